@@ -293,6 +293,10 @@ class ResultAnswer(Answer):
     deployment: int | None
     endpoint: int | None = Field(description="external: measured on this endpoint")
     device: str = Field(description="of an external or imported result, in words; else empty")
+    declared: dict[str, Any] | None = Field(
+        description="what a person declared of an import, with `by` and `at`; null: nothing"
+    )
+    measured_at: Time | None = Field(description="of an import by its files; null: not in them")
     model: str
     label: str
     what: str

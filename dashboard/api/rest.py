@@ -56,6 +56,7 @@ from jobs.services.deployments import NotRestartable
 
 _Row = TypeVar("_Row", bound=Model)
 Answer = dict[str, Any]
+_OF_RESULTS = ("host", "created_by", "imported__declared_by")
 
 router = Router()
 
@@ -284,7 +285,7 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
         "parallelism": "parallelism",
         "tag": "tags__name",
     }
-    rows = Result.objects.select_related("host", "created_by").prefetch_related("points")
+    rows = Result.objects.select_related(*_OF_RESULTS).prefetch_related("points")
     if query.pinned:
         rows = rows.filter(job__pinned_at__isnull=False)
     if query.released:
@@ -302,7 +303,7 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
 )
 def read_result(request: HttpRequest, result_id: ResultId) -> Answer:
     """With its points and answers, its identity, repeats and provenance."""
-    rows = Result.objects.select_related("host", "created_by")
+    rows = Result.objects.select_related(*_OF_RESULTS)
     return serializers.whole_result(get_object_or_404(rows, pk=result_id))
 
 

@@ -20,7 +20,7 @@ from jobs.errors import DamagedLog
 from jobs.kinds.lib.lengths import measured
 from jobs.logstore import store
 from jobs.messages import Message
-from jobs.models import Deployment, Host, Job, Result
+from jobs.models import Deployment, Host, Import, Job, Result
 from jobs.numbers import result_number
 from jobs.queries.hosts.host_page import queue_position, queue_positions
 from jobs.queries.hosts.hosts import is_away
@@ -31,6 +31,7 @@ from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows
 from jobs.queries.results.set_scores import SetRow, set_groups
+from jobs.services.imports import about_row
 from jobs.services.intake.intake import log_key
 from jobs.services.launch_rights import launcher_names
 
@@ -202,7 +203,7 @@ def _wait(why: Message, forecast: Forecast) -> dict[str, Any]:
 
 
 def results(rows: Sequence[Result]) -> list[dict[str, Any]]:
-    """Lines of a list of results. Need ``host`` and ``created_by``."""
+    """Lines of a list of results. Need ``host``, ``created_by`` and ``imported__declared_by``."""
     marks = marks_of(rows)
     return [_result(row, marks[row.pk]) for row in rows]
 
@@ -217,6 +218,8 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
         "deployment": row.deployment_id,
         "endpoint": row.endpoint_id,
         "device": row.device,
+        "declared": _declared(row.imported) if row.imported else None,
+        "measured_at": _time(row.measured_at),
         "model": row.model_id,
         "label": row.label,
         "what": row.what,
@@ -242,6 +245,14 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
         **organised_fields(row, marks),
         **created(row),
     }
+
+
+def _declared(row: Import) -> dict[str, Any] | None:
+    """Return what a person declared of an import, who and when; None: nothing."""
+    if row.declared_at is None:
+        return None
+    by = row.declared_by.get_username() if row.declared_by else None
+    return {**asdict(about_row(row)), "by": by, "at": row.declared_at.isoformat()}
 
 
 def whole_result(row: Result) -> dict[str, Any]:

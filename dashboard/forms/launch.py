@@ -202,9 +202,11 @@ def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
 
 
 def typed_from_params(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
-    """Return stored params as form input."""
+    """Return stored params as form input; a value that the job lacks is the default."""
     return {
-        name: _text(value) for name, value in params.items() if name in kind.Params.model_fields
+        name: _text(value)
+        for name, value in params.items()
+        if value is not None and name in kind.Params.model_fields
     }
 
 

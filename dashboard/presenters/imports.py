@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.text.formatting import full_moment
+from dashboard.text.labels import result_name
 from jobs.catalog import MODELS
 from jobs.kinds.lib.base import SetScore
-from jobs.models import Import
+from jobs.models import Import, Result
 from jobs.queries.results.workloads import own_workloads
 from jobs.services import imports
 
@@ -63,8 +66,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A recognised result. ``earlier``: number of the result that has its files already. ``at``:
-    start of the measurement; None: not in the files. ``answers``: their number."""
+    """A recognised result. ``earlier``: number of the result that has its files already, and
+    ``declared``, what is declared of that. ``at``: start of the measurement; None: not in the
+    files. ``answers``: their number."""
 
     tool: str
     version: str
@@ -81,6 +85,7 @@ class Found:
     failed: int
     remarks: Sequence[str]
     earlier: int | None
+    declared: str
     at: datetime | None
 
 
@@ -136,4 +141,41 @@ def declared_rows(row: Import) -> list[tuple[str, str]]:
         (str(label), str(about[name]))
         for name, (label, _hint, _example) in _DECLARED.items()
         if about[name] and name != "model"
+    ]
+
+
+def declared_text(row: Import) -> str:
+    """Return what is declared of an import, by whom and when; "" if nothing is."""
+    if row.declared_at is None:
+        return ""
+    args = {
+        "values": gettext(", ").join(
+            f"{label}{gettext(': ')}{value}" for label, value in declared_rows(row)
+        ),
+        "name": row.declared_by or "–",
+        "at": full_moment(row.declared_at),
+    }
+    return gettext("%(values)s (declared by %(name)s on %(at)s)") % args
+
+
+def measured_text(results: Sequence[Result]) -> str:
+    """Return when results were measured, from the first to the last."""
+    moments = sorted(one.measured_at for one in results if one.measured_at is not None)
+    if not moments:
+        return gettext("not in the files") if results else ""
+    known = " – ".join(dict.fromkeys((full_moment(moments[0]), full_moment(moments[-1]))))
+    undated = [result_name(one) for one in results if one.measured_at is None]
+    if not undated:
+        return known
+    text = gettext("; %(results)s: not in the files")
+    return known + text % {"results": gettext(", ").join(undated)}
+
+
+def declared_facts(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Return label and text of what is declared of each import; of several, with its number."""
+    found = [(one, one.imported) for one in results if one.imported is not None]
+    title = gettext("Declared")
+    return [
+        (title if len(results) == 1 else f"{title} {result_name(one)}", declared_text(row))
+        for one, row in found
     ]

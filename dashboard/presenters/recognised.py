@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.presenters.imports import Figure, Found, NotTaken, Preview
+from django.utils.timezone import localtime
+
+from dashboard.presenters.imports import Figure, Found, NotTaken, Preview, declared_text
 from dashboard.text.labels import metric_label, metric_text
 from dashboard.text.messages import message
 from jobs.imports import Recognised
@@ -51,6 +53,7 @@ def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
         missed,
         [message(remark.id, remark.args) for remark in measured.remarks],
         earlier.result.pk if earlier else None,
+        declared_text(earlier) if earlier else "",
         imports.moment(reading.at),
     )
 
@@ -131,6 +134,8 @@ def as_text(shown: Preview) -> str:
         lines += [f"{', '.join(one.sources)}: {one.tool}, {version}"]
         lines += [f"  model: {one.model or 'not in the files'}"]
         lines += [f"  workload: {one.what}"]
+        measured = f"{localtime(one.at):%Y-%m-%d %H:%M:%S %z}" if one.at else "not in the files"
+        lines += [f"  measured: {measured}"]
         unit = "questions" if one.type == "evaluation" else "requests"
         known = "unknown" if one.completed is None else str(one.completed)
         lines += [f"  {unit}: {known} completed, {one.failed} failed"]
@@ -146,6 +151,7 @@ def as_text(shown: Preview) -> str:
         lines += [f"  note: {remark}" for remark in one.remarks]
         if one.earlier:
             lines += [f"  already imported: {result_number(one.earlier)}"]
+            lines += [f"  declared: {one.declared}"] if one.declared else []
     lines += [f"{', '.join(one.files)}: refused. {one.reason}" for one in shown.refused]
     if shown.unused:
         lines += [f"not used: {', '.join(shown.unused)}"]

@@ -195,6 +195,10 @@ GUIDE_MESSAGES: dict[str, str | Promise] = {
         "Concurrency is %(batch)s (batch_size, query_per_second); the guide sends one "
         "question at a time."
     ),
+    "guide:retries": _(
+        "OpenCompass sends a failed request again %(retries)s times (retry, counted with the first "
+        "attempt), as the field says. The guide's file leaves the number to the tool."
+    ),
     "guide:one_by_one": _("Questions are sent one by one, like the guide's file."),
     "guide:longer_than_served": _(
         "Requests may have %(length)s tokens, like the guide's file. The deployment "

@@ -274,6 +274,10 @@ MESSAGES: dict[str, str | Promise] = {
         "for %(sets)s."
     ),
     "evaluate:limited": _("Limited to the first %(questions)s questions of each data set."),
+    "evaluate:drawn": _(
+        "Limited to %(questions)s questions of each data set, drawn at random by seed %(seed)s."
+    ),
+    "evaluate:undrawn": _("C-Eval: the first %(questions)s questions of each subset."),
     "evaluate:estimate": _(
         "%(questions)s questions at concurrency %(batch)s: about %(hours)s hours, assuming "
         "%(ms)s ms per token and %(tokens)s tokens per answer. No speed is published for "

@@ -199,6 +199,7 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
         reasoning=_mended(taken.reasoning),
         answer=_mended(taken.answer),
         finish_reason=finish_reason,
+        error=error_text(raw, http_status) if _is_error(data) else "",
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         reasoning_tokens=reasoning_tokens,
@@ -332,7 +333,7 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
     """In the ways of OpenAI's API, and in llmdeploy's: ``errorMsg``, or a code and a text."""
     if payload.get("error") or payload.get("object") == "error" or payload.get("errorMsg"):
         return True
-    return "msg" in payload and payload["msg"] and payload.get("code") not in (None, 0, 200)
+    return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200, "200")
 
 
 def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -113,6 +114,11 @@ class Result(models.Model):
     def device(self) -> str:
         """Return the device of an external or imported result in words; "" if nobody stated it."""
         return str((self.run_context.get("device") or {}).get("text") or "")
+
+    @property
+    def measured_at(self) -> datetime | None:
+        """Return when it was measured; None: not in the files of the import."""
+        return self.imported.measured_at if self.imported else self.created_at
 
     @property
     def counts(self) -> bool:

@@ -216,11 +216,13 @@ def checks_of(pipeline: Pipeline, planned: Sequence[Draft]) -> tuple[Plan, dict[
         dies = max(dies, draft.preview.open_slots.get(_DIES, ""), key=len)
         for check in draft.preview.plan.checks:
             filled = _filled(check, draft.preview.values)
-            if filled is None or common([value for _name, value in filled.args], made):
+            if filled is None:
                 continue
-            if check.name == "disk":
+            if check.name == "disk":  # folders of earlier jobs need room, and give none
                 disks.append(dict(filled.args))
                 filled = _with_room(filled, disks[:-1])
+            elif common([value for _name, value in filled.args], made):
+                continue
             wanted[filled] = None
         made += _makes(draft)
     if not wanted:

@@ -136,8 +136,8 @@ def declare(row: Import, about: About, user: AbstractBaseUser | None) -> dict[st
     """Replace what is declared of an import; return the changed fields with old and new value.
 
     Raises:
-        LaunchError: at the field; at ``device`` if the result is a baseline, which belongs to what
-            was declared.
+        LaunchError: at the field; at ``device`` if the result is a baseline or signed off, which
+            belongs to what was declared.
     """
     about, before = checked(about), about_row(row)
     changed = {
@@ -151,6 +151,10 @@ def declare(row: Import, about: About, user: AbstractBaseUser | None) -> dict[st
         result = Result.objects.select_for_update().get(imported=row)
         if Baseline.objects.filter(result=result, ended_at=None).exists():
             raise LaunchError(_("This result is a baseline. Remove the baseline first."), "device")
+        if is_released(row):
+            raise LaunchError(
+                _("This result is signed off. Withdraw the sign-off first."), "device"
+            )
         _declare(row, about, user)
         _apply(result, row, about)
         identity.keep(result)

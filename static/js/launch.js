@@ -95,9 +95,8 @@ async function openAgain(element, keeps) {
     else state.set(name, last);
   }
   isLate = false;
-  if (!(await previewed.ask(`${location.pathname}?${state}`))) return;
-  showEffects();
-  if (isLate) htmx.trigger(element, "input");
+  if (await previewed.ask(`${location.pathname}?${state}`)) showEffects();
+  if (isLate && !previewed.isAsking) htmx.trigger(element, "input");
 }
 
 /**

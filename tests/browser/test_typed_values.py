@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import checked_window
+from tests.browser.lib.visits import WIDE, checked_window, own_window
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +25,9 @@ make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
 made.append(make_endpoint("H800").pk)
 print(*made)
 """
+# Resolved once the launch form has held a preview back.
+HELD_BACK = """() => { window.heldBack = new Promise((done) =>
+  document.body.addEventListener("htmx:beforeRequest", () => done(), { once: true })) }"""
 PIPELINE = "/models/deepseek-r1/pipelines/pytorch/"
 
 
@@ -59,11 +62,34 @@ class Held:
         routes[-1].continue_()
         self._page.wait_for_function("before => location.href !== before", arg=address)
 
+    def fail(self, status):
+        """Wait for a request, and answer with an error; 0: the connection breaks."""
+        if not self._routes:
+            self._page.wait_for_event("request", lambda _request: bool(self._routes))
+        (route,), self._routes = self._routes, []
+        if status:
+            route.fulfill(status=status, body="<h1>Server error</h1>", content_type="text/html")
+        else:
+            route.abort("connectionreset")
+
 
 @pytest.fixture
 def open_held(browser, own_server, served):
     """A function that opens a form whose later answers are held."""
     with checked_window(browser, own_server) as context:
+
+        def open_it(path, query=""):
+            page = context.new_page()
+            page.goto(path + query)
+            return page, Held(page, re.escape(path))
+
+        yield open_it
+
+
+@pytest.fixture
+def open_failing(browser, own_server, served):
+    """A function that opens a form whose later answers are held, and may fail."""
+    with own_window(browser, own_server, viewport=WIDE) as context:
 
         def open_it(path, query=""):
             page = context.new_page()
@@ -150,3 +176,38 @@ def test_another_host_keeps_an_endpoint_and_its_numbers(open_held, served):
     expect(page.locator("#f-host")).to_have_value("va16-01")
     expect(page.locator("#f-deployment")).to_have_value(endpoint)
     expect(tokens).to_have_value(before)
+
+
+@pytest.mark.parametrize("status", [500, 0])
+def test_a_failed_preview_of_a_matrix_loses_no_input(open_failing, served, status):
+    page, held = open_failing("/launch/matrix/", f"?workload=customer&deployment={served[0]}")
+    page.locator("#f-input_tokens").fill("256")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("1")
+
+    held.fail(status)
+    page.keyboard.type("28")
+    page.keyboard.press("Tab")
+    held.let_go()
+
+    expect(page.locator("#f-input_tokens")).to_have_value("256")
+    expect(page.locator("#f-output_tokens")).to_have_value("128")
+
+
+@pytest.mark.parametrize("status", [500, 0])
+def test_after_failed_defaults_the_launch_form_sends_the_preview_that_waited(
+    open_failing, served, status
+):
+    page, held = open_failing("/launch/benchmark-online/", f"?deployment={served[0]}")
+    page.locator("#f-deployment").select_option(served[1])
+    requests = page.get_by_label(re.compile("^Requests")).last
+    page.evaluate(HELD_BACK)
+    requests.fill("17")
+    page.evaluate("window.heldBack")
+
+    held.fail(status)
+    held.let_go()
+
+    expect(requests).to_have_value("17")
+    page.wait_for_url("**requests=17**")

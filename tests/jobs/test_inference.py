@@ -233,6 +233,16 @@ def test_an_error_among_bare_json_has_the_engines_words(line):
     assert parse_reply(begun + line).error == "out of memory"
     assert parse_reply(line).error == "out of memory"
     assert parse_reply(b'{"code": 200, "msg": "ok", ' + begun[1:]).error == ""
+    assert parse_reply(b'{"code": "200", "msg": "ok", ' + begun[1:]).error == ""
+
+
+@pytest.mark.parametrize("error", [{"errorMsg": "too long"}, {"code": 500, "msg": "too long"}])
+def test_an_error_beside_an_answer_is_an_error(error):
+    choices = [{"message": {"content": "hi"}, "finish_reason": "stop"}]
+
+    reply = parse_reply(json.dumps({"choices": choices, **error}).encode())
+
+    assert (reply.answer, reply.error) == ("hi", "too long")
 
 
 def test_one_object_instead_of_a_stream_may_span_lines():

@@ -19,7 +19,7 @@ from jobs.queries.statistics import Interval, mean, mean_interval
 
 _OF_RUN = (
     *("result", "job", "disturbed", "flags", "tags", "is_baseline", "verdict_vs_baseline"),
-    *("baseline", "by", "at"),
+    *("baseline", "measured_at", "by", "at"),
 )
 _HEAD = (
     *("concurrency", "metric", "unit", "value", "low", "high", "interval", "n"),

@@ -159,6 +159,7 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
         "verdict_vs_baseline": verdict.get("state", ""),
         "baseline": verdict.get("baseline", ""),
         "identity": row.fingerprint,
+        "measured_at": row.measured_at.isoformat() if row.measured_at else "",
         "by": _name(row.created_by),
         "at": row.created_at.isoformat(),
     }

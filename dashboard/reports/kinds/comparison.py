@@ -10,6 +10,7 @@ from django.utils.translation import pgettext
 from pydantic import Field
 
 from dashboard.presenters.economics.token_card import budget_figure
+from dashboard.presenters.imports import declared_facts, measured_text
 from dashboard.presenters.parity.asked import Stated, of_comparison
 from dashboard.presenters.parity.data import full_headline
 from dashboard.presenters.parity.warnings import warnings
@@ -44,7 +45,6 @@ from dashboard.reports.document import (
 )
 from dashboard.reports.kinds.base import Asked, Id, Kind, ReportError, absent
 from dashboard.reports.parts import comparison_tables, method, parity_tables, remarks
-from dashboard.text.formatting import full_moment
 from dashboard.text.labels import phrase, result_name
 from dashboard.text.messages import message
 from jobs.models import Result
@@ -134,14 +134,10 @@ def _about(comparison: Comparison) -> Facts:
         (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
         (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
         (_("Baseline"), short_name(comparison.columns[0])),
-        (_("Measured"), _period(heads)),
+        (_("Measured"), measured_text(heads)),
+        *declared_facts(heads),
     ]
     return Facts([(name, Cell(text)) for name, text in rows if text])
-
-
-def _period(heads: Sequence[Result]) -> str:
-    days = sorted(head.created_at for head in heads)
-    return " – ".join(dict.fromkeys((full_moment(days[0]), full_moment(days[-1]))))
 
 
 def _barriers(comparison: Comparison) -> list[str]:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
+from dashboard.presenters.imports import declared_facts, measured_text
 from dashboard.presenters.parity import incomparable, words
 from dashboard.presenters.parity.asked import Stated, stated
 from dashboard.presenters.parity.data import headline_of
@@ -15,7 +16,7 @@ from dashboard.presenters.parity.warnings import warnings
 from dashboard.reports.document import Block, Cell, Facts, Listing, Report, Section
 from dashboard.reports.kinds.base import Asked, Kind, ReportError
 from dashboard.reports.parts import method, parity_tables, remarks
-from dashboard.text.formatting import full_moment, number
+from dashboard.text.formatting import number
 from dashboard.text.labels import phrase, result_name
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import MARGIN
@@ -91,10 +92,8 @@ def _about(found: Stated) -> Facts:
         (pgettext("count", "Questions"), asked),
         (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
         (_("Margin"), words.margin_text(found.asks.margin / 100)),
-        (
-            _("Measured"),
-            " – ".join(dict.fromkeys(full_moment(head.created_at) for head in heads)),
-        ),
+        (_("Measured"), measured_text(heads)),
+        *declared_facts(heads),
     ]
     return Facts([(name, Cell(text)) for name, text in rows if text])
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from dashboard.charts import accuracy
+from dashboard.presenters.imports import declared_facts, measured_text
 from dashboard.presenters.result.addresses import ResultId
 from dashboard.presenters.result.conclusion import Card, conclusion_card
 from dashboard.presenters.result.conclusion import Figure as CardFigure
@@ -95,6 +96,7 @@ def _about(page: ResultPage) -> Facts:
     asks, was = lengths_texts(result)
     served = page.deployment.name if page.deployment else ""
     host = result_place(result) if result.host else ""
+    by = result.created_by.get_username() if result.created_by else ""
     took_s = result.job.duration_s if result.job else None
     rows = [
         (_("Model"), result.model_id),
@@ -115,8 +117,10 @@ def _about(page: ResultPage) -> Facts:
             _("Duration"),
             duration(took_s) if took_s else "",
         ),
-        (_("Started by"), result.created_by.get_username() if result.created_by else ""),
-        (_("Created"), full_moment(result.created_at)),
+        *([(_("Measured"), measured_text([result]))] if result.imported else []),
+        *declared_facts([result]),
+        (_("Imported by") if result.imported else _("Started by"), by),
+        (_("Imported") if result.imported else _("Created"), full_moment(result.created_at)),
     ]
     return Facts([(name, Cell(text)) for name, text in rows if text])
 

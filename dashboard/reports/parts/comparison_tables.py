@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from dashboard.charts.budget import is_doubling, points_of
 from dashboard.presenters.economics.token_card import budget_uses
+from dashboard.presenters.imports import measured_text
 from dashboard.presenters.result.compared import short_name
 from dashboard.presenters.result.flags import flags
 from dashboard.presenters.result.words import change_texts, interval_text, paired_words
@@ -16,7 +17,7 @@ from dashboard.reports.document import Block, Cell, Column, Listing, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.reports.parts.remarks import sources
 from dashboard.templatetags.results import setting_text
-from dashboard.text.formatting import full_moment, number
+from dashboard.text.formatting import number
 from dashboard.text.labels import phrase, result_name, result_place, setting_title
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Comparison, MetricRow
@@ -48,7 +49,7 @@ def about(column: Side, index: int) -> list[Cell]:
         Cell(head.measured, note=head.model_id if head.model_id != head.measured else ""),
         Cell(phrase(head.label)),
         Cell(device, note=_(", ").join(filter(None, (head.stack, head.parallelism)))),
-        Cell(sources(column.runs), note=full_moment(head.created_at)),
+        Cell(sources(column.runs), note=measured_text([head]) if head.measured_at else ""),
     ]
 
 

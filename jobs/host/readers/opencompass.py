@@ -146,32 +146,38 @@ class _Judged:
 
     def __init__(self, expected: Collection[str]) -> None:
         self.sets: dict[str, Counts] = {}
-        self._expected, self._failed = expected, set[str]()
+        self._expected = expected
+        self._lines: dict[int, list[int]] = {}  # hash of set and prompt -> failed and good ones
         self._tail = Tail()
 
     def read(self, path: Path) -> None:
-        """Count the added lines. A failed question that is asked again is counted once."""
+        """Count the added lines. A failed sample that is asked again is counted once: lines of a
+        prompt above its ``samples`` are of the failed ones."""
         for line in self._tail.read(path)[0]:
             try:
                 row = json.loads(line)
                 name, prompt, right = row["set"], str(row["prompt"]), row.get("right")
+                samples = int(row.get("samples", 1))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
             if name in self._expected:
                 counts = self.sets.setdefault(name, Counts())
-                counts.errors -= prompt in self._failed
-                self._failed.discard(prompt)
-                self._add(counts, prompt, right, is_cut=row.get("finish") == "length")
+                own = self._lines.setdefault(hash((name, prompt)), [0, 0])
+                counts.errors -= _missing(own, samples)
+                is_good = isinstance(right, bool)
+                own[is_good] += 1
+                counts.errors += _missing(own, samples)
+                if is_good:
+                    counts.answered += 1
+                    counts.scored += 1
+                    counts.right += right
+                    counts.cut += row.get("finish") == "length"
 
-    def _add(self, counts: Counts, prompt: str, right: object, *, is_cut: bool) -> None:
-        if isinstance(right, bool):
-            counts.answered += 1
-            counts.scored += 1
-            counts.right += right
-            counts.cut += is_cut
-        else:
-            counts.errors += 1
-            self._failed.add(prompt)
+
+def _missing(lines: list[int], samples: int) -> int:
+    """Return the failed samples of a prompt, from its failed and good lines."""
+    failed, good = lines
+    return min(failed, max(0, samples - good))
 
 
 class _Result:

@@ -183,7 +183,7 @@ class DeployBuildIn(OnVacc, params=Params):
             port=params.port,
             ready_path=params.ready_path,
             deploy_config=str(served.get("deploy_config") or "")
-            or f"{served['path']}-none-dynamic-vacc/{served_name}_deploy.json",
+            or f"{vamc.deploy_folder(served['path'])}/{served_name}_deploy.json",
             prompt_template=params.prompt_template,
             publish_port=params.publish_port,
             subscribe_port=params.subscribe_port,

@@ -79,12 +79,8 @@ class Params(KindParams):
         "Sample size, drawn at random with the share of each category. 0: all questions.",
         set_size="questions",
     )
-    question_seed: int = Field(
-        0,
-        ge=0,
-        le=999_999,
-        description="Draws the sample: the same number draws the same questions.",
-        json_schema_extra={"label": "Question seed", "group": "Questions"},
+    question_seed: int | None = evaluations.seed_field(
+        "Draws the sample: the same number draws the same questions."
     )
     max_tokens: int = evaluations.answer_field(
         64,
@@ -101,12 +97,6 @@ class Params(KindParams):
     batch: int = evaluations.batch_field()
     retries: int = evaluations.retries_field()
     thinking: Thinking = thinking_field()
-
-    @field_validator("question_seed", mode="before")
-    @classmethod
-    def _seed_of_older_jobs(cls, seed: Any) -> Any:
-        """Take the default for none, which older jobs have."""
-        return 0 if seed is None else seed
 
 
 class EvalScopeParams(Params):
@@ -170,7 +160,7 @@ class Evaluate(Kind, params=EvalScopeParams):
         rule = early_stops.rule_of(params, asking.questions, target)
         if rule is None:
             return against(evalscope.eval_plan(asking, here), served, here.python)
-        made = early_stop.decided_plan(asking, rule, here, params.question_seed)
+        made = early_stop.decided_plan(asking, rule, here, params.question_seed or 0)
         return against(made, served, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
@@ -242,10 +232,8 @@ def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
     if not known:
         raise LaunchError(_("The set has no question in this language."), "language")
     check_limit(params.limit, len(known))
-    if params.question_seed and not params.limit:
-        message = _("A seed needs a question limit: all questions are sent.")
-        raise LaunchError(message, "question_seed")
-    questions = chosen.part(params.limit, params.question_seed, params.language)
+    evaluations.check_seed(params.question_seed, params.limit)
+    questions = chosen.part(params.limit, params.question_seed or 0, params.language)
     check_answer(served.data, "max_tokens", params.max_tokens, question_tokens(questions))
     evaluations.check_samples(params.samples, params.temperature)
     return questions
@@ -280,7 +268,7 @@ def _what(params: Params, asked: int, look: Look | None) -> str:
     parts = [f"{params.questions} ({count})"]
     if params.language != "all":
         parts.append(f"{params.language} only")
-    if params.limit:
+    if params.limit and params.question_seed is not None:
         parts.append(f"seed {params.question_seed}")
     if params.samples > 1:
         parts.append(f"{params.samples} samples each")

@@ -55,7 +55,14 @@ class Params(SetsParams):
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
     mmlu: Literal["all", "ten"] = evaluations.mmlu_field("all")
-    limit: int = evaluations.limit_field(0, "Only the first questions of each data set. 0: all.")
+    limit: int = evaluations.limit_field(
+        0,
+        "Questions of each data set, drawn at random; of C-Eval and in verbatim mode the first "
+        "ones. 0: all.",
+    )
+    question_seed: int | None = evaluations.seed_field(
+        "Draws the questions: the same number draws the same ones."
+    )
     dataset_source: Literal["", "modelscope"] = Field(
         "",
         description="Data source of OpenCompass: the unpacked archives, or ModelScope "
@@ -82,6 +89,11 @@ class Params(SetsParams):
     )
     temperature: float = evaluations.temperature_field()
     batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
+    retries: int = evaluations.retries_field(
+        1,
+        "How often OpenCompass sends a failed request again; the OpenAI library sends each up to "
+        "twice more. A question that still fails ends its set.",
+    )
     thinking: Thinking = thinking_field()
 
 
@@ -115,6 +127,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
                 Message("guide:details_kept"),
                 Message("guide:scored_meanwhile"),
                 Message("guide:in_parallel", {"batch": asking.batch}),
+                Message("guide:retries", {"retries": params.retries}),
             ]
         if asking.modelscope:
             notes.append(Message("guide:dataset_source"))
@@ -125,6 +138,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         tools_of(params)  # refuses a stack without OpenCompass
         site = conda_site(target)
         check_sets(params)
+        evaluations.check_seed(params.question_seed, params.limit)
         if not is_exact(params):
             _check_lengths(params, target)
         served = target.asset("deployment", params.deployment)
@@ -216,6 +230,7 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         families=params.datasets,
         ten_of_mmlu=params.mmlu == "ten",
         limit=params.limit,
+        seed=evaluations.drawing_seed(params),
         model=str(served["name"]),
         abbr=GUIDE_ABBR if exact and model_id == "deepseek-r1" else model_id or "model",
         tokenizer=str(path or ""),
@@ -224,6 +239,7 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         temperature=params.temperature,
         batch=1 if exact else params.batch,
         per_second=None if exact else params.batch,
+        attempts=None if exact else params.retries + 1,
         modelscope=params.dataset_source == "modelscope",
         exact=exact,
         key=str(served.get("api_key") or ""),

@@ -318,6 +318,7 @@ class Kind(ABC):
 
     Defaults in place of the field's own (``jobs.kinds.lib.defaults``):
 
+    - ``at_launch``: of new jobs; older jobs without the field have its own
     - ``without_dies``: on a host without cards
     - ``on_page``: with guide verbatim of the current stack, whose page prints another value
     - ``follows``: ``[field, key]``; value of the chosen asset under that key

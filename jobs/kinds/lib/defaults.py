@@ -41,7 +41,8 @@ def defaults_for(
     defaults: dict[str, Any] = {}
     for name, extra in extras.items():
         default = params.model_fields[name].default
-        value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
+        value = extra.get("at_launch", default)
+        value = extra["without_dies"] if _is_for_a_processor(extra, target) else value
         if exact and stack == _TODAY:
             value = extra.get("on_page", value)
         value = _followed(value, extra.get("follows"), chosen)

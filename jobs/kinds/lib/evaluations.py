@@ -14,9 +14,10 @@ from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.common import deployment_field
 from jobs.kinds.lib.lengths import check_limit
 from jobs.kinds.lib.thinking import NAME, Thinking, thinking_choices, workload_part
-from jobs.kinds.lib.vacc import OnVacc, VaccParams
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact
 from jobs.messages import Message
 
+_UNDRAWN = "ceval"  # the sizes of its subsets are unknown before the run
 RECOMMENDED = "DeepSeek recommends 0.5 to 0.7 and several runs for R1."
 
 
@@ -34,6 +35,28 @@ def limit_field(default: int, description: str, **extra: Any) -> Any:
             **extra,
         },
     )
+
+
+def seed_field(description: str) -> Any:
+    """Return the field ``question_seed``. None: older jobs, which drew nothing."""
+    return Field(
+        None,
+        ge=0,
+        le=999_999,
+        description=description,
+        json_schema_extra={"label": "Question seed", "group": "Questions", "at_launch": 0},
+    )
+
+
+def check_seed(seed: int | None, limit: int) -> None:
+    """Refuse a seed that draws nothing.
+
+    Raises:
+        LaunchError: at the field ``question_seed``.
+    """
+    if seed and not limit:
+        message = _("A seed needs a question limit: all questions are sent.")
+        raise LaunchError(message, "question_seed")
 
 
 def answer_field(default: int, most: int, description: str, **extra: Any) -> Any:
@@ -97,14 +120,17 @@ def batch_field(description: str = "Max concurrent questions.") -> Any:
     )
 
 
-def retries_field() -> Any:
+def retries_field(
+    default: int = 2,
+    description: str = "How often a failed request is sent again. A question that still fails has "
+    "no score.",
+) -> Any:
     """Return the field ``retries``."""
     return Field(
-        2,
+        default,
         ge=0,
         le=10,
-        description="How often a failed request is sent again. A question that still fails has no "
-        "score.",
+        description=description,
         json_schema_extra={"label": "Retries", "group": "Answers"},
     )
 
@@ -156,11 +182,14 @@ class PublicSets(OnVacc, params=SetsParams):
 
 
 def sets_of(params: SetsParams) -> str:
-    """Return the sets for titles and results: "gsm8k + mmlu (10), first 50, thinking off"."""
+    """Return the sets for titles and results: "gsm8k + mmlu (10), first 50, thinking off"; of a
+    drawn limit "50 of each, seed 7"."""
     names = " + ".join(
         f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
     )
-    parts = [names, *([f"first {params.limit}"] if params.limit else [])]
+    seed = drawing_seed(params)
+    limited = f"first {params.limit}" if seed is None else f"{params.limit} of each, seed {seed}"
+    parts = [names, *([limited] if params.limit else [])]
     samples = getattr(params, "samples", 1)
     parts += [f"{samples} samples each"] if samples > 1 else []
     return ", ".join([*parts, *workload_part(params.thinking)])
@@ -177,9 +206,21 @@ def check_sets(params: SetsParams) -> None:
     check_limit(params.limit, work.questions_of_largest(params.datasets))
 
 
+def drawing_seed(params: SetsParams) -> int | None:
+    """Return the seed that draws the questions; None: all are sent, or the first ones."""
+    is_fixed = not params.limit or is_exact(params) or set(params.datasets) == {_UNDRAWN}
+    return None if is_fixed else getattr(params, "question_seed", None)
+
+
 def limited_remark(params: SetsParams) -> list[Message]:
-    """Return a remark if only the first questions were sent."""
-    return [Message("evaluate:limited", {"questions": params.limit})] if params.limit else []
+    """Return remarks if only the first or the drawn questions were sent."""
+    if not params.limit:
+        return []
+    seed, args = drawing_seed(params), {"questions": params.limit}
+    if seed is None:
+        return [Message("evaluate:limited", args)]
+    undrawn = [Message("evaluate:undrawn", args)] if _UNDRAWN in params.datasets else []
+    return [Message("evaluate:drawn", {**args, "seed": seed}), *undrawn]
 
 
 def accuracy_message(

@@ -117,7 +117,7 @@ def history(result_id: int, metric: str = "", concurrency: int | None = None) ->
         concurrency = best if best is not None else next(iter(concurrencies), None)
     rows = Result.objects.filter(_same(result))
     wanted = ResultPoint.objects.filter(concurrency=-1 if concurrency is None else concurrency)
-    named = rows.select_related("host", "deployment", "endpoint", "created_by", "job")
+    named = rows.select_related("host", "deployment", "endpoint", "created_by", "job", "imported")
     latest = named.prefetch_related(Prefetch("points", wanted)).order_by("-created_at", "-pk")
     runs = [*latest[:MOST_RUNS]][::-1]
     total = rows.count() if len(runs) == MOST_RUNS else len(runs)

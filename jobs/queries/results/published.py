@@ -157,7 +157,7 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
         yield "prompt"
     if "evaluate:limited" in remarks:
         yield "limited"
-    elif ours.questions < _size(item):
+    elif "evaluate:drawn" in remarks or ours.questions < _size(item):
         yield "part"
     if "evaluate:cut" in remarks or "evaluate:cut_guess" in remarks:
         yield "cut"

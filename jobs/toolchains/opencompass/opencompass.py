@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, DataSet, OfOpenCompass
+from jobs.catalog.questions_schema import draw
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.opencompass import opencompass_env
 from jobs.toolchains.site import FILES, script
@@ -68,7 +69,8 @@ FAMILIES: dict[str, Family] = {
 
 @dataclass(frozen=True, slots=True)
 class OpenCompassRun:
-    """Evaluation settings and target. Lengths in tokens; ``limit``: questions per set, 0 for all.
+    """Evaluation settings and target. Lengths in tokens; ``limit``: questions per set, 0 for all;
+    ``seed`` draws them, None: the first ones.
 
     ``model``: name in requests, ``abbr``: name in tables, ``tokenizer``: folder on the host to
     count lengths. ``key``: name of the API key's secret. ``extra_body``: more fields of each
@@ -78,6 +80,7 @@ class OpenCompassRun:
     families: tuple[str, ...]
     ten_of_mmlu: bool
     limit: int
+    seed: int | None
     model: str
     abbr: str
     tokenizer: str
@@ -86,6 +89,7 @@ class OpenCompassRun:
     temperature: float
     batch: int
     per_second: int | None
+    attempts: int | None  # of a request; None: the tool's own
     modelscope: bool
     exact: bool
     key: str = ""
@@ -304,10 +308,32 @@ def _sum(asking: OpenCompassRun, families: Sequence[Family]) -> str:
 def _limited(asking: OpenCompassRun) -> list[str]:
     if not asking.limit:
         return []
+    first = f"[0:{asking.limit}]"
+    if asking.seed is None:
+        return [
+            "for one in datasets:",
+            f"    one['reader_cfg']['test_range'] = {first!r}",
+            "del one",
+        ]
     return [
+        "# Drawn questions: OpenCompass reads a range as Python behind the list of all of a set.",
+        "drawn = {",
+        *(f"    {name!r}: '[:0] or {rows}'," for name, rows in _drawn(asking, asking.seed)),
+        "}",
         "for one in datasets:",
-        f"    one['reader_cfg']['test_range'] = '[0:{asking.limit}]'",
-        "del one",
+        f"    one['reader_cfg']['test_range'] = drawn.get(one['abbr'], {first!r})",
+        "del one, drawn",
+    ]
+
+
+def _drawn(asking: OpenCompassRun, seed: int) -> list[tuple[str, list[int]]]:
+    """Return the drawn questions of each set that has more than the limit."""
+    return [
+        (name, sorted(sorted(range(size), key=lambda row: draw(seed, f"{name}/{row}"))[:most]))
+        for name in asking.sets
+        if name in EVALUATION_SETS
+        for size, most in ((EVALUATION_SETS[name].questions, asking.limit),)
+        if size > most
     ]
 
 
@@ -321,7 +347,7 @@ _ANSWERED = (
 
 def _model(asking: OpenCompassRun) -> Mapping[str, str]:
     """Return the model's dict: field -> Python code."""
-    rate = {} if asking.per_second is None else {"query_per_second": repr(asking.per_second)}
+    own = {"query_per_second": asking.per_second, "retry": asking.attempts}
     return {
         "abbr": repr(asking.abbr),
         "type": "OpenAISDK",
@@ -334,7 +360,7 @@ def _model(asking: OpenCompassRun) -> Mapping[str, str]:
         "max_seq_len": repr(asking.max_length),
         "temperature": repr(asking.temperature),
         "batch_size": repr(asking.batch),
-        **rate,
+        **{name: repr(value) for name, value in own.items() if value is not None},
         **({"extra_body": repr(asking.extra_body)} if asking.extra_body else {}),
         "pred_postprocessor": "dict(type=extract_non_reasoning_content)",
     }

@@ -69,9 +69,10 @@ def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
         "--dump-eval-details",
     )
     key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
+    env = (*_ENV, ("OPENAI_API_KEY", key), ("SAMPLES", str(asking.samples)))
     return Plan(
         kind=KIND,
-        steps=(Step("evaluate", argv, env=(*_ENV, ("OPENAI_API_KEY", key))),),
+        steps=(Step("evaluate", argv, env=env),),
         files=(
             *map(script, ("follow_run.py", _MODULES, _MODULE, "ask_and_score.py")),
             scoring_rules(),

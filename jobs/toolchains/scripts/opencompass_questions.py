@@ -7,7 +7,8 @@ OpenCompass and EvalScope ask and score the same.
 OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
 runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
 "error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
-"set" is the question's file, "right" its verdict, which OpenCompass has only after all sets.
+"set" is the question's file, "samples" the answers to a question, "right" its verdict, which
+OpenCompass has only after all sets.
 
 OpenCompass saves answers in the order of the questions, so a kill loses those that came early.
 .texts.jsonl has each answer as it comes: a continued run takes them from there, and asks no more.
@@ -16,6 +17,7 @@ OpenCompass saves answers in the order of the questions, so a kill loses those t
 import contextlib
 import functools
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -129,9 +131,10 @@ def _set_and_verdict(prompt, text, *, is_cut=False):
     if prompt not in _asked():
         return {}
     name, record = _asked()[prompt]
+    of_set = {"set": name, "samples": int(os.environ.get("SAMPLES", "1"))}
     if text is None:
-        return {"set": name}
-    return {"set": name, "right": scoring.score(record, text, cut=is_cut).right}
+        return of_set
+    return {**of_set, "right": scoring.score(record, text, cut=is_cut).right}
 
 
 def _hear(response):

@@ -20,7 +20,8 @@ is a failed request: neither key nor prompt goes to another address.
 
 With "--stream bare", a stream of bare JSON lines (llmdeploy's) reaches EvalScope as server-sent
 events, which are all that it can read. Each line is passed on when it arrives, so times are those
-of the lines. "errorMsg", or a code other than 200, is a failed request.
+of the lines. "errorMsg", or a text with a code of no success, is a failed request, also beside
+"choices".
 """
 
 import contextvars
@@ -33,6 +34,7 @@ import time
 from pathlib import Path
 
 EVERY_S = 0.5
+OK_CODES = (None, 0, 200, "200")  # of llmdeploy's answers
 
 
 class Client:
@@ -178,12 +180,11 @@ def event_of(line):
         return None
     if not isinstance(answer, dict):
         return None
-    if "choices" not in answer:
-        text = answer.get("errorMsg")
-        if not text and answer.get("code") not in (None, 200):
-            text = answer.get("msg") or answer["code"]
-        if text:
-            answer = {"error": {"message": str(text)}}
+    text = answer.get("errorMsg")
+    if not text and answer.get("code") not in OK_CODES:
+        text = answer.get("msg") or (None if answer.get("choices") else answer["code"])
+    if text:
+        answer = {"error": {"message": str(text)}}
     return "data: " + json.dumps(answer, ensure_ascii=False)
 
 

@@ -136,7 +136,8 @@ def compile_plan(
     place = f"{GUIDE_FOLDER}/{name}"
     argument = f"./{place}" if exact else f"{FILES}/{name}"
     env = (("VACC_STACK_SIZE", str(stack_size)),) if stack_size else ()
-    verify = (site.python_word, f"{FILES}/{_VERIFY}", literal(f"{wanted.folder}/{wanted.name}"))
+    folder = f"{wanted.folder}/{wanted.name}"
+    verify = (site.python_word, f"{FILES}/{_VERIFY}", literal(folder))
     return Plan(
         kind=KIND,
         steps=(
@@ -150,7 +151,13 @@ def compile_plan(
         ),
         outputs=(Output("artifact", "artifact.json"),),
         checks=_checks(tools, wanted, model=model, room_bytes=room_bytes),
+        writes=(deploy_folder(folder),),
     )
+
+
+def deploy_folder(artifact: str) -> str:
+    """Return the folder of llmdeploy's configuration; not every version of vamc makes one."""
+    return f"{artifact}-none-dynamic-vacc"
 
 
 def _checks(

@@ -42,7 +42,7 @@ export class PreviewedForm {
   /**
    * Bring the page to `address`, which replaces a request on its way.
    * @param {string} address
-   * @returns {Promise<boolean>} true once the page has the answer; false: replaced by a newer one
+   * @returns {Promise<boolean>} true once the page has the answer; false: replaced, or no answer
    */
   async ask(address) {
     this.#request?.abort();
@@ -52,7 +52,7 @@ export class PreviewedForm {
       const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: request.signal });
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(this.#place);
       const old = document.querySelector(this.#place);
-      if (request.signal.aborted) return false;
+      if (request.signal.aborted || answer.status >= 500) return false; // replaced, or as if away
       if (!answer.ok || !fresh || !old) return location.assign(address), false; // logged out, or an error
       swap(old, fresh, (node) => (this.#typed.get(nameOf(node)) ?? 0) > sent);
     } catch (error) {

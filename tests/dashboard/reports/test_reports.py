@@ -12,6 +12,7 @@ from django.utils.translation import override
 
 from dashboard.presenters.result.comparison import conclusion
 from dashboard.reports.kinds import KINDS
+from dashboard.text.formatting import full_moment
 from jobs.models import Matrix, Note, Result, SignOff
 from jobs.plans import Plan, Step
 from jobs.queries.comparison.comparison import compare
@@ -27,13 +28,14 @@ from tests.factories import (
     make_user,
 )
 from tests.jobs.lib import answering
-from tests.jobs.lib.importing import imported
+from tests.jobs.lib.importing import EVALUATION, imported
 from tests.jobs.lib.token_using import make_used
 from tests.measuring import measured
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 FORMATS = ("html", "md", "csv")
+DATED = "vllm-0.7.2/benchmark_serving_ok.json"  # 2026-11-24 in the file
 TITLES = {
     "en": ("Conclusion", "Numbers", "Method", "Remarks"),
     "zh": ("结论", "数据", "方法", "备注"),
@@ -257,6 +259,31 @@ def test_a_report_of_an_import_says_who_measured(write, made, format):
     for text in (alone, both):
         assert "8 × H800" in text
         assert "Measured by others" in text
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_reports_have_the_date_of_an_import_s_file_and_who_declared_it(write, made, format):
+    declared = {"device": "8 × H800", "engine": "vLLM 0.7.2"}
+    theirs = imported(DATED, user=make_user("cleo"), **declared)
+    ours = f"res-{made.base[0].pk}"
+
+    alone = write("result", format=format, id=f"res-{theirs.pk}")
+    both = write("comparison", format=format, id=[ours, f"res-{theirs.pk}"])
+
+    for text in (alone, both):
+        assert "24 Nov 2026" in text
+        assert "vLLM 0.7.2" in text
+        assert "cleo" in text.partition("Declared")[2]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_parity_report_has_the_date_of_an_import_s_file_and_who_declared_it(write, format):
+    base, result = imported(EVALUATION, user=make_user("cleo"), device="H800"), evaluation([1])
+
+    text = write("parity", "en", format, base=f"res-{base.pk}", id=f"res-{result.pk}")
+
+    assert full_moment(base.imported.measured_at) in text.replace("\\", "")
+    assert "cleo" in text.partition("Declared")[2]
 
 
 def evaluation(scores, **params):

@@ -481,3 +481,19 @@ def test_own_questions_count_as_each_is_answered(compass):
     assert first == counts
     assert again["math-500"] == counts | {"answered": 3, "scored": 3, "right": 2, "errors": 0}
     assert again[""]["scored"] == 3
+
+
+def test_a_failed_sample_stays_failed_until_it_is_asked_again(compass):
+    asked = compass.run.parent / ".asked.jsonl"
+    of_prompt = {"set": "math-500", "prompt": "a", "samples": 3}
+
+    def errors_after(*more):
+        with asked.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(of_prompt | row) + "\n" for row in more)
+        counts = compass()["math-500"]
+        return counts["answered"], counts["errors"]
+
+    assert errors_after({"right": True}, {"error": "500"}) == (1, 1)
+    assert errors_after({"right": True}) == (2, 1)  # another sample
+    assert errors_after({"error": "500"}) == (2, 1)  # the failed one, asked again
+    assert errors_after({"right": True}) == (3, 0)

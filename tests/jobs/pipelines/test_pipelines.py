@@ -377,12 +377,28 @@ def test_the_form_checks_what_no_job_of_the_chain_makes(host):
     assert "conda" in found and {"env": "opencompass"} not in found["conda"]
 
 
-def test_the_form_adds_up_the_room_that_the_jobs_need(host):
-    disks = checked(host, "build-in", QWEN, precision="both")["disk"]
+def test_the_form_checks_no_configuration_that_a_compile_writes(host):
+    found = checked(host, "build-in", QWEN, precision="both")
 
-    before = json.loads(fill_text(disks[-1]["before"], {}))
-    assert [one["path"] for one in before] == [one["path"] for one in disks[:-1]]
-    assert len(before) >= 2
+    assert not [one for one in found["path"] if one["path"].endswith("_deploy.json")]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "model", "options"),
+    [("build-in", QWEN, {"precision": "both"}), ("pytorch", R1, {})],
+)
+def test_the_form_adds_up_the_room_that_all_jobs_need(host, pipeline, model, options):
+    planned = drafts(PIPELINES[pipeline], MODELS[model], host, "guide", Options(**options))
+    plans = [draft.preview.plan for draft in planned if draft.preview and draft.preview.plan]
+    each = [dict(check.args) for plan in plans for check in plan.checks if check.name == "disk"]
+
+    last = checked(host, pipeline, model, **options)["disk"][-1]
+
+    before = json.loads(fill_text(last["before"], {}))
+    rooms = [int(one["bytes"]) for one in (*before, last)]
+    assert rooms == [int(one["bytes"]) for one in each]
+    compiled = 30_462_466_048
+    assert rooms.count(compiled) == (2 if pipeline == "build-in" else 0)
 
 
 def test_options_are_read_as_a_form_has_them():

@@ -360,6 +360,19 @@ def test_a_baseline_keeps_what_was_declared():
         imports.declare(result.imported, About(), None)
 
 
+def test_a_signed_off_import_keeps_what_was_declared():
+    result = imported(**DECLARED)
+    sign_off = SignOff.objects.create(result=result, purpose="customer A")
+
+    with pytest.raises(LaunchError, match="Withdraw the sign-off first"):
+        imports.declare(result.imported, About(), None)
+
+    assert Result.objects.get(pk=result.pk).label == DECLARED["precision"]
+    sign_off.withdrawn_at = timezone.now()
+    sign_off.save()
+    assert imports.declare(result.imported, About(), None)
+
+
 def test_the_date_of_the_measurement_is_that_of_the_file():
     before = timezone.now()
 

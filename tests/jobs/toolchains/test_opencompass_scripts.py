@@ -226,7 +226,7 @@ def ask(job, *prompts):
     done = subprocess.run(
         [sys.executable, "-c", ASK, *prompts],
         cwd=folder,
-        env={"PYTHONPATH": f"{SCRIPTS}:{SCRIPTS.parents[1] / 'host'}:{folder}"},
+        env={"PYTHONPATH": f"{SCRIPTS}:{SCRIPTS.parents[1] / 'host'}:{folder}", "SAMPLES": "2"},
         capture_output=True,
         text=True,
         check=False,
@@ -254,6 +254,7 @@ def test_each_answer_is_scored_as_it_comes(tmp_path):
 
     lines = (tmp_path / "work/outputs/.asked.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
+    assert [row.get("samples") for row in rows] == [2, 2, None]
     assert [(row.get("set"), row.get("right")) for row in rows] == [
         *(("short_en", True), ("short_en", False), (None, None)),
     ]

@@ -129,12 +129,22 @@ def test_bare_lines_become_events_as_they_arrive():
         ({"errorMsg": "too long"}, "too long"),
         ({"code": 400, "msg": "no messages"}, "no messages"),
         ({"code": 500}, "500"),
+        ({"choices": [], "errorMsg": "too long"}, "too long"),
+        ({"choices": None, "code": 500, "msg": "oom"}, "oom"),
+        ({"choices": [{"delta": {"content": "a"}}], "code": "500", "msg": "oom"}, "oom"),
     ],
 )
 def test_an_error_in_the_stream_is_a_failed_request(answer, text):
     ((event,), _rest) = send_cold.events_of(line_of(**answer) + "\n")
 
     assert json.loads(event.removeprefix("data: ")) == {"error": {"message": text}}
+
+
+@pytest.mark.parametrize("code", [None, 0, 200, "200"])
+def test_a_code_of_success_is_no_failed_request(code):
+    line = line_of(choices=[], code=code, msg="ok")
+
+    assert send_cold.events_of(line + "\n") == ([f"data: {line}"], "")
 
 
 def test_what_is_no_object_is_passed_over():

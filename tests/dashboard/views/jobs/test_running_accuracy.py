@@ -222,6 +222,17 @@ def test_all_sets_have_no_interval_before_each_has_begun(job, tell, page):
     assert text.count("[53.13, 88.81]") == 1  # that of the set that is asked
 
 
+def test_the_job_page_counts_questions_in_the_table_only(job, tell, page):
+    tell((0.0, "", counts(1, total=116)), (0.0, EN, counts(1)))
+    tell((60.0, "", counts(50, total=116)), (60.0, EN, counts(50)))
+
+    text = page.get(reverse("job-detail", args=[job.pk])).text
+
+    assert "116" in text[text.index('id="accuracy-rows"') :].partition("</table>")[0]
+    # The facts are renewed less often than the table: an older count stood above a newer one.
+    assert "<dt>Progress</dt>" not in text
+
+
 def test_all_pages_show_the_same_progress(job, tell, page):
     Job.objects.filter(pk=job.pk).update(
         started_at=job.created_at, progress={"done": 1, "total": 3, "unit": "steps"}

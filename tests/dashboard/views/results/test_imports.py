@@ -19,6 +19,7 @@ from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 
 pytestmark = pytest.mark.django_db
 RATE = 67.41737017939066
+DATED = "vllm-0.7.2/benchmark_serving_ok.json"  # 2026-11-24 in the file
 
 
 @pytest.fixture
@@ -185,6 +186,14 @@ def test_exports_have_the_import_and_its_device(client, ann):
     response = client.get(f"/results/res-{result.pk}/result.csv")
     assert f'"res-{result.pk}.csv"' in response["Content-Disposition"]
     assert client.get("/results/?format=csv").status_code == 200
+
+
+def test_an_export_has_the_date_of_the_file(client, ann):
+    result = imported(DATED)
+
+    data = client.get(f"/results/res-{result.pk}/result.json").json()
+
+    assert data["measured_at"] == result.imported.measured_at.isoformat()
 
 
 def test_an_import_is_tagged_noted_and_signed_off(client, ann):
@@ -478,6 +487,38 @@ def test_the_api_declares_and_corrects(client, ann):
     found = answer.json()
     assert (answer.status_code, found["devices"], found["precision"]) == (200, 16, "fp8")
     assert found["declared_by"] == "ann"
+
+
+def test_the_api_says_when_an_import_was_measured_and_who_declared_it(client, ann):
+    ApiToken.objects.create(user=ann, name="t", scope="read", token_sha256=hashed("t"))
+    theirs = imported(DATED, user=ann, device="8 × H800", precision="fp8")
+    ours, undated = make_measured(), imported()
+    headers = {"Authorization": "Bearer t"}
+
+    rows = client.get("/api/v1/results", headers=headers).json()["results"]
+
+    found = {row["id"]: row for row in rows}
+    row = found[f"res-{theirs.pk}"]
+    assert row["measured_at"].startswith("2026-11-24")
+    assert row["declared"]["precision"] == "fp8"
+    assert row["declared"]["by"] == "ann"
+    assert row["declared"]["at"] == theirs.imported.declared_at.isoformat()
+    alone = client.get(f"/api/v1/results/{row['id']}", headers=headers).json()
+    assert (alone["measured_at"], alone["declared"]) == (row["measured_at"], row["declared"])
+    own = found[f"res-{ours.pk}"]
+    assert (own["measured_at"], own["declared"]) == (own["created_at"], None)
+    assert found[f"res-{undated.pk}"]["declared"] is None
+
+
+def test_the_command_s_preview_has_the_date_of_the_file_and_who_declared_it():
+    file = str(DATA / DATED)
+    assert "\n  measured: 2026-11-24 14:11:14" in run(file, "--dry-run")
+
+    imported(DATED, user=make_user("cleo"), device="8 × H800", precision="fp8")
+
+    text = run(file, "--dry-run")
+    assert "Precision: fp8" in text
+    assert "declared by cleo on" in text
 
 
 def test_the_command_declares(capsys):

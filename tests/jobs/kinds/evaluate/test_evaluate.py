@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.forms.launch import typed_from_params
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.questions_file import read_questions
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import by_question
+from jobs.launch import launch, retry_job
+from jobs.models import Job
 from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.services.outcomes.identity import identity_of
-from tests.factories import make_job, make_result
+from tests.factories import make_deployment, make_host, make_job, make_result
 from tests.jobs.lib.target import here
 
 EVALUATE = KINDS["evaluate"]
@@ -130,6 +133,38 @@ def test_a_result_says_limit_seed_and_samples():
     outcome = EVALUATE.parse_outcome(params, EVALUATE.plan(params, here()), outputs, 0)
 
     assert outcome.measured.what.endswith(", seed 7, 2 samples each")
+
+
+@pytest.mark.parametrize("older", [{}, {"question_seed": None}])
+def test_a_result_of_an_older_job_says_no_seed(older):
+    raw = {"deployment": "3", "limit": 10, **older}
+    outputs = {
+        str(path.relative_to(OUTPUTS)): path.read_bytes()
+        for path in OUTPUTS.rglob("*")
+        if path.is_file()
+    }
+    params = EVALUATE.Params.model_validate(raw)
+
+    outcome = EVALUATE.parse_outcome(params, EVALUATE.plan(params, here()), outputs, 0)
+
+    assert "seed" not in outcome.measured.what
+
+
+@pytest.mark.django_db
+def test_a_retry_of_an_older_job_names_no_seed_and_a_new_job_does():
+    host = make_host()
+    served = str(make_deployment(host=host).pk)
+    new = launch("evaluate", {"deployment": served, "limit": 10}, host=host, user=None)
+    assert new.params["question_seed"] == 0
+    older = Job.objects.filter(pk=new.pk)
+
+    for params in (
+        {**new.params, "question_seed": None},
+        {name: value for name, value in new.params.items() if name != "question_seed"},
+    ):
+        older.update(params=params)
+        assert retry_job(new.pk, None).params["question_seed"] is None
+        assert typed_from_params(EVALUATE, params).get("question_seed") is None
 
 
 @pytest.mark.django_db

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate_opencompass import _asking
@@ -150,6 +151,7 @@ def test_the_file_uses_the_guide_s_r1_settings(config):
         "temperature": 0.6,
         "batch_size": 4,
         "query_per_second": 4,
+        "retry": 2,
         "pred_postprocessor": {
             "type": "opencompass.utils.text_postprocessors.extract_non_reasoning_content"
         },
@@ -160,7 +162,16 @@ def test_verbatim_sends_one_question_at_a_time(config):
     (model,) = config(**EXACT).models
 
     assert (model["abbr"], model["batch_size"]) == ("deepseek-r1-va16", 1)
-    assert "query_per_second" not in model
+    assert not {"query_per_second", "retry"} & set(model)
+
+
+@pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (3, 4)])
+def test_a_failed_request_is_sent_again_as_often_as_the_form_says(config, retries, attempts):
+    (model,) = config(retries=retries).models
+
+    assert model["retry"] == attempts
+    assert notes(retries=retries)["guide:retries"] == {"retries": retries}
+    assert "guide:retries" not in notes(retries=retries, **EXACT)
 
 
 def test_the_guide_s_sets_are_asked_unless_others_are_chosen(config):
@@ -186,10 +197,56 @@ def test_ten_subsets_of_mmlu_are_the_first_by_the_alphabet(config):
     assert {names[0], names[-1]} <= {"abstract_algebra", "college_medicine"}
 
 
-def test_a_limit_asks_the_first_questions_of_each_set(config):
-    ranges = {item["reader_cfg"]["test_range"] for item in config(limit=20).datasets}
+@pytest.mark.parametrize("more", [{}, {"question_seed": 7, **EXACT}])
+def test_older_jobs_and_verbatim_take_the_first_questions_of_each_set(config, more):
+    ranges = {item["reader_cfg"]["test_range"] for item in config(limit=20, **more).datasets}
 
     assert ranges == {"[0:20]"}
+    assert "first 20" in kind.title_of(params(limit=20, **more), vacc_host())
+
+
+def ranges_of(settings):
+    """Set → the questions that OpenCompass's reader and its partitioner take."""
+    found = {}
+    for item in settings.datasets:
+        text = item["reader_cfg"]["test_range"]
+        size = EVALUATION_SETS[item["abbr"]].questions
+        rows = eval(f"index_list{text}", {"index_list": list(range(size))})
+        assert eval(f"len(range({size}){text})") == len(rows)
+        found[item["abbr"]] = rows
+    return found
+
+
+def test_a_limit_draws_its_questions_of_each_set_by_the_seed(config):
+    drawn = ranges_of(config(limit=20, question_seed=7))
+
+    assert {len(rows) for rows in drawn.values()} == {20}
+    assert all(rows == sorted(set(rows)) for rows in drawn.values())
+    assert drawn["math-500"] != list(range(20)) != drawn["cluewsc-test"]
+    assert drawn == ranges_of(config(limit=20, question_seed=7))
+    assert drawn != ranges_of(config(limit=20, question_seed=8))
+    title = kind.title_of(params(limit=20, question_seed=7), vacc_host())
+    assert "20 of each, seed 7" in title
+
+
+def test_a_set_of_fewer_questions_than_the_limit_is_asked_whole(config):
+    drawn = ranges_of(config(limit=200, question_seed=7))
+
+    assert (len(drawn["cluewsc-dev"]), len(drawn["math-500"])) == (159, 200)
+
+
+def test_of_c_eval_the_first_questions_are_asked(config):
+    raw = {"datasets": ("ceval",), "limit": 5, "question_seed": 7}
+
+    assert {one["reader_cfg"]["test_range"] for one in config(**raw).datasets} == {"[0:5]"}
+    assert "first 5" in kind.title_of(params(**raw), vacc_host())
+
+
+def test_new_jobs_draw_by_seed_0_and_a_seed_needs_a_limit():
+    assert defaults_for(kind.Params, vacc_host())["question_seed"] == 0
+    with pytest.raises(LaunchError) as refused:
+        run(question_seed=7)
+    assert refused.value.field == "question_seed"
 
 
 def test_the_file_has_no_module_objects():
@@ -226,7 +283,7 @@ def test_notes_name_the_corrections():
 
     assert list(remarks) == [
         *("guide:config_made", "guide:conda_path", "guide:own_folder", "guide:details_kept"),
-        *("guide:scored_meanwhile", "guide:in_parallel"),
+        *("guide:scored_meanwhile", "guide:in_parallel", "guide:retries"),
     ]
     assert remarks["guide:config_made"] == {"model": "DeepSeek-R1"}
 
@@ -261,7 +318,8 @@ def test_a_deployment_too_small_for_questions_is_refused(max_total):
     target = short(max_total)
     proposed = defaults_for(kind.Params, target, GUIDE)
 
-    assert proposed == {"max_answer": max_total // 2, "max_length": max_total}
+    lengths = {"max_answer": max_total // 2, "max_length": max_total}
+    assert proposed == {**lengths, "question_seed": 0}
     with pytest.raises(LaunchError) as caught:
         kind.plan(params(**proposed), target)
     assert caught.value.field == "deployment"
@@ -354,6 +412,12 @@ def test_with_details_each_question_has_its_answer_and_verdict():
     assert (first["extracted"], first["reasoning"]) == ("A", "thinking about it")
     assert {answer["subset"] for answer in measured.answers} >= {"cluewsc-dev", "math-500"}
     assert Message("evaluate:limited", {"questions": 2}) in measured.remarks
+
+
+def test_a_drawn_limit_is_in_the_remarks():
+    measured = outcome_of(left(WHOLE), mmlu="ten", limit=2, question_seed=7).measured
+
+    assert Message("evaluate:drawn", {"questions": 2, "seed": 7}) in measured.remarks
 
 
 def test_a_set_without_a_score_is_no_success():

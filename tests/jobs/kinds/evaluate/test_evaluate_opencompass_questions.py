@@ -43,8 +43,10 @@ def test_both_tools_get_the_same_questions_prompts_and_rules():
 
 
 def test_the_configuration_is_python_with_the_settings():
-    text = config(planned(limit=12, max_tokens=48, temperature=0.5, batch=2, samples=3))
+    plan = planned(limit=12, max_tokens=48, temperature=0.5, batch=2, samples=3)
+    text = config(plan)
 
+    assert dict(plan.steps[0].env)["SAMPLES"] == "3"
     ast.parse(text)
     for line in ("n=3", "max_out_len=48", "temperature=0.5", "max_workers=2"):
         assert f"        {line},\n" in text

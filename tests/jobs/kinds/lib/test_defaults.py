@@ -48,9 +48,12 @@ def test_lengths_default_to_no_more_than_the_deployment_takes():
         return defaults_for(KINDS[kind].Params, target, {"deployment": number})
 
     assert proposed("benchmark-online", "1") == {"input_tokens": 512}
-    assert proposed("evaluate-opencompass", "1") == {"max_answer": 1024, "max_length": 2048}
+    drawn = {"question_seed": 0}
+    lengths = {"max_answer": 1024, "max_length": 2048}
+    assert proposed("evaluate-opencompass", "1") == lengths | drawn
     assert proposed("evaluate-evalscope", "1") == {"max_tokens": 1024}
-    for kind in ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope"):
+    assert proposed("evaluate-opencompass", "2") == drawn
+    for kind in ("benchmark-online", "evaluate-evalscope"):
         assert proposed(kind, "2") == {}
 
 

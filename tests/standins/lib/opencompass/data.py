@@ -17,6 +17,7 @@ from tests.standins.lib.opencompass import config
 MOST = 24  # questions of one set
 FEW = 2  # of a subset
 _RANGE = re.compile(r"\[(\d*):(\d*)\]")
+_ROWS = re.compile(r"\[:0\] or (\[[\d, ]+\])")
 _LETTER = re.compile(r"[A-Z]")
 _OPTION = re.compile(r"(?:answer is|ANSWER:|Answer:|答案是)\s*\(?([A-J])")
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -52,8 +53,10 @@ def items(dataset: Mapping[str, Any]) -> list[Item]:
         MissingError: its files are not there.
     """
     rows = _read(dataset)
-    bounds = _RANGE.fullmatch(str((dataset.get("reader_cfg") or {}).get("test_range", "")))
-    if bounds:
+    text = str((dataset.get("reader_cfg") or {}).get("test_range", ""))
+    if chosen := _ROWS.fullmatch(text):
+        return [rows[index] for index in json.loads(chosen[1]) if index < len(rows)]
+    if bounds := _RANGE.fullmatch(text):
         low, high = (int(text) if text else None for text in bounds.groups())
         rows = rows[low:high]
     return rows
