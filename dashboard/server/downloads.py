@@ -58,7 +58,8 @@ def send_file(
         place = quote(path.relative_to(settings.DATA_DIR).as_posix())
         return HttpResponse(headers={**headers, "X-Accel-Redirect": settings.NGINX_FILES + place})
     etag = f'"{sha256 or f"{seen.st_size:x}-{seen.st_mtime_ns:x}"}"'
-    return ranged(request, _file_reader(path, seen), size=seen.st_size, etag=etag, headers=headers)
+    read = _file_reader(path, seen, may_grow=not sha256)
+    return ranged(request, read, size=seen.st_size, etag=etag, headers=headers)
 
 
 def ranged(
@@ -92,8 +93,8 @@ def ranged(
     return HttpResponse(body, status=status, headers=head)
 
 
-def _file_reader(path: Path, seen: os.stat_result) -> Read:
-    """Return the reader of a file that must stay as ``seen``; it may grow.
+def _file_reader(path: Path, seen: os.stat_result, *, may_grow: bool) -> Read:
+    """Return the reader of a file that must stay as ``seen``.
 
     The file is opened for each piece: a client that reads nothing holds no file open.
     """
@@ -102,8 +103,8 @@ def _file_reader(path: Path, seen: os.stat_result) -> Read:
         with path.open("rb", buffering=0) as file:
             now = os.fstat(file.fileno())
             is_other = (now.st_dev, now.st_ino) != (seen.st_dev, seen.st_ino)
-            is_rewritten = now.st_size == seen.st_size and now.st_mtime_ns != seen.st_mtime_ns
-            if is_other or is_rewritten or now.st_size < seen.st_size:
+            is_same = (now.st_size, now.st_mtime_ns) == (seen.st_size, seen.st_mtime_ns)
+            if is_other or not (is_same or (may_grow and now.st_size > seen.st_size)):
                 raise EndedEarly(f"{path} changed during the transfer")
             return os.pread(file.fileno(), end - start, start)
 

@@ -36,8 +36,15 @@ def sent(path, method="GET", sha256="", **headers):
 
 def opened(path):
     """Return the number of descriptors of this process on a file."""
-    links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+    links = list(Path("/proc/self/fd").iterdir())
     return sum(link.exists() and link.samefile(path) for link in links)
+
+
+def replace(path):
+    """Put a longer file in its place."""
+    other = path.with_name("other")
+    other.write_bytes(b"x" * 20)
+    other.replace(path)
 
 
 def test_a_file_is_sent_whole(file):
@@ -155,7 +162,7 @@ def test_no_piece_is_read_before_the_last_was_taken(file, small_pieces, monkeypa
         lambda path: os.truncate(path, 5),
         lambda path: path.unlink(),
         lambda path: path.write_bytes(b"x" * 10),
-        lambda path: (path.unlink(), path.write_bytes(b"x" * 20)),
+        replace,
     ],
     ids=["truncated", "removed", "rewritten", "replaced"],
 )
@@ -173,12 +180,14 @@ def test_a_file_that_changes_ends_its_stream(file, small_pieces, change):
         async_to_sync(taken)()
 
 
-def test_a_file_that_grows_is_sent_as_it_was(file, small_pieces):
-    answer = sent(file)
+def test_a_file_grows_while_it_is_sent_unless_it_was_complete(file, small_pieces):
+    growing, complete = sent(file), sent(file, sha256="ab12")
     with file.open("ab") as more:
         more.write(b"more")
 
-    assert content_of(answer) == TEN
+    assert content_of(growing) == TEN
+    with pytest.raises(EndedEarly):
+        content_of(complete)
 
 
 def test_a_missing_file_or_a_folder_is_not_found(tmp_path):

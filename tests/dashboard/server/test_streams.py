@@ -15,6 +15,8 @@ from jobs.models import OutputFile
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_job, make_user
 
+pytestmark = pytest.mark.django_db  # the end of an answer closes old connections
+
 LONG = b"x" * (LIMITS.long_bytes + 1)
 
 
@@ -105,7 +107,6 @@ def test_a_long_file_in_memory_counts_and_other_answers_do_not(one):
     assert through(HttpResponse(LONG, headers=attached)).status_code == 200
 
 
-@pytest.mark.django_db
 def test_a_refused_download_says_so_on_a_page_and_in_the_api(client, settings, one, monkeypatch):
     monkeypatch.setattr(downloads, "PIECE_BYTES", 4)
     user = make_user()
