@@ -162,7 +162,7 @@ def test_an_unknown_host_is_refused(site):
 def test_nginx_sends_a_range_of_a_file_whose_reader_is_permitted(site):
     (output,) = site.server.shell(
         "from django.conf import settings; from jobs.models import Job, OutputFile;"
-        "job = Job.objects.first();"
+        f"job = Job.objects.get(pk={site.server.job});"
         "folder = settings.DATA_DIR / 'outputs' / str(job.pk);"
         "folder.mkdir(parents=True);"
         "(folder / 'a b%.json').write_bytes(b'0123456789');"
