@@ -129,6 +129,15 @@ def test_readers_that_go_away_leave_nothing_behind(server):
     assert asked(server)[0] == 200
 
 
+def test_a_reader_that_takes_nothing_is_cut_off(tmp_path):
+    with running_web(tmp_path, '{"server.http_protocol.DEAF_S": 0.5}') as server:
+        server.outputs = server.shell(_OUTPUT.format(size=SIZE))
+        with deaf(server, 1) as (answer,):
+            until(lambda: not open_files(server), "its slot is free")
+            with pytest.raises((ConnectionError, http.client.IncompleteRead)):
+                answer.read()
+
+
 @pytest.mark.parametrize(("output", "name"), [(1, "shortened"), (2, "removed")])
 def test_a_file_that_goes_away_ends_the_connection(server, output, name):
     file = server.data_dir / "outputs" / str(server.job) / name
