@@ -32,6 +32,7 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", _public.hostname or ""]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 FORCE_SCRIPT_NAME = _public.path or None
 TRUSTED_PROXIES = ENV.trusted_proxies
+NGINX_FILES = ENV.nginx_files
 _is_https = _public.scheme == "https"
 # Begin of absolute links; "": the address that was asked.
 PUBLIC_ORIGIN = f"{_public.scheme}://{_public.netloc}" if ENV.public_url else ""
@@ -96,6 +97,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.audit_origin",
+    "dashboard.server.streams.limited_streams",
 ]
 ROOT_URLCONF = "dashboard.urls"
 ASGI_APPLICATION = "dashboard.asgi.application"

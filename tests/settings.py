@@ -12,6 +12,7 @@ for _name in (
     "REDIS_URL",
     "PUBLIC_URL",
     "TRUSTED_PROXIES",
+    "NGINX_FILES",
     "BIND",
     "PORT",
     "SECRET_KEY",

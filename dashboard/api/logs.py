@@ -7,7 +7,7 @@ of them answers 410, see :mod:`dashboard.api.removed`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
 
@@ -16,7 +16,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.utils.translation import gettext as _
 from ninja import Query, Router
@@ -36,6 +35,8 @@ from dashboard.api.requests import (
 )
 from dashboard.security.log_access import ACTIONS, find_record
 from dashboard.security.search_turns import NoTurn, search_turn
+from dashboard.server.downloads import PIECE_BYTES, ranged
+from dashboard.server.streams import Stream
 from dashboard.text.labels import step_title
 from dashboard.text.state_styles import style_of
 from jobs.errors import LogRemoved
@@ -53,8 +54,6 @@ router = Router(tags=["Logs"])
 # ``(key, query) -> answer``: what is asked of one log; the last has no query.
 Reader = Callable[..., HttpResponseBase]
 
-PIECE_BYTES = 256 * 1024
-SHORT_BYTES = 1024 * 1024  # such answers are sent at once
 MOST_MATCHES = 5000
 SEARCH_TIMEOUT_S = 30.0
 # What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
@@ -66,7 +65,7 @@ OWN_TIMEOUT_S = 300.0
 def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
     """``answer(key, query)`` as an operation on a record of this kind, for those who may see it."""
 
-    needs_person = "person" in signature(answer).parameters
+    needed = signature(answer).parameters.keys() & {"request", "record"}
 
     def view(request: HttpRequest, record_id: int, **asked: BaseModel) -> HttpResponseBase:
         record = find_record(kind, record_id)
@@ -75,7 +74,8 @@ def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
         must(request.user, ACTIONS[kind], record)
         if record.removed_at is not None:
             raise Refused(gone(record))
-        more = {"person": request.user.pk} if needs_person else {}
+        known = {"request": request, "record": record}
+        more = {name: known[name] for name in needed}
         response = answer(f"{kind}/{record_id}", **asked, **more)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -92,19 +92,21 @@ def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
     return view
 
 
-def log(key: str, query: LogAsked) -> HttpResponseBase:
+def log(key: str, query: LogAsked, *, request: HttpRequest, record: Any) -> HttpResponseBase:
     """The bytes from ``from`` up to ``to``; all of it when neither is given. ``X-Log-Size`` is the
-    size of the whole log.
+    size of the whole log. ``Range`` counts from ``from``; the log of an ended job has an ETag.
     """
     logs = store()
     size = logs.size(key)
     start, end = query.start or 0, size if query.to is None else min(size, query.to)
     if query.framed == "1":
         return _framed(logs, key, start=start, end=end)
-    return _bytes(query, logs, key, start=start, end=end)
+    return _bytes(request, record, query, key=key, start=start, end=end)
 
 
-def log_lines(key: str, query: LinesAsked) -> HttpResponseBase:
+def log_lines(
+    key: str, query: LinesAsked, *, request: HttpRequest, record: Any
+) -> HttpResponseBase:
     """Raw bytes of these lines. ``X-Log-Offset`` says where the first begins, ``X-Log-Lines`` how
     many there are.
     """
@@ -113,13 +115,13 @@ def log_lines(key: str, query: LinesAsked) -> HttpResponseBase:
     last = first + 999 if query.to is None else query.to
     start = logs.offset_of_line(key, first)
     end = logs.offset_of_line(key, last + 1)
-    response = _bytes(query, logs, key, start=start, end=end)
+    response = _bytes(request, record, query, key=key, start=start, end=end)
     response.headers["X-Log-Offset"] = str(start)
     response.headers["X-Log-Lines"] = str(logs.line_count(key))
     return response
 
 
-def log_search(key: str, query: SearchAsked, *, person: int) -> HttpResponseBase:
+def log_search(key: str, query: SearchAsked, *, request: HttpRequest) -> HttpResponseBase:
     """Return the number of matches and the first of them, or with ``near`` those around that
     line. A person's searches run one after another."""
     is_ours = query.warnings == "1"
@@ -133,7 +135,7 @@ def log_search(key: str, query: SearchAsked, *, person: int) -> HttpResponseBase
     )
     try:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
-        with search_turn(person, "warnings" if is_ours else "typed"):
+        with search_turn(_person(request), "warnings" if is_ours else "typed"):
             matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
     except NoTurn:
         busy = _("Other searches are still running. Search again in a moment.")
@@ -155,6 +157,12 @@ def log_search(key: str, query: SearchAsked, *, person: int) -> HttpResponseBase
             "spread": matches.spread,
         }
     )
+
+
+def _person(request: HttpRequest) -> int:
+    number = request.user.pk
+    assert number is not None  # noqa: S101 -- strangers do not come here
+    return number
 
 
 def log_index(key: str, query: KnownAsked) -> HttpResponseBase:
@@ -242,12 +250,19 @@ def _step(item: StepState, key: str) -> dict[str, Any]:
 
 
 def _bytes(
-    query: LogAsked | LinesAsked, logs: LogStore, key: str, *, start: int, end: int
+    request: HttpRequest,
+    record: Any,
+    query: LogAsked | LinesAsked,
+    *,
+    key: str,
+    start: int,
+    end: int,
 ) -> HttpResponseBase:
-    """A range of a log, streamed when it is long or made plain."""
-    is_plain = query.plain == "1"
+    """A part of a log: of its bytes any range, of its plain text the whole."""
+    logs, is_plain = store(), query.plain == "1"
+    size = logs.size(key)
     headers = {
-        "X-Log-Size": str(logs.size(key)),
+        "X-Log-Size": str(size),
         "X-Content-Type-Options": "nosniff",
         "Content-Type": "text/plain; charset=utf-8",
     }
@@ -255,17 +270,31 @@ def _bytes(
         name = key.replace("/", "-") + (".txt" if is_plain else ".log")
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     length = max(0, end - start)
-    if not is_plain:
-        headers["Content-Length"] = str(length)
-    if length > SHORT_BYTES:
-        pieces = (
-            _plain_pieces(logs, key, start, end) if is_plain else _pieces(logs, key, start, end)
-        )
-        return StreamingHttpResponse(pieces, headers=headers)
-    body = logs.read(key, start, end)
     if is_plain:
-        body = b"".join(plain_stream([body]))
-    return HttpResponse(body, headers=headers)
+        return _plain(request, headers, logs.chunks(key, start, start + length), length=length)
+    digest = getattr(record, "log_sha256", "")
+    is_whole = bool(digest) and record.log_bytes == size
+    etag = f'"{digest}-{start}-{end}"' if is_whole else ""
+
+    def read(begin: int, stop: int) -> bytes:
+        piece = logs.read(key, start + begin, start + stop)
+        if not piece:  # the response ends early, so that no reader takes the part for the whole
+            raise LogRemoved(f"the log {key} was removed during the transfer")
+        return piece
+
+    return ranged(request, read, size=length, etag=etag, headers=headers)
+
+
+def _plain(
+    request: HttpRequest, headers: dict[str, str], chunks: Iterator[bytes], *, length: int
+) -> HttpResponseBase:
+    """The text of ``chunks``, whose size is not known before it is sent."""
+    pieces = plain_stream(chunks)
+    if request.method == "HEAD":
+        return Stream(_each(iter(())), headers=headers)
+    if length > PIECE_BYTES:
+        return Stream(_each(pieces), headers=headers)
+    return HttpResponse(b"".join(pieces), headers=headers)
 
 
 def _framed(logs: LogStore, key: str, *, start: int, end: int) -> HttpResponse:
@@ -275,17 +304,7 @@ def _framed(logs: LogStore, key: str, *, start: int, end: int) -> HttpResponse:
     return HttpResponse(frame(start, times, data), content_type="application/octet-stream")
 
 
-async def _pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-    while start < end:
-        piece = await asyncio.to_thread(logs.read, key, start, min(end, start + PIECE_BYTES))
-        if not piece:  # the response ends early, so that no reader takes the part for the whole
-            raise LogRemoved(f"the log {key} was removed during the transfer")
-        yield piece
-        start += len(piece)
-
-
-async def _plain_pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-    pieces = plain_stream(logs.chunks(key, start, end))
+async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
 

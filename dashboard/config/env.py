@@ -26,6 +26,7 @@ from dashboard.config.readers import (
     read_host_redis_url,
     read_limit_bytes,
     read_listen,
+    read_location,
     read_log_level,
     read_optional_file,
     read_optional_folder,
@@ -106,6 +107,15 @@ class Env:
             read_networks,
             "",
             "addresses or networks of proxies whose `X-Forwarded-*` headers count; default: none",
+        ),
+    ]
+    nginx_files: Annotated[
+        str,
+        Variable(
+            "NGINX_FILES",
+            read_location,
+            "",
+            "internal location of nginx that sends files of `DATA_DIR`; default: none, no nginx",
         ),
     ]
     data_dir: Annotated[

@@ -47,6 +47,13 @@ def read_optional_file(raw: str) -> Path | None:
     return path
 
 
+def read_location(raw: str) -> str:
+    """Begin of a path in nginx, with slashes around it, or nothing."""
+    if raw and not re.fullmatch(r"(/[A-Za-z0-9_-]+)+/", raw):
+        raise ValueError('a path with a slash at both ends, such as "/nginx-files/"')
+    return raw
+
+
 def read_port(raw: str) -> int:
     """A TCP port."""
     if not raw.isdecimal() or not 1 <= int(raw) <= 65535:

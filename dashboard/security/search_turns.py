@@ -6,15 +6,13 @@ A turn is a lock on a file of ``DATA_DIR``. All web processes share it, and a ki
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from django.conf import settings
+from dashboard.security.lock_files import lock_one
 
 MOST_AT_ONCE = 2  # of all people; each keeps a processor busy
 MOST_WAITING = 8  # of one person, in one web process; each holds a thread
@@ -61,23 +59,8 @@ def _waits(who: str) -> Iterator[None]:
 
 def _take(held: ExitStack, names: list[str], deadline: float) -> None:
     """Lock one of the files ``names`` until ``held`` ends."""
-    while True:
-        for name in names:
-            if _lock_file(held, name):
-                return
+    while (file := lock_one("searches", names)) is None:
         if time.monotonic() >= deadline:
             raise NoTurn
         time.sleep(_LOOK_S)
-
-
-def _lock_file(held: ExitStack, name: str) -> bool:
-    folder = settings.DATA_DIR / "searches"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        return False
-    held.callback(os.close, file)
-    return True
+    held.enter_context(file)

@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol with a limit of time and size for the head of a request.
+"""uvicorn's HTTP protocol with limits: time and size of a request's head, time of a deaf reader.
 
 uvicorn waits for ever for a client that has connected and not sent a whole head, and takes a head
-of any size. The limits of bodies are in :mod:`dashboard.server.guard`.
+of any size. It also waits for ever for a client that takes nothing of its answer. The limits of
+bodies are in :mod:`dashboard.server.guard`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_S = 15.0
 HEAD_BYTES = 64 * 1024
+# A client that takes nothing of an answer for so long is cut off. TCP alone keeps one that only
+# confirms probes.
+DEAF_S = 300.0
 # Connections of one address that wait for a head. Beyond it the oldest ones are closed, of those
 # that wait for SLOW_S: after a restart a proxy connects for all its browsers at once.
 MOST_OF_AN_ADDRESS, SLOW_S = 64, 2.0
@@ -37,6 +41,7 @@ class HeadProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._waits_since = 0.0
         self._address = ""
+        self._deaf: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
@@ -58,7 +63,18 @@ class HeadProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._wait_no_more()
+        self._takes()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not take what was sent."""
+        super().pause_writing()
+        self._deaf = self.loop.call_later(DEAF_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client took it."""
+        self._takes()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -94,6 +110,11 @@ class HeadProtocol(HttpToolsProtocol):
         own.pop(self, None)
         if not own:
             _waiting.pop(self._address, None)
+
+    def _takes(self) -> None:
+        if self._deaf is not None:
+            self._deaf.cancel()
+            self._deaf = None
 
     def _close(self, answer: bytes) -> None:
         self._wait_no_more()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import date, datetime, time, timedelta
 
 from asgiref.sync import sync_to_async
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils import translation
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET
 from dashboard.presenters.audit import CSV_HEAD, as_dict, csv_line, rows
 from dashboard.presenters.result.export import as_text
 from dashboard.security.permissions import requires
+from dashboard.server.streams import Stream
 from dashboard.text.audit_labels import ACTION_LABELS
 from jobs.queries import audit
 from jobs.queries.audit import NOBODY, Filters
@@ -74,7 +75,7 @@ def audit_export(request: HttpRequest, format: str) -> HttpResponseBase:
         "Content-Type": FORMATS[format],
         "Content-Disposition": f'attachment; filename="{name}"',
     }
-    return StreamingHttpResponse(_pieces(filters, format), headers=headers)
+    return Stream(_pieces(filters, format), headers=headers)
 
 
 async def _pieces(filters: Filters, format: str) -> AsyncIterator[bytes]:

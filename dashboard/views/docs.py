@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
 from dashboard.presenters import manual
 from dashboard.security.permissions import requires
-from dashboard.server.downloads import Download
+from dashboard.server.downloads import send_file
 
 FIRST = "use/launch"
 
@@ -33,14 +33,14 @@ def docs_page(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "docs/page.html", context)
 
 
-@require_GET
+@require_safe
 @requires("docs.view")
 def docs_image(request: HttpRequest, name: str) -> HttpResponseBase:
     """A picture of ``docs/images``."""
     images = {file.name: file for file in (manual.ROOT / "images").glob("*.png")}
     if name not in images:
         raise Http404(name)
-    return Download(images[name].open("rb"))
+    return send_file(request, images[name], filename=name, as_attachment=False)
 
 
 urlpatterns: list[URLPattern] = [

@@ -7,13 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from dashboard.actions import jobs as job_actions
 from dashboard.api.removed import gone
@@ -29,7 +34,7 @@ from dashboard.presenters.job.step_links import step_links
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
-from dashboard.server.downloads import Download
+from dashboard.server.downloads import send_file
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.labels import (
     asset_word,
@@ -178,23 +183,23 @@ def _marks(job: Job) -> list[dict[str, Any]]:
     ]
 
 
-@require_GET
+@require_safe
 @requires("job.view")
-def job_output(request: HttpRequest, job_id: int, output_id: int) -> Download | JsonResponse:
+def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpResponseBase:
     """Download an output file: always an attachment, whatever its type."""
     output = get_object_or_404(OutputFile.objects.select_related("job"), pk=output_id, job=job_id)
     if output.job.removed_at is not None:
         return gone(output.job)
     folder = outputs_folder(job_id).resolve()
     file = (folder / output.path).resolve()
-    if not file.is_relative_to(folder) or not file.is_file():
+    if not file.is_relative_to(folder):
         raise Http404("the file is not here")
-    return Download(
-        file.open("rb"),
-        as_attachment=True,
+    return send_file(
+        request,
+        file,
         filename=file.name,
         content_type="application/octet-stream",
-        headers={"X-Content-Type-Options": "nosniff"},
+        sha256=output.sha256 if output.is_whole else "",
     )
 
 

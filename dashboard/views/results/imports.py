@@ -14,14 +14,14 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.actions import imports as actions
 from dashboard.presenters.imports import declared_fields
 from dashboard.presenters.retention import size_text
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
-from dashboard.server.downloads import Download
+from dashboard.server.downloads import send_file
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
@@ -84,24 +84,19 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
     return redirect("result-list")
 
 
-@require_GET
+@require_safe
 @requires("result.view")
 def import_file(request: HttpRequest, import_result_id: int, index: int) -> HttpResponseBase:
     """Download an original file."""
     file = ImportedFile.objects.filter(imported__result=import_result_id, index=index).first()
     if file is None:
         raise Http404(f"{result_number(import_result_id)} has no original file {index}")
-    try:
-        content = imports.file_path(file).open("rb")
-    except OSError as error:
-        raise Http404(f"file {index} of {result_number(import_result_id)} is missing") from error
-    name = file.path.rpartition("/")[2]
-    return Download(
-        content,
-        as_attachment=True,
-        filename=name,
+    return send_file(
+        request,
+        imports.file_path(file),
+        filename=file.path.rpartition("/")[2],
         content_type="application/octet-stream",
-        headers={"X-Content-Type-Options": "nosniff"},
+        sha256=file.sha256,
     )
 
 

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from jobs.logstore import store
+from jobs.logstore import LogStore, store
+from tests.dashboard.lib.streams import content_of
 from tests.factories import make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -38,12 +39,11 @@ def answers(client, job):
     answers_by_address = {}
     for address in ADDRESSES:
         answer = client.get(f"/api/v1/jobs/{job.pk}/{address}")
-        body = b"".join(answer) if answer.streaming else answer.content
+        body = content_of(answer)
         answers_by_address[address] = (answer.status_code, dict(answer.headers), body)
     return answers_by_address
 
 
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
 def test_every_answer_on_a_packed_log_is_that_on_the_raw_one(client, job):
     raw = answers(client, job)
     assert store().pack(f"job/{job.pk}")
@@ -65,3 +65,35 @@ def test_the_api_names_the_file_of_a_damaged_log(client, job):
         assert file.name in answer.json()["message"]
     assert client.get(f"/api/v1/jobs/{job.pk}").json()["log_bytes"] == len(TEXT)
     assert client.get(f"/jobs/{job.pk}/").status_code == 200
+
+
+def test_a_download_of_an_ended_log_is_resumed_raw_or_packed(client, job):
+    type(job).objects.filter(pk=job.pk).update(log_sha256=hashlib.sha256(TEXT).hexdigest())
+    address, half = f"/api/v1/jobs/{job.pk}/log?download=1", len(TEXT) // 2
+    etag = client.get(address)["ETag"]
+
+    for _ in range(2):
+        rest = client.get(address, headers={"Range": f"bytes={half}-", "If-Range": etag})
+        assert (rest.status_code, content_of(rest)) == (206, TEXT[half:])
+        assert client.get(address, headers={"If-None-Match": etag}).status_code == 304
+        store().pack(f"job/{job.pk}")
+
+
+def test_a_growing_log_has_ranges_and_is_never_resumed_unseen(client, job):
+    type(job).objects.filter(pk=job.pk).update(log_sha256="")
+    address = f"/api/v1/jobs/{job.pk}/log"
+
+    part = client.get(address, headers={"Range": "bytes=1-3"})
+    whole = client.get(address, headers={"Range": "bytes=1-3", "If-Range": '"x"'})
+
+    assert (part.status_code, part.content, "ETag" in part) == (206, TEXT[1:4], False)
+    assert whole.status_code == 200
+
+
+@pytest.mark.parametrize("query", ["", "?plain=1"])
+def test_head_of_a_long_log_reads_nothing(client, job, query, monkeypatch):
+    monkeypatch.setattr(LogStore, "read", None)
+
+    answer = client.head(f"/api/v1/jobs/{job.pk}/log{query}")
+
+    assert (answer.status_code, answer["X-Log-Size"]) == (200, str(len(TEXT)))

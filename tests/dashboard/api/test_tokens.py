@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard.api import logs
 from dashboard.api.auth import hashed
 from dashboard.security import login_throttle
 from dashboard.security.permissions import ACTIONS, LAUNCHES, allowed
+from dashboard.server import downloads
 from jobs.models import ApiToken, AuditEntry
 from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.kept import ended
@@ -279,6 +279,6 @@ def test_the_reference_fetches_nothing_from_elsewhere(client, ada):
 
 
 def test_a_long_log_is_still_sent_piece_by_piece(client, ada, monkeypatch):
-    monkeypatch.setattr(logs, "SHORT_BYTES", 1)
+    monkeypatch.setattr(downloads, "PIECE_BYTES", 1)
 
     assert client.get(f"/api/v1/jobs/{ended().pk}/log").streaming

@@ -42,6 +42,8 @@ def test_nothing_has_to_be_set():
         ("WEB_PROCESSES", "0", "a whole number from 1 to 16"),
         ("PUBLIC_URL", "gpu7:8000", "an address such as"),
         ("PUBLIC_URL", "http://gpu7/?x=1", "an address such as"),
+        ("NGINX_FILES", "nginx-files", "a path with a slash at both ends"),
+        ("NGINX_FILES", "/", "a path with a slash at both ends"),
         ("TRUSTED_PROXIES", "proxy.lan", "addresses and networks, such as"),
         ("TRUSTED_PROXIES", "10.0.0.1/16", "addresses and networks, such as"),
         ("TRUSTED_PROXIES", "*", "addresses and networks, such as"),

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from dashboard.api import logs
 from dashboard.management import base
+from dashboard.server import downloads
 from jobs import logstore
 from jobs.errors import LogRemoved
 from tests.factories import make_user
@@ -45,7 +46,8 @@ def test_following_a_removed_log_in_a_terminal_is_an_error(monkeypatch):
 
 @pytest.mark.parametrize("plain", ["", "?plain=1"])
 def test_a_download_breaks_off_where_its_log_is_removed(client, lin, monkeypatch, plain):
-    monkeypatch.setattr(logs, "SHORT_BYTES", 1)
+    for module in (logs, downloads):
+        monkeypatch.setattr(module, "PIECE_BYTES", 1)
     job = ended(DAY)
     answer = client.get(f"/api/v1/jobs/{job.pk}/log{plain}")
     logstore.store().remove(f"job/{job.pk}")

@@ -44,10 +44,12 @@ def find_nginx():
 def documented(port, behind, folder):
     """The configuration of the document on free ports, with a certificate of the test."""
     text = (ROOT / "docs/run/large.md").read_text()
-    block = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)[1]
+    block, files = re.findall(r"```nginx\n(.*?)```", text, re.DOTALL)
+    block = block.replace("  client_header_timeout", f"{files}  client_header_timeout")
     for old, new in {
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
         "http://127.0.0.1:8000": f"http://127.0.0.1:{behind}",
+        "/opt/bench/data": f"{folder}/data",
         "/etc/ssl/bench.pem": f"{folder}/bench.pem",
         "/etc/ssl/bench.key": f"{folder}/bench.key",
     }.items():
@@ -101,6 +103,7 @@ def site(tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     (folder / "data").mkdir()
     environ = {"PUBLIC_URL": f"https://{HOST}:{port}", "TRUSTED_PROXIES": "127.0.0.1"}
+    environ["NGINX_FILES"] = "/nginx-files/"
     with (
         running_web(folder / "data", environ=environ) as server,
         running_nginx(program, folder, port, server.port),
@@ -154,6 +157,35 @@ def test_forged_hosts_and_schemes_do_nothing(site):
 
 def test_an_unknown_host_is_refused(site):
     assert site.browser().ask("/login/", headers={"Host": "evil.example"}).status == 400
+
+
+def test_nginx_sends_a_range_of_a_file_whose_reader_is_permitted(site):
+    (output,) = site.server.shell(
+        "from django.conf import settings; from jobs.models import Job, OutputFile;"
+        f"job = Job.objects.get(pk={site.server.job});"
+        "folder = settings.DATA_DIR / 'outputs' / str(job.pk);"
+        "folder.mkdir(parents=True);"
+        "(folder / 'a b%.json').write_bytes(b'0123456789');"
+        "facts = dict(bytes=10, received_bytes=10, sha256='ab' * 32);"
+        "print(OutputFile.objects.create(job=job, name='a', path='a b%.json', **facts).pk)"
+    )
+    path = f"/jobs/{site.server.job}/outputs/{output}"
+    browser, stranger = site.browser(), site.browser()
+    assert browser.log_in(PASSWORD).status == 302
+
+    part = browser.ask(path, headers={"Range": "bytes=2-4"})
+    etag = part.headers["etag"]
+    rest = browser.ask(path, headers={"Range": "bytes=8-", "If-Range": etag})
+    known = browser.ask(path, headers={"If-None-Match": etag})
+
+    assert (part.status, part.text, rest.text, known.status) == (206, "234", "89", 304)
+    assert part.headers["content-disposition"] == 'attachment; filename="a b%.json"'
+    assert part.headers["x-content-type-options"] == "nosniff"
+    assert part.headers["cache-control"] == "private, no-store"
+    assert "x-accel-redirect" not in part.headers
+    assert stranger.ask(path).status == 302
+    place = f"/nginx-files/outputs/{site.server.job}/a%20b%25.json"
+    assert browser.ask(place).status == 404
 
 
 def test_a_log_arrives_over_its_socket(site):

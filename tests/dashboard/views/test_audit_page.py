@@ -14,6 +14,7 @@ from dashboard.api.auth import hashed
 from jobs.models import ApiToken, AuditEntry
 from jobs.queries import audit
 from jobs.queries.audit import Filters
+from tests.dashboard.lib.streams import content_of
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -180,7 +181,7 @@ def test_pages_hold_every_entry_once(client, admin):
 
 def downloaded(client, format, **query):
     answer = client.get(reverse("audit-export", args=[format]), query)
-    return answer, b"".join(answer).decode()
+    return answer, content_of(answer).decode()
 
 
 def test_the_csv_has_what_the_filters_find(client, admin):

@@ -14,6 +14,7 @@ from django.test import Client
 from dashboard.api.auth import hashed
 from dashboard.presenters.imports import declared_rows
 from jobs.models import ApiToken, AuditEntry, Baseline, Import, Result, ResultPoint, SignOff
+from tests.dashboard.lib.streams import content_of
 from tests.factories import make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 
@@ -243,7 +244,7 @@ def test_an_original_file_is_downloaded(client, ann):
 
     answer = client.get(f"/results/res-{result.pk}/files/0/")
 
-    assert b"".join(answer.streaming_content) == (DATA / SERVE).read_bytes()
+    assert content_of(answer) == (DATA / SERVE).read_bytes()
     assert answer["Content-Disposition"].startswith("attachment")
     assert client.get(f"/results/res-{result.pk}/files/9/").status_code == 404
 
