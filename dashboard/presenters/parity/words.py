@@ -141,12 +141,12 @@ def needed(statement: Statement) -> str:
         return ""
     if statement.looks.are_known:
         text = _(
-            "If both are equally accurate, %(more)s show it with a power of 80 %%. The count "
-            "starts from this difference and has the wider interval of another look."
+            "If both are equally accurate, %(more)s show it with a power of 80 %%. The estimate "
+            "starts from this difference and allows for another look."
         )
     else:
         text = _(
-            "If both are equally accurate, %(more)s show it with a power of 80 %%. The count "
+            "If both are equally accurate, %(more)s show it with a power of 80 %%. The estimate "
             "starts from this difference."
         )
     return text % {"more": more(statement.pooled.more)}
