@@ -488,9 +488,12 @@ def test_two_sets_of_equal_counts_have_numbers_of_their_own(reader):
 
 
 def test_a_form_of_results_asks_the_usual_question_first(reader):
-    options = page(reader).partition('id="r-goal"')[2].partition("</select>")[0]
+    firsts = {}
+    for name in ("r", "c", "t"):
+        options = page(reader).partition(f'id="{name}-goal"')[2].partition("</select>")[0]
+        firsts[name] = re.search(r'<option value="(\w*)"', options)[1]
 
-    assert options.partition("<option")[2].startswith(' value="">usual for these two sides')
+    assert firsts == {"r": "", "c": "at_least", "t": "at_least"}
 
 
 def test_a_comparison_of_groups_needs_no_query_for_each_run(client):
