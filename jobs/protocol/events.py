@@ -17,6 +17,7 @@ from jobs.protocol.base import (
     HostModel,
     Id,
     MessageArgs,
+    MessageId,
     Moment,
     Sha256,
     Text64,
@@ -102,7 +103,7 @@ class Ended(Event):
 
     type: Literal["ended"]
     verdict: Literal["succeeded", "failed", "cancelled", "lost"]
-    message_id: Text64
+    message_id: MessageId
     message_args: MessageArgs = Field(default_factory=dict)
     exit_code: ExitCode | None = None
     duration_s: Duration | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
@@ -12,6 +13,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.presenters.result.published import row_of
+from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from dashboard.views.launch.launch_preflight import PATIENCE, finding_line
@@ -31,6 +33,7 @@ from jobs.queries.data_sets import (
 )
 from jobs.queries.hosts.hosts import is_away
 from jobs.services import preflights
+from jobs.services.launch_rights import may_launch
 from jobs.toolchains.data_files import files_plan
 
 _SHOWN = 10  # questions of a set on its page
@@ -139,8 +142,11 @@ def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpRes
     site = site_for(known, host) if known else None
     if known is None or site is None or known.included:
         raise Http404(set_id)
+    if not may_launch(host, person(request)):
+        raise PermissionDenied
     looked_for = files_plan(known, site, has_dies=bool(host.facts.get("dies")))
     asked = preflights.ask(host, looked_for.to_json(), {}, user=person(request))
+    audit_log.record(person(request), "questions.check", f"host {host.name}", set=set_id)
     agent_tasks.send_check(host.name, asked.pk)
     return _findings(request, asked)
 

@@ -132,15 +132,17 @@ def test_a_benchmark_has_no_accuracy():
 
 @pytest.mark.django_db
 def test_the_number_of_a_job_is_refused_with_its_result():
-    make_job()  # so that the job of one result has the number of another
-    base, result = evaluation(1, 1), evaluation(1, 0)
-    job = result.removeprefix("res-")
+    # The job of one result has the number of the other.
+    job = make_job(pk=9001, kind="evaluate", state="succeeded")
+    base = f"res-{make_measured(scores=[1, 1], job=job).pk}"
+    other = make_job(kind="evaluate", state="succeeded")
+    make_measured(scores=[1, 0], job=other, pk=9001)
 
     with pytest.raises(CommandError) as refused:
-        run(job, result)
+        run(9001, "res-9001")
 
     assert str(refused.value) == (
-        f"BASE: “{job}” is no result. Results are written as res-15. #{job} is a job; its result "
+        "BASE: “9001” is no result. Results are written as res-15. #9001 is a job; its result "
         f"is {base}."
     )
 

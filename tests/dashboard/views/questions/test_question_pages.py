@@ -117,9 +117,22 @@ def test_a_host_is_asked_for_the_files_of_a_set(member, monkeypatch):
 
     (row,) = Preflight.objects.all()
     assert (answer.status_code, asked) == (200, [("far", row.pk)])
+    entry = AuditEntry.objects.get(action="questions.check")
+    assert (entry.subject, entry.detail) == ("host far", {"set": "math_500"})
     paths = [dict(check["args"]).get("paths") for check in row.plan["checks"]]
     assert paths[0].endswith("/opencompass/data/math/test_prm800k_500.jsonl")
     assert "AI-ModelScope/MATH-500" in paths[1].splitlines()[0]
+
+
+def test_who_may_not_launch_on_a_host_may_not_have_it_look_for_files(member, monkeypatch):
+    monkeypatch.setattr("jobs.agent_tasks.send_check", lambda *args: pytest.fail("was asked"))
+    make_host("far", facts=GUIDE_FACTS, is_restricted=True)
+
+    answer = member.post(reverse("question-check", args=["math_500", "far"]))
+
+    assert answer.status_code == 403
+    assert not Preflight.objects.exists()
+    assert not AuditEntry.objects.exists()
 
 
 def test_a_host_without_cards_is_asked_for_what_evalscope_reads(member, monkeypatch):
