@@ -66,8 +66,6 @@ def _port(sent: Any) -> int:
 
 
 Text64 = Annotated[str, Field(max_length=64)]
-# Of what happened on a host; all other ids are the dashboard's own.
-MessageId = Annotated[str, Field(pattern=r"^(work|host|policy|check|internal):[a-z_]{1,48}$")]
 Text255 = Annotated[str, Field(max_length=255)]
 Text1000 = Annotated[str, Field(max_length=1000)]
 Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]

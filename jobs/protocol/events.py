@@ -17,7 +17,6 @@ from jobs.protocol.base import (
     HostModel,
     Id,
     MessageArgs,
-    MessageId,
     Moment,
     Sha256,
     Text64,
@@ -103,7 +102,7 @@ class Ended(Event):
 
     type: Literal["ended"]
     verdict: Literal["succeeded", "failed", "cancelled", "lost"]
-    message_id: MessageId
+    message_id: Text64
     message_args: MessageArgs = Field(default_factory=dict)
     exit_code: ExitCode | None = None
     duration_s: Duration | None = None

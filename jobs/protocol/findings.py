@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs.protocol.base import HostModel, MessageArgs, MessageId, Text64
+from jobs.protocol.base import HostModel, MessageArgs, Text64
 
 FINDINGS_MAX = 256
 
@@ -18,7 +18,7 @@ class Finding(HostModel):
 
     name: Text64
     level: Level
-    message_id: MessageId
+    message_id: Text64
     message_args: MessageArgs
 
 
