@@ -31,6 +31,9 @@ ROLES = {
         "100 MB at rest; a chunk of 1 MiB and a frame of 256 KiB for each request and page, "
         "16 frames a log, 32 MiB of folds, a search through 16 MiB",
     ),
+    "reader": Role(
+        "multiprocessing.forkserver", 200, "the readers' modules; what it reads is 4 MiB of log"
+    ),
     "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "never reads a whole log"),
     "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
     "host's worker": Role(CHILDREN["worker"], 110, "receives hints only"),
