@@ -194,7 +194,8 @@ class TestAWay:
         page.get_by_text("Stop", exact=True).first.click()
         page.get_by_role("button", name="Stop deployment").click()
 
-        expect(page.locator("#deployment-head")).to_contain_text("Stopped.", timeout=60_000)
+        stopped = re.compile(r"Stopped( by admin)?\.")
+        expect(page.locator("#deployment-head")).to_contain_text(stopped, timeout=60_000)
         until(lambda: not host.containers(), "its container is gone")
 
 
