@@ -29,6 +29,7 @@ from dashboard.security.permissions import check
 from jobs.errors import LaunchError
 from jobs.imports import Recognised, recognise
 from jobs.imports.uploads import pasted, read_uploads
+from jobs.numbers import result_number
 from jobs.services import import_drafts, imports
 from jobs.services.collected import collected
 from jobs.services.imports import About, Kept, Origin
@@ -73,7 +74,6 @@ def import_files(by: By, sent: Sent, about: About, is_dry: bool) -> dict[str, An
     Raises:
         LaunchError: nothing can be imported, or stored.
     """
-    about = imports.checked(about)
     files, origin = _files(sent)
     recognised = recognise(files)
     answer = as_json(files, recognised)
@@ -84,8 +84,10 @@ def import_files(by: By, sent: Sent, about: About, is_dry: bool) -> dict[str, An
     if len(json.dumps(answer)) > ANSWER_BYTES:
         text = _("The files hold more than %(most)s MB of answers. Import them on the page.")
         raise LaunchError(text % {"most": ANSWER_BYTES // 1_000_000}, "files")
-    keep(by, files, recognised, about, origin)
-    return as_json(files, recognised)
+    stored = keep(by, files, recognised, about, origin)
+    for result, one in zip(answer["results"], stored, strict=True):
+        result["result"] = result_number(one.row.result.pk)
+    return answer
 
 
 def keep(

@@ -32,7 +32,7 @@ READERS = Pool(Limits(memory=2 * GB, answer=ANSWER_BYTES, cpu_s=120, wall_s=300.
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What somebody imports: files as (name, content), pasted text, or the files of a job."""
+    """Files of an import: (name, content) each, pasted text, or those of a job."""
 
     files: Sequence[tuple[str, bytes]] = ()
     text: str = ""
@@ -41,7 +41,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who imports, and from which address (``audit_log.origin``)."""
+    """Number of the person who imports, and origin of the request (``audit_log.origin``)."""
 
     user: int
     origin: str

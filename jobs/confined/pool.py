@@ -75,6 +75,7 @@ class Pool:
             hand = self._free.get(timeout=PATIENCE_S)
         except queue.Empty:
             raise Busy("no worker is free") from None
+        stays = False
         try:
             if hand is not None and not hand.lives:
                 hand.kill()
@@ -82,9 +83,6 @@ class Pool:
             hand = hand or _Worker.start(self.limits)
             answer = hand.ask(name, args)
             stays = answer[1:2] == worker.STAYS
-        except BaseException:
-            stays = False
-            raise
         finally:
             if hand is not None and not stays:
                 hand.kill()

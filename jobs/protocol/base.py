@@ -134,16 +134,17 @@ def check_lines(lines: Sequence[bytes], where: str) -> None:
         raise BadMessage(where, f"more than {bounds.LINES} lines")
 
 
-def note_torn(number: int, where: str, first: bytes) -> None:
+def note_torn(torn: Sequence[bytes], where: str) -> None:
     """Log lines that were left out, once for all.
 
     Raises:
         BadMessage: they are more than a power cut tears.
     """
-    if number > bounds.TORN_LINES:
+    if len(torn) > bounds.TORN_LINES:
         raise BadMessage(where, f"more than {bounds.TORN_LINES} lines are no JSON object")
-    if number:
-        logger.error("%s: %s lines are no JSON object, left out: %.200r", where, number, first)
+    if torn:
+        text = "%s: %s lines are no JSON object, left out: %.200r"
+        logger.error(text, where, len(torn), torn[0])
 
 
 def read(model: type[Model], value: Any, where: str = "") -> Model:

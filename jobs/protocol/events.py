@@ -135,8 +135,7 @@ def parse_events(lines: Sequence[bytes]) -> list[Event | None]:
     """
     check_lines(lines, "events")
     sent = [_sent(line) for line in lines]
-    torn = [line for line, one in zip(lines, sent, strict=True) if one is None]
-    note_torn(len(torn), "events", torn[0] if torn else b"")
+    note_torn([line for line, one in zip(lines, sent, strict=True) if one is None], "events")
     return [_event(one, f"events[{index}]") for index, one in enumerate(sent)]
 
 

@@ -51,5 +51,5 @@ def parse_points(data: bytes) -> dict[str, Rows]:
             continue
         point = read(Point, sent, where)
         rows.setdefault(point.w, []).append([point.t, point.v])
-    note_torn(len(torn), "points", torn[0] if torn else b"")
+    note_torn(torn, "points")
     return rows

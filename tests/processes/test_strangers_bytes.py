@@ -1,4 +1,4 @@
-"""What a tool printed or wrote is read in workers with limits: jobs close, pages answer."""
+"""Workers with limits read the files of tools: jobs close, pages answer."""
 
 import hashlib
 import io

@@ -20,8 +20,7 @@ from jobs.queries.statistics import (
     Share,
     design_effect,
     difference,
-    difference_of,
-    from_scores,
+    gap_of_same,
 )
 
 _PART_OF = {"accuracy": "", **{f"accuracy_{part}": part for part in PARTS}}
@@ -70,9 +69,8 @@ def gap(
     """Return the difference of two means: paired by question; else, where the common questions do
     not give the shown difference, unpaired. None without known questions."""
     first, second = base.scores(metric), other.scores(metric)
-    if first and first.keys() == second.keys():
-        paired = difference_of([from_scores("", "", first, second)]).interval
-        if isclose(paired.value, theirs - mine, abs_tol=1e-9):
-            return paired
+    paired = gap_of_same(first, second)
+    if paired and isclose(paired.value, theirs - mine, abs_tol=1e-9):
+        return paired
     before, after = base.interval(metric, mine), other.interval(metric, theirs)
     return difference(after, before) if before and after else None

@@ -19,6 +19,7 @@ from jobs.queries.statistics import (
     Interval,
     difference_of,
     from_scores,
+    gap_of_same,
     mcnemar,
     paired_difference,
 )
@@ -281,10 +282,7 @@ def paired_gap(base: Result, other: Result) -> Interval | None:
 def _gap_of_answers(base: Result, other: Result) -> Interval | None:
     if not all("answers_total" in result.metrics for result in (base, other)):
         return None
-    first, second = (scores_by_question([result]).pooled for result in (base, other))
-    if not first or first.keys() != second.keys():
-        return None
-    return difference_of([from_scores("", "", first, second)]).interval
+    return gap_of_same(*(scores_by_question([result]).pooled for result in (base, other)))
 
 
 def verdicts_text(result: Result) -> str:

@@ -28,6 +28,7 @@ from jobs.queries.statistics.evidence import (
     Scores,
     difference_of,
     from_scores,
+    gap_of_same,
 )
 from jobs.queries.statistics.power import Seen, more_questions
 from jobs.queries.statistics.samples import (
@@ -65,6 +66,7 @@ __all__ = [
     "difference_of",
     "extended_z",
     "from_scores",
+    "gap_of_same",
     "least_samples",
     "mcnemar",
     "mean",

@@ -84,6 +84,13 @@ def difference_of(evidence: Sequence[Evidence], z: float = Z) -> Difference:
     return Difference(interval, "unpaired", _unpaired(firsts, seconds))
 
 
+def gap_of_same(first: Scores, second: Scores) -> Interval | None:
+    """Return the difference of two sides with the same questions; None for others, or none."""
+    if not first or first.keys() != second.keys():
+        return None
+    return difference_of([from_scores(ALL, "", first, second)]).interval
+
+
 def from_scores(name: str, group: str, first: Scores, second: Scores) -> Evidence:
     """Return the evidence of the common questions; there is at least one."""
     common = [key for key in first if key in second]

@@ -30,8 +30,8 @@ def paired_variance(only_first: int, only_second: int, total: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen: ``questions`` with the difference ``gap``, from 0 to 1, and the ``variance``
-    of one question's difference. ``changed``: answers of pairs that differ; None for other methods.
+    """Answered ``questions`` with the difference ``gap``, from 0 to 1, and the ``variance`` of one
+    question's difference. ``changed``: answers of pairs that differ; None for other methods.
     """
 
     questions: int

@@ -192,7 +192,7 @@ def _end_of_job(job: Job, offset: int, events: Events, number: int) -> int:
     try:
         return verdicts.close(job, offset, b"".join(line for line, _event in events), log_sha256)
     except verdicts.Unread as unread:
-        close = partial(verdicts.close_unread, reason=unread.message)
+        close = partial(verdicts.end, state=Job.State.ERRORED, message=unread.message)
         return apply_to_job(job, offset, events, close)
 
 

@@ -94,12 +94,12 @@ def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
             _judged.discard(job.pk)
 
 
-def close_unread(job: Job, ended: Mapping[str, Any], reason: Message) -> bool:
-    """Close a job whose outputs nobody can read. False: it was closed already."""
+def end(job: Job, ended: Mapping[str, Any], *, state: str, message: Message) -> bool:
+    """Store the end of a job and close it. False: it was closed already."""
     fields = {"ended": dict(ended), "log_bytes": ended["log_bytes"]}
     Job.objects.filter(pk=job.pk).update(log_sha256=ended["log_sha256"], **fields)
     duration_s = ended.get("duration_s")
-    return lifecycle.finish_job(job.pk, Job.State.ERRORED, message=reason, duration_s=duration_s)
+    return lifecycle.finish_job(job.pk, state, message=message, duration_s=duration_s)
 
 
 def cause_of_server(

@@ -34,8 +34,9 @@ from jobs.parsers import engine_about
 from jobs.parsers.files import UNEXPECTED
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
-from jobs.services import host_load, lifecycle, outputs
+from jobs.services import host_load, outputs
 from jobs.services.deployments import stop_of_server
+from jobs.services.intake import verdicts
 from jobs.services.outcomes import (
     answer_rows,
     assets,
@@ -120,11 +121,7 @@ def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
 
 
 def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
-    fields = {"ended": dict(ended), "log_bytes": ended["log_bytes"]}
-    Job.objects.filter(pk=job.pk).update(log_sha256=ended["log_sha256"], **fields)
-    closed = lifecycle.finish_job(
-        job.pk, verdict.state, message=verdict.message, duration_s=ended.get("duration_s")
-    )
+    closed = verdicts.end(job, ended, state=verdict.state, message=verdict.message)
     if closed and verdict.product:
         made = sanitize(verdict.product)
         assets.register(job, made)

@@ -41,7 +41,7 @@ def server(tmp_path_factory):
 
 
 class Reader:
-    """A connection that asks, and reads when it is told to."""
+    """Connection that sends a request and reads on demand."""
 
     def __init__(self, server, output=0, method="GET", **headers):
         self.socket = socket.socket()
