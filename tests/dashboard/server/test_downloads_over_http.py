@@ -61,7 +61,11 @@ class Reader:
 
 @contextlib.contextmanager
 def deaf(server, count, output=0):
-    """Let so many readers get their heads, and read nothing more until the end."""
+    """Let so many readers get their heads, and read nothing more until the end.
+
+    Slots of earlier readers are free first: a server takes a while to see that they went away.
+    """
+    until(lambda: not open_files(server), "earlier readers have left their slots")
     with contextlib.ExitStack() as held:
         readers = [Reader(server, output) for _ in range(count)]
         for reader in readers:
