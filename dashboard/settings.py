@@ -201,7 +201,12 @@ HOST_STORAGE_LIMIT_BYTES = ENV.host_storage_limit_bytes
 DISK_RESERVE_BYTES = ENV.disk_reserve_bytes
 
 # Modules with tasks that read a stranger's bytes: imported by workers, never by the web process.
-CONFINED_MODULES = ["jobs.services.outcomes.closing", "dashboard.actions.import_tasks"]
+CONFINED_MODULES = [
+    "jobs.services.outcomes.closing",
+    "jobs.readings.tasks",
+    "dashboard.actions.import_tasks",
+    "dashboard.presenters.job.probe_tasks",
+]
 
 LOGGING = {
     "version": 1,

@@ -15,6 +15,14 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+# ECMA-48: CSI, OSC (ended by BEL or ST), and the two-byte escapes; then lone control bytes. No part
+# gives back what it took, so that the time grows with the text alone.
+ESCAPES = re.compile(
+    rb"\x1b\[[0-?]*+[ -/]*+[@-~]"
+    rb"|\x1b\][^\x07\x1b\n]*+(?:\x07|\x1b\\)"
+    rb"|\x1b[ -/]*+[0-~]"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x7f]"
+)
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _MOST = 2**63  # larger numbers are not real counts and overflow a float
 

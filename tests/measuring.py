@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.timezone import now
 
-from jobs.kinds.lib.base import Measurement
+from jobs.measured import Measurement
 from jobs.messages import Message
 from jobs.models import Environment, Result
 from jobs.plans import Plan, PlanFile, Step

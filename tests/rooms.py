@@ -34,9 +34,14 @@ ROOMS: dict[str, list[set[str]]] = {
             "metrics",
             "bounds",
             "catalog",
+            "answer_flags",
+            "engine_counters",
+            "engine_values",
+            "measured",
         },
         {"plans", "parsers", "toolchains", "protocol"},
         {"kinds"},
+        {"readings"},
         {"imports"},
         {"models"},
         {"confined", "logstore", "notifications", "agent_tasks"},
@@ -71,7 +76,7 @@ ROOMS: dict[str, list[set[str]]] = {
     "jobs.services": [
         {
             *("accounts", "chat", "levels", "outputs", "pins", "prompts", "removable", "results"),
-            *("secrets", "sources", "valkey_users"),
+            *("secrets", "sources", "valkey_users", "devices"),
         },
         {"endpoints", "launch_rights"},
         {"confirmations", "deployments"},
@@ -79,7 +84,8 @@ ROOMS: dict[str, list[set[str]]] = {
         {"host_load", "hosts", "queue"},
         {"intake"},
         {"outcomes"},
-        {"collected", "import_drafts", "imports"},
+        {"imports"},
+        {"collected", "import_drafts", "import_storage"},
         {"upkeep"},
     ],
     "jobs.host": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
@@ -10,15 +11,20 @@ from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
 from jobs import dispatch
+from jobs.confined import SHORT, Busy, Exceeded, Failed, Task
+from jobs.errors import ParseError
 from jobs.host.base import engine_http
+from jobs.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
 from jobs.messages import Message
 from jobs.models import Endpoint
-from jobs.parsers import engine_about
 from jobs.sanitize import sanitize_text
 from jobs.services import endpoints, secrets, sources
 from jobs.services.endpoints import Checked, Entered
 
 User = AbstractBaseUser | AnonymousUser
+# In the order of requests: the first must be answered.
+_PATHS = (MODELS, VERSION, METRICS, PROPS)
+_ABOUT = Task("jobs.readings.tasks:about", EngineAbout, SHORT)
 # Of all requests of a check together, and of one answer.
 CHECK_S = 10.0
 LONGEST = 2 * 1024 * 1024
@@ -93,7 +99,7 @@ def _checked(row: Endpoint) -> Checked:
             return Checked(Message("endpoint:key_refused", {"name": row.api_key, "url": row.url}))
         headers = {"Authorization": f"Bearer {key}"}
     deadline, answers = time.monotonic() + CHECK_S, dict[str, tuple[int, bytes]]()
-    for path in engine_about.PATHS:
+    for path in _PATHS:
         left = deadline - time.monotonic()
         try:
             if left > 0:
@@ -101,17 +107,24 @@ def _checked(row: Endpoint) -> Checked:
                     f"{row.url}{path}", within_s=left, longest=LONGEST, headers=headers
                 )
         except (OSError, ValueError) as error:
-            if path == engine_about.MODELS:
+            if path == MODELS:
                 return Checked(_silent(row.url, str(error)))
-        if path == engine_about.MODELS and answers[path][0] != 200:
+        if path == MODELS and answers[path][0] != 200:
             return Checked(_refused(row.url, answers[path][0], has_key=bool(row.api_key)))
-    about = engine_about.read(answers, row.model)
+    about = _about(answers, row.model)
     if about is None:
         return Checked(Message("endpoint:no_list", {"url": row.url}))
     if row.model and row.model not in about.models:
         args = {"model": row.model, "models": ", ".join(about.models[:20])}
         return Checked(Message("endpoint:no_model", args), about)
     return Checked(Message(endpoints.OK), about)
+
+
+def _about(answers: Mapping[str, tuple[int, bytes]], model: str) -> EngineAbout | None:
+    try:
+        return _ABOUT(answers, model)
+    except (ParseError, Busy, Exceeded, Failed):
+        return None
 
 
 def _silent(url: str, problem: str) -> Message:

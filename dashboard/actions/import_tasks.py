@@ -28,11 +28,13 @@ from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from jobs.errors import LaunchError
 from jobs.imports import Recognised, recognise
-from jobs.imports.uploads import pasted, read_uploads
+from jobs.imports.uploads import pasted, read_uploads, too_large
 from jobs.numbers import result_number
-from jobs.services import import_drafts, imports
-from jobs.services.collected import collected
-from jobs.services.imports import About, Kept, Origin
+from jobs.services import import_drafts, import_storage
+from jobs.services.collected import Collected, collected, gone
+from jobs.services.import_storage import Kept
+from jobs.services.imports import About, Origin
+from jobs.services.outputs import output_path
 
 
 def make_draft(by: By, sent: Sent, about: About) -> str:
@@ -107,7 +109,7 @@ def keep(
     check(user, "result.import")
     with audit_log.origin(by.origin):
         for reading in recognised.readings:
-            (one,) = imports.keep(files, [reading], about, user=user, origin=origin)
+            (one,) = import_storage.keep(files, [reading], about, user=user, origin=origin)
             if one.is_new:
                 detail = {**detail_of(one.row), **_of_host(origin)}
                 audit_log.record(user, "result.import", subject_of(one.row), **detail)
@@ -132,7 +134,24 @@ def _files(sent: Sent) -> tuple[Mapping[str, bytes], Origin | None]:
     limit = settings.IMPORT_LIMIT_BYTES
     if sent.job is not None:
         source = collected(sent.job)
-        return source.files(limit_bytes=limit), source.origin
+        return collected_files(source, limit), source.origin
     if sent.text:
         return pasted(sent.text), None
     return read_uploads(sent.files, limit_bytes=limit), None
+
+
+def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
+    """Return path -> content of the files of a job.
+
+    Raises:
+        LaunchError: at ``job`` if the files are gone; at ``files`` as
+            :func:`jobs.imports.uploads.read_uploads`.
+    """
+    output = source.output
+    if output.bytes > 2 * limit_bytes:  # by the host's word: packed files are smaller
+        raise too_large(limit_bytes)
+    try:
+        content = output_path(source.job.pk, output.path).read_bytes()
+    except OSError as error:
+        raise gone(source.job) from error
+    return read_uploads([(output.path, content)], limit_bytes=limit_bytes)

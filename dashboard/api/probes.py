@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
@@ -15,11 +14,8 @@ from dashboard.api.auth import caller
 from dashboard.api.errors import Refused, missing
 from dashboard.api.removed import gone
 from dashboard.api.requests import Offset
-from dashboard.presenters.job.probe import probe_of, state_of, verdict_of
+from dashboard.presenters.job.probe import json_of
 from jobs.models import Job
-from jobs.parsers.probe import Pair, at_share
-from jobs.plans import ENGINES
-from jobs.queries.statistics import wilson
 from jobs.toolchains.greedy_probe import KIND
 
 router = Router(tags=["Jobs"])
@@ -119,60 +115,7 @@ def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> d
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
     if job.removed_at is not None:
         raise Refused(gone(job))
-    probe, view = probe_of(job), verdict_of(job)
-    if probe is None or view is None:
+    answer = json_of(job, query.show, query.after or 0, PAGE)
+    if answer is None:
         raise missing()
-    wanted = [pair for pair in probe.pairs if query.show in ("all", state_of(pair))]
-    start = query.after or 0
-    end = start + PAGE
-    gaps, high = probe.gaps, at_share(probe.gaps, 0.9)
-    return {
-        "job": job.pk,
-        "text": view.headline,
-        "remarks": list(view.texts),
-        "prompts": len(probe.pairs),
-        "compared": probe.compared,
-        "equal": _share(probe.equal, probe.compared),
-        "engines": [
-            {"side": side.name, "name": side.title, "repeated": _share(*probe.repeats(side.name))}
-            for side in view.sides
-        ],
-        "first_different_token_median": probe.median_token,
-        "logprob_gap": None
-        if high is None
-        else {"median": median(gaps), "p90": high, "tokens": len(gaps)},
-        "pairs": [_pair(pair) for pair in wanted[start:end]],
-        "next": end if end < len(wanted) else None,
-    }
-
-
-def _share(count: int, total: int) -> dict[str, Any] | None:
-    if not total:
-        return None
-    found = wilson(count, total)
-    shown = {"value": found.value, "low": found.low, "high": found.high}
-    return {"count": count, "total": total, **shown}
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    margins = dict(zip(ENGINES, pair.margins, strict=True))
-    return {
-        "number": pair.index + 1,
-        "prompt": pair.prompt,
-        "state": state_of(pair),
-        "first_different_token": pair.token,
-        "first_different_character": pair.common_length + 1 if pair.is_different else None,
-        "logprob_gap_median": median(pair.gaps) if pair.gaps else None,
-        **{side: _side(pair, side, margins[side]) for side in ENGINES},
-    }
-
-
-def _side(pair: Pair, side: str, margin: float | None) -> dict[str, Any]:
-    answer = getattr(pair, side)
-    return {
-        "answer": answer.whole,
-        "error": answer.error,
-        "finish": answer.finish,
-        "repeated": getattr(pair.again, side, None),
-        "margin": margin,
-    }
+    return answer

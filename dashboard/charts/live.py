@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import BAND
-from jobs.parsers.engine_values import (
+from jobs.engine_values import (
     Values,
     kv_cache,
     output_tokens,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.inference.completions import Reply
-from jobs.parsers.token_shares import shared
+from jobs.measured import token_shares
 
 # Tokens that no piece shows: of the end, and of a think tag that the engine takes out.
 SILENT_TOKENS = 3
@@ -38,7 +38,7 @@ def shares(
     if counted is None and pieces <= total <= pieces + SILENT_TOKENS:
         counted = reply.reasoning_deltas
     lengths = len(reply.reasoning), len(reply.answer)
-    return shared(total, lengths, counted=counted, measured=measured)
+    return token_shares(total, lengths, counted=counted, measured=measured)
 
 
 def needs_tokenizer(reply: Reply) -> bool:

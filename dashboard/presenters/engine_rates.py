@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from jobs import engine_values
 from jobs.models import Deployment
-from jobs.parsers import engine_values
 from jobs.queries.jobs.points import Sample, served_samples
 
 MINUTES = 30

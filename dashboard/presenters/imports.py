@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.text.formatting import full_moment
 from dashboard.text.labels import result_name
 from jobs.catalog import MODELS
-from jobs.kinds.lib.base import SetScore
+from jobs.measured import SetScore
 from jobs.models import Import, Result
 from jobs.queries.results.workloads import own_workloads
 from jobs.services import imports

@@ -14,7 +14,7 @@ from jobs.imports import Recognised
 from jobs.imports.base import Reading, Refusal
 from jobs.metrics import METRICS
 from jobs.numbers import result_number
-from jobs.services import imports
+from jobs.services import import_storage
 from jobs.services.outcomes import shortfall
 from jobs.services.outcomes.outcomes import stored_numbers
 
@@ -36,7 +36,7 @@ def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
         completed = None if scored is None else int(scored)
     else:
         completed = total - missed or None
-    earlier = imports.earlier(files, reading)
+    earlier = import_storage.earlier(files, reading)
     return Found(
         reading.tool,
         reading.version,
@@ -54,7 +54,7 @@ def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
         [message(remark.id, remark.args) for remark in measured.remarks],
         earlier.result.pk if earlier else None,
         declared_text(earlier) if earlier else "",
-        imports.moment(reading.at),
+        import_storage.moment(reading.at),
     )
 
 

@@ -15,8 +15,8 @@ from dashboard.templatetags.ui import state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, visible
 from dashboard.text.scoring import ending_words, rule_words
+from jobs.answer_flags import FLAGS, names
 from jobs.models import Answer, AnswerRow, Result
-from jobs.parsers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
 from jobs.queries.results.set_scores import SetGroup
 from jobs.queries.results.subjects import Area

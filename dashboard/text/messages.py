@@ -7,7 +7,7 @@ own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext
@@ -41,7 +41,7 @@ from dashboard.text.state_styles import STATES
 from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
 from jobs.kinds.lib import limits
 from jobs.models import Deployment
-from jobs.parsers.evalscope.looks import DECISIONS
+from jobs.paired import Decision
 
 MESSAGES: dict[str, str | Promise] = {
     # Outcomes of a job (jobs.services, jobs.host.run.launcher).
@@ -476,7 +476,7 @@ PLAIN_REMARKS = frozenset(
         *("evaluate:means", "evaluate:sets", "benchmark:no_server", "benchmark:no_stream"),
         "benchmark:bare_stream",
         *("convert:think_tokens", "deploy:own_template"),
-        *(f"evaluate:look_{decision}" for decision in DECISIONS),
+        *(f"evaluate:look_{decision}" for decision in get_args(Decision)),
     }
 )
 # Arguments that are internal names, and functions that translate them.

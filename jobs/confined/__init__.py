@@ -7,5 +7,9 @@ from __future__ import annotations
 
 from jobs.confined.pool import Busy, Exceeded, Failed, Pool, Task
 from jobs.confined.worker import Limits
+from jobs.units import GB, MB
 
-__all__ = ["Busy", "Exceeded", "Failed", "Limits", "Pool", "Task"]
+# For what takes a moment: a page, a check, a pasted table.
+SHORT = Pool(Limits(memory=GB, answer=16 * MB, cpu_s=20, wall_s=60.0), most=2)
+
+__all__ = ["SHORT", "Busy", "Exceeded", "Failed", "Limits", "Pool", "Task"]

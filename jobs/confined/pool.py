@@ -20,7 +20,7 @@ from jobs.messages import Message
 from jobs.units import GB, MB
 
 Answer = TypeVar("Answer")
-# For a free worker.
+# Usual wait for a free worker.
 PATIENCE_S = 20.0
 # Exit codes of a worker. Libraries in C and Rust abort without memory.
 _REASONS = {-signal.SIGXCPU: "time", -signal.SIGABRT: "memory"}
@@ -54,10 +54,13 @@ class Failed(RuntimeError):
 
 
 class Pool:
-    """At most ``most`` workers with equal limits. They start when needed and stay."""
+    """At most ``most`` workers with equal limits. They start when needed and stay.
 
-    def __init__(self, limits: Limits, most: int) -> None:
-        self.limits = limits
+    ``patience_s``: how long a task waits for a free one.
+    """
+
+    def __init__(self, limits: Limits, most: int, patience_s: float = PATIENCE_S) -> None:
+        self.limits, self._patience_s = limits, patience_s
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _number in range(most):
             self._free.put(None)
@@ -72,7 +75,7 @@ class Pool:
             Failed: the function raised another error.
         """
         try:
-            hand = self._free.get(timeout=PATIENCE_S)
+            hand = self._free.get(timeout=self._patience_s)
         except queue.Empty:
             raise Busy("no worker is free") from None
         stays = False

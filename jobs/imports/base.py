@@ -12,7 +12,7 @@ from typing import ClassVar, ParamSpec, TypeVar
 
 from jobs.errors import JobsError
 from jobs.imports.bundle import Bundle
-from jobs.kinds.lib.base import Measurement
+from jobs.measured import Measurement
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.parsers.figures import HIGHEST

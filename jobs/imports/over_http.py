@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.imports.base import Reading, Refused
-from jobs.kinds.lib import over_http
+from jobs.measured import RequestTimes
 from jobs.messages import Message
-from jobs.parsers.request_times import RequestTimes
+from jobs.readings import over_http
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Measurement at one concurrency: see ``jobs.kinds.lib.over_http.Point``."""
+    """Measurement at one concurrency: see ``jobs.readings.over_http.Point``."""
 
     concurrency: int
     completed: int

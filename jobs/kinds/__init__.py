@@ -32,7 +32,6 @@ from jobs.kinds.prepare.prepare import Prepare
 from jobs.kinds.prepare.prepare_datasets import PrepareDatasets
 from jobs.kinds.prepare.prepare_opencompass import PrepareOpencompass
 from jobs.kinds.prepare.prepare_weights import PrepareWeights
-from jobs.parsers.progress import Progress, text_of
 
 # In the order of forms and lists.
 _ALL: tuple[Kind, ...] = (
@@ -65,12 +64,6 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 # not import kinds.
 PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)
 CLIENTS = frozenset(name for kind in _ALL for name in kind.clients)
-
-
-def progress_of(kind: str, tail: bytes) -> Progress | None:
-    """Return the progress of a job of ``kind`` from the last bytes of its log."""
-    known = KINDS.get(kind)
-    return known.progress(text_of(tail)) if known else None
 
 
 def work_of(kind: str, params: Mapping[str, Any]) -> float | None:

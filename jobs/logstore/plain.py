@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from jobs.logstore.terminal import row_of
-from jobs.parsers.lines import ESCAPES
+from jobs.sanitize import ESCAPES
 
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")

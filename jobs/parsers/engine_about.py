@@ -9,34 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-MODELS, VERSION, METRICS, PROPS = "/v1/models", "/version", "/metrics", "/props"
-# In the order of requests: the first must be answered.
-PATHS = (MODELS, VERSION, METRICS, PROPS)
+from jobs.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
+
 MOST_MODELS = 100
-# Output of check_endpoint.py: path -> [status, body].
-ENDPOINT_FILE = "endpoint.json"
 _LONGEST_NAME, _LONGEST_VERSION = 200, 64
 _MOST_CONTEXT = 2**31 - 1
 # Prefix of the names of an engine's counters, and its value of "owned_by" -> name.
 _BY_COUNTERS = {"vllm:": "vllm", "sglang:": "sglang", "llamacpp:": "llama.cpp"}
 _BY_OWNER = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
 _COUNTERS = re.compile(rf"^({'|'.join(map(re.escape, _BY_COUNTERS))})", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineAbout:
-    """Answers of an engine. ``engine``, ``version``: "" if not told. ``max_context``: tokens of the
-    asked model, None if not told. ``has_counters``: ``/metrics`` has those of a known engine.
-    """
-
-    models: tuple[str, ...]
-    engine: str = ""
-    version: str = ""
-    max_context: int | None = None
-    has_counters: bool = False
 
 
 def read(answers: Mapping[str, tuple[int, bytes]], model: str = "") -> EngineAbout | None:

@@ -14,11 +14,10 @@ from statistics import fmean
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.measured import MOST_REQUESTS, Progress, RequestTimes
 from jobs.messages import Message
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, number, number_or_none
-from jobs.parsers.progress import Progress
-from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 
 WHAT = "the result of a GuideLLM benchmark"
 # GuideLLM's name -> our family, unit and factor.

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# ECMA-48: CSI, OSC (ended by BEL or ST), and the two-byte escapes; then lone control bytes.
-ESCAPES = re.compile(
-    rb"\x1b\[[0-?]*[ -/]*[@-~]"
-    rb"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)"
-    rb"|\x1b[ -/]*[0-~]"
-    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x7f]"
-)
+from jobs.sanitize import ESCAPES
+
 # Longer lines come in parts: a line without an end, such as a progress bar redrawn for hours.
 LONGEST_PART = 64 * 1024
 

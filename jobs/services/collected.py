@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
-from jobs.imports.uploads import read_uploads, too_large
 from jobs.kinds import KINDS
 from jobs.models import Job, OutputFile
 from jobs.services.imports import Origin
-from jobs.services.outputs import output_path
 
 FIELD = "job"
 
@@ -27,21 +25,6 @@ class Collected:
     def origin(self) -> Origin:
         """Return host and folder."""
         return Origin(self.job.pk, self.job.host.name, str(self.job.params.get("folder", "")))
-
-    def files(self, *, limit_bytes: int) -> dict[str, bytes]:
-        """Return path -> content.
-
-        Raises:
-            LaunchError: at ``job`` if the files are gone; at ``files`` as
-                ``jobs.imports.uploads.read_uploads``.
-        """
-        if self.output.bytes > 2 * limit_bytes:  # by the host's word: packed files are smaller
-            raise too_large(limit_bytes)
-        try:
-            content = output_path(self.job.pk, self.output.path).read_bytes()
-        except OSError as error:
-            raise _gone(self.job) from error
-        return read_uploads([(self.output.path, content)], limit_bytes=limit_bytes)
 
 
 def has_files(job: Job) -> bool:
@@ -71,10 +54,11 @@ def collected(job_id: int | None) -> Collected:
         raise LaunchError(text % {"id": job.pk}, FIELD)
     output = job.outputs.filter(path=kind.collects).first()
     if not has_files(job) or output is None or not output.is_whole:
-        raise _gone(job)
+        raise gone(job)
     return Collected(job, output)
 
 
-def _gone(job: Job) -> LaunchError:
+def gone(job: Job) -> LaunchError:
+    """Return the error of removed files."""
     text = _("Files of job #%(id)s were removed. Collect them again.")
     return LaunchError(text % {"id": job.pk}, FIELD)

@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 
 from jobs.catalog import MODELS, THINKING_SWITCHES
 from jobs.errors import LaunchError
+from jobs.measured import EngineAbout
 from jobs.messages import Message
 from jobs.models import Endpoint, Source
 from jobs.numbers import number_from
-from jobs.parsers.engine_about import EngineAbout
 from jobs.services import secrets, sources
 from jobs.services.sources.addresses import clean
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.parsers.engine_about import ENDPOINT_FILE
 from jobs.plans import DIES, Check, Output, Plan, PlanFile, Step
 from jobs.toolchains.site import DIRECT, FILES, script
 
@@ -18,6 +17,8 @@ STEPS = {
     "endpoint": pgettext_lazy("step", "check endpoint"),
     "endpoint-reference": pgettext_lazy("step", "check reference endpoint"),
 }
+# Output of check_endpoint.py: path -> [status, body].
+ENDPOINT_FILE = "endpoint.json"
 REFERENCE_FILE = "endpoint-reference.json"
 _SCRIPT = "check_endpoint.py"
 _NO_PROXY, _HOST = "no_proxy", "{deployment.host}"

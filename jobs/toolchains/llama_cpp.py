@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.parsers import engine_counters
+from jobs import engine_counters
 from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
 from jobs.toolchains.site import DIRECT, FILES, Site, path_in, script

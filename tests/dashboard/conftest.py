@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from jobs.kinds import KINDS
+from jobs.readings import made
 from tests.dashboard.lib.host_caller import Caller, FakeKind
 from tests.factories import make_host, make_user
 
@@ -18,6 +19,7 @@ def caller():
 def kind(monkeypatch):
     fake = FakeKind()
     monkeypatch.setitem(KINDS, "fake", fake)
+    monkeypatch.setattr(made, "fake", fake.read, raising=False)
     return fake
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from dashboard.actions.import_tasks import keep
+from dashboard.actions.import_tasks import collected_files, keep
 from dashboard.actions.imports import By
 from dashboard.management import base
 from dashboard.presenters.recognised import as_json, as_text, preview
@@ -21,7 +21,8 @@ from jobs.imports import recognise
 from jobs.imports.uploads import read_paths
 from jobs.numbers import result_number
 from jobs.services.collected import collected
-from jobs.services.imports import NUMBERS, TEXTS, Kept, about_of
+from jobs.services.import_storage import Kept
+from jobs.services.imports import NUMBERS, TEXTS, about_of
 
 _DECLARED = {
     "devices": "number of devices (default: as in --device)",
@@ -68,7 +69,7 @@ class Command(base.DashboardCommand):
             about = about_of({name: options[name] for name in (*TEXTS, *NUMBERS)})
             source = None if paths else collected(options["job"])
             files = (
-                source.files(limit_bytes=limit) if source else read_paths(paths, limit_bytes=limit)
+                collected_files(source, limit) if source else read_paths(paths, limit_bytes=limit)
             )
             recognised = recognise(files)
             shown = preview(files, recognised)

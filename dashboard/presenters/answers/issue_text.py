@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from dashboard.text.answers import TITLES, visible
 from dashboard.text.labels import result_name
 from dashboard.text.scoring import rule_words
+from jobs.answer_flags import FLAGS, names
 from jobs.models import Answer
-from jobs.parsers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import sampling_of
 
 # Characters of one text. Of reasoning the end is kept, which tells what went wrong.

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from dashboard.presenters.job.probe import SHOWN, page_of, probe_csv, probe_of
+from dashboard.presenters.job.probe import SHOWN, csv_of, page_of
 from dashboard.security.permissions import requires
 from jobs.models import Job
 from jobs.numbers import number_from
@@ -22,16 +22,18 @@ def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show the prompts in the state ``show``, from ``after`` on; ``format=csv`` exports all."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
     if request.GET.get("format") == "csv":
-        probe = probe_of(job)
-        if probe is None:
+        table = csv_of(job)
+        if table is None:
             raise Http404("the answers are not here")
-        return probe_csv(job, probe)
+        name = f'attachment; filename="probe-{job.pk}.csv"'
+        headers = {"Content-Disposition": name}
+        return HttpResponse(table, content_type="text/csv; charset=utf-8", headers=headers)
     show = request.GET.get("show", "")
     show = show if show in SHOWN else ""
     view = page_of(job, show, number_from(request.GET.get("after", "")) or 0)
     more = ""
-    if view is not None and view.after is not None:
-        more = urlencode({"show": show, "after": view.after})
+    if view is not None and view.text.after is not None:
+        more = urlencode({"show": show, "after": view.text.after})
     context = {"job": job, "view": view, "show": show, "more": more}
     return render(request, "jobs/probe.html", context)
 

@@ -16,10 +16,10 @@ from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
 from jobs.imports.values import inside, text, whole
+from jobs.measured import MOST_REQUESTS, RequestTimes
 from jobs.messages import Message
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_lines, json_object, number_or_none
-from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 from jobs.units import MS_PER_S
 
 # AIPerf's name -> ours.

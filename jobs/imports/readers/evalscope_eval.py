@@ -11,13 +11,13 @@ from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.values import text, title_of
-from jobs.kinds.evaluate.evaluate import answer
-from jobs.kinds.evaluate.evaluate_evalscope import score_and_size, scores_of
-from jobs.kinds.lib.base import Measurement
+from jobs.measured import Measurement
 from jobs.messages import Message
 from jobs.parsers.answers import kept
 from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import EvalReport, Evaluation
+from jobs.readings.evalscope_sets import score_and_size, scores_of
+from jobs.readings.questions import answer
 
 # Metrics of EvalScope that are a share of the questions.
 _SHARE = re.compile(r"(?:mean_?|average_?)?acc(?:uracy)?|pass@1|exact_match", re.I)

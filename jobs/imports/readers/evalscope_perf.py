@@ -12,9 +12,9 @@ from jobs.imports.base import Reader, Reading, Refusal, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
 from jobs.imports.values import text, whole
+from jobs.measured import RequestTimes
 from jobs.messages import Message
 from jobs.parsers.evalscope import evalscope_perf, evalscope_requests
-from jobs.parsers.request_times import RequestTimes
 
 _KEYS = ("Success Requests", "Succeed requests", "Failed Requests", "Failed requests")
 _ARGUMENTS = ("parallel", "tokenizer_path", "max_prompt_length")

@@ -15,7 +15,7 @@ from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.values import inside, text, title_of, whole
-from jobs.kinds.lib.base import Measurement, SetScore
+from jobs.measured import Measurement, SetScore
 from jobs.messages import Message
 from jobs.parsers import thoughts
 from jobs.parsers.answers import Answered, kept

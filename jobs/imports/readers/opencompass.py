@@ -11,13 +11,13 @@ from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.values import title_of
-from jobs.kinds.evaluate.evaluate_opencompass import answers_of, scores_of, unanswered_of
-from jobs.kinds.lib.base import Measurement, SetScore
+from jobs.measured import Measurement, SetScore, TableScore
 from jobs.messages import Message
 from jobs.parsers.lines import lines_of
 from jobs.parsers.opencompass import opencompass, opencompass_tables
 from jobs.parsers.opencompass.opencompass import Run
-from jobs.parsers.opencompass.opencompass_tables import HEAD, Means, Score
+from jobs.parsers.opencompass.opencompass_tables import HEAD, Means
+from jobs.readings.opencompass_sets import answers_of, scores_of, unanswered_of
 
 _CSV, _MARKDOWN = (
     ",".join(HEAD).encode(),
@@ -119,7 +119,7 @@ def _table(bundle: Bundle, path: str) -> Iterable[Reading | Refusal]:
         yield attempt([path], _of_model, run, model, _Files((path,)))
 
 
-def _scores(bundle: Bundle, path: str) -> tuple[Score, ...]:
+def _scores(bundle: Bundle, path: str) -> tuple[TableScore, ...]:
     content = bundle.files[path]
     if content.lstrip().startswith(_CSV):
         return opencompass_tables.parse_csv(path, content)

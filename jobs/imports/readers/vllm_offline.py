@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jobs.imports.base import Reader, Reading, Refusal, attempt
 from jobs.imports.bundle import Bundle
-from jobs.kinds.lib.base import Measurement
+from jobs.measured import Measurement
 from jobs.messages import Message
 from jobs.parsers.vllm import vllm_latency, vllm_throughput
 

@@ -11,11 +11,12 @@ from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
-from jobs.kinds.lib import lengths, over_http
+from jobs.kinds.lib import lengths
 from jobs.messages import Message
 from jobs.parsers.files import number_or_none
 from jobs.parsers.vllm import vllm_bench_serve
 from jobs.parsers.vllm.vllm_bench_serve import Served
+from jobs.readings import over_http
 
 _KEYS = (
     *("completed", "num_prompts", "request_throughput", "output_throughput", "request_rate"),

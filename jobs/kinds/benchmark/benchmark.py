@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 from jobs.kinds.lib import over_http
-from jobs.kinds.lib.base import Outcome, Target
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
-from jobs.messages import Message
-from jobs.parsers import progress
-from jobs.parsers.evalscope import evalscope_perf
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import load
 from jobs.toolchains.environments import EVALSCOPE
@@ -27,6 +20,8 @@ class Benchmark(over_http.OverHttp, params=Params):
 
     name = "benchmark"
     title = "Benchmark"
+    reads = "benchmark:by_evalscope"
+    progress = "progress:share_of_runs"
     environment = EVALSCOPE
     programs = evalscope.PROGRAMS
     clients = evalscope.PERF_CLIENTS
@@ -38,22 +33,3 @@ class Benchmark(over_http.OverHttp, params=Params):
         engine's counters are scraped meanwhile."""
         here, served = site(target), target.asset("deployment", params.deployment)
         return against(evalscope.perf_plan(self.load(params, target), here), served, here.python)
-
-    def progress(self, log: str) -> Progress | None:
-        """EvalScope's progress bars."""
-        return progress.share_of_runs(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """A point per concurrency; the headline is the one with the highest output rate. Requests
-        are counted over all points.
-        """
-        points = evalscope_perf.parse(outputs)
-        windows = outputs.get(evalscope.WINDOWS, b"")
-        began, warm_ups = evalscope_perf.began(windows), evalscope_perf.warm_ups(windows)
-        found = self.measured(params, plan, points, began, warm_ups=warm_ups)
-        if found.measured and any(evalscope.BARE in step.argv for step in plan.steps):
-            remarks = [*found.measured.remarks, Message("benchmark:bare_stream")]
-            found = replace(found, measured=replace(found.measured, remarks=remarks))
-        return found

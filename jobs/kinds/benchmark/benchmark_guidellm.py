@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from jobs.kinds.lib import over_http
-from jobs.kinds.lib.base import Outcome, Target
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
-from jobs.parsers import guidellm as parser
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import guidellm, load
 
@@ -22,6 +18,8 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
 
     name = guidellm.KIND
     title = "Benchmark with GuideLLM"
+    reads = "guidellm:outcome"
+    progress = "guidellm:progress"
     environment = guidellm.NAME
     programs = guidellm.PROGRAMS
     steps = load.STEPS
@@ -35,18 +33,3 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         here, served = site(target), target.asset("deployment", params.deployment)
         plan = guidellm.benchmark_plan(self.load(params, target), here)
         return against(plan, served, here.python)
-
-    def progress(self, log: str) -> Progress | None:
-        """Requests of the current concurrency."""
-        return parser.progress(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """A point per concurrency; the headline is the one with the highest output rate."""
-        files = {path: outputs[path] for path in outputs if path.startswith("result-")}
-        parsed = [parser.parse(path, content) for path, content in files.items()]
-        points = sorted(parsed, key=lambda point: point.concurrency)
-        began = {point.concurrency: point.began for point in points}
-        requests = {point.concurrency: point.requests for point in points}
-        return self.measured(params, plan, points, began, requests=requests)

@@ -8,14 +8,10 @@ from typing import Any
 from pydantic import Field
 
 from jobs.kinds.lib import vllm_common, work
-from jobs.kinds.lib.base import Outcome, Target
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import exclusive_field, overlap_field
-from jobs.kinds.lib.offline import EngineParams, Offline, file_or_log, input_field, output_field
+from jobs.kinds.lib.offline import EngineParams, Offline, input_field, output_field
 from jobs.kinds.lib.vacc import stack_of
-from jobs.messages import Message
-from jobs.parsers import progress
-from jobs.parsers.progress import Progress
-from jobs.parsers.vllm import vllm_latency
 from jobs.plans import Plan
 from jobs.toolchains.vllm import vllm_bench
 
@@ -53,6 +49,8 @@ class BenchmarkLatency(Offline, params=Params):
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
+    reads = "benchmark:latency"
+    progress = "progress:iterations"
     command = "latency"
 
     def load_of(self, params: Params) -> str:
@@ -77,21 +75,6 @@ class BenchmarkLatency(Offline, params=Params):
         """A server of the same weights."""
         return ("deploy-vllm",)
 
-    def progress(self, log: str) -> Progress | None:
-        """Completed batches."""
-        return progress.iterations(log)
-
     def work(self, params: Mapping[str, Any]) -> float:
         """Batches, warm-up included."""
         return work.batches(params)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """One point: the batch."""
-        result = file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
-        if result is None:
-            return Outcome(failure=Message("benchmark:no_figures"))
-        seconds = result.metrics["batch_latency_mean_s"]
-        message = Message("benchmark:batch", {"seconds": seconds})
-        return self.measured(params, result.metrics, message, at_once=params.batch_size)

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.catalog import Stack
-from jobs.errors import LaunchError, ParseError
+from jobs.errors import LaunchError
 from jobs.kinds.benchmark.benchmark import Benchmark
 from jobs.kinds.lib import lengths, over_http, vllm_common, work
-from jobs.kinds.lib.base import LOG, AssetRef, Choice, Outcome, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Target
 from jobs.kinds.lib.common import (
     against,
     asset_choices,
@@ -37,10 +37,6 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.messages import Message
-from jobs.parsers import progress
-from jobs.parsers.engine_counters import WarmUp
-from jobs.parsers.progress import Progress
-from jobs.parsers.vllm import vllm_bench_serve
 from jobs.plans import Plan, literal
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite
@@ -49,7 +45,6 @@ from jobs.toolchains.vllm.own_prompts import DATASET, OwnPrompts
 from jobs.toolchains.vllm.vllm_bench import BenchLoad
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
-_TEST = b"Starting initial single prompt test run"
 # Input and output each take at most half of the deployment's context.
 _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
@@ -150,6 +145,8 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
 
     name = "benchmark-online"
     title = "Benchmark online"
+    reads = "benchmark:online"
+    progress = "progress:requests"
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
     steps = vllm_bench.STEPS
@@ -180,7 +177,7 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
         served = target.asset("deployment", params.deployment)
-        return f"{served.title} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
+        return f"{served.title} @ {', '.join(map(str, params.concurrency))}, {load_of(params)}"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -243,63 +240,9 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         """Accuracy of the same deployment."""
         return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
-    def progress(self, log: str) -> Progress | None:
-        """Requests of the current run."""
-        return progress.requests(log)
-
     def work(self, params: Mapping[str, Any]) -> float:
         """Rounds of requests, at each concurrency."""
         return work.over_http(params)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """A point per concurrency; the headline is the one with the highest output rate. Requests
-        are counted over all points.
-        """
-        files = {path: outputs[path] for path in outputs if path.startswith("result")}
-        runs = [
-            vllm_bench_serve.parse_with_requests(path, content) for path, content in files.items()
-        ]
-        if not runs:
-            runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
-        runs.sort(key=lambda run: run.concurrency or 0)
-        done = [run for run in runs if run.completed]
-        if done and not any(over_http.RATE in run.metrics for run in done):
-            raise ParseError("the result has no output rate")
-        outcome = over_http.outcome(
-            runs,
-            what=_what(params),
-            tool=f"vLLM {stack_of(params).vllm.version} bench serve",
-            remarks=[
-                *over_http.failed_remarks(runs),
-                *[why for run in runs for why in over_http.cause_remarks(run.causes)],
-                *over_http.few_remark(params.requests),
-                *over_http.last_token_remark(run.ends_at_last_token for run in runs),
-            ],
-            warm_ups=_warm_ups(runs, outputs.get(LOG, b"")),
-            requests={run.concurrency or 0: vllm_bench_serve.times(run) for run in runs},
-            keeps_failed=False,
-            may_have_no_tokens=True,
-        )
-        cause = next((cause for run in runs for cause, _failed in run.causes), "")
-        if outcome.failure is None or not cause:
-            return outcome
-        args = {**outcome.failure.args, "cause": cause}
-        return replace(outcome, failure=Message("benchmark:no_request_cause", args))
-
-
-def _warm_ups(runs: Sequence[vllm_bench_serve.Served], log: bytes) -> dict[int, WarmUp]:
-    """Return the test request before each run: its first prompt, sent once more."""
-    if _TEST not in log:
-        return {}
-    warm_ups = {}
-    for run in runs:
-        tokens = run.metrics.get("output_tokens", 0.0) / max(1, run.completed)
-        if run.requests and not run.requests[0].error:
-            tokens = run.requests[0].output_tokens
-        warm_ups[run.concurrency or 0] = WarmUp(1, tokens)
-    return warm_ups
 
 
 def _external(load: BenchLoad, stack: Stack, served: AssetRef, target: Target) -> Plan:
@@ -438,7 +381,8 @@ def _dataset(params: Params) -> str:
     return params.dataset or ("sonnet" if has_sonnets else "random")
 
 
-def _what(params: Params) -> str:
+def load_of(params: Params) -> str:
+    """Return the load for results: "random 1024 → 256 tok"."""
     dataset = _dataset(params)
     if dataset in lengths.FIXED:
         name = params.prompts if dataset == DATASET else dataset

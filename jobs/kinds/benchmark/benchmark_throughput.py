@@ -8,14 +8,11 @@ from typing import Any
 from pydantic import Field
 
 from jobs.kinds.lib import vllm_common, work
-from jobs.kinds.lib.base import Outcome, Target
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import exclusive_field, overlap_field
-from jobs.kinds.lib.offline import EngineParams, Offline, file_or_log, input_field, output_field
+from jobs.kinds.lib.offline import EngineParams, Offline, input_field, output_field
 from jobs.kinds.lib.vacc import is_exact, stack_of
 from jobs.messages import Message
-from jobs.parsers import progress
-from jobs.parsers.progress import Progress
-from jobs.parsers.vllm import vllm_throughput
 from jobs.plans import Plan
 from jobs.toolchains.vllm import vllm_bench
 
@@ -41,6 +38,8 @@ class BenchmarkThroughput(Offline, params=Params):
 
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
+    reads = "benchmark:throughput"
+    progress = "progress:prompts"
     command = "throughput"
 
     def load_of(self, params: Params) -> str:
@@ -72,33 +71,6 @@ class BenchmarkThroughput(Offline, params=Params):
         """The other offline benchmark of the same weights, then a server."""
         return ("benchmark-latency", "deploy-vllm")
 
-    def progress(self, log: str) -> Progress | None:
-        """Processed prompts."""
-        return progress.prompts(log)
-
     def work(self, params: Mapping[str, Any]) -> float:
         """All requests together."""
         return work.all_at_once(params)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """One point: all requests at once."""
-
-        def parse(path: str, content: bytes) -> vllm_throughput.Throughput:
-            return vllm_throughput.parse(path, content, output_tokens_each=params.output_tokens)
-
-        result = file_or_log(outputs, parse, vllm_throughput.parse_log)
-        if result is None:
-            return Outcome(failure=Message("benchmark:no_figures"))
-        message = _message(result.metrics)
-        return self.measured(params, result.metrics, message, at_once=params.requests)
-
-
-def _message(metrics: Mapping[str, float]) -> Message:
-    """Return the output rate; some logs have only the rate of all tokens."""
-    if "output_tokens_per_s" in metrics:
-        rate = metrics["output_tokens_per_s"]
-        return Message("benchmark:offline", {"output_tokens_per_s": rate})
-    rate = metrics["total_tokens_per_s"]
-    return Message("benchmark:offline_total", {"total_tokens_per_s": rate})

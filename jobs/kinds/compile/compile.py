@@ -8,11 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from jobs.catalog import MODELS
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
-from jobs.kinds.lib.common import gguf_choices, site, size
-from jobs.messages import Message
-from jobs.parsers import progress, reports
-from jobs.parsers.progress import Progress
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
+from jobs.kinds.lib.common import gguf_choices, site
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
@@ -38,6 +35,8 @@ class Compile(Kind, params=Params):
 
     name = "compile"
     title = "Compile"
+    reads = "made:compiled"
+    progress = "progress:tensors"
     family = "compile"
     has_dies = False
     environment = LLAMA_CPP
@@ -80,18 +79,3 @@ class Compile(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Serve it."""
         return ("deploy",)
-
-    def progress(self, log: str) -> Progress | None:
-        """Quantised tensors."""
-        return progress.tensors(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """The artifact's size and checksum."""
-        made = reports.read(outputs, "artifact.json", reports.ArtifactReport)
-        label = f"{made.type} from {made.source.precision}"
-        return Outcome(
-            message=Message("compile:made", {"label": label, "size": size(made.bytes)}),
-            product=made.model_dump(include={"path", "bytes", "sha256"}),
-        )

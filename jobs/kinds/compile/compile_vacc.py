@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
@@ -15,12 +14,10 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
-from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
-from jobs.kinds.lib.common import asset_choices, name_field, size
+from jobs.kinds.lib.base import AssetRef, Choice, Target
+from jobs.kinds.lib.common import asset_choices, name_field
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
-from jobs.parsers import progress, reports, vacc_reports
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains.vacc import vamc
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
@@ -206,6 +203,8 @@ class CompileVacc(OnVacc, params=Params):
 
     name = "compile-vacc"
     title = "Compile for VACC"
+    reads = "made:compiled_for_vacc"
+    progress = "progress:compiled"
     family = "compile"
     programs = vamc.PROGRAMS
     steps = vamc.STEPS
@@ -266,10 +265,10 @@ class CompileVacc(OnVacc, params=Params):
             "model_id": model.id,
             "toolchain": vamc.NAME,
             "precision": params.precision,
-            "label": _label(params),
+            "label": label_of(params),
             "source_precision": source["precision"],
             "path": f"{vacc_site(target).artifacts}/{folder}",
-            "details": _details(params, folder),
+            "details": details_of(params, folder),
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
@@ -292,27 +291,6 @@ class CompileVacc(OnVacc, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Serve it."""
         return ("deploy-build-in",)
-
-    def progress(self, log: str) -> Progress | None:
-        """Bytes read, or vamc's own counter."""
-        return progress.compiled(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """The artifact's size and checksum."""
-        made = reports.read(outputs, "artifact.json", vacc_reports.FolderReport)
-        details = {
-            **_details(params, PurePosixPath(made.path).name),
-            "files": made.files,
-            "deploy_config": made.deploy_config,
-        }
-        if made.tokenizer:
-            details["tokenizer"] = f"{made.path}/tokenizer"
-        return Outcome(
-            message=Message("compile:made", {"label": _label(params), "size": size(made.bytes)}),
-            product={**made.model_dump(include={"path", "bytes", "sha256"}), "details": details},
-        )
 
 
 def _replaced(path: str, target: Target) -> list[Message]:
@@ -412,11 +390,13 @@ def _name(params: Params, model: ZooModel) -> str:
     return params.name or f"{model.folder}-{params.precision}-tp{params.tp}-{shape}"
 
 
-def _label(params: Params) -> str:
+def label_of(params: Params) -> str:
+    """Return the artifact in words: "int8 tp4 2048/4096"."""
     return f"{params.precision} tp{params.tp} {params.max_input}/{params.max_length}"
 
 
-def _details(params: Params, folder: str) -> dict[str, Any]:
+def details_of(params: Params, folder: str) -> dict[str, Any]:
+    """Return the details of the artifact in ``folder``."""
     return {
         "name": folder,
         "stack": params.stack,

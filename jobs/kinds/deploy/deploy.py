@@ -10,8 +10,8 @@ from pydantic import Field
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Kind, KindParams, Outcome, Target
-from jobs.kinds.lib.common import name_field, site, when_ready
+from jobs.kinds.lib.base import Kind, KindParams, Target
+from jobs.kinds.lib.common import name_field, site
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
@@ -61,6 +61,7 @@ class Deploy(Kind, params=Params):
 
     name = "deploy"
     title = "Deploy"
+    reads = "made:ready"
     family = "deploy"
     has_dies = False
     environment = LLAMA_CPP
@@ -112,12 +113,6 @@ class Deploy(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Measure it."""
         return ("benchmark", "evaluate")
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Time until the server was ready."""
-        return when_ready(outputs)
 
 
 def _served_name(params: Params, target: Target) -> str:

@@ -14,8 +14,8 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, listen, ports
-from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
-from jobs.kinds.lib.common import asset_choices, when_ready
+from jobs.kinds.lib.base import AssetRef, Choice, Target
+from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.plans import Plan
@@ -106,6 +106,7 @@ class DeployBuildIn(OnVacc, params=Params):
 
     name = "deploy-build-in"
     title = "Deploy Build_In"
+    reads = "made:ready"
     family = "deploy"
     programs = build_in.PROGRAMS
     clients = build_in.CLIENTS
@@ -193,12 +194,6 @@ class DeployBuildIn(OnVacc, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Measure it; OpenCompass needs longer requests than most artifacts support."""
         return ("benchmark", "evaluate", "evaluate-opencompass")
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Time until the server was ready."""
-        return when_ready(outputs)
 
 
 def _own_ports(params: Params) -> dict[str, int]:

@@ -12,13 +12,11 @@ from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, listen, ports, vllm_common
-from jobs.kinds.lib.base import Outcome, Target
-from jobs.kinds.lib.common import name_field, secret_field, when_ready
+from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.common import name_field, secret_field
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import container_notes, image_name, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
-from jobs.parsers import progress
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains.vllm import vllm
 
@@ -114,6 +112,8 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
 
     name = "deploy-vllm"
     title = "Deploy with vLLM"
+    reads = "made:ready"
+    progress = "progress:shards"
     family = "deploy"
     programs = vllm.PROGRAMS
     clients = vllm.CLIENTS
@@ -193,16 +193,6 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Measure it."""
         return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
-
-    def progress(self, log: str) -> Progress | None:
-        """Shards that are loaded."""
-        return progress.shards(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Time until the server was ready."""
-        return when_ready(outputs)
 
 
 def _own_template(serving: vllm.VllmServer) -> list[Message]:

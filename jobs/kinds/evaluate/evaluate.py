@@ -11,17 +11,8 @@ from pydantic import Field, field_validator
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.errors import LaunchError
 from jobs.kinds.lib import early_stops, evaluations, work
-from jobs.kinds.lib.base import (
-    AssetRef,
-    Choice,
-    Kind,
-    KindParams,
-    Measurement,
-    Outcome,
-    SetScore,
-    Target,
-)
-from jobs.kinds.lib.common import against, deployment_field, site, tool_version
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
+from jobs.kinds.lib.common import against, deployment_field, site
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
 from jobs.kinds.lib.thinking import (
     NAME,
@@ -31,15 +22,7 @@ from jobs.kinds.lib.thinking import (
     thinking_field,
     workload_part,
 )
-from jobs.messages import Message
 from jobs.paired import Goal
-from jobs.parsers import progress
-from jobs.parsers.answers import Answered, kept
-from jobs.parsers.evalscope import evalscope_eval
-from jobs.parsers.evalscope.evalscope_eval import Scored
-from jobs.parsers.evalscope.looks import Look, last_look
-from jobs.parsers.files import json_lines
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
 from jobs.toolchains.environments import EVALSCOPE
@@ -54,8 +37,6 @@ def question_tokens(questions: Iterable[Question]) -> int:
 
 # Of the included sets.
 QUESTION_TOKENS = max(question_tokens(one.questions) for one in QUESTION_SETS.included.values())
-# Below this count, the 95 % confidence interval exceeds ±10 points.
-ENOUGH_QUESTIONS = 100
 
 
 class Params(KindParams):
@@ -118,6 +99,8 @@ class Evaluate(Kind, params=EvalScopeParams):
 
     name = "evaluate"
     title = "Evaluate"
+    reads = "questions:by_evalscope"
+    progress = "progress:share_of_looks_or_runs"
     family = "evaluate"
     environment = EVALSCOPE
     tool: ClassVar[str] = "evalscope"  # in results
@@ -171,54 +154,9 @@ class Evaluate(Kind, params=EvalScopeParams):
         """EvalScope asks only what is not answered yet, and scores all."""
         return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
-    def progress(self, log: str) -> Progress | None:
-        """EvalScope's progress bars, of each look at an early stop."""
-        return progress.share_of_looks(log) or progress.share_of_runs(log)
-
     def work(self, params: Mapping[str, Any]) -> float:
         """Questions, in parallel."""
         return work.shipped_questions(params)
-
-    def scored(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes]
-    ) -> tuple[Sequence[Scored], int]:
-        """Return the answers, failed ones included, and the number of requested ones."""
-        evaluation = evalscope_eval.parse(outputs)
-        records = {
-            file.name.removesuffix(".jsonl"): json_lines(file.name, file.text.encode())
-            for file in plan.files
-            if file.name.endswith(".jsonl")
-        }
-        rows = evalscope_eval.named(evaluation.scored, records, params.samples)
-        return rows, sum(report.requested for report in evaluation.reports)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Accuracy over all questions, and each question with its answer and score."""
-        scored, asked = self.scored(params, plan, outputs)
-        counted = [row for row in scored if row.score is not None]
-        if not counted:
-            return Outcome(failure=Message("evaluate:no_question", {"questions": asked}))
-        metrics = _metrics(scored, counted)
-        look = _look(outputs)
-        if look:
-            metrics["planned_questions"] = float(look.questions)
-        return Outcome(
-            message=Message(
-                "evaluate:done",
-                {"accuracy": 100 * metrics["accuracy"], "questions": int(metrics["questions"])},
-            ),
-            measured=Measurement(
-                type="evaluation",
-                what=_what(params, asked, look),
-                tool=_tool(self.tool, tool_version(plan, str(self.environment)), counted),
-                metrics=metrics,
-                answers=kept(answer(row, row.subset) for row in scored),
-                remarks=[*early_stops.remarks(params, look), *_remarks(params, asked, counted)],
-                sets=_sets(params, counted),
-            ),
-        )
 
 
 def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
@@ -253,108 +191,3 @@ def question_set(key: str) -> QuestionSet:
         message = _("Name the version too: %(key)s.") % {"key": team_set.key}
         raise LaunchError(message, "questions")
     raise LaunchError(_("Unknown question set. Choose one from the list."), "questions")
-
-
-def _look(outputs: Mapping[str, bytes]) -> Look | None:
-    """Return the last look of an evaluation that may stop early."""
-    path = early_stop.LOOKS_FILE
-    return last_look(path, outputs[path]) if path in outputs else None
-
-
-def _what(params: Params, asked: int, look: Look | None) -> str:
-    """ "basics (40), seed 7, 4 samples each, thinking off"; stopped early: "basics (40 of 142)"."""
-    asked //= params.samples
-    count = f"{asked} of {look.questions}" if look and look.is_early else str(asked)
-    parts = [f"{params.questions} ({count})"]
-    if params.language != "all":
-        parts.append(f"{params.language} only")
-    if params.limit and params.question_seed is not None:
-        parts.append(f"seed {params.question_seed}")
-    if params.samples > 1:
-        parts.append(f"{params.samples} samples each")
-    return ", ".join([*parts, *workload_part(params.thinking)])
-
-
-def by_question(rows: Iterable[Scored]) -> list[float]:
-    """Return the score of each question, the mean of its samples: their mean is pass@1."""
-    scores: dict[tuple[str, str, str], list[float]] = {}
-    for row in rows:
-        key = (row.benchmark, row.subset, row.question_id or row.question)
-        scores.setdefault(key, []).append(row.score or 0.0)
-    return [sum(own) / len(own) for own in scores.values()]
-
-
-def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:
-    right = by_question(counted)
-    metrics = {
-        "accuracy": sum(right) / len(right),
-        "correct": sum(right),
-        "questions": float(len(right)),
-        "unanswered": float(sum(not row.answer.strip() for row in scored)),
-    }
-    for part in ("short", "choice", "en", "zh"):
-        rows = by_question(row for row in counted if part in row.subset.split("_"))
-        if rows:
-            metrics[f"accuracy_{part}"] = sum(rows) / len(rows)
-    return metrics
-
-
-def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
-    scores = []
-    for subset in dict.fromkeys(row.subset for row in counted):
-        right = by_question(row for row in counted if row.subset == subset)
-        value = 100 * sum(right) / len(right)
-        score = SetScore(subset, "", "accuracy", "gen", value, len(right), params.questions)
-        scores.append(score)
-    return scores
-
-
-def _tool(tool: str, version: str, counted: Sequence[Scored]) -> str:
-    """Return the tool's name with the version of the scoring rules: other rules make another
-    measurement."""
-    name = f"{tool} {version}"
-    rules = counted[0].detail.get("scorer")
-    return f"{name}, rules {rules}" if rules else name
-
-
-def answer(row: Scored, subset: str) -> Answered:
-    """Return a question as stored in records."""
-    return Answered(
-        subset=subset,
-        question=row.question,
-        expected=row.expected,
-        answer=row.answer,
-        score=row.score,
-        question_id=row.question_id,
-        sample=row.sample,
-        extracted=row.extracted,
-        reasoning=row.reasoning,
-        finish=row.finish,
-        status=row.status,
-        detail=row.detail,
-    )
-
-
-def cut(rows: Sequence[Scored], max_tokens: int) -> list[Message]:
-    """Return a remark on cut-off answers, if any: counted by finish reason if all have one, else
-    estimated by length."""
-    is_reported = all(row.finish for row in rows)
-    if is_reported:
-        ended = sum(row.finish == "length" for row in rows)
-    else:
-        ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
-    args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
-    return [Message("evaluate:cut" if is_reported else "evaluate:cut_guess", args)] if ended else []
-
-
-def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Message]:
-    remarks = []
-    if len(counted) < asked:
-        remarks.append(
-            Message("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
-        )
-    remarks += cut(counted, params.max_tokens)
-    questions = len(by_question(counted))
-    if questions < ENOUGH_QUESTIONS:
-        remarks.append(Message("evaluate:few_questions", {"questions": questions}))
-    return remarks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -11,17 +11,13 @@ from pydantic import Field
 
 from jobs.catalog import Stack
 from jobs.errors import LaunchError
-from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
-from jobs.kinds.lib.common import against, is_inside, site, tool_version
+from jobs.kinds.lib.base import Choice, Target
+from jobs.kinds.lib.common import against, is_inside, site
 from jobs.kinds.lib.evaluations import (
     PublicSets,
     SetsParams,
-    accuracy_message,
     check_sets,
-    limited_remark,
-    sets_of,
 )
 from jobs.kinds.lib.over_http import COUNTERS
 from jobs.kinds.lib.thinking import Thinking, extra_body, thinking_field
@@ -34,11 +30,6 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.messages import Message
-from jobs.parsers import progress
-from jobs.parsers.answers import kept
-from jobs.parsers.evalscope import evalscope_eval
-from jobs.parsers.evalscope.evalscope_eval import EvalReport, Evaluation, Scored
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
 from jobs.toolchains.data_files import DATA_FOLDER
@@ -123,6 +114,8 @@ class EvaluateEvalscope(PublicSets, params=Params):
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
+    reads = "evalscope_sets:outcome"
+    progress = "progress:share_of_runs"
     has_dies = None
     environment = EVALSCOPE
     answer_limit = "max_tokens"
@@ -187,47 +180,6 @@ class EvaluateEvalscope(PublicSets, params=Params):
         """EvalScope asks only what is not answered yet, and scores all."""
         return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
-    def progress(self, log: str) -> Progress | None:
-        """EvalScope's progress bars."""
-        return progress.share_of_runs(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Accuracy over all questions, mean over the sets, and each question with its answer."""
-        evaluation = evalscope_eval.parse({path: outputs[path] for path in outputs if "/" in path})
-        scored = {report.benchmark for report in evaluation.reports if report.score is not None}
-        lacking = [name for name in params.datasets if name not in scored]
-        if lacking:
-            args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
-            return Outcome(failure=Message("evaluate:sets_missing", args))
-        rows = [row for row in evaluation.scored if row.score is not None]
-        metrics = _metrics(evaluation, rows, params.samples)
-        return Outcome(
-            message=accuracy_message(
-                metrics["accuracy_macro"],
-                metrics["accuracy_weighted"],
-                len(evaluation.reports),
-                int(metrics["questions"]),
-            ),
-            measured=Measurement(
-                type="evaluation",
-                what=sets_of(params),
-                tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
-                metrics=metrics,
-                answers=kept(
-                    evaluate.answer(row, f"{row.benchmark}/{row.subset}")
-                    for row in evaluation.scored
-                ),
-                remarks=_remarks(params, evaluation, rows),
-                sets=[
-                    score
-                    for report in evaluation.reports
-                    for score in scores_of(report, params.samples)
-                ],
-            ),
-        )
-
 
 def _folder(path: str, here: Site, target: Target) -> str:
     """Return the folder with the sets: below the workspace of a host with cards, else below the
@@ -245,62 +197,3 @@ def _folder(path: str, here: Site, target: Target) -> str:
         message = _("Enter an absolute path below %(folder)s.") % {"folder": data}
         raise LaunchError(message, "folder")
     return str(PurePosixPath(path))
-
-
-def _metrics(evaluation: Evaluation, rows: Sequence[Scored], samples: int) -> dict[str, float]:
-    """Return metrics that count each set and each question once."""
-    sets = [score_and_size(report, rows, samples) for report in evaluation.reports]
-    questions = sum(size for _score, size in sets)
-    weighted = sum(score * size for score, size in sets) / max(1, questions)
-    return {
-        "accuracy": weighted,
-        "accuracy_weighted": weighted,
-        "accuracy_macro": sum(score for score, _size in sets) / len(sets),
-        "questions": float(questions),
-        "correct": float(round(weighted * questions)),
-        "unanswered": float(sum(not row.answer.strip() for row in evaluation.scored)),
-    }
-
-
-def scores_of(report: EvalReport, samples: int = 1) -> list[SetScore]:
-    """Return scores of the subsets, or of the whole set if it has only one. The report counts
-    ``samples`` answers to each question."""
-    parts: dict[str, tuple[int, float | None]] = {**report.subsets}
-    if len(parts) < 2:
-        size = sum(count for count, _score in parts.values()) or report.requested
-        parts = {"": (size, report.score)}
-    return [
-        SetScore(
-            dataset=f"{report.benchmark}/{name}" if name else report.benchmark,
-            version="",
-            metric=report.metric,
-            mode="gen",
-            value=None if score is None else 100 * score,
-            questions=size // samples,
-            group=report.benchmark,
-        )
-        for name, (size, score) in parts.items()
-    ]
-
-
-def score_and_size(
-    report: EvalReport, rows: Sequence[Scored], samples: int = 1
-) -> tuple[float, int]:
-    """Score by the reviews, because the report rounds; by the report if it counts more answers.
-
-    The size is in questions, each with ``samples`` answers.
-    """
-    size = sum(count for count, _score in report.subsets.values())
-    own = [row.score or 0.0 for row in rows if row.benchmark == report.benchmark]
-    score = sum(own) / size if size and len(own) == size else report.score or 0.0
-    return score, size // samples
-
-
-def _remarks(params: Params, evaluation: Evaluation, rows: Sequence[Scored]) -> list[Message]:
-    remarks = []
-    asked = sum(report.requested for report in evaluation.reports)
-    errored = sum(report.errored or 0 for report in evaluation.reports)
-    if errored:
-        remarks.append(Message("evaluate:unscored", {"unscored": errored, "total": asked}))
-    remarks += evaluate.cut(rows, params.max_tokens)
-    return remarks + limited_remark(params)

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, tokenizer_of
 from jobs.kinds.lib.evaluations import (
     PublicSets,
     SetsParams,
-    accuracy_message,
     check_sets,
-    limited_remark,
-    sets_of,
 )
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
 from jobs.kinds.lib.thinking import Thinking, extra_body, thinking_field
-from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
+from jobs.kinds.lib.vacc import is_exact, vacc_site
 from jobs.messages import Message
-from jobs.parsers import progress
-from jobs.parsers.answers import Answered, kept
-from jobs.parsers.opencompass import opencompass as parser
-from jobs.parsers.opencompass.opencompass import Run, SetResult
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
 from jobs.toolchains.opencompass import opencompass, opencompass_env
@@ -102,6 +93,8 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
+    reads = "opencompass_sets:outcome"
+    progress = "progress:sets"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS
     steps: ClassVar = {**opencompass.STEPS, **resuming.STEPS}
@@ -159,41 +152,6 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
             words=("-r",),
         )
 
-    def progress(self, log: str) -> Progress | None:
-        """Sets generated, then scored."""
-        return progress.sets(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Accuracy of each set and both means. OpenCompass exits with 0 when every task failed."""
-        run = parser.parse({path: outputs[path] for path in outputs if "/" in path})
-        lacking = _lacking(params, run)
-        if lacking:
-            sets = len({score.dataset for score in run.scores} | set(lacking))
-            args = {"missing": len(lacking), "sets": sets, "first": lacking[0]}
-            return Outcome(failure=Message("evaluate:sets_missing", args))
-        (model,) = run.models
-        means = run.means(model)
-        if means is None:
-            return Outcome(failure=Message("evaluate:no_question", {"questions": 0}))
-        answers = answers_of(run, model)
-        metrics = {**means.metrics, "unanswered": float(unanswered_of(run, model))}
-        if means.weighted is not None and means.questions:
-            metrics["correct"] = float(round(means.weighted * means.questions))
-        return Outcome(
-            message=accuracy_message(means.macro, means.weighted, means.sets, means.questions),
-            measured=Measurement(
-                type="evaluation",
-                what=sets_of(params),
-                tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
-                metrics=metrics,
-                answers=answers,
-                remarks=_remarks(params, run),
-                sets=scores_of(run, model),
-            ),
-        )
-
 
 def _check_lengths(params: Params, target: Target) -> None:
     longest = _longest(params, target)
@@ -245,79 +203,6 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         key=str(served.get("api_key") or ""),
         extra_body=extra_body(ref, params.thinking),
     )
-
-
-def _lacking(params: Params, run: Run) -> list[str]:
-    """Return requested sets without a score."""
-    families = [opencompass.FAMILIES[one] for one in params.datasets]
-    expected = [one for each in families for one in each.sets]
-    if params.mmlu == "ten":
-        mmlu = [one for one in expected if one.startswith(opencompass.MMLU)]
-        expected = [one for one in expected if one not in mmlu[opencompass.TEN :]]
-    known = {score.dataset for score in run.scores}
-    if CEVAL in expected:  # any of them will do: a failed one has a separate row
-        expected.remove(CEVAL)
-        if not any(one.startswith(CEVAL) for one in known):
-            expected.append(f"{CEVAL}*")
-    failed = [score.dataset for score in run.failed]
-    return list(dict.fromkeys([*failed, *run.missing(expected)]))
-
-
-def answers_of(run: Run, model: str) -> list[dict[str, Any]]:
-    """Return every answer, with its verdict if the details were requested."""
-    answers = []
-    for (of, dataset), rows in run.predictions.items():
-        if of != model:
-            continue
-        result = run.results.get((of, dataset)) or SetResult({})
-        total = len({row.index for row in rows})
-        for row in rows:
-            judged, sample = result.of(row.index, row.sample, total)
-            verdict = judged.correct if judged else None
-            answers.append(
-                Answered(
-                    subset=dataset,
-                    question=row.question,
-                    expected=row.expected,
-                    answer=row.answer,
-                    score=None if verdict is None else float(verdict),
-                    sample=sample,
-                    extracted=judged.extracted if judged else "",
-                    reasoning=row.reasoning,
-                    detail={"thought": row.thought} if row.thought else {},
-                )
-            )
-    return kept(answers)
-
-
-def unanswered_of(run: Run, model: str) -> int:
-    """Return the number of empty answers."""
-    return sum(
-        not row.answer.strip()
-        for (of, _dataset), rows in run.predictions.items()
-        for row in rows
-        if of == model
-    )
-
-
-def _remarks(params: Params, run: Run) -> list[Message]:
-    remarks = []
-    others = [score.dataset for score in run.scores if score.is_as_published is False]
-    if others:
-        remarks.append(Message("evaluate:other_prompt", {"sets": ", ".join(others)}))
-    return remarks + limited_remark(params)
-
-
-def scores_of(run: Run, model: str) -> list[SetScore]:
-    """Return the score of each set, in the order of the summary."""
-    scores = []
-    for score in run.scores:
-        if score.model == model:
-            known = EVALUATION_SETS.get(score.dataset)
-            asked = run.asked(model, score.dataset) or (known.questions if known else None)
-            head = (score.dataset, score.version, score.metric, score.mode)
-            scores.append(SetScore(*head, score.value, asked, group_of(score.dataset)))
-    return scores
 
 
 def group_of(dataset: str) -> str:

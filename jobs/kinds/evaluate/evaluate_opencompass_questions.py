@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from jobs.kinds.evaluate.evaluate import Evaluate, Params, questions_of
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
 from jobs.kinds.lib.thinking import extra_body
-from jobs.parsers import progress
-from jobs.parsers.evalscope.evalscope_eval import Scored
-from jobs.parsers.opencompass import opencompass_questions as parser
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
 from jobs.toolchains.opencompass import opencompass_questions as toolchain
@@ -26,6 +20,8 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
 
     name = toolchain.KIND
     title = "Evaluate with OpenCompass, own questions"
+    reads = "questions:by_opencompass"
+    progress = "progress:sets"
     environment = toolchain.NAME
     tool = "OpenCompass"
     programs = toolchain.PROGRAMS
@@ -52,14 +48,3 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
         """OpenCompass asks only what is not answered yet, and scores all."""
         words = toolchain.CONTINUE
         return resuming.resumed(plan, earlier, step="evaluate", folder=OUTPUTS, words=words)
-
-    def progress(self, log: str) -> Progress | None:
-        """Subsets generated, then scored."""
-        return progress.sets(log)
-
-    def scored(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes]
-    ) -> tuple[Sequence[Scored], int]:
-        """Return the answers, failed ones included, and the number of requested ones."""
-        rows = parser.parse({path: outputs[path] for path in outputs if "/" in path})
-        return rows, len(rows)

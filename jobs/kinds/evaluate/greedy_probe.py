@@ -12,7 +12,7 @@ from jobs.catalog import QUESTION_SETS, Question
 from jobs.catalog.questions_schema import LETTERS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Outcome, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
 from jobs.kinds.lib.common import against, asset_choices, deployment_field, site
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.kinds.lib.prompts import chosen, included_choices, team_choices
@@ -24,9 +24,6 @@ from jobs.kinds.lib.thinking import (
     thinking_field,
     workload_part,
 )
-from jobs.messages import Message
-from jobs.parsers import probe, progress
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan, literal
 from jobs.toolchains import external, greedy_probe
 
@@ -77,6 +74,8 @@ class GreedyProbe(Kind, params=Params):
 
     name = greedy_probe.KIND
     title = "Greedy probe"
+    reads = "made:probed"
+    progress = "progress:probed"
     family = "evaluate"
     programs = greedy_probe.PROGRAMS
     clients = greedy_probe.CLIENTS
@@ -131,28 +130,9 @@ class GreedyProbe(Kind, params=Params):
         """Accuracy of the same deployment."""
         return ("evaluate", "evaluate-opencompass", "evaluate-evalscope")
 
-    def progress(self, log: str) -> Progress | None:
-        """Prompts of the script."""
-        return progress.probed(log)
-
     def work(self, params: Mapping[str, Any]) -> float:
         """Tokens of all answers, one request at a time."""
         return float((params["limit"] + params["again"]) * params["max_tokens"])
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Count of equal answers. No result: equal answers are no accuracy."""
-        path = greedy_probe.OUTPUT
-        found = probe.parse(path, outputs.get(path, b""))
-        if not found.compared:
-            return Outcome(failure=Message("probe:none", {"prompts": len(found.pairs)}))
-        repeats = [found.repeats(side) for side in ("deployment", "reference")]
-        args = {"equal": found.equal, "compared": found.compared, "failed": found.failed}
-        args |= {"same": sum(same for same, _all in repeats)}
-        args |= {"again": sum(total for _same, total in repeats)}
-        case = "partly" if found.failed else ("done" if args["again"] else "once")
-        return Outcome(message=Message(f"probe:{case}", args))
 
 
 def _key(engine: AssetRef) -> str:

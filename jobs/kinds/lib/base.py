@@ -18,9 +18,6 @@ from jobs.catalog import Question
 from jobs.errors import LaunchError
 from jobs.messages import Message
 from jobs.numbers import number_from
-from jobs.parsers.engine_counters import WarmUp
-from jobs.parsers.progress import Progress
-from jobs.parsers.request_times import RequestTimes
 from jobs.plans import ASSET_SLOTS, Plan
 
 # Families of kinds in pipeline order, with titles.
@@ -32,10 +29,6 @@ FAMILIES = {
     "evaluate": "Evaluate",
 }
 
-
-# Key of the log's end among a job's outputs, for tools that write no result file.
-LOG = "@log"
-LOG_BYTES = 1024 * 1024
 
 _PROMISE = "job:"
 _EXTERNAL = "endpoint:"
@@ -216,60 +209,6 @@ class Choice:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetScore:
-    """Score of one data set, as reported by the tool.
-
-    ``value`` is in per cent where ``metric`` is a share of the questions; None where the set has no
-    score. ``version`` is the hash of its prompt, "" where the tool has none. Sets of one ``group``
-    belong together, such as the subjects of MMLU.
-    """
-
-    dataset: str
-    version: str
-    metric: str
-    mode: str
-    value: float | None
-    questions: int | None
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
-
-    ``began``: concurrency -> start of its first request (seconds since the epoch, host clock), if
-    the tool tells it. ``warm_ups``: concurrency -> what was sent before, and is in no figure.
-    ``requests``: concurrency -> its completed requests, if the tool wrote them.
-    """
-
-    type: str
-    what: str
-    tool: str
-    metrics: Mapping[str, float]
-    points: Sequence[tuple[int, Mapping[str, float]]] = ()  # (concurrency, metrics)
-    answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
-    remarks: Sequence[Message] = ()
-    began: Mapping[int, float] = field(default_factory=dict)
-    warm_ups: Mapping[int, WarmUp] = field(default_factory=dict)
-    requests: Mapping[int, Sequence[RequestTimes]] = field(default_factory=dict)
-    sets: Sequence[SetScore] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Outcome of a job, as parsed from the tool's output.
-
-    ``failure`` is set when the tool exited 0 but did no work. ``product`` completes the job's
-    promised product (bytes, sha256, path …). ``message`` gives the success in one number.
-    """
-
-    failure: Message | None = None
-    message: Message | None = None
-    product: Mapping[str, Any] | None = None
-    measured: Measurement | None = None
-
-
 def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     """Return slot -> value for all fields of the assets: ``{"artifact.path": "/…", …}``."""
     return {
@@ -340,6 +279,10 @@ class Kind(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     family: ClassVar[str]  # a key of FAMILIES
+    # Functions of jobs.readings that read its outputs and the end of its log; a worker imports
+    # them. "": the log has no progress.
+    reads: ClassVar[str]
+    progress: ClassVar[str] = ""
     has_dies: ClassVar[bool | None] = None  # only hosts with, or without, accelerator cards
     environment: ClassVar[str] = ""  # that every plan uses
     programs: ClassVar[Sequence[str]]  # programs that the steps run
@@ -437,23 +380,9 @@ class Kind(ABC):
         this kind, or with this plan, starts over."""
         return None
 
-    def progress(self, log: str) -> Progress | None:
-        """Return the progress from the end of the log; None if unknown."""
-        return None
-
     def work(self, params: Mapping[str, Any]) -> float | None:
         """Return the amount of work in any unit: durations of this kind are proportional to it.
 
         ``params`` may be of an older version: missing or invalid values may raise.
         """
         return None
-
-    @abstractmethod
-    def parse_outcome(
-        self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Parse the job's output. ``outputs`` is path -> content, and LOG -> the log's end.
-
-        Raises:
-            ParseError: the output is not in the tool's format.
-        """

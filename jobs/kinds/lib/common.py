@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,9 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
-from jobs.messages import Message
-from jobs.parsers import reports
+from jobs.kinds.lib.base import AssetRef, Choice, Target
 from jobs.plans import Check, Plan, literal
 from jobs.toolchains import external
 from jobs.toolchains.site import Site, site_of
@@ -117,24 +115,6 @@ def holds_load(completed: float, failed: float) -> bool:
     """Return True where nearly all requests of a point completed: its rate is of the requested
     load."""
     return failed <= FAILED_MOST * (completed + failed)
-
-
-def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
-    """Return the metrics of a benchmark at several concurrencies: those of ``best``, plus total
-    completed and failed requests from ``cells`` (pairs).
-    """
-    pairs = list(cells)
-    return {
-        **best,
-        "requests_all": float(sum(completed for completed, _failed in pairs)),
-        "failed_requests_all": float(sum(failed for _completed, failed in pairs)),
-    }
-
-
-def when_ready(outputs: Mapping[str, bytes]) -> Outcome:
-    """Return the outcome with the time until the server was ready."""
-    seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-    return Outcome(message=Message("deploy:ready", {"seconds": seconds}))
 
 
 def deployment_field(description: str, **extra: Any) -> Any:

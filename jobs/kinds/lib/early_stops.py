@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -14,10 +14,8 @@ from jobs.catalog import Question
 from jobs.errors import LaunchError
 from jobs.kinds.lib import thinking
 from jobs.kinds.lib.base import Baseline, Choice, Target
-from jobs.messages import Message
 from jobs.numbers import result_number, result_pk
 from jobs.paired import Goal, least_margin
-from jobs.parsers.evalscope.looks import Look
 from jobs.toolchains.evalscope.early_stop import Rule
 from jobs.toolchains.evalscope.evalscope import rules_version
 
@@ -168,15 +166,3 @@ def _check_same(params: Any, base: Baseline) -> None:
             "%(name)s was scored by older rules. Evaluate it again, or choose another baseline."
         )
         raise LaunchError(message % {"name": result_number(base.result)}, "baseline")
-
-
-def remarks(params: Any, look: Look | None) -> list[Message]:
-    """Return what the last look found."""
-    if look is None or look.interval is None:
-        return []
-    gap, low, high = look.interval
-    args: Mapping[str, Any] = {
-        **{"asked": look.asked, "questions": look.questions, "baseline": params.baseline},
-        **{"gap": gap, "low": low, "high": high, "margin": f"{params.margin:g}"},
-    }
-    return [Message(f"evaluate:look_{look.decision}", args)]

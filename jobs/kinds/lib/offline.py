@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from django.utils.translation import gettext as _
 
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
-from jobs.errors import LaunchError, ParseError
+from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, limits, vllm_common
-from jobs.kinds.lib.base import LOG, Measurement, Outcome, Target
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.vacc import (
     OfStack,
     container_notes,
@@ -143,22 +143,6 @@ class Offline(vllm_common.OnVllm, params=EngineParams):
             kv_cache_gib=params.kv_cache_gib,
         )
 
-    def measured(
-        self, params: Loading, metrics: Mapping[str, float], message: Message, *, at_once: int
-    ) -> Outcome:
-        """Return the outcome with one point. ``at_once``: requests that run together."""
-        return Outcome(
-            message=message,
-            measured=Measurement(
-                type="benchmark",
-                what=self.load_of(params),
-                tool=f"vLLM {stack_of(params).vllm.version} {self.command}",
-                metrics=metrics,
-                points=[(at_once, metrics)],
-                remarks=[Message("benchmark:no_server")],
-            ),
-        )
-
 
 def _model(params: Loading, target: Target) -> ZooModel:
     return model_of_asset(target.asset("weights", params.weights))
@@ -179,23 +163,3 @@ def _loaded(params: Loading, model: ZooModel) -> Wish:
     return vllm_common.wish(
         model, tp=params.tp, length=params.max_length, max_input=params.input_tokens
     )
-
-
-def file_or_log(
-    outputs: Mapping[str, bytes],
-    parse: Callable[[str, bytes], Parsed],
-    parse_log: Callable[[str, bytes], Parsed],
-) -> Parsed | None:
-    """Return the run in result.json, or from the log if the command wrote no file.
-
-    None: no run in the log, so the tool exited with 0 without work.
-
-    Raises:
-        ParseError: the file is not what the tool writes.
-    """
-    if "result.json" in outputs:
-        return parse("result.json", outputs["result.json"])
-    try:
-        return parse_log("log", outputs.get(LOG, b""))
-    except ParseError:
-        return None

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
-from jobs.kinds.lib.base import (
-    AssetRef,
-    Choice,
-    Kind,
-    KindParams,
-    Measurement,
-    Need,
-    Outcome,
-    Target,
-)
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Need, Target
 from jobs.kinds.lib.common import (
     deployment_field,
     exclusive_field,
-    holds_load,
-    of_all,
     overlap_field,
     seed_field,
-    tool_version,
 )
 from jobs.kinds.lib.lengths import check_answer
 from jobs.kinds.lib.prompts import (
@@ -38,10 +26,6 @@ from jobs.kinds.lib.prompts import (
     random_of,
     team_choices,
 )
-from jobs.messages import Message
-from jobs.parsers.engine_counters import WarmUp
-from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
-from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import ENVIRONMENTS, TOKENIZERS
 from jobs.toolchains.load import HttpLoad
@@ -49,11 +33,6 @@ from jobs.toolchains.vllm import vllm
 
 # Counters of each engine under /metrics.
 COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
-# With fewer requests, the 99th percentile is the slowest request.
-ENOUGH_FOR_P99 = 100
-RATE = "output_tokens_per_s"
-DISCONNECTED = "ServerDisconnected"  # aiohttp's error
-MOST_LEFT_OUT = 50  # remarks on figures that were not taken
 
 
 class LoadParams(KindParams):
@@ -108,30 +87,6 @@ class LoadParams(KindParams):
     seed: int | None = seed_field()
     exclusive: bool = exclusive_field(False)
     overlap: bool = overlap_field()
-
-
-class Point(Protocol):
-    """Measurement at one concurrency. ``completed``, ``failed``: requests."""
-
-    @property
-    def concurrency(self) -> int | None:
-        """None: not reported."""
-
-    @property
-    def completed(self) -> int:
-        """Requests."""
-
-    @property
-    def failed(self) -> int:
-        """Requests."""
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """By name of ``jobs.metrics``."""
-
-    @property
-    def left_out(self) -> Sequence[Message]:
-        """Figures that cannot be true: see ``jobs.parsers.figures``."""
 
 
 class OverHttp(Kind, params=LoadParams):
@@ -213,36 +168,9 @@ class OverHttp(Kind, params=LoadParams):
             raise LaunchError(message % {"tokens": int(most)}, "input_tokens")
         return random_of(params.input_tokens, deployment, target)
 
-    def measured(
-        self,
-        params: LoadParams,
-        plan: Plan,
-        points: Sequence[Point],
-        began: Mapping[int, float],
-        *,
-        warm_ups: Mapping[int, WarmUp] | None = None,
-        requests: Mapping[int, Sequence[RequestTimes]] | None = None,
-    ) -> Outcome:
-        """Return the outcome with its remarks. ``began``, ``warm_ups``, ``requests``: see
-        :class:`Measurement`."""
-        streamed = any("ttft_mean_ms" in point.metrics for point in points)
-        return outcome(
-            points,
-            what=f"{_name_of(params)} → {params.output_tokens} tok",
-            tool=f"{self.environment} {tool_version(plan, self.environment)}",
-            remarks=[
-                *failed_remarks(points),
-                *([] if streamed else [Message("benchmark:no_stream")]),
-                *few_remark(params.requests),
-                *missing_remark(params.concurrency, points),
-            ],
-            began=began,
-            warm_ups=warm_ups,
-            requests=requests,
-        )
 
-
-def _name_of(params: LoadParams) -> str:
+def name_of(params: LoadParams) -> str:
+    """Return the prompts for results: "random 1024"."""
     if params.prompts == lengths.RANDOM:
         return f"{params.prompts} {params.input_tokens}"
     return params.prompts
@@ -256,122 +184,3 @@ def check_concurrency(values: Sequence[int]) -> None:
     """
     if len(set(values)) < len(values):
         raise LaunchError(_("Enter each concurrency only once."), "concurrency")
-
-
-def outcome(
-    points: Sequence[Point],
-    *,
-    what: str,
-    tool: str,
-    remarks: Sequence[Message],
-    began: Mapping[int, float] | None = None,
-    warm_ups: Mapping[int, WarmUp] | None = None,
-    requests: Mapping[int, Sequence[RequestTimes]] | None = None,
-    keeps_failed: bool = True,
-    may_have_no_tokens: bool = False,
-) -> Outcome:
-    """Build the outcome: the headline is the point with the highest output rate, of those that
-    :func:`holds_load` if there are any; requests are counted over all points.
-
-    ``began``, ``warm_ups``, ``requests``: see :class:`Measurement`. ``keeps_failed``: points
-    without a completed request are kept, with their failures. ``may_have_no_tokens``: answers
-    without tokens are not a failure.
-    """
-    done = [point for point in points if point.completed]
-    if not done:
-        failed = sum(point.failed for point in points)
-        return Outcome(failure=Message("benchmark:no_request", {"failed": failed}))
-    if not may_have_no_tokens and not any(point.metrics.get(RATE) for point in done):
-        return Outcome(failure=Message("benchmark:no_token"))
-    whole, uncounted = _whole(points, requests or {})
-    held = [point for point in done if holds_load(point.completed, point.failed)]
-    best = max(held or done, key=lambda point: point.metrics.get(RATE, 0.0))
-    figures = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
-    at = {"concurrency": float(best.concurrency)} if best.concurrency else {}  # not all tools say
-    return Outcome(
-        message=Message("benchmark:done", figures),
-        measured=Measurement(
-            type="benchmark",
-            what=what,
-            tool=tool,
-            metrics=of_all({**at, **best.metrics}, ((one.completed, one.failed) for one in points)),
-            points=[
-                (one.concurrency or 0, one.metrics) for one in (points if keeps_failed else done)
-            ],
-            remarks=[
-                *remarks,
-                *[why for one in points for why in one.left_out][:MOST_LEFT_OUT],
-                *uncounted,
-            ],
-            began=began or {},
-            warm_ups=warm_ups or {},
-            requests=whole,
-        ),
-    )
-
-
-def _whole(
-    points: Sequence[Point], requests: Mapping[int, Sequence[RequestTimes]]
-) -> tuple[dict[int, Sequence[RequestTimes]], list[Message]]:
-    """Return the requests of points with all of them, and a remark on each other point: shares and
-    intervals of a part would mislead."""
-    whole: dict[int, Sequence[RequestTimes]] = {}
-    remarks = []
-    for point in points:
-        times = requests.get(point.concurrency or 0, ())
-        if len(times) > MOST_REQUESTS:
-            remarks.append(Message("figures:many_requests", {"most": MOST_REQUESTS}))
-        elif any(value is not None and value < 0 for one in times for value in one):
-            remarks.append(Message("figures:no_requests", {"reason": "a time below 0"}))
-        elif len(times) == point.completed:
-            whole[point.concurrency or 0] = times
-        elif times:
-            counts = {"requests": len(times), "completed": point.completed}
-            remarks.append(Message("figures:other_requests", counts))
-    return whole, remarks
-
-
-def failed_remarks(points: Sequence[Point]) -> list[Message]:
-    """Return a remark per concurrency with failed requests."""
-    return [
-        Message(
-            "benchmark:failed_requests",
-            {
-                "failed": point.failed,
-                "total": point.failed + point.completed,
-                "concurrency": point.concurrency or 0,
-            },
-        )
-        for point in points
-        if point.failed
-    ]
-
-
-def cause_remarks(causes: Iterable[tuple[str, int]]) -> list[Message]:
-    """Return a remark for each cause (the client's error) with its number of requests."""
-    return [
-        Message(
-            "benchmark:disconnected" if DISCONNECTED in cause else "benchmark:cause",
-            {"failed": failed, "cause": cause},
-        )
-        for cause, failed in causes
-    ]
-
-
-def few_remark(requests: int) -> list[Message]:
-    """Return a remark on percentiles of too few requests."""
-    if requests >= ENOUGH_FOR_P99:
-        return []
-    return [Message("benchmark:few_requests", {"requests": requests})]
-
-
-def last_token_remark(ends: Iterable[bool]) -> list[Message]:
-    """Return a remark where single requests end at their last token."""
-    return [Message("benchmark:last_token")] if any(ends) else []
-
-
-def missing_remark(asked: Sequence[int], points: Sequence[Point]) -> list[Message]:
-    """Return a remark per requested concurrency that was not measured."""
-    measured = {point.concurrency for point in points}
-    missing = ", ".join(str(value) for value in asked if value not in measured)
-    return [Message("benchmark:not_measured", {"concurrency": missing})] if missing else []

@@ -10,11 +10,10 @@ from pydantic import Field
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Outcome, Target
+from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, vacc_site
 from jobs.messages import Message
-from jobs.parsers import reports, vacc_reports
 from jobs.plans import Plan
 from jobs.toolchains.vacc import vacc_modification
 
@@ -43,6 +42,7 @@ class ApplyModification(OnVacc, params=Params):
 
     name = "apply-modification"
     title = "Apply VACC patch"
+    reads = "made:modification"
     family = "prepare"
     programs = vacc_modification.PROGRAMS
     steps = vacc_modification.STEPS
@@ -102,19 +102,6 @@ class ApplyModification(OnVacc, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Compile the patched weights."""
         return () if params.undo or params.only_show else ("compile-vacc",)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Number of files applied or restored."""
-        done = reports.read(outputs, "modification.json", vacc_reports.ModificationReport)
-        args = {"files": len(done.files), "path": done.path}
-        messages = {
-            "shown": Message("modification:shown", args),
-            "applied": Message("modification:applied", args),
-            "undone": Message("modification:undone", args),
-        }
-        return Outcome(message=messages[done.done])
 
 
 def _needs_it(model_id: str) -> bool:

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Outcome, Target
-from jobs.kinds.lib.common import size
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -23,8 +22,6 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.messages import Message
-from jobs.parsers import progress, reports, vacc_reports
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
@@ -95,6 +92,8 @@ class BuildImages(OnVacc, params=Params):
 
     name = "build-images"
     title = "Build images"
+    reads = "made:image"
+    progress = "progress:image"
     family = "prepare"
     programs = vacc_images.PROGRAMS
     steps = vacc_images.STEPS
@@ -165,28 +164,6 @@ class BuildImages(OnVacc, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Kinds that run in the image."""
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
-
-    def progress(self, log: str) -> Progress | None:
-        """Steps of a build, layers of a pull."""
-        return progress.image(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """The image's ID and versions."""
-        made = reports.read(outputs, "image.json", vacc_reports.ImageReport)
-        return Outcome(
-            message=Message(
-                "images:made",
-                {"image": made.name, "id": made.fingerprint[:12], "size": size(made.bytes)},
-            ),
-            product={
-                "path": made.name,
-                "fingerprint": made.fingerprint,
-                "versions": made.versions,
-                "details": {"bytes": made.bytes, "architecture": made.architecture},
-            },
-        )
 
 
 def _notes_of_pull(params: Params, target: Target) -> Sequence[Message]:

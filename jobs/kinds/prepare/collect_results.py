@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Kind, KindParams, Outcome, Target
-from jobs.kinds.lib.common import is_inside, site, size
-from jobs.messages import Message
-from jobs.parsers import reports
+from jobs.kinds.lib.base import Kind, KindParams, Target
+from jobs.kinds.lib.common import is_inside, site
 from jobs.plans import Plan
 from jobs.toolchains import collect
 from jobs.toolchains.site import Site
@@ -37,6 +33,7 @@ class CollectResults(Kind, params=Params):
 
     name = collect.KIND
     title = "Collect result files"
+    reads = "made:collected"
     family = "prepare"
     programs = collect.PROGRAMS
     steps = collect.STEPS
@@ -50,16 +47,6 @@ class CollectResults(Kind, params=Params):
         """One step: pack."""
         here = site(target)
         return collect.plan(_folder(params.folder, here), here)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Number of files, and of those that are left out."""
-        done = reports.read(outputs, collect.REPORT, reports.CollectedReport)
-        args: dict[str, Any] = {"files": done.files, "size": size(done.bytes)}
-        if not done.left_out:
-            return Outcome(message=Message("collect:done", args))
-        return Outcome(message=Message("collect:partly", {**args, "left_out": done.left_out}))
 
 
 def _folder(path: str, here: Site) -> str:

@@ -8,12 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
-from jobs.kinds.lib.common import gguf_choices, site, size
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
+from jobs.kinds.lib.common import gguf_choices, site
 from jobs.kinds.lib.vacc import model_of_asset
 from jobs.messages import Message
-from jobs.parsers import progress, reports
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains.environments import VLLM_CPU
 from jobs.toolchains.vllm import vllm_cpu
@@ -33,6 +31,8 @@ class ConvertWeights(Kind, params=Params):
 
     name = "convert-weights"
     title = "Convert weights for vLLM"
+    reads = "made:converted"
+    progress = "progress:tensors"
     family = "prepare"
     has_dies = False
     environment = VLLM_CPU
@@ -68,20 +68,6 @@ class ConvertWeights(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Deploy the folder with vLLM."""
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
-
-    def progress(self, log: str) -> Progress | None:
-        """Quantised tensors."""
-        return progress.tensors(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """The folder's size and checksum."""
-        made = reports.read(outputs, "weights.json", reports.WeightsReport)
-        return Outcome(
-            message=Message("compile:made", {"label": made.precision, "size": size(made.bytes)}),
-            product=made.model_dump(),
-        )
 
 
 def _label(params: Params, target: Target) -> str:

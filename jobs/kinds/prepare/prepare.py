@@ -11,11 +11,8 @@ from pydantic import Field
 
 from jobs.catalog import MODELS, PackageSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
-from jobs.kinds.lib.common import site, size
-from jobs.messages import Message
-from jobs.parsers import progress, reports
-from jobs.parsers.progress import Progress
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
+from jobs.kinds.lib.common import site
 from jobs.plans import Plan
 from jobs.toolchains import environments, weights
 from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
@@ -54,6 +51,8 @@ class Prepare(Kind, params=Params):
 
     name = "prepare"
     title = "Prepare"
+    reads = "made:installed"
+    progress = "progress:packages_or_size"
     family = "prepare"
     programs = environments.PROGRAMS
     steps = environments.STEPS
@@ -71,20 +70,22 @@ class Prepare(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "SmolLM2-135M-Instruct", "llama.cpp"."""
-        return _model(params)[0].name if params.what == "weights" else _environment(params).title
+        return (
+            weights_of(params)[0].name if params.what == "weights" else environment_of(params).title
+        )
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """Weights or an environment, with its future path."""
         here = site(target)
         if params.what == "environment":
-            environment = _environment(params)
+            environment = environment_of(params)
             return {
                 "type": "environment",
                 "name": environment.name,
                 "fingerprint": environment.fingerprint,
                 "path": environment.path(here),
             }
-        model, source = _model(params)
+        model, source = weights_of(params)
         return {
             "type": "weights",
             "model_id": model.id,
@@ -98,7 +99,7 @@ class Prepare(Kind, params=Params):
         """Download and verify, or create and verify."""
         if params.what == "environment":
             return environments.prepare_plan(_fitting(params, target), site(target))
-        return weights.prepare_plan(*_model(params), site(target))
+        return weights.prepare_plan(*weights_of(params), site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
         """Weights are compiled or unpacked; of the environments only vLLM's has a next step."""
@@ -106,38 +107,9 @@ class Prepare(Kind, params=Params):
             return ("compile", "convert-weights")
         return ("convert-weights",) if params.environment == VLLM_CPU else ()
 
-    def progress(self, log: str) -> Progress | None:
-        """pip's output, or the unpacked share."""
-        return progress.packages_or_size(log)
 
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Summary of the installed content."""
-        if params.what == "environment":
-            made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
-            return Outcome(
-                message=Message(
-                    "prepare:environment",
-                    {
-                        "environment": _environment(params).title,
-                        "version": made.versions.get(_environment(params).main, ""),
-                        "packages": len(made.versions),
-                        "size": size(made.bytes),
-                    },
-                ),
-                product=made.model_dump(include={"path", "versions"}),
-            )
-        report = reports.read(outputs, "weights.json", reports.WeightsReport)
-        return Outcome(
-            message=Message(
-                "prepare:weights", {"model": _model(params)[0].name, "size": size(report.bytes)}
-            ),
-            product=report.model_dump(),
-        )
-
-
-def _model(params: Params) -> tuple[ZooModel, PackageSource]:
+def weights_of(params: Params) -> tuple[ZooModel, PackageSource]:
+    """Return the chosen model and its package."""
     model = MODELS.get(params.model)
     if model is None:
         raise LaunchError(_("Unknown model. Choose one from the catalogue."), "model")
@@ -152,7 +124,7 @@ def _fitting(params: Params, target: Target) -> Environment:
     Raises:
         LaunchError: its packages do not exist for the Python of the host.
     """
-    environment = _environment(params)
+    environment = environment_of(params)
     version = str((target.facts.get("python") or {}).get("version") or "")
     minor = re.match(r"3\.(\d+)", version)
     if environment.newest and minor and int(minor[1]) > environment.newest:
@@ -166,7 +138,8 @@ def _fitting(params: Params, target: Target) -> Environment:
     return environment
 
 
-def _environment(params: Params) -> Environment:
+def environment_of(params: Params) -> Environment:
+    """Return the chosen environment."""
     try:
         return ENVIRONMENTS[params.environment]
     except KeyError:

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Outcome, Target
-from jobs.kinds.lib.common import size
+from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -22,8 +21,6 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.messages import Message
-from jobs.parsers import progress, reports, vacc_reports
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub
 from jobs.toolchains.hub import Download
@@ -56,6 +53,8 @@ class PrepareDatasets(OnVacc, params=Params):
 
     name = "prepare-datasets"
     title = "Prepare datasets"
+    reads = "made:data_set"
+    progress = "progress:brought"
     family = "prepare"
     programs = vacc_datasets.PROGRAMS
     steps = vacc_datasets.STEPS
@@ -138,37 +137,6 @@ class PrepareDatasets(OnVacc, params=Params):
         if params.dataset == OPENCOMPASS:
             return ("evaluate-opencompass",)
         return ("compile-vacc",) if DATASETS[params.dataset].calibrates else ("benchmark-online",)
-
-    def progress(self, log: str) -> Progress | None:
-        """Downloaded share."""
-        return progress.brought(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Size of the dataset; missing items are reported."""
-        report = reports.read(outputs, "dataset.json", vacc_reports.DatasetReport)
-        args = {"dataset": report.name, "files": report.files, "size": size(report.bytes)}
-        differs = [path for path, known in report.known.items() if report.counts.get(path) != known]
-        message = Message("dataset:there", args)
-        if differs:
-            more = {
-                "path": differs[0],
-                "items": report.counts.get(differs[0], 0),
-                "known": report.known[differs[0]],
-            }
-            message = Message("dataset:differs", {**args, **more})
-        return Outcome(
-            message=message,
-            product={
-                **report.model_dump(include={"path", "files", "bytes"}),
-                "details": {
-                    "calibrates": DATASETS[params.dataset].calibrates,
-                    "counts": report.counts,
-                    "sha256": report.sha256,
-                },
-            },
-        )
 
 
 def _folder(params: Params, dataset: Dataset, target: Target) -> str:

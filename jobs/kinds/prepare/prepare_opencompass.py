@@ -7,12 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from jobs.kinds.lib.base import Outcome, Target
-from jobs.kinds.lib.common import size
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
 from jobs.kinds.lib.vacc import VaccParams, is_exact, repository_field, vacc_site
 from jobs.messages import Message
-from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains.opencompass import opencompass_env
 from jobs.toolchains.opencompass.opencompass_env import INDEX, NAME, Installing
@@ -43,6 +41,7 @@ class PrepareOpencompass(OnOpencompass, params=Params):
 
     name = "prepare-opencompass"
     title = "Prepare OpenCompass"
+    reads = "made:opencompass"
     family = "prepare"
     programs = opencompass_env.PROGRAMS
     steps = opencompass_env.STEPS
@@ -103,19 +102,3 @@ class PrepareOpencompass(OnOpencompass, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Prepare its data in the checkout."""
         return ("prepare-datasets", "evaluate-opencompass")
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Summary of the environment."""
-        made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
-        args = {
-            "environment": "OpenCompass",
-            "version": made.versions.get(NAME, ""),
-            "packages": len(made.versions),
-            "size": size(made.bytes),
-        }
-        return Outcome(
-            message=Message("prepare:environment", args),
-            product=made.model_dump(include={"path", "versions"}),
-        )

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Outcome, Target
-from jobs.kinds.lib.common import secret_field, size
+from jobs.kinds.lib.base import Choice, Target
+from jobs.kinds.lib.common import secret_field
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -23,8 +23,6 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.messages import Message
-from jobs.parsers import progress, reports, vacc_reports
-from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub
 from jobs.toolchains.hub import Download
@@ -86,6 +84,8 @@ class PrepareWeights(OnVacc, params=Params):
 
     name = "prepare-weights"
     title = "Prepare weights"
+    reads = "made:weights"
+    progress = "progress:brought"
     family = "prepare"
     programs = vacc_weights.PROGRAMS
     mends = (
@@ -174,38 +174,6 @@ class PrepareWeights(OnVacc, params=Params):
             return ("apply-modification",)
         compiled = ("compile-vacc",) if "build_in" in model.paths else ()
         return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
-
-    def progress(self, log: str) -> Progress | None:
-        """Downloaded share."""
-        return progress.brought(log)
-
-    def parse_outcome(
-        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Outcome:
-        """Size of the weights, and the depth of verification."""
-        report = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
-        model = model_of(params.model)
-        args = {"model": model.name, "size": size(report.bytes), "shards": report.shards}
-        if report.compared:
-            message = Message("weights:compared", {**args, "compared": report.compared})
-        elif report.checked == "sha256":
-            message = Message("weights:read", args)
-        else:
-            message = Message("weights:measured", args)
-        details = {
-            "hub_id": model.hub_id,
-            "revision": params.revision,
-            "shards": report.shards,
-            "checked": report.checked,
-            "compared": report.compared,
-        }
-        return Outcome(
-            message=message,
-            product={
-                **report.model_dump(include={"path", "bytes", "sha256", "precision"}),
-                "details": details,
-            },
-        )
 
 
 def _source(model: ZooModel) -> HubSource:

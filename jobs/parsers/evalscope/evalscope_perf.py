@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.measured import WarmUp
 from jobs.messages import Message
-from jobs.parsers.engine_counters import WarmUp
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, json_of, number_or_none
 from jobs.units import MS_PER_S

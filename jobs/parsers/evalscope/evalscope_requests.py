@@ -13,8 +13,8 @@ import time
 from contextlib import closing
 from typing import Any
 
+from jobs.measured import MOST_REQUESTS, RequestTimes
 from jobs.messages import Message
-from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 from jobs.units import MS_PER_S
 
 _HEAD = b"SQLite format 3\x00"

@@ -14,11 +14,11 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from jobs.errors import ParseError
+from jobs.measured import TableScore
 from jobs.parsers import thoughts
 from jobs.parsers.files import json_object
 from jobs.parsers.opencompass.opencompass_tables import (
     Means,
-    Score,
     means,
     parse_csv,
     parse_markdown,
@@ -102,7 +102,7 @@ class Run:
     """Run with ``predictions`` and ``results`` by (model, set)."""
 
     stamp: str
-    scores: tuple[Score, ...]
+    scores: tuple[TableScore, ...]
     results: Mapping[tuple[str, str], SetResult] = field(default_factory=dict)
     predictions: Mapping[tuple[str, str], tuple[Prediction, ...]] = field(default_factory=dict)
 
@@ -112,7 +112,7 @@ class Run:
         return tuple(dict.fromkeys(score.model for score in self.scores))
 
     @property
-    def failed(self) -> tuple[Score, ...]:
+    def failed(self) -> tuple[TableScore, ...]:
         """Return the sets without a number."""
         return tuple(score for score in self.scores if score.value is None)
 
@@ -213,7 +213,7 @@ def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
     return predictions
 
 
-def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[Score, ...]:
+def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[TableScore, ...]:
     """Return the newest summary; a resumed run has several."""
     for suffix, read in _SUMMARIES:
         paths = [
@@ -227,7 +227,7 @@ def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[Score, ...]:
     raise ParseError(f"OpenCompass run {stamp} has no summary")
 
 
-def _exact(score: Score, results: Mapping[tuple[str, str], SetResult]) -> Score:
+def _exact(score: TableScore, results: Mapping[tuple[str, str], SetResult]) -> TableScore:
     """Return the score with all decimals of the results."""
     result = results.get((score.model, score.dataset))
     value = result.values.get(score.metric) if result else None

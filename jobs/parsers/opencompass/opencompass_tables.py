@@ -15,44 +15,14 @@ from dataclasses import dataclass
 
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import ParseError
+from jobs.measured import TableScore
 from jobs.parsers.lines import lines_of
 
 HEAD = ("dataset", "version", "metric", "mode")
-# Metrics that are a share of the questions and can be averaged.
-SHARES = ("accuracy",)
 _NONE = ("-", "")
 _SECTION = re.compile(r"[-–—]{3,}")  # a summarizer's heading between rows
 # A mean below the sets: "avg", "avg cluewsc", "mmlu, avg of 57".
 _MEAN = re.compile(r"avg(?: .*)?|.*, avg of \d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Score of a set for a model. ``value`` is in per cent; None: failed.
-
-    ``text`` is the printed value; decimals may differ between rows.
-    """
-
-    model: str
-    dataset: str
-    version: str
-    metric: str
-    mode: str
-    value: float | None
-    text: str
-
-    @property
-    def share(self) -> float | None:
-        """Return the score from 0 to 1; None when failed or not a share of the questions."""
-        if self.value is None or self.metric not in SHARES:
-            return None
-        return self.value / 100
-
-    @property
-    def is_as_published(self) -> bool | None:
-        """Return True for the prompt of OpenCompass 0.4.1; None: unknown."""
-        known = EVALUATION_SETS.get(self.dataset)
-        return None if known is None or not self.version else known.version == self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +51,7 @@ class Means:
         return values
 
 
-def means(scores: Iterable[Score], counts: Mapping[str, int] | None = None) -> Means | None:
+def means(scores: Iterable[TableScore], counts: Mapping[str, int] | None = None) -> Means | None:
     """Return the means over one model's ``scores``; None when no score is a share.
 
     ``counts`` has the questions per set; missing sets use the known counts.
@@ -101,7 +71,7 @@ def means(scores: Iterable[Score], counts: Mapping[str, int] | None = None) -> M
     return Means(sum(share for _, share in shares) / len(shares), weighted, len(shares), total)
 
 
-def parse_csv(path: str, content: bytes) -> tuple[Score, ...]:
+def parse_csv(path: str, content: bytes) -> tuple[TableScore, ...]:
     """Return the scores of ``summary_*.csv``.
 
     Raises:
@@ -111,7 +81,7 @@ def parse_csv(path: str, content: bytes) -> tuple[Score, ...]:
     return _scores(path, list(csv.reader(io.StringIO(text))))
 
 
-def parse_markdown(path: str, content: bytes) -> tuple[Score, ...]:
+def parse_markdown(path: str, content: bytes) -> tuple[TableScore, ...]:
     """Return the scores of all such tables in a text, in order; other text is ignored.
 
     Raises:
@@ -123,7 +93,7 @@ def parse_markdown(path: str, content: bytes) -> tuple[Score, ...]:
     return tuple(score for table in tables for score in _scores(path, table))
 
 
-def parse_text(path: str, content: bytes) -> tuple[Score, ...]:
+def parse_text(path: str, content: bytes) -> tuple[TableScore, ...]:
     """Return the scores in the part "csv format" of ``summary_*.txt``.
 
     Raises:
@@ -163,7 +133,7 @@ def _markdown_tables(content: bytes) -> Iterator[list[list[str]]]:
             rows = []
 
 
-def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[Score, ...]:
+def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[TableScore, ...]:
     """Return a score per row and model: all rows of the first model, then of the next."""
     head, *body = [row for row in rows if any(cell.strip() for cell in row)] or [[]]
     if tuple(head[: len(HEAD)]) != HEAD or len(head) == len(HEAD):
@@ -188,7 +158,7 @@ def _is_mean(row: Sequence[str]) -> bool:
     return row[1].strip() in _NONE and _MEAN.fullmatch(row[0].strip()) is not None
 
 
-def _score(path: str, model: str, row: Sequence[str], text: str) -> Score:
+def _score(path: str, model: str, row: Sequence[str], text: str) -> TableScore:
     dataset, version, metric, mode = ("" if cell == "-" else cell for cell in row[: len(HEAD)])
     try:
         value = None if text in _NONE else float(text)
@@ -196,4 +166,4 @@ def _score(path: str, model: str, row: Sequence[str], text: str) -> Score:
         raise ParseError(f"{path}: {text!r} of {dataset} is no score") from error
     if not dataset:
         raise ParseError(f"{path}: row {list(row)!r} has no set name")
-    return Score(model, dataset, version, metric, mode, value, text)
+    return TableScore(model, dataset, version, metric, mode, value, text)

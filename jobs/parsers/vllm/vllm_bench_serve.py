@@ -19,12 +19,12 @@ from itertools import islice
 from typing import Any, Literal
 
 from jobs.errors import ParseError
+from jobs.measured import MOST_REQUESTS, RequestTimes
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
-from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 from jobs.units import MS_PER_S
 
 Outcome = Literal["whole", "partial", "none"]

@@ -13,8 +13,8 @@ from typing import Literal
 
 from django.db.models import Count
 
+from jobs.answer_flags import FAULTS, FLAGS, bits
 from jobs.models import AnswerRow, Result
-from jobs.parsers.answer_flags import FAULTS, FLAGS, bits
 from jobs.queries.statistics import wilson
 
 # A share of faulty answers from which a score does not look clean, even of a small sample.

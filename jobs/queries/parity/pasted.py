@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.confined import SHORT, Busy, Exceeded, Failed, Task
 from jobs.errors import ParseError
 from jobs.kinds.evaluate.evaluate_opencompass import group_of
+from jobs.measured import TableScore
 from jobs.messages import Message
-from jobs.parsers.opencompass.opencompass_tables import HEAD, Score, parse_csv, parse_markdown
 from jobs.queries.parity.counts import decimals_of
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.sides import Side, TableSet
 
 MOST_BYTES = 200_000
-_NAME = "table"
+_TABLES = Task("jobs.readings.tasks:tables", list[TableScore], SHORT)
 # Words in the name of a column, which tell a baseline from a result on VACC.
 _BASELINES = frozenset(
     (
@@ -42,13 +43,12 @@ def columns_of(text: str) -> list[Pasted]:
     content = text.replace("\r\n", "\n").encode("utf-8", errors="replace")
     if len(content) > MOST_BYTES:
         raise ParityError(Message("parity:long_table", {"most": MOST_BYTES // 1000}), "tables")
-    is_csv = content.lstrip().startswith(",".join(HEAD).encode())
     try:
-        scores = (parse_csv if is_csv else parse_markdown)(_NAME, content.strip())
-    except ParseError as error:
+        scores = _TABLES(content)
+    except (ParseError, Busy, Exceeded, Failed) as error:
         reason = Message("parity:no_table", {"reason": str(error)[:300]})
         raise ParityError(reason, "tables") from error
-    columns: list[tuple[str, dict[str, Score]]] = []
+    columns: list[tuple[str, dict[str, TableScore]]] = []
     for score in scores:
         if not columns or columns[-1][0] != score.model or score.dataset in columns[-1][1]:
             columns.append((score.model, {}))
@@ -71,11 +71,11 @@ def _words(name: str) -> list[str]:
     return "".join(one if one.isalnum() else " " for one in name.lower()).split()
 
 
-def _side(scores: Sequence[Score]) -> Side:
+def _side(scores: Sequence[TableScore]) -> Side:
     return Side({one.dataset: _set(one) for one in scores}, {})
 
 
-def _set(score: Score) -> TableSet:
+def _set(score: TableScore) -> TableSet:
     if score.value is not None and not 0 <= score.value <= 100:
         args = {"name": score.dataset[:100], "score": score.text[:40]}
         raise ParityError(Message("parity:bad_score", args), "tables")

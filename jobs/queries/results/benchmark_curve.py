@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from jobs.catalog import STACKS
+from jobs.measured import RequestRow
 from jobs.models import Deployment, PointRequests, Result
 from jobs.numbers import number_from
-from jobs.parsers.request_times import RequestRow
 from jobs.queries.results.conclusion import Limit
 from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.results.repeats import Point

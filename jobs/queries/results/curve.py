@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jobs.kinds.lib.common import holds_load
-from jobs.parsers.request_times import RequestRow, RequestTimes
+from jobs.measured import RequestRow, RequestTimes
 from jobs.queries.statistics import (
     Interval,
     mean,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jobs.parsers.request_times import RequestTimes
+from jobs.measured import RequestTimes
 from jobs.queries.results.curve import PERCENTILES, CurvePoint
 from jobs.queries.statistics import Interval, least_samples, wilson
 

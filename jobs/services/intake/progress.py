@@ -5,25 +5,27 @@ For display only: no logic depends on it.
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
 from django.db.models import QuerySet
 
 from jobs import logstore, notifications
-from jobs.kinds import progress_of
+from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
+from jobs.measured import Glance
 from jobs.models import Deployment, Job
-from jobs.parsers.progress import TAIL_BYTES
+from jobs.units import GB, MB
 
 EVERY_S = 1.0
+# Enough of a log's end: a redrawn pip bar has 0.6 kB, EvalScope's tables 8 kB.
+TAIL_BYTES = 32 * 1024
 DRAWN_EVERY_S = 20.0  # resolution of the last drawing time
 _KEPT = 1000
 # key of the log -> time of the last look (monotonic) and its size; one per process
 _looked_at: dict[str, tuple[float, int]] = {}
-_LINE_ENDS = (b"\n", b"\r")
-# An overwritten row, or a progress bar of tqdm or aria2, even without figures.
-_BAR = re.compile(rb"\r[^\r\n]|\d%\||\[#\w+ ")
+# For display only: a glance that would have to wait is left out.
+_GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=5, wall_s=10.0), most=1, patience_s=0.0)
+_GLANCE = Task("jobs.readings.tasks:glance", Glance, _GLANCES)
 
 
 def update(owner: Job | Deployment, size: int) -> None:
@@ -43,22 +45,18 @@ def update(owner: Job | Deployment, size: int) -> None:
     kind, begin = _begin(owner)
     start = max(begin, size - TAIL_BYTES)
     tail = logstore.store().read(key, start, size)
-    figures = progress_of(kind, tail)
-    if figures is None:
+    try:
+        seen = _GLANCE(kind, tail, previous_size - start)
+    except (Busy, Exceeded, Failed):
+        return
+    if seen.figures is None:
         return
     now, known = round(time.time(), 1), owner.progress or {}
-    if not figures.items() <= known.items():
-        if _while_it_works(owner).update(progress={**figures, "since": now, "drawn": now}):
+    if not seen.figures.items() <= known.items():
+        if _while_it_works(owner).update(progress={**seen.figures, "since": now, "drawn": now}):
             notifications.notify(topic, id=owner.pk, state=owner.state)
-    elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and _draws(kind, tail, previous_size - start):
+    elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and seen.has_drawn:
         _while_it_works(owner).update(progress={**known, "drawn": now})
-
-
-def _draws(kind: str, tail: bytes, offset: int) -> bool:
-    """Return True if the tail after ``offset`` bytes has figures or a progress bar."""
-    begun = max(tail.rfind(end, 0, max(0, offset)) for end in _LINE_ENDS) + 1
-    fresh = tail[begun:]
-    return progress_of(kind, fresh) is not None or _BAR.search(fresh) is not None
 
 
 def _begin(owner: Job | Deployment) -> tuple[str, int]:

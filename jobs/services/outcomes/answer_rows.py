@@ -15,11 +15,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from jobs import answer_flags
+from jobs.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.kinds.lib.thinking import NAME
 from jobs.models import Answer, AnswerRow, Result
-from jobs.parsers import answer_flags
-from jobs.parsers.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.parsers.answers import content_key, own_question
+from jobs.parsers.loops import loops
 from jobs.queries.results.results import EFFECT
 from jobs.queries.statistics import design_effect
 
@@ -91,6 +92,7 @@ def _read(result: Result) -> tuple[list[AnswerRow], list[Facts]]:
                 reasoning=one["reasoning"],
                 answer=one["answer"],
                 extracted=one["extracted"],
+                loops=loops(one["reasoning"]) or loops(one["answer"]),
                 rule=str(detail.get("rule") or ""),
             )
         )

@@ -15,8 +15,8 @@ from django.db import DataError, IntegrityError, transaction
 from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, LOG_BYTES, Measurement, Outcome
 from jobs.kinds.lib.lengths import answer_means, asked, ignores_ends, length_remarks
+from jobs.measured import LOG, LOG_BYTES, Measurement, Outcome
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.models import (
@@ -30,9 +30,9 @@ from jobs.models import (
     ResultPoint,
     Weights,
 )
-from jobs.parsers import engine_about
 from jobs.parsers.files import UNEXPECTED
 from jobs.plans import from_json
+from jobs.readings import read_outcome
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import host_load, outputs
 from jobs.services.deployments import stop_of_server
@@ -49,6 +49,7 @@ from jobs.services.outcomes import (
 from jobs.services.outcomes.energy import with_energy
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
+from jobs.toolchains import external
 
 State = Job.State
 
@@ -85,7 +86,7 @@ def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> Verdict:
     if job.kind not in KINDS:
         return Verdict(State.ERRORED, Message("job:kind_unknown", {"kind": job.kind}))
     try:
-        outcome = _parse_outcome(job, ended)
+        outcome = _parse_outcome(job)
         product = _whole_product(job, outcome)
     except UNEXPECTED as error:
         return _unreadable(error)
@@ -139,13 +140,13 @@ def _unreadable(error: Exception) -> Verdict:
     return Verdict(State.ERRORED, Message("job:unreadable", args))
 
 
-def _parse_outcome(job: Job, ended: Mapping[str, Any]) -> Outcome:
+def _parse_outcome(job: Job) -> Outcome:
     kind = KINDS[job.kind]
-    return kind.parse_outcome(
+    return read_outcome(
+        kind,
         kind.Params.model_validate(job.params),
         from_json(job.plan),
         outputs.Contents(job, {LOG: _log_end(job)}),
-        ended.get("exit_code") or 0,
     )
 
 
@@ -233,7 +234,7 @@ def keep_points(result: Result, measured: Measurement) -> None:
 def _endpoint_file(job: Job) -> bytes:
     """Return what the first step kept of the endpoint's answers; empty where it is missing."""
     contents = outputs.Contents(job, {})
-    path = engine_about.ENDPOINT_FILE
+    path = external.ENDPOINT_FILE
     return contents.get(path, b"")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from jobs.kinds.lib.base import Measurement, Outcome
+from jobs.measured import Measurement, Outcome
 from jobs.messages import Message
 
 # A run with this share of failures has failed: the median request failed, and the rest was measured

@@ -17,8 +17,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import MD5, Length
 
+from jobs.measured import token_shares
 from jobs.models import Answer, Result
-from jobs.parsers.token_shares import shared
 
 # Raise it when the summary changes: older results get a new one at the next start.
 VERSION = 1
@@ -111,7 +111,7 @@ def _used(one: dict[str, Any], limit: int | None, *, thinks: bool) -> _Used | No
         # Templates of reasoning models open the thought in the prompt: a cut one has no tag.
         lengths = (one["said"], 0)
     counted = _whole(detail.get("reasoning_tokens"))
-    reasoning, _answer, is_estimated = shared(total, lengths, counted=counted)
+    reasoning, _answer, is_estimated = token_shares(total, lengths, counted=counted)
     return _Used(
         (one["subset"], one["question_id"] or one["asked"]),
         None if one["status"] else min(1.0, max(0.0, one["score"])),

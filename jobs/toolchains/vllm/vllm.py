@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs import engine_counters
 from jobs.catalog.stacks_schema import Container, Stack
-from jobs.parsers import engine_counters
 from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import site_python
 from jobs.toolchains.site import DIRECT, FILES, Site, port_checks, script

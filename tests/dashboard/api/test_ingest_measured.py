@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Measurement, Outcome
+from jobs.measured import Measurement, Outcome
 from jobs.models import Job, JobStep, Result
 from tests.dashboard.lib.host_caller import LOG, STARTED, ended, events, taken_job
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from jobs import dispatch
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Measurement, Outcome
+from jobs.measured import Measurement, Outcome
 from jobs.messages import Message
 from jobs.models import Artifact, Result
 from jobs.queries.jobs.job_page import job_page

@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 
 from dashboard.charts import request_times
+from jobs.measured import RequestTimes
 from jobs.models import PointRequests
-from jobs.parsers.request_times import RequestTimes
 from jobs.queries.results.curve import CurvePoint
 from tests.factories import make_measured, make_user
 

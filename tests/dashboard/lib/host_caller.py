@@ -12,8 +12,9 @@ import zstandard
 from django.test import Client
 
 from jobs.kinds import KINDS
-from jobs.kinds.lib import base
-from jobs.kinds.lib.base import Kind, Outcome
+from jobs.kinds.lib.base import Kind
+from jobs.measured import LOG as LOG_END
+from jobs.measured import Outcome
 from jobs.models import Job
 from jobs.plans import Output
 from jobs.queries.instance import instance_id
@@ -134,6 +135,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
     """A kind with the outcome that the test sets."""
 
     name = title = "fake"
+    reads = "made:fake"
     family = "prepare"
 
     def __init__(self, outcome=None):
@@ -147,9 +149,9 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
     def plan(self, params, target):
         return make_plan(kind="fake")
 
-    def parse_outcome(self, params, plan, outputs, exit_code):
-        self.outputs = dict(outputs)
-        self.log = self.outputs.pop(base.LOG)
+    def read(self, ended):
+        self.outputs = dict(ended.outputs)
+        self.log = self.outputs.pop(LOG_END)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome

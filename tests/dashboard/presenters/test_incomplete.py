@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Measurement, Outcome
+from jobs.measured import Measurement, Outcome
 from jobs.messages import Message
 from jobs.models import Job, Result
 from jobs.queries.jobs.job_page import durations

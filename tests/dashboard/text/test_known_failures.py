@@ -11,7 +11,7 @@ from dashboard.presenters.job.advice import advice
 from dashboard.text.known_failures import view_of
 from dashboard.text.messages import message
 from jobs import logstore
-from jobs.kinds.lib.base import Outcome
+from jobs.measured import Outcome
 from jobs.messages import Message
 from jobs.models import Job
 from jobs.plans import Output, Step

@@ -15,6 +15,7 @@ from jobs.metrics import METRICS
 from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_perf import SUMMARY
 from jobs.plans import fill
+from jobs.readings import read_outcome
 from tests.jobs.lib.target import DATA, VALUES, files_below, here
 
 PERF, EVAL = DATA / "evalscope-1.14-perf", DATA / "evalscope-1.14-eval"
@@ -24,7 +25,7 @@ def outcome_of(kind, raw, outputs):
     module = KINDS[kind]
     params = module.Params(**raw)
     plan = fill(module.plan(params, here()), VALUES)
-    return module.parse_outcome(params, plan, outputs, 0)
+    return read_outcome(module, params, plan, outputs)
 
 
 def test_weights_are_registered_as_they_were_found():

@@ -10,6 +10,7 @@ from jobs.errors import LaunchError
 from jobs.host.claim import programs
 from jobs.kinds import KINDS
 from jobs.kinds.lib.guide import plan_for
+from jobs.readings import function_of
 from jobs.toolchains.environments import ENVIRONMENTS, PINS
 from tests.jobs.lib.target import PARAMS, here
 from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host
@@ -71,6 +72,12 @@ def test_an_environment_is_its_list_and_nothing_else():
         assert "#:" not in environment.requirements
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_each_kind_names_its_readers(kind):
+    assert callable(function_of(kind.reads))
+    assert not kind.progress or callable(function_of(kind.progress))
+
+
 def test_no_other_module_lists_kinds_one_by_one():
     """Three or more names of kinds in a file that is no kind's: a place that a new one may miss."""
     listed = {}
@@ -113,5 +120,5 @@ def test_guidellm_stands_in_its_own_files_and_in_two_lists():
     lists = {"__init__.py", "programs.py"}  # the second is written by `manage.py allowed_programs`
     own = {"benchmark_guidellm.py", "guidellm.py", "guidellm.txt"}
     assert {path.name for path in files} == own | lists
-    # A toolchain and a parser are called guidellm.py, a list and its lock guidellm.txt.
-    assert len(files) == 7
+    # A toolchain, a parser and a reader are called guidellm.py, a list and its lock guidellm.txt.
+    assert len(files) == 8

@@ -12,6 +12,7 @@ from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.plans import fill
+from jobs.readings import read_outcome
 from jobs.toolchains import environments
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import FILES, SCRIPTS, site_of
@@ -195,12 +196,12 @@ def test_unpacked_weights_are_what_the_report_says():
     plan = convert_weights.plan(asked, here())
     report = b'{"path": "/w/m", "bytes": 9, "sha256": "aa", "precision": "BF16 from Q4_1"}'
 
-    outcome = convert_weights.parse_outcome(asked, plan, {"weights.json": report}, 0)
+    outcome = read_outcome(convert_weights, asked, plan, {"weights.json": report})
 
     assert outcome.product["sha256"] == "aa"
     assert outcome.message.args == {"label": "BF16 from Q4_1", "size": "9 B"}
     with pytest.raises(ParseError):
-        convert_weights.parse_outcome(asked, plan, {}, 0)
+        read_outcome(convert_weights, asked, plan, {})
 
 
 def test_a_real_result_of_each_benchmark_is_understood():
@@ -211,7 +212,7 @@ def test_a_real_result_of_each_benchmark_is_understood():
         (benchmark_latency, "latency.json"),
     ):
         outputs = {"result.json": (bench / file).read_bytes()}
-        outcome = kind.parse_outcome(params(kind), run(kind), outputs, 0)
+        outcome = read_outcome(kind, params(kind), run(kind), outputs)
         assert outcome.failure is None
         assert "0.32" in outcome.measured.tool
 

@@ -8,8 +8,9 @@ from typing import Any
 from jobs.imports import recognise
 from jobs.imports.uploads import read_paths
 from jobs.models import Result
-from jobs.services import imports
-from jobs.services.imports import About, Kept
+from jobs.services import import_storage
+from jobs.services.import_storage import Kept
+from jobs.services.imports import About
 
 DATA = Path(__file__).parents[2] / "data"
 SERVE = "vllm-0.32/bench/serve_random_chat.json"
@@ -19,7 +20,7 @@ EVALUATION = "opencompass-0.5.4"
 def keep(path: str, *, user: Any = None, **about: Any) -> list[Kept]:
     """Import a file or folder of ``tests/data``."""
     files = read_paths([DATA / path], limit_bytes=10**9)
-    return imports.keep(files, recognise(files).readings, About(**about), user=user)
+    return import_storage.keep(files, recognise(files).readings, About(**about), user=user)
 
 
 def imported(path: str = SERVE, **fields: Any) -> Result:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.kinds.lib.base import AssetRef, Kind, Outcome, Target, asset_values
+from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_values
+from jobs.measured import Outcome
 from jobs.plans import Plan, Step, fill
+from jobs.readings import read_outcome
 
 QWEN_7B, LLAMA_70B, R1 = (
     "deepseek-r1-distill-qwen-7b",
@@ -186,7 +188,7 @@ class VaccPlans:
 
     def outcome_of(self, outputs: Mapping[str, bytes], /, **raw: Any) -> Outcome:
         """Return the outcome of a run that left ``outputs`` and exited with 0."""
-        return self.kind.parse_outcome(self.params(**raw), self.run(**raw), outputs, 0)
+        return read_outcome(self.kind, self.params(**raw), self.run(**raw), outputs)
 
 
 def _deployment(*, id: int, **fields: Any) -> AssetRef:

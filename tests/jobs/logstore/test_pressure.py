@@ -5,9 +5,10 @@ import struct
 
 import pytest
 
-from jobs.kinds import KINDS, progress_of
+from jobs.kinds import KINDS
 from jobs.logstore import LogStore, folds, lines, plain
 from jobs.logstore.folds import FoldBook
+from jobs.readings import progress_of
 from tests.jobs.lib.pyte_screen import by_pyte
 
 KEY = "job/17"

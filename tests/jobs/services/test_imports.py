@@ -25,7 +25,7 @@ from jobs.queries.results.published import published_comparisons
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.queries.results.results import Filters, matching, result_list, result_page
 from jobs.queries.storage import count
-from jobs.services import import_drafts, imports
+from jobs.services import import_drafts, import_storage, imports
 from jobs.services.imports import About, model_of
 from jobs.services.results import baselines
 from tests.factories import make_host, make_job, make_measured, make_user
@@ -220,7 +220,7 @@ def test_a_failed_write_leaves_no_record(monkeypatch):
     def full(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(imports, "_write", full)
+    monkeypatch.setattr(import_storage, "_write", full)
     with pytest.raises(LaunchError, match="Not stored: No space left on device"):
         imported()
 

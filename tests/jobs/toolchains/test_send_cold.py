@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.engine_counters import WarmUp
 from jobs.host.readers.client import ProgressReader
 from jobs.host.run.scraper import Scraper
-from jobs.parsers.engine_counters import WarmUp
 from jobs.parsers.evalscope import evalscope_perf
 from jobs.toolchains.evalscope.evalscope import perf_plan
 from jobs.toolchains.load import HttpLoad

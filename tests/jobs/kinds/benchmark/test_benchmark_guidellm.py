@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import LaunchError, ParseError
-from jobs.kinds import KINDS, progress_of
+from jobs.kinds import KINDS
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.parsers import guidellm
 from jobs.plans import fill
+from jobs.readings import progress_of, read_outcome
 from tests.jobs.lib.target import DATA, VALUES, here
 from tests.waiting import PATIENCE_S
 
@@ -30,7 +31,7 @@ def planned(**raw):
 
 
 def outcome_of(outputs, **raw):
-    return KIND.parse_outcome(params(**raw), planned(**raw), outputs, 0)
+    return read_outcome(KIND, params(**raw), planned(**raw), outputs)
 
 
 def changed(change) -> bytes:

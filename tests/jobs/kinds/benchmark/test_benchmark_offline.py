@@ -7,10 +7,12 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, Outcome, asset_values
+from jobs.kinds.lib.base import asset_values
+from jobs.measured import LOG, Outcome
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill
+from jobs.readings import read_outcome
 from tests.jobs.lib.target import DATA
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
 
@@ -52,7 +54,7 @@ def ids(kind, **raw):
 
 
 def outcome_of(kind, outputs, **raw):
-    return kind.parse_outcome(params(kind, **raw), run(kind, **raw), outputs, 0)
+    return read_outcome(kind, params(kind, **raw), run(kind, **raw), outputs)
 
 
 # -- the commands ---------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG
 from jobs.kinds.lib.defaults import defaults_for
+from jobs.measured import LOG
 from jobs.messages import Message
 from jobs.plans import secrets
 from tests.jobs.lib.target import DATA

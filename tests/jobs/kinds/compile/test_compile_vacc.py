@@ -9,6 +9,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.messages import Message
+from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host
 
@@ -328,7 +329,7 @@ def test_a_result_is_registered_with_size_and_checksum(host):
     done = look(host, "verify")
 
     assert done.returncode == 0, done.stderr
-    outcome = KIND.parse_outcome(KIND.Params(weights="1"), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(weights="1"), None, host.outputs())
     assert outcome.message == Message(
         "compile:made", {"label": "fp16 tp4 1024/2048", "size": "6 B"}
     )

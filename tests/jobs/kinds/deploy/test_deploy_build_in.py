@@ -7,6 +7,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.messages import Message
 from jobs.plans import fill
+from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host, vacc_values
 
@@ -179,8 +180,8 @@ def test_an_artifact_that_changed_is_not_served(host, size, code, message):
 
 
 def test_a_deployment_says_how_long_it_took():
-    outcome = KIND.parse_outcome(
-        KIND.Params(artifact="3"), None, {"ready.json": b'{"seconds": 61.25}'}, 0
+    outcome = read_outcome(
+        KIND, KIND.Params(artifact="3"), None, {"ready.json": b'{"seconds": 61.25}'}
     )
 
     assert outcome.message == Message("deploy:ready", {"seconds": 61.25})

@@ -13,6 +13,7 @@ from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.messages import Message
 from jobs.plans import fill, secrets, slots
+from jobs.readings import read_outcome
 from tests.jobs.lib.target import DATA
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
 
@@ -348,9 +349,9 @@ def test_it_says_how_long_it_took():
     outputs = {"ready.json": (DATA / "llama.cpp" / "ready.json").read_bytes()}
     params, plan = kind.Params(**WEIGHTS), run()
 
-    assert kind.parse_outcome(params, plan, outputs, 0).message.id == "deploy:ready"
+    assert read_outcome(kind, params, plan, outputs).message.id == "deploy:ready"
     with pytest.raises(ParseError):
-        kind.parse_outcome(params, plan, {}, 0)
+        read_outcome(kind, params, plan, {})
 
 
 def test_a_note_is_a_message_with_all_its_arguments():

@@ -8,9 +8,10 @@ import pytest
 from jobs.catalog import QUESTION_SETS
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.early_stops import remarks
 from jobs.parsers.evalscope.looks import last_look
-from jobs.parsers.progress import share_of_looks
+from jobs.readings import read_outcome
+from jobs.readings.progress import share_of_looks
+from jobs.readings.questions import look_remarks
 from tests.jobs.lib.target import BASELINE, DATA, files_below, here
 
 EVALUATE = KINDS["evaluate"]
@@ -109,7 +110,7 @@ def outcome(look):
     if look:
         outputs["eval/looks.jsonl"] = f"{json.dumps(look)}\n".encode()
     params = EVALUATE.Params(deployment="3", max_tokens=64, stop_early=True, baseline="res-17")
-    return EVALUATE.parse_outcome(params, planned(), outputs, 0)
+    return read_outcome(EVALUATE, params, planned(), outputs)
 
 
 def test_a_stopped_result_says_how_many_questions_it_left_out():
@@ -161,7 +162,7 @@ def test_a_look_without_pairs_has_no_remark():
     look = last_look("x", json.dumps({**row, "decision": "cannot_tell"}).encode())
 
     assert look.interval is None
-    assert remarks(EVALUATE.Params(deployment="3"), look) == []
+    assert look_remarks(EVALUATE.Params(deployment="3"), look) == []
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from jobs.catalog import QUESTION_SETS
 from jobs.catalog.questions_file import read_questions
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.evaluate.evaluate import by_question
 from jobs.launch import launch, retry_job
 from jobs.models import Job
 from jobs.parsers.evalscope.evalscope_eval import Scored
+from jobs.readings import read_outcome
+from jobs.readings.questions import by_question
 from jobs.services.outcomes.identity import identity_of
 from tests.factories import make_deployment, make_host, make_job, make_result
 from tests.jobs.lib.target import here
@@ -130,7 +131,7 @@ def test_a_result_says_limit_seed_and_samples():
         if path.is_file()
     }
 
-    outcome = EVALUATE.parse_outcome(params, EVALUATE.plan(params, here()), outputs, 0)
+    outcome = read_outcome(EVALUATE, params, EVALUATE.plan(params, here()), outputs)
 
     assert outcome.measured.what.endswith(", seed 7, 2 samples each")
 
@@ -145,7 +146,7 @@ def test_a_result_of_an_older_job_says_no_seed(older):
     }
     params = EVALUATE.Params.model_validate(raw)
 
-    outcome = EVALUATE.parse_outcome(params, EVALUATE.plan(params, here()), outputs, 0)
+    outcome = read_outcome(EVALUATE, params, EVALUATE.plan(params, here()), outputs)
 
     assert "seed" not in outcome.measured.what
 

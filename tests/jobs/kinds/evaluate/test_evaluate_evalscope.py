@@ -9,8 +9,9 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, Need
+from jobs.kinds.lib.base import Need
 from jobs.kinds.lib.defaults import defaults_for
+from jobs.measured import LOG
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets

@@ -11,8 +11,8 @@ from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate_opencompass import _asking
-from jobs.kinds.lib.base import LOG
 from jobs.kinds.lib.defaults import defaults_for
+from jobs.measured import LOG
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import secrets

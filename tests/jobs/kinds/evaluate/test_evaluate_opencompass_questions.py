@@ -7,6 +7,7 @@ import pytest
 
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
+from jobs.readings import read_outcome
 from jobs.toolchains.environments import ENVIRONMENTS
 from tests.jobs.lib.target import here
 
@@ -64,7 +65,7 @@ def test_the_step_runs_the_environment_of_the_tool():
 def test_a_real_run_becomes_a_result_of_its_tool():
     params = KIND.Params(deployment="3", limit=20)
 
-    outcome = KIND.parse_outcome(params, planned(limit=20), FILES, 0)
+    outcome = read_outcome(KIND, params, planned(limit=20), FILES)
 
     assert outcome.measured.tool == "OpenCompass 0.5.4, rules 3"
     assert outcome.measured.metrics["questions"] == 20

@@ -12,6 +12,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef, TeamPrompts, asset_values
 from jobs.messages import Message
 from jobs.plans import fill, secrets
+from jobs.readings import progress_of, read_outcome
 from jobs.services.secrets.uses import uses
 from tests.jobs.lib.target import SERVED_BY_VLLM, VALUES, here
 
@@ -42,7 +43,7 @@ def with_key(name, **fields):
 def outcome(*rows):
     content = "".join(json.dumps({"index": 0, "prompt": "p", **row}) + "\n" for row in rows)
     params = kind.Params(**TWO)
-    return kind.parse_outcome(params, planned(), {"probe.jsonl": content.encode()}, 0)
+    return read_outcome(kind, params, planned(), {"probe.jsonl": content.encode()})
 
 
 def row(first="a", second="a", **more):
@@ -204,10 +205,10 @@ def test_unanswered_prompts_are_not_different():
 )
 def test_another_file_is_no_probe(line):
     with pytest.raises(ParseError):
-        kind.parse_outcome(kind.Params(**TWO), planned(), {"probe.jsonl": f"{line}\n".encode()}, 0)
+        read_outcome(kind, kind.Params(**TWO), planned(), {"probe.jsonl": f"{line}\n".encode()})
 
 
 def test_log_lines_are_the_progress():
     log = "prompt 7/40: equal\nprompt 8/40: different from token 3\n"
 
-    assert kind.progress(log) == {"done": 8, "total": 40, "unit": "requests"}
+    assert progress_of(kind.name, log.encode()) == {"done": 8, "total": 40, "unit": "requests"}

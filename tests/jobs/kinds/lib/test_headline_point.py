@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from jobs.kinds.lib.over_http import outcome
+from jobs.measured import MOST_REQUESTS, RequestTimes
 from jobs.messages import Message
-from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
+from jobs.readings.over_http import outcome
 
 
 def point(concurrency, rate, completed, failed):

@@ -8,6 +8,7 @@ from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.messages import Message
+from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, vacc_host
 
@@ -113,7 +114,7 @@ def test_four_files_are_beside_the_weights_afterwards(host):
     assert {key: made[key] for key in own} == own
     assert made["insert_slice"] is True
     assert all((host.folder / name).read_text() == f"# {name}\n" for name in SOURCES)
-    outcome = KIND.parse_outcome(KIND.Params(**APPLY), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(**APPLY), None, host.outputs())
     args = {"files": 4, "path": str(host.folder)}
     assert outcome.message == Message("modification:applied", args)
 
@@ -127,7 +128,7 @@ def test_undoing_puts_back_what_was_there(host):
 
     assert done.returncode == 0, done.stderr
     assert {path.name: path.read_text() for path in host.folder.iterdir()} == before
-    outcome = KIND.parse_outcome(KIND.Params(**APPLY, undo=True), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(**APPLY, undo=True), None, host.outputs())
     assert outcome.message.id == "modification:undone"
 
 

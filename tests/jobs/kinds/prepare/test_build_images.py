@@ -6,6 +6,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.messages import Message
 from jobs.plans import Step, fill
+from jobs.readings import read_outcome
 from jobs.services.secrets.uses import Use, uses
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
@@ -159,7 +160,7 @@ def test_an_image_is_registered_by_its_id_with_what_is_in_it(host):
     done = host.step("build-images", {}, "inspect")
 
     assert done.returncode == 0, done.stderr
-    outcome = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(), None, host.outputs())
     assert outcome.product == {
         "path": "vllm_vacc",
         "fingerprint": "1a" * 32,

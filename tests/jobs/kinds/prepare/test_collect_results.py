@@ -16,6 +16,7 @@ from jobs.imports import recognise, uploads
 from jobs.imports.uploads import read_paths, read_uploads
 from jobs.kinds import KINDS
 from jobs.plans import fill
+from jobs.readings import read_outcome
 from jobs.toolchains import collect
 from jobs.toolchains.site import SCRIPTS
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE
@@ -119,7 +120,7 @@ def unpacked(host):
 def outcome(host):
     report = (host / "work" / collect.REPORT).read_bytes()
     params = KIND.Params(folder="/x")
-    return KIND.parse_outcome(params, None, {collect.REPORT: report}, 0)
+    return read_outcome(KIND, params, None, {collect.REPORT: report})
 
 
 def test_files_keep_their_paths_below_the_folder(host):

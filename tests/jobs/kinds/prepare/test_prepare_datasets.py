@@ -11,6 +11,7 @@ import pytest
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.plans import fill
+from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import EXACT, vacc_host, vacc_values
 
@@ -132,7 +133,7 @@ def test_a_whole_dataset_is_registered_with_its_counts(host, name):
     done = filled(host, name, GOOD[name])
 
     assert done.returncode == 0, done.stderr
-    outcome = KIND.parse_outcome(KIND.Params(dataset=name), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(dataset=name), None, host.outputs())
     assert outcome.product["files"] == len(GOOD[name])
     assert outcome.product["bytes"] == sum(map(len, GOOD[name].values()))
     assert all(outcome.product["details"]["counts"].values())
@@ -149,7 +150,7 @@ def test_what_a_tool_keeps_for_itself_is_no_part_of_it(host):
 def test_a_dataset_is_known_by_the_checksum_of_its_files(host):
     def checksum(files):
         filled(host, "sonnet", files)
-        done = KIND.parse_outcome(KIND.Params(dataset="sonnet"), None, host.outputs(), 0)
+        done = read_outcome(KIND, KIND.Params(dataset="sonnet"), None, host.outputs())
         return done.product["details"]["sha256"]
 
     first = checksum(GOOD["sonnet"])
@@ -163,7 +164,7 @@ def test_a_dataset_is_known_by_the_checksum_of_its_files(host):
 def test_the_set_of_the_published_table_is_whole(host):
     filled(host, "opencompass", GOOD["opencompass"])
 
-    outcome = KIND.parse_outcome(KIND.Params(dataset="opencompass"), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(dataset="opencompass"), None, host.outputs())
 
     assert outcome.message.id == "dataset:there"
 
@@ -171,7 +172,7 @@ def test_the_set_of_the_published_table_is_whole(host):
 def test_a_partial_dataset_is_reported(host):
     filled(host, "c4", GOOD["c4"])
 
-    message = KIND.parse_outcome(KIND.Params(dataset="c4"), None, host.outputs(), 0).message
+    message = read_outcome(KIND, KIND.Params(dataset="c4"), None, host.outputs()).message
 
     assert message.id == "dataset:differs"
     assert (message.args["items"], message.args["known"]) == (5, 356_317)

@@ -12,6 +12,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.common import size
 from jobs.messages import Message
 from jobs.plans import fill
+from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, R1, vacc_host, vacc_values
 
@@ -180,7 +181,7 @@ def test_whole_weights_are_registered_as_they_were_found(host):
     assert done.returncode == 0, done.stderr
     sizes = sum((host.folder / name).stat().st_size for name in SHARDS)
     assert f"checked {sizes / 1e6:.1f}/{sizes / 1e6:.1f} MB" in done.stdout
-    outcome = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(), None, host.outputs())
     assert outcome.message == Message(
         "weights:read",
         {"model": "DeepSeek-R1-Distill-Qwen-7B", "size": size(sizes), "shards": 2},
@@ -206,7 +207,7 @@ def test_without_checksums_sizes_are_checked(host):
 
     assert done.returncode == 0
     assert "checked 0" not in done.stdout
-    outcome = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0)
+    outcome = read_outcome(KIND, KIND.Params(), None, host.outputs())
     assert outcome.message.id == "weights:measured"
     assert outcome.product["details"]["checked"] == "sizes"
 
@@ -294,7 +295,7 @@ def test_the_hub_s_checksums_are_compared_with_the_files(host):
     (notes / f"{SHARDS[0]}.metadata").write_text(f"commit\n{right}\n0\n")
 
     assert verified(host).returncode == 0
-    message = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0).message
+    message = read_outcome(KIND, KIND.Params(), None, host.outputs()).message
     assert (message.id, message.args["compared"]) == ("weights:compared", 1)
 
     (notes / f"{SHARDS[1]}.metadata").write_text(f"commit\n{'0' * 64}\n0\n")

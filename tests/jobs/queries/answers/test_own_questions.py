@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.kinds.evaluate import evaluate
 from jobs.models import Answer
 from jobs.parsers.answers import kept
 from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.opencompass import opencompass_questions
 from jobs.queries.answers.own_questions import questions_at
+from jobs.readings import questions
 from tests.factories import make_job, make_measured
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def test_every_real_answer_has_its_question(kind, rows):
     job = make_job(kind=kind, state="succeeded", params={"questions": "basics"})
     result = make_measured(scores=[1], job=job)
     result.answers.all().delete()
-    records = kept(evaluate.answer(row, row.subset) for row in rows())
+    records = kept(questions.answer(row, row.subset) for row in rows())
     for index, record in enumerate(records):
         Answer.objects.create(result=result, index=index, **record)
 

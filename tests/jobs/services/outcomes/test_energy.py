@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.kinds.lib.base import Measurement
+from jobs.measured import Measurement, RequestTimes
 from jobs.messages import Message
 from jobs.models import JobStep, PointBlock, PointRequests
-from jobs.parsers.request_times import RequestTimes
 from jobs.plans import Step
 from jobs.services.outcomes import outcomes
 from jobs.services.outcomes.energy import with_energy

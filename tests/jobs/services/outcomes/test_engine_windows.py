@@ -8,9 +8,9 @@ from importlib import import_module
 
 import pytest
 
-from jobs.kinds.lib.base import Measurement
+from jobs.engine_counters import WarmUp
+from jobs.measured import Measurement
 from jobs.models import JobStep, PointBlock
-from jobs.parsers.engine_counters import WarmUp
 from jobs.plans import Step
 from jobs.services.outcomes.engine_windows import windows_of, with_engine
 from tests.factories import make_host, make_job, make_measured, make_plan

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs.kinds.lib.base import Measurement
+from jobs.measured import Measurement
 from jobs.messages import Message
 from jobs.models import OutputFile, Result
 from jobs.plans import Plan, PlanFile, Step

@@ -2,8 +2,8 @@
 
 import pytest
 
+from jobs.measured import token_shares
 from jobs.models import Result
-from jobs.parsers.token_shares import shared
 from jobs.queries.results.token_use import pooled
 from jobs.queries.results.token_use import token_use as read
 from jobs.queries.statistics import wilson
@@ -159,6 +159,6 @@ def test_the_next_start_makes_missing_ones_once():
 
 
 def test_a_count_of_zero_beside_a_thought_is_no_count():
-    assert shared(40, (300, 100), counted=0) == (30, 10, True)
-    assert shared(40, (300, 100), counted=12) == (12, 28, False)
-    assert shared(40, (300, 100), measured=(9, 1)) == (36, 4, False)
+    assert token_shares(40, (300, 100), counted=0) == (30, 10, True)
+    assert token_shares(40, (300, 100), counted=12) == (12, 28, False)
+    assert token_shares(40, (300, 100), measured=(9, 1)) == (36, 4, False)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from jobs.parsers.engine_values import KV_CACHE, Values, kv_cache, output_tokens, running
+from jobs.engine_values import KV_CACHE, Values, kv_cache, output_tokens, running
+from jobs.measured import WarmUp
 from jobs.units import MS_PER_S
 
 # (seconds since the epoch, scraped values), oldest first.
@@ -51,18 +51,6 @@ VLLM: tuple[str, ...] = (
     *(name for hits, searched in _HITS[:2] for name in (hits, *searched)),
 )
 LLAMA_CPP: tuple[str, ...] = ("llamacpp:prompt_tokens_cached_total",)
-
-
-@dataclass(frozen=True, slots=True)
-class WarmUp:
-    """Requests before the measured ones of a point, and their output tokens, which only the engine
-    counts. ``until``: start of the first measured request (seconds since the epoch, host clock);
-    None: unknown. Warm-ups may still run then.
-    """
-
-    requests: int
-    tokens: float
-    until: float | None = None
 
 
 def during(samples: Samples, begin: float, end: float) -> dict[str, float]:

@@ -18,8 +18,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jobs.parsers.loops import loops
-
 FLAGS = ("cut", "open_thought", "not_extracted", "empty", "failed", "looping", "no_score")
 # Stored with a row, a bit each, in this order. The last two compare it with the other answers.
 MARKS = (*FLAGS, "slow", "long")
@@ -80,6 +78,7 @@ def facts(
     reasoning: str,
     answer: str,
     extracted: str,
+    loops: bool,
     rule: str = "",
 ) -> Facts:
     """Return the facts of one answer, from its texts. ``rule``: of our own scorer, which tells more
@@ -95,7 +94,7 @@ def facts(
         has_reasoning=bool(reasoning.strip()),
         has_answer=bool(answer.strip()),
         is_extracted=found,
-        loops=loops(reasoning) or loops(answer),
+        loops=loops,
     )
 
 

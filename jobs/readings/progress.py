@@ -9,13 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from jobs.parsers.lines import ESCAPES
+from jobs.measured import Progress
 from jobs.units import bytes_of
-
-# Sufficient length of a log's end: a redrawn pip bar has 0.6 kB, EvalScope's tables 8 kB.
-TAIL_BYTES = 32 * 1024
-
-Progress = dict[str, float | str]
 
 # llama.cpp: "[   7/ 272] blk.0.attn_v.weight ..."
 _TENSOR = re.compile(r"^\[ *(\d+)/ *(\d+)\] ", re.M)
@@ -56,14 +51,15 @@ _LAYER_NAMED = re.compile(r"^([0-9a-f]{12}): (?:Pulling fs layer|Already exists)
 _LAYER_DONE = re.compile(r"^([0-9a-f]{12}): (?:Pull complete|Already exists)", re.M)
 # A compiler without other output may print: "[  12/  28]"
 _BRACKETS = re.compile(r"\[ *(\d+) */ *(\d+)\]")
+_BAR = re.compile(r"\r[^\r\n]|\d%\||\[#\w+ ")
 _POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 # vLLM's benchmark sends warm-up requests first, with a separate bar.
 _MAIN_RUN = "Starting main benchmark run"
 
 
-def text_of(tail: bytes) -> str:
-    """Return the last bytes of a log (``TAIL_BYTES`` are enough) as text for these readers."""
-    return ESCAPES.sub(b"", tail).decode("utf-8", errors="replace")
+def draws_bar(fresh: bytes) -> bool:
+    """Return True for an overwritten row, or a progress bar of tqdm or aria2."""
+    return _BAR.search(fresh.decode("latin-1")) is not None
 
 
 def tensors(text: str) -> Progress | None:
@@ -108,6 +104,11 @@ def share_of_looks(text: str) -> Progress | None:
     # The bar of a look begins with the answers of the looks before.
     share = float(bar["done"]) / float(bar["total"]) if bar and bar["total"] else 0.0
     return _progress(min(max(done, share * (done + 1)), total), total, "%", scale=100)
+
+
+def share_of_looks_or_runs(text: str) -> Progress | None:
+    """Return the progress of EvalScope, of an evaluation that may stop early or not."""
+    return share_of_looks(text) or share_of_runs(text)
 
 
 def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | None]:

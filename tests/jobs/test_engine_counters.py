@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.engine_counters import WarmUp, during, hits_since_start, served
 from jobs.host.run.scraper import samples
 from jobs.metrics import METRICS
-from jobs.parsers.engine_counters import WarmUp, during, hits_since_start, served
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.vllm import vllm
 from tests.jobs.lib.target import DATA

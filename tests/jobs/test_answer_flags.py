@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from jobs.parsers.answer_flags import FLAGS, MARKS, bits, facts, flags, habits, names
+from jobs.answer_flags import FLAGS, MARKS, bits, facts, flags, habits, names
+from jobs.parsers.loops import loops
 
 THINKS = {"reasoning": "so it is four", "answer": "4", "extracted": "4", "finish": "stop"}
 
 
 def one(**fields):
     plain = {"subset": "s", "finish": "", "status": "", "tokens": None, "thought": ""}
-    return facts(**{**plain, "reasoning": "", "answer": "4", "extracted": "4", **fields})
+    texts = {"reasoning": "", "answer": "4", "extracted": "4", **fields}
+    repeats = loops(texts["reasoning"]) or loops(texts["answer"])
+    return facts(**{**plain, **texts, "loops": repeats})
 
 
 def flagged(*others, limit=None, **fields):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.kinds import progress_of
-from jobs.parsers.progress import TAIL_BYTES
+from jobs.readings import progress_of
+from jobs.services.intake.progress import TAIL_BYTES
 from tests.jobs.lib.target import DATA
 
 LOGS = {

@@ -1,0 +1,192 @@
+"""Storage of a recognised import: the record, its original files, its result. In a worker only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.utils.timezone import is_naive, make_aware
+
+from jobs.imports.base import Reading
+from jobs.models import Answer, Import, ImportedFile, Result
+from jobs.sanitize import sanitize, sanitize_text
+from jobs.services.imports import (
+    LONGEST,
+    NUMBERS,
+    TEXTS,
+    About,
+    Origin,
+    checked,
+    files_folder,
+    model_of,
+    not_stored,
+)
+from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
+from jobs.services.outcomes.outcomes import keep_points, stored_numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Import of one reading. ``is_new`` is False for files that were imported before."""
+
+    row: Import
+    is_new: bool
+
+
+def earlier(files: Mapping[str, bytes], reading: Reading) -> Import | None:
+    """Return the import that has a file of this result already; None for a new one."""
+    digests = [hashlib.sha256(files[path]).hexdigest() for path in reading.sources]
+    rows = Import.objects.filter(
+        files__sha256__in=digests, files__is_source=True, part=_part(reading)
+    )
+    return rows.select_related("result").first()
+
+
+def keep(
+    files: Mapping[str, bytes],
+    readings: Sequence[Reading],
+    about: About,
+    *,
+    user: AbstractBaseUser | None,
+    origin: Origin | None = None,
+) -> list[Kept]:
+    """Store each reading as a result, with its original files. Known files change nothing.
+
+    ``origin``: None for an upload.
+
+    Raises:
+        LaunchError: at the field of ``about``; at ``files`` if the disk is full or
+            broken. Results stored before stay.
+    """
+    about = checked(about)
+    return [_keep(files, reading, about, user, origin) for reading in readings]
+
+
+def _keep(
+    files: Mapping[str, bytes],
+    reading: Reading,
+    about: About,
+    user: AbstractBaseUser | None,
+    origin: Origin | None,
+) -> Kept:
+    known = earlier(files, reading)
+    if known is not None:
+        return Kept(known, is_new=False)
+    folder: Path | None = None
+    try:
+        with transaction.atomic():
+            row = _row(files, reading, about, user)
+            folder = files_folder(row.pk)
+            _write(files, reading, folder)
+            _result(row, reading, about, origin)
+    except IntegrityError:  # the same files at the same time
+        known = earlier(files, reading)
+        if known is None:
+            raise
+        return Kept(known, is_new=False)
+    except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise not_stored(error) from error
+    return Kept(row, is_new=True)
+
+
+def _row(
+    files: Mapping[str, bytes], reading: Reading, about: About, user: AbstractBaseUser | None
+) -> Import:
+    digests = {path: hashlib.sha256(files[path]).hexdigest() for path in reading.files}
+    sources = sorted(digests[path] for path in reading.sources)
+    joined = hashlib.sha256("".join(sources).encode()).hexdigest()
+    row = Import.objects.create(
+        sha256=sources[0] if len(sources) == 1 else joined,
+        part=_part(reading),
+        name=reading.sources[0],
+        bytes=sum(len(files[path]) for path in reading.files),
+        tool=_line(reading.tool, 64),
+        version=_line(reading.version, 32),
+        model=_line(reading.model, LONGEST),
+        read_what=_line(reading.measured.what, 200),
+        measured_at=moment(reading.at),
+        created_by_id=user.pk if user else None,
+        **{name: getattr(about, name) for name in (*TEXTS, *NUMBERS) if name != "model"},
+    )
+    if about != About():
+        row.declared_by_id, row.declared_at = row.created_by_id, row.created_at
+        row.save(update_fields=["declared_by", "declared_at"])
+    ImportedFile.objects.bulk_create(
+        ImportedFile(
+            imported=row,
+            index=index,
+            path=path,
+            bytes=len(files[path]),
+            sha256=digests[path],
+            is_source=path in reading.sources,
+        )
+        for index, path in enumerate(reading.files)
+    )
+    return row
+
+
+def _write(files: Mapping[str, bytes], reading: Reading, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # of a write that a crash rolled back
+    folder.mkdir(parents=True, mode=0o750)
+    for index, path in enumerate(reading.files):
+        with (folder / str(index)).open("wb") as file:
+            file.write(files[path])
+            file.flush()
+            os.fdatasync(file.fileno())
+
+
+def _result(row: Import, reading: Reading, about: About, origin: Origin | None) -> None:
+    measured = reading.measured
+    result = Result.objects.create(
+        imported=row,
+        type=measured.type,
+        model_id=model_of(about.model or row.model),
+        label=about.precision,
+        what=about.workload or row.read_what,
+        tool=_line(measured.tool, 64),
+        metrics=stored_numbers(measured.metrics),
+        asked=dict(reading.asked),
+        remarks=sanitize([asdict(remark) for remark in measured.remarks]),
+        run_context={
+            "device": {"text": about.device, "count": about.devices},
+            "sets": sanitize([asdict(one) for one in measured.sets]),
+            **({"collected": asdict(origin)} if origin else {}),
+        },
+        incomplete=shortfall.of_measured(measured).failed > 0 or reading.missing > 0,
+        created_by_id=row.created_by_id,
+    )
+    keep_points(result, measured)
+    Answer.objects.bulk_create(
+        [
+            Answer(result=result, index=index, **sanitize(answer))
+            for index, answer in enumerate(measured.answers)
+        ],
+        batch_size=1000,
+    )
+    answer_rows.keep(result)
+    identity.keep(result)
+    token_use.keep(result)
+
+
+def moment(at: datetime | None) -> datetime | None:
+    """Return a time with a zone: that of the dashboard where the file has none."""
+    return make_aware(at) if at is not None and is_naive(at) else at
+
+
+def _part(reading: Reading) -> str:
+    return _line(reading.part, LONGEST)
+
+
+def _line(text: str, most: int) -> str:
+    """Return one printable line of foreign text."""
+    clean = "".join(char if char.isprintable() else " " for char in sanitize_text(text))
+    return " ".join(clean.split())[:most]
