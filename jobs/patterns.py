@@ -7,16 +7,19 @@ only.
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any, AnyStr, cast
 
 import re2
 
+Pattern = re.Pattern
+Match = re.Match
+
 
 def pattern(
-    text: str, *, ignore_case: bool = False, lines: bool = False, dot_all: bool = False
-) -> re.Pattern[str]:
+    text: AnyStr, *, ignore_case: bool = False, lines: bool = False, dot_all: bool = False
+) -> re.Pattern[AnyStr]:
     """Return the compiled pattern. ``lines``: ``^`` and ``$`` are a line's; ``dot_all``: ``.`` is
-    any character.
+    any character. Bytes match bytes, of no encoding.
 
     Raises:
         ValueError: no pattern of RE2.
@@ -25,8 +28,13 @@ def pattern(
     options.case_sensitive = not ignore_case
     options.dot_nl = dot_all
     options.log_errors = False
+    mode = "(?m)" if lines else ""
     try:
-        compiled: Any = re2.compile(f"(?m){text}" if lines else text, options)
+        if isinstance(text, bytes):
+            options.encoding = re2.Options.Encoding.LATIN1
+            compiled: Any = re2.compile(mode.encode() + text, options)
+        else:
+            compiled = re2.compile(mode + text, options)
     except re2.error as error:
         raise ValueError(f"no pattern: {text!r}") from error
-    return cast("re.Pattern[str]", compiled)
+    return cast("re.Pattern[AnyStr]", compiled)

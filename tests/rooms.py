@@ -115,6 +115,18 @@ UNORDERED = {"jobs": {"apps", "migrations", "host"}}
 # What people who know Django look for at the top; all else of dashboard/ has a room.
 DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_processors"}
 
+# Rooms that read a stranger's bytes: only confined workers and commands import them.
+CONFINED = (
+    *("jobs.parsers", "jobs.readings", "jobs.imports", "jobs.services.import_storage"),
+    *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "closing", "known_failures")),
+    *(f"jobs.services.outcomes.{name}" for name in ("outcomes", "run_context")),
+    *("dashboard.actions.import_tasks", "dashboard.presenters.recognised"),
+    "dashboard.presenters.job.probe_tasks",
+)
+COMMANDS = "dashboard.management"
+# Bounded texts of strangers that the web process reads itself: without Python's expressions, too.
+BOUNDED = ("jobs.inference.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.search")
+
 
 def docstring(package: str) -> list[str]:
     """Docstring of a package or module: its lines, without empty ones."""

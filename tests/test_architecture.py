@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rooms import DJANGO, ROOMS, UNORDERED, docstring, tree, written
+from tests.rooms import BOUNDED, COMMANDS, CONFINED, DJANGO, ROOMS, UNORDERED, docstring, tree, written
 
 ROOT = Path(__file__).parent.parent
 
@@ -148,6 +148,30 @@ def test_jobs_never_imports_dashboard():
     ]
 
     assert imports == []
+
+
+def among(module: str, rooms: tuple[str, ...]) -> bool:
+    return any(is_within(module, room) for room in rooms)
+
+
+def test_the_web_process_imports_no_reader_of_a_stranger_s_bytes():
+    imports = [
+        (module, name)
+        for module, path in MODULES.items()
+        if not among(module, (*CONFINED, COMMANDS))
+        for name in our_own(path)
+        if among(name, CONFINED)
+    ]
+
+    assert imports == [], "call them by a Task of jobs.confined"
+    assert all(any(is_within(module, room) for module in MODULES) for room in CONFINED)
+
+
+def test_a_stranger_s_text_is_matched_by_re2_only():
+    readers = [module for module in MODULES if among(module, (*CONFINED, *BOUNDED))]
+
+    assert [name for name in readers if "re" in imported(MODULES[name])] == []
+    assert set(BOUNDED) <= set(readers)
 
 
 def test_only_django_s_own_modules_are_flat_in_dashboard():

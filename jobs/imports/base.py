@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +16,12 @@ from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.parsers.figures import HIGHEST
 from jobs.parsers.files import UNEXPECTED
+from jobs.patterns import pattern
 
 MOST_CONCURRENCY = 1_000_000
 MOST_ANSWERS = 200_000
 SHARE_SLACK = 1e-6
-SHARE = re.compile(r"acc|pass@|exact_match", re.I)  # metrics of a set in per cent
+SHARE = pattern(r"acc|pass@|exact_match", ignore_case=True)  # metrics of a set in per cent
 _REASON = 500
 
 

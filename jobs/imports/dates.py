@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from jobs.imports.bundle import Bundle
+from jobs.patterns import pattern
 
-_STAMP = re.compile(r"(?<!\d)(20\d{6})[-_](\d{6})(?!\d)")
-_LINE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d")
+_STAMP = pattern(r"(?:^|\D)(20\d{6})[-_](\d{6})(?:\D|$)")
+_LINE = pattern(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d")
 _FIRST, _LAST = 2000, 2100  # years
 _HEAD = 4096
 

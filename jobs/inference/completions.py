@@ -13,7 +13,6 @@ held to ``tests/data/stream_vectors.json``.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
@@ -33,7 +32,6 @@ ERROR_LENGTH = 2000
 # Read of an error: JSON, and a page, whose title stands at its begin.
 ERROR_BYTES, PAGE_BYTES = 64 * 1024, 4096
 _WORDS_LENGTH = 500
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _TITLE = pattern(r"<title[^>]*>([^<]*)", ignore_case=True)
 _HTML = pattern(r"^\s*<(?:!doctype|html|head|body|h1|center|p)\b", ignore_case=True)
 _TAGS = pattern(
@@ -324,7 +322,11 @@ def _word(value: Any) -> str:
 
 def _mended(text: str) -> str:
     """``text`` with the characters whole of which two events had each a half."""
-    if not _SURROGATES.search(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

@@ -7,11 +7,11 @@ endpoint may send anything: what is not understood is left out.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from jobs.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
+from jobs.patterns import pattern
 
 MOST_MODELS = 100
 _LONGEST_NAME, _LONGEST_VERSION = 200, 64
@@ -19,7 +19,7 @@ _MOST_CONTEXT = 2**31 - 1
 # Prefix of the names of an engine's counters, and its value of "owned_by" -> name.
 _BY_COUNTERS = {"vllm:": "vllm", "sglang:": "sglang", "llamacpp:": "llama.cpp"}
 _BY_OWNER = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
-_COUNTERS = re.compile(rf"^({'|'.join(map(re.escape, _BY_COUNTERS))})", re.MULTILINE)
+_COUNTERS = pattern(rf"^({'|'.join(_BY_COUNTERS)})", lines=True)
 
 
 def read(answers: Mapping[str, tuple[int, bytes]], model: str = "") -> EngineAbout | None:

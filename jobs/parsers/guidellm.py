@@ -6,7 +6,6 @@ after it: our TPOT. Its time per output token includes the first token and is le
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -18,6 +17,7 @@ from jobs.measured import MOST_REQUESTS, Progress, RequestTimes
 from jobs.messages import Message
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, number, number_or_none
+from jobs.patterns import pattern
 
 WHAT = "the result of a GuideLLM benchmark"
 # GuideLLM's name -> our family, unit and factor.
@@ -41,8 +41,8 @@ _STATISTICS = {
     **{f"percentiles.{share}": share for share in _PERCENTILES},
 }
 # Our file of prompts (cold.py), with the number of requests in its name.
-_RUN = re.compile(r"prompts-(\d+)-at-\d+\.(?:txt|jsonl)")
-_DONE = re.compile(r"successful=(\d+) errored=(\d+)")
+_RUN = pattern(r"prompts-(\d+)-at-\d+\.(?:txt|jsonl)")
+_DONE = pattern(r"successful=(\d+) errored=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)

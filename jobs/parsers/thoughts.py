@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 _OPEN, _CLOSE = "<think>", "</think>"
 # As in jobs.host.scoring: elsewhere a tag is spoken of.
-_THOUGHT = re.compile(r"(?:\A|(?<=[.!?。！？:：>\n]))[ \t]*<think>(.*?)(?:</think>|\Z)", re.DOTALL)
+_BEFORE, _SPACES = ".!?。！？:：>\n", " \t"
 
 
 def split(text: str) -> tuple[str, str]:
@@ -17,12 +16,30 @@ def split(text: str) -> tuple[str, str]:
     """
     if tagged(text) == "none":
         return "", text
-    pieces = _THOUGHT.split(text.strip())
-    answers, thoughts = pieces[::2], pieces[1::2]
+    answers, thoughts = _pieces(text.strip())
     before, close, after = answers[0].partition(_CLOSE)
     if close:
         answers[0], thoughts = after, [before, *thoughts]
     return _joined(thoughts), _joined(answers)
+
+
+def _pieces(text: str) -> tuple[list[str], list[str]]:
+    """Return the texts around thoughts, and the thoughts between them."""
+    answers, thoughts = [], []
+    at = begin = 0  # end of the last thought, and of the last tag
+    while (tag := text.find(_OPEN, begin)) >= 0:
+        head = tag
+        while head > at and text[head - 1] in _SPACES:
+            head -= 1
+        begin = tag + len(_OPEN)
+        if head and text[head - 1] not in _BEFORE:
+            continue
+        end = text.find(_CLOSE, begin)
+        end = len(text) if end < 0 else end
+        answers.append(text[at:head])
+        thoughts.append(text[begin:end])
+        at = begin = min(len(text), end + len(_CLOSE))
+    return [*answers, text[at:]], thoughts
 
 
 def _joined(pieces: list[str]) -> str:

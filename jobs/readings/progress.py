@@ -6,52 +6,52 @@ Pure: last bytes of a log in, ``{"done", "total", "unit"}`` out, None without pr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from jobs.measured import Progress
+from jobs.patterns import Match, Pattern, pattern
 from jobs.units import bytes_of
 
 # llama.cpp: "[   7/ 272] blk.0.attn_v.weight ..."
-_TENSOR = re.compile(r"^\[ *(\d+)/ *(\d+)\] ", re.M)
+_TENSOR = pattern(r"^\[ *(\d+)/ *(\d+)\] ", lines=True)
 # pip: "12.3/92.9 MB", also ours during unpacking. Digits are bounded: a tail may be one long line
 # of digits, and each digit could start a number.
-_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)/(\d+(?:\.\d+)?) (kB|MB|GB)\b")
+_SIZE = pattern(r"(\d{1,12}(?:\.\d{1,6})?)/(\d+(?:\.\d+)?) (kB|MB|GB)\b")
 # pip: "Collecting x (from -r …/requirements-76.txt (line 45))"; our file name has the count
-_PACKAGE = re.compile(r"requirements-(\d+)\.txt \(line (\d+)\)")
+_PACKAGE = pattern(r"requirements-(\d+)\.txt \(line (\d+)\)")
 # tqdm: "Running[perf]:  67%|██████▋   | 2/3 [00:41<00:21, 21.34s/it]"
-_OUTER = re.compile(r"Running\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-_INNER = re.compile(r"(?:Processing|Evaluating)\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_OUTER = pattern(r"Running\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_INNER = pattern(r"(?:Processing|Evaluating)\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # vLLM: "Loading safetensors checkpoint shards:  25% Completed | 41/163 [05:25<16:15,  7.98s/it]"
-_SHARDS = re.compile(r"Loading \w+ checkpoint shards: +\d+% Completed \| (\d+)/(\d+) \[")
+_SHARDS = pattern(r"Loading \w+ checkpoint shards: +\d+% Completed \| (\d+)/(\d+) \[")
 # tqdm without a name: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"
-_REQUESTS = re.compile(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-_PROMPTS = re.compile(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-_ITERATIONS = re.compile(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_REQUESTS = pattern(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_PROMPTS = pattern(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_ITERATIONS = pattern(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # ours, before the log of each OpenCompass set: "[   2/  59] deepseek-r1/cluewsc-test"
-_SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] [^\s/]+/\S+(?=[\r\n])")
+_SET = pattern(r"^\[ *(\d+)/ *(\d+)\] [^\s/]+/\S+$", lines=True)
 _ASKS = "Starting inference process"
 _ALL_ASKED = "OpenCompass - INFO - time elapsed:"
 # ... followed by scoring, one task per set, with another bar
 # Ours, when an evaluation may stop early: "Look 3 of 10, 43 questions: …"
-_LOOK = re.compile(r"(?:^|[\r\n])Look (\d{1,3}) of (\d{1,3}), ")
-_SCORES = re.compile(r"OpenCompass - INFO - Partitioned into \d+ tasks")
+_LOOK = pattern(r"(?:^|[\r\n])Look (\d{1,3}) of (\d{1,3}), ")
+_SCORES = pattern(r"OpenCompass - INFO - Partitioned into \d+ tasks")
 ASKING = 0.95  # estimated share of the work before scoring
 # Our greedy probe: "prompt 12/40: equal"
-_PROBED = re.compile(r"^prompt (\d{1,6})/(\d{1,6}): ", re.M)
+_PROBED = pattern(r"^prompt (\d{1,6})/(\d{1,6}): ", lines=True)
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
-_FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_FILES = pattern(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # Ours, during a download or while reading files: "downloaded 812.5/15231.2 MB"
-_BROUGHT = re.compile(r"(?:downloaded|checked) (\d+(?:\.\d+)?)/(\d+(?:\.\d+)?) (MB)\b")
+_BROUGHT = pattern(r"(?:downloaded|checked) (\d+(?:\.\d+)?)/(\d+(?:\.\d+)?) (MB)\b")
 # tqdm with sizes: "model.safetensors:  12%|█▏        | 430M/3.55G [00:10<01:12, 43.1MB/s]"
-_BYTES_BAR = re.compile(r"%\|[^|\r\n]*\| (\d+(?:\.\d+)?)([kMGT]?)/(\d+(?:\.\d+)?)([kMGT]) \[")
+_BYTES_BAR = pattern(r"%\|[^|\r\n]*\| (\d+(?:\.\d+)?)([kMGT]?)/(\d+(?:\.\d+)?)([kMGT]) \[")
 # docker build: "Step 3/14 : RUN …", or with BuildKit "#7 [build 3/9] RUN …"
-_BUILD = re.compile(r"^(?:Step |#\d+ \[(?:[\w.-]+ )?)(\d+)/(\d+)(?: :|\])", re.M)
-_LAYER_NAMED = re.compile(r"^([0-9a-f]{12}): (?:Pulling fs layer|Already exists)", re.M)
-_LAYER_DONE = re.compile(r"^([0-9a-f]{12}): (?:Pull complete|Already exists)", re.M)
+_BUILD = pattern(r"^(?:Step |#\d+ \[(?:[\w.-]+ )?)(\d+)/(\d+)(?: :|\])", lines=True)
+_LAYER_NAMED = pattern(r"^([0-9a-f]{12}): (?:Pulling fs layer|Already exists)", lines=True)
+_LAYER_DONE = pattern(r"^([0-9a-f]{12}): (?:Pull complete|Already exists)", lines=True)
 # A compiler without other output may print: "[  12/  28]"
-_BRACKETS = re.compile(r"\[ *(\d+) */ *(\d+)\]")
-_BAR = re.compile(r"\r[^\r\n]|\d%\||\[#\w+ ")
+_BRACKETS = pattern(r"\[ *(\d+) */ *(\d+)\]")
+_BAR = pattern(r"\r[^\r\n]|\d%\||\[#\w+ ")
 _POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 # vLLM's benchmark sends warm-up requests first, with a separate bar.
 _MAIN_RUN = "Starting main benchmark run"
@@ -111,9 +111,9 @@ def share_of_looks_or_runs(text: str) -> Progress | None:
     return share_of_looks(text) or share_of_runs(text)
 
 
-def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | None]:
+def _counted(wanted: Pattern[str], unit: str) -> Callable[[str], Progress | None]:
     def read(text: str) -> Progress | None:
-        match = _last(pattern, text)
+        match = _last(wanted, text)
         scale = 100 if unit == "%" else None
         return _progress(int(match[1]), int(match[2]), unit, scale=scale) if match else None
 
@@ -159,7 +159,8 @@ def sets(text: str) -> Progress | None:
     """Return the progress of OpenCompass: answered sets plus the share of the current set, then
     scored sets.
     """
-    begun = _last(_SET, text)
+    text = text.replace("\r", "\n")
+    begun = _last(_SET, text[: text.rfind("\n") + 1])
     if begun is None:
         return None
     after = text[begun.end() :]
@@ -190,9 +191,9 @@ def _progress(done: float, total: float, unit: str, *, scale: float | None = Non
     return {"done": done, "total": total, "unit": unit}
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+def _last(wanted: Pattern[str], text: str) -> Match[str] | None:
     latest = None
-    for match in pattern.finditer(text):
+    for match in wanted.finditer(text):
         latest = match
     return latest
 

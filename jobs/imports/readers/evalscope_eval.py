@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -16,12 +15,13 @@ from jobs.messages import Message
 from jobs.parsers.answers import kept
 from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import EvalReport, Evaluation
+from jobs.patterns import pattern
 from jobs.readings.evalscope_sets import score_and_size, scores_of
 from jobs.readings.questions import answer
 
 # Metrics of EvalScope that are a share of the questions.
-_SHARE = re.compile(r"(?:mean_?|average_?)?acc(?:uracy)?|pass@1|exact_match", re.I)
-_VERSION = re.compile(rb"^evalscope_version: '?(\d[\w.+-]{0,30})", re.M)
+_SHARE = pattern(r"(?:mean_?|average_?)?acc(?:uracy)?|pass@1|exact_match", ignore_case=True)
+_VERSION = pattern(rb"^evalscope_version: '?(\d[\w.+-]{0,30})", lines=True)
 
 
 class EvalscopeEval(Reader):

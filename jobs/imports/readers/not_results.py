@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from jobs.imports.base import Reader, Reading, Refusal
 from jobs.imports.bundle import Bundle
 from jobs.messages import Message
+from jobs.patterns import pattern
 
 # Texts of a file (all of one entry) -> message. The first match counts.
 _Known = tuple[tuple[tuple[bytes, ...], str], ...]
@@ -52,7 +52,7 @@ _TEXT: _Known = (
     ((b"(APIServer pid=",), "import:server_log"),
     ((b"vLLM API server",), "import:server_log"),
 )
-_SET_RESULT = re.compile(rb'\s*\{\s*"(?:accuracy|error|score)"\s*:')
+_SET_RESULT = pattern(rb'\s*\{\s*"(?:accuracy|error|score)"\s*:')
 
 
 class NotResults(Reader):

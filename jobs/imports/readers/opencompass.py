@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -17,14 +16,16 @@ from jobs.parsers.lines import lines_of
 from jobs.parsers.opencompass import opencompass, opencompass_tables
 from jobs.parsers.opencompass.opencompass import Run
 from jobs.parsers.opencompass.opencompass_tables import HEAD, Means
+from jobs.patterns import pattern
 from jobs.readings.opencompass_sets import answers_of, scores_of, unanswered_of
 
 _CSV, _MARKDOWN = (
     ",".join(HEAD).encode(),
-    re.compile(rb"\|\s*" + rb"\s*\|\s*".join(name.encode() for name in HEAD)),
+    pattern(rb"\|\s*" + rb"\s*\|\s*".join(name.encode() for name in HEAD)),
 )
 _TEXT = b"tabulate format\n"
-_SUMMARY = re.compile(r"summary_(\d{8}_\d{6})\.(?:csv|md|txt)")
+_ERROR = pattern(r"[\w.]*(?:Error|Exception)\b")
+_SUMMARY = pattern(r"summary_(\d{8}_\d{6})\.(?:csv|md|txt)")
 _LONGEST_LINE = 300
 _MOST_NAMES = 10
 
@@ -207,7 +208,7 @@ def _cause(logs: Mapping[str, bytes]) -> str:
     """Return the last error line of the first log: inference before scoring."""
     for name in sorted(logs, key=lambda name: ("/infer/" not in name, name)):
         lines = [line.text.strip() for line in lines_of(logs[name])]
-        errors = [line for line in lines if re.match(r"[\w.]*(?:Error|Exception)\b", line)]
+        errors = [line for line in lines if _ERROR.match(line)]
         if errors:
             return errors[-1][:_LONGEST_LINE]
     return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
@@ -13,6 +12,7 @@ from jobs.imports.readers.vllm_serve import VllmServe, concurrency_of, run_of
 from jobs.messages import Message
 from jobs.parsers.lines import lines_of
 from jobs.parsers.vllm import vllm_bench_serve, vllm_latency, vllm_throughput
+from jobs.patterns import pattern
 
 _BLOCK, _THROUGHPUT, _LATENCY = b"Serving Benchmark Result", b"Throughput: ", b"Avg latency: "
 # Begin of a run, or the benchmark's own files in a traceback.
@@ -20,9 +20,9 @@ _BEGUN = (
     *(b"benchmark_serving.py", b"vllm/benchmarks/", b"Starting initial single prompt test run"),
     b"usage: vllm bench",
 )
-_VERSION = re.compile(rb"LLM engine \(v(\d[\w.+-]{0,30})\)")
-_MODEL = re.compile(r"\bserved_model_name='([^']+)'|\bmodel='([^']+)'")
-_USAGE = re.compile(r": error: |^[\w.]*(?:Error|Exception)\b")
+_VERSION = pattern(rb"LLM engine \(v(\d[\w.+-]{0,30})\)")
+_MODEL = pattern(r"\bserved_model_name='([^']+)'|\bmodel='([^']+)'")
+_USAGE = pattern(r": error: |^[\w.]*(?:Error|Exception)\b")
 _LONGEST_LINE = 300
 
 

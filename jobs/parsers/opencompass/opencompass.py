@@ -7,7 +7,6 @@ task failed. Success needs a number for every set, see :attr:`Run.outcome`.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -24,13 +23,15 @@ from jobs.parsers.opencompass.opencompass_tables import (
     parse_markdown,
     parse_text,
 )
+from jobs.patterns import pattern
 
 Outcome = Literal["whole", "partial", "none"]
-_STAMP = re.compile(r"\d{8}_\d{6}")
+_PART, _NUMBER = pattern(r"(?P<set>.+)_\d+"), pattern(r"_(\d+)$")
+_STAMP = pattern(r"\d{8}_\d{6}")
 _SUMMARIES = ((".csv", parse_csv), (".md", parse_markdown), (".txt", parse_text))
 # The summary rounds to two decimals; halves go either way.
 _ROUNDING = 0.00501
-_NUMPY = re.compile(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
+_NUMPY = pattern(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,7 @@ def _joined(
     """Return predictions by set; several workers write parts ``<set>_0.json``, ``<set>_1.json``."""
     joined: dict[tuple[str, str], tuple[Prediction, ...]] = {}
     for model, name in sorted(parts, key=_natural):
-        part = re.fullmatch(r"(?P<set>.+)_\d+", name)
+        part = _PART.fullmatch(name)
         whole = (model, part["set"] if part else name)
         key = whole if whole in known and (model, name) not in known else (model, name)
         before = joined.get(key, ())
@@ -260,7 +261,7 @@ def _joined(
 
 
 def _natural(key: tuple[str, str]) -> tuple[str, str, int]:
-    number = re.search(r"_(\d+)$", key[1])
+    number = _NUMBER.search(key[1])
     return key[0], key[1][: number.start()] if number else key[1], int(number[1]) if number else -1
 
 
@@ -389,7 +390,7 @@ def _plain(value: Any) -> str:
 def dict_of(text: str) -> dict[str, float]:
     """Return the numbers in ``{'accuracy': np.float64(50.0)}``; empty for other text."""
     try:
-        parsed: Any = ast.literal_eval(_NUMPY.sub(r"\g<number>", text.strip()))
+        parsed: Any = ast.literal_eval(_NUMPY.sub(lambda found: found["number"], text.strip()))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return {}
     if not isinstance(parsed, dict):

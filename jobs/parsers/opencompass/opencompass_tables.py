@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,12 +16,14 @@ from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import ParseError
 from jobs.measured import TableScore
 from jobs.parsers.lines import lines_of
+from jobs.patterns import pattern
 
 HEAD = ("dataset", "version", "metric", "mode")
 _NONE = ("-", "")
-_SECTION = re.compile(r"[-–—]{3,}")  # a summarizer's heading between rows
+_BODY = pattern(r"\^+\n(?P<rows>.*?)\n\$+\n", dot_all=True)
+_SECTION = pattern(r"[-–—]{3,}")  # a summarizer's heading between rows
 # A mean below the sets: "avg", "avg cluewsc", "mmlu, avg of 57".
-_MEAN = re.compile(r"avg(?: .*)?|.*, avg of \d+")
+_MEAN = pattern(r"avg(?: .*)?|.*, avg of \d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def parse_text(path: str, content: bytes) -> tuple[TableScore, ...]:
     """
     text = _text(path, content)
     _, mark, rest = text.partition("csv format\n")
-    body = re.match(r"\^+\n(?P<rows>.*?)\n\$+\n", rest, re.S) if mark else None
+    body = _BODY.match(rest) if mark else None
     if body is None:
         raise ParseError(f"{path} is no summary of OpenCompass, or is cut off: no whole csv format")
     return _scores(path, list(csv.reader(io.StringIO(body["rows"]))))

@@ -11,7 +11,6 @@ The exit code is 0 even if every request failed: use :attr:`Served.outcome`.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from jobs.metrics import METRICS
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
+from jobs.patterns import pattern
 from jobs.units import MS_PER_S
 
 Outcome = Literal["whole", "partial", "none"]
@@ -85,16 +85,16 @@ _ROW_FAMILIES = {
     "client queue time": "client_queue_time",
     "e2el incl. client queue": "e2el_including_client_queue",
 }
-_TITLE = re.compile(r"=+ serving benchmark result =+", re.I)
-_END = re.compile(r"={50,}")
-_ROW = re.compile(r"(?P<name>[^\s:][^:]*): +(?P<value>\S+)")
-_STATISTIC = re.compile(r"(?P<which>mean|median|p[\d.]+) (?P<family>.+) \(ms\)")
+_TITLE = pattern(r"=+ serving benchmark result =+", ignore_case=True)
+_END = pattern(r"={50,}")
+_ROW = pattern(r"(?P<name>[^\s:][^:]*): +(?P<value>\S+)")
+_STATISTIC = pattern(r"(?P<which>mean|median|p[\d.]+) (?P<family>.+) \(ms\)")
 _AT_ONCE = (None, "inf", math.inf)  # request rates without a limit
 _LONGEST_REASON = 200
 _CAUSES = 3
 _ROUNDED = 0.005  # printed with two decimals
-_PROMPTS = re.compile(r"\bnum_prompts=(\d+)\b")
-_LIMIT = re.compile(r"Maximum request concurrency: (\d+|None)")
+_PROMPTS = pattern(r"\bnum_prompts=(\d+)\b")
+_LIMIT = pattern(r"Maximum request concurrency: (\d+|None)")
 
 
 @dataclass(frozen=True, slots=True)

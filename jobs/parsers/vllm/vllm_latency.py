@@ -6,7 +6,6 @@ request without a server.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,12 @@ from jobs.messages import Message
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import json_object, number
 from jobs.parsers.lines import lines_of
+from jobs.patterns import pattern
 
 # A job's log mixes both streams: a figure may follow a progress bar without a line end,
 # "…90%|█████| 9/10 [00:07<00:00, 1.28it/s]Avg latency: 0.783 seconds".
-_MEAN = re.compile(r"Avg latency: (?P<seconds>[\d.e+-]+) seconds")
-_PERCENTILE = re.compile(r"(?P<which>\d+)% percentile latency: (?P<seconds>[\d.e+-]+) seconds")
+_MEAN = pattern(r"Avg latency: (?P<seconds>[\d.e+-]+) seconds")
+_PERCENTILE = pattern(r"(?P<which>\d+)% percentile latency: (?P<seconds>[\d.e+-]+) seconds")
 # Values that both versions print and write, in order.
 _PERCENTILES = ("10", "25", "50", "75", "90", "99")
 

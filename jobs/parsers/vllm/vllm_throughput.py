@@ -6,7 +6,6 @@ are over the whole run.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,13 +14,14 @@ from jobs.messages import Message
 from jobs.parsers.figures import RATES_APART, Figure, take
 from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
+from jobs.patterns import pattern
 
 # A job's log mixes both streams: the line may follow a progress bar without a line end.
-_LINE = re.compile(
+_LINE = pattern(
     r"Throughput: (?P<requests>\d+\.\d+) requests/s, (?P<total>\d+\.\d+) total tokens/s"
     r"(?:, (?P<output>\d+\.\d+) output tokens/s)?"
 )
-_TOTAL = re.compile(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+)")
+_TOTAL = pattern(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+)")
 
 
 @dataclass(frozen=True, slots=True)

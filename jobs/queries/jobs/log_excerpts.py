@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs import logstore
 from jobs.errors import DamagedLog
+from jobs.patterns import pattern
 
 # Error lines; static/js/lib/log_row_view.js highlights the same ones.
 BREAKS = r"(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"
-_BREAKS = re.compile(BREAKS)
-_NOTHING_SAID = re.compile(r"[\W_]*$|[│┃║|]|.*\d+%\|")  # tables and progress bars
+_BREAKS = pattern(BREAKS)
+_NOTHING_SAID = pattern(r"[^\pL\pN]*$|[│┃║|]|.*\d%\|")  # tables and progress bars
 _LOOKED_AT_BYTES = 64 * 1024
 _HEAD = 400  # characters at a line's start that show its type
 _LONGEST = 600
 _BREAKING_LINES = 4
 _LAST_LINES = 3
 # An exception or error message; a logger name before it is ignored.
-_RAISED = re.compile(
-    r"(?<![\w.])(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): \S.*"
+_RAISED = pattern(
+    r"(?:^|[^\w.])((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): \S.*)"
 )
-_SAYS_NO = re.compile(
+_SAYS_NO = pattern(
     r"\b(?:[Ff]atal|[Ee]rror|ERROR|FATAL|CRITICAL):\s*\w|\b(?:ERROR|FATAL|CRITICAL)\b.*\w"
     r"|: (?:No such file or directory|Permission denied|No space left on device|command not found)"
 )
 # Lines that only refer to another line, repeat a subprocess failure, or report recovered errors.
-_TELLS_LESS = re.compile(
+_TELLS_LESS = pattern(
     r"\b(?:[Ss]ee|[Cc]heck) (?:the )?(?:root cause|stack ?trace|traceback|logs?\b|errors?\b)"
     r"|CalledProcessError|ChildFailedError|Traceback \(most"
     r"|\braise [A-Za-z]|\bFile \"[^\"]+\", line \d|[\^~]{3,}$|\b(?:DEBUG|INFO|WARN|WARNING)\b"
@@ -104,7 +104,7 @@ def _headline_of(rows: Sequence[Quote]) -> Quote | None:
             if match is None:
                 continue
             # An exception starts with its name; other lines are returned whole.
-            text = match[0] if tells is _RAISED else row.text
+            text = match[1] if tells is _RAISED else row.text
             return Quote(row.line, text if len(text) <= _HEADLINE else f"{text[:_HEADLINE]}…")
     return None
 
