@@ -110,7 +110,13 @@ def paired_words(paired: Paired, *, is_barred: bool) -> PairedWords:
     changed %= {"gained": paired.only_other, "lost": paired.only_base}
     if is_barred:
         return PairedWords(common, changed, "")
-    if paired.gap.includes_zero:
+    if paired.p is None and paired.gap.includes_zero:
+        verdict = (
+            gettext("Mean scores do not differ significantly (95 %% interval includes 0):") % {}
+        )
+    elif paired.p is None:
+        verdict = gettext("Mean scores differ significantly (95 %% interval excludes 0):") % {}
+    elif paired.gap.includes_zero:
         verdict = gettext("No significant difference (95 %% interval includes 0):") % {}
     else:
         verdict = gettext("Significant difference (95 %% interval excludes 0):") % {}
