@@ -12,8 +12,10 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -53,6 +55,7 @@ def main(argv: Sequence[str]) -> int:
         "--keep-jobs", action="store_true", help="keep jobs and servers running at the end"
     )
     options = parser.parse_args(argv)
+    os.umask(env_module.UMASK)
     try:
         # Settings stored by an earlier start are ignored: only the environment counts.
         env = env_module.load(os.environ)
@@ -77,6 +80,7 @@ def _own(data_dir: Path) -> Iterator[None]:
     """Hold ``DATA_DIR`` for this process alone."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_open(data_dir)
         lock = (data_dir / "run.lock").open("w")
     except OSError as error:
         raise CannotStart(
@@ -91,6 +95,22 @@ def _own(data_dir: Path) -> Iterator[None]:
                 f"A dashboard already runs on DATA_DIR={data_dir}: {_address_of(data_dir)}"
             ) from None
         yield
+
+
+def _refuse_open(data_dir: Path) -> None:
+    """Check that no other account can read what lies in ``DATA_DIR``.
+
+    Its group may enter it, as nginx does by an ACL, while the files in it are closed.
+    """
+    mode = data_dir.stat().st_mode
+    is_entered = mode & stat.S_IXGRP and any(
+        path.is_file() and path.stat().st_mode & env_module.UMASK for path in data_dir.iterdir()
+    )
+    if is_entered or mode & env_module.UMASK & ~stat.S_IXGRP:
+        raise CannotStart(
+            f"DATA_DIR={data_dir} can be read by other accounts (mode {stat.S_IMODE(mode):04o}). "
+            f"Close it, then start again: chmod -R go= {shlex.quote(str(data_dir))}"
+        )
 
 
 def _address_of(data_dir: Path) -> str:
