@@ -304,7 +304,8 @@ class Env:
             "DISK_RESERVE",
             read_limit_bytes,
             "1G",
-            "free space on the disk of `DATA_DIR` that hosts cannot use; below it they wait",
+            "free space on the disk of `DATA_DIR` that hosts, imports and chats cannot use; "
+            "below it hosts wait",
         ),
     ]
     log_level: Annotated[

@@ -25,6 +25,7 @@ from jobs.models import Answer, Baseline, Import, ImportedFile, Result, SignOff
 from jobs.numbers import number_from
 from jobs.queries.results import result_counts
 from jobs.sanitize import sanitize, sanitize_text
+from jobs.services.intake.limits import DiskReserved, check_disk
 from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
 from jobs.services.outcomes.outcomes import keep_points, stored_numbers
 
@@ -202,8 +203,8 @@ def keep(
     ``origin``: None for an upload.
 
     Raises:
-        LaunchError: at the field of ``about``; at ``files`` if the disk is full or
-            broken. Results stored before stay.
+        LaunchError: at the field of ``about``; at ``files`` if the disk is broken, full, or has
+            only its reserve left. Results stored before stay.
     """
     about = checked(about)
     return [_keep(files, reading, about, user, origin) for reading in readings]
@@ -221,6 +222,7 @@ def _keep(
         return Kept(known, is_new=False)
     folder: Path | None = None
     try:
+        check_disk(sum(len(files[path]) for path in reading.files))
         with transaction.atomic():
             row = _row(files, reading, about, user)
             folder = files_folder(row.pk)
@@ -231,17 +233,20 @@ def _keep(
         if known is None:
             raise
         return Kept(known, is_new=False)
-    except OSError as error:
+    except (OSError, DiskReserved) as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         raise not_stored(error) from error
     return Kept(row, is_new=True)
 
 
-def not_stored(error: OSError) -> LaunchError:
-    """Return the error of a disk that is full or broken."""
+def not_stored(error: OSError | DiskReserved) -> LaunchError:
+    """Return the error of a disk that is broken, full, or has only its reserve left."""
     text = _("Not stored: %(reason)s. Free disk space of the dashboard, then try again.")
-    return LaunchError(text % {"reason": error.strerror or type(error).__name__}, "files")
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, DiskReserved):
+        reason = _("the disk has only its reserve left (DISK_RESERVE)")
+    return LaunchError(text % {"reason": reason}, "files")
 
 
 def _row(

@@ -310,7 +310,7 @@ def damage_the_manifest(copy):
 
 
 def forge_a_file(copy):
-    """Change a file and its checksum, as somebody may who can write there."""
+    """Change a file and its checksum, as anyone can who may write there."""
     (copy / "outputs" / "1" / "result.json").write_text("{}")
     sha256 = hashlib.sha256(b"{}").hexdigest()
     forged = {"outputs/1/result.json": {"bytes": 2, "sha256": sha256}}
