@@ -6,12 +6,15 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from dashboard.config.env import UMASK
+
 INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 
 
 def main() -> int:
     """The command's own exit code; nothing is told of Ctrl-C, nor of a reader that has gone."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    os.umask(UMASK)
     try:
         execute_from_command_line(sys.argv)
         sys.stdout.flush()

@@ -130,7 +130,7 @@ def _uses_database(item: pytest.Item, *, is_all: bool) -> bool:
 def own_data_folder(settings: Any, tmp_path: Path) -> None:
     """Logs, outputs and secrets of one test are not those of another, or of a dashboard."""
     settings.DATA_DIR = tmp_path / "data"
-    settings.DATA_DIR.mkdir()
+    settings.DATA_DIR.mkdir(mode=0o700)
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
     caches["process"].clear()
 

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.rooms import BOUNDED, COMMANDS, CONFINED, DJANGO, ROOMS, UNORDERED, docstring, tree, written
+from tests.rooms import (
+    BOUNDED,
+    COMMANDS,
+    CONFINED,
+    DJANGO,
+    ROOMS,
+    UNORDERED,
+    docstring,
+    tree,
+    written,
+)
 
 ROOT = Path(__file__).parent.parent
 

@@ -34,6 +34,7 @@ from jobs.logstore import store
 from jobs.models import Turn
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services.chat import close_turn
+from jobs.services.intake.limits import DiskReserved, check_disk
 
 logger = logging.getLogger(__name__)
 
@@ -294,7 +295,7 @@ async def _write(run: Running) -> None:
         while True:
             if data := run.piece(run.written, KEEP_BYTES):
                 name = key(run.turn_id)
-                run.forget(await asyncio.to_thread(store().append, name, run.written, data))
+                run.forget(await asyncio.to_thread(_append, name, run.written, data))
                 if len(data) < KEEP_BYTES:
                     await run.completed(within_s=KEEP_S)
             elif run.is_complete:
@@ -306,11 +307,16 @@ async def _write(run: Running) -> None:
         run.wake()
 
 
+def _append(name: str, offset: int, data: bytes) -> int:
+    check_disk()
+    return store().append(name, offset, data)
+
+
 async def _written(writer: asyncio.Task[None]) -> dict[str, Any]:
     """Wait until the file is complete; return the error as stats if it is not."""
     try:
         await writer
-    except OSError as error:
+    except (OSError, DiskReserved) as error:
         return {"error_id": "chat:not-kept", "error_detail": str(error)}
     return {}
 

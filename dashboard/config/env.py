@@ -49,6 +49,7 @@ from jobs.redis_addresses import on_network, socket_of
 RUN_FILE = "run.json"
 VALKEY_USERS = "valkey/users.acl"
 STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued job is started
+UMASK = 0o077  # of every process of the dashboard: DATA_DIR is for its own account
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Not remembered for a second terminal: where to look, and what is of use only once.
 NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
@@ -303,7 +304,8 @@ class Env:
             "DISK_RESERVE",
             read_limit_bytes,
             "1G",
-            "free space on the disk of `DATA_DIR` that hosts cannot use; below it they wait",
+            "free space on the disk of `DATA_DIR` that hosts, imports and chats cannot use; "
+            "below it hosts wait",
         ),
     ]
     log_level: Annotated[

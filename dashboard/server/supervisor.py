@@ -12,8 +12,10 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -53,11 +55,12 @@ def main(argv: Sequence[str]) -> int:
         "--keep-jobs", action="store_true", help="keep jobs and servers running at the end"
     )
     options = parser.parse_args(argv)
+    os.umask(env_module.UMASK)
     try:
         # Settings stored by an earlier start are ignored: only the environment counts.
         env = env_module.load(os.environ)
-        with _own(env.data_dir), _listen(env) as listener:
-            return _run(env, listener, keep_jobs=options.keep_jobs)
+        with _own(env.data_dir), _listen(env) as listener, _listen_to_hosts(env) as of_hosts:
+            return _run(env, listener, of_hosts, keep_jobs=options.keep_jobs)
     except (CannotStart, BadVariable, config.ConfigError) as error:
         say(f"\n{error}\n")
         return 2
@@ -77,6 +80,7 @@ def _own(data_dir: Path) -> Iterator[None]:
     """Hold ``DATA_DIR`` for this process alone."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_open(data_dir)
         lock = (data_dir / "run.lock").open("w")
     except OSError as error:
         raise CannotStart(
@@ -93,6 +97,22 @@ def _own(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def _refuse_open(data_dir: Path) -> None:
+    """Check that no other account can read what lies in ``DATA_DIR``.
+
+    Its group may enter it, as nginx does by an ACL, while the files in it are closed.
+    """
+    mode = data_dir.stat().st_mode
+    is_entered = mode & stat.S_IXGRP and any(
+        path.is_file() and path.stat().st_mode & env_module.UMASK for path in data_dir.iterdir()
+    )
+    if is_entered or mode & env_module.UMASK & ~stat.S_IXGRP:
+        raise CannotStart(
+            f"DATA_DIR={data_dir} can be read by other accounts (mode {stat.S_IMODE(mode):04o}). "
+            f"Close it, then start again: chmod -R go= {shlex.quote(str(data_dir))}"
+        )
+
+
 def _address_of(data_dir: Path) -> str:
     """Return the address of the dashboard that owns ``data_dir``."""
     try:
@@ -103,14 +123,9 @@ def _address_of(data_dir: Path) -> str:
 
 def _listen(env: Env) -> socket.socket:
     """The socket that the web server will serve. It outlives the server's own restarts."""
-    family = socket.AF_INET6 if ":" in env.bind else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((env.bind, env.port))
-        listener.listen(2048)
+        return _listening(env.bind, env.port)
     except OSError as error:
-        listener.close()
         if error.errno == errno.EADDRINUSE:
             raise CannotStart(
                 f"Port {env.port} on {env.bind} is in use by another program. "
@@ -119,25 +134,45 @@ def _listen(env: Env) -> socket.socket:
         raise CannotStart(
             f"Cannot listen on BIND={env.bind}, PORT={env.port}: {error.strerror}"
         ) from error
-    return listener
 
 
-def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
-    began = time.monotonic()
-    server = None
-    if not env.redis_url:
-        _try_to_listen(env.valkey_listen)
-        server = valkey.prepare(
-            env.data_dir,
-            _old_valkey_folder(env.data_dir),
-            env.valkey_memory_bytes,
-            env.valkey_listen,
-        )
-    elif env.valkey_listen:
+def _listen_to_hosts(env: Env) -> contextlib.AbstractContextManager[socket.socket | None]:
+    """Return the socket of hosts on their way to the embedded Valkey; None without one."""
+    if env.valkey_listen is None:
+        return contextlib.nullcontext()
+    if env.redis_url:
         raise CannotStart(
             "VALKEY_LISTEN needs the embedded Valkey, but REDIS_URL is set. Hosts use "
             "REDIS_URL: unset VALKEY_LISTEN."
         )
+    try:
+        return _listening(*env.valkey_listen)
+    except OSError as error:
+        address = os.environ["VALKEY_LISTEN"]
+        raise CannotStart(f"Cannot listen on VALKEY_LISTEN={address}: {error.strerror}") from error
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _run(
+    env: Env, listener: socket.socket, of_hosts: socket.socket | None, *, keep_jobs: bool
+) -> int:
+    began = time.monotonic()
+    server = None
+    if not env.redis_url:
+        old_folder = _old_valkey_folder(env.data_dir)
+        server = valkey.prepare(env.data_dir, old_folder, env.valkey_memory_bytes)
     address = (env.public_url or f"http://{_reachable(env)}:{env.port}") + "/"
     _remember(env, address, server)
     try:
@@ -145,7 +180,7 @@ def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
         say(f"\n  Dashboard   {address}   (prepared in {time.monotonic() - began:.1f} s)")
         say("  Ctrl-C stops everything\n")
         code = Supervisor(
-            _children(env, listener, server),
+            [*_valkey(server, of_hosts), *_children(env, listener)],
             say,
             before_stop=None if keep_jobs else lambda: _stop_jobs(env.data_dir),
             hopeless_after=HOPELESS_AFTER,
@@ -157,22 +192,6 @@ def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
     finally:
         if server is not None:
             shutil.rmtree(server.folder, ignore_errors=True)
-
-
-def _try_to_listen(listen: tuple[str, int] | None) -> None:
-    """Say now what Valkey would only write into its log."""
-    if listen is None:
-        return
-    family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(listen)
-        except OSError as error:
-            address = os.environ["VALKEY_LISTEN"]
-            raise CannotStart(
-                f"Cannot listen on VALKEY_LISTEN={address}: {error.strerror}"
-            ) from error
 
 
 def _old_valkey_folder(data_dir: Path) -> str:
@@ -216,7 +235,21 @@ def _prepare(env: Env) -> None:
         raise CannotStart("Preparing the start failed: see the error above.")
 
 
-def _children(env: Env, listener: socket.socket, server: valkey.Valkey | None) -> list[Child]:
+def _valkey(server: valkey.Valkey | None, of_hosts: socket.socket | None) -> list[Child]:
+    """Return the embedded Valkey, and the way of hosts to it."""
+    if server is None:
+        return []
+    children = [Child(f"Valkey (it logs to {server.log})", server.argv())]
+    if of_hosts is not None:
+        gate = [sys.executable, "-m", "dashboard.server.valkey_gate"]
+        argv = [*gate, str(of_hosts.fileno()), str(server.socket)]
+        children.append(
+            Child("the gate to Valkey", argv, cwd=BASE_DIR, pass_fds=(of_hosts.fileno(),))
+        )
+    return children
+
+
+def _children(env: Env, listener: socket.socket) -> list[Child]:
     """In the order of their start; they stop in the reverse order."""
     descriptor = listener.fileno()
     celery = [sys.executable, *worker.AS_ROOT, "-m", "celery", "--quiet", "-A", "dashboard.celery"]
@@ -241,11 +274,6 @@ def _children(env: Env, listener: socket.socket, server: valkey.Valkey | None) -
     ]
     host = worker.children(config.load(file=env.data_dir / "host" / "host.env"))
     return [
-        *(
-            [Child(f"Valkey (it logs to {server.log})", server.argv())]
-            if server is not None
-            else []
-        ),
         *webs,
         Child("the dashboard's worker", own_worker, env=CELERY_ENVIRON, cwd=BASE_DIR),
         Child("the scheduler", beat, env=CELERY_ENVIRON, cwd=BASE_DIR),

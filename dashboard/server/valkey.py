@@ -1,8 +1,9 @@
 """The embedded Valkey: place of its socket, start, memory.
 
-It has a socket that only its own user may open; with ``VALKEY_LISTEN`` it listens on the network as
-well. The dashboard logs in with a password that each start makes anew. Users of hosts come from the
-database, before Valkey starts: :mod:`jobs.services.valkey_users`.
+It has a socket that only its own user may open; other hosts come through
+:mod:`dashboard.server.valkey_gate`. The dashboard logs in with a password that each start makes
+anew. Users of hosts come from the database, before Valkey starts:
+:mod:`jobs.services.valkey_users`.
 """
 
 from __future__ import annotations
@@ -31,14 +32,13 @@ MAX_COMMAND_BYTES = 1_048_576  # Valkey's least; a hint has a few hundred
 class Valkey:
     """One server: ``folder``, private and short, holds its socket; ``data`` what it keeps.
 
-    ``listen`` is its address on the network, None: none; ``password`` is the dashboard's own.
+    ``password`` is the dashboard's own.
     """
 
     folder: Path
     data: Path
     memory_bytes: int
     password: str
-    listen: tuple[str, int] | None = None
 
     @property
     def socket(self) -> Path:
@@ -78,16 +78,13 @@ class Valkey:
             "daemonize": "no",
             "loglevel": "warning",
             "logfile": str(self.log),
+            "port": "0",
         }
-        address, port = self.listen or ("127.0.0.1", 0)
-        options |= {"bind": address, "port": str(port)}
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         return [str(get_binary_path()), *arguments]
 
 
-def prepare(
-    data_dir: Path, old_folder: str, memory_bytes: int, listen: tuple[str, int] | None = None
-) -> Valkey:
+def prepare(data_dir: Path, old_folder: str, memory_bytes: int) -> Valkey:
     """Make the folders and a password. ``old_folder``: what a former start left.
 
     The socket is in ``/tmp``: the path of ``DATA_DIR`` may be too long for a socket, and
@@ -101,7 +98,7 @@ def prepare(
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))  # mode 0700
     data = data_dir / "valkey"
     data.mkdir(exist_ok=True, mode=0o700)
-    server = Valkey(folder, data, memory_bytes, secrets.token_urlsafe(32), listen)
+    server = Valkey(folder, data, memory_bytes, secrets.token_urlsafe(32))
     write_private(server.users, dashboard_line(server.password))
     # Of an earlier version, in which all hosts had one password.
     for name in ("valkey_password", "valkey_host_password"):

@@ -6,6 +6,7 @@ and are served by its successor.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from importlib import import_module
@@ -13,6 +14,7 @@ from importlib import import_module
 import uvicorn
 from django.conf import settings
 
+from dashboard.config.env import UMASK
 from dashboard.server.http_protocol import HeadProtocol
 
 WS_BYTES = 4096  # pages send pings only
@@ -45,6 +47,7 @@ def config() -> uvicorn.Config:
 
 def main(descriptor: int) -> None:
     """Serve on the listening socket with this descriptor until SIGTERM."""
+    os.umask(UMASK)
     settled = config()
     settled.load()
     import_module(settings.ROOT_URLCONF)  # all pages: a broken one ends the start, no request

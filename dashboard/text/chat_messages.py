@@ -36,6 +36,10 @@ CHAT_MESSAGES: dict[str, str | Promise] = {
         "API key %(name)s was not sent: it was removed, or its rules forbid this endpoint or you. "
         "Ask an administrator to check it under Secrets."
     ),
+    "chat:disk": _(
+        "The dashboard's disk has only its reserve left (DISK_RESERVE), so nothing was sent. "
+        "Free disk space of the dashboard, then retry."
+    ),
     "chat:not-kept": _("The dashboard's disk is full: the rest of this answer was not stored."),
     "chat:unreadable": _("The engine's response cannot be parsed. Its raw bytes are kept."),
     "chat:broken": _("The request to the engine failed."),

@@ -57,6 +57,7 @@ from jobs.services.chat import (
     show_attempt,
     start_conversation,
 )
+from jobs.services.intake.limits import DiskReserved, check_disk
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
 MOST_LISTED = 6000
@@ -211,9 +212,12 @@ def _why_not(engine: ChatEngine | None, user: AbstractBaseUser, form: AskForm) -
     if engine is None or (engine.deployment and not engine.is_offered):
         return message("chat:not-ready", {})
     try:
+        check_disk()
         extra_body(_ref(engine), form.cleaned_data["thinking"])
     except LaunchError as error:
         return str(error)
+    except DiskReserved:
+        return message("chat:disk", {})
     if engine.deployment:
         return ""  # its address may come with its next report
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,20 +13,22 @@ from django.utils.timezone import now
 
 from jobs.backup import database, manifest
 from jobs.backup.files import Mirrored, mirror
-from jobs.backup.manifest import FILE, UNFINISHED, BackupError, Manifest
+from jobs.backup.manifest import FILE, KEY, UNFINISHED, BackupError, FileEntry, Manifest
 from jobs.queries.instance import instance_id
 
 # In this order, all after the database.
 FOLDERS = ("secrets", "catalog", "outputs", "imports", "logs")
 HOST_FOLDER = "host"
-# The key that signs sessions and one-time links: docs/decisions.
-LEFT_OUT = frozenset({"secrets/secret_key"})
+# Keys that sign sessions and the backup itself: docs/decisions.
+LEFT_OUT = frozenset({"secrets/secret_key", KEY})
 
 Progress = Callable[[str, Mirrored], None]
 
 
-def create(target: Path, *, with_host: bool, progress: Progress) -> Manifest:
+def create(target: Path, key: str, *, with_host: bool, progress: Progress) -> Manifest:
     """Copy database and files into ``target``; only what changed, if it has an earlier backup.
+
+    ``key`` signs the manifest.
 
     Order: the database first, then the files. A byte of a log or output is on disk before a row
     names it, and is never changed afterwards. Each row of the earlier copy of the database
@@ -41,26 +43,25 @@ def create(target: Path, *, with_host: bool, progress: Progress) -> Manifest:
         OSError: a disk is full or broken.
     """
     data_dir = Path(settings.DATA_DIR)
-    with _claimed(target, data_dir) as before:
+    with _claimed(target, data_dir, key) as known:
         made = Manifest(made_at=now(), instance=str(instance_id()), data_dir=str(data_dir))
         made.database, contents = database.copy(target)
         made.rows, made.migrations = contents.rows, contents.migrations
         for folder in (*FOLDERS, *([HOST_FOLDER] if with_host else [])):
-            known = before.files if before else {}
             is_scratch = folder == HOST_FOLDER
             copied = mirror(data_dir, target, folder, known, LEFT_OUT, is_scratch=is_scratch)
             made.files |= copied.files
             made.links |= copied.links
             progress(folder, copied)
         os.sync()  # a manifest never describes bytes that a power cut can still take
-        manifest.write(made, target / FILE)
+        manifest.write(made, target, key)
         (target / UNFINISHED).unlink(missing_ok=True)
         return made
 
 
 @contextmanager
-def _claimed(target: Path, data_dir: Path) -> Iterator[Manifest | None]:
-    """Hold ``target`` for one backup; yield the manifest of the backup before, if there was one.
+def _claimed(target: Path, data_dir: Path, key: str) -> Iterator[Mapping[str, FileEntry]]:
+    """Hold ``target`` for one backup; yield entries of the backup before, if this key signed it.
 
     Raises:
         BackupError: the folder has other content, another dashboard's backup, or is in use.
@@ -78,24 +79,24 @@ def _claimed(target: Path, data_dir: Path) -> Iterator[Manifest | None]:
             raise BackupError(
                 f"Another backup writes into {target}. Wait until it has ended."
             ) from None
-        yield _begin(target)
+        yield _begin(target, key)
     finally:
         os.close(lock)
 
 
-def _begin(target: Path) -> Manifest | None:
+def _begin(target: Path, key: str) -> Mapping[str, FileEntry]:
     if not (target / FILE).exists() and not (target / UNFINISHED).exists():
         if any(target.iterdir()):
             raise BackupError(f"{target} is not empty and no backup. Choose a new or empty folder.")
         (target / UNFINISHED).touch(mode=0o600)
-        return None
-    before = None
+        return {}
+    before, is_signed = None, False
     with suppress(FileNotFoundError):
-        before = manifest.read(target / FILE)
+        before, is_signed = manifest.read(target / FILE, key)
     if before is None and (target / UNFINISHED).stat().st_size:
-        before = manifest.read(target / UNFINISHED)
+        before, is_signed = manifest.read(target / UNFINISHED, key)
     if before is not None and before.instance != str(instance_id()):
         raise BackupError(f"{target} has a backup of another dashboard. Choose another folder.")
     if (target / FILE).exists():
         (target / FILE).replace(target / UNFINISHED)
-    return before
+    return before.files if before is not None and is_signed else {}

@@ -6,7 +6,6 @@ read transaction, so writers go on. PostgreSQL is copied by its own program ``pg
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -23,6 +22,7 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from jobs.backup.files import copy_checked, entry_of, open_regular
 from jobs.backup.manifest import BackupError, DatabaseEntry, Engine
 
 FILES: Mapping[Engine, str] = {"sqlite": "db.sqlite3", "postgresql": "database.dump"}
@@ -56,15 +56,9 @@ def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
     _make_private(draft)
     contents = _copy_sqlite(draft) if engine() == "sqlite" else _dump_postgresql(draft)
     draft.replace(path)
-    size, sha256 = size_and_sha256(path)
-    return DatabaseEntry(engine=engine(), file=path.name, bytes=size, sha256=sha256), contents
-
-
-def size_and_sha256(path: Path) -> tuple[int, str]:
-    """Return the size of a file, bytes, and its SHA-256 in hex."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return os.fstat(file.fileno()).st_size, digest
+    with open_regular(path) as fd:
+        entry = entry_of(fd, os.fstat(fd))
+    return DatabaseEntry(engine=engine(), file=path.name, **entry.model_dump()), contents
 
 
 def refuse_unless_empty() -> None:
@@ -88,8 +82,8 @@ def refuse_unless_empty() -> None:
             )
 
 
-def fill(file: Path) -> Contents:
-    """Make the database of the settings, which is empty, from a copy; return what it has now.
+def fill(source: Path, entry: DatabaseEntry) -> Contents:
+    """Make the database of the settings, which is empty, from a backup; return what it has now.
 
     Raises:
         BackupError: it cannot be made.
@@ -97,14 +91,11 @@ def fill(file: Path) -> Contents:
     if engine() == "sqlite":
         path = Path(connection.settings_dict["NAME"])
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f"{path.name}.restoring")
-        _make_private(draft)
-        shutil.copyfile(file, draft)
-        draft.replace(path)
+        copy_checked(source / entry.file, path, entry)
         with closing(_sqlite(path)) as opened:
             return _contents_of_sqlite(opened)
     options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
-    _run("pg_restore", *options, f"--dbname={_conninfo()}", str(file))
+    _run("pg_restore", *options, f"--dbname={_conninfo()}", str(source / entry.file))
     with _postgresql() as server:
         return _contents_of_postgresql(server)
 

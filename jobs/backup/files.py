@@ -7,18 +7,20 @@ would hide the packed log that took its place.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from jobs.backup.manifest import BackupError, FileEntry
 from jobs.logstore.files import BESIDE
 
-SMALL_BYTES = 16 * 1024 * 1024  # up to here a file has a checksum in the manifest
 CHUNK_BYTES = 1024 * 1024
 MOST_PASSES = 20
 # A draft takes its place under another name, or is written again.
@@ -137,8 +139,8 @@ def _copy(
                 result.copied_bytes += result.files[name].bytes
             elif entry is not None and entry.changed_ns == status.st_mtime_ns:
                 result.files[name] = entry
-            else:
-                result.files[name] = entry_of(target)
+            else:  # of the file, not of its copy, which others may have changed
+                result.files[name] = entry_of(file.fileno(), status)
 
 
 def _is_same(target: Path, status: os.stat_result, entry: FileEntry | None) -> bool:
@@ -159,30 +161,32 @@ def _is_same(target: Path, status: os.stat_result, entry: FileEntry | None) -> b
 
 
 def copy_file(fd: int, target: Path, status: os.stat_result) -> FileEntry:
-    """Copy the first ``status.st_size`` bytes of a file, with its mode and times.
+    """Copy the first ``status.st_size`` bytes of a file, with its times and its owner's rights.
 
     A log that grows meanwhile is later than its copy, and is copied again the next time.
     """
     draft = target.with_name(f".{target.name}{DRAFT_OF_COPY}")
-    digest, size = hashlib.sha256(), 0
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(draft, flags, 0o600), "wb") as copy:
-        while size < status.st_size:
-            data = os.pread(fd, min(CHUNK_BYTES, status.st_size - size), size)
-            if not data:
-                break
-            copy.write(data)
-            if status.st_size <= SMALL_BYTES:
-                digest.update(data)
-            size += len(data)
+        entry = entry_of(fd, status, copy)
         copy.flush()
-        os.fchmod(copy.fileno(), stat.S_IMODE(status.st_mode))
+        os.fchmod(copy.fileno(), status.st_mode & stat.S_IRWXU)
         os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
     draft.replace(target)
-    sha256 = digest.hexdigest() if status.st_size <= SMALL_BYTES else ""
-    return FileEntry(bytes=size, sha256=sha256, changed_ns=status.st_mtime_ns)
+    return entry
+
+
+def copy_checked(source: Path, target: Path, wanted: FileEntry) -> None:
+    """Copy a file of a backup.
+
+    Raises:
+        BackupError: its bytes are not those of the manifest.
+    """
+    with open_regular(source) as fd:
+        if copy_file(fd, target, os.fstat(fd)).sha256 != wanted.sha256:
+            raise BackupError(f"{source} changed during the restore. Restore again.")
 
 
 def make_link(target: Path, named: str) -> None:
@@ -223,11 +227,24 @@ def _remove_others(target: Path, folder: str, names: set[str]) -> int:
     return removed
 
 
-def entry_of(path: Path) -> FileEntry:
-    """Return size and time of a file, and its checksum if it is small."""
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        entry = FileEntry(bytes=status.st_size, changed_ns=status.st_mtime_ns)
-        if status.st_size <= SMALL_BYTES:
-            entry.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return entry
+@contextmanager
+def open_regular(path: Path) -> Iterator[int]:
+    """Open a regular file for reading. A link, a pipe or a folder is an ``OSError``."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def entry_of(fd: int, status: os.stat_result, copy: BinaryIO | None = None) -> FileEntry:
+    """Return the entry of the first ``status.st_size`` bytes; ``copy`` gets these bytes."""
+    digest, size = hashlib.sha256(), 0
+    while data := os.pread(fd, min(CHUNK_BYTES, status.st_size - size), size):
+        digest.update(data)
+        if copy is not None:
+            copy.write(data)
+        size += len(data)
+    return FileEntry(bytes=size, sha256=digest.hexdigest(), changed_ns=status.st_mtime_ns)

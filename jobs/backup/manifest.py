@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
+from collections import Counter
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -12,10 +15,13 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from jobs.errors import JobsError
 
-FORMAT = 1
+FORMAT = 2  # 1: neither a signature nor checksums of large files
 FILE = "manifest.json"
 # The manifest of the backup before, while the next one is written or after it was killed.
 UNFINISHED = "unfinished.json"
+# HMAC of the manifest's bytes. Its key stays in ``DATA_DIR``: see docs/decisions.
+SIGNATURE = "manifest.hmac"
+KEY = "secrets/backup_key"
 
 Engine = Literal["sqlite", "postgresql"]
 
@@ -27,7 +33,7 @@ class BackupError(JobsError):
 
 
 class FileEntry(BaseModel):
-    """A copied file. ``sha256`` is empty for a large file, whose size alone is checked.
+    """A copied file. ``sha256`` is empty only in format 1.
 
     ``changed_ns``: time of its last change in ``DATA_DIR``, nanoseconds since the epoch.
     """
@@ -68,39 +74,63 @@ class Manifest(BaseModel):
         return own + sum(entry.bytes for entry in self.files.values())
 
 
-def write(manifest: Manifest, path: Path) -> None:
-    """Write the manifest as a private file, whole or not at all."""
+def write(manifest: Manifest, folder: Path, key: str) -> None:
+    """Write the manifest and its signature."""
+    raw = manifest.model_dump_json(indent=1).encode()
+    write_private(folder / SIGNATURE, _signature(raw, key).encode())
+    write_private(folder / FILE, raw)
+
+
+def write_private(path: Path, raw: bytes) -> None:
+    """Write a file of mode 0600 to the disk, whole or not at all."""
     draft = path.with_name(f"{path.name}.part")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(manifest.model_dump_json(indent=1))
+    draft.unlink(missing_ok=True)  # what lies there may be a link
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(raw)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
 
 
-def read(path: Path) -> Manifest:
-    """Read a manifest.
+def read(path: Path, key: str) -> tuple[Manifest, bool]:
+    """Return a manifest, and True if the key signed it.
 
     Raises:
         BackupError: it is unreadable, or a newer version of the dashboard wrote it.
         FileNotFoundError: there is none.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    raw = path.read_bytes()
     try:
-        raw = json.loads(text)
-        version = raw["format"] if isinstance(raw, dict) else None
+        content = json.loads(raw)
+        version = content["format"] if isinstance(content, dict) else None
         if isinstance(version, int) and version > FORMAT:
             raise BackupError(
                 f"{path} has format {version}, and this version reads formats up to {FORMAT}. "
                 "Install the version that made the backup, or a newer one, then restore."
             )
-        manifest = Manifest.model_validate(raw)
+        manifest = Manifest.model_validate(content)
     except (ValueError, KeyError, RecursionError, ValidationError) as error:
         raise BackupError(
             f"{path} is damaged: {str(error).splitlines()[0]}. Restore from another backup."
         ) from error
-    for name in (*manifest.files, *manifest.links):
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+    named = Counter([*manifest.files, *manifest.links])
+    for name in named:
+        if not _has_own_place(name, named):
             raise BackupError(f"{path} is damaged: it names {name!r}. Restore from another backup.")
-    return manifest
+    try:
+        signature = path.with_name(SIGNATURE).read_text(errors="replace")
+    except FileNotFoundError:
+        signature = ""
+    return manifest, hmac.compare_digest(signature.encode(), _signature(raw, key).encode())
+
+
+def _has_own_place(name: str, named: Counter[str]) -> bool:
+    """Return True for a plain path in the folder, named once, below no other file or link."""
+    path = PurePosixPath(name)
+    is_plain = "/".join(path.parts) == name != "" and ".." not in path.parts and "\0" not in name
+    return is_plain and named[name] == 1 and not any(str(one) in named for one in path.parents)
+
+
+def _signature(raw: bytes, key: str) -> str:
+    return hmac.new(key.encode(), raw, hashlib.sha256).hexdigest()

@@ -11,16 +11,17 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs.backup import database, manifest
-from jobs.backup.files import copy_file, entry_of, make_link
-from jobs.backup.manifest import FILE, UNFINISHED, BackupError, FileEntry, Manifest
+from jobs.backup.files import copy_checked, entry_of, open_regular
+from jobs.backup.manifest import FILE, KEY, UNFINISHED, BackupError, Manifest
 
 MARK = "restoring"  # is in DATA_DIR until all is there: a start would make an empty database
 SHOWN = 5
 
 
-def restore(source: Path, *, progress: Callable[[str], None]) -> Manifest:
+def restore(source: Path, key: str | None, *, progress: Callable[[str], None]) -> Manifest:
     """Check the backup in ``source``, then copy it into ``DATA_DIR`` and the database.
 
+    ``key`` signed the backup, and signs later ones. None: whoever wrote the manifest is trusted.
     Everything is checked before the first byte is written. After an error nothing is left behind,
     except in a PostgreSQL database whose rows differ from the manifest's.
 
@@ -28,7 +29,7 @@ def restore(source: Path, *, progress: Callable[[str], None]) -> Manifest:
         BackupError: the backup is damaged or unsuitable, or something is in its place.
         OSError: a disk is full or broken.
     """
-    made = _read(source)
+    made = _read(source, key)
     data_dir = Path(settings.DATA_DIR)
     _refuse_unless_empty(data_dir)
     database.refuse_unless_empty()
@@ -44,7 +45,10 @@ def restore(source: Path, *, progress: Callable[[str], None]) -> Manifest:
     progress(f"Copying into {data_dir}")
     with _all_or_nothing(data_dir):
         _copy_files(source, data_dir, made)
-        contents = database.fill(source / _database(made).file)
+        if key is not None:
+            (data_dir / KEY).parent.mkdir(exist_ok=True, mode=0o700)
+            manifest.write_private(data_dir / KEY, key.encode())
+        contents = database.fill(source, _database(made))
         if contents.rows != made.rows:
             tables = sorted(
                 name
@@ -58,9 +62,9 @@ def restore(source: Path, *, progress: Callable[[str], None]) -> Manifest:
     return made
 
 
-def _read(source: Path) -> Manifest:
+def _read(source: Path, key: str | None) -> Manifest:
     try:
-        made = manifest.read(source / FILE)
+        made, is_signed = manifest.read(source / FILE, key or "")
     except (FileNotFoundError, NotADirectoryError):
         if (source / UNFINISHED).exists():
             raise BackupError(
@@ -70,6 +74,16 @@ def _read(source: Path) -> Manifest:
         raise BackupError(
             f"{source} is no backup: {FILE} is missing. Name the folder that manage.py backup made."
         ) from None
+    if made.format < manifest.FORMAT:
+        raise BackupError(
+            f"An earlier version made the backup in {source}, without checksums of large files. "
+            "Restore with that version, then upgrade."
+        )
+    if key is not None and not is_signed:
+        raise BackupError(
+            f"{source / FILE} is not what a backup with this key wrote, nothing was restored. "
+            "Name the key of that dashboard, or restore from another backup."
+        )
     engine = _database(made).engine
     if engine != database.engine():
         name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[engine]
@@ -114,20 +128,17 @@ def _refuse_unless_empty(data_dir: Path) -> None:
 def _damaged(source: Path, made: Manifest) -> Iterator[str]:
     """Yield a line for each file that is not as the manifest says."""
     own = _database(made)
-    for name, wanted in {own.file: FileEntry(bytes=own.bytes), **made.files}.items():
+    for name, wanted in {**made.files, own.file: own}.items():
         try:
-            there = entry_of(source / name)
+            with open_regular(source / name) as fd:
+                there = entry_of(fd, os.fstat(fd))
         except OSError as error:
             yield f"{name}: {error.strerror}"
             continue
         if there.bytes != wanted.bytes:
             yield f"{name}: {there.bytes} bytes instead of {wanted.bytes}"
-        elif wanted.sha256 and there.sha256 != wanted.sha256:
+        elif there.sha256 != wanted.sha256:
             yield f"{name}: its SHA-256 is {there.sha256[:12]}… instead of {wanted.sha256[:12]}…"
-    if (source / own.file).is_file() and database.size_and_sha256(source / own.file)[1] != (
-        own.sha256
-    ):
-        yield f"{own.file}: its SHA-256 differs"
 
 
 @contextmanager
@@ -149,13 +160,11 @@ def _all_or_nothing(data_dir: Path) -> Iterator[None]:
 
 
 def _copy_files(source: Path, data_dir: Path, made: Manifest) -> None:
-    for name in made.files:
+    for name, wanted in made.files.items():
         place = data_dir / name
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (source / name).open("rb", buffering=0) as file:
-            copy_file(file.fileno(), place, os.fstat(file.fileno()))
-    # Last: no file is ever written through a link.
+        copy_checked(source / name, place, wanted)
     for name, named in made.links.items():
         place = data_dir / name
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make_link(place, named)
+        place.symlink_to(named)  # fails if anything is there

@@ -18,6 +18,7 @@ from typing import Any
 from django.conf import settings
 
 from jobs.services.imports import About, Origin, not_stored
+from jobs.services.intake.limits import DiskReserved, check_disk
 
 KEPT_S = 24 * 3600
 MOST = 5  # drafts of one person
@@ -41,12 +42,13 @@ def save(
     """Store a draft and return its id; older drafts go.
 
     Raises:
-        LaunchError: at ``files``: the disk is full or broken.
+        LaunchError: at ``files``: the disk is broken, full, or has only its reserve left.
     """
     _clean(user_id)
     number = uuid.uuid4().hex
     folder = _root() / number
     try:
+        check_disk(sum(map(len, files.values())))
         folder.mkdir(parents=True, mode=0o750)
         for index, content in enumerate(files.values()):
             (folder / str(index)).write_bytes(content)
@@ -57,7 +59,7 @@ def save(
             "origin": asdict(origin) if origin else None,
         }
         (folder / _ABOUT).write_text(json.dumps(known), encoding="utf-8")
-    except OSError as error:
+    except (OSError, DiskReserved) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise not_stored(error) from error
     return number

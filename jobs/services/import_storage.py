@@ -28,6 +28,7 @@ from jobs.services.imports import (
     model_of,
     not_stored,
 )
+from jobs.services.intake.limits import DiskReserved, check_disk
 from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
 from jobs.services.outcomes.outcomes import keep_points, stored_numbers
 
@@ -62,8 +63,8 @@ def keep(
     ``origin``: None for an upload.
 
     Raises:
-        LaunchError: at the field of ``about``; at ``files`` if the disk is full or
-            broken. Results stored before stay.
+        LaunchError: at the field of ``about``; at ``files`` if the disk is broken, full, or has
+            only its reserve left. Results stored before stay.
     """
     about = checked(about)
     return [_keep(files, reading, about, user, origin) for reading in readings]
@@ -81,6 +82,7 @@ def _keep(
         return Kept(known, is_new=False)
     folder: Path | None = None
     try:
+        check_disk(sum(len(files[path]) for path in reading.files))
         with transaction.atomic():
             row = _row(files, reading, about, user)
             folder = files_folder(row.pk)
@@ -91,7 +93,7 @@ def _keep(
         if known is None:
             raise
         return Kept(known, is_new=False)
-    except OSError as error:
+    except (OSError, DiskReserved) as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         raise not_stored(error) from error

@@ -20,6 +20,7 @@ from jobs.models import Baseline, Import, ImportedFile, Result, SignOff
 from jobs.numbers import number_from
 from jobs.queries.results import result_counts
 from jobs.services import devices
+from jobs.services.intake.limits import DiskReserved
 from jobs.services.outcomes import identity
 
 LONGEST = 100
@@ -203,7 +204,10 @@ def file_path(file: ImportedFile) -> Path:
     return files_folder(file.imported_id) / str(file.index)
 
 
-def not_stored(error: OSError) -> LaunchError:
-    """Return the error of a disk that is full or broken."""
+def not_stored(error: OSError | DiskReserved) -> LaunchError:
+    """Return the error of a disk that is broken, full, or has only its reserve left."""
     text = _("Not stored: %(reason)s. Free disk space of the dashboard, then try again.")
-    return LaunchError(text % {"reason": error.strerror or type(error).__name__}, "files")
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, DiskReserved):
+        reason = _("the disk has only its reserve left (DISK_RESERVE)")
+    return LaunchError(text % {"reason": reason}, "files")

@@ -17,7 +17,7 @@ from tests.stack import ROOT, Stack, clean_environment, running
 @contextmanager
 def dashboard(folder: Path, **environ: str) -> Iterator[Stack]:
     """A stack that is ready, as ``make run`` starts it. Its host may run the bench's tools."""
-    (folder / "data").mkdir(parents=True, exist_ok=True)
+    (folder / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
     permitted = {"AGENT_ALLOWED_PATHS": f"default:{ROOT / 'tests' / 'bench'}"}
     with running(folder / "data", environ=permitted | environ) as stack:
         yield stack

@@ -65,7 +65,7 @@ class World(Api):
         self._host: subprocess.Popen[bytes] | None = None
         self._teller: subprocess.Popen[str] | None = None
         data = folder / "data"
-        data.mkdir()
+        data.mkdir(mode=0o700)
         port = free_port()
         own = {**self._clock_environment(self.clock), "DISK_RESERVE": "1M"}  # of small disks
         self.stack = Stack(data, port, own, ("--keep-jobs",))
@@ -268,7 +268,7 @@ class World(Api):
     # -- inner -----------------------------------------------------------------------------------
 
     def _mount(self, folder: Path) -> None:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0755", "none", str(folder)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0700", "none", str(folder)]
         subprocess.run(command, check=True)
         self.mounts.append(folder)
 

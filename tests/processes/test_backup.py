@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from jobs.backup import KEY
 from tests.api import Api, until
 from tests.cluster import _host as separate_host
 from tests.dashboard.lib.logged_in import LoggedIn
@@ -60,8 +61,10 @@ def lost(tmp_path):
 def restore(stack, copy):
     """Lose the folder of a stopped dashboard; fill it from the backup."""
     before = rows(stack.data_dir / "db.sqlite3")
+    key = stack.data_dir / KEY
+    key.rename(copy.with_name("key"))
     shutil.rmtree(stack.data_dir)
-    stack.manage("restore", str(copy))
+    stack.manage("restore", str(copy), "--key", str(copy.with_name("key")))
     assert rows(stack.data_dir / "db.sqlite3") == before
 
 

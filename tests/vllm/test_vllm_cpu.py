@@ -46,7 +46,7 @@ print(json.dumps(points.get({number}, [])))
 def vllm() -> Iterator[Api]:
     """The API of a dashboard of its own."""
     folder = Path(os.environ.get("VLLM_TEST_DIR") or ROOT / "data" / "test-vllm")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with running(folder.absolute()) as stack:
         yield Api(stack)
 

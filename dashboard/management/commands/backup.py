@@ -6,8 +6,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError
 
+from dashboard.config.env import kept_secret
 from dashboard.management.base import DashboardCommand
 from dashboard.text import formatting
 from jobs import backup
@@ -31,7 +33,10 @@ class Command(DashboardCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         target: Path = options["target"].absolute()
         try:
-            made = backup.create(target, with_host=options["with_host"], progress=self._progress)
+            key = kept_secret(settings.DATA_DIR, Path(backup.KEY).name)
+            made = backup.create(
+                target, key, with_host=options["with_host"], progress=self._progress
+            )
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
@@ -41,7 +46,9 @@ class Command(DashboardCommand):
             ) from error
         self.stdout.write(
             f"{target}: {sum(made.rows.values())} rows, {len(made.files)} files, "
-            f"{_size(made.bytes)}. Keep it private: it has the secrets."
+            f"{_size(made.bytes)}. Keep it private: it has the secrets.\n"
+            f"A restore needs {settings.DATA_DIR / backup.KEY}, which is not in it: "
+            "store a copy in another place."
         )
 
     def _progress(self, folder: str, copied: Mirrored) -> None:

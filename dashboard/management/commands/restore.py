@@ -18,11 +18,25 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", type=Path, help="folder of the backup")
+        proof = parser.add_mutually_exclusive_group(required=True)
+        proof.add_argument(
+            "--key",
+            type=Path,
+            help="file of the key that signed the backup, such as data.old/secrets/backup_key",
+        )
+        proof.add_argument(
+            "--unsigned",
+            action="store_true",
+            help="restore without a key: whoever could write into the backup is trusted",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         source: Path = options["source"].absolute()
         try:
-            made = backup.restore(source, progress=self.stdout.write)
+            key = (
+                None if options["unsigned"] else options["key"].read_text(errors="replace").strip()
+            )
+            made = backup.restore(source, key, progress=self.stdout.write)
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
         except OSError as error:

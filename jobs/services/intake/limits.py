@@ -1,4 +1,4 @@
-"""Bounds of what hosts may store on the dashboard: a job, a host, the disk."""
+"""Bounds of what is stored on the dashboard: by a job, by a host, on the disk."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class LimitReached(JobsError):
 
 
 class DiskReserved(JobsError):
-    """The dashboard's disk has only its reserve left; the host is to send it later."""
+    """The dashboard's disk has only its reserve left; a host is to send it later."""
 
     id = "intake:disk"
 
 
-def check_disk() -> None:
-    """Raise :class:`DiskReserved` if the disk has less free than ``DISK_RESERVE``."""
+def check_disk(wanted: int = 0) -> None:
+    """Raise :class:`DiskReserved` if ``wanted`` bytes would leave less than ``DISK_RESERVE``."""
     free = _fresh("free", lambda: shutil.disk_usage(settings.DATA_DIR).free, _DISK_FRESH_S)
-    if free < settings.DISK_RESERVE_BYTES:
+    if free - wanted < settings.DISK_RESERVE_BYTES:
         raise DiskReserved(f"{free} bytes are free, DISK_RESERVE is {settings.DISK_RESERVE_BYTES}")
 
 

@@ -102,6 +102,17 @@ def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch
     assert "No space left" in turn.error
 
 
+def test_an_answer_uses_nothing_of_the_disk_reserve(client, settings):
+    async def scenario(engine, turn):
+        settings.DISK_RESERVE_BYTES = 10**18
+        await answer_with(engine, turn, client, delta(content="Four"), END)
+        assert store().size(turn_files.key(turn.pk)) == 0
+
+    turn = run(scenario)
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:not-kept")
+
+
 def test_an_abandoned_turn_is_stopped_with_its_text(client):
     async def scenario(engine, turn):
         store().append(turn_files.key(turn.pk), 0, delta(content="half"))

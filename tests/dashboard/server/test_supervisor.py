@@ -1,5 +1,6 @@
 """``make run``: the whole stack in real processes."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import process
-from tests.api import until
+from tests.api import Api, until
 from tests.stack import CHILDREN, ROOT, Stack, clean_environment, free_port, running
 from tests.waiting import PATIENCE_S
 
@@ -146,6 +147,52 @@ def test_what_only_the_dashboard_may_read_is_private(long_stack):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for path in ("run.json", "host/host.env", "secrets/secret_key", "secrets/this_computer_key"):
         assert stat.S_IMODE((folder / path).stat().st_mode) == 0o600, path
+
+
+def test_other_accounts_may_read_no_file_of_it(long_stack):
+    api = Api(long_stack)
+    number = api.launch("prepare", what="environment")
+    until(lambda: api.job(number)["log_bytes"], "there is a log")
+    api.ask(f"jobs/{number}/cancel", {})
+
+    modes = {}
+    for path in long_stack.data_dir.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            modes[path.relative_to(long_stack.data_dir)] = path.lstat().st_mode
+    made = {path: mode for path, mode in modes.items() if not stat.S_ISLNK(mode)}
+    assert {"db.sqlite3", "valkey.log", f"{number}.log"} <= {path.name for path in made}
+    own = ("host", "staticfiles")  # what pip and Django copy keeps its rights
+    shared = [path for path, mode in made.items() if mode & 0o077 and path.parts[0] not in own]
+    assert shared == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [(0o755, ""), (0o750, ""), (0o701, ""), (0o710, "db.sqlite3")]
+)
+def test_a_data_folder_that_others_may_read_is_refused_with_the_command(tmp_path, mode, name):
+    folder = tmp_path / "with a space"
+    folder.mkdir()
+    if name:
+        (folder / name).touch(mode=0o644)
+        (folder / name).chmod(0o644)
+    folder.chmod(mode)
+
+    elsewhere = {"BIND": "192.0.2.1", "PUBLIC_URL": "http://x"}  # ends the start in any case
+    error = refused(DATA_DIR=str(folder), **elsewhere)
+
+    assert f"can be read by other accounts (mode {mode:04o})" in error
+    assert [path.name for path in folder.iterdir()] == ([name] if name else [])
+    subprocess.run(["sh", "-c", error.rpartition("again: ")[2]], check=True)
+    assert refused(DATA_DIR=str(folder), **elsewhere).startswith("Cannot listen on BIND")
+
+
+def test_a_group_may_enter_a_data_folder_of_closed_files(tmp_path):
+    (tmp_path / "db.sqlite3").touch(mode=0o600)
+    tmp_path.chmod(0o710)
+
+    error = refused(DATA_DIR=str(tmp_path), BIND="192.0.2.1", PUBLIC_URL="http://x")
+
+    assert error.startswith("Cannot listen on BIND=192.0.2.1")
 
 
 def test_a_second_terminal_finds_database_redis_and_address(long_stack):

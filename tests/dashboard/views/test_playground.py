@@ -263,6 +263,19 @@ def test_a_question_sent_without_script_opens_its_conversation(client, lin):
     assert chat.turns.get().state == "streaming"
 
 
+def test_a_question_is_refused_before_anything_is_written_to_the_disk_reserve(
+    client, lin, settings
+):
+    deployment = make_deployment()
+    settings.DISK_RESERVE_BYTES = 10**18
+
+    response = ask(client, deployment=deployment.pk)
+
+    assert response.status_code == 422
+    assert "only its reserve left (DISK_RESERVE)" in response.json()["error"]
+    assert not Conversation.objects.exists()
+
+
 def test_a_question_refused_without_script_stays_in_its_field(client, lin):
     deployment = make_deployment()
     fields = {"deployment": deployment.pk, "prompt": "Why <b>blue</b>?", "temperature": "9"}

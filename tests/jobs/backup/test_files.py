@@ -6,7 +6,7 @@ import os
 import pytest
 
 from jobs.backup import files
-from jobs.backup.files import SMALL_BYTES, mirror
+from jobs.backup.files import mirror
 from jobs.backup.manifest import BackupError, FileEntry
 
 
@@ -38,7 +38,7 @@ def names(folder):
     )
 
 
-def test_a_copy_has_content_mode_and_time_of_the_file(source, target):
+def test_a_copy_has_content_and_time_of_the_file_and_no_rights_of_others(source, target):
     path = put(source, "1.log", "one\n")
     path.chmod(0o640)
     os.utime(path, ns=(1, 1_700_000_000_123_456_789))
@@ -48,7 +48,7 @@ def test_a_copy_has_content_mode_and_time_of_the_file(source, target):
     copy = target / "logs" / "job" / "1.log"
     assert copy.read_text() == "one\n"
     assert (copy.stat().st_mode & 0o777, copy.stat().st_mtime_ns) == (
-        0o640,
+        0o600,
         1_700_000_000_123_456_789,
     )
     sha256 = hashlib.sha256(b"one\n").hexdigest()
@@ -240,11 +240,24 @@ def test_a_folder_takes_the_place_of_a_file_and_a_file_that_of_a_folder(source, 
     assert names(target) == ["logs/a/file", "logs/b"]
 
 
-def test_a_large_file_has_a_size_and_no_checksum(source, target):
+def test_a_large_file_has_a_checksum(source, target):
     path = put(source, "1.log", "")
-    os.truncate(path, SMALL_BYTES + 1)
+    os.truncate(path, 17 * 1024 * 1024)
 
-    assert copied(source, target).files["logs/job/1.log"].sha256 == ""
+    wanted = hashlib.sha256(bytes(17 * 1024 * 1024)).hexdigest()
+    assert copied(source, target).files["logs/job/1.log"].sha256 == wanted
+
+
+def test_a_checksum_is_of_the_file_and_not_of_a_copy_that_was_changed(source, target):
+    path = put(source, "1.log", "one\n")
+    copied(source, target)
+    copy = target / "logs" / "job" / "1.log"
+    copy.write_text("1ne\n")
+    os.utime(copy, ns=(0, path.stat().st_mtime_ns))
+
+    result = copied(source, target)
+
+    assert result.files["logs/job/1.log"].sha256 == hashlib.sha256(b"one\n").hexdigest()
 
 
 def test_pipes_are_no_content(source, target):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 
 import pytest
 import redis
 
 from dashboard.config.host_env import host_file
+from dashboard.server.valkey_gate import MOST_OF_ADDRESS
 from jobs import agent_tasks
 from jobs.host.agent.worker import children
 from jobs.host.base import config
@@ -27,17 +29,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """A Valkey that listens, and a client of the dashboard."""
+    """A Valkey, a client of the dashboard, and the address for hosts."""
     folder, listen = tmp_path_factory.mktemp("valkey"), ("127.0.0.1", free_port())
     with running_valkey(folder, listen) as (valkey, _process, client):
-        yield valkey, client
+        yield valkey, client, listen
 
 
 @pytest.fixture
 def valkey(running, use):
     """The Valkey, without users of hosts and without keys."""
-    valkey, client = running
-    use(valkey)
+    valkey, client, listen = running
+    use(valkey, listen)
     client.flushall()
     valkey_users.sync()
     client.acl_log_reset()
@@ -48,9 +50,9 @@ def valkey(running, use):
 def use(settings):
     """Make a Valkey the dashboard's own."""
 
-    def use(valkey):
+    def use(valkey, listen):
         settings.REDIS_URL, settings.VALKEY_USERS_FILE = valkey.url, valkey.users
-        settings.HOST_REDIS_URL = on_network(*valkey.listen, "host-{host}:{password}")
+        settings.HOST_REDIS_URL = on_network(*listen, "host-{host}:{password}")
 
     return use
 
@@ -148,7 +150,7 @@ def test_commands_queued_in_a_transaction_are_refused_too(client):
 @pytest.mark.parametrize("login", ["", ":wrong@", "host@", "host:x@", "host-va16-01@", "default:x@",
                                    "host-va16-01:wrong@", "host-va16-02:wrong@"])  # fmt: skip
 def test_a_wrong_login_and_none_are_refused(client, running, login):
-    address, port = running[0].listen
+    address, port = running[2]
 
     with pytest.raises((redis.AuthenticationError, redis.ResponseError)):
         redis.Redis.from_url(f"redis://{login}{address}:{port}/0").ping()
@@ -251,8 +253,9 @@ def test_only_hashes_are_stored(valkey, running):
 
 
 def test_after_a_restart_the_users_are_the_same(tmp_path, use):
-    with running_valkey(tmp_path, ("127.0.0.1", free_port())) as (valkey, process, dashboard):
-        use(valkey)
+    listen = ("127.0.0.1", free_port())
+    with running_valkey(tmp_path, listen) as (valkey, process, dashboard):
+        use(valkey, listen)
         _host, url = add("va16-01")
         revoked, revoked_url = add("va16-02")
         hosts.revoke_key(revoked.pk)
@@ -277,7 +280,7 @@ def answers(client):
 
 
 def test_a_change_while_valkey_was_away_arrives_with_the_next_round(valkey, running, settings):
-    server, _client = running
+    server, _client, _listen = running
     host, url = add("va16-01")
     settings.REDIS_URL = server.url.replace("valkey.sock", "valkey.log")
 
@@ -392,3 +395,46 @@ def test_a_longer_argument_than_any_command_closes_the_connection(valkey):
 
     assert b"invalid bulk length" in connection._sock.recv(1000)
     assert connection._sock.recv(1000) == b""
+
+
+# Connections.
+
+
+def test_one_address_leaves_connections_to_the_dashboard_and_to_others(running):
+    valkey, _client, (address, port) = running
+    held = []
+    try:
+        while (one := entered(address, port)) is not None:
+            held.append(one)
+
+        assert 0 < len(held) <= MOST_OF_ADDRESS
+        assert redis.Redis.from_url(valkey.url).ping()
+        held.append(entered(address, port, source="127.0.0.2"))
+        assert held[-1] is not None
+    finally:
+        for one in held:
+            one.close()
+    until(lambda: entered(address, port), "the places are free")
+
+
+def entered(address, port, source="127.0.0.1"):
+    """A connection that Valkey answers; None if it was closed instead."""
+    one = socket.create_connection((address, port), source_address=(source, 0))
+    with contextlib.suppress(ConnectionError):
+        one.sendall(b"PING\r\n")
+        if one.recv(100).startswith(b"-NOAUTH"):
+            return one
+    one.close()
+    return None
+
+
+def test_a_worker_comes_back_when_the_connection_breaks(valkey, tmp_path, monkeypatch):
+    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
+    _host, url = add("va16-01")
+    with worker(url, tmp_path):
+        until(lambda: users(valkey) == {"default", "host-va16-01"}, "the worker is connected")
+        valkey.execute_command("CLIENT", "KILL", "USER", "host-va16-01")
+
+        agent_tasks.send_check("va16-01", 1)
+
+        until((tmp_path / "wakeup").exists, "the worker did its task")

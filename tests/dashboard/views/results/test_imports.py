@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 
 import pytest
+from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -14,6 +16,7 @@ from django.test import Client
 from dashboard.api.auth import hashed
 from dashboard.presenters.imports import declared_rows
 from jobs.models import ApiToken, AuditEntry, Baseline, Import, Result, ResultPoint, SignOff
+from jobs.services.intake import limits
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
@@ -106,6 +109,42 @@ def test_errors_stand_at_their_field(client, ann):
         assert answer.status_code == 422
         assert text in answer.content.decode()
         assert "form-error" in answer.content.decode()
+
+
+def test_an_upload_uses_nothing_of_the_disk_reserve(client, ann, settings):
+    settings.DISK_RESERVE_BYTES = 10**18
+
+    answer = upload(client, SERVE)
+
+    assert answer.status_code == 422
+    assert "only its reserve left (DISK_RESERVE)" in answer.context["errors"]["files"]
+    assert not (settings.DATA_DIR / "import-drafts").exists()
+
+
+def test_a_draft_waits_for_room_beside_the_disk_reserve(client, ann, settings):
+    answer = upload(client, SERVE)
+    settings.DISK_RESERVE_BYTES = 10**18
+
+    page = client.post(answer.url, {"do": "import"}, follow=True)
+
+    assert "only its reserve left (DISK_RESERVE)" in page.content.decode()
+    assert not Import.objects.exists()
+    assert not (settings.DATA_DIR / "imports").exists()
+    settings.DISK_RESERVE_BYTES = 0
+    client.post(answer.url, {"do": "import"})
+    assert Import.objects.exists()
+
+
+def test_the_size_of_an_upload_counts_before_the_disk_reserve(client, ann, settings, monkeypatch):
+    size = (DATA / SERVE).stat().st_size
+    settings.DISK_RESERVE_BYTES = 1000
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(limits.shutil, "disk_usage", lambda _: usage._replace(free=999 + size))
+
+    assert upload(client, SERVE).status_code == 422
+    caches["process"].clear()
+    monkeypatch.setattr(limits.shutil, "disk_usage", lambda _: usage._replace(free=1000 + size))
+    assert upload(client, SERVE).status_code == 302
 
 
 def test_a_second_import_names_the_first(client, ann):
