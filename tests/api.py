@@ -49,6 +49,17 @@ class Api:
                     raise
             time.sleep(0.2)
 
+    def upload(self, path: str, content: bytes) -> tuple[int, dict[str, Any]]:
+        """Send a file; return status and body, also of a refusal."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        headers["Content-Type"] = "application/octet-stream"
+        request = urllib.request.Request(f"{self.stack.url}/api/v1/{path}", content, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
     def ask(self, path: str, body: Any = None) -> dict[str, Any]:
         """Return the body of ``raw`` as JSON."""
         reply: dict[str, Any] = json.loads(self.raw(path, body))

@@ -78,6 +78,21 @@ def kill_child(name: str) -> Fault:
     return fault
 
 
+@contextlib.contextmanager
+def kill_readers(scene: Scene) -> Iterator[None]:
+    """``kill -9`` the readers of the dashboard twice; a verdict is tried three times."""
+    rounds = iter(range(2))
+
+    def kill() -> None:
+        readers = process.descendants(scene.world.stack.children()["web"])
+        if readers and next(rounds, None) is not None:
+            for pid in readers:
+                process.send(pid, signal.SIGKILL)
+
+    with _again_and_again(kill):
+        yield
+
+
 def kill_on_host(name: str) -> Fault:
     """``kill -9`` the host's agent or worker; its supervisor brings it back."""
 
