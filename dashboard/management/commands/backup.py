@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from dashboard.management.base import DashboardCommand
+from dashboard.security import audit_log
 from dashboard.text import formatting
 from jobs import backup
 from jobs.backup.files import Mirrored
@@ -30,6 +31,7 @@ class Command(DashboardCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         target: Path = options["target"].absolute()
+        audit_log.record(None, "data.export", f"backup {target}")
         try:
             made = backup.create(target, with_host=options["with_host"], progress=self._progress)
         except backup.BackupError as error:
