@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
@@ -76,21 +77,52 @@ def private_pages(get_response: Callable[[HttpRequest], Answer]) -> Callable[...
 
 @sync_and_async_middleware
 def audit_origin(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
-    """Record the address of the request with what it changes."""
+    """Record the address of the request with what it changes; record downloads and refusals."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
             with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
                 response: HttpResponseBase = await get_response(request)
+                if _is_evidence(request, response):
+                    await sync_to_async(_record_answer)(request, response)
                 return response
 
         return answer_async
 
     def answer(request: HttpRequest) -> Answer:
         with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
-            return get_response(request)
+            response = cast(HttpResponseBase, get_response(request))
+            if _is_evidence(request, response):
+                _record_answer(request, response)
+            return response
 
     return answer
+
+
+def _is_evidence(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Return True for a download, a missing permission, and an unknown key or token."""
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        return request.headers.get("Authorization", "").lower().startswith("bearer ")
+    if response.status_code == HTTPStatus.FORBIDDEN:
+        return not _is_for_hosts(request)  # a host's own protocol has it, too
+    is_file = response.get("Content-Disposition", "").startswith("attachment")
+    return is_file and response.status_code < HTTPStatus.BAD_REQUEST and request.method != "HEAD"
+
+
+def _is_for_hosts(request: HttpRequest) -> bool:
+    return request.resolver_match is not None and hasattr(request.resolver_match.func, "for_hosts")
+
+
+def _record_answer(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Record an answer that :func:`_is_evidence`."""
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        did = "host" if _is_for_hosts(request) else "token"
+        audit_log.record_often(None, "access.refused", request.path, did=did, key="unknown")
+    elif response.status_code == HTTPStatus.FORBIDDEN:
+        audit_log.record_often(request.user, "access.refused", f"{request.method} {request.path}")
+    else:
+        query = request.META["QUERY_STRING"][:200]
+        audit_log.record_often(request.user, "data.export", request.path, query=query)
 
 
 def _zone(name: str) -> ZoneInfo | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from dashboard.config import audit_export
 from dashboard.config import env as env_module
 from dashboard.config.env import BadVariable
 from dashboard.config.readers import BASE_DIR
@@ -124,13 +126,13 @@ AUTHENTICATION_BACKENDS = ["dashboard.security.accounts.Accounts"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 10}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
 # A cookie belongs to a host, whatever the port: two dashboards on one machine must not share one.
@@ -208,15 +210,20 @@ CONFINED_MODULES = [
     "dashboard.presenters.job.probe_tasks",
 ]
 
+_audit_handlers = audit_export.handlers(ENV.audit_export)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        **_audit_handlers,
+    },
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         # Responses such as 404 and 409 are no faults of ours; hosts get 409 by protocol.
         "django.request": {"level": "ERROR"},
+        audit_export.LOGGER: {"handlers": [*_audit_handlers], "level": "INFO", "propagate": False},
     },
 }

@@ -26,7 +26,8 @@ class Api:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._token = stack.manage("create_token", "admin").stdout.decode().strip()
+        made = stack.manage("create_token", "admin", "--scope", "admin")
+        self._token = made.stdout.decode().strip()
 
     def raw(self, path: str, body: Any = None) -> bytes:
         """The bytes behind ``/api/v1/<path>``; a POST with ``body`` as JSON where there is one.

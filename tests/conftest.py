@@ -132,7 +132,8 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path / "data"
     settings.DATA_DIR.mkdir(mode=0o700)
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
-    caches["process"].clear()
+    for name in ("default", "process"):
+        caches[name].clear()
 
 
 @pytest.fixture(autouse=True)

@@ -461,7 +461,7 @@ class LogSteps(Answer):
 
 
 class AuditEntryAnswer(Answer):
-    """A change: who did what to which object, when and from where."""
+    """Who did what to which object, when and from where."""
 
     id: int
     at: Time
@@ -471,6 +471,7 @@ class AuditEntryAnswer(Answer):
     subject: str = Field(description="such as job 17")
     detail: dict[str, Any]
     origin: str = Field(description="address, manage.py for a command, or empty if unknown")
+    digest: str = Field(description="SHA-256 of the entry and of the digest before it")
 
 
 class AuditEntries(Answer):

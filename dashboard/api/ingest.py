@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
+from dashboard.security import audit_log
 from dashboard.text.messages import message
 from jobs import dispatch
 from jobs.confined import Busy
@@ -110,6 +111,7 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
         if job.state == Job.State.STARTING:
             lifecycle.finish_job(job.pk, Job.State.FAILED, message=refused.message)
             return _not_given(refused.message, state=Job.State.FAILED)
+    _record_hand_over(host, given, job=job.pk)
     deployment = Deployment.objects.filter(job=job).first()
     return host_answer(
         job=job.pk,
@@ -146,6 +148,7 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
     except secrets.Refused as refused:
         deployments.fail_run(deployment, refused.message)
         return _not_given(refused.message, state=Deployment.State.FAILED, run=claim.run)
+    _record_hand_over(host, given, deployment=deployment.pk, run=deployment.run)
     return host_answer(
         deployment=deployment.pk,
         token=str(deployment.claim_token),
@@ -154,6 +157,20 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         values=deployment.job.values,
         secrets=given,
     )
+
+
+def _record_hand_over(host: Host, given: Mapping[str, str], **claimed: int) -> None:
+    """Record which secrets the host gets for what. A repeated claim gets them again."""
+    if given:
+        audit_log.record_often(
+            None,
+            "secret.hand_over",
+            f"host {host.name}",
+            actor=f"host {host.name}",
+            key=str(claimed),
+            secrets=sorted(given),
+            **claimed,
+        )
 
 
 def _not_given(reason: Message, **state: Any) -> HttpResponseBase:

@@ -39,6 +39,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from dashboard.chat import turn_files, turns
 from dashboard.chat.calls import Call, NotCallable, call_of
 from dashboard.consumers.session_guard import Listener, TooManyError, session_guard
+from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
 from jobs.logstore import store
@@ -97,7 +98,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         turns.start(turn_id, asked.call, turn.request, expected=asked.expected)
     try:
         listener = session_guard().enter(
-            request.session, request.user, "conversation.view", turn.conversation
+            request.session, request.user, "conversation.change", turn.conversation
         )
     except TooManyError:
         return await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
@@ -161,7 +162,11 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTP
         .filter(pk=turn_id)
         .first()
     )
-    if turn is None or not allowed(user, "conversation.view", turn.conversation):
+    if turn is None:
+        return HTTPStatus.NOT_FOUND
+    if not allowed(user, "conversation.change", turn.conversation):
+        with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
+            audit_log.record_often(user, "access.refused", f"{request.method} {request.path}")
         return HTTPStatus.NOT_FOUND
     engine = engine_of(turn)
     expected = engine is not None and engine.thinks

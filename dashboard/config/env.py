@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from dashboard.config.networks import Network, read_networks
 from dashboard.config.readers import (
     HOST_LOGIN,
+    read_audit_export,
     read_database_url,
     read_duration_s,
     read_folder,
@@ -184,7 +185,7 @@ class Env:
             "ADMIN_PASSWORD",
             read_text,
             "",
-            "password of the first administrator; default: random, printed once",
+            "first administrator's password, from 10 characters; default: random, printed once",
         ),
     ]
     wheels_dir: Annotated[
@@ -306,6 +307,15 @@ class Env:
             "1G",
             "free space on the disk of `DATA_DIR` that hosts, imports and chats cannot use; "
             "below it hosts wait",
+        ),
+    ]
+    audit_export: Annotated[
+        Path | str | tuple[str, int] | None,
+        Variable(
+            "AUDIT_EXPORT",
+            read_audit_export,
+            "",
+            "second place of the audit log: a file, `syslog`, or `syslog:10.0.0.5:514` (UDP)",
         ),
     ]
     log_level: Annotated[

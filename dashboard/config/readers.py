@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from dashboard.config.audit_export import LOCAL_SYSLOG
 from jobs.redis_addresses import is_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -189,6 +190,15 @@ def read_listen(raw: str) -> tuple[str, int] | None:
     if address is None or not port or raw not in (f"{address}:{port}", f"[{address}]:{port}"):
         raise ValueError('an IP address and a port, such as "10.0.0.5:6380" or "[fd00::5]:6380"')
     return str(address), port
+
+
+def read_audit_export(raw: str) -> Path | str | tuple[str, int] | None:
+    """Return a file, the socket of the local syslog, or address and port of another; or nothing."""
+    if raw == "syslog":
+        return LOCAL_SYSLOG
+    if raw.startswith("syslog:"):
+        return read_listen(raw.removeprefix("syslog:") or ":")
+    return read_optional_file(raw)
 
 
 def read_database_url(raw: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -16,6 +15,7 @@ from dashboard.text.labels import host_word
 from jobs.catalog import MODELS
 from jobs.models import AuditEntry, Deployment, Host, Job, Result
 from jobs.numbers import number_from, result_pk
+from jobs.queries.audit import plain
 
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
 
@@ -112,6 +112,8 @@ class _Found:
         if kind == "user" and number is not None:
             known = self.people.get(number)
             return Subject(known or gettext("Account #%(n)s") % {"n": number}, reverse("people"))
+        if kind == "user":
+            return Subject(gettext("Unknown name"))
         if kind == "result" and (pk := result_pk(name)) is not None:
             href = reverse("result-detail", args=[pk]) if pk in self.results else ""
             return Subject(gettext("Result %(name)s") % {"name": name}, href)
@@ -148,17 +150,7 @@ class _Found:
 
 def as_dict(row: Row) -> dict[str, Any]:
     """Return an entry for the API and the export as JSON lines."""
-    entry = row.entry
-    return {
-        "id": entry.pk,
-        "at": entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "person": entry.user.get_username() if entry.user else None,
-        "action": entry.action,
-        "label": row.label,
-        "subject": entry.subject,
-        "detail": entry.detail if isinstance(entry.detail, dict) else {},
-        "origin": entry.origin,
-    }
+    return {**plain(row.entry), "label": row.label}
 
 
 def csv_line(row: Row) -> list[str]:

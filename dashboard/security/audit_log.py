@@ -1,18 +1,29 @@
-"""The record of what people changed, and from where."""
+"""The record of what people changed, took away and were refused, and from where."""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
+from time import time
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
 
+from dashboard.config.audit_export import LOGGER
+from dashboard.security.counters import add_one, hashed, network, on_cache
 from jobs.models import AuditEntry
+from jobs.queries.audit import plain
 
 COMMAND = "manage.py"  # origin of what no request did
+WINDOW_S = 3600
+MOST_AN_HOUR = 1000  # entries by :func:`record_often` of one person, one host, or all strangers
 _origin: ContextVar[str] = ContextVar("origin", default=COMMAND)
+_export = logging.getLogger(LOGGER)
 
 
 @contextmanager
@@ -33,13 +44,54 @@ def current_origin() -> str:
 def record(
     user: AbstractBaseUser | AnonymousUser | None, action: str, subject: str, **detail: Any
 ) -> None:
-    """Add that ``user`` did ``action`` (a name of ``permissions.ACTIONS``) to ``subject`` ("job
-    17").
+    """Add that ``user`` did ``action`` to ``subject`` ("job 17").
 
-    ``detail`` must be JSON. The action and each name of ``detail`` have a label in
-    :mod:`dashboard.text.audit_labels`. Without a user it was a command on the server.
+    ``detail`` must be JSON without fractions. The action and each name of ``detail`` have a label
+    in :mod:`dashboard.text.audit_labels`. Without a user it was a command on the server, a host or
+    a stranger.
     """
     user_id = user.pk if user is not None and user.is_authenticated else None
-    AuditEntry.objects.create(
-        user_id=user_id, action=action, subject=subject, detail=detail, origin=_origin.get()
+    entry = AuditEntry.objects.create(
+        user_id=user_id, action=action, subject=subject[:100], detail=detail, origin=_origin.get()
     )
+    if _export.handlers:
+        transaction.on_commit(partial(_write, entry))
+
+
+def record_often(
+    user: AbstractBaseUser | AnonymousUser | None,
+    action: str,
+    subject: str,
+    *,
+    actor: str = "strangers",
+    key: str = "",
+    **detail: Any,
+) -> None:
+    """Record what a program can repeat: the 1st, 10th, 100th … time within an hour.
+
+    The same ``key`` (default: subject) from the same person and address is one thing. Its later
+    entries have their number as ``count``. Above ``MOST_AN_HOUR`` things of a person, or of
+    ``actor`` without a person, only the 10,000th, 100,000th … is recorded.
+    """
+    who = f"user {user.pk}" if user is not None and user.is_authenticated else actor
+    thing = (action, str(detail.get("did", "")), who, key or subject, network(_origin.get()))
+    count = _count("\n".join(thing))
+    if not _is_power_of_ten(count):
+        return
+    total = _count(who)
+    if total > MOST_AN_HOUR and not _is_power_of_ten(total):
+        return
+    record(user, action, subject, **detail, **({"count": count} if count > 1 else {}))
+
+
+def _count(name: str) -> int:
+    key = f"audit:{int(time()) // WINDOW_S}:{hashed(name)}"
+    return on_cache(lambda cache: add_one(cache, key, keep_s=WINDOW_S))
+
+
+def _is_power_of_ten(count: int) -> bool:
+    return str(count).strip("0") == "1"
+
+
+def _write(entry: AuditEntry) -> None:
+    _export.info("%s", json.dumps(plain(entry)))

@@ -1,35 +1,30 @@
 """Slow down who guesses passwords: the wait after each further failed login grows.
 
-Tries are counted for a name from one address, and for a name from all addresses together. Nobody
-keeps another person out for long: the waits have short limits, a try that is refused prolongs
-nothing, a browser in which this person logged in before has a count of its own, and an address from
-which they did is not delayed by tries elsewhere.
+Tries are counted for a name from one address, for a name from all addresses together, and for all
+names from one address. Nobody keeps another person out for long: the waits have short limits, a try
+that is refused prolongs nothing, a browser in which this person logged in before has a count of its
+own, and an address from which they did is not delayed by tries elsewhere.
 
 Each try counts before the password is looked at, so that many at once get no further than many in a
-row. Counts are in Redis, for all web processes together; while Redis is away, in the process.
+row.
 """
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 import logging
 import math
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import time
-from typing import TypeVar
 
 from django.core import signing
-from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
-from redis.exceptions import RedisError
+
+from dashboard.security.counters import add_one, hashed, network, on_cache
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 KEEP_S = 3600  # tries are forgotten so long after the last one
 WINDOW_S = 15 * 60
@@ -57,6 +52,8 @@ OF_A_NAME_AT_AN_ADDRESS = Limit(5, 300)
 # 60 guesses an hour, from however many addresses.
 OF_A_NAME = Limit(10, 60)
 OF_A_BROWSER = Limit(10, 60)
+# Guesses of one password for many names. An office behind one address has room for its mistakes.
+OF_AN_ADDRESS = Limit(20, 60)
 
 
 def seconds_to_wait(name: str, address: str, browser: str = "") -> int:
@@ -64,12 +61,12 @@ def seconds_to_wait(name: str, address: str, browser: str = "") -> int:
 
     ``browser``: the cookie of :func:`browser_of`, "" without one.
     """
-    return _on_cache(lambda cache: _count(cache, name, address, browser))
+    return on_cache(lambda cache: _count(cache, name, address, browser))
 
 
 def forget(name: str, address: str, browser: str = "") -> None:
     """The try was right: what came before it under this name was a person's mistake."""
-    _on_cache(lambda cache: _forget(cache, name, address, browser))
+    on_cache(lambda cache: _forget(cache, name, address, browser))
 
 
 def browser_of(name: str, browser: str = "") -> str:
@@ -77,7 +74,7 @@ def browser_of(name: str, browser: str = "") -> str:
 
     ``browser``: the cookie that it had.
     """
-    return signing.dumps([_hashed(_folded(name)), _number(name, browser) or _new()], salt=_SALT)
+    return signing.dumps([hashed(_folded(name)), _number(name, browser) or _new()], salt=_SALT)
 
 
 def seconds_until_next_token(address: str) -> int:
@@ -86,25 +83,17 @@ def seconds_until_next_token(address: str) -> int:
     A token is too long to be guessed: this quiets a script that goes on with one that was revoked.
     """
     span, passed = divmod(int(time()), WINDOW_S)
-    key = f"token:{_hashed(_network(address))}:{span}"
-    count = _on_cache(lambda cache: _add_one(cache, key, keep_s=2 * WINDOW_S))
+    key = f"token:{hashed(network(address))}:{span}"
+    count = on_cache(lambda cache: add_one(cache, key, keep_s=2 * WINDOW_S))
     if count == TOKENS_OF_AN_ADDRESS + 1:
         logger.warning("too many unknown tokens from %s", address)
     return WINDOW_S - passed if count > TOKENS_OF_AN_ADDRESS else 0
 
 
-def _on_cache(do: Callable[[BaseCache], T]) -> T:
-    try:
-        return do(caches["default"])
-    except RedisError as error:
-        logger.warning("failed logins are counted in this process alone: %s", error)
-        return do(caches["without_redis"])
-
-
 def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
     taken: list[str] = []
     for key, limit in _counted(cache, name, address, browser):
-        tries = _add_one(cache, key, keep_s=KEEP_S)
+        tries = add_one(cache, key, keep_s=KEEP_S)
         taken.append(key)
         wait_s = limit.wait_s(tries)
         # Only one of those that come at once gets past this.
@@ -124,7 +113,7 @@ def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
     keys = [key for key, _limit in _counted(cache, name, address, browser)]
     mistakes = cache.get(keys[0], 0)
     cache.delete_many([keys[0], *(f"{key}:wait" for key in keys)])
-    cache.set(f"{_key(_folded(name), 'address', _network(address))}:known", True, ADDRESS_AGE_S)
+    cache.set(f"{_key(_folded(name), 'address', network(address))}:known", True, ADDRESS_AGE_S)
     for key in keys[1:]:
         _take_away(cache, key, mistakes)
 
@@ -132,7 +121,7 @@ def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
 def _counted(cache: BaseCache, name: str, address: str, browser: str) -> list[tuple[str, Limit]]:
     """Return the keys that count: at an address of this person, tries elsewhere do not."""
     keys = list(_keys(name, address, browser))
-    return keys[:1] if cache.get(f"{keys[0][0]}:known") else keys
+    return [keys[0], *keys[2:]] if cache.get(f"{keys[0][0]}:known") else keys
 
 
 def _keys(name: str, address: str, browser: str) -> Iterator[tuple[str, Limit]]:
@@ -141,12 +130,13 @@ def _keys(name: str, address: str, browser: str) -> Iterator[tuple[str, Limit]]:
     if number := _number(name, browser):
         yield _key(folded, "browser", number), OF_A_BROWSER
         return
-    yield _key(folded, "address", _network(address)), OF_A_NAME_AT_AN_ADDRESS
+    yield _key(folded, "address", network(address)), OF_A_NAME_AT_AN_ADDRESS
     yield _key(folded, "anywhere", ""), OF_A_NAME
+    yield _key("", "all names", network(address)), OF_AN_ADDRESS
 
 
 def _key(name: str, place: str, value: str) -> str:
-    return f"login:{_hashed(chr(10).join((name, place, value)))}"
+    return f"login:{hashed(chr(10).join((name, place, value)))}"
 
 
 def _number(name: str, browser: str) -> str:
@@ -155,18 +145,11 @@ def _number(name: str, browser: str) -> str:
         whose, number = signing.loads(browser, salt=_SALT, max_age=BROWSER_AGE_S)
     except (signing.BadSignature, ValueError, TypeError):
         return ""
-    return str(number) if whose == _hashed(_folded(name)) else ""
+    return str(number) if whose == hashed(_folded(name)) else ""
 
 
 def _new() -> str:
     return secrets.token_urlsafe(12)
-
-
-def _add_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
-    cache.add(key, 0, timeout=keep_s)
-    count: int = cache.incr(key)
-    cache.touch(key, keep_s)
-    return count
 
 
 def _take_away(cache: BaseCache, key: str, count: int) -> None:
@@ -179,18 +162,3 @@ def _take_away(cache: BaseCache, key: str, count: int) -> None:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
-
-
-def _hashed(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
-
-
-def _network(address: str) -> str:
-    """The address; of IPv6 the network, since each customer has 2**64 addresses."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -27,6 +27,7 @@ class Need(Enum):
 
     ANYONE = "anyone"  # strangers too
     VIEWER = "viewer"  # everyone who is logged in
+    SELF = "self"  # who made the object, and nobody else
     OWN = "own"  # who made the object, viewers too; admins
     MEMBER = "member"
     OWNER = "owner"  # the member who made the object; admins
@@ -88,7 +89,8 @@ ACTIONS: dict[str, Need] = {
     "result.remove": Need.OWNER,  # an import, with its result
     "playground.use": Need.VIEWER,
     "conversation.view": Need.OWN,
-    "conversation.delete": Need.OWN,
+    "conversation.change": Need.SELF,  # ask, stop, choose an attempt, rename
+    "conversation.delete": Need.SELF,
     "account.view": Need.VIEWER,
     "token.create": Need.VIEWER,  # scopes: dashboard.api.tokens.scopes_of
     "token.delete": Need.OWN,
@@ -150,6 +152,8 @@ def role_allows(user: AbstractBaseUser, action: str, obj: Any = None) -> bool:
 
 def _may(role: Account.Role, user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> bool:
     need = ACTIONS[action]
+    if need is Need.SELF:
+        return obj is None or _owner(obj) == user.pk
     if role is Account.Role.ADMIN:
         return True
     if need is Need.ADMIN or (need in _OF_MEMBERS and role is Account.Role.VIEWER):

@@ -21,7 +21,7 @@ from django.views.i18n import JavaScriptCatalog, set_language
 
 from dashboard.consumers.session_guard import check_soon
 from dashboard.security import login_throttle
-from dashboard.security.audit_log import record
+from dashboard.security.audit_log import record, record_often
 from dashboard.security.permissions import requires
 from jobs.services.accounts import revoke_tokens
 
@@ -50,6 +50,7 @@ class Login(LoginView):
         cookie = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "")
         who = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", ""), cookie
         if wait_s := login_throttle.seconds_to_wait(*who):
+            record_often(None, "account.refused", _account(who[0]), did="delayed", key="delayed")
             # Without its data: the password is not even looked at.
             form = self.authentication_form(request, initial={"username": who[0]})
             context = self.get_context_data(form=form, wait_s=wait_s)
@@ -76,6 +77,18 @@ class Login(LoginView):
         record(self.request.user, "account.login", f"user {self.request.user.pk}")
         self.request.session.set_expiry(STAY_S if form.cleaned_data["stay"] else 0)
         return answer
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """Record the failed try; then show the page again."""
+        name = self.request.POST.get("username", "")
+        record_often(None, "account.refused", _account(name), key=name)
+        return super().form_invalid(form)
+
+
+def _account(name: str) -> str:
+    """Return the account as the subject of an entry. An unknown name may be a password."""
+    number = User.objects.filter(username=name).values_list("pk", flat=True).first()
+    return f"user {number or 'unknown'}"
 
 
 class Logout(LogoutView):

@@ -22,7 +22,8 @@ from dashboard.chat.calls import NotCallable, call_of
 from dashboard.chat.turn_files import is_running
 from dashboard.presenters.endpoints import state_of
 from dashboard.security.audit_log import record
-from dashboard.security.permissions import check, requires
+from dashboard.security.chats import read
+from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
 from dashboard.templatetags.playground import MOST_TOKENS
 from dashboard.text.labels import disambiguate
@@ -97,9 +98,9 @@ def index(request: HttpRequest) -> HttpResponse:
 @requires("playground.use")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """One conversation. The page continues to stream an unfinished answer."""
-    chats = Conversation.objects.select_related("deployment", "endpoint")
+    chats = Conversation.objects.select_related("deployment", "endpoint", "user")
     chat = get_object_or_404(chats, pk=conversation_id)
-    check(request.user, "conversation.view", chat)
+    read(request.user, chat)
     return _page(request, chat)
 
 
@@ -143,23 +144,24 @@ def _refused(request: HttpRequest, chat: Conversation | None, problem: str) -> H
 @requires("playground.use")
 def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
     """Current state of a turn, for the page that streamed it."""
-    return _fragment(request, _turn_of(request, turn_id), alone=True)
+    asked = _turn_of(turn_id)
+    read(request.user, asked.conversation)
+    return _fragment(request, asked, alone=True)
 
 
 @require_POST
 @requires("playground.use")
 def show(request: HttpRequest, turn_id: int) -> HttpResponse:
     """Show this attempt of its question from now on. Answers with the attempt."""
-    asked = _turn_of(request, turn_id)
+    asked = _turn_of(turn_id)
+    check(request.user, "conversation.change", asked.conversation)
     show_attempt(asked)
     return _fragment(request, asked)
 
 
-def _turn_of(request: HttpRequest, turn_id: int) -> Turn:
-    related = ("conversation", "deployment__host", "deployment__job", "endpoint")
-    asked = get_object_or_404(Turn.objects.select_related(*related), pk=turn_id)
-    check(request.user, "conversation.view", asked.conversation)
-    return asked
+def _turn_of(turn_id: int) -> Turn:
+    related = ("conversation__user", "deployment__host", "deployment__job", "endpoint")
+    return get_object_or_404(Turn.objects.select_related(*related), pk=turn_id)
 
 
 def _fragment(
@@ -176,7 +178,7 @@ def _fragment(
 def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Give a conversation another title."""
     chat = get_object_or_404(Conversation, pk=conversation_id)
-    check(request.user, "conversation.view", chat)
+    check(request.user, "conversation.change", chat)
     if title := request.POST.get("title", "").strip():
         rename_conversation(chat, title)
     return redirect("conversation", chat.pk)
@@ -253,8 +255,10 @@ def _page(
     sampled = recommended | sampling_of(again.result) if again else None
     text, most = request.GET.get("q", "").strip()[:LONGEST_SEARCH], _most_listed(request)
     chats = _listed(member(request.user), text, most=most + 1)
+    is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
         "chat": chat,
+        "owner": None if chat is None or is_own else chat.user,
         "groups": _groups(chats[:most]),
         "text": text,
         "older": most + LISTED if len(chats) > most else None,
@@ -340,7 +344,7 @@ def _chat_of(request: HttpRequest) -> Conversation | None:
     if number is None:
         return None
     chat = get_object_or_404(Conversation, pk=number)
-    check(request.user, "conversation.view", chat)
+    check(request.user, "conversation.change", chat)
     return chat
 
 

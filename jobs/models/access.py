@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
+from datetime import UTC
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils.timezone import now
 
 from jobs.errors import JobsError
@@ -21,6 +24,8 @@ class Instance(models.Model):
     awake_since = models.DateTimeField(null=True)
     tidied_at = models.DateTimeField(null=True)  # last round of retention, of any process
     storage = models.JSONField(default=dict)  # what it counted: jobs.queries.storage.Count
+    # Digest of the last entry of the audit log. Its row lock puts writers in order.
+    audit_head = models.CharField(max_length=64, default="", blank=True)
 
     def __str__(self) -> str:
         return str(self.instance_id)
@@ -93,33 +98,29 @@ def _refuse(*args: Any, **kwargs: Any) -> Any:
 
 
 class AppendOnlyQuerySet(models.QuerySet["AuditEntry"]):
-    """Rows that are added and read. Only a database shell goes around this."""
+    """Rows that are added one by one, and read. Only a database shell goes around this."""
 
     update = aupdate = _update = _refuse
-    bulk_update = abulk_update = _refuse
+    bulk_create = abulk_create = bulk_update = abulk_update = _refuse
     update_or_create = aupdate_or_create = _refuse
     delete = adelete = _raw_delete = _refuse
 
-    def bulk_create(self, *args: Any, **kwargs: Any) -> list[AuditEntry]:
-        """Add entries, never in place of others."""
-        if kwargs.get("update_conflicts"):
-            _refuse()
-        return super().bulk_create(*args, **kwargs)
-
 
 class AuditEntry(models.Model):
-    """One change that a person made: who, what, to which object, from where. Only added.
+    """One act of a person, a host or a stranger: who, what, on which object, from where.
 
+    Entries are only added. Their numbers are their order. ``digest`` covers the entry and the
+    digest before it, so a changed or missing entry breaks the chain (``jobs.queries.audit``).
     ``origin``: address of the request, "manage.py" for a command on the server, "" if unknown.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
-    # A name of dashboard.security.permissions, or account.login, account.password.
     action = models.CharField(max_length=50)
     subject = models.CharField(max_length=100)  # e.g. "job 17"
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(default=now, db_index=True)
     origin = models.CharField(max_length=64, default="", blank=True)
+    digest = models.CharField(max_length=64, default="", editable=False)
 
     objects = AppendOnlyQuerySet.as_manager()
 
@@ -143,6 +144,18 @@ class AuditEntry(models.Model):
         if not self._state.adding:
             _refuse()
         kwargs["force_insert"] = True  # a number that exists is an error, and no change
-        super().save(*args, **kwargs)
+        with transaction.atomic():
+            heads = Instance.objects.select_for_update().only("audit_head")
+            head, _is_new = heads.get_or_create(pk=1)
+            self.digest = self.digest_after(head.audit_head)
+            super().save(*args, **kwargs)
+            Instance.objects.filter(pk=1).update(audit_head=self.digest)
 
     delete = adelete = _refuse
+
+    def digest_after(self, previous: str) -> str:
+        """Return the SHA-256 of the entry as it follows the entry with the digest ``previous``."""
+        said = (self.user_id, self.action, self.subject, self.detail, self.origin)
+        moment = self.at.astimezone(UTC).isoformat()
+        text = json.dumps([previous, moment, *said], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

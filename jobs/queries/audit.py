@@ -1,17 +1,20 @@
-"""Entries of the audit log: filtered, newest first, paged by keyset."""
+"""Entries of the audit log: filtered, newest first, paged by keyset; and its chain."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from jobs.models import AuditEntry
+from jobs.errors import JobsError
+from jobs.models import AuditEntry, Instance
 from jobs.queries.sorting import Column, Order, read_moment, sorted_page
 
 PAGE_SIZE = 50
@@ -79,6 +82,67 @@ def filtered(filters: Filters) -> QuerySet[AuditEntry]:
     for word in words:
         entries = entries.filter(_matches(word))
     return entries
+
+
+def plain(entry: AuditEntry) -> dict[str, Any]:
+    """Return an entry as JSON, for exports and the API."""
+    return {
+        "id": entry.pk,
+        "at": entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "person": entry.user.get_username() if entry.user else None,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": entry.detail if isinstance(entry.detail, dict) else {},
+        "origin": entry.origin,
+        "digest": entry.digest,
+    }
+
+
+class ChainBroken(JobsError):
+    """Entries that were changed, removed or added outside of the dashboard."""
+
+    id = "internal:audit_chain"
+
+
+def verify() -> int:
+    """Return the number of entries, each of which follows from the one before.
+
+    Raises:
+        ChainBroken: one does not, or the last ones are missing.
+    """
+    # Read first: an entry that is added meanwhile comes after it.
+    head = Instance.objects.values_list("audit_head", flat=True).first() or ""
+    previous, count, has_head = "", 0, not head
+    for entry in AuditEntry.objects.order_by("pk").iterator(BATCH):
+        if entry.digest != entry.digest_after(previous):
+            raise ChainBroken(
+                f"entry {entry.pk} ({entry.action}, {entry.subject}, {entry.at:%Y-%m-%d %H:%M} "
+                "UTC) does not follow from the one before: it was changed, or entries before it "
+                "are missing"
+            )
+        previous, count = entry.digest, count + 1
+        has_head = has_head or previous == head
+    if not has_head:
+        raise ChainBroken(f"entries after the last one, {count} in all, are missing")
+    return count
+
+
+def compare(lines: Iterable[str]) -> int:
+    """Return the number of exported entries, each of which the database has unchanged.
+
+    Raises:
+        ChainBroken: it lacks one, or has another one in its place.
+        ValueError, KeyError: a line is no exported entry.
+    """
+    count, left = 0, iter(lines)
+    while batch := list(islice(left, BATCH)):
+        exported = {int(one["id"]): one["digest"] for one in map(json.loads, batch)}
+        kept = dict(AuditEntry.objects.filter(pk__in=exported).values_list("pk", "digest"))
+        for number, digest in exported.items():
+            if kept.get(number) != digest:
+                raise ChainBroken(f"entry {number} of the file is not in the database as exported")
+        count += len(exported)
+    return count
 
 
 def people() -> list[str]:

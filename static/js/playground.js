@@ -7,7 +7,7 @@ import { bindParams, placeOnPhone, setParam } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
 import { bindSync } from "./lib/chat_sync.js";
 import { Follower } from "./lib/follow.js";
-import { partOf, showEnded, TurnView } from "./lib/turn_view.js";
+import { expand, partOf, showEnded, TurnView } from "./lib/turn_view.js";
 
 const form = /** @type {HTMLFormElement} */ (document.getElementById("ask"));
 const prompt = /** @type {HTMLTextAreaElement} */ (document.getElementById("prompt"));
@@ -138,10 +138,7 @@ document.addEventListener("keydown", (event) => {
 convo.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("button") : null;
   if (!button) return;
-  if (button.dataset.expand !== undefined) {
-    const isTall = button.closest("[data-part=think]")?.classList.toggle("tall") ?? false;
-    button.setAttribute("aria-pressed", String(isTall));
-  }
+  expand(button);
   // The thought may still grow: what is copied is what stands there now.
   if (button.dataset.copyThought !== undefined && current?.element.contains(button)) {
     button.dataset.copyText = current.parts.reasoning;

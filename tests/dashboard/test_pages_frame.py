@@ -416,13 +416,22 @@ def test_an_added_person_can_log_in(admin, client):
     assert AuditEntry.objects.get().detail == {"did": "add", "role": "member"}
 
 
-def test_a_weak_password_is_refused_at_its_field(admin):
-    data = {"username": "chen.hao", "password1": "12345678", "password2": "12345678"}
+@pytest.mark.parametrize(
+    ("password", "message"),
+    [
+        ("1234567890", "This password is entirely numeric."),
+        ("abcdefgh", "This password is too short. It must contain at least 10 characters."),
+        ("password123", "This password is too common."),
+        ("chen.hao.1", "The password is too similar to the username."),
+    ],
+)
+def test_a_weak_password_is_refused_at_its_field(admin, password, message):
+    data = {"username": "chen.hao", "password1": password, "password2": password}
 
     response = admin.post(reverse("person-add"), data)
 
     assert response.status_code == 422
-    assert "This password is entirely numeric." in text_of(response)
+    assert message in text_of(response)
     assert not User.objects.filter(username="chen.hao").exists()
 
 

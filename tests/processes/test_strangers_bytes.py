@@ -153,7 +153,8 @@ def test_a_report_that_grows_when_it_is_read_ends_its_job(stack, host, job):
 
 
 def test_an_archive_that_grows_when_it_is_read_is_refused(stack, host, tmp_path):
-    person, token = LoggedIn(stack), stack.manage("create_token", "admin").stdout.decode().strip()
+    person, made = LoggedIn(stack), stack.manage("create_token", "admin", "--scope", "launch")
+    token = made.stdout.decode().strip()
     before = peak_bytes(stack.children()["web"])
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 
 from dashboard.config.env import kept_secret
 from dashboard.management.base import DashboardCommand
+from dashboard.security import audit_log
 from dashboard.text import formatting
 from jobs import backup
 from jobs.backup.files import Mirrored
@@ -32,6 +33,7 @@ class Command(DashboardCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         target: Path = options["target"].absolute()
+        audit_log.record(None, "data.export", f"backup {target}")
         try:
             key = kept_secret(settings.DATA_DIR, Path(backup.KEY).name)
             made = backup.create(

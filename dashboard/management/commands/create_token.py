@@ -43,16 +43,16 @@ class Command(base.DashboardCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", metavar="NAME", help="user that the token acts as")
         parser.add_argument("--name", default="made in a terminal", help="name in lists")
-        help_text = "read; launch: also the actions of a member; admin: all of its user (default)"
-        parser.add_argument("--scope", choices=ApiToken.Scope.values, default="", help=help_text)
-        help_text = "90d, a day such as 2027-01-31, or never (default)"
-        parser.add_argument("--expires", type=expiry, default=None, metavar="WHEN", help=help_text)
+        help_text = "read (default); launch: also the actions of a member; admin: all of its user"
+        choices = ApiToken.Scope.values
+        parser.add_argument("--scope", choices=choices, default=ApiToken.Scope.READ, help=help_text)
+        help_text = "90d (default), a day such as 2027-01-31, or never"
+        parser.add_argument("--expires", type=expiry, default="90d", metavar="WHEN", help=help_text)
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = base.user_named(options["user"])
-        is_viewer = role_of(user) == Account.Role.VIEWER
-        scope = options["scope"] or (ApiToken.Scope.READ if is_viewer else ApiToken.Scope.ADMIN)
-        if is_viewer and scope != ApiToken.Scope.READ:
+        scope = options["scope"]
+        if role_of(user) == Account.Role.VIEWER and scope != ApiToken.Scope.READ:
             raise CommandError(f"{user} is a viewer, whose tokens have the scope read only.")
         until = options["expires"]
         made = tokens.create(user, options["name"], scope=scope, expires_at=until, by="terminal")

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -73,6 +75,10 @@ class Command(BaseCommand):
             return
         given = settings.ENV.admin_password
         password = given or token_urlsafe(12)
+        try:
+            validate_password(password, User(username="admin"))
+        except ValidationError as error:
+            raise CommandError(f"ADMIN_PASSWORD: {' '.join(error.messages)}") from error
         User.objects.create_user("admin", password=password, is_staff=True)
         shown = "(from ADMIN_PASSWORD)" if given else f"{password}   (shown only once)"
         self.stdout.write(f"\n  Log in as   admin\n  Password    {shown}\n")

@@ -101,6 +101,7 @@ def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
     if host is None or checked is None or is_away(host):
         return HttpResponse()
     asked = preflights.ask(host, checked[0].to_json(), checked[1], user=person(request))
+    audit_log.record_often(request.user, "host.check", f"host {host.name}", model=model.id)
     agent_tasks.send_check(host.name, asked.pk)
     return fragment(request, asked, form_id="pipeline-form")
 

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from dashboard.security.audit_log import record_often
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text.messages import message
@@ -42,7 +43,10 @@ def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Request the preflight of the form's plan."""
     host, result = form_preview(kind_name, request)
     asked = ask_checks(host, result, person(request)) if host else None
-    return fragment(request, asked) if asked else HttpResponse()
+    if host is None or asked is None:
+        return HttpResponse()
+    record_often(request.user, "host.check", f"host {host.name}", kind=kind_name)
+    return fragment(request, asked)
 
 
 @require_GET

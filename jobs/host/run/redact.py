@@ -19,13 +19,16 @@ BLOCK = 1024 * 1024
 _UNCHANGED = ("", "/", "!'()*", ";,/?:@&=+$#!'()*")
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_NEWLINES = b"\r\n"
+# A line that a tool may have wrapped: such tools write lines of 60 characters and more.
+_WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{32}\Z")
 
 
 def forms(secrets: Iterable[str]) -> list[bytes]:
     """Return the bytes by which each of ``secrets`` is found, each once.
 
-    Literal, in JSON, in an address, and in base64 of any text around it, such as ``user:secret`` of
-    Basic auth. What was cut, compressed or encrypted is not found.
+    Literal, in JSON, in an address, in hexadecimal digits, and in base64 of any text around it,
+    such as ``user:secret`` of Basic auth. What was cut, compressed or encrypted is not found.
     """
     found: dict[bytes, None] = {}
     for secret in secrets:
@@ -33,6 +36,7 @@ def forms(secrets: Iterable[str]) -> list[bytes]:
         found[whole] = None
         found.update(dict.fromkeys(_in_json(secret)))
         found.update(dict.fromkeys(_in_address(secret)))
+        found.update(dict.fromkeys((whole.hex().encode(), whole.hex().upper().encode())))
         for core in _in_base64(whole):
             found.update(dict.fromkeys((core, core.translate(_URL_SAFE))))
             found.update(dict.fromkeys(_in_address(core.decode())))
@@ -40,28 +44,54 @@ def forms(secrets: Iterable[str]) -> list[bytes]:
 
 
 def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
-    """Overwrite every occurrence of ``secrets`` that begins at ``start`` or later."""
-    overlap = max(map(len, secrets), default=0) - 1
-    if overlap < 0:
+    """Overwrite every occurrence of ``secrets`` that begins at ``start`` or later.
+
+    Newlines within an occurrence stay: tools wrap base64 and hexadecimal digits.
+    """
+    overlap = reach(secrets)
+    if not overlap:
         return
     with path.open("r+b") as file:
         while True:
             file.seek(start)
             block = file.read(BLOCK + overlap)
+            joined = block.translate(None, _NEWLINES)
             for secret in secrets:
-                at = block.find(secret)
-                while at >= 0:
-                    file.seek(start + at)
-                    file.write(b"*" * len(secret))
-                    at = block.find(secret, at + len(secret))
+                if secret in joined:
+                    for found in _wrapped(secret).finditer(block):
+                        file.seek(start + found.start())
+                        file.write(re.sub(rb"[^\r\n]", b"*", found[0]))
             if len(block) < BLOCK + overlap:
                 return
             start += BLOCK
 
 
+def reach(secrets: Sequence[bytes]) -> int:
+    """Return how many bytes the longest of ``secrets`` takes at most, with newlines in it."""
+    return 2 * max(map(len, secrets), default=0)
+
+
+def _wrapped(secret: bytes) -> re.Pattern[bytes]:
+    return re.compile(b"[\r\n]*".join(re.escape(bytes([byte])) for byte in secret))
+
+
 def unfinished(tail: bytes, secrets: Sequence[bytes]) -> int:
-    """Return the bytes at the end of ``tail`` that may begin one of ``secrets``."""
-    return max((_begun(tail, secret) for secret in secrets), default=0)
+    """Return the bytes at the end of ``tail`` that may begin one of ``secrets``.
+
+    A newline at the end ends a secret, except after a long line of base64 or hexadecimal digits.
+    """
+    text = tail.rstrip(_NEWLINES)
+    if len(text) < len(tail) and not _WRAPPED.search(text):
+        return 0
+    joined = text.translate(None, _NEWLINES)
+    left = max((_begun(joined, secret) for secret in secrets), default=0)
+    if not left:
+        return 0
+    begin = len(text)
+    while left:
+        begin -= 1
+        left -= text[begin] not in _NEWLINES
+    return len(tail) - begin
 
 
 def _begun(tail: bytes, secret: bytes) -> int:

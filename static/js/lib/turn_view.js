@@ -35,6 +35,13 @@ export function showEnded(element, page) {
   }
 }
 
+/** The thought in full height, or low again, by its button. @param {HTMLElement} button */
+export function expand(button) {
+  if (button.dataset.expand === undefined) return;
+  const isTall = button.closest("[data-part=think]")?.classList.toggle("tall") ?? false;
+  button.setAttribute("aria-pressed", String(isTall));
+}
+
 export class TurnView {
   /**
    * @param {HTMLElement} element `.exchange`

@@ -231,10 +231,20 @@ def test_from_a_terminal_tokens_are_made_listed_and_revoked():
         run("revoke_token", str(row.pk))
 
 
-def test_without_a_word_a_command_makes_a_token_as_before():
+def test_without_a_word_a_command_makes_a_token_that_reads_for_90_days():
     make_user("root", is_staff=True)
 
     run("create_token", "root")
+
+    row = ApiToken.objects.get()
+    assert row.scope == "read"
+    assert timedelta(days=89) < row.expires_at - now() < timedelta(days=91)
+
+
+def test_a_token_without_an_end_must_be_asked_for():
+    make_user("root", is_staff=True)
+
+    run("create_token", "root", "--scope", "admin", "--expires", "never")
 
     row = ApiToken.objects.get()
     assert (row.scope, row.expires_at) == ("admin", None)

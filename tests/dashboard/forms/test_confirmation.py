@@ -288,6 +288,7 @@ def test_a_chain_needs_one_preflight_and_one_checkbox(ada, host):
     assert {"shm", "dies", "iommu", "docker"} <= names
     assert "image" not in names  # a job of the chain makes it
     assert asked.values["dies"].startswith("0,1,")
+    assert AuditEntry.objects.get(action="host.check").detail == {"model": WAY[0]}
     assert refused.status_code == 422
     assert launched.status_code == 302
     kept = {job.kind: [item["by"] for item in job.confirmed] for job in Job.objects.all()}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -298,3 +299,13 @@ def test_preparing_a_run_twice_changes_nothing_the_second_time(settings, monkeyp
     assert (settings.DATA_DIR / "host" / "host.env").read_text() == host_env
     assert "HOST_NAME=this-computer\nDASHBOARD_URL=http://127.0.0.1:1\n" in host_env
     assert User.objects.get().is_staff
+
+
+def test_a_weak_first_password_stops_the_start(settings):
+    settings.ENV = replace(settings.ENV, admin_password="abcdefgh")
+    settings.DEBUG = True  # no static files
+
+    with pytest.raises(CommandError, match="ADMIN_PASSWORD: This password is too short"):
+        run("setup", "--dashboard-url", "http://127.0.0.1:1")
+
+    assert not User.objects.exists()

@@ -6,9 +6,10 @@ with 405. Rules:
 
 - ``anyone``: strangers too.
 - ``viewer``, ``member``, ``admin``: this role and those above.
+- ``mine``: whose object it is, viewers too, and nobody else.
 - ``own``: whose object it is, viewers too, and admins.
 - ``owner``: whose object it is while they are a member, and admins.
-- ``own-hidden``: as own; to others the object does not exist (404).
+- ``own-hidden``, ``mine-hidden``: to others the object does not exist (404).
 - ``host``: a host by its key. People get 401.
 """
 
@@ -161,10 +162,10 @@ search-list GET viewer
 playground GET viewer
 playground-ask POST viewer
 playground-turn GET own
-playground-show POST own
+playground-show POST mine
 conversation GET own
-conversation-rename POST own title=other
-conversation-delete GET,POST own
+conversation-rename POST mine title=other
+conversation-delete GET,POST mine
 storage GET admin
 storage-remove GET,POST admin
 audit GET admin
@@ -305,10 +306,10 @@ SOCKETS = {
 }
 # Streams beside Django: verb → method, rule.
 RELAY = {
-    "start": ("POST", "own-hidden"),
-    "stream": ("GET", "own-hidden"),
-    "stop": ("POST", "own-hidden"),
-    "times": ("GET", "own-hidden"),
+    "start": ("POST", "mine-hidden"),
+    "stream": ("GET", "mine-hidden"),
+    "stop": ("POST", "mine-hidden"),
+    "times": ("GET", "mine-hidden"),
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _LINE = re.compile(r"(\S+) (\S+) (\S+)(?: @(\w+))?(?: (.+))?")

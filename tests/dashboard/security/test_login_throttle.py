@@ -197,11 +197,31 @@ def test_another_address_or_name_is_not_delayed(client, lin):
     assert log_in(client, RIGHT, address=THERE).status_code == 302
 
 
-def test_one_person_s_failures_keep_nobody_else_out(client, lin):
-    for number in range(200):
-        log_in(client, "wrong", name=f"person-{number}")
+def test_a_hundred_guesses_over_many_names_of_one_address_take_an_hour(clock):
+    begin, waits = clock[0], []
+    for number in range(100):
+        waits += waits_of_tries(1, clock, name=f"person-{number}", address=HERE)
+
+    assert waits[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert clock[0] - begin > 3600
+
+
+def test_guesses_at_one_address_do_not_delay_another_or_a_known_browser(client, lin, clock):
+    log_in(client, RIGHT)
+    client.cookies.pop(settings.SESSION_COOKIE_NAME)
+    for number in range(40):
+        login_throttle.seconds_to_wait(f"person-{number}", HERE)
 
     assert log_in(client, RIGHT).status_code == 302
+    assert log_in(Client(), RIGHT, address=THERE).status_code == 302
+    assert log_in(Client(), RIGHT).status_code == 429
+
+
+def test_colleagues_who_get_it_right_do_not_fill_the_count_of_their_address():
+    for number in range(60):
+        for _ in range(2):
+            assert login_throttle.seconds_to_wait(f"person-{number}", HERE) == 0
+        login_throttle.forget(f"person-{number}", HERE)
 
 
 def test_one_who_gets_it_right_counts_no_more(client, lin):

@@ -87,6 +87,8 @@ class Actor:
             "anyone": True,
             "viewer": bool(self.role),
             "member": self.role in ("member", "admin"),
+            "mine": is_owner,
+            "mine-hidden": is_owner,
             "own": is_owner or self.role == "admin",
             "own-hidden": is_owner or self.role == "admin",
             "owner": (is_owner and self.role == "member") or self.role == "admin",
@@ -273,7 +275,7 @@ def expected(actor, case):
         return (401,)
     if not actor.role:
         return (401,) if case.name in OF_API else (302,)
-    return (404,) if case.rule == "own-hidden" else (403,)
+    return (404,) if case.rule.endswith("-hidden") else (403,)
 
 
 def is_right(status, actor, case):

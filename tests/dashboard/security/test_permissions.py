@@ -79,10 +79,12 @@ def test_a_stranger_may_do_only_what_is_open_to_anyone(action):
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_an_admin_may_do_everything(action):
+def test_an_admin_may_do_all_but_what_is_one_persons_alone(action):
     admin = make_user(is_staff=True)
 
-    assert allowed(admin, action, SimpleNamespace(created_by_id=-1))
+    is_allowed = allowed(admin, action, SimpleNamespace(created_by_id=-1))
+    assert is_allowed == (ACTIONS[action] is not Need.SELF)
+    assert allowed(admin, action, SimpleNamespace(created_by_id=admin.pk))
 
 
 @pytest.mark.parametrize("action", ACTIONS)

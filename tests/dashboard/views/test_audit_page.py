@@ -189,7 +189,7 @@ def test_the_csv_has_what_the_filters_find(client, admin):
     entry(admin, "token.create", "token 1", detail={"name": "=HYPERLINK(1)", "scope": "read"})
     entry(make_user("@eve"), "job.launch", "job 2")
 
-    answer, text = downloaded(client, "csv", q="token")
+    answer, text = downloaded(client, "csv", action="token.create")
     lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
     _answer, whole = downloaded(client, "csv")
 
@@ -212,12 +212,12 @@ def test_the_json_lines_are_whole_over_many_pages(client, admin, monkeypatch):
     monkeypatch.setattr(audit, "BATCH", 7)
     made = {entry(admin, detail={"n": number}).pk for number in range(20)}
 
-    _answer, text = downloaded(client, "jsonl")
+    _answer, text = downloaded(client, "jsonl", action="job.cancel")
 
     rows = [json.loads(line) for line in text.splitlines()]
     assert {row["id"] for row in rows} == made
     assert rows[0].keys() == {
-        *("id", "at", "person", "action", "label", "subject", "detail", "origin")
+        *("id", "at", "person", "action", "label", "subject", "detail", "origin", "digest")
     }
 
 
@@ -290,7 +290,7 @@ def test_no_detail_breaks_the_page(client, admin, detail):
     entry(action="job.pin", subject="job 99999999999999999999999", detail=detail)
 
     assert client.get(LIST).status_code == 200
-    assert len(downloaded(client, "csv")[1].splitlines()) == 3
+    assert len(downloaded(client, "csv", person=":none")[1].splitlines()) == 3
     assert client.get("/api/v1/audit").status_code == 200
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 from base64 import b64encode, urlsafe_b64encode
+from binascii import hexlify
 from hashlib import sha256
 from urllib.parse import quote, quote_plus
 
@@ -72,6 +73,8 @@ def coded(secret):
         "url-path": quote(secret).encode(),
         "url-plus": quote_plus(secret).encode(),
         "base64-url": urlsafe_b64encode(b"??" + whole + b">>>"),
+        "hex": b"0x" + whole.hex().encode(),
+        "hex-capital": whole.hex().upper().encode(),
         "base64-in-url": quote(b64encode(b"?" + whole), safe="").encode(),
         **around,
         **basic,
@@ -111,6 +114,43 @@ def test_a_secret_across_the_edge_of_a_block_is_found(tmp_path, monkeypatch, sec
     redact(path, forms([secret]))
 
     assert not [piece for piece in traces(secret) if piece in path.read_bytes()]
+
+
+WRAPPED = [
+    (coded, newline, before)
+    for coded in (b64encode, urlsafe_b64encode, hexlify)
+    for newline in (b"\n", b"\r\n")
+    for before in range(40, 64)
+]
+
+
+@pytest.mark.parametrize("secret", [TOKEN, ODD])
+@pytest.mark.parametrize(("coded", "newline", "before"), WRAPPED)
+def test_a_secret_that_a_tool_wraps_is_found(tmp_path, secret, coded, newline, before):
+    whole = coded(b"<" * before + secret.encode() + b">" * 60)
+    lines = [whole[at : at + 60] for at in range(0, len(whole), 60)]
+    path = tmp_path / "log"
+    path.write_bytes(b"before\n" + newline.join(lines) + newline + b"after\n")
+    size = path.stat().st_size
+
+    redact(path, forms([secret]))
+
+    left = path.read_bytes()
+    assert (len(left), left.count(b"\n")) == (size, len(lines) + 2)
+    assert not [piece for piece in traces(secret) if piece in left.translate(None, b"\r\n")]
+
+
+def test_a_wrapped_secret_waits_wherever_a_chunk_ends():
+    looked_for = forms([TOKEN])
+    for form in looked_for:
+        for split in range(1, len(form) - 1):
+            tail = b"A" * 60 + form[:split] + b"\r\n"
+            assert unfinished(tail, looked_for) >= split + 2
+            assert unfinished(tail + form[split : split + 1], looked_for) >= split + 3
+
+
+def test_a_line_of_text_does_not_wait_for_the_next_one():
+    assert unfinished(b"done " + TOKEN[:4].encode() + b"\n", forms([TOKEN])) == 0
 
 
 def test_other_text_is_left_as_it_is(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from jobs.models import Job, Preflight
+from jobs.models import AuditEntry, Job, Preflight
 from jobs.queries.hosts.hosts import dies
 from jobs.services import preflights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
@@ -38,6 +38,14 @@ def served(host):
     held = ",".join(dies(host)[31:])
     made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
     return make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen").name
+
+
+def test_a_check_on_a_host_is_in_the_audit_log(browser, host, weights):
+    ask(browser, host, weights)
+
+    made = AuditEntry.objects.get(action="host.check")
+    assert (made.subject, made.detail) == ("host va16-01", {"kind": "deploy-vllm"})
+    assert made.user is not None
 
 
 def test_dies_that_are_too_few_are_not_proposed(browser, host, weights, served):

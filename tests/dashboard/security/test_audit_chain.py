@@ -1,0 +1,248 @@
+"""The chain of the audit log: what breaks it, who writes it at once, what is exported."""
+
+import json
+import os
+import socket
+import stat
+from importlib import import_module
+from io import StringIO
+from logging.config import DictConfigurator
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.utils.timezone import now
+
+from dashboard.config import audit_export
+from dashboard.config.readers import read_audit_export
+from dashboard.security import audit_log
+from jobs.models import AuditEntry, Instance
+from jobs.queries import audit
+from jobs.queries.audit import ChainBroken
+from tests.factories import make_user
+from tests.past import models_of
+from tests.threads import together
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+TABLE = AuditEntry._meta.db_table
+
+
+def filled(count=4):
+    """Entries with all that a detail may hold; their numbers."""
+    user = make_user("ada")
+    details = {"name": "夜间\n", "tags": ["b", "a"], "tp": 32, "shared": True, "note": None}
+    for number in range(count):
+        audit_log.record(user if number % 2 else None, "job.pin", f"job {number}", **details)
+    return list(AuditEntry.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def sql(statement, *args):
+    with connection.cursor() as cursor:
+        cursor.execute(statement.replace("TABLE", TABLE), args)
+
+
+def verify(*arguments):
+    out = StringIO()
+    call_command("verify_audit", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def test_an_untouched_log_is_whole():
+    filled()
+
+    assert verify() == "4 entries, none changed or missing\n"
+
+
+def test_a_log_without_entries_is_whole():
+    assert verify() == "0 entries, none changed or missing\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "action = 'job.cancel'",
+        "subject = 'job 7'",
+        "detail = '{}'",
+        "origin = '192.0.2.1'",
+        "user_id = NULL",
+        "at = '2020-01-01 00:00:00+00:00'",
+    ],
+)
+def test_a_changed_entry_is_named(change):
+    second = filled()[1]
+    sql(f"UPDATE TABLE SET {change} WHERE id = %s", second)
+
+    with pytest.raises(CommandError, match=rf"entry {second} \("):
+        verify()
+
+
+def test_a_removed_entry_is_missed_by_the_next_one():
+    _first, second, third, _last = filled()
+    sql("DELETE FROM TABLE WHERE id = %s", second)
+
+    with pytest.raises(CommandError, match=rf"entry {third} \(job.pin, job 2"):
+        verify()
+
+
+def test_removed_last_entries_are_missed():
+    sql("DELETE FROM TABLE WHERE id = %s", filled()[-1])
+
+    with pytest.raises(CommandError, match="after the last one, 3 in all, are missing"):
+        verify()
+
+
+def test_an_added_entry_is_named():
+    filled()
+    sql(
+        "INSERT INTO TABLE (action, subject, detail, at, origin, digest) "
+        "VALUES ('job.pin', 'job 1', '{}', %s, '', '')",
+        now(),
+    )
+
+    with pytest.raises(CommandError, match="does not follow"):
+        verify()
+
+
+def test_an_entry_that_is_rolled_back_leaves_no_gap():
+    filled()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        audit_log.record(None, "job.pin", "job 1")
+        raise ZeroDivisionError
+    audit_log.record(None, "job.pin", "job 2")
+
+    assert audit.verify() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_at_once_make_one_chain():
+    def writer(name):
+        return lambda: [audit_log.record(None, "job.pin", f"job {name}") for _ in range(10)]
+
+    together(*[writer(name) for name in range(6)])
+
+    assert audit.verify() == 60
+
+
+def test_entries_of_before_get_their_digests():
+    for number in range(5):
+        audit_log.record(None, "job.pin", f"job {number}")
+    sql("UPDATE TABLE SET digest = ''")
+    Instance.objects.update(audit_head="")
+    migration = import_module("jobs.migrations.0055_audit_chain")
+    migration.BATCH = 2
+
+    migration.chain_entries(models_of("0055_audit_chain"), None)
+    audit_log.record(None, "job.pin", "job 5")
+
+    assert audit.verify() == 6
+
+
+# The second place
+
+
+@pytest.fixture
+def exported():
+    """Write entries to the place of the setting, until the end of the test."""
+    before = list(audit_log._export.handlers)
+
+    def to(setting):
+        (described,) = audit_export.handlers(read_audit_export(setting)).values()
+        handler = DictConfigurator({"version": 1}).configure_handler(described)
+        audit_log._export.handlers[:] = [handler]
+
+    yield to
+    audit_log._export.handlers[:] = before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_gets_each_entry_and_the_log_must_have_it(exported, tmp_path):
+    file, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    exported(str(file))
+    numbers = filled(2)
+    file.rename(moved)
+    audit_log.record(None, "job.pin", "job 2")
+
+    lines = [json.loads(line) for path in (moved, file) for line in path.read_text().splitlines()]
+    assert [line["id"] for line in lines[:2]] == numbers
+    assert lines[1]["person"] == "ada" and lines[1]["detail"]["name"] == "夜间\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert verify(moved).splitlines()[1] == f"{moved}: 2 entries, all in the log"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_exported_entry_that_the_log_lacks_is_named(exported, tmp_path):
+    """Who rewrites the whole chain cannot rewrite what has left the machine."""
+    file = tmp_path / "audit.jsonl"
+    exported(str(file))
+    first, second = filled(2)
+    sql("DELETE FROM TABLE WHERE id = %s", second)
+    Instance.objects.update(audit_head=AuditEntry.objects.get(pk=first).digest)
+
+    assert audit.verify() == 1
+    with pytest.raises(CommandError, match=f"entry {second} of the file is not in the database"):
+        verify(file)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_that_is_rolled_back_is_not_exported(exported, tmp_path):
+    exported(str(tmp_path / "audit.jsonl"))
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        audit_log.record(None, "job.pin", "job 1")
+        raise ZeroDivisionError
+
+    assert not (tmp_path / "audit.jsonl").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_syslog_gets_each_entry(exported):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        exported(f"syslog:127.0.0.1:{server.getsockname()[1]}")
+        audit_log.record(None, "job.pin", "job 1")
+        received = server.recv(65536).decode()
+
+    priority, _space, line = received.partition("vacc-audit: ")
+    assert (priority, json.loads(line)["subject"]) == ("<86>", "job 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_place_that_cannot_be_written_keeps_no_entry_out(exported, tmp_path, capsys):
+    exported(str(tmp_path / "missing" / "audit.jsonl"))
+
+    audit_log.record(None, "job.pin", "job 1")
+
+    assert audit.verify() == 1
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "[1]\n", '{"id": 1}\n', "no JSON\n", None])
+def test_a_file_that_is_no_export_is_refused(tmp_path, text):
+    file = tmp_path / "other"
+    if text is not None:
+        file.write_text(text)
+    if text == "":
+        assert "0 entries" in verify(file)
+        return
+
+    with pytest.raises(CommandError, match=r"no export|Cannot read"):
+        verify(file)
+
+
+@pytest.mark.parametrize("setting", ["syslog:", "syslog:localhost", "syslog:1.2.3.4", os.sep])
+def test_a_place_that_is_none_is_refused(setting):
+    with pytest.raises(ValueError, match=r"address and a port|file"):
+        read_audit_export(setting)
+
+
+def test_a_downloaded_log_can_be_compared_with_the_database(client, tmp_path):
+    client.force_login(make_user("root", is_staff=True))
+    filled()
+    file = tmp_path / "entries.jsonl"
+    answer = client.get("/api/v1/audit")
+    file.write_text("".join(json.dumps(one) + "\n" for one in answer.json()["entries"]))
+
+    assert audit.compare(file.open()) == 4
+    sql("UPDATE TABLE SET digest = 'x' WHERE action = 'job.pin'")
+    with pytest.raises(ChainBroken):
+        audit.compare(file.open())
