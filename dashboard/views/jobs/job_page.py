@@ -204,7 +204,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpRespons
     )
 
 
-@require_GET
+@require_safe
 @requires("job.view")
 def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
     """Download the job as a shell script, to run by hand in an empty folder on its host."""
