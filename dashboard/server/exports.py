@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from inspect import iscoroutinefunction
@@ -56,6 +57,14 @@ def resumable_exports(get_response: Callable[[HttpRequest], Answer]) -> Callable
     return answer
 
 
+def remove_old() -> None:
+    """Remove files after ``KEPT_S``."""
+    for file in Path(settings.DATA_DIR, FOLDER).glob("*"):
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < time() - KEPT_S:
+                file.unlink()
+
+
 def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (
         isinstance(response, HttpResponse)
@@ -97,9 +106,8 @@ def _file(request: HttpRequest, digest: str, content: bytes) -> Path:
         return path
     check_disk()
     folder.mkdir(exist_ok=True, mode=0o700)
-    ages = {file: file.stat().st_mtime for file in folder.iterdir()}
-    own = sorted((file for file in ages if file.name.startswith(owner)), key=lambda one: ages[one])
-    for file in {*own[: 1 - KEPT_OF_A_PERSON], *(f for f in ages if ages[f] < time() - KEPT_S)}:
+    own = sorted(folder.glob(f"{owner}*"), key=lambda file: file.stat().st_mtime)
+    for file in own[: 1 - KEPT_OF_A_PERSON]:
         file.unlink(missing_ok=True)
     with NamedTemporaryFile(dir=folder, prefix="new-", delete=False) as new:
         new.write(content)

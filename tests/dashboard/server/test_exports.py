@@ -12,6 +12,7 @@ from django.test import RequestFactory
 from dashboard.server import downloads, exports
 from dashboard.server.exports import KEPT_OF_A_PERSON, KEPT_S, resumable_exports
 from dashboard.server.streams import Stream
+from dashboard.tasks import apply_retention
 from tests.dashboard.lib.streams import content_of
 
 ATTACHED = {"Content-Disposition": 'attachment; filename="a.csv"', "X-Own": "1"}
@@ -114,6 +115,7 @@ def test_files_of_a_person_have_a_number(small_pieces_of_4, settings):
     assert len(files(settings)) == KEPT_OF_A_PERSON + 1
 
 
+@pytest.mark.django_db
 def test_files_are_removed_after_an_hour(small_pieces_of_4, settings):
     sent(b"old export")
     (old,) = files(settings)
@@ -121,7 +123,9 @@ def test_files_are_removed_after_an_hour(small_pieces_of_4, settings):
 
     sent(b"new export", person=2)
 
-    assert old not in files(settings)
+    apply_retention()
+
+    assert [file.read_bytes() for file in files(settings)] == [b"new export"]
 
 
 def test_without_room_on_the_disk_an_export_is_sent_from_memory(
