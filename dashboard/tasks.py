@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboard.celery import app
+from dashboard.server import exports
 from jobs import dispatch, matrices
 from jobs.services import valkey_users
 from jobs.services.upkeep import packing, reaper, retention
@@ -29,3 +30,4 @@ def apply_retention() -> None:
     """Remove what is too old or too much. One scheduler a round does it, however many ask."""
     if retention.claim_run():
         retention.apply_retention()
+        exports.remove_old()

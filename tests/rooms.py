@@ -75,8 +75,8 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.services": [
         {
-            *("accounts", "chat", "levels", "outputs", "pins", "prompts", "removable", "results"),
-            *("secrets", "sources", "valkey_users", "devices"),
+            *("accounts", "chat", "devices", "idempotency", "levels", "outputs", "pins"),
+            *("prompts", "removable", "results", "secrets", "sources", "valkey_users"),
         },
         {"endpoints", "launch_rights"},
         {"confirmations", "deployments"},

@@ -5,10 +5,11 @@ The caller has checked the permission, because pages and API refuse in different
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
 
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
@@ -17,7 +18,7 @@ from jobs import launch
 from jobs.models import Job
 from jobs.pipelines.retry import cancel_rest, retry_failed_jobs
 from jobs.resume import resume_job
-from jobs.services import pins
+from jobs.services import lifecycle, pins
 
 
 def cancel(user: AbstractBaseUser | AnonymousUser, job_id: int) -> bool:
@@ -49,6 +50,19 @@ def retry(user: AbstractBaseUser | AnonymousUser, job_id: int) -> Job:
     job = launch.retry_job(job_id, logged_in(user), can_prioritize=allowed(user, "job.raise"))
     audit_log.record(user, "job.repeat", f"job {job.pk}", repeats=job_id)
     return job
+
+
+def retry_all(user: AbstractBaseUser | AnonymousUser, job_ids: Sequence[int]) -> list[int]:
+    """Retry jobs in this order: all or none. Return the ids of the new jobs.
+
+    Raises:
+        LaunchError: an input is missing.
+    """
+    hosts = Job.objects.filter(pk__in=job_ids).values_list("host", flat=True)
+    with transaction.atomic():
+        for host in sorted(set(hosts)):  # two callers must not wait for each other
+            lifecycle.lock_host(host)
+        return [retry(user, job_id).pk for job_id in job_ids]
 
 
 def resume(user: AbstractBaseUser | AnonymousUser, job_id: int) -> Job:

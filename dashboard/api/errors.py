@@ -19,6 +19,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from jobs.errors import DamagedLog, LaunchError
 from jobs.launch import InvalidParams
+from jobs.services.idempotency import OtherRequest
 from jobs.services.queue import NotMoved, PassesOthers
 from jobs.validation_errors import message_of
 
@@ -75,6 +76,7 @@ def handle_errors(api: NinjaAPI) -> None:
         LaunchError: _not_launched,
         PassesOthers: lambda request, refused: forbidden(str(refused)),
         NotMoved: lambda request, refused: error(409, "not_moved", str(refused)),
+        OtherRequest: _other_request,
         PermissionDenied: lambda request, denied: forbidden(),
         RequestDataTooBig: _too_big,
         DamagedLog: _damaged,
@@ -120,6 +122,11 @@ def _of_ninja(request: HttpRequest, failure: HttpError) -> JsonResponse:
 def _not_launched(request: HttpRequest, refused: LaunchError) -> JsonResponse:
     fields = refused.fields if isinstance(refused, InvalidParams) else {refused.field: str(refused)}
     return error(422, "launch", str(refused), fields=fields)
+
+
+def _other_request(request: HttpRequest, other: OtherRequest) -> JsonResponse:
+    text = _("This Idempotency-Key belongs to another request. Use a new key.")
+    return error(409, "other_request", text)
 
 
 def _too_big(request: HttpRequest, too_big: RequestDataTooBig) -> JsonResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from ninja import Router, Status
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from dashboard.actions import matrices as matrix_actions
+from dashboard.actions.once import KeyHeader, once_by_header
 from dashboard.api.answers import Answer, JobState, Number, ResultNumber, Time, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
@@ -23,7 +25,7 @@ from dashboard.text.messages import message
 from jobs import launch
 from jobs.launch import InvalidParams
 from jobs.matrices import MatrixPreview, MatrixSpec, preview_matrix
-from jobs.models import Host, Matrix, MatrixCell
+from jobs.models import Host, Job, Matrix, MatrixCell
 from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
 
 router = Router(tags=["Matrices"])
@@ -147,12 +149,18 @@ def list_matrices(request: HttpRequest) -> dict[str, Any]:
 @router.post(
     "matrices",
     auth=caller("job.launch"),
-    **answers(MatrixAnswer, 413, 422, status=201),
+    **answers(MatrixAnswer, 409, 413, 422, status=201),
     url_name="api-matrices",
     summary="Launch a matrix",
 )
-def launch_matrix(request: HttpRequest, asked: MatrixAsked) -> Status[dict[str, Any]]:
+def launch_matrix(
+    request: HttpRequest, asked: MatrixAsked, key: KeyHeader = ""
+) -> Status[dict[str, Any]]:
     """Queue a job for each run. Limits skip cells; they are no error."""
+    return Status(201, once_by_header(request, key, lambda: _launch(request, asked)))
+
+
+def _launch(request: HttpRequest, asked: MatrixAsked) -> dict[str, Any]:
     host, spec = launch_host(asked.host), _spec(asked)
     planned = _planned(request, spec, host)
     priority = priority_for(request.user, asked.priority)
@@ -161,7 +169,7 @@ def launch_matrix(request: HttpRequest, asked: MatrixAsked) -> Status[dict[str, 
         raw, user = spec.raw(planned.first.cell), _user(request)
         confirmed = launch.confirmed_by_name(spec.kind, raw, host, asked.confirm, user)
     matrix = matrix_actions.launch(request.user, spec, host, priority=priority, confirmed=confirmed)
-    return Status(201, _whole(_page(matrix.pk)))
+    return _whole(_page(matrix.pk))
 
 
 @router.post(
@@ -206,14 +214,16 @@ def read_matrix(request: HttpRequest, matrix_id: int) -> dict[str, Any]:
 @router.post(
     "matrices/{int:matrix_id}/resume",
     auth=caller("job.repeat"),
-    **answers(StartedMatrix, 422, status=201),
+    **answers(StartedMatrix, 409, 422, status=201),
     url_name="api-matrix-resume",
     summary="Resume a matrix",
 )
-def resume_matrix(request: HttpRequest, matrix_id: int) -> Status[dict[str, Any]]:
+def resume_matrix(
+    request: HttpRequest, matrix_id: int, key: KeyHeader = ""
+) -> Status[dict[str, Any]]:
     """Run again, whole, what failed, was cancelled or was lost."""
-    jobs = matrix_actions.resume(request.user, _page(matrix_id).matrix)
-    return Status(201, {**_whole(_page(matrix_id)), "started": [job.pk for job in jobs]})
+    matrix = _page(matrix_id).matrix
+    return _started(request, matrix, key, lambda: matrix_actions.resume(request.user, matrix))
 
 
 @router.post(
@@ -237,19 +247,30 @@ def cancel_matrix(request: HttpRequest, matrix_id: int) -> dict[str, Any]:
 @router.post(
     "matrices/{int:matrix_id}/runs/{int:run_id}/repeat",
     auth=caller("job.repeat"),
-    **answers(StartedMatrix, 422, status=201),
+    **answers(StartedMatrix, 409, 422, status=201),
     url_name="api-matrix-run",
     summary="Run a cell again",
 )
 def repeat_cell(
-    request: HttpRequest, matrix_id: int, run_id: int, asked: RunsAsked
+    request: HttpRequest, matrix_id: int, run_id: int, asked: RunsAsked, key: KeyHeader = ""
 ) -> Status[dict[str, Any]]:
     """Run the cell of a run again: a failed run is replaced, a measured cell gets more runs."""
     # The matrix first: a number too large for a column finds none.
     matrix = get_object_or_404(Matrix, pk=matrix_id)
     cell = get_object_or_404(MatrixCell, pk=run_id, matrix=matrix)
-    jobs = matrix_actions.repeat(request.user, cell, count=asked.count)
-    return Status(201, {**_whole(_page(matrix_id)), "started": [job.pk for job in jobs]})
+    return _started(
+        request, matrix, key, lambda: matrix_actions.repeat(request.user, cell, count=asked.count)
+    )
+
+
+def _started(
+    request: HttpRequest, matrix: Matrix, key: str, start: Callable[[], list[Job]]
+) -> Status[dict[str, Any]]:
+    def run() -> dict[str, Any]:
+        started = [job.pk for job in start()]
+        return {**_whole(_page(matrix.pk)), "started": started}
+
+    return Status(201, once_by_header(request, key, run))
 
 
 def _spec(asked: MatrixAsked) -> MatrixSpec:

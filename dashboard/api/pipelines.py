@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from ninja import Router, Status
 
 from dashboard.actions import jobs as job_actions
+from dashboard.actions.once import KeyHeader, once_by_header
 from dashboard.api import serializers
 from dashboard.api.answers import CancelledPipeline, PipelineAnswer, StartedPipeline, answers
 from dashboard.api.auth import caller, must
@@ -58,19 +59,21 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
 @router.post(
     "pipelines/{uuid:chain_id}/retry",
     auth=caller("job.repeat"),
-    **answers(StartedPipeline, 422, status=201),
+    **answers(StartedPipeline, 409, 422, status=201),
     url_name="api-pipeline-retry",
     summary="Retry a pipeline",
 )
-def retry_pipeline(request: HttpRequest, chain_id: UUID) -> Status[dict[str, Any]]:
+def retry_pipeline(
+    request: HttpRequest, chain_id: UUID, key: KeyHeader = ""
+) -> Status[dict[str, Any]]:
     """Start again what failed or was cancelled: ``started`` has the ids of the new jobs."""
     _chain_or_404(chain_id)
-    jobs = job_actions.retry_pipeline(request.user, chain_id)
-    facts = {
-        **serializers.pipeline(_chain_or_404(chain_id)),
-        "started": sorted(job.pk for job in jobs),
-    }
-    return Status(201, facts)
+
+    def run() -> dict[str, Any]:
+        started = sorted(job.pk for job in job_actions.retry_pipeline(request.user, chain_id))
+        return {**serializers.pipeline(_chain_or_404(chain_id)), "started": started}
+
+    return Status(201, once_by_header(request, key, run))
 
 
 def _chain_or_404(chain_id: UUID) -> ChainProgress:

@@ -18,6 +18,7 @@ from ninja import Query, Router, Status
 
 from dashboard.actions import deployments as deployment_actions
 from dashboard.actions import jobs as job_actions
+from dashboard.actions.once import KeyHeader, once_by_header
 from dashboard.api import serializers
 from dashboard.api.answers import (
     DeploymentAnswer,
@@ -79,14 +80,17 @@ def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Answer:
 @router.post(
     "jobs",
     auth=caller("job.launch"),
-    **answers(JobAnswer, 413, 422, status=201),
+    **answers(JobAnswer, 409, 413, 422, status=201),
     url_name="api-jobs",
     tags=["Jobs"],
     summary="Launch a job",
 )
-def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
+def launch_job(request: HttpRequest, asked: LaunchAsked, key: KeyHeader = "") -> Status[Answer]:
     """``"confirm": ["shm"]`` confirms the warnings of the checks of these names; "all": of all."""
-    user = _user(request)
+    return Status(201, once_by_header(request, key, lambda: _launch(_user(request), asked)))
+
+
+def _launch(user: Any, asked: LaunchAsked) -> Answer:
     host, names = launch_host(asked.host), asked.confirm or []
     priority = priority_for(user, asked.priority)
     confirmed = launch.confirmed_by_name(asked.kind, asked.params, host, names, user)
@@ -94,7 +98,7 @@ def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
         asked.kind, asked.params, host=host, user=user, priority=priority, confirmed=confirmed
     )
     audit_log.record(user, "job.launch", f"job {row.pk}", kind=asked.kind, confirmed=names)
-    return Status(201, job_answer(row.pk))
+    return job_answer(row.pk)
 
 
 @router.post(
@@ -169,35 +173,39 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
 @router.post(
     "jobs/{int:job_id}/retry",
     auth=caller("job.repeat"),
-    **answers(JobAnswer, 422, status=201),
+    **answers(JobAnswer, 409, 422, status=201),
     url_name="api-job-retry",
     tags=["Jobs"],
     summary="Retry a job",
 )
-def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
+def retry_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Status[Answer]:
     """A new job with the same plan."""
-    return _launched(request, job_id, job_actions.retry)
+    return _launched(request, job_id, key, job_actions.retry)
 
 
 @router.post(
     "jobs/{int:job_id}/resume",
     auth=caller("job.repeat"),
-    **answers(JobAnswer, 422, status=201),
+    **answers(JobAnswer, 409, 422, status=201),
     url_name="api-job-resume",
     tags=["Jobs"],
     summary="Continue a stopped evaluation",
 )
-def resume_job(request: HttpRequest, job_id: int) -> Status[Answer]:
+def resume_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Status[Answer]:
     """A new job that asks only the questions without an answer."""
-    return _launched(request, job_id, job_actions.resume)
+    return _launched(request, job_id, key, job_actions.resume)
 
 
 def _launched(
-    request: HttpRequest, job_id: int, launch: Callable[[Any, int], Job]
+    request: HttpRequest, job_id: int, key: str, launch: Callable[[Any, int], Job]
 ) -> Status[Answer]:
     """Launch a new job from this one."""
     get_object_or_404(Job, pk=job_id)
-    return Status(201, job_answer(launch(request.user, job_id).pk))
+
+    def run() -> Answer:
+        return job_answer(launch(request.user, job_id).pk)
+
+    return Status(201, once_by_header(request, key, run))
 
 
 @router.get(

@@ -58,7 +58,7 @@ def send_file(
         place = quote(path.relative_to(settings.DATA_DIR).as_posix())
         return HttpResponse(headers={**headers, "X-Accel-Redirect": settings.NGINX_FILES + place})
     etag = f'"{sha256 or f"{seen.st_size:x}-{seen.st_mtime_ns:x}"}"'
-    read = _file_reader(path, seen, may_grow=not sha256)
+    read = file_reader(path, seen, may_grow=not sha256)
     return ranged(request, read, size=seen.st_size, etag=etag, headers=headers)
 
 
@@ -93,7 +93,7 @@ def ranged(
     return HttpResponse(body, status=status, headers=head)
 
 
-def _file_reader(path: Path, seen: os.stat_result, *, may_grow: bool) -> Read:
+def file_reader(path: Path, seen: os.stat_result, *, may_grow: bool) -> Read:
     """Return the reader of a file that must stay as ``seen``.
 
     The file is opened for each piece: a client that reads nothing holds no file open.

@@ -32,11 +32,10 @@ FOLDER = "streams"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Table of limits. ``long_bytes``: a file in memory from this size on counts as a stream."""
+    """Table of limits."""
 
     of_a_person: int = 6
     of_all: int = 64
-    long_bytes: int = 1024 * 1024
     retry_after_s: int = 5
 
 
@@ -78,12 +77,12 @@ class Stream(StreamingHttpResponse):
 
 @sync_and_async_middleware
 def limited_streams(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
-    """Answer 429 to a long download above the limits; no other answer is counted."""
+    """Answer 429 to a stream above the limits; no other answer is counted."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
             response: HttpResponseBase = await get_response(request)
-            if not _is_long(response):
+            if not isinstance(response, Stream):
                 return response
             return await sync_to_async(_limited, thread_sensitive=False)(request, response)
 
@@ -91,7 +90,7 @@ def limited_streams(get_response: Callable[[HttpRequest], Answer]) -> Callable[.
 
     def answer(request: HttpRequest) -> Answer:
         response = cast(HttpResponseBase, get_response(request))
-        return _limited(request, response) if _is_long(response) else response
+        return _limited(request, response) if isinstance(response, Stream) else response
 
     return answer
 
@@ -108,24 +107,13 @@ def take_slot(person: str) -> Slot | None:
     return Slot(own, common)
 
 
-def _is_long(response: HttpResponseBase) -> bool:
-    """Return True for a stream, and for a file in memory that takes a slow reader long."""
-    if isinstance(response, Stream):
-        return True
-    is_file = response.get("Content-Disposition", "").startswith("attachment")
-    return (
-        is_file and isinstance(response, HttpResponse) and len(response.content) > LIMITS.long_bytes
-    )
-
-
-def _limited(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
     slot = take_slot(str(request.user.pk or "nobody"))
     if slot is None:
         refusal = _refusal(request)
         refusal.headers["Retry-After"] = str(LIMITS.retry_after_s)
         return refusal
-    if isinstance(response, Stream):
-        response.slot = slot
+    response.slot = slot
     response._resource_closers.append(slot.release)  # type: ignore[attr-defined]
     return response
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
@@ -22,6 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from dashboard.actions.once import FIELD
 from dashboard.charts import sparklines
 from dashboard.charts.figures import Figure
 from dashboard.presenters import die_grid as grids
@@ -142,6 +144,14 @@ def role(user: AbstractBaseUser) -> str:
 def may(context: template.Context, action: str) -> bool:
     """Return True if the viewer's role allows ``action``, such as "job.launch"."""
     return allowed(context["user"], action)
+
+
+@register.simple_tag
+def idempotency_key() -> SafeString:
+    """A hidden field of a form that creates jobs: a repeated post creates none."""
+    # Firefox restores hidden fields of a reloaded page, without this attribute.
+    field = '<input type="hidden" name="{}" value="{}" autocomplete="off">'
+    return format_html(field, FIELD, secrets.token_urlsafe(16))
 
 
 @register.simple_tag

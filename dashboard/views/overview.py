@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from dashboard.actions.once import once
 from dashboard.presenters import queue
 from dashboard.presenters.die_grid import grid
 from dashboard.presenters.engine_rates import rates
@@ -142,17 +143,15 @@ def tour_start(request: HttpRequest) -> HttpResponse:
     if host is None:
         messages.error(request, gettext("This computer is not a host."))
     else:
-        _start(request, host, request.user)
+        try:
+            once(request, lambda: _start(host, request.user))
+        except LaunchError as error:
+            messages.error(request, str(error))
     return redirect("overview")
 
 
-def _start(request: HttpRequest, host: Host, user: Any) -> None:
-    try:
-        stations = launch.launch_tour(host, user)
-    except LaunchError as error:
-        messages.error(request, str(error))
-        return
-    for job in stations:
+def _start(host: Host, user: Any) -> None:
+    for job in launch.launch_tour(host, user):
         record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
 
 

@@ -10,7 +10,12 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from dashboard.actions import prompts as actions
 from dashboard.security.permissions import allowed, requires
@@ -72,7 +77,7 @@ def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     return render(request, "prompts/detail.html", context)
 
 
-@require_GET
+@require_safe
 @requires("prompts.view")
 def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Download the prompts of a set, as its jobs get them."""

@@ -8,7 +8,7 @@ from typing import Any, get_origin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from pydantic import ValidationError
 
 from dashboard.reports.kinds import KINDS
@@ -22,7 +22,7 @@ from jobs.validation_errors import messages
 def _view(kind: Kind) -> Callable[..., HttpResponseBase]:
     """Return the view of a kind; the address has all that it is asked for."""
 
-    @require_GET
+    @require_safe
     @requires(kind.action)
     @with_old_queries(*kind.results)
     def report(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
+from jobs.models.idempotency import IdempotencyKey
 from jobs.models.imports import Import, ImportedFile
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.levels import ServiceLevel
@@ -36,6 +37,7 @@ __all__ = [
     "Endpoint",
     "Environment",
     "Host",
+    "IdempotencyKey",
     "Import",
     "ImportedFile",
     "Instance",

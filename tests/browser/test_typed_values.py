@@ -145,6 +145,20 @@ def test_the_pipeline_form_keeps_what_is_typed_during_its_previews(open_held):
     expect(page.locator(".stage", has_text="port 8080").first).to_be_visible()
 
 
+def test_a_preview_keeps_the_key_of_the_form_out_of_its_address(open_held, served):
+    page, held = open_held("/launch/matrix/", f"?workload=customer&deployment={served[0]}")
+    key = page.locator("#matrix-form [name=idempotency_key]")
+    before = key.input_value()
+    page.locator("#f-concurrency").fill("3")
+    page.keyboard.press("Tab")
+
+    held.let_go()
+
+    expect(page.locator("#matrix-form")).to_be_visible()
+    expect(key).to_have_value(before)
+    assert "idempotency_key" not in page.url
+
+
 @pytest.mark.parametrize("leading", ["deployment", "host"])
 def test_the_launch_form_keeps_what_is_typed_while_its_defaults_change(open_held, served, leading):
     page, held = open_held("/launch/benchmark-online/", f"?deployment={served[0]}")

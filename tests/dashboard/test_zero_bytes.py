@@ -1,10 +1,11 @@
-"""A zero byte, which PostgreSQL takes in no text, is refused with words wherever it comes in."""
+"""Zero bytes, which PostgreSQL takes in no text, are refused with words. Forms are UTF-8."""
 
 import json
 import re
 
 import pytest
 from django.conf import settings as project
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import get_resolver, reverse
 
 from jobs.models import Conversation, Job
@@ -71,6 +72,25 @@ def test_a_zero_byte_in_a_form_changes_nothing(client, person, is_multipart):
     assert is_refused_with_words(answer)
     chat.refresh_from_db()
     assert chat.title == "before"
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "hex", "undefined"])
+@pytest.mark.parametrize("is_multipart", [True, False])
+def test_a_form_is_read_as_utf_8_whatever_its_header_says(client, person, charset, is_multipart):
+    chat = Conversation.objects.create(user_id=person.pk, title="before")
+    content_type = MULTIPART_CONTENT if is_multipart else "application/x-www-form-urlencoded"
+    body = encode_multipart(BOUNDARY, {"title": "für"}) if is_multipart else b"title=f%C3%BCr"
+
+    answer = client.generic(
+        "POST",
+        reverse("conversation-rename", args=[chat.pk]),
+        body,
+        content_type=f"{content_type}; charset={charset}",
+    )
+
+    assert answer.status_code == 302
+    chat.refresh_from_db()
+    assert chat.title == "für"
 
 
 def test_a_zero_byte_in_a_cookie_reaches_no_database(client, django_assert_num_queries):

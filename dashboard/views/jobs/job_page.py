@@ -21,6 +21,7 @@ from django.views.decorators.http import (
 )
 
 from dashboard.actions import jobs as job_actions
+from dashboard.actions.once import once
 from dashboard.api.removed import gone
 from dashboard.charts import growing_accuracy, live
 from dashboard.presenters import queue
@@ -138,11 +139,11 @@ def _launched(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Jo
     """Launch a new job from this one and show it; on an error show this one."""
     get_object_or_404(Job, pk=job_id)
     try:
-        job = launch(request.user, job_id)
+        made = once(request, lambda: launch(request.user, job_id).pk)
     except LaunchError as error:
         messages.error(request, str(error))
         return redirect("job-detail", job_id)
-    return redirect("job-detail", job.pk)
+    return redirect("job-detail", made)
 
 
 @require_GET
@@ -203,7 +204,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpRespons
     )
 
 
-@require_GET
+@require_safe
 @requires("job.view")
 def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
     """Download the job as a shell script, to run by hand in an empty folder on its host."""

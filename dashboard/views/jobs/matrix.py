@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import matrices as matrix_actions
+from dashboard.actions.once import once
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
 from dashboard.presenters import queue
@@ -62,7 +63,7 @@ def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Run every cell again that failed, was cancelled or was lost."""
     matrix = get_object_or_404(Matrix, pk=matrix_id)
     try:
-        matrix_actions.resume(request.user, matrix)
+        once(request, lambda: len(matrix_actions.resume(request.user, matrix)))
     except LaunchError as error:
         messages.error(request, str(error))
     return redirect("matrix-detail", matrix_id)
@@ -87,9 +88,9 @@ def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpR
     """Run one cell ``n`` more times; a failed run once again."""
     matrix = get_object_or_404(Matrix, pk=matrix_id)
     cell = get_object_or_404(MatrixCell, pk=cell_id, matrix=matrix)
-    count = number_from(request.POST.get("n", "1")) or 1
+    count = min(number_from(request.POST.get("n", "1")) or 1, _MOST_RUNS)
     try:
-        matrix_actions.repeat(request.user, cell, count=min(count, _MOST_RUNS))
+        once(request, lambda: len(matrix_actions.repeat(request.user, cell, count=count)))
     except LaunchError as error:
         messages.error(request, str(error))
     return redirect("matrix-detail", matrix_id)

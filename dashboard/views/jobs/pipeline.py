@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
+from dashboard.actions.once import once
 from dashboard.presenters import queue
 from dashboard.presenters.job.pipeline_preview import (
     is_to_be_put_right,
@@ -68,7 +69,7 @@ def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Retry failed jobs, and those cancelled because of them."""
     _chain_or_404(chain_id)
     try:
-        job_actions.retry_pipeline(request.user, chain_id)
+        once(request, lambda: len(job_actions.retry_pipeline(request.user, chain_id)))
     except LaunchError as error:
         messages.error(request, str(error))
     return redirect("pipeline", chain_id)

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from dashboard.actions.once import once
 from dashboard.forms.confirmation import Unconfirmed, confirmed_in
 from dashboard.forms.evaluation_presets import preset_links
 from dashboard.forms.launch import (
@@ -69,23 +70,8 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     host = _host(request.POST, person(request))
     if host is None:
         return redirect("launch-form", kind_name)
-    target = target_of(host)
-    form = make_form(kind, target, typed_values(kind, request.POST), {})
     try:
-        if left_empty(form):
-            raise InvalidParams(left_empty(form))
-        priority = queue.priority_for(request.user, request.POST.get("priority", ""))
-        raw = raw_values(form, kind)
-        result = preview(kind.name, raw, host, target, user=person(request))
-        confirmed = confirmed_in(request, host, result.plan) if result.plan else []
-        job = launch(
-            kind.name,
-            raw,
-            host=host,
-            user=person(request),
-            priority=priority,
-            confirmed=confirmed,
-        )
+        job_id = once(request, lambda: _launch(request, kind, host).pk)
     except Unconfirmed as error:
         context = _context(request, kind, request.POST) | {"general_error": str(error)}
         return render(request, "launch/form.html", context, status=422)
@@ -94,11 +80,29 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     except LaunchError as error:
         errors = {error.field: str(error)}
     else:
-        detail = {"kind": kind.name, "host": host.name, **_confirmed(job)}
-        audit_log.record(request.user, "job.launch", f"job {job.pk}", **detail)
-        return redirect("job-detail", job.pk)
+        return redirect("job-detail", job_id)
     context = _context(request, kind, request.POST, errors=errors)
     return render(request, "launch/form.html", context, status=422)
+
+
+def _launch(request: HttpRequest, kind: Kind, host: Host) -> Job:
+    """Launch the posted form.
+
+    Raises:
+        LaunchError: a field is wrong, or a warning is not confirmed.
+    """
+    target = target_of(host)
+    form = make_form(kind, target, typed_values(kind, request.POST), {})
+    if left_empty(form):
+        raise InvalidParams(left_empty(form))
+    priority = queue.priority_for(request.user, request.POST.get("priority", ""))
+    raw, user = raw_values(form, kind), person(request)
+    result = preview(kind.name, raw, host, target, user=user)
+    confirmed = confirmed_in(request, host, result.plan) if result.plan else []
+    job = launch(kind.name, raw, host=host, user=user, priority=priority, confirmed=confirmed)
+    detail = {"kind": kind.name, "host": host.name, **_confirmed(job)}
+    audit_log.record(user, "job.launch", f"job {job.pk}", **detail)
+    return job
 
 
 def _confirmed(job: Job) -> dict[str, list[str]]:

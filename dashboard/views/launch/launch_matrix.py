@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import matrices as matrix_actions
+from dashboard.actions.once import once
 from dashboard.forms.confirmation import confirmed_in
 from dashboard.forms.matrix import kind_of, kinds_on, matrix_form, with_errors, workload_of
 from dashboard.presenters import queue
@@ -26,7 +28,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind
 from jobs.launch import InvalidParams
 from jobs.matrices import CellPreview, MatrixPreview, preview_matrix
-from jobs.models import Host
+from jobs.models import Host, Matrix
 from jobs.queries.hosts.targets import target_of
 from jobs.services.launch_rights import open_hosts
 
@@ -37,32 +39,41 @@ def launch_matrix(request: HttpRequest) -> HttpResponse:
     """Show the form with its cells, filled from the URL; POST launches the matrix."""
     if request.method != "POST":
         return render(request, "launch/matrix.html", _context(request, request.GET))
-    data = request.POST
-    context = _context(request, data)
-    host, form, planned = context["host"], context["form"], context["planned"]
-    if host is None or form is None:
+    context = _context(request, request.POST)
+    form = context["form"]
+    if form is None:
         return redirect("launch-matrix")
-    if planned is None or form.errors or form.spec is None:
+    if form.workload.commands:  # each in its own form
         return render(request, "launch/matrix.html", context, status=422)
     try:
-        priority = queue.priority_for(request.user, data.get("priority", ""))
-        first = planned.first.preview.plan
-        matrix = matrix_actions.launch(
-            request.user,
-            form.spec,
-            host,
-            priority=priority,
-            confirmed=confirmed_in(request, host, first),
-        )
+        matrix_id = once(request, lambda: _launch(request, context).pk)
     except InvalidParams as error:
         errors = error.fields
     except LaunchError as error:
         errors = {error.field: str(error)}
     else:
-        return redirect("matrix-detail", matrix.pk)
+        return redirect("matrix-detail", matrix_id)
     context["form"] = with_errors(form, context["target"], errors)
     context["general_error"] = errors.get("", "")
     return render(request, "launch/matrix.html", context, status=422)
+
+
+def _launch(request: HttpRequest, context: Mapping[str, Any]) -> Matrix:
+    """Launch the posted form.
+
+    Raises:
+        LaunchError: a field is wrong, or a warning is not confirmed.
+    """
+    host, form, planned = context["host"], context["form"], context["planned"]
+    if planned is None or form.errors:
+        raise InvalidParams(form.errors)
+    return matrix_actions.launch(
+        request.user,
+        form.spec,
+        host,
+        priority=queue.priority_for(request.user, request.POST.get("priority", "")),
+        confirmed=confirmed_in(request, host, planned.first.preview.plan),
+    )
 
 
 @require_GET

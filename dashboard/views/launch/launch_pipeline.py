@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from dashboard.actions.once import once
 from dashboard.forms.confirmation import confirmed_in
 from dashboard.presenters import queue
 from dashboard.presenters.job.guide_diff import against
@@ -28,7 +29,7 @@ from jobs.catalog.workloads import WORKLOADS
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.vacc import stack_choices
-from jobs.launch import draft_of
+from jobs.launch import InvalidParams, draft_of
 from jobs.models import Host
 from jobs.pipelines import (
     Draft,
@@ -62,33 +63,44 @@ def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
     if request.method != "POST":
         return _page(request, _context(model, pipeline, request.GET, person(request)))
     context = _context(model, pipeline, request.POST, person(request))
-    host, stack = context["host"], context["stack"]
-    if host is None:
+    if context["host"] is None:
         return redirect("model-pipeline", model_id, pipeline_id)
-    if context["errors"] or "show" in request.POST:
+    if "show" in request.POST:
         return _page(request, context, status=422 if context["errors"] else 200)
-    checked = checks_of(pipeline, context["drafts"])
     try:
-        confirmed = confirmed_in(request, host, checked[0]) if checked else []
-        jobs = launch_pipeline(
-            pipeline.id,
-            model.id,
-            host=host,
-            stack=stack,
-            user=person(request),
-            options=context["options"],
-            confirmed=confirmed,
-        )
+        return redirect(once(request, lambda: _launch(request, context)))
     except LaunchError as error:
-        return _page(request, context | {"error": str(error)}, status=422)
+        shown = {} if context["errors"] else {"error": str(error)}  # those are at their fields
+        return _page(request, context | shown, status=422)
+
+
+def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
+    """Launch the posted form; return the address of its jobs.
+
+    Raises:
+        LaunchError: an option is wrong, or a warning is not confirmed.
+    """
+    host, pipeline, model = context["host"], context["pipeline"], context["model"]
+    if context["errors"]:
+        raise InvalidParams(context["errors"])
+    checked = checks_of(pipeline, context["drafts"])
+    jobs = launch_pipeline(
+        pipeline.id,
+        model.id,
+        host=host,
+        stack=context["stack"],
+        user=person(request),
+        options=context["options"],
+        confirmed=confirmed_in(request, host, checked[0]) if checked else [],
+    )
     for job in jobs:
         detail = {"kind": job.kind, "host": host.name}
         if job.confirmed:
             detail["confirmed"] = [item["check"] for item in job.confirmed]
         audit_log.record(request.user, "job.launch", f"job {job.pk}", **detail)
     if not jobs:
-        return redirect("model-detail", model.id)
-    return redirect("pipeline", jobs[0].chain)
+        return reverse("model-detail", args=[model.id])
+    return reverse("pipeline", args=[jobs[0].chain])
 
 
 @require_POST

@@ -13,7 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from dashboard.forms import model as model_form
 from dashboard.forms.model import ModelInvalid
@@ -73,7 +78,7 @@ def model_edit_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
     return _yaml(request, _text_of(model_id), model_id=model_id)
 
 
-@require_GET
+@require_safe
 @requires("model.view")
 def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
     """Return the model's file for download: as stored, or as shipped."""

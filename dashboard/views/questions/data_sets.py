@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils.timezone import now
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from dashboard.presenters.result.published import row_of
 from dashboard.security import audit_log
@@ -118,7 +118,7 @@ def _form(kind: str, **values: str) -> str:
     return f"{reverse('launch-form', args=[kind])}?{urlencode(values)}"
 
 
-@require_GET
+@require_safe
 @requires("questions.view")
 def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
     """Download the questions of an included or own set as JSON Lines."""

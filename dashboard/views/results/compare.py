@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
+from dashboard.actions.once import once
 from dashboard.presenters.economics.token_card import budget_figure
 from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import of_comparison
@@ -97,22 +98,24 @@ def run_more(request: HttpRequest) -> HttpResponse:
         wanted = []
     counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
     counts += [counts[-1]] * (len(wanted) - len(counts))
-    results = Result.objects.select_related("job").in_bulk(wanted)
-    launched = []
+    results = Result.objects.in_bulk(wanted)
+    # In turn, so that drift of the host affects all sides equally.
+    in_turn = [
+        job_id
+        for number in range(LAUNCHED_MOST)
+        for pk, n in zip(wanted, counts, strict=False)
+        if number < n and pk in results and (job_id := results[pk].job_id) is not None
+    ]
     try:
-        # In turn, so that drift of the host affects all sides equally.
-        for number in range(LAUNCHED_MOST):
-            for pk, n in zip(wanted, counts, strict=False):
-                job_id = results[pk].job_id if pk in results else None
-                if job_id is not None and number < n:
-                    launched.append(job_actions.retry(request.user, job_id))
+        launched = once(request, lambda: job_actions.retry_all(request.user, in_turn))
     except LaunchError as error:
         messages.error(request, str(error))
+        launched = []
     if launched:
         text = ngettext(
             "%(n)s run is queued: %(jobs)s.", "%(n)s runs are queued: %(jobs)s.", len(launched)
         )
-        jobs = _(", ").join(f"#{job.pk}" for job in launched)
+        jobs = _(", ").join(f"#{pk}" for pk in launched)
         messages.success(request, text % {"n": len(launched), "jobs": jobs})
     if request.POST.get("from") == "result" and wanted:
         return redirect("result-detail", wanted[0])

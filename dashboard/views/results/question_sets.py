@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.actions import question_sets as actions
 from dashboard.presenters.answers import reader
@@ -54,7 +54,7 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
     return form_page(request, found, context, saved)
 
 
-@require_GET
+@require_safe
 @requires("result.view")
 @with_old_queries("base")
 def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponse:

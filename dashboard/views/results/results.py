@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
 from dashboard.charts import accuracy
 from dashboard.presenters.answers.hygiene_card import hygiene_card
@@ -183,7 +183,7 @@ def _charts(request: HttpRequest, page: ResultPage, points: Sequence[CurvePoint]
     }
 
 
-@require_GET
+@require_safe
 @requires("result.view")
 def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpResponse:
     """Export a result as JSON or CSV: points of a benchmark, questions of an evaluation."""

@@ -19,7 +19,7 @@ from jobs.messages import Message
 from jobs.models import Deployment, Host, Instance, Job
 from jobs.queries.instance import instance_id
 from jobs.queries.jobs.stalled import stalled_since
-from jobs.services import deployments, lifecycle
+from jobs.services import deployments, idempotency, lifecycle
 from jobs.services.hosts import lose_all
 from jobs.services.intake import points
 
@@ -53,6 +53,7 @@ def reap(moment: datetime | None = None) -> int:
     _close_unclaimed(moment)
     _notify_stalled(moment)
     points.forget_old_points(moment)
+    idempotency.forget_old(moment)
     return (
         _lose_missing_jobs(moment)
         + _lose_missing_deployments(moment)

@@ -67,6 +67,7 @@ export function swap(old, fresh, stays = () => false) {
 function keep(old, fresh, stays) {
   if (!(old instanceof Element)) return true;
   if (old.matches("[data-keep], .plot, .fig-table > .scroll, dialog[open]") || stays(old)) return false;
+  if (old.matches("[name=idempotency_key]")) return false; // a second click is still a repeat
   if (old.matches("[data-anew]") && fresh instanceof Element) {
     old.replaceChildren(...fresh.childNodes); // with requests of its own, which are sent again
     return false;

@@ -67,7 +67,8 @@ export class PreviewedForm {
 
   /** The form's values as a query. */
   get query() {
-    const given = [...new FormData(this.#form)].filter(([name]) => name !== "csrfmiddlewaretoken");
+    const own = ["csrfmiddlewaretoken", "idempotency_key"];
+    const given = [...new FormData(this.#form)].filter(([name]) => !own.includes(name));
     return new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
   }
 }

@@ -110,6 +110,7 @@ def test_a_body_that_is_no_object_is_refused(path, body, caller):
         ({**STARTED, "at": 1e18}, "at"),
         ({"type": "step_started", "index": 10**9, "log_offset": 0}, "index"),
         ({"type": "step_started", "index": "0", "log_offset": 0}, "index"),
+        ({"type": "step_started", "index": [1], "log_offset": 0}, "index"),
         ({"type": "step_started", "index": 0, "log_offset": -1}, "log_offset"),
         ({"type": "step_started", "index": 0}, "log_offset"),
         (

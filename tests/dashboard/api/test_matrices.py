@@ -100,6 +100,25 @@ def test_one_measured_cell_gets_more_runs(api, body):
     )
 
 
+def test_repeats_with_one_key_start_nothing_more(api, body):
+    def twice(path, asked, key):
+        api.headers = {**api.headers, "Idempotency-Key": key}
+        first, second = api.post(path, asked), api.post(path, asked)
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert second.json() == first.json()
+        return first.json()
+
+    matrix = twice("matrices", body, "launch")
+    done, bad = (cell["runs"][0] for cell in matrix["cells"][:2])
+    end(done["job"])
+    end(bad["job"], "failed")
+    resumed = twice(f"matrices/{matrix['id']}/resume", None, "resume")
+    more = twice(f"matrices/{matrix['id']}/runs/{done['id']}/repeat", {"count": 2}, "run")
+
+    assert (len(resumed["started"]), len(more["started"])) == (1, 2)
+    assert (Matrix.objects.count(), Job.objects.filter(state="queued").count()) == (1, 3)
+
+
 def test_all_open_jobs_are_cancelled_at_once(api, body):
     matrix = api.post("matrices", body).json()
 

@@ -37,21 +37,11 @@ def running_web(
     data_dir: Path, limits: str = "{}", environ: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Start it with a person who may log in. ``limits``: JSON of constants of modules."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+    with _listener() as listener:
         port = listener.getsockname()[1]
-        environment = clean_environment() | {
-            "DATA_DIR": str(data_dir),
-            "PORT": str(port),
-            "SECRET_KEY": "of its two processes, long enough for the checks of Django",
-            "DEBUG": "1",
-            "DJANGO_SETTINGS_MODULE": "dashboard.settings",
-            **(environ or {}),
-        }
+        environment = _environment(data_dir, port) | {**(environ or {})}
         facts = fill(environment)
-        command = [sys.executable, "-c", _SERVE, str(listener.fileno()), limits]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, pass_fds=(listener.fileno(),)
-        )
+        process = _served(listener, environment, limits)
     server = Server(process, port, data_dir, **facts)
     server.shell(_PERSON)
     try:
@@ -59,6 +49,40 @@ def running_web(
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
+
+
+@contextlib.contextmanager
+def web_beside(server: Server) -> Iterator[int]:
+    """Start another web process of the same dashboard; return its port."""
+    with _listener() as listener:
+        port = listener.getsockname()[1]
+        process = _served(listener, _environment(server.data_dir, server.port))
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+def _listener() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0), backlog=1024)
+
+
+def _environment(data_dir: Path, port: int) -> dict[str, str]:
+    return clean_environment() | {
+        "DATA_DIR": str(data_dir),
+        "PORT": str(port),
+        "SECRET_KEY": "of its two processes, long enough for the checks of Django",
+        "DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+    }
+
+
+def _served(
+    listener: socket.socket, environment: Mapping[str, str], limits: str = "{}"
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", _SERVE, str(listener.fileno()), limits]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=(listener.fileno(),))
 
 
 @dataclass

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from dashboard.server import downloads, streams
+from dashboard.server.exports import resumable_exports
 from dashboard.server.streams import LIMITS, Stream, limited_streams, take_slot
 from jobs.models import OutputFile
 from tests.dashboard.lib.streams import content_of
@@ -17,7 +18,7 @@ from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db  # the end of an answer closes old connections
 
-LONG = b"x" * (LIMITS.long_bytes + 1)
+LONG = b"x" * (downloads.PIECE_BYTES + 1)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def through(response, person=1):
     """Answer a request of a person with this response, through the middleware."""
     request = RequestFactory().get("/api/v1/x")
     request.user = SimpleNamespace(pk=person)
-    return limited_streams(lambda _request: response)(request)
+    return limited_streams(resumable_exports(lambda _request: response))(request)
 
 
 def test_a_person_has_a_few_streams_at_once():
@@ -95,7 +96,7 @@ def test_a_stream_that_never_began_leaves_its_place(one):
     assert through(Stream(pieces())).status_code == 200
 
 
-def test_a_long_file_in_memory_counts_and_other_answers_do_not(one):
+def test_a_long_export_counts_and_other_answers_do_not(one):
     attached = {"Content-Disposition": "attachment"}
     held = through(HttpResponse(LONG, headers=attached))
 

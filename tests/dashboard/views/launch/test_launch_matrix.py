@@ -57,6 +57,14 @@ def text(answer):
     return " ".join(words.replace("\u202f", "").split())
 
 
+def test_without_a_deployment_the_form_says_what_to_make_first(browser, host):
+    answer = form_of(browser, host=host.name)
+
+    assert answer.status_code == 200
+    assert f'href="/launch/deploy-vllm/?host={host.name}"' in answer.content.decode()
+    assert "No usable input on this host yet. Prepare it" in text(answer)
+
+
 def test_presets_say_their_purpose_and_duration(browser, served):
     shown = text(form_of(browser))
 
