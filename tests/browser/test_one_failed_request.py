@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from tests.browser.lib.checks import until
 from tests.browser.lib.log_panel import lines, row
+from tests.browser.lib.measured import SEED
 from tests.browser.lib.visits import WIDE, own_window
-from tests.browser.results.test_chart_points import SEED
 
 pytestmark = pytest.mark.browser
 
