@@ -6,9 +6,27 @@ What exceeds a bound is refused or left out, and counted in one line of the log.
 from __future__ import annotations
 
 # A chunk of events or points has at most 1 MiB: real lines have 60 bytes and more.
+CHUNK_BYTES = 1024 * 1024  # of events and points, of an output, of a log
 LINES = 32_768  # of a chunk
 TORN_LINES = 1000  # of them that are no event or point: a power cut tears one
+# A message of a host.
+COUNT_MAX = 2**60  # bytes, items or an id: a 64-bit database column has room to add
+SECONDS_MAX = 2**33  # of a time since the epoch: the year 2242
+ERROR_CHARS = 200
+WORDS_CHARS = 4000
+DEPTH = 16  # of JSON; real messages have 6
+OUTPUTS_MAX = 10_000  # files that one job may leave
+PATH_CHARS = 400
+NAME_CHARS = 64
+VALUES_MAX = 256  # of an event's slots, of a point
+FINDINGS_MAX = 256
+RUNS_MAX = 1000  # jobs, and servers, that a host may report at once
+DIES_MAX = 1024
+TOOLS_MAX = 64
+IMAGES_MAX = 2000
 # An archive to import.
+MOST_FILES = 3000
+LONGEST_PATH = 280
 GZIP_MEMBERS = 10_000  # parallel packers write one for each 64 KiB
 ZIP_DIRECTORY_BYTES = 2 * 1024 * 1024  # 3,000 files of long paths need half of it
 # What a job's report registers: weights, artifacts, environments.

@@ -1,13 +1,15 @@
 """Addresses of engines: IP address and port; which of them the dashboard calls.
 
-Host names are no such address, because a name may point elsewhere at each request.
+Host names are no such address, because a name may point elsewhere at each request. A name of the
+list of permitted sources is resolved once a call (``jobs.services.sources.engines``).
 """
 
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from jobs.numbers import number_from
 
@@ -16,6 +18,20 @@ LOOPBACK = "127.0.0.1"
 _URL = re.compile(r"http://(\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):([0-9]{1,5})")
 # "This network", whose first address is the own machine, and reserved addresses with broadcast.
 _UNUSABLE = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
+# Cloud services that give a machine's credentials to every program on it: AWS and others, AWS by
+# IPv6, Google by IPv6, Alibaba, Azure, Oracle.
+_METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            *("169.254.169.254", "fd00:ec2::254", "fd20:ce::254"),
+            *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        ),
+    )
+)
+_NAT64 = IPv6Network("64:ff9b::/96")
+LOOPBACK_RANGE, LINK_LOCAL, METADATA, OWN = "loopback", "link-local", "metadata", "own"
+NO_MACHINE = "no-machine"
 
 Ip = IPv4Address | IPv6Address
 
@@ -38,13 +54,11 @@ class Endpoint:
     def is_callable(self, *, on_this_machine: bool) -> bool:
         """Return True if the dashboard may call it on a host that is (not) its own machine.
 
-        Loopback and link-local addresses mean the dashboard's own machine or network devices, so
-        another host must not name them.
+        Special addresses mean the dashboard's own machine or network devices, so another host must
+        not name them. No host names a metadata service.
         """
-        ip = mapped(self.ip)
-        if ip.is_unspecified or ip.is_multicast or _is_unusable(ip):
-            return False
-        return on_this_machine or not (ip.is_loopback or ip.is_link_local)
+        found = special(self.ip)
+        return not found or (on_this_machine and found not in (NO_MACHINE, METADATA))
 
 
 def endpoint(ip: str, port: object) -> Endpoint | None:
@@ -84,8 +98,34 @@ def ip_from(text: str) -> Ip:
 
 def mapped(ip: Ip) -> Ip:
     """Return the IPv4 address that an IPv6 address stands for; otherwise ``ip``."""
-    return (ip.ipv4_mapped or ip) if ip.version == 6 else ip
+    if ip.version == 4:
+        return ip
+    inside = IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
+    return ip.ipv4_mapped or ip.sixtofour or inside or ip
 
 
-def _is_unusable(ip: Ip) -> bool:
-    return ip.version == 4 and any(ip in network for network in _UNUSABLE)
+def special(ip: Ip) -> str:
+    """Return the special range of an address: one of the constants above; "" for others."""
+    ip = mapped(ip)
+    if ip.is_unspecified or ip.is_multicast or (ip.version == 4 and _is_unusable(ip)):
+        return NO_MACHINE
+    if ip in _METADATA:
+        return METADATA
+    if ip.is_loopback or ip.is_link_local:
+        return LOOPBACK_RANGE if ip.is_loopback else LINK_LOCAL
+    return OWN if _is_own(ip) else ""
+
+
+def _is_unusable(ip: IPv4Address) -> bool:
+    return any(ip in network for network in _UNUSABLE)
+
+
+def _is_own(ip: Ip) -> bool:
+    """Return True for an address of this machine: only at those a socket can be bound."""
+    family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(ip), 0))
+    except OSError:
+        return False
+    return True

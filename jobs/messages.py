@@ -1,7 +1,7 @@
 """Messages for people as records keep them: an id and what fills it.
 
 The words of each id are in ``dashboard.text.messages``, so that each viewer reads their own
-language. Here too: messages of hosts under their present keys.
+language. Here too: which messages hosts send, and those under their present keys.
 """
 
 from __future__ import annotations
@@ -13,6 +13,33 @@ from typing import Any
 # Keys of events in protocol 1. Events are files on hosts: the launcher of an earlier version
 # finishes its job, and a newer agent may ship its events.
 _OF_PROTOCOL_1 = {"sentence_id": "message_id", "sentence_args": "message_args"}
+
+# All that hosts say: outcomes of a run, then findings of checks. Other messages are the dashboard's
+# own words, which no host may use.
+_OUTCOMES = {
+    "": "done cancelled",
+    "host:": "disk_full launcher_died launcher_never_started rebooted serve_busy",
+    "internal:": "launcher plan",
+    "policy:": "program root variable",
+    "work:": "exit log_limit no_folder no_instruction not_found not_started output_missing "
+    "server_ended signal timeout",
+}
+_CHECKS = (
+    "avx512 avx512_missing broke conda conda_env_missing conda_missing container "
+    "container_there data_files data_files_many data_files_missing data_set "
+    "data_set_card_missing data_set_files_missing data_set_missing data_set_part_missing "
+    "data_set_split_missing data_set_split_unnamed dies dies_missing disk disk_full "
+    "disk_nothing_more disk_reserve docker docker_down endpoint endpoint_model "
+    "endpoint_silent image image_missing iommu_off iommu_on later modification "
+    "modification_differs modification_missing path path_missing port port_busy port_held "
+    "shard_missing shm shm_small tool tool_missing tool_old unknown weights weights_missing "
+)
+OF_HOSTS = frozenset(
+    prefix + name
+    for prefix, names in {**_OUTCOMES, "check:": _CHECKS}.items()
+    for name in names.split()
+)
+UNKNOWN = "host:unknown_message"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
 from jobs import dispatch
 from jobs.confined import SHORT, Busy, Exceeded, Failed, Task
-from jobs.errors import ParseError
+from jobs.errors import LaunchError, ParseError
 from jobs.host.base import engine_http
 from jobs.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
 from jobs.messages import Message
@@ -89,8 +89,14 @@ def archive(user: User, row: Endpoint, *, is_archived: bool) -> bool:
 
 def _checked(row: Endpoint) -> Checked:
     """Ask the engine what it is. Redirects are not followed; time and bytes are bounded."""
-    if not sources.may_call(row.url):
+    try:
+        ips = sources.engine_ips(row.url)
+    except sources.SpecialAddress as special:
+        return Checked(Message("endpoint:special", special.args_of_message))
+    except LaunchError:
         return Checked(Message("endpoint:not_permitted", {"url": row.url}))
+    except OSError as error:
+        return Checked(_silent(row.url, str(error)))
     headers = {}
     if row.api_key:
         try:
@@ -104,7 +110,7 @@ def _checked(row: Endpoint) -> Checked:
         try:
             if left > 0:
                 answers[path] = engine_http.get(
-                    f"{row.url}{path}", within_s=left, longest=LONGEST, headers=headers
+                    f"{row.url}{path}", within_s=left, longest=LONGEST, headers=headers, ips=ips
                 )
         except (OSError, ValueError) as error:
             if path == MODELS:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
 from dashboard.security import audit_log
 from dashboard.text.messages import message
-from jobs import dispatch
+from jobs import bounds, dispatch
 from jobs.confined import Busy
 from jobs.errors import Incomplete, JobsError, OffsetMismatch
 from jobs.messages import Message
@@ -33,8 +33,6 @@ from jobs.services.intake.limits import DiskReserved, LimitReached
 
 logger = logging.getLogger(__name__)
 
-LINES_MAX = 1024 * 1024  # raw bytes of events and points, where a long line may need it
-OUTPUT_CHUNK_MAX = 1024 * 1024
 PROTOCOL_MAX = 32767
 
 
@@ -217,7 +215,7 @@ def append(
     """More of a log, of events or of points."""
 
     def write(record: Owner) -> int:
-        chunk = _chunk(request, intake.LOG_CHUNK_MAX if stream == "log" else LINES_MAX)
+        chunk = _chunk(request)
         match stream, record:
             case "log", _:
                 return intake.append_log(record, offset=chunk.offset, data=chunk.data)
@@ -236,7 +234,7 @@ def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpRespon
     """More of a file that a job left."""
 
     def write(record: Owner) -> int:
-        chunk = _chunk(request, OUTPUT_CHUNK_MAX)
+        chunk = _chunk(request)
         assert isinstance(record, Job)  # noqa: S101 -- for mypy
         declared = outputs.Declared(
             name=request.headers.get("X-Name", ""),
@@ -307,7 +305,7 @@ def _owner(host: Host, owner: str, owner_id: int) -> Owner | None:
     return None
 
 
-def _chunk(request: HttpRequest, limit: int) -> Chunk:
+def _chunk(request: HttpRequest) -> Chunk:
     """The bytes of an append.
 
     Raises:
@@ -320,10 +318,10 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
     try:
         # Never more than the limit is unpacked, whatever size the frame claims to have.
         with zstandard.ZstdDecompressor().stream_reader(body) as reader:
-            data = reader.read(limit + 1)
+            data = reader.read(bounds.CHUNK_BYTES + 1)
     except zstandard.ZstdError:
         raise BadRequest(422, "zstd") from None
-    if len(data) > limit:
+    if len(data) > bounds.CHUNK_BYTES:
         raise BadRequest(413, "size")
     checksum = _number(request.headers.get("X-Crc32"), "X-Crc32")
     length = _number(request.headers.get("X-Raw-Bytes"), "X-Raw-Bytes")

@@ -26,6 +26,7 @@ class SourceAnswer(Answer):
     id: int
     type: SourceType
     address: str = Field(description="of git, image and data also a prefix")
+    special: str = Field(description="the special range of the address, as text; empty: none")
     note: str
     added_by: str | None = Field(description="null: a command on the server")
     added_at: Time
@@ -96,6 +97,7 @@ def _shape(row: Source) -> dict[str, Any]:
         "id": row.pk,
         "type": row.type,
         "address": row.address,
+        "special": str(sources.special_range(row.address)),
         "note": row.note,
         "added_by": row.created_by.get_username() if row.created_by else None,
         "added_at": row.created_at.isoformat(),

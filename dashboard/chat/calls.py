@@ -15,10 +15,14 @@ from jobs.services import secrets, sources
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Address of an engine, and the key that its requests carry; "" for none."""
+    """Address of an engine, and the key that its requests carry; "" for none.
+
+    ``ips``: what the host's name of ``url`` meant when it was checked; empty for an IP address.
+    """
 
     url: str
     api_key: str = field(default="", repr=False)
+    ips: tuple[str, ...] = ()
 
 
 class NotCallable(Exception):
@@ -46,19 +50,23 @@ def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
 
 
 def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
+    named = {"url": endpoint.url}
     try:
-        sources.check_endpoint(endpoint.url)
+        ips = sources.engine_ips(endpoint.url)
+    except sources.SpecialAddress as error:
+        raise NotCallable("chat:special", str(error), error.args_of_message) from None
     except LaunchError as error:
-        args = {"url": endpoint.url}
-        raise NotCallable("chat:not-permitted", str(error), args) from None
+        raise NotCallable("chat:not-permitted", str(error), named) from None
+    except OSError:
+        raise NotCallable("chat:unknown-name", "", named) from None
     if not endpoint.api_key:
-        return Call(endpoint.url)
+        return Call(endpoint.url, ips=ips)
     try:
         key = secrets.endpoint_key_for(user, endpoint.api_key, endpoint.url)
     except secrets.Refused as refused:
         args = {"name": endpoint.api_key}
         raise NotCallable("chat:key", refused.text, args) from None
-    return Call(endpoint.url, key)
+    return Call(endpoint.url, key, ips)
 
 
 def _to_deployment(deployment: Deployment) -> Call:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from dashboard.chat.calls import Call
 from dashboard.chat.key_filter import KeyFilter
 from jobs.inference.completions import CHAT_PATH
 
@@ -60,9 +63,9 @@ class Reader(Protocol):
 class Engine:
     """Engine of a turn: address, model, key. What it answers passes without the key."""
 
-    def __init__(self, url: str, model: str, api_key: str) -> None:
-        self._url, self._model, self._api_key = url, model, api_key
-        self._filter = KeyFilter(api_key) if api_key else None
+    def __init__(self, call: Call, model: str) -> None:
+        self._url, self._model, self._api_key, self._ips = call.url, model, call.api_key, call.ips
+        self._filter = KeyFilter(call.api_key) if call.api_key else None
 
     def without_key(self, text: str) -> str:
         """Return a text of the engine with the key overwritten."""
@@ -81,7 +84,7 @@ class Engine:
         size = of_line = 0
         key_filter = self._filter
         async with (
-            aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http,
+            self._session(timeout) as http,
             _silence_limited() as heard,
             self._post(http, CHAT_PATH, body) as response,
         ):
@@ -109,9 +112,7 @@ class Engine:
         """
         counts = []
         try:
-            async with aiohttp.ClientSession(
-                timeout=TOKENIZER_TIMEOUT, auto_decompress=False
-            ) as http:
+            async with self._session(TOKENIZER_TIMEOUT) as http:
                 for text in texts:
                     body: dict[str, Any] = {"model": self._model, "prompt": text, "content": text}
                     body["add_special_tokens"] = False
@@ -120,6 +121,10 @@ class Engine:
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, RefusedAnswer):
             return []
         return counts
+
+    def _session(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(resolver=_Resolved(self._ips)) if self._ips else None
+        return aiohttp.ClientSession(timeout=timeout, auto_decompress=False, connector=connector)
 
     def _post(
         self, http: aiohttp.ClientSession, path: str, body: dict[str, Any]
@@ -137,6 +142,26 @@ class Engine:
             logger.error("request to the engine failed: %s", self.without_key(trace))
         detail = self.without_key(detail)[:_LONGEST_DETAIL]
         return {"error_id": message_id, "error_detail": detail}
+
+
+class _Resolved(AbstractResolver):
+    """Gives a host's name the addresses that were checked."""
+
+    def __init__(self, ips: Sequence[str]) -> None:
+        self._ips = ips
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses, of either family."""
+        kinds = [(ip, socket.AF_INET6 if ":" in ip else socket.AF_INET) for ip in self._ips]
+        return [
+            ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=0, flags=0)
+            for ip, kind in kinds
+        ]
+
+    async def close(self) -> None:
+        """Release nothing."""
 
 
 @asynccontextmanager

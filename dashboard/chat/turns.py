@@ -206,7 +206,7 @@ def start(
     os.write(fd, f"{os.getpid()}\n".encode())  # from now on the turn counts as started
     run = Running(turn_id, fd, expected=expected)
     _running[turn_id] = run
-    engine = Engine(call.url, str(body.get("model", "")), call.api_key)
+    engine = Engine(call, str(body.get("model", "")))
     run.pump = asyncio.create_task(engine.chat(body, run))
     run.task = asyncio.create_task(_see_through(run, engine, log))
     return run

@@ -32,6 +32,11 @@ CHAT_MESSAGES: dict[str, str | Promise] = {
         "%(url)s may not be called any more. Ask an administrator to add it under Sources, type "
         "“endpoint”."
     ),
+    "chat:special": _(
+        "%(url)s has the special address %(ip)s. Ask an administrator to add %(entry)s under "
+        "Sources, type “endpoint”."
+    ),
+    "chat:unknown-name": _("%(url)s has no IP address. Correct the endpoint's host name."),
     "chat:key": _(
         "API key %(name)s was not sent: it was removed, or its rules forbid this endpoint or you. "
         "Ask an administrator to check it under Secrets."

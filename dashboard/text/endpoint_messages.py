@@ -26,6 +26,10 @@ ENDPOINT_MESSAGES: dict[str, str | Promise] = {
     "endpoint:not_permitted": _(
         "%(url)s may not be called. Add it under Sources, type “endpoint”, then check again."
     ),
+    "endpoint:special": _(
+        "%(url)s has the special address %(ip)s. Add %(entry)s under Sources, type “endpoint”, "
+        "then check again."
+    ),
     "endpoint:status": _(
         "%(url)s/v1/models answers HTTP %(status)s. Enter the address before /v1."
     ),

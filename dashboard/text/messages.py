@@ -102,6 +102,10 @@ MESSAGES: dict[str, str | Promise] = {
     "host:launcher_never_started": _("The host accepted the job but did not start any step."),
     "host:launcher_died": _("The launcher on the host was killed before reporting."),
     "host:rebooted": _("The host was restarted during the run."),
+    "host:unknown_message": _(
+        "The host sent the message “%(id)s”, which this version does not know. Update the "
+        "dashboard, or check the host's agent."
+    ),
     "policy:program": _(
         "Blocked before the first command: this host does not allow %(program)s (step "
         '%(step)s). To allow it, add AGENT_ALLOWED_PROGRAMS="default NAME" to host.env and restart '

@@ -52,7 +52,12 @@ def source_add(request: HttpRequest) -> HttpResponse:
         row = actions.add(request.user, typed.type, typed.address, typed.note)
     except LaunchError as error:
         return _list(request, typed, {error.field: str(error)})
-    messages.success(request, gettext("%(address)s added.") % {"address": row.address})
+    added = gettext("%(address)s added.") % {"address": row.address}
+    if found := sources.special_range(row.address):
+        warning = gettext("It is %(what)s.") % {"what": found}
+        messages.warning(request, f"{added} {warning}")
+    else:
+        messages.success(request, added)
     return redirect("source-list")
 
 
@@ -78,7 +83,10 @@ def source_remove(request: HttpRequest, source_id: int) -> HttpResponse:
 def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpResponse:
     rows = Source.objects.select_related("created_by")
     context = {
-        "listed": [(row, sources.TYPES.get(row.type, row.type)) for row in rows],
+        "listed": [
+            (row, sources.TYPES.get(row.type, row.type), sources.special_range(row.address))
+            for row in rows
+        ],
         "included": _groups(),
         "typed": typed,
         "errors": errors,

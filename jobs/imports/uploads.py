@@ -16,11 +16,10 @@ from pathlib import Path, PurePosixPath
 from django.utils.translation import gettext as _
 
 from jobs import bounds
+from jobs.bounds import LONGEST_PATH, MOST_FILES
 from jobs.errors import LaunchError
 from jobs.sanitize import sanitize_text
 
-MOST_FILES = 3000
-LONGEST_PATH = 280
 PASTED = "pasted.txt"
 _CHUNK = 1024 * 1024
 _PIECE = 64 * 1024

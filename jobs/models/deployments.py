@@ -14,6 +14,7 @@ from jobs.models.assets import Artifact
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job
 from jobs.models.retained import Retained
+from jobs.models.sources import Source
 
 
 class Deployment(Retained):
@@ -75,9 +76,15 @@ class Deployment(Retained):
     @property
     def url_to_call(self) -> str:
         """Return the URL at which the dashboard may call the server; "" for none."""
-        at = endpoints.parse(self.dashboard_url)
-        is_allowed = at and at.is_callable(on_this_machine=self.host.is_on_this_machine)
-        return str(at) if is_allowed else ""
+        return self.callable_url(self.host, endpoints.parse(self.dashboard_url))
+
+    @staticmethod
+    def callable_url(host: Host, at: endpoints.Endpoint | None) -> str:
+        """Return the URL of a server of ``host`` if the dashboard may call it; otherwise ""."""
+        if at is None or endpoints.special(at.ip) == endpoints.NO_MACHINE:
+            return ""
+        is_allowed = at.is_callable(on_this_machine=host.is_on_this_machine)
+        return str(at) if is_allowed or Source.names(at) else ""
 
     @property
     def is_open(self) -> bool:

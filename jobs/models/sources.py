@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
+from jobs import endpoints
+
 
 class Source(models.Model):
     """A place from which jobs may fetch code or data, or an engine that they may call, added by an
@@ -43,3 +45,8 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.address}"
+
+    @classmethod
+    def names(cls, at: endpoints.Endpoint) -> bool:
+        """Return True if the list has this very address and port of an engine."""
+        return cls.objects.filter(type=cls.Type.ENDPOINT, address=str(at)).exists()

@@ -20,21 +20,17 @@ from pydantic import (
     StrictBool,
     StrictStr,
     ValidationError,
+    model_validator,
 )
 
 from jobs import bounds
+from jobs.bounds import COUNT_MAX, DEPTH, ERROR_CHARS, SECONDS_MAX, WORDS_CHARS
 from jobs.endpoints import PORT_MAX, port_from
 from jobs.errors import JobsError
+from jobs.messages import OF_HOSTS, UNKNOWN
 from jobs.sanitize import sanitize
 
 logger = logging.getLogger(__name__)
-
-# Largest number of bytes, items or an id that a 64-bit database column holds with room to add.
-COUNT_MAX = 2**60
-SECONDS_MAX = 2**33  # of a time since the epoch: the year 2242
-ERROR_CHARS = 200
-WORDS_CHARS = 4000
-_DEPTH = 16  # of JSON; real messages have 6
 
 
 class BadMessage(JobsError):
@@ -100,6 +96,21 @@ MessageArgs = Annotated[
 ]
 
 
+class WithMessage(HostModel):
+    """Part with a message for people. Another than :data:`jobs.messages.OF_HOSTS` is replaced."""
+
+    message_id: Text64
+    message_args: MessageArgs = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_words_of_others(cls, sent: Any) -> Any:
+        name = sent.get("message_id") if isinstance(sent, dict) else None
+        if not isinstance(name, str) or not name or name in OF_HOSTS:
+            return sent
+        return {**sent, "message_id": UNKNOWN, "message_args": {"id": name[:ERROR_CHARS]}}
+
+
 def parse(model: type[Model], data: bytes, where: str = "") -> Model:
     """Return the message in ``data``, JSON.
 
@@ -124,7 +135,7 @@ def load(data: bytes, where: str = "") -> Any:
     else:
         deep = _is_deep(value)
     if deep:
-        raise BadMessage(where, f"nested deeper than {_DEPTH}")
+        raise BadMessage(where, f"nested deeper than {DEPTH}")
     return sanitize(value)
 
 
@@ -159,9 +170,9 @@ def read(model: type[Model], value: Any, where: str = "") -> Model:
 
 
 def _is_deep(value: Any) -> bool:
-    """Return True if lists and mappings are nested deeper than ``_DEPTH``."""
+    """Return True if lists and mappings are nested deeper than ``DEPTH``."""
     level = [value]
-    for _ in range(_DEPTH + 1):
+    for _ in range(DEPTH + 1):
         level = [
             inner
             for outer in level

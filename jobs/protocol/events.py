@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from jobs.bounds import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS, VALUES_MAX
 from jobs.endpoints import PORT_MAX, port_from
 from jobs.messages import from_host
 from jobs.protocol.base import (
@@ -16,23 +17,18 @@ from jobs.protocol.base import (
     ExitCode,
     HostModel,
     Id,
-    MessageArgs,
     Moment,
     Sha256,
     Text64,
     Text1000,
+    WithMessage,
     check_lines,
     load,
     note_torn,
     read,
 )
 
-OUTPUTS_MAX = 10_000  # files that one job may leave
-PATH_CHARS = 400
-NAME_CHARS = 64
-_VALUES_MAX = 256
-
-Values = Annotated[dict[Text64, Text1000 | int], Field(max_length=_VALUES_MAX)]
+Values = Annotated[dict[Text64, Text1000 | int], Field(max_length=VALUES_MAX)]
 
 
 class Event(HostModel):
@@ -97,13 +93,11 @@ class OutputSize(HostModel):
     sha256: Sha256
 
 
-class Ended(Event):
+class Ended(Event, WithMessage):
     """The end, with what must have arrived by then. A server's log has no checksum ("")."""
 
     type: Literal["ended"]
     verdict: Literal["succeeded", "failed", "cancelled", "lost"]
-    message_id: Text64
-    message_args: MessageArgs = Field(default_factory=dict)
     exit_code: ExitCode | None = None
     duration_s: Duration | None = None
     log_bytes: Count

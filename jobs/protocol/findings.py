@@ -6,20 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs.protocol.base import HostModel, MessageArgs, Text64
-
-FINDINGS_MAX = 256
+from jobs.bounds import FINDINGS_MAX
+from jobs.protocol.base import HostModel, Text64, WithMessage
 
 Level = Literal["ok", "warn", "failed", "unknown"]
 
 
-class Finding(HostModel):
+class Finding(WithMessage):
     """Findings of a check."""
 
     name: Text64
     level: Level
-    message_id: Text64
-    message_args: MessageArgs
 
 
 class Findings(HostModel):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from jobs.bounds import DIES_MAX, RUNS_MAX
 from jobs.protocol.base import (
     Count,
     HostModel,
@@ -17,9 +18,7 @@ from jobs.protocol.base import (
     Token,
     Words,
 )
-from jobs.protocol.facts import DIES_MAX, Facts
-
-RUNS_MAX = 1000  # jobs, and servers, that a host may report at once
+from jobs.protocol.facts import Facts
 
 
 class DieReading(HostModel):

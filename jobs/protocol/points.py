@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
+from jobs.bounds import VALUES_MAX
 from jobs.protocol.base import (
     BadMessage,
     HostModel,
@@ -18,7 +19,6 @@ from jobs.protocol.base import (
     read,
 )
 
-VALUES_MAX = 256
 # watch -> [[seconds since the epoch by the host's clock, {metric: value}], …]
 Rows: TypeAlias = list[list[Any]]
 

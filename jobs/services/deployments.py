@@ -387,8 +387,7 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
 def _called_at(host: Host, only: str, port: int) -> str:
     """Return the URL that the dashboard may call; "" for an address that it never calls."""
     own = endpoints.LOOPBACK if host.is_on_this_machine else str(host.facts.get("address") or "")
-    at = endpoints.endpoint(only or own, port)
-    return str(at) if at and at.is_callable(on_this_machine=host.is_on_this_machine) else ""
+    return Deployment.callable_url(host, endpoints.endpoint(only or own, port))
 
 
 def _change(

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from jobs.bounds import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS
 from jobs.errors import JobsError, OffsetMismatch
 from jobs.models import Job, OutputFile
-from jobs.protocol.events import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS
 
 # Bytes of all files that a parser reads: the largest real ones (answers of MMLU) have 60 MB.
 PARSED_MAX = 512 * 1000 * 1000

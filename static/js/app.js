@@ -4,7 +4,9 @@
 import { bindKeys } from "./keys.js";
 import { bindConfirm } from "./confirm.js";
 import { bindCopy } from "./copy.js";
+import { isBusy, sayWait } from "./lib/again.js";
 import { elapsed } from "./lib/formats.js";
+import { retryWait } from "./lib/live_socket.js";
 import { nowMs } from "./lib/server_clock.js";
 import { bindSearch } from "./search.js";
 import { bindTallTables } from "./lib/tall_table.js";
@@ -80,6 +82,25 @@ function dropEmpty(/** @type {FormDataEvent} */ event) {
   for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
 }
 
+/** @type {Map<string, number>} failed attempts by path */
+const attempts = new Map();
+
+/** htmx asks once: a part without an answer is asked for again. @param {any} event */
+function askAgain({ detail: { elt, xhr, requestConfig } }) {
+  const { verb, path } = requestConfig;
+  if (!isBusy(xhr.status)) return;
+  const attempt = attempts.get(path) ?? 0;
+  attempts.set(path, attempt + 1);
+  const wait = retryWait(attempt);
+  sayWait(wait);
+  setTimeout(() => elt.isConnected && attempts.has(path) && htmx.ajax(verb, path, { source: elt }), wait);
+}
+
+/** @param {any} event */
+function answered({ detail: { successful, requestConfig } }) {
+  if (successful && attempts.delete(requestConfig.path)) sayWait(0);
+}
+
 rememberZone();
 bindKeys();
 bindConfirm();
@@ -96,6 +117,9 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary")?.focus();
   }
 });
+document.body.addEventListener("htmx:sendError", askAgain);
+document.body.addEventListener("htmx:responseError", askAgain);
+document.body.addEventListener("htmx:afterRequest", answered);
 document.addEventListener("change", submitFilters);
 document.addEventListener("formdata", dropEmpty);
 document.addEventListener("live:updated", tick);

@@ -5,19 +5,23 @@
  * Markup: templates/_chart.html. Colours are tokens of the style sheet: "var(--d1)".
  */
 
+import { readAgain } from "./lib/again.js";
 import { bindPoints, openPoint } from "./lib/chart_points.js";
 import { csv, filled, readable, table } from "./lib/figure.js";
 import { saveFigure } from "./lib/save_figure.js";
 
 const MOST_ROWS = 500;
+const FONTS_MS = 3000; // a font that comes later does not hold charts up
 const CONFIG = { displayModeBar: false, displaylogo: false, responsive: true };
 
 /** @type {WeakMap<Element, {text: string, figure: any}>} */
 const drawn = new WeakMap();
 
-const template = fetch(
+const template = readAgain(
   /** @type {HTMLElement} */ (document.querySelector("[data-plotly-template]")).dataset.plotlyTemplate ?? "",
-).then((answer) => answer.json());
+  (answer) => answer.json(),
+);
+const fonts = Promise.race([document.fonts.ready, new Promise((resolve) => setTimeout(resolve, FONTS_MS))]);
 
 /** Return the colours of the current theme. */
 function palette() {
@@ -51,7 +55,7 @@ export async function draw(element, figure) {
   if (!shown || !plot) return;
   drawn.set(element, { text: drawn.get(element)?.text ?? "", figure: shown });
   const base = await template;
-  await document.fonts.ready;
+  await fonts;
   const colours = palette();
   const data = filled(figure ? shown.data : withCurrent(shown.data, plot), colours.colour);
   const layout = filled({ ...shown.layout, template: base }, colours.colour);

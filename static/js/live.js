@@ -13,6 +13,7 @@ const HEARTBEAT_MS = 5000;
 const SURE_MS = 15_000; // with a connection
 const POLL_MS = 5_000; // without
 const FIRST_MS = 80; // hints come in groups
+const ANSWER_MS = 60_000; // timeout of an answer
 
 const root = document.documentElement.dataset.root ?? "/";
 const sign = document.getElementById("live");
@@ -56,7 +57,7 @@ async function ask(address) {
   const page = pageOf(address);
   page.busy = true;
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(ANSWER_MS) });
     if (answer.redirected && new URL(answer.url).pathname.startsWith(`${root}login`)) location.reload();
     else if (answer.ok) show(address, await answer.text());
   } catch {

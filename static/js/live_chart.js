@@ -6,6 +6,7 @@
  */
 
 import { draw } from "./charts.js";
+import { readAgain } from "./lib/again.js";
 import { changes, filled, heightOf, laidOut, leavingOne, shown } from "./lib/strips.js";
 
 const POLL_MS = 1000;
@@ -145,10 +146,10 @@ function follow(panel) {
   async function read() {
     asked = Date.now();
     const query = new URLSearchParams({ after: String(after), ...(of ? { set: of } : {}) });
-    const response = await fetch(`${address}?${query}`, { headers: { accept: "application/json" } });
-    if (!response.ok) return;
-    if (query.get("set") !== (of || null)) return; // the selection changed meanwhile
-    const answer = /** @type {Answer} */ (await response.json());
+    const parse = (/** @type {Response} */ response) => (response.ok ? response.json() : null);
+    const options = { headers: { accept: "application/json" } };
+    const answer = /** @type {Answer | null} */ (await readAgain(`${address}?${query}`, parse, options));
+    if (!answer || query.get("set") !== (of || null)) return; // the selection changed meanwhile
     open = answer.open;
     panel.dataset.open = open ? "yes" : "no";
     const title = panel.querySelector("[data-title-after]");
@@ -176,8 +177,6 @@ function follow(panel) {
       const wait = asked + LEAST_MS - Date.now();
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       await read();
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // no network: the next poll tries again
     } finally {
       asking = false;
     }

@@ -42,7 +42,7 @@ class LogPanel {
     this.unread = ""; // reason for an empty view
     this.linked = placeIn(placeIn(location.hash)[0] ? location.hash : (panel.dataset.logAt ?? ""));
     this.mode = "all"; // or "only" (matching lines), "warnings"
-    this.warnings = new LogWarnings(() => this.source.json("/search?warnings=1&limit=5000"), () => this.#soon());
+    this.warnings = new LogWarnings(() => this.source.search("warnings=1&limit=5000", Infinity), () => this.#soon());
     this.rangeFrom = this.linked[0]; // start of the selected line range
     /** @type {Set<number>} long lines that a person unfolded */
     this.unfolded = new Set();
@@ -88,7 +88,7 @@ class LogPanel {
     this.rows.setLineCount(this.#lineCount);
     if (this.linked[0]) this.#goTo(this.linked[0]);
     if (this.linked[0] > this.#lineCount) this.#wrong(placeWords("", this.linked, this.#lineCount));
-    this.#draw();
+    this.#soon();
     this.source.follow(this.bytes, { news: () => this.#soon(), state: (state, detail) => this.#setState(state, detail) });
     this.#refreshWarnings();
   }
@@ -381,7 +381,7 @@ class LogPanel {
   }
 
   #makeFind() {
-    const ask = (/** @type {string} */ query) => this.source.json(`/search?${query}`);
+    const ask = (/** @type {string} */ query) => this.source.search(query, 1);
     const field = /** @type {HTMLInputElement} */ (this.#part("search"));
     const worker = this.panel.dataset.logWorker ?? "";
     const parts = { field, regex: this.#button("regex"), status: this.#part("matches"), ask, worker };

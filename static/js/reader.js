@@ -1,6 +1,7 @@
 // @ts-check
 /** The reader of answers: J, K and arrows step; the next answers are there before they are asked for. */
 
+import { readAgain } from "./lib/again.js";
 import { AnswerView } from "./lib/answer_view.js";
 
 const KEPT = 12; // answers
@@ -35,10 +36,12 @@ function place() {
  * @param {string} address
  * @param {string} target
  */
-async function fragment(address, target) {
-  const response = await fetch(address, { headers: { "HX-Target": target } });
-  if (!response.ok || response.redirected) throw new Error(`${response.status}`);
-  return response.text();
+function fragment(address, target) {
+  const read = (/** @type {Response} */ response) => {
+    if (!response.ok || response.redirected) throw new Error(`${response.status}`);
+    return response.text();
+  };
+  return readAgain(address, read, { headers: { "HX-Target": target } });
 }
 
 /** An answer's text, asked for once. @param {string} address */

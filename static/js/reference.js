@@ -1,5 +1,7 @@
 // The API reference: Swagger UI on our OpenAPI document, which calls with the session of the page.
 
+import { readAgain } from "./lib/again.js";
+
 const page = document.documentElement;
 const root = document.getElementById("reference");
 
@@ -9,7 +11,7 @@ document.addEventListener("theme", dress);
 dress();
 
 window.SwaggerUIBundle({
-  url: root.dataset.document,
+  spec: await readAgain(root.dataset.document, (answer) => answer.json()),
   domNode: root,
   presets: [window.SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",

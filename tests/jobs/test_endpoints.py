@@ -46,7 +46,7 @@ def test_other_text_is_no_endpoint(url):
         "127.9.9.9",
         "::1",
         "::ffff:127.0.0.1",
-        "169.254.169.254",
+        "169.254.1.1",
         "fe80::1",
         "::ffff:a9fe:1",
     ],
@@ -63,6 +63,24 @@ def test_loopback_and_link_local_are_for_this_machine_only(ip):
 )
 def test_addresses_of_no_machine_are_never_called(ip):
     assert not endpoints.endpoint(ip, 80).is_callable(on_this_machine=True)
+
+
+@pytest.mark.parametrize("ip", ["169.254.169.254", "fd00:ec2::254", "100.100.100.200"])
+def test_no_host_names_a_metadata_service(ip):
+    assert not endpoints.endpoint(ip, 80).is_callable(on_this_machine=True)
+
+
+def test_another_host_does_not_name_an_address_of_this_machine(monkeypatch):
+    monkeypatch.setattr(endpoints, "_is_own", lambda _ip: True)
+    at = endpoints.endpoint("192.0.2.1", 80)
+
+    assert at.is_callable(on_this_machine=True)
+    assert not at.is_callable(on_this_machine=False)
+
+
+def test_an_address_of_this_machine_can_be_bound():
+    assert endpoints._is_own(endpoints.ip_from("127.0.0.1"))
+    assert not endpoints._is_own(endpoints.ip_from("192.0.2.1"))
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.7", "192.0.2.1", "fd00::7", "2001:db8::1"])

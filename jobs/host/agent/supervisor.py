@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.host.agent import log_file
 from jobs.host.base import process
 
 STEADY_AFTER_S = 10.0  # a child that lived this long did not die at once
@@ -56,8 +57,9 @@ class Supervisor:
     A child that dies is back after half a second; one that dies at once, again and again, after a
     wait that doubles up to 30 s. Each child has a session of its own, so that Ctrl-C in a terminal
     reaches the supervisor alone, and is killed by the kernel when the supervisor dies. ``log`` gets
-    sentences for people. ``before_stop`` runs once, before the first child is stopped. A child that
-    dies at once ``hopeless_after`` times in a row and never lived for long ends it all.
+    sentences for people; a file that all output goes to is bounded (``log_file``). ``before_stop``
+    runs once, before the first child is stopped. A child that dies at once ``hopeless_after`` times
+    in a row and never lived for long ends it all.
 
     :meth:`run` belongs into the main thread: it takes over SIGTERM, SIGINT, SIGHUP and SIGCHLD.
     """
@@ -95,6 +97,7 @@ class Supervisor:
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             while not self._stop_signals and not self._is_hopeless:
+                log_file.bound()
                 self._start_due()
                 self._sleep(reader)
                 self._collect()

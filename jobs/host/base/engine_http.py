@@ -10,7 +10,7 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
@@ -20,19 +20,24 @@ PART = 64 * 1024  # of an answer, read at once
 
 
 def get(
-    url: str, *, within_s: float, longest: int, headers: Mapping[str, str] | None = None
+    url: str,
+    *,
+    within_s: float,
+    longest: int,
+    headers: Mapping[str, str] | None = None,
+    ips: Sequence[str] = (),
 ) -> tuple[int, bytes]:
     """Return status and body of a GET, also of a redirect.
 
-    ``within_s``: seconds until the last byte. ``longest``: bytes of the body. Proxies of the
-    environment are not used.
+    ``within_s``: seconds until the last byte. ``longest``: bytes of the body. ``ips``: addresses to
+    connect to, instead of those of the host's name. Proxies of the environment are not used.
 
     Raises:
         OSError: no answer, or an answer that is incomplete, late or too long.
         ValueError: no such address.
     """
     content = bytearray()
-    with _answer(url, within_s, headers or {}) as answer:
+    with _answer(url, within_s, headers or {}, ips) as answer:
         while part := answer.read(PART):
             content += part
             if len(content) > longest:
@@ -47,7 +52,9 @@ def status(url: str, *, within_s: float) -> int:
 
 
 @contextmanager
-def _answer(url: str, within_s: float, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
+def _answer(
+    url: str, within_s: float, headers: Mapping[str, str], ips: Sequence[str] = ()
+) -> Iterator[HTTPResponse]:
     deadline = time.monotonic() + within_s
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -56,7 +63,7 @@ def _answer(url: str, within_s: float, headers: Mapping[str, str]) -> Iterator[H
     at = (parts.hostname, parts.port or (443 if is_secure else 80))
     connection = (HTTPSConnection if is_secure else HTTPConnection)(*at)
     try:
-        sock = socket.create_connection(at, within_s)
+        sock = _connected([(ip, at[1]) for ip in ips] or [at], deadline)
     except TimeoutError as error:
         raise TimeoutError(f"no connection within {within_s:g} s") from error
     try:
@@ -73,6 +80,16 @@ def _answer(url: str, within_s: float, headers: Mapping[str, str]) -> Iterator[H
         raise OSError(f"no HTTP: {error!r}"[:200]) from error
     finally:
         sock.close()
+
+
+def _connected(places: Sequence[tuple[str, int]], deadline: float) -> socket.socket:
+    """Return a connection to the first place that accepts one."""
+    for place in places[:-1]:
+        try:
+            return socket.create_connection(place, _left(deadline))
+        except OSError:
+            continue
+    return socket.create_connection(places[-1], _left(deadline))
 
 
 class _Timed:

@@ -23,7 +23,7 @@ def refuse(address: str, field: str = "bind") -> None:
     except ValueError:
         message = _("Enter an IP address of the host, such as 192.0.2.10.")
         raise LaunchError(message, field) from None
-    is_reachable = endpoints.Endpoint(ip, 1).is_callable(on_this_machine=False)
+    is_reachable = endpoints.special(ip) in ("", endpoints.OWN)
     if not (is_reachable or ip.is_unspecified):
         message = _(
             "Enter an address of the host in its network. Loopback addresses other than 127.0.0.1, "

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs import notifications
+from jobs import bounds, notifications
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.protocol import facts
@@ -107,7 +107,7 @@ def _keep_report(host: Host, report: Heartbeat, *, protocol: int) -> bool:
     ]
     if report.facts is not None:
         host.facts, host.facts_at = facts.stored(report.facts), moment
-        host.dies_seen = all_dies(host)[: facts.DIES_MAX]
+        host.dies_seen = all_dies(host)[: bounds.DIES_MAX]
         fields += ["facts", "facts_at", "dies_seen"]
         is_new_agent = False
     host.save(update_fields=fields)

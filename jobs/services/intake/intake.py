@@ -17,7 +17,7 @@ from django.core.cache import caches
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import logstore, notifications
+from jobs import bounds, logstore, notifications
 from jobs.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
 from jobs.protocol.events import (
@@ -39,9 +39,6 @@ Owner = Job | Deployment
 Events: TypeAlias = Sequence[tuple[bytes, Event | None]]  # each with its line
 Close: TypeAlias = Callable[[Job, Mapping[str, Any]], object]
 Taken = TypeVar("Taken")
-# Max raw bytes of a log per append. Each append costs a request and a sync, so fast logs come in
-# large pieces. Hosts receive the limit, because older ones send less.
-LOG_CHUNK_MAX = 1024 * 1024
 NOTE_EVERY_S = 1.0
 
 
@@ -59,7 +56,7 @@ def sizes(owner: Owner) -> dict[str, Any]:
         "events": owner.events_bytes,
         "points": owner.points_bytes,
         "outputs": received,
-        "log_chunk": LOG_CHUNK_MAX,
+        "log_chunk": bounds.CHUNK_BYTES,  # hosts receive the limit, because older ones send less
     }
 
 

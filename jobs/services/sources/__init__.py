@@ -21,6 +21,7 @@ from jobs.messages import Message
 from jobs.models import Endpoint, Host, Job, Source
 from jobs.plans import ENGINES
 from jobs.services.sources.addresses import clean, permits
+from jobs.services.sources.engines import SpecialAddress, resolve, special_range
 from jobs.services.sources.included import Included, included, is_included
 
 __all__ = [
@@ -28,15 +29,18 @@ __all__ = [
     "TYPES",
     "Included",
     "Refused",
+    "SpecialAddress",
     "add",
     "addable_types",
     "check",
     "check_endpoint",
+    "engine_ips",
     "included",
     "may_call",
     "of_job",
     "offered",
     "remove",
+    "special_range",
     "stopped_by_removal",
 ]
 
@@ -52,8 +56,8 @@ TYPES: Mapping[str, str | Promise] = {
 MOST = 500
 LONGEST_ADDRESS, LONGEST_NOTE = 300, 200
 _WEB = gettext_lazy(
-    "Enter a web address such as %(example)s: host in lower case, no account, query or percent "
-    "sign."
+    "Enter a web address such as %(example)s: host in lower case, an IP address as four numbers, "
+    "no account, query or percent sign."
 )
 _IMAGE = gettext_lazy(
     "Enter registry and name in lower case, such as %(example)s, with a tag if only one is "
@@ -172,7 +176,23 @@ def check_endpoint(url: str, *, field: str = "url") -> None:
     Raises:
         LaunchError: at ``field``.
     """
-    if not may_call(url):
+    _check_endpoint(url, field, _listed(Source.Type.ENDPOINT))
+
+
+def engine_ips(url: str) -> tuple[str, ...]:
+    """Return the IP addresses at which the dashboard may call an engine, resolved once.
+
+    Raises:
+        LaunchError: ``url`` is not permitted; ``SpecialAddress``: its name is, its address not.
+        OSError: the name has no address.
+    """
+    listed = list(_listed(Source.Type.ENDPOINT))
+    _check_endpoint(url, "url", listed)
+    return resolve(url, listed)
+
+
+def _check_endpoint(url: str, field: str, listed: Iterable[str]) -> None:
+    if not _permitted(Source.Type.ENDPOINT, url, {}, listed):
         text = _(
             "%(address)s may not be called. Ask an administrator to add it under Sources, type "
             "“endpoint”."

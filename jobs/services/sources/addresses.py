@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
 from jobs.models import Source
@@ -26,6 +27,8 @@ _IMAGE = re.compile(
 )
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
 _REVISION = re.compile(rf"{_NAME}/{_NAME}@[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*")
+# Numbers that resolvers read as an IPv4 address, such as 2130706433, 0x7f000001 and 127.1.
+_NUMBER = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)")
 _SCHEMES: Mapping[str, tuple[str, ...]] = {
     Source.Type.GIT: ("https",),
     Source.Type.INDEX: ("http", "https"),
@@ -76,6 +79,8 @@ def _web(source_type: str, address: str) -> _Parts:
     if not _WEB.fullmatch(address) or urlsplit(address).scheme not in _SCHEMES[source_type]:
         raise ValueError(address)
     scheme, host, port, path = parts_of(address)
+    if _NUMBER.fullmatch(host):
+        IPv4Address(host)  # raises ValueError for another spelling than four numbers
     if source_type == Source.Type.GIT:
         path = path.removesuffix(".git")  # servers take both names for one repository
     return (scheme, host, str(port)), tuple(path.split("/")[1:]), ""

@@ -314,8 +314,10 @@ export class LogScroll {
     const now = this.scroller.scrollTop;
     const moved = now - this.expected;
     if (Math.abs(moved) < 1) return;
-    // The page moved the bar: resized panel or window.
-    if (this.sized !== this.#room || performance.now() - this.resizedAt < RESIZE_MS) {
+    const range = this.space.offsetHeight - this.height;
+    // A resized window moves the bar anywhere, a higher panel to its end; other moves are a person's.
+    const isClamped = this.sized !== this.#room && moved < 0 && now >= range - 1;
+    if (isClamped || performance.now() - this.resizedAt < RESIZE_MS) {
       this.#stay();
       this.#syncBar(true);
       return;
@@ -326,7 +328,6 @@ export class LogScroll {
       this.settling = undefined;
       this.#syncBar(true);
     }, SETTLE_MS);
-    const range = this.space.offsetHeight - this.height;
     if (now >= range - 1 && moved > 0 && moved > this.height) this.showEnd();
     else if (Math.abs(moved) <= this.height) this.#moveBy(moved, now);
     else this.#jump(now / range, now);

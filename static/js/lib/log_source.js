@@ -1,16 +1,28 @@
 // @ts-check
 /** Source of a log: pieces and facts by HTTP, new bytes by socket. */
 
+import { readAgain } from "./again.js";
 import { connect, socketUrl } from "./live_socket.js";
 import { readFrame } from "./log_frame.js";
 
 const ANSWER_MS = 5000; // timeout of an answer
 const LOOK_MS = 10_000; // interval of size checks without news: a socket can die silently
 const AGAIN_MS = 5000; // a server's log may continue after a restart
+const SEARCH_MS = 330_000; // above the limits of dashboard/api/logs.py
+const TRIES = 6; // of a fact; then the panel names the problem
 
 /** A log that was removed since: the page itself says when and why. @param {Response} response */
 function showRemoval(response) {
   if (response.status === 410) location.reload();
+}
+
+/** The answer's content; null for a page of a proxy. @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 export class LogSource {
@@ -29,19 +41,28 @@ export class LogSource {
     this.queue = Promise.resolve();
   }
 
-  /** @param {string} path @returns {Promise<any>} */
-  async json(path) {
-    const response = await fetch(this.url + path, { headers: { Accept: "application/json" } }).catch(() => {
+  /** @param {string} path @param {{tries?: number, timeoutMs?: number}} [patience] @returns {Promise<any>} */
+  async json(path, patience = {}) {
+    const options = { tries: TRIES, ...patience, headers: { Accept: "application/json" } };
+    const [response, text] = await readAgain(
+      this.url + path,
+      async (answer) => /** @type {[Response, string]} */ ([answer, await answer.text()]),
+      options,
+    ).catch(() => {
       throw new Error(gettext("The dashboard is not responding."));
     });
     showRemoval(response);
-    // A proxy answers with its own pages.
-    const answer = await response.json().catch(() => null);
+    const answer = parsed(text);
     if (!response.ok || answer === null) {
       const message = interpolate(gettext("The dashboard returned HTTP %(status)s."), { status: response.status }, true);
       throw new Error(answer?.message ?? message);
     }
     return answer;
+  }
+
+  /** Search the log, for longer than other facts take. @param {string} query @param {number} tries @returns {Promise<any>} */
+  search(query, tries) {
+    return this.json(`/search?${query}`, { tries, timeoutMs: SEARCH_MS });
   }
 
   /** Where a part of the log is to be had as a file. @param {number} from @param {number} to */
@@ -51,10 +72,11 @@ export class LogSource {
 
   /** @param {number} from @param {number} to @returns {Promise<import("./log_bytes.js").Piece>} */
   async piece(from, to) {
-    const response = await fetch(`${this.url}?from=${from}&to=${to}&framed=1`);
-    showRemoval(response);
-    if (!response.ok) throw new Error(response.statusText);
-    return readFrame(await response.arrayBuffer());
+    return readAgain(`${this.url}?from=${from}&to=${to}&framed=1`, async (response) => {
+      showRemoval(response);
+      if (!response.ok) throw new Error(response.statusText);
+      return readFrame(await response.arrayBuffer());
+    });
   }
 
   /**

@@ -1,6 +1,7 @@
 // @ts-check
 /** One turn in the page: reads its stream, shows reasoning and answer as they come. */
 
+import { readAgain } from "./again.js";
 import { Follower } from "./follow.js";
 import { MarkdownView } from "./markdown_view.js";
 import { Gatherer } from "./reasoning.js";
@@ -231,9 +232,9 @@ export class TurnView {
     this.#show(this.gatherer.parts(true, this.thinks), true);
     partOf(this.element, "think").classList.remove("now");
     line.end();
-    const response = await fetch(this.element.dataset.address ?? "");
-    if (!response.ok) return;
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const text = await readAgain(this.element.dataset.address ?? "", (answer) => (answer.ok ? answer.text() : ""));
+    if (!text) return;
+    const fresh = new DOMParser().parseFromString(text, "text/html");
     const turn = fresh.querySelector("[data-turn]");
     if (!turn) return location.reload(); // logged out meanwhile: this is the login page
     const texts = templateOf(fresh, "[data-texts]");

@@ -10,13 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from dashboard.api import serializers
-from jobs import logstore
+from jobs import bounds, logstore
 from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
 from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
 from jobs.services import lifecycle, preflights
-from jobs.services.intake import intake
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
 from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user
 
@@ -235,7 +234,7 @@ def test_bytes_that_are_not_those_of_the_checksum_are_refused(caller):
 def test_a_chunk_that_unpacks_to_too_much_is_refused(caller):
     job = taken_job(caller)
 
-    answer = caller.stream(job, "log", 0, b"\0" * (intake.LOG_CHUNK_MAX + 1))
+    answer = caller.stream(job, "log", 0, b"\0" * (bounds.CHUNK_BYTES + 1))
 
     assert answer.status_code == 413
 

@@ -22,7 +22,8 @@ def delete(caller, number):
 def test_a_source_is_added_listed_and_removed(admin):
     made = admin.post("sources", GIT)
     row = Source.objects.get()
-    shown = {**GIT, "id": row.pk, "added_by": "ada", "added_at": row.created_at.isoformat()}
+    more = {"special": "", "added_by": "ada", "added_at": row.created_at.isoformat()}
+    shown = {**GIT, "id": row.pk, **more}
     assert (made.status_code, made.json()) == (201, shown)
     listed = admin.get("sources").json()
     assert (listed["sources"], listed["next"]) == ([shown], None)

@@ -1,6 +1,7 @@
 """Turns of endpoints: rules at each turn, and a key that nobody sees."""
 
 import json
+import socket
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -15,7 +16,7 @@ from jobs.logstore import store
 from jobs.models import Endpoint, Secret, Source
 from tests import hostile_server
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_external_turn, make_turn, run
-from tests.factories import keep_secret, make_user
+from tests.factories import keep_secret, make_user, permit_source
 from tests.hostile_server import hostile
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -199,3 +200,33 @@ def test_a_turn_has_few_queries(client, monkeypatch, make, most):
     before, after = queries_of(client, make)
 
     assert (len(before), len(after)) == (most, 3), before + after
+
+
+def named_turn(url):
+    """A turn of an endpoint by a name of this machine, which the list permits."""
+    return make_external_turn(url.replace("127.0.0.1", "localhost"))
+
+
+def test_a_name_of_this_machine_gets_no_question(client):
+    turn, _body, asked, _keys = outcome(client, delta(content="Hi") + END, make=named_turn)
+
+    assert (turn.state, turn.stats["error_id"], asked) == ("failed", "chat:special", [])
+
+
+def test_a_name_is_called_at_the_address_that_was_checked(client, monkeypatch):
+    resolved = []
+
+    def note(host, *_more, **_options):
+        resolved.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    def listed(url):
+        permit_source(url, "endpoint")
+        turn = make_external_turn(url.replace("127.0.0.1", "engine.invalid"))
+        monkeypatch.setattr(socket, "getaddrinfo", note)
+        return turn
+
+    turn, _body, asked, _keys = outcome(client, delta(content="Hi") + END, make=listed)
+
+    assert (turn.state, turn.answer, len(asked)) == ("done", "Hi", 1)
+    assert resolved == ["engine.invalid"]

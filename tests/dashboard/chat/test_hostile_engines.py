@@ -5,6 +5,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from dashboard.chat import engines
+from dashboard.chat.calls import Call
 from jobs.models import Deployment, Host
 from tests import hostile_server
 from tests.dashboard.lib.chat_engine import Browser, run
@@ -114,7 +115,7 @@ def test_a_tokenizer_without_bounds_counts_nothing(answer, monkeypatch):
     monkeypatch.setattr(engines, "LONGEST_TOKENS_BYTES", 100_000)
     monkeypatch.setattr(engines, "TOKENIZER_TIMEOUT", aiohttp.ClientTimeout(total=0.5))
     with hostile(answer) as engine:
-        count = async_to_sync(engines.Engine(engine.url, "m", "key").tokens)
+        count = async_to_sync(engines.Engine(Call(engine.url, "key"), "m").tokens)
 
         assert count("a", "b") == []
         assert len(engine.requests) == 1

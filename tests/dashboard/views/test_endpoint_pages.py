@@ -336,3 +336,24 @@ def test_a_job_s_page_links_to_its_endpoint(client, lin):
     job = make_job(inputs={"deployment": {"endpoint": row.pk}})
 
     assert reverse("endpoint-detail", args=[row.pk]) in client.get(f"/jobs/{job.pk}/").text
+
+
+def test_a_name_of_this_machine_is_not_called_before_its_address_is_permitted(client, lin):
+    with engine() as running:
+        named = running.url.replace("127.0.0.1", "localhost")
+        permit_source(named, "endpoint")
+        client.post(ADD, {"name": "Local", "url": named, "model": MODEL})
+        row = Endpoint.objects.get()
+
+        page = page_of(client, row)
+
+        assert running.asked == []
+        assert "special address" in page
+        assert row.check_id == "endpoint:special"
+        permit_source(running.url, "endpoint")
+
+        client.post(reverse("endpoint-check", args=[row.pk]))
+
+        row.refresh_from_db()
+        assert row.check_id == "endpoint:ok"
+        assert running.asked

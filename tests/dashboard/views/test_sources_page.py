@@ -140,3 +140,27 @@ def test_members_and_administrators_find_the_page_in_the_rail(client):
             client.get(reverse("overview")).text.partition('id="areas"')[2].partition("</nav>")[0]
         )
         assert 'href="/sources/"' in rail
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("http://127.0.0.1:8000", "loopback"),
+        ("http://localhost:8000", "loopback"),
+        ("http://169.254.169.254", "cloud metadata"),
+        ("http://[fe80::1]:8000", "link-local"),
+    ],
+)
+def test_a_special_address_has_a_warning_when_added_and_in_the_list(admin, address, words):
+    page = admin.post(ADD, {"type": "endpoint", "address": address}, follow=True).text
+
+    assert f"{address} added. It is {words}" in html.unescape(page).replace("a cloud", "cloud")
+    assert words in table(page, "listed-title")
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001"])
+def test_a_number_in_the_place_of_a_host_is_refused(admin, host):
+    page = admin.post(ADD, {"type": "endpoint", "address": f"http://{host}"})
+
+    assert page.status_code == 422
+    assert "an IP address as four numbers" in page.text

@@ -1,0 +1,147 @@
+"""Pages whose requests fail once: each is sent again, and the page says so meanwhile."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lib.checks import until
+from tests.browser.lib.log_panel import lines, row
+from tests.browser.lib.measured import SEED
+from tests.browser.lib.visits import WIDE, own_window
+
+pytestmark = pytest.mark.browser
+
+BARS = b"".join(b"bar %d begun\n\x1b[Abar %d ended\n" % (n, n) for n in range(3))
+CHART_FILES = ("plotly-cartesian.min.js", "js/charts.js", "js/lib/escape.js", "jsi18n/")
+
+
+@pytest.fixture
+def window(browser, server):
+    """A window of a logged-in person, whose pages may complain."""
+    with own_window(browser, server, viewport=WIDE) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def result(server):
+    """Path of a result's page."""
+    (number,) = server.shell(SEED)
+    return f"/results/res-{number}/"
+
+
+def fail_once(window, part, *, status=0):
+    """Let the first request whose address has ``part`` fail; the list fills with its address."""
+    failed = []
+
+    def answer(route):
+        if failed:
+            route.fallback()
+        else:
+            failed.append(route.request.url)
+            route.fulfill(status=status) if status else route.abort("connectionreset")
+
+    window.route(re.compile(re.escape(part)), answer)
+    return failed
+
+
+@pytest.mark.parametrize("status", [0, 503])
+def test_a_chart_is_drawn_although_its_template_failed_once(window, result, status):
+    failed = fail_once(window, "plotly-template", status=status)
+    page = window.new_page()
+    page.goto(result)
+
+    expect(page.locator("#throughput .main-svg").first).to_be_attached()
+    assert failed
+
+
+@pytest.mark.parametrize("file", CHART_FILES)
+def test_a_page_loads_again_after_a_script_failed_once(window, result, file):
+    failed = fail_once(window, file)
+    page = window.new_page()
+    page.goto(result, wait_until="commit")
+
+    expect(page.locator("#throughput .main-svg").first).to_be_attached()
+    expect(page.locator("#unloaded")).to_be_hidden()
+    assert failed
+
+
+def test_a_page_with_typed_text_does_not_load_again(window):
+    page, held = window.new_page(), []
+    page.route("**/js/live.js", lambda route: held.append(route))
+    page.goto("/", wait_until="commit")
+    field = page.locator("#search")
+    field.fill("mine")
+    until(page, lambda: held)
+    held.pop().abort("connectionreset")
+
+    page.wait_for_load_state("load")
+    expect(page.get_by_text("Parts of this page failed to load.")).to_be_visible()
+    expect(field).to_have_value("mine")
+
+
+def test_charts_do_not_wait_for_a_font_that_never_comes(window, result):
+    window.route(re.compile("woff2"), lambda _route: None)
+    page = window.new_page()
+    page.goto(result, wait_until="commit")
+
+    expect(page.locator("#throughput .main-svg").first).to_be_attached()
+
+
+@pytest.mark.parametrize("status", [0, 503])
+@pytest.mark.parametrize("part", ["/log/index", "/log/steps", "/log/folds", "&framed=1"])
+def test_a_log_is_shown_although_a_request_failed_once(window, server, log, part, status):
+    log(BARS + lines(7, 100_000))
+    failed = fail_once(window, part, status=status)
+    page = window.new_page()
+    page.goto(f"/jobs/{server.job}/")
+    row(page, 100_000).wait_for()
+    page.locator("#log-line").fill("2")
+    page.locator("#log-line").press("Enter")
+
+    row(page, 2).get_by_text("1 collapsed update").wait_for()
+    assert failed
+
+
+def test_warnings_of_an_ended_log_are_counted_although_the_search_failed_once(window, server, log):
+    log(lines(1, 5) + b"WARNING: hot\n")
+    server.set_state("succeeded")
+    failed = fail_once(window, "search?warnings=1", status=429)
+    page = window.new_page()
+    page.goto(f"/jobs/{server.job}/")
+    expect(page.locator("[data-log=warnings]")).to_have_text("1")
+    server.set_state("running")
+    assert failed
+
+
+def test_the_bar_names_the_wait_until_the_dashboard_answers(window, result):
+    window.route(re.compile("plotly-template"), lambda route: route.abort("connectionreset"))
+    page = window.new_page()
+    page.goto(result)
+
+    expect(page.locator("#live")).to_contain_text("no answer, retrying in")
+
+
+def test_a_part_that_htmx_reads_is_asked_for_again(window):
+    failed = fail_once(window, "/search/list", status=503)
+    page = window.new_page()
+    page.goto("/")
+    page.locator("#search").fill("nowhere")
+
+    expect(page.locator("#found")).to_contain_text("No matches.")
+    assert failed
+
+
+def test_scrolling_counts_while_the_panel_changes_its_size(window, server, log):
+    log(lines(1, 5000))
+    page = window.new_page()
+    page.goto(f"/jobs/{server.job}/")
+    row(page, 5000).wait_for()
+
+    page.evaluate("""() => {
+      const scroller = document.querySelector("[data-log=scroller]");
+      scroller.style.width = `${scroller.clientWidth - 100}px`;
+      scroller.scrollTop = 0;
+    }""")
+
+    row(page, 1).wait_for()
