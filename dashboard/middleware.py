@@ -124,7 +124,7 @@ def no_zero_bytes(get_response: Callable[[HttpRequest], Answer]) -> Callable[...
 
 def _has_zero_byte(request: HttpRequest) -> bool:
     texts = [request.path_info, *request.COOKIES.values()]
-    if "charset" in request.content_params:
+    if "charset" in (request.content_params or {}):
         request.encoding = "utf-8"  # forms have no other; Django fails at codecs such as "hex"
     # The API reads a body once, as JSON, whatever its type says.
     is_form = request.content_type in FORM_TYPES and not request.path_info.startswith("/api/")

@@ -70,8 +70,8 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.services": [
         {
-            *("accounts", "chat", "levels", "outputs", "pins", "prompts", "removable", "results"),
-            *("secrets", "sources", "valkey_users"),
+            *("accounts", "chat", "idempotency", "levels", "outputs", "pins", "prompts"),
+            *("removable", "results", "secrets", "sources", "valkey_users"),
         },
         {"endpoints", "launch_rights"},
         {"confirmations", "deployments"},

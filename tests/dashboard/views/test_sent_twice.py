@@ -10,11 +10,11 @@ from django.urls import reverse
 from jobs.models import AuditEntry, IdempotencyKey, Job, Matrix, MatrixCell
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.comparing import OTHER, grouped, runs
-from tests.dashboard.views.launch.test_launch_matrix import SERVED
 from tests.factories import make_cell, make_deployment, make_host, make_job, make_measured
 from tests.measuring import make_measuring_host, served
 
 pytestmark = pytest.mark.django_db
+SERVED = {"engine": "vllm", "stack": "guide", "container": "vllm-1", "max_total": 65536}
 WORK = {"kind": "prepare", "params": {"what": "weights"}}
 
 
