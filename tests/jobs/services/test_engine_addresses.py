@@ -119,7 +119,9 @@ def test_names_and_addresses_of_the_network_have_no_warning():
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "fd00:ec2::254", "100.100.100.200"])
 def test_a_host_needs_an_entry_of_the_very_address_and_port(ip):
-    deployment = make_deployment(host=make_host(type="vacc"), dashboard_url=str(endpoints.endpoint(ip, 8000)))
+    deployment = make_deployment(
+        host=make_host(type="vacc"), dashboard_url=str(endpoints.endpoint(ip, 8000))
+    )
     assert deployment.url_to_call == ""
 
     permit_source(str(endpoints.endpoint(ip, 8001)), "endpoint")
