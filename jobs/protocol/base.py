@@ -61,7 +61,8 @@ def _port(sent: Any) -> int:
     return number
 
 
-Text64 = Annotated[str, Field(max_length=64)]
+ID_CHARS = 64
+Text64 = Annotated[str, Field(max_length=ID_CHARS)]
 Text255 = Annotated[str, Field(max_length=255)]
 Text1000 = Annotated[str, Field(max_length=1000)]
 Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]
@@ -106,9 +107,8 @@ class WithMessage(HostModel):
     @classmethod
     def _no_words_of_others(cls, sent: Any) -> Any:
         name = sent.get("message_id") if isinstance(sent, dict) else None
-        if not isinstance(name, str) or not name or name in OF_HOSTS:
-            return sent
-        return {**sent, "message_id": UNKNOWN, "message_args": {"id": name[:ERROR_CHARS]}}
+        is_foreign = isinstance(name, str) and 0 < len(name) <= ID_CHARS and name not in OF_HOSTS
+        return {**sent, "message_id": UNKNOWN, "message_args": {"id": name}} if is_foreign else sent
 
 
 def parse(model: type[Model], data: bytes, where: str = "") -> Model:
