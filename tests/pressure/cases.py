@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from dashboard.server.streams import LIMITS
 from tests.bench.programs import program
 from tests.bench.stacks import inside
-from tests.pressure.deaf import deaf_sockets, deaf_streams
+from tests.pressure.deaf import deaf_downloads, deaf_sockets, deaf_streams
 from tests.pressure.scene import Scene
+from tests.processes.lib.hostile import (
+    claimed,
+    hostile_host,
+    send_end,
+    send_log,
+    send_output,
+    sent_jobs,
+)
 
 MB = 1_000_000
 DEAF = 20
+READERS = 150
+READER_MB = 2300  # 2 GB and the modules
+OUTPUT = """
+import os
+from django.conf import settings
+from jobs.models import Host, OutputFile
+from tests.factories import make_job
+job = make_job(host=Host.objects.get(name="this-computer"), state="succeeded")
+folder = settings.DATA_DIR / "outputs" / str(job.pk)
+folder.mkdir(parents=True)
+(folder / "large").touch()
+os.truncate(folder / "large", {size})
+file = dict(bytes={size}, received_bytes={size}, sha256="ab" * 32)
+print(job.pk, OutputFile.objects.create(job=job, name="large", path="large", **file).pk)
+"""
 LINE = 10_000  # QUEUE_LIMIT, unless set
 # Dispatch of a queue of ten thousand, and each page that shows it, on a busy machine.
 LOOK_S, PAGE_S = 1.0, 2.0
@@ -106,6 +131,52 @@ def deaf_chats(scene: Scene) -> None:
         scene.rest_goes_on()
 
 
+def downloads(scene: Scene) -> None:
+    """Readers of a large output that take nothing of it; those above the limit are refused."""
+    code = OUTPUT.format(size=1024**3)
+    printed = scene.stack.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.split()
+    path = "/jobs/{}/outputs/{}".format(*map(int, printed))
+    with deaf_downloads(scene.stack.port, path, scene.cookie, count=READERS) as statuses:
+        if statuses.count(b"200") != LIMITS.of_a_person:
+            scene.row.wrong.append(f"{statuses.count(b'200')} downloads of one person")
+        scene.rest_goes_on()
+
+
+def reports(scene: Scene) -> None:
+    """Reports that take many times their size when they are read."""
+    scene.row.bounds["reader"] = READER_MB
+    host = hostile_host(scene.stack, "reports")
+    content = b'{"x":[' + b"[]," * (scene.size(512, 64) * MB // 3) + b"[]]}"
+    for number in sent_jobs(scene.stack, "reports")[: scene.size(2, 1)]:
+        job = claimed(host, number)
+        sent = send_output(host, job, content)
+        end = threading.Thread(target=send_end, args=(host, job), kwargs={"outputs": [sent]})
+        end.start()
+        scene.rest_goes_on()
+        end.join()
+        if (state := scene.api.job(number)["state"]) != "errored":
+            scene.row.wrong.append(f"job {number} is {state}")
+
+
+def one_line(scene: Scene) -> None:
+    """Failed jobs whose log is one line of 4 MiB."""
+    scene.row.bounds["reader"] = READER_MB
+    host = hostile_host(scene.stack, "lines")
+    log = b"a" * (4 * 1024 * 1024) + b"is no safetensors file\n"
+    for number in sent_jobs(scene.stack, "lines")[: scene.size(4, 1)]:
+        job = claimed(host, number)
+        send_log(host, job, log)
+        fields = {"verdict": "failed", "message_id": "work:exit", "message_args": {"step": "print"}}
+        end = threading.Thread(
+            target=send_end, args=(host, job, log), kwargs={**fields, "exit_code": 1}
+        )
+        end.start()
+        scene.rest_goes_on()
+        end.join()
+        if (state := scene.api.job(number)["state"]) != "failed":
+            scene.row.wrong.append(f"job {number} is {state}")
+
+
 def queue(scene: Scene) -> None:
     """Ten thousand jobs that wait for one host."""
     order = {"launched": scene.size(500, 20), "copied": scene.size(9500, 9980)}
@@ -147,6 +218,9 @@ CASES = (
     Case("folds", "a million overwritten rows", folds),
     Case("deaf", f"{DEAF} pages that never read a log", deaf),
     Case("deaf-chats", f"{DEAF} unread answers", deaf_chats),
+    Case("downloads", f"{READERS} downloads of 1 GiB that read nothing", downloads, is_short=True),
+    Case("reports", "verdicts of reports of 512 MB", reports),
+    Case("one-line", "failed jobs with a log of one line", one_line),
     # The last, because its jobs stay queued.
     Case("queue", f"{LINE:,} queued jobs", queue),
 )

@@ -39,11 +39,20 @@ def deaf_streams(port: int, path: str, cookie: str, *, count: int) -> Iterator[N
 
 
 @contextmanager
+def deaf_downloads(port: int, path: str, cookie: str, *, count: int) -> Iterator[list[bytes]]:
+    """Ask for ``count`` downloads, and read nothing but the statuses, which are given."""
+    statuses = (b"200", b"429")
+    with _open(port, f"GET {path}", {"Cookie": cookie}, count=count, status=statuses) as answers:
+        yield answers
+
+
+@contextmanager
 def _open(
-    port: int, line: str, fields: dict[str, str], *, count: int, status: bytes
-) -> Iterator[None]:
+    port: int, line: str, fields: dict[str, str], *, count: int, status: bytes | tuple[bytes, ...]
+) -> Iterator[list[bytes]]:
     head = [f"{line} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
     head += [f"{name}: {value}" for name, value in fields.items()]
+    answers = []
     with ExitStack() as opened:
         for _ in range(count):
             client = opened.enter_context(socket.create_connection(("127.0.0.1", port), 60))
@@ -51,4 +60,5 @@ def _open(
             answer = client.recv(12)
             if not answer.endswith(status):
                 raise RuntimeError(f"{line}: {answer!r}")
-        yield
+            answers.append(answer[-3:])
+        yield answers

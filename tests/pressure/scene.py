@@ -40,13 +40,14 @@ class PressureRow:
     figures: dict[str, float] = field(default_factory=dict)  # timed action → seconds
     slowest_page_s: float = 0.0
     wrong: list[str] = field(default_factory=list)
+    bounds: dict[str, float] = field(default_factory=dict)  # role → MB, where this case has its own
 
     def check_bounds(self) -> None:
         """Add each role above its bound to ``wrong``."""
         self.wrong += [
-            f"{role}: {peak:.0f} MB, more than {ROLES[role].bound_mb:g}"
+            f"{role}: {peak:.0f} MB, more than {bound:g}"
             for role, peak in self.peaks.items()
-            if peak > ROLES[role].bound_mb
+            if peak > (bound := self.bounds.get(role, ROLES[role].bound_mb))
         ]
 
 

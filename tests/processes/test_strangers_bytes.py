@@ -1,10 +1,8 @@
 """Workers with limits read the files of tools: jobs close, pages answer."""
 
-import hashlib
 import io
 import os
 import random
-import re
 import signal
 import threading
 import time
@@ -17,30 +15,22 @@ import pytest
 
 from jobs.host.base import process
 from tests.api import Api
-from tests.dashboard.lib.http_host import HttpHost
 from tests.dashboard.lib.logged_in import LoggedIn
-from tests.processes.lib.hostile import lines, peak_bytes
+from tests.processes.lib.hostile import (
+    claimed,
+    hostile_host,
+    peak_bytes,
+    send_end,
+    send_log,
+    send_output,
+    sent_jobs,
+)
 from tests.stack import running
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
-# Jobs past the launch form: no kind runs on a host that was never there.
-JOBS = """
-from jobs import dispatch
-from jobs.models import Host
-from jobs.plans import Output, Plan, Step
-from tests.factories import make_job
-steps = (Step("print", ("python3", "-c", "print(1)")),)
-plan = Plan(kind="prepare", steps=steps, outputs=(Output("made", "*.json"),))
-Host.objects.filter(name="hostile").update(slots=9)
-host = Host.objects.get(name="hostile")
-params = {"what": "weights", "model": "smollm2-135m-instruct"}
-print(*(make_job(plan=plan, host=host, params=params).pk for _ in range(4)))
-dispatch.run()
-"""
 MEMORY_BYTES = 100 * 2**20  # more of the web process's memory than before
-CHUNK = 1024 * 1024
 # Each of its positions begins a path for the signature.
 QUADRATIC = b"a" * 400_000 + b"is no safetensors file\n"
 NESTED = b'{"x":[' + b"[]," * 60_000_000 + b"[]]}"
@@ -57,58 +47,19 @@ def stack(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def host(stack):
-    printed = stack.manage("add_host", "hostile").stdout.decode()
-    found = HttpHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
-    found.beat()
-    return found
+    return hostile_host(stack)
 
 
 @pytest.fixture(scope="module")
 def jobs(stack, host):
     """Jobs that were sent to the host."""
-    printed = stack.manage("shell", "--no-imports", "-v", "0", "-c", JOBS).stdout.split()
-    return iter(map(int, printed))
+    return iter(sent_jobs(stack))
 
 
 @pytest.fixture
 def job(host, jobs):
-    """A claimed job, as (number, token): just now, because this host names none in heartbeats."""
-    pk = next(jobs)
-    return pk, host.send(f"jobs/{pk}/claim", {"claim_id": "n"})[1]["token"]
-
-
-def send_log(host, job, log):
-    for at in range(0, len(log), CHUNK):
-        assert host.append(*job, "log", at, log[at : at + CHUNK])[0] == 200
-
-
-def send_output(host, job, content):
-    """Send ``weights.json``; return what the end says of it."""
-    digest = hashlib.sha256(content).hexdigest()
-    headers = {"X-Name": "made", "X-Total": str(len(content)), "X-Sha256": digest}
-    for at in range(0, len(content), CHUNK):
-        path = f"jobs/{job[0]}/outputs?path=weights.json&offset={at}"
-        assert host.chunk(path, job[1], content[at : at + CHUNK], **headers)[0] == 200
-    return {"name": "made", "path": "weights.json", "bytes": len(content), "sha256": digest}
-
-
-def send_end(host, job, log=b"", *, outputs=(), **fields):
-    """Send the end until it is taken, as a host does; return the statuses."""
-    ended = {
-        **{"type": "ended", "verdict": "succeeded", "message_id": "work:done", "exit_code": 0},
-        **{"message_args": {}, "duration_s": 1.0, "points_bytes": 0, "run": 1},
-        **{"log_bytes": len(log), "log_sha256": hashlib.sha256(log).hexdigest()},
-        **{"outputs": list(outputs), **fields},
-    }
-    events = lines({"type": "started", "values": {}}, ended)
-    statuses = []
-
-    def is_taken():
-        statuses.append(host.append(*job, "events", 0, events)[0])
-        return statuses[-1] in (200, 409)
-
-    until(is_taken, "the end is taken")
-    return statuses
+    """A job, claimed just now, because this host names none in heartbeats."""
+    return claimed(host, next(jobs))
 
 
 def job_of(stack, job):

@@ -1,9 +1,29 @@
-"""Streams of a hostile host, and the memory that they take."""
+"""A hostile host: its jobs, streams and files, and the memory that they take."""
 
+import hashlib
 import json
 import re
 import time
 from pathlib import Path
+
+from tests.dashboard.lib.http_host import HttpHost
+from tests.waiting import until
+
+CHUNK = 1024 * 1024
+# Jobs past the launch form: no kind runs on a host that was never there.
+JOBS = """
+from jobs import dispatch
+from jobs.models import Host
+from jobs.plans import Output, Plan, Step
+from tests.factories import make_job
+steps = (Step("print", ("python3", "-c", "print(1)")),)
+plan = Plan(kind="prepare", steps=steps, outputs=(Output("made", "*.json"),))
+Host.objects.filter(name="hostile").update(slots=9)
+host = Host.objects.get(name="hostile")
+params = {"what": "weights", "model": "smollm2-135m-instruct"}
+print(*(make_job(plan=plan, host=host, params=params).pk for _ in range(4)))
+dispatch.run()
+"""
 
 
 def lines(*items):
@@ -18,3 +38,58 @@ def peak_bytes(pid):
     """Highest memory of a process so far."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) * 1024
+
+
+def hostile_host(stack, name="hostile"):
+    """Return a new host of the stack, after its first heartbeat."""
+    printed = stack.manage("add_host", name).stdout.decode()
+    host = HttpHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
+    host.beat()
+    return host
+
+
+def sent_jobs(stack, name="hostile"):
+    """Return the numbers of jobs that were sent to the host."""
+    code = JOBS.replace("hostile", name)
+    return list(
+        map(int, stack.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.split())
+    )
+
+
+def claimed(host, job):
+    """Claim a job; return its number and token."""
+    return job, host.send(f"jobs/{job}/claim", {"claim_id": "n"})[1]["token"]
+
+
+def send_log(host, job, log):
+    for at in range(0, len(log), CHUNK):
+        assert host.append(*job, "log", at, log[at : at + CHUNK])[0] == 200
+
+
+def send_output(host, job, content):
+    """Send ``weights.json``; return what the end says of it."""
+    digest = hashlib.sha256(content).hexdigest()
+    headers = {"X-Name": "made", "X-Total": str(len(content)), "X-Sha256": digest}
+    for at in range(0, len(content), CHUNK):
+        path = f"jobs/{job[0]}/outputs?path=weights.json&offset={at}"
+        assert host.chunk(path, job[1], content[at : at + CHUNK], **headers)[0] == 200
+    return {"name": "made", "path": "weights.json", "bytes": len(content), "sha256": digest}
+
+
+def send_end(host, job, log=b"", *, outputs=(), **fields):
+    """Send the end until it is taken, as a host does; return the statuses."""
+    ended = {
+        **{"type": "ended", "verdict": "succeeded", "message_id": "work:done", "exit_code": 0},
+        **{"message_args": {}, "duration_s": 1.0, "points_bytes": 0, "run": 1},
+        **{"log_bytes": len(log), "log_sha256": hashlib.sha256(log).hexdigest()},
+        **{"outputs": list(outputs), **fields},
+    }
+    events = lines({"type": "started", "values": {}}, ended)
+    statuses = []
+
+    def is_taken():
+        statuses.append(host.append(*job, "events", 0, events)[0])
+        return statuses[-1] in (200, 409)
+
+    until(is_taken, "the end is taken")
+    return statuses
