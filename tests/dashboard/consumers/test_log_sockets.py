@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from jobs.logstore import MAX_FRAME_BYTES, unframe
+from tests import waiting
 from tests.dashboard.lib.socket_server import running_server
 from tests.dashboard.lib.valkey_server import running_valkey
 from tests.waiting import PATIENCE_S
@@ -208,9 +209,9 @@ def test_a_server_s_log_may_go_on_after_its_end(server):
 
 
 def test_a_page_gets_each_change_with_its_age(server):
-    channel = server.redis.pubsub_channels()[0]
     with server.socket("live/") as page:
         assert json.loads(page.recv(timeout=PATIENCE_S)) == {"type": "hello"}
+        channel = waiting.until(server.redis.pubsub_channels, "the server listens")[0]
         page.send(json.dumps({"type": "ping", "t": 12.5}))
         pong = json.loads(page.recv(timeout=PATIENCE_S))
         assert (pong["type"], pong["t"]) == ("pong", 12.5)
