@@ -104,7 +104,7 @@ def test_a_hint_brings_new_bytes_before_the_next_look(server, log):
         assert frames_of(page, until=6) == b"first\n"
         log(b"second\n")
         notification = {"type": "log", "key": f"job/{server.job}", "size": 13}
-        channel = server.redis.pubsub_channels()[0]
+        channel = waiting.until(server.redis.pubsub_channels, "the server listens")[0]
         waited = [_delay(page, lambda: server.redis.publish(channel, json.dumps(notification)))]
         for n in range(4):
             start = 13 + 2 * n
@@ -209,9 +209,10 @@ def test_a_server_s_log_may_go_on_after_its_end(server):
 
 
 def test_a_page_gets_each_change_with_its_age(server):
+    with server.socket("live/"):  # the first one makes the server listen
+        channel = waiting.until(server.redis.pubsub_channels, "the server listens")[0]
     with server.socket("live/") as page:
         assert json.loads(page.recv(timeout=PATIENCE_S)) == {"type": "hello"}
-        channel = waiting.until(server.redis.pubsub_channels, "the server listens")[0]
         page.send(json.dumps({"type": "ping", "t": 12.5}))
         pong = json.loads(page.recv(timeout=PATIENCE_S))
         assert (pong["type"], pong["t"]) == ("pong", 12.5)
