@@ -14,6 +14,7 @@ LOG = "@log"
 LOG_BYTES = 1024 * 1024
 # Metrics that are a share of the questions and can be averaged.
 SHARES = ("accuracy",)
+NO_SCORE = ("-", "")  # as OpenCompass prints a failed set
 # Progress of a job: ``{"done", "total", "unit"}``.
 Progress = dict[str, int | float | str]
 # Stored of a point. Of more none is taken, because goodput and intervals of a part would mislead;

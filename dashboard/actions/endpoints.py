@@ -10,8 +10,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
+from dashboard.text.messages import message
 from jobs import dispatch
-from jobs.confined import SHORT, Busy, Exceeded, Failed, Task
+from jobs.confined import SHORT, NotDone, Task
 from jobs.errors import LaunchError, ParseError
 from jobs.host.base import engine_http
 from jobs.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
@@ -64,6 +65,7 @@ def ask(user: User, row: Endpoint) -> Checked:
 
     Raises:
         PermissionDenied: ``user`` is no member.
+        LaunchError: the answers were not read; an earlier check stays.
     """
     check(user, "endpoint.check", row)
     checked = _checked(row)
@@ -129,8 +131,10 @@ def _checked(row: Endpoint) -> Checked:
 def _about(answers: Mapping[str, tuple[int, bytes]], model: str) -> EngineAbout | None:
     try:
         return _ABOUT(answers, model)
-    except (ParseError, Busy, Exceeded, Failed):
+    except ParseError:
         return None
+    except NotDone as error:
+        raise LaunchError(message(error.message.id, error.message.args), "url") from error
 
 
 def _silent(url: str, problem: str) -> Message:

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.utils.translation import gettext as _
 
 from dashboard.presenters.imports import Preview
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
 from dashboard.text.messages import message
-from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
+from jobs.confined import Limits, NotDone, Pool, Task
 from jobs.errors import JobsError, LaunchError
 from jobs.models import Import
 from jobs.numbers import result_number
@@ -119,13 +118,8 @@ def _by(user: AbstractBaseUser) -> By:
 def _within_limits(task: Task[Answer], *args: Any) -> Answer:
     try:
         return task(*args)
-    except Exceeded as error:
+    except NotDone as error:
         raise LaunchError(message(error.message.id, error.message.args), "files") from error
-    except Busy as error:
-        text = _("Other files are being read. Try again in a minute.")
-        raise LaunchError(text, "files") from error
-    except Failed as error:
-        raise LaunchError(_("These files cannot be read (%s).") % error, "files") from error
 
 
 def declare(user: AbstractBaseUser | AnonymousUser, row: Import, about: About) -> bool:

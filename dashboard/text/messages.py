@@ -60,6 +60,8 @@ MESSAGES: dict[str, str | Promise] = {
     "confined:memory": _("Files not read: they need more than %(gb)s GB of memory."),
     "confined:time": _("Files not read: they need more than %(seconds)s s of processor time."),
     "confined:answer": _("Files not read: they hold more than %(mb)s MB of results."),
+    "confined:busy": _("Other files are being read. Retry in a minute."),
+    "confined:failed": _("Files cannot be read (%(error)s)."),
     "confined:ended": _("Files not read: the reading process was killed. Free memory, then retry."),
     "job:log_differs": _("Log mismatch: the received log differs from the log on %(host)s."),
     "job:kind_unknown": _("Unknown job type %(kind)s: the result was not parsed."),

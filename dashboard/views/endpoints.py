@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -99,7 +100,11 @@ def endpoint_edit(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 @requires("endpoint.check")
 def endpoint_check(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Ask the engine now, from the dashboard's machine."""
-    actions.ask(request.user, get_object_or_404(Endpoint, pk=endpoint_id))
+    try:
+        actions.ask(request.user, get_object_or_404(Endpoint, pk=endpoint_id))
+    except LaunchError as error:
+        context = {"why": str(error)}
+        return render(request, "errors/busy.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
     return redirect("endpoint-detail", endpoint_id)
 
 

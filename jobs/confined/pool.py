@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from django.utils import translation
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from jobs.confined import worker
 from jobs.confined.worker import Limits
@@ -26,8 +26,14 @@ PATIENCE_S = 20.0
 _REASONS = {-signal.SIGXCPU: "time", -signal.SIGABRT: "memory"}
 
 
-class Exceeded(JobsError):
-    """A task took more than its limits, or its worker ended. ``message`` says it to people."""
+class NotDone(JobsError):
+    """A task without an answer. ``message`` says why to people."""
+
+    message: Message
+
+
+class Exceeded(NotDone):
+    """A task took more than its limits, or its worker ended."""
 
     id = "confined:exceeded"
 
@@ -43,14 +49,22 @@ class Exceeded(JobsError):
         self.message = Message(f"confined:{reason}", args[reason])
 
 
-class Busy(JobsError):
+class Busy(NotDone):
     """All workers are at work, or the database is away: try again later."""
 
     id = "confined:busy"
+    message = Message(id)
 
 
-class Failed(RuntimeError):
-    """A task raised an error that nobody expected. Its worker has logged it."""
+class Failed(NotDone):
+    """A task raised an error that nobody expected, which its worker has logged; or its answer is
+    of another type."""
+
+    id = "confined:failed"
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.message = Message(self.id, {"error": error})
 
 
 class Pool:
@@ -104,7 +118,11 @@ class Task(Generic[Answer]):
 
     def __call__(self, *args: Any) -> Answer:
         """Run it: see :meth:`Pool.run`."""
-        return self.adapter.validate_json(self.pool.run(self.name, args))
+        answer = self.pool.run(self.name, args)
+        try:
+            return self.adapter.validate_json(answer)
+        except ValidationError as error:
+            raise Failed(f"{self.name}: {error.errors()[0]['msg']}") from error
 
 
 class _Worker:

@@ -30,10 +30,13 @@ def of_text(text: Any) -> datetime | None:
     in the text, the result has none either: local time of the machine that measured."""
     if not isinstance(text, str):
         return None
-    stamps = _STAMP.findall(text[-_HEAD:])
     try:
-        if stamps:
-            return _plausible(datetime.strptime("".join(stamps[-1]), "%Y%m%d%H%M%S"))
+        stamp, at = "", 0
+        # The sign after a stamp is the one before the next.
+        while found := _STAMP.search(text[-_HEAD:], at):
+            stamp, at = found[1] + found[2], found.end(2)
+        if stamp:
+            return _plausible(datetime.strptime(stamp, "%Y%m%d%H%M%S"))
         return _plausible(datetime.fromisoformat(text[:40]))
     except ValueError:
         return None

@@ -41,8 +41,8 @@ _STATISTICS = {
     **{f"percentiles.{share}": share for share in _PERCENTILES},
 }
 # Our file of prompts (cold.py), with the number of requests in its name.
-_RUN = pattern(r"prompts-(\d+)-at-\d+\.(?:txt|jsonl)")
-_DONE = pattern(r"successful=(\d+) errored=(\d+)")
+_RUN = pattern(r"prompts-(\d{1,12})-at-\d+\.(?:txt|jsonl)")
+_DONE = pattern(r"successful=(\d{1,12}) errored=(\d{1,12})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from jobs.errors import ParseError
 MOST_PROMPTS = 1000
 _LONGEST_LINE = 8 * 1024 * 1024  # bytes
 
-LogProb = Annotated[float, Field(allow_inf_nan=False)] | None
+LogProb = Annotated[float, Field(ge=-1e9, le=1e9)] | None
 Token = tuple[str, LogProb]
 
 

@@ -9,9 +9,9 @@ from typing import Literal
 from jobs.catalog import MODELS, QUESTION_SETS, ZooModel
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.question_sets import TeamSet
+from jobs.measured import SHARES
 from jobs.models import Dataset, Host, Result
 from jobs.queries.results.published import PublishedComparison, is_of, published_comparisons
-from jobs.queries.results.set_scores import SHARES
 from jobs.queries.statistics import Interval, wilson
 from jobs.toolchains.data_files import folder_of
 from jobs.toolchains.site import Site, site_of

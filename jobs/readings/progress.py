@@ -12,24 +12,27 @@ from jobs.measured import Progress
 from jobs.patterns import Match, Pattern, pattern
 from jobs.units import bytes_of
 
+# Bounded: a tail may be one long line of digits, which no number holds.
+_DECIMAL = r"(\d{1,12}(?:\.\d{1,6})?)"
 # llama.cpp: "[   7/ 272] blk.0.attn_v.weight ..."
-_TENSOR = pattern(r"^\[ *(\d+)/ *(\d+)\] ", lines=True)
-# pip: "12.3/92.9 MB", also ours during unpacking. Digits are bounded: a tail may be one long line
-# of digits, and each digit could start a number.
-_SIZE = pattern(r"(\d{1,12}(?:\.\d{1,6})?)/(\d+(?:\.\d+)?) (kB|MB|GB)\b")
+_TENSOR = pattern(r"^\[ *(\d{1,12})/ *(\d{1,12})\] ", lines=True)
+# pip: "12.3/92.9 MB", also ours during unpacking
+_SIZE = pattern(rf"{_DECIMAL}/{_DECIMAL} (kB|MB|GB)\b")
 # pip: "Collecting x (from -r …/requirements-76.txt (line 45))"; our file name has the count
-_PACKAGE = pattern(r"requirements-(\d+)\.txt \(line (\d+)\)")
+_PACKAGE = pattern(r"requirements-(\d{1,12})\.txt \(line (\d{1,12})\)")
 # tqdm: "Running[perf]:  67%|██████▋   | 2/3 [00:41<00:21, 21.34s/it]"
-_OUTER = pattern(r"Running\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-_INNER = pattern(r"(?:Processing|Evaluating)\[\w+\]: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_OUTER = pattern(r"Running\[\w+\]: +\d+%\|[^|\r\n]*\| (\d{1,12})/(\d{1,12}) \[")
+_INNER = pattern(r"(?:Processing|Evaluating)\[\w+\]: +\d+%\|[^|\r\n]*\| (\d{1,12})/(\d{1,12}) \[")
 # vLLM: "Loading safetensors checkpoint shards:  25% Completed | 41/163 [05:25<16:15,  7.98s/it]"
-_SHARDS = pattern(r"Loading \w+ checkpoint shards: +\d+% Completed \| (\d+)/(\d+) \[")
+_SHARDS = pattern(r"Loading \w+ checkpoint shards: +\d+% Completed \| (\d{1,12})/(\d{1,12}) \[")
 # tqdm without a name: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"
-_REQUESTS = pattern(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-_PROMPTS = pattern(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
-_ITERATIONS = pattern(r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_REQUESTS = pattern(r"(?:^|[\r\n]) *\d+%\|[^|\r\n]*\| (\d{1,12})/(\d{1,12}) \[")
+_PROMPTS = pattern(r"Processed prompts: +\d+%\|[^|\r\n]*\| (\d{1,12})/(\d{1,12}) \[")
+_ITERATIONS = pattern(
+    r"(?:Profiling|Bench) iterations: +\d+%\|[^|\r\n]*\| (\d{1,12})/(\d{1,12}) \["
+)
 # ours, before the log of each OpenCompass set: "[   2/  59] deepseek-r1/cluewsc-test"
-_SET = pattern(r"^\[ *(\d+)/ *(\d+)\] [^\s/]+/\S+$", lines=True)
+_SET = pattern(r"^\[ *(\d{1,12})/ *(\d{1,12})\] [^\s/]+/\S+$", lines=True)
 _ASKS = "Starting inference process"
 _ALL_ASKED = "OpenCompass - INFO - time elapsed:"
 # ... followed by scoring, one task per set, with another bar
@@ -40,17 +43,21 @@ ASKING = 0.95  # estimated share of the work before scoring
 # Our greedy probe: "prompt 12/40: equal"
 _PROBED = pattern(r"^prompt (\d{1,6})/(\d{1,6}): ", lines=True)
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
-_FILES = pattern(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
+_FILES = pattern(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d{1,12})/(\d{1,12}) \[")
 # Ours, during a download or while reading files: "downloaded 812.5/15231.2 MB"
-_BROUGHT = pattern(r"(?:downloaded|checked) (\d+(?:\.\d+)?)/(\d+(?:\.\d+)?) (MB)\b")
+_BROUGHT = pattern(
+    r"(?:downloaded|checked) (\d{1,12}(?:\.\d{1,6})?)/(\d{1,12}(?:\.\d{1,6})?) (MB)\b"
+)
 # tqdm with sizes: "model.safetensors:  12%|█▏        | 430M/3.55G [00:10<01:12, 43.1MB/s]"
-_BYTES_BAR = pattern(r"%\|[^|\r\n]*\| (\d+(?:\.\d+)?)([kMGT]?)/(\d+(?:\.\d+)?)([kMGT]) \[")
+_BYTES_BAR = pattern(
+    r"%\|[^|\r\n]*\| (\d{1,12}(?:\.\d{1,6})?)([kMGT]?)/(\d{1,12}(?:\.\d{1,6})?)([kMGT]) \["
+)
 # docker build: "Step 3/14 : RUN …", or with BuildKit "#7 [build 3/9] RUN …"
-_BUILD = pattern(r"^(?:Step |#\d+ \[(?:[\w.-]+ )?)(\d+)/(\d+)(?: :|\])", lines=True)
+_BUILD = pattern(r"^(?:Step |#\d+ \[(?:[\w.-]+ )?)(\d{1,12})/(\d{1,12})(?: :|\])", lines=True)
 _LAYER_NAMED = pattern(r"^([0-9a-f]{12}): (?:Pulling fs layer|Already exists)", lines=True)
 _LAYER_DONE = pattern(r"^([0-9a-f]{12}): (?:Pull complete|Already exists)", lines=True)
 # A compiler without other output may print: "[  12/  28]"
-_BRACKETS = pattern(r"\[ *(\d+) */ *(\d+)\]")
+_BRACKETS = pattern(r"\[ *(\d{1,12}) */ *(\d{1,12})\]")
 _BAR = pattern(r"\r[^\r\n]|\d%\||\[#\w+ ")
 _POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 # vLLM's benchmark sends warm-up requests first, with a separate bar.

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jobs.errors import ParseError
+from jobs.kinds import KINDS
 from jobs.measured import EngineAbout, Glance, TableScore
 from jobs.parsers import engine_about
 from jobs.parsers.opencompass.opencompass_tables import HEAD, parse_csv, parse_markdown
-from jobs.readings import progress_of
+from jobs.readings import function_of, progress_of
 from jobs.readings.progress import draws_bar
+
+# Now, in the process that workers are forked from: see jobs.confined.worker.load.
+for _kind in KINDS.values():
+    function_of(_kind.reads)
 
 _TABLE = "table"
 _LINE_ENDS = (b"\n", b"\r")

@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
-from jobs.confined import SHORT, Busy, Exceeded, Failed, Task
+from dashboard.text.messages import message
+from jobs.confined import Limits, NotDone, Pool, Task
 from jobs.errors import JobsError
 from jobs.models import Job
 from jobs.queries.jobs.probe import Side, sides_of
-from jobs.toolchains.greedy_probe import KIND
+from jobs.toolchains.greedy_probe import KIND, OUTPUT
+from jobs.units import GB, MB
 
 Answer = TypeVar("Answer")
 
@@ -69,30 +71,36 @@ class ProbeView:
     text: ProbeText
 
 
+_READ_MAX = 64 * 1024 * 1024  # bytes of the output
+# Its own: a large probe holds up no check of an endpoint.
+_PROBES = Pool(Limits(memory=2 * GB, answer=32 * MB, cpu_s=20, wall_s=60.0), most=1, patience_s=5.0)
 _TASKS = "dashboard.presenters.job.probe_tasks"
-_VERDICT = Task(f"{_TASKS}:verdict", ProbeText, SHORT)
-_PAGE = Task(f"{_TASKS}:page", ProbeText, SHORT)
-_TABLE = Task(f"{_TASKS}:table", str, SHORT)
-_JSON = Task(f"{_TASKS}:as_json", dict[str, Any], SHORT)
+_VERDICT = Task(f"{_TASKS}:verdict", ProbeText, _PROBES)
+_PAGE = Task(f"{_TASKS}:page", ProbeText, _PROBES)
+_TABLE = Task(f"{_TASKS}:table", str, _PROBES)
+_JSON = Task(f"{_TASKS}:as_json", dict[str, Any], _PROBES)
 
 
 def verdict_of(job: Job) -> ProbeView | None:
     """Return the verdict without prompts; None for other jobs, and without a readable output."""
-    return _view(job, _read(job, _VERDICT))
+    return _view(job, _VERDICT)
 
 
 def page_of(job: Job, show: str, after: int) -> ProbeView | None:
     """Return the verdict with prompts in the state ``show``, from number ``after`` on."""
-    return _view(job, _read(job, _PAGE, show, after))
+    return _view(job, _PAGE, show, after)
 
 
 def csv_of(job: Job) -> str | None:
-    """Return CSV with a line a prompt."""
+    """Return CSV with a line a prompt. Raises ``NotDone``."""
     return _read(job, _TABLE)
 
 
 def json_of(job: Job, show: str, start: int, most: int) -> dict[str, Any] | None:
-    """Return the answer of the API with at most ``most`` prompts from ``start`` on."""
+    """Return the answer of the API with at most ``most`` prompts from ``start`` on.
+
+    Raises ``NotDone``.
+    """
     return _read(job, _JSON, show, start, most)
 
 
@@ -102,13 +110,25 @@ def side_word(name: str) -> str:
 
 
 def _read(job: Job, task: Task[Answer], *args: Any) -> Answer | None:
+    """Return the answer of a task; None for other jobs, and without a readable output.
+
+    Raises:
+        NotDone: no worker is free, or its limits are exceeded.
+    """
     if job.kind != KIND or job.removed_at is not None:
+        return None
+    known = job.outputs.filter(path=OUTPUT).first()
+    if known is None or not known.is_whole or known.bytes > _READ_MAX:
         return None
     try:
         return task(job.pk, *args)
-    except (Unreadable, Busy, Exceeded, Failed):
+    except Unreadable:
         return None
 
 
-def _view(job: Job, text: ProbeText | None) -> ProbeView | None:
+def _view(job: Job, task: Task[ProbeText], *args: Any) -> ProbeView | None:
+    try:
+        text = _read(job, task, *args)
+    except NotDone as error:
+        text = ProbeText(message(error.message.id, error.message.args), (), ())
     return None if text is None else ProbeView(sides_of(job), text)

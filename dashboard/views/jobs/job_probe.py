@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,6 +12,8 @@ from django.views.decorators.http import require_GET
 
 from dashboard.presenters.job.probe import SHOWN, csv_of, page_of
 from dashboard.security.permissions import requires
+from dashboard.text.messages import message
+from jobs.confined import NotDone
 from jobs.models import Job
 from jobs.numbers import number_from
 from jobs.toolchains.greedy_probe import KIND
@@ -22,7 +25,12 @@ def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show the prompts in the state ``show``, from ``after`` on; ``format=csv`` exports all."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
     if request.GET.get("format") == "csv":
-        table = csv_of(job)
+        try:
+            table = csv_of(job)
+        except NotDone as error:
+            why = {"why": message(error.message.id, error.message.args)}
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            return render(request, "errors/busy.html", why, status=status)
         if table is None:
             raise Http404("the answers are not here")
         name = f'attachment; filename="probe-{job.pk}.csv"'

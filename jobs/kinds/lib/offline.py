@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol
 
 from django.utils.translation import gettext as _
 
@@ -24,8 +24,6 @@ from jobs.kinds.lib.vacc import (
 )
 from jobs.messages import Message
 from jobs.toolchains.vllm import vllm_bench
-
-Parsed = TypeVar("Parsed")
 
 
 def input_field(default: int) -> Any:

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import ParseError
-from jobs.measured import TableScore
+from jobs.measured import NO_SCORE, TableScore
 from jobs.parsers.lines import lines_of
 from jobs.patterns import pattern
 
 HEAD = ("dataset", "version", "metric", "mode")
-_NONE = ("-", "")
 _BODY = pattern(r"\^+\n(?P<rows>.*?)\n\$+\n", dot_all=True)
 _SECTION = pattern(r"[-–—]{3,}")  # a summarizer's heading between rows
 # A mean below the sets: "avg", "avg cluewsc", "mmlu, avg of 57".
@@ -156,13 +155,13 @@ def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[TableScore, ...]:
 
 
 def _is_mean(row: Sequence[str]) -> bool:
-    return row[1].strip() in _NONE and _MEAN.fullmatch(row[0].strip()) is not None
+    return row[1].strip() in NO_SCORE and _MEAN.fullmatch(row[0].strip()) is not None
 
 
 def _score(path: str, model: str, row: Sequence[str], text: str) -> TableScore:
     dataset, version, metric, mode = ("" if cell == "-" else cell for cell in row[: len(HEAD)])
     try:
-        value = None if text in _NONE else float(text)
+        value = None if text in NO_SCORE else float(text)
     except ValueError as error:
         raise ParseError(f"{path}: {text!r} of {dataset} is no score") from error
     if not dataset:

@@ -24,7 +24,7 @@ _RAISED = pattern(
     r"(?:^|[^\w.])((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): \S.*)"
 )
 _SAYS_NO = pattern(
-    r"\b(?:[Ff]atal|[Ee]rror|ERROR|FATAL|CRITICAL):\s*\w|\b(?:ERROR|FATAL|CRITICAL)\b.*\w"
+    r"\b(?:[Ff]atal|[Ee]rror|ERROR|FATAL|CRITICAL):\s*[\pL\pN_]|\b(?:ERROR|FATAL|CRITICAL)\b.*[\pL\pN_]"
     r"|: (?:No such file or directory|Permission denied|No space left on device|command not found)"
 )
 # Lines that only refer to another line, repeat a subprocess failure, or report recovered errors.

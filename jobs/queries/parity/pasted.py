@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.confined import SHORT, Busy, Exceeded, Failed, Task
+from jobs.confined import SHORT, NotDone, Task
 from jobs.errors import ParseError
 from jobs.kinds.evaluate.evaluate_opencompass import group_of
-from jobs.measured import TableScore
+from jobs.measured import NO_SCORE, TableScore
 from jobs.messages import Message
 from jobs.queries.parity.counts import decimals_of
 from jobs.queries.parity.errors import ParityError
@@ -45,9 +45,11 @@ def columns_of(text: str) -> list[Pasted]:
         raise ParityError(Message("parity:long_table", {"most": MOST_BYTES // 1000}), "tables")
     try:
         scores = _TABLES(content)
-    except (ParseError, Busy, Exceeded, Failed) as error:
+    except ParseError as error:
         reason = Message("parity:no_table", {"reason": str(error)[:300]})
         raise ParityError(reason, "tables") from error
+    except NotDone as error:
+        raise ParityError(error.message, "tables") from error
     columns: list[tuple[str, dict[str, TableScore]]] = []
     for score in scores:
         if not columns or columns[-1][0] != score.model or score.dataset in columns[-1][1]:
@@ -76,7 +78,8 @@ def _side(scores: Sequence[TableScore]) -> Side:
 
 
 def _set(score: TableScore) -> TableSet:
-    if score.value is not None and not 0 <= score.value <= 100:
+    is_score = score.value is not None and 0 <= score.value <= 100
+    if not is_score and score.text not in NO_SCORE:
         args = {"name": score.dataset[:100], "score": score.text[:40]}
         raise ParityError(Message("parity:bad_score", args), "tables")
     head = (score.dataset, group_of(score.dataset), score.version, score.metric, score.value)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from django.db.models import Count, Q
 
+from jobs.measured import SHARES
 from jobs.models import AnswerRow, Result
 from jobs.queries.answers.own_questions import set_key
 from jobs.queries.statistics import Interval, wilson
 
 # A group with more sets is one row that expands.
 MOST_ROWS = 8
-SHARES = ("accuracy",)
 _SCORE = re.compile(r"(?P<name>.+?)(?: \((?P<sets>\d+)\))? (?P<value>\d+(?:\.\d+)?|-)")
 
 

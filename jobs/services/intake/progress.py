@@ -1,6 +1,6 @@
 """Progress of a running job or loading server, from the end of its log.
 
-For display only: no logic depends on it.
+Pages show it, and a job without news in it counts as stalled (``jobs.queries.jobs.stalled``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from jobs import logstore, notifications
-from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
+from jobs.confined import Busy, Limits, NotDone, Pool, Task
 from jobs.measured import Glance
 from jobs.models import Deployment, Job
 from jobs.units import GB, MB
@@ -19,12 +19,13 @@ from jobs.units import GB, MB
 EVERY_S = 1.0
 # Enough of a log's end: a redrawn pip bar has 0.6 kB, EvalScope's tables 8 kB.
 TAIL_BYTES = 32 * 1024
+REST_S = 60.0  # after a tail that exceeds the limits
 DRAWN_EVERY_S = 20.0  # resolution of the last drawing time
 _KEPT = 1000
 # key of the log -> time of the last look (monotonic) and its size; one per process
 _looked_at: dict[str, tuple[float, int]] = {}
-# For display only: a glance that would have to wait is left out.
-_GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=5, wall_s=10.0), most=1, patience_s=0.0)
+# The host waits meanwhile: with a worker at work, a later chunk brings the progress.
+_GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=2, wall_s=3.0), most=1, patience_s=0.0)
 _GLANCE = Task("jobs.readings.tasks:glance", Glance, _GLANCES)
 
 
@@ -41,14 +42,17 @@ def update(owner: Job | Deployment, size: int) -> None:
         return
     if len(_looked_at) > _KEPT:
         _looked_at.clear()
-    _looked_at[key] = (moment, size)
+    _looked_at[key] = (moment, previous_size)
     kind, begin = _begin(owner)
     start = max(begin, size - TAIL_BYTES)
     tail = logstore.store().read(key, start, size)
     try:
         seen = _GLANCE(kind, tail, previous_size - start)
-    except (Busy, Exceeded, Failed):
+    except NotDone as error:
+        if not isinstance(error, Busy):
+            _looked_at[key] = (moment + REST_S, size)
         return
+    _looked_at[key] = (moment, size)
     if seen.figures is None:
         return
     now, known = round(time.time(), 1), owner.progress or {}

@@ -57,3 +57,7 @@ def die() -> int:
 
 def number_of_process() -> int:
     return os.getpid()
+
+
+def infinite() -> float:
+    return float("inf")

@@ -80,3 +80,8 @@ def test_tasks_of_several_threads_share_the_workers():
         one.join()
 
     assert sorted(found) == [2 * n for n in range(8)]
+
+
+def test_an_answer_of_another_type_is_no_answer(pool):
+    with pytest.raises(Failed, match="infinite"):
+        task(pool, "infinite", float)()

@@ -199,3 +199,11 @@ def test_a_log_without_an_error_has_no_headline(log):
     assert headline(KEY) is None
     assert headline_in("bye\n") == ""
     assert headline_in("x\nOSError: gone\n") == "OSError: gone"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Error: 无法打开文件", "fatal: 不是 git 仓库", "ERROR：模型加载失败", "FATAL: 内存不足"],
+)
+def test_a_message_in_chinese_is_a_headline(line):
+    assert headline_in(line) == line

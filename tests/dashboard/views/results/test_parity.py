@@ -456,7 +456,7 @@ def test_a_comparison_of_two_imports_has_the_statement_as_its_title(client):
     assert "mean" not in heading
 
 
-@pytest.mark.parametrize("score", ["nan", "150", "-5"])
+@pytest.mark.parametrize("score", ["nan", "inf", "150", "-5"])
 def test_a_score_that_is_none_is_refused_at_the_tables(reader, score):
     status, text = pasted(reader, tables=TABLES.replace("97.48", score))
 

@@ -3,6 +3,7 @@ import time
 import pytest
 
 from jobs import logstore
+from jobs.confined import Busy, Pool
 from jobs.models import Deployment, Job
 from jobs.services.intake import progress
 from jobs.services.intake.intake import log_key
@@ -147,3 +148,23 @@ def test_a_server_that_is_ready_loads_no_more():
     log(deployment, SHARDS % 41)
 
     assert deployment.progress is None
+
+
+def test_a_number_that_is_none_changes_nothing():
+    job = make_job(kind="prepare-weights", state="running")
+
+    log(job, b"downloaded " + b"9" * 400 + b"/1 MB\n")
+    progress._looked_at.clear()
+    log(job, b"[ " + b"9" * 5000 + b"/ 5] \n")
+
+    assert job.progress is None or "done" not in job.progress
+
+
+def test_a_look_that_found_no_worker_is_made_up_for(monkeypatch):
+    job = make_job(kind="compile", state="running")
+    with monkeypatch.context() as busy:
+        busy.setattr(Pool, "run", lambda *_args: (_ for _ in ()).throw(Busy("no worker is free")))
+        log(job, LINES)
+    key = f"job/{job.pk}"
+
+    assert progress._looked_at[key][1] == 0
