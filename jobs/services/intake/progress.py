@@ -19,13 +19,13 @@ from jobs.units import GB, MB
 EVERY_S = 1.0
 # Enough of a log's end: a redrawn pip bar has 0.6 kB, EvalScope's tables 8 kB.
 TAIL_BYTES = 32 * 1024
-REST_S = 60.0  # after a tail that exceeds the limits
+REST_S = 10.0  # after a tail that exceeds the limits
 DRAWN_EVERY_S = 20.0  # resolution of the last drawing time
 _KEPT = 1000
 # key of the log -> time of the last look (monotonic) and its size; one per process
 _looked_at: dict[str, tuple[float, int]] = {}
 # The host waits meanwhile: with a worker at work, a later chunk brings the progress.
-_GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=2, wall_s=3.0), most=1, patience_s=0.0)
+_GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=2, wall_s=5.0), most=1, patience_s=0.0)
 _GLANCE = Task("jobs.readings.tasks:glance", Glance, _GLANCES)
 
 
