@@ -71,7 +71,9 @@ def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
         and request.method in ("GET", "HEAD")
         and response.status_code == HTTPStatus.OK
         and response.get("Content-Disposition", "").startswith("attachment")
+        # Files have ranges of their own, or nginx sends them.
         and "Accept-Ranges" not in response
+        and "X-Accel-Redirect" not in response
     )
 
 
