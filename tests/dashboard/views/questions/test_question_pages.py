@@ -132,7 +132,7 @@ def test_who_may_not_launch_on_a_host_may_not_have_it_look_for_files(member, mon
 
     assert answer.status_code == 403
     assert not Preflight.objects.exists()
-    assert not AuditEntry.objects.exists()
+    assert AuditEntry.objects.get().action == "access.refused"
 
 
 def test_a_host_without_cards_is_asked_for_what_evalscope_reads(member, monkeypatch):
