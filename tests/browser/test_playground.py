@@ -330,3 +330,21 @@ def test_an_error_below_a_long_question_is_in_sight(page, engine):
     note, box = turn.locator(".note.bad").bounding_box(), page.locator("#ask").bounding_box()
     assert note["y"] + note["height"] <= box["y"]
     assert note["y"] > 0
+
+
+def test_a_chat_of_another_person_is_rendered_and_read_only(page, engine, own_server):
+    answered(page, engine, CODE.format(n=1))
+    number = page.url.rstrip("/").rpartition("/")[2]
+    own_server.shell(
+        "from jobs.models import Account, Conversation\n"
+        "from django.contrib.auth.models import User\n"
+        "Account.objects.update(role='admin')\n"
+        "user, _is_new = User.objects.get_or_create(username='owner-of-a-chat')\n"
+        f"print(Conversation.objects.filter(pk={number}).update(user=user))"
+    )
+
+    page.reload()
+
+    expect(page.locator("[data-part=answer] pre code")).to_have_text("print(1)")
+    expect(page.get_by_text("read only. The audit log has this visit.")).to_be_visible()
+    expect(page.get_by_label("Message")).to_have_count(0)
