@@ -74,16 +74,18 @@ async def resolved(call: Call) -> Call:
 
 
 def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
-    listed: list[str] | None
     try:
-        listed, ips = sources.engine_entries(endpoint.url), ()
-        if not sources.has_name(endpoint.url):
-            listed, ips = None, sources.resolve(endpoint.url, listed)
+        listed = tuple(sources.engine_entries(endpoint.url))
+        if sources.has_name(endpoint.url):
+            call = Call(endpoint.url, listed=listed)
+        else:
+            call = Call(endpoint.url, ips=sources.resolve(endpoint.url, listed))
     except sources.SpecialAddress as error:
         raise NotCallable("chat:special", str(error), error.args_of_message) from None
     except LaunchError as error:
         raise NotCallable("chat:not-permitted", str(error), {"url": endpoint.url}) from None
-    call = Call(endpoint.url, ips=ips, listed=None if listed is None else tuple(listed))
+    except OSError:
+        raise NotCallable("chat:unknown-name", "", {"url": endpoint.url}) from None
     if not endpoint.api_key:
         return call
     try:
