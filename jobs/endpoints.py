@@ -10,11 +10,13 @@ import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 
 from jobs.numbers import number_from
 
 PORT_MAX = 65535
 LOOPBACK = "127.0.0.1"
+_DISCARD_PORT = 9
 _URL = re.compile(r"http://(\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):([0-9]{1,5})")
 # "This network", whose first address is the own machine, and reserved addresses with broadcast.
 _UNUSABLE = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
@@ -52,13 +54,17 @@ class Endpoint:
         return f"[{self.ip}]" if self.ip.version == 6 else str(self.ip)
 
     def is_callable(self, *, on_this_machine: bool) -> bool:
-        """Return True if the dashboard may call it on a host that is (not) its own machine.
+        """Return True if the dashboard may call it on a host that is (not) its own machine."""
+        return is_callable(special(self.ip), on_this_machine=on_this_machine)
 
-        Special addresses mean the dashboard's own machine or network devices, so another host must
-        not name them. No host names a metadata service.
-        """
-        found = special(self.ip)
-        return not found or (on_this_machine and found not in (NO_MACHINE, METADATA))
+
+def is_callable(found: str, *, on_this_machine: bool) -> bool:
+    """Return True if the dashboard may call an address of the special range ``found``.
+
+    Special addresses mean the dashboard's own machine or network devices, so another host must not
+    name them. No host names a metadata service.
+    """
+    return not found or (on_this_machine and found not in (NO_MACHINE, METADATA))
 
 
 def endpoint(ip: str, port: object) -> Endpoint | None:
@@ -121,11 +127,41 @@ def _is_unusable(ip: IPv4Address) -> bool:
 
 
 def _is_own(ip: Ip) -> bool:
-    """Return True for an address of this machine: only at those a socket can be bound."""
+    """Return True for an address of this machine; also where the system cannot be asked.
+
+    Only an own address can be bound, except with the kernel's ``ip_nonlocal_bind``. Then the system
+    must call the address from itself; nothing is sent, because ``connect`` of UDP only looks up the
+    way. Alone this would not do: of a network's second address the first one is the caller.
+    """
     family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        can_be_bound = _can_be_bound(ip, family)
+        return can_be_bound and (not _binds_any(ip.version) or _is_called_from_itself(ip, family))
+    except OSError:  # no socket
+        return True
+
+
+def _can_be_bound(ip: Ip, family: socket.AddressFamily) -> bool:
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
             probe.bind((str(ip), 0))
+        except OSError:
+            return False
+        return True
+
+
+def _binds_any(version: int) -> bool:
+    path = Path(f"/proc/sys/net/ipv{version}/ip_nonlocal_bind")
+    try:
+        return path.read_text().strip() != "0"
     except OSError:
         return False
-    return True
+
+
+def _is_called_from_itself(ip: Ip, family: socket.AddressFamily) -> bool:
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(ip), _DISCARD_PORT))
+        except OSError:  # no way there
+            return False
+        return ip_address(probe.getsockname()[0].partition("%")[0]) == ip

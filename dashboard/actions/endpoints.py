@@ -26,7 +26,7 @@ User = AbstractBaseUser | AnonymousUser
 # In the order of requests: the first must be answered.
 _PATHS = (MODELS, VERSION, METRICS, PROPS)
 _ABOUT = Task("jobs.readings.tasks:about", EngineAbout, SHORT)
-# Of all requests of a check together, and of one answer.
+# Of the lookup and all requests of a check together; of one answer.
 CHECK_S = 10.0
 LONGEST = 2 * 1024 * 1024
 _LONGEST_PROBLEM = 200
@@ -91,6 +91,7 @@ def archive(user: User, row: Endpoint, *, is_archived: bool) -> bool:
 
 def _checked(row: Endpoint) -> Checked:
     """Ask the engine what it is. Redirects are not followed; time and bytes are bounded."""
+    deadline = time.monotonic() + CHECK_S
     try:
         ips = sources.engine_ips(row.url)
     except sources.SpecialAddress as special:
@@ -106,7 +107,7 @@ def _checked(row: Endpoint) -> Checked:
         except secrets.Refused:
             return Checked(Message("endpoint:key_refused", {"name": row.api_key, "url": row.url}))
         headers = {"Authorization": f"Bearer {key}"}
-    deadline, answers = time.monotonic() + CHECK_S, dict[str, tuple[int, bytes]]()
+    answers = dict[str, tuple[int, bytes]]()
     for path in _PATHS:
         left = deadline - time.monotonic()
         try:

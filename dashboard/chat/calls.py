@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import AbstractBaseUser
 
@@ -17,12 +18,14 @@ from jobs.services import secrets, sources
 class Call:
     """Address of an engine, and the key that its requests carry; "" for none.
 
-    ``ips``: what the host's name of ``url`` meant when it was checked; empty for an IP address.
+    ``ips``: what the host of ``url`` meant when it was checked; empty for a deployment.
+    ``listed``: permitted endpoints, where the host is a name that :func:`resolved` is to look up.
     """
 
     url: str
     api_key: str = field(default="", repr=False)
     ips: tuple[str, ...] = ()
+    listed: tuple[str, ...] | None = None
 
 
 class NotCallable(Exception):
@@ -39,6 +42,8 @@ class NotCallable(Exception):
 def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
     """Return how ``user`` may call ``engine`` now. All rules are read again at each call.
 
+    A name is not looked up: the call then goes through :func:`resolved`.
+
     Raises:
         NotCallable: it is not ready, or a rule forbids the call.
     """
@@ -49,24 +54,46 @@ def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
     return _to_deployment(engine.row)
 
 
-def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
-    named = {"url": endpoint.url}
+async def resolved(call: Call) -> Call:
+    """Return ``call`` with the addresses of its name, which are looked up once.
+
+    Raises:
+        NotCallable: there is none within ``LOOKUP_S``, or none that may be called.
+    """
+    if call.listed is None:
+        return call
     try:
-        ips = sources.engine_ips(endpoint.url)
+        found = asyncio.wrap_future(sources.lookup(call.url))
+        ips = await asyncio.wait_for(found, sources.LOOKUP_S)
+        allowed = sources.callable_ips(call.url, ips, call.listed)
+    except sources.SpecialAddress as error:
+        raise NotCallable("chat:special", str(error), error.args_of_message) from None
+    except OSError:  # also of a lookup that takes too long
+        raise NotCallable("chat:unknown-name", "", {"url": call.url}) from None
+    return replace(call, ips=allowed, listed=None)
+
+
+def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
+    try:
+        listed = tuple(sources.engine_entries(endpoint.url))
+        if sources.has_name(endpoint.url):
+            call = Call(endpoint.url, listed=listed)
+        else:
+            call = Call(endpoint.url, ips=sources.resolve(endpoint.url, listed))
     except sources.SpecialAddress as error:
         raise NotCallable("chat:special", str(error), error.args_of_message) from None
     except LaunchError as error:
-        raise NotCallable("chat:not-permitted", str(error), named) from None
+        raise NotCallable("chat:not-permitted", str(error), {"url": endpoint.url}) from None
     except OSError:
-        raise NotCallable("chat:unknown-name", "", named) from None
+        raise NotCallable("chat:unknown-name", "", {"url": endpoint.url}) from None
     if not endpoint.api_key:
-        return Call(endpoint.url, ips=ips)
+        return call
     try:
         key = secrets.endpoint_key_for(user, endpoint.api_key, endpoint.url)
     except secrets.Refused as refused:
         args = {"name": endpoint.api_key}
         raise NotCallable("chat:key", refused.text, args) from None
-    return Call(endpoint.url, key, ips)
+    return replace(call, api_key=key)
 
 
 def _to_deployment(deployment: Deployment) -> Call:

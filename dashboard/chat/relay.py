@@ -32,12 +32,12 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turn_files, turns
-from dashboard.chat.calls import Call, NotCallable, call_of
+from dashboard.chat.calls import Call, NotCallable, call_of, resolved
 from dashboard.consumers.session_guard import Listener, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
@@ -83,6 +83,9 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     request = ASGIRequest(scope, BytesIO())
     starts = verb == "start" and turn_files.began(turn_id) is None
     asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
+    if isinstance(asked, _Refused):
+        await sync_to_async(asked.record, thread_sensitive=False)()
+        asked = HTTPStatus.NOT_FOUND
     if isinstance(asked, HTTPStatus):
         return await _answer(send, asked)
     turn = asked.turn
@@ -92,10 +95,14 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         return await _answer(send, HTTPStatus.NO_CONTENT)
     if verb == "times":
         return await _times(send, turn_id, _query(scope, "at"))
-    if isinstance(asked.call, NotCallable):
-        await turns.refuse(turn_id, asked.call.id, asked.call.message_args)
-    elif asked.call is not None:
-        turns.start(turn_id, asked.call, turn.request, expected=asked.expected)
+    try:
+        if isinstance(asked.call, NotCallable):
+            raise asked.call
+        if asked.call is not None:
+            call = await resolved(asked.call)
+            turns.start(turn_id, call, turn.request, expected=asked.expected)
+    except NotCallable as refused:
+        await turns.refuse(turn_id, refused.id, refused.message_args)
     try:
         listener = session_guard().enter(
             request.session, request.user, "conversation.change", turn.conversation
@@ -130,6 +137,23 @@ class _Asked:
     call: Call | NotCallable | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A turn of another person."""
+
+    user: AbstractBaseUser | AnonymousUser
+    address: str
+    subject: str
+
+    def record(self) -> None:
+        """Write it down, outside the thread that all chats share, and free the connection."""
+        try:
+            with audit_log.origin(self.address):
+                audit_log.record_often(self.user, "access.refused", self.subject)
+        finally:
+            connections.close_all()
+
+
 class _Guard(CsrfViewMiddleware):
     """Django's CSRF check, without its error page."""
 
@@ -137,11 +161,11 @@ class _Guard(CsrfViewMiddleware):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
 
 
-def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTPStatus:
+def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _Refused | HTTPStatus:
     """The turn, when the request comes from its owner's own page; else what to answer.
 
     All that the database knows is read here: another thread would be a part of the wait for the
-    first token.
+    first token. All chats share this thread: nothing here writes or asks the network.
     """
     close_old_connections()
     sessions = import_module(settings.SESSION_ENGINE)
@@ -165,9 +189,8 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTP
     if turn is None:
         return HTTPStatus.NOT_FOUND
     if not allowed(user, "conversation.change", turn.conversation):
-        with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
-            audit_log.record_often(user, "access.refused", f"{request.method} {request.path}")
-        return HTTPStatus.NOT_FOUND
+        address = request.META.get("REMOTE_ADDR", "")
+        return _Refused(user, address, f"{request.method} {request.path}")
     engine = engine_of(turn)
     expected = engine is not None and engine.thinks
     if not starts or turn.state != Turn.State.STREAMING:

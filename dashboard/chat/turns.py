@@ -188,7 +188,8 @@ def age(turn_id: int) -> float | None:
 def start(
     turn_id: int, call: Call, body: dict[str, Any], *, expected: bool = False
 ) -> Running | None:
-    """Send the turn to its engine, once. None: it was already started, maybe elsewhere.
+    """Send the turn to its engine, once. None: it was already started, maybe elsewhere, or stopped
+    while its engine's name was looked up.
 
     ``expected``: the model thinks before it answers.
     """
@@ -200,7 +201,7 @@ def start(
     except BlockingIOError:
         os.close(fd)
         return None
-    if os.fstat(fd).st_size:
+    if os.fstat(fd).st_size or log.with_suffix(".stop").exists():
         os.close(fd)
         return None
     os.write(fd, f"{os.getpid()}\n".encode())  # from now on the turn counts as started

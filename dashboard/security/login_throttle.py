@@ -3,7 +3,8 @@
 Tries are counted for a name from one address, for a name from all addresses together, and for all
 names from one address. Nobody keeps another person out for long: the waits have short limits, a try
 that is refused prolongs nothing, a browser in which this person logged in before has a count of its
-own, and an address from which they did is not delayed by tries elsewhere.
+own, and an address from which they did is not delayed by tries elsewhere. At such an address the
+first tries do not wait for those of other names, because a guesser may share it with an office.
 
 Each try counts before the password is looked at, so that many at once get no further than many in a
 row.
@@ -54,14 +55,19 @@ OF_A_NAME = Limit(10, 60)
 OF_A_BROWSER = Limit(10, 60)
 # Guesses of one password for many names. An office behind one address has room for its mistakes.
 OF_AN_ADDRESS = Limit(20, 60)
+# Tries of a name, at an address from which it logged in, that wait for no other name's.
+FREE_AT_A_KNOWN_ADDRESS = 3
 
 
-def seconds_to_wait(name: str, address: str, browser: str = "") -> int:
+def seconds_to_wait(
+    name: str, address: str, browser: str = "", *, is_everyones: bool = False
+) -> int:
     """Count one try to log in as ``name`` from ``address``; 0 when it may go on.
 
-    ``browser``: the cookie of :func:`browser_of`, "" without one.
+    ``browser``: the cookie of :func:`browser_of`, "" without one. ``is_everyones``: all people may
+    have this address, so that tries of all names together are not counted.
     """
-    return on_cache(lambda cache: _count(cache, name, address, browser))
+    return on_cache(lambda cache: _count(cache, name, address, browser, is_everyones))
 
 
 def forget(name: str, address: str, browser: str = "") -> None:
@@ -90,12 +96,18 @@ def seconds_until_next_token(address: str) -> int:
     return WINDOW_S - passed if count > TOKENS_OF_AN_ADDRESS else 0
 
 
-def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
+def _count(cache: BaseCache, name: str, address: str, browser: str, is_everyones: bool) -> int:
     taken: list[str] = []
-    for key, limit in _counted(cache, name, address, browser):
+    own = 0
+    keys, is_known = _counted(cache, name, address, browser)
+    for key, limit in keys:
+        if limit is OF_AN_ADDRESS and is_everyones:
+            continue
         tries = add_one(cache, key, keep_s=KEEP_S)
         taken.append(key)
-        wait_s = limit.wait_s(tries)
+        own = own or tries
+        is_free = limit is OF_AN_ADDRESS and is_known and own <= FREE_AT_A_KNOWN_ADDRESS
+        wait_s = 0 if is_free else limit.wait_s(tries)
         # Only one of those that come at once gets past this.
         if wait_s and not cache.add(f"{key}:wait", time() + wait_s, timeout=wait_s):
             until: float = cache.get(f"{key}:wait", 0.0)
@@ -110,7 +122,7 @@ def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
 
 
 def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
-    keys = [key for key, _limit in _counted(cache, name, address, browser)]
+    keys = [key for key, _limit in _counted(cache, name, address, browser)[0]]
     mistakes = cache.get(keys[0], 0)
     cache.delete_many([keys[0], *(f"{key}:wait" for key in keys)])
     cache.set(f"{_key(_folded(name), 'address', network(address))}:known", True, ADDRESS_AGE_S)
@@ -118,10 +130,14 @@ def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
         _take_away(cache, key, mistakes)
 
 
-def _counted(cache: BaseCache, name: str, address: str, browser: str) -> list[tuple[str, Limit]]:
-    """Return the keys that count: at an address of this person, tries elsewhere do not."""
+def _counted(
+    cache: BaseCache, name: str, address: str, browser: str
+) -> tuple[list[tuple[str, Limit]], bool]:
+    """Return the keys that count, and whether this person logged in from the address before: then
+    tries elsewhere do not count."""
     keys = list(_keys(name, address, browser))
-    return [keys[0], *keys[2:]] if cache.get(f"{keys[0][0]}:known") else keys
+    is_known = bool(cache.get(f"{keys[0][0]}:known"))
+    return ([keys[0], *keys[2:]] if is_known else keys), is_known
 
 
 def _keys(name: str, address: str, browser: str) -> Iterator[tuple[str, Limit]]:

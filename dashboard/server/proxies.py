@@ -1,7 +1,8 @@
 """Addresses behind proxies: whose ``X-Forwarded-For``, ``-Proto`` and ``-Host`` count.
 
 Those of ``TRUSTED_PROXIES`` count. From any other address the headers are removed, so that nothing
-behind this reads them.
+behind this reads them. Where no proxy is trusted, a request with such headers may come from a proxy
+that nobody named: its scope is marked with ``EVERYONES``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Headers = list[tuple[bytes, bytes]]
 
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+EVERYONES = "is_everyones_address"
 # Others that frameworks read; nobody's count.
 _REMOVED = {*FORWARDED, b"forwarded", b"x-forwarded-port", b"x-real-ip"}
 _SCHEMES = {"http": "ws", "https": "wss"}
@@ -48,6 +50,8 @@ class Proxies:
         settled = {**scope, "headers": [item for item in headers if item[0] not in _REMOVED]}
         if peer is not None:
             settled["client"] = (str(peer), scope["client"][1])
+        if not self._trusted and len(settled["headers"]) < len(headers):
+            settled[EVERYONES] = True
         scheme = ""
         if self._is_trusted(peer):
             if (client := self._client(_all(headers, FORWARDED[0]))) is not None:

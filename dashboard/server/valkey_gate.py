@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import resource
 import socket
 import sys
@@ -17,6 +18,7 @@ from collections import Counter
 MOST_OF_ADDRESS = 256
 MOST = 2000  # of Valkey's 10,000
 PIECE_BYTES = 16 * 1024
+FIRST_S = 10.0  # to the first byte: a client begins with its login
 KEEP_ALIVE_S = 300  # as Valkey asks clients that say nothing
 
 
@@ -30,7 +32,7 @@ class Gate:
 
     async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass a connection on until one of its ends is closed. One too many is closed at once."""
-        address = str(writer.get_extra_info("peername")[0])
+        address = _counted(str(writer.get_extra_info("peername")[0]))
         if self._open.total() >= self._most or self._open[address] >= MOST_OF_ADDRESS:
             writer.transport.abort()
             return
@@ -39,13 +41,16 @@ class Gate:
             await self._pass(reader, writer)
         finally:
             self._open -= Counter([address])
-            writer.close()
+            writer.transport.abort()  # one that does not read would stay open
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            async with asyncio.timeout(FIRST_S):
+                first = await reader.read(PIECE_BYTES)
             from_valkey, to_valkey = await asyncio.open_unix_connection(self._path)
-        except OSError:  # it restarts; the host comes again
+        except OSError:  # silence; or Valkey restarts, and the host comes again
             return
+        to_valkey.write(first)
         ways = [
             asyncio.create_task(_copy(reader, to_valkey)),
             asyncio.create_task(_copy(from_valkey, writer)),
@@ -54,6 +59,14 @@ class Gate:
         for way in ways:
             way.cancel()
         to_valkey.close()
+
+
+def _counted(address: str) -> str:
+    """Return what counts as one address: of IPv6 the network, which one customer has as a whole."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if ip.version == 6 and ip.ipv4_mapped is None:
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return address
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -23,6 +23,7 @@ from dashboard.consumers.session_guard import check_soon
 from dashboard.security import login_throttle
 from dashboard.security.audit_log import record, record_often
 from dashboard.security.permissions import requires
+from dashboard.server.proxies import EVERYONES
 from jobs.services.accounts import revoke_tokens
 
 STAY_S = 14 * 86400
@@ -49,7 +50,8 @@ class Login(LoginView):
         """Log in, unless too many tries came before: then say for how long."""
         cookie = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "")
         who = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", ""), cookie
-        if wait_s := login_throttle.seconds_to_wait(*who):
+        is_everyones = getattr(request, "scope", {}).get(EVERYONES, False)
+        if wait_s := login_throttle.seconds_to_wait(*who, is_everyones=is_everyones):
             record_often(None, "account.refused", _account(who[0]), did="delayed", key="delayed")
             # Without its data: the password is not even looked at.
             form = self.authentication_form(request, initial={"username": who[0]})

@@ -81,9 +81,10 @@ class Deployment(Retained):
     @staticmethod
     def callable_url(host: Host, at: endpoints.Endpoint | None) -> str:
         """Return the URL of a server of ``host`` if the dashboard may call it; otherwise ""."""
-        if at is None or endpoints.special(at.ip) == endpoints.NO_MACHINE:
+        found = endpoints.special(at.ip) if at else endpoints.NO_MACHINE
+        if at is None or found == endpoints.NO_MACHINE:
             return ""
-        is_allowed = at.is_callable(on_this_machine=host.is_on_this_machine)
+        is_allowed = endpoints.is_callable(found, on_this_machine=host.is_on_this_machine)
         return str(at) if is_allowed or Source.names(at) else ""
 
     @property

@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     StrictBool,
     StrictStr,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -97,8 +98,12 @@ MessageArgs = Annotated[
 ]
 
 
+_ARGS = TypeAdapter(MessageArgs)
+
+
 class WithMessage(HostModel):
-    """Part with a message for people. Another than :data:`jobs.messages.OF_HOSTS` is replaced."""
+    """Part with a message for people. Another than :data:`jobs.messages.OF_HOSTS` is replaced, and
+    keeps its arguments if they are of our form."""
 
     message_id: Text64
     message_args: MessageArgs = Field(default_factory=dict)
@@ -108,7 +113,15 @@ class WithMessage(HostModel):
     def _no_words_of_others(cls, sent: Any) -> Any:
         name = sent.get("message_id") if isinstance(sent, dict) else None
         is_foreign = isinstance(name, str) and 0 < len(name) <= ID_CHARS and name not in OF_HOSTS
-        return {**sent, "message_id": UNKNOWN, "message_args": {"id": name}} if is_foreign else sent
+        if not is_foreign:
+            return sent
+        args = sent.get("message_args")
+        args = {**args, "id": name} if isinstance(args, dict) else {"id": name}
+        try:
+            _ARGS.validate_python(args)
+        except ValidationError:
+            args = {"id": name}
+        return {**sent, "message_id": UNKNOWN, "message_args": args}
 
 
 def parse(model: type[Model], data: bytes, where: str = "") -> Model:

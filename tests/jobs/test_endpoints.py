@@ -1,9 +1,12 @@
 """Addresses of engines: an IP address and a port, nothing else."""
 
+import socket
+
 import pytest
 
 from jobs import endpoints
 from jobs.endpoints import parse, port_from
+from jobs.models import Deployment, Host
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,32 @@ def test_another_host_does_not_name_an_address_of_this_machine(monkeypatch):
 def test_an_address_of_this_machine_can_be_bound():
     assert endpoints._is_own(endpoints.ip_from("127.0.0.1"))
     assert not endpoints._is_own(endpoints.ip_from("192.0.2.1"))
+
+
+@pytest.mark.parametrize(("ip", "is_own"), [("192.0.2.1", False), ("127.0.0.1", True)])
+def test_where_every_address_can_be_bound_an_own_one_is_called_from_itself(monkeypatch, ip, is_own):
+    monkeypatch.setattr(socket.socket, "bind", lambda _self, _at: None)
+    monkeypatch.setattr(endpoints, "_binds_any", lambda _version: True)
+
+    assert endpoints._is_own(endpoints.ip_from(ip)) == is_own
+
+
+def test_an_address_that_cannot_be_asked_about_is_special(monkeypatch):
+    def fail(*_args):
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(socket, "socket", fail)
+
+    assert endpoints.special(endpoints.ip_from("192.0.2.1")) == endpoints.OWN
+
+
+def test_the_range_of_a_deployment_s_address_is_looked_up_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(endpoints, "_is_own", lambda ip: bool(asked.append(ip)))
+    host, at = Host(type=Host.Type.VACC), endpoints.endpoint("192.0.2.1", 80)
+
+    assert Deployment.callable_url(host, at) == str(at)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.7", "192.0.2.1", "fd00::7", "2001:db8::1"])

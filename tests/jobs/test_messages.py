@@ -55,19 +55,32 @@ ENDED = {
     **{"log_bytes": 0, "log_sha256": "", "points_bytes": 0, "outputs": []},
 }
 FORGED = {"message_id": "endpoint:key_refused", "message_args": {"name": "T", "url": "http://e"}}
+REPLACED = {**FORGED["message_args"], "id": FORGED["message_id"]}
 
 
 def test_a_host_does_not_speak_for_the_dashboard():
     (ended,) = parse_events([json.dumps({**ENDED, **FORGED}).encode()])
 
-    assert (ended.message_id, ended.message_args) == (UNKNOWN, {"id": FORGED["message_id"]})
+    assert (ended.message_id, ended.message_args) == (UNKNOWN, REPLACED)
     assert "Secret" not in message(ended.message_id, ended.message_args)
 
 
 def test_a_finding_has_no_words_of_the_dashboard():
     found = read(Finding, {"name": "disk", "level": "failed", **FORGED})
 
-    assert (found.message_id, found.message_args) == (UNKNOWN, {"id": FORGED["message_id"]})
+    assert (found.message_id, found.message_args) == (UNKNOWN, REPLACED)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [None, ["a"], {"failure": "x"}, {"deep": {"er": {"a": 1}}}, {str(n): 1 for n in range(64)}],
+)
+def test_an_unknown_message_with_arguments_of_another_form_still_closes_a_job(args):
+    (ended,) = parse_events(
+        [json.dumps({**ENDED, "message_id": "new:one", "message_args": args}).encode()]
+    )
+
+    assert (ended.message_id, ended.message_args) == (UNKNOWN, {"id": "new:one"})
 
 
 @pytest.mark.parametrize("name", ["done", "work:exit", "policy:root"])

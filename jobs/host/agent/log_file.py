@@ -17,7 +17,8 @@ _OPEN = "/proc/self/fd"
 def bound(outputs: Sequence[int] = _OUTPUTS) -> None:
     """Move the content of a longer file to ``FILE.1``, in place: all processes keep their file.
 
-    Lines that are written during the move may be lost.
+    Lines that are written during the move may be lost. Where ``FILE.1`` cannot be written, the
+    content is removed, and the file begins with a line that says so.
     """
     for fd in outputs:
         found = os.fstat(fd)
@@ -26,9 +27,14 @@ def bound(outputs: Sequence[int] = _OUTPUTS) -> None:
         # Else each process would go on behind a gap, where it was.
         fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
         if found.st_size > MOST_BYTES:
-            with contextlib.suppress(OSError):  # a full disk: then without the old content
+            lost = ""
+            try:
                 _copy(fd, f"{Path(_OPEN, str(fd)).readlink()}.1")
+            except OSError as error:  # a full disk, or a folder of another account
+                lost = f"{found.st_size} bytes of this log were removed, not moved: {error}\n"
             os.ftruncate(fd, 0)
+            with contextlib.suppress(OSError):
+                os.write(fd, lost.encode(errors="replace"))
 
 
 def _copy(fd: int, path: str) -> None:

@@ -21,7 +21,8 @@ _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _NEWLINES = b"\r\n"
 # A line that a tool may have wrapped: such tools write lines of 60 characters and more.
-_WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{32}\Z")
+LINE = 32
+_WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{%d}\Z" % LINE)
 
 
 def forms(secrets: Iterable[str]) -> list[bytes]:
@@ -78,7 +79,8 @@ def _wrapped(secret: bytes) -> re.Pattern[bytes]:
 def unfinished(tail: bytes, secrets: Sequence[bytes]) -> int:
     """Return the bytes at the end of ``tail`` that may begin one of ``secrets``.
 
-    A newline at the end ends a secret, except after a long line of base64 or hexadecimal digits.
+    A newline at the end ends a secret, except after a long line of base64 or hexadecimal digits:
+    ``tail`` needs ``LINE`` bytes before those that may begin one.
     """
     text = tail.rstrip(_NEWLINES)
     if len(text) < len(tail) and not _WRAPPED.search(text):

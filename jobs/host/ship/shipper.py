@@ -19,7 +19,7 @@ from jobs.host.base.client import Answer, Client, Unreachable
 from jobs.host.base.spool import DEPLOYMENT, Meta, Spool
 from jobs.host.run.inotify import FolderChanges
 from jobs.host.run.launcher import size_and_sha256
-from jobs.host.run.redact import forms, reach, redact, unfinished
+from jobs.host.run.redact import LINE, forms, reach, redact, unfinished
 
 CHUNK = 256 * 1024  # raw bytes of an append, unless the dashboard permits more
 BLOCK = 64 * 1024  # disk space is given back in multiples of it
@@ -196,9 +196,10 @@ class Shipper:
         if not secrets or size <= have:
             return size
         redact(self._spool.log, secrets, start=have)
-        longest = reach(secrets)
-        tail = _read(self._spool.log, max(have, size - longest), min(longest, size - have))
-        return size - unfinished(tail, secrets)
+        # Also what is sent already: what waits is told from a line that ended by what is before it.
+        begin = max(0, size - reach(secrets) - LINE)
+        tail = _read(self._spool.log, begin, size - begin)
+        return max(have, size - unfinished(tail, secrets))
 
     def _ship(self, ends: _Ends) -> Outcome:
         sent = self._stream("log", self._spool.log, ends.log)

@@ -21,25 +21,39 @@ from jobs.messages import Message
 from jobs.models import Endpoint, Host, Job, Source
 from jobs.plans import ENGINES
 from jobs.services.sources.addresses import clean, permits
-from jobs.services.sources.engines import SpecialAddress, resolve, special_range
+from jobs.services.sources.engines import (
+    LOOKUP_S,
+    SpecialAddress,
+    callable_ips,
+    has_name,
+    lookup,
+    resolve,
+    special_range,
+)
 from jobs.services.sources.included import Included, included, is_included
 
 __all__ = [
     "EXAMPLES",
+    "LOOKUP_S",
     "TYPES",
     "Included",
     "Refused",
     "SpecialAddress",
     "add",
     "addable_types",
+    "callable_ips",
     "check",
     "check_endpoint",
+    "engine_entries",
     "engine_ips",
+    "has_name",
     "included",
+    "lookup",
     "may_call",
     "of_job",
     "offered",
     "remove",
+    "resolve",
     "special_range",
     "stopped_by_removal",
 ]
@@ -184,11 +198,20 @@ def engine_ips(url: str) -> tuple[str, ...]:
 
     Raises:
         LaunchError: ``url`` is not permitted; ``SpecialAddress``: its name is, its address not.
-        OSError: the name has no address.
+        OSError: the name has no address, or no answer came within ``LOOKUP_S``.
     """
-    listed = list(_listed(Source.Type.ENDPOINT))
+    return resolve(url, engine_entries(url))
+
+
+def engine_entries(url: str) -> list[str]:
+    """Return the addresses of permitted endpoints, which ``resolve`` needs.
+
+    Raises:
+        LaunchError: ``url`` is not permitted.
+    """
+    listed = _listed(Source.Type.ENDPOINT)
     _check_endpoint(url, "url", listed)
-    return resolve(url, listed)
+    return listed
 
 
 def _check_endpoint(url: str, field: str, listed: Iterable[str]) -> None:

@@ -36,6 +36,7 @@ _SCHEMES: Mapping[str, tuple[str, ...]] = {
     Source.Type.DATA: ("http", "https"),
     Source.Type.ENDPOINT: ("http", "https"),
 }
+_LONGEST_LABEL = 63  # of a host's name, between two dots
 _EXACT = frozenset({Source.Type.HUB, Source.Type.INDEX, Source.Type.REVISION})
 # (where, segments of the path, tag): comparable parts of an address.
 _Parts = tuple[tuple[str, ...], tuple[str, ...], str]
@@ -48,6 +49,8 @@ def clean(source_type: str, address: str) -> str:
         ValueError: it is not of the type's form.
     """
     _parts(source_type, address)
+    if source_type in _SCHEMES:
+        _check_labels(urlsplit(address).hostname or "")
     return address.rstrip("/")
 
 
@@ -84,6 +87,12 @@ def _web(source_type: str, address: str) -> _Parts:
     if source_type == Source.Type.GIT:
         path = path.removesuffix(".git")  # servers take both names for one repository
     return (scheme, host, str(port)), tuple(path.split("/")[1:]), ""
+
+
+def _check_labels(host: str) -> None:
+    """Raise ValueError for a name that no resolver takes. Older entries of the list may have it."""
+    if ":" not in host and not all(0 < len(part) <= _LONGEST_LABEL for part in host.split(".")):
+        raise ValueError(host)
 
 
 def _image(address: str) -> _Parts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
@@ -23,6 +24,9 @@ RANGES: Mapping[str, str | Promise] = {
     endpoints.NO_MACHINE: gettext_lazy("an address of no machine"),
 }
 _LOCAL_NAME = "localhost"
+LOOKUP_S = 5.0
+# The system's resolver cannot be interrupted: a thread waits on when nobody waits for it any more.
+_lookups = ThreadPoolExecutor(max_workers=8, thread_name_prefix="lookup")
 
 
 class SpecialAddress(LaunchError):
@@ -53,20 +57,61 @@ def special_range(url: str) -> str | Promise:
 def resolve(url: str, listed: Iterable[str]) -> tuple[str, ...]:
     """Return the IP addresses of an engine's ``url`` that the dashboard may call.
 
-    The caller connects to these, because a second look may find others. ``listed``: addresses of
-    permitted endpoints; a special address must be among them itself, instead of a name.
+    Waits at most ``LOOKUP_S``. The caller connects to these, because a second look may find others.
+    ``listed``: as for :func:`callable_ips`.
 
     Raises:
         SpecialAddress: the name has special addresses only, and none is listed.
-        OSError: the name has no address.
+        OSError: the name has no address, or no answer came in time.
     """
-    port = urlsplit(url).port or 0
-    known = socket.getaddrinfo(_host(url), port, type=socket.SOCK_STREAM)
-    ranges = {str(at[0]): _range(str(at[0])) for *_kind, at in known}
+    if not has_name(url):
+        return callable_ips(url, _addresses(url), listed)
+    found = lookup(url)
+    try:
+        ips = found.result(LOOKUP_S)
+    except TimeoutError:
+        found.cancel()
+        raise TimeoutError(f"no address of the name within {LOOKUP_S:g} s") from None
+    return callable_ips(url, ips, listed)
+
+
+def has_name(url: str) -> bool:
+    """Return True if the host of a web address is no IP address, and is to be looked up."""
+    try:
+        endpoints.ip_from(_host(url))
+    except ValueError:
+        return True
+    return False
+
+
+def lookup(url: str) -> Future[list[str]]:
+    """Look up the IP addresses of a web address in another thread. Fails with OSError."""
+    return _lookups.submit(_addresses, url)
+
+
+def callable_ips(url: str, ips: Sequence[str], listed: Iterable[str]) -> tuple[str, ...]:
+    """Return those of an engine's addresses ``ips`` that the dashboard may call.
+
+    ``listed``: addresses of permitted endpoints; a special address must be among them itself,
+    instead of a name.
+
+    Raises:
+        SpecialAddress: all are special, and none is listed.
+    """
+    ranges = {ip: _range(ip) for ip in ips}
     entries = list(listed)
     if allowed := tuple(ip for ip, found in ranges.items() if _may_call(url, ip, found, entries)):
         return allowed
     raise SpecialAddress(url, *next(iter(ranges.items())))
+
+
+def _addresses(url: str) -> list[str]:
+    port = urlsplit(url).port or 0
+    try:
+        known = socket.getaddrinfo(_host(url), port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label that is empty or too long
+        raise OSError(f"no host name: {error}") from None
+    return [str(at[0]) for *_kind, at in known]
 
 
 def _range(ip: str) -> str:

@@ -1,7 +1,9 @@
 """Turns of endpoints: rules at each turn, and a key that nobody sees."""
 
+import asyncio
 import json
 import socket
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -14,13 +16,16 @@ from dashboard.chat import turns
 from dashboard.consumers import session_guard
 from jobs.logstore import store
 from jobs.models import Endpoint, Secret, Source
+from jobs.services import sources
 from tests import hostile_server
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_external_turn, make_turn, run
 from tests.factories import keep_secret, make_user, permit_source
 from tests.hostile_server import hostile
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
+IP = "127.0.0.1"
 KEY = 'sk-not-"real"-0123456789'
 
 
@@ -230,3 +235,76 @@ def test_a_name_is_called_at_the_address_that_was_checked(client, monkeypatch):
 
     assert (turn.state, turn.answer, len(asked)) == ("done", "Hi", 1)
     assert resolved == ["engine.invalid"]
+
+
+def silent_name(monkeypatch, ip=""):
+    """Let a name's lookup wait for ``end``; it then finds ``ip``, "" for an error. Return what
+    makes a turn of the name, and ``end``.
+    """
+    end = threading.Event()
+
+    def wait(*_args, **_options):
+        end.wait(PATIENCE_S)
+        if not ip:
+            raise socket.gaierror("no answer")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 0))]
+
+    def make(url):
+        named = url.replace("127.0.0.1", "engine.invalid")
+        permit_source(named, "endpoint")
+        turn = make_external_turn(named)
+        monkeypatch.setattr(socket, "getaddrinfo", wait)
+        return turn
+
+    return make, end
+
+
+def test_a_lookup_that_takes_long_keeps_no_other_chat_waiting(client, monkeypatch):
+    make, end = silent_name(monkeypatch)
+
+    async def scenario(engine, turn):
+        waiting = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await asyncio.sleep(0.1)
+        other = await sync_to_async(make_turn)(turn.endpoint.url.replace("engine.invalid", IP))
+        await engine.say.put(END)
+        await engine.say.put(None)
+        browser = Browser(client, f"/relay/turns/{other.pk}/start")
+        await browser.task
+        assert (browser.body, waiting.task.done()) == (END, False)
+        end.set()
+        await waiting.task
+
+    try:
+        turn = run(scenario, make)
+    finally:
+        end.set()
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:unknown-name")
+
+
+def test_a_name_without_an_answer_in_time_is_unknown(client, monkeypatch):
+    monkeypatch.setattr(sources, "LOOKUP_S", 0.05)
+    make, end = silent_name(monkeypatch)
+
+    turn, _body, asked, _keys = outcome(client, make=make)
+    end.set()
+
+    assert (turn.state, turn.stats["error_id"], asked) == ("failed", "chat:unknown-name", [])
+
+
+def test_a_turn_that_is_stopped_during_the_lookup_asks_nothing(client, monkeypatch):
+    make, end = silent_name(monkeypatch, IP)
+
+    def listed(url):
+        permit_source(url, "endpoint")
+        return make(url)
+
+    async def scenario(engine, turn):
+        waiting = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await asyncio.sleep(0.1)
+        await Browser(client, f"/relay/turns/{turn.pk}/stop").task
+        end.set()
+        await waiting.task
+        assert engine.requests == []
+
+    assert run(scenario, listed).state == "stopped"

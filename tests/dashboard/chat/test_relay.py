@@ -8,6 +8,7 @@ from django.test import Client
 from dashboard.chat import engines, relay, turns
 from dashboard.consumers import session_guard
 from jobs.logstore import store
+from jobs.models import AuditEntry
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, run
 from tests.factories import keep_secret
 
@@ -323,3 +324,16 @@ def test_only_its_owner_starts_a_turn(client, who, method, headers, status):
         assert (browser.status, engine.requests) == (status, [])
 
     run(scenario)
+
+
+def test_a_refused_start_is_recorded_with_its_person(client):
+    other = Client()
+    other.force_login(User.objects.create_user("chen"))
+
+    async def scenario(engine, turn):
+        await Browser(other, f"/relay/turns/{turn.pk}/start").task
+
+    turn = run(scenario)
+
+    entry = AuditEntry.objects.get(action="access.refused")
+    assert (entry.user.username, entry.subject) == ("chen", f"POST /relay/turns/{turn.pk}/start")

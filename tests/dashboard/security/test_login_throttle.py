@@ -8,12 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import caches
 from django.core.cache.backends import base, locmem
-from django.test import Client
+from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
 
 from dashboard.security import login_throttle
+from dashboard.server.proxies import EVERYONES
+from dashboard.views.account import Login
 from tests.dashboard.lib.valkey_server import running_valkey
 from tests.factories import make_user
 from tests.waiting import PATIENCE_S
@@ -214,7 +218,40 @@ def test_guesses_at_one_address_do_not_delay_another_or_a_known_browser(client, 
 
     assert log_in(client, RIGHT).status_code == 302
     assert log_in(Client(), RIGHT, address=THERE).status_code == 302
-    assert log_in(Client(), RIGHT).status_code == 429
+    assert log_in(Client(), "wrong", name="chen").status_code == 429
+
+
+def test_a_guesser_does_not_keep_a_known_name_out_of_a_shared_address(client, lin, clock):
+    log_in(Client(), RIGHT)
+    waits_of_tries(40, clock, name="guessed", address=HERE)
+    for number in range(40):
+        login_throttle.seconds_to_wait(f"person-{number}", HERE)
+
+    tries = [log_in(Client(), "wrong").status_code for _ in range(4)]
+
+    assert tries == [200, 200, 200, 429]
+
+
+def test_names_of_an_address_that_everyone_has_are_counted_alone():
+    waits = [
+        login_throttle.seconds_to_wait(f"person-{number}", HERE, is_everyones=True)
+        for number in range(60)
+    ]
+    of_one = [login_throttle.seconds_to_wait("lin", HERE, is_everyones=True) for _ in range(6)]
+
+    assert (waits, of_one) == ([0] * 60, [0] * 5 + [1])
+
+
+def test_behind_a_proxy_that_is_not_trusted_no_name_delays_another(lin):
+    answers = []
+    for number in range(30):
+        data = {"username": f"person-{number}", "password": "wrong"}
+        request = AsyncRequestFactory().post(reverse("login"), data)
+        request.scope[EVERYONES] = request._dont_enforce_csrf_checks = True
+        request.session, request.user = SessionStore(), AnonymousUser()
+        answers.append(Login.as_view()(request).status_code)
+
+    assert answers == [200] * 30
 
 
 def test_colleagues_who_get_it_right_do_not_fill_the_count_of_their_address():

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from dashboard.config.networks import read_networks
-from dashboard.server.proxies import Proxies
+from dashboard.server.proxies import EVERYONES, Proxies
 
 PROXY, STRANGER = "10.0.0.5", "192.0.2.7"
 
@@ -136,6 +136,12 @@ def test_a_proxy_that_is_not_named_is_reported_once(caplog):
 
     assert len(caplog.records) == 1
     assert "TRUSTED_PROXIES" in caplog.text and STRANGER in caplog.text
+
+
+@pytest.mark.parametrize(("trusted", "is_marked"), [("", True), ("10.0.1.0/24", False)])
+def test_headers_that_no_proxy_may_send_mark_an_address_of_everyone(trusted, is_marked):
+    assert (EVERYONES in settled([("x-forwarded-for", "6.6.6.6")], trusted=trusted)) == is_marked
+    assert EVERYONES not in settled(trusted=trusted)
 
 
 def test_a_connection_without_an_address_is_served():

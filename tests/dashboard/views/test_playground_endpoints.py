@@ -2,6 +2,7 @@
 
 import html
 import re
+import socket
 
 import pytest
 from django.urls import reverse
@@ -61,6 +62,15 @@ def test_a_question_goes_to_the_endpoint(client, lin):
     assert f'href="{reverse("endpoint-detail", args=[endpoint.pk])}">team/R1</a>' in text_of(
         client, address
     )
+
+
+def test_sending_a_question_looks_up_no_name(client, lin, monkeypatch):
+    endpoint = make_endpoint("H800", url="http://engine.invalid:8000")
+    looked_up = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_more, **_: looked_up.append(host))
+
+    assert ask(client, endpoint).status_code == 201
+    assert looked_up == []
 
 
 def test_thinking_is_chosen_where_the_template_has_a_switch(client, lin):

@@ -56,6 +56,20 @@ def test_a_pipe_stays_as_it_is(bounded):
     os.close(writer)
 
 
+def test_a_file_that_cannot_be_moved_says_what_was_removed(tmp_path, bounded):
+    path = tmp_path / "server.log"
+    (tmp_path / "server.log.1").mkdir()
+    with path.open("wb", buffering=0) as output:
+        output.write(b"a" * 101)
+        log_file.bound([output.fileno()])
+        output.write(b"later\n")
+
+    first, later = path.read_text().splitlines()
+    assert first.startswith("101 bytes of this log were removed, not moved: ")
+    assert "server.log.1" in first
+    assert later == "later"
+
+
 @pytest.mark.processes
 def test_the_output_of_a_supervisor_stays_bounded(tmp_path):
     path = tmp_path / "server.log"

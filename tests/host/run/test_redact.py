@@ -312,3 +312,26 @@ def test_half_a_secret_waits_until_it_is_whole(make_spool, client, intake):
         file.write(TOKEN[5:].encode() + b" b")
     shipper.round()
     assert record.log == b"a " + STARS + b" b"
+
+
+@pytest.mark.parametrize("coded", [b64encode, hexlify])
+@pytest.mark.parametrize("before", range(28, 46))
+def test_a_secret_that_comes_line_by_line_waits_through_many_looks(
+    make_spool, client, intake, coded, before
+):
+    record = intake.jobs[1] = record_of("true")
+    spool = make_spool("true", instance=intake.instance, token=record.token)
+    spool.keep_secrets({"HF_TOKEN": TOKEN})
+    spool.log.write_bytes(b"")
+    shipper = Shipper(spool, client)
+    whole = coded(b"<" * before + TOKEN.encode() + b">" * 60)
+
+    for at in range(0, len(whole), 60):
+        with spool.log.open("ab") as file:
+            file.write(whole[at : at + 60] + b"\n")
+        for _ in range(3):
+            shipper.round()
+            joined = record.log.translate(None, b"\n")
+            assert not [piece for piece in traces(TOKEN) if piece in joined]
+
+    assert record.log == spool.log.read_bytes()

@@ -1,15 +1,19 @@
 """Names of engines: resolved once, and special addresses by an entry that names them."""
 
 import socket
+import threading
 
 import pytest
 
 from jobs import endpoints
 from jobs.endpoints import special
 from jobs.errors import LaunchError
+from jobs.models import Source
 from jobs.services import sources
+from jobs.services.sources import engines
 from jobs.services.sources.addresses import clean
 from tests.factories import make_deployment, make_host, permit_source
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +100,32 @@ def test_an_address_of_the_own_machine_is_special(monkeypatch):
 
     with pytest.raises(LaunchError, match="own machine"):
         sources.engine_ips("http://engine.example:8197")
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+def test_a_name_that_no_resolver_takes_has_no_address(host):
+    permit_source("https://engine.example", "endpoint")
+    Source.objects.update(address=f"http://{host}:8000")
+
+    with pytest.raises(OSError, match="no host name"):
+        sources.engine_ips(f"http://{host}:8000")
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+def test_an_empty_or_long_label_is_refused_at_the_field(host):
+    with pytest.raises(ValueError, match=host):
+        clean("endpoint", f"http://{host}:8000")
+
+
+def test_a_lookup_without_an_answer_ends_in_time(monkeypatch):
+    permit_source("http://engine.example:8197", "endpoint")
+    end = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: end.wait(PATIENCE_S))
+    monkeypatch.setattr(engines, "LOOKUP_S", 0.05)
+
+    with pytest.raises(TimeoutError, match="no address of the name within"):
+        sources.engine_ips("http://engine.example:8197")
+    end.set()
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "0177.0.0.1", "1.2.3.0x4"])
