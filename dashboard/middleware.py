@@ -131,8 +131,8 @@ def _record_answer(request: HttpRequest, response: HttpResponseBase) -> None:
     try:
         audit_log.record_often(user, action, subject, **detail)
     except DatabaseError:
-        origin = audit_log.current_origin()
-        logger.exception("not recorded: %s %r %s by %s at %s", action, subject, detail, user, origin)
+        entry = (action, subject, detail, user, audit_log.current_origin())
+        logger.exception("not recorded: %s %r %s by %s at %s", *entry)
 
 
 def _zone(name: str) -> ZoneInfo | None:
