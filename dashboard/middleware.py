@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from inspect import iscoroutinefunction
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -18,6 +20,8 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext as _
 
 from dashboard.security import audit_log
+
+logger = logging.getLogger(__name__)
 
 ZONE_COOKIE = "tz"  # set by static/js/app.js
 
@@ -114,15 +118,21 @@ def _is_for_hosts(request: HttpRequest) -> bool:
 
 
 def _record_answer(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Record an answer that :func:`_is_evidence`."""
+    """Record an answer that :func:`_is_evidence`; in the log if the database cannot be written."""
+    user: Any = None
+    action, subject, detail = "access.refused", request.path, dict[str, str]()
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        did = "host" if _is_for_hosts(request) else "token"
-        audit_log.record_often(None, "access.refused", request.path, did=did, key="unknown")
+        detail = {"did": "host" if _is_for_hosts(request) else "token", "key": "unknown"}
     elif response.status_code == HTTPStatus.FORBIDDEN:
-        audit_log.record_often(request.user, "access.refused", f"{request.method} {request.path}")
+        user, subject = request.user, f"{request.method} {request.path}"
     else:
-        query = request.META["QUERY_STRING"][:200]
-        audit_log.record_often(request.user, "data.export", request.path, query=query)
+        user, action = request.user, "data.export"
+        detail = {"query": request.META["QUERY_STRING"][:200]}
+    try:
+        audit_log.record_often(user, action, subject, **detail)
+    except DatabaseError:
+        entry = (action, subject, detail, user, audit_log.current_origin())
+        logger.exception("not recorded: %s %r %s by %s at %s", *entry)
 
 
 def _zone(name: str) -> ZoneInfo | None:

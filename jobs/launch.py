@@ -165,6 +165,8 @@ def confirmed_by_name(
         InvalidParams: a name is not a confirmable check of this job.
         LaunchError: unknown kind.
     """
+    if not names:
+        return []
     job_preview = preview(kind, raw, host, user=user)
     wrong = confirmations.unknown_names(job_preview.plan, names) if job_preview.plan else []
     if job_preview.plan and wrong:

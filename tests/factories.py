@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs.kinds.lib.lengths import about_tokens
 from jobs.models import (
     Account,

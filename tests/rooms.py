@@ -25,6 +25,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "numbers",
             "paired",
             "patterns",
+            "private_files",
             "units",
             "redis_addresses",
             "sanitize",

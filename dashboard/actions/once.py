@@ -22,7 +22,7 @@ KeyHeader = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=LONGEST_KEY,
-        description="A repeat with the same key and body gets the first answer, for 24 hours.",
+        description="A repeat with the same key and body gets the jobs of the first, for 24 hours.",
     ),
 ]
 
@@ -43,6 +43,8 @@ def once(request: HttpRequest, run: Callable[[], _Answer]) -> _Answer:
 
 def once_by_header(request: HttpRequest, key: str, run: Callable[[], _Answer]) -> _Answer:
     """Run a request of the API once; a repeat gets the answer of the first.
+
+    ``run`` returns ids. The body is drawn afterwards, because ``run`` holds SQLite's only writer.
 
     Raises:
         OtherRequest: the person sent the key with another body, or to another address.

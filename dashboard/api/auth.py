@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +21,7 @@ from ninja.utils import check_csrf
 
 from dashboard.api.errors import Refused, error, forbidden
 from dashboard.security import login_throttle
+from dashboard.security.counters import hashed
 from dashboard.security.permissions import ACTIONS, allowed, role_allows, scope_of
 from jobs.models import ApiToken, Host
 from jobs.queries.instance import instance_id
@@ -31,11 +31,6 @@ PROTOCOLS = (PROTOCOL, PROTOCOL - 1)  # ours and the one before
 _USED_EVERY = timedelta(minutes=1)
 
 HostView = Callable[..., HttpResponseBase]
-
-
-def hashed(secret: str) -> str:
-    """Return the SHA-256 under which keys and tokens are stored; they are long and random."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def bearer(request: HttpRequest) -> str:

@@ -157,10 +157,11 @@ def launch_matrix(
     request: HttpRequest, asked: MatrixAsked, key: KeyHeader = ""
 ) -> Status[dict[str, Any]]:
     """Queue a job for each run. Limits skip cells; they are no error."""
-    return Status(201, once_by_header(request, key, lambda: _launch(request, asked)))
+    matrix_id = once_by_header(request, key, lambda: _launch(request, asked))
+    return Status(201, _whole(_page(matrix_id)))
 
 
-def _launch(request: HttpRequest, asked: MatrixAsked) -> dict[str, Any]:
+def _launch(request: HttpRequest, asked: MatrixAsked) -> int:
     host, spec = launch_host(asked.host), _spec(asked)
     planned = _planned(request, spec, host)
     priority = priority_for(request.user, asked.priority)
@@ -169,7 +170,7 @@ def _launch(request: HttpRequest, asked: MatrixAsked) -> dict[str, Any]:
         raw, user = spec.raw(planned.first.cell), _user(request)
         confirmed = launch.confirmed_by_name(spec.kind, raw, host, asked.confirm, user)
     matrix = matrix_actions.launch(request.user, spec, host, priority=priority, confirmed=confirmed)
-    return _whole(_page(matrix.pk))
+    return matrix.pk
 
 
 @router.post(
@@ -266,11 +267,8 @@ def repeat_cell(
 def _started(
     request: HttpRequest, matrix: Matrix, key: str, start: Callable[[], list[Job]]
 ) -> Status[dict[str, Any]]:
-    def run() -> dict[str, Any]:
-        started = [job.pk for job in start()]
-        return {**_whole(_page(matrix.pk)), "started": started}
-
-    return Status(201, once_by_header(request, key, run))
+    started = once_by_header(request, key, lambda: [job.pk for job in start()])
+    return Status(201, {**_whole(_page(matrix.pk)), "started": started})
 
 
 def _spec(asked: MatrixAsked) -> MatrixSpec:

@@ -69,11 +69,11 @@ def retry_pipeline(
     """Start again what failed or was cancelled: ``started`` has the ids of the new jobs."""
     _chain_or_404(chain_id)
 
-    def run() -> dict[str, Any]:
-        started = sorted(job.pk for job in job_actions.retry_pipeline(request.user, chain_id))
-        return {**serializers.pipeline(_chain_or_404(chain_id)), "started": started}
+    def run() -> list[int]:
+        return sorted(job.pk for job in job_actions.retry_pipeline(request.user, chain_id))
 
-    return Status(201, once_by_header(request, key, run))
+    started = once_by_header(request, key, run)
+    return Status(201, {**serializers.pipeline(_chain_or_404(chain_id)), "started": started})
 
 
 def _chain_or_404(chain_id: UUID) -> ChainProgress:

@@ -87,10 +87,11 @@ def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Answer:
 )
 def launch_job(request: HttpRequest, asked: LaunchAsked, key: KeyHeader = "") -> Status[Answer]:
     """``"confirm": ["shm"]`` confirms the warnings of the checks of these names; "all": of all."""
-    return Status(201, once_by_header(request, key, lambda: _launch(_user(request), asked)))
+    job_id = once_by_header(request, key, lambda: _launch(_user(request), asked))
+    return Status(201, job_answer(job_id))
 
 
-def _launch(user: Any, asked: LaunchAsked) -> Answer:
+def _launch(user: Any, asked: LaunchAsked) -> int:
     host, names = launch_host(asked.host), asked.confirm or []
     priority = priority_for(user, asked.priority)
     confirmed = launch.confirmed_by_name(asked.kind, asked.params, host, names, user)
@@ -98,7 +99,7 @@ def _launch(user: Any, asked: LaunchAsked) -> Answer:
         asked.kind, asked.params, host=host, user=user, priority=priority, confirmed=confirmed
     )
     audit_log.record(user, "job.launch", f"job {row.pk}", kind=asked.kind, confirmed=names)
-    return job_answer(row.pk)
+    return row.pk
 
 
 @router.post(
@@ -201,11 +202,8 @@ def _launched(
 ) -> Status[Answer]:
     """Launch a new job from this one."""
     get_object_or_404(Job, pk=job_id)
-
-    def run() -> Answer:
-        return job_answer(launch(request.user, job_id).pk)
-
-    return Status(201, once_by_header(request, key, run))
+    made = once_by_header(request, key, lambda: launch(request.user, job_id).pk)
+    return Status(201, job_answer(made))
 
 
 @router.get(

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import QuerySet
 
-from dashboard.api.auth import hashed
 from dashboard.security.audit_log import record
+from dashboard.security.counters import hashed
 from dashboard.security.permissions import allowed, check
 from jobs.models import ApiToken
 

@@ -11,6 +11,7 @@ from typing import Any
 
 LOGGER = "audit_export"
 LOCAL_SYSLOG = "/dev/log"
+SEND_S = 0.5  # the handler tries twice
 
 
 class PrivateFile(WatchedFileHandler):
@@ -30,6 +31,17 @@ class PrivateFile(WatchedFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", opener=_private)
 
 
+class BoundedSyslog(SysLogHandler):
+    """Sends lines to a syslog; a full socket of the local one costs a request at most a second.
+
+    A line that cannot be sent is an error in the process's own messages, and stops nothing.
+    """
+
+    def _connect_unixsocket(self, address: str) -> None:
+        super()._connect_unixsocket(address)  # type: ignore[misc]  # the types lack it
+        self.socket.settimeout(SEND_S)  # type: ignore[attr-defined]
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
@@ -42,4 +54,4 @@ def handlers(where: Path | str | tuple[str, int] | None) -> dict[str, dict[str, 
         return {LOGGER: {"()": PrivateFile, "filename": str(where), "delay": True}}
     line = {"ident": "vacc-audit: ", "append_nul": False}
     facility = SysLogHandler.LOG_AUTHPRIV
-    return {LOGGER: {"()": SysLogHandler, "address": where, "facility": facility, ".": line}}
+    return {LOGGER: {"()": BoundedSyslog, "address": where, "facility": facility, ".": line}}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -433,14 +432,6 @@ def kept_secret(data_dir: Path, name: str) -> str:
         finally:
             draft.unlink()
     return path.read_text()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a 0600 file, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
 
 
 def database(env: Env) -> dict[str, Any]:

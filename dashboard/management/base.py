@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from dashboard.forms.launch import offers
 from dashboard.server.running import Watch
@@ -71,6 +72,18 @@ def require_dashboard() -> None:
         raise CommandError(f"Cannot reach the database ({folder}): {reason}") from error
     if Job._meta.db_table not in tables:
         raise CommandError(f"The database of {folder} has no tables yet. {fix}")
+
+
+def require_migrated() -> None:
+    """Fail with one line if the database is of an earlier version."""
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        raise CommandError(
+            f"The database of DATA_DIR={settings.DATA_DIR} is of an earlier version: it lacks "
+            f"{missing[0][0]}. Run the command with the files of that version, or start this "
+            "version once, which migrates the tables: make run"
+        )
 
 
 def user_named(name: str) -> User:

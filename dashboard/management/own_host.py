@@ -9,6 +9,7 @@ from django.conf import settings
 
 from dashboard.config import env
 from dashboard.config.host_env import env_text
+from jobs.private_files import write_private
 from jobs.redis_addresses import with_login
 from jobs.services import hosts
 from jobs.valkey_acl import user_of
@@ -28,5 +29,5 @@ def write_own_host(
         redis_url = with_login(redis_url, user_of(name), made.valkey_password)
     path = folder / "host.env"
     credentials = {"REDIS_URL": redis_url, "HOST_KEY": made.key}
-    env.write_private(path, env_text({"HOST_NAME": name, **lines, **credentials}))
+    write_private(path, env_text({"HOST_NAME": name, **lines, **credentials}).encode())
     return path

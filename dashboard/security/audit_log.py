@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from time import time
 from typing import Any
 
@@ -50,12 +49,13 @@ def record(
     in :mod:`dashboard.text.audit_labels`. Without a user it was a command on the server, a host or
     a stranger.
     """
-    user_id = user.pk if user is not None and user.is_authenticated else None
+    person: Any = user if user is not None and user.is_authenticated else None
     entry = AuditEntry.objects.create(
-        user_id=user_id, action=action, subject=subject[:100], detail=detail, origin=_origin.get()
+        user=person, action=action, subject=subject[:100], detail=detail, origin=_origin.get()
     )
     if _export.handlers:
-        transaction.on_commit(partial(_write, entry))
+        # Robust: an error there must not undo the answer to what is stored already.
+        transaction.on_commit(lambda: _write(entry), robust=True)
 
 
 def record_often(

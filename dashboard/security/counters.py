@@ -35,7 +35,10 @@ def add_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
 
 
 def hashed(text: str) -> str:
-    """Return the SHA-256 of a text that must not be stored: a name may be a password."""
+    """Return the SHA-256 of a text that must not be stored.
+
+    Keys and tokens are long and random; a typed name may be a password.
+    """
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 

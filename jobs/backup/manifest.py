@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from collections import Counter
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from jobs.errors import JobsError
+from jobs.private_files import write_private
 
 FORMAT = 2  # 1: neither a signature nor checksums of large files
 FILE = "manifest.json"
@@ -79,18 +79,6 @@ def write(manifest: Manifest, folder: Path, key: str) -> None:
     raw = manifest.model_dump_json(indent=1).encode()
     write_private(folder / SIGNATURE, _signature(raw, key).encode())
     write_private(folder / FILE, raw)
-
-
-def write_private(path: Path, raw: bytes) -> None:
-    """Write a file of mode 0600 to the disk, whole or not at all."""
-    draft = path.with_name(f"{path.name}.part")
-    draft.unlink(missing_ok=True)  # what lies there may be a link
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def read(path: Path, key: str) -> tuple[Manifest, bool]:

@@ -111,7 +111,7 @@ def verify() -> int:
         ChainBroken: one does not, or the last ones are missing.
     """
     # Read first: an entry that is added meanwhile comes after it.
-    head = Instance.objects.values_list("audit_head", flat=True).first() or ""
+    head = _head()
     previous, count, has_head = "", 0, not head
     for entry in AuditEntry.objects.order_by("pk").iterator(BATCH):
         if entry.digest != entry.digest_after(previous):
@@ -122,9 +122,16 @@ def verify() -> int:
             )
         previous, count = entry.digest, count + 1
         has_head = has_head or previous == head
+    if count and not head and not _head():  # the first entry, if added meanwhile, has set it
+        raise ChainBroken(f"the digest of the last entry, {count} in all, was removed")
     if not has_head:
         raise ChainBroken(f"entries after the last one, {count} in all, are missing")
     return count
+
+
+def _head() -> str:
+    """Return the digest of the last entry, "" if there was none."""
+    return Instance.objects.values_list("audit_head", flat=True).first() or ""
 
 
 def compare(lines: Iterable[str]) -> int:

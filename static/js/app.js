@@ -82,23 +82,34 @@ function dropEmpty(/** @type {FormDataEvent} */ event) {
   for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
 }
 
-/** @type {Map<string, number>} failed attempts by path */
+/** @type {Map<Element, number>} failed attempts of each part */
 const attempts = new Map();
 
-/** htmx asks once: a part without an answer is asked for again. @param {any} event */
-function askAgain({ detail: { elt, xhr, requestConfig } }) {
-  const { verb, path } = requestConfig;
-  if (!isBusy(xhr.status)) return;
-  const attempt = attempts.get(path) ?? 0;
-  attempts.set(path, attempt + 1);
+/**
+ * htmx asks once: a part without an answer is asked for again. Reads and previews only; other posts ask a host.
+ * @param {any} event
+ */
+function askAgain({ detail: { xhr, requestConfig } }) {
+  const { elt, verb, path } = requestConfig;
+  if (!isBusy(xhr.status) || !(verb === "get" || elt.matches("[data-launch-form]"))) return;
+  const attempt = attempts.get(elt) ?? 0;
+  attempts.set(elt, attempt + 1);
   const wait = retryWait(attempt);
   sayWait(wait);
-  setTimeout(() => elt.isConnected && attempts.has(path) && htmx.ajax(verb, path, { source: elt }), wait);
+  setTimeout(() => {
+    if (!elt.isConnected) forget(elt);
+    else if (attempts.has(elt)) htmx.ajax(verb, path, { source: elt });
+  }, wait);
+}
+
+/** A part has its answer, or is gone. @param {Element} elt */
+function forget(elt) {
+  if (attempts.delete(elt) && !attempts.size) sayWait(0);
 }
 
 /** @param {any} event */
 function answered({ detail: { successful, requestConfig } }) {
-  if (successful && attempts.delete(requestConfig.path)) sayWait(0);
+  if (successful) forget(requestConfig.elt);
 }
 
 rememberZone();

@@ -132,6 +132,70 @@ def test_a_part_that_htmx_reads_is_asked_for_again(window):
     assert failed
 
 
+ADD = """([tag, count]) => {
+  for (let n = 0; n < count; n += 1) {
+    const part = document.body.appendChild(document.createElement("div"));
+    part.className = "added";
+    part.setAttribute(tag, "/added/");
+    part.setAttribute("hx-trigger", "load");
+    htmx.process(part);
+  }
+}"""
+
+
+def with_parts(window, method, count, *, failing):
+    """A page with parts that htmx asks for; the first ``failing`` requests get 503."""
+    asked = []
+
+    def answer(route):
+        asked.append(route.request.method)
+        route.fulfill(status=503 if len(asked) <= failing else 200, body="here")
+
+    window.route("**/added/", answer)
+    page = window.new_page()
+    page.goto("/")
+    page.evaluate(ADD, [f"hx-{method}", count])
+    until(page, lambda: len(asked) == count)
+    return page, asked
+
+
+def test_two_parts_with_one_path_are_both_asked_for_again(window):
+    page, _asked = with_parts(window, "get", 2, failing=2)
+
+    expect(page.locator(".added")).to_have_text(["here", "here"])
+    expect(page.locator("#live")).not_to_contain_text("no answer")
+
+
+def test_a_part_that_is_gone_is_no_longer_waited_for(window):
+    page, asked = with_parts(window, "get", 1, failing=1000)
+    expect(page.locator("#live")).to_contain_text("no answer, retrying in")
+    page.evaluate("document.querySelector('.added').remove()")
+
+    expect(page.locator("#live")).not_to_contain_text("no answer")
+    assert len(asked) <= 2
+
+
+def test_a_check_on_a_host_is_not_asked_for_again(window):
+    page, asked = with_parts(window, "post", 1, failing=1000)
+    page.wait_for_timeout(3000)
+
+    assert asked == ["POST"]
+
+
+def test_an_error_of_ours_is_not_taken_for_the_network(window):
+    page = window.new_page()
+    page.goto("/")
+
+    said = page.evaluate("""async () => {
+      const app = document.querySelector("script[src*='js/app.']").src;
+      const { readAgain } = await import(new URL("lib/again.js", app));
+      const fail = () => { throw new TypeError("ours"); };
+      return readAgain(app, fail).catch((error) => error.message);
+    }""")
+
+    assert said == "ours"
+
+
 def test_scrolling_counts_while_the_panel_changes_its_size(window, server, log):
     log(lines(1, 5000))
     page = window.new_page()

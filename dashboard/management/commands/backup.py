@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from dashboard.config.env import kept_secret
-from dashboard.management.base import DashboardCommand
+from dashboard.management.base import DashboardCommand, require_migrated
 from dashboard.security import audit_log
 from dashboard.text import formatting
 from jobs import backup
@@ -32,6 +32,7 @@ class Command(DashboardCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_migrated()
         target: Path = options["target"].absolute()
         audit_log.record(None, "data.export", f"backup {target}")
         try:

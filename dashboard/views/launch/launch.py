@@ -70,8 +70,18 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     host = _host(request.POST, person(request))
     if host is None:
         return redirect("launch-form", kind_name)
+    target = target_of(host)
+    form = make_form(kind, target, typed_values(kind, request.POST), {})
+    raw = raw_values(form, kind)
+    plan = preview(kind.name, raw, host, target, user=person(request)).plan
+
+    def run() -> int:
+        if left_empty(form):
+            raise InvalidParams(left_empty(form))
+        return _launch(request, kind, host, raw, plan).pk
+
     try:
-        job_id = once(request, lambda: _launch(request, kind, host).pk)
+        job_id = once(request, run)
     except Unconfirmed as error:
         context = _context(request, kind, request.POST) | {"general_error": str(error)}
         return render(request, "launch/form.html", context, status=422)
@@ -85,20 +95,17 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     return render(request, "launch/form.html", context, status=422)
 
 
-def _launch(request: HttpRequest, kind: Kind, host: Host) -> Job:
-    """Launch the posted form.
+def _launch(
+    request: HttpRequest, kind: Kind, host: Host, raw: Mapping[str, Any], plan: Plan | None
+) -> Job:
+    """Launch the posted form. ``plan``: that of its preview.
 
     Raises:
         LaunchError: a field is wrong, or a warning is not confirmed.
     """
-    target = target_of(host)
-    form = make_form(kind, target, typed_values(kind, request.POST), {})
-    if left_empty(form):
-        raise InvalidParams(left_empty(form))
+    user = person(request)
     priority = queue.priority_for(request.user, request.POST.get("priority", ""))
-    raw, user = raw_values(form, kind), person(request)
-    result = preview(kind.name, raw, host, target, user=user)
-    confirmed = confirmed_in(request, host, result.plan) if result.plan else []
+    confirmed = confirmed_in(request, host, plan) if plan else []
     job = launch(kind.name, raw, host=host, user=user, priority=priority, confirmed=confirmed)
     detail = {"kind": kind.name, "host": host.name, **_confirmed(job)}
     audit_log.record(user, "job.launch", f"job {job.pk}", **detail)

@@ -56,6 +56,7 @@ class Commands:
             stdout=self._log_fd,
             stderr=self._log_fd,
             start_new_session=True,
+            umask=environment.umask_of_commands(),
         )
         popen.returncode = 0  # we collect it ourselves
         return popen.pid

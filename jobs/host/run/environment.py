@@ -10,6 +10,9 @@ from jobs.plans import Step
 
 # Every process of a job carries it, so that leftovers of a killed launcher can be found and ended.
 MARK = "JOBS_SPOOL"
+# The umask of commands, in octal digits: that of the person who started the dashboard. Its own
+# processes have a closed one, but weights and environments are for containers of other users, too.
+UMASK = "JOBS_UMASK"
 SECRETS = frozenset(
     {"ADMIN_PASSWORD", "DATABASE_URL", "HOST_KEY", "REDIS_URL", "SECRET_KEY", "PGPASSWORD"}
 )
@@ -43,6 +46,14 @@ def of_step(
     if path:
         variables["PATH"] = os.pathsep.join((*path, variables.get("PATH", os.defpath)))
     return variables
+
+
+def umask_of_commands() -> int:
+    """Return the umask of a job's commands; -1: that of this process."""
+    try:
+        return int(os.environ.get(UMASK, ""), 8)
+    except ValueError:
+        return -1
 
 
 def cleanups(

@@ -32,16 +32,19 @@ export function sayWait(waitMs) {
  */
 export async function readAgain(address, read, { tries = Infinity, timeoutMs = ANSWER_MS, ...init } = {}) {
   for (let attempt = 1; ; attempt += 1) {
+    let answer = null;
     try {
-      const answer = await fetch(address, { signal: AbortSignal.timeout(timeoutMs), ...init });
-      if (attempt >= tries || !isBusy(answer.status)) {
-        const content = await read(answer);
-        if (attempt > 1) sayWait(0);
-        return content;
-      }
+      answer = await fetch(address, { signal: AbortSignal.timeout(timeoutMs), ...init });
+      if (attempt < tries && isBusy(answer.status)) answer = null;
+      else await answer.clone().arrayBuffer(); // all of it is here: errors of `read` are not the network's
     } catch (error) {
+      answer = null;
       const isNetwork = error instanceof TypeError || (error instanceof DOMException && error.name === "TimeoutError");
       if (attempt >= tries || !isNetwork) throw error;
+    }
+    if (answer) {
+      if (attempt > 1) sayWait(0);
+      return read(answer);
     }
     const wait = retryWait(attempt - 1) * (0.75 + Math.random() / 2); // not all pages at once
     sayWait(wait);

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis import checks
 
 from dashboard.api.app import document
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs import logstore
 from jobs.models import ApiToken, Matrix, MatrixCell, Note, SavedView, SignOff, Tag
 from tests.browser.lib import unwell

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from dashboard.api.app import document
-from jobs.models import Job
+from jobs.models import IdempotencyKey, Job
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_host, make_job, make_user
 
@@ -31,6 +31,15 @@ def test_a_repeat_gets_the_first_answer(api):
     assert (first.status_code, second.status_code) == (201, 201)
     assert second.json() == first.json()
     assert Job.objects.count() == 1
+
+
+def test_a_repeat_gets_the_job_as_it_is_now(api):
+    """The body is drawn outside of the key's transaction, which holds SQLite's only writer."""
+    job = keyed(api, "jobs", BODY).json()["id"]
+    assert IdempotencyKey.objects.get().answer == job
+    Job.objects.update(title="another")
+
+    assert keyed(api, "jobs", BODY).json()["title"] == "another"
 
 
 def test_another_body_with_the_same_key_is_refused(api):

@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard.api.auth import hashed
 from dashboard.security import login_throttle
+from dashboard.security.counters import hashed
 from dashboard.security.permissions import ACTIONS, LAUNCHES, allowed
 from dashboard.server import downloads
 from jobs.models import ApiToken, AuditEntry

@@ -4,7 +4,7 @@ import json
 
 from django.test import Client
 
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs.models import ApiToken
 
 

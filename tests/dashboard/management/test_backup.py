@@ -19,6 +19,7 @@ from django.conf import settings as live_settings
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from jobs.backup import database
 from jobs.backup.manifest import KEY, SIGNATURE, Manifest, read, write
@@ -164,6 +165,17 @@ def test_a_restore_has_every_row_and_every_byte(data, empty_database, tmp_path, 
     assert not (tmp_path / "new" / MARK).exists()
     log = next((tmp_path / "new" / "logs" / "job").glob("*.log"))
     assert log.read_bytes() == "第一行\n".encode() * 30_000
+
+
+def test_a_database_of_an_earlier_version_is_refused_in_words(data, tmp_path):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'jobs' AND name LIKE '0056%'")
+    try:
+        with pytest.raises(CommandError, match=r"earlier version: it lacks jobs\.0056.*make run"):
+            back_up(tmp_path / "copy")
+    finally:
+        MigrationRecorder(connection).record_applied("jobs", "0056_idempotency_keys")
+    assert not (tmp_path / "copy").exists()
 
 
 def test_no_session_and_no_signing_key_is_in_a_backup(data, tmp_path, client):

@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
-from dashboard.api.auth import hashed
 from dashboard.management.commands import tour
+from dashboard.security.counters import hashed
 from jobs import agent_tasks
 from jobs.host.base.config import load
 from jobs.logstore import store

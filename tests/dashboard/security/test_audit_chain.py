@@ -7,13 +7,15 @@ import stat
 from importlib import import_module
 from io import StringIO
 from logging.config import DictConfigurator
+from time import monotonic
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from dashboard.config import audit_export
+from dashboard.config import audit_export, readers
 from dashboard.config.readers import read_audit_export
 from dashboard.security import audit_log
 from jobs.models import AuditEntry, Instance
@@ -89,6 +91,14 @@ def test_removed_last_entries_are_missed():
     sql("DELETE FROM TABLE WHERE id = %s", filled()[-1])
 
     with pytest.raises(CommandError, match="after the last one, 3 in all, are missing"):
+        verify()
+
+
+def test_a_blanked_end_of_the_chain_is_noticed():
+    sql("DELETE FROM TABLE WHERE id = %s", filled()[-1])
+    Instance.objects.update(audit_head="")
+
+    with pytest.raises(CommandError, match="digest of the last entry, 3 in all, was removed"):
         verify()
 
 
@@ -214,6 +224,51 @@ def test_a_place_that_cannot_be_written_keeps_no_entry_out(exported, tmp_path, c
 
     assert audit.verify() == 1
     assert "No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_syslog_that_takes_nothing_holds_no_request_up(exported, tmp_path, monkeypatch, capsys):
+    place = str(tmp_path / "log")
+    monkeypatch.setattr(readers, "LOCAL_SYSLOG", place)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+    ):
+        server.bind(place)
+        exported("syslog")
+        other.connect(place)
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            for _ in range(100_000):
+                other.send(b"line")
+        began = monotonic()
+        audit_log.record(None, "job.pin", "job 1")
+
+    assert monotonic() - began < 10
+    assert audit.verify() == 1
+    assert "TimeoutError" in capsys.readouterr().err
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_the_second_place_leaves_the_answer_as_it_is(exported, tmp_path, monkeypatch):
+    exported(str(tmp_path / "audit.jsonl"))
+    monkeypatch.setattr(audit_log, "plain", lambda _entry: 1 / 0)
+
+    with transaction.atomic():
+        audit_log.record(None, "job.pin", "job 1")
+
+    assert audit.verify() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_exported_entry_asks_for_no_account(exported, tmp_path):
+    exported(str(tmp_path / "audit.jsonl"))
+    user = make_user("ada")
+
+    with CaptureQueriesContext(connection) as asked:
+        audit_log.record(user, "job.pin", "job 1")
+
+    assert not [one["sql"] for one in asked if "auth_user" in one["sql"]]
 
 
 @pytest.mark.parametrize("text", ["", "[1]\n", '{"id": 1}\n', "no JSON\n", None])

@@ -16,8 +16,8 @@ from django.db.utils import IntegrityError
 from django.urls import reverse
 from django.utils import translation
 
-from dashboard.api.auth import hashed
 from dashboard.security import audit_log
+from dashboard.security.counters import hashed
 from dashboard.text.audit_labels import ACTION_LABELS, DETAIL_LABELS, action_label, detail_pairs
 from jobs.models import ApiToken, AppendOnlyError, AuditEntry
 from tests.factories import make_host, make_job, make_user

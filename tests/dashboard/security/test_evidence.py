@@ -2,6 +2,7 @@
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
@@ -190,6 +191,35 @@ def test_a_page_and_a_failed_download_are_no_download(client, lin):
     client.head(reverse("result-list"), {"format": "csv"})
 
     assert entries("data.export") == []
+
+
+# A database that cannot be written
+
+
+@pytest.fixture
+def no_writer(monkeypatch):
+    def fail(*_args, **_fields):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(AuditEntry.objects, "create", fail)
+
+
+@pytest.mark.usefixtures("no_writer")
+def test_a_download_is_sent_and_logged_while_nothing_can_be_recorded(client, lin, caplog):
+    make_measured()
+
+    answer = client.get(reverse("result-list"), {"format": "csv"}, REMOTE_ADDR=HERE)
+
+    assert (answer.status_code, content_of(answer)[:3]) == (200, b"\xef\xbb\xbf")
+    for part in ("data.export", "/results/", "format=csv", "lin", HERE, "database is locked"):
+        assert part in caplog.text
+
+
+@pytest.mark.usefixtures("no_writer")
+def test_a_refusal_stays_one_while_nothing_can_be_recorded(client, lin, caplog):
+    assert client.get(reverse("audit")).status_code == 403
+    assert client.get("/api/v1/jobs", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert caplog.text.count("not recorded: access.refused") == 2
 
 
 # Secrets

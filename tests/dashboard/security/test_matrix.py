@@ -21,10 +21,10 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils.timezone import now, timedelta
 
-from dashboard.api.auth import hashed
 from dashboard.asgi import application
 from dashboard.chat.relay import _METHODS as RELAY_METHODS
 from dashboard.consumers import base, session_guard, websocket_urlpatterns
+from dashboard.security.counters import hashed
 from jobs.models import (
     Account,
     ApiToken,

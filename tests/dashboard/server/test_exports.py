@@ -13,6 +13,7 @@ from dashboard.server import downloads, exports
 from dashboard.server.exports import KEPT_OF_A_PERSON, KEPT_S, resumable_exports
 from dashboard.server.streams import Stream
 from dashboard.tasks import apply_retention
+from jobs.services.intake import limits
 from tests.dashboard.lib.streams import content_of
 
 ATTACHED = {"Content-Disposition": 'attachment; filename="a.csv"', "X-Own": "1"}
@@ -126,6 +127,63 @@ def test_files_are_removed_after_an_hour(small_pieces_of_4, settings):
     apply_retention()
 
     assert [file.read_bytes() for file in files(settings)] == [b"new export"]
+
+
+def unread_for(file, seconds):
+    """Let the last read be so long ago, and the last change, too."""
+    os.utime(file, (time() - seconds,) * 2)
+
+
+@pytest.mark.parametrize("again", [{}, {"Range": "bytes=0-8", "If_Range": "{etag}"}])
+def test_a_file_in_use_is_not_removed_after_an_hour(small_pieces_of_4, settings, again):
+    etag = sent()["ETag"]
+    (file,) = files(settings)
+    unread_for(file, KEPT_S + 1)
+
+    answer = sent(**{name: value.format(etag=etag) for name, value in again.items()})
+    exports.remove_old()
+
+    assert content_of(answer).startswith(b"012345678")
+    assert files(settings) == [file]
+
+
+def test_each_piece_of_a_download_renews_its_file(small_pieces_of_4, settings):
+    answer = sent()
+    (file,) = files(settings)
+    changed = file.stat().st_mtime_ns
+    os.utime(file, ns=(0, changed))
+
+    assert content_of(answer) == b"0123456789"
+    exports.remove_old()
+
+    assert files(settings) == [file]
+
+
+def test_further_exports_never_remove_a_file_in_use(small_pieces_of_4, settings):
+    in_use = sent(b"in use")
+    for number in range(KEPT_OF_A_PERSON - 1):
+        sent(b"export %d" % number)
+    (unread,) = (file for file in files(settings) if file.read_bytes() == b"export 3")
+    unread_for(unread, exports.IN_USE_S + 1)
+
+    further = [sent(b"further %d" % number) for number in range(3)]
+
+    assert not unread.exists()
+    assert content_of(in_use) == b"in use"
+    assert [content_of(one) for one in further] == [b"further 0", b"further 1", b"further 2"]
+    assert len(files(settings)) == KEPT_OF_A_PERSON
+
+
+def test_an_export_larger_than_the_room_on_the_disk_is_sent_from_memory(
+    small_pieces_of_4, settings, monkeypatch, caplog
+):
+    monkeypatch.setattr(limits, "_fresh", lambda *_args: settings.DISK_RESERVE_BYTES + 9)
+
+    answer = sent()
+
+    assert content_of(answer) == b"0123456789"
+    assert files(settings) == []
+    assert "sent from memory" in caplog.text
 
 
 def test_without_room_on_the_disk_an_export_is_sent_from_memory(

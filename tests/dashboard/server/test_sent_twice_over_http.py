@@ -15,7 +15,7 @@ pytestmark = pytest.mark.processes
 
 AT_ONCE = 12
 SETUP = """
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs.models import ApiToken
 from tests.factories import make_host, make_job, make_user
 host = make_host("this-computer")

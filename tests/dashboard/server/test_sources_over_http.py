@@ -15,7 +15,7 @@ pytestmark = pytest.mark.processes
 
 TEAM = "https://git.example/team"
 SETUP = """
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs.models import ApiToken
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_host, make_user

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs.models import ApiToken, AuditEntry
 from jobs.queries import audit
 from jobs.queries.audit import Filters

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs.models import Account, ApiToken, AuditEntry
 from tests import pages, sample_data
 from tests.dashboard.lib.caller import Caller

@@ -7,6 +7,7 @@ import uuid
 import pytest
 from django.urls import reverse
 
+from dashboard.views.launch import launch as views
 from jobs.models import AuditEntry, IdempotencyKey, Job, Matrix, MatrixCell
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.comparing import OTHER, grouped, runs
@@ -133,6 +134,26 @@ def test_a_second_click_creates_no_job(browser, make):
     assert (first.status_code, made > before) == (302, True)
     assert (second.status_code, second.url) == (302, first.url)
     assert (Job.objects.count(), AuditEntry.objects.count()) == (made, entries)
+
+
+def test_the_preview_of_a_form_is_made_before_its_transaction(browser, monkeypatch):
+    page, action, extra = launch_form()
+    fields, steps = {**form_of(browser, page, action), **extra}, []
+
+    def noted(name):
+        real = getattr(views, name)
+
+        def note(*args, **options):
+            steps.append(name)
+            return real(*args, **options)
+
+        return note
+
+    for name in ("preview", "once", "launch"):
+        monkeypatch.setattr(views, name, noted(name))
+    browser.post(action, fields)
+
+    assert steps == ["preview", "once", "launch"]
 
 
 def test_a_page_shown_again_launches_other_values(browser):

@@ -73,6 +73,21 @@ def test_a_second_copy_writes_only_what_changed(source, target):
     assert set(result.files) == {"logs/job/1.log", "logs/job/2.log"}
 
 
+def test_a_copy_without_an_entry_is_compared_with_the_file(source, target):
+    put(source, "1.log", "one\n")
+    put(source, "2.log", "two\n")
+    copied(source, target)
+    rotten = target / "logs" / "job" / "2.log"
+    at = rotten.stat().st_mtime_ns
+    rotten.write_text("tvo\n")
+    os.utime(rotten, ns=(at, at))
+
+    result = copied(source, target)
+
+    assert (result.copied, rotten.read_text()) == (1, "two\n")
+    assert result.files["logs/job/2.log"].sha256 == hashlib.sha256(b"two\n").hexdigest()
+
+
 def test_a_file_of_the_same_size_that_changed_is_copied(source, target):
     put(source, "1.log", "one\n")
     known = copied(source, target).files

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
-from dashboard.api.auth import hashed
+from dashboard.security.counters import hashed
 from jobs.imports.uploads import read_paths
 from jobs.models import ApiToken, AuditEntry, Import, Job, OutputFile, Result
 from jobs.services.outputs import output_path

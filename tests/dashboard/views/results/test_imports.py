@@ -13,8 +13,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from dashboard.api.auth import hashed
 from dashboard.presenters.imports import declared_rows
+from dashboard.security.counters import hashed
 from jobs.models import ApiToken, AuditEntry, Baseline, Import, Result, ResultPoint, SignOff
 from jobs.services.intake import limits
 from tests.dashboard.lib.streams import content_of
