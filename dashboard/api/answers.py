@@ -461,7 +461,7 @@ class LogSteps(Answer):
 
 
 class AuditEntryAnswer(Answer):
-    """Who did what to which object, when and from where."""
+    """Entry of the audit log: person, action, object, time and address."""
 
     id: int
     at: Time

@@ -17,6 +17,8 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 
+from dashboard.text.messages import message
+from jobs.confined import NotDone
 from jobs.errors import DamagedLog, LaunchError
 from jobs.launch import InvalidParams
 from jobs.services.idempotency import OtherRequest
@@ -77,6 +79,7 @@ def handle_errors(api: NinjaAPI) -> None:
         PassesOthers: lambda request, refused: forbidden(str(refused)),
         NotMoved: lambda request, refused: error(409, "not_moved", str(refused)),
         OtherRequest: _other_request,
+        NotDone: _not_done,
         PermissionDenied: lambda request, denied: forbidden(),
         RequestDataTooBig: _too_big,
         DamagedLog: _damaged,
@@ -127,6 +130,10 @@ def _not_launched(request: HttpRequest, refused: LaunchError) -> JsonResponse:
 def _other_request(request: HttpRequest, other: OtherRequest) -> JsonResponse:
     text = _("This Idempotency-Key belongs to another request. Use a new key.")
     return error(409, "other_request", text)
+
+
+def _not_done(request: HttpRequest, unread: NotDone) -> JsonResponse:
+    return error(503, unread.id, message(unread.message.id, unread.message.args))
 
 
 def _too_big(request: HttpRequest, too_big: RequestDataTooBig) -> JsonResponse:

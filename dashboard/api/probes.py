@@ -11,12 +11,10 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from dashboard.api.answers import Answer, answers
 from dashboard.api.auth import caller
-from dashboard.api.errors import Refused, error, missing
+from dashboard.api.errors import Refused, missing
 from dashboard.api.removed import gone
 from dashboard.api.requests import Offset
 from dashboard.presenters.job.probe import json_of
-from dashboard.text.messages import message
-from jobs.confined import NotDone
 from jobs.models import Job
 from jobs.toolchains.greedy_probe import KIND
 
@@ -117,11 +115,7 @@ def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> d
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
     if job.removed_at is not None:
         raise Refused(gone(job))
-    try:
-        answer = json_of(job, query.show, query.after or 0, PAGE)
-    except NotDone as unread:
-        text = message(unread.message.id, unread.message.args)
-        raise Refused(error(503, unread.id, text)) from unread
+    answer = json_of(job, query.show, query.after or 0, PAGE)
     if answer is None:
         raise missing()
     return answer

@@ -1,4 +1,4 @@
-"""Where entries of the audit log are written besides the database: handlers of Python's logging."""
+"""Second place of the audit log: handlers of Python's logging."""
 
 from __future__ import annotations
 

@@ -11,22 +11,21 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from inspect import iscoroutinefunction
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from time import time, time_ns
 from typing import cast
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from dashboard.server.downloads import PIECE_BYTES, Read, file_reader, ranged
+from dashboard.server.streams import Answer, replacing
 from jobs.services.intake.limits import DiskReserved, check_disk
 
 logger = logging.getLogger(__name__)
@@ -37,27 +36,11 @@ KEPT_OF_A_PERSON = 8  # more than the downloads that a person may have at once
 IN_USE_S = 600.0  # after a read; more than DEAF_S of ``http_protocol``
 _ETAG = re.compile(r'"([0-9a-f]{64})"')
 
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
-
 
 @sync_and_async_middleware
 def resumable_exports(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
     """Give attachments in memory an ETag and ranges."""
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            response: HttpResponseBase = await get_response(request)
-            if not _is_export(request, response):
-                return response
-            return await sync_to_async(_export, thread_sensitive=False)(request, response)
-
-        return answer_async
-
-    def answer(request: HttpRequest) -> Answer:
-        response = cast(HttpResponseBase, get_response(request))
-        return _export(request, response) if _is_export(request, response) else response
-
-    return answer
+    return replacing(get_response, _is_export, _export)
 
 
 def remove_old() -> None:

@@ -78,19 +78,30 @@ class Stream(StreamingHttpResponse):
 @sync_and_async_middleware
 def limited_streams(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
     """Answer 429 to a stream above the limits; no other answer is counted."""
+    return replacing(
+        get_response, lambda _request, response: isinstance(response, Stream), _limited
+    )
+
+
+def replacing(
+    get_response: Callable[[HttpRequest], Answer],
+    is_meant: Callable[[HttpRequest, HttpResponseBase], bool],
+    replace: Callable[[HttpRequest, Any], HttpResponseBase],
+) -> Callable[..., Answer]:
+    """Return a middleware that replaces the answers that are meant, outside of the event loop."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
             response: HttpResponseBase = await get_response(request)
-            if not isinstance(response, Stream):
+            if not is_meant(request, response):
                 return response
-            return await sync_to_async(_limited, thread_sensitive=False)(request, response)
+            return await sync_to_async(replace, thread_sensitive=False)(request, response)
 
         return answer_async
 
     def answer(request: HttpRequest) -> Answer:
         response = cast(HttpResponseBase, get_response(request))
-        return _limited(request, response) if isinstance(response, Stream) else response
+        return replace(request, response) if is_meant(request, response) else response
 
     return answer
 
@@ -105,6 +116,10 @@ def take_slot(person: str) -> Slot | None:
         own.close()
         return None
     return Slot(own, common)
+
+
+def _is_stream(request: HttpRequest, response: HttpResponseBase) -> bool:
+    return isinstance(response, Stream)
 
 
 def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:

@@ -22,7 +22,7 @@ SHOWN = 5
 def restore(source: Path, key: str | None, *, progress: Callable[[str], None]) -> Manifest:
     """Check the backup in ``source``, then copy it into ``DATA_DIR`` and the database.
 
-    ``key`` signed the backup, and signs later ones. None: whoever wrote the manifest is trusted.
+    ``key`` signed the backup, and signs later ones. None: the manifest is trusted unsigned.
     Everything is checked before the first byte is written. After an error nothing is left behind,
     except in a PostgreSQL database whose rows differ from the manifest's.
 

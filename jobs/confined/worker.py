@@ -23,6 +23,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import translation
+from django.utils.module_loading import import_string
 from pydantic import TypeAdapter
 
 from jobs.errors import JobsError
@@ -86,18 +87,12 @@ def serve(connection: Connection, limits: Limits) -> None:
             return
 
 
-def function_of(name: str) -> Any:
-    """Return the function of a task: "package.module:function"."""
-    module, _colon, function = name.partition(":")
-    return getattr(import_module(module), function)
-
-
 def answered(
     name: str, args: tuple[Any, ...], language: str, limits: Limits
 ) -> tuple[bytes, bytes]:
     """Run a task and return the kind of its answer, and its content as JSON."""
     try:
-        function = function_of(name)
+        function = import_string(name.replace(":", "."))
         with translation.override(language):
             value = function(*args)
         answer = TypeAdapter(get_type_hints(function)["return"]).dump_json(value)

@@ -7,8 +7,9 @@ worker.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
+
+from django.utils.module_loading import import_string
 
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind
@@ -40,6 +41,5 @@ def progress_of(kind: str, tail: bytes) -> Progress | None:
 
 
 def function_of(name: str) -> Any:
-    """Return a function of this room by its name, such as "made:weights"."""
-    module, _colon, function = name.partition(":")
-    return getattr(import_module(f"jobs.readings.{module}"), function)
+    """Return a function of this room by its name, such as "made.weights"."""
+    return import_string(f"jobs.readings.{name}")

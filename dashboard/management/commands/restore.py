@@ -27,7 +27,7 @@ class Command(BaseCommand):
         proof.add_argument(
             "--unsigned",
             action="store_true",
-            help="restore without a key: whoever could write into the backup is trusted",
+            help="restore without a key: trust everyone who can write into the backup",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

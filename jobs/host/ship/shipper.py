@@ -196,7 +196,7 @@ class Shipper:
         if not secrets or size <= have:
             return size
         redact(self._spool.log, secrets, start=have)
-        # Also what is sent already: what waits is told from a line that ended by what is before it.
+        # With bytes that were sent: a line that goes on differs from one that ended by its begin.
         begin = max(0, size - reach(secrets) - LINE)
         tail = _read(self._spool.log, begin, size - begin)
         return max(have, size - unfinished(tail, secrets))

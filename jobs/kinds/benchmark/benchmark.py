@@ -20,8 +20,8 @@ class Benchmark(over_http.OverHttp, params=Params):
 
     name = "benchmark"
     title = "Benchmark"
-    reads = "benchmark:by_evalscope"
-    progress = "progress:share_of_runs"
+    reads = "benchmark.by_evalscope"
+    progress = "progress.share_of_runs"
     environment = EVALSCOPE
     programs = evalscope.PROGRAMS
     clients = evalscope.PERF_CLIENTS

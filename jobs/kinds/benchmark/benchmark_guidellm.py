@@ -18,8 +18,8 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
 
     name = guidellm.KIND
     title = "Benchmark with GuideLLM"
-    reads = "guidellm:outcome"
-    progress = "guidellm:progress"
+    reads = "guidellm.outcome"
+    progress = "guidellm.progress"
     environment = guidellm.NAME
     programs = guidellm.PROGRAMS
     steps = load.STEPS

@@ -49,8 +49,8 @@ class BenchmarkLatency(Offline, params=Params):
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
-    reads = "benchmark:latency"
-    progress = "progress:iterations"
+    reads = "benchmark.latency"
+    progress = "progress.iterations"
     command = "latency"
 
     def load_of(self, params: Params) -> str:

@@ -145,8 +145,8 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
 
     name = "benchmark-online"
     title = "Benchmark online"
-    reads = "benchmark:online"
-    progress = "progress:requests"
+    reads = "benchmark.online"
+    progress = "progress.requests"
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
     steps = vllm_bench.STEPS

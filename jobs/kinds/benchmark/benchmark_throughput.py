@@ -38,8 +38,8 @@ class BenchmarkThroughput(Offline, params=Params):
 
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
-    reads = "benchmark:throughput"
-    progress = "progress:prompts"
+    reads = "benchmark.throughput"
+    progress = "progress.prompts"
     command = "throughput"
 
     def load_of(self, params: Params) -> str:

@@ -35,8 +35,8 @@ class Compile(Kind, params=Params):
 
     name = "compile"
     title = "Compile"
-    reads = "made:compiled"
-    progress = "progress:tensors"
+    reads = "made.compiled"
+    progress = "progress.tensors"
     family = "compile"
     has_dies = False
     environment = LLAMA_CPP

@@ -203,8 +203,8 @@ class CompileVacc(OnVacc, params=Params):
 
     name = "compile-vacc"
     title = "Compile for VACC"
-    reads = "made:compiled_for_vacc"
-    progress = "progress:compiled"
+    reads = "made.compiled_for_vacc"
+    progress = "progress.compiled"
     family = "compile"
     programs = vamc.PROGRAMS
     steps = vamc.STEPS

@@ -61,7 +61,7 @@ class Deploy(Kind, params=Params):
 
     name = "deploy"
     title = "Deploy"
-    reads = "made:ready"
+    reads = "made.ready"
     family = "deploy"
     has_dies = False
     environment = LLAMA_CPP

@@ -106,7 +106,7 @@ class DeployBuildIn(OnVacc, params=Params):
 
     name = "deploy-build-in"
     title = "Deploy Build_In"
-    reads = "made:ready"
+    reads = "made.ready"
     family = "deploy"
     programs = build_in.PROGRAMS
     clients = build_in.CLIENTS

@@ -112,8 +112,8 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
 
     name = "deploy-vllm"
     title = "Deploy with vLLM"
-    reads = "made:ready"
-    progress = "progress:shards"
+    reads = "made.ready"
+    progress = "progress.shards"
     family = "deploy"
     programs = vllm.PROGRAMS
     clients = vllm.CLIENTS

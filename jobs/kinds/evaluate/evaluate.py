@@ -99,8 +99,8 @@ class Evaluate(Kind, params=EvalScopeParams):
 
     name = "evaluate"
     title = "Evaluate"
-    reads = "questions:by_evalscope"
-    progress = "progress:share_of_looks_or_runs"
+    reads = "questions.by_evalscope"
+    progress = "progress.share_of_looks_or_runs"
     family = "evaluate"
     environment = EVALSCOPE
     tool: ClassVar[str] = "evalscope"  # in results

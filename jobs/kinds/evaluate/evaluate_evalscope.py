@@ -114,8 +114,8 @@ class EvaluateEvalscope(PublicSets, params=Params):
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
-    reads = "evalscope_sets:outcome"
-    progress = "progress:share_of_runs"
+    reads = "evalscope_sets.outcome"
+    progress = "progress.share_of_runs"
     has_dies = None
     environment = EVALSCOPE
     answer_limit = "max_tokens"

@@ -93,8 +93,8 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
-    reads = "opencompass_sets:outcome"
-    progress = "progress:sets"
+    reads = "opencompass_sets.outcome"
+    progress = "progress.sets"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS
     steps: ClassVar = {**opencompass.STEPS, **resuming.STEPS}

@@ -20,8 +20,8 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
 
     name = toolchain.KIND
     title = "Evaluate with OpenCompass, own questions"
-    reads = "questions:by_opencompass"
-    progress = "progress:sets"
+    reads = "questions.by_opencompass"
+    progress = "progress.sets"
     environment = toolchain.NAME
     tool = "OpenCompass"
     programs = toolchain.PROGRAMS

@@ -74,8 +74,8 @@ class GreedyProbe(Kind, params=Params):
 
     name = greedy_probe.KIND
     title = "Greedy probe"
-    reads = "made:probed"
-    progress = "progress:probed"
+    reads = "made.probed"
+    progress = "progress.probed"
     family = "evaluate"
     programs = greedy_probe.PROGRAMS
     clients = greedy_probe.CLIENTS

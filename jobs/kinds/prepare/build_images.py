@@ -92,8 +92,8 @@ class BuildImages(OnVacc, params=Params):
 
     name = "build-images"
     title = "Build images"
-    reads = "made:image"
-    progress = "progress:image"
+    reads = "made.image"
+    progress = "progress.image"
     family = "prepare"
     programs = vacc_images.PROGRAMS
     steps = vacc_images.STEPS

@@ -31,8 +31,8 @@ class ConvertWeights(Kind, params=Params):
 
     name = "convert-weights"
     title = "Convert weights for vLLM"
-    reads = "made:converted"
-    progress = "progress:tensors"
+    reads = "made.converted"
+    progress = "progress.tensors"
     family = "prepare"
     has_dies = False
     environment = VLLM_CPU

@@ -51,8 +51,8 @@ class Prepare(Kind, params=Params):
 
     name = "prepare"
     title = "Prepare"
-    reads = "made:installed"
-    progress = "progress:packages_or_size"
+    reads = "made.installed"
+    progress = "progress.packages_or_size"
     family = "prepare"
     programs = environments.PROGRAMS
     steps = environments.STEPS

@@ -53,8 +53,8 @@ class PrepareDatasets(OnVacc, params=Params):
 
     name = "prepare-datasets"
     title = "Prepare datasets"
-    reads = "made:data_set"
-    progress = "progress:brought"
+    reads = "made.data_set"
+    progress = "progress.brought"
     family = "prepare"
     programs = vacc_datasets.PROGRAMS
     steps = vacc_datasets.STEPS

@@ -41,7 +41,7 @@ class PrepareOpencompass(OnOpencompass, params=Params):
 
     name = "prepare-opencompass"
     title = "Prepare OpenCompass"
-    reads = "made:opencompass"
+    reads = "made.opencompass"
     family = "prepare"
     programs = opencompass_env.PROGRAMS
     steps = opencompass_env.STEPS

@@ -84,8 +84,8 @@ class PrepareWeights(OnVacc, params=Params):
 
     name = "prepare-weights"
     title = "Prepare weights"
-    reads = "made:weights"
-    progress = "progress:brought"
+    reads = "made.weights"
+    progress = "progress.brought"
     family = "prepare"
     programs = vacc_weights.PROGRAMS
     mends = (

@@ -135,7 +135,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
     """A kind with the outcome that the test sets."""
 
     name = title = "fake"
-    reads = "made:fake"
+    reads = "made.fake"
     family = "prepare"
 
     def __init__(self, outcome=None):

@@ -182,7 +182,7 @@ def test_a_file_gets_each_entry_and_the_log_must_have_it(exported, tmp_path):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_exported_entry_that_the_log_lacks_is_named(exported, tmp_path):
-    """Who rewrites the whole chain cannot rewrite what has left the machine."""
+    """An exported line shows that the whole chain was rewritten."""
     file = tmp_path / "audit.jsonl"
     exported(str(file))
     first, second = filled(2)

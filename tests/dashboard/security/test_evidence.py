@@ -1,4 +1,4 @@
-"""What the audit log has besides changes: failed logins, refusals, downloads, checks, secrets."""
+"""Audit entries besides changes: failed logins, refusals, downloads, checks, secrets."""
 
 import pytest
 from asgiref.sync import async_to_sync
