@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs.logstore import store
 from tests.bench import __main__ as command
 from tests.bench.harness import Bench, Figure, Goal, figures, interleaved, percentile
+from tests.bench.inside import log_reads
 from tests.bench.rows import ROWS
+from tests.bench.rows.log_reads import write_log
+from tests.factories import make_job
 
 RECORD = Path(__file__).parent.parent / "docs" / "performance.md"
 KEYS = ["name", "measured", "limit", "ratio", "goal", "met", "unit"]
@@ -148,3 +152,17 @@ def test_what_a_row_has_left_behind_is_found(tmp_path):
 
     assert left_behind == [left.pid]
     assert command._left_behind(tmp_path) == []
+
+
+@pytest.mark.django_db
+def test_a_long_log_is_read_as_its_views_read_it():
+    jobs = {name: make_job().pk for name in ("job", "packed")}
+    for pk in jobs.values():
+        path = store().path(f"job/{pk}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_log(path, 3000)
+
+    read = log_reads.measure(**jobs, lines=3000, line=1500, rounds=1)
+
+    assert read.pop("is_right")
+    assert all(seconds > 0 for seconds in read.values())

@@ -51,16 +51,20 @@ class Held:
             route.continue_()
 
     def let_go(self):
-        """Wait for a request, answer all that wait, and wait until the page has the answers."""
+        """Wait for a request, answer the last that waits, and wait until the page has the answer.
+
+        A newer request meanwhile takes its place: the page drops the answer of the older one.
+        """
         if not self._routes:
             self._page.wait_for_event("request", lambda _request: bool(self._routes))
-        routes, self._routes = self._routes, []
-        for route in routes:
-            if route is not routes[-1]:
-                route.abort()
         address = self._page.url
-        routes[-1].continue_()
-        self._page.wait_for_function("before => location.href !== before", arg=address)
+        while self._page.url == address:
+            routes, self._routes = self._routes, []
+            for route in routes[:-1]:
+                route.abort()
+            for route in routes[-1:]:
+                route.continue_()
+            self._page.wait_for_timeout(50)
 
     def fail(self, status):
         """Wait for a request, and answer with an error; 0: the connection breaks."""
