@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from dashboard.server.streams import LIMITS
 from tests.bench.programs import program
 from tests.bench.stacks import inside
-from tests.pressure.deaf import deaf_downloads, deaf_sockets, deaf_streams
+from tests.pressure.attacks import READERS, attacks, unread_downloads
+from tests.pressure.deaf import deaf_sockets, deaf_streams
 from tests.pressure.scene import Scene
 from tests.processes.lib.hostile import (
     claimed,
@@ -24,21 +25,7 @@ from tests.processes.lib.hostile import (
 
 MB = 1_000_000
 DEAF = 20
-READERS = 150
 READER_MB = 2300  # 2 GB and the modules
-OUTPUT = """
-import os
-from django.conf import settings
-from jobs.models import Host, OutputFile
-from tests.factories import make_job
-job = make_job(host=Host.objects.get(name="this-computer"), state="succeeded")
-folder = settings.DATA_DIR / "outputs" / str(job.pk)
-folder.mkdir(parents=True)
-(folder / "large").touch()
-os.truncate(folder / "large", {size})
-file = dict(bytes={size}, received_bytes={size}, sha256="ab" * 32)
-print(job.pk, OutputFile.objects.create(job=job, name="large", path="large", **file).pk)
-"""
 LINE = 10_000  # QUEUE_LIMIT, unless set
 # Dispatch of a queue of ten thousand, and each page that shows it, on a busy machine.
 LOOK_S, PAGE_S = 1.0, 2.0
@@ -133,10 +120,7 @@ def deaf_chats(scene: Scene) -> None:
 
 def downloads(scene: Scene) -> None:
     """Readers of a large output that take nothing of it; those above the limit are refused."""
-    code = OUTPUT.format(size=1024**3)
-    printed = scene.stack.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.split()
-    path = "/jobs/{}/outputs/{}".format(*map(int, printed))
-    with deaf_downloads(scene.stack.port, path, scene.cookie, count=READERS) as statuses:
+    with unread_downloads(scene) as statuses:
         if statuses.count(b"200") != LIMITS.of_a_person:
             scene.row.wrong.append(f"{statuses.count(b'200')} downloads of one person")
         scene.rest_goes_on()
@@ -221,6 +205,7 @@ CASES = (
     Case("downloads", f"{READERS} downloads of 1 GiB that read nothing", downloads, is_short=True),
     Case("reports", "verdicts of reports of 512 MB", reports),
     Case("one-line", "failed jobs with a log of one line", one_line),
+    Case("attacks", "attacks, while pages, a viewer and heartbeats go on", attacks),
     # The last, because its jobs stay queued.
     Case("queue", f"{LINE:,} queued jobs", queue),
 )

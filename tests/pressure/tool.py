@@ -7,6 +7,7 @@ Standard library only.
 import os
 import random
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,13 +70,21 @@ def folds(thousands: int) -> Iterator[bytes]:
         )
 
 
+def ticks(lines: int) -> Iterator[bytes]:
+    """A line every 100 ms that says when it was printed."""
+    for _ in range(lines):
+        yield b"at %.3f\n" % time.time()
+        time.sleep(0.1)
+
+
 def quiet(_amount: int) -> Iterator[bytes]:
     """One line."""
     yield b"another job\n"
 
 
 WHAT = {
-    each.__name__: each for each in (flood, line, endless, garbage, carriage_returns, folds, quiet)
+    each.__name__: each
+    for each in (flood, line, endless, garbage, carriage_returns, folds, quiet, ticks)
 }
 
 

@@ -1,0 +1,339 @@
+"""Attacks of a host, an engine, a person and a file, one after another.
+
+Meanwhile three pages, a page that reads a log, and another host's heartbeats go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import zstandard
+from websockets.asyncio.client import connect
+
+from jobs.logstore import unframe
+from tests.api import CLOSED, until
+from tests.bench.stacks import inside
+from tests.dashboard.lib.http_host import HttpHost
+from tests.faults.proxy import Loop
+from tests.hostile_server import hostile
+from tests.pressure.deaf import deaf_downloads
+from tests.pressure.scene import Scene
+from tests.processes.lib.hostile import (
+    claimed,
+    hostile_host,
+    send_end,
+    send_log,
+    send_output,
+    sent_jobs,
+)
+
+MB = 1_000_000
+SLOWEST_S = 1.0  # of a page, a heartbeat, a log line
+PAGES = ("/", "/jobs/", "/hosts/")
+FAILED = {"verdict": "failed", "message_id": "work:exit", "message_args": {"step": "print"}}
+OUTPUT = """
+import os
+from django.conf import settings
+from jobs.models import Host, OutputFile
+from tests.factories import make_job
+job = make_job(host=Host.objects.get(name="this-computer"), state="succeeded")
+folder = settings.DATA_DIR / "outputs" / str(job.pk)
+folder.mkdir(parents=True)
+(folder / "large").touch()
+os.truncate(folder / "large", {size})
+file = dict(bytes={size}, received_bytes={size}, sha256="ab" * 32)
+print(job.pk, OutputFile.objects.create(job=job, name="large", path="large", **file).pk)
+"""
+READERS = 150
+
+
+class Beside:
+    """What goes on meanwhile: the slowest page, heartbeat and log line since :meth:`begin`."""
+
+    def __init__(self, scene: Scene, host: HttpHost, job: int) -> None:
+        self._scene, self._host, self._job = scene, host, job
+        self._slowest: dict[str, float] = {}
+        self._is_over = threading.Event()
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Read pages, send heartbeats and follow the log within the block."""
+        loop = Loop()
+        viewer = loop.start(self._follow())
+        threads = [threading.Thread(target=each) for each in (self._pages, self._beats)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            for thread in threads:
+                thread.join()
+            viewer.cancel()
+            loop.close()
+
+    def begin(self) -> None:
+        """Forget what was slow before."""
+        self._slowest = {}
+
+    def slowest(self) -> tuple[str, float]:
+        """Return what was slowest, and its seconds."""
+        return max(self._slowest.items(), key=lambda each: each[1], default=("nothing", 0.0))
+
+    def _saw(self, what: str, took_s: float) -> None:
+        self._slowest[what] = max(took_s, self._slowest.get(what, 0.0))
+
+    def _pages(self) -> None:
+        while not self._is_over.is_set():
+            for path in PAGES:
+                began = time.monotonic()
+                status = self._scene.status(path)
+                self._saw(path, time.monotonic() - began)
+                if status != 200:
+                    self._scene.row.wrong.append(f"{path} answers {status}")
+            self._is_over.wait(0.2)
+
+    def _beats(self) -> None:
+        while not self._is_over.wait(0.5):
+            began = time.monotonic()
+            status, _ = self._host.beat()
+            self._saw("heartbeat", time.monotonic() - began)
+            if status != 200:
+                self._scene.row.wrong.append(f"a heartbeat is answered {status}")
+
+    async def _follow(self) -> None:
+        """Read lines that have the time at which they were printed."""
+        port, cookie = self._scene.stack.port, self._scene.cookie
+        url = f"ws://127.0.0.1:{port}/ws/log/job/{self._job}/?from=0"
+        headers, origin = {"Cookie": cookie}, self._scene.stack.url
+        async with connect(url, additional_headers=headers, origin=origin, max_size=None) as page:
+            async for message in page:
+                if isinstance(message, bytes):
+                    self._lag(bytes(unframe(message)[2]))
+                await asyncio.sleep(0)
+
+    def _lag(self, data: bytes) -> None:
+        lines = data.split(b"\n")[:-1]
+        with suppress(IndexError, ValueError):  # part of a line
+            self._saw("log line", time.time() - float(lines[-1].removeprefix(b"at ")))
+
+
+class Attackers:
+    """A hostile host with jobs, and a hostile person."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.host = scene, hostile_host(scene.stack, "attacker")
+        self._jobs = iter([*sent_jobs(scene.stack, "attacker"), *sent_jobs(scene.stack, "attacker")])
+
+    def job(self) -> tuple[int, str]:
+        """Return a job of the hostile host, claimed just now."""
+        number, token = claimed(self.host, next(self._jobs))
+        return int(number), str(token)
+
+    def closed(self, job: tuple[int, str], state: str) -> None:
+        """Check that the job is closed as it should be."""
+        if (seen := self.scene.api.job(job[0])["state"]) != state:
+            self.scene.row.wrong.append(f"job {job[0]} is {seen}, not {state}")
+
+    def refused(self, status: int, what: str, *, allowed: tuple[int, ...] = (400, 413, 422)) -> None:
+        """Check that a request was refused in words, not answered with an error of the server."""
+        if status not in allowed:
+            self.scene.row.wrong.append(f"{what} is answered {status}")
+
+
+def slow_pattern(they: Attackers) -> None:
+    """S1: a line for which many expressions need quadratic time, in a failed job's log."""
+    job, log = they.job(), b"a" * 400_000 + b"is no safetensors file\n"
+    send_log(they.host, job, log)
+    send_end(they.host, job, log, **FAILED, exit_code=1)
+    they.closed(job, "failed")
+
+
+def nested_report(they: Attackers) -> None:
+    """S2: 20 MB of JSON that take gigabytes when they are read."""
+    job = they.job()
+    sent = send_output(they.host, job, b'{"x":[' + b"[]," * (20 * MB // 3) + b"[]]}")
+    send_end(they.host, job, outputs=[sent])
+    they.closed(job, "errored")
+
+
+def packed_chunk(they: Attackers) -> None:
+    """S2: 250 MiB in a compressed chunk of 12 KB."""
+    number, token = they.job()
+    packed = zstandard.compress(bytes(250 * 2**20))
+    headers = {"Content-Type": "application/zstd", "X-Token": token}
+    headers |= {"X-Crc32": "0", "X-Raw-Bytes": str(250 * 2**20)}
+    status, _ = they.host.send(f"jobs/{number}/streams/log?offset=0", packed, **headers)
+    they.refused(status, "a chunk of 250 MiB")
+
+
+def error_page(they: Attackers) -> None:
+    """S4: an engine whose error page has 60,000 beginnings of a title."""
+    page = b"<title" * 60_000
+    head = b"HTTP/1.1 500 Error\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+    with hostile(lambda send, _stopped: send(head + page)) as engine:
+        order = {"engine": engine.url, "requests": [{"tokens": 1}]}
+        (turn,) = inside(they.scene.stack.data_dir, "turns", **order)["turns"]
+        token = "t" * 32
+        cookie = f"{they.scene.cookie}; csrftoken={token}"
+        request = urllib.request.Request(
+            f"{they.scene.stack.url}/relay/turns/{turn}/start",
+            b"",
+            {"Cookie": cookie, "X-CSRFToken": token},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+
+
+def empty_lines(they: Attackers) -> None:
+    """S5: a mebibyte of empty lines as events, and as points."""
+    number, token = they.job()
+    for stream in ("events", "points"):
+        status, _ = they.host.append(number, token, stream, 0, b"\n" * 2**20)
+        they.refused(status, f"empty lines as {stream}", allowed=(200, 400, 413, 422))
+
+
+def empty_members(they: Attackers) -> None:
+    """S5: a file of 100,000 empty gzip members."""
+    status, _ = they.scene.api.upload("imports?name=a.json.gz", gzip.compress(b"") * 100_000)
+    they.refused(status, "empty gzip members")
+
+
+def many_entries(they: Attackers) -> None:
+    """S5: an archive of 200,000 entries."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(200_000):
+            archive.writestr(str(number), b"")
+    status, _ = they.scene.api.upload("imports?name=a.zip", packed.getvalue())
+    they.refused(status, "an archive of many entries")
+
+
+def open_brackets(they: Attackers) -> None:
+    """S5: a search for 500 opening brackets."""
+    job, log = they.job(), b"text\n" * 200_000
+    send_log(they.host, job, log)
+    query = urllib.parse.urlencode({"q": "(" * 500, "regex": 1})
+    they.refused(they.scene.status(f"/api/v1/jobs/{job[0]}/log/search?{query}"), "the search")
+
+
+def downloads(they: Attackers) -> None:
+    """S3: 150 downloads of 1 GiB that read nothing."""
+    with unread_downloads(they.scene):
+        time.sleep(3)
+
+
+@contextmanager
+def unread_downloads(scene: Scene) -> Iterator[list[bytes]]:
+    """Ask for a large output many times, and read nothing but the statuses, which are given."""
+    code = OUTPUT.format(size=1024**3)
+    printed = scene.stack.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.split()
+    path = "/jobs/{}/outputs/{}".format(*map(int, printed))
+    with deaf_downloads(scene.stack.port, path, scene.cookie, count=READERS) as statuses:
+        yield statuses
+
+
+def long_facts(they: Attackers) -> None:
+    """S8: an output whose precision has 3 MB."""
+    job = they.job()
+    fact = {"path": "/w/x", "bytes": 5, "sha256": "a" * 64, "precision": "x" * 3 * MB}
+    sent = send_output(they.host, job, json.dumps(fact).encode())
+    send_end(they.host, job, outputs=[sent])
+    they.closed(job, "errored")
+
+
+def broken_forms(they: Attackers) -> None:
+    """S10: the matrix form without a deployment, a form of another charset, a list for a step."""
+    if (status := they.scene.status("/launch/matrix/")) != 200:
+        they.scene.row.wrong.append(f"the matrix form answers {status}")
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-7"}
+    they.refused(_posted(they, "/login/", b"username=+", headers), "utf-7", allowed=(403,))
+    job = they.job()
+    send_end(they.host, job, **{**FAILED, "message_args": {"step": [1]}}, exit_code=1)
+    they.closed(job, "failed")
+
+
+def guesses(they: Attackers) -> None:
+    """S12: 72 guesses of a password, over many names."""
+    for number in range(72):
+        form = urllib.parse.urlencode({"username": f"name{number}", "password": "guess"}).encode()
+        they.refused(_posted(they, "/login/", form, {}), "a guess", allowed=(200, 403, 429))
+
+
+def connections(they: Attackers) -> None:
+    """S13: 2,000 connections of one host to Valkey."""
+    environment = (they.scene.stack.data_dir / "host" / "host.env").read_text()
+    url = next(line for line in environment.splitlines() if "redis://" in line).partition("=")[2]
+    place = urllib.parse.urlsplit(url.strip("'\""))
+    with ExitStack() as opened:
+        for _ in range(2000):
+            with suppress(OSError):
+                address = (place.hostname or "127.0.0.1", place.port or 6379)
+                opened.enter_context(socket.create_connection(address, 5))
+        if (status := they.scene.status("/healthz")) != 200:
+            they.scene.row.wrong.append(f"/healthz answers {status}")
+
+
+def _posted(they: Attackers, path: str, body: bytes, headers: dict[str, str]) -> int:
+    request = urllib.request.Request(f"{they.scene.stack.url}{path}", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+ATTACKS: tuple[Callable[[Attackers], None], ...] = (
+    slow_pattern,
+    nested_report,
+    packed_chunk,
+    downloads,
+    error_page,
+    empty_lines,
+    empty_members,
+    many_entries,
+    open_brackets,
+    long_facts,
+    broken_forms,
+    guesses,
+    connections,
+)
+
+
+def attacks(scene: Scene) -> None:
+    """Run all; each is a figure: seconds of what was slowest meanwhile."""
+    steady = hostile_host(scene.stack, "steady")
+    ticking = scene.launch("ticks", 100_000)
+    scene.until_printed(ticking, 100)
+    beside, they = Beside(scene, steady, ticking), Attackers(scene)
+    with beside.going_on():
+        for attack in (_nothing, *ATTACKS):
+            time.sleep(1)
+            beside.begin()
+            attack(they)
+            time.sleep(0.5)
+            what, took_s = beside.slowest()
+            name = attack.__name__.strip("_").replace("_", " ")
+            scene.row.figures[f"{name} ({what})"] = round(took_s, 3)
+            if took_s > SLOWEST_S:
+                scene.row.wrong.append(f"{name}: {what} takes {took_s:.2f} s")
+    scene.row.slowest_page_s = max(scene.row.figures.values())
+    scene.api.ask(f"jobs/{ticking}/cancel", {})
+    until(lambda: scene.api.job(ticking)["state"] in CLOSED, "the job is cancelled", 60)
+
+
+def _nothing(_they: Attackers) -> None:
+    """Wait, for comparison."""
+    time.sleep(5)
