@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dashboard.server.streams import LIMITS
 from tests.bench.programs import program
 from tests.bench.stacks import inside
-from tests.pressure.attacks import READERS, attacks, unread_downloads
+from tests.pressure.attacks import READER_MB, READERS, attacks, unread_downloads
 from tests.pressure.deaf import deaf_sockets, deaf_streams
 from tests.pressure.scene import Scene
 from tests.processes.lib.hostile import (
@@ -25,7 +25,6 @@ from tests.processes.lib.hostile import (
 
 MB = 1_000_000
 DEAF = 20
-READER_MB = 2300  # 2 GB and the modules
 LINE = 10_000  # QUEUE_LIMIT, unless set
 # Dispatch of a queue of ten thousand, and each page that shows it, on a busy machine.
 LOOK_S, PAGE_S = 1.0, 2.0
