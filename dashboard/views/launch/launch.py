@@ -55,8 +55,8 @@ def launch_start(request: HttpRequest) -> HttpResponse:
     """Show the form of ``?kind=``, or of the host's first kind."""
     query, host = request.GET.copy(), _host(request.GET, person(request))
     first = _in_order(target_of(host) if host else None)[0].name
-    kind = query.pop("kind", [first])[-1]
-    address = reverse("launch-form", args=[kind])
+    kind = _kind(query.pop("kind", [first])[-1])
+    address = reverse("launch-form", args=[kind.name])
     return redirect(f"{address}?{query.urlencode()}" if query else address)
 
 

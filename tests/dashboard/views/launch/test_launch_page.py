@@ -494,3 +494,10 @@ def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
     assert families[4] == "evaluate-opencompass"
     assert kinds[0] == "prepare-weights"
     assert kinds[-2:] == ["prepare", "collect-results"]
+
+
+@pytest.mark.parametrize("kind", ["unknown", "١٢", "a/b", ""])
+def test_an_unknown_kind_in_the_address_is_not_found(client, kind):
+    client.force_login(make_user("ada"))
+
+    assert client.get(reverse("launch"), {"kind": kind}).status_code == 404
