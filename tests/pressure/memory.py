@@ -27,8 +27,8 @@ class Role:
 ROLES = {
     "web server": Role(
         CHILDREN["web"],
-        250,
-        "100 MB at rest; a chunk of 1 MiB and a frame of 256 KiB for each request and page, "
+        300,
+        "150 MB at rest; a chunk of 1 MiB and a frame of 256 KiB for each request and page, "
         "16 frames a log, 32 MiB of folds, a search through 16 MiB",
     ),
     "reader": Role(
