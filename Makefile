@@ -2,11 +2,11 @@
 PYTHON ?= python3
 VENV = .venv/bin
 ARGS ?=
-TEXTS = README.md CONTRIBUTING.md CHANGELOG.md docs tests/standins/README.md
+TEXTS = README.md CONTRIBUTING.md CHANGELOG.md docs simulator/README.md
 
-# What `make wheels` collects besides the requirements: environments of jobs/toolchains/pins/, unless
+# What `make wheels` collects besides the requirements: environments of jobs/tools/*/pins/, unless
 # said otherwise those of the tour.
-PINS ?= $(basename $(notdir $(shell grep -l '^\#: tour = yes' jobs/toolchains/pins/*.txt)))
+PINS ?= $(basename $(notdir $(shell grep -l '^\#: tour = yes' jobs/tools/*/pins/*.txt)))
 
 DOWNLOAD = $(VENV)/python -m pip download --quiet --only-binary :all: --dest "$(WHEELS_DIR)"
 
@@ -58,11 +58,11 @@ wheels:  ## collect the wheels of a start and the tour: make wheels WHEELS_DIR=/
 	@WHEELS_DIR= $(PYTHON) bootstrap.py venv
 	@$(DOWNLOAD) --require-hashes -r locks/requirements.txt
 	@for pins in $(PINS); do \
-	  built=$$(sed -n 's/^#: sources = //p' jobs/toolchains/pins/$$pins.txt | tr ' ' ','); \
+	  built=$$(sed -n 's/^#: sources = //p' jobs/tools/*/pins/$$pins.txt | tr ' ' ','); \
 	  $(DOWNLOAD) $${built:+--no-binary $$built} --no-deps --require-hashes \
-	    -r jobs/toolchains/locks/$$pins.txt || exit 1; \
-	  for first in $$(sed -n 's/^#: first = //p' jobs/toolchains/pins/$$pins.txt); do \
-	    $(DOWNLOAD) --no-deps -c jobs/toolchains/pins/$$pins.txt $$first || exit 1; done; done
+	    -r $$(ls jobs/tools/*/locks/$$pins.txt) || exit 1; \
+	  for first in $$(sed -n 's/^#: first = //p' jobs/tools/*/pins/$$pins.txt); do \
+	    $(DOWNLOAD) --no-deps -c $$(ls jobs/tools/*/pins/$$pins.txt) $$first || exit 1; done; done
 	@for wheel in $$(sed -n 's/^  package: //p; s/^  version: /==/p' jobs/catalog/models/*.yaml | paste -d '' - -); do \
 	  $(DOWNLOAD) --no-deps $$wheel || exit 1; done
 	@echo "$$(ls "$(WHEELS_DIR)" | wc -l) wheels are in $(WHEELS_DIR)"

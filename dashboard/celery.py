@@ -22,8 +22,8 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 -- after the setup
 
-from jobs.agent_tasks import VISIBILITY_TIMEOUT_S  # noqa: E402
-from jobs.redis_addresses import for_celery  # noqa: E402
+from jobs.base.redis_addresses import for_celery  # noqa: E402
+from jobs.schedule.agent_tasks import VISIBILITY_TIMEOUT_S  # noqa: E402
 from jobs.services.upkeep import packing, reaper, retention  # noqa: E402
 
 QUEUE = "dashboard"

@@ -8,8 +8,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 
-from dashboard.presenters.die_grid import Grid, grid
-from dashboard.presenters.manual import help_for
+from dashboard.pages.shared.die_grid import Grid, grid
+from dashboard.pages.shared.manual import help_for
 from dashboard.security.permissions import allowed
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts.hosts import held_on, is_away

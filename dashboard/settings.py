@@ -208,7 +208,7 @@ CONFINED_MODULES = [
     "jobs.services.outcomes.closing",
     "jobs.readings.tasks",
     "dashboard.actions.import_tasks",
-    "dashboard.presenters.job.probe_tasks",
+    "dashboard.pages.jobs.probe_tasks",
 ]
 
 _audit_handlers = audit_export.handlers(ENV.audit_export)

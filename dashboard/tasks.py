@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dashboard.celery import app
 from dashboard.server import exports
-from jobs import dispatch, matrices
-from jobs.services import valkey_users
+from jobs.access import valkey_users
+from jobs.launch import matrices
+from jobs.schedule import dispatch
 from jobs.services.upkeep import packing, reaper, retention
 
 

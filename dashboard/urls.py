@@ -1,31 +1,27 @@
-"""Addresses. Each area's pages are listed at the end of its file in ``dashboard/views``."""
+"""Addresses. Each area's pages are listed at the end of its file in ``dashboard/pages``."""
 
 from __future__ import annotations
 
 from django.urls import include, path
 
-from dashboard.views import (
+from dashboard.pages.admin import (
     account,
     audit,
-    columns,
-    deployments,
-    docs,
-    endpoints,
-    health,
+    data_sets,
     levels,
-    overview,
     people,
-    playground,
     prompts,
-    reports,
-    search,
     secrets,
     sources,
     storage,
+    team_sets,
     tokens,
 )
-from dashboard.views.hosts import host_queue, hosts
-from dashboard.views.jobs import (
+from dashboard.pages.answers import answers, question_sets
+from dashboard.pages.compare import tables
+from dashboard.pages.home import columns, docs, health, overview, search
+from dashboard.pages.hosts import host_queue, hosts
+from dashboard.pages.jobs import (
     job_accuracy,
     job_confirm,
     job_list,
@@ -35,25 +31,22 @@ from dashboard.views.jobs import (
     matrix,
     pipeline,
 )
-from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
-from dashboard.views.models import model_edit, models
-from dashboard.views.questions import data_sets, team_sets
-from dashboard.views.results import (
-    answers,
+from dashboard.pages.launch import launch, launch_matrix, launch_pipeline, launch_preflight
+from dashboard.pages.models import model_edit, models
+from dashboard.pages.parity import missing_questions, parity
+from dashboard.pages.results import (
     fleet,
     history,
     imports,
-    missing_questions,
-    old_addresses,
     organise,
-    parity,
     points,
-    question_sets,
     requests,
     results,
-    tables,
     tradeoff,
 )
+from dashboard.pages.serving import deployments, endpoints, playground
+from dashboard.pages.shared import old_addresses
+from dashboard.reports import page as reports
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),

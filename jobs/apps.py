@@ -17,7 +17,7 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Set the folders of what a team adds (in ``DATA_DIR``); give new users a role."""
-        from jobs.services.accounts import open_account  # noqa: PLC0415 -- models are loaded now
+        from jobs.access.accounts import open_account  # noqa: PLC0415 -- models are loaded now
 
         folder = Path(settings.DATA_DIR) / "catalog"
         catalog.configure(folder / "models")

@@ -28,8 +28,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from jobs.base.redis_addresses import socket_of
 from jobs.models import Instance
-from jobs.redis_addresses import socket_of
 
 logger = logging.getLogger(__name__)
 

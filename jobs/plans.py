@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 
 # Query of a host's health requests to a ready server, to mark them in its log; ``/health`` itself
 # is requested without.
@@ -35,9 +35,9 @@ _ADDED: tuple[tuple[str, int, dict[str, Any]], ...] = (
 _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 
 # Names of watches with special charts.
-ACCURACY = "accuracy"  # counts of an evaluation, jobs.host.readers.counts
-CLIENT = "client"  # progress of a benchmark's client, jobs.host.readers.client
-DIES = "dies"  # temperature and power, jobs.host.readers.dies
+ACCURACY = "accuracy"  # counts of an evaluation, jobs.tools.lib.counts
+CLIENT = "client"  # progress of a benchmark's client, jobs.tools.vllm.host_reader
+DIES = "dies"  # temperature and power, jobs.host.probe.dies_reader
 LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 
 # Slots filled by the host when it claims the job, or by the dashboard at dispatch.

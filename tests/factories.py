@@ -12,6 +12,8 @@ from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
 from dashboard.security.counters import hashed
+from jobs.access import secrets, sources
+from jobs.access.accounts import set_role
 from jobs.kinds.lib.lengths import about_tokens
 from jobs.models import (
     Account,
@@ -32,11 +34,9 @@ from jobs.models import (
     Weights,
 )
 from jobs.plans import Plan, Step
-from jobs.services import secrets, sources
-from jobs.services.accounts import set_role
 from jobs.services.outcomes import answer_rows, identity
-from jobs.toolchains.load import json_lines
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.tools.lib.load import json_lines
+from jobs.tools.vacc.site import GUIDE_FACTS
 
 # Of one length: names sort in the order of their making, however many there were before.
 _numbers = (f"{number:06}" for number in count(1))

@@ -27,7 +27,6 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).parent.parent
 LISTS, LOCKS = ROOT, ROOT / "locks"
-PINS, PIN_LOCKS = ROOT / "jobs/toolchains/pins", ROOT / "jobs/toolchains/locks"
 NEWEST = 14  # minor version of Python; bootstrap.py also runs on those that nobody has tried
 MACHINES = {"linux": ("x86_64", "aarch64"), "darwin": ("x86_64", "arm64")}
 _FIRST = re.compile(r"^#: first = (.+)$", re.M)
@@ -125,14 +124,15 @@ def locks() -> list[Lock]:
         Lock(LISTS / "requirements-host.txt", LOCKS / "requirements-host.txt", 10, like=dashboard),
         Lock(LISTS / "requirements-dev.txt", LOCKS / "requirements-dev.txt", 11, like=dashboard),
     ]
-    return [*ours, *map(_of_tool, sorted(PINS.glob("*.txt")))]
+    return [*ours, *map(_of_tool, sorted(ROOT.glob("jobs/tools/*/pins/*.txt")))]
 
 
 def _of_tool(pins: Path) -> Lock:
     text = pins.read_text(encoding="utf-8")
     first, newest = _FIRST.search(text), _NEWEST.search(text)
     left = frozenset(first[1].split()) if first else frozenset()
-    path, last = PIN_LOCKS / pins.name, int(newest[1]) if newest else NEWEST
+    last = int(newest[1]) if newest else NEWEST
+    path = pins.parent.parent / "locks" / pins.name
     return Lock(pins, path, 11, ("linux",), is_complete=True, left=left, newest=last)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils.timezone import now
 
-from jobs.measured import Measurement
-from jobs.messages import Message
+from jobs.base.messages import Message
+from jobs.metrics.measured import Measurement
 from jobs.models import Environment, Result
 from jobs.plans import Plan, PlanFile, Step
 from jobs.services.outcomes import outcomes

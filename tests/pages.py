@@ -144,14 +144,14 @@ NO_PAGES = {
     *("launch-check", "launch-findings", "model-pipeline", "model-pipeline-check"),
     *("job-confirm", "job-move", "job-priority", "job-exclusive", "job-pin"),
     # Of models of one's own, which the tour has none of:
-    # tests/dashboard/views/models/test_model_edit.py.
+    # tests/dashboard/pages/models/test_model_edit.py.
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
     "result-questions-file",
     # Of sides with different questions, which the tour has none of:
-    # tests/dashboard/views/results/test_missing_questions.py.
+    # tests/dashboard/pages/parity/test_missing_questions.py.
     "parity-missing",
-    # Of a set of the team: tests/dashboard/views/questions/test_question_pages.py.
+    # Of a set of the team: tests/dashboard/pages/admin/test_question_pages.py.
     *("question-edit", "question-remove", "question-restore", "question-file"),
     *("question-check", "question-findings"),
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
@@ -160,7 +160,7 @@ NO_PAGES = {
     *("report-result", "report-comparison", "report-matrix", "report-parity"),
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
-    # Of an import, which the tour has none of: tests/dashboard/views/results/test_imports.py.
+    # Of an import, which the tour has none of: tests/dashboard/pages/results/test_imports.py.
     *("import-preview", "import-file", "import-remove", "import-declare"),
     *("result-old", "result-old-part", "result-old-import"),  # redirects
     "audit-export",

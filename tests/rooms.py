@@ -15,42 +15,29 @@ DOCUMENT = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- rooms: python -m tests.rooms -->", "<!-- /rooms -->"
 WIDTH = 100
 
+# Modules of a tool that know kinds, which name them as texts: a room of their own, above kinds.
+READINGS = "readings of tools"
+_READINGS = ("reading", "imports")
+# Modules of a tool that read a stranger's bytes.
+_READERS = ("parser", *_READINGS)
+
 # Lowest first.
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
-        {
-            "endpoints",
-            "errors",
-            "messages",
-            "numbers",
-            "paired",
-            "patterns",
-            "private_files",
-            "units",
-            "redis_addresses",
-            "sanitize",
-            "validation_errors",
-            "web_addresses",
-            "valkey_acl",
-            "metrics",
-            "bounds",
-            "catalog",
-            "answer_flags",
-            "engine_counters",
-            "engine_values",
-            "measured",
-        },
-        {"plans", "parsers", "toolchains", "protocol"},
+        {"base"},
+        {"plans"},
+        {"catalog", "statistics", "reasoning"},
+        {"metrics", "protocol"},
+        {"tools"},
         {"kinds"},
-        {"readings"},
-        {"imports"},
-        {"models"},
-        {"confined", "logstore", "notifications", "agent_tasks"},
-        {"queries", "services"},
-        {"inference", "backup"},
-        {"dispatch"},
+        {READINGS},
+        {"models", "readings"},
+        {"access", "logstore", "notifications", "confined"},
+        {"queries"},
+        {"schedule"},
+        {"services"},
+        {"completions", "imports", "backup"},
         {"launch"},
-        {"pipelines", "matrices", "resume", "successors"},
     ],
     "jobs.kinds": [
         {"lib"},
@@ -58,15 +45,8 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.queries": [
         {
-            "chat",
-            "deployments",
-            "endpoints",
-            "instance",
-            "prompts",
-            "sample_size",
-            "sorting",
-            "statistics",
-            "storage",
+            *("chat", "deployments", "endpoints", "instance", "prompts"),
+            *("sorting", "storage"),
         },
         {"audit"},
         {"hosts", "results", "answers"},
@@ -76,13 +56,9 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.services": [
         {
-            *("accounts", "chat", "devices", "idempotency", "levels", "outputs", "pins"),
-            *("prompts", "removable", "results", "secrets", "sources", "valkey_users"),
+            *("chat", "devices", "idempotency", "levels", "outputs", "pins"),
+            *("prompts", "removable", "results", "endpoints", "host_load", "hosts"),
         },
-        {"endpoints", "launch_rights"},
-        {"confirmations", "deployments"},
-        {"lifecycle", "preflights"},
-        {"host_load", "hosts", "queue"},
         {"intake"},
         {"outcomes"},
         {"imports"},
@@ -100,15 +76,24 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "dashboard": [
         {"config"},
-        {"settings", "celery", "security", "text"},
+        {"settings", "celery", "security"},
+        {"text", "consumers"},
         {"charts", "server", "tasks", "middleware"},
-        {"consumers", "presenters"},
-        {"actions", "chat", "forms"},
+        {"actions", "chat", "intake"},
+        {"pages"},
         {"context_processors", "templatetags"},
         {"reports"},
         {"api"},
-        {"asgi", "management", "views"},
+        {"asgi", "management"},
         {"urls"},
+    ],
+    "dashboard.pages": [
+        {"shared"},
+        {"launch", "answers"},
+        {"parity"},
+        {"compare"},
+        {"results", "admin", "hosts", "jobs"},
+        {"home", "models", "serving"},
     ],
 }
 # Of no order: Django's own files, and the host, which the dashboard starts but nothing else uses.
@@ -118,15 +103,39 @@ DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_
 
 # Rooms that read a stranger's bytes: only confined workers and commands import them.
 CONFINED = (
-    *("jobs.parsers", "jobs.readings", "jobs.imports", "jobs.services.import_storage"),
+    *("jobs.tools.outputs", "jobs.tools.importing"),
+    *("jobs.readings", "jobs.imports", "jobs.services.import_storage"),
     *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "closing", "known_failures")),
     *(f"jobs.services.outcomes.{name}" for name in ("outcomes", "run_context")),
-    *("dashboard.actions.import_tasks", "dashboard.presenters.recognised"),
-    "dashboard.presenters.job.probe_tasks",
+    *("dashboard.actions.import_tasks", "dashboard.actions.recognised"),
+    "dashboard.pages.jobs.probe_tasks",
 )
 COMMANDS = "dashboard.management"
 # Bounded texts of strangers that the web process reads itself: without Python's expressions, too.
-BOUNDED = ("jobs.inference.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.search")
+BOUNDED = ("jobs.completions.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.search")
+
+
+def room_of(module: str, package: str) -> str:
+    """Return the part of ``package`` that a module is in; "" for the package's own file."""
+    if package == "jobs" and is_reading(module):
+        return READINGS
+    return module.removeprefix(package).lstrip(".").partition(".")[0]
+
+
+def is_reading(module: str) -> bool:
+    """Return True for a module of ``jobs.tools`` that knows kinds."""
+    return module.startswith("jobs.tools.importing.") or _is_of_tool(module, _READINGS)
+
+
+def is_confined(module: str) -> bool:
+    """Return True for a module that reads a stranger's bytes."""
+    return _is_of_tool(module, _READERS) or any(
+        module == room or module.startswith(f"{room}.") for room in CONFINED
+    )
+
+
+def _is_of_tool(module: str, ends: tuple[str, ...]) -> bool:
+    return module.startswith("jobs.tools.") and module.endswith(ends)
 
 
 def docstring(package: str) -> list[str]:
@@ -149,7 +158,7 @@ def _rooms(package: str, depth: int) -> list[str]:
     lines: list[str] = []
     layers = [*ROOMS[package], *([{"host"}] if package == "jobs" else [])]
     for layer in layers:
-        for room in sorted(layer):
+        for room in sorted(layer - {READINGS}):
             name = f"{package}.{room}"
             # Of the many files beside rooms, the tree has those that tie the rooms together.
             if not _is_package(name) and package not in ("jobs", "jobs.host", "dashboard"):

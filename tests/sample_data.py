@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
+from jobs.access.accounts import set_role
 from jobs.models import (
     Account,
     Answer,
@@ -23,7 +24,6 @@ from jobs.models import (
     Turn,
 )
 from jobs.queries.jobs.chains import TOUR_KINDS
-from jobs.services.accounts import set_role
 from tests.browser.lib import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
 from tests.jobs.lib.importing import imported

@@ -13,21 +13,21 @@ import sys
 
 import pytest
 
-from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
+from simulator.lib import world
 from tests.api import Api, until
 from tests.stack import ROOT, clean_environment, running
-from tests.standins.lib import world
 from tests.waiting import PATIENCE_S
 
 NAME = "sim-va16"
 DIES = 32
 SPEED = 600
-DOCKER = ROOT / "tests" / "standins" / "bin" / "docker"
+DOCKER = ROOT / "simulator" / "bin" / "docker"
 LARGE, SMALL = "deepseek-r1", "deepseek-r1-distill-qwen-1.5b"
 LAUNCH_PIPELINE = """
 from dataclasses import replace
 from jobs.models import Host
-from jobs.pipelines import PIPELINES, launch_pipeline
+from jobs.launch.pipelines import PIPELINES, launch_pipeline
 pipeline = PIPELINES[{pipeline!r}]
 chosen = lambda *about: [job for job in pipeline.jobs(*about) if job.name not in {without!r}]
 PIPELINES[pipeline.id] = replace(pipeline, jobs=chosen)

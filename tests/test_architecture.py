@@ -20,13 +20,18 @@ from tests.rooms import (
     ROOMS,
     UNORDERED,
     docstring,
+    is_confined,
+    room_of,
     tree,
     written,
 )
 
 ROOT = Path(__file__).parent.parent
 
-HOST_MAY = ("jobs.errors", "jobs.plans", "jobs.redis_addresses", "jobs.host")
+HOST_MAY = (
+    *("jobs.base.errors", "jobs.plans", "jobs.base.redis_addresses", "jobs.host"),
+    *("jobs.tools.lib.counts", "jobs.tools.lib.tails"),
+)
 
 FILES = sorted(path for app in ("jobs", "dashboard") for path in (ROOT / app).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -34,7 +39,7 @@ LINES_OF_A_FILE = 800
 LINES_OF_A_FUNCTION = 60
 MODULES_OF_A_FOLDER = 40
 # Django finds migrations and commands in one folder each; scripts of plans have one folder, too.
-OF_ANY_LENGTH = {"jobs/migrations", "dashboard/management/commands", "jobs/toolchains/scripts"}
+OF_ANY_LENGTH = {"jobs/migrations", "dashboard/management/commands"}
 
 
 def module_of(path: Path) -> str:
@@ -51,11 +56,6 @@ def shown(path: Path) -> str:
 
 def is_within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
-
-
-def room_of(module: str, package: str) -> str:
-    """Return the part of ``package`` that a module is in; "" for the package's own file."""
-    return module.removeprefix(package).lstrip(".").partition(".")[0]
 
 
 def ranks(package: str) -> dict[str, int]:
@@ -168,9 +168,9 @@ def test_the_web_process_imports_no_reader_of_a_stranger_s_bytes():
     imports = [
         (module, name)
         for module, path in MODULES.items()
-        if not among(module, (*CONFINED, COMMANDS))
+        if not (is_confined(module) or is_within(module, COMMANDS))
         for name in our_own(path)
-        if among(name, CONFINED)
+        if is_confined(name)
     ]
 
     assert imports == [], "call them by a Task of jobs.confined"
@@ -178,7 +178,7 @@ def test_the_web_process_imports_no_reader_of_a_stranger_s_bytes():
 
 
 def test_a_stranger_s_text_is_matched_by_re2_only():
-    readers = [module for module in MODULES if among(module, (*CONFINED, *BOUNDED))]
+    readers = [name for name in MODULES if is_confined(name) or among(name, BOUNDED)]
 
     assert [name for name in readers if "re" in imported(MODULES[name])] == []
     assert set(BOUNDED) <= set(readers)
@@ -221,7 +221,7 @@ def test_a_host_imports_only_errors_plans_addresses_and_itself():
         for path in FILES
         for name in our_own(path)
         if is_within(module_of(path), "jobs.host")
-        and not any(is_within(name, unit) for unit in HOST_MAY)
+        and not (name.endswith(".host_reader") or any(is_within(name, unit) for unit in HOST_MAY))
     ]
 
     assert imports == []
@@ -264,7 +264,7 @@ def test_every_imported_package_is_in_the_requirements():
     # Babel is for `manage.py translations`, which developers run.
     named = {*pins("requirements.txt"), "babel"}
     # Scripts of plans run in environments of their own.
-    files = [p for n, p in MODULES.items() if not is_within(n, "jobs.toolchains.scripts")]
+    files = [p for p in FILES if p.parent.name != "scripts"]
 
     used = {name.split(".")[0] for path in files for name in imported(path)}
     others = used - {"jobs", "dashboard"} - set(sys.stdlib_module_names)

@@ -51,8 +51,8 @@ def test_a_lock_has_the_versions_that_its_list_names(lock):
 
 
 def test_every_list_has_a_lock_and_every_lock_a_list():
-    lists = {*ROOT.glob("requirements*.txt"), *(ROOT / "jobs/toolchains/pins").glob("*.txt")}
-    files = {*(ROOT / "locks").iterdir(), *(ROOT / "jobs/toolchains/locks").iterdir()}
+    lists = {*ROOT.glob("requirements*.txt"), *ROOT.glob("jobs/tools/*/pins/*")}
+    files = {*(ROOT / "locks").iterdir(), *ROOT.glob("jobs/tools/*/locks/*")}
 
     assert {lock.source for lock in LOCKS} == lists
     assert {lock.path for lock in LOCKS} == files

@@ -23,7 +23,7 @@ GLOSSARY = ROOT / "docs/glossary.md"
 CHINESE_GLOSSARY = ROOT / "docs/glossary.zh.md"
 BANNED = ROOT / "docs/glossary-banned.toml"
 CATALOGUES = [ROOT / f"locale/zh_Hans/LC_MESSAGES/{name}.po" for name in ("django", "djangojs")]
-CODE = ("dashboard", "jobs", "tests")
+CODE = ("dashboard", "jobs", "simulator", "tests")
 OWN_FILES = ("words.py", "test_words.py")
 MOST_WORDS = 20
 # Shown below a field, not read in passing.
@@ -185,7 +185,7 @@ def _python_hits(path: Path) -> Iterator[Hit]:
 
 def documents() -> list[Path]:
     """Files of the documentation; the glossary itself names what it bans."""
-    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/standins/README.md")
+    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "simulator/README.md")
     heads = [ROOT / name for name in names]
     texts = sorted((ROOT / "docs").rglob("*.md"))
     return [*heads, *(path for path in texts if path not in (GLOSSARY, CHINESE_GLOSSARY))]

@@ -9,8 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from dashboard.security import audit_log
 from dashboard.security.request import logged_in
-from jobs import dispatch
-from jobs.services import deployments
+from jobs.schedule import deployments, dispatch
 
 
 def stop(user: AbstractBaseUser | AnonymousUser, deployment_id: int) -> bool:
@@ -26,7 +25,7 @@ def restart(user: AbstractBaseUser | AnonymousUser, deployment_id: int) -> int:
     """Start the next run of a deployment's plan; return its number.
 
     Raises:
-        jobs.services.deployments.NotRestartable: the server never started.
+        jobs.schedule.deployments.NotRestartable: the server never started.
         LaunchError: dies, port, folder, host or secret are not available.
     """
     run = deployments.restart_deployment(deployment_id, logged_in(user))

@@ -11,15 +11,16 @@ from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
 from dashboard.text.messages import message
-from jobs import dispatch
+from jobs.access import secrets, sources
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
+from jobs.base.sanitize import sanitize_text
 from jobs.confined import SHORT, NotDone, Task
-from jobs.errors import LaunchError, ParseError
 from jobs.host.base import engine_http
-from jobs.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
-from jobs.messages import Message
+from jobs.metrics.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
 from jobs.models import Endpoint
-from jobs.sanitize import sanitize_text
-from jobs.services import endpoints, secrets, sources
+from jobs.schedule import dispatch
+from jobs.services import endpoints
 from jobs.services.endpoints import Checked, Entered
 
 User = AbstractBaseUser | AnonymousUser

@@ -22,14 +22,14 @@ from dashboard.actions.imports import (
     detail_of,
     subject_of,
 )
-from dashboard.presenters.imports import Preview
-from dashboard.presenters.recognised import as_json, preview
+from dashboard.actions.recognised import as_json, preview
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
-from jobs.errors import LaunchError
+from dashboard.text.import_words import Preview
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import result_number
 from jobs.imports import Recognised, recognise
 from jobs.imports.uploads import pasted, read_uploads, too_large
-from jobs.numbers import result_number
 from jobs.services import import_drafts, import_storage
 from jobs.services.collected import Collected, collected, gone
 from jobs.services.import_storage import Kept

@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-from dashboard.presenters.imports import Preview
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
+from dashboard.text.import_words import Preview
 from dashboard.text.messages import message
+from jobs.base.errors import JobsError, LaunchError
+from jobs.base.numbers import result_number
+from jobs.base.units import GB, MB
 from jobs.confined import Limits, NotDone, Pool, Task
-from jobs.errors import JobsError, LaunchError
 from jobs.models import Import
-from jobs.numbers import result_number
 from jobs.services import imports
 from jobs.services.imports import About
-from jobs.units import GB, MB
 
 Answer = TypeVar("Answer")
 

@@ -14,11 +14,12 @@ from django.db import transaction
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
-from jobs import launch
+from jobs.launch import launch
+from jobs.launch.pipelines.retry import cancel_rest, retry_failed_jobs
+from jobs.launch.resume import resume_job
 from jobs.models import Job
-from jobs.pipelines.retry import cancel_rest, retry_failed_jobs
-from jobs.resume import resume_job
-from jobs.services import lifecycle, pins
+from jobs.schedule import lifecycle
+from jobs.services import pins
 
 
 def cancel(user: AbstractBaseUser | AnonymousUser, job_id: int) -> bool:

@@ -13,8 +13,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
-from jobs import matrices
-from jobs.matrices import MatrixSpec
+from jobs.launch import matrices
+from jobs.launch.matrices import MatrixSpec
 from jobs.models import Host, Job, Matrix, MatrixCell
 
 

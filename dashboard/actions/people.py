@@ -10,8 +10,8 @@ from django.db import transaction
 
 from dashboard.consumers.session_guard import check_soon
 from dashboard.security.audit_log import record
+from jobs.access import accounts
 from jobs.models import Account
-from jobs.services import accounts
 
 
 def add(user: AbstractBaseUser | AnonymousUser | None, person: User, role: Account.Role) -> User:
@@ -29,7 +29,7 @@ def set_role(
     """Change the role of an account. False: no change.
 
     Raises:
-        jobs.services.accounts.LastAdministrator: no administrator would be left.
+        jobs.access.accounts.LastAdministrator: no administrator would be left.
     """
     before = accounts.set_role(person, role)
     if before is None:
@@ -45,7 +45,7 @@ def set_active(
     """Deactivate or reactivate an account. False: no change.
 
     Raises:
-        jobs.services.accounts.LastAdministrator: no administrator would be left.
+        jobs.access.accounts.LastAdministrator: no administrator would be left.
     """
     if not accounts.set_active(person, active=active):
         return False

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
+from jobs.base.errors import LaunchError
+from jobs.base.sanitize import sanitize_text
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.question_sets import (
@@ -21,8 +23,6 @@ from jobs.catalog.question_sets import (
     Changed,
     TeamSet,
 )
-from jobs.errors import LaunchError
-from jobs.sanitize import sanitize_text
 
 User = AbstractBaseUser | AnonymousUser
 _PAGES = frozenset({"add"})  # addresses in place of a set's id

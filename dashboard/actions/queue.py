@@ -9,13 +9,12 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import QueryDict
 
-from dashboard.presenters.queue import read_priority
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check
-from jobs import dispatch
+from dashboard.text.queue_words import read_priority
+from jobs.base.numbers import number_from
 from jobs.models import Job
-from jobs.numbers import number_from
-from jobs.services import queue
+from jobs.schedule import dispatch, queue
 
 
 def move(
@@ -25,7 +24,7 @@ def move(
 
     Raises:
         PermissionDenied: the job belongs to another person.
-        jobs.services.queue.NotMoved: the move is not possible.
+        jobs.schedule.queue.NotMoved: the move is not possible.
     """
     check(user, "job.order", job)
     moved = queue.move(
@@ -48,7 +47,7 @@ def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) ->
         PermissionDenied: the job belongs to another person, or the priority needs an
         administrator.
         LaunchError: unknown priority.
-        jobs.services.queue.NotMoved: the job is no longer queued.
+        jobs.schedule.queue.NotMoved: the job is no longer queued.
     """
     check(user, "job.order", job)
     priority = read_priority(name)
@@ -65,7 +64,7 @@ def set_exclusive(user: AbstractBaseUser | AnonymousUser, job: Job, *, exclusive
 
     Raises:
         PermissionDenied: the job belongs to another person.
-        jobs.services.queue.NotMoved: the job is no longer queued.
+        jobs.schedule.queue.NotMoved: the job is no longer queued.
     """
     check(user, "job.order", job)
     if queue.set_exclusive(job.pk, exclusive=exclusive):

@@ -12,8 +12,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from dashboard.security import audit_log
 from dashboard.security.request import logged_in
+from jobs.base.numbers import result_number
 from jobs.models import Note, Result, SavedView, SignOff, Tag
-from jobs.numbers import result_number
 from jobs.services.results import baselines, notes, saved_views, sign_offs, tags
 
 _SHOWN = 200  # characters of a text in the audit log

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
-from jobs import dispatch
-from jobs.errors import LaunchError
+from jobs.access import secrets
+from jobs.base.errors import LaunchError
 from jobs.models import Host
-from jobs.services import secrets
+from jobs.schedule import dispatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
-from jobs import dispatch
+from jobs.access import sources
 from jobs.models import Source
-from jobs.services import sources
+from jobs.schedule import dispatch
 
 
 def add(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
-from dashboard.presenters.result.addresses import SCHEMA
+from dashboard.pages.shared.addresses import SCHEMA
 from jobs.models import Deployment, Job, Secret
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]

@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable
 from datetime import timedelta
-from functools import partial, wraps
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from dashboard.api.errors import Refused, error, forbidden
+from dashboard.api.errors import Refused, forbidden
 from dashboard.security import login_throttle
 from dashboard.security.counters import hashed
 from dashboard.security.permissions import ACTIONS, allowed, role_allows, scope_of
-from jobs.models import ApiToken, Host
-from jobs.queries.instance import instance_id
+from dashboard.security.request import bearer
+from dashboard.server.json_errors import error
+from jobs.models import ApiToken
 
-PROTOCOL = Host.PROTOCOL
-PROTOCOLS = (PROTOCOL, PROTOCOL - 1)  # ours and the one before
 _USED_EVERY = timedelta(minutes=1)
-
-HostView = Callable[..., HttpResponseBase]
-
-
-def bearer(request: HttpRequest) -> str:
-    """The secret of an ``Authorization: Bearer`` header; "" without one."""
-    scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else ""
-
-
-def host_answer(status: int = 200, **data: Any) -> JsonResponse:
-    """JSON for a host; every answer says whose it is."""
-    return JsonResponse({"instance": instance_id(), "protocol": PROTOCOL, **data}, status=status)
-
-
-def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> HostView:
-    """A view for hosts: ``view(request, host, …)``. Asks for the key, protocol and instance."""
-
-    @wraps(view)
-    def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        host = host_of(request)
-        if host is None:
-            return host_answer(401, error="key")
-        if request.headers.get("X-Protocol", "") not in [str(number) for number in protocols]:
-            return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
-        instance = request.headers.get("X-Instance")
-        if instance is not None and instance != instance_id():
-            return host_answer(412, error="instance")
-        return view(request, host, *args, **kwargs)
-
-    asks.for_hosts = True  # type: ignore[attr-defined]  # read by the test of all views
-    return cast(HostView, csrf_exempt(login_not_required(asks)))
-
-
-# Gives a host new work: a host of an earlier protocol gets the answer to upgrade.
-upgraded_host_only = partial(host_only, protocols=(PROTOCOL,))
-
-
-def host_of(request: HttpRequest) -> Host | None:
-    """The host whose key the request carries."""
-    key = bearer(request)
-    digest = hashed(key)
-    host = Host.objects.filter(key_sha256=digest).first() if key else None
-    return host if host and hmac.compare_digest(host.key_sha256, digest) else None
 
 
 class TokenAuth(AuthBase):

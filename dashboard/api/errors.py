@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 
+from dashboard.server.json_errors import error
 from dashboard.text.messages import message
+from jobs.base.errors import DamagedLog, LaunchError
+from jobs.base.validation_errors import message_of
 from jobs.confined import NotDone
-from jobs.errors import DamagedLog, LaunchError
-from jobs.launch import InvalidParams
+from jobs.launch.launch import InvalidParams
+from jobs.schedule.queue import NotMoved, PassesOthers
 from jobs.services.idempotency import OtherRequest
-from jobs.services.queue import NotMoved, PassesOthers
-from jobs.validation_errors import message_of
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +35,6 @@ class Refused(Exception):
     def __init__(self, answer: JsonResponse) -> None:
         super().__init__(answer.status_code)
         self.answer = answer
-
-
-def error(
-    status: int, code: str, message: str, *, fields: Mapping[str, str] | None = None, **more: Any
-) -> JsonResponse:
-    """An error of the API."""
-    body = {"error": code, "message": message, "fields": fields or {}, **more}
-    return JsonResponse(body, status=status)
 
 
 def missing() -> Refused:

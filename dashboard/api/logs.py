@@ -1,7 +1,7 @@
 """Logs over HTTP: raw bytes by offset, lines by number, search, and the index that a viewer needs.
 
 All under ``/api/v1/jobs/ID/log`` and ``/api/v1/deployments/ID/log``. Where the log was removed each
-of them answers 410, see :mod:`dashboard.api.removed`.
+of them answers 410, see :mod:`dashboard.server.removed`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from pydantic import BaseModel
 
 from dashboard.api.answers import LogFolds, LogIndex, LogMatches, LogPolls, LogSteps, answers
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, missing
-from dashboard.api.removed import gone
+from dashboard.api.errors import Refused, missing
 from dashboard.api.requests import (
     FoldsAsked,
     FromAsked,
@@ -36,10 +35,12 @@ from dashboard.api.requests import (
 from dashboard.security.log_access import ACTIONS, find_record
 from dashboard.security.search_turns import NoTurn, search_turn
 from dashboard.server.downloads import PIECE_BYTES, ranged
+from dashboard.server.json_errors import error
+from dashboard.server.removed import gone
 from dashboard.server.streams import Stream
 from dashboard.text.labels import step_title
 from dashboard.text.state_styles import style_of
-from jobs.errors import LogRemoved
+from jobs.base.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
 from jobs.logstore.expressions import InvalidExpression

@@ -15,16 +15,17 @@ from dashboard.actions import matrices as matrix_actions
 from dashboard.actions.once import KeyHeader, once_by_header
 from dashboard.api.answers import Answer, JobState, Number, ResultNumber, Time, answers
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, missing
+from dashboard.api.errors import Refused, missing
 from dashboard.api.requests import Priority
 from dashboard.api.rest import launch_host
 from dashboard.api.serializers import created
-from dashboard.presenters.queue import priority_for
+from dashboard.server.json_errors import error
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
-from jobs import launch
-from jobs.launch import InvalidParams
-from jobs.matrices import MatrixPreview, MatrixSpec, preview_matrix
+from dashboard.text.queue_words import priority_for
+from jobs.launch import launch
+from jobs.launch.launch import InvalidParams
+from jobs.launch.matrices import MatrixPreview, MatrixSpec, preview_matrix
 from jobs.models import Host, Job, Matrix, MatrixCell
 from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
 

@@ -10,8 +10,8 @@ from ninja import Router
 from dashboard.api.answers import Answer, answers
 from dashboard.api.auth import caller
 from dashboard.security.permissions import scope_of
+from jobs.access.accounts import role_of
 from jobs.models import Account, ApiToken
-from jobs.services.accounts import role_of
 
 
 class Me(Answer):

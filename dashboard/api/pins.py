@@ -12,9 +12,9 @@ from dashboard.actions import jobs as job_actions
 from dashboard.api.answers import JobAnswer, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused
-from dashboard.api.removed import gone
 from dashboard.api.requests import PinAsked
 from dashboard.api.rest import job_answer
+from dashboard.server.removed import gone
 from jobs.models import Job
 from jobs.services import pins
 

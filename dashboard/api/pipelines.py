@@ -17,7 +17,8 @@ from dashboard.actions.once import KeyHeader, once_by_header
 from dashboard.api import serializers
 from dashboard.api.answers import CancelledPipeline, PipelineAnswer, StartedPipeline, answers
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, missing
+from dashboard.api.errors import Refused, missing
+from dashboard.server.json_errors import error
 from jobs.queries.jobs.chains import ChainProgress, chain_of
 
 router = Router(tags=["Pipelines"])

@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from dashboard.api.answers import Answer, answers
 from dashboard.api.auth import caller
 from dashboard.api.errors import Refused, missing
-from dashboard.api.removed import gone
 from dashboard.api.requests import Offset
-from dashboard.presenters.job.probe import json_of
+from dashboard.pages.jobs.probe_card import json_of
+from dashboard.server.removed import gone
 from jobs.models import Job
-from jobs.toolchains.greedy_probe import KIND
+from jobs.tools.greedy_probe.commands import KIND
 
 router = Router(tags=["Jobs"])
 PAGE = 50  # prompts

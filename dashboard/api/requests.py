@@ -11,12 +11,13 @@ from ninja.parser import Parser
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from dashboard.api.errors import Refused, error
-from dashboard.presenters.queue import PRIORITIES
+from dashboard.api.errors import Refused
+from dashboard.server.json_errors import error
+from dashboard.text.queue_words import PRIORITIES
+from jobs.base.numbers import DIGITS, number_from
+from jobs.base.sanitize import sanitize
 from jobs.models import Secret, Source
-from jobs.numbers import DIGITS, number_from
-from jobs.sanitize import sanitize
-from jobs.services.queue import STEPS
+from jobs.schedule.queue import STEPS
 
 LIMIT, LIMIT_MAX = 50, 200
 

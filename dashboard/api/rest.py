@@ -34,7 +34,7 @@ from dashboard.api.answers import (
     answers,
 )
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, invalid
+from dashboard.api.errors import Refused, invalid
 from dashboard.api.requests import (
     ConfirmAsked,
     DeploymentsAsked,
@@ -44,16 +44,17 @@ from dashboard.api.requests import (
     Planned,
     ResultsAsked,
 )
-from dashboard.presenters.queue import priority_for
-from dashboard.presenters.result.addresses import ResultId
+from dashboard.pages.shared.addresses import ResultId
 from dashboard.security import audit_log
-from jobs import launch
+from dashboard.server.json_errors import error
+from dashboard.text.queue_words import priority_for
+from jobs.base.numbers import number_from
+from jobs.launch import launch
 from jobs.models import Deployment, Host, Job, Result
-from jobs.numbers import number_from
 from jobs.queries.jobs.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs.jobs import page as job_page
 from jobs.queries.results.filters import MARKS
-from jobs.services.deployments import NotRestartable
+from jobs.schedule.deployments import NotRestartable
 
 _Row = TypeVar("_Row", bound=Model)
 Answer = dict[str, Any]

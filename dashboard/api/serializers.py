@@ -9,31 +9,31 @@ from typing import Any, Protocol
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from dashboard.api.removed import removal
-from dashboard.presenters.queue import priority_name, starts, waits
-from dashboard.presenters.result.verdict import Marks, marks_of, organised_fields
+from dashboard.pages.shared.verdict import Marks, marks_of, organised_fields
+from dashboard.server.removed import removal
 from dashboard.text.formatting import joined
 from dashboard.text.known_failures import view_of
 from dashboard.text.messages import message, server_message
+from dashboard.text.queue_words import priority_name, starts, waits
 from dashboard.text.stalled import stalled_text
-from jobs.errors import DamagedLog
+from jobs.base.errors import DamagedLog
+from jobs.base.messages import Message
+from jobs.base.numbers import result_number
 from jobs.kinds.lib.lengths import measured
 from jobs.logstore import store
-from jobs.messages import Message
 from jobs.models import Deployment, Host, Import, Job, Result
-from jobs.numbers import result_number
 from jobs.queries.hosts.host_page import queue_position, queue_positions
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.jobs.chains import ChainProgress
-from jobs.queries.jobs.forecast import Forecast
 from jobs.queries.jobs.running_accuracy import Standing, standings
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows
 from jobs.queries.results.set_scores import SetRow, set_groups
+from jobs.schedule.forecast import Forecast
+from jobs.schedule.launch_rights import launcher_names
 from jobs.services.imports import about_row
 from jobs.services.intake.intake import log_key
-from jobs.services.launch_rights import launcher_names
 
 _OF_ALL = "_all"  # how the names of such metrics end
 

@@ -13,8 +13,8 @@ from dashboard.api.answers import Answer, Time, answers
 from dashboard.api.auth import caller
 from dashboard.api.errors import missing
 from dashboard.api.requests import SourceAsked
+from jobs.access import sources
 from jobs.models import Source
-from jobs.services import sources
 
 SourceType = Annotated[str, WithJsonSchema({"type": "string", "enum": [*Source.Type.values]})]
 router = Router(tags=["Sources"])

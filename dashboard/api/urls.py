@@ -8,9 +8,11 @@ from django.urls import include, path, re_path
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from dashboard.api import app, ingest, reference
+from dashboard.api import app, reference
 from dashboard.api.auth import identify
-from dashboard.api.errors import Refused, error
+from dashboard.api.errors import Refused
+from dashboard.intake import ingest
+from dashboard.server.json_errors import error
 
 
 @csrf_exempt

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import COLOURS, INK, SYMBOLS
 from jobs.queries.results.results import Category
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 ROW_PX = 28
 _FRAME_PX = 62

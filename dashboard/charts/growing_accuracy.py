@@ -11,8 +11,8 @@ from dashboard.charts.figures import Figure
 from dashboard.charts.live import CLOCK_TICKS, MAX_POINTS, Series, milliseconds
 from dashboard.charts.series import BAND, COLOURS
 from jobs.queries.jobs.points import Sample
-from jobs.queries.statistics import wilson
 from jobs.services.intake.scores import counts_of
+from jobs.statistics import wilson
 
 NAMES = ("low", "high", "accuracy")
 

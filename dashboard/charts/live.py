@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import BAND
-from jobs.engine_values import (
+from jobs.plans import CLIENT, DIES
+from jobs.queries.jobs.points import Sample
+from jobs.tools.lib.engine_values import (
     Values,
     kv_cache,
     output_tokens,
@@ -18,8 +20,6 @@ from jobs.engine_values import (
     running,
     waiting,
 )
-from jobs.plans import CLIENT, DIES
-from jobs.queries.jobs.points import Sample
 
 # Window in seconds for rates of counters: long enough to smooth single requests, short enough to
 # show a stall within two scrapes.

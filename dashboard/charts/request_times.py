@@ -12,7 +12,7 @@ from dashboard.charts.figures import Figure, margins
 from dashboard.charts.percentiles import FAMILIES, family_label
 from dashboard.charts.series import COLOURS, DASHES, FAINT_INK, SYMBOLS
 from jobs.queries.results.curve import CurvePoint
-from jobs.queries.statistics import quantile_interval
+from jobs.statistics import quantile_interval
 
 MOST_CURVES = len(COLOURS)
 # Family -> time of a request.

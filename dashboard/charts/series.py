@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 # Colour tokens of static/css/tokens.css, one per series of a page.
 COLOURS = (*(f"var(--d{number})" for number in range(1, 8)), "var(--ink-2)")

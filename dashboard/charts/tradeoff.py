@@ -12,7 +12,7 @@ from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import COLOURS, POINT
 from dashboard.text.labels import result_name
 from jobs.queries.results.tradeoff import Origin, Pair
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 # Shape and colour by who measured what.
 _MARKS: dict[Origin, tuple[str, str]] = {

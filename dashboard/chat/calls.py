@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from jobs.errors import LaunchError
+from jobs.access import secrets, sources
+from jobs.base.errors import LaunchError
 from jobs.models import Deployment, Endpoint
 from jobs.queries.chat import ChatEngine
-from jobs.services import secrets, sources
 
 
 @dataclass(frozen=True, slots=True)

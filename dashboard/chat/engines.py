@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from dashboard.chat.calls import Call
 from dashboard.chat.key_filter import KeyFilter
-from jobs.inference.completions import CHAT_PATH
+from jobs.completions.completions import CHAT_PATH
 
 logger = logging.getLogger(__name__)
 

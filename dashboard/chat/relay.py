@@ -42,9 +42,9 @@ from dashboard.consumers.session_guard import Listener, TooManyError, session_gu
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
+from jobs.base.numbers import number_from
 from jobs.logstore import store
 from jobs.models import Turn
-from jobs.numbers import number_from
 from jobs.queries.chat import ChatEngine, engine_of
 
 Scope = MutableMapping[str, Any]

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from jobs.inference.completions import Reply
-from jobs.measured import token_shares
+from jobs.completions.completions import Reply
+from jobs.metrics.measured import token_shares
 
 # Tokens that no piece shows: of the end, and of a think tag that the engine takes out.
 SILENT_TOKENS = 3

@@ -29,10 +29,10 @@ from dashboard.chat.calls import Call
 from dashboard.chat.engines import Engine
 from dashboard.chat.turn_files import began, is_running, key
 from dashboard.chat.turn_stats import needs_tokenizer, stats, time_at
-from jobs.inference.completions import Reply, parse_reply
+from jobs.base.sanitize import sanitize, sanitize_text
+from jobs.completions.completions import Reply, parse_reply
 from jobs.logstore import store
 from jobs.models import Turn
-from jobs.sanitize import sanitize, sanitize_text
 from jobs.services.chat import close_turn
 from jobs.services.intake.limits import DiskReserved, check_disk
 

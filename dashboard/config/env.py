@@ -43,8 +43,8 @@ from dashboard.config.readers import (
     read_web_processes,
 )
 from dashboard.config.renamed import RENAMED
+from jobs.base.redis_addresses import on_network, socket_of
 from jobs.host.base.renamed import refuse_former_names
-from jobs.redis_addresses import on_network, socket_of
 
 RUN_FILE = "run.json"
 VALKEY_USERS = "valkey/users.acl"

@@ -21,7 +21,7 @@ from dashboard.consumers.session_guard import (
     session_guard,
 )
 from dashboard.security.permissions import allowed
-from jobs.errors import DamagedLog
+from jobs.base.errors import DamagedLog
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from dashboard.consumers.base import BAD_REQUEST, NOT_FOUND, OVER, PageSocket, RefusedError
 from dashboard.consumers.broadcast import broadcaster
 from dashboard.security.log_access import ACTIONS, MAY_GO_ON, find_record
-from jobs.numbers import number_from
+from jobs.base.numbers import number_from
 
 
 class LogConsumer(PageSocket):

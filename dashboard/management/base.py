@@ -13,16 +13,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from dashboard.forms.launch import offers
+from dashboard.pages.launch.launch_form import offers
 from dashboard.server.running import Watch
 from dashboard.text.messages import message
-from jobs import dispatch
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.launch import InvalidParams
+from jobs.launch.launch import InvalidParams
 from jobs.logstore import store
 from jobs.models import Account, Host, Job
-from jobs.queries.hosts.targets import target_of
+from jobs.schedule import dispatch
+from jobs.schedule.targets import target_of
 
 POLL_S = 0.2
 CHUNK_BYTES = 1024 * 1024

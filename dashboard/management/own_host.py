@@ -9,10 +9,10 @@ from django.conf import settings
 
 from dashboard.config import env
 from dashboard.config.host_env import env_text
-from jobs.private_files import write_private
-from jobs.redis_addresses import with_login
+from jobs.base.private_files import write_private
+from jobs.base.redis_addresses import with_login
+from jobs.base.valkey_acl import user_of
 from jobs.services import hosts
-from jobs.valkey_acl import user_of
 
 
 def write_own_host(

@@ -24,7 +24,7 @@ from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.catalog.workloads import WORKLOADS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
-from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.tools.lib.environments import ENVIRONMENTS
 
 BASE = Path(settings.BASE_DIR)
 PYTHON_FOLDERS = ("dashboard", "jobs")
@@ -121,4 +121,4 @@ def _data_texts() -> Iterator[Text]:
             Text(message, "jobs/catalog/failures") for message in (failure.cause, failure.advice)
         )
     for environment in ENVIRONMENTS.values():
-        yield Text(environment.title, "jobs/toolchains/environments.py")
+        yield Text(environment.title, "jobs/tools/lib/environments.py")

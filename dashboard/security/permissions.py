@@ -15,8 +15,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from jobs.access.accounts import role_of
 from jobs.models import Account, ApiToken
-from jobs.services.accounts import role_of
 
 View = Callable[..., HttpResponseBase]
 AsyncView = Callable[..., Awaitable[HttpResponseBase]]
@@ -41,7 +41,7 @@ ACTIONS: dict[str, Need] = {
     "overview.view": Need.VIEWER,
     "docs.view": Need.VIEWER,
     "job.view": Need.VIEWER,
-    "job.launch": Need.MEMBER,  # where: jobs.services.launch_rights
+    "job.launch": Need.MEMBER,  # where: jobs.schedule.launch_rights
     "job.repeat": Need.MEMBER,
     "job.confirm": Need.OWNER,
     "job.cancel": Need.OWNER,
@@ -92,7 +92,7 @@ ACTIONS: dict[str, Need] = {
     "conversation.change": Need.SELF,  # ask, stop, choose an attempt, rename
     "conversation.delete": Need.SELF,
     "account.view": Need.VIEWER,
-    "token.create": Need.VIEWER,  # scopes: dashboard.api.tokens.scopes_of
+    "token.create": Need.VIEWER,  # scopes: dashboard.actions.tokens.scopes_of
     "token.delete": Need.OWN,
     "token.manage": Need.ADMIN,  # see and revoke those of others
     "user.manage": Need.ADMIN,

@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
-from jobs.numbers import number_from
+from jobs.base.numbers import number_from
 
 
 def logged_in(user: AbstractBaseUser | AnonymousUser) -> AbstractBaseUser | None:
@@ -38,3 +38,9 @@ def cursor_of(request: HttpRequest) -> int:
     if cursor is None:
         raise Http404("after must be a number of bytes")
     return cursor
+
+
+def bearer(request: HttpRequest) -> str:
+    """The secret of an ``Authorization: Bearer`` header; "" without one."""
+    scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""

@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext_noop
 
 from dashboard.server.static_files import App, Receive, Scope, Send
-from jobs.numbers import number_from
+from jobs.base.numbers import number_from
 
 logger = logging.getLogger(__name__)
 

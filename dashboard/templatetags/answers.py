@@ -9,18 +9,18 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 
-from dashboard.presenters.economics.subject_table import area_title, gap_text
-from dashboard.presenters.result import sets_table
+from dashboard.pages.shared import sets_table
+from dashboard.pages.shared.subject_table import area_title, gap_text
 from dashboard.templatetags.ui import state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, visible
 from dashboard.text.scoring import ending_words, rule_words
-from jobs.answer_flags import FLAGS, names
 from jobs.models import Answer, AnswerRow, Result
+from jobs.queries.answers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
 from jobs.queries.results.set_scores import SetGroup
 from jobs.queries.results.subjects import Area
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 register = template.Library()
 
@@ -86,7 +86,7 @@ def ending(answer: Answer) -> str:
 
 @register.simple_tag
 def mean_label(group: SetGroup, groups: Sequence[SetGroup]) -> str:
-    """The name of a row of means: see :func:`dashboard.presenters.result.sets_table.mean_label`."""
+    """The name of a row of means: see :func:`dashboard.pages.shared.sets_table.mean_label`."""
     return sets_table.mean_label(group, alone=len(groups) == 1)
 
 

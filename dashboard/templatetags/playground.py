@@ -11,15 +11,14 @@ from django.utils.translation import gettext
 
 from dashboard.text import formatting
 from dashboard.text.messages import message
-from jobs.inference.completions import SAMPLING
+from jobs.completions.completions import SAMPLING
 from jobs.models import Turn
-from jobs.queries.chat import ChatEngine, engine_of
-from jobs.toolchains.thinking import chosen_in
+from jobs.queries.chat import MOST_TOKENS, ChatEngine, engine_of
+from jobs.tools.lib.thinking import chosen_in
 
 register = template.Library()
 
 _LEAST_LEFT = 64  # tokens of a question and a line of an answer
-MOST_TOKENS = 131_072  # the most that can be asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from django.utils.translation import gettext, ngettext, pgettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
-from dashboard.presenters.result.verdict import NO_MARKS, Marks
-from dashboard.presenters.result.words import (
+from dashboard.pages.shared.verdict import NO_MARKS, Marks
+from dashboard.pages.shared.words import (
     PairedWords,
     change_texts,
     failed_text,
@@ -40,7 +40,7 @@ from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.running_accuracy import Standing, whole_standing
 from jobs.queries.matrices import CellView
 from jobs.queries.results import results as queries
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 register = template.Library()
 

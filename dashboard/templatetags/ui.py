@@ -26,18 +26,18 @@ from django.utils.translation import gettext
 from dashboard.actions.once import FIELD
 from dashboard.charts import sparklines
 from dashboard.charts.figures import Figure
-from dashboard.presenters import die_grid as grids
-from dashboard.presenters import queue
-from dashboard.presenters.job.plan import command_view
-from dashboard.presenters.result.flags import (
+from dashboard.pages.shared import die_grid as grids
+from dashboard.pages.shared.flags import (
     all_flags,
     disturbed_words,
     faulty_words,
     missed_words,
     thinking_words,
 )
+from dashboard.pages.shared.plan import command_view
 from dashboard.security.permissions import allowed
 from dashboard.text import formatting
+from dashboard.text import queue_words as queue
 from dashboard.text.ellipsis import halves
 from dashboard.text.labels import (
     ROLES,
@@ -59,12 +59,12 @@ from dashboard.text.messages import PLAIN_REMARKS, server_message
 from dashboard.text.messages import message as message_text
 from dashboard.text.stalled import stalled_text
 from dashboard.text.state_styles import style_of
-from jobs.messages import Message
+from jobs.access.accounts import role_of
+from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
-from jobs.queries.jobs.forecast import Forecast
 from jobs.queries.results.headline import headline as headline_metric
-from jobs.services.accounts import role_of
+from jobs.schedule.forecast import Forecast
 
 register = template.Library()
 

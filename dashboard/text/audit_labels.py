@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.security.audit_log import COMMAND
 from dashboard.text.formatting import counted, size
 from dashboard.text.labels import ROLES, check_word, host_word, kind_title
-from jobs.services.sources import TYPES
+from jobs.access.sources import TYPES
 
 # Action -> label; "action:case" for a case of it, which the detail ``did`` or ``pinned`` names.
 ACTION_LABELS: Mapping[str, str | Promise] = {

@@ -12,15 +12,15 @@ from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.formatting import counted, measured, percent
+from jobs.base.numbers import result_number
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job, Result
-from jobs.numbers import result_number
 from jobs.queries.hosts.hosts import is_away
-from jobs.toolchains import external
-from jobs.toolchains.environments import ENVIRONMENTS
-from jobs.toolchains.vacc.vacc_datasets import DATASETS
+from jobs.tools.lib import external
+from jobs.tools.lib.environments import ENVIRONMENTS
+from jobs.tools.vacc.datasets import DATASETS
 
 # Short units for use after numbers.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}

@@ -1,6 +1,6 @@
 """Messages for people, by id: outcomes of jobs and deployments.
 
-Records store an id and arguments (``jobs.messages.Message``), so that each viewer gets their
+Records store an id and arguments (``jobs.base.messages.Message``), so that each viewer gets their
 own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``.
 """
 
@@ -41,7 +41,7 @@ from dashboard.text.state_styles import STATES
 from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
 from jobs.kinds.lib import limits
 from jobs.models import Deployment
-from jobs.paired import Decision
+from jobs.statistics.paired import Decision
 
 MESSAGES: dict[str, str | Promise] = {
     # Outcomes of a job (jobs.services, jobs.host.run.launcher).
@@ -223,7 +223,7 @@ MESSAGES: dict[str, str | Promise] = {
     "benchmark:last_token": _(
         "Latency and TPOT of single requests end at the last token: the file has no later end."
     ),
-    # Figures that cannot be true (jobs.parsers.figures).
+    # Figures that cannot be true (jobs.tools.outputs.figures).
     "figures:no_number": _(
         "Not taken from %(file)s, because a finite number from 0 was expected: %(figures)s."
     ),
@@ -297,7 +297,7 @@ MESSAGES: dict[str, str | Promise] = {
     "evaluate:few_questions": _(
         "Only %(questions)s questions: the 95 %% confidence interval is wide."
     ),
-    # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
+    # Queue reasons and start times (jobs.schedule.dispatch, jobs.schedule.forecast).
     **WAIT_MESSAGES,
     **RESULT_MESSAGES,
     **IMPORT_MESSAGES,
@@ -454,7 +454,7 @@ MESSAGES: dict[str, str | Promise] = {
     ),
     "guide:registry_login": _("Added: a login at the host's image registry before the pull."),
     "guide:inspect_added": _("Added: a last step that records the image's ID and versions."),
-    # Outcomes of a deployment (jobs.services.deployments).
+    # Outcomes of a deployment (jobs.schedule.deployments).
     "deployment:waiting": _("The job has not started the server yet."),
     "deployment:restart": _("Restart requested by %(user)s."),
     "deployment:loading": _("The server has started and is loading the model."),

@@ -1,4 +1,4 @@
-"""Messages of jobs whose person may no longer launch (jobs.services.launch_rights)."""
+"""Messages of jobs whose person may no longer launch (jobs.schedule.launch_rights)."""
 
 from __future__ import annotations
 

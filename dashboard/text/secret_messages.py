@@ -1,4 +1,4 @@
-"""Messages of jobs and deployments that did not get their secret (jobs.services.secrets.rules)."""
+"""Messages of jobs and deployments that did not get their secret (jobs.access.secrets.rules)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from dashboard.text.labels import phrase
 _MOST_NAMED = 5  # jobs per message
 
 WAIT_MESSAGES: dict[str, str | Promise] = {
-    # Queue reasons (jobs.dispatch).
+    # Queue reasons (jobs.schedule.dispatch).
     "wait:after": _("Queued behind job %(job)s (%(title)s), which must succeed first."),
     "wait:away": _("%(host)s is offline: no heartbeat for %(seconds)s seconds."),
     "wait:never_seen": _("%(host)s has not connected yet."),
@@ -96,7 +96,7 @@ WAIT_MESSAGES: dict[str, str | Promise] = {
     "wait:confirm": _("Needs confirmation by %(by)s or an administrator. %(found)s"),
     "wait:confirm_admin": _("Needs confirmation by an administrator. %(found)s"),
     "wait:soon": _("Starts next."),
-    # Start times with their assumptions (jobs.queries.jobs.forecast).
+    # Start times with their assumptions (jobs.schedule.forecast).
     "forecast:now": _("Starts next."),
     "forecast:usual": _("if jobs ahead take their typical duration"),
     "forecast:no_end": _(
@@ -133,7 +133,7 @@ WAIT_MESSAGES: dict[str, str | Promise] = {
 
 
 def server_names(servers: Sequence[Mapping[str, Any]], *, dies: bool = False) -> str:
-    """Format servers of ``jobs.queries.hosts.capacity`` with their ports, because names may
+    """Format servers of ``jobs.schedule.capacity`` with their ports, because names may
     repeat.
 
     ``dies``: include the number of dies in use.

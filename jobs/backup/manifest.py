@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
-from jobs.errors import JobsError
-from jobs.private_files import write_private
+from jobs.base.errors import JobsError
+from jobs.base.private_files import write_private
 
 FORMAT = 2  # 1: neither a signature nor checksums of large files
 FILE = "manifest.json"

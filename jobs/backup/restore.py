@@ -13,7 +13,7 @@ from django.conf import settings
 from jobs.backup import database, manifest
 from jobs.backup.files import copy_checked, entry_of, open_regular
 from jobs.backup.manifest import FILE, KEY, UNFINISHED, BackupError, Manifest
-from jobs.private_files import write_private
+from jobs.base.private_files import write_private
 
 MARK = "restoring"  # is in DATA_DIR until all is there: a start would make an empty database
 SHOWN = 5

@@ -1,6 +1,6 @@
 """Models, stacks, question sets, known failures: included, or added by a team.
 Here: YAML files, schemas, values derived from a model's constants.
-Not here: assets on hosts (`models`), command lines (`toolchains`).
+Not here: assets on hosts (`models`), command lines (`tools`).
 
 ``MODELS`` are the included models and those that a team adds to the folder of :func:`configure`,
 ``QUESTION_SETS`` the included questions and those of the team. A new file is available at the next

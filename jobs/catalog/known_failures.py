@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from jobs.base.patterns import pattern
 from jobs.catalog import strict_yaml
-from jobs.patterns import pattern
 
 # error: repeats until fixed. transient: a retry may be enough.
 # warning: the job continues, but its numbers are doubtful.
@@ -34,7 +34,7 @@ class _Strict(BaseModel):
 
 
 class Signature(_Strict):
-    """Line that contains ``text`` and matches the optional ``pattern`` (:mod:`jobs.patterns`).
+    """Line that contains ``text`` and matches the optional ``pattern`` (:mod:`jobs.base.patterns`).
 
     Every signature has plain text, for a fast search of large logs. Named groups of the pattern
     fill the texts.

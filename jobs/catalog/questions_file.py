@@ -14,8 +14,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
+from jobs.base.validation_errors import message_of
 from jobs.catalog.questions_schema import LETTERS, Question
-from jobs.validation_errors import message_of
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_QUESTIONS = 5000

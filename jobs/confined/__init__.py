@@ -5,9 +5,9 @@ Not here: the readers themselves, which the web process never imports.
 
 from __future__ import annotations
 
+from jobs.base.units import GB, MB
 from jobs.confined.pool import Busy, Exceeded, Failed, NotDone, Pool, Task
 from jobs.confined.worker import Limits
-from jobs.units import GB, MB
 
 # For what takes a moment: a check, a pasted table.
 SHORT = Pool(Limits(memory=GB, answer=16 * MB, cpu_s=20, wall_s=60.0), most=2)

@@ -13,11 +13,11 @@ from typing import Any, Generic, TypeVar
 from django.utils import translation
 from pydantic import TypeAdapter, ValidationError
 
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
+from jobs.base.units import GB, MB
 from jobs.confined import worker
 from jobs.confined.worker import Limits
-from jobs.errors import JobsError
-from jobs.messages import Message
-from jobs.units import GB, MB
 
 Answer = TypeVar("Answer")
 # Usual wait for a free worker.

@@ -26,7 +26,7 @@ from django.utils import translation
 from django.utils.module_loading import import_string
 from pydantic import TypeAdapter
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
 
 logger = logging.getLogger(__name__)
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.imports.base import Reader, Reading, Refusal, attempt, checked
-from jobs.imports.bundle import Bundle
-from jobs.imports.readers.aiperf import Aiperf
-from jobs.imports.readers.evalscope_eval import EvalscopeEval
-from jobs.imports.readers.evalscope_perf import EvalscopePerf
-from jobs.imports.readers.guidellm import Guidellm
-from jobs.imports.readers.lm_eval import LmEval
-from jobs.imports.readers.not_results import NotResults
-from jobs.imports.readers.opencompass import Opencompass
-from jobs.imports.readers.vllm_log import VllmLog
-from jobs.imports.readers.vllm_offline import VllmLatency, VllmThroughput
-from jobs.imports.readers.vllm_serve import VllmServe
-from jobs.messages import Message
+from jobs.base.messages import Message
+from jobs.imports.not_results import NotResults
+from jobs.tools.aiperf.imports import Aiperf
+from jobs.tools.evalscope.eval_imports import EvalscopeEval
+from jobs.tools.evalscope.perf_imports import EvalscopePerf
+from jobs.tools.guidellm.imports import Guidellm
+from jobs.tools.importing.base import Reader, Reading, Refusal, attempt, checked
+from jobs.tools.importing.bundle import Bundle
+from jobs.tools.lm_eval.imports import LmEval
+from jobs.tools.opencompass.imports import Opencompass
+from jobs.tools.vllm.log_imports import VllmLog
+from jobs.tools.vllm.offline_imports import VllmLatency, VllmThroughput
+from jobs.tools.vllm.serve_imports import VllmServe
 
 # A file belongs to the first reader that claims it.
 READERS: tuple[Reader, ...] = (

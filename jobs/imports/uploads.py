@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
 
-from jobs import bounds
-from jobs.bounds import LONGEST_PATH, MOST_FILES
-from jobs.errors import LaunchError
-from jobs.sanitize import sanitize_text
+from jobs.base import bounds
+from jobs.base.bounds import LONGEST_PATH, MOST_FILES
+from jobs.base.errors import LaunchError
+from jobs.base.sanitize import sanitize_text
 
 PASTED = "pasted.txt"
 _CHUNK = 1024 * 1024

@@ -1,6 +1,6 @@
 """The kinds of job: Params in, Plan out; outputs in, Outcome out.
 Here: a kind is a file in its family, and a name in `KINDS`.
-Not here: helpers (`kinds.lib`), command lines (`toolchains`), records (`models`).
+Not here: helpers (`kinds.lib`), command lines (`tools`), records (`models`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from functools import cache
 
 from django.conf import settings
 
-from jobs.errors import OffsetMismatch
+from jobs.base.errors import OffsetMismatch
 from jobs.logstore.frames import frame, unframe
 from jobs.logstore.hub import MAX_FRAME_BYTES, Hub
 from jobs.logstore.plain import plain, plain_stream

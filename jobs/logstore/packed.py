@@ -2,7 +2,7 @@
 
 Independent frames of 256 KiB of the log each, with a checksum, and behind them a table of their
 sizes in a frame that every decoder skips: ``zstd -dc FILE`` prints the log. A read decompresses
-the frames that it touches. What does not fit together is a :class:`jobs.errors.DamagedLog`.
+the frames that it touches. What does not fit together is a :class:`jobs.base.errors.DamagedLog`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import zstandard
 
-from jobs.errors import DamagedLog
+from jobs.base.errors import DamagedLog
 from jobs.logstore.recent import Recent, Which, which
 
 FRAME_BYTES = 256 * 1024

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.errors import DamagedLog, OffsetMismatch
+from jobs.base.errors import DamagedLog, OffsetMismatch
 from jobs.logstore.files import is_at, locked, packed_path
 from jobs.logstore.packed import AT_ONCE_BYTES, open_packed, write_packed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from jobs.base.sanitize import ESCAPES
 from jobs.logstore.terminal import row_of
-from jobs.sanitize import ESCAPES
 
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from jobs.errors import DamagedLog
+from jobs.base.errors import DamagedLog
 from jobs.logstore.expressions import Expression, letters_of, quoted, searchable
 from jobs.logstore.files import Log, open_log
 from jobs.logstore.lines import LineIndex

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from jobs.errors import LogRemoved, OffsetMismatch
+from jobs.base.errors import LogRemoved, OffsetMismatch
 from jobs.logstore import packing
 from jobs.logstore.arrivals import Arrivals
 from jobs.logstore.files import BESIDE, SUFFIXES, RawLog, locked, log_bytes, open_log, packed_path
@@ -32,7 +32,7 @@ class LogStore:
     sender reads the new size, and goes on from there.
 
     Reads of a raw and of a packed log are equal, and raise
-    :class:`jobs.errors.DamagedLog` where a packed one is not as it was written.
+    :class:`jobs.base.errors.DamagedLog` where a packed one is not as it was written.
     """
 
     def __init__(self, root: Path) -> None:

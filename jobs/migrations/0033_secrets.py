@@ -1,6 +1,6 @@
 """Secrets move from files into the database, with purpose, endpoints, hosts and people.
 
-``manage.py setup`` stores the files of an earlier version: jobs.services.secrets.earlier.
+``manage.py setup`` stores the files of an earlier version: jobs.access.secrets.earlier.
 """
 
 import django.utils.timezone

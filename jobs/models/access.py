@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils.timezone import now
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
 
 
 class Instance(models.Model):
@@ -32,7 +32,7 @@ class Instance(models.Model):
 
 
 class Account(models.Model):
-    """A person's role: the one place that has it. Made with the user (``jobs.services.accounts``).
+    """A person's role: the one place that has it. Made with the user (``jobs.access.accounts``).
 
     Django's ``is_staff`` follows it, and nothing reads ``is_staff``.
     """

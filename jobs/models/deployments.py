@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
-from jobs import endpoints
+from jobs.base import engine_addresses
 from jobs.models.assets import Artifact
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job
@@ -20,7 +20,7 @@ from jobs.models.sources import Source
 class Deployment(Retained):
     """A model behind an OpenAI-compatible API.
 
-    ``state`` changes only through ``jobs.services.deployments``. ``run`` counts the starts of its
+    ``state`` changes only through ``jobs.schedule.deployments``. ``run`` counts the starts of its
     server: a restart is the next run, with the same plan. ``details`` is what its kind of job knows
     of it: stack, engine, container, tp, limits, the tokenizer's folder, the name of its API key.
     """
@@ -76,15 +76,15 @@ class Deployment(Retained):
     @property
     def url_to_call(self) -> str:
         """Return the URL at which the dashboard may call the server; "" for none."""
-        return self.callable_url(self.host, endpoints.parse(self.dashboard_url))
+        return self.callable_url(self.host, engine_addresses.parse(self.dashboard_url))
 
     @staticmethod
-    def callable_url(host: Host, at: endpoints.Endpoint | None) -> str:
+    def callable_url(host: Host, at: engine_addresses.Endpoint | None) -> str:
         """Return the URL of a server of ``host`` if the dashboard may call it; otherwise ""."""
-        found = endpoints.special(at.ip) if at else endpoints.NO_MACHINE
-        if at is None or found == endpoints.NO_MACHINE:
+        found = engine_addresses.special(at.ip) if at else engine_addresses.NO_MACHINE
+        if at is None or found == engine_addresses.NO_MACHINE:
             return ""
-        is_allowed = endpoints.is_callable(found, on_this_machine=host.is_on_this_machine)
+        is_allowed = engine_addresses.is_callable(found, on_this_machine=host.is_on_this_machine)
         return str(at) if is_allowed or Source.names(at) else ""
 
     @property

@@ -32,7 +32,7 @@ class Host(models.Model):
     created_at = models.DateTimeField(default=now)
     slots = models.PositiveSmallIntegerField(default=1)  # jobs that may run at once
     draining = models.BooleanField(default=False)
-    # True: only ``launchers`` and administrators may launch here (jobs.services.launch_rights).
+    # True: only ``launchers`` and administrators may launch here (jobs.schedule.launch_rights).
     is_restricted = models.BooleanField(default=False)
     launchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
     # What the agent reports:

@@ -31,7 +31,7 @@ def last_place() -> int:
 class Job(Retained):
     """One run of one kind of work on a host.
 
-    State changes only through ``jobs.services.lifecycle``, and only forward::
+    State changes only through ``jobs.schedule.lifecycle``, and only forward::
 
         queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
 
@@ -57,7 +57,7 @@ class Job(Retained):
         NORMAL = 1
         LOW = 2
 
-    # The order in which jobs wait for their host: see ``jobs.services.queue``.
+    # The order in which jobs wait for their host: see ``jobs.schedule.queue``.
     QUEUE_ORDER: ClassVar = ("priority", "place", "pk")
     OPEN_STATES: ClassVar = (State.QUEUED, State.STARTING, State.RUNNING)
     ON_HOST_STATES: ClassVar = (State.STARTING, State.RUNNING)
@@ -99,7 +99,7 @@ class Job(Retained):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     # Findings of its host that a person must confirm before it starts, and confirmed ones:
-    # jobs.services.confirmations.
+    # jobs.schedule.confirmations.
     needs_confirmation = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
     # Differences of the plan from the guide: jobs.kinds.lib.guide_diff.

@@ -13,9 +13,9 @@ from jobs.models.jobs import Job
 
 
 class Matrix(models.Model):
-    """Benchmark jobs that fill one table: see ``jobs.matrices``.
+    """Benchmark jobs that fill one table: see ``jobs.launch.matrices``.
 
-    ``spec`` is a ``jobs.matrices.spec.MatrixSpec``. Its state is that of its cells.
+    ``spec`` is a ``jobs.launch.matrices.spec.MatrixSpec``. Its state is that of its cells.
     """
 
     title = models.CharField(max_length=200)

@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from jobs.base.numbers import result_number
 from jobs.models.results import Result
-from jobs.numbers import result_number
 
 
 class Added(models.Model):

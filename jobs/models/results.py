@@ -10,12 +10,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from jobs.base.numbers import result_number
 from jobs.models.deployments import Deployment
 from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
 from jobs.models.imports import Import
 from jobs.models.jobs import Job
-from jobs.numbers import result_number
 
 
 class Result(models.Model):
@@ -215,13 +215,13 @@ class AnswerRow(models.Model):
     sample = models.PositiveIntegerField()
     question = models.CharField(max_length=160, blank=True)  # shortened
     key = models.CharField(max_length=32)  # shared with the answers of other runs to this question
-    # Checksum of question and expected answer, shared by its samples: jobs.parsers.answers.
+    # Checksum of question and expected answer, shared by its samples: jobs.tools.outputs.answers.
     content = models.CharField(max_length=32, default="")
     # Of the extracted answer, equal for equal ones; "": nothing was extracted.
     said = models.CharField(max_length=16, blank=True)
     verdict = models.CharField(max_length=16, choices=Verdict)  # correct: a score from 0.5
     score = models.FloatField(default=0.0)  # from 0 to 1
-    # Bits: see jobs.answer_flags.MARKS.
+    # Bits: see jobs.queries.answers.answer_flags.MARKS.
     marks = models.PositiveIntegerField()
     tokens = models.PositiveIntegerField(null=True)  # of reasoning and answer; None: not reported
     latency_s = models.FloatField(null=True)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
-from jobs import endpoints
+from jobs.base import engine_addresses
 
 
 class Source(models.Model):
@@ -17,7 +17,7 @@ class Source(models.Model):
 
     ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on a hub; of git
     repositories, images, data and endpoints it may be a prefix
-    (``jobs.services.sources.addresses``).
+    (``jobs.access.sources.addresses``).
     """
 
     class Type(models.TextChoices):
@@ -47,6 +47,6 @@ class Source(models.Model):
         return f"{self.type} {self.address}"
 
     @classmethod
-    def names(cls, at: endpoints.Endpoint) -> bool:
+    def names(cls, at: engine_addresses.Endpoint) -> bool:
         """Return True if the list has this very address and port of an engine."""
         return cls.objects.filter(type=cls.Type.ENDPOINT, address=str(at)).exists()

@@ -24,12 +24,12 @@ from pydantic import (
     model_validator,
 )
 
-from jobs import bounds
-from jobs.bounds import COUNT_MAX, DEPTH, ERROR_CHARS, SECONDS_MAX, WORDS_CHARS
-from jobs.endpoints import PORT_MAX, port_from
-from jobs.errors import JobsError
-from jobs.messages import OF_HOSTS, UNKNOWN
-from jobs.sanitize import sanitize
+from jobs.base import bounds
+from jobs.base.bounds import COUNT_MAX, DEPTH, ERROR_CHARS, SECONDS_MAX, WORDS_CHARS
+from jobs.base.engine_addresses import PORT_MAX, port_from
+from jobs.base.errors import JobsError
+from jobs.base.messages import OF_HOSTS, UNKNOWN
+from jobs.base.sanitize import sanitize
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +102,8 @@ _ARGS = TypeAdapter(MessageArgs)
 
 
 class WithMessage(HostModel):
-    """Part with a message for people. Another than :data:`jobs.messages.OF_HOSTS` is replaced, and
-    keeps its arguments if they are of our form."""
+    """Part with a message for people. Another than :data:`jobs.base.messages.OF_HOSTS` is
+    replaced, and keeps its arguments if they are of our form."""
 
     message_id: Text64
     message_args: MessageArgs = Field(default_factory=dict)

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from jobs.bounds import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS, VALUES_MAX
-from jobs.endpoints import PORT_MAX, port_from
-from jobs.messages import from_host
+from jobs.base.bounds import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS, VALUES_MAX
+from jobs.base.engine_addresses import PORT_MAX, port_from
+from jobs.base.messages import from_host
 from jobs.protocol.base import (
     BadMessage,
     Count,
@@ -125,7 +125,7 @@ def parse_events(lines: Sequence[bytes]) -> list[Event | None]:
 
     Raises:
         BadMessage: an event breaks the protocol; ``field`` is like ``events[2].message_args``.
-            Or there are more lines, or more torn ones, than :mod:`jobs.bounds` allows.
+            Or there are more lines, or more torn ones, than :mod:`jobs.base.bounds` allows.
     """
     check_lines(lines, "events")
     sent = [_sent(line) for line in lines]

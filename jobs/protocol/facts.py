@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
-from jobs.bounds import DIES_MAX, IMAGES_MAX, TOOLS_MAX
-from jobs.endpoints import ip_from
+from jobs.base.bounds import DIES_MAX, IMAGES_MAX, TOOLS_MAX
+from jobs.base.engine_addresses import ip_from
 from jobs.protocol.base import Count, HostModel, Text64, Text255, Text1000
 
 RootName = Literal["environments", "spool", "serve", "weights", "artifacts", "datasets"]

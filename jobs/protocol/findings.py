@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs.bounds import FINDINGS_MAX
+from jobs.base.bounds import FINDINGS_MAX
 from jobs.protocol.base import HostModel, Text64, WithMessage
 
 Level = Literal["ok", "warn", "failed", "unknown"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from jobs.bounds import DIES_MAX, RUNS_MAX
+from jobs.base.bounds import DIES_MAX, RUNS_MAX
 from jobs.protocol.base import (
     Count,
     HostModel,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from jobs.bounds import VALUES_MAX
+from jobs.base.bounds import VALUES_MAX
 from jobs.protocol.base import (
     BadMessage,
     HostModel,
@@ -36,7 +36,7 @@ def parse_points(data: bytes) -> dict[str, Rows]:
 
     Raises:
         BadMessage: a point breaks the protocol; ``field`` is like ``points[7].v.waiting``. Or there
-            are more lines, or more torn ones, than :mod:`jobs.bounds` allows.
+            are more lines, or more torn ones, than :mod:`jobs.base.bounds` allows.
     """
     rows: dict[str, Rows] = {}
     lines = data.splitlines()

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
 from jobs.models import AuditEntry, Instance
 from jobs.queries.sorting import Column, Order, read_moment, sorted_page
 

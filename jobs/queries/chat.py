@@ -10,12 +10,13 @@ from operator import attrgetter
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 
+from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.kinds.lib.base import endpoint_key, endpoint_number
 from jobs.models import Conversation, Deployment, Endpoint, Turn
-from jobs.numbers import number_from
 
 LISTED = 60
+MOST_TOKENS = 131_072  # the most that a turn can ask for
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import Literal
 from jobs.catalog import MODELS, QUESTION_SETS, ZooModel
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.question_sets import TeamSet
-from jobs.measured import SHARES
+from jobs.metrics.measured import SHARES
 from jobs.models import Dataset, Host, Result
 from jobs.queries.results.published import PublishedComparison, is_of, published_comparisons
-from jobs.queries.statistics import Interval, wilson
-from jobs.toolchains.data_files import folder_of
-from jobs.toolchains.site import Site, site_of
-from jobs.toolchains.vacc.vacc_datasets import OPENCOMPASS
+from jobs.statistics import Interval, wilson
+from jobs.tools.lib.data_files import folder_of
+from jobs.tools.lib.site import Site, site_of
+from jobs.tools.vacc.datasets import OPENCOMPASS
 
 _EVALUATIONS = 300  # newest ones that are searched for results on a set
 _RESULTS = 20

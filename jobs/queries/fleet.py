@@ -21,7 +21,7 @@ from jobs.queries.results.best_first import first_of
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrencies
 from jobs.queries.results.results import accuracy
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 STALE_DAYS = 30
 MOST_DAYS = 3650

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
+from jobs.base.messages import Message
 from jobs.kinds.lib.common import holds_load
-from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.models import Job, Matrix, MatrixCell, Result
-from jobs.queries.jobs.forecast import usual_of
+from jobs.queries.jobs.durations import usual_of
 from jobs.queries.overview import Running, running_of
 from jobs.queries.results.curve import CurvePoint, curve
-from jobs.queries.statistics import Interval, mean, mean_interval, relative_difference
+from jobs.statistics import Interval, mean, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
 _REQUESTS = ("requests", "failed_requests")
@@ -218,7 +218,7 @@ class MatrixPage:
 
     @property
     def to_resume(self) -> int:
-        """Number of runs that :func:`jobs.matrices.resume_matrix` would queue."""
+        """Number of runs that :func:`jobs.launch.matrices.resume_matrix` would queue."""
         return sum(run.is_bad and not run.cell.skip_id for run in self.runs)
 
     @property

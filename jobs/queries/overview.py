@@ -14,7 +14,8 @@ from django.utils.timezone import now
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.deployments import broken_since
 from jobs.queries.jobs.chains import BROKEN_STATES
-from jobs.queries.jobs.job_page import durations, left_s, progress_of
+from jobs.queries.jobs.durations import durations
+from jobs.queries.jobs.job_page import left_s, progress_of
 from jobs.queries.results.best_first import best_first
 from jobs.queries.results.headline import headline, secondary_metric
 from jobs.queries.results.repeats import at_concurrency, repeats_of

@@ -11,9 +11,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 from django.utils.translation import gettext
 
+from jobs.base.numbers import number_from
 from jobs.catalog import MODELS, ZooModel
 from jobs.models import Conversation, Deployment, Host, Job, Result
-from jobs.numbers import number_from
 from jobs.queries.chat import conversations_with
 from jobs.queries.jobs import jobs
 from jobs.queries.results.filters import Filters, matching

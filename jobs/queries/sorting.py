@@ -18,7 +18,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
-from jobs.numbers import number_from
+from jobs.base.numbers import number_from
 
 Record = TypeVar("Record", bound=Model)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
+from jobs.base.sanitize import ESCAPES
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind
-from jobs.measured import Outcome, Progress
+from jobs.metrics.measured import Outcome, Progress
 from jobs.plans import Plan
-from jobs.readings.base import Ended
-from jobs.sanitize import ESCAPES
+from jobs.tools.outputs.ended import Ended
 
 
 def read_outcome(kind: Kind, params: Any, plan: Plan, outputs: Mapping[str, bytes]) -> Outcome:
@@ -41,5 +41,5 @@ def progress_of(kind: str, tail: bytes) -> Progress | None:
 
 
 def function_of(name: str) -> Any:
-    """Return a function of this room by its name, such as "made.weights"."""
-    return import_string(f"jobs.readings.{name}")
+    """Return a function by the name that a kind gives, such as "tools.vllm.reading.online"."""
+    return import_string(f"jobs.{name}")

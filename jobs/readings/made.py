@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from jobs.base.messages import Message
 from jobs.kinds.compile.compile_vacc import details_of, label_of
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import model_of
 from jobs.kinds.prepare.prepare import environment_of, weights_of
-from jobs.measured import Outcome
-from jobs.messages import Message
-from jobs.parsers import probe, reports, vacc_reports
-from jobs.readings.base import Ended
-from jobs.toolchains import collect, greedy_probe
-from jobs.toolchains.opencompass.opencompass_env import NAME
-from jobs.toolchains.vacc.vacc_datasets import DATASETS
+from jobs.metrics.measured import Outcome
+from jobs.tools.greedy_probe import commands as greedy_probe
+from jobs.tools.greedy_probe import parser as probe
+from jobs.tools.lib import collect
+from jobs.tools.opencompass.environment import NAME
+from jobs.tools.outputs import reports
+from jobs.tools.outputs.ended import Ended
+from jobs.tools.vacc import parser as vacc_reports
+from jobs.tools.vacc.datasets import DATASETS
 
 
 def installed(ended: Ended) -> Outcome:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobs.errors import ParseError
+from jobs.base.errors import ParseError
 from jobs.kinds import KINDS
-from jobs.measured import EngineAbout, Glance, TableScore
-from jobs.parsers import engine_about
-from jobs.parsers.opencompass.opencompass_tables import HEAD, parse_csv, parse_markdown
+from jobs.metrics.measured import EngineAbout, Glance, TableScore
 from jobs.readings import function_of, progress_of
-from jobs.readings.progress import draws_bar
+from jobs.tools.opencompass.tables_parser import HEAD, parse_csv, parse_markdown
+from jobs.tools.outputs import engine_about
+from jobs.tools.outputs.progress import draws_bar
 
 # Now, in the process that workers are forked from: see jobs.confined.worker.load.
 for _kind in KINDS.values():
@@ -30,7 +30,7 @@ def glance(kind: str, tail: bytes, offset: int) -> Glance:
 
 
 def about(answers: Mapping[str, tuple[int, bytes]], model: str) -> EngineAbout:
-    """Return what an engine tells about itself: see :func:`jobs.parsers.engine_about.read`.
+    """Return what an engine tells about itself: see :func:`jobs.tools.outputs.engine_about.read`.
 
     Raises:
         ParseError: there is no list of models.

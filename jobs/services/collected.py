@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.models import Job, OutputFile
 from jobs.services.imports import Origin

@@ -12,14 +12,14 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from jobs.access import secrets, sources
+from jobs.access.sources.addresses import clean
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.base.numbers import number_from
 from jobs.catalog import MODELS, THINKING_SWITCHES
-from jobs.errors import LaunchError
-from jobs.measured import EngineAbout
-from jobs.messages import Message
+from jobs.metrics.measured import EngineAbout
 from jobs.models import Endpoint, Source
-from jobs.numbers import number_from
-from jobs.services import secrets, sources
-from jobs.services.sources.addresses import clean
 
 MOST = 500
 LONGEST_NAME, LONGEST_DEVICE, LONGEST_ENGINE = 100, 100, 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.messages import Message
+from jobs.base.messages import Message
 from jobs.models import Host, Job
 
 # Readings of a heartbeat, with the unit in the name.

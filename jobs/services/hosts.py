@@ -14,12 +14,13 @@ from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs.errors import JobsError, LaunchError
-from jobs.messages import Message
+from jobs.access import valkey_users
+from jobs.base.errors import JobsError, LaunchError
+from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.notifications import notify
 from jobs.queries.hosts.hosts import dies, is_away, missing_dies
-from jobs.services import deployments, lifecycle, valkey_users
+from jobs.schedule import deployments, lifecycle
 
 # Max concurrent jobs of a new host. Dies are the real limit: most jobs use some exclusively.
 SLOTS, MOST_SLOTS = 8, 64

@@ -14,9 +14,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils.timezone import is_naive, make_aware
 
-from jobs.imports.base import Reading
+from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.models import Answer, Import, ImportedFile, Result
-from jobs.sanitize import sanitize, sanitize_text
 from jobs.services.imports import (
     LONGEST,
     NUMBERS,
@@ -31,6 +30,7 @@ from jobs.services.imports import (
 from jobs.services.intake.limits import DiskReserved, check_disk
 from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
 from jobs.services.outcomes.outcomes import keep_points, stored_numbers
+from jobs.tools.importing.base import Reading
 
 
 @dataclass(frozen=True, slots=True)

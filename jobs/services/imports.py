@@ -14,10 +14,10 @@ from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from jobs.base.errors import JobsError, LaunchError
+from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
-from jobs.errors import JobsError, LaunchError
 from jobs.models import Baseline, Import, ImportedFile, Result, SignOff
-from jobs.numbers import number_from
 from jobs.queries.results import result_counts
 from jobs.services import devices
 from jobs.services.intake.limits import DiskReserved

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import ServiceLevel
 from jobs.queries.results.levels import FAMILIES, STATISTICS
 from jobs.queries.results.team_levels import INCLUDED

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
-from jobs.bounds import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS
-from jobs.errors import JobsError, OffsetMismatch
+from jobs.base.bounds import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS
+from jobs.base.errors import JobsError, OffsetMismatch
 from jobs.models import Job, OutputFile
 
 # Bytes of all files that a parser reads: the largest real ones (answers of MMLU) have 60 MB.

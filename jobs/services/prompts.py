@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext as _
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import PROMPT_SETS
-from jobs.errors import LaunchError
 from jobs.kinds.lib.lengths import about_tokens
 from jobs.models import PromptSet
 from jobs.services.removable import saved
-from jobs.toolchains.load import json_lines
+from jobs.tools.lib.load import json_lines
 
 MOST_SETS = 100
 # A plan carries its prompts, and each run of a matrix has a plan.

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import PromptSet, ServiceLevel
 
 Row = TypeVar("Row", PromptSet, ServiceLevel)

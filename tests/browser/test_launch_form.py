@@ -19,7 +19,7 @@ LOOK = """async (field) => {
 # Two servers of vLLM on the first host, of which one takes little, and a benchmark of the other.
 SERVED = """
 from jobs.models import Host
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 made, host = [], Host.objects.first()
 for most in (4096, 100):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 # A server to measure, and hosts with and without cards.
 RECORDS = """
 from jobs.models import Host
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_endpoint, make_host
 made, host = [], Host.objects.first()
 for most in (4096, 100):

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.presenters.columns import RESULTS
+from dashboard.pages.shared.columns import RESULTS
 from tests.browser.lib.visits import own_window, too_wide
 from tests.pages import TURNS
 

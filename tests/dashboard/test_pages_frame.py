@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard.presenters.tour import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
+from dashboard.pages.home.tour import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
 from jobs.models import Account, AuditEntry, Deployment, Host, Job, Result
 from jobs.queries.jobs.jobs import Filters, cursor, page
 from tests.factories import make_host, make_job, make_user
@@ -207,7 +207,7 @@ def test_the_tours_button_launches_a_chain_on_this_computer(member, monkeypatch)
     host = make_host("this-computer")
     job = make_job(host=host)
     asked = []
-    monkeypatch.setattr("jobs.launch.launch_tour", lambda *args: asked.append(args) or [job])
+    monkeypatch.setattr("jobs.launch.launch.launch_tour", lambda *args: asked.append(args) or [job])
 
     assert member.post(reverse("tour-start")).url == reverse("overview")
     assert [(to, user.username) for to, user in asked] == [(host, "lin.yue")]

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from dashboard.text import formatting
 from dashboard.text.labels import host_state, metric_text, state_of
-from jobs.messages import Message
+from jobs.base.messages import Message
 from jobs.models import Job
 from tests.factories import make_host
 

@@ -18,10 +18,10 @@ def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> int:
 
     from dashboard.config.host_env import env_text  # noqa: PLC0415
     from dashboard.management.commands import demo_host  # noqa: PLC0415
+    from jobs.base.redis_addresses import login_of, with_login  # noqa: PLC0415
     from jobs.host.agent import worker  # noqa: PLC0415
     from jobs.host.agent.supervisor import Supervisor  # noqa: PLC0415
     from jobs.host.base.config import load, read_env_file  # noqa: PLC0415
-    from jobs.redis_addresses import login_of, with_login  # noqa: PLC0415
 
     folder = settings.DATA_DIR / "demo-host"
     own = read_env_file(settings.DATA_DIR / "host" / "host.env")
@@ -35,7 +35,7 @@ def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> int:
     os.environ.pop("DJANGO_SETTINGS_MODULE")
     options = {"speed": float(speed), "faults": ""}
     os.environ.update(demo_host._environment(folder, options))
-    programs, places = demo_host.STANDINS, (folder / "root", folder / "workspace")
+    programs, places = demo_host.SIMULATOR, (folder / "root", folder / "workspace")
     subprocess.run([sys.executable, programs / "furnish.py", *places, dies], check=True)
     asked = subprocess.run([programs / "bin" / "docker", "ps"], capture_output=True)
     if asked.returncode != 0:

@@ -32,11 +32,11 @@ def main() -> None:
 
 def launch(host: str, kind: str, params: dict[str, Any], command: list[str]) -> int:
     """Launch a job of a real kind with one more step, which runs in its middle."""
-    from jobs import dispatch  # noqa: PLC0415 -- needs Django set up
-    from jobs import launch as launching  # noqa: PLC0415 -- needs Django set up
     from jobs.kinds import KINDS  # noqa: PLC0415 -- needs Django set up
+    from jobs.launch import launch as launching  # noqa: PLC0415 -- needs Django set up
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
     from jobs.plans import Step, literal  # noqa: PLC0415 -- needs Django set up
+    from jobs.schedule import dispatch  # noqa: PLC0415 -- needs Django set up
 
     module = KINDS[kind]
     plan = module.plan
@@ -67,8 +67,8 @@ def _middle(steps: Any) -> int:
 
 def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[int]:
     """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
+    from jobs.launch.pipelines import PIPELINES, launch_pipeline  # noqa: PLC0415 -- needs Django set up
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
-    from jobs.pipelines import PIPELINES, launch_pipeline  # noqa: PLC0415 -- needs Django set up
 
     whole = PIPELINES[pipeline]
     chosen = lambda *about: [job for job in whole.jobs(*about) if job.name not in without]  # noqa: E731

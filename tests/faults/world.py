@@ -16,10 +16,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from jobs.base.redis_addresses import socket_of
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
 from jobs.host.run.environment import marked
-from jobs.redis_addresses import socket_of
 from tests.api import Api, until
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy
@@ -208,7 +208,7 @@ class World(Api):
     def docker(self, *args: str) -> str:
         """Output of the host's docker."""
         environ = os.environ | {"STANDIN_STATE": str(self.host_folder / "state")}
-        program = ROOT / "tests" / "standins" / "bin" / "docker"
+        program = ROOT / "simulator" / "bin" / "docker"
         done = subprocess.run([program, *args], env=environ, capture_output=True, text=True)
         return done.stdout
 

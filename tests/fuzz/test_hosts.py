@@ -9,7 +9,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.services import preflights
+from jobs.schedule import preflights
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, Caller, ended, taken_job
 from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.fuzz.values import fuzz, mutated, nasty, undone

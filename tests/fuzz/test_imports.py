@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.imports import recognise
 from jobs.imports.uploads import read_uploads
 from tests.fuzz.values import fuzz, mutated

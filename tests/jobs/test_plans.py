@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.plans import (
     Output,
     Plan,

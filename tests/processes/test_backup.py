@@ -17,7 +17,7 @@ pytestmark = pytest.mark.processes
 
 # A job past the launch form, because no kind prints until it is told to end.
 PRINTER = """
-from jobs import dispatch
+from jobs.schedule import dispatch
 from jobs.models import Host
 from jobs.plans import Plan, Step
 from tests.factories import make_job

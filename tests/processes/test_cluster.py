@@ -22,7 +22,7 @@ HOSTS, WATCHERS = 5, 3  # of each job, with each web process
 ENOUGH = "enough"  # a file in a job's working folder, at which the job ends
 # A job past the launch form on each host: no kind prints lines until it is told to end.
 PRINTERS = f"""
-from jobs import dispatch
+from jobs.schedule import dispatch
 from jobs.models import Host
 from jobs.plans import Output, Plan, Step
 from tests.factories import make_job

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.processes
 
 KEY = "sk-not-a-real-one-0123456789"
 PERMIT = """
-from jobs.services import sources
+from jobs.access import sources
 sources.add("endpoint", "{url}", user=None)
 """
 KEEP_KEY = """
-from jobs.services import secrets
+from jobs.access import secrets
 secrets.keep("H800_KEY", "{key}", purpose="engine", endpoints=["{url}"])
 """
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.processes
 
 LINES = 5000
 PRINTER = f"""
-from jobs import dispatch
+from jobs.schedule import dispatch
 from jobs.models import Host
 from jobs.plans import Output, Plan, Step
 from tests.factories import make_job

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
 # A job past the launch form: no kind prints a chosen word.
 PRINTER = """
-from jobs import dispatch
+from jobs.schedule import dispatch
 from jobs.models import Host
 from jobs.plans import Plan, Step
 from tests.factories import make_job

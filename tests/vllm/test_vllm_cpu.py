@@ -26,7 +26,7 @@ EACH_TIME = ("benchmark-throughput", "benchmark-latency", "deploy-vllm", "benchm
 LAUNCH = f"""
 import json
 from jobs.models import Host
-from jobs.pipelines import launch_pipeline
+from jobs.launch.pipelines import launch_pipeline
 host = Host.objects.get(name="this-computer")
 jobs = launch_pipeline({PIPELINE!r}, {MODEL!r}, host=host, stack={STACK!r}, user=None)
 print(json.dumps([job.pk for job in jobs]))

@@ -10,10 +10,10 @@ from ninja import Query, Router
 from dashboard.api.answers import Answer, ResultNumber, Time, answers
 from dashboard.api.auth import caller
 from dashboard.api.requests import FleetAsked
-from dashboard.presenters.result.flags import all_flags
-from dashboard.presenters.result.fleet import stale_text
-from dashboard.presenters.result.verdict import as_data
-from jobs.numbers import number_from, result_number
+from dashboard.pages.results.fleet_rows import stale_text
+from dashboard.pages.shared.flags import all_flags
+from dashboard.pages.shared.verdict import as_data
+from jobs.base.numbers import number_from, result_number
 from jobs.queries.fleet import FleetValue, fleet, whole_days
 
 router = Router(tags=["Results"])

@@ -15,14 +15,15 @@ from pydantic import Field
 from dashboard.actions import imports as actions
 from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, missing
+from dashboard.api.errors import Refused, missing
 from dashboard.api.requests import ImportAsked, ImportDeclared
-from dashboard.presenters.result.addresses import ResultId
+from dashboard.pages.shared.addresses import ResultId
 from dashboard.security.request import member
+from dashboard.server.json_errors import error
 from dashboard.text.messages import message
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import result_number
 from jobs.models import Import
-from jobs.numbers import result_number
 from jobs.services import imports
 from jobs.services.imports import About
 

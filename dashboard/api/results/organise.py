@@ -14,10 +14,10 @@ from dashboard.api.answers import Answer, ResultNumber, Time, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import missing
 from dashboard.api.requests import NoteAsked, SignOffAsked, TagsAsked
-from dashboard.presenters.result.addresses import ResultId
-from dashboard.presenters.result.verdict import as_data, marks_of
+from dashboard.pages.shared.addresses import ResultId
+from dashboard.pages.shared.verdict import as_data, marks_of
+from jobs.base.numbers import result_number
 from jobs.models import Baseline, Note, Result, SignOff, Tag
-from jobs.numbers import result_number
 from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of
 
 _Row = TypeVar("_Row", Tag, Note, SignOff)

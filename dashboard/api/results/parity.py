@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller
 from dashboard.api.errors import invalid, missing
-from dashboard.presenters.parity.asked import stated
-from dashboard.presenters.parity.data import as_data
+from dashboard.pages.parity.asked import stated
+from dashboard.pages.parity.data import as_data
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import MARGIN
 from jobs.queries.parity.errors import ParityError

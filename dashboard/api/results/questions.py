@@ -14,13 +14,13 @@ from dashboard.actions import question_sets as actions
 from dashboard.api.answers import answers
 from dashboard.api.auth import caller
 from dashboard.api.sets.questions import DataSetAnswer, team_answer
-from dashboard.presenters.answers.question_export import Export, export
-from dashboard.presenters.result.addresses import ResultId
+from dashboard.pages.answers.question_export import Export, export
+from dashboard.pages.shared.addresses import ResultId
 from dashboard.text.labels import result_name
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import result_number
 from jobs.catalog.questions_schema import jsonl
-from jobs.errors import LaunchError
 from jobs.models import Result
-from jobs.numbers import result_number
 
 router = Router(tags=["Results"])
 

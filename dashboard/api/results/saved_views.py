@@ -14,7 +14,7 @@ from dashboard.api.auth import caller, must
 from dashboard.api.errors import missing
 from dashboard.api.requests import ViewAsked, ViewChange
 from dashboard.api.serializers import created
-from dashboard.presenters.result.facets import kept
+from dashboard.pages.results.facets import kept
 from jobs.models import SavedView
 from jobs.queries.results.organised import views_for
 

@@ -13,7 +13,7 @@ from dashboard.api.answers import Answer, Time, answers
 from dashboard.api.auth import caller
 from dashboard.api.requests import PromptSetAsked
 from dashboard.api.serializers import created
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import PromptSet
 from jobs.queries.prompts import prompt_set, prompt_sets, prompts_in
 

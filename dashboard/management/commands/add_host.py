@@ -8,8 +8,9 @@ from typing import Any
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.management import base
 from dashboard.security.audit_log import record
-from jobs.errors import LaunchError
-from jobs.services import hosts, valkey_users
+from jobs.access import valkey_users
+from jobs.base.errors import LaunchError
+from jobs.services import hosts
 
 
 class Command(base.DashboardCommand):

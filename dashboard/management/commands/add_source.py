@@ -7,8 +7,8 @@ from typing import Any
 
 from dashboard.actions import sources
 from dashboard.management import base
-from jobs.errors import LaunchError
-from jobs.services.sources import EXAMPLES, addable_types
+from jobs.access.sources import EXAMPLES, addable_types
+from jobs.base.errors import LaunchError
 
 
 class Command(base.DashboardCommand):

@@ -10,10 +10,10 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils.timezone import make_aware, now
 
-from dashboard.api import tokens
+from dashboard.actions import tokens
 from dashboard.management import base
+from jobs.access.accounts import role_of
 from jobs.models import Account, ApiToken
-from jobs.services.accounts import role_of
 
 _MOST_DAYS = 36500
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from dashboard.actions import secrets
 from dashboard.management import base
-from jobs.services.secrets import names
+from jobs.access.secrets import names
 
 
 class Command(base.DashboardCommand):

@@ -21,7 +21,7 @@ from jobs.host.retain.adopt import stop_everything
 from jobs.models import Host
 
 NAME = "sim-va16"
-STANDINS = Path(settings.BASE_DIR) / "tests" / "standins"
+SIMULATOR = Path(settings.BASE_DIR) / "simulator"
 SLOTS = 8
 GRACE_S = 10.0
 # 642 GiB become 7 MB.
@@ -53,16 +53,18 @@ class Command(BaseCommand):
         if not own.exists():
             raise CommandError("Start the dashboard first: make run")
         folder = settings.DATA_DIR / "demo-host"
-        if not STANDINS.is_dir():
-            raise CommandError(f"{STANDINS} is not here: a simulated host needs the whole sources.")
+        if not SIMULATOR.is_dir():
+            raise CommandError(
+                f"{SIMULATOR} is not here: a simulated host needs the whole sources."
+            )
         file = _write_settings(folder, read_env_file(own))
         # What the processes of the host go by; they have it from this one.
         os.environ.update(_environment(folder, options))
-        made = [str(STANDINS / "furnish.py"), str(folder / "root"), str(folder / "workspace")]
+        made = [str(SIMULATOR / "furnish.py"), str(folder / "root"), str(folder / "workspace")]
         subprocess.run([sys.executable, *made, str(options["dies"])], check=True)
         config = load(file=file)
         docker = Child(
-            "the stand-in of docker", [str(STANDINS / "bin" / "dockerd")], env={}, cwd=folder
+            "the stand-in of docker", [str(SIMULATOR / "bin" / "dockerd")], env={}, cwd=folder
         )
         self._say(f"{NAME}: {options['dies']} simulated dies; Ctrl-C ends it.")
 
@@ -104,7 +106,7 @@ def _write_settings(folder: Path, own: dict[str, str]) -> Path:
 
 def _environment(folder: Path, options: Mapping[str, Any]) -> dict[str, str]:
     """Stand-ins first in the PATH, and what they go by."""
-    first = (STANDINS / "bin", folder / "root" / "root" / "miniconda3" / "bin")
+    first = (SIMULATOR / "bin", folder / "root" / "root" / "miniconda3" / "bin")
     path = (*map(str, first), os.environ.get("PATH", os.defpath))
     return {
         "PATH": os.pathsep.join(path),

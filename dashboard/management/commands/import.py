@@ -13,13 +13,13 @@ from django.core.management.base import CommandError
 
 from dashboard.actions.import_tasks import collected_files, keep
 from dashboard.actions.imports import By
+from dashboard.actions.recognised import as_json, as_text, preview
 from dashboard.management import base
-from dashboard.presenters.recognised import as_json, as_text, preview
 from dashboard.security import audit_log
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import result_number
 from jobs.imports import recognise
 from jobs.imports.uploads import read_paths
-from jobs.numbers import result_number
 from jobs.services.collected import collected
 from jobs.services.import_storage import Kept
 from jobs.services.imports import NUMBERS, TEXTS, about_of

@@ -8,13 +8,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from dashboard.management import base
-from dashboard.presenters.queue import PRIORITIES, priority_for
 from dashboard.security.audit_log import record
 from dashboard.server import running
 from dashboard.text.messages import message
+from dashboard.text.queue_words import PRIORITIES, priority_for
 from dashboard.text.state_styles import STATES
-from jobs import launch
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.launch import launch
 from jobs.models import Job, Preflight
 
 ANSWER_WITHIN_S = 5.0  # a host answers within a second

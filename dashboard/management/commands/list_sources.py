@@ -7,8 +7,8 @@ from typing import Any
 from django.utils import translation
 
 from dashboard.management import base
+from jobs.access.sources import included
 from jobs.models import Source
-from jobs.services.sources import included
 
 
 class Command(base.DashboardCommand):

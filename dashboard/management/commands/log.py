@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from dashboard.management import base
-from dashboard.presenters.retention import removed_words
 from dashboard.server import running
-from jobs.errors import DamagedLog, LogRemoved
+from dashboard.text.retention import removed_words
+from jobs.base.errors import DamagedLog, LogRemoved
 from jobs.logstore import plain_stream, store
 from jobs.models import Job
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from dashboard.management import base
 from dashboard.management.statement_options import add_options, fields_of, refusal
-from dashboard.presenters.parity.asked import stated
-from dashboard.presenters.parity.data import GATE, as_data, as_text, verdict_of
+from dashboard.pages.parity.asked import stated
+from dashboard.pages.parity.data import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
 from jobs.queries.parity.errors import ParityError
 

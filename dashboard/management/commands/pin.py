@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from dashboard.management import base
-from dashboard.presenters.retention import removed_words
 from dashboard.security.audit_log import record
+from dashboard.text.retention import removed_words
 from jobs.models import Job
 from jobs.services import pins
 

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from dashboard.management import base
 from dashboard.management.commands.launch import add_launch_arguments
 from dashboard.text.messages import message
-from jobs import launch, plans
-from jobs.errors import LaunchError
+from jobs import plans
+from jobs.base.errors import LaunchError
+from jobs.base.validation_errors import messages
 from jobs.kinds import KINDS
 from jobs.kinds.lib import guide
 from jobs.kinds.lib.guide import Sample
-from jobs.queries.hosts.targets import target_of
-from jobs.validation_errors import messages
+from jobs.launch import launch
+from jobs.schedule.targets import target_of
 
 DEFAULT_MODEL = "deepseek-r1"
 

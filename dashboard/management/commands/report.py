@@ -21,7 +21,7 @@ from dashboard.management.statement_options import (
 from dashboard.reports.kinds import KINDS
 from dashboard.reports.kinds.base import FORMATS, LANGUAGES, ReportError
 from dashboard.reports.make import make
-from jobs.validation_errors import messages
+from jobs.base.validation_errors import messages
 
 STDOUT = "-"
 

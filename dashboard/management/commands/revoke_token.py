@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard.api import tokens
+from dashboard.actions import tokens
 from dashboard.management import base
 from jobs.models import ApiToken
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from dashboard.management import base
 from dashboard.security import audit_log
-from jobs.services import secrets
+from jobs.access import secrets
 
 
 class Command(base.DashboardCommand):

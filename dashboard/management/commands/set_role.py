@@ -9,8 +9,8 @@ from django.core.management.base import CommandError
 
 from dashboard.actions import people
 from dashboard.management import base
+from jobs.access.accounts import LastAdministrator
 from jobs.models import Account
-from jobs.services.accounts import LastAdministrator
 
 
 class Command(base.DashboardCommand):

@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboard.actions import secrets
 from dashboard.management import base
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import Secret
 
 

@@ -16,12 +16,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.management.own_host import write_own_host
+from jobs.access import secrets
+from jobs.access.secrets import earlier
 from jobs.backup.restore import MARK
 from jobs.models import Host
 from jobs.queries.instance import instance_id
-from jobs.services import secrets
 from jobs.services.outcomes import answer_rows, identity, token_use
-from jobs.services.secrets import earlier
 
 HOST_NAME = "this-computer"
 

@@ -13,11 +13,11 @@ from django.contrib.auth.models import User
 from dashboard.management import base
 from dashboard.security.audit_log import record
 from dashboard.server import running
-from jobs import launch
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import result_number
+from jobs.launch import launch
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
-from jobs.numbers import result_number
 from jobs.queries.jobs.chains import TOUR_KINDS
 
 HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, Field
 
 from dashboard.reports.document import Report
-from jobs.numbers import DIGITS
+from jobs.base.numbers import DIGITS
 
 LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh-hans"}  # of a report -> of Django
 FORMATS = ("html", "md", "csv")

@@ -9,28 +9,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
-from dashboard.presenters.economics.token_card import budget_figure
-from dashboard.presenters.imports import declared_facts, measured_text
-from dashboard.presenters.parity.asked import Stated, of_comparison
-from dashboard.presenters.parity.data import full_headline
-from dashboard.presenters.parity.warnings import warnings
-from dashboard.presenters.result.addresses import ResultId
-from dashboard.presenters.result.compared import (
+from dashboard.pages.compare.more_runs import more_runs
+from dashboard.pages.compare.token_card import budget_figure
+from dashboard.pages.parity.asked import Stated, of_comparison
+from dashboard.pages.parity.data import full_headline
+from dashboard.pages.parity.warnings import warnings
+from dashboard.pages.shared.addresses import ResultId
+from dashboard.pages.shared.compared import (
     charts,
     problem_of,
     read_groups,
     short_name,
     with_repeats,
 )
-from dashboard.presenters.result.comparison import (
+from dashboard.pages.shared.comparison import (
     barred_words,
     barrier_words,
     conclusion,
     conclusions,
     declared_words,
 )
-from dashboard.presenters.result.more_runs import more_runs
-from dashboard.presenters.result.verdict import marks_of
+from dashboard.pages.shared.verdict import marks_of
 from dashboard.reports.document import (
     Block,
     Cell,
@@ -45,10 +44,11 @@ from dashboard.reports.document import (
 )
 from dashboard.reports.kinds.base import Asked, Id, Kind, ReportError, absent
 from dashboard.reports.parts import comparison_tables, method, parity_tables, remarks
+from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name
 from dashboard.text.messages import message
+from jobs.base.numbers import result_number
 from jobs.models import Result
-from jobs.numbers import result_number
 from jobs.queries.comparison.comparison import Column as Side
 from jobs.queries.comparison.comparison import Comparison, compare
 from jobs.queries.parity.errors import ParityError

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.presenters.matrix_conclusion import RowConclusion, row_conclusions
-from dashboard.presenters.result.verdict import marks_of
+from dashboard.pages.jobs.matrix_conclusion import RowConclusion, row_conclusions
+from dashboard.pages.shared.verdict import marks_of
 from dashboard.reports.document import (
     Block,
     Cell,

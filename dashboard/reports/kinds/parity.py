@@ -7,16 +7,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
-from dashboard.presenters.imports import declared_facts, measured_text
-from dashboard.presenters.parity import incomparable, words
-from dashboard.presenters.parity.asked import Stated, stated
-from dashboard.presenters.parity.data import headline_of
-from dashboard.presenters.parity.rows import file_name
-from dashboard.presenters.parity.warnings import warnings
+from dashboard.pages.parity import incomparable, words
+from dashboard.pages.parity.asked import Stated, stated
+from dashboard.pages.parity.data import headline_of
+from dashboard.pages.parity.rows import file_name
+from dashboard.pages.parity.warnings import warnings
 from dashboard.reports.document import Block, Cell, Facts, Listing, Report, Section
 from dashboard.reports.kinds.base import Asked, Kind, ReportError
 from dashboard.reports.parts import method, parity_tables, remarks
 from dashboard.text.formatting import number
+from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import MARGIN

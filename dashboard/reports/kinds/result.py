@@ -11,15 +11,14 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from dashboard.charts import accuracy
-from dashboard.presenters.imports import declared_facts, measured_text
-from dashboard.presenters.result.addresses import ResultId
-from dashboard.presenters.result.conclusion import Card, conclusion_card
-from dashboard.presenters.result.conclusion import Figure as CardFigure
-from dashboard.presenters.result.curve_series import curve_series, marks_of_points
-from dashboard.presenters.result.level_choice import NONE
-from dashboard.presenters.result.page_parts import charts, page_title, peak, point_columns
-from dashboard.presenters.result.verdict import marks_of
-from dashboard.presenters.result.words import failed_text, lengths_texts
+from dashboard.pages.results.conclusion import Card, conclusion_card
+from dashboard.pages.results.conclusion import Figure as CardFigure
+from dashboard.pages.results.curve_series import curve_series, marks_of_points
+from dashboard.pages.results.level_choice import NONE
+from dashboard.pages.results.page_parts import charts, page_title, peak, point_columns
+from dashboard.pages.shared.addresses import ResultId
+from dashboard.pages.shared.verdict import marks_of
+from dashboard.pages.shared.words import failed_text, lengths_texts
 from dashboard.reports.document import (
     Block,
     Cell,
@@ -33,9 +32,10 @@ from dashboard.reports.document import (
 from dashboard.reports.kinds.base import Asked, Kind, absent, unknown_level
 from dashboard.reports.parts import method, numbers, remarks, result_tables
 from dashboard.text.formatting import duration, full_moment
+from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, result_place
+from jobs.base.numbers import result_number
 from jobs.models import Result
-from jobs.numbers import result_number
 from jobs.queries.results.benchmark_curve import curve_of
 from jobs.queries.results.curve import RATE, CurvePoint
 from jobs.queries.results.levels import Level

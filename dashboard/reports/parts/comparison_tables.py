@@ -8,16 +8,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts.budget import is_doubling, points_of
-from dashboard.presenters.economics.token_card import budget_uses
-from dashboard.presenters.imports import measured_text
-from dashboard.presenters.result.compared import short_name
-from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.words import change_texts, interval_text, paired_words
+from dashboard.pages.compare.token_card import budget_uses
+from dashboard.pages.shared.compared import short_name
+from dashboard.pages.shared.flags import flags
+from dashboard.pages.shared.words import change_texts, interval_text, paired_words
 from dashboard.reports.document import Block, Cell, Column, Listing, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.reports.parts.remarks import sources
 from dashboard.templatetags.results import setting_text
 from dashboard.text.formatting import number
+from dashboard.text.import_words import measured_text
 from dashboard.text.labels import phrase, result_name, result_place, setting_title
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Comparison, MetricRow

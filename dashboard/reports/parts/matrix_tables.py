@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from dashboard.charts.matrix_heat import lengths
-from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.words import interval_text
+from dashboard.pages.shared.flags import flags
+from dashboard.pages.shared.words import interval_text
 from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.text.labels import metric_text, state_of

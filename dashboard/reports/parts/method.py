@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
+from dashboard.pages.shared.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.reports.document import Block, Cell, Code, Facts, Listing, Paragraph
 from dashboard.templatetags.results import setting
 from dashboard.text.formatting import size

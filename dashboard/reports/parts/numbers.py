@@ -8,15 +8,15 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.result.export import unit_name
-from dashboard.presenters.result.words import interval_text, runs_text
+from dashboard.pages.shared.export import unit_name
+from dashboard.pages.shared.words import interval_text, runs_text
 from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.text.formatting import percent
 from dashboard.text.labels import metric_label, metric_text
 from jobs.metrics import METRICS
 from jobs.models import ResultPoint
 from jobs.queries.comparison.comparison import Cell as Figure
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 _IN_HEADING = ("ms", "s", "%")  # names of rates and counts include the unit
 

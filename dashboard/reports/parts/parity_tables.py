@@ -6,20 +6,14 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.parity import words
-from dashboard.presenters.parity.asked import Stated
-from dashboard.presenters.parity.data import statement_of
-from dashboard.presenters.parity.rows import (
-    ShownRow,
-    folded_rows,
-    forest_of,
-    shown_rows,
-    whole_row,
-)
+from dashboard.pages.parity import words
+from dashboard.pages.parity.asked import Stated
+from dashboard.pages.parity.data import statement_of
+from dashboard.pages.parity.rows import ShownRow, folded_rows, forest_of, shown_rows, whole_row
 from dashboard.reports.document import Block, Cell, Column, Facts, Figure, Listing, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.text.formatting import points
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 _TONES: dict[str, Tone] = {"good": "good", "bad": "bad"}
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.verdict import Marks
+from dashboard.pages.shared.flags import flags
+from dashboard.pages.shared.verdict import Marks
 from dashboard.reports.document import Block, Listing, Paragraph
 from dashboard.text.formatting import full_moment
 from dashboard.text.known_failures import view_of

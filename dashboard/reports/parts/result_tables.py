@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from dashboard.presenters.result.conclusion import Card, Row
-from dashboard.presenters.result.repeats import repeat_table
-from dashboard.presenters.result.sets_table import mean_label
-from dashboard.presenters.result.two_sides import SidesRow, SidesTable
+from dashboard.pages.results.conclusion import Card, Row
+from dashboard.pages.results.repeats import repeat_table
+from dashboard.pages.results.two_sides import SidesRow, SidesTable
+from dashboard.pages.shared.sets_table import mean_label
 from dashboard.reports.document import Block, Cell, Column, Listing, Table
 from dashboard.reports.parts import numbers
 from dashboard.text.formatting import full_moment, percent
@@ -18,7 +18,7 @@ from dashboard.text.labels import result_name
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.results import ResultPage
 from jobs.queries.results.set_scores import SetGroup, SetRow
-from jobs.queries.statistics import LEAST_RUNS
+from jobs.statistics import LEAST_RUNS
 
 
 def conclusion(card: Card) -> Table:

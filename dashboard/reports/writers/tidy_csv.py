@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from dashboard.presenters.result.export import as_text
+from dashboard.pages.shared.export import as_text
 from dashboard.reports.document import (
     Block,
     Cell,

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
 from jobs.host.base import config as configs
 from jobs.host.base import limits, process, wakeup
 from jobs.host.base import spool as spools

@@ -1,7 +1,7 @@
 """The host's own Celery app: short commands from the dashboard, on the queue ``host.<name>``.
 
 ``celery -A jobs.host.agent.app worker`` runs it; :mod:`jobs.host.agent.worker` does so beside the
-agent. Its Valkey user may read this queue and write nothing (``jobs.services.valkey_users``), so it
+agent. Its Valkey user may read this queue and write nothing (``jobs.access.valkey_users``), so it
 uses neither kombu's other keys nor scripts.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from celery import Celery
 
+from jobs.base.redis_addresses import for_celery
 from jobs.host.base import config as configs
-from jobs.redis_addresses import for_celery
 
 CONFIG = configs.load()
 QUEUE = f"host.{CONFIG.name}"

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import zstandard
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
 from jobs.host.base.config import Config
 from jobs.host.base.http import HostSession, reason
 from jobs.host.base.spool import DEPLOYMENT, Meta, write_atomic

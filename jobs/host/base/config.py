@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
+from jobs.base.redis_addresses import is_address, without_login
 from jobs.host.base import limits
 from jobs.host.base.limits import HostLimits
 from jobs.host.base.renamed import RENAMED, refuse_former_names
-from jobs.redis_addresses import is_address, without_login
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")

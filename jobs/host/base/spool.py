@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jobs.errors import DISK_FULL
+from jobs.base.errors import DISK_FULL
 from jobs.host.base import process
 
 JOB = "job"

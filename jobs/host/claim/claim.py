@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.host.base import limits
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Answer, Client

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.host.base.config import Config
 from jobs.host.checks import CHECKS
 from jobs.host.checks.results import CheckResult

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.base.config import Config

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool

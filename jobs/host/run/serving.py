@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Meta, Spool
 from jobs.host.run import spawn

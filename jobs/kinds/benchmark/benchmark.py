@@ -6,9 +6,9 @@ from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
 from jobs.plans import Plan
-from jobs.toolchains import load
-from jobs.toolchains.environments import EVALSCOPE
-from jobs.toolchains.evalscope import evalscope
+from jobs.tools.evalscope import commands as evalscope
+from jobs.tools.lib import load
+from jobs.tools.lib.environments import EVALSCOPE
 
 
 class Params(over_http.LoadParams):
@@ -20,8 +20,8 @@ class Benchmark(over_http.OverHttp, params=Params):
 
     name = "benchmark"
     title = "Benchmark"
-    reads = "benchmark.by_evalscope"
-    progress = "progress.share_of_runs"
+    reads = "tools.evalscope.perf_reading.outcome"
+    progress = "tools.outputs.progress.share_of_runs"
     environment = EVALSCOPE
     programs = evalscope.PROGRAMS
     clients = evalscope.PERF_CLIENTS

@@ -6,7 +6,8 @@ from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
 from jobs.plans import Plan
-from jobs.toolchains import guidellm, load
+from jobs.tools.guidellm import commands as guidellm
+from jobs.tools.lib import load
 
 
 class Params(over_http.LoadParams):
@@ -18,8 +19,8 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
 
     name = guidellm.KIND
     title = "Benchmark with GuideLLM"
-    reads = "guidellm.outcome"
-    progress = "guidellm.progress"
+    reads = "tools.guidellm.reading.outcome"
+    progress = "tools.guidellm.reading.progress"
     environment = guidellm.NAME
     programs = guidellm.PROGRAMS
     steps = load.STEPS

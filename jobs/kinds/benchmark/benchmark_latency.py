@@ -13,7 +13,7 @@ from jobs.kinds.lib.common import exclusive_field, overlap_field
 from jobs.kinds.lib.offline import EngineParams, Offline, input_field, output_field
 from jobs.kinds.lib.vacc import stack_of
 from jobs.plans import Plan
-from jobs.toolchains.vllm import vllm_bench
+from jobs.tools.vllm import bench as vllm_bench
 
 
 class Params(EngineParams):
@@ -49,8 +49,8 @@ class BenchmarkLatency(Offline, params=Params):
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
-    reads = "benchmark.latency"
-    progress = "progress.iterations"
+    reads = "tools.vllm.reading.latency"
+    progress = "tools.outputs.progress.iterations"
     command = "latency"
 
     def load_of(self, params: Params) -> str:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import Stack
-from jobs.errors import LaunchError
 from jobs.kinds.benchmark.benchmark import Benchmark
 from jobs.kinds.lib import lengths, over_http, vllm_common, work
 from jobs.kinds.lib.base import AssetRef, Choice, Target
@@ -36,13 +37,12 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.messages import Message
 from jobs.plans import Plan, literal
-from jobs.toolchains.site import Site
-from jobs.toolchains.vacc_site import VaccSite
-from jobs.toolchains.vllm import vllm_bench
-from jobs.toolchains.vllm.own_prompts import DATASET, OwnPrompts
-from jobs.toolchains.vllm.vllm_bench import BenchLoad
+from jobs.tools.lib.site import Site
+from jobs.tools.vacc.site import VaccSite
+from jobs.tools.vllm import bench as vllm_bench
+from jobs.tools.vllm.bench import BenchLoad
+from jobs.tools.vllm.own_prompts import DATASET, OwnPrompts
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # Input and output each take at most half of the deployment's context.
@@ -145,8 +145,8 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
 
     name = "benchmark-online"
     title = "Benchmark online"
-    reads = "benchmark.online"
-    progress = "progress.requests"
+    reads = "tools.vllm.reading.online"
+    progress = "tools.outputs.progress.requests"
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
     steps = vllm_bench.STEPS

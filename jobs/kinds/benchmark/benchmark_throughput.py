@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import Field
 
+from jobs.base.messages import Message
 from jobs.kinds.lib import vllm_common, work
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import exclusive_field, overlap_field
 from jobs.kinds.lib.offline import EngineParams, Offline, input_field, output_field
 from jobs.kinds.lib.vacc import is_exact, stack_of
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.vllm import vllm_bench
+from jobs.tools.vllm import bench as vllm_bench
 
 
 class Params(EngineParams):
@@ -38,8 +38,8 @@ class BenchmarkThroughput(Offline, params=Params):
 
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
-    reads = "benchmark.throughput"
-    progress = "progress.prompts"
+    reads = "tools.vllm.reading.throughput"
+    progress = "tools.outputs.progress.prompts"
     command = "throughput"
 
     def load_of(self, params: Params) -> str:

@@ -11,8 +11,8 @@ from jobs.catalog import MODELS
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
 from jobs.kinds.lib.common import gguf_choices, site
 from jobs.plans import Plan
-from jobs.toolchains import llama_cpp
-from jobs.toolchains.environments import LLAMA_CPP
+from jobs.tools.lib.environments import LLAMA_CPP
+from jobs.tools.llama_cpp import commands as llama_cpp
 
 
 class Params(KindParams):
@@ -35,8 +35,8 @@ class Compile(Kind, params=Params):
 
     name = "compile"
     title = "Compile"
-    reads = "made.compiled"
-    progress = "progress.tensors"
+    reads = "readings.made.compiled"
+    progress = "tools.outputs.progress.tensors"
     family = "compile"
     has_dies = False
     environment = LLAMA_CPP

@@ -9,19 +9,19 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import MODELS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
-from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
 from jobs.kinds.lib.base import AssetRef, Choice, Target
 from jobs.kinds.lib.common import asset_choices, name_field
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, model_of_asset, stack_of, vacc_site
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.vacc import vamc
-from jobs.toolchains.vacc.vacc_datasets import DATASETS
-from jobs.toolchains.vacc.vamc import Calibration, Compiling
+from jobs.tools.vacc import vamc
+from jobs.tools.vacc.datasets import DATASETS
+from jobs.tools.vacc.vamc import Calibration, Compiling
 
 # vamc's samples, by calibration data.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
@@ -203,8 +203,8 @@ class CompileVacc(OnVacc, params=Params):
 
     name = "compile-vacc"
     title = "Compile for VACC"
-    reads = "made.compiled_for_vacc"
-    progress = "progress.compiled"
+    reads = "readings.made.compiled_for_vacc"
+    progress = "tools.outputs.progress.compiled"
     family = "compile"
     programs = vamc.PROGRAMS
     steps = vamc.STEPS

@@ -8,13 +8,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Kind, KindParams, Target
 from jobs.kinds.lib.common import name_field, site
 from jobs.plans import Plan
-from jobs.toolchains import llama_cpp
-from jobs.toolchains.environments import LLAMA_CPP
+from jobs.tools.lib.environments import LLAMA_CPP
+from jobs.tools.llama_cpp import commands as llama_cpp
 
 
 class Params(KindParams):
@@ -61,7 +61,7 @@ class Deploy(Kind, params=Params):
 
     name = "deploy"
     title = "Deploy"
-    reads = "made.ready"
+    reads = "readings.made.ready"
     family = "deploy"
     has_dies = False
     environment = LLAMA_CPP

@@ -9,18 +9,18 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
-from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, listen, ports
 from jobs.kinds.lib.base import AssetRef, Choice, Target
 from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, stack_of, vacc_site
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.vacc import build_in, vamc
-from jobs.toolchains.vacc.build_in import BuildInServer
+from jobs.tools.vacc import build_in, vamc
+from jobs.tools.vacc.build_in import BuildInServer
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
 # llmdeploy's sample has ports above 65535.
@@ -106,7 +106,7 @@ class DeployBuildIn(OnVacc, params=Params):
 
     name = "deploy-build-in"
     title = "Deploy Build_In"
-    reads = "made.ready"
+    reads = "readings.made.ready"
     family = "deploy"
     programs = build_in.PROGRAMS
     clients = build_in.CLIENTS

@@ -8,17 +8,17 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
-from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, listen, ports, vllm_common
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import name_field, secret_field
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import container_notes, image_name, model_of_asset, stack_of, vacc_site
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.vllm import vllm
+from jobs.tools.vllm import serve as vllm
 
 GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
 PRINTED_PORT = 8000
@@ -112,8 +112,8 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
 
     name = "deploy-vllm"
     title = "Deploy with vLLM"
-    reads = "made.ready"
-    progress = "progress.shards"
+    reads = "readings.made.ready"
+    progress = "tools.outputs.progress.shards"
     family = "deploy"
     programs = vllm.PROGRAMS
     clients = vllm.CLIENTS

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field, field_validator
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
-from jobs.errors import LaunchError
 from jobs.kinds.lib import early_stops, evaluations, work
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
 from jobs.kinds.lib.common import against, deployment_field, site
@@ -22,11 +22,12 @@ from jobs.kinds.lib.thinking import (
     thinking_field,
     workload_part,
 )
-from jobs.paired import Goal
 from jobs.plans import Plan
-from jobs.toolchains import resuming
-from jobs.toolchains.environments import EVALSCOPE
-from jobs.toolchains.evalscope import early_stop, evalscope
+from jobs.statistics.paired import Goal
+from jobs.tools.evalscope import commands as evalscope
+from jobs.tools.evalscope import early_stop
+from jobs.tools.lib import resuming
+from jobs.tools.lib.environments import EVALSCOPE
 
 
 def question_tokens(questions: Iterable[Question]) -> int:
@@ -99,8 +100,8 @@ class Evaluate(Kind, params=EvalScopeParams):
 
     name = "evaluate"
     title = "Evaluate"
-    reads = "questions.by_evalscope"
-    progress = "progress.share_of_looks_or_runs"
+    reads = "tools.outputs.questions_reading.by_evalscope"
+    progress = "tools.outputs.progress.share_of_looks_or_runs"
     family = "evaluate"
     environment = EVALSCOPE
     tool: ClassVar[str] = "evalscope"  # in results

@@ -9,8 +9,9 @@ from typing import Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import Stack
-from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.common import against, is_inside, site
@@ -29,16 +30,16 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains import resuming
-from jobs.toolchains.data_files import DATA_FOLDER
-from jobs.toolchains.environments import EVALSCOPE
-from jobs.toolchains.evalscope import evalscope, evalscope_hub
-from jobs.toolchains.evalscope.evalscope_hub import HubRun
-from jobs.toolchains.hub import HF_MIRROR
-from jobs.toolchains.site import Site
-from jobs.toolchains.vllm import vllm
+from jobs.tools.evalscope import commands as evalscope
+from jobs.tools.evalscope import public_sets
+from jobs.tools.evalscope.public_sets import HubRun
+from jobs.tools.lib import resuming
+from jobs.tools.lib.data_files import DATA_FOLDER
+from jobs.tools.lib.environments import EVALSCOPE
+from jobs.tools.lib.hub import HF_MIRROR
+from jobs.tools.lib.site import Site
+from jobs.tools.vllm import serve as vllm
 
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
 
@@ -114,14 +115,14 @@ class EvaluateEvalscope(PublicSets, params=Params):
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
-    reads = "evalscope_sets.outcome"
-    progress = "progress.share_of_runs"
+    reads = "tools.evalscope.sets_reading.outcome"
+    progress = "tools.outputs.progress.share_of_runs"
     has_dies = None
     environment = EVALSCOPE
     answer_limit = "max_tokens"
-    programs = evalscope_hub.PROGRAMS
+    programs = public_sets.PROGRAMS
     steps = resuming.STEPS
-    clients = evalscope_hub.CLIENTS
+    clients = public_sets.CLIENTS
 
     def runs_on(self, stack: Stack) -> bool:
         """True if the stack scores with EvalScope."""
@@ -174,7 +175,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
             key=str(served.get("api_key") or ""),
             extra_body=extra_body(under_test, params.thinking),
         )
-        return against(evalscope_hub.evaluate_plan(asking, here), under_test, here.python)
+        return against(public_sets.evaluate_plan(asking, here), under_test, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """EvalScope asks only what is not answered yet, and scores all."""

@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, tokenizer_of
@@ -22,11 +23,11 @@ from jobs.kinds.lib.evaluations import (
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
 from jobs.kinds.lib.thinking import Thinking, extra_body, thinking_field
 from jobs.kinds.lib.vacc import is_exact, vacc_site
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains import resuming
-from jobs.toolchains.opencompass import opencompass, opencompass_env
-from jobs.toolchains.opencompass.opencompass import CEVAL, FOLLOW, OpenCompassRun
+from jobs.tools.lib import resuming
+from jobs.tools.opencompass import commands as opencompass
+from jobs.tools.opencompass import environment
+from jobs.tools.opencompass.commands import CEVAL, FOLLOW, OpenCompassRun
 
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
 GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
@@ -93,8 +94,8 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
-    reads = "opencompass_sets.outcome"
-    progress = "progress.sets"
+    reads = "tools.opencompass.sets_reading.outcome"
+    progress = "tools.outputs.progress.sets"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS
     steps: ClassVar = {**opencompass.STEPS, **resuming.STEPS}
@@ -104,9 +105,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         asking, exact = _asking(params, target), is_exact(params)
         notes = [
             Message("guide:config_made", {"model": asking.model}),
-            Message(
-                "guide:conda_path", {"folder": f"{opencompass_env.folder(vacc_site(target))}/bin"}
-            ),
+            Message("guide:conda_path", {"folder": f"{environment.folder(vacc_site(target))}/bin"}),
         ]
         if exact:
             notes += [Message("guide:run_collected"), Message("guide:one_by_one")]

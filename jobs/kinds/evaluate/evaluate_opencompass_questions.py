@@ -7,9 +7,9 @@ from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
 from jobs.kinds.lib.thinking import extra_body
 from jobs.plans import Plan
-from jobs.toolchains import resuming
-from jobs.toolchains.opencompass import opencompass_questions as toolchain
-from jobs.toolchains.opencompass.opencompass import OUTPUTS
+from jobs.tools.lib import resuming
+from jobs.tools.opencompass import questions as toolchain
+from jobs.tools.opencompass.commands import OUTPUTS
 
 # Where a deployment states none: prompts are short.
 _MAX_TOTAL = 131072
@@ -20,8 +20,8 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
 
     name = toolchain.KIND
     title = "Evaluate with OpenCompass, own questions"
-    reads = "questions.by_opencompass"
-    progress = "progress.sets"
+    reads = "tools.outputs.questions_reading.by_opencompass"
+    progress = "tools.outputs.progress.sets"
     environment = toolchain.NAME
     tool = "OpenCompass"
     programs = toolchain.PROGRAMS

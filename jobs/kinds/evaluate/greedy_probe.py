@@ -8,9 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.catalog.questions_schema import LETTERS
-from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
 from jobs.kinds.lib.common import against, asset_choices, deployment_field, site
@@ -25,7 +25,8 @@ from jobs.kinds.lib.thinking import (
     workload_part,
 )
 from jobs.plans import Plan, literal
-from jobs.toolchains import external, greedy_probe
+from jobs.tools.greedy_probe import commands as greedy_probe
+from jobs.tools.lib import external
 
 _QUESTIONS = "questions:"  # begin of a choice that is a question set
 
@@ -74,8 +75,8 @@ class GreedyProbe(Kind, params=Params):
 
     name = greedy_probe.KIND
     title = "Greedy probe"
-    reads = "made.probed"
-    progress = "progress.probed"
+    reads = "readings.made.probed"
+    progress = "tools.outputs.progress.probed"
     family = "evaluate"
     programs = greedy_probe.PROGRAMS
     clients = greedy_probe.CLIENTS

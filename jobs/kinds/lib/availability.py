@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.kinds.lib.vacc import stack_choices
 

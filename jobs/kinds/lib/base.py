@@ -14,10 +14,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.base.numbers import number_from
 from jobs.catalog import Question
-from jobs.errors import LaunchError
-from jobs.messages import Message
-from jobs.numbers import number_from
 from jobs.plans import ASSET_SLOTS, Plan
 
 # Families of kinds in pipeline order, with titles.
@@ -132,7 +132,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Snapshot of a host for kinds: facts and assets, from ``jobs.queries.hosts.targets``.
+    """Snapshot of a host for kinds: facts and assets, from ``jobs.schedule.targets``.
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
     ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
@@ -253,7 +253,7 @@ class Kind(ABC):
       deployment has a switch (``jobs.kinds.lib.thinking``)
     - ``needs_dies``: True; for hosts with cards, on others the default stays
     - ``source``: "git", "index", "hub", "revision", "image" or "data"; the value is a place that
-      code or data comes from, and must be permitted (``jobs.services.sources``)
+      code or data comes from, and must be permitted (``jobs.access.sources``)
 
     Defaults in place of the field's own (``jobs.kinds.lib.defaults``):
 
@@ -279,8 +279,8 @@ class Kind(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     family: ClassVar[str]  # a key of FAMILIES
-    # Functions of jobs.readings that read its outputs and the end of its log; a worker imports
-    # them. "": the log has no progress.
+    # Functions that read its outputs and the end of its log, named from ``jobs.`` on; a worker
+    # imports them. "": the log has no progress.
     reads: ClassVar[str]
     progress: ClassVar[str] = ""
     has_dies: ClassVar[bool | None] = None  # only hosts with, or without, accelerator cards
@@ -370,8 +370,8 @@ class Kind(ABC):
     def successors(self, params: Any) -> Sequence[str]:
         """Return names of kinds that continue from this job's output, the usual one first.
 
-        The list includes kinds that the host or the output does not support: ``jobs.successors``
-        filters them.
+        The list includes kinds that the host or the output does not support:
+        ``jobs.launch.successors`` filters them.
         """
         return ()
 

@@ -10,11 +10,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Target
 from jobs.plans import Check, Plan, literal
-from jobs.toolchains import external
-from jobs.toolchains.site import Site, site_of
+from jobs.tools.lib import external
+from jobs.tools.lib.site import Site, site_of
 
 
 def site(target: Target) -> Site:
@@ -177,7 +177,7 @@ def overlap_field() -> Any:
 
 def seed_field() -> Any:
     """Return the field ``seed`` of a benchmark over HTTP: None draws one per concurrency and job
-    (``jobs.toolchains.seeds``); a number is used as typed.
+    (``jobs.tools.lib.seeds``); a number is used as typed.
     """
     return Field(
         None,

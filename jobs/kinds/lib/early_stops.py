@@ -10,14 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import result_number, result_pk
 from jobs.catalog import Question
-from jobs.errors import LaunchError
 from jobs.kinds.lib import thinking
 from jobs.kinds.lib.base import Baseline, Choice, Target
-from jobs.numbers import result_number, result_pk
-from jobs.paired import Goal, least_margin
-from jobs.toolchains.evalscope.early_stop import Rule
-from jobs.toolchains.evalscope.evalscope import rules_version
+from jobs.statistics.paired import Goal, least_margin
+from jobs.tools.evalscope.commands import rules_version
+from jobs.tools.evalscope.early_stop import Rule
 
 # With fewer, the first looks have a question of each subset only.
 LEAST_QUESTIONS = 40

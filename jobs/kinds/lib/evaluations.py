@@ -8,14 +8,14 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds.lib import work
 from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.common import deployment_field
 from jobs.kinds.lib.lengths import check_limit
 from jobs.kinds.lib.thinking import NAME, Thinking, thinking_choices, workload_part
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact
-from jobs.messages import Message
 
 _UNDRAWN = "ceval"  # the sizes of its subsets are unknown before the run
 RECOMMENDED = "DeepSeek recommends 0.5 to 0.7 and several runs for R1."

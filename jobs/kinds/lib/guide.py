@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_values
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.messages import Message
 from jobs.plans import Plan, Step, fill, slots
-from jobs.toolchains.vacc_site import GUIDE_FACTS, inside_of
+from jobs.tools.vacc.site import GUIDE_FACTS, inside_of
 
 PORT = "8000"
 _PROPOSED = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import Kind, Target
 from jobs.kinds.lib.defaults import EXACT
 from jobs.plans import Plan

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jobs.base.messages import Message
 from jobs.kinds.lib.defaults import EXACT
-from jobs.messages import Message
 
 MOST = 0.01  # share of prompt tokens; a cold benchmark has less
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from jobs.errors import LaunchError
-from jobs.messages import Message
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 
 APART = 0.1  # relative difference of lengths: more is reported, and is another workload
 INPUT, OUTPUT = "input_tokens", "output_tokens"

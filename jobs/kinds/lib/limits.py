@@ -11,10 +11,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Finding, Wish, limits
-from jobs.errors import LaunchError
-from jobs.messages import Message
 
 WORDS: dict[str, Promise] = {
     "limit:path": _("The catalogue has no deployment of %(model)s with %(path)s."),

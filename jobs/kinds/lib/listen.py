@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from jobs import endpoints
-from jobs.errors import LaunchError
+from jobs.base import engine_addresses
+from jobs.base.errors import LaunchError
 
 
 def refuse(address: str, field: str = "bind") -> None:
@@ -16,14 +16,14 @@ def refuse(address: str, field: str = "bind") -> None:
     Raises:
         LaunchError: at ``field``.
     """
-    if not address or address == endpoints.LOOPBACK:
+    if not address or address == engine_addresses.LOOPBACK:
         return
     try:
-        ip = endpoints.ip_from(address)
+        ip = engine_addresses.ip_from(address)
     except ValueError:
         message = _("Enter an IP address of the host, such as 192.0.2.10.")
         raise LaunchError(message, field) from None
-    is_reachable = endpoints.special(ip) in ("", endpoints.OWN)
+    is_reachable = engine_addresses.special(ip) in ("", engine_addresses.OWN)
     if not (is_reachable or ip.is_unspecified):
         message = _(
             "Enter an address of the host in its network. Loopback addresses other than 127.0.0.1, "

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from django.utils.translation import gettext as _
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
-from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, limits, vllm_common
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.vacc import (
@@ -22,8 +23,7 @@ from jobs.kinds.lib.vacc import (
     model_of_asset,
     stack_of,
 )
-from jobs.messages import Message
-from jobs.toolchains.vllm import vllm_bench
+from jobs.tools.vllm import bench as vllm_bench
 
 
 def input_field(default: int) -> Any:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import Stack
 from jobs.catalog.stacks_schema import Evaluation
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.vacc import OfStack, OnVacc, VaccParams, stack_of, vacc_site
-from jobs.toolchains.vacc_site import VaccSite
+from jobs.tools.vacc.site import VaccSite
 
 
 class OnOpencompass(OnVacc, params=VaccParams):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds.lib import lengths, work
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Need, Target
 from jobs.kinds.lib.common import (
@@ -26,10 +26,10 @@ from jobs.kinds.lib.prompts import (
     random_of,
     team_choices,
 )
-from jobs.toolchains import llama_cpp
-from jobs.toolchains.environments import ENVIRONMENTS, TOKENIZERS
-from jobs.toolchains.load import HttpLoad
-from jobs.toolchains.vllm import vllm
+from jobs.tools.lib.environments import ENVIRONMENTS, TOKENIZERS
+from jobs.tools.lib.load import HttpLoad
+from jobs.tools.llama_cpp import commands as llama_cpp
+from jobs.tools.vllm import serve as vllm
 
 # Counters of each engine under /metrics.
 COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef
 
 FIRST, LAST = 1024, 65535  # lower ports belong to the system

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import PROMPT_SETS
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Target, TeamPrompts
 from jobs.kinds.lib.common import folder_step, tokenizer_folder
 from jobs.kinds.lib.lengths import about_tokens
-from jobs.toolchains.load import Sized
+from jobs.tools.lib.load import Sized
 
 # The word that makes each prompt unique (cold.py), in tokens.
 MARK_TOKENS = 8

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice
-from jobs.toolchains import thinking
-from jobs.toolchains.thinking import Body
+from jobs.tools.lib import thinking
+from jobs.tools.lib.thinking import Body
 
 NAME = "thinking"  # field of Params
 Thinking: TypeAlias = Literal["", "on", "off"]

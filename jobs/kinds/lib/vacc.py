@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Literal, Protocol
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
 from jobs.kinds.lib.common import is_inside
-from jobs.messages import Message
-from jobs.toolchains.hub import HF_MIRROR
-from jobs.toolchains.vacc import vacc_images
-from jobs.toolchains.vacc_site import GUIDE_FACTS, VaccSite, vacc_site_of
+from jobs.tools.lib.hub import HF_MIRROR
+from jobs.tools.vacc import images
+from jobs.tools.vacc.site import GUIDE_FACTS, VaccSite, vacc_site_of
 
 STACK_GROUP = "Stack"
 CPU_STACK = "vllm-cpu"
@@ -195,7 +195,7 @@ def image_name(stack: Stack, target: Target, tag: str = "") -> str:
         LaunchError: the image is in a registry, and the host has no registry address.
     """
     try:
-        return vacc_images.reference(stack, vacc_site(target), tag)
+        return images.reference(stack, vacc_site(target), tag)
     except ValueError:
         raise LaunchError(
             _("%(host)s has no image registry. Set HOST_REGISTRY in host.env.")

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Need, Target
 from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.common import site as site_without_dies
@@ -23,9 +23,9 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.toolchains.site import Site
-from jobs.toolchains.vacc_site import VaccSite, inside_of
-from jobs.toolchains.vllm import vllm_cpu
+from jobs.tools.lib.site import Site
+from jobs.tools.vacc.site import VaccSite, inside_of
+from jobs.tools.vllm import cpu as vllm_cpu
 
 ENGINE_GROUP = "Engine"
 # Field of a wish -> field of these forms, if named differently.

@@ -8,14 +8,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import MODELS, ZooModel
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, vacc_site
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.vacc import vacc_modification
+from jobs.tools.vacc import modification as vacc_modification
 
 
 class Params(VaccParams):
@@ -42,7 +42,7 @@ class ApplyModification(OnVacc, params=Params):
 
     name = "apply-modification"
     title = "Apply VACC patch"
-    reads = "made.modification"
+    reads = "readings.made.modification"
     family = "prepare"
     programs = vacc_modification.PROGRAMS
     steps = vacc_modification.STEPS

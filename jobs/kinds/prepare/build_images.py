@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.vacc import (
     OnVacc,
@@ -21,10 +22,9 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.vacc import vacc_images
-from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
+from jobs.tools.vacc import images as vacc_images
+from jobs.tools.vacc.images import Building, image_of, variant
 
 
 class Params(VaccParams):
@@ -92,8 +92,8 @@ class BuildImages(OnVacc, params=Params):
 
     name = "build-images"
     title = "Build images"
-    reads = "made.image"
-    progress = "progress.image"
+    reads = "readings.made.image"
+    progress = "tools.outputs.progress.image"
     family = "prepare"
     programs = vacc_images.PROGRAMS
     steps = vacc_images.STEPS

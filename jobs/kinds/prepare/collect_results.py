@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import Kind, KindParams, Target
 from jobs.kinds.lib.common import is_inside, site
 from jobs.plans import Plan
-from jobs.toolchains import collect
-from jobs.toolchains.site import Site
+from jobs.tools.lib import collect
+from jobs.tools.lib.site import Site
 
 
 class Params(KindParams):
@@ -33,7 +33,7 @@ class CollectResults(Kind, params=Params):
 
     name = collect.KIND
     title = "Collect result files"
-    reads = "made.collected"
+    reads = "readings.made.collected"
     family = "prepare"
     programs = collect.PROGRAMS
     steps = collect.STEPS

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import Field
 
+from jobs.base.messages import Message
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
 from jobs.kinds.lib.common import gguf_choices, site
 from jobs.kinds.lib.vacc import model_of_asset
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.environments import VLLM_CPU
-from jobs.toolchains.vllm import vllm_cpu
+from jobs.tools.lib.environments import VLLM_CPU
+from jobs.tools.vllm import cpu as vllm_cpu
 
 
 class Params(KindParams):
@@ -31,8 +31,8 @@ class ConvertWeights(Kind, params=Params):
 
     name = "convert-weights"
     title = "Convert weights for vLLM"
-    reads = "made.converted"
-    progress = "progress.tensors"
+    reads = "readings.made.converted"
+    progress = "tools.outputs.progress.tensors"
     family = "prepare"
     has_dies = False
     environment = VLLM_CPU

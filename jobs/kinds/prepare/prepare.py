@@ -9,13 +9,13 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, PackageSource, ZooModel
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
 from jobs.kinds.lib.common import site
 from jobs.plans import Plan
-from jobs.toolchains import environments, weights
-from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
+from jobs.tools.lib import environments, weights
+from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU, Environment
 
 
 class Params(KindParams):
@@ -51,8 +51,8 @@ class Prepare(Kind, params=Params):
 
     name = "prepare"
     title = "Prepare"
-    reads = "made.installed"
-    progress = "progress.packages_or_size"
+    reads = "readings.made.installed"
+    progress = "tools.outputs.progress.packages_or_size"
     family = "prepare"
     programs = environments.PROGRAMS
     steps = environments.STEPS

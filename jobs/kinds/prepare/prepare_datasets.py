@@ -8,7 +8,8 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.vacc import (
     OnVacc,
@@ -20,12 +21,11 @@ from jobs.kinds.lib.vacc import (
     source_choices,
     vacc_site,
 )
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains import hub
-from jobs.toolchains.hub import Download
-from jobs.toolchains.vacc import vacc_datasets
-from jobs.toolchains.vacc.vacc_datasets import DATASETS, OPENCOMPASS, Dataset
+from jobs.tools.lib import hub
+from jobs.tools.lib.hub import Download
+from jobs.tools.vacc import datasets as vacc_datasets
+from jobs.tools.vacc.datasets import DATASETS, OPENCOMPASS, Dataset
 
 
 class Params(VaccParams):
@@ -53,8 +53,8 @@ class PrepareDatasets(OnVacc, params=Params):
 
     name = "prepare-datasets"
     title = "Prepare datasets"
-    reads = "made.data_set"
-    progress = "progress.brought"
+    reads = "readings.made.data_set"
+    progress = "tools.outputs.progress.brought"
     family = "prepare"
     programs = vacc_datasets.PROGRAMS
     steps = vacc_datasets.STEPS

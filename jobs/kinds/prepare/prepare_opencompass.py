@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from jobs.base.messages import Message
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
 from jobs.kinds.lib.vacc import VaccParams, is_exact, repository_field, vacc_site
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains.opencompass import opencompass_env
-from jobs.toolchains.opencompass.opencompass_env import INDEX, NAME, Installing
+from jobs.tools.opencompass import environment as opencompass_env
+from jobs.tools.opencompass.environment import INDEX, NAME, Installing
 
 
 class Params(VaccParams):
@@ -41,7 +41,7 @@ class PrepareOpencompass(OnOpencompass, params=Params):
 
     name = "prepare-opencompass"
     title = "Prepare OpenCompass"
-    reads = "made.opencompass"
+    reads = "readings.made.opencompass"
     family = "prepare"
     programs = opencompass_env.PROGRAMS
     steps = opencompass_env.STEPS

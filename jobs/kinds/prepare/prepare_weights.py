@@ -8,8 +8,9 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import MODELS, HubSource, ZooModel
-from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.common import secret_field
 from jobs.kinds.lib.vacc import (
@@ -22,11 +23,10 @@ from jobs.kinds.lib.vacc import (
     source_choices,
     vacc_site,
 )
-from jobs.messages import Message
 from jobs.plans import Plan
-from jobs.toolchains import hub
-from jobs.toolchains.hub import Download
-from jobs.toolchains.vacc import vacc_weights
+from jobs.tools.lib import hub
+from jobs.tools.lib.hub import Download
+from jobs.tools.vacc import weights as vacc_weights
 
 # Of Hugging Face and of ModelScope: only a repository's owners write there.
 _MAIN_BRANCHES = ("main", "master")
@@ -84,8 +84,8 @@ class PrepareWeights(OnVacc, params=Params):
 
     name = "prepare-weights"
     title = "Prepare weights"
-    reads = "made.weights"
-    progress = "progress.brought"
+    reads = "readings.made.weights"
+    progress = "tools.outputs.progress.brought"
     family = "prepare"
     programs = vacc_weights.PROGRAMS
     mends = (

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 
-from jobs.answer_flags import FLAGS, MARKS, bits
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Answer, AnswerRow, Result
+from jobs.queries.answers.answer_flags import FLAGS, MARKS, bits
 from jobs.queries.sorting import Order
 
 Verdict = AnswerRow.Verdict

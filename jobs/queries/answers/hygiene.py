@@ -13,9 +13,9 @@ from typing import Literal
 
 from django.db.models import Count
 
-from jobs.answer_flags import FAULTS, FLAGS, bits
 from jobs.models import AnswerRow, Result
-from jobs.queries.statistics import wilson
+from jobs.queries.answers.answer_flags import FAULTS, FLAGS, bits
+from jobs.statistics import wilson
 
 # A share of faulty answers from which a score does not look clean, even of a small sample.
 MOST = 0.05

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
-from jobs.errors import JobsError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
-from jobs.messages import Message
 from jobs.models import Answer, Result
 
 

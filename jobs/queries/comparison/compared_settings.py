@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.kinds import KINDS
 from jobs.models import Result
 from jobs.plans import from_json

@@ -20,7 +20,7 @@ from jobs.queries.comparison.pairing import PARTS, Paired, asked_of, pair
 from jobs.queries.comparison.work_differs import Difference, differences
 from jobs.queries.results.repeats import Point, read_points
 from jobs.queries.results.results import accuracy
-from jobs.queries.statistics import (
+from jobs.statistics import (
     LEAST_RUNS,
     Interval,
     difference,

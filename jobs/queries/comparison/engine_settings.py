@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.plans import Plan, fill_text
 
 YES, NO = "yes", "no"

@@ -15,13 +15,7 @@ from jobs.models import Result
 from jobs.queries.answers.question_scores import Scores, scores_by_question
 from jobs.queries.comparison.pairing import PARTS
 from jobs.queries.results.results import accuracy
-from jobs.queries.statistics import (
-    Interval,
-    Share,
-    design_effect,
-    difference,
-    gap_of_same,
-)
+from jobs.statistics import Interval, Share, design_effect, difference, gap_of_same
 
 _PART_OF = {"accuracy": "", **{f"accuracy_{part}": part for part in PARTS}}
 

@@ -22,7 +22,7 @@ from jobs.queries.comparison.work_differs import differences, hardware, work
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
 from jobs.queries.results.results import accuracy, points_of
-from jobs.queries.statistics import Interval, mean, mean_interval
+from jobs.statistics import Interval, mean, mean_interval
 
 MOST_RUNS = 200  # the latest
 MOST_SUBJECTS = 40  # of the model, searched for other versions of the tool

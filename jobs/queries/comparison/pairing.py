@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.answers.question_scores import scores_by_question
-from jobs.queries.statistics import (
+from jobs.statistics import (
     Interval,
     difference_of,
     from_scores,

@@ -21,7 +21,7 @@ from jobs.queries.comparison.work_differs import differences
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrencies
 from jobs.queries.results.repeats import MOST, Point, first_of_each, read_points, values_at
-from jobs.queries.statistics import LEAST_RUNS
+from jobs.statistics import LEAST_RUNS
 
 # "own": a run of the baseline itself. "uncounted": disturbed, incomplete or loaded. "barred": the
 # measured lengths differ. "unknown": no interval yet.

@@ -1,4 +1,4 @@
 """Reads about hosts: dies, assets, capacity, when a job starts.
-Here: a host as pages and kinds see it, and its queue walked forward.
-Not here: starting a job (`jobs.dispatch`).
+Here: a host as pages and kinds see it.
+Not here: starting a job (`jobs.schedule.dispatch`).
 """

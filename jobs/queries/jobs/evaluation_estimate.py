@@ -9,11 +9,11 @@ from typing import Any
 
 from django.db.models import Q
 
+from jobs.base.numbers import number_from
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.thinking import NAME
 from jobs.models import Deployment, Result, ResultPoint
-from jobs.numbers import number_from
 
 _RATE, _TOKENS = "output_tokens_per_s", "output_tokens_mean"
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import linear_regression, median
 from typing import Any
 
 from django.db.models import Q
-from django.db.models.fields.json import KeyTransform
 from django.utils.timezone import now
 
-from jobs.kinds import KINDS, work_done, work_of
-from jobs.kinds.lib.defaults import EXACT
-from jobs.kinds.lib.work import did_all
-from jobs.models import Deployment, Endpoint, Host, Job, JobStep, OutputFile, Result
+from jobs.kinds import KINDS
+from jobs.models import Deployment, Endpoint, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.jobs.chains import dependents
+from jobs.queries.jobs.durations import Durations, durations
 from jobs.queries.jobs.running_accuracy import whole_standing
 
 _CHAIN_LIMIT = 60
 _BY_SERVER = ("work:server_ended", "work:server_killed")
 _FEW_FILES = 6  # max outputs listed unfolded
-_DURATIONS = 12  # earlier runs used for an estimate
-_ALIKE = 0.02  # relative difference below which amounts of work are equal
 PACE_TELLS = 0.1  # progress share above which the job's own pace is the better estimate
 
 
@@ -38,37 +33,6 @@ class StepState:
     step: JobStep
     state: str
     exit_code: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """An earlier job for estimates. ``work``: amount done, see ``Kind.work``; ``asked``: requested
-    amount, if different; ``exact``: guide verbatim; ``paced_s``: the part of ``seconds`` that grows
-    with the work, None if unknown.
-    """
-
-    title: str
-    model: str
-    seconds: float
-    work: float | None = None
-    asked: float | None = None
-    exact: bool = False
-    paced_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Durations:
-    """Durations of earlier runs, seconds. ``same``: identical work.
-
-    ``scaled``: durations are scaled to this amount of work.
-    """
-
-    count: int
-    typical_s: float
-    shortest_s: float
-    longest_s: float
-    same: bool
-    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,134 +188,6 @@ def job_page(job_id: int) -> JobPage:
 
 def _earlier(job: Job) -> Durations | None:
     return durations(job, job.host)
-
-
-def durations(job: Job, host: Host) -> Durations | None:
-    """Return durations of jobs like ``job`` (or a draft) on ``host``: see :func:`typical`."""
-    done = Job.objects.filter(
-        kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(Q(pk=job.pk or 0) | Q(resumed=True) | Q(result__incomplete=True))
-    rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
-    amount = work_of(job.kind, job.params)
-    exact = _is_exact(job.params)
-    own = only_same(job.kind)
-    return typical(pasts(rows), job.title, job.model_id, amount, exact=exact, only_same=own)
-
-
-def only_same(kind: str) -> bool:
-    """Return True for installations: those of other things do not tell their durations."""
-    return kind in KINDS and KINDS[kind].brings
-
-
-# Columns of a job for :func:`pasts`; the last one has the counts of all data sets together.
-PAST_COLUMNS = (
-    *("kind", "title", "model_id", "duration_s", "params", "result__metrics"),
-    KeyTransform("", "scores"),
-)
-
-
-def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
-    """Return earlier jobs from columns, without those that did not complete their work."""
-    past_jobs = []
-    for kind, title, model, seconds, params, metrics, counts in rows:
-        measured = metrics or {}
-        if did_all(params, measured):
-            amounts = work_done(kind, params, measured), work_of(kind, params)
-            exact = _is_exact(params)
-            paced_s = _paced_s(seconds or 0.0, measured, params, counts or {})
-            past = Past(title, model, seconds or 0.0, *amounts, exact=exact, paced_s=paced_s)
-            past_jobs.append(past)
-    return past_jobs
-
-
-def _paced_s(
-    seconds: float,
-    metrics: Mapping[str, Any],
-    params: Mapping[str, Any],
-    counts: Mapping[str, Any],
-) -> float | None:
-    """Return how long requests took: of an evaluation by its counts, of a benchmark by its tool."""
-    asked = counts.get("answered", 0) + counts.get("errors", 0)
-    grown = asked - counts.get("base", 0)
-    span = counts.get("at", 0.0) - counts.get("since", 0.0)
-    if grown > 0 and span > 0:
-        return float(min(seconds, span * asked / grown))
-    duration = metrics.get("duration_s")
-    if duration and len(params.get("concurrency") or ()) == 1:
-        return float(min(seconds, duration))
-    return None
-
-
-def _is_exact(params: Mapping[str, Any]) -> bool:
-    return params.get(EXACT) is True
-
-
-def typical(
-    rows: Sequence[Past],
-    title: str,
-    model: str,
-    amount: float | None = None,
-    *,
-    exact: bool = False,
-    only_same: bool = False,
-) -> Durations | None:
-    """Return durations of jobs of one kind, latest first: same title, else same model, else all.
-    Verbatim and corrected runs (``exact``) differ. Jobs with the same ``amount`` take precedence;
-    other durations are scaled. ``only_same``: the title alone tells, and runs that found their
-    content there are left out: they took less than half of the longest.
-    """
-    same = [row for row in rows if row.title == title and row.exact == exact]
-    if only_same:
-        alike, rest = [], []
-        longest = max((row.seconds for row in same), default=0.0)
-        same = [row for row in same if row.seconds >= longest / 2]
-    else:
-        alike, rest = [row for row in rows if model and row.model == model], list(rows)
-    chosen = same or alike or rest
-    equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
-    # Rows of an older version lack amounts: their durations are used as they are.
-    scaled = _scaled(chosen, amount) if amount is not None and not equal else []
-    seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
-    if not seconds:
-        return None
-    return Durations(
-        *(len(seconds), median(seconds), min(seconds), max(seconds)),
-        same=bool(same) and bool(equal),
-        scaled=bool(scaled),
-    )
-
-
-def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
-    """Scale the durations of ``rows`` to another amount of work.
-
-    Fixed time (start, warm-up) is what the requests did not take. Where that is unknown, it comes
-    from a least-squares line through several amounts; with one amount, all time is scaled.
-    """
-    known = [(row.work, row.seconds) for row in rows if row.work]
-    rests = [row.seconds - row.paced_s for row in rows if row.work and row.paced_s is not None]
-    fixed = 0.0
-    if rests:
-        fixed = min(median(rests), *(seconds for _did, seconds in known))
-    elif len({did for did, _seconds in known}) > 1:
-        line = linear_regression(*zip(*known, strict=True))
-        fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
-    squares = sum(did * did for did, _seconds in known)
-    pace = sum(did * (seconds - fixed) for did, seconds in known) / squares if known else 0.0
-    if not pace:  # no slope: more work cannot be estimated
-        fixed, pace = 0.0, 1.0
-    # Keep each run's deviation from the line.
-    return [seconds * (fixed + pace * amount) / (fixed + pace * did) for did, seconds in known]
-
-
-def _repeats(row: Past, title: str, amount: float | None) -> bool:
-    """Return True if the request is identical, so the work repeats."""
-    return row.asked is not None and row.title == title and _is_as_much(row.asked, amount)
-
-
-def _is_as_much(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return abs(one - other) <= _ALIKE * other
 
 
 def progress_of(job: Job) -> Mapping[str, Any]:

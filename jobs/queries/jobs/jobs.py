@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
 
+from jobs.base.numbers import number_from
 from jobs.models import Host, Job
-from jobs.numbers import number_from
 from jobs.queries.sorting import Column, Order, read_float, read_moment, read_whole, sorted_page
 from jobs.queries.sorting import text as text_column
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs import logstore
-from jobs.errors import DamagedLog
-from jobs.patterns import pattern
+from jobs.base.errors import DamagedLog
+from jobs.base.patterns import pattern
 
 # Error lines; static/js/lib/log_row_view.js highlights the same ones.
 BREAKS = r"(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"

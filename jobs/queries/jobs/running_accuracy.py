@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.models import Job
 from jobs.plans import ACCURACY, LONGEST_PART
-from jobs.queries.statistics import Interval, wilson
+from jobs.statistics import Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
 """Statement on two accuracies: equivalent, better, worse, or not decided.
 Here: evidence of each data set, the statement, warnings, bare counts and pasted tables.
-Not here: formulas (`queries.statistics`), words (`dashboard.presenters.parity`).
+Not here: formulas (`statistics`), words (`dashboard.pages.parity`).
 """

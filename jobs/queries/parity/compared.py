@@ -9,7 +9,7 @@ from jobs.models import AnswerRow, Result
 from jobs.queries.parity.sides import Notes, Side, evidence_of, side_of
 from jobs.queries.parity.statement import Looks, Statement, state
 from jobs.queries.parity.warnings import Unequal, unequal
-from jobs.queries.statistics import Goal
+from jobs.statistics import Goal
 
 MARGIN = 1.0  # points, unless the address has another
 LEAST_MARGIN, MOST_MARGIN = 0.01, 50.0

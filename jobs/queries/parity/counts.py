@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.messages import Message
+from jobs.base.messages import Message
 from jobs.queries.parity.errors import ParityError
-from jobs.queries.statistics import ALL, Evidence, Share
+from jobs.statistics import ALL, Evidence, Share
 
 MOST_SETS = 500
 MOST_QUESTIONS = 10_000_000

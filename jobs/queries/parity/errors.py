@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.errors import JobsError
-from jobs.messages import Message
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
 
 
 class ParityError(JobsError):

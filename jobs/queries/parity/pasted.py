@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.base.errors import ParseError
+from jobs.base.messages import Message
 from jobs.confined import SHORT, NotDone, Task
-from jobs.errors import ParseError
 from jobs.kinds.evaluate.evaluate_opencompass import group_of
-from jobs.measured import NO_SCORE, TableScore
-from jobs.messages import Message
+from jobs.metrics.measured import NO_SCORE, TableScore
 from jobs.queries.parity.counts import decimals_of
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.sides import Side, TableSet

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from jobs.catalog.data_sets import EVALUATION_SETS
-from jobs.measured import SHARES
+from jobs.metrics.measured import SHARES
 from jobs.models import Answer, Result
 from jobs.queries.answers.own_questions import set_key
 from jobs.queries.answers.question_scores import scores_by_question
 from jobs.queries.parity.counts import right_of
 from jobs.queries.results.set_scores import SetRow, set_groups
-from jobs.queries.statistics import Evidence, Scores, Share, from_scores
+from jobs.statistics import Evidence, Scores, Share, from_scores
 
 
 @dataclass(slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.paired import BOUNDARY
-from jobs.queries.statistics import (
+from jobs.statistics import (
     Decision,
     Evidence,
     Goal,
@@ -24,6 +23,7 @@ from jobs.queries.statistics import (
     pooled,
     weights_of,
 )
+from jobs.statistics.paired import BOUNDARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.base.numbers import result_number
 from jobs.kinds.lib import early_stops
 from jobs.models import AnswerRow, Result
-from jobs.numbers import result_number
 from jobs.queries.answers.hygiene import unswitched
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
 from jobs.queries.parity.lacking import CHOICE, are_same_questions
-from jobs.queries.statistics import Share, difference
+from jobs.statistics import Share, difference
 
 TOTAL = "answers_total"
 # Flags of answers, stored as counts: jobs.metrics.

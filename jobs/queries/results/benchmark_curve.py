@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from jobs.base.numbers import number_from
 from jobs.catalog import STACKS
-from jobs.measured import RequestRow
+from jobs.metrics.measured import RequestRow
 from jobs.models import Deployment, PointRequests, Result
-from jobs.numbers import number_from
 from jobs.queries.results.conclusion import Limit
 from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.results.repeats import Point

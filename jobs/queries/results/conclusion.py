@@ -9,7 +9,7 @@ from typing import Literal
 
 from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint
 from jobs.queries.results.levels import Level, LevelFinding, hold
-from jobs.queries.statistics import LEAST_RUNS
+from jobs.statistics import LEAST_RUNS
 
 # Where throughput ended. "none": no usable point. "single": one point. "flat": the lowest
 # concurrency is as good as the best. "saturated": a lower concurrency is as good as the highest.

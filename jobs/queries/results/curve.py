@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jobs.kinds.lib.common import holds_load
-from jobs.measured import RequestRow, RequestTimes
-from jobs.queries.statistics import (
-    Interval,
-    mean,
-    mean_interval,
-    quantile_interval,
-    relative_difference,
-)
+from jobs.metrics.measured import RequestRow, RequestTimes
+from jobs.statistics import Interval, mean, mean_interval, quantile_interval, relative_difference
 
 RATE = "output_tokens_per_s"
 # The knee: a rate this close to the best is as good as the best. Runs of one measurement differ by

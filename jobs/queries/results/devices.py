@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.base.units import MS_PER_S
 from jobs.models import Result
-from jobs.units import MS_PER_S
 
 MOST = 100_000  # devices: larger counts are mistakes
 

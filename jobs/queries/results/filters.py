@@ -12,8 +12,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
+from jobs.base.numbers import number_from, result_pk
 from jobs.models import Baseline, Host, Job, Note, Result, SignOff, Tag
-from jobs.numbers import number_from, result_pk
 from jobs.queries.results.result_counts import FACETS, STAMPS
 
 # What people added, as a filter: name -> ids of the results that have it.

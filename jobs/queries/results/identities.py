@@ -16,7 +16,7 @@ from jobs.queries.results.headline import headline
 from jobs.queries.results.repeats import MOST, Point, read_points, values_at
 from jobs.queries.results.results import accuracy
 from jobs.queries.sorting import Column, read_cursor, read_moment
-from jobs.queries.statistics import Interval, mean, mean_interval
+from jobs.statistics import Interval, mean, mean_interval
 
 PAGE = 50
 SPARK = 14

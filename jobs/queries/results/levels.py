@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jobs.measured import RequestTimes
+from jobs.metrics.measured import RequestTimes
 from jobs.queries.results.curve import PERCENTILES, CurvePoint
-from jobs.queries.statistics import Interval, least_samples, wilson
+from jobs.statistics import Interval, least_samples, wilson
 
 # Metric of a limit -> field of a request. A mean has no limit here: it hides the slow ones.
 STATISTICS = tuple(f"p{percentile}" for percentile in PERCENTILES)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.errors import JobsError
-from jobs.messages import Message
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
+from jobs.base.numbers import number_from, result_number, result_pk
 from jobs.models import Result
-from jobs.numbers import number_from, result_number, result_pk
 
 _SHOWN = 40  # characters of a text in an error
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs import logstore
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
+from jobs.base.numbers import result_number
 from jobs.models import JobStep, Result
-from jobs.numbers import result_number
 from jobs.plans import Step, from_json
 from jobs.queries.results.benchmark_curve import point_curve
 from jobs.queries.results.curve import CurvePoint

@@ -17,7 +17,7 @@ from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.schema import Published
 from jobs.models import Answer, Result
 from jobs.queries.results.best_first import best_first
-from jobs.queries.statistics import Interval, wilson
+from jobs.statistics import Interval, wilson
 
 # Reasons why our figure is not comparable with the published one.
 Why = Literal["metric", "split", "prompt", "limited", "part", "cut", "samples"]

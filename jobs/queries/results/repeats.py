@@ -11,7 +11,7 @@ from django.db.models import F, OrderBy, Prefetch, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from jobs.models import Deployment, Result, ResultPoint
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 MOST = 50
 Point = tuple[int, Mapping[str, Any]]  # concurrency, metrics

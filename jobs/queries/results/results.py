@@ -16,7 +16,7 @@ from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
 from jobs.queries.results.set_scores import SetGroup, set_groups
 from jobs.queries.sorting import Order, sorted_page
-from jobs.queries.statistics import Interval, Share, wilson
+from jobs.statistics import Interval, Share, wilson
 
 PAGE = 50
 EFFECT = "accuracy_effect"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from django.db.models import Count, Q
 
-from jobs.measured import SHARES
+from jobs.metrics.measured import SHARES
 from jobs.models import AnswerRow, Result
 from jobs.queries.answers.own_questions import set_key
-from jobs.queries.statistics import Interval, wilson
+from jobs.statistics import Interval, wilson
 
 # A group with more sets is one row that expands.
 MOST_ROWS = 8

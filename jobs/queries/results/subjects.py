@@ -13,7 +13,7 @@ from typing import Literal
 
 from jobs.models import Result
 from jobs.queries.results.set_scores import SetGroup, SetRow, set_groups
-from jobs.queries.statistics import Interval, difference, wilson
+from jobs.statistics import Interval, difference, wilson
 
 AREAS: Mapping[str, Sequence[str]] = {
     "stem": (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from jobs.base.numbers import number_from
 from jobs.models import ServiceLevel
-from jobs.numbers import number_from
 from jobs.queries.results.levels import METRICS, Level
 
 

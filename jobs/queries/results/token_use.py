@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.models import Result
-from jobs.queries.statistics import Interval, wilson
+from jobs.statistics import Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)

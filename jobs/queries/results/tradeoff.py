@@ -16,7 +16,7 @@ from jobs.models import Result
 from jobs.queries.results.devices import device_count, per_device
 from jobs.queries.results.filters import Filters, matching
 from jobs.queries.results.results import accuracy
-from jobs.queries.statistics import Interval
+from jobs.statistics import Interval
 
 RATE = "output_tokens_per_s"
 MOST = 100  # evaluations, the latest

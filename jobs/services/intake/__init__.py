@@ -1,4 +1,4 @@
 """Intake of host reports into the records.
 Here: heartbeats, events, logs by offset, points, outputs.
-Not here: routes (`dashboard.api.ingest`), outcomes (`services.outcomes`).
+Not here: routes (`dashboard.intake.ingest`), outcomes (`services.outcomes`).
 """

@@ -16,14 +16,16 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs import bounds, notifications
-from jobs.messages import Message
+from jobs import notifications
+from jobs.base import bounds
+from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.protocol import facts
 from jobs.protocol.base import read
 from jobs.protocol.heartbeat import Heartbeat, JobRun, ServerRun
 from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
-from jobs.services import deployments, host_load, lifecycle, preflights
+from jobs.schedule import deployments, lifecycle, preflights
+from jobs.services import host_load
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
 RESEND_MAX = 100  # jobs per heartbeat; others follow

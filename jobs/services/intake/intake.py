@@ -17,8 +17,9 @@ from django.core.cache import caches
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import bounds, logstore, notifications
-from jobs.errors import DamagedLog, Incomplete, OffsetMismatch
+from jobs import logstore, notifications
+from jobs.base import bounds
+from jobs.base.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
 from jobs.protocol.events import (
     Ended,
@@ -30,7 +31,8 @@ from jobs.protocol.events import (
     StepStarted,
     parse_events,
 )
-from jobs.services import deployments, lifecycle, outputs
+from jobs.schedule import deployments, lifecycle
+from jobs.services import outputs
 from jobs.services.intake import limits, progress, verdicts
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db.models import F, Sum
 
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
 from jobs.models import Deployment, Job, OutputFile
 
 # How long a process believes what it has measured (seconds).

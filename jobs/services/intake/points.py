@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from jobs import notifications
-from jobs.errors import OffsetMismatch
+from jobs.base.errors import OffsetMismatch
 from jobs.models import Deployment, Job, PointBlock, ServedBlock
 from jobs.protocol.base import BadMessage
 from jobs.protocol.points import Rows, parse_points

@@ -11,10 +11,10 @@ from typing import Any
 from django.db.models import QuerySet
 
 from jobs import logstore, notifications
+from jobs.base.units import GB, MB
 from jobs.confined import Busy, Limits, NotDone, Pool, Task
-from jobs.measured import Glance
+from jobs.metrics.measured import Glance
 from jobs.models import Deployment, Job
-from jobs.units import GB, MB
 
 EVERY_S = 1.0
 # Enough of a log's end: a redrawn pip bar has 0.6 kB, EvalScope's tables 8 kB.

@@ -13,13 +13,14 @@ from typing import Any
 from django.core.cache import caches
 
 from jobs import logstore
+from jobs.base.errors import Incomplete, JobsError
+from jobs.base.messages import Message
+from jobs.base.units import GB, MB
 from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
-from jobs.errors import Incomplete, JobsError
-from jobs.messages import Message
 from jobs.models import Deployment, Job
-from jobs.services import lifecycle, outputs
+from jobs.schedule import lifecycle
+from jobs.services import outputs
 from jobs.services.intake import digests
-from jobs.units import GB, MB
 
 # The largest honest report, of 10,000 requests with 1,024 token times each, takes half of it.
 READERS = Pool(Limits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2)

@@ -15,14 +15,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from jobs import answer_flags
-from jobs.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.kinds.lib.thinking import NAME
 from jobs.models import Answer, AnswerRow, Result
-from jobs.parsers.answers import content_key, own_question
-from jobs.parsers.loops import loops
+from jobs.queries.answers import answer_flags
+from jobs.queries.answers.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.queries.results.results import EFFECT
-from jobs.queries.statistics import design_effect
+from jobs.statistics import design_effect
+from jobs.tools.outputs.answers import content_key, own_question
+from jobs.tools.outputs.loops import loops
 
 # Raise it when flags or rows change: results of an older version get new rows at the next start.
 VERSION = 6

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean
 
-from jobs.measured import Measurement
+from jobs.metrics.measured import Measurement
 from jobs.models import Job
 from jobs.plans import DIES
 from jobs.services.outcomes.engine_windows import Window, samples_of, windows_of

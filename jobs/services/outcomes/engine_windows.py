@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from jobs.engine_counters import Samples, during, hits_since_start, running_peak, served
+from jobs.base.messages import Message
 from jobs.kinds.lib.hits import hits_remark, since_start_remark
-from jobs.measured import Measurement
-from jobs.messages import Message
+from jobs.metrics.measured import Measurement
 from jobs.models import Job, JobStep, PointBlock
+from jobs.tools.lib.engine_counters import Samples, during, hits_since_start, running_peak, served
 
 WATCH = "engine"
 _STEP = "measure"

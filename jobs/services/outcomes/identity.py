@@ -23,7 +23,7 @@ import yaml
 from django.db import transaction
 from django.db.models import Q
 
-from jobs.errors import PlanError
+from jobs.base.errors import PlanError
 from jobs.kinds.lib import early_stops
 from jobs.kinds.lib.lengths import has_chosen_length
 from jobs.models import Answer, Baseline, Import, Job, Result, Weights
@@ -33,8 +33,8 @@ from jobs.queries.comparison.engine_settings import engine_settings, images, wit
 from jobs.queries.comparison.pairing import verdicts_text
 from jobs.queries.comparison.work_differs import declared_workload, tool_family
 from jobs.services.outcomes.subject import parallelism_of, stack_of, subject_of
-from jobs.toolchains.load import TEAM_FILE
-from jobs.toolchains.vllm.own_prompts import DATASET as CUSTOM
+from jobs.tools.lib.load import TEAM_FILE
+from jobs.tools.vllm.own_prompts import DATASET as CUSTOM
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
 # Schemas 3 to 7 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as

@@ -7,14 +7,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jobs import logstore
+from jobs.base.errors import PlanError
+from jobs.base.messages import Message
 from jobs.catalog.known_failures import KNOWN_FAILURES
-from jobs.errors import PlanError
-from jobs.messages import Message
 from jobs.models import Deployment, Job, JobStep
-from jobs.parsers.failures import FailureScan, Sighting
 from jobs.plans import from_json
 from jobs.queries.jobs.log_excerpts import Quote, headline, headline_in
 from jobs.services import outputs
+from jobs.tools.outputs.failures import FailureScan, Sighting
 
 # The end of a log is enough: the cause is logged last. Half a second on one core.
 SCAN_BYTES = 4 * 1024 * 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.messages import Message
+from jobs.base.messages import Message
 from jobs.models import Job, MatrixCell, ResultPoint
-from jobs.services import lifecycle
+from jobs.schedule import lifecycle
 
 # Less gain in throughput than this is none.
 LEAST_GAIN = 0.03

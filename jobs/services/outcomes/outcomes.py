@@ -13,12 +13,13 @@ from typing import Any
 from django.db import DataError, IntegrityError, transaction
 
 from jobs import logstore
-from jobs.errors import JobsError
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
+from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.kinds import KINDS
 from jobs.kinds.lib.lengths import answer_means, asked, ignores_ends, length_remarks
-from jobs.measured import LOG, LOG_BYTES, Measurement, Outcome
-from jobs.messages import Message
 from jobs.metrics import METRICS
+from jobs.metrics.measured import LOG, LOG_BYTES, Measurement, Outcome
 from jobs.models import (
     Answer,
     Artifact,
@@ -30,16 +31,14 @@ from jobs.models import (
     ResultPoint,
     Weights,
 )
-from jobs.parsers.files import UNEXPECTED
 from jobs.plans import from_json
 from jobs.readings import read_outcome
-from jobs.sanitize import sanitize, sanitize_text
+from jobs.schedule import assets
+from jobs.schedule.deployments import stop_of_server
 from jobs.services import host_load, outputs
-from jobs.services.deployments import stop_of_server
 from jobs.services.intake import verdicts
 from jobs.services.outcomes import (
     answer_rows,
-    assets,
     identity,
     matrix_runs,
     run_context,
@@ -49,7 +48,8 @@ from jobs.services.outcomes import (
 from jobs.services.outcomes.energy import with_energy
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
-from jobs.toolchains import external
+from jobs.tools.lib import external
+from jobs.tools.outputs.files import UNEXPECTED
 
 State = Job.State
 

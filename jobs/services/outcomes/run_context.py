@@ -22,10 +22,10 @@ from jobs.models import (
     Preflight,
     Turn,
 )
-from jobs.parsers.engine_about import read_file
 from jobs.plans import ENGINES
 from jobs.services.host_load import summary
-from jobs.toolchains.vacc_site import inside_of
+from jobs.tools.outputs.engine_about import read_file
+from jobs.tools.vacc.site import inside_of
 
 # Clocks differ slightly: shorter overlaps count as consecutive.
 _TOUCH = timedelta(seconds=1)

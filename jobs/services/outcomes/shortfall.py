@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from jobs.measured import Measurement, Outcome
-from jobs.messages import Message
+from jobs.base.messages import Message
+from jobs.metrics.measured import Measurement, Outcome
 
 # A run with this share of failures has failed: the median request failed, and the rest was measured
 # under a different load than requested.

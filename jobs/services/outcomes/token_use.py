@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import MD5, Length
 
-from jobs.measured import token_shares
+from jobs.metrics.measured import token_shares
 from jobs.models import Answer, Result
 
 # Raise it when the summary changes: older results get a new one at the next start.

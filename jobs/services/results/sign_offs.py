@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import Result, SignOff
 from jobs.services.results.texts import one_line
 

@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 from django.utils.translation import gettext as _
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 
 
 def one_line(text: str, field: str, *, most: int) -> str:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils.timezone import now
 
-from jobs.errors import DISK_FULL
+from jobs.base.errors import DISK_FULL
 from jobs.logstore import store
 from jobs.models import Deployment, Job, Turn
 

@@ -14,12 +14,13 @@ from django.conf import settings
 from django.db.models import Case, F, Q, Value, When
 from django.utils.timezone import now
 
-from jobs import agent_tasks, notifications
-from jobs.messages import Message
+from jobs import notifications
+from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Instance, Job
 from jobs.queries.instance import instance_id
 from jobs.queries.jobs.stalled import stalled_since
-from jobs.services import deployments, idempotency, lifecycle
+from jobs.schedule import agent_tasks, deployments, lifecycle
+from jobs.services import idempotency
 from jobs.services.hosts import lose_all
 from jobs.services.intake import points
 

@@ -26,7 +26,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.timezone import now
 
 from jobs import logstore, notifications
-from jobs.errors import DamagedLog
+from jobs.base.errors import DamagedLog
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
 from jobs.models.retained import Retained
 from jobs.queries.instance import instance_id

@@ -17,10 +17,11 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils.timezone import now
 
-from jobs import dispatch, launch
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
+from jobs.launch import launch
 from jobs.models import Host, Job, JobStep
+from jobs.schedule import dispatch
 from jobs.services.intake import heartbeats
 from tests.bench.inside import serve
 from tests.bench.inside.lists import PLAIN_STATIC

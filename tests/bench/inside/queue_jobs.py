@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobs import dispatch
 from jobs.models import Host, Job
 from jobs.plans import Output, Plan, Step, literal
+from jobs.schedule import dispatch
 from tests.bench.inside import serve
 from tests.factories import make_job
 

@@ -16,7 +16,7 @@ KEY = "sk-not-a-real-one-0123456789"
 # A host that can run EvalScope, and the key for the address.
 READY = """
 from jobs.models import Environment, Host
-from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
 from tests.factories import keep_secret
 host = Host.objects.first()
 host.facts["roots"]["spool"] = "/s"

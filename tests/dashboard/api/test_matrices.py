@@ -2,10 +2,10 @@
 
 import pytest
 
-from jobs.messages import Message
+from jobs.base.messages import Message
 from jobs.models import Job, Matrix
-from jobs.services import lifecycle
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.schedule import lifecycle
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from jobs.access import secrets
 from jobs.models import AuditEntry, Secret
-from jobs.services import secrets
 from tests.dashboard.lib.caller import Caller
 from tests.factories import keep_secret, make_host, make_user
 

@@ -4,7 +4,7 @@ from dashboard.charts import accuracy, interactivity, per_device, percentiles, t
 from dashboard.charts.interactivity import PLACES, PLOT_PX, label_box, label_places
 from dashboard.charts.series import Run, Series
 from jobs.queries.results.results import Category
-from jobs.queries.statistics import Interval, wilson
+from jobs.statistics import Interval, wilson
 
 ONE = Series(
     "#1",

@@ -34,7 +34,7 @@ from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import Category
 from jobs.queries.results.token_use import BudgetPoint, BudgetUse
 from jobs.queries.results.tradeoff import Pair, Speed
-from jobs.queries.statistics import wilson
+from jobs.statistics import wilson
 
 BASE = Path(settings.BASE_DIR)
 BUNDLE = BASE / "static/vendor/plotly/plotly-cartesian.min.js"

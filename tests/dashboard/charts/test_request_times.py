@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from dashboard.charts import request_times
-from jobs.measured import RequestTimes
+from jobs.metrics.measured import RequestTimes
 from jobs.models import PointRequests
 from jobs.queries.results.curve import CurvePoint
 from tests.factories import make_measured, make_user

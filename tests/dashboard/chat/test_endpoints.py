@@ -14,9 +14,9 @@ from django.utils.timezone import now
 
 from dashboard.chat import turns
 from dashboard.consumers import session_guard
+from jobs.access import sources
 from jobs.logstore import store
 from jobs.models import Endpoint, Secret, Source
-from jobs.services import sources
 from tests import hostile_server
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_external_turn, make_turn, run
 from tests.factories import keep_secret, make_user, permit_source

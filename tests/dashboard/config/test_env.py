@@ -12,8 +12,8 @@ from redis.connection import parse_url
 
 from dashboard.config import env
 from dashboard.config.env import BadVariable
+from jobs.base.redis_addresses import for_celery
 from jobs.host.base import config
-from jobs.redis_addresses import for_celery
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = ROOT / "docs/run/settings.md"

@@ -9,7 +9,7 @@ from dashboard.api import logs
 from dashboard.management import base
 from dashboard.server import downloads
 from jobs import logstore
-from jobs.errors import LogRemoved
+from jobs.base.errors import LogRemoved
 from tests.factories import make_user
 from tests.kept import DAY, LOG, ended
 

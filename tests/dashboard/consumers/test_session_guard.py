@@ -22,8 +22,8 @@ from dashboard.consumers.session_guard import (
     refusals,
     session_guard,
 )
+from jobs.access.accounts import set_role
 from jobs.models import Account
-from jobs.services.accounts import set_role
 from tests.factories import make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]

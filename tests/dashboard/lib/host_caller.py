@@ -13,12 +13,12 @@ from django.test import Client
 
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind
-from jobs.measured import LOG as LOG_END
-from jobs.measured import Outcome
+from jobs.metrics.measured import LOG as LOG_END
+from jobs.metrics.measured import Outcome
 from jobs.models import Job
 from jobs.plans import Output
 from jobs.queries.instance import instance_id
-from jobs.services import lifecycle
+from jobs.schedule import lifecycle
 from tests.factories import host_key, make_job, make_plan
 
 LOG = b"one\ntwo\n"
@@ -135,7 +135,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
     """A kind with the outcome that the test sets."""
 
     name = title = "fake"
-    reads = "made.fake"
+    reads = "readings.made.fake"
     family = "prepare"
 
     def __init__(self, outcome=None):

@@ -14,12 +14,11 @@ from django.utils.timezone import now
 
 from dashboard.management.commands import tour
 from dashboard.security.counters import hashed
-from jobs import agent_tasks
 from jobs.host.base.config import load
 from jobs.logstore import store
 from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Preflight, Result
-from jobs.services import preflights
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.schedule import agent_tasks, preflights
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_guide_weights, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command, execute_from_command_line
 
+from jobs.base.numbers import result_pk
 from jobs.models import Answer, AnswerRow
-from jobs.numbers import result_pk
 from tests.factories import make_job, make_measured
 from tests.jobs.lib import answering
 

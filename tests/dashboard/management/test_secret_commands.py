@@ -7,9 +7,9 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from jobs.access import secrets
+from jobs.access.secrets import keys
 from jobs.models import AuditEntry, Secret
-from jobs.services import secrets
-from jobs.services.secrets import keys
 from tests.factories import keep_secret, make_host, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

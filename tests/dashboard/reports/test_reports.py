@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import override
 
-from dashboard.presenters.result.comparison import conclusion
+from dashboard.pages.shared.comparison import conclusion
 from dashboard.reports.kinds import KINDS
 from dashboard.text.formatting import full_moment
 from jobs.models import Matrix, Note, Result, SignOff

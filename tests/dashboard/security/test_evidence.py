@@ -9,7 +9,7 @@ from django.urls import reverse
 from dashboard.security import audit_log
 from jobs.models import AuditEntry, Conversation, Turn
 from jobs.plans import Plan, Step
-from jobs.services import lifecycle
+from jobs.schedule import lifecycle
 from tests.dashboard.lib.caller import Caller
 from tests.dashboard.lib.chat_engine import Browser
 from tests.dashboard.lib.host_caller import Caller as HostCaller

@@ -15,9 +15,9 @@ from django.core.cache.backends import base, locmem
 from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
 
+from dashboard.pages.admin.account import Login
 from dashboard.security import login_throttle
 from dashboard.server.proxies import EVERYONES
-from dashboard.views.account import Login
 from tests.dashboard.lib.valkey_server import running_valkey
 from tests.factories import make_user
 from tests.waiting import PATIENCE_S

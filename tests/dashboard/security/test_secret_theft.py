@@ -10,12 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import get_resolver, reverse
 
-from jobs import dispatch
-from jobs.launch import launch
+from jobs.access import secrets
+from jobs.launch.launch import launch
 from jobs.models import AuditEntry, Deployment, Job
 from jobs.plans import Plan, Step
-from jobs.services import lifecycle, preflights, secrets
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.schedule import dispatch, lifecycle, preflights
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.dashboard.lib.caller import Caller as Person
 from tests.dashboard.lib.host_caller import LOG, STARTED, Caller, ended, events
 from tests.dashboard.lib.routes import every_pattern

@@ -7,12 +7,11 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from dashboard.actions import sources as actions
-from jobs import dispatch
-from jobs.launch import launch
+from jobs.launch.launch import launch
+from jobs.launch.pipelines import launch_pipeline
 from jobs.models import Job, Source
-from jobs.pipelines import launch_pipeline
-from jobs.services import lifecycle, preflights
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.schedule import dispatch, lifecycle, preflights
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.dashboard.lib.caller import Caller as Person
 from tests.dashboard.lib.host_caller import STARTED, Caller, events
 from tests.factories import keep_secret, make_host, make_user, permit_source

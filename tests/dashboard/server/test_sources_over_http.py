@@ -17,7 +17,7 @@ TEAM = "https://git.example/team"
 SETUP = """
 from dashboard.security.counters import hashed
 from jobs.models import ApiToken
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_user
 make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
 for name, is_staff in (("eve", False), ("ada", True)):

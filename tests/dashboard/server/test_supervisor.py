@@ -24,7 +24,7 @@ pytestmark = pytest.mark.processes
 RUN = [sys.executable, "-m", "dashboard.server.supervisor"]
 # A job of one step that only waits, past the launch form: no kind waits without a tool.
 SLEEPER = """
-from jobs import dispatch
+from jobs.schedule import dispatch
 from jobs.models import Host
 from jobs.plans import Plan, Step
 from tests.factories import make_job

@@ -16,9 +16,9 @@ from dashboard.config.env import BadVariable
 from dashboard.security import login_throttle
 from dashboard.server import health
 from dashboard.server.valkey import SHARE_OF_CLIENTS, prepare
-from jobs import agent_tasks
+from jobs.base.redis_addresses import for_celery
 from jobs.host.base.config import read_env_file
-from jobs.redis_addresses import for_celery
+from jobs.schedule import agent_tasks
 from tests.api import Api, until
 from tests.dashboard.lib.valkey_server import MEMORY, running_valkey
 from tests.stack import ROOT, clean_environment, free_port, running

@@ -7,15 +7,15 @@ import hashlib
 import pytest
 from django.utils.translation import override
 
-from dashboard.presenters.job.advice import advice
+from dashboard.pages.jobs.advice import advice
 from dashboard.text.known_failures import view_of
 from dashboard.text.messages import message
 from jobs import logstore
-from jobs.measured import Outcome
-from jobs.messages import Message
+from jobs.base.messages import Message
+from jobs.metrics.measured import Outcome
 from jobs.models import Job
 from jobs.plans import Output, Step
-from jobs.services import lifecycle
+from jobs.schedule import lifecycle
 from jobs.services.outcomes import known_failures
 from tests.dashboard.lib.host_caller import STARTED, ended, events
 from tests.factories import make_deployment, make_job, make_plan

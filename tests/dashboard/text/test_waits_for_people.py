@@ -3,9 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from dashboard.presenters import queue
+from dashboard.text import queue_words as queue
 from dashboard.text.messages import message
-from jobs import dispatch
+from jobs.schedule import dispatch
 from tests.dashboard.lib.page_text import text_of
 from tests.factories import make_host, make_job, make_plan, make_user
 from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving

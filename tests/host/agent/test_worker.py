@@ -14,9 +14,9 @@ import pytest
 from celery import Celery
 
 from dashboard.server import valkey
+from jobs.base.redis_addresses import for_celery
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
-from jobs.redis_addresses import for_celery
 from tests.host.conftest import REPOSITORY, record_of
 from tests.host.intake import KEY
 from tests.waiting import PATIENCE_S, until

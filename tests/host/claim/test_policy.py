@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.host.base.config import ConfigError, load
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim

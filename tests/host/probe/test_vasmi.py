@@ -10,10 +10,10 @@ import pytest
 
 from jobs.host.agent import agent as agents
 from jobs.host.probe import vasmi
-from tests.standins import root as standin_root
+from simulator import root as standin_root
 from tests.waiting import until
 
-STANDINS = Path(__file__).parents[2] / "standins" / "bin"
+SIMULATOR = Path(__file__).parents[3] / "simulator" / "bin"
 # The one public text of a card (vendor's SDK): a block for each device.
 BLOCKS = """Find 1 cards in system.
 0th card info:
@@ -58,7 +58,7 @@ def own_path(monkeypatch, tmp_path):
 
 def test_the_stand_ins_output_is_read_for_every_die(config, tmp_path, monkeypatch):
     standin_root.build(tmp_path / "root", 8)
-    monkeypatch.setenv("PATH", f"{STANDINS}:{Path(sys.executable).parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{SIMULATOR}:{Path(sys.executable).parent}:/usr/bin:/bin")
     monkeypatch.setenv("STANDIN_ROOT", str(tmp_path / "root"))
     monkeypatch.setenv("STANDIN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("STANDIN_FAULTS", "slow_die")

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.readers import READERS, reader_of, tails
-from jobs.host.readers.client import BenchLogReader, ProgressReader
-from jobs.host.readers.dies import DiesReader
-from jobs.host.readers.evalscope import EvalScopeReader
-from jobs.host.readers.opencompass import OpenCompassReader
+from jobs.host.probe.dies_reader import DiesReader
+from jobs.host.readers import READERS, reader_of
 from jobs.host.run import scraper
 from jobs.host.run.scraper import Counted, Scraper
 from jobs.plans import Watch
+from jobs.tools.evalscope.host_reader import EvalScopeReader
+from jobs.tools.lib import tails
+from jobs.tools.opencompass.host_reader import OpenCompassReader
+from jobs.tools.vllm.host_reader import BenchLogReader, ProgressReader
 
 DATA = Path(__file__).parent.parent.parent / "data"
 OWN, HUB = DATA / "evalscope-1.14-growing", DATA / "evalscope-1.14-hub"

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from jobs.errors import LaunchError, OffsetMismatch
+from jobs.base.errors import LaunchError, OffsetMismatch
 
 hoard: list[Any] = []
 

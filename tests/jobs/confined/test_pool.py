@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from jobs.base.errors import LaunchError, OffsetMismatch
+from jobs.base.units import MB
 from jobs.confined import Exceeded, Failed, Limits, Pool, Task
-from jobs.errors import LaunchError, OffsetMismatch
-from jobs.units import MB
 
 HELPERS = "tests.jobs.confined.helpers"
 LIMITS = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=10, files=64)

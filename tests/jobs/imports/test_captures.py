@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from jobs.imports import READERS, recognise
-from jobs.imports.base import Reading, Refusal
 from jobs.imports.uploads import read_paths
-from jobs.imports.values import title_of
-from jobs.parsers.evalscope import evalscope_requests
+from jobs.tools.evalscope import requests_parser
+from jobs.tools.importing.base import Reading, Refusal
+from jobs.tools.importing.values import title_of
 
 DATA = Path(__file__).parents[2] / "data"
 LIMIT = 100_000_000
@@ -489,9 +489,9 @@ def test_a_long_value_in_a_database_is_not_read():
 
 
 def test_a_database_that_takes_too_long_is_stopped(monkeypatch):
-    monkeypatch.setattr(evalscope_requests, "_MOST_S", 0.0)
+    monkeypatch.setattr(requests_parser, "_MOST_S", 0.0)
 
-    times, (damage,) = evalscope_requests.read("a.db", base([(1, 0.2, 0.05, 1.8, 32)] * 2000))
+    times, (damage,) = requests_parser.read("a.db", base([(1, 0.2, 0.05, 1.8, 32)] * 2000))
 
     assert times == []
     assert "interrupted" in damage.args["reason"]

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from jobs.imports.dates import of_text
+from jobs.tools.importing.dates import of_text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.imports import recognise
 from jobs.imports.uploads import MOST_FILES, read_paths, read_uploads
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
-from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.defaults import defaults_for, unswitched
@@ -320,9 +320,9 @@ def test_kinds_need_no_target_but_the_one_given():
 
 
 def test_scripts_are_python_that_parses():
-    folder = Path(__file__).parents[3] / "jobs" / "toolchains" / "scripts"
+    folder = Path(__file__).parents[3] / "jobs" / "tools"
 
-    for path in folder.glob("*.py"):
+    for path in folder.glob("*/scripts/*.py"):
         compile(path.read_text(encoding="utf-8"), str(path), "exec")
 
 

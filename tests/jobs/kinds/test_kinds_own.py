@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from dashboard.management.commands import allowed_programs
+from jobs.base.errors import LaunchError
 from jobs.catalog.known_failures import KNOWN_FAILURES
-from jobs.errors import LaunchError
 from jobs.host.claim import programs
 from jobs.kinds import KINDS
 from jobs.kinds.lib.guide import plan_for
 from jobs.readings import function_of
-from jobs.toolchains.environments import ENVIRONMENTS, PINS
+from jobs.tools.lib.environments import ENVIRONMENTS, PINS
 from tests.jobs.lib.target import PARAMS, here
 from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host
 
@@ -66,7 +66,7 @@ def test_a_kind_follows_kinds_that_there_are():
 
 
 def test_an_environment_is_its_list_and_nothing_else():
-    assert set(ENVIRONMENTS) == {path.stem for path in PINS.glob("*.txt")}
+    assert set(ENVIRONMENTS) == {path.stem for path in PINS}
     for environment in ENVIRONMENTS.values():
         assert environment.version
         assert "#:" not in environment.requirements
@@ -84,7 +84,7 @@ def test_no_other_module_lists_kinds_one_by_one():
     for path in [*(ROOT / "jobs").rglob("*.py"), *(ROOT / "dashboard").rglob("*.py")]:
         inside = path.relative_to(ROOT).as_posix()
         if inside.startswith(
-            ("jobs/kinds/", "jobs/migrations/", "jobs/toolchains/", "jobs/pipelines/")
+            ("jobs/kinds/", "jobs/migrations/", "jobs/tools/", "jobs/launch/pipelines/")
         ):
             continue
         text = path.read_text()
@@ -94,31 +94,31 @@ def test_no_other_module_lists_kinds_one_by_one():
 
     # The tour is five jobs; forms propose the usual maker of an asset; previews ask for families.
     assert set(listed) <= {
-        *("jobs/launch.py", "jobs/queries/jobs/chains.py", "jobs/queries/models.py"),
+        *("jobs/launch/launch.py", "jobs/queries/jobs/chains.py", "jobs/queries/models.py"),
         *(
-            "dashboard/forms/launch.py",
-            "dashboard/presenters/job/pipeline_preview.py",
-            "dashboard/presenters/tour.py",
+            "dashboard/pages/launch/launch_form.py",
+            "dashboard/pages/jobs/pipeline_stages.py",
+            "dashboard/pages/home/tour.py",
         ),
     }, listed
 
 
-def test_guidellm_stands_in_its_own_files_and_in_two_lists():
+def test_guidellm_stands_in_its_folder_its_kind_and_two_lists():
     """The recipe in CONTRIBUTING.md: nothing else in the program knows the tool.
 
     But for imports, which read files of tools that nothing here runs, and name them.
     """
-    files = [
-        path
+    files = {
+        path.relative_to(ROOT).as_posix()
         for folder in ("jobs", "dashboard", "templates", "static/js")
         for path in (ROOT / folder).rglob("*")
         if path.suffix in (".py", ".txt", ".html", ".js", ".yaml")
         and "import" not in path.relative_to(ROOT).as_posix()
         and "guidellm" in path.read_text(encoding="utf-8").lower()
-    ]
+    }
 
-    lists = {"__init__.py", "programs.py"}  # the second is written by `manage.py allowed_programs`
-    own = {"benchmark_guidellm.py", "guidellm.py", "guidellm.txt"}
-    assert {path.name for path in files} == own | lists
-    # A toolchain, a parser and a reader are called guidellm.py, a list and its lock guidellm.txt.
-    assert len(files) == 8
+    assert {path for path in files if not path.startswith("jobs/tools/guidellm/")} == {
+        "jobs/kinds/benchmark/benchmark_guidellm.py",
+        "jobs/kinds/__init__.py",
+        "jobs/host/claim/programs.py",  # written by `manage.py allowed_programs`
+    }

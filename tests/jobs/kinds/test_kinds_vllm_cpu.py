@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import pytest
 
-from jobs.errors import LaunchError, ParseError
+from jobs.base.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.plans import fill
 from jobs.readings import read_outcome
-from jobs.toolchains import environments
-from jobs.toolchains.environments import ENVIRONMENTS
-from jobs.toolchains.site import FILES, SCRIPTS, site_of
+from jobs.tools.lib import environments
+from jobs.tools.lib.environments import ENVIRONMENTS
+from jobs.tools.lib.site import FILES, script_path, site_of
 from tests.jobs.lib.target import DATA, FOLDER, SERVED_BY_VLLM, VALUES, here
 from tests.jobs.lib.vacc_target import vacc_host
 
@@ -245,7 +245,7 @@ def test_the_other_packages_are_installed_by_hash():
 def test_a_package_is_found_under_its_second_name_too(tmp_path):
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    script = SCRIPTS / environments.ALIAS
+    script = script_path(environments.ALIAS)
     ask = "import importlib.metadata as m; print(m.version('installer'))"
 
     subprocess.run([python, script, "pip", "installer", "+cpu"], check=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs.models import Job, OutputFile
 from jobs.services.outputs import output_path
-from jobs.toolchains.collect import ARCHIVE, KIND
+from jobs.tools.lib.collect import ARCHIVE, KIND
 from tests.factories import make_host, make_job
 
 FOLDER = "/nfs/runs/H800 结果"

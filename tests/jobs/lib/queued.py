@@ -1,8 +1,8 @@
 """Jobs in the queue of a host."""
 
-from jobs import dispatch
 from jobs.models import Job
 from jobs.plans import Step
+from jobs.schedule import dispatch
 from tests.factories import make_job, make_plan
 from tests.jobs.lib.dies import DIES
 

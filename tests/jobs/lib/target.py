@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.kinds.lib.base import AssetRef, Baseline, Target
-from jobs.toolchains.evalscope.evalscope import rules_version
+from jobs.tools.evalscope.commands import rules_version
 
 DATA = Path(__file__).parent.parent.parent / "data"
 

@@ -15,7 +15,7 @@ from itertools import accumulate
 from math import exp, lgamma, log, log1p, sqrt
 from random import Random
 
-from jobs.queries.statistics import (
+from jobs.statistics import (
     Decision,
     Goal,
     Interval,

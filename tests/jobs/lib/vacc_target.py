@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_values
-from jobs.measured import Outcome
+from jobs.metrics.measured import Outcome
 from jobs.plans import Plan, Step, fill
 from jobs.readings import read_outcome
 

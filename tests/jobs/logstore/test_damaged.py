@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import zstandard
 
-from jobs.errors import DamagedLog
+from jobs.base.errors import DamagedLog
 from jobs.logstore import LogStore, Query
 from jobs.logstore.packed import ENTRY, FOOTER, FRAME_BYTES, SEEKABLE_MAGIC, SKIPPABLE
 from jobs.logstore.packed import SKIPPABLE_MAGIC as MAGIC

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from jobs.errors import OffsetMismatch
+from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore, Query, lines, plain, plain_stream
 from jobs.logstore.expressions import InvalidExpression
 from jobs.logstore.files import open_log

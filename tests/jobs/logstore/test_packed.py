@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import zstandard
 
-from jobs.errors import OffsetMismatch
+from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore, Query, packed, packing
 from jobs.logstore.packed import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, names, noise, packed_file

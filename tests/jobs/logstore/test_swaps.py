@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import OffsetMismatch
+from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore, packing
 from jobs.logstore.packed import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, names, noise

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.measured import RequestTimes
+from jobs.metrics.measured import RequestTimes
 from jobs.queries.results.conclusion import Limit, Step, conclude
 from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.results.levels import Level

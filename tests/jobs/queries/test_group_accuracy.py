@@ -7,7 +7,7 @@ from jobs.queries.comparison.comparison import compare
 from jobs.queries.parity.compared import parity
 from jobs.queries.results.filters import Filters
 from jobs.queries.results.identities import identity_list
-from jobs.queries.statistics import wilson
+from jobs.statistics import wilson
 from tests.factories import make_job, make_measured
 
 pytestmark = pytest.mark.django_db

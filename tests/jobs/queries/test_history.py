@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Result
 from jobs.queries.comparison.history import history
-from jobs.queries.statistics import wilson
 from jobs.services.outcomes import identity
+from jobs.statistics import wilson
 from tests.comparing import OTHER
 from tests.factories import make_job, make_measured
 from tests.measuring import make_measuring_host, measured, served

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errors import LaunchError
-from jobs.messages import Message
+from jobs.access import secrets
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.models import Endpoint
-from jobs.parsers.engine_about import EngineAbout
-from jobs.services import endpoints, secrets
+from jobs.services import endpoints
 from jobs.services.endpoints import Checked, Entered, archive, draft, keep_check, save
+from jobs.tools.outputs.engine_about import EngineAbout
 from tests.factories import keep_secret, make_endpoint, make_user, permit_source
 
 pytestmark = pytest.mark.django_db

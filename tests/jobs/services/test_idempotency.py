@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import Host, IdempotencyKey
 from jobs.services.idempotency import OtherRequest, once
 from jobs.services.upkeep import reaper

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import Import, ImportedFile, PointRequests, Result, SignOff
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.models import model_page

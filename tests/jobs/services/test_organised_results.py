@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import Baseline, Note, Result, SignOff, Tag
 from jobs.queries.results.organised import baseline_history, organised, tag_names, views_for
 from jobs.services.results import baselines, notes, saved_views, sign_offs, tags

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.models import PromptSet
 from jobs.queries.prompts import prompts_in, set_with, team_prompts
 from jobs.services import prompts, removable

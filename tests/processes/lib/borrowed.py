@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
 from tests.api import Api, until
 from tests.stack import running
 

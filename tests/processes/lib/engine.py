@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODEL = "team/Model-1"
-_PERMIT = "from jobs.services import sources; sources.add('endpoint', '{url}', user=None)"
+_PERMIT = "from jobs.access import sources; sources.add('endpoint', '{url}', user=None)"
 
 
 class Engine(ThreadingHTTPServer):

@@ -12,7 +12,7 @@ from tests.waiting import until
 CHUNK = 1024 * 1024
 # Jobs past the launch form: no kind runs on a host that was never there.
 JOBS = """
-from jobs import dispatch
+from jobs.schedule import dispatch
 from jobs.models import Host
 from jobs.plans import Output, Plan, Step
 from tests.factories import make_job

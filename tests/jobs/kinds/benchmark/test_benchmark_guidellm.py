@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import LaunchError, ParseError
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
-from jobs.messages import Message
 from jobs.metrics import METRICS
-from jobs.parsers import guidellm
 from jobs.plans import fill
 from jobs.readings import progress_of, read_outcome
+from jobs.tools.guidellm import parser as guidellm
 from tests.jobs.lib.target import DATA, VALUES, here
 from tests.waiting import PATIENCE_S
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from pytest import approx
 
-from jobs.errors import LaunchError, ParseError
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import asset_values
-from jobs.measured import LOG, Outcome
-from jobs.messages import Message
 from jobs.metrics import METRICS
+from jobs.metrics.measured import LOG, Outcome
 from jobs.plans import fill
 from jobs.readings import read_outcome
 from tests.jobs.lib.target import DATA

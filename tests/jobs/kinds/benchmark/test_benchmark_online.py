@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 from pytest import approx
 
-from jobs.errors import LaunchError, ParseError
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.measured import LOG
-from jobs.messages import Message
+from jobs.metrics.measured import LOG
 from jobs.plans import secrets
 from tests.jobs.lib.target import DATA
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host

@@ -2,11 +2,11 @@
 
 import pytest
 
-from jobs import agent_tasks, dispatch
-from jobs.launch import launch, preview, retry_job
+from jobs.launch.launch import launch, preview, retry_job
 from jobs.models import Environment, Job
 from jobs.plans import fill, from_json
-from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.schedule import agent_tasks, dispatch
+from jobs.tools.lib.environments import ENVIRONMENTS
 from tests.factories import make_deployment, make_host, make_job
 
 pytestmark = pytest.mark.django_db

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import lengths, work
 from jobs.kinds.lib.base import AssetRef
-from jobs.matrices.spec import has_input
+from jobs.launch.matrices.spec import has_input
 from tests.jobs.lib.target import DEPLOYMENT, FOLDER, here
 
 MODEL = FOLDER["model_id"]

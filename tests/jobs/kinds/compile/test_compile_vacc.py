@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
-from jobs.messages import Message
 from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
-from jobs.messages import Message
 from jobs.plans import fill
 from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner

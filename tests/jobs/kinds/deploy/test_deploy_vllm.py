@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from jobs.errors import LaunchError, ParseError
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.messages import Message
 from jobs.plans import fill, secrets, slots
 from jobs.readings import read_outcome
 from tests.jobs.lib.target import DATA

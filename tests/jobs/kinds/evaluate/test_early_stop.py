@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.base.errors import LaunchError, ParseError
 from jobs.catalog import QUESTION_SETS
-from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.parsers.evalscope.looks import last_look
 from jobs.readings import read_outcome
-from jobs.readings.progress import share_of_looks
-from jobs.readings.questions import look_remarks
+from jobs.tools.evalscope.looks_parser import last_look
+from jobs.tools.outputs.progress import share_of_looks
+from jobs.tools.outputs.questions_reading import look_remarks
 from tests.jobs.lib.target import BASELINE, DATA, files_below, here
 
 EVALUATE = KINDS["evaluate"]

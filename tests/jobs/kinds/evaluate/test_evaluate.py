@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.forms.launch import typed_from_params
+from dashboard.pages.launch.launch_form import typed_from_params
+from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.questions_file import read_questions
-from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.launch import launch, retry_job
+from jobs.launch.launch import launch, retry_job
 from jobs.models import Job
-from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.readings import read_outcome
-from jobs.readings.questions import by_question
 from jobs.services.outcomes.identity import identity_of
+from jobs.tools.evalscope.eval_parser import Scored
+from jobs.tools.outputs.questions_reading import by_question
 from tests.factories import make_deployment, make_host, make_job, make_result
 from tests.jobs.lib.target import here
 

@@ -7,15 +7,15 @@ import json
 import pytest
 from pytest import approx
 
-from jobs.errors import LaunchError, ParseError
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Need
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.measured import LOG
-from jobs.messages import Message
 from jobs.metrics import METRICS
+from jobs.metrics.measured import LOG
 from jobs.plans import fill, secrets
-from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.tools.lib.environments import ENVIRONMENTS
 from tests.jobs.lib.target import DATA, VALUES, files_below, here
 from tests.jobs.lib.vacc_target import EXACT, VaccPlans, vacc_host, vacc_values
 

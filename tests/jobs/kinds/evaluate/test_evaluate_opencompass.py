@@ -7,19 +7,19 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
 from jobs.catalog.data_sets import EVALUATION_SETS
-from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate_opencompass import _asking
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.measured import LOG
-from jobs.messages import Message
 from jobs.metrics import METRICS
+from jobs.metrics.measured import LOG
 from jobs.plans import secrets
-from jobs.toolchains.opencompass.opencompass import FAMILIES, config_text
+from jobs.tools.opencompass.commands import FAMILIES, config_text
+from simulator.lib.opencompass import config as reader
 from tests.jobs.lib.target import DATA, files_below
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
-from tests.standins.lib.opencompass import config as reader
 
 kind = KINDS["evaluate-opencompass"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.readings import read_outcome
-from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.tools.lib.environments import ENVIRONMENTS
 from tests.jobs.lib.target import here
 
 KIND = KINDS["evaluate-opencompass-questions"]

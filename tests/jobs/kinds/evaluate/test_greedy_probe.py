@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errors import LaunchError, ParseError
+from jobs.access.secrets.uses import uses
+from jobs.base.errors import LaunchError, ParseError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef, TeamPrompts, asset_values
-from jobs.messages import Message
 from jobs.plans import fill, secrets
 from jobs.readings import progress_of, read_outcome
-from jobs.services.secrets.uses import uses
 from tests.jobs.lib.target import SERVED_BY_VLLM, VALUES, here
 
 kind = KINDS["greedy-probe"]

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS
-from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import leading, unswitched

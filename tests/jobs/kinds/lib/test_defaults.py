@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from pydantic import BaseModel, Field
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import bounds, defaults_for, leading
 from jobs.kinds.lib.prompts import PROMPT_TOKENS
-from jobs.queries.hosts.targets import target_of
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.schedule.targets import target_of
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 from tests.jobs.lib.target import DEPLOYMENT, here
 from tests.jobs.lib.vacc_target import QWEN_7B, vacc_host

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import asset_values
 from jobs.kinds.lib.defaults import bounds, defaults_for
 from jobs.models import Endpoint
 from jobs.plans import fill
-from jobs.queries.hosts.targets import endpoint_ref
+from jobs.schedule.targets import endpoint_ref
 from tests.jobs.lib.target import VALUES, here
 from tests.jobs.lib.vacc_target import R1, vacc_host, vacc_values
 

@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from jobs.measured import MOST_REQUESTS, RequestTimes
-from jobs.messages import Message
-from jobs.readings.over_http import outcome
+from jobs.base.messages import Message
+from jobs.metrics.measured import MOST_REQUESTS, RequestTimes
+from jobs.tools.outputs.over_http_reading import outcome
 
 
 def point(concurrency, rate, completed, failed):

@@ -12,7 +12,7 @@ from jobs import migrations
 from jobs.kinds import KINDS
 from jobs.kinds.lib.lengths import asked, ignores_ends, length_remarks, measured
 from jobs.models import Result
-from jobs.parsers.vllm import vllm_bench_serve
+from jobs.tools.vllm import serve_parser
 from tests.factories import make_job, make_measured
 from tests.jobs.lib.target import DATA
 
@@ -29,7 +29,7 @@ def remarks(input_mean, output_mean, *, full=False, want=BOTH):
 
 def test_the_lengths_of_a_real_run_are_means_over_its_requests():
     path = DATA / "vllm-0.7.2" / "benchmark_serving_ok.json"
-    metrics = vllm_bench_serve.parse("x", path.read_bytes()).metrics
+    metrics = serve_parser.parse("x", path.read_bytes()).metrics
 
     assert measured(metrics) == {"input_tokens": 20503 / 20, "output_tokens": 16.0}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, limits
 from jobs.catalog.limits import Wish
-from jobs.errors import LaunchError
 from jobs.kinds.lib import limits as lib_limits
 
 QWEN_7B, GUIDE = MODELS["deepseek-r1-distill-qwen-7b"], STACKS["guide"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds.lib import listen
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from jobs import agent_tasks, launch
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
+from jobs.launch import launch
 from jobs.models import Artifact, Deployment, Job
-from jobs.queries.hosts.targets import target_of
-from jobs.services import deployments, lifecycle
-from jobs.toolchains.vacc_site import GUIDE_FACTS
+from jobs.schedule import agent_tasks, deployments, lifecycle
+from jobs.schedule.targets import target_of
+from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, vacc_host
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from dashboard.forms.launch import make_form
+from dashboard.pages.launch.launch_form import make_form
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
-from jobs.launch import preview
+from jobs.launch.launch import preview
 from tests.factories import make_host
 from tests.jobs.lib.target import here
 from tests.jobs.lib.vacc_target import CURRENT, R1, VACC_PARAMS, vacc_host

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import MODELS
-from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.messages import Message
 from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, vacc_host

@@ -2,12 +2,12 @@
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.access.secrets.uses import Use, uses
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds import KINDS
-from jobs.messages import Message
 from jobs.plans import Step, fill
 from jobs.readings import read_outcome
-from jobs.services.secrets.uses import Use, uses
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
 

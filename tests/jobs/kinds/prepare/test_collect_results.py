@@ -11,14 +11,14 @@ from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.imports import recognise, uploads
 from jobs.imports.uploads import read_paths, read_uploads
 from jobs.kinds import KINDS
 from jobs.plans import fill
 from jobs.readings import read_outcome
-from jobs.toolchains import collect
-from jobs.toolchains.site import SCRIPTS
+from jobs.tools.lib import collect
+from jobs.tools.lib.site import script_path
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE
 from tests.jobs.lib.target import VALUES, here
 from tests.jobs.lib.vacc_target import vacc_host
@@ -28,7 +28,7 @@ ROOT = "/data/a {b} host"
 
 
 def script_module():
-    spec = spec_from_file_location("collect_results", SCRIPTS / "collect_results.py")
+    spec = spec_from_file_location("collect_results", script_path("collect_results.py"))
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -102,7 +102,7 @@ def collected(host, folder="runs", root="space"):
     space = host / "space"
     return subprocess.run(
         [
-            *(sys.executable, str(SCRIPTS / "collect_results.py"), str(space / folder)),
+            *(sys.executable, str(script_path("collect_results.py")), str(space / folder)),
             *("--inside", str(host / root), "--without", str(space / "spool")),
         ],
         cwd=host / "work",

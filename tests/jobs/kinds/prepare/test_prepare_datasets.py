@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from jobs.errors import LaunchError
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.plans import fill
 from jobs.readings import read_outcome

@@ -6,11 +6,11 @@ import struct
 
 import pytest
 
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.catalog import MODELS
-from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.common import size
-from jobs.messages import Message
 from jobs.plans import fill
 from jobs.readings import read_outcome
 from tests.jobs.lib.plan_runner import Runner

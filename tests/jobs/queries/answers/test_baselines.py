@@ -4,7 +4,7 @@ import pytest
 
 from jobs.kinds.lib.base import Baseline
 from jobs.queries.answers.baselines import baselines
-from jobs.queries.hosts.targets import target_of
+from jobs.schedule.targets import target_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
 

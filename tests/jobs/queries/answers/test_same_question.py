@@ -3,9 +3,9 @@
 import pytest
 
 from jobs.models import Answer, AnswerRow
-from jobs.parsers.answers import Answered, kept
 from jobs.queries.answers.answer_list import same_in
 from jobs.services.outcomes import answer_rows
+from jobs.tools.outputs.answers import Answered, kept
 from tests.factories import make_measured
 
 pytestmark = pytest.mark.django_db

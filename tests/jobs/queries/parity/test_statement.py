@@ -3,7 +3,7 @@ import pytest
 from jobs.queries.parity.counts import counts_of, evidence_of
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.statement import Looks, state
-from jobs.queries.statistics import from_scores, wilson
+from jobs.statistics import from_scores, wilson
 
 
 def counted(base, result, margin=0.01, goal="same", **looks):

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.measured import Measurement, RequestTimes
-from jobs.messages import Message
+from jobs.base.messages import Message
+from jobs.metrics.measured import Measurement, RequestTimes
 from jobs.models import JobStep, PointBlock, PointRequests
 from jobs.plans import Step
 from jobs.services.outcomes import outcomes

@@ -8,11 +8,11 @@ from importlib import import_module
 
 import pytest
 
-from jobs.engine_counters import WarmUp
-from jobs.measured import Measurement
+from jobs.metrics.measured import Measurement
 from jobs.models import JobStep, PointBlock
 from jobs.plans import Step
 from jobs.services.outcomes.engine_windows import windows_of, with_engine
+from jobs.tools.lib.engine_counters import WarmUp
 from tests.factories import make_host, make_job, make_measured, make_plan
 from tests.past import models_of
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs.measured import Measurement
-from jobs.messages import Message
+from jobs.base.messages import Message
+from jobs.metrics.measured import Measurement
 from jobs.models import OutputFile, Result
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.comparison.compared_settings import settings

@@ -11,7 +11,7 @@ from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import at_concurrency, counted_with, repeats_of
 from jobs.services.outcomes import identity
-from jobs.toolchains.vacc import build_in
+from jobs.tools.vacc import build_in
 from tests.factories import make_host, make_prompts
 from tests.jobs.lib.target import here
 from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served

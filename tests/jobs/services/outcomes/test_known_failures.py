@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, load_failures
-from jobs.parsers.failures import LONGEST_TEXT, FailureScan, known_failures
+from jobs.tools.outputs.failures import LONGEST_TEXT, FailureScan, known_failures
 from tests.jobs.lib.target import DATA
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from jobs.measured import token_shares
+from jobs.metrics.measured import token_shares
 from jobs.models import Result
 from jobs.queries.results.token_use import pooled
 from jobs.queries.results.token_use import token_use as read
-from jobs.queries.statistics import wilson
 from jobs.services.outcomes import token_use
+from jobs.statistics import wilson
 from tests.factories import make_result
 from tests.jobs.lib.token_using import make_used
 

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs import agent_tasks
 from jobs.models import Instance, Job
+from jobs.schedule import agent_tasks
 from jobs.services.upkeep import reaper
 from tests.factories import make_deployment, make_host, make_job
 

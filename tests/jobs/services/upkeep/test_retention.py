@@ -11,7 +11,8 @@ from jobs import logstore
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
 from jobs.queries import storage
 from jobs.queries.chat import ChatEngine
-from jobs.services import chat, deployments, pins
+from jobs.schedule import deployments
+from jobs.services import chat, pins
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention
 from tests.factories import make_deployment, make_job, make_measured, make_user

@@ -7,7 +7,8 @@ from django.utils.timezone import now
 
 from jobs import logstore
 from jobs.models import Deployment, Job
-from jobs.services import deployments, pins
+from jobs.schedule import deployments
+from jobs.services import pins
 from jobs.services.intake import intake
 from jobs.services.upkeep import retention
 from tests.factories import make_host, make_user

@@ -1,0 +1,360 @@
+"""HTTP intake of hosts: heartbeats, claims, streams. The contract: docs/architecture.md."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import zstandard
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import path
+from django.utils.timezone import now
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from dashboard.intake.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
+from dashboard.security import audit_log
+from dashboard.text.messages import message
+from jobs.access import secrets, sources
+from jobs.base import bounds
+from jobs.base.errors import Incomplete, JobsError, OffsetMismatch
+from jobs.base.messages import Message
+from jobs.base.numbers import number_from
+from jobs.confined import Busy
+from jobs.models import Deployment, Host, Job, Preflight
+from jobs.protocol.base import BadMessage, load, read
+from jobs.protocol.claims import ClaimJob, ClaimRun
+from jobs.schedule import deployments, dispatch, lifecycle, preflights
+from jobs.services import hosts, outputs
+from jobs.services.intake import heartbeats, intake, limits, points
+from jobs.services.intake.intake import Owner
+from jobs.services.intake.limits import DiskReserved, LimitReached
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL_MAX = 32767
+
+
+class BadRequest(Exception):
+    """The answer to a request that cannot be taken."""
+
+    def __init__(self, status: int, error: str, **more: Any) -> None:
+        super().__init__(error)
+        self.answer = host_answer(status, error=error, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The body of an append: raw bytes, checked, and where they begin."""
+
+    offset: int
+    data: bytes
+
+
+@require_POST
+@host_only
+def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
+    """The host lives; what is it to do?"""
+    try:
+        protocol = _number(request.headers.get("X-Protocol"), "X-Protocol", PROTOCOL_MAX)
+        orders = heartbeats.heartbeat(host, _json(request), protocol=protocol)
+    except BadRequest as error:
+        return error.answer
+    except BadMessage as error:
+        return _refused(host, "heartbeat", error)
+    if orders.news:
+        dispatch.run()
+    if host.is_outdated and _is_first_heartbeat(host):
+        return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
+    return host_answer(**orders.to_json(), server_time=now().timestamp())
+
+
+_upgrade_asked: dict[int, Any] = {}  # host -> start of its agent at the last 426 of this process
+
+
+def _is_first_heartbeat(host: Host) -> bool:
+    """True once per start of its agent: the 426 has the agent log the required upgrade."""
+    if _upgrade_asked.get(host.pk) == host.agent_started_at:
+        return False
+    _upgrade_asked[host.pk] = host.agent_started_at
+    logger.warning(
+        "%s speaks host protocol %s: upgrade it to %s", host.name, host.protocol, PROTOCOL
+    )
+    return True
+
+
+@require_POST
+@upgraded_host_only
+def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase:
+    """The host takes a job."""
+    try:
+        claim = read(ClaimJob, _json(request))
+        job = lifecycle.claim_job(job_id, host=host, claim_id=claim.claim_id)
+    except BadRequest as error:
+        return error.answer
+    except BadMessage as error:
+        return _refused(host, f"claim of job {job_id}", error)
+    except Job.DoesNotExist:
+        return host_answer(404, error="unknown")
+    except lifecycle.ClaimRefused as error:
+        return host_answer(409, error="state", state=error.state)
+    try:
+        given = secrets.of_job(job)
+        if job.state == Job.State.STARTING:
+            sources.of_job(job)
+    except (secrets.Refused, sources.Refused) as refused:
+        # Rules or sources changed after the job was sent. What runs already has its own.
+        given = {}
+        if job.state == Job.State.STARTING:
+            lifecycle.finish_job(job.pk, Job.State.FAILED, message=refused.message)
+            return _not_given(refused.message, state=Job.State.FAILED)
+    _record_hand_over(host, given, job=job.pk)
+    deployment = Deployment.objects.filter(job=job).first()
+    return host_answer(
+        job=job.pk,
+        token=str(job.claim_token),
+        plan=job.plan,
+        values=job.values,
+        secrets=given,
+        deployment=deployment
+        and {
+            "id": deployment.pk,
+            "token": str(deployment.claim_token),
+            "run": deployment.run,
+        },
+    )
+
+
+@require_POST
+@upgraded_host_only
+def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> HttpResponseBase:
+    """The host takes a restart of a server."""
+    try:
+        claim = read(ClaimRun, _json(request))
+        deployment = deployments.claim_run(deployment_id, host=host, run=claim.run)
+    except BadRequest as error:
+        return error.answer
+    except BadMessage as error:
+        return _refused(host, f"claim of deployment {deployment_id}", error)
+    except Deployment.DoesNotExist:
+        return host_answer(404, error="unknown")
+    except deployments.RunRefused as error:
+        return host_answer(409, error="state", state=error.state, run=error.run)
+    try:
+        given = secrets.of_restart(deployment)
+    except secrets.Refused as refused:
+        deployments.fail_run(deployment, refused.message)
+        return _not_given(refused.message, state=Deployment.State.FAILED, run=claim.run)
+    _record_hand_over(host, given, deployment=deployment.pk, run=deployment.run)
+    return host_answer(
+        deployment=deployment.pk,
+        token=str(deployment.claim_token),
+        run=deployment.run,
+        plan=deployment.job.plan,
+        values=deployment.job.values,
+        secrets=given,
+    )
+
+
+def _record_hand_over(host: Host, given: Mapping[str, str], **claimed: int) -> None:
+    """Record which secrets the host gets for what. A repeated claim gets them again."""
+    if given:
+        audit_log.record_often(
+            None,
+            "secret.hand_over",
+            f"host {host.name}",
+            actor=f"host {host.name}",
+            key=str(claimed),
+            secrets=sorted(given),
+            **claimed,
+        )
+
+
+def _not_given(reason: Message, **state: Any) -> HttpResponseBase:
+    """The host gets no job and no secret, and a message for its own log."""
+    return host_answer(409, error="state", detail=message(reason.id, reason.args), **state)
+
+
+@require_http_methods(["GET", "POST"])
+@upgraded_host_only
+def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
+    """Exchange preflight checks and their results with a host."""
+    asked = Preflight.objects.filter(pk=check_id, host=host).first()
+    if asked is None:
+        return host_answer(404, error="unknown")
+    if request.method == "GET":
+        return host_answer(plan=asked.plan, values=asked.values)
+    try:
+        preflights.answer(asked, _json(request).get("findings", ()))
+    except BadRequest as error:
+        return error.answer
+    except BadMessage as error:
+        return _refused(host, f"check {check_id}", error)
+    dispatch.run()
+    return host_answer()
+
+
+@require_GET
+@host_only
+def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> HttpResponseBase:
+    """Return the stored sizes of a job's or a server's streams."""
+    record = _owner(host, owner, owner_id)
+    if record is None:
+        return host_answer(404, error="unknown")
+    if request.headers.get("X-Token", str(record.claim_token)) != str(record.claim_token):
+        return host_answer(403, error="token")
+    return host_answer(**intake.sizes(record))
+
+
+@require_POST
+@host_only
+def append(
+    request: HttpRequest, host: Host, owner: str, owner_id: int, stream: str
+) -> HttpResponseBase:
+    """More of a log, of events or of points."""
+
+    def write(record: Owner) -> int:
+        chunk = _chunk(request)
+        match stream, record:
+            case "log", _:
+                return intake.append_log(record, offset=chunk.offset, data=chunk.data)
+            case "events", _:
+                return _append_events(record, chunk)
+            case "points", _:
+                return points.append_points(record, offset=chunk.offset, data=chunk.data)
+        raise BadRequest(404, "stream")
+
+    return _appended(request, host, _owner(host, owner, owner_id), write)
+
+
+@require_POST
+@host_only
+def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpResponseBase:
+    """More of a file that a job left."""
+
+    def write(record: Owner) -> int:
+        chunk = _chunk(request)
+        assert isinstance(record, Job)  # noqa: S101 -- for mypy
+        declared = outputs.Declared(
+            name=request.headers.get("X-Name", ""),
+            path=request.GET.get("path", ""),
+            total=_number(request.headers.get("X-Total"), "X-Total"),
+            sha256=request.headers.get("X-Sha256", ""),
+        )
+        limits.check_disk()
+        limits.check_host(host.pk)
+        return outputs.append_output(record, declared, offset=chunk.offset, data=chunk.data)
+
+    return _appended(request, host, _owner(host, "jobs", owner_id), write)
+
+
+def _appended(
+    request: HttpRequest, host: Host, record: Owner | None, write: Callable[[Owner], int]
+) -> JsonResponse:
+    if record is None:
+        return host_answer(404, error="unknown")
+    if request.headers.get("X-Token") != str(record.claim_token):
+        return host_answer(403, error="token")
+    try:
+        return host_answer(size=write(record))
+    except BadRequest as error:
+        return error.answer
+    except OffsetMismatch as error:
+        return host_answer(409, error="offset", size=error.size)
+    except Incomplete as error:
+        record.refresh_from_db(fields=["events_bytes"])
+        return host_answer(409, error="incomplete", size=record.events_bytes, **error.have)
+    except (BadMessage, LimitReached, outputs.BadOutput) as error:
+        return _refused(host, str(intake.log_key(record)), error)
+    except DiskReserved as error:
+        return host_answer(507, error="disk", detail=str(error))
+    except Busy as error:
+        return host_answer(503, error="busy", detail=str(error))
+
+
+def _refused(host: Host, about: str, error: JobsError) -> JsonResponse:
+    """Answer 400 to what breaks the protocol or a limit; the host's page says it."""
+    hosts.note_refusal(host, about, str(error))
+    field = error.field if isinstance(error, BadMessage) else ""
+    return host_answer(400, error=error.id, field=field, detail=str(error))
+
+
+_STARTS_OTHERS = (b'"ended"', b'"serve_started"')
+
+
+def _append_events(owner: Owner, chunk: Chunk) -> int:
+    """Store events, then start the jobs that they allow to start.
+
+    Ended work frees dies and room and provides inputs. Once a server runs, a job that waits for an
+    idle host no longer blocks others. No other event of a job has such an effect, and a dispatch
+    costs more than the rest of the request.
+    """
+    try:
+        return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
+    finally:
+        if isinstance(owner, Deployment) or any(word in chunk.data for word in _STARTS_OTHERS):
+            dispatch.run()
+
+
+def _owner(host: Host, owner: str, owner_id: int) -> Owner | None:
+    if owner == "jobs":
+        return Job.objects.select_related("host").filter(pk=owner_id, host=host).first()
+    if owner == "deployments":
+        return Deployment.objects.filter(pk=owner_id, host=host).first()
+    return None
+
+
+def _chunk(request: HttpRequest) -> Chunk:
+    """The bytes of an append.
+
+    Raises:
+        BadRequest: too many, not zstd, or not those that the checksum is of.
+    """
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        raise BadRequest(413, "size") from None
+    try:
+        # Never more than the limit is unpacked, whatever size the frame claims to have.
+        with zstandard.ZstdDecompressor().stream_reader(body) as reader:
+            data = reader.read(bounds.CHUNK_BYTES + 1)
+    except zstandard.ZstdError:
+        raise BadRequest(422, "zstd") from None
+    if len(data) > bounds.CHUNK_BYTES:
+        raise BadRequest(413, "size")
+    checksum = _number(request.headers.get("X-Crc32"), "X-Crc32")
+    length = _number(request.headers.get("X-Raw-Bytes"), "X-Raw-Bytes")
+    if length != len(data) or checksum != zlib.crc32(data):
+        raise BadRequest(422, "crc32")
+    return Chunk(_number(request.GET.get("offset"), "offset"), data)
+
+
+def _number(text: str | None, name: str, most: int | None = None) -> int:
+    number = number_from(text or "")
+    if number is None or (most is not None and number > most):
+        raise BadRequest(400, "number", name=name)
+    return number
+
+
+def _json(request: HttpRequest) -> dict[str, Any]:
+    try:
+        body = load(request.body)
+    except (BadMessage, RequestDataTooBig):
+        raise BadRequest(400, "json") from None
+    if not isinstance(body, dict):
+        raise BadRequest(400, "json")
+    return body
+
+
+urlpatterns = [
+    path("heartbeat", heartbeat, name="intake-heartbeat"),
+    path("jobs/<int:job_id>/claim", claim_job, name="intake-claim-job"),
+    path("deployments/<int:deployment_id>/claim", claim_deployment, name="intake-claim-deployment"),
+    path("checks/<int:check_id>", check, name="intake-check"),
+    path("<str:owner>/<int:owner_id>/streams", streams, name="intake-streams"),
+    path("<str:owner>/<int:owner_id>/streams/<str:stream>", append, name="intake-append"),
+    path("jobs/<int:owner_id>/outputs", append_output, name="intake-append-output"),
+]

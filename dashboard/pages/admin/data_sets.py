@@ -1,0 +1,175 @@
+"""Pages of data sets: list, one set, its files on hosts, its questions as a file."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils.timezone import now
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from dashboard.pages.launch.launch_preflight import PATIENCE, finding_line
+from dashboard.pages.results.published import row_of
+from dashboard.security import audit_log
+from dashboard.security.permissions import allowed, requires
+from dashboard.security.request import person
+from jobs.catalog import QUESTION_SETS, QuestionSet
+from jobs.catalog.data_sets import DATA_SETS, DataSet
+from jobs.catalog.question_sets import TeamSet
+from jobs.catalog.questions_schema import jsonl
+from jobs.models import Host, Preflight
+from jobs.queries.data_sets import (
+    lacking_hosts,
+    places_of,
+    published_for,
+    results_of,
+    set_rows,
+    site_for,
+)
+from jobs.queries.hosts.hosts import is_away
+from jobs.schedule import agent_tasks, preflights
+from jobs.schedule.launch_rights import may_launch
+from jobs.tools.lib.data_files import files_plan
+
+_SHOWN = 10  # questions of a set on its page
+
+
+@require_GET
+@requires("questions.view")
+def question_list(request: HttpRequest) -> HttpResponse:
+    """Show all data sets, the catalogue's and the team's; ``?removed=1`` adds removed ones."""
+    removed = [one for one in QUESTION_SETS.team() if one.removed_at]
+    context = {
+        "rows": set_rows(),
+        "removed": removed if request.GET.get("removed") else [],
+        "has_removed": bool(removed),
+        "may_change": allowed(request.user, "questions.change"),
+    }
+    return render(request, "questions/list.html", context)
+
+
+@require_GET
+@requires("questions.view")
+def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
+    """Show a data set: facts, files on hosts, published figures, results, first questions."""
+    known, team_set = DATA_SETS.get(set_id), QUESTION_SETS.of_team(set_id)
+    if known is None and team_set is None:
+        raise Http404(set_id)
+    questions = _questions(known, team_set, request.GET.get("version", ""))
+    context: dict[str, Any] = {
+        "set": known or team_set,
+        "data_set": known,
+        "team_set": team_set if known is None else None,
+        "questions": questions,
+        "shown": questions.questions[:_SHOWN] if questions else (),
+        "version": questions.sha256 if questions else "",
+        "is_older": bool(team_set and questions and questions.sha256 != team_set.current.sha256),
+        "results": results_of(set_id),
+        "places": [(place, is_away(place.host)) for place in places_of(known)] if known else [],
+        "lacking": lacking_hosts(known) if known else [],
+        "published": [(model, row_of(comparison)) for model, comparison in published_for(known)]
+        if known
+        else [],
+        "launches": _launches(known, team_set),
+        "may_change": allowed(request.user, "questions.change"),
+    }
+    return render(request, "questions/detail.html", context)
+
+
+def _questions(known: DataSet | None, team_set: TeamSet | None, version: str) -> QuestionSet | None:
+    """Return the questions that this dashboard has: of the newest version, or the named one."""
+    if known is not None:
+        return QUESTION_SETS.included[known.included] if known.included else None
+    if team_set is None:
+        return None
+    named = team_set.version(version) if version else team_set.current
+    if named is None:
+        raise Http404(version)
+    try:
+        return QUESTION_SETS.questions(team_set.id, named)
+    except KeyError as error:
+        raise Http404(version) from error
+
+
+def _launches(known: DataSet | None, team_set: TeamSet | None) -> list[tuple[str, str]]:
+    """Return (kind, address of its form) of each kind that asks the set."""
+    if known is None:
+        if team_set is None or team_set.removed_at:
+            return []
+        return [("evaluate", _form("evaluate", questions=team_set.key))]
+    found = []
+    if known.included:
+        found.append(("evaluate", _form("evaluate", questions=known.included)))
+    if known.opencompass:
+        kind = "evaluate-opencompass"
+        found.append((kind, _form(kind, datasets=known.opencompass.name)))
+    if known.evalscope:
+        kind = "evaluate-evalscope"
+        found.append((kind, _form(kind, datasets=known.evalscope.name)))
+    return found
+
+
+def _form(kind: str, **values: str) -> str:
+    return f"{reverse('launch-form', args=[kind])}?{urlencode(values)}"
+
+
+@require_safe
+@requires("questions.view")
+def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
+    """Download the questions of an included or own set as JSON Lines."""
+    known, team_set = DATA_SETS.get(set_id), QUESTION_SETS.of_team(set_id)
+    questions = _questions(known, team_set, request.GET.get("version", ""))
+    if questions is None:
+        raise Http404(set_id)
+    name = f"{set_id}-{questions.sha256[:12]}.jsonl"
+    return HttpResponse(
+        jsonl(questions.questions),
+        content_type="application/x-ndjson; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@require_POST
+@requires("questions.check")
+def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpResponse:
+    """Search the files of a set on a host."""
+    known, host = DATA_SETS.get(set_id), get_object_or_404(Host, name=host_name)
+    site = site_for(known, host) if known else None
+    if known is None or site is None or known.included:
+        raise Http404(set_id)
+    if not may_launch(host, person(request)):
+        raise PermissionDenied
+    looked_for = files_plan(known, site, has_dies=bool(host.facts.get("dies")))
+    asked = preflights.ask(host, looked_for.to_json(), {}, user=person(request))
+    audit_log.record(person(request), "questions.check", f"host {host.name}", set=set_id)
+    agent_tasks.send_check(host.name, asked.pk)
+    return _findings(request, asked)
+
+
+@require_GET
+@requires("questions.check")
+def question_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
+    """Return the findings of a host so far."""
+    return _findings(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
+
+
+def _findings(request: HttpRequest, asked: Preflight) -> HttpResponse:
+    context = {
+        "asked": asked,
+        "lines": [finding_line(item) for item in asked.findings],
+        "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
+    }
+    return render(request, "questions/_findings.html", context)
+
+
+urlpatterns: list[URLPattern] = [
+    path("", question_list, name="question-list"),
+    path("checks/<int:preflight_id>/", question_findings, name="question-findings"),
+    path("<str:set_id>/", question_detail, name="question-detail"),
+    path("<str:set_id>/questions.jsonl", question_file, name="question-file"),
+    path("<str:set_id>/check/<str:host_name>/", question_check, name="question-check"),
+]

@@ -1,0 +1,170 @@
+"""Disk usage of the dashboard, next removals, and removal of a job's log and files by hand."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from dashboard.security import audit_log
+from dashboard.security.permissions import requires
+from dashboard.security.request import person
+from dashboard.text.retention import removed_words, size_text, span_text, when_text
+from jobs.models import Deployment, Job
+from jobs.queries.storage import (
+    Bulk,
+    Count,
+    biggest,
+    count,
+    disk_usage_of_hosts,
+    last_count,
+    limits,
+    next_to_go,
+)
+from jobs.queries.storage import unfinished as unfinished_removals
+from jobs.services.upkeep import retention
+
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NextRow:
+    """Something that goes. ``record`` is a Job, a Deployment, or None for a chat's stream."""
+
+    bulk: Bulk
+    record: Job | Deployment | None
+    when: str
+    why: str
+
+
+@require_GET
+@requires("storage.manage")
+def storage(request: HttpRequest) -> HttpResponse:
+    """Show sizes, limits, largest jobs, next removals, and files on hosts."""
+    counted, given = last_count(), limits()
+    if not counted.at:
+        counted = count(now(), aside=0)
+    disk = shutil.disk_usage(settings.DATA_DIR)
+    within = given.retention_size_bytes
+    context = {
+        "counted": counted,
+        "counted_at": datetime.fromisoformat(counted.at),
+        "parts": _parts(counted),
+        "disk": disk,
+        "disk_share": disk.used / disk.total,
+        "limits": given,
+        "retention_age": span_text(given.retention_age.total_seconds())
+        if given.retention_age
+        else "",
+        "share": counted.within / within if within else None,
+        "over": within is not None and counted.within > within,
+        "next_rows": _next_rows(counted),
+        "biggest": biggest(SHOWN),
+        "disk_usage": disk_usage_of_hosts(),
+        "unfinished": unfinished_removals(),
+        "title": _title(counted, disk.free),
+    }
+    return render(request, "storage/index.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("storage.manage")
+def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Ask (GET), then remove a job's log, files and points (POST). It cannot be undone."""
+    job = get_object_or_404(Job.objects.select_related("host", "pinned_by"), pk=job_id)
+    if request.method != "POST":
+        context = {"job": job, "files": job.outputs.count(), "refusal": _refusal(job)}
+        return render(request, "storage/remove.html", context)
+    user = person(request)
+    assert user is not None  # noqa: S101 -- strangers do not come here
+    if retention.remove_now(job_id, user):
+        job.refresh_from_db()
+        audit_log.record(request.user, "storage.manage", f"job {job_id}", bytes=job.removed_bytes)
+        messages.success(request, removed_words(job))
+    else:
+        job.refresh_from_db()
+        messages.error(request, _refusal(job) or _("This job has no stored files."))
+    return redirect("storage")
+
+
+def _refusal(job: Job) -> str:
+    """Return why a job's files cannot be removed; "" if they can."""
+    if job.removed_at is not None:
+        return removed_words(job)
+    if job.is_open:
+        return _("Not removed: the job has not ended.")
+    if job.pinned_at is not None:
+        return _("Not removed: its files are kept. Stop keeping them on the job page first.")
+    served = Deployment.objects.filter(job=job).first()
+    if served is not None and served.is_open:
+        return _("Not removed: its server %(name)s is running.") % {"name": served.name}
+    return ""
+
+
+def _title(counted: Count, free: int) -> str:
+    args = {"size": size_text(counted.within), "free": size_text(free)}
+    return _("Logs, files and chats use %(size)s, %(free)s free") % args
+
+
+def _parts(counted: Count) -> list[tuple[str, int, str]]:
+    """(what, bytes, what is to be known of it)."""
+    return [
+        (_("Logs of jobs"), counted.job_logs, ""),
+        (_("Output files"), counted.outputs, ""),
+        (_("Logs of servers"), counted.server_logs, ""),
+        (_("Chat streams"), counted.chats, _("chat text stays in the database")),
+        (_("Data points of curves"), counted.points, _("in the database; freed space is reused")),
+        (
+            _("Orphaned data"),
+            counted.aside,
+            _("logs of jobs missing in the database; outside the limit"),
+        ),
+        (
+            _("Files of imports"),
+            counted.imports,
+            _("until the import is removed; outside the limit"),
+        ),
+        (_("Database"), _database_bytes(), _("outside the limit")),
+    ]
+
+
+def _database_bytes() -> int:
+    """Return the bytes of the database, points included."""
+    if connection.vendor == "sqlite":
+        name = str(connection.settings_dict["NAME"])
+        files = (Path(f"{name}{ending}") for ending in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])
+
+
+def _next_rows(counted: Count) -> list[NextRow]:
+    entries = next_to_go(counted, SHOWN)
+    jobs = Job.objects.in_bulk([bulk.id for bulk, _removal in entries if bulk.type == "job"])
+    servers = Deployment.objects.in_bulk(
+        [bulk.id for bulk, _removal in entries if bulk.type == "deployment"]
+    )
+    records: dict[str, dict[int, Any]] = {"job": jobs, "deployment": servers}
+    return [
+        NextRow(bulk, records.get(bulk.type, {}).get(bulk.id), when_text(removal), removal.why)
+        for bulk, removal in entries
+    ]
+
+
+urlpatterns: list[URLPattern] = [
+    path("", storage, name="storage"),
+    path("jobs/<int:job_id>/remove/", storage_remove, name="storage-remove"),
+]

@@ -1,0 +1,4 @@
+"""Comparison of results, and pasted tables.
+Here: views, exports, cost of tokens.
+Not here: formulas (`jobs.queries.comparison`).
+"""

@@ -1,0 +1,139 @@
+"""Card of an evaluation's token use: facts, budget curve, what to know about both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.charts import budget
+from dashboard.charts.figures import Figure
+from dashboard.pages.shared.compared import short_name
+from dashboard.text.formatting import counted, duration, joined, measured, number
+from dashboard.text.labels import metric_text
+from jobs.models import Result
+from jobs.queries.comparison.comparison import Comparison
+from jobs.queries.results.token_use import BudgetUse, TokenUse, pooled, token_use
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Value with its title; ``note`` is smaller and optional."""
+
+    title: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCard:
+    """Facts, budget curve (None without scored answers), and the text below."""
+
+    facts: Sequence[Fact]
+    figure: Figure | None
+    notes: str
+
+
+def token_card(result: Result) -> TokenCard | None:
+    """Return the card; None where the tool reports no output tokens."""
+    use = token_use(result)
+    if use is None:
+        return None
+    figure = budget.figure([(_("accuracy"), use)]) if use.curve else None
+    return TokenCard(_facts(result, use), figure, joined(*_notes(use)))
+
+
+def budget_uses(comparison: Comparison) -> list[BudgetUse | None]:
+    """Return the budget curve of each column, over all its runs; None without one. Empty where
+    fewer than two curves are known."""
+    uses = pooled([column.runs for column in comparison.columns])
+    return uses if sum(use is not None for use in uses) > 1 else []
+
+
+def budget_figure(comparison: Comparison) -> Figure | None:
+    """Return the budget curves of a comparison; None where fewer than two are known."""
+    pairs = zip(comparison.columns, budget_uses(comparison), strict=False)
+    curves = [(short_name(column), use) for column, use in pairs if use is not None]
+    return budget.figure(curves) if curves else None
+
+
+def _facts(result: Result, use: TokenUse) -> list[Fact]:
+    metrics = result.metrics
+    mark = _("estimated") if use.estimated else ""
+    facts = [
+        Fact(
+            _("Reasoning tokens, mean / median"),
+            _pair(metrics.get("reasoning_tokens_mean"), use.reasoning_p50),
+            mark,
+        ),
+        Fact(
+            _("Answer tokens, mean / median"),
+            _pair(metrics.get("answer_tokens_mean"), use.answer_p50),
+            mark,
+        ),
+        *_share(metrics, mark),
+        Fact(_("Tokens per correct answer"), *_per_correct(metrics, use)),
+        *_seconds(use),
+    ]
+    seconds = result.job.duration_s if result.job else None
+    if seconds:
+        facts.append(Fact(_("Whole evaluation"), duration(seconds)))
+    return facts
+
+
+def _share(metrics: Mapping[str, float], mark: str) -> list[Fact]:
+    share = metrics.get("reasoning_share")
+    if share is None:
+        return []
+    return [Fact(_("Reasoning share"), " ".join(metric_text("reasoning_share", share)), mark)]
+
+
+def _per_correct(metrics: Mapping[str, float], use: TokenUse) -> tuple[str, str]:
+    value = metrics.get("tokens_per_correct")
+    if value is None:
+        return _("no correct answer"), ""
+    args = {"tokens": counted(use.output), "correct": counted(use.correct)}
+    return measured(value), _("%(tokens)s tokens / %(correct)s correct") % args
+
+
+def _seconds(use: TokenUse) -> list[Fact]:
+    times = use.seconds
+    if times is None:
+        return []
+    value = f"{measured(times.mean)} / {measured(times.p50)} s"
+    if times.is_whole:
+        return [Fact(_("Latency of a whole answer, mean / median"), value)]
+    title = _("Time to first answer token, mean / median")
+    return [Fact(title, value, _("estimated") if times.is_estimated else "")]
+
+
+def _pair(mean: float | None, middle: float) -> str:
+    return f"{_('n/a') if mean is None else measured(mean)} / {counted(middle)}"
+
+
+def _notes(use: TokenUse) -> list[str]:
+    notes = []
+    if use.counted < use.answers:
+        args = {"n": number(use.counted), "total": number(use.answers)}
+        text = _("The tool reports tokens for %(n)s of %(total)s answers. The others do not count.")
+        notes.append(text % args)
+    if use.estimated:
+        text = ngettext(
+            "Of %(n)s answer the total is shared by the lengths of reasoning and answer.",
+            "Of %(n)s answers the total is shared by the lengths of reasoning and answer.",
+            use.estimated,
+        )
+        notes.append(text % {"n": number(use.estimated)})
+    if use.seconds and use.seconds.is_estimated:
+        notes.append(_("Time to first answer token: TTFT plus reasoning at the mean token rate."))
+    if use.curve:
+        notes.append(_("Budget curve: share of correct answers with at most so many tokens."))
+        notes.append(
+            _("A run with that limit reaches at least this accuracy, if its answers stay the same.")
+        )
+        notes.append(_("Band: confidence interval (Wilson)."))
+    if use.scored > use.questions:
+        notes.append(_("Several answers to a question count as one in the interval."))
+    return notes

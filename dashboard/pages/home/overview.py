@@ -1,0 +1,179 @@
+"""Overview page, start of the tour, and the fragment of the page frame."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.actions.once import once
+from dashboard.pages.home.tour import TOUR_MINUTES, tour_steps
+from dashboard.pages.hosts.host_rows import host_views
+from dashboard.pages.jobs.advice import advice, server_advice
+from dashboard.pages.shared.die_grid import grid
+from dashboard.pages.shared.engine_rates import rates
+from dashboard.pages.shared.remedies import actions
+from dashboard.security.audit_log import record
+from dashboard.security.permissions import allowed, requires
+from dashboard.server.health import low_disk_bytes
+from dashboard.text import queue_words as queue
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.launch import launch
+from jobs.models import Environment, Host, Job
+from jobs.queries import overview as queries
+from jobs.queries.hosts.host_page import hosts_now
+from jobs.queries.jobs.chains import newest_chain
+
+_DISMISSED = "dismissed chain"  # session key: the dismissed pipeline
+
+
+@require_GET
+@requires("overview.view")
+def overview(request: HttpRequest) -> HttpResponse:
+    """Overview page: running, queued and failed jobs, latest results; ``?whose=mine`` filters."""
+    if queries.is_new():
+        return render(request, "overview/first.html", _first(request))
+    mine = request.GET.get("whose") == "mine"
+    context = _busy(request.user, mine=mine)
+    chain = newest_chain(_midnight())
+    if chain is None or str(chain.id) != request.session.get(_DISMISSED):
+        context["chain"] = chain
+    return render(request, "overview/index.html", context)
+
+
+def _first(request: HttpRequest) -> dict[str, Any]:
+    host = queries.this_computer()
+    return {
+        "steps": tour_steps(),
+        "minutes": TOUR_MINUTES,
+        "host": host,
+        "can_start": host is not None and bool(host.facts) and allowed(request.user, "job.launch"),
+        "prepared": Environment.objects.filter(host=host).exists(),
+    }
+
+
+def _midnight() -> datetime:
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
+    user = viewer if mine else None
+    midnight = _midnight()
+    counts = queries.counts(user, midnight)
+    return {
+        "mine": mine,
+        "title": _title(counts),
+        "now": timezone.localtime(),
+        "counts": counts,
+        **serving_panel(),
+        "running": queries.running(user),
+        "waiting": _waiting(user),
+        "failed_today": [
+            (job, advice(job), actions(job, viewer)[:1])
+            for job in queries.failed_today(user, midnight)
+        ],
+        "broken_servers": [
+            (row, server_advice(row), allowed(viewer, "deployment.restart", row))
+            for row in queries.broken_servers(user, midnight)
+        ],
+        "results": queries.results(user),
+        "low_disk_bytes": low_disk_bytes(),
+        "may_see_storage": allowed(viewer, "storage.manage"),
+        "hosts": [
+            (view, grid(view.host, held=view.now.held))
+            for view in host_views(hosts_now(waiting=0), viewer)
+        ],
+    }
+
+
+def _waiting(user: Any) -> list[tuple[Job, Message, str, int]]:
+    """Return queued jobs: reason, start estimate, number of further jobs of the pipeline."""
+    entries = queries.waiting(user)
+    reasons = queue.waits([item.job for item in entries])
+    whys = {pk: (why, queue.starts_in(starts)) for pk, (why, starts) in reasons.items()}
+    return [(item.job, *whys[item.job.pk], item.more) for item in entries]
+
+
+def serving_panel() -> dict[str, Any]:
+    """Return the context of the deployments panel: running deployments with current rates."""
+    serving = queries.serving()
+    heard = rates([item.deployment for item in serving])
+    return {"serving": [(item, heard.get(item.deployment.pk)) for item in serving]}
+
+
+@require_GET
+@requires("deployment.view")
+def serving(request: HttpRequest) -> HttpResponse:
+    """Return the deployments panel alone, for live updates."""
+    return render(request, "overview/_serving.html", serving_panel())
+
+
+def _title(counts: dict[str, int]) -> str:
+    """Return the summary: "3 jobs running, 3 queued, 2 failed today"."""
+    running, needs_confirmation = counts["running"], counts["needs_confirmation"]
+    waiting = counts["waiting"] - needs_confirmation
+    parts = []
+    if running:
+        parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
+    if waiting:
+        parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
+    if needs_confirmation:
+        text = ngettext("%(n)s needs confirmation", "%(n)s need confirmation", needs_confirmation)
+        parts.append(text % {"n": needs_confirmation})
+    if not parts:
+        parts.append(gettext("No jobs running"))
+    if counts["failed_today"]:
+        parts.append(gettext("%(n)s failed today") % {"n": counts["failed_today"]})
+    return gettext(", ").join(parts)
+
+
+@require_POST
+@requires("job.launch")
+def tour_start(request: HttpRequest) -> HttpResponse:
+    """Launch the tour on This computer, then show the overview."""
+    host = queries.this_computer()
+    if host is None:
+        messages.error(request, gettext("This computer is not a host."))
+    else:
+        try:
+            once(request, lambda: _start(host, request.user))
+        except LaunchError as error:
+            messages.error(request, str(error))
+    return redirect("overview")
+
+
+def _start(host: Host, user: Any) -> None:
+    for job in launch.launch_tour(host, user):
+        record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
+
+
+@require_POST
+@requires("overview.view")
+def chain_dismiss(request: HttpRequest) -> HttpResponse:
+    """Dismiss the pipeline ``chain`` for this session."""
+    request.session[_DISMISSED] = request.POST.get("chain", "")[:36]
+    return redirect("overview")
+
+
+@require_GET
+@requires("overview.view")
+def frame(request: HttpRequest) -> HttpResponse:
+    """Return navigation and dies of the side rail for live updates: ``?of=<path>``."""
+    return render(request, "_frame.html", {})
+
+
+urlpatterns: list[URLPattern] = [
+    path("", overview, name="overview"),
+    path("tour/", tour_start, name="tour-start"),
+    path("chain/dismiss/", chain_dismiss, name="chain-dismiss"),
+    path("serving/", serving, name="serving"),
+    path("frame/", frame, name="frame"),
+]

@@ -1,0 +1,234 @@
+"""Pipeline of a model: preview on a host, and launch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.actions.once import once
+from dashboard.pages.launch.confirmation_form import confirmed_in
+from dashboard.pages.launch.launch_preflight import fragment
+from dashboard.pages.shared.guide_diff import against
+from dashboard.pages.shared.plan import CommandView, command_view
+from dashboard.security import audit_log
+from dashboard.security.permissions import requires
+from dashboard.security.request import person
+from dashboard.text import queue_words as queue
+from dashboard.text.labels import kind_title
+from jobs.base.errors import LaunchError
+from jobs.catalog import MODELS, STACKS, ZooModel
+from jobs.catalog.evaluations import EVALUATION_PRESETS
+from jobs.catalog.workloads import WORKLOADS
+from jobs.kinds import KINDS
+from jobs.kinds.lib.vacc import stack_choices
+from jobs.launch.launch import InvalidParams, draft_of
+from jobs.launch.pipelines import (
+    Draft,
+    Options,
+    Pipeline,
+    checks_of,
+    drafts,
+    launch_pipeline,
+    pipelines_of,
+)
+from jobs.launch.pipelines.options import (
+    BOTH,
+    CALIBRATIONS,
+    EVALUATION_IDS,
+    PRECISIONS,
+    WORKLOAD_IDS,
+    read_options,
+)
+from jobs.models import Host
+from jobs.queries.hosts.hosts import dies, is_away
+from jobs.schedule import agent_tasks, launch_rights, preflights
+from jobs.schedule.forecast import forecast_drafts
+from jobs.schedule.targets import target_of
+from jobs.tools.vacc.datasets import DATASETS
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.launch")
+def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
+    """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
+    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
+    if request.method != "POST":
+        return _page(request, _context(model, pipeline, request.GET, person(request)))
+    context = _context(model, pipeline, request.POST, person(request))
+    if context["host"] is None:
+        return redirect("model-pipeline", model_id, pipeline_id)
+    if "show" in request.POST:
+        return _page(request, context, status=422 if context["errors"] else 200)
+    try:
+        return redirect(once(request, lambda: _launch(request, context)))
+    except LaunchError as error:
+        shown = {} if context["errors"] else {"error": str(error)}  # those are at their fields
+        return _page(request, context | shown, status=422)
+
+
+def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
+    """Launch the posted form; return the address of its jobs.
+
+    Raises:
+        LaunchError: an option is wrong, or a warning is not confirmed.
+    """
+    host, pipeline, model = context["host"], context["pipeline"], context["model"]
+    if context["errors"]:
+        raise InvalidParams(context["errors"])
+    checked = checks_of(pipeline, context["drafts"])
+    jobs = launch_pipeline(
+        pipeline.id,
+        model.id,
+        host=host,
+        stack=context["stack"],
+        user=person(request),
+        options=context["options"],
+        confirmed=confirmed_in(request, host, checked[0]) if checked else [],
+    )
+    for job in jobs:
+        detail = {"kind": job.kind, "host": host.name}
+        if job.confirmed:
+            detail["confirmed"] = [item["check"] for item in job.confirmed]
+        audit_log.record(request.user, "job.launch", f"job {job.pk}", **detail)
+    if not jobs:
+        return reverse("model-detail", args=[model.id])
+    return reverse("pipeline", args=[jobs[0].chain])
+
+
+@require_POST
+@requires("job.launch")
+def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
+    """Request the preflight of the whole chain now."""
+    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
+    context = _context(model, pipeline, request.POST, person(request))
+    host, checked = context["host"], checks_of(pipeline, context["drafts"])
+    if host is None or checked is None or is_away(host):
+        return HttpResponse()
+    asked = preflights.ask(host, checked[0].to_json(), checked[1], user=person(request))
+    audit_log.record_often(request.user, "host.check", f"host {host.name}", model=model.id)
+    agent_tasks.send_check(host.name, asked.pk)
+    return fragment(request, asked, form_id="pipeline-form")
+
+
+def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
+    model = MODELS.get(model_id)
+    offered = pipelines_of(model) if model else ()
+    pipeline = next((item for item in offered if item.id == pipeline_id), None)
+    if model is None or pipeline is None:
+        raise Http404(f"{model_id} has no pipeline {pipeline_id}")
+    return model, pipeline
+
+
+def _context(
+    model: ZooModel, pipeline: Pipeline, data: QueryDict, user: AbstractBaseUser | None
+) -> dict[str, Any]:
+    """``hosts``: suitable ones. Default: the first one and its first stack.
+
+    ``errors``: option → message; ``typed``: entered values.
+    """
+    hosts = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
+    named = [host for host in hosts if host.name == data.get("host")]
+    allowed = launch_rights.open_hosts(hosts, user)
+    host = next(iter([*named, *allowed, *hosts]), None)
+    offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
+    stack = str(data.get("stack", ""))
+    if stack not in offered:
+        stack = next(iter(offered), "")
+    options, errors = _options(pipeline, data)
+    errors |= launch_rights.errors(host, user) if host else {}
+    planned: list[Draft] = []
+    if host and stack and not errors:
+        planned = drafts(pipeline, model, host, stack, options, user=user)
+    away = host is None or is_away(host)
+    return {
+        "model": model,
+        "pipeline": pipeline,
+        "hosts": [one for one in hosts if one in allowed or one == host],
+        "host": host,
+        "stacks": [STACKS[name] for name in offered],
+        "stack": stack,
+        "options": options,
+        "errors": errors,
+        "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
+        "precisions": [(name, precision_words(name)) for name in PRECISIONS],
+        "calibrations": [(name, DATASETS[name].title) for name in CALIBRATIONS],
+        "workloads": [WORKLOADS[name] for name in WORKLOAD_IDS if name],
+        "evaluations": [EVALUATION_PRESETS[name] for name in EVALUATION_IDS if name],
+        "is_blocked": bool(errors) or any(one.preview and one.preview.errors for one in planned),
+        "drafts": planned,
+        "shown": [(draft, _shown(draft)) for draft in planned],
+        "outside_guide": _outside_guide(planned),
+        "asks_host": not away and not errors,
+    }
+
+
+def _options(pipeline: Pipeline, data: QueryDict) -> tuple[Options, dict[str, str]]:
+    """Return options, and option → message; invalid ones fall back to defaults."""
+    given = {name: str(data.get(name, "")) for name in pipeline.options}
+    errors: dict[str, str] = {}
+    while True:
+        try:
+            return read_options({**given, **dict.fromkeys(errors, "")}, pipeline.options), errors
+        except LaunchError as error:
+            errors[error.field] = str(error)
+
+
+def _outside_guide(planned: Sequence[Draft]) -> str:
+    """Return titles of kinds in the chain that the guide has no command for."""
+    kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
+    return _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds))
+
+
+def precision_words(name: str) -> str:
+    """Return the label of a precision choice."""
+    return _("fp16 and int8") if name == BOTH else name
+
+
+def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    host, planned = context["host"], context["drafts"]
+    waits = _waits(host, planned) if host else []
+    return render(request, "models/pipeline.html", context | {"waits": waits}, status=status)
+
+
+def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
+    """Return queue reasons on ``host`` if launched now, each with its kinds."""
+    jobs = []
+    for draft in planned:
+        if draft.preview is not None and draft.preview.plan is not None:
+            job = draft_of(KINDS[draft.stage.job.kind], draft.preview, draft.target)
+            # Waiting for earlier jobs of the chain is normal.
+            job.host, job.inputs = host, {}
+            jobs.append(job)
+    waits: dict[str, list[str]] = {}
+    for job, starts in zip(jobs, forecast_drafts(host, jobs), strict=True):
+        if not queue.is_next(starts):
+            kinds = waits.setdefault(queue.starts(starts), [])
+            kinds += [job.kind] if job.kind not in kinds else []
+    return [*waits.items()]
+
+
+def _shown(draft: Draft) -> CommandView | None:
+    """Return the stage's command view; None without a job or plan."""
+    result = draft.preview
+    if result is None or result.plan is None:
+        return None
+    return command_view(
+        result.plan, result.values, proposed=result.open_slots, guide=against(result.guide)
+    )
+
+
+urlpatterns: list[URLPattern] = [
+    path("<str:model_id>/pipelines/<slug:pipeline_id>/", model_pipeline, name="model-pipeline"),
+    path(
+        "<str:model_id>/pipelines/<slug:pipeline_id>/check/",
+        pipeline_check,
+        name="model-pipeline-check",
+    ),
+]

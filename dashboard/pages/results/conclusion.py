@@ -1,0 +1,325 @@
+"""Conclusion card of a benchmark: headline, figures, next steps, latencies by concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.pages.results.conclusion_steps import StepLine, step_lines
+from dashboard.pages.results.curve_series import marks_of_points
+from dashboard.pages.results.level_words import check_words, limits_words, metric_words
+from dashboard.pages.results.two_sides import SidesTable, sides_table
+from dashboard.pages.shared.words import interval_text
+from dashboard.text.formatting import number, percent
+from dashboard.text.labels import metric_text
+from jobs.models import Result
+from jobs.queries.results.benchmark_curve import limits_of
+from jobs.queries.results.conclusion import Conclusion, conclude
+from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.devices import device_count, per_device, per_user
+from jobs.queries.results.levels import FAMILIES, Level, LevelPoint
+from jobs.queries.results.results import ResultPage
+from jobs.statistics import LEAST_RUNS, Interval, least_samples
+
+_SHARES = ("p50", "p90", "p99")
+WARNING_SHAPES = ("none", "fails", "falls")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Figure of the card: label, value with unit, its interval, what it is of.
+
+    ``point``: the point that a rate is of.
+    """
+
+    label: str
+    text: str
+    unit: str = ""
+    interval: str = ""
+    note: str = ""
+    point: CurvePoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Concurrency of the table. ``cells``: (value, interval) by column; "" where not measured.
+    ``marks``: what limits its numbers."""
+
+    point: CurvePoint
+    rate: tuple[str, str]
+    cells: Sequence[tuple[str, str]]
+    verdict: LevelPoint | None
+    why: str
+    is_best: bool
+    is_recommended: bool
+    marks: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Conclusion card. ``columns``: latency columns, of the metrics ``names``; ``remarks``: what
+    the intervals are of."""
+
+    conclusion: Conclusion
+    headline: str
+    is_warning: bool
+    figures: Sequence[Figure]
+    steps: Sequence[StepLine]
+    names: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    remarks: Sequence[str]
+    level_text: str
+    sides: SidesTable | None
+
+
+def conclusion_card(
+    page: ResultPage,
+    points: Sequence[CurvePoint],
+    *,
+    level: Level | None,
+    user: AbstractBaseUser | AnonymousUser,
+) -> Card | None:
+    """Return the card from the curve of a page; None for a result without an output rate over
+    concurrencies, or with one point and no repeat."""
+    result = page.result
+    if result.type != Result.Type.BENCHMARK or not any(RATE in p.metrics for p in page.points):
+        return None
+    if not points or (len(points) == 1 and len(points[0].runs) == 1):
+        return None
+    found = conclude(points, limits=limits_of(result.deployment), level=level)
+    marks = marks_of_points(page)
+    names = [
+        f"{family}_{share}_{unit}"
+        for family, unit in FAMILIES.items()
+        for share in _SHARES
+        if any(point.mean(f"{family}_{share}_{unit}") is not None for point in points)
+    ]
+    return Card(
+        conclusion=found,
+        headline=headline(found),
+        is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
+        figures=_figures(found, result, marks),
+        steps=step_lines(found, result, user) if result.job else [],  # others measure imports
+        names=names,
+        columns=[_column(name) for name in names],
+        rows=_rows(found, names, marks),
+        remarks=_remarks(found, names),
+        level_text=_level_text(found),
+        sides=sides_table(points, result),
+    )
+
+
+def headline(found: Conclusion) -> str:
+    """Return where throughput ended, as a sentence."""
+    best, knee = found.best, found.knee
+    if best is None or knee is None:
+        if any(point.failed for point in found.points):
+            return _("No conclusion: too many requests failed at every concurrency.")
+        return _("No conclusion: no output was measured.")
+    args: dict[str, Any] = {"n": knee.concurrency, "top": found.last.concurrency}
+    if found.shape == "limited" and found.limit is not None:
+        args["n"] = found.limit.most
+        if found.limit.origin == "stack":
+            return _("Not saturated: max concurrency of the stack is %(n)s.") % args
+        return _("Not saturated: max concurrency of the deployment is %(n)s.") % args
+    if found.shape == "fails" and found.failing is not None:
+        failing = found.failing
+        args |= {"at": failing.concurrency, "failed": failing.failed}
+        args["total"] = failing.failed + failing.completed
+        return _("Requests fail at concurrency %(at)s: %(failed)s of %(total)s.") % args
+    if found.shape == "falls":
+        usable = (point for point in found.points if point.is_usable)
+        args["n"] = max(point.concurrency for point in usable if point.is_as_good_as(best))
+    if found.shape in ("single", "flat") and found.excluded:
+        texts = {
+            "single": _(
+                "Too many requests failed at every concurrency but %(n)s: saturation is unknown."
+            ),
+            "flat": _(
+                "Saturated at concurrency %(n)s, the lowest without failures. More adds latency "
+                "only."
+            ),
+        }
+        return texts[found.shape] % args
+    texts = {
+        "single": _("Only concurrency %(n)s was measured: saturation is unknown."),
+        "flat": _("Saturated at concurrency %(n)s, the lowest measured. More adds latency only."),
+        "saturated": _("Saturated at concurrency %(n)s. More concurrency adds latency only."),
+        "rising": _("Not saturated: throughput still rises at concurrency %(top)s, the highest."),
+        "falls": _("Throughput falls above concurrency %(n)s."),
+    }
+    return texts[found.shape] % args
+
+
+def noise_words(found: Conclusion) -> str:
+    """Return why the runs differ too much for the headline; "" where they do not."""
+    point = found.noisiest
+    interval = point.interval(RATE) if point else None
+    if point is None or interval is None:
+        return ""
+    args = {
+        "n": point.concurrency,
+        "runs": len(point.values(RATE)),
+        "interval": interval_text(interval, RATE),
+    }
+    text = _(
+        "Uncertain: at concurrency %(n)s, the 95 %% interval of the mean of %(runs)s runs is "
+        "%(interval)s tok/s. Repeat on an idle host."
+    )
+    return text % args
+
+
+def _figures(found: Conclusion, result: Result, marks: Mapping[int, Sequence[str]]) -> list[Figure]:
+    best, knee = found.best, found.recommended
+    if best is None:
+        return []
+    figures = [rate_figure(_("Best throughput"), best, marks), _recommendation(found)]
+    if found.level is not None and found.level.best is not None:
+        figures.append(rate_figure(_("Best within the level"), found.level.best.point, marks))
+    count = device_count(result)
+    each = per_device(best.rate, count)
+    if each is not None:
+        text, unit = metric_text(RATE, each)
+        note = ngettext("%(n)s device", "%(n)s devices", count or 0) % {"n": count}
+        figures.append(Figure(_("Per device, at the best"), text, unit, note=note))
+    user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")}) if knee else None
+    if knee is not None and user_rate is not None:
+        text, unit = metric_text(RATE, user_rate)
+        note = _("at concurrency %(n)s, 1 / TPOT p50") % {"n": knee.concurrency}
+        figures.append(Figure(_("Per user"), text, unit, note=note))
+    joules = best.mean("energy_per_token_j")
+    if joules is not None:
+        text, unit = metric_text("energy_per_token_j", joules)
+        note = _("at the best, all dies")
+        figures.append(Figure(_("Energy per output token"), text, unit, note=note))
+    return figures
+
+
+def _recommendation(found: Conclusion) -> Figure:
+    """Return the recommended concurrency and why; "none" where no point is known to hold the
+    level."""
+    label, knee = _("Recommended concurrency"), found.recommended
+    if knee is None:
+        is_unknown = found.level is not None and found.level.unknown
+        note = _("no concurrency is known to meet the level")
+        return Figure(label, _("unknown") if is_unknown else _("none"), note=note)
+    args = {"rate": _text(RATE, knee.rate)}
+    if knee is found.best:
+        return Figure(label, str(knee.concurrency), note=_("the best itself"))
+    if knee is found.knee:
+        return Figure(label, str(knee.concurrency), note=_("%(rate)s, as fast as the best") % args)
+    note = _("%(rate)s, within the level") % args
+    return Figure(label, str(knee.concurrency), note=note)
+
+
+def rate_figure(label: str, point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Figure:
+    """Return the mean rate of a point with its interval, and with what limits it."""
+    text, unit = metric_text(RATE, point.rate)
+    at = _("at concurrency %(n)s") % {"n": point.concurrency}
+    note = _(", ").join((at, *marks.get(point.concurrency, ())))
+    return Figure(label, text, unit, _bounds(point.interval(RATE), RATE), note, point)
+
+
+def _text(name: str, value: float) -> str:
+    return " ".join(metric_text(name, value))
+
+
+def _bounds(interval: Interval | None, name: str) -> str:
+    """Return the interval of a mean; "" without one."""
+    return interval_text(interval, name) if interval else ""
+
+
+def _column(name: str) -> str:
+    return f"{metric_words(name)}, {name.rpartition('_')[2]}"
+
+
+def _rows(found: Conclusion, names: Sequence[str], marks: Mapping[int, Sequence[str]]) -> list[Row]:
+    against = {one.point.concurrency: one for one in found.level.points} if found.level else {}
+    rows = []
+    for point in found.points:
+        verdict = against.get(point.concurrency)
+        value = metric_text(RATE, point.rate)[0] if point.rate else ""
+        rows.append(
+            Row(
+                point,
+                (value, _bounds(point.interval(RATE), RATE)),
+                [_cell(point, name) for name in names],
+                verdict,
+                check_words(verdict) if verdict else "",
+                point is found.best,
+                point is found.recommended,
+                marks.get(point.concurrency, ()),
+            )
+        )
+    return rows
+
+
+def _cell(point: CurvePoint, name: str) -> tuple[str, str]:
+    value = point.mean(name)
+    if value is None:
+        return "", ""
+    return metric_text(name, value)[0], _bounds(point.interval(name), name)
+
+
+def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:
+    """Return what the intervals are of, and which percentiles have too few requests for one."""
+    remarks = [noise] if (noise := noise_words(found)) else []
+    if any(len(point.runs) >= LEAST_RUNS for point in found.points):
+        remarks.append(_("Intervals: 95 %, of the mean of three or more runs."))
+    elif any(point.quantiles for point in found.points):
+        remarks.append(_("Intervals: 95 %, distribution-free, over the requests of this point."))
+    elif names:
+        remarks.append(_("No intervals: the tool stored percentiles only, and fewer than 3 runs."))
+    fewest = min((p.completed for p in found.points if p.completed), default=0)
+    shares = sorted({name.split("_")[1] for name in names})
+    short = [one for one in shares if fewest and least_samples(int(one[1:]) / 100) > fewest]
+    if short:
+        args = {
+            "shares": _(", ").join(short),
+            "n": number(fewest),
+            "least": number(max(least_samples(int(one[1:]) / 100) for one in short)),
+        }
+        text = _("Few samples: %(n)s requests. A bound of %(shares)s needs %(least)s.")
+        remarks.append(text % args)
+    return remarks
+
+
+def _level_text(found: Conclusion) -> str:
+    """Return the finding on the chosen level; "" without one."""
+    finding = found.level
+    if finding is None:
+        return ""
+    if not finding.points:
+        return ""
+    args: dict[str, Any] = {"limits": limits_words(finding.level)}
+    if not finding.is_known:
+        missing = {c.metric for one in finding.points for c in one.checks if c.value is None}
+        args["missing"] = _(", ").join(_column(name) for name in sorted(missing))
+        if not missing:
+            return _("%(limits)s. Unknown: the tool did not store single requests.") % args
+        return _("%(limits)s. Not measured: %(missing)s.") % args
+    args["unknown"] = _(", ").join(str(one.point.concurrency) for one in finding.unknown)
+    if finding.best is None:
+        if finding.unknown:
+            return _("%(limits)s. Unknown at concurrency %(unknown)s, missed at the others.") % args
+        return _("%(limits)s. No measured concurrency meets it.") % args
+    args["n"] = finding.best.point.concurrency
+    texts = [_("%(limits)s. Fastest that meets it: concurrency %(n)s.") % args]
+    if not finding.is_binding and not finding.unknown and not found.excluded:
+        texts = [_("%(limits)s. Met at every measured concurrency.") % args]
+    if finding.unknown:
+        texts.append(_("Unknown at concurrency %(unknown)s.") % args)
+    if finding.best.goodput is not None:
+        share = percent(finding.best.goodput.value)
+        low, high = percent(finding.best.goodput.low), percent(finding.best.goodput.high)
+        text = _("Within all limits: %(share)s %% of the requests [%(low)s, %(high)s].")
+        texts.append(text % {"share": share, "low": low, "high": high})
+    if not finding.best.is_certain:
+        texts.append(_("Not certain: an interval includes its limit, or is unknown."))
+    return " ".join(texts)

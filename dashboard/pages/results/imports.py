@@ -1,0 +1,201 @@
+"""Pages of imports: upload, paste or folder of a host; preview, original files, removal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.actions import imports as actions
+from dashboard.security.permissions import check, requires
+from dashboard.security.request import person
+from dashboard.server.downloads import send_file
+from dashboard.text.import_words import declared_fields
+from dashboard.text.labels import result_name
+from dashboard.text.messages import message
+from dashboard.text.retention import size_text
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import number_from, result_number
+from jobs.models import Import, ImportedFile
+from jobs.services import import_drafts, imports
+from jobs.services.collected import Collected, collected
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.import")
+def import_upload(request: HttpRequest) -> HttpResponse:
+    """Form of an import. A POST stores the files as a draft and shows its preview.
+
+    ``job``: a job that collected the files on a host.
+    """
+    given = request.GET if request.method == "GET" else request.POST
+    source = None
+    try:
+        source = collected(number_from(given["job"])) if given.get("job") else None
+        if request.method == "GET":
+            return _form(request, {}, source)
+        about = imports.about_of(given.dict())
+        draft = actions.make_draft(_own(request), _sent(request, source), about)
+    except LaunchError as error:
+        return _form(request, {_field(request, error.field): str(error)}, source)
+    return redirect("import-preview", draft)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.import")
+def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
+    """Show what a draft has (GET); store it (POST)."""
+    draft = import_drafts.load(_own(request).pk, draft_id, with_files=False)
+    try:
+        if draft is None:
+            raise actions.Gone(draft_id)
+        if request.method == "GET":
+            context = {"draft": draft, "preview": actions.show_draft(_own(request), draft_id)}
+            return render(request, "imports/preview.html", context)
+        if request.POST.get("do") == "discard":
+            import_drafts.remove(draft)
+            return redirect("import-upload")
+        stored = actions.keep_draft(_own(request), draft_id)
+    except actions.Gone:
+        messages.info(request, _("These files are no longer here. Choose them again."))
+        return redirect("import-upload")
+    except LaunchError as error:
+        messages.error(request, str(error))
+        is_shown = request.method == "POST"
+        return redirect("import-preview", draft_id) if is_shown else redirect("import-upload")
+    new = stored.new
+    if not new:
+        messages.info(request, _("Nothing changed: these files were imported before."))
+    else:
+        text = ngettext("%(n)s result imported.", "%(n)s results imported.", len(new))
+        messages.success(request, text % {"n": len(new)})
+    if len(stored.results) == 1:
+        return redirect("result-detail", stored.results[0])
+    return redirect("result-list")
+
+
+@require_safe
+@requires("result.view")
+def import_file(request: HttpRequest, import_result_id: int, index: int) -> HttpResponseBase:
+    """Download an original file."""
+    file = ImportedFile.objects.filter(imported__result=import_result_id, index=index).first()
+    if file is None:
+        raise Http404(f"{result_number(import_result_id)} has no original file {index}")
+    return send_file(
+        request,
+        imports.file_path(file),
+        filename=file.path.rpartition("/")[2],
+        content_type="application/octet-stream",
+        sha256=file.sha256,
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.declare")
+def import_declare(request: HttpRequest, import_result_id: int) -> HttpResponse:
+    """Form of what is declared of an import (GET); store it (POST)."""
+    row = Import.objects.select_related("result").filter(result=import_result_id).first()
+    if row is None:
+        raise Http404(f"{result_number(import_result_id)} is no import")
+    given = {name: str(value or "") for name, value in asdict(imports.about_row(row)).items()}
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        given = request.POST.dict()
+        try:
+            if actions.declare(request.user, row, imports.about_of(given)):
+                messages.success(request, _("Declared."))
+            return redirect("result-detail", row.result.pk)
+        except LaunchError as error:
+            errors = {error.field or "device": str(error)}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
+    context = {"import": row, "result": row.result, "fields": declared_fields(given, errors)}
+    return render(request, "imports/declare.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.remove")
+def import_remove(request: HttpRequest, import_result_id: int) -> HttpResponse:
+    """Ask (GET), then remove an import with its result (POST)."""
+    row = (
+        Import.objects.select_related("result", "created_by")
+        .filter(result=import_result_id)
+        .first()
+    )
+    if row is None:
+        raise Http404(f"{result_number(import_result_id)} is no import")
+    check(request.user, "result.remove", row)
+    if request.method == "POST":
+        name = result_name(row.result)
+        try:
+            actions.remove(request.user, row)
+        except imports.Released as refused:
+            messages.error(request, message(refused.id))
+            return redirect("result-detail", row.result.pk)
+        messages.success(request, _("%(name)s removed.") % {"name": name})
+        return redirect("result-list")
+    refusal = message(imports.Released.id) if imports.is_released(row) else ""
+    context = {"import": row, "result": row.result, "refusal": refusal}
+    return render(request, "imports/remove.html", context)
+
+
+def _own(request: HttpRequest) -> AbstractBaseUser:
+    """Return the person, whose drafts nobody else reads."""
+    user = person(request)
+    assert user is not None  # noqa: S101 -- strangers do not come here
+    return user
+
+
+def _sent(request: HttpRequest, source: Collected | None) -> actions.Sent:
+    """Return uploaded, pasted or collected files.
+
+    Raises:
+        LaunchError: at ``files``: none, or both of two.
+    """
+    if source is not None:
+        return actions.Sent(job=source.job.pk)
+    uploads = [(one.name or "file", one) for one in request.FILES.getlist("files")]
+    text = request.POST.get("pasted", "").strip()
+    if uploads and text:
+        raise LaunchError(_("Choose files or paste text, not both."), "files")
+    if not (uploads or text):
+        raise LaunchError(_("Choose a file, or paste a table or JSON."), "files")
+    limit = settings.IMPORT_LIMIT_BYTES
+    return actions.Sent([(name, one.read(limit + 1)) for name, one in uploads], text)
+
+
+def _field(request: HttpRequest, name: str) -> str:
+    """Return the field of an error: of ``files`` the pasted text, if nothing else was sent."""
+    is_pasted = bool(request.POST.get("pasted", "").strip()) and not request.FILES
+    return "pasted" if name == "files" and is_pasted else name
+
+
+def _form(request: HttpRequest, errors: dict[str, str], source: Collected | None) -> HttpResponse:
+    given = request.GET if request.method == "GET" else request.POST
+    context: dict[str, Any] = {
+        "fields": declared_fields(given.dict(), errors),
+        "source": source,
+        "pasted": request.POST.get("pasted", ""),
+        "errors": errors,
+        "limit": size_text(settings.IMPORT_LIMIT_BYTES),
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
+    return render(request, "imports/upload.html", context, status=status)
+
+
+urlpatterns: list[URLPattern] = [
+    path("import/", import_upload, name="import-upload"),
+    path("import/<str:draft_id>/", import_preview, name="import-preview"),
+    path("<result:import_result_id>/files/<int:index>/", import_file, name="import-file"),
+    path("<result:import_result_id>/declare/", import_declare, name="import-declare"),
+    path("<result:import_result_id>/remove/", import_remove, name="import-remove"),
+]

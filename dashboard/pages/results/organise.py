@@ -1,0 +1,204 @@
+"""Changes that people make to results: tags, notes, sign-offs, baseline, saved views."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from dashboard.actions import results as actions
+from dashboard.pages.results.facets import kept
+from dashboard.pages.results.results import result_response
+from dashboard.security.permissions import check, requires
+from dashboard.security.request import person
+from dashboard.text.labels import result_name
+from dashboard.text.messages import message
+from jobs.base.errors import LaunchError
+from jobs.models import Note, Result, SavedView, SignOff, Tag
+from jobs.queries.results.named import NotNumbered, pks_of
+from jobs.services.results import tags
+
+
+@require_POST
+@requires("result.tag")
+def tag_results(request: HttpRequest) -> HttpResponse:
+    """Add ``tags`` to each result ``id``; then redirect to ``next``."""
+    wanted: list[int] = []
+    text = request.POST.get("tags", "")
+    try:
+        wanted = pks_of(request.POST.getlist("id"))
+        changed = actions.tag(request.user, wanted, tags.parse(text))
+    except NotNumbered as error:
+        why = message(error.reason.id, error.reason.args)
+        messages.error(request, _("Not tagged. %(why)s") % {"why": why})
+        return _back(request)
+    except LaunchError as error:
+        if len(wanted) == 1 and request.POST.get("from") == "result":
+            return result_response(request, wanted[0], typed={"tags": text}, errors=_at(error))
+        messages.error(request, _("Not tagged. %(why)s") % {"why": error})
+        return _back(request)
+    text = ngettext("%(n)s result tagged.", "%(n)s results tagged.", changed)
+    messages.success(request, text % {"n": changed})
+    return _back(request)
+
+
+@require_POST
+@requires("result.untag")
+def untag_result(request: HttpRequest, result_id: int) -> HttpResponse:
+    """Remove the tag ``name``; then redirect to ``next``."""
+    result = get_object_or_404(Result, pk=result_id)
+    tag = get_object_or_404(Tag, result=result, name=request.POST.get("name", ""))
+    check(request.user, "result.untag", tag)
+    actions.untag(request.user, tag)
+    return _back(request, tag.result_id)
+
+
+@require_POST
+@requires("result.note")
+def add_note(request: HttpRequest, result_id: int) -> HttpResponse:
+    """Add the note ``text``."""
+    result = get_object_or_404(Result, pk=result_id)
+    try:
+        actions.note(request.user, result, request.POST.get("text", ""))
+    except LaunchError as error:
+        typed = {"text": request.POST.get("text", "")}
+        return result_response(request, result_id, typed=typed, errors=_at(error))
+    return _back(request, result_id, "notes")
+
+
+@require_POST
+@requires("result.change_note")
+def change_note(request: HttpRequest, note_id: int) -> HttpResponse:
+    """Replace the text of a note, or remove the note with ``remove=1``."""
+    note = get_object_or_404(Note, pk=note_id)
+    check(request.user, "result.change_note", note)
+    if request.POST.get("remove") == "1":
+        actions.remove_note(request.user, note)
+        messages.success(request, _("Note removed."))
+        return _back(request, note.result_id, "notes")
+    text = request.POST.get("text", "")
+    try:
+        actions.change_note(request.user, note, text)
+    except LaunchError as error:
+        name = f"note-{note_id}"
+        errors = {name: str(error)}
+        return result_response(request, note.result_id, typed={name: text}, errors=errors)
+    return _back(request, note.result_id, "notes")
+
+
+@require_POST
+@requires("result.sign_off")
+def sign_off(request: HttpRequest, result_id: int) -> HttpResponse:
+    """Sign a result off for ``purpose``."""
+    result = get_object_or_404(Result, pk=result_id)
+    purpose = request.POST.get("purpose", "")
+    try:
+        actions.sign_off(request.user, result, purpose)
+    except LaunchError as error:
+        typed = {"purpose": purpose}
+        return result_response(request, result_id, typed=typed, errors=_at(error))
+    return _back(request, result_id, "sign-off")
+
+
+@require_POST
+@requires("result.withdraw")
+def withdraw(request: HttpRequest, sign_off_id: int) -> HttpResponse:
+    """Withdraw a sign-off; its row stays."""
+    row = get_object_or_404(SignOff, pk=sign_off_id)
+    check(request.user, "result.withdraw", row)
+    if actions.withdraw(request.user, row):
+        messages.success(request, _("Sign-off withdrawn. It stays in the history."))
+    return _back(request, row.result_id, "sign-off")
+
+
+@require_POST
+@requires("result.baseline")
+def baseline(request: HttpRequest, result_id: int) -> HttpResponse:
+    """``set=1`` makes a result the baseline, ``0`` ends it; then redirect to ``next``."""
+    result = get_object_or_404(Result, pk=result_id)
+    name = {"name": result_name(result)}
+    if request.POST.get("set") != "1":
+        if actions.remove_baseline(request.user, result):
+            messages.success(request, _("%(name)s is no longer the baseline.") % name)
+        return _back(request, result_id, "baseline")
+    try:
+        if actions.set_baseline(request.user, result):
+            messages.success(request, _("%(name)s is the baseline now.") % name)
+    except LaunchError as error:
+        messages.error(request, _("Baseline not set. %(why)s") % {"why": error})
+    return _back(request, result_id, "baseline")
+
+
+@require_POST
+@requires("result.save_view")
+def save_view(request: HttpRequest) -> HttpResponse:
+    """Save the filters ``query`` under ``name``, for everyone with ``shared=1``."""
+    user = person(request)
+    if user is None:
+        raise Http404("no person")
+    is_shared = request.POST.get("shared") == "1"
+    query = kept(QueryDict(request.POST.get("query", "")))
+    try:
+        view = actions.save_view(user, request.POST.get("name", ""), query, is_shared=is_shared)
+    except LaunchError as error:
+        messages.error(request, _("View not saved. %(why)s") % {"why": error})
+        return _to_list(query)
+    messages.success(request, _("View “%(name)s” saved.") % {"name": view.name})
+    return _to_list(view.query)
+
+
+@require_POST
+@requires("result.change_view")
+def change_view(request: HttpRequest, view_id: int) -> HttpResponse:
+    """Give a view the name ``name``, share it or not, or remove it with ``remove=1``."""
+    view = get_object_or_404(SavedView, pk=view_id)
+    check(request.user, "result.change_view", view)
+    if request.POST.get("remove") == "1":
+        actions.remove_view(request.user, view)
+        messages.success(request, _("View “%(name)s” removed.") % {"name": view.name})
+        return _back(request)
+    is_shared = request.POST.get("shared") == "1"
+    try:
+        actions.change_view(
+            request.user, view, name=request.POST.get("name", ""), is_shared=is_shared
+        )
+    except LaunchError as error:
+        messages.error(request, _("View not changed. %(why)s") % {"why": error})
+    return _back(request)
+
+
+def _at(error: LaunchError) -> dict[str, str]:
+    return {error.field: str(error)}
+
+
+def _to_list(query: str) -> HttpResponse:
+    address = reverse("result-list")
+    return HttpResponseRedirect(f"{address}?{query}" if query else address)
+
+
+def _back(request: HttpRequest, result_id: int | None = None, anchor: str = "") -> HttpResponse:
+    back = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
+        return HttpResponseRedirect(back)  # redirect() takes a word for the name of a page
+    if result_id is None:
+        return redirect("result-list")
+    address = reverse("result-detail", args=[result_id])
+    return HttpResponseRedirect(f"{address}#{anchor}" if anchor else address)
+
+
+urlpatterns: list[URLPattern] = [
+    path("tags/", tag_results, name="result-tag"),
+    path("<result:result_id>/untag/", untag_result, name="result-untag"),
+    path("<result:result_id>/notes/", add_note, name="result-note"),
+    path("notes/<int:note_id>/", change_note, name="result-change-note"),
+    path("<result:result_id>/sign-off/", sign_off, name="result-sign-off"),
+    path("sign-offs/<int:sign_off_id>/withdraw/", withdraw, name="result-withdraw"),
+    path("<result:result_id>/baseline/", baseline, name="result-baseline"),
+    path("views/", save_view, name="result-save-view"),
+    path("views/<int:view_id>/", change_view, name="result-change-view"),
+]

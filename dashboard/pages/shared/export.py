@@ -1,0 +1,213 @@
+"""Export results as CSV and JSON, each number with its context.
+
+A line of the list's CSV is one concurrency of a benchmark, or a whole evaluation: no line mixes
+several concurrencies. Column names have the unit in brackets.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.timezone import now
+
+from dashboard.pages.shared.verdict import Marks, as_data, marks_of, organised_fields
+from dashboard.text.labels import result_name
+from jobs.metrics import METRICS
+from jobs.models import Note, Result, SignOff
+from jobs.queries.results.benchmark_curve import curve_of, limits_of
+from jobs.queries.results.conclusion import conclude
+from jobs.queries.results.curve import RATE
+from jobs.queries.results.devices import device_count
+from jobs.queries.results.organised import notes_of, sign_offs_of
+from jobs.queries.results.provenance import provenance
+from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows
+
+_ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency_s")
+_LENGTHS = ("input_tokens", "output_tokens")
+
+
+def list_json(rows: Sequence[Result]) -> dict[str, Any]:
+    """Return the results with their points as JSON. Needs host, deployment and points."""
+    marks = marks_of(rows)
+    return {"results": [{**_about(row, marks[row.pk]), "points": _points(row)} for row in rows]}
+
+
+def list_csv(rows: Sequence[Result]) -> HttpResponse:
+    """Return the results as CSV lines. Needs host, deployment and points."""
+    lines = [(row, concurrency, metrics) for row in rows for concurrency, metrics in _lines(row)]
+    response = as_csv(_table(lines, marks_of(rows)))
+    response["Content-Disposition"] = f'attachment; filename="results-{now():%Y-%m-%d}.csv"'
+    return response
+
+
+def result_json(page: ResultPage) -> dict[str, Any]:
+    """Return one result with all its data."""
+    row = page.result
+    known = provenance(row)
+    return {
+        **_about(row, marks_of([row])[row.pk]),
+        "notes": [_note(note) for note in notes_of(row)],
+        "sign_offs": [_sign_off(one) for one in sign_offs_of(row)],
+        "identity": {"fingerprint": row.fingerprint, **row.identity},
+        "repeats": [result_name(other) for other in page.repeats if other.counts],
+        "provenance": {**known.parts, "missing": list(known.missing)},
+        "plan_sha256": row.job.plan_sha256 if row.job else None,
+        "artifact_sha256": page.artifact.sha256 if page.artifact else None,
+        "points": _points(row),
+        "devices": device_count(row),
+        "conclusion": _conclusion(page),
+        "answers": answer_rows(row),
+    }
+
+
+def _conclusion(page: ResultPage) -> dict[str, Any] | None:
+    """Return the conclusion of a benchmark with its repeats; None without output rates."""
+    points = curve_of(page) if page.result.type == Result.Type.BENCHMARK else []
+    if not any(point.rate for point in points):
+        return None
+    found = conclude(points, limits=limits_of(page.deployment))
+    best, knee = found.best, found.knee
+    interval = best.interval(RATE) if best else None
+    return {
+        "shape": found.shape,
+        "best_concurrency": best.concurrency if best else None,
+        RATE: best.rate if best else None,
+        "interval": [interval.low, interval.high] if interval else None,
+        "runs": len(best.runs) if best else 0,
+        "recommended_concurrency": knee.concurrency if knee else None,
+        "limit": found.limit.most if found.limit else None,
+    }
+
+
+def result_csv(page: ResultPage) -> HttpResponse:
+    """Return the points of a benchmark like the list, or the questions of an evaluation with their
+    context."""
+    row = page.result
+    marks = marks_of([row])
+    if row.type != Result.Type.EVALUATION:
+        return as_csv(_table([(row, c, metrics) for c, metrics in _lines(row)], marks))
+    about = fixed(row, marks[row.pk])
+    rows = (
+        [*map(answer.get, ANSWER_FIELDS), *map(answer["detail"].get, _ANSWER_DETAILS)]
+        for answer in answer_rows(row)
+    )
+    head = [*ANSWER_FIELDS, *_ANSWER_DETAILS, *about]
+    return as_csv([head, *([*answer, *about.values()] for answer in rows)])
+
+
+def unit_head(name: str) -> str:
+    """Return a metric's name with its unit: "ttft_p50_ms [ms]"; a share is from 0 to 1."""
+    unit = unit_name(name)
+    return f"{name} [{unit}]" if unit else name
+
+
+def unit_name(name: str) -> str:
+    """Return a metric's unit in an export, "" without one; a share is from 0 to 1."""
+    unit = METRICS[name].unit
+    return "share" if unit == "%" else unit
+
+
+def _about(row: Result, marks: Marks) -> dict[str, Any]:
+    about = {**fixed(row, marks), **organised_fields(row, marks)}
+    return {**about, "metrics": row.metrics, "remarks": row.remarks}
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {"text": note.text, "by": _name(note.created_by), "at": note.created_at.isoformat()}
+
+
+def _sign_off(row: SignOff) -> dict[str, Any]:
+    withdrawn = row.withdrawn_at.isoformat() if row.withdrawn_at else None
+    about = {"purpose": row.purpose, "by": _name(row.created_by), "at": row.created_at.isoformat()}
+    return {**about, "withdrawn_by": _name(row.withdrawn_by), "withdrawn_at": withdrawn}
+
+
+def _name(user: Any) -> str:
+    return user.get_username() if user else ""
+
+
+def fixed(row: Result, marks: Marks) -> dict[str, Any]:
+    """Return the context of a number: columns of a CSV, fields of a JSON."""
+    verdict = as_data(marks.verdict) or {}
+    return {
+        "result": result_name(row),
+        "job": row.job_id or "",
+        "imported": row.imported_id is not None,
+        "type": row.type,
+        "model": row.model_id,
+        "precision": row.label,
+        "host": row.host.name if row.host else "",
+        "deployment": row.deployment.name if row.deployment else "",
+        "endpoint": row.endpoint.name if row.endpoint else "",
+        "device": row.device,
+        "what": row.what,
+        "tool": row.tool,
+        **{f"asked_{name}": row.asked.get(name, "") for name in _LENGTHS},
+        "simulated": row.simulated,
+        "disturbed": row.disturbed,
+        "incomplete": row.incomplete,
+        "loaded": row.loaded,
+        "flags": " ".join(remark["id"] for remark in row.remarks),
+        "stack": row.stack,
+        "parallelism": row.parallelism,
+        "tags": ", ".join(tag.name for tag in marks.added.tags),
+        "released": "; ".join(one.purpose for one in marks.added.sign_offs),
+        "is_baseline": marks.added.is_baseline,
+        "verdict_vs_baseline": verdict.get("state", ""),
+        "baseline": verdict.get("baseline", ""),
+        "identity": row.fingerprint,
+        "measured_at": row.measured_at.isoformat() if row.measured_at else "",
+        "by": _name(row.created_by),
+        "at": row.created_at.isoformat(),
+    }
+
+
+def _points(row: Result) -> list[dict[str, Any]]:
+    return [{"concurrency": c, "metrics": m} for c, m in _lines(row) if c != ""]
+
+
+def _lines(row: Result) -> list[tuple[Any, dict[str, Any]]]:
+    """Return (concurrency, metrics) of each point; for an evaluation, "" and its metrics."""
+    points = sorted(row.points.all(), key=lambda point: (point.concurrency, point.index))
+    return [(point.concurrency, point.metrics) for point in points] or [("", row.metrics)]
+
+
+def _table(
+    lines: Sequence[tuple[Result, Any, dict[str, Any]]], marks: Mapping[int, Marks]
+) -> list[list[Any]]:
+    names = [
+        name
+        for name in METRICS
+        if name != "concurrency" and any(name in metrics for _row, _c, metrics in lines)
+    ]
+    if not lines:
+        return []
+    about = {row.pk: fixed(row, marks[row.pk]) for row, _c, _metrics in lines}
+    head = [*about[lines[0][0].pk], "concurrency", *map(unit_head, names)]
+    return [
+        head,
+        *(
+            [*about[row.pk].values(), concurrency, *(metrics.get(name, "") for name in names)]
+            for row, concurrency, metrics in lines
+        ),
+    ]
+
+
+def as_csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
+    """Return rows as a CSV for spreadsheets."""
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response.write("\ufeff")  # otherwise Excel assumes the system encoding
+    writer = csv.writer(response)
+    for row in rows:
+        writer.writerow([as_text(value) for value in row])
+    return response
+
+
+def as_text(value: Any) -> Any:
+    """Mark a text as text when a spreadsheet would read a formula."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value

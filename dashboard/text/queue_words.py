@@ -1,0 +1,203 @@
+"""Queue of a host for pages and API: each job with its reason and start time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.timezone import now
+from django.utils.translation import gettext, pgettext_lazy
+
+from dashboard.security.permissions import allowed
+from dashboard.text.formatting import about, clock
+from dashboard.text.messages import message
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.models import Job
+from jobs.queries.deployments import needing
+from jobs.schedule import dispatch
+from jobs.schedule.forecast import Forecast, forecasts
+
+PRIORITIES: dict[str, int] = {
+    "urgent": Job.Priority.URGENT,
+    "normal": Job.Priority.NORMAL,
+    "low": Job.Priority.LOW,
+}
+_NAMES = {number: name for name, number in PRIORITIES.items()}
+_WORDS = {
+    "urgent": pgettext_lazy("priority", "urgent"),
+    "normal": pgettext_lazy("priority", "normal"),
+    "low": pgettext_lazy("priority", "low"),
+}
+OF_THE_HOST = ("forecast:away", "forecast:protocol", "forecast:draining", "forecast:disk")
+_SOON_S = 60.0  # precise enough below this
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A job of the queue, for one viewer.
+
+    ``earlier`` and ``later``: the viewer may move it one place. ``can_prioritize``: it may pass
+    jobs of others.
+    """
+
+    job: Job
+    why: Message
+    forecast: Forecast
+    may_order: bool = False
+    can_prioritize: bool = False
+    earlier: bool = False
+    later: bool = False
+
+    @property
+    def starts(self) -> str:
+        """Text of the forecast start."""
+        return starts(self.forecast, self.why)
+
+    @property
+    def is_next(self) -> bool:
+        """True if it starts immediately, whatever is ahead."""
+        return is_next(self.forecast)
+
+
+def is_next(forecast: Forecast) -> bool:
+    """Return True if no other job has to end first.
+
+    Seconds are no criterion: a job whose predecessor ends soon is not next.
+    """
+    return forecast.message.id == "forecast:now"
+
+
+def starts(forecast: Forecast, why: Message | None = None) -> str:
+    """Return text of a forecast start with its assumption, or the reason why it is unknown.
+
+    ``why``: the queue reason shown nearby; servers to stop and host reasons are not repeated.
+    """
+    seconds, reason = forecast.starts_in_s, message(forecast.message.id, forecast.message.args)
+    if why is not None and seconds is None and _is_repeated(forecast.message, why):
+        return gettext("Start time unknown.")
+    if seconds is None:
+        return reason
+    if is_next(forecast):
+        return gettext("Starts next.")
+    if seconds < _SOON_S:
+        return gettext("Starts in less than a minute, %(supposed)s.") % {"supposed": reason}
+    return gettext("Starts in about %(time)s (%(clock)s), %(supposed)s.") % {
+        "time": about(seconds),
+        "clock": clock(now() + timedelta(seconds=seconds)),
+        "supposed": reason,
+    }
+
+
+def _is_repeated(remark: Message, why: Message) -> bool:
+    if remark.id in OF_THE_HOST and remark.id.partition(":")[2] == why.id.partition(":")[2]:
+        return True
+    return "servers" in remark.args and remark.args["servers"] == why.args.get("servers")
+
+
+def starts_in(forecast: Forecast) -> str:
+    """Return short text of a forecast start, for lists."""
+    seconds = forecast.starts_in_s
+    if seconds is None:
+        return gettext("start time unknown")
+    if is_next(forecast):
+        return gettext("starts next")
+    if seconds < _SOON_S:
+        return gettext("starts in less than a minute")
+    return gettext("starts in about %(time)s") % {"time": about(seconds)}
+
+
+def priority_name(number: int) -> str:
+    """Return the name of a priority in addresses, APIs and commands."""
+    return _NAMES[number]
+
+
+def priority_word(name: str) -> str:
+    """Return the translated label of a priority."""
+    return str(_WORDS[name])
+
+
+def read_priority(name: str) -> int:
+    """Parse a priority; "" is normal.
+
+    Raises:
+        LaunchError: unknown priority.
+    """
+    try:
+        return PRIORITIES[name or "normal"]
+    except KeyError:
+        text = gettext("Choose one of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
+        raise LaunchError(text, "priority") from None
+
+
+def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
+    """Parse a priority for a job that ``user`` launches.
+
+    Raises:
+        LaunchError: unknown priority, or not permitted.
+    """
+    priority = read_priority(name)
+    if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
+        text = gettext("Only administrators can move a job ahead of jobs of others.")
+        raise LaunchError(text, "priority")
+    return priority
+
+
+def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
+    """Return priorities that ``user`` may choose."""
+    return [name for name in PRIORITIES if name != "urgent" or _may_launch_urgent(user)]
+
+
+def waits(jobs: Sequence[Job]) -> dict[int, tuple[Message, Forecast]]:
+    """Return reason and forecast of queued jobs, by id, with the active jobs that need servers
+    to be stopped."""
+    whys, whens = dispatch.reasons(jobs), forecasts(jobs)
+    remarks = [*whys.values(), *(when.message for when in whens.values())]
+    servers = [one for remark in remarks for one in remark.args.get("servers") or ()]
+    if servers:
+        needed = needing((one["id"], one["job"]) for one in servers)
+        for one in servers:
+            one["needed_by"] = [job.pk for job in needed.get(one["job"], ())]
+    return {job.pk: (whys[job.pk], whens[job.pk]) for job in jobs}
+
+
+def rows(
+    user: AbstractBaseUser | AnonymousUser,
+    jobs: Sequence[Job],
+    *,
+    before: Job | None = None,
+    more: bool = False,
+) -> list[QueueRow]:
+    """Return a section of a host's queue. ``before``: the job ahead of it; ``more``: others
+    follow."""
+    reasons = waits(jobs)
+    entries = []
+    for (ahead, job), (_job, behind) in zip(
+        pairwise([before, *jobs]), pairwise([*jobs, None]), strict=True
+    ):
+        if job is None:
+            continue
+        can_prioritize, may_order = allowed(user, "job.raise", job), allowed(user, "job.order", job)
+        passes = ahead is not None and ahead.priority == job.priority
+        own = ahead is not None and ahead.created_by_id == job.created_by_id
+        follows = more if behind is None else behind.priority == job.priority
+        why, forecast = reasons[job.pk]
+        entries.append(
+            QueueRow(
+                job,
+                why,
+                forecast,
+                may_order=may_order,
+                can_prioritize=can_prioritize,
+                earlier=may_order and passes and (own or can_prioritize),
+                later=may_order and follows,
+            )
+        )
+    return entries
+
+
+def _may_launch_urgent(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return allowed(user, "job.raise")

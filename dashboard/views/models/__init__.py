@@ -1,4 +1,0 @@
-"""Pages about models, and the editor of a team's own.
-Here: views of `/models/`.
-Not here: the catalogue (`jobs.catalog`), the editor's fields (`forms.model`).
-"""

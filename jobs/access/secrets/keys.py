@@ -1,0 +1,160 @@
+"""Key file of secrets, and what it encrypts.
+
+The file has one Fernet key a line: the first encrypts, all decrypt. It is ``SECRETS_KEY_FILE``, or
+``DATA_DIR/secrets/encryption_key``, which is made with the first secret.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from jobs.base.errors import JobsError
+
+DEFAULT_NAME = "encryption_key"
+
+
+class KeyUnusable(JobsError):
+    """The key file is missing, is none, or is not the one that encrypted a secret."""
+
+    id = "secret:key"
+
+
+def key_file() -> Path:
+    """Return the place of the key file."""
+    return Path(settings.SECRETS_KEY_FILE or _folder() / DEFAULT_NAME)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let one process at a time write secrets or keys: a key that encrypts now stays until the end.
+
+    ``DATA_DIR`` belongs to one dashboard, so that a lock in it holds for all its processes.
+    """
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fd = os.open(folder / ".writing", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def load() -> list[bytes]:
+    """Return the keys of the file, the encrypting one first.
+
+    Raises:
+        KeyUnusable: no file, not readable, or not a key in each line.
+    """
+    path = key_file()
+    try:
+        lines = path.read_bytes().split()
+    except FileNotFoundError:
+        text = _("The key file of secrets is missing: %(path)s. Restore it from a backup.")
+        raise KeyUnusable(text % {"path": path}) from None
+    except OSError as error:
+        text = _("The key file of secrets cannot be read: %(path)s (%(problem)s).")
+        raise KeyUnusable(text % {"path": path, "problem": error.strerror}) from None
+    if not lines or not all(map(_is_key, lines)):
+        text = _("The key file of secrets holds no valid key: %(path)s. Restore it from a backup.")
+        raise KeyUnusable(text % {"path": path})
+    return lines
+
+
+def make() -> list[bytes]:
+    """Return the keys; without a file, make one. Only for a dashboard that has no secrets yet.
+
+    Raises:
+        KeyUnusable: see :func:`load`; or the file cannot be written.
+    """
+    if not key_file().exists():
+        write([new()])
+    return load()
+
+
+def new() -> bytes:
+    """Return a new random key."""
+    return Fernet.generate_key()
+
+
+def write(keys: Sequence[bytes]) -> None:
+    """Replace the file, mode 0600, whole or not at all.
+
+    Raises:
+        KeyUnusable: its folder does not permit it.
+    """
+    path = key_file()
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(b"".join(key + b"\n" for key in keys))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        text = _("The key file of secrets cannot be written: %(path)s (%(problem)s).")
+        raise KeyUnusable(text % {"path": path, "problem": error.strerror}) from None
+
+
+def encrypt(name: str, value: str, keys: Sequence[bytes]) -> str:
+    """Return ``value`` encrypted by the first key, bound to its name."""
+    whole = json.dumps([name, value]).encode()
+    return Fernet(keys[0]).encrypt(whole).decode()
+
+
+def decrypt(name: str, encrypted: str, keys: Sequence[bytes]) -> str:
+    """Return the value.
+
+    Raises:
+        KeyUnusable: none of ``keys`` encrypted it, or it belongs to another name.
+    """
+    try:
+        whole = MultiFernet([Fernet(key) for key in keys]).decrypt(encrypted)
+    except InvalidToken:
+        raise _wrong(name) from None
+    owner, value = json.loads(whole)
+    if owner != name:
+        raise _wrong(name)
+    return str(value)
+
+
+def _wrong(name: str) -> KeyUnusable:
+    text = _(
+        "Secret %(name)s was encrypted with another key than that of %(path)s. Restore the "
+        "earlier key file, or set the secret again."
+    )
+    return KeyUnusable(text % {"name": name, "path": key_file()})
+
+
+def _is_key(line: bytes) -> bool:
+    try:
+        Fernet(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _folder() -> Path:
+    return Path(settings.DATA_DIR) / "secrets"
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

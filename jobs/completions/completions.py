@@ -1,0 +1,371 @@
+"""Requests to a deployed model, and what its answers mean.
+
+One request shape (OpenAI's chat completions) and three answer shapes: a stream of server-sent
+events, one of bare lines of JSON (llmdeploy's), and one JSON object. Reasoning comes in a field of
+its own (``reasoning_content`` from llama.cpp and older vLLM, ``reasoning`` from newer vLLM) or
+inside the text, between think tags, or in both ways.
+
+An engine may send anything: a part of another type than it should have is left out, and nothing
+raises. The browser has a twin of this, ``Gatherer`` in ``static/js/lib/reasoning.js``. Both are
+held to ``tests/data/stream_vectors.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import unescape
+from itertools import accumulate
+from typing import Any
+
+from jobs.base.patterns import pattern
+from jobs.completions.sse import Event, events
+from jobs.reasoning.stream import Parts, parts, split
+
+__all__ = ["CHAT_PATH", "Exchange", "Reply", "error_text", "parse_reply", "request_body", "split"]
+
+SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
+REASONING_FIELDS = ("reasoning_content", "reasoning")
+CHAT_PATH = "/v1/chat/completions"
+ERROR_LENGTH = 2000
+# Read of an error: JSON, and a page, whose title stands at its begin.
+ERROR_BYTES, PAGE_BYTES = 64 * 1024, 4096
+_WORDS_LENGTH = 500
+_TITLE = pattern(r"<title[^>]*>([^<]*)", ignore_case=True)
+_HTML = pattern(r"^\s*<(?:!doctype|html|head|body|h1|center|p)\b", ignore_case=True)
+_TAGS = pattern(
+    r"<script\b.*?</script\s*>|<style\b.*?</style\s*>|<[^>]*>", ignore_case=True, dot_all=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer, without the reasoning: what later requests send back."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One whole response, taken apart.
+
+    ``finish_reason`` is "" without one of the engine: the stream was cut. ``error`` is the
+    engine's text, "" without an error. Token counts are the engine's; None: not reported.
+    Offsets are bytes into the raw stream where an event of that type began, None without one; a
+    reply that was not streamed has none. ``deltas``: pieces that came, of a token or several;
+    ``reasoning_deltas`` of them before the answer.
+    """
+
+    reasoning: str = ""
+    answer: str = ""
+    finish_reason: str = ""
+    error: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    deltas: int = 0
+    reasoning_deltas: int = 0
+    first_token_at: int | None = None
+    first_answer_at: int | None = None
+    last_token_at: int | None = None
+
+
+def request_body(
+    model: str,
+    prompt: str,
+    *,
+    history: Sequence[Exchange] = (),
+    params: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The body of a streamed chat request. ``extra``: fields of the engine beside OpenAI's.
+
+    Reasoning is never sent back: R1's authors advise against it, and its template drops it.
+    ``params`` may hold ``system`` (text) and the names in ``SAMPLING``; the engine decides what is
+    left empty.
+    """
+    params = params or {}
+    messages: list[dict[str, str]] = []
+    if params.get("system"):
+        messages.append({"role": "system", "content": str(params["system"])})
+    for exchange in history:
+        messages.append({"role": "user", "content": exchange.prompt})
+        messages.append({"role": "assistant", "content": exchange.answer})
+    messages.append({"role": "user", "content": prompt})
+    sampling = {name: params[name] for name in SAMPLING if params.get(name) not in (None, "")}
+    return {
+        "model": model,
+        "messages": messages,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **sampling,
+        **(extra or {}),
+    }
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Sum of the events of a stream."""
+
+    reasoning: list[str] = field(default_factory=list)
+    content: list[str] = field(default_factory=list)
+    content_length: int = 0
+    content_at: list[int] = field(default_factory=list)  # indices in ``deltas``
+    finish_reason: str = ""
+    error: str = ""
+    text: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    deltas: list[int] = field(default_factory=list)  # offsets
+
+    def add_reasoning(self, offset: int, text: str) -> None:
+        """Take a piece of reasoning that came in a field of its own."""
+        self.reasoning.append(text)
+        self.deltas.append(offset)
+
+    def add_content(self, offset: int, text: str) -> None:
+        """Take a piece of the content."""
+        self.content.append(text)
+        self.content_length += len(text)
+        self.content_at.append(len(self.deltas))
+        self.deltas.append(offset)
+
+    def remainder(self, text: str) -> str:
+        """Return the new part of ``text``: engines that send messages may repeat all so far."""
+        if len(text) < self.content_length:
+            return text
+        return text.removeprefix("".join(self.content))
+
+
+def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
+    """Take a whole event stream apart; it may be cut anywhere, or be an error's JSON.
+
+    ``expected``: the model thinks before it answers. What came without any think tag is then its
+    thought, unless the model ended by itself.
+    """
+    if http_status >= 400:
+        return Reply(error=error_text(raw, http_status))
+    gathered = _Gathered()
+    for event in events(raw):
+        _gather(gathered, event)
+    if gathered.text and not gathered.finish_reason:
+        gathered.error = gathered.error or gathered.text
+    content = "".join(gathered.content)
+    taken = _parts(
+        content,
+        "".join(gathered.reasoning),
+        expected=expected and gathered.finish_reason != "stop",
+    )
+    first_answer, thoughts = None, len(gathered.deltas)
+    if taken.answer_at is not None:
+        ends = accumulate(map(len, gathered.content))
+        index = next(i for i, end in enumerate(ends) if end > taken.answer_at)
+        thoughts = gathered.content_at[index]
+        first_answer = gathered.deltas[thoughts]
+    prompt_tokens, completion_tokens, reasoning_tokens = _usage(gathered.usage)
+    return Reply(
+        reasoning=_mended(taken.reasoning),
+        answer=_mended(taken.answer),
+        finish_reason=gathered.finish_reason,
+        error=gathered.error[:ERROR_LENGTH],
+        deltas=len(gathered.deltas),
+        reasoning_deltas=thoughts if taken.reasoning else 0,
+        first_token_at=gathered.deltas[0] if gathered.deltas else None,
+        first_answer_at=first_answer,
+        last_token_at=gathered.deltas[-1] if gathered.deltas else None,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        reasoning_tokens=reasoning_tokens,
+    )
+
+
+def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
+    """Take a whole JSON answer (not streamed) apart; ``expected`` as for a stream."""
+    if http_status >= 400:
+        return Reply(error=error_text(raw, http_status))
+    data = _object(_loaded(raw))
+    choice = next(iter(_choices(data)), None)
+    if choice is None:
+        return Reply(error=error_text(raw, http_status))
+    message = _object(choice.get("message"))
+    content = _content(message) or _text(choice.get("text"))
+    finish_reason = _word(choice.get("finish_reason"))
+    taken = _parts(content, _thought(message), expected=expected and finish_reason != "stop")
+    prompt_tokens, completion_tokens, reasoning_tokens = _usage(_object(data.get("usage")))
+    return Reply(
+        reasoning=_mended(taken.reasoning),
+        answer=_mended(taken.answer),
+        finish_reason=finish_reason,
+        error=error_text(raw, http_status) if _is_error(data) else "",
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        reasoning_tokens=reasoning_tokens,
+    )
+
+
+def parse_reply(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
+    """Take apart what a request for a stream brought: an engine may answer with one object."""
+    parse = parse_response if _is_one_object(raw) else parse_stream
+    return parse(raw, http_status=http_status, expected=expected)
+
+
+def _is_one_object(raw: bytes) -> bool:
+    """Return True for an object that is no piece of a stream; it may span several lines."""
+    if raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{":
+        return False
+    data = _loaded(raw)
+    return isinstance(data, dict) and not any("delta" in each for each in _choices(data))
+
+
+def _loaded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parts(content: str, by_field: str, *, expected: bool) -> Parts:
+    """Reasoning of a field of its own, and of tags in the content; the answer is the rest."""
+    if not by_field:
+        return parts(content, ended=True, expected=expected)
+    tagged = parts(content, ended=True, implicit=False)
+    reasoning = "\n\n".join(filter(None, (by_field.strip(), tagged.reasoning)))
+    return tagged._replace(reasoning=reasoning)
+
+
+def error_text(raw: bytes, http_status: int) -> str:
+    """Return the engine's error: the message of its JSON, else its text, else the status.
+
+    Of a page of a web server its title, without markup.
+    """
+    text = raw[:PAGE_BYTES].decode(errors="replace").strip()
+    message = _message(_loaded(raw[:ERROR_BYTES]))
+    if not message and _HTML.search(text):
+        title = _TITLE.search(text)
+        content = unescape(title[1] if title else _TAGS.sub(" ", text))
+        message = " ".join(content.split())[:_WORDS_LENGTH]
+        if str(http_status) not in message:
+            message = f"HTTP {http_status}: {message}".removesuffix(": ")
+    return (message or text[:_WORDS_LENGTH])[:ERROR_LENGTH] or f"HTTP {http_status}"
+
+
+def _gather(gathered: _Gathered, event: Event) -> None:
+    offset, payload, text, is_error = event
+    if is_error:
+        gathered.error = _message(payload) or text[:_WORDS_LENGTH] or json.dumps(payload)
+        return
+    if text:
+        gathered.text = gathered.text or text[:_WORDS_LENGTH]
+    if not isinstance(payload, dict):
+        return
+    if _is_error(payload):
+        gathered.error = _message(payload) or json.dumps(payload)
+    if payload.get("usage"):
+        gathered.usage = _object(payload["usage"]) or gathered.usage
+    for choice in _choices(payload):
+        delta = choice.get("delta")
+        if type(delta) is dict and len(delta) == 1 and type(delta.get("content")) is str:
+            thought, content = "", delta["content"]  # nearly all
+        else:
+            delta = _object(delta)
+            thought, content = _thought(delta), _content(delta)
+        if not thought and not content:
+            message = _object(choice.get("message"))
+            thought = "" if gathered.reasoning else _thought(message)
+            content = gathered.remainder(_content(message)) or _text(choice.get("text"))
+        if thought:
+            gathered.add_reasoning(offset, thought)
+        if content:
+            gathered.add_content(offset, content)
+        if choice.get("finish_reason"):
+            gathered.finish_reason = _word(choice["finish_reason"]) or gathered.finish_reason
+
+
+def _choices(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The first answer's; of several that were asked for, one is shown."""
+    listed = payload.get("choices")
+    choices = listed if isinstance(listed, list) else []
+    return [each for each in choices if isinstance(each, dict) and each.get("index") in (None, 0)]
+
+
+def _thought(message: Mapping[str, Any]) -> str:
+    for name in REASONING_FIELDS:
+        if name in message and (text := _text(message[name])):
+            return text
+    return ""
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    """Return the text of a message or a piece of one; a refusal is an answer."""
+    return _text(message.get("content")) or _text(message.get("refusal"))
+
+
+def _text(value: Any) -> str:
+    """A text, or a list of parts of which each is one or has one."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return value["text"] if isinstance(value.get("text"), str) else ""
+    if isinstance(value, list):
+        return "".join(_text(part) for part in value if not isinstance(part, list))
+    return ""
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mended(text: str) -> str:
+    """``text`` with the characters whole of which two events had each a half."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _is_error(payload: Mapping[str, Any]) -> bool:
+    """In the ways of OpenAI's API, and in llmdeploy's: ``errorMsg``, or a code and a text."""
+    if payload.get("error") or payload.get("object") == "error" or payload.get("errorMsg"):
+        return True
+    return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200, "200")
+
+
+def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """Tokens of prompt, completion, reasoning; vLLM reports 0 where it does not count the last."""
+    details = _object(usage.get("completion_tokens_details"))
+    return (
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        _count(details.get("reasoning_tokens")) or None,
+    )
+
+
+def _count(value: Any) -> int | None:
+    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if is_one else None
+
+
+def _message(data: Any, depth: int = 8) -> str:
+    """The sentence in an error object, in the shapes of llama.cpp, vLLM, FastAPI and llmdeploy."""
+    if isinstance(data, str):
+        return data[:ERROR_LENGTH]
+    if isinstance(data, list) and depth:
+        messages = [_message(each, depth - 1) for each in data[:5]]
+        return "; ".join(filter(None, messages))[:ERROR_LENGTH]
+    if not isinstance(data, dict) or not depth:
+        return ""
+    for name in ("error", "message", "detail", "errorMsg", "msg"):
+        if data.get(name) and (message := _message(data[name], depth - 1)):
+            place = data.get("loc")  # FastAPI: which field of the request
+            if name == "msg" and isinstance(place, list):
+                return f"{'.'.join(map(str, place[:6]))}: {message}"
+            return message
+    return ""

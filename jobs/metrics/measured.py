@@ -1,0 +1,182 @@
+"""Measured things as typed values: what a reader returns and records store, no bytes of a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from jobs.base.messages import Message
+from jobs.catalog.data_sets import EVALUATION_SETS
+
+# Key of the log's end among a job's outputs, for tools that write no result file.
+LOG = "@log"
+LOG_BYTES = 1024 * 1024
+# Metrics that are a share of the questions and can be averaged.
+SHARES = ("accuracy",)
+NO_SCORE = ("-", "")  # as OpenCompass prints a failed set
+# Progress of a job: ``{"done", "total", "unit"}``.
+Progress = dict[str, int | float | str]
+# Stored of a point. Of more none is taken, because goodput and intervals of a part would mislead;
+# parsers read one more to show that.
+MOST_REQUESTS = 10_000
+
+
+class RequestTimes(NamedTuple):
+    """Times of one completed request; None: not reported by the tool."""
+
+    ttft_ms: float | None
+    tpot_ms: float | None
+    latency_s: float | None
+
+
+# Values of a RequestTimes. A page reads up to 50,000 and needs few by name. Unlike lists, the
+# garbage collector does not visit tuples of numbers again.
+RequestRow = tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Requests before the measured ones of a point, and their output tokens, which only the engine
+    counts. ``until``: start of the first measured request (seconds since the epoch, host clock);
+    None: unknown. Warm-ups may still run then.
+    """
+
+    requests: int
+    tokens: float
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetScore:
+    """Score of one data set, as reported by the tool.
+
+    ``value`` is in per cent where ``metric`` is a share of the questions; None where the set has no
+    score. ``version`` is the hash of its prompt, "" where the tool has none. Sets of one ``group``
+    belong together, such as the subjects of MMLU.
+    """
+
+    dataset: str
+    version: str
+    metric: str
+    mode: str
+    value: float | None
+    questions: int | None
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
+
+    ``began``: concurrency -> start of its first request (seconds since the epoch, host clock), if
+    the tool tells it. ``warm_ups``: concurrency -> what was sent before, and is in no figure.
+    ``requests``: concurrency -> its completed requests, if the tool wrote them.
+    """
+
+    type: str
+    what: str
+    tool: str
+    metrics: Mapping[str, float]
+    points: Sequence[tuple[int, Mapping[str, float]]] = ()  # (concurrency, metrics)
+    answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
+    remarks: Sequence[Message] = ()
+    began: Mapping[int, float] = field(default_factory=dict)
+    warm_ups: Mapping[int, WarmUp] = field(default_factory=dict)
+    requests: Mapping[int, Sequence[RequestTimes]] = field(default_factory=dict)
+    sets: Sequence[SetScore] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Outcome of a job, as parsed from the tool's output.
+
+    ``failure`` is set when the tool exited 0 but did no work. ``product`` completes the job's
+    promised product (bytes, sha256, path …). ``message`` gives the success in one number.
+    """
+
+    failure: Message | None = None
+    message: Message | None = None
+    product: Mapping[str, Any] | None = None
+    measured: Measurement | None = None
+
+
+MODELS, VERSION, METRICS, PROPS = "/v1/models", "/version", "/metrics", "/props"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAbout:
+    """Answers of an engine. ``engine``, ``version``: "" if not told. ``max_context``: tokens of the
+    asked model, None if not told. ``has_counters``: ``/metrics`` has those of a known engine.
+    """
+
+    models: tuple[str, ...]
+    engine: str = ""
+    version: str = ""
+    max_context: int | None = None
+    has_counters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableScore:
+    """Score of a set for a model, in a summary of OpenCompass.
+
+    ``value`` is in per cent; None: failed. ``text`` is the printed value; decimals may differ
+    between rows.
+    """
+
+    model: str
+    dataset: str
+    version: str
+    metric: str
+    mode: str
+    value: float | None
+    text: str
+
+    @property
+    def share(self) -> float | None:
+        """Return the score from 0 to 1; None when failed or not a share of the questions."""
+        if self.value is None or self.metric not in SHARES:
+            return None
+        return self.value / 100
+
+    @property
+    def is_as_published(self) -> bool | None:
+        """Return True for the prompt of OpenCompass 0.4.1; None: unknown."""
+        known = EVALUATION_SETS.get(self.dataset)
+        return None if known is None or not self.version else known.version == self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Progress of a running job. ``has_drawn``: new bytes of its log have figures or a bar."""
+
+    figures: Progress | None
+    has_drawn: bool
+
+
+def token_shares(
+    total: int,
+    lengths: tuple[int, int],
+    *,
+    counted: int | None = None,
+    measured: tuple[int, int] | None = None,
+) -> tuple[int, int, bool]:
+    """Return tokens of reasoning and of answer, and True where they are estimated.
+
+    ``lengths``: characters of reasoning and answer; an output without one of them is all of the
+    other. ``counted``: tokens of the reasoning by the engine or its stream; 0 beside a text of
+    reasoning is no count. ``measured``: both texts by the engine's tokenizer, which share the
+    total. Else their lengths share it: an estimate.
+    """
+    reasoning, answer = lengths
+    if not reasoning:
+        return 0, total, False
+    if not answer:
+        return total, 0, False
+    if counted:
+        thought = min(total, counted)
+        return thought, total - thought, False
+    thought_size, answer_size = measured or lengths
+    thought = round(total * thought_size / max(1, thought_size + answer_size))
+    return thought, total - thought, measured is None

@@ -1,0 +1,174 @@
+"""Flags of an answer: reasons to doubt its verdict.
+
+- ``cut``: it ended at the token limit.
+- ``open_thought``: its reasoning never ended.
+- ``not_extracted``: it has a text in which the tool found no answer.
+- ``empty``: no text, although its reasoning ended.
+- ``failed``: the request failed.
+- ``looping``: it repeats itself (:mod:`jobs.tools.outputs.loops`).
+- ``no_score``: the tool scored other answers of its set, but not this one.
+
+An answer may have several. Some need the other answers of the run (:class:`Habits`): a tool that
+extracts nothing in the whole run does not extract at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+FLAGS = ("cut", "open_thought", "not_extracted", "empty", "failed", "looping", "no_score")
+# Stored with a row, a bit each, in this order. The last two compare it with the other answers.
+MARKS = (*FLAGS, "slow", "long")
+# Statuses of tools for a request without an answer; "unscored" and "excluded" are none.
+_FAILED = ("error", "fail", "timeout")
+# Words of tools for an extraction without a result.
+_NOTHING = frozenset(("", "[invalid]", "none", "null"))
+# Rules of our own scorer that found none; "text" looks for an accepted answer in the whole text.
+_FOUND_NONE = frozenset(("no_number", "no_letter", "empty"))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts of an answer that its flags derive from, without its texts.
+
+    ``thought`` is "open", "closed" or "none", by the tags in the text; "" where the parser kept no
+    record. ``loops``: see :func:`jobs.tools.outputs.loops.loops`.
+    """
+
+    subset: str
+    finish: str
+    status: str
+    tokens: int | None
+    thought: str
+    has_reasoning: bool
+    has_answer: bool
+    is_extracted: bool
+    loops: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """Habits of a run: true for most of its answers.
+
+    ``thinks``: most have reasoning. ``extracting``: sets whose tool extracts answers.
+    ``scoring``: sets of which the tool scored an answer. ``max_tokens``: the limit of an answer,
+    None where unknown.
+    """
+
+    thinks: bool
+    extracting: frozenset[str]
+    scoring: frozenset[str]
+    max_tokens: int | None
+
+    @property
+    def extracts(self) -> bool:
+        """Return True if the tool extracts answers of some set."""
+        return bool(self.extracting)
+
+
+def facts(
+    *,
+    subset: str,
+    finish: str,
+    status: str,
+    tokens: int | None,
+    thought: str,
+    reasoning: str,
+    answer: str,
+    extracted: str,
+    loops: bool,
+    rule: str = "",
+) -> Facts:
+    """Return the facts of one answer, from its texts. ``rule``: of our own scorer, which tells more
+    than ``extracted``; "" for other scorers.
+    """
+    found = rule not in _FOUND_NONE if rule else extracted.strip().lower() not in _NOTHING
+    return Facts(
+        subset=subset,
+        finish=finish,
+        status=status,
+        tokens=tokens,
+        thought=thought,
+        has_reasoning=bool(reasoning.strip()),
+        has_answer=bool(answer.strip()),
+        is_extracted=found,
+        loops=loops,
+    )
+
+
+def habits(rows: Iterable[Facts], max_tokens: int | None) -> Habits:
+    """Return the habits of a run. A set extracts if the tool extracted half of its answers."""
+    thinking, total, scoring = 0, 0, set()
+    answered: Counter[str] = Counter()
+    extracted: Counter[str] = Counter()
+    for row in rows:
+        total += 1
+        if not row.status:
+            scoring.add(row.subset)
+        thinking += row.has_reasoning or row.thought == "closed"
+        answered[row.subset] += row.has_answer
+        extracted[row.subset] += row.has_answer and row.is_extracted
+    extracting = frozenset(name for name, n in extracted.items() if n and 2 * n >= answered[name])
+    thinks = total > 0 and 2 * thinking >= total
+    return Habits(thinks, extracting, frozenset(scoring), max_tokens)
+
+
+def tells_length(row: Facts, kept: Habits) -> bool:
+    """Return True if the tool reported enough to tell whether the answer was cut."""
+    return bool(row.finish) or (row.tokens is not None and kept.max_tokens is not None)
+
+
+def flags(row: Facts, kept: Habits) -> frozenset[str]:
+    """Return the flags of an answer."""
+    is_cut = _is_cut(row, kept)
+    is_open = _is_open(row, kept, is_cut=is_cut)
+    has_failed = any(word in row.status.lower() for word in _FAILED)
+    found = {
+        "cut": is_cut,
+        "open_thought": is_open,
+        "not_extracted": row.has_answer
+        and not row.is_extracted
+        and row.subset in kept.extracting
+        and not is_open,
+        "empty": not (row.has_answer or is_open or has_failed),
+        "failed": has_failed,
+        "looping": row.loops,
+        "no_score": bool(row.status) and not has_failed and row.subset in kept.scoring,
+    }
+    return frozenset(name for name, holds in found.items() if holds)
+
+
+def _is_cut(row: Facts, kept: Habits) -> bool:
+    """Without a finish reason, an answer of the limit's length was cut."""
+    if row.finish:
+        return row.finish == "length"
+    if row.tokens is None or kept.max_tokens is None:
+        return False
+    return row.tokens >= kept.max_tokens
+
+
+def _is_open(row: Facts, kept: Habits, *, is_cut: bool) -> bool:
+    if row.thought in ("open", "closed"):
+        return row.thought == "open"
+    if row.finish not in ("", "length"):
+        return False  # the model ended by itself
+    if row.has_reasoning:
+        return not row.has_answer
+    # Templates of reasoning models open the thought in the prompt, so that a cut one has no tag.
+    is_untagged = row.thought == "none" and not row.finish
+    return kept.thinks and row.has_answer and (is_cut or is_untagged)
+
+
+def bits(names: Iterable[str]) -> int:
+    """Return marks as one number."""
+    return sum(1 << MARKS.index(name) for name in names)
+
+
+def names(marks: int) -> tuple[str, ...]:
+    """Return the marks of a number, in order."""
+    return tuple(name for place, name in enumerate(MARKS) if marks >> place & 1)
+
+
+FAULTS = bits(FLAGS)

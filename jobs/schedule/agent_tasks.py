@@ -1,0 +1,93 @@
+"""The only code that sends to a host's queue: short commands, by task name.
+
+A message is only a notification. The heartbeat repeats it within seconds, so a broker outage costs
+seconds and never an error: every function returns quickly, whatever happens.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cache
+
+from celery import Celery
+from django.conf import settings
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
+
+from jobs.base.redis_addresses import for_celery
+
+logger = logging.getLogger(__name__)
+
+VISIBILITY_TIMEOUT_S = 86_400
+# Max commands in the queue of a host that takes none; the heartbeat repeats what is left out.
+QUEUE_MAX = 1_000
+_TIMEOUT_S = 0.5
+# Pause after a failure, so that a page with five jobs waits once, not five times, for an
+# unreachable broker.
+_PAUSE_S = 3.0
+_paused_until = 0.0
+
+
+def send_start(host: str, job_id: int) -> None:
+    """Claim this job now."""
+    _send(host, "host.start", job_id)
+
+
+def send_stop(host: str, job_id: int) -> None:
+    """Cancel this job."""
+    _send(host, "host.stop", job_id)
+
+
+def send_serve(host: str, deployment_id: int) -> None:
+    """Claim this deployment's next run now."""
+    _send(host, "host.serve", deployment_id)
+
+
+def send_stop_serve(host: str, deployment_id: int) -> None:
+    """Stop this deployment."""
+    _send(host, "host.stop_serve", deployment_id)
+
+
+def send_check(host: str, check_id: int) -> None:
+    """Run this preflight now."""
+    _send(host, "host.check", check_id)
+
+
+@cache
+def producer(redis_url: str) -> Celery:
+    """Return a Celery app for sending only. One per process and address."""
+    app = Celery("jobs.schedule.agent_tasks", broker=for_celery(redis_url), set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_timeout=_TIMEOUT_S,
+        broker_connection_max_retries=0,
+        task_publish_retry=False,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "socket_timeout": _TIMEOUT_S,
+            "socket_connect_timeout": _TIMEOUT_S,
+            "max_retries": 0,
+        },
+    )
+    return app
+
+
+def _send(host: str, task: str, *args: int) -> None:
+    global _paused_until
+    url = settings.REDIS_URL
+    if not url or time.monotonic() < _paused_until:
+        return
+    app, name = producer(url), f"host.{host}"
+    try:
+        with app.pool.acquire(block=True) as connection:
+            if connection.default_channel.queue_declare(name).message_count < QUEUE_MAX:
+                # Nothing is declared: a host could change a table of bindings.
+                app.send_task(
+                    task, args=args, queue=name, declare=[], connection=connection, retry=False
+                )
+    except (KombuError, OperationalError, RedisError, OSError) as error:
+        _paused_until = time.monotonic() + _PAUSE_S
+        logger.warning("%s %s not sent to %s: %s", task, args, host, error)

@@ -1,0 +1,433 @@
+"""The only code that changes a deployment's state, by host reports and by people.
+
+A deployment's server outlives its job. If it exits unexpectedly, the deployment is *failed*; the
+job keeps its verdict. Each change is one conditional UPDATE and leaves a
+:class:`DeploymentEvent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from jobs import notifications
+from jobs.access import secrets
+from jobs.base import engine_addresses
+from jobs.base.errors import JobsError, LaunchError
+from jobs.base.messages import Message
+from jobs.kinds.lib import ports
+from jobs.models import Deployment, DeploymentEvent, Host, Job
+from jobs.plans import ENGINES, from_json
+from jobs.protocol.heartbeat import ServerRun
+from jobs.queries.hosts.hosts import leased_dies
+from jobs.schedule import agent_tasks, launch_rights
+from jobs.schedule.capacity_reads import capacity_of
+from jobs.schedule.places import common, read_by
+from jobs.schedule.targets import target_of
+
+State = Deployment.State
+
+_HEALTH = {"loading": State.LOADING, "ready": State.READY, "unhealthy": State.UNHEALTHY}
+_STOPPING = "deployment:stopping"
+_SERVING = (State.LOADING, State.READY, State.UNHEALTHY)
+# A recovered server's log is completed: its host sends the missing part.
+_KEPT_AGAIN: Mapping[str, Any] = {
+    "stored_bytes": None,
+    "removed_at": None,
+    "removed_why": "",
+    "removed_args": {},
+    "removed_bytes": 0,
+}
+
+
+class NotRestartable(JobsError):
+    """The deployment's job never started a server, so there is none to restart."""
+
+    id = "deployment:not_restartable"
+
+
+class RunRefused(JobsError):
+    """This run of the deployment is not requested; ``run`` is the requested one."""
+
+    id = "host:run"
+
+    def __init__(self, state: str, run: int) -> None:
+        super().__init__(f"the deployment is {state}")
+        self.state = state
+        self.run = run
+
+
+def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
+    """Request a stop of the server; immediate if not started yet. False: it has ended."""
+    deployment = Deployment.objects.select_related("host").get(pk=deployment_id)
+    message = Message(_STOPPING, {"user": _name(user)})
+    with transaction.atomic():
+        if _change(deployment, State.STOPPING, message=message, only_from=_SERVING, wanted=False):
+            _tell_stop(deployment)
+            return True
+        stopped = Message("deployment:stopped_by", {"user": _name(user)})
+        fields = {"wanted": False, "stopped_at": now()}
+        return _change(
+            deployment, State.STOPPED, message=stopped, only_from=(State.WAITING,), **fields
+        )
+
+
+def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int:
+    """Start the next run of the deployment's plan; a running server is stopped first.
+
+    Returns the number of the run.
+
+    Raises:
+        NotRestartable: its job has not succeeded.
+        LaunchError: its dies or port are in use, a job writes its folder or has exclusive use of
+        the host, or ``user`` may not launch there or not use a secret of the plan.
+    """
+    deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
+    if deployment.job.state != "succeeded":
+        raise NotRestartable(f"job {deployment.job_id} is {deployment.job.state}")
+    message = Message("deployment:restart", {"user": _name(user)})
+    fields = {
+        "wanted": True,
+        "run": F("run") + 1,
+        "ready_at": None,
+        "stopped_at": None,
+        "missing_since": None,
+        **_KEPT_AGAIN,
+    }
+    with transaction.atomic():
+        # Of two restarts on one host, the second sees the first.
+        Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
+        _check_dies(deployment)
+        _check_ports(deployment)
+        _check_running(deployment)
+        plan = from_json(deployment.job.plan)
+        launch_rights.check(deployment.host, user)
+        secrets.check(plan, {}, host=deployment.host, user=user)
+        was_live = deployment.state in Deployment.LIVE_STATES
+        # Only from the run that was read: two simultaneous clicks cause one restart.
+        changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
+            state=State.WAITING
+        )
+        if changed.update(state=State.WAITING, **_fields(message), **fields):
+            deployment.run += 1
+            _keep_event(deployment, State.WAITING, message)
+            tell = agent_tasks.send_stop_serve if was_live else agent_tasks.send_serve
+            transaction.on_commit(partial(tell, deployment.host.name, deployment_id))
+        deployment.refresh_from_db(fields=["run"])
+    return deployment.run
+
+
+def _check_ports(deployment: Deployment) -> None:
+    others = [ref for ref in target_of(deployment.host).servers if ref.id != deployment.pk]
+    wanted = ports.of_server(deployment.job.params, deployment.details)
+    clash = ports.clash(wanted, others)
+    if clash:
+        message = _(
+            "Not restarted: port %(port)d is in use by %(holder)s. End that first, or edit and "
+            "rerun its job with another port, such as %(free)d."
+        )
+        raise LaunchError(message % clash.args, clash.field)
+
+
+def _check_dies(deployment: Deployment) -> None:
+    """Refuse if its dies are in use: the plan names the leased dies."""
+    held = leased_dies(deployment.host)
+    mine = [die for die in deployment.job.values.get("dies", "").split(",") if die]
+    users: dict[tuple[str, int], tuple[Job | Deployment, list[str]]] = {}
+    for die in mine:
+        user = held.get(die)
+        if user is not None and user != deployment:
+            users.setdefault((type(user).__name__, user.pk), (user, []))[1].append(die)
+    for user, names in users.values():
+        args = {"dies": ", ".join(names), "id": user.pk}
+        if isinstance(user, Job):
+            message = _(
+                "Not restarted: dies %(dies)s are in use by job #%(id)d (%(name)s). Restart "
+                "after that job has ended."
+            )
+            raise LaunchError(message % {**args, "name": user.title})
+        message = _(
+            "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
+            "that deployment, or retry this deployment's job: the job queues for free dies."
+        )
+        raise LaunchError(message % {**args, "name": user.name})
+
+
+def _check_running(deployment: Deployment) -> None:
+    """Refuse during a job that writes what it reads, or has exclusive use of the host.
+
+    A loading server would disturb the latter; one that is running may be the measured one.
+    """
+    reads, is_live = read_by(deployment), deployment.state in Deployment.LIVE_STATES
+    for other in capacity_of(deployment.host).running:
+        if place := common(reads, other.places):
+            message = _(
+                "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "
+                "deployment reads. Restart after that job has ended."
+            )
+            raise LaunchError(message % {"job": other.id, "title": other.title, "place": place})
+        if other.exclusive and not is_live:
+            message = _(
+                "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
+                "after that job has ended."
+            )
+            raise LaunchError(message % {"id": other.id, "name": other.title})
+
+
+def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
+    """Claim a restart for the host; repeated claims return the same.
+
+    Raises:
+        Deployment.DoesNotExist: not on this host.
+        RunRefused: that run is not the one that is wanted.
+    """
+    with transaction.atomic():
+        deployment = Deployment.objects.select_related("job", "host").get(
+            pk=deployment_id, host=host
+        )
+        current = deployment.wanted and deployment.run == run and run > 1
+        if not current or deployment.state not in (State.WAITING, *_SERVING):
+            raise RunRefused(deployment.state, deployment.run)
+        _start(deployment)
+    return deployment
+
+
+def fail_run(deployment: Deployment, message: Message) -> bool:
+    """Fail the run that its host has just claimed. False: it is no longer starting."""
+    fields = {"wanted": False, "stopped_at": now()}
+    only_from = (State.WAITING, State.LOADING)
+    return _change(deployment, State.FAILED, message=message, only_from=only_from, **fields)
+
+
+def note_started(deployment: Deployment, *, run: int, port: str | int | None) -> bool:
+    """Record that the server of ``run`` has started. False: already known."""
+    if run != deployment.run:
+        return False
+    _set_address(deployment, port)
+    return _start(deployment)
+
+
+def note_ended(
+    deployment: Deployment,
+    ended: Mapping[str, Any],
+    cause: Mapping[str, Any] | None = None,
+) -> bool:
+    """Record a server's end (``ended`` event): *stopped* if requested, else *failed*.
+
+    ``cause`` (``jobs.services.outcomes.known_failures``) is stored with a failed one.
+    """
+    run = ended["run"]
+    if run != deployment.run or (deployment.state == State.WAITING and run > 1):
+        return False  # an earlier run: its successor is already requested
+    job = deployment.job
+    if not job.is_open and job.state != "succeeded":
+        state: str = State.STOPPED if job.state == "cancelled" else State.FAILED
+        message = Message("deployment:job_failed", {"job": job.pk, "state": job.state})
+    elif not deployment.wanted:
+        state, message = State.STOPPED, _stopped(deployment)
+    elif ended["verdict"] == "cancelled":  # on the host itself, e.g. with everything there
+        state, message = State.STOPPED, Message("deployment:stopped_on_host")
+    else:
+        state = State.FAILED
+        message = _why(ended)
+    if cause and state == State.FAILED:
+        message = Message(message.id, {**message.args, **cause})
+    only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
+    return _change(deployment, state, message=message, only_from=only_from, stopped_at=now())
+
+
+def _why(ended: Mapping[str, Any]) -> Message:
+    """Return the message of a server's end; a negative exit code is a signal."""
+    args = dict(ended["message_args"])
+    code = ended.get("exit_code") or 0
+    if ended["message_id"] == "work:server_ended" and code < 0:
+        return Message("work:server_killed", {**args, "signal": -code})
+    return Message(ended["message_id"], args)
+
+
+def note_heartbeat(host: Host, serves: Iterable[ServerRun]) -> bool:
+    """Apply the host's report of its servers. True: a state changed.
+
+    An expected deployment that is not reported counts as missing.
+    """
+    moment = now()
+    named = {
+        (serve.id, serve.token, serve.run): serve for serve in serves if serve.state == "running"
+    }
+    known = Deployment.objects.filter(host=host).exclude(state__in=(State.STOPPED, State.FAILED))
+    changed = False
+    for deployment in known.select_related("host", "job"):
+        serve = named.get((deployment.pk, str(deployment.claim_token), deployment.run))
+        if serve is not None:
+            changed |= _note_health(deployment, serve)
+            Deployment.objects.filter(pk=deployment.pk).update(seen_at=moment, missing_since=None)
+        elif deployment.state in Deployment.LIVE_STATES and not (
+            deployment.missing_since and deployment.missing_since <= moment
+        ):
+            Deployment.objects.filter(pk=deployment.pk).update(missing_since=moment)
+    return changed
+
+
+def follow_job(job_id: int, state: str) -> None:
+    """Apply the closing ``state`` of the job that starts the deployment's server."""
+    deployment = Deployment.objects.filter(job_id=job_id).select_related("host", "job").first()
+    if deployment is None:
+        return
+    if state == "succeeded":
+        # Its last step waited for readiness: do not wait for the next heartbeat.
+        _set_address(deployment, deployment.job.values.get("port"))
+        _be_ready(deployment)
+        return
+    args = {"job": job_id, "state": state}
+    _change(
+        deployment,
+        State.STOPPED if state == "cancelled" else State.FAILED,
+        message=Message("deployment:job_failed", args),
+        only_from=(State.WAITING,),
+        wanted=False,
+        stopped_at=now(),
+    )
+    if _change(
+        deployment,
+        State.STOPPING,
+        message=Message("deployment:stopping_with_job", args),
+        only_from=_SERVING,
+        wanted=False,
+    ):
+        _tell_stop(deployment)
+
+
+def lose(deployment: Deployment, message: Message) -> bool:
+    """Mark a server as lost. One with a requested stop counts as stopped."""
+    fields = {"stopped_at": now()}
+    return _change(
+        deployment,
+        State.STOPPED,
+        message=_stopped(deployment),
+        only_from=(State.STOPPING,),
+        **fields,
+    ) or _change(deployment, State.LOST, message=message, only_from=_SERVING, **fields)
+
+
+def _stopped(deployment: Deployment) -> Message:
+    """Return the message of a requested stop, with the person."""
+    asked = deployment.events.filter(run=deployment.run, message_id=_STOPPING).first()
+    if asked is None:
+        return Message("deployment:stopped")
+    return Message("deployment:stopped_by", {"user": asked.message_args["user"]})
+
+
+def stop_of_server(job: Job) -> Message | None:
+    """Return the message that a person stopped a server of a running job: one that it starts, or
+    one that it uses. None: nobody did."""
+    refs = [job.inputs[name] for name in ENGINES if name in job.inputs]
+    servers = Q(deployment__job=job) | Q(deployment__in=[ref["id"] for ref in refs if "id" in ref])
+    servers |= Q(deployment__job__in=[ref["job"] for ref in refs if ref.get("job")])
+    stops = DeploymentEvent.objects.filter(servers, message_id=_STOPPING)
+    stop = stops.filter(at__gte=job.started_at or now()).select_related("deployment").last()
+    if stop is None:
+        return None
+    args = {"deployment": stop.deployment.name, "user": stop.message_args["user"]}
+    return Message("job:server_stopped", args)
+
+
+def _note_health(deployment: Deployment, serve: ServerRun) -> bool:
+    if not deployment.wanted:
+        return False
+    _set_address(deployment, serve.port)
+    state = _HEALTH[serve.health]
+    if state == State.READY:
+        return _be_ready(deployment)
+    if state == State.LOADING:
+        return _start(deployment)
+    message = Message("deployment:unhealthy")
+    only_from = (State.READY, State.LOADING, State.LOST)
+    return _change(deployment, state, message=message, only_from=only_from, stopped_at=None)
+
+
+def _start(deployment: Deployment) -> bool:
+    return _change(
+        deployment,
+        State.LOADING,
+        message=Message("deployment:loading"),
+        only_from=(State.WAITING, State.LOST),
+        missing_since=None,
+        stopped_at=None,
+    )
+
+
+def _be_ready(deployment: Deployment) -> bool:
+    return _change(
+        deployment,
+        State.READY,
+        message=Message("deployment:ready", {"url": deployment.host_url}),
+        only_from=(State.WAITING, State.LOADING, State.UNHEALTHY, State.LOST),
+        ready_at=now(),
+        stopped_at=None,
+    )
+
+
+def _set_address(deployment: Deployment, port: str | int | None) -> None:
+    """Set ``host_url``, as seen by its host, and ``dashboard_url``, as seen by the dashboard."""
+    only = str(deployment.job.plan.get("address") or "")
+    near = engine_addresses.endpoint(only or engine_addresses.LOOPBACK, port)
+    if near is None:  # no port yet, or an old row
+        return
+    host_url, dashboard_url = str(near), _called_at(deployment.host, only, near.port)
+    if (host_url, dashboard_url) != (deployment.host_url, deployment.dashboard_url):
+        deployment.host_url, deployment.dashboard_url = host_url, dashboard_url
+        deployment.save(update_fields=["host_url", "dashboard_url"])
+
+
+def _called_at(host: Host, only: str, port: int) -> str:
+    """Return the URL that the dashboard may call; "" for an address that it never calls."""
+    own = (
+        engine_addresses.LOOPBACK
+        if host.is_on_this_machine
+        else str(host.facts.get("address") or "")
+    )
+    return Deployment.callable_url(host, engine_addresses.endpoint(only or own, port))
+
+
+def _change(
+    deployment: Deployment, state: str, *, message: Message, only_from: Iterable[str], **fields: Any
+) -> bool:
+    """One conditional UPDATE of this run."""
+    if state not in Deployment.ENDED_STATES:
+        fields |= _KEPT_AGAIN
+    with transaction.atomic():
+        changed = Deployment.objects.filter(
+            pk=deployment.pk, run=deployment.run, state__in=list(only_from)
+        ).update(state=state, **_fields(message), **fields)
+        if changed:
+            _keep_event(deployment, state, message)
+    return changed == 1
+
+
+def _keep_event(deployment: Deployment, state: str, message: Message) -> None:
+    DeploymentEvent.objects.create(
+        deployment=deployment, run=deployment.run, state=state, **_fields(message)
+    )
+    transaction.on_commit(
+        partial(notifications.notify, "deployment", id=deployment.pk, state=state)
+    )
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    return {"message_id": message.id, "message_args": dict(message.args)}
+
+
+def _tell_stop(deployment: Deployment) -> None:
+    name = deployment.host.name
+    transaction.on_commit(partial(agent_tasks.send_stop_serve, name, deployment.pk))
+
+
+def _name(user: AbstractBaseUser | None) -> str:
+    return user.get_username() if user else "manage.py"

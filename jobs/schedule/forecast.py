@@ -1,0 +1,279 @@
+"""Forecast of starts: a simulation of the host's queue.
+
+:func:`forecast` is pure. Inputs: durations of earlier similar jobs on the host, remaining times of
+running jobs, and the rule of ``jobs.schedule.capacity``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs.base.messages import Message
+from jobs.models import Deployment, Host, Job
+from jobs.plans import ENGINES
+from jobs.queries.hosts.hosts import is_away, lacks_room
+from jobs.queries.jobs.durations import Durations, usual_times
+from jobs.queries.jobs.job_page import left_s
+from jobs.schedule.capacity import HostCapacity, QueuedJob
+from jobs.schedule.capacity_reads import capacity_of, queued_job_of
+
+# Remarks that need action by a person.
+FOR_A_PERSON = frozenset(
+    f"forecast:{name}"
+    for name in (
+        *("servers", "dies_held", "place_served", "place_ahead", "deployment", "confirm"),
+        *("draining", "disk", "never"),
+    )
+)
+MOST = 100  # max jobs of a queue to simulate; starts behind them are unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A queued job for :func:`forecast`: duration (seconds; None: unknown), and active
+    predecessors."""
+
+    job: QueuedJob
+    length_s: float | None
+    after: frozenset[int] = frozenset()
+    lacks: Message | None = None  # a requirement without a known time
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``starts_in_s``: seconds from now, None if unknown. ``message``: the assumption, or the
+    reason; "forecast:now": no other job must end first."""
+
+    starts_in_s: float | None
+    message: Message
+
+    @property
+    def waits_for_person(self) -> bool:
+        """True if the job does not start automatically."""
+        return self.message.id in FOR_A_PERSON
+
+
+@dataclass(slots=True)
+class _Course:
+    """State of the simulation at one moment."""
+
+    capacity: HostCapacity
+    ends: list[tuple[float, int]]  # a heap: (seconds from now, job)
+    endless: dict[int, Message]  # jobs on the host with unknown ends
+    at_s: float = 0.0
+    over: set[int] = field(default_factory=set)
+    starts: dict[int, float] = field(default_factory=dict)
+    blocked: dict[int, Message] = field(default_factory=dict)
+
+
+def forecast(
+    capacity: HostCapacity, queue: Sequence[Ahead], left: Mapping[int, float | None]
+) -> dict[int, Forecast]:
+    """Return the forecast of each job of ``queue``, by id.
+
+    ``left``: job on the host → remaining seconds, None if unknown. ``capacity`` is authoritative: a
+    job may have started or ended during the reads.
+    """
+    running = {other.id for other in capacity.running}
+    course = _Course(
+        capacity=capacity,
+        ends=sorted(
+            (seconds, pk) for pk, seconds in left.items() if seconds is not None and pk in running
+        ),
+        endless={
+            other.id: Message("forecast:no_end", {"job": other.id, "title": other.title})
+            for other in capacity.running
+            if left.get(other.id) is None
+        },
+    )
+    waiting = [ahead for ahead in queue if ahead.job.id not in running]
+    waiting = _start_what_can(course, waiting)
+    at_once = set(course.starts)
+    while waiting and course.ends:
+        course.at_s, ended = heapq.heappop(course.ends)
+        course.over.add(ended)
+        course.capacity.release(
+            next(other for other in course.capacity.running if other.id == ended)
+        )
+        waiting = _start_what_can(course, waiting)
+    by_id = {
+        pk: Forecast(seconds, Message("forecast:now" if pk in at_once else "forecast:usual"))
+        for pk, seconds in course.starts.items()
+    }
+    for ahead in waiting:
+        by_id[ahead.job.id] = Forecast(None, _why_not(course, ahead, by_id))
+    return by_id
+
+
+def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
+    """Walk the queue once, like dispatch; return jobs still queued."""
+    course.capacity.reserved = type(course.capacity.reserved)()
+    rest = []
+    for ahead in waiting:
+        one = ahead.job
+        if ahead.lacks or not ahead.after <= course.over:
+            rest.append(ahead)
+            continue
+        blocked = course.capacity.blocker_of(one)
+        if blocked is None:
+            course.capacity.allocate(one)
+            course.starts[one.id] = course.at_s
+            if ahead.length_s is None:
+                message = Message("forecast:no_history", {"job": one.id, "title": one.title})
+                course.endless[one.id] = message
+            else:
+                heapq.heappush(course.ends, (course.at_s + ahead.length_s, one.id))
+            continue
+        course.blocked[one.id] = blocked
+        course.capacity.protect_reads(one)
+        if course.capacity.reserves_for(one):
+            course.capacity.reserve(one)
+        else:
+            course.capacity.skip(one)
+        rest.append(ahead)
+    return rest
+
+
+def _why_not(course: _Course, ahead: Ahead, known: Mapping[int, Forecast]) -> Message:
+    """Return why the start of a job is unknown."""
+    if ahead.lacks:
+        return ahead.lacks
+    for pk in sorted(ahead.after - course.over):
+        if pk in course.endless:
+            return course.endless[pk]
+        if pk in known and known[pk].starts_in_s is None:
+            return known[pk].message
+        return Message("forecast:elsewhere", {"job": pk})
+    blocked = course.blocked.get(ahead.job.id)
+    if blocked is not None and blocked.id == "wait:dies_held":
+        return Message("forecast:dies_held", blocked.args)
+    if blocked is not None and blocked.id == "wait:place_served":
+        return Message("forecast:place_served", blocked.args)
+    if blocked is not None and blocked.id == "wait:place_ahead":
+        return Message("forecast:place_ahead", blocked.args)
+    if blocked is not None and "servers" in blocked.args:
+        return Message("forecast:servers", blocked.args)
+    if course.endless:
+        return next(iter(course.endless.values()))
+    if blocked is not None and "job" in blocked.args:
+        return Message("forecast:behind", blocked.args)
+    return Message("forecast:never", {"host": course.capacity.host})
+
+
+def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
+    """Return forecasts of these queued jobs, by id; each host's queue is read once."""
+    by_host: dict[Host, set[int]] = defaultdict(set)
+    for job in jobs:
+        by_host[job.host].add(job.pk)
+    by_id: dict[int, Forecast] = {}
+    for host, ids in by_host.items():
+        host_forecasts = forecast_host(host)
+        by_id |= {pk: host_forecasts.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
+    return by_id
+
+
+def forecast_host(host: Host) -> dict[int, Forecast]:
+    """Return forecasts of the first jobs of a host's queue."""
+    return _read(host).forecasts()
+
+
+def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
+    """Return forecasts of each draft if launched alone now; the queue is read once."""
+    queue = _read(host)
+    return [queue.forecasts(draft)[0] for draft in drafts]
+
+
+@dataclass(frozen=True, slots=True)
+class _HostQueue:
+    """Snapshot of a host. ``reason``: why nothing starts there."""
+
+    host: Host
+    reason: str
+    capacity: HostCapacity
+    waiting: Sequence[Job]
+    usual: Mapping[int, Durations]
+    left_s: Mapping[int, float | None]
+
+    def forecasts(self, also: Job | None = None) -> dict[int, Forecast]:
+        """Return forecasts by job id. ``also``: a draft, with id 0."""
+        waiting, usual = list(self.waiting), dict(self.usual)
+        if also is not None:
+            waiting.append(also)
+            waiting.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
+            usual |= usual_times(self.host, [also])
+        if self.reason:
+            return {job.pk or 0: _unknown(self.reason, host=self.host.name) for job in waiting}
+        lacks = _servers_not_ready(waiting)
+        queue = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
+        return forecast(deepcopy(self.capacity), queue, self.left_s)
+
+
+def _read(host: Host) -> _HostQueue:
+    # First, because all other reads refer to this moment.
+    capacity = capacity_of(host)
+    queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
+    waiting = list(queued.prefetch_related("after")[:MOST])
+    on_host = list(Job.objects.filter(pk__in=[other.id for other in capacity.running]))
+    usual = usual_times(host, [*waiting, *on_host])
+    left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
+    return _HostQueue(host, _why_nothing_starts(host), capacity, waiting, usual, left)
+
+
+def _why_nothing_starts(host: Host) -> str:
+    if host.draining:
+        return "forecast:draining"
+    if is_away(host):
+        return "forecast:away"
+    if host.is_outdated:
+        return "forecast:protocol"
+    return "forecast:disk" if lacks_room(host) else ""
+
+
+def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> Ahead:
+    after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
+    if job.pk:
+        after = {one.pk for one in job.after.all() if not one.is_released}
+    length_s = usual.typical_s if usual else None
+    lack = lacks.get(job.pk or 0)
+    if job.open_confirmations:  # the time of confirmation is unknown; jobs behind pass meanwhile
+        lack = Message("forecast:confirm", {"job": job.pk})
+    return Ahead(queued_job_of(job), length_s, frozenset(after), lack)
+
+
+def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
+    """Return job → remark that its deployment is not ready, though its deploy job has ended."""
+    wanted = [
+        (job.pk or 0, job.inputs[name]) for job in jobs for name in ENGINES if name in job.inputs
+    ]
+    ids = [ref["id"] for _pk, ref in wanted if ref.get("id")]
+    makers = [ref["job"] for _pk, ref in wanted if ref.get("job")]
+    if not wanted:
+        return {}
+    named = Q(pk__in=ids) | Q(job__in=makers)
+    made = Deployment.objects.filter(named, job__state=Job.State.SUCCEEDED)
+    messages = {}
+    for server in made.exclude(state=Deployment.State.READY):
+        message = Message("forecast:deployment", {"name": server.name})
+        for pk, ref in wanted:
+            if ref.get("id") == server.pk or ref.get("job") == server.job_id:
+                messages[pk] = message
+    return messages
+
+
+def _left_s(job: Job, usual: Durations | None) -> float | None:
+    """Return remaining seconds of a job on the host; None: unknown, or longer than ever before."""
+    if job.started_at is None:
+        return usual.typical_s if usual else None
+    ran_s = (now() - job.started_at).total_seconds()
+    return left_s(job, ran_s, usual)
+
+
+def _unknown(reason: str, **args: object) -> Forecast:
+    return Forecast(None, Message(reason, args))

@@ -1,0 +1,225 @@
+"""The only code that changes a job's state.
+
+Each change is one conditional UPDATE whose row count shows if it applied. The first verdict on a
+job stands. Every change stores a message and sends a notification after commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Q
+from django.utils.timezone import now
+
+from jobs import notifications
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
+from jobs.base.sanitize import sanitize
+from jobs.models import Host, Job
+from jobs.schedule import deployments
+
+State = Job.State
+
+
+class ClaimRefused(JobsError):
+    """The claim is refused; ``state`` is the job's."""
+
+    id = "host:claim"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the job is {state}")
+        self.state = state
+
+
+def lock_host(host_id: int) -> Host:
+    """Lock the host's row until the transaction ends: required for leases.
+
+    SQLite has no row locks and needs none: its transactions begin IMMEDIATE, one writer at a time.
+    """
+    # no_key: rows that refer to the host may still be written meanwhile.
+    return Host.objects.select_for_update(no_key=True).get(pk=host_id)
+
+
+def lock_waiting(ids: Iterable[int]) -> None:
+    """Lock the rows of queued jobs until the transaction ends, oldest first.
+
+    Code that changes several jobs must lock them first, or two transactions may deadlock: not all
+    of them lock the host.
+    """
+    rows = Job.objects.select_for_update(no_key=True).filter(pk__in=ids, state=State.QUEUED)
+    list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
+    """queued → starting, with the slots that the dashboard fills.
+
+    False: the job is no longer queued, was cancelled, or its host is paused or at its job limit.
+    """
+    with transaction.atomic():
+        host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        busy = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).count()
+        if host.draining or busy >= host.slots:
+            return False
+        return _change(
+            Q(pk=job_id, state=State.QUEUED, cancel_asked_at=None),
+            State.STARTING,
+            message=Message("job:sent", {"host": host.name}),
+            values=dict(values),
+            dispatched_at=now(),
+        )
+
+
+def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
+    """Claim a job for its host. The same ``claim_id`` returns the same job again.
+
+    Raises:
+        Job.DoesNotExist: unknown job on this host.
+        ClaimRefused: the job is not starting, or another claim was first.
+    """
+    open_to_claim = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
+    if claim_id:
+        moment = now()
+        _change(
+            open_to_claim,
+            State.STARTING,
+            message=Message("job:taken", {"host": host.name}),
+            claim_id=claim_id,
+            claimed_at=moment,
+            seen_at=moment,
+        )
+    job = Job.objects.select_related("deployment", "host").get(pk=job_id, host=host)
+    if not claim_id or job.claim_id != claim_id or job.state not in Job.ON_HOST_STATES:
+        raise ClaimRefused(job.state)
+    return job
+
+
+def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
+    """starting → running: the launcher runs, with all slots filled. ``at``: by the dashboard's
+    clock."""
+    job = Job.objects.select_related("host").get(pk=job_id)
+    return _change(
+        Q(pk=job_id, state=State.STARTING),
+        State.RUNNING,
+        message=Message("job:running", {"host": job.host.name}),
+        values={**job.values, **values},
+        started_at=at,
+    )
+
+
+def finish_job(
+    job_id: int, state: str, *, message: Message, duration_s: float | None = None
+) -> bool:
+    """Close an active job; False if already closed: the first verdict stands.
+
+    Queued jobs that depend on an unsuccessful one are cancelled too.
+
+    Raises:
+        ValueError: ``state`` does not close a job.
+    """
+    return _close(Q(pk=job_id, state__in=Job.OPEN_STATES), state, message, duration_s=duration_s)
+
+
+def finish_queued_job(job_id: int, state: str, *, message: Message) -> bool:
+    """Close a job that is still queued: one sent meanwhile has its resources."""
+    return _close(Q(pk=job_id, state=State.QUEUED), state, message)
+
+
+def finish_unclaimed_job(job_id: int, state: str, *, message: Message) -> bool:
+    """Close a job that was sent and not claimed."""
+    return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, message)
+
+
+def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
+    """Cancel a job: immediately if no host has it, else by request to its host. False: already
+    closed."""
+    by = {"cancel_asked_at": now(), "cancelled_by_id": user.pk if user else None}
+    name = {"user": user.get_username() if user else "manage.py"}
+    unclaimed = Q(state=State.QUEUED) | Q(state=State.STARTING, claim_id="")
+    with transaction.atomic():
+        if _close(
+            Q(pk=job_id) & unclaimed,
+            State.CANCELLED,
+            Message("job:cancelled_in_queue", name),
+            **by,
+        ):
+            return True
+        asked = Job.objects.filter(
+            pk=job_id, state__in=Job.ON_HOST_STATES, cancel_asked_at=None
+        ).update(**by)
+        if asked:
+            _notify(job_id)
+    return asked == 1 or Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES).exists()
+
+
+def _close(which: Q, state: str, message: Message, **fields: Any) -> bool:
+    if state in Job.OPEN_STATES:
+        raise ValueError(f"{state} does not finish a job")
+    with transaction.atomic():
+        job = Job.objects.filter(which).only("pk").first()
+        if job is None or not _change(
+            which & Q(pk=job.pk), state, message=message, finished_at=now(), **fields
+        ):
+            return False
+        deployments.follow_job(job.pk, state)
+        if state != State.SUCCEEDED:
+            _cancel_successors(job.pk, state)
+    return True
+
+
+def cancel_orphans() -> int:
+    """Cancel queued jobs whose predecessor did not succeed; return the count.
+
+    :func:`finish_job` does so too, except for a job launched at the same moment.
+    """
+    closed = [state for state in State if state not in (*Job.OPEN_STATES, State.SUCCEEDED)]
+    orphans = Job.objects.filter(
+        state=State.QUEUED, after__state__in=closed, after__product__isnull=False
+    )
+    pairs = list(orphans.values_list("after", "after__state").distinct())
+    for predecessor, state in pairs:
+        with transaction.atomic():
+            _cancel_successors(predecessor, state)
+    return len(pairs)
+
+
+def _cancel_successors(job_id: int, state: str) -> None:
+    message = Message("job:predecessor", {"job": job_id, "state": state})
+    waiting, all_waiting = _waiting_after([job_id]), set[int]()
+    behind = waiting
+    while behind:
+        all_waiting.update(behind)
+        behind = [pk for pk in _waiting_after(behind) if pk not in all_waiting]
+    if len(all_waiting) > 1:
+        lock_waiting(all_waiting)
+    for successor in waiting:
+        _close(Q(pk=successor, state=State.QUEUED), State.CANCELLED, message)
+
+
+def _waiting_after(ids: Sequence[int]) -> list[int]:
+    """Return queued jobs that directly depend on the product of one of these."""
+    makers = Job.objects.filter(pk__in=ids).exclude(product__isnull=True)
+    after = Job.objects.filter(after__in=makers, state=State.QUEUED).order_by("pk").distinct()
+    return list(after.values_list("pk", flat=True))
+
+
+def _change(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
+    with transaction.atomic():
+        ids = list(Job.objects.filter(which).values_list("pk", flat=True)[:1])
+        changed = Job.objects.filter(which).update(
+            state=state,
+            message_id=message.id,
+            message_args=sanitize(dict(message.args)),  # some contain tool output
+            **fields,
+        )
+        if changed:
+            _notify(ids[0], state=state)
+    return changed == 1
+
+
+def _notify(job_id: int, **data: str) -> None:
+    transaction.on_commit(partial(notifications.notify, "job", id=job_id, **data))

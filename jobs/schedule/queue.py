@@ -1,0 +1,259 @@
+"""Queue order of a host: by priority, then place, then age.
+
+A job's place follows its age until it is moved. Each change holds the host's lock and is one
+conditional UPDATE, so it cannot conflict with other changes or starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
+
+from jobs import notifications
+from jobs.base.errors import JobsError, LaunchError
+from jobs.models import Host, Job
+from jobs.models.jobs import PLACES_A_SECOND, last_place, place_of
+from jobs.schedule.lifecycle import lock_host, lock_waiting
+
+STEPS = ("first", "earlier", "later", "last")
+
+
+class NotMoved(JobsError):
+    """The move is not possible; the message is for people."""
+
+    id = "job:not_moved"
+
+
+class PassesOthers(NotMoved):
+    """The job would pass another person's job without permission."""
+
+    id = "job:passes_others"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Old and new position of a job within its priority, from 1."""
+
+    was: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: int
+    place: int
+    owner: int | None
+
+
+def check_length(host: Host) -> None:
+    """Check that the queue of ``host`` has room. The caller holds its lock.
+
+    Raises:
+        LaunchError: ``QUEUE_LIMIT`` is reached.
+    """
+    waiting = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by()
+    if waiting.count() >= settings.QUEUE_LIMIT:
+        message = _(
+            "The queue of %(host)s is full: %(n)s jobs (QUEUE_LIMIT). Cancel some, choose "
+            "another host, or retry later."
+        )
+        raise LaunchError(message % {"n": settings.QUEUE_LIMIT, "host": host.name})
+
+
+def move(
+    job_id: int,
+    *,
+    to: str = "",
+    before: int | None = None,
+    after: int | None = None,
+    can_overtake: bool,
+) -> Move:
+    """Move a queued job within its priority: one of ``STEPS``, or before or after another.
+
+    ``can_overtake``: it may pass other people's jobs.
+
+    Raises:
+        Job.DoesNotExist: unknown job.
+        NotMoved: it, or the other one, is no longer queued there.
+        PassesOthers: see ``can_overtake``.
+    """
+    with transaction.atomic():
+        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
+        rows = _level(job)
+        was = next((index for index, row in enumerate(rows) if row.id == job.pk), None)
+        if was is None:
+            raise NotMoved(_("This job is no longer queued."))
+        mine = rows.pop(was)
+        target = _index(job, rows, was, to=to, before=before, after=after)
+        passed = [row for row in rows[target:was] if row.owner != mine.owner]
+        if passed and not can_overtake:
+            message = _(
+                "Not moved: job #%(job)s of another person would be passed. Ask an administrator."
+            )
+            raise PassesOthers(message % {"job": passed[0].id})
+        if target != was:
+            _put(mine, rows, target)
+            transaction.on_commit(partial(notifications.notify, "job", id=job.pk))
+    return Move(was + 1, target + 1)
+
+
+def set_priority(job_id: int, priority: int, *, can_overtake: bool = False) -> list[int]:
+    """Set the priority of a queued job; a higher one also for jobs it depends on.
+
+    ``can_overtake``: it keeps its place, even before other people's jobs. Returns ids of changed
+    jobs.
+
+    Raises:
+        Job.DoesNotExist: unknown job.
+        NotMoved: the job is no longer queued.
+    """
+    with transaction.atomic():
+        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        queued = Job.objects.filter(state=Job.State.QUEUED)
+        if not queued.filter(pk=job_id).exists():
+            raise NotMoved(_("This job is no longer queued."))
+        lock_waiting([job_id, *_all_before(job_id, priority)])
+        changed = _enter(
+            queued.filter(pk=job_id).exclude(priority=priority), priority, can_overtake
+        )
+        changed += raise_those_before(job_id, priority, can_overtake=can_overtake)
+        for pk in changed:
+            transaction.on_commit(partial(notifications.notify, "job", id=pk))
+    return changed
+
+
+def raise_those_before(job_id: int, priority: int, *, can_overtake: bool = False) -> list[int]:
+    """Raise queued jobs that a job depends on to its priority; return their ids.
+
+    Otherwise an urgent job would wait for one that others overtake. ``can_overtake``: as above.
+    """
+    lower = _all_before(job_id, priority)
+    if not lower:
+        return []
+    lock_waiting(lower)
+    waiting = Job.objects.filter(pk__in=lower, state=Job.State.QUEUED)
+    return _enter(waiting, priority, can_overtake)
+
+
+def _all_before(job_id: int, priority: int) -> list[int]:
+    """Return queued jobs of lower priority that a job depends on, transitively."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED, priority__gt=priority)
+    predecessors: set[int] = set()
+    front = {job_id}
+    while front:
+        front = set(waiting.filter(before__in=front).values_list("pk", flat=True)) - predecessors
+        predecessors |= front
+    return sorted(predecessors)
+
+
+def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
+    """Move queued jobs to another priority; return their ids.
+
+    Without permission to pass, age decides the place: otherwise a detour through an empty priority
+    would bring a job to the front.
+    """
+    entered = list(
+        jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
+    )
+    for job in entered:
+        if not can_overtake:
+            # Older jobs of others may have been moved back or respaced since.
+            older = Job.objects.filter(
+                host_id=job.host_id,
+                state=Job.State.QUEUED,
+                priority=priority,
+                created_at__lt=job.created_at,
+            ).exclude(created_by=job.created_by_id)
+            last = older.aggregate(last=Max("place"))["last"]
+            own_age = place_of(job.created_at)
+            job.place = max(job.place, own_age, own_age if last is None else last + 1)
+        waits = Job.objects.filter(pk=job.pk, state=Job.State.QUEUED)
+        waits.update(priority=priority, place=job.place)
+    return [job.pk for job in entered]
+
+
+def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
+    """Set exclusive use of a queued job. False: no change.
+
+    Raises:
+        NotMoved: the job is no longer queued.
+    """
+    with transaction.atomic():
+        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
+        if not queued.exists():
+            raise NotMoved(_("This job is no longer queued."))
+        changed = queued.exclude(exclusive=exclusive).update(exclusive=exclusive)
+        if changed:
+            transaction.on_commit(partial(notifications.notify, "job", id=job_id))
+    return changed == 1
+
+
+def _level(job: Job) -> list[_Row]:
+    """Return queued jobs of the same host and priority, in order."""
+    waiting = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority)
+    values = waiting.order_by(*Job.QUEUE_ORDER).values_list("pk", "place", "created_by_id")
+    return [_Row(*row) for row in values]
+
+
+def _index(
+    job: Job, rows: Sequence[_Row], was: int, *, to: str, before: int | None, after: int | None
+) -> int:
+    """Return the job's index in ``rows``, which exclude it."""
+    steps = {
+        "first": 0,
+        "earlier": max(0, was - 1),
+        "later": min(len(rows), was + 1),
+        "last": len(rows),
+    }
+    if to:
+        if to not in steps:
+            raise NotMoved(_("Choose one of %(expected)s.") % {"expected": ", ".join(STEPS)})
+        return steps[to]
+    other = before if before is not None else after
+    position = next((index for index, row in enumerate(rows) if row.id == other), None)
+    if position is not None:
+        return position if before is not None else position + 1
+    if other is not None and other != job.pk:
+        waits = Job.objects.filter(pk=other, host_id=job.host_id, state=Job.State.QUEUED)
+        if waits.exists():
+            message = _(
+                "Job #%(job)s has another priority, and priority takes precedence over order."
+            )
+            raise NotMoved(message % {"job": other})
+        raise NotMoved(_("Job #%(job)s is no longer queued on this host.") % {"job": other})
+    message = _("Name the job to place this one before or after, or choose one of %(steps)s.")
+    raise NotMoved(message % {"steps": ", ".join(STEPS)})
+
+
+def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
+    """Set a place of ``mine`` between its new neighbours; respace all if there is no gap."""
+    left = rows[index - 1].place if index else None
+    right = rows[index].place if index < len(rows) else None
+    if right is None:
+        place = max(last_place(), (left or 0) + 1)
+    elif left is None:
+        place = right - PLACES_A_SECOND
+    elif right - left > 1:
+        place = left + (right - left) // 2
+    else:
+        _spread([*rows[:index], mine, *rows[index:]])
+        return
+    Job.objects.filter(pk=mine.id, state=Job.State.QUEUED).update(place=place)
+
+
+def _spread(rows: Sequence[_Row]) -> None:
+    """Set new places in this order, a second apart; none after the last, because new jobs come
+    last."""
+    lock_waiting(row.id for row in rows)
+    last = max(row.place for row in rows)
+    first = last - (len(rows) - 1) * PLACES_A_SECOND
+    moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(rows)]
+    Job.objects.bulk_update(moved, ["place"], batch_size=500)

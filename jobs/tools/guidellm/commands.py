@@ -1,0 +1,91 @@
+"""GuideLLM: its benchmark of a server over HTTP, without a network."""
+
+from __future__ import annotations
+
+import json
+
+from jobs.plans import Output, Plan, Step, literal
+from jobs.tools.lib.environments import ENVIRONMENTS
+from jobs.tools.lib.load import HttpLoad
+from jobs.tools.lib.seeds import COLD, seeds_text
+from jobs.tools.lib.site import FILES, Site
+
+NAME = "guidellm"
+PROGRAMS = ("python", NAME)
+KIND = "benchmark-guidellm"
+
+_ENV = (
+    ("PYTHONUNBUFFERED", "1"),
+    ("COLUMNS", "160"),
+    ("HF_HUB_OFFLINE", "1"),
+    ("HF_HOME", "{job_dir}/work/cache"),
+    # By default it starts a process per stream, up to ten, 300 MB each.
+    ("GUIDELLM__MAX_WORKER_PROCESSES", "2"),
+    ("no_proxy", "127.0.0.1,localhost"),
+)
+# llama.cpp's server closes a connection after a stream without saying so first.
+_HEADERS = {"Connection": "close"}
+# Every request is generated to its full length and read whole.
+_BODY = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
+_REQUEST_S = 600
+
+
+def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
+    """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
+    ``{deployment.name}``.
+
+    One run per concurrency: in a combined run, the second would reuse the first's prompts.
+    """
+    return Plan(
+        kind=KIND,
+        steps=(
+            _written(load, site),
+            *(
+                Step(f"measure-{level}", _command(load, level, site), env=_ENV)
+                for level in load.concurrency
+            ),
+        ),
+        files=load.files(),
+        outputs=tuple(Output(f"result-{level}", _result(level)) for level in load.concurrency),
+        watches=load.watches(),
+    )
+
+
+def _written(load: HttpLoad, site: Site) -> Step:
+    """Return the step that writes a file of prompts for each concurrency."""
+    python, seeds = ENVIRONMENTS[NAME].python(site), seeds_text(load.seed, load.concurrency)
+    if load.sized:
+        return load.sized.written(python, requests=load.requests, seeds=seeds)
+    write = (python, f"{FILES}/{COLD}", "--requests", str(load.requests), "--seeds", seeds)
+    return Step("prompts", (*write, f"{FILES}/{load.prompts_file().name}"))
+
+
+def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
+    backend = {
+        "kind": "openai_http",
+        "target": "URL",
+        "model": "NAME",
+        "request_format": "/v1/chat/completions",
+        "stream": load.streamed,
+        "max_tokens": load.output_tokens,
+        "timeout": _REQUEST_S,
+        "validate_backend": False,
+        "extras": {"headers": _HEADERS, "body": _BODY},
+    }
+    # Written by cold.py or sized.py. The tool prints the name: the log shows how many requests.
+    kind, suffix = ("json_file", ".jsonl") if load.of_team or load.sized else ("text_file", ".txt")
+    prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}{suffix}"
+    text = literal(json.dumps(backend))
+    text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
+    return (
+        *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", text),
+        *("--profile", f"kind=concurrent,streams={level}"),
+        *("--constraint", f"kind=max_requests,count={load.requests}"),
+        *("--data", f"kind={kind},path={prompts}"),
+        *("--output", f"kind=json,path={_result(level)}", "--output", "kind=console"),
+        "--disable-console-interactive",
+    )
+
+
+def _result(level: int) -> str:
+    return f"result-{level}.json"

@@ -1,0 +1,4 @@
+"""What outputs of several tools have in common.
+Here: files, figures, lines, answers, failures, progress; readings that several kinds share.
+Not here: the format of one tool (`parser` in its folder).
+"""

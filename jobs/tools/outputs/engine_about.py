@@ -1,0 +1,102 @@
+"""Self-description of an engine: models, name, version, context.
+
+``/v1/models`` of all engines; ``/version`` and ``/metrics`` of vLLM; ``/props`` of llama.cpp. An
+endpoint may send anything: what is not understood is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.base.patterns import pattern
+from jobs.metrics.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
+
+MOST_MODELS = 100
+_LONGEST_NAME, _LONGEST_VERSION = 200, 64
+_MOST_CONTEXT = 2**31 - 1
+# Prefix of the names of an engine's counters, and its value of "owned_by" -> name.
+_BY_COUNTERS = {"vllm:": "vllm", "sglang:": "sglang", "llamacpp:": "llama.cpp"}
+_BY_OWNER = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
+_COUNTERS = pattern(rf"^({'|'.join(_BY_COUNTERS)})", lines=True)
+
+
+def read(answers: Mapping[str, tuple[int, bytes]], model: str = "") -> EngineAbout | None:
+    """Return what ``answers`` (path -> status and body) tell; None if there is no list of models.
+
+    ``model`` "": the only one listed.
+    """
+    listed = _listed(answers)
+    if listed is None:
+        return None
+    names = tuple(listed)[:MOST_MODELS]
+    chosen = model or (names[0] if len(names) == 1 else "")
+    entry, props = listed.get(chosen, {}), _object(answers, PROPS)
+    counters = _COUNTERS.search(_text(answers, METRICS))
+    engine = _BY_COUNTERS[counters[1]] if counters else ""
+    engine = engine or _BY_OWNER.get(str(entry.get("owned_by")), "")
+    build = _word(props.get("build_info"))
+    return EngineAbout(
+        models=names,
+        engine=engine or ("llama.cpp" if build else ""),
+        version=_word(_object(answers, VERSION).get("version")) or build,
+        max_context=_context(entry, props),
+        has_counters=counters is not None,
+    )
+
+
+def read_file(content: bytes, model: str) -> EngineAbout | None:
+    """Return what the file of check_endpoint.py tells; None if it is no such file."""
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    answers = {
+        path: (pair[0], pair[1].encode(errors="replace"))
+        for path, pair in (data.items() if isinstance(data, dict) else ())
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)
+    }
+    return read(answers, model)
+
+
+def _listed(answers: Mapping[str, tuple[int, bytes]]) -> dict[str, Mapping[str, Any]] | None:
+    """Return name -> entry of ``/v1/models``; None if the answer is no such list."""
+    data = _object(answers, MODELS).get("data")
+    if not isinstance(data, list):
+        return None
+    entries = [one for one in data if isinstance(one, dict)]
+    names = [one.get("id") for one in entries]
+    return {
+        name: entry
+        for name, entry in zip(names, entries, strict=True)
+        if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()
+    }
+
+
+def _context(entry: Mapping[str, Any], props: Mapping[str, Any]) -> int | None:
+    settings = props.get("default_generation_settings")
+    told = entry.get("max_model_len") or (
+        settings.get("n_ctx") if isinstance(settings, dict) else None
+    )
+    if not isinstance(told, int) or isinstance(told, bool):
+        return None
+    return told if 0 < told <= _MOST_CONTEXT else None
+
+
+def _word(value: Any) -> str:
+    fits = isinstance(value, str) and len(value) <= _LONGEST_VERSION and value.isprintable()
+    return value.strip() if fits else ""
+
+
+def _text(answers: Mapping[str, tuple[int, bytes]], path: str) -> str:
+    status, body = answers.get(path, (0, b""))
+    return body.decode(errors="replace") if status == 200 else ""
+
+
+def _object(answers: Mapping[str, tuple[int, bytes]], path: str) -> Mapping[str, Any]:
+    try:
+        data = json.loads(_text(answers, path) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,109 @@
+"""Search of a log for known failures: matches, positions, and the most likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure
+from jobs.tools.outputs.lines import Lines, LogLine
+
+# Stored length of a matching line: some tools print a whole request in one line.
+LONGEST_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Known failure in a log. ``first`` and ``last`` are matching lines, ``count`` is their number;
+    None and 0 for a match of the exit code only. ``args`` fill its texts.
+    """
+
+    failure: KnownFailure
+    first: LogLine | None = None
+    last: LogLine | None = None
+    count: int = 0
+    args: Mapping[str, str] = field(default_factory=dict)
+
+
+class FailureScan:
+    """Incremental search of a log for known failures. Stores only the first and last line of each.
+    Facts about the job exclude some failures (None: unknown).
+
+    ``number`` and ``offset``: position of the first chunk in the log.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str | None = None,
+        tools: Collection[str] | None = None,
+        exit_code: int | None = None,
+        number: int = 1,
+        offset: int = 0,
+        failures: Iterable[KnownFailure] = KNOWN_FAILURES.values(),
+    ) -> None:
+        self._lines = Lines(number=number, offset=offset)
+        self._failures = [
+            each for each in failures if each.may_be(kind=kind, tools=tools, exit_code=exit_code)
+        ]
+        self._texts = tuple({s.text for each in self._failures for s in each.signatures})
+        self._exit_code = exit_code
+        self._sightings: dict[str, Sighting] = {}
+
+    def feed(self, chunk: bytes) -> None:
+        """Search the lines that end in ``chunk``."""
+        for line in self._lines.feed(chunk):
+            self._read_line(line)
+
+    def end(self) -> tuple[Sighting, ...]:
+        """Return the matches, most specific first, and among equals the latest first.
+
+        The first logged error seldom ends a run, because tools retry or continue.
+        """
+        for line in self._lines.end():
+            self._read_line(line)
+        by_code = [
+            Sighting(each)
+            for each in self._failures
+            if each.exit_codes and not each.signatures and self._exit_code is not None
+        ]
+        places = {each.id: place for place, each in enumerate(self._failures)}
+        return tuple(
+            sorted(
+                [*self._sightings.values(), *by_code],
+                key=lambda s: (
+                    *s.failure.rank,
+                    -s.last.number if s.last else 0,
+                    places[s.failure.id],
+                ),
+            )
+        )
+
+    def _read_line(self, line: LogLine) -> None:
+        # Plain texts first: nearly no line of a log contains one.
+        for text in self._texts:
+            if text in line.text:
+                break
+        else:
+            return
+        for failure in self._failures:
+            args = failure.match(line.text)
+            if args is not None:
+                kept = replace(line, text=line.text[:LONGEST_TEXT])
+                before = self._sightings.get(failure.id, Sighting(failure, first=kept))
+                self._sightings[failure.id] = replace(
+                    before, last=kept, count=before.count + 1, args=args
+                )
+
+
+def known_failures(
+    content: bytes,
+    *,
+    kind: str | None = None,
+    tools: Collection[str] | None = None,
+    exit_code: int | None = None,
+) -> tuple[Sighting, ...]:
+    """Return the known failures in a whole log, most likely cause first."""
+    scan = FailureScan(kind=kind, tools=tools, exit_code=exit_code)
+    scan.feed(content)
+    return scan.end()

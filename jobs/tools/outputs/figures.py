@@ -1,0 +1,172 @@
+"""Figures of a tool's output: types, order and rates checked. What fails is left out and named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jobs.base.messages import Message
+from jobs.metrics import METRICS
+from jobs.metrics.latency import FAMILIES
+
+# No accelerator of today is near: a larger figure is damage.
+HIGHEST = 1e15
+# A rate may differ by this share from its count ÷ duration: tools round, and some leave out ramps.
+RATES_APART = 0.05
+# Rate -> counts that it divides by the duration.
+_RATES: Mapping[str, tuple[str, ...]] = {
+    "output_tokens_per_s": ("output_tokens",),
+    "total_tokens_per_s": ("total_tokens",),
+    "requests_per_s": ("requests",),
+}
+# Rising statistics; the smallest and largest value are no metrics of ours, they check the others.
+_RISING = ("min", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "max")
+_FAMILIES = (*((name, unit) for name, unit, _label in FAMILIES), ("batch_latency", "s"))
+_LONGEST_VALUE = 40
+
+
+class Figure(NamedTuple):
+    """Value of a file under ``key`` (as a person finds it there). ``factor`` makes it ours."""
+
+    key: str
+    value: Any
+    factor: float = 1.0
+
+
+Figures = Mapping[str, Figure]
+
+
+def take(
+    file: str, figures: Figures, *, rounded: float = 0.0
+) -> tuple[dict[str, float], tuple[Message, ...]]:
+    """Return the metrics in ``figures`` (our name -> figure) that can be true, and a message for
+    each kind of failed check, with the keys.
+
+    A missing value (None) fails no check. ``requests`` and ``duration_s`` check the rates;
+    ``…_min_…`` and ``…_max_…`` check their family. Names without a metric are not returned.
+    ``rounded``: largest error of printed durations (s) and rates.
+    """
+    numbers = {
+        name: number * figure.factor
+        for name, figure in figures.items()
+        if (number := _number(figure.value)) is not None
+    }
+    failed = {
+        "figures:no_number": [
+            name
+            for name, figure in figures.items()
+            if figure.value is not None and name not in numbers
+        ]
+    }
+    failed["figures:no_share"] = [name for name in numbers if _is_share(name) and numbers[name] > 1]
+    _drop(numbers, failed["figures:no_share"])
+    failed["figures:no_duration"] = [name for name in ("duration_s",) if numbers.get(name) == 0]
+    _drop(numbers, failed["figures:no_duration"])
+    failed["figures:order"] = [
+        name for family in _FAMILIES for name in _disordered(*family, numbers)
+    ]
+    _drop(numbers, failed["figures:order"])
+    failed["figures:rate"] = _wrong_rates(numbers, rounded)
+    _drop(numbers, failed["figures:rate"])
+    failed["figures:goodput"] = _wrong_goodput(numbers)
+    _drop(numbers, failed["figures:goodput"])
+    messages = tuple(
+        Message(why, {"file": file, "figures": ", ".join(_named(figures[name]) for name in names)})
+        for why, names in failed.items()
+        if names
+    )
+    return {name: value for name, value in numbers.items() if name in METRICS}, messages
+
+
+def _is_share(name: str) -> bool:
+    return name in METRICS and METRICS[name].unit == "%"
+
+
+def _number(value: Any) -> float | None:
+    """Return a number from 0 to ``HIGHEST``; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return None
+    return number if 0 <= number <= HIGHEST else None
+
+
+def _drop(numbers: dict[str, float], names: Sequence[str]) -> None:
+    for name in names:
+        numbers.pop(name, None)
+
+
+def _named(figure: Figure) -> str:
+    value = figure.value
+    if isinstance(value, list | dict):
+        value = "[…]" if isinstance(value, list) else "{…}"
+    return f"{figure.key} = {' '.join(str(value)[:_LONGEST_VALUE].split())}"
+
+
+def _disordered(family: str, unit: str, numbers: Mapping[str, float]) -> list[str]:
+    """Return the statistics of a family that cannot be true beside the others.
+
+    Percentiles rise. Where they do not, the longest rising part is true; one that is not in every
+    such part is in doubt. A mean is between the smallest and the largest value, and no less than
+    half the median.
+    """
+    names = [f"{family}_{statistic}_{unit}" for statistic in _RISING]
+    known = [name for name in names if name in numbers]
+    values = [numbers[name] for name in known]
+    most = _longest_rise(values)
+    doubtful = [
+        name
+        for index, name in enumerate(known)
+        if most < len(values) and _longest_rise(values[:index] + values[index + 1 :]) == most
+    ]
+    mean = f"{family}_mean_{unit}"
+    bounds = {name: numbers[name] for name in known if name not in doubtful}
+    median = bounds.get(f"{family}_p50_{unit}", 0.0)
+    least, largest = bounds.get(names[0], median / 2), bounds.get(names[-1], math.inf)
+    slack = 1 + RATES_APART  # a mean may be rounded to fewer digits
+    is_outside = mean in numbers and not least / slack <= numbers[mean] <= largest * slack
+    return [*doubtful, *([mean] if is_outside else [])]
+
+
+def _longest_rise(values: Sequence[float]) -> int:
+    """Return the size of the longest part that does not fall, in order."""
+    ends: list[int] = []
+    for index, value in enumerate(values):
+        before = [ends[one] for one in range(index) if values[one] <= value]
+        ends.append(1 + max(before, default=0))
+    return max(ends, default=0)
+
+
+def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
+    """Return rates that are not their count ÷ duration."""
+    wrong = []
+    duration = numbers.get("duration_s")
+    for rate, names in _RATES.items():
+        counts = [count for name in names if (count := _count(name, numbers)) is not None]
+        if duration is None or rate not in numbers or len(counts) < len(names):
+            continue
+        least = (1 - RATES_APART) * sum(counts) / (duration + rounded) - rounded
+        most = (1 + RATES_APART) * sum(counts) / max(duration - rounded, duration / 2) + rounded
+        if not least <= numbers[rate] <= most:
+            wrong.append(rate)
+    return wrong
+
+
+def _wrong_goodput(numbers: Mapping[str, float]) -> list[str]:
+    sent, good = numbers.get("requests_per_s"), numbers.get("goodput_requests_per_s", 0.0)
+    is_above = sent is not None and good > (1 + RATES_APART) * sent
+    return ["goodput_requests_per_s"] if is_above else []
+
+
+def _count(name: str, numbers: Mapping[str, float]) -> float | None:
+    """Return a count; without one the mean of each request times the requests, or its parts."""
+    if name == "total_tokens" and name not in numbers:
+        parts = [_count(part, numbers) for part in ("input_tokens", "output_tokens")]
+        return None if None in parts else sum(part for part in parts if part)
+    mean, requests = numbers.get(f"{name}_mean"), numbers.get("requests")
+    if name in numbers or mean is None or requests is None:
+        return numbers.get(name)
+    return mean * requests

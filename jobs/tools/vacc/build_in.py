@@ -1,0 +1,163 @@
+"""Build_In servers for vamc artifacts: llmdeploy (the guide's) and vastgenx (current).
+
+llmdeploy's YAML follows its own sample, whose process ports exceed 65535.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
+
+from jobs.catalog.stacks_schema import BuildIn
+from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
+from jobs.tools.lib import yaml_text
+from jobs.tools.lib.site import DIRECT, FILES, port_checks, script
+from jobs.tools.vacc.site import VaccSite
+
+PROGRAMS = ("llmdeploy", "python3", "vastgenx")
+CLIENTS = ("follow_ready.py",)
+STEPS = {
+    "configure": pgettext_lazy("step", "configure"),
+}
+KIND = "deploy-build-in"
+TEMPLATE = "llmdeploy.yaml"
+# A server restarts from its own folder, because the job's may be removed.
+_SERVER_FILES = "{serve_dir}/files"
+_CONFIG = "{serve_dir}/llmdeploy.yaml"
+READY_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInServer:
+    """Server settings. ``name``: the artifact's folder, hence the model's name in the API.
+
+    ``deploy_config``: llmdeploy's file of the artifact. ``port``: exact; 0: the tool's default if
+    free, else any free one.
+    """
+
+    name: str
+    tp: int
+    max_length: int
+    batch_size: int
+    bind: str
+    port: int
+    ready_path: str
+    deploy_config: str
+    prompt_template: str = ""
+    publish_port: int = 17810
+    subscribe_port: int = 17110
+
+
+def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
+    """Verify the artifact, start the server, wait until ready."""
+    files = [script("verify_folder.py"), script("follow_ready.py"), script(DIRECT)]
+    if tools.config:
+        files += [script("fill_template.py"), PlanFile(TEMPLATE, llmdeploy_text(serving))]
+    steps = _with_config(tools, serving, site) if tools.config else _with_flags(tools, serving)
+    return Plan(
+        kind=KIND,
+        steps=(_check_step(site), *steps, _wait(serving, site)),
+        files=tuple(files),
+        outputs=(Output("ready", "ready.json"),),
+        dies=serving.tp,
+        checks=_checks(tools, serving),
+        port=serving.port or tools.port,
+    )
+
+
+def llmdeploy_config(serving: BuildInServer) -> dict[str, Any]:
+    """Return llmdeploy's YAML as data. Values in angle brackets are filled at launch."""
+    return {
+        "model": {
+            "model_name": serving.name,
+            "batch_size": serving.batch_size,
+            **({"prompt_template": serving.prompt_template} if serving.prompt_template else {}),
+            "model_deploy_config": serving.deploy_config,
+            "model_infer_type": "tp",
+            "publish_port": serving.publish_port,
+            "subscribe_port": serving.subscribe_port,
+            "tp_device_ids_list": ["<dies>"],
+            "tp_elf_path_list": [],
+            "top_k": 1,
+            "top_p": 1.0,
+            "temperature": 0.0,
+            "max_answer_tokens": serving.max_length,
+        },
+        "api": {"server_host": serving.bind, "server_port": "<port>"},
+    }
+
+
+def llmdeploy_text(serving: BuildInServer) -> str:
+    """Return llmdeploy's YAML as a template."""
+    return yaml_text.dump(llmdeploy_config(serving))
+
+
+def _with_config(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> tuple[Step, ...]:
+    """Return steps for llmdeploy, which needs a file; dies and port are set at each start."""
+    fill = (
+        *(site.python_word, f"{_SERVER_FILES}/fill_template.py", f"{_SERVER_FILES}/{TEMPLATE}"),
+        *(_CONFIG, "dies={dies}", "port={port}"),
+    )
+    return (
+        Step("configure", fill, serves=True),
+        Step(
+            "serve",
+            (*tools.serve_command, _CONFIG),
+            serves=True,
+            health=serving.ready_path,
+        ),
+    )
+
+
+def _with_flags(tools: BuildIn, serving: BuildInServer) -> tuple[Step, ...]:
+    """Return the step for vastgenx, configured by its command line.
+
+    VACC_VISIBLE_DEVICES is not set together with --llm_devices: the resulting numbering is
+    undocumented.
+    """
+    argv = (
+        *(*tools.serve_command, "--model", "{artifact.path}"),
+        *("--host", serving.bind, "--port", "{port}"),
+        *("--batch_size", str(serving.batch_size), "--llm_devices", "[{dies}]"),
+    )
+    return (Step("serve", argv, serves=True, health=serving.ready_path),)
+
+
+def _check_step(site: VaccSite) -> Step:
+    """Check only the size: a checksum of 70 GB takes longer than the server's start."""
+    argv = (
+        *(site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}"),
+        *("--bytes", "{artifact.bytes}"),
+    )
+    return Step("check", argv)
+
+
+def _wait(serving: BuildInServer, site: VaccSite) -> Step:
+    # With another readiness path, /v1/models may not exist.
+    named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
+    argv = (
+        *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),
+        *("--health", literal(serving.ready_path), "--log", "{serve_dir}/log", *named),
+        *("--timeout", f"{READY_TIMEOUT_S:g}"),
+    )
+    return Step("wait", argv)
+
+
+def _checks(tools: BuildIn, serving: BuildInServer) -> tuple[Check, ...]:
+    checks = [
+        Check("tool", (("name", tools.server), ("version", ""))),
+        Check("dies", (("ids", "{dies}"),)),
+        Check("iommu"),
+        Check("path", (("path", "{artifact.path}"), ("what", _("artifact folder")))),
+        *port_checks(serving.port),
+    ]
+    if tools.config:
+        config = (
+            ("path", literal(serving.deploy_config)),
+            ("what", _("llmdeploy configuration of the artifact")),
+        )
+        checks.append(Check("path", config))
+    return tuple(checks)

@@ -1,0 +1,307 @@
+"""Messages that break the host protocol: refused with the field, and nothing else suffers."""
+
+import json
+
+import pytest
+
+from jobs.models import Host, Job, JobStep, PointBlock
+from jobs.schedule import preflights
+from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
+from tests.factories import make_deployment, make_job
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+HUGE = 10**400
+DEEP = "[" * 1000 + "]" * 1000
+RUN = {"id": 1, "token": "t", "state": "running"}
+BEAT = {
+    "boot_id": "b",
+    "agent_started_at": 1.0,
+    "now": 1_795_000_000.0,
+    "load": {},
+    "jobs": [],
+    "serves": [],
+}
+FACTS = {"cpu": CPU, "roots": ROOTS, "dies": [{"id": 0}]}
+
+
+def refused(answer):
+    body = answer.json()
+    return answer.status_code, body.get("field") or body["error"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"boot_id": "b" * 65}, "boot_id"),
+        ({"boot_id": 1}, "boot_id"),
+        ({"agent_started_at": HUGE}, "agent_started_at"),
+        ({"agent_started_at": -1}, "agent_started_at"),
+        ({"now": None}, "now"),
+        ({"now": 1e300}, "now"),
+        ({"load": []}, "load"),
+        ({"load": {"disk_free_bytes": "all"}}, "load.disk_free_bytes"),
+        ({"load": {"disk_free_bytes": 2**61}}, "load.disk_free_bytes"),
+        ({"load": {"dies": {str(n): {} for n in range(1025)}}}, "load.dies"),
+        ({"load": {"dies": {"0": {"temp_c": "hot"}}}}, "load.dies.0.temp_c"),
+        ({"jobs": {}}, "jobs"),
+        ({"jobs": [{**RUN, "id": 2**63}]}, "jobs.0.id"),
+        ({"jobs": [{**RUN, "token": None}]}, "jobs.0.token"),
+        ({"jobs": [{**RUN, "state": "asleep"}]}, "jobs.0.state"),
+        ({"jobs": [RUN] * 1001}, "jobs"),
+        ({"serves": [{**RUN, "run": "1"}]}, "serves.0.run"),
+        ({"serves": [{**RUN, "run": 1, "health": "fine"}]}, "serves.0.health"),
+        ({"serves": [{**RUN, "run": 1, "port": 65536}]}, "serves.0.port"),
+        ({"serves": [{**RUN, "run": 1, "port": "80/../x"}]}, "serves.0.port"),
+        ({"facts": {**FACTS, "dies": [{"id": n} for n in range(100_000)]}}, "facts.dies"),
+        ({"facts": {**FACTS, "dies": [{"id": "0; rm"}]}}, "facts.dies.0.id"),
+        ({"facts": {**FACTS, "dies": "all"}}, "facts.dies"),
+        ({"serves": [{**RUN, "run": 1, "port": " 80 "}]}, "serves.0.port"),
+        ({"serves": [{**RUN, "run": 1, "port": True}]}, "serves.0.port"),
+        ({"facts": {**FACTS, "address": "evil.example/path?"}}, "facts.address"),
+        ({"facts": {**FACTS, "address": "fd00::1%@evil.example/"}}, "facts.address"),
+        ({"facts": {**FACTS, "address": "10.0.0.7 "}}, "facts.address"),
+        ({"facts": {**FACTS, "roots": None}}, "facts.roots"),
+        ({"facts": {**FACTS, "roots": {"weights": ["/w"]}}}, "facts.roots.weights"),
+        ({"facts": {**FACTS, "stacks": [{}]}}, "facts.stacks.0"),
+        ({"facts": {**FACTS, "cpu": {**CPU, "cores": -1}}}, "facts.cpu.cores"),
+        ({"facts": {**FACTS, "tools": [{}] * 65}}, "facts.tools"),
+        ({"facts": {"cpu": CPU}}, "facts.roots"),
+    ],
+)
+def test_a_bad_heartbeat_is_refused_with_its_field(change, field, caller):
+    before = Host.objects.values().get(pk=caller.host.pk)
+
+    assert refused(caller.post("heartbeat", BEAT | change)) == (400, field)
+
+    after = Host.objects.values().get(pk=caller.host.pk)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"refusals"}
+
+
+@pytest.mark.parametrize(
+    "body", [DEEP, "[", "NaN", '"', '{"jobs": ' + DEEP + "}", "9" * 5000, "\xff"]
+)
+@pytest.mark.parametrize(
+    "path", ["heartbeat", "jobs/{job}/claim", "deployments/1/claim", "checks/{check}"]
+)
+def test_a_body_that_is_no_object_is_refused(path, body, caller):
+    job = make_job(host=caller.host)
+    check = preflights.ask(caller.host, job.plan, {})
+    path = path.format(job=job.pk, check=check.pk)
+
+    answer = caller.client.post(
+        f"/api/v1/host/{path}", body, content_type="application/json", headers=caller.headers
+    )
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        ({**STARTED, "values": {"port": "http"}}, "values"),
+        ({**STARTED, "values": {"port": "80/../x"}}, "values"),
+        ({**STARTED, "values": {"port": " 8_0"}}, "values"),
+        ({**STARTED, "values": {"port": 65536}}, "values"),
+        ({**STARTED, "values": {"dies": ["0"]}}, "values.dies"),
+        ({**STARTED, "values": "x"}, "values"),
+        ({**STARTED, "at": "now"}, "at"),
+        ({**STARTED, "at": 1e18}, "at"),
+        ({"type": "step_started", "index": 10**9, "log_offset": 0}, "index"),
+        ({"type": "step_started", "index": "0", "log_offset": 0}, "index"),
+        ({"type": "step_started", "index": [1], "log_offset": 0}, "index"),
+        ({"type": "step_started", "index": 0, "log_offset": -1}, "log_offset"),
+        ({"type": "step_started", "index": 0}, "log_offset"),
+        (
+            {
+                "type": "step_ended",
+                "index": 0,
+                "log_offset": 9,
+                "duration_s": 1,
+                "exit_code": 2**31,
+            },
+            "exit_code",
+        ),
+        (
+            {"type": "step_ended", "index": 0, "log_offset": 9, "duration_s": -1, "exit_code": 0},
+            "duration_s",
+        ),
+        ({"type": "serve_started"}, "run"),
+        (ended(verdict="won"), "verdict"),
+        (ended(message_id=["done"]), "message_id"),
+        (ended(message_id="x" * 65), "message_id"),
+        (ended(message_args="all of it"), "message_args"),
+        (ended(message_args=[1]), "message_args"),
+        (ended(message_args={"failure": {"id": "oom"}}), "message_args"),
+        (ended(message_args={"a": {"b": {"c": 1}}}), "message_args"),
+        (ended(message_args={str(n): n for n in range(65)}), "message_args"),
+        (ended(exit_code="0"), "exit_code"),
+        (ended(log_bytes=-1), "log_bytes"),
+        (ended(log_sha256="x"), "log_sha256"),
+        (ended(duration_s="long"), "duration_s"),
+        (ended(outputs="all"), "outputs"),
+        (ended(outputs=[{"name": "made", "path": "a" * 401, "bytes": 1, "sha256": "0" * 64}]), ""),
+        (
+            ended(outputs=[{"name": "made", "path": "a", "bytes": 10**18 * 4, "sha256": "0" * 64}]),
+            "",
+        ),
+    ],
+)
+def test_a_bad_event_is_refused_with_its_field(event, field, caller):
+    job = taken_job(caller)
+
+    answer = caller.stream(job, "events", 0, events(STARTED, event))
+
+    status, name = refused(answer)
+    assert status == 400
+    assert name.startswith(f"events[1].{field}")
+    job.refresh_from_db()
+    assert (job.state, job.events_bytes) == ("starting", 0)
+    assert caller.stream(job, "log", 0, LOG).json()["size"] == len(LOG)
+
+
+def test_a_line_that_is_no_event_is_skipped(caller):
+    job = taken_job(caller)
+    torn = b'{"type": "sta\n[1]\n{"type": "later"}\n' + DEEP.encode() + b"\n"
+    raw = torn + events(STARTED)
+
+    assert caller.stream(job, "events", 0, raw).json()["size"] == len(raw)
+    assert Job.objects.get(pk=job.pk).state == "running"
+
+
+def test_long_words_of_an_error_are_shortened_not_refused(caller):
+    job = taken_job(caller)
+    failed = ended("failed", message_id="internal:launcher", message_args={"problem": "x" * 9999})
+    caller.stream(job, "log", 0, LOG)
+
+    caller.stream(job, "events", 0, events(STARTED, failed))
+
+    job.refresh_from_db()
+    assert (job.state, len(job.message_args["problem"])) == ("failed", 4000)
+
+
+@pytest.mark.parametrize(
+    ("point", "field"),
+    [
+        ({"w": "engine", "t": "now", "v": {}}, "t"),
+        ({"w": "engine", "t": 1e300, "v": {}}, "t"),
+        ({"w": "", "t": 1, "v": {}}, "w"),
+        ({"w": "engine" * 20, "t": 1, "v": {}}, "w"),
+        ({"w": "engine", "t": 1, "v": {"a": "1"}}, "v.a"),
+        ({"w": "engine", "t": 1, "v": {"a": 1e300}}, "v.a"),
+        ({"w": "engine", "t": 1, "v": {str(n): n for n in range(257)}}, "v"),
+        ([], ""),
+    ],
+)
+def test_a_bad_point_is_refused_with_its_field(point, field, caller):
+    job = taken_job(caller)
+    good = json.dumps({"w": "engine", "t": 1, "v": {"a": 1.0}})
+
+    answer = caller.stream(job, "points", 0, f"{good}\n{json.dumps(point)}\n".encode())
+
+    status, name = refused(answer)
+    assert status == 400
+    assert name.startswith("points[1]")
+    assert name.endswith(field)
+    assert not PointBlock.objects.exists()
+    assert caller.stream(job, "log", 0, LOG).json()["size"] == len(LOG)
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        {"name": "shm", "level": "fine", "message_id": "check:shm", "message_args": {}},
+        {"name": "shm", "level": "ok", "message_id": "check:shm", "message_args": "all"},
+        {"name": "shm", "level": "ok", "message_id": 7, "message_args": {}},
+        {"name": "x" * 65, "level": "ok", "message_id": "check:shm", "message_args": {}},
+        {"level": "ok", "message_id": "check:shm", "message_args": {}},
+        "shm",
+    ],
+)
+def test_a_bad_finding_is_refused(finding, caller):
+    asked = preflights.ask(caller.host, make_job(host=caller.host).plan, {})
+
+    answer = caller.post(f"checks/{asked.pk}", {"findings": [finding]})
+
+    assert refused(answer)[0] == 400
+    assert refused(answer)[1].startswith("findings.0")
+    asked.refresh_from_db()
+    assert asked.done_at is None
+
+
+@pytest.mark.parametrize("run", [None, "2", 2**63, -1, [2], 1.5])
+def test_a_claim_of_a_bad_run_is_refused(run, caller):
+    deployment = make_deployment(host=caller.host)
+
+    assert refused(caller.post(f"deployments/{deployment.pk}/claim", {"run": run})) == (400, "run")
+
+
+def test_the_host_s_page_says_what_was_refused(caller, admin_client):
+    make_job(host=caller.host)
+    caller.post("heartbeat", BEAT | {"now": "soon"})
+
+    page = admin_client.get(f"/hosts/{caller.host.name}/")
+
+    assert "Messages of this host were refused." in page.text
+    assert "now: " in page.text
+    assert admin_client.get("/").status_code == 200
+
+
+def test_a_refusal_that_repeats_is_listed_once(caller):
+    for _ in range(3):
+        caller.post("heartbeat", BEAT | {"now": "soon"})
+
+    caller.host.refresh_from_db()
+    assert [one["about"] for one in caller.host.refusals] == ["heartbeat"]
+
+
+def test_an_administrator_clears_the_list(caller, admin_client):
+    caller.post("heartbeat", BEAT | {"now": "soon"})
+
+    admin_client.post(f"/hosts/{caller.host.name}/refusals/forget/")
+
+    caller.host.refresh_from_db()
+    assert caller.host.refusals == []
+
+
+def test_facts_of_a_newer_host_are_taken_without_what_is_unknown(caller):
+    caller.beat(facts={**FACTS, "quantum": {"bits": 3}})
+
+    caller.host.refresh_from_db()
+    assert caller.host.facts == FACTS
+
+
+def test_more_images_than_the_bound_are_cut_off(caller):
+    caller.beat(facts={**FACTS, "images": [f"image:{n}" for n in range(2001)]})
+
+    caller.host.refresh_from_db()
+    assert len(caller.host.facts["images"]) == 2000
+
+
+def test_a_step_of_another_index_changes_no_step(caller):
+    job = taken_job(caller)
+    step = {"type": "step_started", "index": 7, "name": "x", "log_offset": 0}
+
+    caller.stream(job, "events", 0, events(STARTED, step))
+
+    assert not JobStep.objects.exclude(started_at=None).exists()
+
+
+def test_a_job_that_serves_nothing_may_not_start_a_server(caller):
+    job = taken_job(caller)
+    serve = {"type": "serve_started", "deployment": 1, "run": 1}
+
+    assert caller.stream(job, "events", 0, events(STARTED, serve)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["x" * 256, "é" * 200, "a/" + "x" * 256, "made/x", "folder"])
+def test_a_path_that_no_file_can_have_is_refused(path, caller):
+    job = taken_job(caller)
+    caller.output(job, "made", b"1")
+    caller.output(job, "folder/y", b"1")
+
+    answer = caller.output(job, path, b"2")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:output")
+    assert set(job.outputs.values_list("path", flat=True)) == {"made", "folder/y"}

@@ -1,0 +1,485 @@
+"""Messages of hosts, over HTTP as hosts send them."""
+
+import hashlib
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
+
+from dashboard.api import serializers
+from jobs import logstore
+from jobs.base import bounds
+from jobs.base.messages import Message
+from jobs.models import Job, JobStep, PointBlock
+from jobs.plans import Check, Plan, Step, from_json
+from jobs.queries.instance import instance_id
+from jobs.schedule import lifecycle, preflights
+from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
+from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+
+def test_a_stranger_gets_no_facts(caller):
+    caller.headers["Authorization"] = "Bearer wrong"
+
+    answer = caller.post("heartbeat", {})
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "key")
+
+
+def test_another_protocol_is_answered_with_the_one_to_upgrade_to(caller):
+    caller.headers["X-Protocol"] = "99"
+
+    answer = caller.post("heartbeat", {})
+
+    assert (answer.status_code, answer.json()["upgrade_to"]) == (426, 2)
+
+
+def test_nothing_is_taken_that_is_meant_for_another_dashboard(caller):
+    job = taken_job(caller)
+    caller.headers["X-Instance"] = "00000000-0000-0000-0000-000000000000"
+
+    answer = caller.stream(job, "log", 0, LOG)
+
+    assert (answer.status_code, answer.json()["error"]) == (412, "instance")
+    assert answer.json()["instance"] == instance_id()
+    assert logstore.store().size(f"job/{job.pk}") == 0
+
+
+def test_a_heartbeat_keeps_what_the_host_says_of_itself(caller):
+    facts = {"cpu": CPU, "roots": ROOTS}
+    answer = caller.beat(facts=facts)
+
+    caller.host.refresh_from_db()
+    assert (caller.host.facts, caller.host.load) == (facts, {"load_1m": 0.5})
+    assert answer["facts_wanted"] is False
+    assert abs(caller.host.clock_skew_s) < 5
+
+
+def test_facts_are_wanted_from_an_agent_that_is_new(caller):
+    caller.beat(facts={"roots": ROOTS})
+
+    assert caller.beat(agent_started_at=1.0)["facts_wanted"] is False
+    assert caller.beat(agent_started_at=2.0)["facts_wanted"] is True
+
+
+def test_what_is_no_heartbeat_is_refused(caller):
+    assert caller.post("heartbeat", {"boot_id": "b"}).status_code == 400
+    assert caller.post("heartbeat", []).status_code == 400
+
+
+def test_a_heartbeat_names_jobs_to_start_until_claimed(caller):
+    job = make_job(host=caller.host)
+    lifecycle.lease_job(job.pk, values={})
+
+    assert caller.beat()["start"] == [job.pk]
+
+    caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+    assert caller.beat()["start"] == []
+
+
+def test_a_heartbeat_says_which_jobs_to_cancel(caller):
+    job = taken_job(caller)
+    named = [{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
+    assert caller.beat(jobs=named)["cancel"] == []
+
+    lifecycle.ask_cancel(job.pk, make_user())
+
+    assert caller.beat(jobs=named)["cancel"] == [job.pk]
+
+
+def test_a_lost_job_is_stopped_when_its_host_reports_it(caller):
+    job = taken_job(caller)
+    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing"))
+    named = [{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
+
+    assert caller.beat(jobs=named)["cancel"] == [job.pk]
+
+
+def test_a_job_is_missing_from_when_its_host_answers_without_it(caller):
+    job = taken_job(caller)
+
+    caller.beat()
+    job.refresh_from_db()
+    assert job.missing_since is not None
+
+    caller.beat(
+        jobs=[{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
+    )
+    job.refresh_from_db()
+    assert job.missing_since is None
+
+
+def test_a_clock_set_back_restarts_the_missing_time(caller):
+    job = taken_job(caller)
+    later = now() + timedelta(hours=1)
+    Job.objects.filter(pk=job.pk).update(missing_since=later)
+
+    caller.beat()
+
+    job.refresh_from_db()
+    assert job.missing_since < later
+
+
+def test_a_job_named_with_another_token_is_missing(caller):
+    job = taken_job(caller)
+
+    caller.beat(jobs=[{"id": job.pk, "token": "x", "state": "running", "log_bytes": 0}])
+
+    job.refresh_from_db()
+    assert job.missing_since is not None
+
+
+def test_a_claim_is_answered_with_plan_values_and_token(caller):
+    job = make_job(host=caller.host)
+    lifecycle.lease_job(job.pk, values={"job": str(job.pk)})
+
+    answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+
+    assert answer.json() == {
+        "instance": instance_id(),
+        "protocol": 2,
+        "job": job.pk,
+        "token": str(job.claim_token),
+        "plan": json.loads(json.dumps(job.plan)),
+        "values": {"job": str(job.pk)},
+        "secrets": {},
+        "deployment": None,
+    }
+    assert caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"}).json() == answer.json()
+
+
+def test_a_host_gets_only_the_secrets_its_job_names(caller):
+    keep_secret("HF_TOKEN", "hf_0123456789")
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
+    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    job = make_job(host=caller.host, plan=Plan(kind="prepare", steps=(step,)))
+    lifecycle.lease_job(job.pk, values={})
+
+    answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+
+    assert answer.json()["secrets"] == {"HF_TOKEN": "hf_0123456789"}
+    job.refresh_from_db()
+    assert "hf_0123456789" not in json.dumps([job.plan, job.values, job.message_args])
+
+
+def test_a_claim_with_a_deleted_secret_fails_the_job(caller):
+    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    job = make_job(host=caller.host, plan=Plan(kind="prepare", steps=(step,)))
+    lifecycle.lease_job(job.pk, values={})
+
+    answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+
+    assert (answer.status_code, answer.json()["state"]) == (409, "failed")
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("failed", "job:secret_gone")
+    assert job.message_args == {"name": "HF_TOKEN"}
+
+
+def test_a_restart_with_a_deleted_secret_fails(caller):
+    step = Step("serve", ("true",), env=(("API_KEY", "{secret:API_KEY}"),))
+    job = make_job(host=caller.host, plan=Plan(kind="deploy", steps=(step,)), state="succeeded")
+    server = make_deployment(job=job, state="waiting", run=2)
+
+    answer = caller.post(f"deployments/{server.pk}/claim", {"run": 2})
+
+    assert answer.status_code == 409
+    server.refresh_from_db()
+    assert (server.state, server.message_id) == ("failed", "job:secret_gone")
+
+
+def test_a_second_claim_is_answered_with_the_state(caller):
+    job = taken_job(caller)
+
+    answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "another"})
+
+    assert (answer.status_code, answer.json()["state"]) == (409, "starting")
+
+
+def test_the_job_of_another_host_is_unknown(caller):
+    job = make_job(host=make_host("another"))
+
+    assert caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"}).status_code == 404
+    assert caller.get(f"jobs/{job.pk}/streams").status_code == 404
+    assert caller.stream(job, "log", 0, LOG).status_code == 404
+
+
+def test_the_log_grows_only_where_it_ends(caller):
+    job = taken_job(caller)
+
+    assert caller.stream(job, "log", 0, LOG).json()["size"] == 8
+    again = caller.stream(job, "log", 0, LOG)
+    ahead = caller.stream(job, "log", 9, LOG)
+
+    assert (again.status_code, again.json()["size"]) == (409, 8)
+    assert (ahead.status_code, ahead.json()["size"]) == (409, 8)
+    assert logstore.store().read(f"job/{job.pk}", 0, 99) == LOG
+    job.refresh_from_db()
+    assert job.log_bytes == 8
+
+
+def test_bytes_that_are_not_those_of_the_checksum_are_refused(caller):
+    job = taken_job(caller)
+    path = f"jobs/{job.pk}/streams/log?offset=0"
+
+    answer = caller.send(path, LOG, token=job.claim_token, **{"X-Crc32": "1"})
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "crc32")
+    assert logstore.store().size(f"job/{job.pk}") == 0
+
+
+def test_a_chunk_that_unpacks_to_too_much_is_refused(caller):
+    job = taken_job(caller)
+
+    answer = caller.stream(job, "log", 0, b"\0" * (bounds.CHUNK_BYTES + 1))
+
+    assert answer.status_code == 413
+
+
+def test_a_host_may_send_log_chunks_of_the_announced_size(caller):
+    job = taken_job(caller)
+    most = caller.get(f"jobs/{job.pk}/streams").json()["log_chunk"]
+
+    assert caller.stream(job, "log", 0, bytes(most)).json()["size"] == most
+
+
+def test_log_length_is_written_once_a_second_and_shown_exactly(caller):
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, LOG)
+
+    with CaptureQueriesContext(connection) as asked:
+        caller.stream(job, "log", 8, LOG)
+
+    assert [query["sql"] for query in asked if query["sql"].startswith("UPDATE")] == []
+    job.refresh_from_db()
+    assert serializers.job(job)["log_bytes"] == 16
+
+
+def test_a_token_that_is_not_the_jobs_is_refused(caller):
+    job = taken_job(caller)
+
+    answer = caller.send(f"jobs/{job.pk}/streams/log?offset=0", LOG, token="another")
+
+    assert (answer.status_code, answer.json()["error"]) == (403, "token")
+    assert logstore.store().size(f"job/{job.pk}") == 0
+
+
+def test_the_sizes_of_all_streams_are_returned(caller):
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, LOG)
+    caller.output(job, "a/x.json", b"{}")
+
+    sizes = caller.get(f"jobs/{job.pk}/streams").json()
+
+    assert (sizes["log"], sizes["events"], sizes["points"]) == (8, 0, 0)
+    assert sizes["outputs"] == {"a/x.json": 2}
+
+
+def test_events_move_the_job_and_its_steps(caller):
+    job = taken_job(caller)
+    sent = events(
+        STARTED,
+        {"type": "step_started", "index": 0, "name": "fetch", "log_offset": 0},
+        {
+            "type": "step_ended",
+            "index": 0,
+            "name": "fetch",
+            "exit_code": 0,
+            "duration_s": 1.5,
+            "log_offset": 8,
+        },
+    )
+
+    assert caller.stream(job, "events", 0, sent).json()["size"] == len(sent)
+
+    job.refresh_from_db()
+    assert (job.state, job.values) == ("running", {"job": str(job.pk), "port": "20000"})
+    step = JobStep.objects.get(job=job, index=0)
+    assert (step.duration_s, step.exit_code, step.log_from, step.log_to) == (1.5, 0, 0, 8)
+
+
+def test_a_new_step_clears_the_progress_of_the_last(caller):
+    job = taken_job(caller)
+    Job.objects.filter(pk=job.pk).update(progress={"done": 76, "total": 76, "unit": "packages"})
+    begins = {"type": "step_started", "index": 0, "name": "fetch", "log_offset": 0}
+
+    caller.stream(job, "events", 0, events(STARTED, begins))
+
+    job.refresh_from_db()
+    assert job.progress is None
+
+
+def test_half_an_event_is_left_for_the_next_chunk(caller):
+    job = taken_job(caller)
+    sent = events(STARTED)
+
+    assert caller.stream(job, "events", 0, sent[:-5]).json()["size"] == 0
+    assert caller.stream(job, "events", 0, sent + b'{"half').json()["size"] == len(sent)
+
+
+def test_events_that_come_twice_change_nothing_twice(caller):
+    job = taken_job(caller)
+    caller.stream(job, "events", 0, events(STARTED))
+
+    answer = caller.stream(job, "events", 0, events({**STARTED, "values": {"port": "1"}}))
+
+    assert answer.status_code == 409
+    job.refresh_from_db()
+    assert job.values["port"] == "20000"
+
+
+def test_a_line_that_is_no_event_does_not_stop_the_others(caller):
+    job = taken_job(caller)
+    sent = b"garbage\n" + events(STARTED)
+
+    assert caller.stream(job, "events", 0, sent).json()["size"] == len(sent)
+
+    job.refresh_from_db()
+    assert job.state == "running"
+
+
+def test_points_become_blocks_once(caller):
+    job = taken_job(caller)
+    lines = [
+        {"t": 1.0, "w": "engine", "v": {"running": 1}},
+        {"t": 1.5, "w": "die", "v": {"busy": 2}},
+        {"t": 2.0, "w": "engine", "v": {"running": 3}},
+    ]
+    raw = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+    assert caller.stream(job, "points", 0, raw + b'{"t":').json()["size"] == len(raw)
+    assert caller.stream(job, "points", 0, raw).status_code == 409
+
+    blocks = {block.watch: block.rows for block in PointBlock.objects.filter(job=job)}
+    assert blocks == {
+        "engine": [[1.0, {"running": 1}], [2.0, {"running": 3}]],
+        "die": [[1.5, {"busy": 2}]],
+    }
+
+
+@pytest.mark.parametrize(
+    "path", ["../x.json", "/etc/x.json", "a/../../x.json", "", "a\\..\\x.json"]
+)
+def test_an_output_cannot_leave_its_folder(caller, path, settings):
+    job = taken_job(caller)
+
+    answer = caller.output(job, path, b"{}")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:output")
+    assert not list(settings.DATA_DIR.rglob("*.json"))
+
+
+def test_a_zero_byte_in_an_output_path_is_refused(caller):
+    job = taken_job(caller)
+
+    assert caller.output(job, "a%00b", b"{}").status_code == 400
+
+
+def test_an_output_that_the_plan_does_not_name_is_refused(caller):
+    job = taken_job(caller)
+
+    assert caller.output(job, "x.json", b"{}", **{"X-Name": "other"}).status_code == 400
+
+
+def test_an_output_arrives_in_pieces(caller, settings):
+    job = taken_job(caller)
+    whole = {"X-Total": "4", "X-Sha256": hashlib.sha256(b"abcd").hexdigest()}
+
+    assert caller.output(job, "x.json", b"ab", **whole).json()["size"] == 2
+    assert caller.output(job, "x.json", b"ab", **whole).status_code == 409
+    assert caller.output(job, "x.json", b"cd", offset=2, **whole).json()["size"] == 4
+
+    assert (settings.DATA_DIR / "outputs" / str(job.pk) / "x.json").read_bytes() == b"abcd"
+
+
+def test_an_output_whose_checksum_is_wrong_has_to_come_again(caller):
+    job = taken_job(caller)
+
+    answer = caller.output(job, "x.json", b"ab", **{"X-Sha256": "0" * 64})
+
+    assert (answer.status_code, answer.json()["size"]) == (409, 0)
+
+
+def test_a_servers_log_and_events_are_taken(caller):
+    deployment = make_deployment(host=caller.host, state="loading")
+    caller.stream(deployment, "log", 0, LOG)
+
+    sent = events(ended("failed", message_id="work:server_ended", message_args={"exit_code": 1}))
+    assert caller.stream(deployment, "events", 0, sent).json()["size"] == len(sent)
+
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.message_args) == ("failed", {"exit_code": 1})
+    assert logstore.store().read(f"deployment/{deployment.pk}", 0, 99) == LOG
+    deployment.job.refresh_from_db()
+    assert deployment.job.state == "succeeded"
+
+
+def test_a_job_that_cannot_be_delivered_is_lost_with_its_cause(caller, kind):
+    job = taken_job(caller)
+    report = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}
+    stranger = {**report, "token": "another"}
+
+    caller.beat(jobs=[{**stranger, "broken": "an output is gone"}])
+    job.refresh_from_db()
+    assert job.is_open
+
+    caller.beat(jobs=[{**report, "broken": "an output is gone"}])
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("lost", "job:broken")
+    assert job.message_args == {"host": caller.host.name, "reason": "an output is gone"}
+
+
+def test_an_older_job_of_the_same_number_cannot_read_the_sizes(caller, kind):
+    job = taken_job(caller)
+    path = f"jobs/{job.pk}/streams"
+
+    caller.headers["X-Token"] = str(job.claim_token)
+    assert caller.get(path).status_code == 200
+    caller.headers["X-Token"] = "of-a-job-before"
+    assert caller.get(path).status_code == 403
+
+
+def test_a_line_of_events_may_be_long(caller, kind):
+    job = taken_job(caller)
+    odd = events({"type": "note", "text": "x" * 300_000})
+
+    assert caller.stream(job, "events", 0, odd).status_code == 200
+
+
+def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(Check("iommu"),))
+    asked = preflights.ask(caller.host, plan.to_json(), {"dies": "0"})
+    beat = caller.beat()
+
+    answer = caller.get(f"checks/{asked.pk}")
+
+    assert beat["checks"] == [asked.pk]
+    assert from_json(answer.json()["plan"]) == plan
+    assert answer.json()["values"] == {"dies": "0"}
+    findings = [
+        {"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}
+    ]
+    assert caller.post(f"checks/{asked.pk}", {"findings": findings}).status_code == 200
+    asked.refresh_from_db()
+    assert asked.findings == findings
+    assert caller.beat()["checks"] == []
+
+
+def test_what_another_host_is_to_check_is_unknown(caller):
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),))
+    asked = preflights.ask(make_host("another"), plan.to_json(), {})
+
+    assert caller.get(f"checks/{asked.pk}").status_code == 404
+    assert caller.post(f"checks/{asked.pk}", {"findings": []}).status_code == 404
+
+
+@pytest.mark.parametrize("findings", [None, 1, [1], [{"level": "ok"}], [{"level": "grand"}]])
+def test_findings_that_are_none_are_refused(caller, findings):
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),))
+    asked = preflights.ask(caller.host, plan.to_json(), {})
+
+    assert caller.post(f"checks/{asked.pk}", {"findings": findings}).status_code == 400

@@ -1,0 +1,290 @@
+"""Pages of data sets: list, one set, files on hosts, and a team's own set."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from jobs.catalog import QUESTION_SETS
+from jobs.catalog.data_sets import DATA_SETS
+from jobs.models import AuditEntry, Dataset, Preflight
+from jobs.queries.data_sets import results_of
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import make_host, make_job, make_result, make_user
+
+pytestmark = pytest.mark.django_db
+ONE = '{"question": "2 + 3?", "answers": ["5", "five"]}'
+TWO = '{"question": "9 > 8?", "choices": ["yes", "no"], "answers": ["A"]}'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    QUESTION_SETS.configure(tmp_path / "questions")
+    yield tmp_path / "questions"
+    QUESTION_SETS.configure(None)
+
+
+@pytest.fixture
+def member(client, folder):
+    client.force_login(make_user("anna"))
+    return client
+
+
+def sent(client, **data):
+    form = {"id": "ours", "name": "Ours", "text": f"{ONE}\n{TWO}", "save": "1"}
+    return client.post(reverse("question-add"), {**form, **data})
+
+
+def ours():
+    return QUESTION_SETS.of_team("ours")
+
+
+def test_the_list_has_the_catalogue_and_the_teams_sets(member):
+    sent(member)
+
+    page = member.get(reverse("question-list")).content.decode()
+
+    assert all(f">{one.name}</a>" in page for one in DATA_SETS.values())
+    assert ">Ours</a>" in page
+
+
+@pytest.mark.parametrize("set_id", [*DATA_SETS])
+def test_every_set_has_a_page(member, set_id):
+    make_host("far", facts=GUIDE_FACTS)
+
+    assert member.get(reverse("question-detail", args=[set_id])).status_code == 200
+
+
+def test_a_page_says_what_is_not_known(member):
+    page = member.get(reverse("question-detail", args=["cluewsc"])).content.decode()
+
+    assert "not known" in page
+    assert "prompt 5ab83b" in page
+    assert DATA_SETS["cluewsc"].archive.md5 in page
+
+
+def test_a_page_has_published_figures_by_model(member):
+    page = member.get(reverse("question-detail", args=["math_500"])).content.decode()
+
+    assert reverse("model-detail", args=["deepseek-r1"]) in page
+    assert "97.3" in page
+
+
+def test_results_on_a_set_are_pooled_over_its_parts(member):
+    row = {"version": "", "metric": "accuracy", "mode": "gen", "group": "cluewsc"}
+    parts = [("cluewsc-dev", 100.0, 10), ("cluewsc-test", 50.0, 30), ("math-500", 0.0, 500)]
+    sets = [
+        {**row, "dataset": name, "value": value, "questions": count} for name, value, count in parts
+    ]
+    make_result(type="evaluation", run_context={"sets": sets})
+
+    (found,) = results_of("cluewsc")
+
+    assert (found.questions, found.share.value) == (40, 0.625)
+    assert results_of("mmlu") == []
+
+
+def test_results_of_a_teams_set_are_found_under_every_version(member):
+    row = {"dataset": "short_en", "version": "", "metric": "accuracy", "mode": "gen"}
+    sets = [{**row, "value": 50.0, "questions": 4, "group": "ours@123456789012"}]
+    make_result(type="evaluation", run_context={"sets": sets})
+
+    assert [found.questions for found in results_of("ours")] == [4]
+
+
+def test_files_that_a_job_counted_are_listed(member):
+    host = make_host("far", facts=GUIDE_FACTS)
+    counts = {"FewCLUE/cluewsc/dev_few_all.json": 159, "math/test_prm800k_500.jsonl": 500}
+    job = make_job(host=host, kind="prepare-datasets")
+    fields = {"name": "opencompass", "path": "/x", "files": 3, "bytes": 1}
+    Dataset.objects.create(host=host, job=job, details={"counts": counts}, **fields)
+
+    page = member.get(reverse("question-detail", args=["cluewsc"])).content.decode()
+
+    assert "dev_few_all.json: 159 items" in page
+    assert "test_prm800k_500" not in page
+
+
+def test_a_host_is_asked_for_the_files_of_a_set(member, monkeypatch):
+    asked = []
+    monkeypatch.setattr("jobs.schedule.agent_tasks.send_check", lambda *args: asked.append(args))
+    make_host("far", facts=GUIDE_FACTS)
+
+    answer = member.post(reverse("question-check", args=["math_500", "far"]))
+
+    (row,) = Preflight.objects.all()
+    assert (answer.status_code, asked) == (200, [("far", row.pk)])
+    entry = AuditEntry.objects.get(action="questions.check")
+    assert (entry.subject, entry.detail) == ("host far", {"set": "math_500"})
+    paths = [dict(check["args"]).get("paths") for check in row.plan["checks"]]
+    assert paths[0].endswith("/opencompass/data/math/test_prm800k_500.jsonl")
+    assert "AI-ModelScope/MATH-500" in paths[1].splitlines()[0]
+
+
+def test_who_may_not_launch_on_a_host_may_not_have_it_look_for_files(member, monkeypatch):
+    monkeypatch.setattr(
+        "jobs.schedule.agent_tasks.send_check", lambda *args: pytest.fail("was asked")
+    )
+    make_host("far", facts=GUIDE_FACTS, is_restricted=True)
+
+    answer = member.post(reverse("question-check", args=["math_500", "far"]))
+
+    assert answer.status_code == 403
+    assert not Preflight.objects.exists()
+    assert AuditEntry.objects.get().action == "access.refused"
+
+
+def test_a_host_without_cards_is_asked_for_what_evalscope_reads(member, monkeypatch):
+    monkeypatch.setattr("jobs.schedule.agent_tasks.send_check", lambda *args: None)
+    make_host("near")
+
+    page = member.get(reverse("question-detail", args=["mmlu"])).content.decode()
+    member.post(reverse("question-check", args=["mmlu", "near"]))
+
+    (row,) = Preflight.objects.all()
+    assert [check["name"] for check in row.plan["checks"]] == ["data_files", "data_set"]
+    folder = dict(row.plan["checks"][1]["args"])["path"]
+    assert folder == "/datasets/mmlu" and f">{folder}<" in page
+    assert "README.md is needed too" in page
+
+
+def test_a_host_without_cards_is_not_asked_for_other_sets(member):
+    make_host("near")
+
+    page = member.get(reverse("question-detail", args=["ifeval"])).content.decode()
+
+    assert ">near</a>: " in page
+    assert "no cards; OpenCompass runs on hosts with cards only." in page
+    assert member.post(reverse("question-check", args=["ifeval", "near"])).status_code == 404
+
+
+def test_a_host_says_what_it_lacks_for_a_set(member):
+    def shown(set_id):
+        return member.get(reverse("question-detail", args=[set_id])).content.decode()
+
+    assert "No hosts yet." in shown("mmlu")
+    make_host("far", facts={"dies": [{"id": 0}]})
+
+    page = shown("mmlu")
+
+    assert ">far</a>: " in page
+    assert "has not reported its folders yet." in page
+    assert "No hosts yet." not in page
+    assert "cards" not in page.partition("far</a>")[2].partition("</li>")[0]
+
+
+def test_a_set_is_checked_before_it_is_saved(member):
+    answer = member.post(reverse("question-add"), {"id": "ours", "text": ONE, "check": "1"})
+
+    assert answer.status_code == 200
+    assert "2 + 3?" in answer.content.decode() and ours() is None
+
+
+def test_a_saved_set_has_its_own_page_and_audit_entry(member):
+    answer = sent(member)
+
+    assert answer.url == reverse("question-detail", args=["ours"])
+    assert (ours().current.questions, ours().current.by) == (2, "anna")
+    (entry,) = AuditEntry.objects.filter(action="questions.change")
+    assert (entry.detail["did"], entry.detail["version"]) == ("add", ours().current.short)
+
+
+def test_an_upload_in_gbk_replaces_the_text(member):
+    file = SimpleUploadedFile("q.csv", "question,answer\n中国的首都？,北京\n".encode("gbk"))
+
+    answer = member.post(reverse("question-add"), {"id": "x", "text": ONE, "file": file})
+
+    page = answer.content.decode()
+    assert "Read as CSV, GBK." in page
+    assert "中国的首都？" in page and "2 + 3?" not in page.partition("<pre")[0]
+
+
+def test_an_error_of_the_file_is_at_its_line(member):
+    answer = sent(member, text=f'{ONE}\r\n{{"question": "A?"}}')
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Enter the correct answer" in page and ">2</td>" in page
+    assert ours() is None
+
+
+@pytest.mark.parametrize("set_id", ["", "Ours", "add", "basics", "mmlu", "1x", "x" * 33, "a_b"])
+def test_a_wrong_id_is_refused_at_its_field(member, set_id):
+    answer = sent(member, id=set_id)
+
+    assert (answer.status_code, "id" in answer.context["errors"]) == (422, True)
+
+
+def test_an_id_is_taken_once(member):
+    sent(member)
+
+    answer = sent(member, text=TWO)
+
+    assert (answer.status_code, "id" in answer.context["errors"]) == (422, True)
+    assert len(ours().versions) == 1
+
+
+def test_an_edit_makes_a_version_and_keeps_the_older_one(member):
+    sent(member)
+    first = ours().current
+    address = reverse("question-edit", args=["ours"])
+    form = member.get(address).context["typed"]
+
+    member.post(address, {"name": "Ours", "text": ONE, "onto": form["onto"], "save": "1"})
+
+    assert [one.questions for one in ours().versions] == [2, 1]
+    detail = reverse("question-detail", args=["ours"])
+    page = member.get(f"{detail}?version={first.short}").content.decode()
+    assert "An older version" in page and "9 &gt; 8?" in page
+
+
+def test_two_edits_at_once_are_told_apart(member):
+    sent(member)
+    address, onto = reverse("question-edit", args=["ours"]), ours().current.sha256
+    member.post(address, {"text": ONE, "onto": onto, "save": "1"})
+
+    answer = member.post(address, {"text": TWO, "onto": onto, "save": "1"})
+
+    assert answer.status_code == 422
+    assert "changed after you opened it" in answer.content.decode()
+
+
+def test_a_removed_set_stays_readable_and_comes_back(member):
+    sent(member)
+    member.post(reverse("question-remove", args=["ours"]))
+
+    assert ">Ours</a>" not in member.get(reverse("question-list")).content.decode()
+    assert ">Ours<" in member.get(reverse("question-list") + "?removed=1").content.decode()
+    assert member.get(reverse("question-detail", args=["ours"])).status_code == 200
+    member.post(reverse("question-restore", args=["ours"]))
+    assert not ours().removed_at
+
+
+def test_an_exported_set_can_be_added_again(member):
+    sent(member)
+    text = member.get(reverse("question-file", args=["ours"])).content.decode()
+
+    sent(member, id="again", text=text)
+
+    again = QUESTION_SETS.of_team("again")
+    assert again.current.sha256 == ours().current.sha256
+
+
+def test_an_unknown_version_does_not_exist(member):
+    sent(member)
+    detail = reverse("question-detail", args=["ours"])
+
+    assert member.get(f"{detail}?version=123").status_code == 404
+
+
+def test_the_api_has_the_key_of_each_set(member):
+    sent(member)
+    rows = json.loads(member.get(reverse("api-questions")).content)["data_sets"]
+    keys = {row["id"]: row["key"] for row in rows}
+
+    assert (keys["basics"], keys["ours"], keys["mmlu"]) == ("basics", ours().key, None)
+    one = json.loads(member.get(reverse("api-question-set", args=["mmlu"])).content)
+    assert (one["questions"], len(one["parts"])) == (14042, 57)

@@ -1,0 +1,499 @@
+"""Pins, removed logs and the Storage page, as pages, API and commands show them."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import translation
+from django.utils.timezone import now
+
+from dashboard import tasks
+from dashboard.consumers.base import NOT_FOUND, RefusedError
+from dashboard.consumers.logs import LogConsumer
+from dashboard.server import health
+from dashboard.text.retention import removed_words, span_text
+from jobs.models import AuditEntry, Job, OutputFile
+from jobs.plans import Plan, Step, Watch
+from jobs.queries.storage import last_count
+from jobs.services import pins
+from jobs.services.upkeep import retention
+from tests.factories import make_deployment, make_job, make_measured, make_result, make_user
+from tests.kept import DAY, LOG, ended, over
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+WATCHED = Plan(
+    kind="benchmark",
+    steps=(Step("measure", ("true",)),),
+    watches=(Watch("engine", "http://127.0.0.1:1/metrics", ("tokens",)),),
+)
+
+
+@pytest.fixture(autouse=True)
+def limits(settings):
+    settings.RETENTION_AGE_S, settings.RETENTION_SIZE_BYTES = 90 * 86400, None
+    return settings
+
+
+@pytest.fixture
+def lin(client):
+    user = make_user("lin")
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def admin(client):
+    user = make_user("ada", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+def removed(**fields):
+    job = ended(**fields)
+    retention.apply_retention()
+    job.refresh_from_db()
+    assert job.removed_at is not None
+    return job
+
+
+def text_of(client, name, *args, query=""):
+    answer = client.get(reverse(name, args=args) + query)
+    assert answer.status_code == 200
+    return answer.text
+
+
+# Pins
+
+
+def test_a_pin_on_a_job_page_has_its_person_and_is_recorded(client, lin):
+    job = ended(DAY)
+
+    answer = client.post(reverse("job-pin", args=[job.pk]), {"pinned": "1"})
+
+    assert answer.headers["Location"] == reverse("job-detail", args=[job.pk])
+    text = text_of(client, "job-detail", job.pk)
+    assert "Log and files are kept by lin. Only lin or an administrator can stop this." in text
+    assert "Stop keeping files" in text
+    entry = AuditEntry.objects.get()
+    assert (entry.user, entry.action, entry.subject) == (lin, "job.pin", f"job {job.pk}")
+    assert entry.detail == {"pinned": True}
+
+
+def test_a_pin_is_taken_away_again(client, lin):
+    job = ended(DAY)
+    pins.pin(job.pk, lin)
+
+    client.post(reverse("job-pin", args=[job.pk]), {"pinned": "0"})
+
+    job.refresh_from_db()
+    assert (job.pinned_at, job.pinned_by) == (None, None)
+    assert AuditEntry.objects.get().detail == {"pinned": False}
+    text = text_of(client, "job-detail", job.pk)
+    assert "Files are no longer kept: log and files may be removed from tomorrow on." in text
+
+
+def test_only_its_owner_or_an_administrator_removes_a_pin(client, lin):
+    root = make_user("root", is_staff=True)
+    job = make_result(job=ended(DAY)).job
+    pins.pin(job.pk, root)
+    address = reverse("job-pin", args=[job.pk])
+    api_address = reverse("api-job-pin", args=[job.pk])
+
+    def tries():
+        return (
+            client.post(address, {"pinned": "0"}).status_code,
+            client.post(
+                api_address, '{"pinned": false}', content_type="application/json"
+            ).status_code,
+        )
+
+    assert tries() == (403, 403)
+    text = text_of(client, "job-detail", job.pk)
+    assert "Only root or an administrator can stop this" in text
+    for page in (text, text_of(client, "result-list")):
+        assert address not in page
+    job.refresh_from_db()
+    assert job.pinned_by == root
+
+    client.force_login(make_user("another", is_staff=True))
+    assert "Stop keeping files" in text_of(client, "job-detail", job.pk)
+    assert address in text_of(client, "result-list")
+    assert tries() == (302, 200)
+    job.refresh_from_db()
+    assert job.pinned_at is None
+
+
+def test_the_button_returns_to_the_list_as_it_was(client, lin):
+    job = ended(DAY)
+    address = reverse("job-pin", args=[job.pk])
+
+    back = client.post(address, {"pinned": "1", "next": "/results/?type=benchmark&pinned=1"})
+    away = client.post(address, {"pinned": "0", "next": "https://example.org/"})
+    word = client.post(address, {"pinned": "1", "next": "jobs"})
+
+    assert back.headers["Location"] == "/results/?type=benchmark&pinned=1"
+    assert away.headers["Location"] == reverse("job-detail", args=[job.pk])
+    assert word.headers["Location"] == "jobs"
+
+
+def test_a_job_whose_files_are_gone_cannot_be_pinned(client, lin):
+    job = removed()
+
+    answer = client.post(reverse("job-pin", args=[job.pk]), {"pinned": "1"}, follow=True)
+
+    assert "Nothing to keep" in answer.text
+    assert reverse("job-pin", args=[job.pk]) not in answer.text
+    assert not AuditEntry.objects.exists()
+
+
+def test_results_have_a_pin_in_their_list_and_on_their_page(client, lin):
+    result = make_result(job=ended(DAY))
+    pin_it = reverse("job-pin", args=[result.job_id])
+
+    listed, shown = text_of(client, "result-list"), text_of(client, "result-detail", result.pk)
+
+    assert f'formaction="{pin_it}" name="pinned" value="1"' in listed
+    assert f'<span class="vh">Keep files of #{result.job_id}</span>' in listed
+    assert f'action="{pin_it}"' in shown
+
+
+def test_results_and_jobs_can_be_filtered_by_pin(client, lin):
+    kept, other = make_result(job=ended(DAY)), make_result(job=ended(DAY))
+    pins.pin(kept.job_id, lin)
+
+    results = client.get(reverse("result-list") + "?pinned=1")
+    jobs = client.get(reverse("job-list") + "?pinned=1")
+
+    assert [row.pk for row in results.context["page"].results] == [kept.pk]
+    assert results.context["page"].total == 1
+    assert [job.pk for job, _forecast in jobs.context["rows"]] == [kept.job_id]
+    assert 'name="pinned" value="1" checked' in results.text
+    assert 'name="pinned" value="1" checked' in jobs.text
+    # Each page of a list keeps it.
+    assert "pinned=1" in jobs.context["query"]
+    assert other.job_id not in results.context["page"].pinned
+
+
+def test_the_api_pins_and_unpins(client, lin):
+    job = ended(DAY)
+
+    def post(body):
+        address = reverse("api-job-pin", args=[job.pk])
+        answer = client.post(address, json.dumps(body), content_type="application/json")
+        return answer.status_code, answer.json()
+
+    assert post({"pinned": True})[1]["pinned"] is True
+    assert post({"pinned": False})[1]["pinned"] is False
+    for wrong in ({"pinned": "yes"}, {}, [], None):
+        assert (post(wrong)[0], post(wrong)[1]["error"]) == (400, "invalid")
+    assert client.get("/api/v1/jobs?pinned=1").json()["jobs"] == []
+    pins.pin(job.pk, None)
+    assert [row["id"] for row in client.get("/api/v1/jobs?pinned=1").json()["jobs"]] == [job.pk]
+    result = make_result(job=job)
+    make_result()
+    rows = client.get("/api/v1/results?pinned=1").json()["results"]
+    assert [row["id"] for row in rows] == [f"res-{result.pk}"]
+
+
+def test_the_api_does_not_pin_what_is_gone(client, lin):
+    job = removed()
+
+    address = reverse("api-job-pin", args=[job.pk])
+    answer = client.post(address, '{"pinned": true}', content_type="application/json")
+
+    assert (answer.status_code, answer.json()["error"]) == (410, "removed")
+    unknown = reverse("api-job-pin", args=[10**9])
+    assert (
+        client.post(unknown, '{"pinned": true}', content_type="application/json").status_code == 404
+    )
+
+
+def test_a_terminal_pins_and_unpins():
+    make_user("admin", is_staff=True)
+    job, out = ended(DAY), StringIO()
+
+    call_command("pin", str(job.pk), stdout=out)
+    job.refresh_from_db()
+    assert (out.getvalue(), job.pinned_by.get_username()) == (f"job {job.pk}: pinned\n", "admin")
+
+    call_command("pin", str(job.pk), "--off", stdout=out)
+    with pytest.raises(CommandError, match="is not pinned"):
+        call_command("pin", str(job.pk), "--off")
+    with pytest.raises(CommandError, match="No job has the number"):
+        call_command("pin", "999999")
+    with pytest.raises(CommandError, match="Nothing is left to pin"):
+        call_command("pin", str(removed().pk))
+
+
+# What was removed
+
+
+def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
+    job = removed(files=4)
+
+    text = text_of(client, "job-detail", job.pk)
+
+    date = f"{now():%-d %b %Y}"
+    assert (
+        f"The log (8 B) and 4 files were removed on {date} because their age exceeded 90 days"
+        " (RETENTION_AGE). Command, steps and results stay." in text
+    )
+    assert job.log_sha256 in text
+    assert "data-log-url" not in text
+    assert reverse("job-output", args=[job.pk, job.outputs.first().pk]) not in text
+
+
+def test_each_reason_has_a_text(limits):
+    job = removed()
+    assert removed_words(job).startswith("The log (8 B) was removed on ")
+    assert "because its age exceeded 90 days (RETENTION_AGE)." in removed_words(job)
+
+    job.removed_why, job.removed_args = "size", {"retention_size_bytes": 200 * 10**9}
+    assert "because storage exceeded 200 GB (RETENTION_SIZE)." in removed_words(job)
+
+    job.removed_why, job.removed_args = "person", {"user": "ada"}
+    assert removed_words(job).endswith("by ada. Command, steps and results stay.")
+    with translation.override("zh-hans"):
+        assert "ada" in removed_words(job)
+    assert removed_words(make_job()) == ""
+
+
+def test_whole_days_are_shown_in_days():
+    assert [span_text(days * 86400) for days in (1, 90)] == ["1 day", "90 days"]
+    assert span_text(36 * 3600) == "1 d 12 h" or span_text(36 * 3600) == "36 h 00 min"
+
+
+def test_removed_curves_are_named_and_not_drawn_empty(client, lin):
+    job = removed(plan=WATCHED, points=2)
+
+    text = text_of(client, "job-detail", job.pk)
+
+    assert "Chart data was removed with the log." in text
+    assert "data-live-chart" not in text
+
+
+def test_a_result_keeps_its_page_after_its_files_are_gone(client, lin):
+    job = ended(files=1)
+    result = make_measured(points=[(1, {"output_tokens_per_s": 61.9})], job=job)
+    retention.apply_retention()
+
+    text = text_of(client, "result-detail", result.pk)
+
+    assert "61.9" in text
+    assert "The log (8 B) and 1 file were removed on" in text
+    assert reverse("job-output", args=[job.pk, job.outputs.get().pk]) not in text
+
+
+def test_the_page_of_a_server_says_that_its_log_was_removed(client, lin):
+    server = over()
+    retention.apply_retention()
+
+    text = text_of(client, "deployment-detail", server.pk)
+
+    assert "The log (8 B) was removed on" in text
+    assert "History and results stay." in text
+    assert "data-log-url" not in text
+
+
+@pytest.mark.parametrize("rest", ["", "/lines", "/search", "/index", "/folds", "/steps"])
+def test_every_address_of_a_removed_log_answers_410(client, lin, rest):
+    job = removed()
+
+    answer = client.get(f"/api/v1/jobs/{job.pk}/log{rest}")
+
+    assert answer.status_code == 410
+    body = answer.json()
+    assert (body["error"], body["why"]) == ("removed", "age")
+    assert (body["log_bytes"], body["log_sha256"]) == (len(LOG), job.log_sha256)
+    assert body["message"] == removed_words(job)
+
+
+def test_the_socket_of_a_removed_log_is_refused_for_good():
+    consumer = LogConsumer()
+    kwargs = {"kind": "job", "record_id": removed().pk}
+    consumer.scope = {"url_route": {"kwargs": kwargs}, "query_string": b"from=0"}
+
+    with pytest.raises(RefusedError) as refused:
+        consumer.subject()
+
+    assert refused.value.args == (NOT_FOUND,)
+
+
+def test_outputs_and_points_that_were_removed_answer_410(client, lin):
+    job = removed(files=1, points=1)
+    output = OutputFile.objects.get(job=job)
+
+    for name, args in (("job-output", [job.pk, output.pk]), ("job-points", [job.pk])):
+        answer = client.get(reverse(name, args=args))
+        assert (answer.status_code, answer.json()["error"]) == (410, "removed")
+
+
+def test_the_api_returns_what_is_pinned_and_removed(client, lin):
+    job = removed()
+    kept = ended(DAY)
+
+    answer = client.get(f"/api/v1/jobs/{job.pk}").json()
+
+    assert answer["removed"]["why"] == "age"
+    assert (answer["log_bytes"], answer["log_sha256"]) == (len(LOG), job.log_sha256)
+    assert client.get(f"/api/v1/jobs/{kept.pk}").json()["removed"] is None
+
+
+def test_the_command_log_says_that_it_was_removed():
+    with pytest.raises(CommandError, match="was removed on"):
+        call_command("log", str(removed().pk))
+
+
+def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
+    soon, later = ended(84 * DAY), ended(82 * DAY)
+    retention.apply_retention()
+
+    text = text_of(client, "job-detail", soon.pk)
+
+    when = soon.finished_at + timedelta(days=90)
+    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (RETENTION_AGE)." in text
+    assert "Use “Keep files” to retain them." in text
+    assert "will be removed" not in text_of(client, "job-detail", later.pk)
+    pins.pin(soon.pk, lin)
+    assert "will be removed" not in text_of(client, "job-detail", soon.pk)
+
+
+def test_the_scheduled_task_does_one_round_however_many_ask():
+    first = ended()
+    tasks.apply_retention()
+    second = ended()
+    tasks.apply_retention()
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.removed_at is not None
+    assert second.removed_at is None
+
+
+# The Storage page
+
+
+def test_storage_is_an_administrators(client, lin):
+    for address in (reverse("storage"), reverse("storage-remove", args=[ended(DAY).pk])):
+        assert client.get(address).status_code == 403
+        assert client.post(address).status_code in (403, 405)
+    assert reverse("storage") not in text_of(client, "job-list")
+
+
+def test_storage_of_a_new_dashboard_is_shown_as_empty(client, admin, limits):
+    limits.RETENTION_AGE_S = None
+
+    text = text_of(client, "storage")
+
+    assert "No job measured yet" in text
+    assert "RETENTION_AGE and RETENTION_SIZE are not set" in text
+
+
+def test_storage_shows_sizes_limits_and_next_removals(client, admin, limits):
+    limits.RETENTION_SIZE_BYTES = 10**9
+    big, old = ended(2 * DAY, log=b"x" * 5000), ended(80 * DAY)
+    server = over(70 * DAY)
+    retention.apply_retention()
+
+    answer = client.get(reverse("storage"))
+
+    assert answer.context["biggest"][0] == big
+    first, *others = answer.context["next_rows"]
+    assert (first.bulk.type, first.bulk.id, first.why) == ("job", old.pk, "age")
+    assert {(row.bulk.type, row.bulk.id) for row in others} >= {("deployment", server.pk)}
+    assert "90 days" in answer.text
+    assert reverse("storage-remove", args=[big.pk]) in answer.text
+    assert answer.context["counted"] == last_count()
+
+
+def test_the_sizes_are_not_counted_at_each_look(client, admin, django_assert_max_num_queries):
+    for _ in range(3):
+        ended(2 * DAY)
+    retention.apply_retention()
+
+    with django_assert_max_num_queries(25):
+        client.get(reverse("storage"))
+
+
+def test_storage_above_the_limit_is_reported(client, admin, limits):
+    limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = None, 10
+    make_job(state="running", log_bytes=5000)
+    retention.apply_retention()
+
+    assert "Storage exceeds RETENTION_SIZE." in text_of(client, "storage")
+
+
+def test_removing_by_hand_asks_first_and_is_written_down(client, admin):
+    job = ended(DAY, files=2)
+    address = reverse("storage-remove", args=[job.pk])
+
+    asked = client.get(address).text
+    assert "This cannot be undone." in asked
+    job.refresh_from_db()
+    assert job.removed_at is None
+
+    answer = client.post(address, follow=True)
+
+    job.refresh_from_db()
+    assert (job.removed_why, job.removed_args) == ("person", {"user": "ada"})
+    assert "The log (8 B) and 2 files were removed on" in answer.text
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.subject) == ("storage.manage", f"job {job.pk}")
+    assert entry.detail == {"bytes": job.removed_bytes}
+
+
+@pytest.mark.parametrize("why", ["open", "pinned", "served", "removed"])
+def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why):
+    reasons = {
+        "open": "Not removed: the job has not ended.",
+        "pinned": "Not removed: its files are kept.",
+        "served": "is running.",
+        "removed": "was removed on",
+    }
+    job = {
+        "open": lambda: make_job(state="running"),
+        "pinned": lambda: ended(DAY),
+        "served": lambda: make_deployment(job=ended(DAY)).job,
+        "removed": removed,
+    }[why]()
+    if why == "pinned":
+        pins.pin(job.pk, admin)
+    before = Job.objects.values().get(pk=job.pk)
+
+    asked = client.get(reverse("storage-remove", args=[job.pk])).text
+    answer = client.post(reverse("storage-remove", args=[job.pk]), follow=True)
+
+    assert reasons[why] in asked and "Remove log and files" not in asked
+    assert reasons[why] in answer.text
+    after = Job.objects.values().get(pk=job.pk)
+    assert {**after, "stored_bytes": 0} == {**before, "stored_bytes": 0}
+
+
+def test_the_overview_shows_a_disk_that_is_nearly_full(client, monkeypatch):
+    make_job(state="running")
+    monkeypatch.setattr("dashboard.pages.home.overview.low_disk_bytes", lambda: 900_000_000)
+
+    client.force_login(make_user("ada", is_staff=True))
+    assert f'href="{reverse("storage")}">View storage usage' in text_of(client, "overview")
+
+    client.force_login(make_user("lin"))
+    text = text_of(client, "overview")
+    assert "Dashboard disk almost full" in text and "Contact an administrator." in text
+    assert "View storage usage" not in text
+
+
+def test_low_space_is_shown_before_logs_stop(monkeypatch):
+    class Usage:
+        total, free = 10**12, 4 * 10**9
+
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    assert health.low_disk_bytes() == 4 * 10**9
+    Usage.free = 60 * 10**9
+    assert health.low_disk_bytes() is None
+    assert health.disk().is_ok
+    Usage.free = 10**6
+    assert reverse("storage") in health.disk().facts["error"]

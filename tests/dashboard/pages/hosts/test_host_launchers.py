@@ -1,0 +1,173 @@
+"""Launch rights of a host: its page, the form for it, and forms that launch there."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from jobs.models import AuditEntry, Host, Job
+from jobs.schedule.launch_rights import launcher_names, restrict
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.dashboard.lib.caller import Caller
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root(client):
+    client.force_login(make_user("root", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def ada():
+    return make_user("ada")
+
+
+@pytest.fixture
+def eve(db):
+    browser = Client()
+    browser.force_login(make_user("eve"))
+    return browser
+
+
+@pytest.fixture
+def host(ada):
+    made = make_host("far", slots=8)
+    restrict(made.pk, [ada])
+    return made
+
+
+def names():
+    return launcher_names(Host.objects.get(name="far"))
+
+
+def test_an_admin_lists_people_and_opens_the_host_again(root, ada):
+    address = reverse("host-launchers", args=[make_host("far").name])
+
+    assert root.post(address, {"people": ["ada"]}).status_code == 302
+    assert names() == ["ada"]
+    assert root.post(address, {"everyone": "on"}).status_code == 302
+    assert names() is None
+
+    entries = AuditEntry.objects.order_by("pk").values_list("action", "subject", "detail")
+    assert list(entries) == [
+        ("host.launchers", "host far", {"did": "restrict", "people": ["ada"]}),
+        ("host.launchers", "host far", {"did": "open", "people": None}),
+    ]
+
+
+def test_the_same_list_again_is_no_change(root, host):
+    root.post(reverse("host-launchers", args=["far"]), {"people": ["ada"]})
+
+    assert not AuditEntry.objects.exists()
+
+
+def test_everyone_and_ticked_people_contradict_each_other(root, host):
+    answer = root.post(
+        reverse("host-launchers", args=["far"]), {"everyone": "on", "people": ["ada"]}
+    )
+
+    assert answer.status_code == 422
+    assert "People are ticked: choose “Only these people”, or untick them." in answer.text
+    assert names() == ["ada"]
+
+
+def test_an_unknown_person_is_refused_at_the_field(root, host):
+    answer = root.post(reverse("host-launchers", args=["far"]), {"people": ["nobody"]})
+
+    assert answer.status_code == 422
+    assert "No person is named “nobody”." in answer.text
+    assert names() == ["ada"]
+
+
+def test_the_form_offers_members_and_those_who_are_listed(root, host):
+    make_user("vera", role="viewer")
+    restrict(host.pk, [make_user("gone", is_active=False)])
+
+    page = root.get(reverse("host-launchers", args=["far"])).text
+
+    offered = [name for name in ("ada", "gone", "vera", "root") if f'value="{name}"' in page]
+    assert offered == ["ada", "gone"]
+
+
+def test_the_hosts_page_says_who_may_launch(root, eve, host):
+    address = reverse("host-detail", args=["far"])
+
+    assert "ada, administrators" in root.get(address).text
+    assert reverse("host-launchers", args=["far"]) in root.get(address).text
+    page = eve.get(address).text
+    assert "You may not launch on this host." in page
+    assert reverse("host-launchers", args=["far"]) not in page
+
+
+def test_a_viewer_is_not_told_to_ask_for_a_host(host):
+    browser = Client()
+    browser.force_login(make_user(role="viewer"))
+
+    assert "You may not launch" not in browser.get(reverse("host-detail", args=["far"])).text
+
+
+def test_the_launch_form_does_not_offer_a_closed_host(eve, host):
+    make_host("near")
+
+    page = eve.get(reverse("launch-form", args=["prepare"])).text
+
+    assert 'value="near" selected' in page
+    assert 'value="far"' not in page
+
+
+def test_the_form_of_a_closed_host_says_why_at_the_field(eve, host):
+    page = eve.get(reverse("launch-form", args=["prepare"]), {"host": "far", "what": "weights"})
+
+    assert 'id="e-host">You may not launch on far.' in page.text
+    assert "data-launch aria-describedby" in page.text
+    assert "disabled" in page.text.partition("data-launch aria")[2][:80]
+
+
+def test_a_launch_by_form_and_by_api_is_refused_at_the_field(eve, host):
+    answer = eve.post(reverse("launch-form", args=["prepare"]), {"host": "far", "what": "weights"})
+    assert answer.status_code == 422
+    assert "You may not launch on far." in answer.text
+
+    caller = Caller(make_user("robot"))
+    asked = {"kind": "prepare", "host": "far", "params": {"what": "weights"}}
+    for path in ("jobs", "jobs/preview"):
+        refused = caller.post(path, asked)
+        assert (refused.status_code, list(refused.json()["fields"])) == (422, ["host"])
+    assert not Job.objects.exists()
+
+
+def test_the_pipelines_form_says_why_at_the_field(eve, ada):
+    cards = make_host("cards", type="vacc", facts=dict(GUIDE_FACTS), slots=8)
+    restrict(cards.pk, [ada])
+    address = reverse("model-pipeline", args=["deepseek-r1-distill-qwen-7b", "build-in"])
+
+    for answer in (eve.get(address), eve.post(address, {"host": "cards"})):
+        assert "You may not launch on cards." in answer.text
+    assert not Job.objects.exists()
+
+
+def test_a_retry_and_a_restart_on_a_closed_host_say_why(eve, host):
+    job = make_job(host=host, kind="prepare", state="failed", params={"what": "weights"})
+    server = make_deployment(
+        job=make_job(host=host, kind="deploy", state="succeeded"),
+        state="stopped",
+        created_by_id=int(eve.session["_auth_user_id"]),
+    )
+
+    for address in (
+        reverse("job-retry", args=[job.pk]),
+        reverse("deployment-restart", args=[server.pk]),
+    ):
+        assert "You may not launch on far." in eve.post(address, follow=True).text
+
+
+def test_the_api_names_who_may_launch(host):
+    caller = Caller(make_user())
+    make_host("near")
+
+    rows = caller.get("hosts").json()["hosts"]
+
+    assert {row["name"]: row["launchers"] for row in rows} == {"far": ["ada"], "near": None}
+    assert caller.get("hosts/far").json()["launchers"] == ["ada"]

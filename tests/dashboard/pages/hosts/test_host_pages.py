@@ -1,0 +1,386 @@
+"""Pages about hosts: the list, one host, its troubles, its max concurrent jobs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from dashboard.text.labels import host_state
+from dashboard.text.state_styles import style_of
+from jobs.models import AuditEntry, Host, Job
+from jobs.queries.hosts.hosts import missing_dies
+from jobs.schedule import agent_tasks
+from tests.dashboard.lib.host_caller import Caller
+from tests.dashboard.lib.page_text import text_of
+from tests.factories import (
+    host_key,
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_user,
+    make_weights,
+)
+
+pytestmark = pytest.mark.django_db
+
+LIST = reverse("host-list")
+FACTS = {
+    "driver": "00.25.12.30 d3_3_v2_9_a3_1",
+    "stacks": ["guide"],
+    "compiler": "ai-v3.0.0-20250814",
+    "workspace": "/nfs/workspace",
+    "mount": "/test",
+    "iommu": False,
+    "images": ["registry.lan/ai_deliver/vllm_vacc:VVI-26.02"],
+    "tools": [{"name": "vamc", "version": "3.4.2", "path": "/opt/vamc"}],
+    "disk": {"total_bytes": 8e12, "free_bytes": 3.8e12},
+}
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(make_user("ada", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def member(client):
+    client.force_login(make_user("lin"))
+    return client
+
+
+def vacc_host(name="va16-01", dies=range(4), **fields):
+    """A host with cards."""
+    given = {
+        "type": Host.Type.VACC,
+        "facts": {**FACTS, "dies": [{"id": number} for number in dies], **fields.pop("facts", {})},
+        "dies_seen": [str(number) for number in range(4)],
+        "facts_at": now(),
+        "slots": 8,
+    }
+    return make_host(name, **{**given, **fields})
+
+
+def page_of(client, name="va16-01"):
+    return client.get(reverse("host-detail", args=[name]))
+
+
+# The list.
+
+
+def test_the_list_says_how_many_dies_are_free(member):
+    vacc_host(dies=[0, 1, 3])
+    make_job(host=Host.objects.get(), state="running", values={"dies": "0"})
+
+    assert "1 host, 2 of 4 dies free" in text_of(member.get(LIST))
+
+
+def test_each_die_leads_to_who_holds_it(member):
+    host = vacc_host(load={"dies": {"2": {"temp_c": 71.4}}})
+    deployment = make_deployment(host=host, name="qwen32b")
+    Job.objects.filter(pk=deployment.job_id).update(values={"dies": "2"})
+
+    page = member.get(LIST).content.decode()
+
+    (cell,) = re.findall(r'<a class="die l1".*?</a>', page, re.S)
+    assert f'href="/deployments/{deployment.pk}/"' in cell
+    assert 'title="2, 71.4 °C, qwen32b (ready)"' in cell
+    assert text_of(member.get(LIST)).count("1 die") == 1
+
+
+def test_a_line_has_cards_stacks_and_driver(member):
+    vacc_host()
+
+    text = text_of(member.get(LIST))
+
+    assert "1 card, 4 dies · stacks: Deployment guide · driver 00.25.12.30" in text
+
+
+def test_the_first_of_the_queue_says_why_it_waits(member):
+    host = vacc_host(draining=True)
+    first = make_job(host=host)
+    make_job(host=host)
+
+    text = text_of(member.get(LIST))
+
+    assert f"Queue: #{first.pk} Prepare va16-01 is paused" in text
+    assert "and 1 more" in text
+
+
+def test_a_paused_host_is_no_warning(member):
+    host = vacc_host(draining=True)
+
+    page = page_of(member).content.decode()
+
+    assert "New jobs are paused on this host." in page
+    assert page.count("note warn") == page.count('id="unloaded"')  # hidden
+    assert (style_of("draining").css, style_of(host_state(host)).shape) == (
+        "cancelled",
+        "cancelled",
+    )
+
+
+FULL = {"load_1m": 0.5, "memory_free_bytes": 10**9, "disk_free_bytes": 9 * 10**8}
+
+
+def test_list_and_page_show_a_full_disk(member):
+    vacc_host(load={**FULL, "disk_reserve_bytes": 10**9})
+
+    listed, page = text_of(member.get(LIST)), text_of(page_of(member))
+
+    assert "Disk full: no job can start." in listed
+    assert "Disk full: 900 MB left, 1.00 GB must stay free." in page
+    assert "900 MB full" in page
+
+
+def test_a_disk_with_room_shows_its_usage_and_no_warning(member):
+    sizes = {"disk_reserve_bytes": 10**8, "spool_bytes": 5 * 10**9, "aside_bytes": 2 * 10**6}
+    vacc_host(load={**FULL, **sizes})
+
+    page = text_of(page_of(member))
+
+    assert "Disk full" not in page
+    assert "5.00 GB of jobs and servers, 2.00 MB orphaned" in page
+    assert "100 MB reserved" in page
+
+
+def test_what_comes_from_stand_ins_is_stamped_everywhere(member):
+    vacc_host(type=Host.Type.SIMULATED)
+
+    for answer in (member.get(LIST), page_of(member), member.get("/jobs/")):
+        assert '<span class="stamp sim"' in answer.content.decode()
+
+
+def test_a_host_that_is_not_well_needs_a_look(member):
+    vacc_host(dies=[0, 1, 3], load={"dies": {"0": {"temp_c": 91.2}}})
+
+    text = text_of(member.get(LIST))
+
+    assert "needs attention" in text
+    assert "Die 2 missing, Die 0 91.2 °C Show solution" in text
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_list_asks_as_often_for_many_hosts_with_cards(
+    member, count, django_assert_max_num_queries
+):
+    for number in range(count):
+        host = vacc_host(f"va16-{number}")
+        make_job(host=host, state="running", values={"dies": "0"})
+        make_deployment(host=host)
+
+    with django_assert_max_num_queries(13):
+        member.get(LIST)
+
+
+# One host.
+
+
+def test_the_page_shows_what_the_host_is(member):
+    vacc_host(load={"dies": {str(n): {"temp_c": 50.0 + n, "power_w": 300.0} for n in range(4)}})
+
+    text = text_of(page_of(member))
+
+    for label in (
+        "00.25.12.30 d3_3_v2_9_a3_1",
+        "ai-v3.0.0-20250814",
+        "/nfs/workspace in containers /test",
+        "off, as required",
+        "registry.lan/ai_deliver/vllm_vacc:VVI-26.02",
+        "vamc 3.4.2 /opt/vamc",
+        "Power 1.20 kW",
+        "Hottest die 53.0 °C die 3",
+        "4 of 4 free",
+    ):
+        assert label in text
+
+
+def test_a_missing_die_is_named_with_what_to_do(member):
+    vacc_host(dies=[0, 3])
+
+    text = text_of(page_of(member))
+
+    assert "Dies 1, 2 are missing: devices /dev/vaccN have disappeared" in text
+    assert "lspci -d:0100 | wc -l" in text
+    assert "Remove from list" not in text
+
+
+def test_an_iommu_that_is_on_is_an_alarm(member):
+    vacc_host(facts={"iommu": True})
+
+    assert "IOMMU is on: cards do not work." in text_of(page_of(member))
+
+
+def test_unreadable_vasmi_output_is_shown_unchanged(member):
+    vacc_host(load={"unread": {"gettemp": "<b>card</b> 0 71"}})
+
+    assert "&lt;b&gt;card&lt;/b&gt; 0 71" in page_of(member).content.decode()
+
+
+def test_the_queue_gives_each_its_reason(member):
+    host = vacc_host(slots=1)
+    running = make_job(host=host, state="running")
+    waiting = make_job(host=host, title="compile it")
+    after = make_job(host=host)
+    after.after.add(waiting)
+
+    text = text_of(page_of(member))
+
+    assert f"#{waiting.pk} Prepare compile it" in text
+    assert f"is at its job limit; job {running.pk}" in text
+    assert f"Queued behind job {waiting.pk}" in text
+
+
+def test_an_offline_host_shows_no_running_job(member):
+    silent = now() - timedelta(minutes=5)
+    host = vacc_host(heartbeat_at=silent, facts={"address": "10.0.0.12"})
+    make_job(host=host, state="running", seen_at=silent, title="math_500")
+
+    text = text_of(page_of(member))
+
+    here = text[text.index("Last known jobs") :]
+    assert "math_500 unknown" in here
+    assert "last report" in here
+    assert "ping -c 3 10.0.0.12" in text
+
+
+def test_a_host_without_a_heartbeat_says_what_is_missing(member):
+    make_host("va16-09", type=Host.Type.VACC, facts={}, heartbeat_at=None)
+
+    text = text_of(page_of(member, "va16-09"))
+
+    assert "No heartbeat yet." in text
+    assert "make a new key" in text
+
+
+def test_a_member_changes_nothing_and_is_offered_nothing(member):
+    host = vacc_host(dies=[0])
+
+    page = page_of(member).content.decode()
+
+    assert "<form" not in page.split("<main")[1].split("</main>")[0]
+    for name in ("host-drain", "host-slots", "host-forget-dies"):
+        assert member.post(reverse(name, args=[host.name]), {"slots": "2"}).status_code == 403
+    host.refresh_from_db()
+    assert (host.slots, missing_dies(host)) == (8, ["1", "2", "3"])
+
+
+# What an admin changes.
+
+
+def test_an_admin_lets_more_jobs_run_at_once(admin):
+    vacc_host(slots=1)
+
+    admin.post(reverse("host-slots", args=["va16-01"]), {"slots": " 4 "})
+
+    entry = AuditEntry.objects.get()
+    assert Host.objects.get().slots == 4
+    assert (entry.action, entry.detail) == ("host.change", {"slots": 4, "before": 1})
+
+
+def test_more_slots_start_what_waits(admin, monkeypatch):
+    host = vacc_host(slots=1)
+    make_job(host=host, state="running")
+    waiting = make_job(host=host)
+
+    admin.post(reverse("host-slots", args=["va16-01"]), {"slots": "2"})
+
+    waiting.refresh_from_db()
+    assert waiting.state == "starting"
+
+
+@pytest.mark.parametrize("text", ["", "0", "65", "-1", "two", "1.5", "９", "9" * 5000])
+def test_an_impossible_number_of_jobs_is_refused_at_its_field(admin, text):
+    vacc_host()
+
+    answer = admin.post(reverse("host-slots", args=["va16-01"]), {"slots": text})
+
+    assert answer.status_code == 422
+    assert 'aria-describedby="slots-error"' in answer.content.decode()
+    assert "Enter a whole number from 1 to 64." in text_of(answer)
+    assert Host.objects.get().slots == 8
+
+
+def test_the_same_number_again_is_no_change(admin):
+    vacc_host()
+
+    admin.post(reverse("host-slots", args=["va16-01"]), {"slots": "8"})
+
+    assert not AuditEntry.objects.exists()
+
+
+def test_draining_from_the_list_comes_back_to_the_list(admin):
+    vacc_host()
+    fields = {"draining": "1", "from": "list"}
+
+    answer = admin.post(reverse("host-drain", args=["va16-01"]), fields)
+
+    assert answer.headers["Location"] == LIST
+    assert Host.objects.get().draining is True
+
+
+# Dies that were there.
+
+
+@pytest.fixture
+def caller():
+    make_host("va16-01", type=Host.Type.VACC, facts={})
+    return Caller(Host.objects.get())
+
+
+def dies(*numbers):
+    return {"facts": {"dies": [{"id": number} for number in numbers]}}
+
+
+def test_a_die_that_was_reported_once_is_missed_when_it_goes(caller):
+    caller.beat(**dies(0, 1, 10, 2))
+    caller.beat(**dies(0, 2))
+    caller.beat()
+
+    host = Host.objects.get()
+    assert host.dies_seen == ["0", "1", "2", "10"]
+    assert missing_dies(host) == ["1", "10"]
+
+    caller.beat(**dies(0, 1, 2, 10))
+    assert missing_dies(Host.objects.get()) == []
+
+
+def test_a_removed_card_is_forgotten_on_request(caller, admin):
+    caller.beat(**dies(0, 1))
+    caller.beat(**dies(0))
+    assert "Remove from list" in text_of(page_of(admin))
+
+    admin.post(reverse("host-forget-dies", args=["va16-01"]))
+
+    entry = AuditEntry.objects.get()
+    assert missing_dies(Host.objects.get()) == []
+    assert entry.detail == {"forgot_dies": ["1"]}
+    assert host_key("va16-01") not in page_of(admin).content.decode()
+
+
+def test_jobs_start_as_soon_as_a_full_disk_has_room_again(caller, monkeypatch):
+    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
+    job = make_job(host=caller.host)
+    caller.beat(load={**FULL, "disk_reserve_bytes": 10**9})
+    assert Job.objects.get(pk=job.pk).state == "queued"
+
+    caller.beat(load={**FULL, "disk_reserve_bytes": 10**8})
+
+    assert Job.objects.get(pk=job.pk).state == "starting"
+
+
+def test_a_long_name_breaks_before_its_label_on_a_phone(member):
+    host = vacc_host()
+    make_artifact(host=host)
+    make_weights(host=host)
+
+    page = page_of(member).content.decode()
+
+    (table,) = re.findall(r'<table class="t dense ondisk">.*?</table>', page, re.S)
+    rows = re.findall(r"<tr><td([^>]*)>.*?</td><td([^>]*)>", table)
+    assert rows == [("", ' class="sub nw"')] * 2

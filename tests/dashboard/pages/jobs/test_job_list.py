@@ -1,0 +1,82 @@
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from jobs.launch.launch import launch
+from jobs.queries.jobs.jobs import Filters, page
+from tests.dashboard.lib.query_plan import explained
+from tests.factories import make_host, make_job, make_user, make_weights
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+
+def test_the_filter_offers_everyone_who_has_made_a_job_once(client):
+    client.force_login(make_user("idle"))
+    maker = make_user("maker")
+    for _ in range(3):
+        make_job(created_by=maker)
+
+    shown = client.get(reverse("job-list")).context["people"]
+
+    assert shown == ["maker"]
+
+
+def test_lists_of_a_host_or_person_are_sorted_by_an_index():
+    """A sort of all jobs of a host would make its list slower with each job."""
+    job = make_job(host=make_host("here"), created_by=make_user("lin"))
+
+    for filters in (Filters(host="here"), Filters(person="lin"), Filters(kind=job.kind)):
+        with CaptureQueriesContext(connection) as asked:
+            assert page(filters).jobs == [job]
+        listed = next(query["sql"] for query in asked if 'FROM "jobs_job"' in query["sql"])
+        assert "TEMP B-TREE" not in explained(listed)
+
+
+def test_the_list_descends_from_end_to_end_chains_included(client):
+    client.force_login(make_user())
+    first, second = uuid4(), uuid4()
+    made = [make_job()]
+    made += [make_job(chain=first) for _ in range(3)]
+    made += [make_job(), *(make_job(chain=second) for _ in range(2))]
+
+    page = client.get(reverse("job-list"))
+
+    assert [job for job, _forecast in page.context["rows"]] == made[::-1]
+    assert page.text.count(reverse("pipeline", args=[first])) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [("state", "state"), ("kind", "job type"), ("host", "host"), ("person", "person")],
+)
+def test_a_filter_of_an_unknown_value_is_dropped_with_a_message(client, query, word):
+    client.force_login(make_user())
+    job = make_job()
+
+    page = client.get(reverse("job-list"), {query: "bogus"})
+
+    assert [one for one, _forecast in page.context["rows"]] == [job]
+    assert f"Filter ignored: no {word} is called “bogus”." in page.text
+
+
+def test_a_required_job_is_older_than_its_dependent(client):
+    client.force_login(make_user())
+    weights = make_weights(host=make_host())
+    compiling = launch("compile", {"weights": str(weights.pk)}, host=weights.host, user=None)
+    environment = compiling.after.get()
+
+    listed = client.get(reverse("job-list")).context["rows"]
+
+    assert [job for job, _forecast in listed] == [compiling, environment]
+    assert environment.created_at < compiling.created_at
+    assert environment.place <= compiling.place
+
+
+def test_a_host_or_person_that_is_not_known_has_no_jobs():
+    make_job()
+
+    assert page(Filters(host="nowhere")).jobs == []
+    assert page(Filters(person="nobody")).jobs == []

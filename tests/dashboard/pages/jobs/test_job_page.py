@@ -1,0 +1,488 @@
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.html import escape
+from django.utils.timezone import now
+
+from dashboard.text.messages import message
+from jobs import logstore
+from jobs.models import Job, OutputFile, PointBlock
+from jobs.plans import Plan, Step, Watch, script
+from jobs.queries.jobs.durations import durations
+from jobs.queries.jobs.job_page import job_page
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import (
+    make_deployment,
+    make_host,
+    make_job,
+    make_plan,
+    make_user,
+    make_weights,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return client
+
+
+def shown(page, job):
+    answer = page.get(reverse("job-detail", args=[job.pk]))
+    assert answer.status_code == 200
+    return answer.text
+
+
+@pytest.mark.parametrize("state", Job.State.values)
+def test_the_page_opens_in_every_state(page, state):
+    job = make_job(state=state, title="SmolLM2, int8")
+
+    assert "SmolLM2, int8" in shown(page, job)
+
+
+def test_a_queued_job_says_why_it_waits(page):
+    host = make_host()
+    busy = make_job(host=host, state="running", title="the other one")
+    job = make_job(host=host)
+
+    text = shown(page, job)
+
+    assert "Queue reason" in text
+    assert f"is at its job limit; job {busy.pk} (the other one)" in text
+
+
+@pytest.mark.parametrize("state", ["failed", "lost"])
+def test_lines_of_the_step_that_it_ended_in_are_quoted_first(page, state):
+    first, second = b"ERROR: no cache, made anew\n", b"ERROR: no route\n"
+    job = make_job(state=state, message_id="work:exit", started_at=now(), log_bytes=43)
+    logstore.store().append(f"job/{job.pk}", 0, first + second)
+    job.steps.filter(index=0).update(started_at=now(), exit_code=0, log_from=0, log_to=len(first))
+    exit_code = 1 if state == "failed" else None
+    job.steps.filter(index=1).update(started_at=now(), exit_code=exit_code, log_from=len(first))
+
+    text = shown(page, job).partition('id="why"')[2].partition("</section>")[0]
+
+    assert 0 < text.index("no route") < text.index("no cache")
+
+
+def test_a_job_of_all_dies_links_to_servers_to_stop(page):
+    host = make_host(facts={"dies": [{"id": number} for number in range(8)]})
+    servers = [
+        make_deployment(
+            job=make_job(host=host, state="succeeded", values={"dies": die}),
+            name="qwen",
+            host_url=f"http://127.0.0.1:{port}",
+        )
+        for die, port in [("0,1", 7863), ("2,3", 21000)]
+    ]
+    plan = make_plan(steps=(Step("only", ("tool", "{dies}")),), dies=8)
+    job = make_job(host=host, plan=plan, exclusive=True)
+
+    waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
+
+    assert "Needs 8 dies;" in waits
+    assert " has 4 free. Stop: qwen (port 7863), qwen (port 21000)." in waits
+    assert "launch without" not in waits
+    assert waits.count("Stop:") == 1
+    for server in servers:
+        assert reverse("deployment-detail", args=[server.pk]) in waits
+
+
+def test_what_has_succeeded_is_no_reason_to_wait(page):
+    host = make_host()
+    done, runs = (make_job(host=host, state=state) for state in ("succeeded", "running"))
+    job = make_job(host=host)
+    job.after.add(done, runs)
+
+    waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
+
+    assert f"#{runs.pk} " in waits
+    assert f"#{done.pk} " not in waits
+
+
+def test_a_job_that_was_cancelled_before_it_began_left_nothing(page):
+    assert "Finished files are kept" not in shown(page, make_job(state="cancelled"))
+
+
+def test_a_failed_job_says_what_why_and_what_to_do(page):
+    job = make_job(
+        state="failed",
+        message_id="job:step_failed",
+        message_args={"step": "check", "exit_code": 3},
+    )
+    job.steps.filter(index=1).update(started_at=now(), exit_code=3, duration_s=1.0)
+    lines = "".join(f"line {n}\n" for n in range(50)) + "\x1b[31mno such file <b>\x1b[0m\n"
+    logstore.store().append(f"job/{job.pk}", 0, lines.encode())
+
+    text = shown(page, job)
+
+    assert escape(message(job.message_id, job.message_args)) in text
+    assert 'href="#L51"' in text and "no such file &lt;b&gt;" in text
+    assert 'href="#L49"' in text and 'href="#L48"' not in text
+    assert "Retry unchanged" in text
+    assert f"/launch/prepare/?host={job.host.name}&amp;from={job.pk}" in text
+
+
+def test_steps_show_what_ran_what_failed_and_what_was_not_run():
+    plan = Plan(kind="prepare", steps=tuple(Step(n, ("true",)) for n in ("a", "b", "c")))
+    job = make_job(plan=plan, state="failed")
+    job.steps.filter(name="a").update(started_at=now(), exit_code=0, duration_s=1.0)
+    job.steps.filter(name="b").update(started_at=now(), exit_code=1, duration_s=2.0)
+
+    page = job_page(job.pk)
+
+    assert [item.state for item in page.steps] == ["succeeded", "failed", "skipped"]
+    assert page.failed_step is not None and page.failed_step.step.name == "b"
+
+
+@pytest.mark.parametrize(
+    ("state", "exit_codes", "wanted"),
+    [
+        ("failed", (0, 0), ["succeeded", "failed"]),
+        ("failed", (0, None), ["failed", "skipped"]),
+        ("failed", (1, None), ["failed", "skipped"]),
+        ("errored", (0, 0), ["succeeded", "succeeded"]),
+        ("cancelled", (0, None), ["succeeded", "skipped"]),
+    ],
+)
+def test_step_icons_match_the_job_s_state(state, exit_codes, wanted):
+    plan = Plan(kind="prepare", steps=tuple(Step(n, ("true",)) for n in ("a", "b")))
+    job = make_job(plan=plan, state=state)
+    for index, code in enumerate(exit_codes):
+        if code is not None:
+            job.steps.filter(index=index).update(started_at=now(), exit_code=code, duration_s=1.0)
+
+    assert [item.state for item in job_page(job.pk).steps] == wanted
+
+
+def test_a_step_without_a_result_shows_its_exit_code(page):
+    job = make_job(state="failed", message_id="benchmark:no_request")
+    job.steps.all().update(started_at=now(), exit_code=0, duration_s=1.0)
+
+    assert "exit code 0, no result" in shown(page, job)
+    steps = page.get(reverse("api-job-log-steps", args=[job.pk])).json()["steps"]
+    assert steps[-1]["state"] == "failed"
+    assert steps[-1]["look"] == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        ({"done": 34, "total": 76, "unit": "packages"}, '<rect width="44.7%"'),
+        ({"done": 0, "total": 76, "unit": "packages"}, '<rect width="0.0%"'),
+        ({"done": 100, "total": 76, "unit": "packages"}, '<rect width="100.0%"'),
+    ],
+)
+def test_the_step_s_bar_shows_its_progress(page, progress, line):
+    job = make_job(state="running", progress=progress)
+    job.steps.filter(index=0).update(started_at=now(), log_from=0)
+
+    text = shown(page, job)
+
+    assert line in text and 'class="now part"' in text
+
+
+def test_the_step_s_bar_is_full_without_progress(page):
+    job = make_job(state="running")
+    job.steps.filter(index=0).update(started_at=now(), log_from=0)
+
+    assert 'class="now"' in shown(page, job)
+
+
+def test_a_known_failure_shows_cause_advice_and_line(page):
+    failure = {"id": "connection-refused", "args": {"address": "127.0.0.1:20001"}, "where": ""}
+    job = make_job(
+        state="failed",
+        message_id="benchmark:no_request",
+        message_args={"failed": 24, "failure": {**failure, "line": 2, "offset": 6}},
+    )
+    logstore.store().append(f"job/{job.pk}", 0, b"start\nErrno 111 refused\nERROR: the end\n")
+
+    text = shown(page, job)
+
+    assert "Known failure" in text
+    # Both are beside the state and in the card.
+    assert text.count("no request succeeded: 24 failed") == 2
+    assert text.count("nothing is listening at 127.0.0.1:20001.") == 2
+    assert text.count("Check that the deployment is ready") == 1
+    assert 'data-log-at="2"' in text
+    assert 'href="#L2"' in text and "Errno 111 refused" in text
+    assert 'href="#L3"' not in text
+
+
+def test_a_lost_job_shows_its_last_sign_and_its_host(page):
+    host = {"load_1m": 7.69, "memory_free_bytes": 20859695104, "disk_free_bytes": 78712573952}
+    args = {"host": host, "last_lines": "x"}
+    job = make_job(state="lost", message_id="host:launcher_died", message_args=args)
+    logstore.store().append(f"job/{job.pk}", 0, b"INFO all is well\n")
+
+    text = re.sub(r"<[^>]+>", "", shown(page, job))
+
+    assert "last log data received" in text
+    assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text.replace("\u202f", "")
+    assert "all is well" not in text  # it says nothing of why
+
+
+@pytest.mark.parametrize("host", ["va16-01", {"load_1m": "?"}, None])
+def test_a_lost_job_of_which_less_is_known_has_its_page_too(page, host):
+    args = {"host": host}
+    job = make_job(state="lost", message_id="job:missing", message_args=args)
+
+    assert "Host at the time" not in shown(page, job)
+
+
+def test_of_a_cancelled_job_no_line_is_quoted(page):
+    job = make_job(state="cancelled", message_id="job:cancelled", message_args={"user": "lin"})
+    logstore.store().append(f"job/{job.pk}", 0, b"ERROR: Got signal SIGTERM\n")
+
+    assert "SIGTERM" not in shown(page, job)
+
+
+def test_a_job_of_an_away_host_shows_since_when(page):
+    host = make_host(heartbeat_at=now() - timedelta(hours=2))
+    job = make_job(host=host, state="running")
+
+    text = shown(page, job)
+
+    assert f"{host.name} is offline." in text
+    assert "The full log arrives when the host is back" in text
+    assert f"{host.name} has been offline since" in text
+    assert "is offline." not in shown(page, make_job(host=host, state="succeeded"))
+
+
+@pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
+def test_a_failed_step_s_line_has_the_colour_of_its_state(page, state):
+    job = make_job(state=state)
+    job.steps.filter(index=0).update(started_at=now(), log_from=0)
+
+    assert f'<li class="{state}">' in shown(page, job)
+
+
+def outputs(job, *paths):
+    for path in paths:
+        OutputFile.objects.create(job=job, name="x", path=path, bytes=1000, received_bytes=1000)
+
+
+def test_outputs_stand_by_folder_and_the_reports_first():
+    job = make_job(state="succeeded")
+    outputs(job, "perf/run/c1/a.json", "perf/run/c1/b.json", "perf/run/report.html", "top.json")
+
+    folders = job_page(job.pk).folders
+
+    assert [(folder.path, [name for name, _ in folder.files]) for folder in folders] == [
+        ("", ["top.json"]),
+        ("perf/run", ["report.html"]),
+        ("perf/run/c1", ["a.json", "b.json"]),
+    ]
+    assert [folder.bytes for folder in folders] == [1000, 1000, 2000]
+
+
+def test_a_long_list_of_outputs_is_folded(page):
+    job = make_job(state="succeeded")
+    outputs(job, "report.html", *(f"c{n}/{name}.json" for n in (1, 2, 4) for name in "ab"))
+
+    assert [folder.is_open for folder in job_page(job.pk).folders] == [True, False, False, False]
+    assert "Show all 7 files" in shown(page, job)
+
+    OutputFile.objects.filter(path="c4/b.json").delete()
+    assert all(folder.is_open for folder in job_page(job.pk).folders)
+    assert "Show all" not in shown(page, job)
+
+
+def test_the_drawer_shows_the_values_that_the_job_ran_with(page):
+    job = make_job(state="running", values={"job_dir": "/spool/17"})
+
+    text = shown(page, job)
+
+    assert '<span class="slot" title="job_dir">/spool/17</span>' in text
+
+
+def test_reproduce_is_the_plan_with_its_values(page):
+    plan = make_plan()
+    job = make_job(plan=plan, state="succeeded", values={"job_dir": "/spool/17"})
+
+    answer = page.get(reverse("job-script", args=[job.pk]))
+
+    assert answer.text == script(plan, {"job_dir": "/spool/17"})
+    assert answer["Content-Disposition"].startswith("attachment")
+
+
+def test_an_output_is_sent_to_keep_and_never_to_show(page, settings):
+    job = make_job(state="succeeded")
+    folder = settings.DATA_DIR / "outputs" / str(job.pk) / "perf"
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("<script>alert(1)</script>")
+    output = OutputFile.objects.create(
+        job=job, name="report", path="perf/report.html", bytes=25, sha256="0", received_bytes=25
+    )
+
+    answer = page.get(reverse("job-output", args=[job.pk, output.pk]))
+
+    assert answer.content == b"<script>alert(1)</script>"
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Disposition"] == 'attachment; filename="report.html"'
+
+
+def test_an_output_outside_of_its_folder_is_not_found(page, settings):
+    job = make_job(state="succeeded")
+    (settings.DATA_DIR / "outputs" / str(job.pk)).mkdir(parents=True)
+    (settings.DATA_DIR / "outputs" / "secret").write_text("no")
+    output = OutputFile.objects.create(job=job, name="x", path="../secret", bytes=2, sha256="0")
+
+    assert page.get(reverse("job-output", args=[job.pk, output.pk])).status_code == 404
+
+
+def test_only_the_owner_or_an_admin_cancels(client, page):
+    job = make_job(created_by=make_user("chen"))
+    address = reverse("job-cancel", args=[job.pk])
+
+    assert page.post(address).status_code == 403
+    assert "data-confirm" not in shown(page, job)
+    client.force_login(make_user("root", is_staff=True))
+    assert client.post(address).status_code == 302
+
+    job.refresh_from_db()
+    assert job.state == Job.State.CANCELLED
+
+
+def test_the_cancel_page_says_what_is_lost(page):
+    user = make_user()
+    first = make_job(state="running", created_by=user)
+    first.product = {"type": "weights"}
+    first.save()
+    after = make_job(host=first.host, created_by=user)
+    after.after.add(first)
+    page.force_login(user)
+
+    text = page.get(reverse("job-cancel", args=[first.pk])).text
+
+    assert "1 dependent job is cancelled too" in text
+    assert f"#{after.pk}" in text
+
+
+def test_points_come_behind_the_cursor(page):
+    job = make_job(state="running")
+    for offset, at in ((0, 100.0), (300, 101.0)):
+        values = {"vllm:generation_tokens_total": 40 * at, "vllm:num_requests_running": 2}
+        PointBlock.objects.create(job=job, offset=offset, watch="engine", rows=[[at, values]])
+    address = reverse("job-points", args=[job.pk])
+
+    first = page.get(address).json()
+    more = page.get(address, {"after": 0}).json()
+    none = page.get(address, {"after": first["after"]}).json()
+
+    running, output = first["series"]["running"], more["series"]["output"]
+    assert (first["after"], running) == (300, {"t": [100000, 101000], "y": [2, 2]})
+    assert output == {"t": [101000], "y": [40.0]}
+    assert (none["series"]["output"]["t"], none["after"], none["open"]) == ([], 300, True)
+    assert page.get(address, {"after": "x"}).status_code == 404
+    assert page.get(address, {"after": "9" * 30}).status_code == 404
+
+
+def test_a_job_with_a_watch_has_curves_while_it_runs(page):
+    plan = make_plan(watches=(Watch("engine", "http://127.0.0.1:1/metrics", ("a",)),))
+
+    assert "data-live-chart" in shown(page, make_job(plan=plan, state="running"))
+    assert "data-live-chart" not in shown(page, make_job(state="running"))
+    assert "data-live-chart" not in shown(page, make_job(plan=plan, state="failed"))
+
+
+def test_an_estimate_rests_on_the_same_work_first():
+    host = make_host()
+    for title, seconds in (("a", 10.0), ("a", 30.0), ("a", 20.0), ("b", 500.0)):
+        make_job(kind="compile", host=host, title=title, state="succeeded", duration_s=seconds)
+    make_job(kind="compile", host=host, title="a", state="failed", duration_s=1.0)
+
+    same, other = (durations(Job(kind="compile", title=title), host) for title in ("a", "new"))
+
+    assert same is not None and (same.count, same.typical_s, same.same) == (3, 20.0, True)
+    assert other is not None and (other.count, other.longest_s, other.same) == (4, 500.0, False)
+
+
+def test_a_running_job_says_when_it_should_end(page):
+    host = make_host()
+    make_job(host=host, title="a", state="succeeded", duration_s=3600.0)
+    job = make_job(
+        host=host, title="a", state="running", started_at=now(), message_id="job:running"
+    )
+
+    assert "Estimated end" in shown(page, job)
+    Job.objects.filter(pk=job.pk).update(started_at=now() - timedelta(hours=2))
+    assert "Estimated end" not in shown(page, job)
+
+
+def test_queries_do_not_grow_with_the_chain(page, django_assert_max_num_queries):
+    first = make_job(state="running")
+    for _ in range(12):
+        job = make_job(host=first.host)
+        job.after.add(first)
+    for n in range(30):
+        OutputFile.objects.create(job=first, name="x", path=f"{n}.json", bytes=1, sha256="0")
+
+    with django_assert_max_num_queries(30):
+        shown(page, first)
+
+
+def test_what_a_log_or_a_title_says_is_text_and_never_markup(page):
+    job = make_job(state="failed", title="<img src=x onerror=alert(1)>")
+    logstore.store().append(f"job/{job.pk}", 0, b"<script>alert(1)</script>\n")
+
+    text = shown(page, job)
+
+    assert "<img src=x" not in text and "<script>alert" not in text
+
+
+def test_the_figure_of_the_page_is_data_not_code(page):
+    plan = make_plan(watches=(Watch("engine", "http://127.0.0.1:1/metrics", ("a",)),))
+
+    text = shown(page, make_job(plan=plan, state="running"))
+
+    start = text.index('<script id="live-figure-data" type="application/json">')
+    data = text[text.index(">", start) + 1 : text.index("</script>", start)]
+    assert [trace["meta"] for trace in json.loads(data)["data"]][:4] == [
+        *("output", "client_output", "prompt", "running")
+    ]
+
+
+def test_the_page_of_a_model_has_every_open_job_of_it(page):
+    kinds = ("evaluate", "benchmark-online")
+    jobs = [make_job(model_id="deepseek-r1", kind=kind) for kind in kinds]
+    other = make_job(model_id="deepseek-r1-0528")
+
+    text = page.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    for job in jobs:
+        assert reverse("job-detail", args=[job.pk]) in text
+    assert reverse("job-detail", args=[other.pk]) not in text
+
+
+def test_what_a_job_made_leads_to_the_forms_of_its_own_host(client):
+    host = make_host("va16-01", facts=dict(GUIDE_FACTS), type="vacc")
+    weights = make_weights(host=host, model_id="deepseek-r1-distill-llama-8b")
+    product = {"type": "weights", "model_id": weights.model_id, "path": weights.path}
+    params = {"model": weights.model_id, "stack": "guide"}
+    fields = {"product": product, "made": product, "params": params}
+    job = make_job(host=host, kind="prepare-weights", state="succeeded", **fields)
+    client.force_login(make_user())
+
+    page = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+    (address,) = re.findall(r'href="(/launch/compile-vacc/[^"]*)"', page)
+    form = client.get(address.replace("&amp;", "&")).content.decode()
+
+    assert reverse("launch-form", args=["compile"]) not in page
+    assert "This host does not support this job type" not in form
+    assert f'value="{weights.pk}" selected' in form
+
+
+@pytest.mark.parametrize(("state", "is_offered"), [("ready", True), ("stopped", False)])
+def test_a_server_that_is_down_is_not_offered_for_a_chat(page, state, is_offered):
+    job = make_job(kind="deploy", state="succeeded", product={"type": "deployment", "name": "x"})
+    make_deployment(job=job, state=state)
+
+    assert ("Open chat" in shown(page, job)) is is_offered

@@ -1,0 +1,313 @@
+"""Page of a pipeline: shown after its launch, with its jobs, and its retry."""
+
+import re
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from dashboard.pages.jobs.pipeline import title_of
+from jobs.models import AuditEntry, Job
+from jobs.queries.jobs.chains import chain_of
+from tests.factories import make_deployment, make_host, make_job, make_result, make_user
+
+pytestmark = pytest.mark.django_db
+
+KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
+SMALL = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def lin(client):
+    client.force_login(make_user("lin"))
+    return client
+
+
+def make_chain(chain, by=None, **states):
+    """Five jobs, each after the one before; those not in ``states`` have succeeded."""
+    host, jobs = make_host(), []
+    for kind in KINDS:
+        state = states.get(kind, "succeeded")
+        params = {} if kind == "prepare" else {"deployment": "1"}
+        job = make_job(
+            **{"kind": kind, "host": host, "chain": chain, "state": state, "created_by": by},
+            **{"model_id": SMALL, "params": params},
+        )
+        job.after.set(jobs[-1:])
+        jobs.append(job)
+    return jobs
+
+
+def shown(client, chain):
+    return client.get(reverse("pipeline", args=[chain])).text
+
+
+def text_of(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+
+
+def test_each_job_stands_with_its_state_and_why_it_waits(lin, chain):
+    jobs = make_chain(chain, deploy="running", benchmark="queued", evaluate="queued")
+
+    html = shown(lin, chain)
+
+    rows = re.findall(r'<tr id="job-(\d+)">(.*?)</tr>', html, re.S)
+    assert [int(number) for number, _row in rows] == [job.pk for job in jobs]
+    assert "running" in text_of(rows[2][1])
+    assert f"job {jobs[2].pk}" in text_of(rows[3][1])
+    assert "2 of 5 succeeded" in text_of(html)
+    assert f"Running: #{jobs[2].pk}" in text_of(html)
+    assert f"Next: #{jobs[3].pk}" in text_of(html)
+    assert 'data-live="job deployment"' in html
+
+
+def test_what_remains_is_a_round_estimate(lin, chain):
+    running = make_chain(chain, deploy="succeeded", benchmark="running", evaluate="queued")[3]
+    progress = {"done": 99.0, "total": 100.0, "unit": "%"}
+    started = now() - timedelta(seconds=40.1)
+    Job.objects.filter(pk=running.pk).update(progress=progress, started_at=started)
+
+    assert re.search(r"remaining\s+5 s", text_of(shown(lin, chain)))
+
+
+def test_its_title_names_the_model(chain):
+    make_chain(chain)
+
+    assert title_of(chain_of(chain)) == "SmolLM2-135M-Instruct: pipeline of 5 jobs"
+
+
+def test_it_ends_in_the_chat_and_the_results(lin, chain):
+    jobs = make_chain(chain)
+    deployment = make_deployment(job=jobs[2])
+    result = make_result(job=jobs[3], metrics={"output_tokens_per_s": 90.7})
+
+    html = shown(lin, chain)
+
+    assert f"{reverse('playground')}?deployment={deployment.pk}" in html
+    assert reverse("result-detail", args=[result.pk]) in html
+    assert "90.7" in text_of(html)
+    assert reverse("pipeline-retry", args=[chain]) not in html
+
+
+def test_one_button_retries_from_the_first_failure(lin, chain):
+    host = make_host()
+    first = make_job(kind="prepare", host=host, chain=chain, state="failed")
+    second = make_job(kind="prepare", host=host, chain=chain, state="cancelled")
+    second.after.add(first)
+
+    html = shown(lin, chain)
+    answer = lin.post(reverse("pipeline-retry", args=[chain]))
+
+    assert f"Retry from #{first.pk} Prepare (2 jobs)" in text_of(html)
+    assert answer.url == reverse("pipeline", args=[chain])
+    again = list(Job.objects.filter(repeats__in=[first, second]).order_by("pk"))
+    assert [job.repeats for job in again] == [first, second]
+    assert again[0] in again[1].after.all()
+    after = shown(lin, chain)
+    assert [int(n) for n in re.findall(r'<tr id="job-(\d+)"', after)] == [job.pk for job in again]
+    assert reverse("job-detail", args=[first.pk]) in after  # the attempt before
+    assert AuditEntry.objects.filter(action="job.repeat").count() == 2
+
+
+def test_the_page_says_why_a_retry_is_impossible(lin, chain):
+    make_chain(chain)
+
+    answer = lin.post(reverse("pipeline-retry", args=[chain]), follow=True)
+
+    assert "No job of the pipeline failed or was cancelled." in answer.text
+
+
+def test_unknown_pipelines_and_strangers_get_no_page(lin, chain):
+    assert lin.get(reverse("pipeline", args=[chain])).status_code == 404
+    assert lin.post(reverse("pipeline-retry", args=[chain])).status_code == 404
+    make_chain(chain)
+    assert Client().get(reverse("pipeline", args=[chain])).status_code == 302
+
+
+@pytest.mark.parametrize("state", Job.State.values)
+def test_the_page_opens_whatever_the_state_of_a_job(lin, chain, state):
+    make_chain(chain, evaluate=state)
+
+    assert lin.get(reverse("pipeline", args=[chain])).status_code == 200
+
+
+def test_a_job_of_a_pipeline_leads_to_it(lin, chain):
+    jobs = make_chain(chain)
+
+    html = lin.get(reverse("job-detail", args=[jobs[1].pk])).text
+
+    assert reverse("pipeline", args=[chain]) in html
+
+
+def test_more_jobs_cost_no_more_questions(lin, chain, django_assert_max_num_queries):
+    make_chain(chain, deploy="running", benchmark="queued", evaluate="queued")
+    lin.get(reverse("pipeline", args=[chain]))
+    other = uuid.uuid4()
+    make_chain(other), make_chain(other)
+
+    with django_assert_max_num_queries(24):
+        lin.get(reverse("pipeline", args=[other]))
+
+
+def states_of(jobs):
+    rows = Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("pk")
+    return [(row.state, row.cancel_asked_at is not None) for row in rows]
+
+
+@pytest.fixture
+def half_done(lin, chain):
+    """Two succeeded, one runs, two wait; and a job of no pipeline waits for the last."""
+    person = get_user_model().objects.get(username="lin")
+    states = {"deploy": "running", "benchmark": "queued", "evaluate": "queued"}
+    jobs = make_chain(chain, by=person, **states)
+    other = make_job(kind="evaluate", host=jobs[0].host)
+    Job.objects.filter(pk=jobs[-1].pk).update(product={"type": "artifact"})
+    other.after.add(jobs[-1])
+    return [*jobs, other]
+
+
+def test_cancelling_the_rest_asks_first_and_says_how_many(lin, chain, half_done):
+    address = reverse("pipeline-cancel", args=[chain])
+    assert f'href="{address}" data-confirm' in shown(lin, chain)
+
+    html = lin.get(address).text
+
+    text = text_of(html)
+    *_done, running, benchmark, evaluate, other = half_done
+    assert "data-confirm-page" in html
+    assert f"3 jobs will be cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in text
+    assert "1 running job loses unwritten work" in text
+    assert f"1 dependent job outside the pipeline is cancelled too: #{other.pk}" in text
+    assert "Cancel 3 jobs" in text
+    assert states_of([running, benchmark, evaluate]) == [
+        ("running", False),
+        ("queued", False),
+        ("queued", False),
+    ]
+
+
+def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
+    answer = lin.post(reverse("pipeline-cancel", args=[chain]))
+
+    assert answer.url == reverse("pipeline", args=[chain])
+    assert states_of(half_done) == [
+        ("succeeded", False),
+        ("succeeded", False),
+        ("running", True),  # its host ends it
+        ("cancelled", True),
+        ("cancelled", True),
+        ("cancelled", False),  # for it waited for one of these
+    ]
+    entries = AuditEntry.objects.filter(action="job.cancel").order_by("subject")
+    assert [entry.subject for entry in entries] == [f"job {job.pk}" for job in half_done[2:5]]
+    assert {entry.detail["pipeline"] for entry in entries} == {str(chain)}
+    html = shown(lin, chain)
+    assert reverse("pipeline-cancel", args=[chain]) not in html  # all is cancelled, or asked to be
+
+
+def test_a_retry_waits_for_the_end_of_cancelled_jobs(lin, chain, half_done):
+    again = reverse("pipeline-retry", args=[chain])
+    running = half_done[2]
+    lin.post(reverse("pipeline-cancel", args=[chain]))
+
+    assert again not in shown(lin, chain)
+    answer = lin.post(again, follow=True)
+    message = f"Job {running.pk} is still being cancelled. Retry when it has ended."
+    assert message in answer.text
+    assert not Job.objects.filter(repeats__isnull=False).exists()
+
+    Job.objects.filter(pk=running.pk).update(state="cancelled", finished_at=running.created_at)
+
+    assert f"Retry from #{running.pk} Deploy (3 jobs)" in text_of(shown(lin, chain))
+
+
+def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(lin, chain):
+    make_chain(chain, by=get_user_model().objects.get(username="lin"))
+
+    html = shown(lin, chain)
+    answer = lin.post(reverse("pipeline-cancel", args=[chain]), follow=True)
+
+    assert reverse("pipeline-cancel", args=[chain]) not in html
+    assert "No job to cancel: all jobs have ended or are being cancelled." in answer.text
+    assert not AuditEntry.objects.filter(action="job.cancel").exists()
+
+
+def test_only_who_may_cancel_each_job_cancels_the_rest(lin, chain, half_done):
+    address = reverse("pipeline-cancel", args=[chain])
+    Job.objects.filter(pk=half_done[3].pk).update(created_by=make_user("ada"))
+
+    assert address not in shown(lin, chain)
+    assert lin.get(address).status_code == 403
+    assert lin.post(address).status_code == 403
+    assert states_of(half_done[2:3]) == [("running", False)]
+
+    admin = Client()
+    admin.force_login(make_user("root", is_staff=True))
+    assert f'href="{address}" data-confirm' in shown(admin, chain)
+    assert admin.post(address).status_code == 302
+    assert states_of(half_done[3:4]) == [("cancelled", True)]
+
+
+def test_the_rest_of_an_unknown_pipeline_is_not_found(lin, chain):
+    assert lin.get(reverse("pipeline-cancel", args=[chain])).status_code == 404
+
+
+def verbatim_failure(chain, **fields):
+    host = make_host("va16", type="vacc", facts={"dies": [{"id": n} for n in range(8)]})
+    common = {"host": host, "chain": chain, "model_id": "deepseek-r1-distill-qwen-1.5b"}
+    params = {"stack": "guide", "as_in_guide": True, "precision": "fp16"}
+    notes = [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]
+    failed = make_job(
+        kind="compile-vacc",
+        state="failed",
+        message_id="work:exit",
+        message_args={"step": "compile", "exit_code": 1},
+        started_at=now(),
+        log_bytes=9,
+        params=params,
+        guide={"notes": notes, "plan": None},
+        **common,
+        **fields,
+    )
+    for kind in ("deploy-build-in", "benchmark"):
+        # What waited for it.
+        make_job(kind=kind, state="cancelled", params={"concurrency": [1, 4]}, **common)
+    return failed
+
+
+def test_a_repeating_failure_offers_correction_first(lin, chain):
+    verbatim_failure(chain)
+
+    head = shown(lin, chain).partition('class="head"')[2].partition("</section>")[0]
+
+    primary = re.search(r'<a class="btn btn-primary" href="([^"]+)">(.*?)</a>', head, re.S)
+    address = primary[1].replace("&amp;", "&")
+    assert "Preview corrected pipeline" in primary[2]
+    assert (
+        "/models/deepseek-r1-distill-qwen-1.5b/pipelines/build-in/?host=va16&stack=guide" in address
+    )
+    assert {"as_in_guide=0", "precision=fp16", "concurrency=1%2C4"} <= set(address.split("&"))
+    assert '<button class="btn" type="submit">' in head
+    assert lin.get(address).status_code == 200
+
+
+def test_a_pipeline_that_may_pass_is_started_again_first(lin, chain):
+    jobs = make_chain(chain, deploy="failed")
+    Job.objects.filter(pk=jobs[2].pk).update(message_id="job:not_taken")
+
+    html = shown(lin, chain)
+
+    assert "Preview " not in html
+    assert '<button class="btn btn-primary" type="submit">' in html
+
+
+def test_its_head_names_each_failure(lin, chain):
+    jobs = make_chain(chain, benchmark="failed", evaluate="lost")
+
+    head = re.search(r'<p class="sub told">(.*?)</p>', shown(lin, chain), re.S)[1]
+
+    assert f"#{jobs[3].pk}" in head and f"#{jobs[4].pk}" in head

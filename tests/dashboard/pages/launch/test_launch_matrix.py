@@ -1,0 +1,244 @@
+"""Launch form of a matrix: presets, the table of cells before the launch, and the launch."""
+
+import html
+import re
+
+import pytest
+from django.http import QueryDict
+from django.urls import reverse
+
+from dashboard.pages.launch.matrix_form import matrix_form
+from jobs.kinds import KINDS
+from jobs.models import AuditEntry, Job, Matrix
+from jobs.schedule.targets import target_of
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import (
+    make_deployment,
+    make_endpoint,
+    make_host,
+    make_job,
+    make_user,
+    make_weights,
+)
+
+pytestmark = pytest.mark.django_db
+SERVED = {
+    "engine": "vllm",
+    "stack": "guide",
+    "container": "vllm-{deployment.id}",
+    "tokenizer": "/test/weights/DeepSeek-R1",
+    "max_input": 57344,
+    "max_total": 65536,
+}
+
+
+@pytest.fixture
+def host():
+    return make_host(type="vacc", facts=dict(GUIDE_FACTS))
+
+
+@pytest.fixture
+def served(host):
+    job = make_job(state="succeeded", host=host, kind="deploy-vllm")
+    return make_deployment(job=job, model_id="deepseek-r1", details=SERVED)
+
+
+def form_of(browser, **query):
+    return browser.get(reverse("launch-matrix"), query)
+
+
+def send(browser, **fields):
+    return browser.post(reverse("launch-matrix"), fields)
+
+
+def text(answer):
+    """The words of a page; thin spaces in numbers are left out."""
+    words = re.sub(r"<[^>]+>", " ", html.unescape(answer.content.decode()))
+    return " ".join(words.replace("\u202f", "").split())
+
+
+def test_without_a_deployment_the_form_says_what_to_make_first(browser, host):
+    answer = form_of(browser, host=host.name)
+
+    assert answer.status_code == 200
+    assert f'href="/launch/deploy-vllm/?host={host.name}"' in answer.content.decode()
+    assert "No usable input on this host yet. Prepare it" in text(answer)
+
+
+def test_presets_say_their_purpose_and_duration(browser, served):
+    shown = text(form_of(browser))
+
+    assert "Quick look Does the server answer, and about how fast? Two minutes." in shown
+    assert "Soak One load for hours." in shown
+
+
+def test_the_vendor_s_matrix_is_shown_before_anything_runs(browser, host, served):
+    shown = text(form_of(browser, workload="vendor", host=host.name))
+
+    assert "50 of 66 cells run, 16 are skipped" in shown
+    assert shown.count("exceeds the workload's total of 65536") == 10
+    assert shown.count("Max prompt length is 56320 tokens.") == 6
+    assert Matrix.objects.count() == Job.objects.filter(state="queued").count() == 0
+
+
+def test_what_was_shown_is_launched(browser, host, served):
+    answer = send(browser, workload="vendor", host=host.name, deployment=str(served.pk))
+
+    matrix = Matrix.objects.get()
+    assert answer["Location"] == reverse("matrix-detail", args=[matrix.pk])
+    assert matrix.cells.exclude(job=None).count() == 50
+    assert matrix.cells.filter(job=None).count() == 16
+    entry = AuditEntry.objects.get(action="job.launch")
+    assert (entry.subject, entry.detail["jobs"]) == (f"matrix {matrix.pk}", 50)
+
+
+def test_the_offered_kind_is_one_that_can_measure_the_deployment(browser, served):
+    assert form_of(browser).context["kind"].name == "benchmark-online"
+
+
+def test_a_silent_endpoint_is_offered_last(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    make_endpoint("a-silent", check_id="endpoint:no_answer")
+    answering = make_endpoint("b-answers")
+
+    offered = target_of(host).deployments
+
+    assert [ref.label for ref in offered] == ["b-answers", "a-silent"]
+    chosen = form_of(browser, host=host.name).context["form"].spec.params["deployment"]
+    assert chosen == f"endpoint:{answering.pk}"
+
+
+def test_a_deployment_comes_before_a_silent_endpoint(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    make_endpoint("a-silent", check_id="endpoint:no_answer")
+    job = make_job(state="succeeded", host=host, kind="deploy")
+    served = make_deployment(job=job, details={"engine": "llama.cpp", "max_total": 4096})
+
+    form = form_of(browser, host=host.name).context["form"]
+
+    assert (form.kind.name, form.spec.params["deployment"]) == ("benchmark", str(served.pk))
+
+
+def test_another_preset_brings_its_own_lengths(host, served):
+    target, kind = target_of(host), KINDS["benchmark-online"]
+    typed = "workload=soak&of=vendor&concurrency=1,2&repeats=2"
+
+    form = matrix_form(QueryDict(typed), kind, target)
+    kept = matrix_form(QueryDict(typed.replace("of=vendor", "of=soak")), kind, target)
+
+    assert (form.texts["concurrency"], form.texts["repeats"]) == ("4", "24")
+    assert (kept.texts["concurrency"], kept.texts["repeats"]) == ("1,2", "2")
+
+
+def test_a_preset_sets_what_makes_lengths_true(host, served):
+    form = matrix_form(QueryDict("workload=own"), KINDS["benchmark-online"], target_of(host))
+
+    assert form.spec.params["dataset"] == "random"
+    assert form.spec.params["prefix_tokens"] == "0"
+    assert form.spec.params["exclusive"] is True
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ({"concurrency": "1, two"}, "Enter whole numbers, separated by commas."),
+        ({"concurrency": "4,4"}, "Enter each value only once."),
+        ({"repeats": "many"}, "Enter a whole number."),
+        ({"concurrency": "64"}, "No cell can run."),
+        ({"deployment": "99999"}, "Not on this host"),
+        ({"requests": "0"}, "1"),
+        ({"concurrency": "9" * 400}, "Enter whole numbers"),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_field(browser, host, served, typed, message):
+    answer = send(browser, **{"workload": "own", "of": "own", "host": host.name, **typed})
+
+    assert answer.status_code == 422
+    assert message in text(answer)
+    assert Matrix.objects.count() == 0
+
+
+def test_skipped_cells_show_their_reasons_even_if_none_runs(browser, host, served):
+    answer = form_of(browser, workload="own", of="own", host=host.name, concurrency="64")
+
+    assert "Max concurrency of the engine is 4." in text(answer)
+
+
+def test_the_guide_s_commands_open_their_own_forms(browser, host, served):
+    answer = form_of(browser, workload="guide", host=host.name, deployment=str(served.pk))
+
+    source = answer.content.decode()
+    for name in ("benchmark-online", "benchmark-throughput", "benchmark-latency"):
+        assert f"/launch/{name}/?host={host.name}" in source
+    assert source.count("as_in_guide=1") == 3
+    assert send(browser, workload="guide", host=host.name).status_code == 422
+
+
+def test_prompts_of_a_fixed_set_have_no_length_axis(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    make_deployment(job=make_job(state="succeeded", host=host))
+
+    answer = form_of(browser, workload="own", host=host.name, kind="benchmark")
+
+    assert "prompts have lengths of their own" in text(answer)
+    assert 'name="input_tokens"' not in answer.content.decode()
+
+
+def test_random_prompts_get_a_length_axis(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    made = make_deployment(job=make_job(state="succeeded", host=host), model_id="r1")
+    query = {"workload": "own", "host": host.name, "kind": "benchmark", "prompts": "random"}
+
+    missing = text(form_of(browser, **query))
+    make_weights(host=host, model_id="r1", details={"format": "safetensors"})
+    answer = form_of(browser, **query, input_tokens="64, 128", output_tokens="8", of="own")
+
+    assert "Random prompts need the tokenizer of r1, which is missing" in missing
+    assert "64 → 8" in text(answer)
+    cells = answer.context["planned"].cells
+    assert {one.preview.params.input_tokens for one in cells} == {64, 128}
+    assert made.model_id == "r1"
+
+
+def test_an_endpoint_without_a_model_gets_a_client_that_can_run(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    endpoint = make_endpoint("H800")
+
+    alone = form_of(browser, host=host.name).context
+    named = form_of(browser, host=host.name, deployment=f"endpoint:{endpoint.pk}").context
+
+    assert alone["kind"].name == named["kind"].name == "benchmark"
+    assert alone["planned"] is not None
+
+
+_ROOTS = ("weights", "artifacts", "environments")
+
+
+def test_the_script_is_a_download(browser, host, served):
+    query = {"workload": "quick-look", "host": host.name, "deployment": str(served.pk)}
+
+    answer = browser.get(reverse("launch-matrix-script"), query)
+
+    assert answer["Content-Type"].startswith("text/x-shellscript")
+    assert answer.content.decode().count("bash -s") == 2
+
+
+def test_a_form_without_cells_has_no_script(browser, host, served):
+    query = {"workload": "own", "of": "own", "host": host.name, "concurrency": ""}
+
+    assert browser.get(reverse("launch-matrix-script"), query).status_code == 404
+
+
+def test_without_a_host_the_page_says_how_to_add_one(browser):
+    assert "No host yet." in text(form_of(browser))
+
+
+def test_a_person_without_the_right_on_the_host_launches_nothing(browser, host, served):
+    host.is_restricted = True
+    host.save()
+    host.launchers.add(make_user())
+
+    answer = send(browser, workload="own", host=host.name, deployment=str(served.pk))
+
+    assert answer.status_code == 422
+    assert Matrix.objects.count() == 0

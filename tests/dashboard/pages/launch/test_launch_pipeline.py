@@ -1,0 +1,243 @@
+"""Page of a model's full pipeline: its jobs on a host, and their launch."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import AuditEntry, Environment, Host, Job
+from jobs.queries.hosts.hosts import dies
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job
+
+pytestmark = pytest.mark.django_db
+
+PIPELINE = ("deepseek-r1", "pytorch")
+
+
+@pytest.fixture
+def host():
+    facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
+    return make_host("sim-va16", facts=facts, slots=8, type=Host.Type.SIMULATED)
+
+
+def test_a_model_links_to_its_pipelines_only(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert reverse("model-pipeline", args=PIPELINE) in page
+    assert (
+        browser.get(reverse("model-pipeline", args=("deepseek-r1", "build-in"))).status_code == 404
+    )
+    assert browser.get(reverse("model-pipeline", args=("x", "pytorch"))).status_code == 404
+
+
+def test_the_page_lists_existing_parts_and_launches_nothing(browser, host):
+    Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
+
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
+
+    assert page.count("already on the host") == 1
+    assert "simulated" in page
+    assert Job.objects.count() == 0
+
+
+def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
+    answer = browser.post(
+        reverse("model-pipeline", args=PIPELINE), {"host": host.name, "stack": "guide"}
+    )
+
+    jobs = list(Job.objects.order_by("pk"))
+    assert answer.url == reverse("pipeline", args=[jobs[0].chain])
+    assert len({job.chain for job in jobs}) == 1
+    assert {job.kind for job in jobs} >= {"deploy-vllm", "benchmark-online", "evaluate-opencompass"}
+    assert AuditEntry.objects.filter(action="job.launch").count() == len(jobs)
+
+
+def test_an_impossible_pipeline_is_refused_with_its_reason(browser, host):
+    host.facts = {**host.facts, "registry": ""}
+    host.save()
+
+    answer = browser.post(
+        reverse("model-pipeline", args=PIPELINE), {"host": host.name, "stack": "current"}
+    )
+
+    assert answer.status_code == 422
+    assert "has no image registry" in answer.content.decode()
+    assert Job.objects.count() == 0
+
+
+def test_the_page_names_jobs_that_wait_for_dies(browser, host):
+    pipeline = reverse("model-pipeline", args=PIPELINE)
+    assert "Start time unknown" not in browser.get(pipeline).content.decode()
+    held = ",".join(dies(host)[31:])
+    made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
+    make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
+
+    page = browser.get(pipeline).content.decode()
+
+    waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
+    (reason,) = (text for text in waits if "Start time unknown" in text)
+    kinds, text = reason.split(": ", 1)
+    assert "Deploy with vLLM" in kinds.split(" · ")
+    assert "Evaluate with OpenCompass" not in kinds
+    assert "Stop: qwen (port" in text
+
+
+def test_a_host_of_unknown_stacks_is_offered_all_of_them(browser, host):
+    del host.facts["stacks"]
+    host.save()
+
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
+    answer = browser.post(reverse("model-pipeline", args=PIPELINE), {"host": host.name})
+
+    assert page.count('<option value="guide"') == page.count('<option value="current"') == 1
+    assert answer.status_code == 302
+
+
+def test_without_a_host_with_cards_the_page_says_what_to_do(browser):
+    make_host("this-computer")
+
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
+
+    assert "No host with cards yet." in page
+
+
+def test_the_memory_of_a_die_is_shown_with_its_formula(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert "21.5" in page
+    assert "does not fit" not in page
+    small = browser.get(reverse("model-detail", args=["deepseek-r1-distill-llama-70b"]))
+    assert "does not fit" in small.content.decode()
+
+
+def test_published_figures_are_marked_as_measured_elsewhere(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+
+    assert "Published accuracy" in page
+    assert "95.59" in page
+
+
+def test_processor_pipelines_need_hosts_without_dies(browser, host):
+    here = make_host("here")
+    pipeline = reverse("model-pipeline", args=("smollm2-135m-instruct", "vllm-cpu"))
+
+    page = browser.get(pipeline).content.decode()
+
+    assert f'value="{here.name}"' in page
+    assert f'value="{host.name}"' not in page
+    assert "2.4 GB" in page
+
+
+BUILD_IN = ("deepseek-r1-distill-qwen-7b", "build-in")
+
+
+def test_pipeline_options_are_shown_launched_and_linked(browser, host):
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
+    chosen = {"host": host.name, "precision": "both", "calibration": "alpaca", "concurrency": "1,4"}
+
+    page = browser.get(pipeline, chosen).content.decode()
+    browser.post(pipeline, chosen)
+
+    assert page.count("Compile for VACC") == 2
+    assert 'value="both" selected' in page
+    assert 'value="alpaca" selected' in page
+    jobs = Job.objects.order_by("pk")
+    compiled = [job.params["precision"] for job in jobs if job.kind == "compile-vacc"]
+    assert compiled == ["fp16", "int8"]
+    assert page.count('<details class="cmd-file stage"') == len(jobs)
+    loads = {str(job.params["concurrency"]) for job in jobs if job.kind == "benchmark"}
+    assert loads == {"[1, 4]"}
+
+
+def test_the_switch_makes_every_job_of_the_pipeline_verbatim(browser, host):
+    pipeline = reverse("model-pipeline", args=PIPELINE)
+
+    page = browser.get(pipeline, {"as_in_guide": "1"}).content.decode()
+    browser.post(pipeline, {"host": host.name, "as_in_guide": "1"})
+
+    assert "match the guide verbatim" in html.unescape(page)
+    assert "10.24.73.25" in page
+    switched = [job.params["as_in_guide"] for job in Job.objects.all() if "stack" in job.params]
+    assert set(switched) == {True}
+
+
+def test_a_wrong_option_is_refused_at_its_field(browser, host):
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
+    wrong = {"host": host.name, "precision": "fp16", "concurrency": "1, x"}
+
+    shown = browser.get(pipeline, wrong)
+    answer = browser.post(pipeline, wrong)
+
+    assert (shown.status_code, answer.status_code) == (200, 422)
+    for page in (shown.content.decode(), answer.content.decode()):
+        assert re.search(
+            r'id="e-option-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
+        )
+        assert 'value="fp16" selected' in page
+        assert 'value="1, x"' in page
+    assert Job.objects.count() == 0
+
+
+def test_without_scripts_a_button_shows_the_commands(browser, host):
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
+
+    answer = browser.post(pipeline, {"host": host.name, "precision": "fp16", "show": "1"})
+
+    assert answer.status_code == 200
+    assert "Prepare datasets" not in answer.content.decode().split("Host and options")[0]
+    assert Job.objects.count() == 0
+
+
+def test_the_ports_that_the_server_will_have_are_shown(browser, host):
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
+
+    page = browser.get(pipeline, {"precision": "both"}).content.decode()
+
+    assert "port 7863" in page
+    assert "port set at start" in page  # the second server: the first will have that one
+    assert re.findall(r'<span class="mono">publish_port</span> (\d+)', page) == ["17810", "17811"]
+
+
+def stages(page: str) -> list[str]:
+    """Return the text of each stage of the page."""
+    parts = page.split('<details class="cmd-file stage"')[1:]
+    return [html.unescape(re.sub(r"<[^>]*>", "", part)) for part in parts]
+
+
+def test_no_benchmark_shows_the_port_of_the_other_server(browser, host):
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
+
+    page = browser.get(pipeline, {"precision": "both"}).content.decode()
+
+    fp16, int8 = [text for text in stages(page) if "Benchmark" in text.partition("will run")[0]]
+    assert "127.0.0.1:7863/" in fp16
+    assert "127.0.0.1:7863" not in int8
+
+
+def test_evaluations_use_the_server_s_listen_address(browser, host):
+    chosen = {"host": host.name, "stack": "guide", "as_in_guide": "1"}
+
+    page = browser.get(reverse("model-pipeline", args=PIPELINE), chosen).content.decode()
+
+    (asked,) = [text for text in stages(page) if "VACC_API_BASE" in text]
+    assert "http://10.24.73.25:8000" in asked
+    assert "127.0.0.1:8000" not in asked
+
+
+def test_jobs_that_the_guide_lacks_are_marked_as_our_own(browser, host):
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
+
+    exact = browser.get(pipeline, {"stack": "guide", "as_in_guide": "1"}).content.decode()
+    right = browser.get(pipeline, {"stack": "guide"}).content.decode()
+
+    marked = [text for text in stages(exact) if "not in the guide" in text]
+    titles = ("Prepare", "Benchmark", "Evaluate")
+    assert len(marked) == 3
+    assert all(any(f"{title}" in text for text in marked) for title in titles)
+    assert "Commands match the guide verbatim" not in exact
+    assert "The guide has no commands for Prepare, Benchmark, Evaluate" in exact
+    assert "not in the guide" not in right

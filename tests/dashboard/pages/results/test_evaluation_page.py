@@ -1,0 +1,208 @@
+"""Page of an evaluation: data sets in the format of the guide, and questions."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.text import normalize_newlines
+
+from dashboard.text.scoring import ending_words, rule_words
+from jobs.host.scoring import RULES
+from jobs.models import Answer
+from jobs.queries.results.results import categories
+from jobs.queries.results.set_scores import set_groups
+from jobs.tools.outputs.answers import own_question
+from tests.factories import make_measured, make_user
+from tests.jobs.lib import answering
+from tests.jobs.lib.target import DATA
+
+pytestmark = pytest.mark.django_db
+
+MMLU = [f"lukaemon_mmlu_subject_{n}" for n in range(57)]
+
+
+def kept(dataset, value, *, group, version="5ab83b", questions=100):
+    row = {"dataset": dataset, "version": version, "metric": "accuracy", "mode": "gen"}
+    return {**row, "value": value, "questions": questions, "group": group}
+
+
+CLUEWSC = [
+    kept("cluewsc-dev", 97.48, group="cluewsc", questions=159),
+    kept("cluewsc-test", 95.18, group="cluewsc", questions=976),
+]
+SUBJECTS = [kept(name, 80.0 + n % 2, group="mmlu") for n, name in enumerate(MMLU)]
+
+
+def evaluated(*sets, scores=(1, 0, 1, 0), **fields):
+    return make_measured(scores=scores, run_context={"sets": list(sets)}, **fields)
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+    return lambda address: client.get(address).content.decode()
+
+
+def copied(html):
+    return unescape(re.search(r'data-copy-text="([^"]*)"', html)[1])
+
+
+def test_what_is_copied_is_the_table_of_the_guide(page):
+    result = evaluated(*CLUEWSC)
+    html = page(f"{reverse('result-detail', args=[result.pk])}?name=DeepSeek-R1-va16-0403-32768")
+    guide = normalize_newlines((DATA / "guide" / "seed.md").read_text(encoding="utf-8"))
+
+    printed = [" ".join(line.split()) for line in guide.splitlines()]
+    lines = [" ".join(line.split()) for line in copied(html).splitlines()]
+    first = printed.index(lines[0])
+    assert lines == printed[first : first + 5]
+    assert lines[-1] == "| avg | | accuracy | gen | 96.33 |"
+
+
+def test_both_means_are_shown(page):
+    (group,) = set_groups(evaluated(*CLUEWSC))
+
+    assert round(group.macro, 2) == 96.33
+    assert round(group.weighted, 2) == 95.50
+    assert group.questions == 1135
+
+
+def test_the_subjects_of_mmlu_are_one_row_that_opens(page):
+    result = evaluated(*CLUEWSC, *SUBJECTS)
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    before, folded = html.split('<details class="fold">', 1)
+    assert "mmlu, avg of 57" in before
+    assert MMLU[0] not in before.split("data-sets")[1]
+    assert all(f">{name}</a>" in folded for name in MMLU)
+    assert "| mmlu, avg of 57 |  | accuracy | gen | 80.49 |" in copied(html)
+    assert MMLU[0] not in copied(html)
+
+
+def test_many_sets_are_a_few_rows_of_the_chart():
+    result = evaluated(*CLUEWSC, *SUBJECTS)
+    Answer.objects.filter(result=result).update(detail={})
+
+    assert [row.name for row in categories(result)] == ["cluewsc-dev", "cluewsc-test", "mmlu (57)"]
+
+
+def test_a_set_without_a_score_has_a_dash_and_its_group_no_mean(page):
+    result = evaluated(CLUEWSC[0], kept("cluewsc-test", None, group="cluewsc", version=""))
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "| cluewsc-test |  | accuracy | gen | - |" in copied(html)
+    assert "avg" not in copied(html)
+
+
+def test_an_earlier_result_gets_its_sets_from_its_remark(page):
+    scores = "cluewsc-dev 97.48, cluewsc-test 95.18, mmlu (57) 90.80"
+    remark = {"id": "evaluate:sets", "args": {"scores": scores}}
+    result = make_measured(scores=[1, 0], remarks=[remark])
+
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "| mmlu (57) |  | accuracy | gen | 90.80 |" in copied(html)
+    assert "| avg |  | accuracy | gen | 96.33 |\n\n| dataset |" in copied(html)
+    assert "Accuracy by data set, %" not in html
+
+
+def test_a_result_without_either_gets_them_from_its_answers():
+    (group,) = set_groups(make_measured(scores=[1, 0, 1, 1]))
+
+    assert [(row.dataset, row.value, row.questions) for row in group.rows] == [
+        ("short_en", 75.0, 4)
+    ]
+
+
+def test_a_name_that_is_typed_cannot_tear_the_table(page):
+    result = evaluated(*CLUEWSC)
+    html = page(f"{reverse('result-detail', args=[result.pk])}?name=a|b%0A<i>")
+
+    assert copied(html).splitlines()[0] == "| dataset | version | metric | mode | a\\|b <i> |"
+    assert "<i>" not in html
+
+
+def test_unscored_questions_are_neither_correct_nor_incorrect():
+    result = evaluated(*CLUEWSC)
+    Answer.objects.filter(result=result, index=0).update(status="unscored", score=0)
+
+    assert [each.questions for each in categories(result)] == [2, 1]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_has_its_words(rule):
+    answer = Answer(subset="x", score=1.0, detail={"rule": rule})
+
+    assert rule_words(answer) != rule_words(Answer(subset="x", score=1.0))
+
+
+def test_a_verdict_of_earlier_rules_says_so():
+    assert rule_words(Answer(subset="short_en", score=1.0)).startswith("Earlier rule")
+    assert rule_words(Answer(subset="cluewsc-dev", score=1.0)) == "Scored by the tool."
+
+
+def test_a_guess_of_what_ended_an_answer_says_that_it_is_one():
+    answer = Answer(detail={"output_tokens": 32})
+
+    assert ending_words(answer, 32).startswith("Probably cut off")
+    assert ending_words(answer, 64) == "Not reported by the tool."
+    answer.finish = "stop"
+    assert ending_words(answer, 32) == "Finished by the model."
+
+
+def test_a_question_is_shown_without_the_examples_before_it():
+    examples = "\n\n".join(f"Example {n}: is it so? Yes." for n in range(40))
+
+    assert own_question(f"{examples}\n\nQuestion: which one is it?") == "Question: which one is it?"
+    assert own_question("First.\n\nSecond paragraph of it.") == "First.\n\nSecond paragraph of it."
+
+
+def test_faulty_answers_are_counted_beside_the_score(page):
+    base, result = answering.make_evaluations()
+    html = page(reverse("result-detail", args=[result.pk]))
+    table = html.split('id="quality"')[1].split("</section>")[0]
+
+    assert "8 of 24 answers are faulty: the score could be 62.50 to 95.83 %." in table
+    rows = re.findall(r"show=(\w+)\"><span class=\"num\">(\d+)<", table)
+    assert rows == [("cut", "5"), ("not_extracted", "2"), ("looping", "1")]
+    assert "No answer is faulty." in page(reverse("result-detail", args=[base.pk]))
+
+
+def test_a_score_on_faulty_answers_does_not_look_clean(page):
+    base, result = answering.make_evaluations()
+    listed = page(reverse("result-list"))
+
+    assert listed.count(">faulty answers</span>") == 2  # a phone has it in another place
+    for one, stamps in ((base, 0), (result, 1)):
+        html = page(reverse("result-detail", args=[one.pk]))
+        assert html.count(">faulty answers</span>") == stamps
+
+
+def test_what_the_files_do_not_tell_is_not_zero(page):
+    result = evaluated(*CLUEWSC)
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "answers_cut" not in result.metrics and result.metrics["answers_total"] == 4
+    assert "not reported by the tool" in html.split('id="quality"')[1].split("</section>")[0]
+    assert "as far as the tool" in html
+
+
+def test_sets_and_categories_lead_to_their_answers(page):
+    result = evaluated(*CLUEWSC)
+    html = page(reverse("result-detail", args=[result.pk]))
+    answers = reverse("result-answers", args=[result.pk])
+
+    assert f'href="{answers}?set=cluewsc-dev"' in html and f'href="{answers}?category=odd"' in html
+
+
+def test_a_panel_of_a_job_does_not_warn_of_the_scores_of_sets():
+    remark = {"id": "evaluate:sets", "args": {"scores": "a 1.0"}}
+    html = render_to_string(
+        "results/_result_panel.html", {"result": make_measured(scores=[1], remarks=[remark])}
+    )
+
+    assert "Accuracy by data set, %" not in html

@@ -1,0 +1,571 @@
+"""Pages, command and API of imports."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+
+import pytest
+from django.core.cache import caches
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from dashboard.security.counters import hashed
+from dashboard.text.import_words import declared_rows
+from jobs.models import ApiToken, AuditEntry, Baseline, Import, Result, ResultPoint, SignOff
+from jobs.services.intake import limits
+from tests.dashboard.lib.streams import content_of
+from tests.factories import make_measured, make_user
+from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
+
+pytestmark = pytest.mark.django_db
+RATE = 67.41737017939066
+DATED = "vllm-0.7.2/benchmark_serving_ok.json"  # 2026-11-24 in the file
+
+
+@pytest.fixture
+def ann(client):
+    person = make_user("ann")
+    client.force_login(person)
+    return person
+
+
+def upload(client: Client, *paths: str, **fields: str):
+    files = [
+        SimpleUploadedFile(path.rpartition("/")[2], (DATA / path).read_bytes()) for path in paths
+    ]
+    return client.post("/results/import/", {"files": files, **fields})
+
+
+def test_an_upload_is_shown_before_it_is_stored(client, ann):
+    answer = upload(client, SERVE, device="8 × H800", model="DeepSeek-R1")
+
+    page = client.get(answer.url)
+    assert "vLLM bench serve" in page.content.decode()
+    assert "8 × H800" in page.content.decode()
+    assert not Import.objects.exists()
+
+    done = client.post(answer.url, {"do": "import"})
+    result = Result.objects.get()
+    assert done.url == f"/results/res-{result.pk}/"
+    assert (result.model_id, result.metrics["output_tokens_per_s"]) == ("deepseek-r1", RATE)
+    assert client.get(answer.url).url == "/results/import/"  # the draft is gone
+
+
+def test_a_pasted_table_is_imported(client, ann):
+    table = (
+        DATA / "opencompass-0.4.1/20261124_140927/summary/summary_20261124_140927.md"
+    ).read_text()
+
+    answer = client.post("/results/import/", {"pasted": table})
+    client.post(answer.url, {"do": "import"})
+
+    assert Result.objects.get().metrics["accuracy_macro"] == pytest.approx(0.399)
+
+
+def test_refused_text_has_its_error_at_its_field(client, ann):
+    answer = client.post("/results/import/", {"pasted": "not a result"})
+
+    assert answer.status_code == 422
+    assert set(answer.context["errors"]) == {"pasted"}
+    page = answer.content.decode()
+    assert "not a result</textarea>" in page
+    assert page.count('aria-invalid="true"') == 1
+
+
+def test_a_work_folder_is_uploaded_as_an_archive(client, ann):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in (DATA / EVALUATION / "workdir").rglob("*"):
+            if path.is_file():
+                archive.write(path, path.relative_to(DATA / EVALUATION))
+    files = SimpleUploadedFile("run.zip", target.getvalue())
+
+    answer = client.post("/results/import/", {"files": files})
+    client.post(answer.url, {"do": "import"})
+
+    assert Result.objects.get().answers.count() == 40
+
+
+def test_a_discarded_upload_stores_nothing(client, ann):
+    answer = upload(client, SERVE)
+
+    assert client.post(answer.url, {"do": "discard"}).url == "/results/import/"
+    assert client.get(answer.url).url == "/results/import/"
+    assert not Import.objects.exists()
+
+
+def test_errors_stand_at_their_field(client, ann):
+    for answer, text in (
+        (client.post("/results/import/", {}), "Choose a file, or paste"),
+        (upload(client, "vllm-0.32/bench/serve_fail.json"), "no request succeeded"),
+        (upload(client, "vllm-0.32/vllm_serve.log"), "Log of a server"),
+        (upload(client, SERVE, pasted="x"), "not both"),
+        (upload(client, SERVE, device="x" * 101), "one line of at most 100"),
+    ):
+        assert answer.status_code == 422
+        assert text in answer.content.decode()
+        assert "form-error" in answer.content.decode()
+
+
+def test_an_upload_uses_nothing_of_the_disk_reserve(client, ann, settings):
+    settings.DISK_RESERVE_BYTES = 10**18
+
+    answer = upload(client, SERVE)
+
+    assert answer.status_code == 422
+    assert "only its reserve left (DISK_RESERVE)" in answer.context["errors"]["files"]
+    assert not (settings.DATA_DIR / "import-drafts").exists()
+
+
+def test_a_draft_waits_for_room_beside_the_disk_reserve(client, ann, settings):
+    answer = upload(client, SERVE)
+    settings.DISK_RESERVE_BYTES = 10**18
+
+    page = client.post(answer.url, {"do": "import"}, follow=True)
+
+    assert "only its reserve left (DISK_RESERVE)" in page.content.decode()
+    assert not Import.objects.exists()
+    assert not (settings.DATA_DIR / "imports").exists()
+    settings.DISK_RESERVE_BYTES = 0
+    client.post(answer.url, {"do": "import"})
+    assert Import.objects.exists()
+
+
+def test_the_size_of_an_upload_counts_before_the_disk_reserve(client, ann, settings, monkeypatch):
+    size = (DATA / SERVE).stat().st_size
+    settings.DISK_RESERVE_BYTES = 1000
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(limits.shutil, "disk_usage", lambda _: usage._replace(free=999 + size))
+
+    assert upload(client, SERVE).status_code == 422
+    caches["process"].clear()
+    monkeypatch.setattr(limits.shutil, "disk_usage", lambda _: usage._replace(free=1000 + size))
+    assert upload(client, SERVE).status_code == 302
+
+
+def test_a_second_import_names_the_first(client, ann):
+    first = imported()
+
+    answer = upload(client, SERVE)
+    page = client.get(answer.url).content.decode()
+    assert f"/results/res-{first.pk}/" in page
+    assert 'value="import"' not in page
+    assert client.post(answer.url, {"do": "import"}).url == f"/results/res-{first.pk}/"
+    assert Import.objects.count() == 1
+
+
+def test_a_draft_of_somebody_else_is_not_shown(client, ann):
+    address = upload(client, SERVE).url
+    other = Client()
+    other.force_login(make_user("ben"))
+
+    assert other.get(address).url == "/results/import/"
+
+
+def test_pages_of_an_imported_result_name_its_origin(client, ann):
+    result = imported(device="8 × H800", user=ann)
+    name = f"res-{result.pk}"
+
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
+    for text in (name, "8 × H800", "serve_random_chat.json", "imported", "Remove import"):
+        assert text in page
+    assert "#None" not in page
+    for address in (
+        "/results/",
+        "/results/?stamp=imported",
+        f"/search/?q={name}",
+    ):
+        listed = client.get(address).content.decode()
+        assert "#None" not in listed
+        assert f"/results/res-{result.pk}/" in listed or "search" in address
+
+
+def test_questions_of_an_imported_result_have_pages(client, ann):
+    result = imported(EVALUATION)
+
+    assert client.get(f"/results/res-{result.pk}/").status_code == 200
+    page = client.get(f"/results/res-{result.pk}/answers/0/").content.decode()
+    assert f"res-{result.pk}" in page
+    assert "#None" not in page
+
+
+def test_imports_of_every_type_have_pages(client, ann):
+    for path in ("vllm-0.32/bench/latency.json", "vllm-0.32/bench/throughput.json", "lm-eval-0.4"):
+        result = imported(path)
+        assert client.get(f"/results/res-{result.pk}/").status_code == 200
+    summary = "opencompass-0.4.1/20261124_140927/summary/summary_20261124_140927.csv"
+    page = client.get(f"/results/res-{imported(summary).pk}/").content.decode()
+    assert "Accuracy, mean of sets" in page
+
+
+def test_a_comparison_says_that_a_result_is_imported(client, ann):
+    mine, theirs = make_measured(points=[(4, {"output_tokens_per_s": 50.0})]), imported()
+
+    page = client.get(f"/results/compare/?id=res-{mine.pk}&id=res-{theirs.pk}").content.decode()
+
+    assert "An imported result is included" in page
+    assert f"res-{theirs.pk}" in page
+    assert "#None" not in page
+    grouped = client.get(
+        f"/results/compare/?group=res-{theirs.pk},res-{mine.pk}&group=res-{mine.pk}"
+    )
+    assert "#None" not in grouped.content.decode()
+    table = client.get(f"/results/compare/?id=res-{mine.pk}&id=res-{theirs.pk}&format=csv")
+    assert "None" not in table.content.decode()
+
+
+def test_exports_have_the_import_and_its_device(client, ann):
+    result = imported(device="8 × H800")
+
+    data = client.get(f"/results/res-{result.pk}/result.json").json()
+    assert (data["imported"], data["device"], data["host"]) == (True, "8 × H800", "")
+    response = client.get(f"/results/res-{result.pk}/result.csv")
+    assert f'"res-{result.pk}.csv"' in response["Content-Disposition"]
+    assert client.get("/results/?format=csv").status_code == 200
+
+
+def test_an_export_has_the_date_of_the_file(client, ann):
+    result = imported(DATED)
+
+    data = client.get(f"/results/res-{result.pk}/result.json").json()
+
+    assert data["measured_at"] == result.imported.measured_at.isoformat()
+
+
+def test_an_import_is_tagged_noted_and_signed_off(client, ann):
+    result = imported(device="8 × H800")
+    address = f"/results/res-{result.pk}/"
+
+    client.post("/results/tags/", {"id": f"res-{result.pk}", "tags": "vendor"})
+    client.post(f"{address}notes/", {"text": "from the vendor"})
+    client.post(f"{address}sign-off/", {"purpose": "ACME"})
+    page = client.get(address).content.decode()
+
+    assert all(text in page for text in ("vendor", "from the vendor", "ACME"))
+    entry = AuditEntry.objects.get(action="result.tag")
+    assert entry.detail["results"] == [f"res-{result.pk}"]
+    assert "#None" not in client.get("/results/?group=identity").content.decode()
+    client.force_login(make_user("root", is_staff=True))
+    assert f"Result res-{result.pk}" in client.get("/audit/").content.decode()
+
+
+def test_an_import_is_no_baseline_and_not_in_the_fleet(client, ann):
+    result = imported()
+
+    client.post(f"/results/res-{result.pk}/baseline/", {"set": "1"})
+    fleet = client.get("/results/fleet/").content.decode()
+
+    assert not Baseline.objects.exists()
+    assert (result.stack, result.subject) == ("", "")
+    assert f"/results/res-{result.pk}/" not in fleet
+
+
+def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
+    result = imported()
+    point = result.points.get()
+    more = {**point.metrics, "output_tokens_per_s": 2 * RATE}
+    ResultPoint.objects.create(
+        result=result, index=1, concurrency=2 * point.concurrency, metrics=more
+    )
+
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
+
+    assert 'id="conclusion"' in page
+    assert "Measure a higher concurrency" not in page
+
+
+def test_an_original_file_is_downloaded(client, ann):
+    result = imported()
+
+    answer = client.get(f"/results/res-{result.pk}/files/0/")
+
+    assert content_of(answer) == (DATA / SERVE).read_bytes()
+    assert answer["Content-Disposition"].startswith("attachment")
+    assert client.get(f"/results/res-{result.pk}/files/9/").status_code == 404
+
+
+def test_an_import_is_removed_by_who_did_it(client, ann):
+    result = imported(user=ann)
+    address = f"/results/res-{result.pk}/remove/"
+    other = Client()
+    other.force_login(make_user("ben"))
+
+    assert other.get(address).status_code == 403
+    assert other.post(address).status_code == 403
+    assert client.get(address).status_code == 200
+    client.post(address)
+
+    assert not Result.objects.exists()
+    entry = AuditEntry.objects.get(action="result.remove")
+    assert (entry.user, entry.detail["tool"]) == (ann, "vLLM bench serve")
+
+
+def test_a_released_import_stays_with_the_reason(client, ann):
+    result = imported(user=ann)
+    SignOff.objects.create(result=result, purpose="customer A")
+    address = f"/results/res-{result.pk}/remove/"
+
+    asked = client.get(address).content.decode()
+    page = client.post(address, follow=True).content.decode()
+    ApiToken.objects.create(user=ann, name="t", scope="launch", token_sha256=hashed("secret"))
+    headers = {"Authorization": "Bearer secret"}
+    answer = client.delete(f"/api/v1/imports/res-{result.pk}", headers=headers)
+
+    assert "Withdraw its sign-off first" in asked
+    assert "Withdraw its sign-off first" in page
+    assert (answer.status_code, answer.json()["error"]) == (409, "released")
+    assert Result.objects.exists()
+
+
+def test_more_runs_of_an_import_cannot_be_launched(client, ann):
+    result = imported()
+
+    client.post("/results/compare/more/", {"id": f"res-{result.pk}", "n": 2})
+
+    assert Result.objects.count() == 1
+
+
+def run(*arguments: str, **options: object) -> str:
+    out = io.StringIO()
+    call_command("import", *arguments, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_a_dry_run_prints_all_figures_and_stores_nothing():
+    make_user("root", is_staff=True)
+
+    data = json.loads(run(str(DATA / SERVE), "--dry-run", "--json"))
+
+    (result,) = data["results"]
+    assert (result["tool"], result["version"], result["completed"], result["failed"]) == (
+        *("vLLM bench serve", None, 12),
+        0,
+    )
+    assert {"name": "output_tokens_per_s", "value": RATE, "unit": "tokens/s"} in result["metrics"]
+    assert result["points"][0]["concurrency"] == 4
+    assert not Import.objects.exists()
+
+
+def test_a_dry_run_prints_each_question():
+    data = json.loads(run(str(DATA / EVALUATION), "--dry-run", "--json"))
+
+    (result,) = data["results"]
+    assert len(result["questions"]) == 40
+    assert sum(row["score"] for row in result["questions"]) == 6
+    assert result["sets"][0] == {
+        **{"dataset": "basic_mcq", "metric": "accuracy"},
+        **{"value": 30.0, "questions": 20},
+    }
+
+
+def test_a_refusal_has_its_reason_and_exit_code():
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("import", str(DATA / "opencompass-0.5.4-failed"), "--dry-run", stdout=out)
+
+    assert ended.value.code == 1
+    assert "No set has a score: the run failed (basic_mcq, basic_qa)." in out.getvalue()
+
+
+def test_the_command_imports_for_an_account():
+    root = make_user("root", is_staff=True)
+
+    text = run(str(DATA / SERVE), device="8 × H800")
+
+    result = Result.objects.get()
+    assert result.created_by == root
+    assert f"imported: res-{result.pk}\n" in text
+    assert f"already imported: res-{result.pk}" in run(str(DATA / SERVE))
+    with pytest.raises(CommandError, match="device: Enter one line"):
+        run(str(DATA / SERVE), device="x" * 101)
+    with pytest.raises(CommandError, match="No such file"):
+        run("/nothere.json")
+
+
+def api(client: Client, user: object, query: str, body: bytes):
+    ApiToken.objects.create(user=user, name="t", scope="launch", token_sha256=hashed("secret"))
+    headers = {"Authorization": "Bearer secret"}
+    address = f"/api/v1/imports?{query}"
+    return client.post(address, body, content_type="application/octet-stream", headers=headers)
+
+
+def test_the_api_imports_a_file_and_removes_it(client):
+    body = (DATA / SERVE).read_bytes()
+
+    answer = api(client, make_user("ann"), "name=serve.json&device=8%20H800", body).json()
+
+    (result,) = answer["results"]
+    stored = Result.objects.get()
+    assert result["result"] == f"res-{stored.pk}"
+    headers = {"Authorization": "Bearer secret"}
+    row = client.get(f"/api/v1/results/res-{stored.pk}", headers=headers).json()
+    assert (row["job"], row["host"], row["imported"], row["device"]) == (
+        *(None, None, True),
+        "8 H800",
+    )
+    assert client.delete(f"/api/v1/imports/res-{stored.pk}", headers=headers).status_code == 200
+    assert not Result.objects.exists()
+
+
+def test_the_api_refuses_with_the_reason(client):
+    answer = api(client, make_user("ann"), "name=x.json", b"{}")
+
+    assert answer.status_code == 422
+    assert answer.json()["fields"]["files"].startswith("Not recognised")
+
+
+def test_the_api_shows_a_dry_run(client):
+    answer = api(client, make_user("ann"), "dry_run=true", (DATA / SERVE).read_bytes())
+
+    assert answer.json()["results"][0]["result"] is None
+    assert not Import.objects.exists()
+
+
+def test_viewers_do_not_import(client):
+    client.force_login(make_user("eve", role="viewer"))
+
+    assert client.get("/results/import/").status_code == 403
+    assert "Import" not in client.get("/results/").content.decode().partition("<main")[2]
+
+
+DECLARED = {
+    "device": "2 × 8 H800",
+    "precision": "fp8",
+    "engine": "vLLM 0.7.2",
+    "tp": "16",
+    "workload": "random 1024 → 128 tok",
+}
+
+
+def test_what_is_declared_at_an_import_is_shown_with_its_person(client, ann):
+    answer = upload(client, SERVE, **DECLARED)
+    client.post(answer.url, {"do": "import"})
+
+    result = Result.objects.get()
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
+    assert "Declared by ann" in page
+    for value in ("2 × 8 H800", "fp8", "vLLM 0.7.2", "random 1024 → 128 tok"):
+        assert value in page
+    assert result.run_context["device"]["count"] == 16
+    assert result.fingerprint
+
+
+def test_what_is_declared_is_shown_without_other_results(ann, django_assert_num_queries):
+    row = imported(device="8 × H800", tp=8).imported
+    assert row.result
+
+    with django_assert_num_queries(0):
+        shown = declared_rows(row)
+
+    assert shown == [
+        *(("Device", "8 × H800"), ("Devices", "8"), ("Tensor parallel size (TP)", "8")),
+    ]
+
+
+def test_a_member_corrects_what_another_declared(client, ann):
+    result = imported(device="8 × H800")
+    address = f"/results/res-{result.pk}/declare/"
+    assert 'value="8 × H800"' in client.get(address).content.decode()
+
+    wrong = client.post(address, DECLARED | {"devices": "8"})
+    assert wrong.status_code == 422
+    page = wrong.content.decode()
+    assert "The device says 16" in page
+    assert 'value="vLLM 0.7.2"' in page
+    assert page.count('aria-invalid="true"') == 1
+
+    assert client.post(address, DECLARED).url == f"/results/res-{result.pk}/"
+    row = Import.objects.get()
+    assert (row.devices, row.tp, row.declared_by) == (16, 16, ann)
+    entry = AuditEntry.objects.get(action="result.declare")
+    assert entry.detail["device"] == "8 × H800 → 2 × 8 H800"
+
+
+def test_a_device_without_a_number_says_so_in_the_preview(client, ann):
+    answer = upload(client, SERVE, device="2机8卡 H800")
+
+    assert "number not understood: enter it" in client.get(answer.url).content.decode()
+
+
+def test_measured_is_the_date_of_the_file(client, ann):
+    result = imported("vllm-0.7.2/benchmark_serving_ok.json")
+
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
+
+    assert "2026-11-24" in page
+    assert "<dt>Imported</dt>" in page
+
+
+def test_a_verdict_with_an_import_is_marked_as_declared(client, ann):
+    declared = DECLARED | {"tp": 16}
+    theirs = imported("vllm-0.7.2/benchmark_serving_ok.json", user=ann, **declared)
+    points = [(4, {"output_tokens_per_s": 900.0})]
+    ours = make_measured(points=points, what=DECLARED["workload"], tool="vLLM 0.7.2 bench serve")
+
+    page = client.get(f"/results/compare/?id=res-{theirs.pk}&id=res-{ours.pk}").content.decode()
+
+    assert "As declared" in page
+    assert "not judged" not in page.casefold()
+    assert ", as declared" in page
+
+
+def test_the_api_declares_and_corrects(client, ann):
+    ApiToken.objects.create(user=ann, name="t", scope="launch", token_sha256=hashed("t"))
+    result = imported(device="8 × H800")
+
+    answer = client.patch(
+        f"/api/v1/imports/res-{result.pk}/declared",
+        json.dumps({"device": "2 × 8 H800", "precision": "fp8"}),
+        content_type="application/json",
+        headers={"Authorization": "Bearer t"},
+    )
+
+    found = answer.json()
+    assert (answer.status_code, found["devices"], found["precision"]) == (200, 16, "fp8")
+    assert found["declared_by"] == "ann"
+
+
+def test_the_api_says_when_an_import_was_measured_and_who_declared_it(client, ann):
+    ApiToken.objects.create(user=ann, name="t", scope="read", token_sha256=hashed("t"))
+    theirs = imported(DATED, user=ann, device="8 × H800", precision="fp8")
+    ours, undated = make_measured(), imported()
+    headers = {"Authorization": "Bearer t"}
+
+    rows = client.get("/api/v1/results", headers=headers).json()["results"]
+
+    found = {row["id"]: row for row in rows}
+    row = found[f"res-{theirs.pk}"]
+    assert row["measured_at"].startswith("2026-11-24")
+    assert row["declared"]["precision"] == "fp8"
+    assert row["declared"]["by"] == "ann"
+    assert row["declared"]["at"] == theirs.imported.declared_at.isoformat()
+    alone = client.get(f"/api/v1/results/{row['id']}", headers=headers).json()
+    assert (alone["measured_at"], alone["declared"]) == (row["measured_at"], row["declared"])
+    own = found[f"res-{ours.pk}"]
+    assert (own["measured_at"], own["declared"]) == (own["created_at"], None)
+    assert found[f"res-{undated.pk}"]["declared"] is None
+
+
+def test_the_command_s_preview_has_the_date_of_the_file_and_who_declared_it():
+    file = str(DATA / DATED)
+    assert "\n  measured: 2026-11-24 14:11:14" in run(file, "--dry-run")
+
+    imported(DATED, user=make_user("cleo"), device="8 × H800", precision="fp8")
+
+    text = run(file, "--dry-run")
+    assert "Precision: fp8" in text
+    assert "declared by cleo on" in text
+
+
+def test_the_command_declares(capsys):
+    make_user("root", is_staff=True)
+
+    call_command("import", str(DATA / SERVE), device="8卡 H800", precision="fp8", tp="8")
+
+    row = Import.objects.get()
+    assert (row.devices, row.precision, row.tp) == (8, "fp8", 8)
+    assert row.declared_at is not None

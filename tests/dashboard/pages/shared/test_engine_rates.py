@@ -1,0 +1,195 @@
+"""Current engine rates of deployments on all pages."""
+
+import re
+import time
+from datetime import UTC, datetime
+
+import pytest
+from django.urls import reverse
+
+from dashboard.charts import sparklines
+from dashboard.pages.shared.engine_rates import MINUTES, STALE_S, rates
+from jobs.models import ServedBlock
+from tests.factories import make_deployment, make_host, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+NOW = 1_800_000_000.0
+
+
+def tell(deployment, *samples, at=None):
+    """Store ``(seconds before now, values)`` of the deployment's engine."""
+    moment = NOW if at is None else at
+    rows = [[moment - before, values] for before, values in samples]
+    ServedBlock.objects.create(
+        deployment=deployment,
+        watch="engine",
+        rows=rows,
+        until=datetime.fromtimestamp(rows[-1][0], tz=UTC),
+    )
+
+
+def vllm(tokens, **more):
+    return {"vllm:generation_tokens_total": float(tokens), **more}
+
+
+def of(deployment, at=NOW):
+    return rates([deployment], at=at).get(deployment.pk)
+
+
+def known(reading):
+    return [None if value is None else round(value, 3) for value in reading.history]
+
+
+def test_the_rate_of_now_is_over_the_last_ten_seconds():
+    deployment = make_deployment()
+    tell(deployment, (20, vllm(0)), (10, vllm(1000)), (5, vllm(1100)), (0, vllm(1300)))
+
+    assert of(deployment).output == 30.0
+
+
+def test_requests_and_cache_come_from_the_last_sample():
+    deployment = make_deployment()
+    engine = {"vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 1.0}
+    tell(deployment, (2, vllm(0)), (0, vllm(9, **engine, **{"vllm:kv_cache_usage_perc": 0.52})))
+
+    reading = of(deployment)
+
+    assert (reading.running, reading.waiting, reading.kv_cache) == (4.0, 1.0, 52.0)
+
+
+def test_an_unreported_cache_has_no_number():
+    deployment = make_deployment()
+    values = {"llamacpp:n_decode_total": 0.0, "llamacpp:n_busy_slots_per_decode": 1.0}
+    tell(deployment, (2, values), (0, values | {"llamacpp:n_decode_total": 20.0}))
+
+    reading = of(deployment)
+
+    assert (reading.output, reading.running, reading.kv_cache) == (10.0, None, None)
+
+
+def test_the_history_has_no_values_before_the_samples():
+    deployment = make_deployment()
+    tell(deployment, (60, vllm(0)), (30, vllm(300)), (0, vllm(300)))
+
+    history = known(of(deployment))
+
+    assert len(history) == MINUTES * 2
+    assert history[-3:] == [None, 10.0, 0.0]
+
+
+def test_a_server_that_began_again_counts_from_zero():
+    deployment = make_deployment()
+    tell(deployment, (20, vllm(5000)), (10, vllm(5100)), (0, vllm(200)))
+
+    assert of(deployment).output == 20.0
+
+
+def test_a_counter_that_steps_back_a_hair_is_no_new_server():
+    deployment = make_deployment()
+    tell(deployment, (10, vllm(5000)), (0, vllm(4999.9)))
+
+    assert of(deployment).output == 0.0
+
+
+def test_without_a_report_nothing_is_known():
+    deployment = make_deployment()
+    tell(deployment, (600, vllm(0)), (590, vllm(100)), (20, vllm(9000)), (0, vllm(9000)))
+
+    history = known(of(deployment))
+
+    assert (history[-2], history[-1]) == (None, 0.0)
+    assert [value for value in history if value is not None] == [10.0, 0.0]
+
+
+def test_numbers_that_are_old_are_not_those_of_now():
+    deployment = make_deployment()
+    tell(deployment, (STALE_S + 12, vllm(0)), (STALE_S + 2, vllm(100)))
+
+    reading = of(deployment)
+
+    assert (reading.is_stale, reading.output, reading.running) == (True, None, None)
+
+
+def test_samples_are_set_right_by_the_clock_of_their_host():
+    deployment = make_deployment(host=make_host(clock_skew_s=3600.0))
+    tell(deployment, (-3590, vllm(0)), (-3600, vllm(100)))
+    ServedBlock.objects.update(until=datetime.fromtimestamp(NOW, tz=UTC))
+
+    reading = of(deployment)
+
+    assert (reading.heard.timestamp(), known(reading)[-1]) == (NOW, 10.0)
+
+
+def test_samples_older_than_half_an_hour_are_not_read():
+    deployment = make_deployment()
+    tell(deployment, (3600, vllm(0)), (3590, vllm(100)))
+
+    assert of(deployment) is None
+
+
+def test_an_area_has_gaps_where_nothing_is_known():
+    svg = sparklines.area([None, 2.0, 4.0, None, 1.0], "rates")
+
+    line = re.search(r'class="s" d="([^"]*)"', svg)[1]
+    assert line == "M60.0 17.5L120.0 2.0M240.0 25.2L240.0 25.2"
+
+
+@pytest.fixture
+def lin(client):
+    client.force_login(make_user("lin"))
+    return client
+
+
+@pytest.fixture
+def busy():
+    deployment = make_deployment(name="served")
+    engine = {"vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 0.0}
+    tell(deployment, (10, vllm(0)), (0, vllm(364, **engine)), at=time.time())
+    return deployment
+
+
+@pytest.mark.parametrize("page", ["overview", "serving", "deployment-list", "deployment-metrics"])
+def test_pages_show_what_the_engine_does_now(lin, busy, page):
+    address = reverse(page, args=[busy.pk] if page == "deployment-metrics" else [])
+
+    text = re.sub(r"<[^>]+>", "", lin.get(address).content.decode())
+
+    assert re.search(r"36\.\dtok/s", text)
+    assert "4 running · 0 queued" in text
+
+
+def test_the_panel_reloads_on_engine_reports(lin, busy):
+    html = lin.get(reverse("overview")).content.decode()
+
+    assert f'id="serving" data-live="rates" data-live-url="{reverse("serving")}"' in html
+    assert 'id="serving"' in lin.get(reverse("serving")).content.decode()
+
+
+def test_a_deployment_that_is_not_ready_shows_no_rate(lin, busy):
+    busy.state = "unhealthy"
+    busy.save()
+
+    assert '<span class="u">tok/s</span>' not in lin.get(reverse("serving")).content.decode()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_list_of_deployments_asks_as_often_for_many(lin, count, django_assert_num_queries):
+    for _ in range(count):
+        tell(make_deployment(), (0, vllm(1)), at=time.time())
+
+    with django_assert_num_queries(7):
+        lin.get(reverse("deployment-list"))
+
+
+def test_the_peak_of_a_past_benchmark_is_no_rate_of_now(client):
+    client.force_login(make_user())
+    deployment = make_deployment(name="served")
+    peak = make_measured(points=[(64, {"output_tokens_per_s": 2111.0})], deployment=deployment)
+
+    text = client.get(reverse("serving")).content.decode()
+
+    assert 'class="v num"' not in text
+    plain = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    assert "No live rate: not reported by the engine." in plain
+    assert f"Last benchmark: res-{peak.pk}, peak 2 111 tok/s" in plain

@@ -1,0 +1,147 @@
+"""A run with failed requests or unscored questions is incomplete and not counted."""
+
+import pytest
+from django.urls import reverse
+
+from jobs.base.messages import Message
+from jobs.kinds import KINDS
+from jobs.metrics.measured import Measurement, Outcome
+from jobs.models import Job, Result
+from jobs.queries.jobs.durations import durations
+from jobs.queries.results.repeats import repeats_of
+from tests.dashboard.lib.host_caller import end, ended, taken_job
+from tests.factories import make_job, make_measured
+from tests.measuring import make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+
+def benchmark(failed, total=200):
+    done = Message("benchmark:done", {"output_tokens_per_s": 13.0, "concurrency": 2})
+    metrics = {
+        **{"output_tokens_per_s": 13.0},
+        **{"requests": float(total - failed), "failed_requests": float(failed)},
+    }
+    measurement = Measurement("benchmark", "everyday", "evalscope 1.14.1", metrics, [(2, metrics)])
+    return Outcome(message=done, measured=measurement)
+
+
+def evaluation(unscored, total=142):
+    done = Message("evaluate:done", {"accuracy": 50.0, "questions": total - unscored})
+    metrics = {"accuracy": 0.5, "questions": float(total - unscored)}
+    remarks = [Message("evaluate:unscored", {"unscored": unscored, "total": total})]
+    measurement = Measurement("evaluation", "basics (142)", "evalscope", metrics, remarks=remarks)
+    return Outcome(message=done, measured=measurement)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (benchmark(180), "benchmark:mostly_failed"),
+        (benchmark(100), "benchmark:mostly_failed"),
+        (evaluation(122), "evaluate:mostly_unscored"),
+    ],
+)
+def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, outcome, message):
+    kind.outcome = outcome
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("failed", message)
+    assert job.message_args["failed"] in (180, 100, 122)
+    assert not Result.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "flag"),
+    [
+        (benchmark(99), "99 of 200 requests failed"),
+        (benchmark(1), "1 of 200 requests failed"),
+        (evaluation(70), "70 of 142 questions were not scored"),
+    ],
+)
+def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, outcome, flag):
+    kind.outcome, kind.title = outcome, "Fake"
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    Job.objects.update(kind="benchmark", params={"deployment": "1"})
+    job.refresh_from_db()
+    result = Result.objects.get(job=job)
+    assert (job.state, result.incomplete) == ("succeeded", True)
+    for address in (
+        reverse("job-detail", args=[job.pk]),
+        reverse("result-detail", args=[result.pk]),
+        reverse("result-list"),
+        reverse("overview"),
+    ):
+        html = admin_client.get(address).content.decode()
+        assert f'title="{flag}."' in html, address
+    assert flag in admin_client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+
+def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_client, monkeypatch):
+    answers = [
+        {
+            **{"subset": "en", "question": f"{n}?", "expected": "1", "answer": "1", "score": 1.0},
+            "detail": {"input_tokens": 30, "output_tokens": n},
+        }
+        for n in (10, 20)
+    ]
+    metrics = {"accuracy": 1.0, "questions": 2.0}
+    measurement = Measurement("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
+    kind.outcome, kind.Params = Outcome(measured=measurement), KINDS["evaluate"].Params
+    kind.answer_limit = KINDS["evaluate"].answer_limit
+    monkeypatch.setitem(KINDS, "evaluate", kind)
+    job = taken_job(caller, params={"deployment": "1", "max_tokens": 48})
+    Job.objects.filter(pk=job.pk).update(kind="evaluate")
+
+    end(caller, job, ended())
+
+    answer = admin_client.get(reverse("api-result", args=[job.result.pk])).json()
+    assert answer["asked"] == {"output_tokens": 48}
+    assert answer["measured"] == {"input_tokens": 30.0, "output_tokens": 15.0}
+    assert answer["concurrent_load"] == {"jobs": [], "deployments": [], "chats": 0}
+
+
+def test_a_run_without_failures_is_not_incomplete(caller, kind):
+    kind.outcome = benchmark(0)
+    job = taken_job(caller)
+
+    end(caller, job, ended())
+
+    job.refresh_from_db()
+    assert (job.message_id, job.result.incomplete) == ("benchmark:done", False)
+
+
+def test_api_and_export_mark_an_incomplete_run(admin_client):
+    deployment = served(make_measuring_host())
+    whole, lacking = measured(deployment), measured(deployment)
+    Result.objects.filter(pk=lacking.pk).update(incomplete=True)
+
+    assert list(repeats_of(whole)) == []
+    answer = admin_client.get(reverse("api-result", args=[whole.pk])).json()
+    assert (answer["repeats"], answer["incomplete_repeats"]) == ([], [f"res-{lacking.pk}"])
+    assert admin_client.get(reverse("api-result", args=[lacking.pk])).json()["incomplete"] is True
+    exported = admin_client.get(reverse("result-file", args=[lacking.pk, "json"])).json()
+    assert exported["incomplete"] is True
+
+
+def test_an_incomplete_run_is_not_used_for_forecasts():
+    job = make_job(state=Job.State.SUCCEEDED, kind="benchmark", duration_s=5.0)
+    make_measured(job=job, incomplete=True)
+    draft = Job(kind="benchmark", title=job.title, host=job.host, params={})
+
+    assert durations(draft, job.host) is None
+
+
+def test_the_list_can_be_narrowed_to_incomplete_runs(admin_client):
+    lacking = make_measured(incomplete=True, points=[(1, {"output_tokens_per_s": 1.0})])
+    make_measured(points=[(1, {"output_tokens_per_s": 1.0})])
+
+    rows = admin_client.get(reverse("result-list"), {"stamp": "incomplete"}).context["page"].results
+
+    assert [row.pk for row in rows] == [lacking.pk]

@@ -1,0 +1,289 @@
+"""Secrets are stored encrypted, by name, with a key file that may lie elsewhere."""
+
+import stat
+
+import pytest
+from django.db import connection
+
+from jobs.access import secrets
+from jobs.access.secrets import KeyUnusable, earlier, keys
+from jobs.base.errors import LaunchError
+from jobs.models import Secret
+from jobs.plans import Step
+from tests.factories import keep_secret, make_host, make_job, make_plan, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+VALUE = "hf_0123456789"
+
+
+def key_file(folder):
+    return folder / "secrets" / "encryption_key"
+
+
+def test_the_table_has_an_encrypted_value(settings):
+    keep_secret("HF_TOKEN", VALUE)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM jobs_secret")
+        (row,) = cursor.fetchall()
+    assert VALUE not in str(row)
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert not (settings.DATA_DIR / "secrets" / "jobs").exists()
+
+
+def test_only_this_user_reads_the_key_file(settings):
+    keep_secret("HF_TOKEN", VALUE)
+
+    path = key_file(settings.DATA_DIR)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_the_key_file_may_lie_outside_the_data_folder(settings, tmp_path):
+    settings.SECRETS_KEY_FILE = tmp_path / "elsewhere" / "key"
+
+    keep_secret("HF_TOKEN", VALUE)
+
+    assert settings.SECRETS_KEY_FILE.exists()
+    assert not key_file(settings.DATA_DIR).exists()
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+
+def test_a_missing_key_file_is_named_and_never_made_anew(settings):
+    keep_secret("HF_TOKEN", VALUE)
+    key_file(settings.DATA_DIR).unlink()
+
+    assert f"is missing: {key_file(settings.DATA_DIR)}" in secrets.problem()
+    with pytest.raises(KeyUnusable, match="is missing"):
+        keep_secret("API_KEY", "another-value")
+    assert not key_file(settings.DATA_DIR).exists()
+    assert secrets.names() == ["HF_TOKEN"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no key", keys.new() + b"\nno key"])
+def test_a_file_without_a_key_is_named(settings, content):
+    keep_secret("HF_TOKEN", VALUE)
+    key_file(settings.DATA_DIR).write_bytes(content)
+
+    assert "holds no valid key" in secrets.problem()
+
+
+def test_another_key_is_no_empty_secret(settings):
+    keep_secret("HF_TOKEN", VALUE)
+    keys.write([keys.new()])
+
+    assert "HF_TOKEN was encrypted with another key" in secrets.problem()
+    with pytest.raises(KeyUnusable):
+        secrets.values(["HF_TOKEN"])
+
+    keep_secret("HF_TOKEN", "a-new-value")
+    assert secrets.problem() == ""
+
+
+def test_an_encrypted_value_belongs_to_its_name():
+    keep_secret("HF_TOKEN", VALUE)
+    keep_secret("API_KEY", "engine-key")
+    token = Secret.objects.get(name="HF_TOKEN").encrypted
+    Secret.objects.filter(name="API_KEY").update(encrypted=token)
+
+    with pytest.raises(KeyUnusable):
+        secrets.values(["API_KEY"])
+
+
+def test_a_rotation_encrypts_all_with_a_new_key_and_removes_the_old_one(settings):
+    keep_secret("HF_TOKEN", VALUE)
+    keep_secret("API_KEY", "engine-key")
+    old, stored = keys.load(), list(Secret.objects.values_list("encrypted", flat=True))
+
+    assert secrets.rotate() == 2
+
+    assert secrets.values(["HF_TOKEN", "API_KEY"]) == {"HF_TOKEN": VALUE, "API_KEY": "engine-key"}
+    assert not set(old) & set(keys.load())
+    assert not set(stored) & set(Secret.objects.values_list("encrypted", flat=True))
+    assert stat.S_IMODE(key_file(settings.DATA_DIR).stat().st_mode) == 0o600
+
+
+def test_a_rotation_may_use_a_key_that_the_file_has():
+    keep_secret("HF_TOKEN", VALUE)
+    old, new = keys.load(), keys.new()
+    keys.write([new, *old])
+
+    secrets.rotate(with_new_key=False)
+
+    assert keys.load() == [new, *old]
+    keys.write([new])
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+
+def test_a_rotation_with_a_wrong_key_changes_nothing():
+    keep_secret("HF_TOKEN", VALUE)
+    right, wrong = keys.load(), [keys.new()]
+    keys.write(wrong)
+
+    with pytest.raises(KeyUnusable):
+        secrets.rotate()
+
+    assert keys.load() == wrong
+    keys.write(right)
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+
+def test_a_crash_in_the_middle_of_a_rotation_loses_no_key(monkeypatch):
+    keep_secret("HF_TOKEN", VALUE)
+    written = []
+
+    def crash(found):
+        written.append(list(found))
+        raise KeyboardInterrupt
+
+    whole = keys.write
+    monkeypatch.setattr(keys, "write", crash)
+    with pytest.raises(KeyboardInterrupt):
+        secrets.rotate()
+    whole(written[0])
+
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+
+def test_a_new_value_takes_the_place_of_the_old_one():
+    keep_secret("HF_TOKEN", VALUE)
+    keep_secret("HF_TOKEN", "hf_9876543210")
+
+    assert secrets.names() == ["HF_TOKEN"]
+    assert secrets.values(["HF_TOKEN", "OTHER"]) == {"HF_TOKEN": "hf_9876543210"}
+
+
+def test_rules_change_without_the_value():
+    keep_secret("HF_TOKEN", VALUE)
+    host, person = make_host(), make_user()
+
+    is_new = secrets.keep(
+        "HF_TOKEN", None, purpose="engine", hosts=[host], people=[person], endpoints=()
+    )
+
+    row = Secret.objects.get()
+    assert (is_new, row.purpose, row.endpoints) == (False, "engine", [])
+    assert (row.all_hosts, [*row.hosts.all()]) == (False, [host])
+    assert (row.everyone, [one.pk for one in row.people.all()]) == (False, [person.pk])
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+
+def test_a_forgotten_secret_is_gone():
+    keep_secret("HF_TOKEN", VALUE)
+
+    assert secrets.forget("HF_TOKEN") is True
+    assert secrets.forget("HF_TOKEN") is False
+    assert secrets.names() == []
+
+
+@pytest.mark.parametrize("name", ["", "token", "../X", "A/B", "1A", "A" * 65, "A B", "HF_TOKEN\n"])
+def test_a_name_that_is_no_variable_is_refused(name):
+    with pytest.raises(LaunchError) as caught:
+        keep_secret(name, VALUE)
+
+    assert caught.value.field == "name"
+    assert secrets.names() == []
+
+
+@pytest.mark.parametrize(
+    "value", ["", "short", " 0123456789", "01234\n6789", "x" * 4097, "a\0bcdefgh"]
+)
+def test_a_value_that_cannot_be_redacted_in_a_log_is_refused(value):
+    with pytest.raises(LaunchError) as caught:
+        keep_secret("HF_TOKEN", value)
+
+    assert caught.value.field == "value"
+
+
+@pytest.mark.parametrize(
+    ("rules", "field"),
+    [
+        ({"purpose": ""}, "purpose"),
+        ({"purpose": "other"}, "purpose"),
+        ({"endpoints": ()}, "endpoints"),
+        ({"purpose": "registry", "endpoints": ()}, "endpoints"),
+        ({"endpoints": ("huggingface.co",)}, "endpoints"),
+        ({"endpoints": ("ftp://huggingface.co",)}, "endpoints"),
+        ({"endpoints": ("https://me:pw@huggingface.co",)}, "endpoints"),
+        ({"endpoints": ("https://huggingface.co/?a=1",)}, "endpoints"),
+        ({"endpoints": ("https://huggingface.co/a/../b",)}, "endpoints"),
+        ({"endpoints": ("https://h.example/" + "a" * 200,)}, "endpoints"),
+        ({"endpoints": [f"https://h.example/{n}" for n in range(21)]}, "endpoints"),
+        ({"hosts": []}, "hosts"),
+        ({"people": []}, "people"),
+    ],
+)
+def test_a_rule_that_permits_all_or_nothing_by_mistake_is_refused(rules, field):
+    with pytest.raises(LaunchError) as caught:
+        keep_secret("HF_TOKEN", VALUE, **rules)
+
+    assert caught.value.field == field
+    assert secrets.names() == []
+
+
+@pytest.fixture
+def files(settings):
+    """The folder in which an earlier version stored secrets."""
+    folder = settings.DATA_DIR / "secrets" / "jobs"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def naming(variable, name):
+    return make_plan(steps=(Step("a", ("true",), env=((variable, f"{{secret:{name}}}"),)),))
+
+
+def test_secrets_of_an_earlier_version_are_encrypted_and_their_files_removed(files):
+    (files / "HF_TOKEN").write_text(VALUE)
+    (files / ".HF_TOKEN.77").write_text(VALUE)
+    make_job(plan=naming("HF_TOKEN", "HF_TOKEN"))
+
+    assert earlier.adopt() == ["HF_TOKEN"]
+
+    row = Secret.objects.get()
+    assert (row.purpose, row.endpoints, row.is_complete) == ("hub", [], False)
+    assert row.all_hosts and row.everyone
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert not files.exists()
+    assert earlier.adopt() == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "purpose", "is_complete"),
+    [
+        (("VLLM_API_KEY", "OPENAI_API_KEY"), "engine", True),
+        (("HF_TOKEN",), "hub", False),
+        (("HF_TOKEN", "VLLM_API_KEY"), "", False),
+        ((), "", False),
+    ],
+)
+def test_the_purpose_is_what_all_plans_use_it_for(files, variables, purpose, is_complete):
+    (files / "MINE").write_text(VALUE)
+    for variable in variables:
+        make_job(plan=naming(variable, "MINE"))
+
+    earlier.adopt()
+
+    row = Secret.objects.get()
+    assert (row.purpose, row.is_complete) == (purpose, is_complete)
+
+
+def test_a_stored_secret_is_never_replaced_by_an_old_file(files):
+    keep_secret("HF_TOKEN", "hf_the_new_one")
+    (files / "HF_TOKEN").write_text(VALUE)
+
+    assert earlier.adopt() == []
+
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": "hf_the_new_one"}
+    assert not files.exists()
+
+
+def test_files_stay_while_the_key_cannot_be_used(files, settings):
+    keep_secret("API_KEY", "engine-key")
+    (files / "HF_TOKEN").write_text(VALUE)
+    key_file(settings.DATA_DIR).unlink()
+
+    with pytest.raises(KeyUnusable):
+        earlier.adopt()
+
+    assert (files / "HF_TOKEN").read_text() == VALUE

@@ -1,0 +1,129 @@
+"""Addresses of engines: an IP address and a port, nothing else."""
+
+import socket
+
+import pytest
+
+from jobs.base import engine_addresses
+from jobs.base.engine_addresses import parse, port_from
+from jobs.models import Deployment, Host
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.7:8000", "http://[fd00::7]:1", "http://1.2.3.4:65535"]
+)
+def test_an_address_and_a_port_are_an_endpoint(url):
+    assert str(parse(url)) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://10.0.0.7",
+        "http://10.0.0.7:abc",
+        "http://10.0.0.7:0",
+        "http://10.0.0.7:65536",
+        "http://10.0.0.7:80/path",
+        "http://10.0.0.7:80?x",
+        "http://user@10.0.0.7:80",
+        "http://10.0.0.7:80\n",
+        "http://10.0.0.7: 80",
+        "http://10.0.0.7:٨٠",
+        "http://host:80",
+        "http://2130706433:80",
+        "http://999.0.0.1:80",
+        "http://[fe80::1%eth0]:80",
+        "https://10.0.0.7:80",
+        "ftp://10.0.0.7:80",
+    ],
+)
+def test_other_text_is_no_endpoint(url):
+    assert parse(url) is None
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        "127.0.0.1",
+        "127.9.9.9",
+        "::1",
+        "::ffff:127.0.0.1",
+        "169.254.1.1",
+        "fe80::1",
+        "::ffff:a9fe:1",
+    ],
+)
+def test_loopback_and_link_local_are_for_this_machine_only(ip):
+    at = engine_addresses.endpoint(ip, 80)
+
+    assert at.is_callable(on_this_machine=True)
+    assert not at.is_callable(on_this_machine=False)
+
+
+@pytest.mark.parametrize(
+    "ip", ["0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "::ffff:0.0.0.0"]
+)
+def test_addresses_of_no_machine_are_never_called(ip):
+    assert not engine_addresses.endpoint(ip, 80).is_callable(on_this_machine=True)
+
+
+@pytest.mark.parametrize("ip", ["169.254.169.254", "fd00:ec2::254", "100.100.100.200"])
+def test_no_host_names_a_metadata_service(ip):
+    assert not engine_addresses.endpoint(ip, 80).is_callable(on_this_machine=True)
+
+
+def test_another_host_does_not_name_an_address_of_this_machine(monkeypatch):
+    monkeypatch.setattr(engine_addresses, "_is_own", lambda _ip: True)
+    at = engine_addresses.endpoint("192.0.2.1", 80)
+
+    assert at.is_callable(on_this_machine=True)
+    assert not at.is_callable(on_this_machine=False)
+
+
+def test_an_address_of_this_machine_can_be_bound():
+    assert engine_addresses._is_own(engine_addresses.ip_from("127.0.0.1"))
+    assert not engine_addresses._is_own(engine_addresses.ip_from("192.0.2.1"))
+
+
+@pytest.mark.parametrize(("ip", "is_own"), [("192.0.2.1", False), ("127.0.0.1", True)])
+def test_where_every_address_can_be_bound_an_own_one_is_called_from_itself(monkeypatch, ip, is_own):
+    monkeypatch.setattr(socket.socket, "bind", lambda _self, _at: None)
+    monkeypatch.setattr(engine_addresses, "_binds_any", lambda _version: True)
+
+    assert engine_addresses._is_own(engine_addresses.ip_from(ip)) == is_own
+
+
+def test_an_address_that_cannot_be_asked_about_is_special(monkeypatch):
+    def fail(*_args):
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(socket, "socket", fail)
+
+    assert engine_addresses.special(engine_addresses.ip_from("192.0.2.1")) == engine_addresses.OWN
+
+
+def test_the_range_of_a_deployment_s_address_is_looked_up_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(engine_addresses, "_is_own", lambda ip: bool(asked.append(ip)))
+    host, at = Host(type=Host.Type.VACC), engine_addresses.endpoint("192.0.2.1", 80)
+
+    assert Deployment.callable_url(host, at) == str(at)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("ip", ["10.0.0.7", "192.0.2.1", "fd00::7", "2001:db8::1"])
+def test_an_address_in_the_network_is_callable(ip):
+    assert engine_addresses.endpoint(ip, 80).is_callable(on_this_machine=False)
+
+
+@pytest.mark.parametrize(("value", "port"), [(1, 1), (65535, 65535), ("8000", 8000), ("080", 80)])
+def test_a_port_is_a_number_or_its_digits(value, port):
+    assert port_from(value) == port
+
+
+@pytest.mark.parametrize(
+    "value", [0, 65536, -1, True, None, 8.5, "", " 80", "8_0", "+80", "80.0", "٨٠", 70 * "1", [80]]
+)
+def test_anything_else_is_no_port(value):
+    assert port_from(value) is None

@@ -1,0 +1,93 @@
+"""Messages of hosts of any version."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from dashboard.text.messages import MESSAGES, message
+from jobs.base.errors import PlanError
+from jobs.base.messages import OF_HOSTS, UNKNOWN, from_host
+from jobs.protocol.base import read
+from jobs.protocol.events import parse_events
+from jobs.protocol.findings import Finding
+
+HOST_CODE = Path(__file__).parents[3] / "jobs" / "host"
+
+
+def test_a_host_of_today_is_taken_at_its_word():
+    event = {"type": "ended", "message_id": "work:exit", "message_args": {"step": "a"}, "run": 1}
+    assert from_host(event) == event
+
+
+def test_a_host_of_protocol_1_is_understood():
+    event = {"type": "ended", "sentence_id": "work:exit", "sentence_args": {"step": "a"}, "run": 1}
+    assert from_host(event) == {
+        "type": "ended",
+        "message_id": "work:exit",
+        "message_args": {"step": "a"},
+        "run": 1,
+    }
+
+
+def sent_by_hosts():
+    """Ids of messages in the code of hosts: texts that are an id, or the end of a check's."""
+    trees = [ast.parse(path.read_text()) for path in HOST_CODE.rglob("*.py")]
+    texts = {
+        node.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    named = {name for text in texts for name in (text, f"check:{text}")}
+    return (named & MESSAGES.keys()) | {PlanError.id}
+
+
+def test_the_list_has_all_that_hosts_send_and_no_more():
+    assert sent_by_hosts() == OF_HOSTS
+
+
+ENDED = {
+    **{"type": "ended", "at": 1.0, "verdict": "failed", "exit_code": 1, "duration_s": 1.0},
+    **{"log_bytes": 0, "log_sha256": "", "points_bytes": 0, "outputs": []},
+}
+FORGED = {"message_id": "endpoint:key_refused", "message_args": {"name": "T", "url": "http://e"}}
+REPLACED = {**FORGED["message_args"], "id": FORGED["message_id"]}
+
+
+def test_a_host_does_not_speak_for_the_dashboard():
+    (ended,) = parse_events([json.dumps({**ENDED, **FORGED}).encode()])
+
+    assert (ended.message_id, ended.message_args) == (UNKNOWN, REPLACED)
+    assert "Secret" not in message(ended.message_id, ended.message_args)
+
+
+def test_a_finding_has_no_words_of_the_dashboard():
+    found = read(Finding, {"name": "disk", "level": "failed", **FORGED})
+
+    assert (found.message_id, found.message_args) == (UNKNOWN, REPLACED)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [None, ["a"], {"failure": "x"}, {"deep": {"er": {"a": 1}}}, {str(n): 1 for n in range(64)}],
+)
+def test_an_unknown_message_with_arguments_of_another_form_still_closes_a_job(args):
+    (ended,) = parse_events(
+        [json.dumps({**ENDED, "message_id": "new:one", "message_args": args}).encode()]
+    )
+
+    assert (ended.message_id, ended.message_args) == (UNKNOWN, {"id": "new:one"})
+
+
+@pytest.mark.parametrize("name", ["done", "work:exit", "policy:root"])
+def test_a_message_of_hosts_stays(name):
+    args = {"step": "a"}
+    (ended,) = parse_events(
+        [json.dumps({**ENDED, "message_id": name, "message_args": args}).encode()]
+    )
+
+    assert (ended.message_id, ended.message_args) == (name, args)

@@ -1,0 +1,246 @@
+"""Jobs against an endpoint: preview, launch, start, claim, retry."""
+
+import pytest
+
+from jobs.access import secrets, sources
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.launch.launch import launch, preview, retry_job
+from jobs.launch.pipelines.retry import retry_failed_jobs
+from jobs.launch.successors import next_steps
+from jobs.models import Environment, Job, Source
+from jobs.plans import from_json
+from jobs.schedule import dispatch, lifecycle
+from jobs.services import endpoints
+from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
+from tests.factories import keep_secret, make_endpoint, make_host, make_user
+
+pytestmark = pytest.mark.django_db
+
+URL, KEY = "https://h800.example/gate", "sk-0123456789"
+ROOTS = {"weights": "/w", "artifacts": "/a", "environments": "/e", "spool": "/s"}
+
+
+@pytest.fixture
+def host(db):
+    host = make_host(facts={"roots": ROOTS})
+    evalscope = ENVIRONMENTS[EVALSCOPE]
+    Environment.objects.create(
+        host=host, name=EVALSCOPE, fingerprint=evalscope.fingerprint, path="/e/evalscope"
+    )
+    return host
+
+
+@pytest.fixture
+def endpoint(db):
+    keep_secret("H800_KEY", KEY, purpose="engine", endpoints=[URL])
+    return make_endpoint("H800", url=URL, api_key="H800_KEY", model="team/m")
+
+
+def raw(endpoint, **more):
+    return {"deployment": f"endpoint:{endpoint.pk}", "concurrency": [1], "requests": 2, **more}
+
+
+def launched(host, endpoint, kind="benchmark"):
+    params = raw(endpoint) if kind == "benchmark" else {"deployment": f"endpoint:{endpoint.pk}"}
+    return launch(kind, params, host=host, user=None)
+
+
+def test_its_first_step_checks_from_the_host_with_the_key_in_its_environment(host, endpoint):
+    job = launched(host, endpoint)
+
+    plan = from_json(job.plan)
+    first, measure = plan.steps
+    assert (first.name, dict(first.env)["API_KEY"]) == ("endpoint", "{secret:H800_KEY}")
+    assert first.argv[2:5] == ("{deployment.url}", "--served-model-name", "{deployment.name}")
+    assert dict(measure.env)["API_KEY"] == "{secret:H800_KEY}"
+    assert dict(measure.env)["no_proxy"].endswith(",{deployment.host}")
+    assert "H800_KEY" not in " ".join(word for step in plan.steps for word in step.argv)
+    assert KEY not in str(job.plan)
+
+
+def test_the_address_fills_the_slots_of_a_deployment(host, endpoint):
+    job = launched(host, endpoint)
+
+    assert dispatch.run() == 1
+
+    job.refresh_from_db()
+    assert job.values["deployment.url"] == URL
+    assert (job.values["deployment.name"], job.values["deployment.host"]) == (
+        "team/m",
+        "h800.example",
+    )
+    assert job.inputs == {"deployment": {"endpoint": endpoint.pk}}
+    assert secrets.of_job(job) == {"H800_KEY": KEY}
+
+
+@pytest.mark.parametrize("kind", ["benchmark", "evaluate"])
+def test_the_title_has_the_endpoint_s_name(host, endpoint, kind):
+    assert launched(host, endpoint, kind).title.startswith("H800")
+
+
+def test_the_form_shows_known_values_before_the_launch(host, endpoint):
+    shown = preview("benchmark", raw(endpoint), host)
+
+    assert shown.errors == {}
+    assert shown.values["deployment.url"] == URL
+    assert KEY not in shown.script
+
+
+def test_counters_are_scraped_only_where_the_check_found_them(host, endpoint):
+    with_counters = launched(host, endpoint)
+    endpoint.found = {}
+    endpoint.save()
+
+    without = launched(host, endpoint)
+
+    assert [w["name"] for w in with_counters.plan["watches"]] == ["engine", "client"]
+    assert [w["name"] for w in without.plan["watches"]] == ["client"]
+
+
+def test_a_client_that_would_show_the_key_is_refused_at_its_field(host, endpoint):
+    shown = preview("benchmark-guidellm", raw(endpoint), host)
+
+    assert "process list" in shown.errors["deployment"]
+
+
+def test_vllm_s_client_needs_a_tokenizer(host, endpoint):
+    host.facts = {**host.facts, "cpu": {"cores": 4}}
+    host.save()
+
+    shown = preview("benchmark-online", raw(endpoint, stack="vllm-cpu", dataset="random"), host)
+
+    assert "tokenizer" in shown.errors["deployment"]
+
+
+# -- the list of permitted addresses --------------------------------------------------------------
+
+
+def forbid():
+    Source.objects.filter(type="endpoint").delete()
+
+
+def test_an_address_that_left_the_list_is_refused_in_the_form(host, endpoint):
+    forbid()
+
+    assert "Sources" in preview("benchmark", raw(endpoint), host).errors["deployment"]
+    with pytest.raises(LaunchError):
+        launched(host, endpoint)
+
+
+def test_an_address_that_left_the_list_is_refused_at_a_retry(host, endpoint):
+    job = launched(host, endpoint)
+    forbid()
+
+    with pytest.raises(LaunchError) as caught:
+        retry_job(job.pk, None)
+
+    assert caught.value.field == "deployment"
+
+
+def test_a_queued_job_fails_at_its_start_if_the_address_left_the_list(host, endpoint):
+    job = launched(host, endpoint)
+    forbid()
+
+    assert dispatch.run() == 0
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("failed", "job:source")
+    assert job.message_args["address"] == URL
+
+
+def test_a_claim_checks_the_address_that_the_job_was_given(host, endpoint):
+    job = launched(host, endpoint)
+    dispatch.run()
+    job.refresh_from_db()
+    sources.of_job(job)
+    make_endpoint(url="http://10.0.0.7")
+    endpoint.url = "http://10.0.0.7"
+    endpoint.save()
+    Source.objects.filter(address=URL).delete()
+
+    with pytest.raises(sources.Refused):
+        sources.of_job(job)
+
+
+def test_removing_an_address_names_the_queued_jobs_that_need_it(host, endpoint):
+    job = launched(host, endpoint)
+
+    source = Source.objects.get(type="endpoint")
+
+    assert sources.stopped_by_removal(source) == [job]
+
+
+def test_a_key_whose_address_is_taken_away_stops_the_job(host, endpoint):
+    job = launched(host, endpoint)
+    secrets.keep("H800_KEY", None, purpose="engine", endpoints=[])
+
+    assert dispatch.run() == 0
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("failed", "job:secret_endpoint")
+
+
+def test_a_key_that_the_person_may_not_use_is_refused(host, endpoint):
+    secrets.keep("H800_KEY", None, purpose="engine", endpoints=[URL], people=[make_user()])
+
+    shown = preview("benchmark", raw(endpoint), host, user=make_user())
+
+    assert "H800_KEY" in shown.errors["deployment"]
+
+
+# -- archived, retried, continued -----------------------------------------------------------------
+
+
+def test_an_archived_endpoint_is_not_offered(host, endpoint):
+    endpoints.archive(endpoint.pk, is_archived=True)
+
+    assert "deployment" in preview("benchmark", raw(endpoint), host).errors
+
+
+def test_a_queued_job_is_cancelled_when_its_endpoint_is_archived(host, endpoint):
+    job = launched(host, endpoint)
+    endpoints.archive(endpoint.pk, is_archived=True)
+
+    dispatch.run()
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("cancelled", "job:endpoint_archived")
+
+
+def test_a_retry_calls_the_endpoint_again(host, endpoint):
+    old = launched(host, endpoint)
+
+    again = retry_job(old.pk, None)
+
+    assert again.inputs == old.inputs
+    assert again.plan_sha256 == old.plan_sha256
+
+
+def test_a_retry_needs_the_endpoint(host, endpoint):
+    old = launched(host, endpoint)
+    endpoints.archive(endpoint.pk, is_archived=True)
+
+    with pytest.raises(LaunchError, match="archived"):
+        retry_job(old.pk, None)
+
+
+def test_a_benchmark_is_followed_by_an_evaluation_of_the_endpoint(host, endpoint):
+    job = launched(host, endpoint)
+    Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=job.created_at)
+    job.refresh_from_db()
+
+    steps = {step.kind: step.raw for step in next_steps(job, None)}
+
+    assert steps["evaluate"]["deployment"] == f"endpoint:{endpoint.pk}"
+
+
+def test_a_pipeline_of_environment_and_benchmark_is_retried(endpoint):
+    host = make_host(facts={"roots": ROOTS})
+    job = launched(host, endpoint)
+    first = job.after.get()
+    lifecycle.finish_queued_job(first.pk, "failed", message=Message("job:failed"))
+
+    again = retry_failed_jobs(job.chain, None)
+
+    assert again[-1].inputs == {"deployment": {"endpoint": endpoint.pk}}

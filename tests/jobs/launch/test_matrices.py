@@ -1,0 +1,371 @@
+"""Launch, resume, repeat and cancel of a matrix: a job for each run of a cell."""
+
+import json
+
+import pytest
+
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.catalog.workloads import WORKLOADS
+from jobs.launch import launch
+from jobs.launch.launch import InvalidParams
+from jobs.launch.matrices import (
+    MatrixSpec,
+    cancel_matrix,
+    launch_matrix,
+    preview_matrix,
+    recover_lost,
+    repeat_cell,
+    resume_matrix,
+)
+from jobs.models import Job, Matrix
+from jobs.queries.matrices import matrices, matrix_page
+from jobs.schedule import dispatch, lifecycle
+from jobs.services.outcomes import matrix_runs
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+SERVED = {
+    "engine": "vllm",
+    "stack": "guide",
+    "container": "vllm-{deployment.id}",
+    "tokenizer": "/test/weights/DeepSeek-R1",
+    "tp": 32,
+    "max_input": 57344,
+    "max_total": 65536,
+}
+
+
+@pytest.fixture
+def host():
+    return make_host(type="vacc", facts=dict(GUIDE_FACTS), slots=4)
+
+
+@pytest.fixture
+def served(host):
+    deployment = make_deployment(
+        job=make_job(state="succeeded", host=host, kind="deploy-vllm"),
+        model_id="deepseek-r1",
+        details=SERVED,
+    )
+    return str(deployment.pk)
+
+
+@pytest.fixture
+def spec(served):
+    def make(**fields):
+        params = {"deployment": served, "dataset": "random", "prefix_tokens": "0"}
+        return MatrixSpec(
+            **{
+                "kind": "benchmark-online",
+                "params": {**params, "exclusive": True},
+                "input_tokens": (128, 256),
+                "output_tokens": (64,),
+                "concurrency": (1, 2, 4),
+                "requests": 5,
+                **fields,
+            }
+        )
+
+    return make
+
+
+def vendor(spec):
+    preset = WORKLOADS["vendor"]
+    axes = {name: getattr(preset, name) for name in ("input_tokens", "output_tokens")}
+    return spec(workload="vendor", concurrency=preset.concurrency, **axes)
+
+
+def jobs_of(matrix):
+    return [cell.job for cell in matrix.cells.filter(skip_id="").order_by("place")]
+
+
+def end(job, state="succeeded", rate=50.0, **metrics):
+    lifecycle.finish_job(job.pk, state, message=Message("done"), duration_s=10.0)
+    if state == "succeeded":
+        (concurrency,) = job.params["concurrency"]
+        job.refresh_from_db()
+        point = {"output_tokens_per_s": rate, **metrics}
+        make_measured(job=job, points=[(concurrency, point)], host=job.host)
+        matrix_runs.after_result(job.pk)
+
+
+def states(matrix):
+    return {state: number for state, number in matrix_page(matrix.pk).counts.items() if number}
+
+
+def test_the_vendor_s_matrix_queues_50_jobs_and_skips_16(host, spec):
+    matrix = launch_matrix(vendor(spec), host=host, user=make_user())
+
+    assert matrix.cells.count() == 66
+    assert len(jobs_of(matrix)) == Job.objects.filter(state="queued").count() == 50
+    assert states(matrix) == {"queued": 50, "skipped": 16}
+
+
+def test_each_job_is_the_one_that_a_form_would_launch(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    cell = matrix.cells.get(input_tokens=256, concurrency=4)
+
+    raw = {"deployment": spec().params["deployment"], "dataset": "random", "prefix_tokens": 0}
+    raw |= {"input_tokens": 256, "output_tokens": 64, "concurrency": [4], "requests": 20}
+    alone = launch.preview("benchmark-online", {**raw, "exclusive": True}, host)
+
+    assert cell.job.plan_sha256 == alone.plan.sha256()
+    assert cell.job.params == alone.params.model_dump(mode="json")
+    assert cell.job.guide == json.loads(json.dumps(alone.guide))
+    assert cell.job.exclusive
+
+
+def test_seeds_of_all_runs_are_fresh(host, spec):
+    matrix = launch_matrix(spec(repeats=2), host=host, user=make_user())
+
+    plans = {job.plan_sha256 for job in jobs_of(matrix)}
+    words = [step["argv"] for step in jobs_of(matrix)[0].plan["steps"] if "--seed" in step["argv"]]
+    assert len(plans) == 6  # one a cell: the job's number is a slot
+    assert words[0][words[0].index("--seed") + 1] == "{job}01"
+
+
+def test_jobs_wait_in_the_order_of_their_runs(host, spec):
+    matrix = launch_matrix(spec(shuffled=True, order_seed=5, repeats=2), host=host, user=None)
+    planned = preview_matrix(spec(shuffled=True, order_seed=5, repeats=2), host)
+
+    queued = Job.objects.filter(state="queued").order_by(*Job.QUEUE_ORDER)
+
+    assert [job.pk for job in queued] == [job.pk for job in jobs_of(matrix)]
+    assert [(run.cell.input_tokens, run.cell.concurrency, run.repeat) for run in planned.runs] == [
+        (c.input_tokens, c.concurrency, c.repeat) for c in matrix.cells.order_by("place")
+    ]
+
+
+def test_killed_at_20_it_goes_on_at_21_and_runs_20_again(host, spec):
+    matrix = launch_matrix(vendor(spec), host=host, user=make_user())
+    jobs = jobs_of(matrix)
+    for job in jobs[:19]:
+        end(job)
+    end(jobs[19], "lost")
+
+    assert states(matrix) == {"done": 19, "queued": 30, "failed": 1, "skipped": 16}
+    first = Job.objects.filter(state="queued").order_by(*Job.QUEUE_ORDER).first()
+    assert first == jobs[20]
+
+    assert recover_lost() == 1
+
+    again = jobs_of(matrix)[19]
+    assert (again.repeats, again.plan, again.state) == (jobs[19], jobs[19].plan, "queued")
+    assert states(matrix) == {"done": 19, "queued": 31, "skipped": 16}
+    assert recover_lost() == 0
+
+
+def test_a_cell_that_is_lost_twice_waits_for_a_person(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    end(jobs_of(matrix)[0], "lost")
+    recover_lost()
+    end(jobs_of(matrix)[0], "lost")
+
+    assert recover_lost() == 0
+    assert matrix_page(matrix.pk).to_resume == 1
+
+
+def test_a_failed_cell_is_not_a_failed_matrix(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    end(jobs_of(matrix)[0], "failed")
+
+    assert states(matrix) == {"queued": 5, "failed": 1}
+    assert matrix_page(matrix.pk).state == "queued"
+    for job in jobs_of(matrix)[1:]:
+        end(job)
+    assert states(matrix) == {"done": 5, "failed": 1}
+
+
+def test_a_resumed_matrix_runs_only_what_has_no_result(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    jobs = jobs_of(matrix)
+    end(jobs[0])
+    end(jobs[1], "failed")
+    cancel_matrix(matrix, make_user())
+    assert states(matrix) == {"done": 1, "failed": 1, "cancelled": 4}
+    assert recover_lost() == 0
+
+    made = resume_matrix(matrix, make_user())
+
+    assert [job.repeats for job in made] == jobs[1:]
+    assert jobs_of(matrix) == [jobs[0], *made]
+    with pytest.raises(LaunchError, match="No cell failed"):
+        resume_matrix(matrix, make_user())
+
+
+def test_a_lost_cell_of_a_cancelled_matrix_stays_lost(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    cancel_matrix(matrix, make_user())
+    job = jobs_of(matrix)[0]
+    Job.objects.filter(pk=job.pk).update(state="lost")
+
+    assert recover_lost() == 0
+
+
+def test_a_resume_needs_the_deployment(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    end(jobs_of(matrix)[0], "failed")
+    host.deployments.update(state="stopped")
+
+    with pytest.raises(LaunchError, match="is not running"):
+        resume_matrix(matrix, make_user())
+
+    assert Job.objects.filter(repeats__isnull=False).count() == 0
+
+
+def test_one_measured_cell_gets_more_runs(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    end(jobs_of(matrix)[0], rate=50.0)
+    cell = matrix.cells.get(row=0, column=0)
+
+    made = repeat_cell(cell, make_user(), count=3)
+    for job, rate in zip(made, (52.0, 54.0, 56.0), strict=True):
+        end(job, rate=rate)
+
+    (shown, *_others) = matrix_page(matrix.pk).cells
+    assert [run.cell.repeat for run in shown.runs] == [1, 2, 3, 4]
+    assert shown.value == 53.0
+    assert shown.interval.low < 53 < shown.interval.high
+
+
+def test_one_failed_cell_is_run_again_alone(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    end(jobs_of(matrix)[2], "failed")
+    cell = matrix.cells.get(row=0, column=2)
+
+    (job,) = repeat_cell(cell, make_user(), count=3)
+
+    cell.refresh_from_db()
+    assert cell.job == job
+    assert matrix.cells.count() == 6
+    with pytest.raises(LaunchError, match="still queued or running"):
+        repeat_cell(cell, make_user())
+
+
+def test_a_skipped_cell_is_not_run(host, spec):
+    matrix = launch_matrix(spec(concurrency=(1, 8)), host=host, user=make_user())
+
+    with pytest.raises(LaunchError, match="skipped"):
+        repeat_cell(matrix.cells.get(row=0, concurrency=8), make_user())
+
+
+def test_a_row_ends_where_more_load_only_queues(host, spec):
+    matrix = launch_matrix(spec(stops_early=True, repeats=2), host=host, user=make_user())
+    one, two = jobs_of(matrix)[:2]
+    end(one, rate=50.0, latency_mean_s=1.0)
+    end(two, rate=50.5, latency_mean_s=2.0)
+
+    page = matrix_page(matrix.pk)
+    four = page.rows[0].cells[2]
+    assert (four.state, four.skip.id) == ("skipped", "matrix:only_queues")
+    assert {run.job.state for run in four.runs} == {"cancelled"}
+    assert page.rows[1].cells[2].state == "queued"  # of another row
+    assert page.to_resume == 0
+
+
+def test_a_row_goes_on_without_the_wish_to_end_it(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    one, two = jobs_of(matrix)[:2]
+    end(one, rate=50.0, latency_mean_s=1.0)
+    end(two, rate=50.0, latency_mean_s=2.0)
+
+    assert matrix_page(matrix.pk).rows[0].cells[2].state == "queued"
+
+
+def test_drift_compares_the_first_and_last_third_of_the_runs(host, spec):
+    matrix = launch_matrix(
+        spec(input_tokens=(128,), concurrency=(4,), repeats=9), host=host, user=make_user()
+    )
+    for job, rate in zip(jobs_of(matrix), (90, 91, 90, 80, 80, 80, 60, 61, 60), strict=True):
+        end(job, rate=float(rate))
+
+    (cell,) = matrix_page(matrix.pk).cells
+    assert cell.drift.value == pytest.approx(-0.332, abs=0.002)
+    assert not cell.drift.includes_zero
+
+
+def test_the_remaining_time_is_learnt_from_past_cells(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    page = matrix_page(matrix.pk)
+    assert (page.left_s, page.unknown) == (None, 6)
+
+    end(jobs_of(matrix)[0])
+
+    page = matrix_page(matrix.pk)
+    assert page.left_s > 5 * 10 * 0.9
+    assert page.unknown == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"kind": "benchmark-latency"}, "kind"),
+        ({"workload": "guide"}, "workload"),
+        ({"input_tokens": ()}, "input_tokens"),
+        ({"output_tokens": (64, 64)}, "output_tokens"),
+        ({"concurrency": tuple(range(1, 33)), "output_tokens": (1, 2, 3, 4)}, "concurrency"),
+        ({"repeats": 100, "output_tokens": (1, 2)}, "repeats"),
+        ({"concurrency": (64,)}, "concurrency"),
+        ({"params": {"deployment": "77"}}, "deployment"),
+        ({"params": {"deployment": "1", "color": "red"}}, "color"),
+    ],
+)
+def test_a_wrong_matrix_is_refused_at_its_field(host, spec, fields, field):
+    with pytest.raises(InvalidParams) as refused:
+        launch_matrix(spec(**fields), host=host, user=make_user())
+
+    assert field in refused.value.fields
+    assert Matrix.objects.count() == Job.objects.filter(state="queued").count() == 0
+
+
+def test_the_script_runs_each_run_in_a_folder_of_its_own(host, spec):
+    planned = preview_matrix(spec(repeats=2), host)
+
+    assert planned.script.count("JOB=") - planned.script.count('JOB="${JOB') == 12
+    assert "# 7: input 128, output 64, concurrency 1, repeat 2" in planned.script
+    assert "(cd run-012 && JOB=12 bash -s)" in planned.script
+
+
+def test_a_cancelled_matrix_starts_nothing_more(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+
+    assert len(cancel_matrix(matrix, make_user())) == 6
+
+    dispatch.run()
+    assert {job.state for job in jobs_of(matrix)} == {"cancelled"}
+    assert cancel_matrix(matrix, make_user()) == []
+
+
+def test_a_cancelled_matrix_is_not_a_failed_one(host, spec):
+    matrix = launch_matrix(spec(), host=host, user=make_user())
+    first = jobs_of(matrix)[0]
+    cancel_matrix(matrix, make_user())
+
+    page = matrix_page(matrix.pk)
+    assert (page.state, page.failures, page.to_resume) == ("cancelled", 0, 6)
+    assert states(matrix) == {"cancelled": 6}
+    Job.objects.filter(pk=first.pk).update(state="lost")
+    page = matrix_page(matrix.pk)
+    assert (page.state, page.failures, page.to_resume) == ("failed", 1, 6)
+
+
+def test_the_list_begins_with_the_newest_matrix(host, spec):
+    made = [launch_matrix(spec(), host=host, user=make_user()) for _ in range(3)]
+
+    assert list(matrices()) == made[::-1]
+
+
+def test_a_warm_up_does_not_count(host, spec):
+    matrix = launch_matrix(spec(warm_up=True), host=host, user=make_user())
+    first, second, *_rest = jobs_of(matrix)
+    assert len(jobs_of(matrix)) == 7
+
+    end(first, rate=10.0)
+    end(second, rate=50.0)
+
+    cell = matrix_page(matrix.pk).cells[0]
+    assert (cell.values, cell.first.job) == ([50.0], second)
+    assert matrix_runs.warm_up(first.pk) == [Message("matrix:warm_up")]
+    assert matrix_runs.warm_up(second.pk) == []

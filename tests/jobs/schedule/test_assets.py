@@ -1,0 +1,200 @@
+"""Assets registered by jobs, and their view by kinds."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs.base.errors import ParseError
+from jobs.models import Dataset, Job
+from jobs.schedule import assets, dispatch
+from jobs.schedule.targets import target_of
+from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+DATASET = {"type": "dataset", "name": "c4", "path": "/nfs/data/c4", "files": 2, "bytes": 7}
+
+
+def vacc_host():
+    roots = {"weights": "/nfs/weights", "artifacts": "/nfs/vacc_deploy", "environments": "/e"}
+    return make_host(facts={"roots": roots, "workspace": "/nfs", "mount": "/test"})
+
+
+def test_a_data_set_is_registered_once_for_each_place():
+    host = vacc_host()
+    first, second = (make_job(host=host, product=DATASET) for _ in range(2))
+
+    assets.register(first, DATASET)
+    assets.register(second, {**DATASET, "files": 3})
+    assets.register(second, {**DATASET, "path": "/nfs/data/other"})
+
+    rows = Dataset.objects.order_by("path").values_list("path", "files", "job")
+    assert list(rows) == [
+        ("/nfs/data/c4", 3, second.pk),
+        ("/nfs/data/other", 2, second.pk),
+    ]
+
+
+def test_a_recreated_asset_has_its_time_and_its_job():
+    host = vacc_host()
+    first, second = (make_job(host=host, product=DATASET) for _ in range(2))
+    row = assets.register(first, DATASET)
+    Dataset.objects.filter(pk=row.pk).update(created_at=now() - timedelta(hours=1))
+
+    assets.register(second, DATASET)
+
+    row.refresh_from_db()
+    assert row.job == second
+    assert now() - row.created_at < timedelta(minutes=30)
+
+
+def test_a_data_set_without_a_count_is_not_registered():
+    with pytest.raises(ParseError, match="has no files"):
+        assets.check_product({**DATASET, "files": None})
+
+
+def test_a_data_set_is_a_choice_with_both_of_its_paths():
+    host = vacc_host()
+    assets.register(make_job(host=host), {**DATASET, "details": {"items": 9}})
+
+    (ref,) = target_of(host).datasets
+
+    assert (ref.type, ref.label) == ("dataset", "c4")
+    assert ref.data == {
+        "id": ref.id,
+        "name": "c4",
+        "path": "/nfs/data/c4",
+        "mount_path": "/test/data/c4",
+        "files": 2,
+        "bytes": 7,
+        "items": 9,
+    }
+
+
+def test_a_job_starts_with_the_record_of_its_data_set():
+    host = vacc_host()
+    maker = make_job(host=host, state=Job.State.SUCCEEDED, product=DATASET)
+    record = assets.register(maker, DATASET)
+
+    assert dispatch.resolve({"dataset": {"job": maker.pk}})["dataset"].id == record.pk
+
+
+def test_a_data_set_that_is_gone_is_missed_by_its_name():
+    with pytest.raises(dispatch.InputGone, match="dataset"):
+        dispatch.resolve({"dataset": {"id": 999}})
+
+
+def test_a_recreated_product_still_fulfils_the_promise():
+    host = vacc_host()
+    product = {"type": "weights", "model_id": "m", "path": "/nfs/weights/m"}
+    first = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
+    second = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
+    whole = {**product, "precision": "bf16", "bytes": 1, "sha256": "c" * 64}
+
+    assets.register(first, whole)
+    record = assets.register(second, {**whole, "details": {"modified": True}})
+
+    assert assets.made_by(first.pk, "weights") == record
+    assert assets.made_by(second.pk, "weights") == record
+    assert record.details == {"modified": True}
+
+
+def test_what_was_made_elsewhere_is_not_what_a_job_promised():
+    product = {"type": "weights", "model_id": "m", "path": "/nfs/weights/m"}
+    failed = make_job(host=vacc_host(), state=Job.State.FAILED, product=product)
+    elsewhere = make_job(host=vacc_host(), state=Job.State.SUCCEEDED, product=product)
+    make_weights(host=failed.host, model_id="m", path="/nfs/weights/m")
+
+    assert assets.made_by(failed.pk, "weights") is None
+    assert assets.made_by(elsewhere.pk, "weights") is None
+
+
+def test_columns_count_before_details():
+    host = vacc_host()
+    make_artifact(host=host, details={"tp": 4, "precision": "other"}, precision="int8")
+
+    (ref,) = target_of(host).artifacts
+
+    assert (ref.data["tp"], ref.data["precision"]) == (4, "int8")
+
+
+def test_a_promise_is_as_flat_as_its_record_will_be():
+    host = vacc_host()
+    product = {**DATASET, "details": {"items": 9}}
+    make_job(host=host, product=product)
+
+    (ref,) = target_of(host).datasets
+
+    assert (ref.data["items"], ref.data["mount_path"]) == (9, "/test/data/c4")
+    assert "details" not in ref.data
+
+
+def test_a_deployment_without_an_artifact_has_its_details():
+    details = {
+        "precision": "fp8",
+        "label": "fp8 tp32",
+        "container": "vllm-{deployment.id}",
+        "tp": 32,
+    }
+    row = make_deployment(host=vacc_host(), details=details, host_url="http://127.0.0.1:8000")
+
+    (ref,) = target_of(row.host).deployments
+
+    assert ref.data["container"] == f"vllm-{row.pk}"
+    known = {name: ref.data[name] for name in ("precision", "label", "tp", "host", "port")}
+    assert known == {
+        "precision": "fp8",
+        "label": "fp8 tp32",
+        "tp": 32,
+        "host": "127.0.0.1",
+        "port": "8000",
+    }
+
+
+def test_a_deployment_of_an_artifact_is_of_its_precision():
+    host = vacc_host()
+    artifact = make_artifact(host=host, precision="int8")
+    row = make_deployment(host=host, artifact=artifact, details={"precision": "fp8", "tp": 4})
+
+    (ref,) = target_of(row.host).deployments
+
+    assert (ref.data["precision"], ref.data["tp"]) == ("int8", 4)
+
+
+def test_a_deployment_gets_the_details_that_its_job_found_out():
+    row = make_deployment(details={"engine": "vllm"})
+
+    assets.register(row.job, {"type": "deployment", "details": {"engine": "vllm 0.7.2"}})
+
+    row.refresh_from_db()
+    assert row.details == {"engine": "vllm 0.7.2"}
+
+
+def test_a_job_can_say_more_of_what_another_one_made():
+    host = vacc_host()
+    maker = make_job(host=host, state=Job.State.SUCCEEDED)
+    weights = make_weights(host=host, job=maker, details={"shards": 2})
+    product = {
+        "type": "weights",
+        "amends": True,
+        "model_id": weights.model_id,
+        "path": weights.path,
+        "details": {"modification": True},
+    }
+    job = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
+
+    assets.check_product(product)
+    assert assets.register(job, product) == weights
+
+    weights.refresh_from_db()
+    assert (weights.details, weights.job) == ({"shards": 2, "modification": True}, maker)
+    assert assets.made_by(job.pk, "weights") == weights
+
+
+def test_only_existing_assets_are_amended():
+    product = {"type": "weights", "amends": True, "model_id": "m", "path": "/gone"}
+
+    assert assets.register(make_job(), product) is None
+    with pytest.raises(ParseError, match="has no path"):
+        assets.check_product({**product, "path": ""})

@@ -1,0 +1,201 @@
+"""Red blocks, amber needs confirmation before the job starts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
+
+from jobs.launch import launch
+from jobs.models import Job, Preflight
+from jobs.plans import Check, Plan, Step
+from jobs.queries import overview
+from jobs.schedule import confirmations, dispatch, preflights
+from tests.factories import make_host, make_job, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+SHM = Check("shm", (("bytes", "34"),), asks=True)
+ROOM = Check("disk", (("path", "/a"), ("bytes", "9")), asks=True)
+
+
+@pytest.fixture
+def job():
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, ROOM))
+    return make_job(host=make_host(slots=2), plan=plan, created_by=make_user("ada"))
+
+
+def finding(name, level, **args):
+    message = "check:shm_small" if name == "shm" else "check:disk_full"
+    return {"name": name, "level": level, "message_id": message, "message_args": args}
+
+
+def answer_checks(job, *, shm="ok", disk="ok", free="1 GB"):
+    """Answer the host's preflight of a job."""
+    dispatch.run()
+    asked = Preflight.objects.filter(job=job, done_at=None).first()
+    room = finding("disk", disk, path="/a", free=free, wanted="9 GB")
+    preflights.answer(asked, [finding("shm", shm, total="1 GB", wanted="34 GB"), room])
+    job.refresh_from_db()
+
+
+def looked_long_ago():
+    Preflight.objects.update(done_at=now() - timedelta(minutes=3))
+
+
+def test_a_warning_waits_for_the_owner_s_confirmation(job):
+    answer_checks(job, shm="warn")
+
+    assert dispatch.run() == 0
+
+    why = dispatch.why_waiting(job)
+    assert (why.id, why.args["by"]) == ("wait:confirm", "ada")
+    assert [item["check"] for item in job.open_confirmations] == ["shm(bytes=34)"]
+
+
+def test_a_confirmation_starts_the_job_and_has_its_user(job, django_capture_on_commit_callbacks):
+    answer_checks(job, shm="warn")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert launch.confirm(job.pk, job.open_confirmations, make_user("eve"))
+
+    job.refresh_from_db()
+    assert (job.state, job.open_confirmations) == (Job.State.STARTING, [])
+    kept = job.confirmed[0]
+    assert (kept["check"], kept["by"], kept["message_id"]) == (
+        "shm(bytes=34)",
+        "eve",
+        "check:shm_small",
+    )
+
+
+def test_only_new_findings_need_a_new_confirmation(job):
+    answer_checks(job, shm="warn")
+    confirmations.confirm(job.pk, job.open_confirmations, make_user())
+    looked_long_ago()
+
+    answer_checks(job, shm="warn", disk="warn")
+
+    assert [item["check"] for item in job.open_confirmations] == ["disk(path=/a, bytes=9)"]
+    assert dispatch.run() == 0
+
+
+def test_a_new_figure_of_a_confirmed_check_asks_no_second_time(job):
+    answer_checks(job, disk="warn", free="5 GB")
+    confirmations.confirm(job.pk, job.open_confirmations, make_user())
+    looked_long_ago()
+
+    answer_checks(job, disk="warn", free="4 GB")
+
+    assert dispatch.run() == 1
+
+
+def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
+    answer_checks(job, shm="warn", disk="warn")
+
+    confirmations.confirm(job.pk, job.open_confirmations[:1], make_user())
+
+    job.refresh_from_db()
+    assert [item["check"] for item in job.open_confirmations] == ["disk(path=/a, bytes=9)"]
+    assert dispatch.run() == 0
+
+
+def test_a_job_starts_once_its_warning_is_fixed(job):
+    answer_checks(job, shm="warn")
+    looked_long_ago()
+
+    answer_checks(job)
+
+    assert job.open_confirmations == []
+    assert dispatch.run() == 1
+
+
+def test_while_its_host_looks_again_the_job_goes_on_asking(job):
+    answer_checks(job, shm="warn")
+    looked_long_ago()
+
+    dispatch.run()
+
+    assert Preflight.objects.filter(job=job, done_at=None).count() == 1
+    assert dispatch.why_waiting(job).id == "wait:confirm"
+
+
+def test_a_job_that_waits_for_long_keeps_only_its_last_answers(job):
+    for _ in range(4):
+        answer_checks(job, shm="warn")
+        looked_long_ago()
+
+    assert Preflight.objects.filter(job=job).count() == 2
+
+
+def test_a_job_that_asks_holds_no_other_up(job):
+    answer_checks(job, shm="warn")
+    other = make_job(host=job.host)
+
+    assert dispatch.run() == 1
+
+    other.refresh_from_db()
+    assert other.state == Job.State.STARTING
+
+
+def test_what_stops_is_not_asked(job):
+    answer_checks(job, shm="warn", disk="failed")
+
+    dispatch.run()
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == (Job.State.FAILED, "check:disk_full")
+    assert job.open_confirmations == []
+
+
+def test_a_job_that_has_started_takes_no_yes(job):
+    answer_checks(job)
+    dispatch.run()
+
+    assert not launch.confirm(job.pk, [{"check": "shm(bytes=34)"}], make_user())
+
+
+@pytest.mark.parametrize("name", ["shm", "shm(bytes=34)", "all"])
+def test_a_yes_beforehand_may_name_a_check_its_object_or_all(job, name):
+    Job.objects.filter(pk=job.pk).update(confirmed=confirmations.by_name([name], make_user()))
+
+    answer_checks(job, shm="warn")
+
+    assert job.open_confirmations == []
+    assert dispatch.run() == 1
+
+
+def test_a_yes_for_a_chain_is_kept_with_the_jobs_it_concerns():
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, Check("docker")))
+    given = confirmations.by_name(["shm(bytes=34)", "disk(path=/b)", "docker", "all"], None)
+
+    kept = [item["check"] for item in confirmations.about(plan, given)]
+
+    assert kept == ["shm(bytes=34)", "all"]
+
+
+def test_jobs_that_ask_come_first_among_those_that_wait(job):
+    first = make_job(host=make_host(heartbeat_at=None), created_at=now() - timedelta(hours=1))
+    answer_checks(job, shm="warn")
+
+    assert [item.job.pk for item in overview.waiting(None)] == [job.pk, first.pk]
+    assert overview.counts(None, now())["needs_confirmation"] == 1
+
+
+def test_queries_do_not_grow_with_unconfirmed_jobs(job):
+    def queries(count):
+        Job.objects.exclude(pk=job.pk).delete()
+        for _ in range(count):
+            plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, ROOM))
+            asks = make_job(host=job.host, plan=plan, created_by=job.created_by)
+            answer_checks(asks, shm="warn")
+        with CaptureQueriesContext(connection) as asked:
+            dispatch.run()
+        assert Job.objects.exclude(needs_confirmation=[]).count() == count
+        return len(asked)
+
+    Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())
+    assert queries(3) == queries(30)

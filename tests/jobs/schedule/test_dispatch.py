@@ -1,0 +1,366 @@
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from jobs.models import Deployment, Job, Preflight
+from jobs.plans import Check, Plan, Step
+from jobs.schedule import agent_tasks, dispatch, preflights
+from jobs.schedule.capacity_reads import capacity_of, startable_jobs
+from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
+from tests.threads import together
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Messages sent to the hosts' queues."""
+    starts = []
+    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: starts.append((host, job)))
+    return starts
+
+
+def plan_with(argument: str, **fields):
+    return make_plan(steps=(Step("only", (argument,)),), **fields)
+
+
+def states(*jobs: Job) -> list[str]:
+    return [Job.objects.get(pk=job.pk).state for job in jobs]
+
+
+def why(job: Job) -> tuple[str, dict]:
+    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+    return message.id, dict(message.args)
+
+
+def test_the_oldest_job_starts_and_its_host_is_notified(sent, django_capture_on_commit_callbacks):
+    host = make_host()
+    first, second = make_job(host=host), make_job(host=host)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert dispatch.run() == 1
+
+    assert states(first, second) == ["starting", "queued"]
+    assert sent == [(host.name, first.pk)]
+    assert why(second) == (
+        "wait:slots",
+        {"host": host.name, "job": first.pk, "title": first.title},
+    )
+
+
+def test_a_job_waits_for_those_it_comes_after():
+    first, second = make_job(), make_job()
+    second.after.add(first)
+
+    dispatch.run()
+
+    assert states(first, second) == ["starting", "queued"]
+    assert why(second) == ("wait:after", {"job": first.pk, "title": first.title})
+
+
+def test_a_job_starts_when_those_it_comes_after_have_succeeded():
+    first, second = make_job(state="succeeded"), make_job()
+    second.after.add(first)
+
+    assert dispatch.run() == 1
+
+
+def test_a_host_that_is_away_starts_nothing():
+    job = make_job(host=make_host(heartbeat_at=now() - timedelta(seconds=100)))
+
+    assert dispatch.run() == 0
+
+    assert why(job)[0] == "wait:away"
+
+
+def test_a_host_that_never_reported_starts_nothing():
+    host = make_host(heartbeat_at=None)
+    job = make_job(host=host)
+
+    assert dispatch.run() == 0
+
+    assert why(job) == ("wait:never_seen", {"host": host.name})
+
+
+def test_a_drained_host_starts_nothing():
+    job = make_job(host=make_host(draining=True))
+
+    assert dispatch.run() == 0
+
+    assert why(job)[0] == "wait:draining"
+
+
+def test_a_host_whose_disk_is_full_starts_nothing_and_says_so():
+    load = {"disk_free_bytes": 900_000_000, "disk_reserve_bytes": 2_000_000_000}
+    job = make_job(host=make_host("rack-1", load=load))
+
+    assert dispatch.run() == 0
+
+    args = {"host": "rack-1", "free": "900.0 MB", "reserve": "2.0 GB"}
+    assert why(job) == ("wait:disk", args)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {},
+        {"disk_free_bytes": 1},  # of an agent that knows no reserve
+        {"disk_free_bytes": 1, "disk_reserve_bytes": 0},
+        {"disk_free_bytes": 2, "disk_reserve_bytes": 2},
+    ],
+)
+def test_a_host_that_has_its_reserve_or_keeps_none_starts_jobs(load):
+    make_job(host=make_host(load=load))
+
+    assert dispatch.run() == 1
+
+
+def test_nothing_starts_while_everything_stops(settings):
+    make_job()
+    settings.STOPPING_FILE = settings.DATA_DIR / "stopping"
+    settings.STOPPING_FILE.touch()
+
+    assert dispatch.run() == 0
+
+
+def test_a_lease_of_dies_is_exclusive():
+    host = make_host(slots=9, facts={"dies": [{"id": 0}, {"id": 1}, {"id": 2}]})
+    jobs = [make_job(host=host, plan=plan_with("{dies}", dies=2)) for _ in range(2)]
+
+    assert dispatch.run() == 1
+
+    assert Job.objects.get(pk=jobs[0].pk).values == {"dies": "0,1"}
+    assert why(jobs[1]) == ("wait:dies_kept", {"host": host.name, "wanted": 2, "free": 1})
+
+
+def test_a_servers_dies_stay_its_own_after_its_job():
+    host = make_host(slots=9, facts={"dies": [{"id": 0}, {"id": 1}]})
+    starter = make_job(host=host, state="succeeded", values={"dies": "0"})
+    make_deployment(job=starter)
+    job = make_job(host=host, plan=plan_with("{dies}", dies=1))
+
+    dispatch.run()
+
+    assert Job.objects.get(pk=job.pk).values == {"dies": "1"}
+
+
+def test_the_slots_of_an_input_come_from_its_record():
+    host = make_host()
+    artifact = make_artifact(host=host, path="/a/x.gguf")
+    inputs = {"artifact": {"id": artifact.pk}}
+    job = make_job(
+        host=host, plan=plan_with("{artifact.path}:{artifact.label}:{job}"), inputs=inputs
+    )
+
+    dispatch.run()
+
+    assert Job.objects.get(pk=job.pk).values == {
+        "artifact.path": "/a/x.gguf",
+        "artifact.label": "Q8_0 from Q4_1",
+        "job": str(job.pk),
+    }
+
+
+def test_a_promised_input_is_what_the_job_made():
+    host = make_host()
+    maker = make_job(host=host, state="succeeded")
+    artifact = make_artifact(host=host, job=maker)
+    job = make_job(
+        host=host, plan=plan_with("{artifact.path}"), inputs={"artifact": {"job": maker.pk}}
+    )
+    starting = make_deployment(job=job, state="waiting")
+
+    dispatch.run()
+
+    job.refresh_from_db()
+    starting.refresh_from_db()
+    assert job.values["artifact.path"] == artifact.path
+    assert job.inputs == {"artifact": {"job": maker.pk, "id": artifact.pk}}
+    assert starting.artifact == artifact
+
+
+def test_a_job_whose_input_was_deleted_is_cancelled():
+    host = make_host()
+    artifact = make_artifact(host=host, deleted_at=now())
+    job = make_job(host=host, inputs={"artifact": {"id": artifact.pk}})
+
+    dispatch.run()
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("cancelled", "job:input_gone")
+
+
+def test_a_benchmark_waits_until_its_deployment_is_ready():
+    deployment = make_deployment(state="loading")
+    job = make_job(host=deployment.host, inputs={"deployment": {"id": deployment.pk}})
+
+    assert dispatch.run() == 0
+
+    assert why(job) == ("wait:deployment", {"name": deployment.name, "state": "loading"})
+
+
+def test_a_benchmark_of_a_deployment_that_ended_is_cancelled():
+    deployment = make_deployment(state="failed")
+    job = make_job(host=deployment.host, inputs={"deployment": {"id": deployment.pk}})
+
+    dispatch.run()
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("cancelled", "job:deployment_gone")
+
+
+def test_a_slot_that_nothing_fills_makes_the_job_errored():
+    job = make_job(plan=plan_with("{artifact.path}"))
+
+    dispatch.run()
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("errored", "job:plan")
+
+
+def test_a_job_that_cannot_start_holds_no_other_up():
+    away = make_job(host=make_host(heartbeat_at=None))
+    job = make_job()
+
+    assert dispatch.run() == 1
+
+    assert states(away, job) == ["queued", "starting"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_look_at_once_start_each_job_once(sent):
+    host = make_host(slots=3)
+    jobs = [make_job(host=host) for _ in range(3)]
+
+    started = together(dispatch.run, dispatch.run, dispatch.run)
+
+    assert sum(started) == 3
+    assert sorted(sent) == [(host.name, job.pk) for job in jobs]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_full_host_is_asked_once_however_many_jobs_wait(count, django_assert_num_queries):
+    host = make_host()
+    make_job(host=host, state="running")
+    for _ in range(count):
+        make_job(host=host)
+
+    with django_assert_num_queries(3):
+        assert dispatch.run() == 0
+
+
+def test_a_sent_job_keeps_running_without_its_input():
+    host = make_host(slots=2)
+    deployment = make_deployment(host=host)
+    job = make_job(host=host, inputs={"deployment": {"id": deployment.pk}})
+    room, (seen_before,) = capacity_of(host), startable_jobs(host)
+    Job.objects.filter(pk=job.pk).update(state="running")
+    Deployment.objects.filter(pk=deployment.pk).update(state="failed")
+
+    assert not dispatch._start(seen_before, room)
+
+    assert states(job) == ["running"]
+
+
+def test_a_job_whose_secret_is_gone_is_closed_with_its_name():
+    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    job = make_job(host=make_host(), plan=Plan(kind="prepare", steps=(step,)))
+
+    dispatch.run()
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == (Job.State.FAILED, "job:secret_gone")
+    assert job.message_args == {"name": "HF_TOKEN"}
+
+
+@pytest.fixture
+def checked():
+    """A job whose host is to look first."""
+    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(Check("iommu"),))
+    return make_job(host=make_host(), plan=plan)
+
+
+def _findings(level):
+    return [{"name": "iommu", "level": level, "message_id": "check:iommu_on", "message_args": {}}]
+
+
+def test_a_job_starts_only_once_its_host_has_looked(checked):
+    assert dispatch.run() == 0
+    asked = Preflight.objects.get(job=checked)
+    assert dispatch.why_waiting(checked).id == "wait:preflight"
+
+    preflights.answer(asked, _findings("ok"))
+
+    assert dispatch.run() == 1
+    assert Preflight.objects.count() == 1
+
+
+def test_a_missing_requirement_fails_with_advice(checked):
+    dispatch.run()
+
+    preflights.answer(Preflight.objects.get(job=checked), _findings("failed"))
+    dispatch.run()
+
+    checked.refresh_from_db()
+    assert (checked.state, checked.message_id) == (Job.State.FAILED, "check:iommu_on")
+    assert checked.dispatched_at is None
+
+
+def test_a_host_is_asked_once_until_its_answer_is_old(checked):
+    dispatch.run()
+    dispatch.run()
+    asked = Preflight.objects.get(job=checked)
+    preflights.answer(asked, _findings("ok"))
+    Preflight.objects.update(done_at=now() - timedelta(minutes=3))
+
+    assert dispatch.run() == 0
+
+    assert Preflight.objects.filter(job=checked).count() == 2
+
+
+def test_a_host_that_does_not_answer_is_asked_again(checked):
+    dispatch.run()
+    Preflight.objects.update(asked_at=now() - timedelta(seconds=31))
+
+    dispatch.run()
+
+    assert Preflight.objects.filter(job=checked, done_at=None).count() == 2
+
+
+def test_the_first_answer_of_a_host_stands(checked):
+    dispatch.run()
+    asked = Preflight.objects.get(job=checked)
+
+    assert preflights.answer(asked, _findings("ok")) is True
+    assert preflights.answer(asked, _findings("failed")) is False
+
+    asked.refresh_from_db()
+    assert asked.findings[0]["level"] == "ok"
+
+
+def test_a_job_that_needs_no_look_starts_at_once():
+    make_job(host=make_host())
+
+    assert dispatch.run() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_concurrent_leases_share_no_die(sent, settings):
+    settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
+    facts = {"dies": [{"id": number} for number in range(32)]}
+    host = make_host(facts=facts, slots=100)
+    plan = Plan(kind="prepare", steps=(Step("a", ("tool", "{dies}")),), dies=4)
+    for _ in range(12):
+        make_job(host=host, plan=plan)
+
+    together(*[dispatch.run] * 50)
+
+    started = list(Job.objects.filter(state="starting"))
+    held = [die for job in started for die in job.values["dies"].split(",")]
+    assert sorted(held, key=int) == [str(number) for number in range(32)]
+    assert len(started) == 8
+    assert len(sent) == 8
+    assert {job.state for job in Job.objects.exclude(pk__in=[job.pk for job in started])} == {
+        "queued"
+    }

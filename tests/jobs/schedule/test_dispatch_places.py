@@ -1,0 +1,323 @@
+"""Two jobs that write one place never run together; the second says which one it waits for."""
+
+import pytest
+
+from dashboard.text.messages import message
+from jobs.base.errors import LaunchError
+from jobs.launch.launch import launch
+from jobs.models import Deployment, Job
+from jobs.plans import from_json
+from jobs.schedule import agent_tasks, dispatch
+from jobs.schedule.capacity_reads import capacity_of, queued_job_of, startable_jobs
+from jobs.schedule.deployments import restart_deployment
+from jobs.schedule.forecast import forecast_drafts, forecasts
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_plan,
+    make_weights,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+FOLDER = "/nfs/workspace/vacc_deploy/qwen-int8"
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
+
+
+def artifact_at(path):
+    return {"type": "artifact", "path": path}
+
+
+def job_at(host, path, **fields):
+    return make_job(host=host, product=artifact_at(path), **fields)
+
+
+def server_of(path):
+    """The product of a job that deploys from ``path``."""
+    return {"type": "deployment", "name": "qwen", "details": {"path": path}}
+
+
+def live(host, path, state="ready", **fields):
+    job = make_job(host=host, state="succeeded", product=server_of(path))
+    return make_deployment(job=job, name="qwen", state=state, details={"path": path}, **fields)
+
+
+def started():
+    return set(Job.objects.filter(state="starting").values_list("pk", flat=True))
+
+
+def why(job):
+    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+
+
+def finish(job):
+    Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
+
+
+def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
+    weights = make_weights(
+        host=host,
+        model_id="deepseek-r1-distill-llama-8b",
+        path="/nfs/workspace/weights/llama",
+        precision="bf16",
+    )
+    raw = {"weights": str(weights.pk), "precision": "int8"}
+    first = launch("compile-vacc", raw, host=host, user=None)
+    second = launch("compile-vacc", raw, host=host, user=None)
+    elsewhere = launch("compile-vacc", {**raw, "name": "other"}, host=host, user=None)
+    Job.objects.update(plan=make_plan().to_json())  # nothing to look for beforehand
+
+    dispatch.run()
+
+    assert started() == {first.pk, elsewhere.pk}
+    reason = why(second)
+    assert (reason.id, reason.args["job"]) == ("wait:place", first.pk)
+    text = message(reason.id, reason.args)
+    assert f"Job {first.pk}" in text
+    assert str(first.product["path"]) in text
+
+    finish(first)
+    dispatch.run()
+
+    assert second.pk in started()
+
+
+@pytest.mark.parametrize(
+    ("other", "is_one"),
+    [
+        (FOLDER, True),
+        (f"{FOLDER}/tokenizer", True),
+        ("/nfs/workspace/vacc_deploy", True),
+        (f"{FOLDER}-2", False),
+        ("/nfs/workspace/weights", False),
+    ],
+)
+def test_a_folder_and_its_contents_are_one_place(host, other, is_one):
+    job_at(host, FOLDER, state="running")
+    job = job_at(host, other)
+
+    dispatch.run()
+
+    assert (job.pk not in started()) is is_one
+
+
+def test_the_same_place_on_two_hosts_is_two_places(host):
+    job_at(host, FOLDER, state="running")
+    job = job_at(make_host(), FOLDER)
+
+    dispatch.run()
+
+    assert started() == {job.pk}
+
+
+def test_what_a_plan_writes_besides_counts_too(host):
+    plan = make_plan(writes=("/nfs/workspace/opencompass",))
+    make_job(host=host, plan=plan, state="running")
+    job = job_at(host, "/nfs/workspace/opencompass/data")
+
+    dispatch.run()
+
+    assert why(job).id == "wait:place"
+    assert from_json(plan.to_json()) == plan
+    assert plan.to_json()["schema"] == 1  # an older host runs it as well
+
+
+def test_a_waiting_job_knows_its_places_however_it_is_read(host):
+    job = make_job(host=host, plan=make_plan(writes=("/x",)), product=artifact_at(FOLDER))
+
+    (of_row,) = startable_jobs(host)
+
+    assert of_row.places == queued_job_of(job).places == (FOLDER, "/x")
+    Job.objects.update(state="running")
+    assert capacity_of(host).running[0].places == (FOLDER, "/x")
+
+
+def test_nothing_is_kept_for_a_job_that_waits_for_a_place(host):
+    job_at(host, FOLDER, state="running")
+    blocked = job_at(host, FOLDER, plan=make_plan(dies=32))
+    behind = make_job(host=host, plan=make_plan(dies=1))
+
+    dispatch.run()
+
+    assert started() == {behind.pk}
+    assert why(blocked).id == "wait:place"
+
+
+def test_a_forecast_follows_the_writer_of_the_place(host):
+    job_at(host, FOLDER, state="running", title="qwen")
+    second = job_at(host, FOLDER, title="qwen")
+
+    forecast = forecasts([second])[second.pk]
+
+    assert forecast.starts_in_s is None
+    assert forecast.message.id == "forecast:no_end"
+
+
+def test_servers_write_no_place(host):
+    served = {"type": "deployment", "name": "qwen", "details": {"path": FOLDER}}
+    make_deployment(job=make_job(host=host, state="succeeded", product=served))
+    make_job(host=host, product=served, state="running")
+    job = make_job(host=host, product=served)
+
+    dispatch.run()
+
+    assert started() == {job.pk}
+
+
+@pytest.mark.parametrize("state", ["loading", "ready", "unhealthy", "stopping"])
+def test_a_place_in_use_is_not_written(host, state):
+    server = live(host, FOLDER, state)
+    job = job_at(host, FOLDER, title="qwen")
+    behind = make_job(host=host)
+
+    dispatch.run()
+
+    assert started() == {behind.pk}
+    reason = why(job)
+    text = message(reason.id, reason.args)
+    assert reason.id == "wait:place_served"
+    assert FOLDER in text
+    assert "Stop: qwen (port 20000)." in text
+
+    Deployment.objects.filter(pk=server.pk).update(state="stopped")
+    dispatch.run()
+
+    assert job.pk in started()
+
+
+@pytest.mark.parametrize(
+    ("place", "waits"),
+    [(f"{FOLDER}/tokenizer", True), ("/nfs/workspace", True), (f"{FOLDER}-2", False)],
+)
+def test_a_deployment_reads_all_of_its_folder(host, place, waits):
+    live(host, FOLDER)
+    job = job_at(host, place)
+
+    dispatch.run()
+
+    assert (job.pk not in started()) is waits
+
+
+def test_a_deployment_of_another_host_reads_another_folder(host):
+    live(make_host(), FOLDER)
+    job = job_at(host, FOLDER)
+
+    dispatch.run()
+
+    assert started() == {job.pk}
+
+
+def test_an_artifact_that_is_a_file_is_read_too(host):
+    artifact = make_artifact(host=host, path="/data/artifacts/qwen.gguf")
+    make_deployment(host=host, artifact=artifact)
+    job = job_at(host, "/data/artifacts/qwen.gguf")
+
+    dispatch.run()
+
+    assert why(job).id == "wait:place_served"
+
+
+def test_what_a_deployment_is_starting_from_is_not_written(host):
+    first = make_job(host=host, state="starting", product=server_of(FOLDER), title="qwen")
+    job = job_at(host, FOLDER)
+
+    dispatch.run()
+
+    reason = why(job)
+    assert (reason.id, reason.args["job"]) == ("wait:place_starting", first.pk)
+    assert f"Job {first.pk}" in message(reason.id, reason.args)
+
+
+def test_a_place_needed_ahead_is_not_written(host):
+    first = make_job(host=host, plan=make_plan(dies=999), product=server_of(FOLDER), title="qwen")
+    job = job_at(host, FOLDER)
+
+    dispatch.run()
+
+    assert started() == set()
+    reason = why(job)
+    assert (reason.id, reason.args["job"]) == ("wait:place_ahead", first.pk)
+    assert "Cancel that job, or move this one ahead" in message(reason.id, reason.args)
+    when = forecasts([job])[job.pk]
+    assert (when.message.id, when.waits_for_person) == ("forecast:place_ahead", True)
+
+    Job.objects.filter(pk=job.pk).update(priority=0)
+    dispatch.run()
+
+    assert started() == {job.pk}
+
+
+def test_a_later_deployment_does_not_hold_up_a_compile(host):
+    compiles = job_at(host, FOLDER)
+    deploys = make_job(host=host, product=server_of(FOLDER), place=0)
+    deploys.after.add(compiles)
+
+    dispatch.run()
+
+    assert started() == {compiles.pk}
+
+
+def test_a_deployment_starts_when_its_folder_is_written(host):
+    writes = job_at(host, FOLDER, state="running", title="int8")
+    job = make_job(host=host, product=server_of(FOLDER))
+
+    dispatch.run()
+
+    reason = why(job)
+    assert (reason.id, reason.args["job"]) == ("wait:place_written", writes.pk)
+    finish(writes)
+    dispatch.run()
+    assert job.pk in started()
+
+
+def test_two_deployments_read_one_folder_together(host):
+    live(host, FOLDER)
+    job = make_job(host=host, product=server_of(FOLDER))
+
+    dispatch.run()
+
+    assert started() == {job.pk}
+
+
+def test_a_restart_waits_for_writers_of_its_folder(host):
+    server = live(host, FOLDER, "stopped")
+    writes = job_at(host, FOLDER, state="running", title="int8")
+
+    with pytest.raises(LaunchError, match=rf"job #{writes.pk} \(int8\) writes {FOLDER}"):
+        restart_deployment(server.pk, None)
+
+    finish(writes)
+    assert restart_deployment(server.pk, None) == 2
+
+
+def test_a_form_names_the_deployment_reading_its_folder(host):
+    live(host, FOLDER)
+    draft = Job(host=host, product=server_of(FOLDER) | {"type": "artifact", "path": FOLDER})
+
+    (forecast,) = forecast_drafts(host, [draft])
+
+    text = message(forecast.message.id, forecast.message.args)
+    assert forecast.starts_in_s is None
+    assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in text
+
+
+def test_a_waiting_deployment_knows_its_folder_in_every_query(host):
+    job = make_job(host=host, product=server_of(FOLDER))
+
+    (of_row,) = startable_jobs(host)
+
+    assert of_row.reads == queued_job_of(job).reads == (FOLDER,)
+    Job.objects.update(state="running")
+    assert capacity_of(host).running[0].reads == (FOLDER,)

@@ -1,0 +1,193 @@
+"""Rights per host: who is refused, where, and in which words."""
+
+import pytest
+from django.utils.timezone import now
+
+from jobs.access.accounts import set_active, set_role
+from jobs.base.errors import LaunchError
+from jobs.launch.launch import InvalidParams, launch, launch_tour, preview, retry_job
+from jobs.launch.pipelines import launch_pipeline
+from jobs.models import Account, Host, Job
+from jobs.schedule import dispatch, launch_rights
+from jobs.schedule.deployments import restart_deployment
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+RAW = {"what": "weights"}
+
+
+@pytest.fixture
+def ada():
+    return make_user("ada")
+
+
+@pytest.fixture
+def eve():
+    return make_user("eve")
+
+
+@pytest.fixture
+def host(ada):
+    made = make_host("far", slots=8)
+    launch_rights.restrict(made.pk, [ada])
+    made.refresh_from_db()
+    return made
+
+
+def test_only_listed_people_and_administrators_may_launch(host, ada, eve):
+    root = make_user(is_staff=True)
+
+    assert [launch_rights.may_launch(host, user) for user in (ada, root)] == [True, True]
+    assert [launch_rights.may_launch(host, user) for user in (eve, None)] == [False, False]
+
+
+def test_a_launch_token_carries_no_right_of_an_administrator(host):
+    root = make_user(is_staff=True)
+
+    root.token_scope = "launch"
+    assert not launch_rights.may_launch(host, root)
+    assert launch_rights.open_hosts([host], root) == []
+    root.token_scope = "admin"
+    assert launch_rights.may_launch(host, root)
+
+
+def test_a_host_is_open_to_all_members_at_first(eve):
+    assert launch_rights.may_launch(make_host(), eve)
+
+
+def test_an_empty_list_leaves_administrators_only(host, ada):
+    launch_rights.restrict(host.pk, [])
+
+    host.refresh_from_db()
+    assert not launch_rights.may_launch(host, ada)
+    assert launch_rights.may_launch(host, make_user(is_staff=True))
+
+
+def test_the_hosts_for_a_person_keep_their_order(host, ada, eve):
+    other = make_host("near")
+
+    assert launch_rights.open_hosts([other, host], ada) == [other, host]
+    assert launch_rights.open_hosts([other, host], eve) == [other]
+    assert launch_rights.open_hosts([other, host], None) == [other]
+    assert launch_rights.open_hosts([host], make_user(is_staff=True)) == [host]
+
+
+def test_a_change_is_told_from_none(host, ada):
+    assert launch_rights.restrict(host.pk, [ada]) == (["ada"], False)
+    assert launch_rights.restrict(host.pk, None) == (["ada"], True)
+    assert launch_rights.launcher_names(Host.objects.get()) is None
+
+
+def test_a_preview_names_the_host_field(host, ada, eve):
+    refused = preview("prepare", RAW, host, user=eve)
+
+    assert refused.plan is None
+    assert refused.errors["host"].startswith("You may not launch on far.")
+    assert preview("prepare", RAW, host, user=ada).plan is not None
+
+
+def test_a_launch_is_refused(host, eve):
+    with pytest.raises(InvalidParams) as refused:
+        launch("prepare", RAW, host=host, user=eve)
+
+    assert set(refused.value.fields) == {"host"}
+    assert not Job.objects.exists()
+
+
+def test_a_viewer_launches_nowhere():
+    viewer = make_user(role="viewer")
+
+    assert "viewer" in preview("prepare", RAW, make_host(), user=viewer).errors[""]
+
+
+def test_the_tour_is_refused(host, eve):
+    with pytest.raises(LaunchError, match="You may not launch on far"):
+        launch_tour(host, eve)
+
+
+def test_a_pipeline_is_refused(ada, eve):
+    host = make_host("cards", type="vacc", facts=dict(GUIDE_FACTS), slots=8)
+    launch_rights.restrict(host.pk, [ada])
+
+    with pytest.raises(LaunchError, match="You may not launch on cards"):
+        launch_pipeline(
+            "build-in", "deepseek-r1-distill-qwen-7b", host=host, stack="current", user=eve
+        )
+
+
+def test_a_retry_of_anothers_job_is_refused(host, ada, eve):
+    job = launch("prepare", RAW, host=host, user=ada)
+    Job.objects.filter(pk=job.pk).update(state="failed", finished_at=now())
+
+    with pytest.raises(LaunchError) as refused:
+        retry_job(job.pk, eve)
+
+    assert refused.value.field == "host"
+    assert retry_job(job.pk, ada).repeats == job
+
+
+def test_a_restart_is_refused_to_its_owner_too(host, ada):
+    deployment = make_deployment(
+        job=make_job(host=host, kind="deploy", state="succeeded"), state="stopped", created_by=ada
+    )
+    launch_rights.restrict(host.pk, [])
+
+    with pytest.raises(LaunchError, match="You may not launch on far"):
+        restart_deployment(deployment.pk, ada)
+
+
+def queued(host, user):
+    return launch("prepare", RAW, host=host, user=user)
+
+
+def outcome_after_dispatch(job):
+    dispatch.run()
+    job.refresh_from_db()
+    return job.state, job.message_id
+
+
+def test_a_queued_job_starts_while_its_person_may(host, ada):
+    state, _message = outcome_after_dispatch(queued(host, ada))
+
+    assert state == Job.State.STARTING
+
+
+def test_a_queued_job_fails_when_its_person_lost_the_host(host, ada):
+    job = queued(host, ada)
+    launch_rights.restrict(host.pk, [])
+
+    assert outcome_after_dispatch(job) == (Job.State.FAILED, "job:launch_right_host")
+    assert job.message_args == {"host": "far", "person": "ada"}
+
+
+@pytest.mark.parametrize(
+    "lower",
+    [lambda user: set_role(user, Account.Role.VIEWER), lambda user: set_active(user, active=False)],
+    ids=["viewer", "deactivated"],
+)
+def test_a_queued_job_fails_when_its_person_may_launch_nothing(lower, eve):
+    job = queued(make_host(), eve)
+    lower(eve)
+
+    assert outcome_after_dispatch(job) == (Job.State.FAILED, "job:launch_right_role")
+
+
+def test_a_queued_job_of_nobody_fails_on_a_restricted_host(host, ada):
+    job = queued(host, ada)
+    Job.objects.update(created_by=None)
+
+    assert outcome_after_dispatch(job) == (Job.State.FAILED, "job:launch_right_nobody")
+
+
+def test_jobs_that_need_a_refused_job_are_cancelled(host, ada):
+    first = queued(host, ada)
+    then = make_job(host=host, created_by=ada)
+    then.after.set([first])
+    launch_rights.restrict(host.pk, [])
+
+    dispatch.run()
+
+    then.refresh_from_db()
+    assert (then.state, then.message_id) == (Job.State.CANCELLED, "job:predecessor")

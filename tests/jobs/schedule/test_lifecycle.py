@@ -1,0 +1,278 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs.base.messages import Message
+from jobs.models import Deployment, Job
+from jobs.schedule import lifecycle
+from jobs.schedule.lifecycle import ClaimRefused
+from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.threads import together
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+DONE = Message("done")
+
+
+def claimed_job(**fields) -> Job:
+    job = make_job(**fields)
+    assert lifecycle.lease_job(job.pk, values={"job": str(job.pk)})
+    return lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
+
+
+def test_the_first_verdict_on_a_job_stands():
+    job = make_job()
+
+    assert lifecycle.finish_job(job.pk, "cancelled", message=Message("first", {"by": "me"}))
+    assert not lifecycle.finish_job(job.pk, "succeeded", message=DONE)
+
+    job.refresh_from_db()
+    assert (job.state, job.message_id, job.message_args) == ("cancelled", "first", {"by": "me"})
+
+
+def test_a_job_is_not_finished_into_an_open_state():
+    job = make_job()
+
+    with pytest.raises(ValueError, match="running does not finish a job"):
+        lifecycle.finish_job(job.pk, "running", message=DONE)
+
+
+def test_a_lease_fills_the_slots_and_names_the_host():
+    job = make_job()
+
+    assert lifecycle.lease_job(job.pk, values={"job": "1"})
+
+    job.refresh_from_db()
+    assert (job.state, job.values, job.message_id) == ("starting", {"job": "1"}, "job:sent")
+    assert job.dispatched_at is not None
+
+
+def test_a_host_gets_no_more_jobs_than_it_has_slots():
+    host = make_host(slots=2)
+    jobs = [make_job(host=host) for _ in range(3)]
+
+    leased = [lifecycle.lease_job(job.pk, values={}) for job in jobs]
+
+    assert leased == [True, True, False]
+
+
+def test_a_drained_host_gets_no_job():
+    job = make_job(host=make_host(draining=True))
+
+    assert not lifecycle.lease_job(job.pk, values={})
+
+
+def test_a_job_being_cancelled_is_not_leased():
+    job = make_job()
+    lifecycle.ask_cancel(job.pk, make_user())
+
+    assert not lifecycle.lease_job(job.pk, values={})
+
+
+def test_the_same_claim_again_gets_the_same_job():
+    job = claimed_job()
+
+    again = lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
+
+    assert (again.claim_token, again.claimed_at) == (job.claim_token, job.claimed_at)
+
+
+def test_a_second_claim_is_refused():
+    job = claimed_job()
+
+    with pytest.raises(ClaimRefused) as refused:
+        lifecycle.claim_job(job.pk, host=job.host, claim_id="another")
+
+    assert refused.value.state == "starting"
+
+
+def test_a_queued_job_cannot_be_claimed():
+    job = make_job()
+
+    with pytest.raises(ClaimRefused):
+        lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
+
+
+def test_an_empty_claim_is_refused():
+    job = make_job()
+    lifecycle.lease_job(job.pk, values={})
+
+    with pytest.raises(ClaimRefused):
+        lifecycle.claim_job(job.pk, host=job.host, claim_id="")
+
+
+def test_a_host_cannot_claim_the_job_of_another():
+    job = make_job()
+    lifecycle.lease_job(job.pk, values={})
+
+    with pytest.raises(Job.DoesNotExist):
+        lifecycle.claim_job(job.pk, host=make_host(), claim_id="nonce")
+
+
+def test_a_start_keeps_the_values_of_dashboard_and_host():
+    job = claimed_job()
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+
+    assert lifecycle.start_job(job.pk, values={"port": "20000"}, at=at)
+    assert not lifecycle.start_job(job.pk, values={"port": "1"}, at=at)
+
+    job.refresh_from_db()
+    assert (job.state, job.started_at) == ("running", at)
+    assert job.values == {"job": str(job.pk), "port": "20000"}
+
+
+def test_a_queued_job_is_cancelled_at_once():
+    job, user = make_job(), make_user("ada")
+
+    assert lifecycle.ask_cancel(job.pk, user)
+
+    job.refresh_from_db()
+    assert (job.state, job.message_args, job.cancelled_by) == ("cancelled", {"user": "ada"}, user)
+
+
+def test_a_job_that_was_sent_but_not_taken_is_cancelled_at_once():
+    job = make_job()
+    lifecycle.lease_job(job.pk, values={})
+
+    lifecycle.ask_cancel(job.pk, make_user())
+
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    with pytest.raises(ClaimRefused):
+        lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
+
+
+def test_a_running_job_is_asked_to_stop_and_keeps_its_state():
+    job, user = claimed_job(), make_user()
+
+    assert lifecycle.ask_cancel(job.pk, user)
+
+    job.refresh_from_db()
+    assert (job.state, job.cancelled_by) == ("starting", user)
+    assert job.cancel_asked_at is not None
+
+
+def test_the_first_who_cancels_is_named():
+    job, first = claimed_job(), make_user()
+
+    lifecycle.ask_cancel(job.pk, first)
+    assert lifecycle.ask_cancel(job.pk, make_user())
+
+    job.refresh_from_db()
+    assert job.cancelled_by == first
+
+
+def test_a_closed_job_cannot_be_cancelled():
+    job = make_job(state="failed")
+
+    assert not lifecycle.ask_cancel(job.pk, make_user())
+
+
+def test_dependents_of_an_unsuccessful_job_are_cancelled():
+    host = make_host()
+    first, second, third = (make_job(host=host, product={"type": "weights"}) for _ in range(3))
+    second.after.add(first)
+    third.after.add(second)
+
+    lifecycle.finish_job(first.pk, "failed", message=DONE)
+
+    second.refresh_from_db()
+    third.refresh_from_db()
+    assert (second.state, second.message_args) == (
+        "cancelled",
+        {"job": first.pk, "state": "failed"},
+    )
+    assert (third.state, third.message_args) == (
+        "cancelled",
+        {"job": second.pk, "state": "cancelled"},
+    )
+
+
+def test_what_comes_after_a_job_that_succeeded_stays_queued():
+    first, second = make_job(), make_job()
+    second.after.add(first)
+
+    lifecycle.finish_job(first.pk, "succeeded", message=DONE)
+
+    second.refresh_from_db()
+    assert second.state == "queued"
+
+
+def test_a_deploy_job_that_fails_has_its_server_stopped():
+    job = make_job(state="running")
+    deployment = make_deployment(job=job, state="loading")
+
+    lifecycle.finish_job(job.pk, "failed", message=DONE)
+
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.wanted) == ("stopping", False)
+
+
+def test_a_deploy_job_that_never_started_its_server_leaves_none():
+    job = make_job()
+    deployment = make_deployment(job=job, state="waiting")
+
+    lifecycle.finish_job(job.pk, "cancelled", message=DONE)
+
+    deployment.refresh_from_db()
+    assert deployment.state == Deployment.State.STOPPED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_leases_at_once_no_more_win_than_slots():
+    host = make_host(slots=2)
+    jobs = [make_job(host=host) for _ in range(6)]
+
+    won = together(*(lambda pk=job.pk: lifecycle.lease_job(pk, values={}) for job in jobs))
+
+    assert won.count(True) == 2
+    assert Job.objects.filter(state="starting").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_claims_at_once_one_wins():
+    job = make_job()
+    lifecycle.lease_job(job.pk, values={})
+
+    def claim(nonce):
+        try:
+            return lifecycle.claim_job(job.pk, host=job.host, claim_id=nonce).claim_id
+        except ClaimRefused:
+            return None
+
+    won = together(*(lambda nonce=str(n): claim(nonce) for n in range(6)))
+
+    job.refresh_from_db()
+    assert [nonce for nonce in won if nonce] == [job.claim_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_and_a_cancel_at_once_do_not_both_have_the_job():
+    job, user = make_job(), make_user()
+    lifecycle.lease_job(job.pk, values={})
+
+    def claim():
+        try:
+            return lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce") is not None
+        except ClaimRefused:
+            return False
+
+    claimed, asked = together(claim, lambda: lifecycle.ask_cancel(job.pk, user))
+
+    job.refresh_from_db()
+    assert asked
+    assert (job.state == "starting") == claimed
+    assert job.cancel_asked_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_verdicts_at_once_one_stands():
+    job = make_job(state="running")
+
+    won = together(
+        lambda: lifecycle.finish_job(job.pk, "failed", message=DONE),
+        lambda: lifecycle.finish_job(job.pk, "lost", message=DONE),
+    )
+
+    job.refresh_from_db()
+    assert sorted(won) == [False, True]
+    assert job.state == ("failed" if won[0] else "lost")

@@ -1,0 +1,88 @@
+"""Stored fields of an answer, and its pairing key."""
+
+from __future__ import annotations
+
+import json
+
+from jobs.reasoning import thoughts
+from jobs.tools.evalscope import eval_parser
+from jobs.tools.outputs.answers import LONGEST, Answered, kept
+from tests.jobs.lib.target import DATA, files_below
+
+
+def answered(question="2 + 2?", **more):
+    return Answered(
+        **{
+            "subset": "x",
+            "question": question,
+            "expected": "4",
+            "answer": "4",
+            "score": 1.0,
+            **more,
+        }
+    )
+
+
+def keys(*rows):
+    return [Answered(**row).key for row in kept(rows)]
+
+
+def test_equal_questions_and_samples_stay_separate():
+    rows = [answered(), answered(), answered(sample=1), answered(question_id="a")]
+
+    assert len(set(keys(*rows))) == 4
+    assert keys(*rows) == keys(*rows)
+
+
+def test_a_question_is_the_same_in_a_set_that_grew():
+    assert keys(answered(), answered("new"))[0] == keys(answered())[0]
+
+
+def test_an_answer_without_a_score_says_so():
+    assert [row["status"] for row in kept([answered(score=None), answered()])] == ["unscored", ""]
+
+
+def test_what_a_model_says_is_bounded():
+    (row,) = kept([answered(answer="a" * (LONGEST + 9), question_id="i" * 500, finish="f" * 99)])
+
+    assert (len(row["answer"]), len(row["finish"])) == (LONGEST, 32)
+    assert len(row["question_id"]) <= 128
+
+
+def test_a_thought_is_not_the_answer():
+    assert thoughts.split("<think>\nso\n</think>\n\n4") == ("so", "4")
+    assert thoughts.split("so</think>4") == ("so", "4")
+    assert thoughts.split("<think>so") == ("so", "")
+    assert thoughts.split("4 <think>") == ("", "4 <think>")
+
+
+def test_what_stands_between_two_thoughts_is_the_answer():
+    assert thoughts.split("<think>a</think>It is 4.\n<think>b</think>") == ("a\n\nb", "It is 4.")
+    assert thoughts.split("a</think>4.<think>b</think>Yes") == ("a\n\nb", "4.\n\nYes")
+    assert thoughts.split("4.<think>b</think>Yes") == ("b", "4.\n\nYes")
+    assert thoughts.split("<think>a</think>4.<think>b") == ("a\n\nb", "4.")
+
+
+def review_of(content, **score):
+    files = files_below(DATA / "evalscope-1.14-eval" / "finished")
+    path = "eval/reviews/model/short_answers_short_zh.jsonl"
+    line = json.loads(files[path].splitlines()[0])
+    line["messages"][-1]["content"] = content
+    line["sample_score"]["score"].update(score)
+    line["sample_score"]["generation_index"] = 2
+    files[path] = json.dumps(line).encode()
+    rows = eval_parser.parse(files).scored
+    return next(row for row in rows if row.subset == "short_zh")
+
+
+def test_a_thought_that_the_server_separated_is_kept():
+    parts = [{"type": "reasoning", "reasoning": "so"}, {"type": "text", "text": "4"}]
+    row = review_of(parts, prediction="4")
+
+    assert (row.reasoning, row.answer, row.sample) == ("so", "4", 2)
+
+
+def test_a_thought_within_the_answer_is_separated():
+    row = review_of("<think>so</think>4", prediction="<think>so</think>4")
+
+    assert (row.reasoning, row.answer) == ("so", "4")

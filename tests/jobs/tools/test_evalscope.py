@@ -1,0 +1,387 @@
+"""Real files of EvalScope."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs.base.errors import ParseError
+from jobs.tools.evalscope import eval_parser, perf_parser
+from tests.jobs.lib.target import DATA, files_below
+
+PERF, EVAL = DATA / "evalscope-1.14-perf", DATA / "evalscope-1.14-eval"
+SUMMARY = "parallel_4_number_20/benchmark_summary.json"
+PERCENTILES = "parallel_4_number_20/benchmark_percentile.json"
+
+
+def test_a_point_has_rates_means_and_percentiles():
+    (point,) = perf_parser.parse(files_below(PERF / "capture"))
+
+    assert (point.concurrency, point.completed, point.failed) == (4, 20, 0)
+    wanted = {
+        "output_tokens_per_s": 65.6837,
+        "total_tokens_per_s": 171.6734,
+        "requests_per_s": 2.1326,
+        "ttft_mean_ms": 359.28,
+        "ttft_p50_ms": 336.0685,
+        "ttft_p99_ms": 678.0928,
+        "tpot_p90_ms": 52.8842,
+        "itl_p99_ms": 201.5015,
+        "latency_p50_s": 1.8672,
+        "duration_s": 9.3783,
+    }
+    assert {name: point.metrics[name] for name in wanted} == wanted
+
+
+def test_points_come_by_concurrency_whatever_the_order_of_files():
+    files = files_below(PERF / "levels")
+
+    points = perf_parser.parse(dict(reversed(list(files.items()))))
+
+    assert [point.concurrency for point in points] == [1, 2, 4]
+
+
+def test_a_point_without_percentiles_keeps_its_means():
+    files = files_below(PERF / "capture")
+    del files[PERCENTILES]
+
+    (point,) = perf_parser.parse(files)
+
+    assert "ttft_p50_ms" not in point.metrics
+    assert point.metrics["ttft_mean_ms"] == 359.28
+
+
+def test_whole_answers_have_no_time_per_token():
+    files = files_below(PERF / "capture")
+    summary = json.loads(files[SUMMARY])
+    summary |= {"Stream Requests": 0, "Non-Stream Requests": 20, "Avg TPOT (ms)": 0.0}
+    files[SUMMARY] = json.dumps(summary).encode()
+
+    (point,) = perf_parser.parse(files)
+
+    assert not [name for name in point.metrics if name.startswith(("ttft", "tpot", "itl"))]
+    assert point.metrics["output_tokens_per_s"] == 65.6837
+    assert point.metrics["latency_p50_s"] == 1.8672
+
+
+def test_where_every_request_failed_there_is_no_speed():
+    points = perf_parser.parse(files_below(PERF / "nobody"))
+
+    assert [(point.completed, point.failed) for point in points] == [(0, 3), (0, 3)]
+    assert set(points[0].metrics) == {"concurrency", "requests", "failed_requests", "duration_s"}
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (SUMMARY, b"{"),
+        (SUMMARY, b"[]"),
+        (SUMMARY, b"{}"),
+        (SUMMARY, b'{"Success Requests": "20", "Failed Requests": 0}'),
+        (PERCENTILES, b"{}"),
+    ],
+)
+def test_another_tool_s_files_are_refused(path, content):
+    with pytest.raises(ParseError):
+        perf_parser.parse({**files_below(PERF / "capture"), path: content})
+
+
+def test_reports_say_what_was_asked_and_what_got_no_answer():
+    reports = eval_parser.parse(files_below(EVAL / "nobody")).reports
+
+    assert [(r.benchmark, r.score, r.requested, r.errored) for r in reports] == [
+        ("choice_letters", None, 1, 1),
+        ("short_answers", None, 9, 9),
+    ]
+
+
+def test_the_reports_of_evalscope_s_own_benchmarks_are_read():
+    reports = eval_parser.parse(files_below(EVAL / "capture")).reports
+
+    assert [(r.benchmark, r.metric, r.score) for r in reports] == [
+        ("general_mcq", "accuracy", 0.05),
+        ("general_qa", "bleu", reports[1].score),
+    ]
+
+
+def test_our_sum_over_the_questions_is_evalscope_s_score():
+    evaluation = eval_parser.parse(files_below(EVAL / "limit16"))
+
+    for report in evaluation.reports:
+        scores = [row.score for row in evaluation.scored if row.benchmark == report.benchmark]
+        assert len(scores) == report.requested
+        assert sum(scores) / len(scores) == pytest.approx(report.score, abs=1e-4)
+
+
+def test_a_subset_may_have_underscores_in_its_name():
+    evaluation = eval_parser.parse(files_below(EVAL / "limit16"))
+
+    assert {row.subset for row in evaluation.scored} == {"choice_en", "short_en", "short_zh"}
+
+
+def test_questions_come_in_the_order_in_which_they_were_asked():
+    files = files_below(EVAL / "limit16")
+    path = "eval/reviews/model/short_answers_short_en.jsonl"
+    files[path] = b"".join(reversed(files[path].splitlines(keepends=True)))
+
+    rows = eval_parser.parse(files).scored
+
+    asked = [row.index for row in rows if row.subset == "short_en"]
+    assert asked == sorted(asked) and len(asked) > 5
+
+
+def review(**score):
+    line = {
+        "index": 0,
+        "target": "4",
+        "messages": [{"role": "user", "content": "2 + 2?"}],
+        "sample_score": {"score": {"value": {"acc": 1.0}, "prediction": "4", **score}},
+    }
+    files = files_below(EVAL / "capture")
+    files["reviews/smollm2/general_qa_x.jsonl"] = json.dumps(line).encode()
+    (row,) = eval_parser.parse(files).scored
+    return row
+
+
+def test_a_review_without_our_metadata_is_read_too():
+    row = review(main_score_name="acc")
+
+    assert (row.question, row.expected, row.answer, row.score) == ("2 + 2?", "4", "4", 1.0)
+
+
+def test_a_score_that_evalscope_leaves_out_is_none():
+    assert review(status="excluded").score is None
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("reviews/smollm2/other_x.jsonl", b"{}"),
+        ("reviews/smollm2/general_qa_x.jsonl", b'{"index": 0}'),
+        ("reviews/smollm2/general_qa_x.jsonl", b"\xff"),
+        ("reports/smollm2/general_qa.json", b'{"metrics": []}'),
+    ],
+)
+def test_reviews_and_reports_of_another_version_are_refused(path, content):
+    with pytest.raises(ParseError):
+        eval_parser.parse({**files_below(EVAL / "capture"), path: content})
+
+
+# Names of benchmark_summary.json in each generation, with values of the same run.
+OLD_SUMMARY = {
+    "Time taken for tests (s)": 9.3783,
+    "Number of concurrency": 4,
+    "Total requests": 20,
+    "Succeed requests": 19,
+    "Failed requests": 1,
+    "Request throughput (req/s)": 2.026,
+    "Output token throughput (tok/s)": 62.3995,
+    "Total token throughput (tok/s)": 163.0897,
+    "Average latency (s)": 1.8177,
+    "Average time to first token (s)": 0.35928,
+    "Average time per output token (s)": 0.04922,
+    "Average inter-token latency (s)": 0.0478,
+    "Average input tokens per request": 49.7,
+    "Average output tokens per request": 30.8,
+}
+MIDDLE_SUMMARY = {
+    "Test Duration (s)": 9.3783,
+    "Concurrency": 4,
+    "Total Requests": 20,
+    "Success Requests": 19,
+    "Failed Requests": 1,
+    "Req Throughput (req/s)": 2.026,
+    "Output Throughput (tok/s)": 62.3995,
+    "Total Throughput (tok/s)": 163.0897,
+    "Avg Latency (s)": 1.8177,
+    "TTFT (ms)": 359.28,
+    "TPOT (ms)": 49.22,
+    "ITL (ms)": 47.8,
+    "Avg Input Tokens": 49.7,
+    "Avg Output Tokens": 30.8,
+}
+NEW_SUMMARY = {
+    f"Avg {name}" if name.endswith("(ms)") else name: value
+    for name, value in MIDDLE_SUMMARY.items()
+}
+
+
+@pytest.mark.parametrize(
+    "summary", [OLD_SUMMARY, MIDDLE_SUMMARY, NEW_SUMMARY], ids=["0.16 to 1.5", "1.9", "1.14"]
+)
+def test_each_generation_of_a_summary_says_the_same(summary):
+    (point,) = perf_parser.parse({SUMMARY: json.dumps(summary).encode()})
+
+    assert (point.concurrency, point.completed, point.failed) == (4, 19, 1)
+    assert point.metrics == pytest.approx(
+        {
+            "concurrency": 4.0,
+            "requests": 19.0,
+            "failed_requests": 1.0,
+            "duration_s": 9.3783,
+            "output_tokens_per_s": 62.3995,
+            "total_tokens_per_s": 163.0897,
+            "requests_per_s": 2.026,
+            "latency_mean_s": 1.8177,
+            "ttft_mean_ms": 359.28,
+            "tpot_mean_ms": 49.22,
+            "itl_mean_ms": 47.8,
+            "input_tokens_mean": 49.7,
+            "output_tokens_mean": 30.8,
+        }
+    )
+
+
+def test_percentiles_in_seconds_become_milliseconds():
+    rows = [
+        {"Percentiles": "50%", "TTFT (s)": 0.336, "ITL (s)": 0.048, "Latency (s)": 1.867},
+        {"Percentiles": "95%", "TTFT (s)": 0.5, "ITL (s)": 0.06, "Latency (s)": 1.9},
+    ]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+
+    for content in (rows, columns):
+        files = {SUMMARY: json.dumps(OLD_SUMMARY).encode()}
+        files[PERCENTILES] = json.dumps(content).encode()
+        (point,) = perf_parser.parse(files)
+        assert point.metrics["ttft_p50_ms"] == 336.0
+        assert point.metrics["itl_p95_ms"] == 60.0
+        assert point.metrics["latency_p50_s"] == 1.867
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"a": [1]}, "does not hold percentiles"),
+        ({"Percentiles": ["50%", "90%"], "TTFT (s)": [0.3]}, "columns differ in length"),
+        ("x", "does not hold a list"),
+    ],
+)
+def test_percentiles_of_another_tool_are_refused(content, says):
+    files = {SUMMARY: json.dumps(OLD_SUMMARY).encode(), PERCENTILES: json.dumps(content).encode()}
+
+    with pytest.raises(ParseError, match=says):
+        perf_parser.parse(files)
+
+
+@pytest.mark.parametrize("name", ["Number of concurrency", "Time taken for tests (s)"])
+def test_a_summary_that_lacks_what_is_always_there_is_refused(name):
+    torn = {key: value for key, value in OLD_SUMMARY.items() if key != name}
+
+    with pytest.raises(ParseError, match="not a summary"):
+        perf_parser.parse({SUMMARY: json.dumps(torn).encode()})
+
+
+def test_a_summary_without_a_known_rate_is_refused():
+    torn = {key: value for key, value in NEW_SUMMARY.items() if "Output Throughput" not in key}
+
+    with pytest.raises(ParseError, match="no known output throughput"):
+        perf_parser.parse({SUMMARY: json.dumps(torn).encode()})
+
+
+# A report of 0.16 to 1.9: the score is at the top, metrics have a plain name, nothing says what
+# failed.
+OLD_REPORT = {
+    "name": "DeepSeek-R1@math_500",
+    "dataset_name": "math_500",
+    "dataset_pretty_name": "MATH-500",
+    "model_name": "DeepSeek-R1",
+    "score": 0.9671,
+    "metrics": [
+        {
+            "name": "AveragePass@1",
+            "num": 243,
+            "score": 0.9671,
+            "macro_score": 0.97,
+            "categories": [
+                {
+                    "name": ["default"],
+                    "num": 243,
+                    "score": 0.9671,
+                    "macro_score": 0.97,
+                    "subsets": [
+                        {"name": "Level 1", "score": 0.9767, "num": 43},
+                        {"name": "Level 2", "score": 0.965, "num": 200},
+                    ],
+                }
+            ],
+        }
+    ],
+    "analysis": "N/A",
+}
+
+
+def report_of(data):
+    (report,) = eval_parser.parse_reports({"reports/m/x.json": json.dumps(data).encode()})
+    return report
+
+
+def test_an_older_report_has_its_score_at_the_top():
+    report = report_of(OLD_REPORT)
+
+    assert (report.benchmark, report.metric, report.score) == ("math_500", "AveragePass@1", 0.9671)
+    assert (report.requested, report.errored) == (243, None)
+    assert report.subsets == {"Level 1": (43, 0.9767), "Level 2": (200, 0.965)}
+
+
+def test_without_a_count_the_subsets_are_counted():
+    metric = {key: value for key, value in OLD_REPORT["metrics"][0].items() if key != "num"}
+
+    assert report_of(OLD_REPORT | {"metrics": [metric]}).requested == 243
+
+
+def test_an_old_report_that_scored_nothing_has_no_score():
+    assert report_of(OLD_REPORT | {"metrics": [], "score": 0.0}).score is None
+
+
+def test_subsets_of_the_new_report_are_read_without_sums():
+    path = EVAL / "limit16/eval/reports/model/short_answers.json"
+    data = json.loads(path.read_bytes())
+    total = {"name": "OVERALL", "num": 13, "score": 0.6154, "is_aggregate": True}
+    data["metrics"][0]["categories"][0]["subsets"].append(total)
+
+    assert report_of(data).subsets == {"short_en": (11, 0.7273), "short_zh": (2, 0.0)}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        [],
+        {key: value for key, value in OLD_REPORT.items() if key != "score"},
+        {key: value for key, value in OLD_REPORT.items() if key != "metrics"},
+        OLD_REPORT | {"metrics": [{"score": 0.5}]},
+        OLD_REPORT | {"score": "high"},
+    ],
+)
+def test_a_report_of_no_generation_is_refused(data):
+    with pytest.raises(ParseError):
+        report_of(data)
+
+
+def test_without_a_report_there_is_nothing_to_read():
+    with pytest.raises(ParseError, match="wrote no report"):
+        eval_parser.parse_reports({})
+
+
+def test_when_each_concurrency_began_is_read_of_a_real_run():
+    windows = (PERF / "cold" / "windows.jsonl").read_bytes()
+
+    assert perf_parser.began(windows) == {1: 1795756826.1403234, 2: 1795756828.5275526}
+    assert perf_parser.began(b'{"began": 1}\nnone\n[]\n{"concurrency": 1, "began": Infinity}') == {}
+
+
+def test_prompts_that_the_server_says_it_had_cached_are_hits():
+    files = files_below(PERF / "cold")
+    path = next(
+        path for path in files if path.endswith("parallel_2_number_3/benchmark_summary.json")
+    )
+    summary = json.loads(files[path]) | {"KV Cache Hit Rate (%)": 12.5}
+
+    cold, warm = (
+        perf_parser.parse(files | more)[1].metrics
+        for more in ({}, {path: json.dumps(summary).encode()})
+    )
+
+    assert "engine_prefix_hits" not in cold  # 0 is also what a server without such a figure gets
+    assert warm["engine_prefix_hits"] == 0.125

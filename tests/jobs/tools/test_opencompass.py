@@ -1,0 +1,363 @@
+"""Real runs of OpenCompass 0.4.1 and 0.5.4, one with only failed tasks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs.base.errors import ParseError
+from jobs.metrics import METRICS
+from jobs.tools.opencompass.parser import dict_of, parse, parse_predictions, parse_results
+from jobs.tools.opencompass.tables_parser import HEAD, means, parse_csv, parse_markdown, parse_text
+from tests.jobs.lib.target import DATA, files_below
+
+OLD, NEW = DATA / "opencompass-0.4.1", DATA / "opencompass-0.5.4" / "workdir"
+FAILED = DATA / "opencompass-0.5.4-failed" / "workdir"
+READERS = {"csv": parse_csv, "md": parse_markdown, "txt": parse_text}
+R1 = "deepseek-r1-va16"
+
+
+def summary(folder, suffix):
+    (path,) = folder.glob(f"*/summary/*.{suffix}")
+    return path.name, path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", READERS)
+@pytest.mark.parametrize(
+    ("folder", "wanted"),
+    [
+        (
+            OLD,
+            [
+                (R1, "cluewsc-dev", "5ab83b", 50.0),
+                (R1, "cluewsc-test", "5ab83b", 69.7),
+                (R1, "math-500", "11c4b5", 0.0),
+            ],
+        ),
+        (
+            NEW,
+            [
+                ("smollm2-q8", "basic_mcq", "d890be", 30.0),
+                ("smollm2-q8", "basic_qa", "359d58", 0.0),
+            ],
+        ),
+        (
+            FAILED,
+            [("smollm2-q8", "basic_mcq", "", None), ("smollm2-q8", "basic_qa", "", None)],
+        ),
+    ],
+    ids=["0.4.1", "0.5.4", "failed"],
+)
+def test_a_summary_says_the_same_in_each_of_its_formats(suffix, folder, wanted):
+    scores = READERS[suffix](*summary(folder, suffix))
+
+    assert [(s.model, s.dataset, s.version, s.value) for s in scores] == wanted
+
+
+def test_a_run_has_all_decimals_of_its_results():
+    run = parse(files_below(OLD))
+
+    assert (run.stamp, run.outcome, run.models) == ("20261124_140927", "whole", (R1,))
+    assert {s.dataset: s.value for s in run.scores}["cluewsc-test"] == 69.6969696969697
+    assert {s.dataset: s.text for s in run.scores}["cluewsc-test"] == "69.70"
+
+
+def test_a_run_without_scores_is_none_despite_exit_code_0():
+    run = parse(files_below(FAILED))
+
+    assert (run.outcome, len(run.failed), run.means("smollm2-q8")) == ("none", 2, None)
+
+
+def test_a_run_with_a_set_that_failed_is_partial():
+    files = files_below(OLD)
+    path, content = summary(OLD, "csv")
+    key = f"20261124_140927/summary/{path}"
+    files[key] = content.replace(b"math-500,11c4b5,accuracy,gen,0.00", b"math-500,-,-,-,-")
+
+    run = parse(files)
+
+    assert (run.outcome, [s.dataset for s in run.failed]) == ("partial", ["math-500"])
+    assert run.missing(["cluewsc-dev", "math-500"]) == ("math-500",)
+
+
+def test_a_set_that_the_summary_lacks_is_missing():
+    run = parse(files_below(OLD))
+
+    assert run.missing(["cluewsc-dev", "gsm8k"]) == ("gsm8k",)
+
+
+def test_both_means_are_stored_and_may_differ():
+    averages = parse(files_below(OLD)).means(R1)
+
+    assert averages.macro == pytest.approx((0.5 + 0.696969697 + 0) / 3)
+    assert averages.weighted == pytest.approx((10 + 23 + 0) / 61)
+    assert (averages.sets, averages.questions) == (3, 61)
+    assert set(averages.metrics) <= set(METRICS)
+    assert averages.metrics["accuracy_macro"] != averages.metrics["accuracy_weighted"]
+
+
+def test_without_predictions_the_known_sizes_weigh():
+    path, content = summary(OLD, "csv")
+
+    averages = means(parse_csv(path, content))
+
+    assert averages.questions == 159 + 976 + 500
+    assert averages.weighted == pytest.approx((159 * 0.5 + 976 * 0.697) / 1635)
+
+
+def test_sets_of_unknown_size_have_only_the_mean_over_sets():
+    path, content = summary(NEW, "csv")
+
+    averages = means(parse_csv(path, content))
+
+    assert (averages.weighted, averages.questions) == (None, None)
+    assert averages.metrics == {"accuracy_macro": pytest.approx(0.15)}
+
+
+def test_a_metric_that_is_no_share_is_in_no_mean():
+    rows = b"dataset,version,metric,mode,m\nmmlu,-,naive_average,gen,85.0\nx,abc123,bleu,gen,3.0\n"
+
+    assert means(parse_csv("x.csv", rows)) is None
+
+
+def test_the_same_prompt_is_known_by_its_hash():
+    scores = parse(files_below(OLD)).scores + parse(files_below(NEW)).scores
+
+    assert [s.is_as_published for s in scores] == [True, True, True, None, None]
+    (other,) = parse_csv("x", b"dataset,version,metric,mode,m\ngsm8k,abcdef,accuracy,gen,1.0\n")
+    assert other.is_as_published is False
+
+
+def test_two_models_are_two_columns():
+    rows = b"dataset,version,metric,mode,a,b\nx,abc123,accuracy,gen,1.00,2.00\ny,-,-,-,-,4.00\n"
+
+    scores = parse_csv("x.csv", rows)
+
+    assert [(s.model, s.dataset, s.value) for s in scores] == [
+        *(("a", "x", 1.0), ("a", "y", None), ("b", "x", 2.0), ("b", "y", 4.0)),
+    ]
+
+
+def test_a_heading_between_rows_is_no_set():
+    rows = b"dataset,version,metric,mode,m\n--- Exam ---,-,-,-,-\nx,abc123,accuracy,gen,1.00\n"
+
+    assert [s.dataset for s in parse_csv("x.csv", rows)] == ["x"]
+
+
+HEAD_LINE = ",".join((*HEAD, "m")).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "says"),
+    [
+        ("csv", b"", "empty"),
+        ("csv", b"\xff\xfe", "no text"),
+        ("csv", b"a,b\n1,2\n", "begins with"),
+        ("csv", HEAD_LINE.replace(b",m", b"") + b"x,y,z,w\n", "begins with"),
+        ("csv", HEAD_LINE, "no rows"),
+        ("csv", summary(OLD, "csv")[1][:-9], "cells"),
+        ("csv", HEAD_LINE + b"x,abc123,accuracy,gen,many\n", "no score"),
+        ("csv", HEAD_LINE + b",abc123,accuracy,gen,1.0\n", "has no set name"),
+        ("md", b"", "no table"),
+        ("md", b"| a | b |\n|--|--|\n| 1 | 2 |\n", "no table"),
+        ("md", summary(OLD, "md")[1][:-12], "cells"),
+        ("txt", b"", "empty"),
+        ("txt", summary(OLD, "txt")[1][:900], "cut off"),
+        ("txt", b"hello\n", "no summary"),
+    ],
+)
+def test_a_summary_that_is_torn_empty_or_foreign_is_refused(suffix, content, says):
+    with pytest.raises(ParseError, match=says):
+        READERS[suffix](f"summary.{suffix}", content)
+
+
+@pytest.mark.parametrize("suffix", ["md", "txt"])
+def test_another_format_stands_in_for_a_lost_csv(suffix):
+    files = {
+        path: content
+        for path, content in files_below(OLD).items()
+        if "summary" not in path or path.endswith(suffix)
+    }
+
+    assert parse(files).scores == parse(files_below(OLD)).scores
+
+
+def test_the_newest_of_several_runs_and_summaries_counts():
+    files = {f"out/{path}": content for path, content in files_below(OLD).items()}
+    files |= {f"out/{path}": content for path, content in files_below(NEW).items()}
+    files["out/20261124_142027/summary/summary_20261124_150000.csv"] = (
+        HEAD_LINE + b"basic_mcq,d890be,accuracy,gen,30.00\n"
+    )
+
+    run = parse(files)
+
+    assert (run.stamp, [s.dataset for s in run.scores]) == ("20261124_142027", ["basic_mcq"])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda files: files.clear(), "no folder"),
+        (
+            lambda files: [files.pop(path) for path in list(files) if "summary" in path],
+            "no summary",
+        ),
+        (
+            lambda files: files.update(
+                {f"20261124_140927/results/{R1}/cluewsc-dev.json": b'{"accuracy": 51.0}'}
+            ),
+            "two runs",
+        ),
+        (
+            lambda files: files.update(
+                {f"20261124_140927/results/{R1}/cluewsc-dev.json": b'{"accuracy":'}
+            ),
+            "not JSON",
+        ),
+        (
+            lambda files: files.update({f"20261124_140927/predictions/{R1}/math-500.json": b""}),
+            "empty",
+        ),
+    ],
+)
+def test_a_run_that_is_torn_or_mixed_is_refused(change, says):
+    files = files_below(OLD)
+    change(files)
+
+    with pytest.raises(ParseError, match=says):
+        parse(files)
+
+
+def test_a_file_that_still_grows_is_not_read_as_whole():
+    files = files_below(OLD)
+    files[f"20261124_140927/predictions/{R1}/tmp_gsm8k.json"] = b'{"0": {"origin'
+
+    assert (R1, "tmp_gsm8k") not in parse(files).predictions
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"accuracy": 50.0}', 50.0),
+        ('{"accuracy": "np.float64(50.0)"}', 50.0),
+        ('{"accuracy": 50, "details": {}}', 50.0),
+    ],
+)
+def test_a_result_is_a_number_or_numpy_s_text_of_one(text, value):
+    assert parse_results("x.json", text.encode()).values == {"accuracy": value}
+
+
+def test_a_result_may_be_an_error():
+    result = parse_results(
+        "x.json", b'{"error": "predictions and references have different length"}'
+    )
+
+    assert (result.values, result.error[:11]) == ({}, "predictions")
+
+
+def test_details_say_which_answers_were_right():
+    run = parse(files_below(NEW))
+
+    choice = run.results["smollm2-q8", "basic_mcq"]
+    assert sum(choice.correct) == 6
+    assert choice.extracted[:3] == ("B", "A", "C")
+    free = run.results["smollm2-q8", "basic_qa"]
+    assert set(free.correct) == {False}  # none equals the right one beside it
+    assert len(free.extracted) == 20
+
+
+@pytest.mark.parametrize(("score", "verdicts"), [(50.0, (True, False)), (100.0, (None, None))])
+def test_answers_are_compared_only_where_that_makes_the_score(score, verdicts):
+    details = {
+        str(n): {"predictions": answer, "references": "A"} for n, answer in enumerate(["A", "B"])
+    }
+    text = json.dumps({"accuracy": score, "details": {"type": "GEN", **details}})
+
+    assert parse_results("x.json", text.encode()).correct == verdicts
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"details": []}', '{"accuracy": "many"}', "{"])
+def test_a_result_of_another_tool_is_refused(text):
+    with pytest.raises(ParseError):
+        parse_results("x.json", text.encode())
+
+
+def test_a_prompt_is_text_or_messages_with_roles():
+    old = parse(files_below(OLD)).predictions[R1, "cluewsc-dev"][0]
+    new = parse(files_below(NEW)).predictions["smollm2-q8", "basic_mcq"][0]
+
+    assert old.question.startswith("第0句话")
+    assert (old.reasoning, old.answer, old.expected) == ("reason", "答案是A", "A")
+    assert new.question.startswith("Question: What is the capital of France?\nA. Paris")
+    assert (new.answer, new.expected) == ("B. Rome", "A")
+
+
+def test_a_prompt_of_several_messages_names_who_says_what():
+    prompt = [{"role": "HUMAN", "prompt": "1+1?"}, {"role": "BOT", "prompt": "2"}]
+    row = {"origin_prompt": prompt, "prediction": ["3", "4"], "gold": None}
+
+    first, second = parse_predictions("x.json", json.dumps({"0": row}).encode())
+
+    assert (first.question, first.answer, first.expected) == ("HUMAN: 1+1?\n\nBOT: 2", "3", "")
+    assert (second.index, second.sample, second.answer) == (0, 1, "4")
+
+
+def test_each_sample_of_a_question_has_a_verdict():
+    details = {
+        "0": {"pred": ["B", "A"], "parsed": ["B", "A"], "correct": [False, True]},
+        "1": {"pred": ["C", "C"], "parsed": ["C", "C"], "correct": [True, True]},
+    }
+    result = parse_results("x.json", json.dumps({"accuracy": 75.0, "details": details}).encode())
+
+    # All questions, then all again: the third prompt is the second answer to the first question.
+    judged, sample = result.of(2, 0, 4)
+    assert (judged.correct, judged.extracted, sample) == (True, "A", 1)
+    # Or both answers under one prompt.
+    judged, sample = result.of(0, 1, 2)
+    assert (judged.correct, judged.extracted, sample) == (True, "A", 1)
+    assert result.of(0, 0, 3) == (None, 0)
+
+
+def test_predictions_come_in_the_order_of_the_questions():
+    row = {"origin_prompt": "q", "prediction": "a", "gold": "g"}
+    content = json.dumps({str(index): row for index in (10, 9, 0)}).encode()
+
+    assert [each.index for each in parse_predictions("x.json", content)] == [0, 9, 10]
+
+
+def test_parts_of_a_set_that_several_workers_left_are_one():
+    files = files_below(OLD)
+    folder = f"20261124_140927/predictions/{R1}"
+    rows = list(json.loads(files.pop(f"{folder}/math-500.json")).values())
+    for number, part in enumerate((rows[:3], rows[3:])):
+        numbered = {str(index): row for index, row in enumerate(part)}
+        files[f"{folder}/math-500_{number}.json"] = json.dumps(numbered).encode()
+
+    run = parse(files)
+
+    assert run.predictions == parse(files_below(OLD)).predictions
+    assert run.means(R1).questions == 61
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"0": {"prediction": "x"}}', '{"a": {"origin_prompt": ""}}', '{"0": 1}']
+)
+def test_predictions_of_another_tool_are_refused(text):
+    with pytest.raises(ParseError):
+        parse_predictions("x.json", text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{'accuracy': 50.0}", {"accuracy": 50.0}),
+        ("{'a': np.float64(1.5), 'b': np.int64(2), 'c': 'x', 'd': True}", {"a": 1.5, "b": 2.0}),
+        ("No predictions found.", {}),
+        ("[1]", {}),
+        ("{'a': __import__('os')}", {}),
+        ("", {}),
+    ],
+)
+def test_only_numbers_of_a_printed_object_are_read(text, expected):
+    assert dict_of(text) == expected

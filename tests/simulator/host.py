@@ -1,0 +1,168 @@
+"""A made-up VACC host in a folder of its own, whose programs are the stand-ins."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simulator import root
+from simulator import run as standins
+from simulator.lib import world
+from tests.waiting import PATIENCE_S
+
+SPEED = "3000"
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Host:
+    """``run`` runs a program of the host. Its workspace is seen as ``/test`` in containers."""
+
+    folder: Path
+    more: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for part in ("workspace", "state"):
+            (self.folder / part).mkdir(parents=True)
+        root.build(self.root, dies=32)
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "workspace"
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "root"
+
+    @property
+    def conda(self) -> Path:
+        return self.root / root.CONDA
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("STANDIN_", "HOST_"))}
+        return {
+            **kept,
+            **standins.environment(self.folder),
+            "STANDIN_SPEED": SPEED,
+            "COLUMNS": "200",
+            **self.more,
+            **(more or {}),
+        }
+
+    def run(
+        self, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Done:
+        program = self._program(argv[0])
+        done = subprocess.run(
+            [program, *argv[1:]],
+            cwd=cwd or self.workspace,
+            env=self.environment(env),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        # Not as text: that would make a line's end of every carriage return.
+        out, err = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    def _program(self, name: str) -> str:
+        for folder in (world.BIN, self.conda / "bin"):
+            if (folder / name).exists():
+                return str(folder / name)
+        return name
+
+    @contextmanager
+    def started(self, *argv: str, env: Mapping[str, str] | None = None) -> Iterator[Started]:
+        """A running program, ended with the block."""
+        log = self.folder / f"{argv[0].rpartition('/')[2]}-{time.time_ns()}.log"
+        with log.open("wb") as file:
+            popen = subprocess.Popen(
+                [self._program(argv[0]), *argv[1:]],
+                cwd=self.workspace,
+                env=self.environment(env),
+                stdout=file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            yield Started(popen, log)
+        finally:
+            popen.send_signal(signal.SIGTERM)
+            try:
+                popen.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                popen.kill()
+                popen.wait()
+
+    def faults(self, *names: str) -> None:
+        """From now on these go wrong."""
+        world.write(self.folder / "state/faults.json", json.dumps(names))
+
+    def weights(self, model: str = "DeepSeek-R1-Distill-Qwen-7B") -> Path:
+        """The folder of a model that is downloaded."""
+        folder = self.workspace / "weights" / model
+        if not folder.is_dir():
+            done = self.run("hf", "download", f"deepseek-ai/{model}", "--local-dir", str(folder))
+            assert done.returncode == 0, done.stderr
+        return folder
+
+
+@dataclass
+class Started:
+    """A program that runs, and all that it wrote."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait(self) -> int:
+        return self.popen.wait(PATIENCE_S)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(url: str, key: str = "") -> tuple[int, str]:
+    """(status, body); status 0 without an answer."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    return _answer(request)
+
+
+def post(url: str, body: Mapping[str, Any], key: str = "") -> tuple[int, str]:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    return _answer(urllib.request.Request(url, json.dumps(body).encode(), headers))
+
+
+def _answer(request: urllib.request.Request) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    """The JSON of server-sent events."""
+    lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]

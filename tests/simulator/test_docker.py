@@ -1,0 +1,282 @@
+"""The stand-in docker: its own words, and containers that are real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from tests.simulator.conftest import VVI
+from tests.simulator.host import Host
+from tests.waiting import until
+
+GUIDE = ["--ipc=host", "--rm", "-dit", "--shm-size=256g", "--network", "host", "--privileged"]
+SECONDS = f"6{os.getpid()}"  # the list has all processes of the machine: no other sleeps as long
+
+
+def container(host: Host, name: str = "one", *more: str) -> None:
+    mount = f"{host.workspace}:/test"
+    done = host.run(
+        "docker", "run", *GUIDE, "-v", mount, *more, f"--name={name}", "vllm_vacc", "bash"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def sleeps(host: Host) -> bool:
+    """Return True while the container's process runs; the client's own line does not count."""
+    listed = host.run("docker", "exec", "one", "ps", "aux").stdout.splitlines()
+    commands = [line.split(maxsplit=10)[-1] for line in listed]
+    return f"{shutil.which('sleep')} {SECONDS}" in commands
+
+
+def test_without_its_daemon_docker_says_so(host):
+    done = host.run("docker", "ps")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. "
+        "Is the docker daemon running?\n"
+    )
+
+
+def test_the_version_needs_no_daemon(host):
+    assert host.run("docker", "--version").stdout == "Docker version 26.1.3, build b72abbb\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message", "code"),
+    [
+        (["run", "--nope", "x"], "unknown flag: --nope\nSee 'docker run --help'.", 125),
+        (["ps", "-z"], "unknown shorthand flag: 'z' in -z\nSee 'docker ps --help'.", 125),
+        (["run"], '"docker run" requires at least 1 argument.', 1),
+        (["frobnicate"], "docker: 'frobnicate' is not a docker command.", 1),
+        (["cp", "a"], '"docker cp" requires exactly 2 arguments.', 1),
+        (["run", "--name"], "flag needs an argument: --name", 125),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_dockers_words(host, argv, message, code):
+    done = host.run("docker", *argv)
+
+    assert (done.returncode, done.stderr.startswith(message)) == (code, True), done.stderr
+
+
+def test_an_unknown_image_is_looked_for_and_refused(docker_host):
+    done = docker_host.run("docker", "run", "-d", "foo")
+
+    assert done.returncode == 125
+    assert done.stderr == (
+        "Unable to find image 'foo:latest' locally\nlatest: Pulling from library/foo\n"
+        "docker: Error response from daemon: pull access denied for foo, repository does not exist "
+        "or may require 'docker login': denied: requested access to the resource is denied\n"
+        "See 'docker run --help'.\n"
+    )
+
+
+def test_a_login_needs_a_user(host):
+    done = host.run("docker", "login", "--password-stdin", "registry.lan:5000")
+
+    assert (done.returncode, done.stderr) == (1, "Must provide --username with --password-stdin\n")
+
+
+def test_a_name_can_be_used_once(docker_host):
+    container(docker_host)
+
+    done = docker_host.run("docker", "run", "-dit", "--name", "one", "vllm_vacc", "bash")
+
+    assert done.returncode == 125
+    assert 'Conflict. The container name "/one" is already in use by container "' in done.stderr
+
+
+def test_an_unknown_container_is_refused(docker_host):
+    done = docker_host.run("docker", "exec", "gone", "ls")
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error response from daemon: No such container: gone\n",
+    )
+
+
+def test_an_unknown_program_in_a_container_is_code_127(docker_host):
+    container(docker_host)
+
+    done = docker_host.run("docker", "exec", "one", "frobnicate")
+
+    assert done.returncode == 127
+    assert 'exec: "frobnicate": executable file not found in $PATH' in done.stderr
+
+
+def test_a_shell_without_a_terminal_ends_at_once(docker_host):
+    docker_host.run("docker", "run", "-d", "--name", "two", "vllm_vacc", "bash")
+
+    until(lambda: _state(docker_host, "two") == "exited")
+
+
+def test_a_mount_is_visible_inside_and_other_files_stay_there(docker_host):
+    (docker_host.workspace / "note.txt").write_text("hello")
+    container(docker_host)
+
+    content = docker_host.run("docker", "exec", "one", "cat", "/test/note.txt").stdout
+    docker_host.run("docker", "exec", "one", "mkdir", "-p", "/workspace/models/benchmark_result")
+    into = docker_host.run("docker", "cp", "note.txt", "one:/workspace/models/benchmark_result")
+    copied = docker_host.run("docker", "cp", "one:/workspace/models/benchmark_result", "fetched")
+
+    assert content == "hello"
+    assert (into.returncode, copied.returncode) == (0, 0)
+    assert (docker_host.workspace / "fetched/note.txt").read_text() == "hello"
+
+
+def test_copying_what_is_not_there_is_refused(docker_host):
+    container(docker_host)
+
+    done = docker_host.run("docker", "cp", "one:/nowhere/result.json", ".")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error response from daemon: Could not find the file /nowhere/result.json in container "
+        "one\n"
+    )
+
+
+def test_labels_and_formats_find_a_container(docker_host):
+    container(docker_host, "one", "--label", "vacc.job=7")
+
+    named = docker_host.run(
+        *(
+            "docker",
+            "ps",
+            "--filter",
+            "label=vacc.job=7",
+            "--format",
+            '{{.Names}} {{.Label "vacc.job"}}',
+        )
+    )
+    other = docker_host.run("docker", "ps", "-q", "--filter", "label=vacc.job=8")
+    exact = docker_host.run("docker", "ps", "-a", "-q", "--filter", "name=^on$")
+
+    assert (named.stdout, other.stdout, exact.stdout) == ("one 7\n", "", "")
+
+
+def test_removing_by_force_ends_every_process_of_the_container(docker_host):
+    container(docker_host)
+    with docker_host.started("docker", "exec", "one", "sleep", SECONDS) as client:
+        until(lambda: sleeps(docker_host))
+
+        assert docker_host.run("docker", "rm", "-f", "one").returncode == 0
+
+        assert client.wait() == 137
+    assert docker_host.run("docker", "ps", "-a", "-q").stdout == ""
+
+
+def test_a_killed_client_leaves_its_container_running(docker_host):
+    with docker_host.started(
+        "docker", "run", "--name", "fg", "vllm_vacc", "sleep", "600"
+    ) as client:
+        until(lambda: _state(docker_host, "fg") == "running")
+        client.popen.send_signal(signal.SIGKILL)
+        client.wait()
+
+    assert _state(docker_host, "fg") == "running"
+
+
+def test_a_foreground_client_passes_sigterm_and_exit_code_on(
+    docker_host,
+):
+    with docker_host.started(
+        "docker", "run", "--name", "fg", "vllm_vacc", "sleep", "600"
+    ) as client:
+        until(lambda: _state(docker_host, "fg") == "running")
+        client.popen.send_signal(signal.SIGTERM)
+
+        assert client.wait() == 143
+
+
+def test_exec_passes_no_signal_on(docker_host):
+    container(docker_host)
+    with docker_host.started("docker", "exec", "one", "sleep", SECONDS) as client:
+        until(lambda: sleeps(docker_host))
+        client.popen.send_signal(signal.SIGTERM)
+        client.wait()
+
+    assert sleeps(docker_host)
+
+
+def test_containers_outlive_the_daemon_and_a_new_one_knows_them(host):
+    with host.started("dockerd"):
+        until(lambda: host.run("docker", "ps").returncode == 0)
+        host.run("docker", "pull", VVI)
+        host.run("docker", "run", "-d", "--name", "kept", VVI, "sleep", "600")
+    with host.started("dockerd"):
+        until(lambda: host.run("docker", "ps").returncode == 0)
+        before = _state(host, "kept")
+        host.run("docker", "rm", "-f", "kept")
+
+        assert (before, host.run("docker", "ps", "-aq").stdout) == ("running", "")
+
+
+def test_only_named_variables_of_the_caller_reach_the_container(docker_host):
+    env = {"HF_TOKEN": "hf_secret", "JOBS_SPOOL": "/spool/1"}
+    docker_host.run(
+        *("docker", "run", "-d", "--name", "e", "-e", "HF_TOKEN", "-e", "A=b", VVI, "sleep", "600"),
+        env=env,
+    )
+
+    inside = docker_host.run("docker", "exec", "e", "env", env=env).stdout.splitlines()
+
+    assert "HF_TOKEN=hf_secret" in inside
+    assert "A=b" in inside
+    assert [line for line in inside if line.startswith("JOBS_SPOOL")] == []
+
+
+def test_logs_hold_both_streams_apart(docker_host):
+    code = "import sys; print('out'); print('err', file=sys.stderr)"
+    docker_host.run("docker", "run", "--name", "l", VVI, "python3", "-c", code)
+
+    done = docker_host.run("docker", "logs", "-f", "l")
+
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+def test_a_build_needs_its_dockerfile_base_and_copied_files(docker_host):
+    folder = docker_host.workspace
+    (folder / "needs_base").write_text("FROM vllm-cpu-env:v0.7.2\nRUN true\n")
+    (folder / "needs_file").write_text("FROM ubuntu:22.04\nCOPY requirements.txt .\n")
+
+    def refusal(name: str) -> tuple[int, str]:
+        done = docker_host.run("docker", "build", "-t", "x", "-f", name, ".", "--no-cache")
+        return done.returncode, done.stderr.splitlines()[-1]
+
+    assert refusal("gone") == (
+        1,
+        "ERROR: failed to solve: failed to read dockerfile: open gone: no such file or directory",
+    )
+    assert refusal("needs_base")[1].startswith(
+        "ERROR: failed to solve: vllm-cpu-env:v0.7.2: failed to resolve source metadata"
+    )
+    assert refusal("needs_file")[1].endswith('"/requirements.txt": not found')
+
+
+def test_an_image_lists_its_packages(docker_host):
+    code = "import importlib.metadata as m; print(m.version('vllm'), m.version('torch_vacc'))"
+
+    done = docker_host.run("docker", "run", "--rm", "--entrypoint", "python3", VVI, "-c", code)
+
+    assert done.stdout == "0.17.0 1.3.0.1109\n"
+
+
+def test_a_missing_image_is_reported_as_by_docker(docker_host):
+    done = docker_host.run("docker", "image", "inspect", "--format", "{{.Id}}", "gone")
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error response from daemon: No such image: gone:latest\n",
+    )
+
+
+def _state(host: Host, name: str) -> str:
+    done: subprocess.CompletedProcess[str] = host.run("docker", "inspect", name)
+    inspected = json.loads(done.stdout)
+    return str(inspected[0]["State"]["Status"]) if inspected else ""

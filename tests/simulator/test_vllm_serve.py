@@ -1,0 +1,295 @@
+"""``vllm serve`` of both generations: a real server, its phases in the log, its counters."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+
+import pytest
+
+from tests.simulator.conftest import MESSAGES
+from tests.simulator.host import events, free_port, get, post
+from tests.simulator.vllm import NEW, OLD, QWEN, metric, serving
+from tests.waiting import until
+
+
+def test_the_guides_version_starts_in_its_phases(host):
+    argv = ("--enable-reasoning", "--reasoning-parser", "deepseek_r1")
+    with serving(host, OLD, *argv) as (url, server):
+        text = server.text
+        answered = json.loads(get(f"{url}/version")[1])
+
+    assert answered == {"version": "0.7.2", "note": "simulated"}
+    phases = [
+        "vLLM API server version 0.7.2",
+        "args: Namespace(subparser='serve', model_tag=",
+        "Started engine process with PID ",
+        "Initializing a V0 LLM engine (v0.7.2) with config: model=",
+        "Starting to load model ",
+        "Loading safetensors checkpoint shards: 100% Completed | 1/1 [",
+        "# CPU blocks: ",
+        "Maximum concurrency for 8192 tokens per request: ",
+        "init engine (profile, create kv cache, warmup model) took ",
+        "Available routes are:",
+        "INFO:     Started server process [",
+        "INFO:     Application startup complete.",
+        "INFO:     Uvicorn running on ",
+    ]
+    places = [text.find(phase) for phase in phases]
+    assert (min(places) >= 0, places) == (True, sorted(places))
+
+
+def test_the_current_version_names_processes_without_uvicorn(host):
+    with serving(host, NEW, "--tensor-parallel-size", "2") as (_, server):
+        text = server.text
+
+    for part in (
+        "(APIServer pid=",
+        "(EngineCore_DP0 pid=",
+        "(Worker_TP0 pid=",
+        "] GPU KV cache size: ",
+        "] Maximum concurrency for 8,192 tokens per request: ",
+        "non-default args: {'model_tag': ",
+        ") INFO:     Application startup complete.",
+    ):
+        assert part in text
+    assert "Uvicorn running on" not in text
+
+
+def test_163_shards_are_loaded_one_by_one(host):
+    argv = ("--tensor-parallel-size", "32")
+    with serving(host, OLD, *argv, model="DeepSeek-R1") as (_, server):
+        text = server.text
+
+    assert text.count("Loading safetensors checkpoint shards: ") == 164
+    assert "100% Completed | 163/163 [" in text
+    assert text.count("Worker ready; awaiting tasks") == 31
+
+
+def test_the_thought_goes_where_the_version_puts_it(host):
+    """The template opens the thought: 0.7.2 then leaves all of it in the content."""
+    argv = ("--enable-reasoning", "--reasoning-parser", "deepseek_r1")
+    with serving(host, OLD, *argv) as (url, _):
+        old = _message(url)
+    with serving(host, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
+        new = _message(url)
+    with serving(host, NEW) as (url, _):
+        plain = _message(url)
+
+    assert old["reasoning_content"] is None
+    assert "</think>" in old["content"]
+    assert "17 + 25" in new["reasoning"]
+    assert "42" in new["content"]
+    assert "</think>" in plain["content"]
+    assert "reasoning" not in plain
+
+
+def test_the_guides_version_splits_a_text_with_both_tags_too(host):
+    argv = ("--enable-reasoning", "--reasoning-parser", "deepseek_r1")
+    argv += ("--tensor-parallel-size", "32")
+    with serving(host, OLD, *argv, model="DeepSeek-R1-0528") as (url, _):
+        message = _message(url)
+
+    assert "17 + 25" in message["reasoning_content"]
+    assert "<think>" not in message["content"]
+
+
+def test_a_stream_is_the_whole_answer_and_ends_with_the_usage(host):
+    body = {"model": "m", "messages": MESSAGES, "stream": True}
+    with serving(host, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
+        whole = _message(url)
+        text = post(
+            f"{url}/v1/chat/completions", {**body, "stream_options": {"include_usage": True}}
+        )[1]
+
+    chunks = events(text)
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+    assert text.endswith("data: [DONE]\n\n")
+    assert "".join(delta.get("content") or "" for delta in deltas) == whole["content"]
+    assert "".join(delta.get("reasoning") or "" for delta in deltas) == whole["reasoning"]
+    assert deltas[0] == {"role": "assistant", "content": ""}
+    # Beside the role's chunk and the usage's, each token has one but the closing tag.
+    assert chunks[-1]["usage"]["completion_tokens"] == len(chunks) - 2 + 1
+
+
+def test_a_key_is_asked_for_where_it_matters(host):
+    with serving(host, OLD, "--api-key", "token-abc123") as (url, _):
+        answers = [
+            get(f"{url}/v1/models"),
+            get(f"{url}/v1/models", "wrong"),
+            get(f"{url}/v1/models", "token-abc123"),
+            get(f"{url}/metrics"),
+        ]
+
+    assert answers[0] == answers[1] == (401, '{"error":"Unauthorized"}')
+    assert [status for status, _ in answers[2:]] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("version", "path"), [(OLD, ["object"]), (NEW, ["error", "message"])], ids=[OLD, NEW]
+)
+def test_errors_have_the_shape_of_their_version(host, version, path):
+    long = [{"role": "user", "content": "word " * 9000}]
+    with serving(host, version) as (url, _):
+        unknown = post(f"{url}/v1/chat/completions", {"model": "x", "messages": MESSAGES})
+        missing = post(f"{url}/v1/chat/completions", {"model": "m", "prompt": "hello"})
+        too_long = post(f"{url}/v1/chat/completions", {"model": "m", "messages": long})
+
+    assert [status for status, _ in (unknown, missing, too_long)] == [404, 400, 400]
+    assert "The model `x` does not exist." in unknown[1]
+    assert "Field required" in missing[1]
+    assert (
+        "This model's maximum context length is 8192 tokens. However, you requested " in too_long[1]
+    )
+    error = json.loads(unknown[1])
+    for key in path:
+        error = error[key]
+    assert error == ("error" if version == OLD else "The model `x` does not exist.")
+
+
+@pytest.mark.parametrize(
+    ("version", "kv", "itl"),
+    [
+        (OLD, "vllm:gpu_cache_usage_perc", "vllm:time_per_output_token_seconds_count"),
+        (NEW, "vllm:kv_cache_usage_perc", "vllm:inter_token_latency_seconds_count"),
+    ],
+    ids=[OLD, NEW],
+)
+def test_the_counters_count_what_was_asked(host, version, kv, itl):
+    with serving(host, version) as (url, _):
+        body = {"model": "m", "prompt": "What is 2 + 3?", "max_tokens": 20, "ignore_eos": True}
+        usage = [json.loads(post(f"{url}/v1/completions", body)[1])["usage"] for _ in range(3)]
+        text = get(f"{url}/metrics")[1]
+
+    assert metric(text, "vllm:generation_tokens_total") == 60
+    assert metric(text, "vllm:prompt_tokens_total") == sum(u["prompt_tokens"] for u in usage)
+    assert metric(text, "vllm:request_success_total") == 3
+    assert metric(text, "vllm:time_to_first_token_seconds_count") == 3
+    assert metric(text, itl) == 3 * 19
+    assert f"{kv}{{" in text
+
+
+def test_four_run_and_the_rest_wait(host):
+    body = {"model": "m", "prompt": "Hello", "max_tokens": 3000, "ignore_eos": True}
+    with (
+        serving(host, NEW, STANDIN_SPEED="60") as (url, _),
+        concurrent.futures.ThreadPoolExecutor(6) as pool,
+    ):
+        asked = [pool.submit(post, f"{url}/v1/completions", body) for _ in range(6)]
+
+        def both() -> tuple[float, float]:
+            text = get(f"{url}/metrics")[1]
+            return metric(text, "vllm:num_requests_running"), metric(
+                text, "vllm:num_requests_waiting"
+            )
+
+        until(lambda: both() == (4.0, 2.0))
+        answers = [one.result() for one in asked]
+
+    assert {status for status, _ in answers} == {200}
+
+
+def test_drafts_are_counted_when_the_model_guesses_ahead(host):
+    config = '{"method": "deepseek_mtp", "num_speculative_tokens": 1}'
+    argv = ("--tensor-parallel-size", "32", "--speculative-config", config)
+    with serving(host, NEW, *argv, model="DeepSeek-R1") as (url, _):
+        post(
+            f"{url}/v1/completions",
+            {"model": "m", "prompt": "Hello", "max_tokens": 200, "ignore_eos": True},
+        )
+        text = get(f"{url}/metrics")[1]
+
+    drafts = metric(text, "vllm:spec_decode_num_drafts_total")
+    assert 100 <= drafts < 200
+    assert metric(text, "vllm:spec_decode_num_accepted_tokens_total") >= 200 - drafts - 1
+
+
+def test_a_taken_port_ends_the_start_before_anything_is_loaded(host):
+    with serving(host, OLD) as (url, _):
+        port = url.rpartition(":")[2]
+        done = host.run(
+            "vllm",
+            "serve",
+            str(host.weights(QWEN)),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            env={"STANDIN_VLLM_VERSION": OLD},
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "OSError: [Errno 98] Address already in use"
+    assert "Loading safetensors" not in done.stderr
+
+
+def test_too_little_die_memory_is_reported_as_by_each_version(host):
+    folder = str(host.weights("DeepSeek-R1"))
+    argv = ("vllm", "serve", folder, "--port", str(free_port()), "--tensor-parallel-size")
+
+    eight = host.run(*argv, "8", env={"STANDIN_VLLM_VERSION": OLD})
+    long = host.run(*argv, "32", "--max-model-len", "131072", env={"STANDIN_VLLM_VERSION": NEW})
+
+    assert "ValueError: No available memory for the cache blocks." in eight.stderr
+    assert "To serve at least one request with the models's max seq len (131072), (" in long.stdout
+    assert (eight.returncode, long.returncode) == (1, 1)
+
+
+def test_sigterm_ends_it_with_zero(host):
+    with serving(host, OLD) as (_, server):
+        server.popen.terminate()
+
+        assert server.wait() == 0
+        assert "Shutting down FastAPI HTTP server." in server.text
+
+
+def _message(url: str) -> dict[str, str]:
+    status, text = post(f"{url}/v1/chat/completions", {"model": "m", "messages": MESSAGES})
+    assert status == 200, text
+    return dict(json.loads(text)["choices"][0]["message"])
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "caches"),
+    [(NEW, (), True), (NEW, ("--no-enable-prefix-caching",), False), (OLD, (), None)],
+)
+def test_only_a_repeated_prompt_is_in_the_prefix_cache(host, version, more, caches):
+    def ask(prompt: str) -> float | None:
+        messages = [{"role": "user", "content": prompt}]
+        post(f"{url}/v1/chat/completions", {"model": "m", "messages": messages, "max_tokens": 2})
+        text = get(f"{url}/metrics")[1]
+        name = "vllm:prefix_cache_hits_total"
+        return metric(text, name) if name in text else None
+
+    with serving(host, version, *more) as (url, _server):
+        first = ask("one two three " * 40)
+        other = ask("three two one " * 40)
+        again = ask("one two three " * 40)
+
+    if caches is None:
+        assert (first, other, again) == (None, None, None)
+    else:
+        assert (first, other) == (0.0, 0.0)
+        assert (again > 100.0) is caches
+
+
+@pytest.mark.parametrize("caches", [False, True])
+def test_the_hit_share_of_0_7_2_is_negative_without_a_cache(host, caches):
+    def rates() -> list[float]:
+        shares = []
+        for prompt in ("one two three " * 40, "one two three " * 40, "three two one " * 40):
+            messages = [{"role": "user", "content": prompt}]
+            body = {"model": "m", "messages": messages, "max_tokens": 2}
+            post(f"{url}/v1/chat/completions", body)
+            text = get(f"{url}/metrics")[1]
+            shares.append(metric(text, "vllm:gpu_prefix_cache_hit_rate"))
+        return shares
+
+    with serving(host, OLD, *(("--enable-prefix-caching",) if caches else ())) as (url, _server):
+        cold, warm, cold_again = rates()
+
+    if caches:
+        assert cold == 0.0
+        assert 0 < cold_again < warm < 1  # a cold prompt bears what an earlier one found
+    else:
+        assert (cold, warm, cold_again) == (-1, -1, -1)
