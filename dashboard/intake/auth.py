@@ -17,10 +17,7 @@ from jobs.models import Host
 from jobs.queries.instance import instance_id
 
 PROTOCOL = Host.PROTOCOL
-
-
 PROTOCOLS = (PROTOCOL, PROTOCOL - 1)  # ours and the one before
-
 
 HostView = Callable[..., HttpResponseBase]
 

@@ -1,6 +1,6 @@
 """Metrics of results: name, unit, better direction.
 Here: a metric is a line in one of these files.
-Not here: parsing (`parsers`), how a number is written (`dashboard.text`).
+Not here: parsing (`tools`), how a number is written (`dashboard.text`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Readings of jobs: outputs in, Outcome out; the end of a log in, progress out.
 Here: the functions that kinds name as `reads` and `progress`.
-Not here: formats of tools (`parsers`). The web process never imports this room: it asks a confined
+Not here: formats of tools (`tools`). The web process never imports this room: it asks a confined
 worker.
 """
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from statistics import linear_regression, median
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 
 from jobs.kinds import KINDS, work_done, work_of
@@ -27,21 +27,10 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
 
 def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     """Return typical durations of jobs or drafts on ``host``, in order; None without history."""
-    kinds = {job.kind for job in jobs}
-    done = Job.objects.filter(
-        host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(Q(result__incomplete=True) | Q(resumed=True))
-    rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:_HISTORY]
     by_kind: dict[str, list[Past]] = defaultdict(list)
-    for row in rows:
+    for row in _ended(host, {job.kind for job in jobs}).values_list(*PAST_COLUMNS)[:_HISTORY]:
         by_kind[row[0]] += pasts([row])
-    durations = []
-    for job in jobs:
-        amount = work_of(job.kind, job.params)
-        exact = job.params.get(EXACT) is True
-        own, past = only_same(job.kind), by_kind[job.kind]
-        durations.append(typical(past, job.title, job.model_id, amount, exact=exact, only_same=own))
-    return durations
+    return [_of(job, by_kind[job.kind]) for job in jobs]
 
 
 _DURATIONS = 12  # earlier runs used for an estimate
@@ -83,14 +72,21 @@ class Durations:
 
 def durations(job: Job, host: Host) -> Durations | None:
     """Return durations of jobs like ``job`` (or a draft) on ``host``: see :func:`typical`."""
+    rows = _ended(host, {job.kind}).exclude(pk=job.pk or 0).values_list(*PAST_COLUMNS)[:50]
+    return _of(job, pasts(rows))
+
+
+def _ended(host: Host, kinds: Set[str]) -> QuerySet[Job]:
+    """Return complete jobs of these kinds on ``host``, the latest first."""
     done = Job.objects.filter(
-        kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(Q(pk=job.pk or 0) | Q(resumed=True) | Q(result__incomplete=True))
-    rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
-    amount = work_of(job.kind, job.params)
-    exact = _is_exact(job.params)
-    own = only_same(job.kind)
-    return typical(pasts(rows), job.title, job.model_id, amount, exact=exact, only_same=own)
+        host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
+    ).exclude(Q(resumed=True) | Q(result__incomplete=True))
+    return done.order_by("-created_at", "-id")
+
+
+def _of(job: Job, past: Sequence[Past]) -> Durations | None:
+    amount, exact, own = work_of(job.kind, job.params), _is_exact(job.params), only_same(job.kind)
+    return typical(past, job.title, job.model_id, amount, exact=exact, only_same=own)
 
 
 def only_same(kind: str) -> bool:

@@ -1,4 +1,4 @@
 """Outcome of a job: verdict, result, assets, identity, known failure.
 Here: from the host's final event and the outputs to the records.
-Not here: parsing (`parsers`), conclusions of a kind (`kinds`).
+Not here: parsing (`tools`), conclusions of a kind (`kinds`).
 """
