@@ -6,6 +6,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from dashboard import __version__
 from dashboard.config.env import UMASK
 
 INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
@@ -13,6 +14,9 @@ INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
 
 def main() -> int:
     """The command's own exit code; nothing is told of Ctrl-C, nor of a reader that has gone."""
+    if sys.argv[1:] in (["version"], ["--version"]):
+        print(__version__)  # noqa: T201 -- Django would print its own
+        return 0
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
     os.umask(UMASK)
     try:

@@ -2,3 +2,5 @@
 Here: whatever would be gone without a browser; at its top only what Django looks for there.
 Not here: rules and records (`jobs`), what runs on a host (`jobs.host`).
 """
+
+__version__ = "0.1.0"

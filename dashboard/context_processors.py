@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 
+from dashboard import __version__
 from dashboard.pages.shared.die_grid import Grid, grid
 from dashboard.pages.shared.manual import help_for
 from dashboard.security.permissions import allowed
@@ -63,8 +64,8 @@ class _LazyFrame:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: ``frame``."""
-    return {"frame": _LazyFrame(request)}
+    """Context processor: ``frame``, and the ``version`` of the dashboard."""
+    return {"frame": _LazyFrame(request), "version": __version__}
 
 
 def _frame(request: HttpRequest) -> Frame:

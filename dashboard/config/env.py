@@ -42,9 +42,7 @@ from dashboard.config.readers import (
     read_valkey_memory_bytes,
     read_web_processes,
 )
-from dashboard.config.renamed import RENAMED
 from jobs.base.redis_addresses import on_network, socket_of
-from jobs.host.base.renamed import refuse_former_names
 
 RUN_FILE = "run.json"
 VALKEY_USERS = "valkey/users.acl"
@@ -340,7 +338,6 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
     Raises:
         BadVariable: a value is not allowed.
     """
-    refuse_former_names(environ, RENAMED, BadVariable)
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
     env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
     if env.bind not in LOOPBACK and not env.public_url:

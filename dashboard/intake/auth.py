@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
@@ -13,11 +14,13 @@ from django.views.decorators.csrf import csrf_exempt
 
 from dashboard.security.counters import hashed
 from dashboard.security.request import bearer
+from jobs.base.numbers import number_from
 from jobs.models import Host
 from jobs.queries.instance import instance_id
 
+logger = logging.getLogger(__name__)
+
 PROTOCOL = Host.PROTOCOL
-PROTOCOLS = (PROTOCOL, PROTOCOL - 1)  # ours and the one before
 
 HostView = Callable[..., HttpResponseBase]
 
@@ -27,7 +30,7 @@ def host_answer(status: int = 200, **data: Any) -> JsonResponse:
     return JsonResponse({"instance": instance_id(), "protocol": PROTOCOL, **data}, status=status)
 
 
-def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> HostView:
+def host_only(view: HostView) -> HostView:
     """A view for hosts: ``view(request, host, …)``. Asks for the key, protocol and instance."""
 
     @wraps(view)
@@ -35,7 +38,9 @@ def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> Host
         host = host_of(request)
         if host is None:
             return host_answer(401, error="key")
-        if request.headers.get("X-Protocol", "") not in [str(number) for number in protocols]:
+        spoken = request.headers.get("X-Protocol", "")
+        if spoken != str(PROTOCOL):
+            _note_protocol(host, number_from(spoken))
             return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
         instance = request.headers.get("X-Instance")
         if instance is not None and instance != instance_id():
@@ -46,8 +51,12 @@ def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> Host
     return cast(HostView, csrf_exempt(login_not_required(asks)))
 
 
-# Gives a host new work: a host of an earlier protocol gets the answer to upgrade.
-upgraded_host_only = partial(host_only, protocols=(PROTOCOL,))
+def _note_protocol(host: Host, spoken: int | None) -> None:
+    """Note what an outdated host speaks, once: its page says that it must be updated."""
+    if not spoken or not 0 < spoken < PROTOCOL or spoken == host.protocol:
+        return
+    Host.objects.filter(pk=host.pk).update(protocol=spoken)
+    logger.warning("%s speaks host protocol %s: update it to %s", host.name, spoken, PROTOCOL)
 
 
 def host_of(request: HttpRequest) -> Host | None:

@@ -15,7 +15,7 @@ from django.urls import path
 from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.intake.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
+from dashboard.intake.auth import host_answer, host_only
 from dashboard.security import audit_log
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
@@ -34,8 +34,6 @@ from jobs.services.intake.intake import Owner
 from jobs.services.intake.limits import DiskReserved, LimitReached
 
 logger = logging.getLogger(__name__)
-
-PROTOCOL_MAX = 32767
 
 
 class BadRequest(Exception):
@@ -59,35 +57,18 @@ class Chunk:
 def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     """The host lives; what is it to do?"""
     try:
-        protocol = _number(request.headers.get("X-Protocol"), "X-Protocol", PROTOCOL_MAX)
-        orders = heartbeats.heartbeat(host, _json(request), protocol=protocol)
+        orders = heartbeats.heartbeat(host, _json(request))
     except BadRequest as error:
         return error.answer
     except BadMessage as error:
         return _refused(host, "heartbeat", error)
     if orders.news:
         dispatch.run()
-    if host.is_outdated and _is_first_heartbeat(host):
-        return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
     return host_answer(**orders.to_json(), server_time=now().timestamp())
 
 
-_upgrade_asked: dict[int, Any] = {}  # host -> start of its agent at the last 426 of this process
-
-
-def _is_first_heartbeat(host: Host) -> bool:
-    """True once per start of its agent: the 426 has the agent log the required upgrade."""
-    if _upgrade_asked.get(host.pk) == host.agent_started_at:
-        return False
-    _upgrade_asked[host.pk] = host.agent_started_at
-    logger.warning(
-        "%s speaks host protocol %s: upgrade it to %s", host.name, host.protocol, PROTOCOL
-    )
-    return True
-
-
 @require_POST
-@upgraded_host_only
+@host_only
 def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase:
     """The host takes a job."""
     try:
@@ -129,7 +110,7 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
 
 
 @require_POST
-@upgraded_host_only
+@host_only
 def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> HttpResponseBase:
     """The host takes a restart of a server."""
     try:
@@ -179,7 +160,7 @@ def _not_given(reason: Message, **state: Any) -> HttpResponseBase:
 
 
 @require_http_methods(["GET", "POST"])
-@upgraded_host_only
+@host_only
 def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
     """Exchange preflight checks and their results with a host."""
     asked = Preflight.objects.filter(pk=check_id, host=host).first()

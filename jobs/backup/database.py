@@ -24,6 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from jobs.backup.files import copy_checked, entry_of, open_regular
 from jobs.backup.manifest import BackupError, DatabaseEntry, Engine
+from jobs.models import earlier
 
 FILES: Mapping[Engine, str] = {"sqlite": "db.sqlite3", "postgresql": "database.dump"}
 # Tables whose rows stay out of every copy.
@@ -104,10 +105,7 @@ def unknown_migrations(names: list[str]) -> list[str]:
     """Return those of these migrations that this version of the dashboard does not have."""
     loader = MigrationLoader(None, ignore_no_migrations=True)
     known = {f"{app}.{name}" for app, name in loader.disk_migrations}
-    known |= {
-        f"{app}.{name}" for one in loader.disk_migrations.values() for app, name in one.replaces
-    }
-    return sorted(set(names) - known)
+    return sorted(set(earlier.without_steps(names)) - known)
 
 
 def _copy_sqlite(draft: Path) -> Contents:

@@ -9,7 +9,6 @@ from pydantic import Field, field_validator
 
 from jobs.base.bounds import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS, VALUES_MAX
 from jobs.base.engine_addresses import PORT_MAX, port_from
-from jobs.base.messages import from_host
 from jobs.protocol.base import (
     BadMessage,
     Count,
@@ -143,4 +142,4 @@ def _sent(line: bytes) -> dict[str, Any] | None:
 
 def _event(sent: dict[str, Any] | None, where: str) -> Event | None:
     model = _EVENTS.get(sent["type"]) if sent else None
-    return read(model, from_host(sent), where) if model and sent else None
+    return read(model, sent, where) if model and sent else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from jobs.base.bounds import DIES_MAX, RUNS_MAX
 from jobs.protocol.base import (
@@ -52,14 +52,6 @@ class Load(HostModel):
     )
     # Output that the agent could not read, by command.
     unread: Annotated[dict[Text64, Words], Field(max_length=16)] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _protocol_1(cls, sent: Any) -> Any:
-        """Protocol 1 called ``disk_usage`` made."""
-        if isinstance(sent, dict) and "made" in sent:
-            return {"disk_usage" if name == "made" else name: it for name, it in sent.items()}
-        return sent
 
 
 class _Run(HostModel):

@@ -1,85 +1,133 @@
-"""One migration makes the tables of a new database: those of a database that was upgraded."""
+"""A database of the last version before 0.1.0 opens with all its data; an older one is refused."""
 
 from __future__ import annotations
 
+import gzip
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.autodetector import MigrationAutodetector
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
-from tests.past import every_step
+from jobs.access import secrets
+from jobs.backup.database import unknown_migrations
+from jobs.models import Job, Note, Result
+from jobs.models.earlier import LAST
 
 pytestmark = pytest.mark.django_db
 
-UPGRADED = "upgraded"  # of PostgreSQL: a schema beside that of the tests
-SQUASHED = ("jobs", "0001_squashed_0045_verdicts")
+# Made by the last version before 0.1.0: jobs, results, chats, imports, a secret and its key.
+BEFORE = Path(__file__).parents[1] / "data" / "before-0.1.0"
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[BaseDatabaseWrapper]:
-    """An empty database in the place of the tests' own."""
+def before(tmp_path: Path, settings) -> Iterator[Path]:
+    """A database of before in the place of the tests' own."""
+    path = tmp_path / "before.sqlite3"
+    path.write_bytes(gzip.decompress((BEFORE / "db.sqlite3.gz").read_bytes()))
+    folder = Path(settings.DATA_DIR) / "secrets"
+    shutil.copytree(BEFORE / "secrets", folder, dirs_exist_ok=True)
     ours, other = connections["default"], connections["default"].copy()
-    if ours.vendor == "sqlite":
-        other.settings_dict["NAME"] = str(tmp_path / UPGRADED)
-    else:
-        options = {**other.settings_dict["OPTIONS"], "options": f"-c search_path={UPGRADED}"}
-        other.settings_dict["OPTIONS"] = options
-        with other.cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA {UPGRADED}")
+    if ours.vendor != "sqlite":
+        pytest.skip("the database of before is of SQLite")
+    other.settings_dict["NAME"] = str(path)
     connections["default"] = other
     try:
-        yield other
+        yield path
     finally:
-        connections["default"] = ours
-        if other.vendor != "sqlite":
-            with other.cursor() as cursor:
-                cursor.execute(f"DROP SCHEMA {UPGRADED} CASCADE")
         other.close()
+        connections["default"] = ours
 
 
-def tables(database: BaseDatabaseWrapper) -> dict[str, object]:
-    """Columns, keys, indexes and checks of each table, without the names that Django makes up."""
-    asked, found = database.introspection, {}
-    with database.cursor() as cursor:
-        for table in set(asked.table_names(cursor)) - {"django_migrations"}:
-            columns = asked.get_table_description(cursor, table)
-            about = {(one.name, str(one.type_code), one.null_ok, one.default) for one in columns}
-            rules = asked.get_constraints(cursor, table).values()
-            found[table] = (about, sorted(repr(sorted(rule.items())) for rule in rules))
+def rows_of(path: Path) -> dict[str, int]:
+    """Rows of each table of ``jobs``."""
+    with closing(sqlite3.connect(path)) as opened:
+        names = opened.execute(
+            "SELECT name FROM sqlite_master WHERE name LIKE 'jobs!_%' ESCAPE '!'"
+        )
+        tables = [
+            name
+            for (name,) in names
+            if opened.execute(
+                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name]
+            ).fetchone()
+        ]
+        return {
+            name: opened.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables
+        }
+
+
+def steps() -> set[str]:
+    return {
+        name for app, name in MigrationRecorder(connection).applied_migrations() if app == "jobs"
+    }
+
+
+def columns_of(vendor_connection) -> dict[str, object]:
+    """Columns, indexes and constraints of each table of ``jobs``."""
+    asked, found = vendor_connection.introspection, {}
+    with vendor_connection.cursor() as cursor:
+        for table in asked.table_names(cursor):
+            if table.startswith("jobs_"):
+                columns = asked.get_table_description(cursor, table)
+                rules = asked.get_constraints(cursor, table)
+                about = {
+                    (one.name, str(one.type_code), one.null_ok, one.default) for one in columns
+                }
+                found[table] = (about, {name for name in rules if not name.startswith("__")})
     return found
 
 
-@pytest.mark.postgresql
-def test_an_upgraded_database_has_the_tables_of_a_new_one(request):
-    new = tables(connections["default"])
-    upgraded = request.getfixturevalue("empty")
-    # An installation that has done every step of its time.
-    executor = MigrationExecutor(upgraded)
-    executor.loader = every_step()
-    last_step = executor.loader.disk_migrations[SQUASHED].replaces[-1]
-    executor.migrate([last_step])
+def test_a_database_of_the_last_version_before_opens_with_all_its_data(before, client):
+    rows = rows_of(before)
+    assert rows["jobs_job"] == 35
+    assert rows["jobs_result"] == 8
 
     call_command("migrate", verbosity=0)
 
-    assert tables(upgraded) == new
-    executor = MigrationExecutor(upgraded)
-    assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
-    assert SQUASHED in executor.recorder.applied_migrations()
+    assert rows_of(before) == rows
+    assert steps() == {"0001_initial"}
+    assert Note.objects.get().text == "Measured twice."
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": "hf_abcdefghijkl"}
+    client.force_login(User.objects.get())
+    for address in ("/", "/jobs/", "/results/", "/parity/", f"/jobs/{Job.objects.first().pk}/"):
+        assert client.get(address).status_code == 200, address
+    assert Result.objects.count() == 8
 
 
-def test_the_one_migration_and_its_steps_have_the_same_models():
-    steps = every_step()
-    of_steps = steps.project_state(steps.disk_migrations[SQUASHED].replaces[-1])
+def test_its_tables_are_those_of_a_new_database(before):
+    call_command("migrate", verbosity=0)
+    taken_over = columns_of(connection)
+    before.unlink()
+    connection.close()
 
-    changes = MigrationAutodetector(of_steps, steps.project_state(SQUASHED)).changes(steps.graph)
+    call_command("migrate", verbosity=0)
 
-    assert "jobs" not in changes
+    assert columns_of(connection) == taken_over
+    assert len(taken_over) > 30
 
 
-def test_a_new_database_takes_the_one_migration():
-    assert SQUASHED in MigrationExecutor(connection).loader.graph.nodes
+def test_an_older_database_is_refused_with_the_version_to_pass_through(before):
+    MigrationRecorder(connection).migration_qs.filter(name=LAST).delete()
+    done = steps()
+
+    with pytest.raises(
+        CommandError, match=r"its last step is 0055_.*last version before|version before 0\.1\.0"
+    ) as refused:
+        call_command("migrate", verbosity=0)
+
+    assert f"does the steps up to {LAST}" in str(refused.value)
+    assert steps() == done
+
+
+def test_a_backup_of_the_last_version_before_is_known_and_an_older_one_is_not():
+    names = ["auth.0001_initial", "jobs.0001_initial", "jobs.0055_audit_chain"]
+
+    assert unknown_migrations([*names, f"jobs.{LAST}"]) == []
+    assert unknown_migrations(names) == ["jobs.0055_audit_chain"]

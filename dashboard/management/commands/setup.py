@@ -17,7 +17,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.management.own_host import write_own_host
 from jobs.access import secrets
-from jobs.access.secrets import earlier
 from jobs.backup.restore import MARK
 from jobs.models import Host
 from jobs.queries.instance import instance_id
@@ -46,21 +45,10 @@ class Command(BaseCommand):
         answer_rows.keep_missing()
         identity.keep_missing()  # reads the rows
         token_use.keep_missing()
-        self._earlier_secrets()
+        if problem := secrets.problem():
+            self.stderr.write(f"{problem} Jobs that need a secret fail until then.")
         self._first_administrator()
         _this_computer(options["dashboard_url"])
-
-    def _earlier_secrets(self) -> None:
-        """Encrypt the secrets of an earlier version. A bad key file does not stop the start."""
-        problem, names = secrets.problem(), []
-        try:
-            names = [] if problem else earlier.adopt()
-        except secrets.KeyUnusable as error:
-            problem = str(error)
-        if problem:
-            self.stderr.write(f"{problem} Jobs that need a secret fail until then.")
-        if names:
-            self.stdout.write(f"Secrets to check on the page Secrets: {', '.join(names)}")
 
     def _collect_static(self) -> None:
         """Collect, hash and compress, unless the sources are what they were."""

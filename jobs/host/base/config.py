@@ -14,7 +14,6 @@ from jobs.base.errors import JobsError
 from jobs.base.redis_addresses import is_address, without_login
 from jobs.host.base import limits
 from jobs.host.base.limits import HostLimits
-from jobs.host.base.renamed import RENAMED, refuse_former_names
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
@@ -90,7 +89,6 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
     values = dict(os.environ if environ is None else environ)
     if file is not None:
         values |= read_env_file(file)
-    refuse_former_names(values, RENAMED, ConfigError)
     return Config(
         name=_name(values),
         dashboard_url=_dashboard_url(values),

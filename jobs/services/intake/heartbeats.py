@@ -56,7 +56,7 @@ class Orders:
         return answer
 
 
-def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
+def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
     """Store the host's report and return its pending commands.
 
     Raises:
@@ -66,7 +66,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     was_shut = is_away(host) or lacks_room(host) or host.is_outdated
     # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
-        facts_wanted = _keep_report(host, report, protocol=protocol)
+        facts_wanted = _keep_report(host, report)
         cancel = _note_jobs(host, report.jobs)
         host_load.note(host)
         news = _close_broken(host, report.jobs)
@@ -74,8 +74,6 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
         serve, stop_serve = _serves(host, report.serves)
         start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
         transaction.on_commit(partial(notifications.notify, "host", name=host.name))
-    if host.is_outdated:  # its jobs go on and can be stopped; it gets no new ones
-        return Orders(cancel=cancel, stop_serve=stop_serve, facts_wanted=facts_wanted, news=news)
     return Orders(
         start=list(start.order_by("pk").values_list("pk", flat=True)),
         cancel=cancel,
@@ -88,7 +86,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     )
 
 
-def _keep_report(host: Host, report: Heartbeat, *, protocol: int) -> bool:
+def _keep_report(host: Host, report: Heartbeat) -> bool:
     """Store the host's own state. True: its facts are requested again."""
     moment = now()
     started = datetime.fromtimestamp(report.agent_started_at, tz=UTC)
@@ -97,7 +95,7 @@ def _keep_report(host: Host, report: Heartbeat, *, protocol: int) -> bool:
     host.boot_id = report.boot_id
     host.agent_started_at = started
     host.load = report.load.model_dump(exclude_unset=True)
-    host.protocol = protocol
+    host.protocol = Host.PROTOCOL
     host.clock_skew_s = report.now - moment.timestamp()
     fields = [
         "heartbeat_at",

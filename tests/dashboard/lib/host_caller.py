@@ -122,12 +122,6 @@ def ended(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
     }
 
 
-def ended_in_protocol_1(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
-    """Return :func:`ended` of protocol 1, which called a message a sentence."""
-    event = ended(verdict, **fields)
-    return {key.replace("message_", "sentence_"): value for key, value in event.items()}
-
-
 STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run": 1}
 
 

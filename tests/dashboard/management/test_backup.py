@@ -169,12 +169,12 @@ def test_a_restore_has_every_row_and_every_byte(data, empty_database, tmp_path, 
 
 def test_a_database_of_an_earlier_version_is_refused_in_words(data, tmp_path):
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'jobs' AND name LIKE '0056%'")
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'jobs'")
     try:
-        with pytest.raises(CommandError, match=r"earlier version: it lacks jobs\.0056.*make run"):
+        with pytest.raises(CommandError, match=r"earlier version: it lacks jobs\.0001.*make run"):
             back_up(tmp_path / "copy")
     finally:
-        MigrationRecorder(connection).record_applied("jobs", "0056_idempotency_keys")
+        MigrationRecorder(connection).record_applied("jobs", "0001_initial")
     assert not (tmp_path / "copy").exists()
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import stat
-from importlib import import_module
 from io import StringIO
 from logging.config import DictConfigurator
 from time import monotonic
@@ -22,7 +21,6 @@ from jobs.models import AuditEntry, Instance
 from jobs.queries import audit
 from jobs.queries.audit import ChainBroken
 from tests.factories import make_user
-from tests.past import models_of
 from tests.threads import together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -132,20 +130,6 @@ def test_writers_at_once_make_one_chain():
     together(*[writer(name) for name in range(6)])
 
     assert audit.verify() == 60
-
-
-def test_entries_of_before_get_their_digests():
-    for number in range(5):
-        audit_log.record(None, "job.pin", f"job {number}")
-    sql("UPDATE TABLE SET digest = ''")
-    Instance.objects.update(audit_head="")
-    migration = import_module("jobs.migrations.0055_audit_chain")
-    migration.BATCH = 2
-
-    migration.chain_entries(models_of("0055_audit_chain"), None)
-    audit_log.record(None, "job.pin", "job 5")
-
-    assert audit.verify() == 6
 
 
 # The second place

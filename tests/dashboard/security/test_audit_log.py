@@ -2,7 +2,6 @@
 
 import ast
 from functools import cache
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from dashboard.security.counters import hashed
 from dashboard.text.audit_labels import ACTION_LABELS, DETAIL_LABELS, action_label, detail_pairs
 from jobs.models import ApiToken, AppendOnlyError, AuditEntry
 from tests.factories import make_host, make_job, make_user
-from tests.past import every_step
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -249,17 +247,3 @@ def test_a_person_with_entries_stays(admin):
 
     with pytest.raises(ProtectedError):
         User.objects.filter(pk=admin.pk).delete()
-
-
-def test_the_migration_marks_entries_of_commands():
-    migration = import_module("jobs.migrations.0034_audit_origin")
-    entry(subject="host far", detail={"by": "terminal"})
-    entry(subject="token 1", detail={"by": "page"})
-    entry(subject="job 1")
-    # Without today's refusal of changes.
-    apps = every_step().project_state(("jobs", "0034_audit_origin")).apps
-
-    migration.mark_commands(apps, None)
-
-    origins = dict(AuditEntry.objects.values_list("subject", "origin"))
-    assert origins == {"host far": "manage.py", "token 1": "", "job 1": ""}

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from jobs.host.base.renamed import RENAMED
 
 from jobs.host.base.config import ConfigError, load
-from jobs.host.base.renamed import RENAMED
 from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]

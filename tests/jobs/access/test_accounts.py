@@ -1,9 +1,6 @@
 """Roles: one place has them, and an administrator is always left."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -98,15 +95,6 @@ def test_two_administrators_cannot_lower_each_other():
 
     assert sorted(results) == [Role.ADMIN, "refused"]
     assert Account.objects.filter(role=Role.ADMIN).count() == 1
-
-
-def test_the_upgrade_makes_staff_admins_and_others_members():
-    people = [make_user(is_staff=True), make_user()]
-    Account.objects.all().delete()
-
-    import_module("jobs.migrations.0036_roles").give_roles(apps, None)
-
-    assert [stored(user).account.role for user in people] == [Role.ADMIN, Role.MEMBER]
 
 
 def test_sessions_and_tokens_end_for_good_with_an_account(client):

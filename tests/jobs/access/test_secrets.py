@@ -6,11 +6,10 @@ import pytest
 from django.db import connection
 
 from jobs.access import secrets
-from jobs.access.secrets import KeyUnusable, earlier, keys
+from jobs.access.secrets import KeyUnusable, keys
 from jobs.base.errors import LaunchError
 from jobs.models import Secret
-from jobs.plans import Step
-from tests.factories import keep_secret, make_host, make_job, make_plan, make_user
+from tests.factories import keep_secret, make_host, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 VALUE = "hf_0123456789"
@@ -219,71 +218,3 @@ def test_a_rule_that_permits_all_or_nothing_by_mistake_is_refused(rules, field):
 
     assert caught.value.field == field
     assert secrets.names() == []
-
-
-@pytest.fixture
-def files(settings):
-    """The folder in which an earlier version stored secrets."""
-    folder = settings.DATA_DIR / "secrets" / "jobs"
-    folder.mkdir(parents=True)
-    return folder
-
-
-def naming(variable, name):
-    return make_plan(steps=(Step("a", ("true",), env=((variable, f"{{secret:{name}}}"),)),))
-
-
-def test_secrets_of_an_earlier_version_are_encrypted_and_their_files_removed(files):
-    (files / "HF_TOKEN").write_text(VALUE)
-    (files / ".HF_TOKEN.77").write_text(VALUE)
-    make_job(plan=naming("HF_TOKEN", "HF_TOKEN"))
-
-    assert earlier.adopt() == ["HF_TOKEN"]
-
-    row = Secret.objects.get()
-    assert (row.purpose, row.endpoints, row.is_complete) == ("hub", [], False)
-    assert row.all_hosts and row.everyone
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
-    assert not files.exists()
-    assert earlier.adopt() == []
-
-
-@pytest.mark.parametrize(
-    ("variables", "purpose", "is_complete"),
-    [
-        (("VLLM_API_KEY", "OPENAI_API_KEY"), "engine", True),
-        (("HF_TOKEN",), "hub", False),
-        (("HF_TOKEN", "VLLM_API_KEY"), "", False),
-        ((), "", False),
-    ],
-)
-def test_the_purpose_is_what_all_plans_use_it_for(files, variables, purpose, is_complete):
-    (files / "MINE").write_text(VALUE)
-    for variable in variables:
-        make_job(plan=naming(variable, "MINE"))
-
-    earlier.adopt()
-
-    row = Secret.objects.get()
-    assert (row.purpose, row.is_complete) == (purpose, is_complete)
-
-
-def test_a_stored_secret_is_never_replaced_by_an_old_file(files):
-    keep_secret("HF_TOKEN", "hf_the_new_one")
-    (files / "HF_TOKEN").write_text(VALUE)
-
-    assert earlier.adopt() == []
-
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": "hf_the_new_one"}
-    assert not files.exists()
-
-
-def test_files_stay_while_the_key_cannot_be_used(files, settings):
-    keep_secret("API_KEY", "engine-key")
-    (files / "HF_TOKEN").write_text(VALUE)
-    key_file(settings.DATA_DIR).unlink()
-
-    with pytest.raises(KeyUnusable):
-        earlier.adopt()
-
-    assert (files / "HF_TOKEN").read_text() == VALUE

@@ -10,27 +10,12 @@ import pytest
 
 from dashboard.text.messages import MESSAGES, message
 from jobs.base.errors import PlanError
-from jobs.base.messages import OF_HOSTS, UNKNOWN, from_host
+from jobs.base.messages import OF_HOSTS, UNKNOWN
 from jobs.protocol.base import read
 from jobs.protocol.events import parse_events
 from jobs.protocol.findings import Finding
 
 HOST_CODE = Path(__file__).parents[3] / "jobs" / "host"
-
-
-def test_a_host_of_today_is_taken_at_its_word():
-    event = {"type": "ended", "message_id": "work:exit", "message_args": {"step": "a"}, "run": 1}
-    assert from_host(event) == event
-
-
-def test_a_host_of_protocol_1_is_understood():
-    event = {"type": "ended", "sentence_id": "work:exit", "sentence_args": {"step": "a"}, "run": 1}
-    assert from_host(event) == {
-        "type": "ended",
-        "message_id": "work:exit",
-        "message_args": {"step": "a"},
-        "run": 1,
-    }
 
 
 def sent_by_hosts():

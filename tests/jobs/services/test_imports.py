@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -339,17 +337,6 @@ def test_a_correction_replaces_what_was_declared():
     imports.declare(result.imported, About(), ann)
     result = Result.objects.get(pk=result.pk)
     assert (result.label, result.what, result.fingerprint) == ("", read, "")
-
-
-def test_an_import_of_an_earlier_version_keeps_the_workload_of_its_files():
-    result = imported()
-    Import.objects.update(read_what="")
-    read = import_module("jobs.migrations.0053_declared_imports")
-
-    read.copy_workloads(apps, None)
-
-    imports.declare(Import.objects.get(), replace(ABOUT, workload=""), None)
-    assert Result.objects.get().what == result.what == "12 requests"
 
 
 def test_a_baseline_keeps_what_was_declared():

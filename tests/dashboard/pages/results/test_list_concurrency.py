@@ -2,13 +2,10 @@
 
 import html
 import re
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.urls import reverse
 
-from jobs.models import Result
 from tests.factories import make_job, make_measured, make_user
 
 pytestmark = pytest.mark.django_db
@@ -33,18 +30,3 @@ def test_a_tool_without_a_concurrency_has_a_dash(client):
     make_measured(job=make_job(kind="benchmark", state="succeeded"), points=[(0, RATE)])
 
     assert column(client) == [("The tool reports no concurrency.", "–")]
-
-
-def test_older_results_get_the_concurrency_of_their_best_point():
-    points = [(1, {"output_tokens_per_s": 20.0}), (4, RATE), (8, RATE), (16, {})]
-    made = make_measured(points=points)
-    offline = make_measured(points=[(0, RATE)])
-    Result.objects.filter(pk=made.pk).update(metrics=RATE)
-    Result.objects.filter(pk=offline.pk).update(metrics=RATE)
-
-    import_module("jobs.migrations.0046_prompt_sets").add_concurrency(apps, None)
-
-    made.refresh_from_db()
-    offline.refresh_from_db()
-    assert made.metrics == {**RATE, "concurrency": 4.0}
-    assert offline.metrics == RATE

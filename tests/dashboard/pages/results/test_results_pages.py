@@ -2,10 +2,8 @@ import csv
 import io
 import re
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.db import connection
 from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
@@ -378,21 +376,6 @@ def test_failed_requests_are_compared_over_all_concurrencies(page):
 
     assert (rows["failed_requests"].base, rows["failed_requests"].changes[0].value) == (1, 2)
     assert "all concurrencies" in text
-
-
-def test_older_results_get_requests_of_all_concurrencies():
-    old = make_measured(
-        points=SOME_FAILED["points"],
-        metrics=point(4, 90.0, requests=12, failed_requests=0)[1],
-    )
-    others = [make_measured(points=[(1, {"batch_latency_mean_s": 2.0})]), make_measured(scores=[1])]
-    before = [other.metrics for other in others]
-
-    import_module("jobs.migrations.0016_requests_of_all").add_up(apps, None)
-
-    old.refresh_from_db()
-    assert (old.metrics["requests"], old.metrics["failed_requests"]) == (34, 2)
-    assert [Result.objects.get(pk=other.pk).metrics for other in others] == before
 
 
 def test_one_more_failed_request_is_one_and_no_hundred_points():

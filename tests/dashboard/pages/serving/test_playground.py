@@ -1,15 +1,11 @@
 import fcntl
 import re
 from datetime import timedelta
-from importlib import import_module
-from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.urls import reverse
 from django.utils.timezone import now
 
-from jobs import migrations
 from jobs.logstore import store
 from jobs.models import Conversation, Turn
 from jobs.services.chat import close_turn
@@ -493,20 +489,3 @@ def test_deployments_of_one_name_show_number_and_port(client, lin):
     options = re.findall(r"<option [^>]*>([^<]*)</option>", page)
     assert {f"qwen (#{one.pk}, port {one.host_url[17:]})" for one in twins} < set(options)
     assert "llama" in options
-
-
-def test_old_turns_get_the_deployment_of_their_name(lin):
-    """Only the last deployment of a conversation had been kept."""
-    deployment = make_deployment(name="served")
-    chat = Conversation.objects.create(user=lin, deployment=deployment)
-    alone = Conversation.objects.create(user=lin)
-    for index, (where, request) in enumerate(
-        [(chat, {"model": "served"}), (chat, {"model": "other"}), (chat, {}), (alone, {})]
-    ):
-        Turn.objects.create(conversation=where, index=index, prompt="x", request=request)
-    (file,) = Path(migrations.__path__[0]).glob("*_turn_deployments.py")
-
-    import_module(f"jobs.migrations.{file.stem}").tell(apps, None)
-
-    given = Turn.objects.order_by("pk").values_list("deployment", flat=True)
-    assert list(given) == [deployment.pk, None, None, None]

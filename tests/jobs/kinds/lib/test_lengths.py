@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
-
 import pytest
-from django.apps import apps
 
-from jobs import migrations
 from jobs.kinds import KINDS
 from jobs.kinds.lib.lengths import asked, ignores_ends, length_remarks, measured
-from jobs.models import Result
 from jobs.tools.vllm import serve_parser
-from tests.factories import make_job, make_measured
 from tests.jobs.lib.target import DATA
 
 BOTH = {"input_tokens": 1024, "output_tokens": 1024}
@@ -89,19 +82,6 @@ def test_both_tools_words_for_full_answers_are_known():
     assert ignores_ends(["vllm", "--ignore-eos"])
     assert ignores_ends(["--extra-args", '{{"ignore_eos": true}}'])
     assert not ignores_ends(["vllm", "bench", "serve"])
-
-
-@pytest.mark.django_db
-def test_older_results_get_their_requested_lengths():
-    job = make_job(kind="benchmark-online", state="succeeded", params=BOTH | {"dataset": "sonnet"})
-    result = make_measured(job=job)
-    other = make_measured(job=make_job(kind="evaluate", state="succeeded", params={"x": 1}))
-
-    name = next(Path(migrations.__file__).parent.glob("*_asked.py")).stem
-    import_module(f"jobs.migrations.{name}").fill(apps, None)
-
-    assert Result.objects.get(pk=result.pk).asked == BOTH
-    assert Result.objects.get(pk=other.pk).asked == {}
 
 
 def test_answers_cut_by_the_known_context_name_it():

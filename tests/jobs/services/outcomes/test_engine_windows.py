@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import import_module
 
 import pytest
 
@@ -14,7 +13,6 @@ from jobs.plans import Step
 from jobs.services.outcomes.engine_windows import windows_of, with_engine
 from jobs.tools.lib.engine_counters import WarmUp
 from tests.factories import make_host, make_job, make_measured, make_plan
-from tests.past import models_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -224,37 +222,6 @@ def kept_before(job, share):
     metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": share}
     remark = {"id": "benchmark:hits", "args": {"share": "60.0", "concurrency": 4}}
     return make_measured(job=job, points=[(4, metrics)], remarks=[remark, {"id": "x", "args": {}}])
-
-
-def migrated(result):
-    name = "0023_hits_since_start"
-    import_module(f"jobs.migrations.{name}").tell(models_of(name), None)
-    result.refresh_from_db()
-    return result.metrics, result.points.get().metrics, [one["id"] for one in result.remarks]
-
-
-def test_older_results_say_that_their_share_is_since_the_start():
-    job = measured_job(steps=("measure",))
-    scraped(job, {GAUGE: 0.6}, {GAUGE: 0.4})
-
-    whole, point, remarks = migrated(kept_before(job, 0.6))
-
-    assert whole == {"output_tokens_per_s": 90.0, "engine_prefix_hits_since_start": 0.4}
-    assert point == {"output_tokens_per_s": 90.0}
-    assert remarks == ["x", "benchmark:hits_since_start"]
-
-
-@pytest.mark.parametrize(
-    "rows", [[{HITS: 0.0, QUERIES: 0.0}, {HITS: 6.0, QUERIES: 10.0}], [{GAUGE: 0.9}], []]
-)
-def test_older_results_stay_unchanged(rows):
-    job = measured_job(steps=("measure",))
-    scraped(job, *rows)
-
-    whole, point, remarks = migrated(kept_before(job, 0.6))
-
-    assert whole["engine_prefix_hits"] == point["engine_prefix_hits"] == 0.6
-    assert remarks == ["benchmark:hits", "x"]
 
 
 @pytest.mark.parametrize(("running", "expected"), [(1.0, []), (3.0, ["result:other_clients"])])
