@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
 from dashboard.security.counters import hashed
-from jobs.access import secrets, sources
+from jobs.access import secret_keys, secrets, sources
 from jobs.access.accounts import set_role
 from jobs.kinds.lib.lengths import about_tokens
 from jobs.models import (
@@ -29,6 +29,7 @@ from jobs.models import (
     PromptSet,
     Result,
     ResultPoint,
+    Secret,
     ServiceLevel,
     Source,
     Weights,
@@ -77,6 +78,12 @@ def keep_secret(name: str, value: str, **rules: Any) -> str:
     endpoints = () if rules.get("purpose") == "engine" else HUBS
     secrets.keep(name, value, **{"purpose": "hub", "endpoints": endpoints, **rules})
     return value
+
+
+def secret_values(names: Iterable[str]) -> dict[str, str]:
+    """Decrypted values of stored secrets, whatever their rules."""
+    rows, known = Secret.objects.filter(name__in=names), secret_keys.load()
+    return {row.name: secret_keys.decrypt(row.name, row.encrypted, known) for row in rows}
 
 
 def permit_source(address: str, source_type: str = "git", **fields: Any) -> Source:

@@ -12,6 +12,7 @@ from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
+from jobs.access.source_addresses import SpecialAddress
 from jobs.base.errors import LaunchError, ParseError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize_text
@@ -95,7 +96,7 @@ def _checked(row: Endpoint) -> Checked:
     deadline = time.monotonic() + CHECK_S
     try:
         ips = sources.engine_ips(row.url)
-    except sources.SpecialAddress as special:
+    except SpecialAddress as special:
         return Checked(Message("endpoint:special", special.args_of_message))
     except LaunchError:
         return Checked(Message("endpoint:not_permitted", {"url": row.url}))

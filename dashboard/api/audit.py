@@ -13,7 +13,7 @@ from dashboard.api.answers import AuditEntries, answers
 from dashboard.api.auth import caller
 from dashboard.api.errors import invalid
 from dashboard.api.requests import AuditAsked
-from dashboard.text.audit_entries import as_dict, rows
+from dashboard.text.audit import as_dict, rows
 from jobs.queries import audit
 from jobs.queries.sorting import read_cursor, read_moment
 

@@ -38,8 +38,7 @@ from dashboard.server.downloads import PIECE_BYTES, ranged
 from dashboard.server.json_errors import error
 from dashboard.server.removed import gone
 from dashboard.server.streams import Stream
-from dashboard.text.labels import step_title
-from dashboard.text.state_styles import style_of
+from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery

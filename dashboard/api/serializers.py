@@ -12,10 +12,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from dashboard.pages.shared.verdict import Marks, marks_of, organised_fields
 from dashboard.server.removed import removal
 from dashboard.text.formatting import joined
-from dashboard.text.known_failures import view_of
+from dashboard.text.known_failures import stalled_text, view_of
 from dashboard.text.messages import message, server_message
 from dashboard.text.queue_words import priority_name, starts, waits
-from dashboard.text.stalled import stalled_text
 from jobs.base.errors import DamagedLog
 from jobs.base.messages import Message
 from jobs.base.numbers import result_number

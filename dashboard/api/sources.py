@@ -14,6 +14,7 @@ from dashboard.api.auth import caller
 from dashboard.api.errors import missing
 from dashboard.api.requests import SourceAsked
 from jobs.access import sources
+from jobs.access.source_addresses import special_range
 from jobs.models import Source
 
 SourceType = Annotated[str, WithJsonSchema({"type": "string", "enum": [*Source.Type.values]})]
@@ -97,7 +98,7 @@ def _shape(row: Source) -> dict[str, Any]:
         "id": row.pk,
         "type": row.type,
         "address": row.address,
-        "special": str(sources.special_range(row.address)),
+        "special": str(special_range(row.address)),
         "note": row.note,
         "added_by": row.created_by.get_username() if row.created_by else None,
         "added_at": row.created_at.isoformat(),

@@ -7,8 +7,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import corner
-from dashboard.text.labels import metric_label, metric_text
-from dashboard.text.point_marks import cell_marks
+from dashboard.text.labels import cell_marks, metric_label, metric_text
 from jobs.queries.matrices import CellView, MatrixPage
 
 # Two ends of one hue: readable in both themes, also for colour-blind people.

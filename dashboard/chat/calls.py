@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from jobs.access import secrets, sources
+from jobs.access import secrets, source_addresses, sources
 from jobs.base.errors import LaunchError
 from jobs.models import Deployment, Endpoint
 from jobs.queries.chat import ChatEngine
@@ -63,10 +63,10 @@ async def resolved(call: Call) -> Call:
     if call.listed is None:
         return call
     try:
-        found = asyncio.wrap_future(sources.lookup(call.url))
-        ips = await asyncio.wait_for(found, sources.LOOKUP_S)
-        allowed = sources.callable_ips(call.url, ips, call.listed)
-    except sources.SpecialAddress as error:
+        found = asyncio.wrap_future(source_addresses.lookup(call.url))
+        ips = await asyncio.wait_for(found, source_addresses.LOOKUP_S)
+        allowed = source_addresses.callable_ips(call.url, ips, call.listed)
+    except source_addresses.SpecialAddress as error:
         raise NotCallable("chat:special", str(error), error.args_of_message) from None
     except OSError:  # also of a lookup that takes too long
         raise NotCallable("chat:unknown-name", "", {"url": call.url}) from None
@@ -75,12 +75,12 @@ async def resolved(call: Call) -> Call:
 
 def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
     try:
-        listed = tuple(sources.engine_entries(endpoint.url))
-        if sources.has_name(endpoint.url):
+        listed = tuple(sources.check_endpoint(endpoint.url))
+        if source_addresses.has_name(endpoint.url):
             call = Call(endpoint.url, listed=listed)
         else:
-            call = Call(endpoint.url, ips=sources.resolve(endpoint.url, listed))
-    except sources.SpecialAddress as error:
+            call = Call(endpoint.url, ips=source_addresses.resolve(endpoint.url, listed))
+    except source_addresses.SpecialAddress as error:
         raise NotCallable("chat:special", str(error), error.args_of_message) from None
     except LaunchError as error:
         raise NotCallable("chat:not-permitted", str(error), {"url": endpoint.url}) from None

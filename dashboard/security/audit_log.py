@@ -46,7 +46,7 @@ def record(
     """Add that ``user`` did ``action`` to ``subject`` ("job 17").
 
     ``detail`` must be JSON without fractions. The action and each name of ``detail`` have a label
-    in :mod:`dashboard.text.audit_labels`. Without a user it was a command on the server, a host or
+    in :mod:`dashboard.text.audit`. Without a user it was a command on the server, a host or
     a stranger.
     """
     person: Any = user if user is not None and user.is_authenticated else None

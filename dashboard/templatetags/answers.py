@@ -13,8 +13,7 @@ from dashboard.pages.shared import sets_table
 from dashboard.pages.shared.subject_table import area_title, gap_text
 from dashboard.templatetags.ui import state
 from dashboard.text import formatting
-from dashboard.text.answers import MEANINGS, TITLES, visible
-from dashboard.text.scoring import ending_words, rule_words
+from dashboard.text.answers import MEANINGS, TITLES, ending_words, rule_words, visible
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.answers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers

@@ -27,8 +27,15 @@ from dashboard.pages.shared.words import (
 )
 from dashboard.templatetags.ui import icon, num
 from dashboard.text.formatting import number, percent
-from dashboard.text.labels import host_word, metric_text, phrase, result_name, stack_name
-from dashboard.text.point_marks import cell_marks, point_marks
+from dashboard.text.labels import (
+    cell_marks,
+    host_word,
+    metric_text,
+    phrase,
+    point_marks,
+    result_name,
+    stack_name,
+)
 from jobs.kinds import KINDS
 from jobs.kinds.lib.offline import Offline
 from jobs.models import Job, Result

@@ -38,7 +38,8 @@ from dashboard.pages.shared.plan import command_view
 from dashboard.security.permissions import allowed
 from dashboard.text import formatting
 from dashboard.text import queue_words as queue
-from dashboard.text.ellipsis import halves
+from dashboard.text.formatting import halves
+from dashboard.text.known_failures import stalled_text
 from dashboard.text.labels import (
     ROLES,
     host_title,
@@ -53,12 +54,11 @@ from dashboard.text.labels import (
     stack_name,
     state_of,
     step_title,
+    style_of,
     unit_word,
 )
 from dashboard.text.messages import PLAIN_REMARKS, server_message
 from dashboard.text.messages import message as message_text
-from dashboard.text.stalled import stalled_text
-from dashboard.text.state_styles import style_of
 from jobs.access.accounts import role_of
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job, Result

@@ -1,4 +1,4 @@
-"""Texts for flags of answers, and texts of models made safe to read."""
+"""Texts for flags, scoring rules and finish reasons of answers; texts of models, safe to read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+
+from jobs.models import Answer
 
 # Filter of the reader -> title.
 TITLES: Mapping[str, str | Promise] = {
@@ -43,7 +45,27 @@ MEANINGS: Mapping[str, str | Promise] = {
     "slow": _("Above the 95th percentile of this result's durations."),
     "long": _("Above the 95th percentile of this result's lengths."),
 }
-
+_RULES: Mapping[str, str | Promise] = {
+    "number": _("Numeric comparison of the final number."),
+    "no_number": _("No number besides those of the question."),
+    "several_numbers": _("Two conflicting numbers."),
+    "letter": _("Comparison of the chosen letter."),
+    "letter_by_text": _("Contains the text of exactly one choice."),
+    "letter_contradicted": _("Letter and text name different choices."),
+    "no_letter": _("No letter chosen, or choices only listed."),
+    "empty": _("Empty: no text after the reasoning."),
+}
+# Rules of results from before answers recorded their rule.
+_EARLIER: Mapping[str, str | Promise] = {
+    "short": _("Earlier rule: accepted answer anywhere in the text."),
+    "choice": _("Earlier rule: last letter in the text."),
+}
+_ENDINGS: Mapping[str, str | Promise] = {
+    "stop": _("Finished by the model."),
+    "length": _("Stopped at max output tokens."),
+    "content_filter": _("Stopped by a content filter."),
+    "tool_calls": _("Ended with a tool call."),
+}
 # Invisible characters, and those that turn the order of the text around.
 _HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -51,3 +73,31 @@ _HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u
 def visible(text: str) -> str:
     """Return a text with visible control characters and changes of direction."""
     return _HIDDEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
+
+
+def rule_words(answer: Answer) -> str:
+    """Return the scoring rule of an answer as text."""
+    if answer.status:
+        return gettext("No score from the tool (%(status)s).") % {"status": answer.status}
+    rule = str(answer.detail.get("rule") or "")
+    if rule == "text":
+        is_found = answer.score >= 0.5
+        return (
+            gettext("Contains an accepted answer.") if is_found else gettext("No accepted answer.")
+        )
+    if rule in _RULES:
+        return str(_RULES[rule])
+    subset, _underscore, language = answer.subset.partition("_")
+    if language in ("en", "zh") and subset in _EARLIER:
+        return str(_EARLIER[subset])
+    return gettext("Scored by the tool.")
+
+
+def ending_words(answer: Answer, max_tokens: int | None) -> str:
+    """Return the finish reason of an answer; guesses are marked as such."""
+    if answer.finish:
+        return str(_ENDINGS.get(answer.finish, answer.finish))
+    tokens = answer.detail.get("output_tokens")
+    if max_tokens and isinstance(tokens, int | float) and tokens >= max_tokens:
+        return gettext("Probably cut off: max output tokens reached, no finish reason reported.")
+    return gettext("Not reported by the tool.")

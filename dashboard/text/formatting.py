@@ -1,4 +1,4 @@
-"""Format numbers, sizes, durations and times as text.
+"""Numbers, sizes, durations, times and long names as text.
 
 Three significant digits for measurements, all digits for counts, a narrow space between thousands,
 a true minus sign.
@@ -7,8 +7,10 @@ a true minus sign.
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -20,6 +22,19 @@ _MS_BELOW_S = 0.1
 MANIFOLD = 2  # relative changes from here on are shown as a factor
 _DECIMALS = 4  # most of a number that they do not make zero
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+SHORTEST = 16  # characters of a name that are never cut
+TAIL, LONGEST_TAIL = 12, 26
+# What tells variants of a model apart: "…-int8-tp4", "…Q8_0 from Q4_1".
+_PRECISION = re.compile(
+    r"(?<![a-z0-9])(int[48]|fp?(8|16|32)|bf16|q\d(_\w+)?|w\da\d+)(?![a-z0-9])", re.IGNORECASE
+)
+
+
+class Arguments(dict[str, Any]):
+    """Arguments of a text; a missing one shows as "?" instead of raising."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
 
 
 def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
@@ -32,8 +47,7 @@ def number(value: float, decimals: int | None = None, *, signed: bool = False) -
     if decimals is None:
         decimals = 0 if isinstance(value, int) else _three_significant(abs(value))
     text = f"{abs(value):,.{decimals}f}".replace(",", THIN)
-    is_zero = not text.strip("0." + THIN)
-    if is_zero:
+    if not text.strip("0." + THIN):  # zero has no sign
         return text
     return MINUS + text if value < 0 else f"+{text}" if signed else text
 
@@ -87,6 +101,11 @@ def size(count: float) -> tuple[str, str]:
     return number(round(count) if power == 0 else float(count)), _SIZES[power]
 
 
+def size_text(count: float) -> str:
+    """Return bytes as text: "3.2 GB"."""
+    return " ".join(size(count))
+
+
 def duration(seconds: float) -> str:
     """Return a duration as text: "3.10 ms", "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min"."""
     seconds = max(0.0, float(seconds))
@@ -116,9 +135,7 @@ def about(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes > 30:
         minutes = round(minutes / 5) * 5
-    if minutes < 60 or minutes >= 24 * 60:
-        return duration(minutes * 60)
-    if minutes % 60 == 0:
+    if 60 <= minutes < 24 * 60 and minutes % 60 == 0:
         return f"{minutes // 60} {gettext('h')}"
     return duration(minutes * 60)
 
@@ -138,6 +155,11 @@ def moment(when: datetime, now: datetime | None = None) -> str:
     if local.date() == today.date():
         return f"{local:%H:%M}"
     return _day(local.date(), get_language(), with_year=local.year != today.year)
+
+
+def day_text(when: datetime) -> str:
+    """Return a day with its year, in the viewer's time zone."""
+    return _day(timezone.localtime(when).date(), get_language(), with_year=True)
 
 
 @lru_cache(maxsize=1024)  # a list names each of its days several times
@@ -163,10 +185,9 @@ def exact(when: datetime) -> str:
 def full_moment(when: datetime) -> str:
     """Return a time with day, seconds and time zone, for tooltips."""
     local = timezone.localtime(when)
-    day = _day(local.date(), get_language(), with_year=True)
     offset = f"{local:%z}"
     time = f"{local:%H:%M:%S} UTC{offset[:3]}:{offset[3:]}"
-    return gettext("%(day)s, %(time)s") % {"day": day, "time": time}
+    return gettext("%(day)s, %(time)s") % {"day": day_text(when), "time": time}
 
 
 def since(when: datetime, now: datetime | None = None) -> str:
@@ -180,3 +201,17 @@ def since(when: datetime, now: datetime | None = None) -> str:
         return gettext("%(n)s h ago") % {"n": passed // 3600}
     days = passed // 86400
     return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
+
+
+def halves(name: str) -> tuple[str, str]:
+    """Return a name as head and tail, of which the head gives way first; the tail may be "".
+
+    Variants stay distinguishable.
+    """
+    if len(name) <= SHORTEST:
+        return name, ""
+    match = _PRECISION.search(name)
+    start = match.start() if match else 0
+    if not start or len(name) - start > LONGEST_TAIL:
+        start = len(name) - TAIL
+    return name[:start], name[start:]

@@ -1,4 +1,4 @@
-"""A known failure as people read it: what it is, what to do, where it shows."""
+"""Known failures and stalled jobs in words: what it is, what to do, where it shows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.timezone import now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.text.formatting import joined
+from dashboard.text.formatting import Arguments, joined
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
+from jobs.kinds import KINDS
 from jobs.models import Deployment, Job
+from jobs.queries.jobs.stalled import stalled_since
 
 # Actions besides fixing the cause.
 _NEXT: dict[Severity, str | Promise] = {
@@ -43,7 +46,7 @@ def view_of(record: Job | Deployment) -> FailureView | None:
     """The known failure that ended a job or a server; None where none is known."""
     kept = (record.message_args or {}).get("failure")
     failure, args = _read(kept)
-    if failure is None or not isinstance(kept, dict):
+    if failure is None:
         return None
     line, offset = kept.get("line"), kept.get("offset")
     return FailureView(
@@ -65,16 +68,32 @@ def words_of(kept: Any) -> str:
     return joined(gettext(failure.cause) % args, gettext(failure.advice) % args) if failure else ""
 
 
-def _read(kept: Any) -> tuple[KnownFailure | None, _Filled]:
-    """Return the arguments of a stored message, valid for any content from hosts or older
-    versions."""
+def _read(kept: Any) -> tuple[KnownFailure | None, Arguments]:
+    """Return failure and arguments of any stored content: it is from hosts or older versions."""
     if not isinstance(kept, dict) or not isinstance(kept.get("args") or {}, dict):
-        return None, _Filled()
-    return KNOWN_FAILURES.get(str(kept.get("id"))), _Filled(kept.get("args") or {})
+        return None, Arguments()
+    return KNOWN_FAILURES.get(str(kept.get("id"))), Arguments(kept.get("args") or {})
 
 
-class _Filled(dict[str, Any]):
-    """Arguments for the placeholders; a missing one becomes "?", never an error."""
+def stalled_text(job: Job) -> str:
+    """Return how long a job has been stalled, and what to do; "" if not stalled.
 
-    def __missing__(self, key: str) -> str:
-        return "?"
+    It may resume at any time, so nothing ends it.
+    """
+    since = stalled_since(job)
+    if since is None:
+        return ""
+    minutes = int((now() - since).total_seconds() // 60)
+    state = ngettext(
+        "Stalled: no output for %(minutes)s minute.",
+        "Stalled: no output for %(minutes)s minutes.",
+        minutes,
+    )
+    todo = gettext("Some tools print nothing while working. Check the log and the host's load.")
+    kind = KINDS.get(job.kind)
+    if kind and kind.brings:
+        todo = gettext(
+            "The job resumes once the remote side responds. Otherwise cancel and retry: "
+            "downloaded data is kept."
+        )
+    return joined(state % {"minutes": minutes}, todo)

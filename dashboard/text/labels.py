@@ -1,10 +1,12 @@
-"""Labels of kinds, metrics and states for people."""
+"""Labels of kinds, metrics, states, hosts and results; styles of states; marks of points."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.utils.functional import Promise
@@ -18,9 +20,20 @@ from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job, Result
 from jobs.queries.hosts.hosts import is_away
+from jobs.queries.matrices import CellView
 from jobs.tools.lib import external
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.vacc.datasets import DATASETS
+
+
+@dataclass(frozen=True, slots=True)
+class StateStyle:
+    """Label of a state, its CSS class, and its shape in ``static/icons.svg``."""
+
+    word: str | Promise
+    css: str
+    shape: str
+
 
 # Short units for use after numbers.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
@@ -128,6 +141,59 @@ _ASSETS: dict[str, str | Promise] = {
     "environment": _("environment"),
     "dataset": _("dataset"),
 }
+# Labels of checks by the names of ``jobs.host.checks``; others are proper names.
+_CHECKS: dict[str, str | Promise] = {
+    "conda": _("conda environment"),
+    "container": _("Container"),
+    "data_files": _("Files of the data set"),
+    "data_set": _("Data set"),
+    "dies": _("Dies"),
+    "disk": _("Free disk space"),
+    "endpoint": _("Deployment endpoint"),
+    "image": _("Image"),
+    "iommu": "IOMMU",
+    "modification": _("VACC patch"),
+    "path": _("File or folder"),
+    "port": _("Port"),
+    "shm": _("Shared memory"),
+    "tool": _("Tool"),
+    "weights": _("Weights"),
+}
+STATES: dict[str, StateStyle] = {
+    # jobs and their steps
+    "queued": StateStyle(_("queued"), "queued", "queued"),
+    "needs_confirmation": StateStyle(_("needs confirmation"), "warn", "warn"),
+    "starting": StateStyle(_("starting"), "starting", "starting"),
+    "running": StateStyle(_("running"), "run", "run"),
+    "cancelling": StateStyle(_("cancelling"), "run", "run"),
+    "succeeded": StateStyle(_("succeeded"), "ok", "ok"),
+    "failed": StateStyle(_("failed"), "failed", "failed"),
+    "errored": StateStyle(_("errored"), "errored", "errored"),
+    "cancelled": StateStyle(_("cancelled"), "cancelled", "cancelled"),
+    "lost": StateStyle(_("lost"), "lost", "lost"),
+    "skipped": StateStyle(_("skipped"), "skip", "skip"),
+    # deployments
+    "waiting": StateStyle(_("waiting"), "queued", "queued"),
+    "loading": StateStyle(_("loading"), "loading", "loading"),
+    "ready": StateStyle(_("ready"), "ready", "ready"),
+    "unhealthy": StateStyle(_("unhealthy"), "unhealthy", "warn"),
+    "stopping": StateStyle(_("stopping"), "run", "run"),
+    "stopped": StateStyle(_("stopped"), "cancelled", "cancelled"),
+    # hosts
+    "away": StateStyle(pgettext_lazy("host", "offline"), "lost", "lost"),
+    "outdated": StateStyle(pgettext_lazy("host", "outdated"), "warn", "warn"),
+    "draining": StateStyle(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
+    "expected": StateStyle(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
+    "unwell": StateStyle(pgettext_lazy("host", "needs attention"), "warn", "warn"),
+    # turns of a conversation
+    "streaming": StateStyle(_("answering"), "run", "run"),
+    "done": StateStyle(_("done"), "ok", "ok"),
+    # preflight checks
+    "passed": StateStyle(_("passed"), "ok", "ok"),
+    "warning": StateStyle(_("warning"), "warn", "warn"),
+    "note": StateStyle(_("info"), "queued", "queued"),
+}
+UNKNOWN = StateStyle(_("unknown"), "lost", "lost")
 
 
 def kind_title(name: str) -> str:
@@ -177,26 +243,6 @@ def unit_word(unit: str, count: float | None = None) -> str:
     return gettext(unit) if unit and unit in _COUNTED else unit
 
 
-# Labels of checks by the names of ``jobs.host.checks``; others are proper names.
-_CHECKS: dict[str, str | Promise] = {
-    "conda": _("conda environment"),
-    "container": _("Container"),
-    "data_files": _("Files of the data set"),
-    "data_set": _("Data set"),
-    "dies": _("Dies"),
-    "disk": _("Free disk space"),
-    "endpoint": _("Deployment endpoint"),
-    "image": _("Image"),
-    "iommu": "IOMMU",
-    "modification": _("VACC patch"),
-    "path": _("File or folder"),
-    "port": _("Port"),
-    "shm": _("Shared memory"),
-    "tool": _("Tool"),
-    "weights": _("Weights"),
-}
-
-
 def step_title(name: str) -> str:
     """Return the translated title of a step; its name if unknown.
 
@@ -218,6 +264,11 @@ def asset_word(type_: str) -> str:
     return str(_ASSETS.get(type_, type_))
 
 
+def style_of(state: str) -> StateStyle:
+    """Return the style of ``state``; UNKNOWN if not in the table."""
+    return STATES.get(state, UNKNOWN)
+
+
 def stack_name(stack_id: str) -> str:
     """Return the translated name of a stack; its id if unknown."""
     stack = STACKS.get(stack_id)
@@ -236,8 +287,7 @@ def setting_title(name: str) -> str:
 
 
 def state_of(thing: Any) -> str:
-    """Return the state of a record as a key of ``dashboard.text.state_styles``; a string is
-    returned as is."""
+    """Return the state of a record as a key of ``STATES``; a string is returned as is."""
     if isinstance(thing, str):
         return str(thing)
     if isinstance(thing, Host):
@@ -248,20 +298,19 @@ def state_of(thing: Any) -> str:
 
 
 def disambiguate(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
-    """Return unique labels of deployments (name, number, port): repeated names get number and
-    port.
+    """Return labels of deployments (name, number, port): repeated names get number and port.
 
     One without a number does not exist yet, and its job labels it.
     """
     often = Counter(name for name, pk, _port in named if pk)
-    labels = []
-    for name, pk, port in named:
-        facts = [f"#{pk}"]
-        if port:
-            facts.append(gettext("port %(port)s") % {"port": port})
-        repeats = pk and often[name] > 1
-        labels.append(f"{name} ({gettext(', ').join(facts)})" if repeats else name)
-    return labels
+
+    def label(name: str, pk: int | None, port: str) -> str:
+        if not pk or often[name] == 1:
+            return name
+        facts = [f"#{pk}", *([gettext("port %(port)s") % {"port": port}] if port else [])]
+        return f"{name} ({gettext(', ').join(facts)})"
+
+    return [label(*one) for one in named]
 
 
 def host_title(host: Host) -> str:
@@ -295,3 +344,28 @@ def host_state(host: Host) -> str:
     if host.is_outdated:
         return "outdated"
     return "draining" if host.draining else "ready"
+
+
+def point_marks(
+    runs: Iterable[tuple[Result, Sequence[tuple[int, Mapping[str, Any]]]]],
+) -> dict[int, tuple[str, ...]]:
+    """Return what limits the number at each concurrency: other work, other load, failed requests.
+
+    ``runs``: results with their points. A mean over runs has marks where each of its runs has one.
+    """
+    marks: dict[int, list[list[str]]] = {}
+    for result, points in runs:
+        counts_failed = any(metrics.get("failed_requests") for _at, metrics in points)
+        for at, metrics in points:
+            failed = metrics.get("failed_requests") if counts_failed else result.incomplete
+            words = [gettext("disturbed")] if result.disturbed else []
+            words += [gettext("loaded host")] if result.loaded else []
+            words += [gettext("failed requests")] if failed else []
+            marks.setdefault(at, []).append(words)
+    return {at: tuple(dict.fromkeys(chain(*each))) for at, each in marks.items() if all(each)}
+
+
+def cell_marks(cell: CellView) -> tuple[str, ...]:
+    """Return what limits the number of a cell of a matrix."""
+    runs = [(result, [(cell.concurrency, result.metrics)]) for result in cell.results]
+    return point_marks(runs).get(cell.concurrency, ())

@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 
 from dashboard.security.permissions import allowed
-from dashboard.text.formatting import duration, joined, size
+from dashboard.text.formatting import day_text, duration, joined, size_text
 from jobs.models import Deployment, Job
 from jobs.models.retained import Retained
 from jobs.queries.storage import PendingRemoval, limits, pending_removal_of
 from jobs.services import pins
 
-_DAY_S = 86400
-
-
-def size_text(count: float) -> str:
-    """Bytes in words: "3.2 GB"."""
-    return " ".join(size(count))
-
 
 def span_text(seconds: float) -> str:
     """Return a retention as text: "90 days", or "36 h 00 min" if it is no whole number of days."""
-    days, rest = divmod(seconds, _DAY_S)
+    days, rest = divmod(seconds, 86400)
     if days and not rest:
         return ngettext("%(n)s day", "%(n)s days", int(days)) % {"n": int(days)}
     return duration(seconds)
-
-
-def day_text(when: datetime) -> str:
-    """A day with its year, in the viewer's zone."""
-    local = timezone.localtime(when)
-    return date_format(local, pgettext("date format: day, month, year", "j M Y"))
 
 
 def removed_words(record: Job | Deployment) -> str:
@@ -44,45 +30,42 @@ def removed_words(record: Job | Deployment) -> str:
     if record.removed_at is None:
         return ""
     files = record.outputs.count() if isinstance(record, Job) else 0
-    things = _("The log (%(size)s)") % {"size": size_text(record.log_bytes)}
+    things, kept = _("The log (%(size)s)"), _("History and results stay.")
     if files:
         things = ngettext(
             "The log (%(size)s) and %(n)s file", "The log (%(size)s) and %(n)s files", files
-        ) % {"size": size_text(record.log_bytes), "n": files}
-    kept = (
-        _("Command, steps and results stay.")
-        if isinstance(record, Job)
-        else _("History and results stay.")
-    )
-    return joined(_why(record, things, files), kept)
-
-
-def _why(record: Job | Deployment, things: str, files: int) -> str:
-    assert record.removed_at is not None  # noqa: S101 -- for mypy
+        )
+    if isinstance(record, Job):
+        kept = _("Command, steps and results stay.")
     args = record.removed_args
-    common = {"what": things, "date": day_text(record.removed_at)}
+    given = {
+        "what": things % {"size": size_text(record.log_bytes), "n": files},
+        "date": day_text(record.removed_at),
+    }
     if record.removed_why == Retained.Why.AGE:
-        text = ngettext(
+        why = ngettext(
             "%(what)s was removed on %(date)s because its age exceeded %(time)s (RETENTION_AGE).",
             "%(what)s were removed on %(date)s because their age exceeded %(time)s "
             "(RETENTION_AGE).",
             1 + files,
         )
-        return text % {**common, "time": span_text(args.get("retention_age_s", 0))}
-    if record.removed_why == Retained.Why.SIZE:
-        text = ngettext(
+        given["time"] = span_text(args.get("retention_age_s", 0))
+    elif record.removed_why == Retained.Why.SIZE:
+        why = ngettext(
             "%(what)s was removed on %(date)s because storage exceeded %(limit)s (RETENTION_SIZE).",
             "%(what)s were removed on %(date)s because storage exceeded %(limit)s "
             "(RETENTION_SIZE).",
             1 + files,
         )
-        return text % {**common, "limit": size_text(args.get("retention_size_bytes", 0))}
-    text = ngettext(
-        "%(what)s was removed on %(date)s by %(user)s.",
-        "%(what)s were removed on %(date)s by %(user)s.",
-        1 + files,
-    )
-    return text % {**common, "user": args.get("user", "?")}
+        given["limit"] = size_text(args.get("retention_size_bytes", 0))
+    else:
+        why = ngettext(
+            "%(what)s was removed on %(date)s by %(user)s.",
+            "%(what)s were removed on %(date)s by %(user)s.",
+            1 + files,
+        )
+        given["user"] = args.get("user", "?")
+    return joined(why % given, kept)
 
 
 def pinned_words(job: Job) -> str:
@@ -106,28 +89,22 @@ def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
 
 def removal_words(job: Job) -> str:
     """Return the message if log and files go within a week, with the reason; "" if they stay."""
-    soon = pending_removal_of(job)
-    given = limits()
+    soon, given = pending_removal_of(job), limits()
     if soon is None:
         return ""
     values = {"size": size_text(job.stored_bytes or 0), "when": when_text(soon)}
     if soon.why == Retained.Why.AGE and given.retention_age is not None:
         values["time"] = span_text(given.retention_age.total_seconds())
-        return (
-            _(
-                "Log and files (%(size)s) will be removed %(when)s: retention %(time)s "
-                "(RETENTION_AGE)."
-            )
-            % values
+        text = _(
+            "Log and files (%(size)s) will be removed %(when)s: retention %(time)s (RETENTION_AGE)."
         )
-    values["limit"] = size_text(given.retention_size_bytes or 0)
-    return (
-        _(
+    else:
+        values["limit"] = size_text(given.retention_size_bytes or 0)
+        text = _(
             "Log and files (%(size)s) may be removed %(when)s: storage limit %(limit)s "
             "(RETENTION_SIZE)."
         )
-        % values
-    )
+    return text % values
 
 
 def when_text(removal: PendingRemoval) -> str:

@@ -12,7 +12,7 @@ from jobs.models.hosts import Host
 
 
 class Secret(models.Model):
-    """A secret that jobs name. Its value is stored encrypted (``jobs.access.secrets.keys``).
+    """A secret that jobs name. Its value is stored encrypted (``jobs.access.secret_keys``).
 
     ``endpoints``: URL prefixes to which commands may send it. An engine key without any may go to
     every deployment; a hub token or registry password needs one.

@@ -17,7 +17,7 @@ class Source(models.Model):
 
     ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on a hub; of git
     repositories, images, data and endpoints it may be a prefix
-    (``jobs.access.sources.addresses``).
+    (``jobs.access.source_addresses``).
     """
 
     class Type(models.TextChoices):

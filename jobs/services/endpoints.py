@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from jobs.access import secrets, sources
-from jobs.access.sources.addresses import clean
+from jobs.access.source_addresses import clean
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from

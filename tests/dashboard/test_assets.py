@@ -10,7 +10,7 @@ from django.template import loader
 from django.utils import translation
 
 from dashboard.management.commands import translations, vendor_assets
-from dashboard.text.state_styles import STATES
+from dashboard.text.labels import STATES
 
 BASE = Path(settings.BASE_DIR)
 STYLES = BASE / "static" / "css"

@@ -10,9 +10,9 @@ from typing import Any
 from dashboard.management import base
 from dashboard.security.audit_log import record
 from dashboard.server import running
+from dashboard.text.labels import STATES
 from dashboard.text.messages import message
 from dashboard.text.queue_words import PRIORITIES, priority_for
-from dashboard.text.state_styles import STATES
 from jobs.base.errors import LaunchError
 from jobs.launch import launch
 from jobs.models import Job, Preflight

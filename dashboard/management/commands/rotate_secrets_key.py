@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from dashboard.management import base
 from dashboard.security import audit_log
-from jobs.access import secrets
+from jobs.access import secret_keys, secrets
 
 
 class Command(base.DashboardCommand):
@@ -32,4 +32,6 @@ class Command(base.DashboardCommand):
         except secrets.KeyUnusable as error:
             raise CommandError(f"Nothing changed. {error}") from error
         audit_log.record(None, "secret.manage", "key of secrets", did="rotate", secrets=count)
-        self.stdout.write(f"{count} secrets encrypted with the first key of {secrets.key_file()}.")
+        self.stdout.write(
+            f"{count} secrets encrypted with the first key of {secret_keys.key_file()}."
+        )

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard.actions import secrets as actions
 from dashboard.security.permissions import requires
-from jobs.access import secrets
+from jobs.access import secret_keys, secrets
 from jobs.base.errors import LaunchError
 from jobs.models import Deployment, Host, Job, Secret
 from jobs.plans import from_json
@@ -54,7 +54,7 @@ def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpRe
         "purposes": secrets.PURPOSES.items(),
         "hosts": list(Host.objects.values_list("name", flat=True)),
         "people": list(_active().values_list("username", flat=True)),
-        "key_file": secrets.key_file(),
+        "key_file": secret_keys.key_file(),
         "problem": secrets.problem(),
     }
     return render(request, "secrets/list.html", context, status=422 if errors else 200)

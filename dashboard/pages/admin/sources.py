@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.actions import sources as actions
 from dashboard.security.permissions import allowed, requires
 from jobs.access import sources
+from jobs.access.source_addresses import special_range
 from jobs.base.errors import LaunchError
 from jobs.models import Source
 
@@ -53,7 +54,7 @@ def source_add(request: HttpRequest) -> HttpResponse:
     except LaunchError as error:
         return _list(request, typed, {error.field: str(error)})
     added = gettext("%(address)s added.") % {"address": row.address}
-    if found := sources.special_range(row.address):
+    if found := special_range(row.address):
         warning = gettext("It is %(what)s.") % {"what": found}
         messages.warning(request, f"{added} {warning}")
     else:
@@ -84,8 +85,7 @@ def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpRe
     rows = Source.objects.select_related("created_by")
     context = {
         "listed": [
-            (row, sources.TYPES.get(row.type, row.type), sources.special_range(row.address))
-            for row in rows
+            (row, sources.TYPES.get(row.type, row.type), special_range(row.address)) for row in rows
         ],
         "included": _groups(),
         "typed": typed,

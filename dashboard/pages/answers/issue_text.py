@@ -6,9 +6,8 @@ import re
 
 from django.utils.translation import gettext as _
 
-from dashboard.text.answers import TITLES, visible
+from dashboard.text.answers import TITLES, rule_words, visible
 from dashboard.text.labels import result_name
-from dashboard.text.scoring import rule_words
 from jobs.models import Answer
 from jobs.queries.answers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import sampling_of

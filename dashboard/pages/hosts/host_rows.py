@@ -113,7 +113,7 @@ class HostView:
 
     @property
     def state(self) -> str:
-        """A state of ``dashboard.text.state_styles``; "unwell" for a ready host with a problem."""
+        """A state of ``dashboard.text.labels``; "unwell" for a ready host with a problem."""
         state = host_state(self.host)
         cards_unwell = bool(self.cards and (self.cards.missing or self.cards.hot))
         unwell = cards_unwell or self.iommu or self.is_full or not self.has_key

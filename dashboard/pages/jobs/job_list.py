@@ -15,8 +15,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.security.permissions import requires
-from dashboard.text.labels import kind_title
-from dashboard.text.state_styles import style_of
+from dashboard.text.labels import kind_title, style_of
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
 from jobs.queries.jobs.jobs import (

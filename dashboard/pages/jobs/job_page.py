@@ -36,6 +36,7 @@ from dashboard.server.downloads import send_file
 from dashboard.server.removed import gone
 from dashboard.text import queue_words as queue
 from dashboard.text.formatting import joined, moment, number
+from dashboard.text.known_failures import stalled_text
 from dashboard.text.labels import (
     asset_word,
     host_title,
@@ -46,7 +47,6 @@ from dashboard.text.labels import (
 )
 from dashboard.text.messages import message
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
-from dashboard.text.stalled import stalled_text
 from jobs import logstore
 from jobs.base.errors import DamagedLog, LaunchError
 from jobs.models import Job, OutputFile

@@ -17,7 +17,7 @@ from dashboard.pages.results.conclusion import (
 )
 from dashboard.pages.results.two_sides import sides_table
 from dashboard.pages.shared.flags import LOADED
-from dashboard.text.point_marks import cell_marks
+from dashboard.text.labels import cell_marks
 from jobs.models import Result
 from jobs.queries.matrices import MatrixPage, Row
 from jobs.queries.results.benchmark_curve import limits_of

@@ -15,8 +15,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from dashboard.text.labels import disambiguate, phrase
-from dashboard.text.state_styles import STATES
+from dashboard.text.labels import STATES, disambiguate, phrase
 from jobs.access.sources import offered
 from jobs.kinds import KINDS
 from jobs.kinds.lib.availability import asset_named, fitting_first

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboard.charts.series import COLOURS, Run, Series
-from dashboard.text.labels import result_name
-from dashboard.text.point_marks import point_marks
+from dashboard.text.labels import point_marks, result_name
 from jobs.models import Result
 from jobs.queries.results.benchmark_curve import further_points, own_points, runs_of
 from jobs.queries.results.curve import CurvePoint

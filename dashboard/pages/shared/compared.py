@@ -11,8 +11,7 @@ from django.utils.translation import gettext as _
 from dashboard.charts import interactivity, per_device, percentiles, throughput
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import Run, Series, measured
-from dashboard.text.labels import phrase, result_name
-from dashboard.text.point_marks import point_marks
+from dashboard.text.labels import phrase, point_marks, result_name
 from jobs.models import Result
 from jobs.queries.comparison.comparison import MOST, Column, Comparison
 from jobs.queries.results.devices import device_count

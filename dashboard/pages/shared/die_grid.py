@@ -9,8 +9,7 @@ from typing import Literal
 from django.utils.translation import gettext, ngettext
 
 from dashboard.text.formatting import number
-from dashboard.text.labels import kind_title, state_of
-from dashboard.text.state_styles import style_of
+from dashboard.text.labels import kind_title, state_of, style_of
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts.hosts import Reading, all_dies, dies, is_away, leased_dies, readings
 

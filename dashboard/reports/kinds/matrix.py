@@ -27,10 +27,15 @@ from dashboard.reports.document import (
 from dashboard.reports.kinds.base import Asked, Id, Kind, absent
 from dashboard.reports.parts import matrix_tables, method, numbers, remarks
 from dashboard.text.formatting import change_text, full_moment
-from dashboard.text.labels import host_title, kind_title, metric_label, result_name
+from dashboard.text.labels import (
+    cell_marks,
+    host_title,
+    kind_title,
+    metric_label,
+    result_name,
+    style_of,
+)
 from dashboard.text.messages import message
-from dashboard.text.point_marks import cell_marks
-from dashboard.text.state_styles import style_of
 from jobs.catalog.workloads import WORKLOADS
 from jobs.models import MatrixCell, Result
 from jobs.queries.matrices import RATE, CellView, MatrixPage, RunView, matrix_page

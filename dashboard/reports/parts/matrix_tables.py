@@ -12,10 +12,8 @@ from dashboard.pages.shared.flags import flags
 from dashboard.pages.shared.words import interval_text
 from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.reports.parts import numbers
-from dashboard.text.labels import metric_text, state_of
+from dashboard.text.labels import cell_marks, metric_text, state_of, style_of
 from dashboard.text.messages import message
-from dashboard.text.point_marks import cell_marks
-from dashboard.text.state_styles import style_of
 from jobs.queries.matrices import CellView, MatrixPage, RunView
 
 _SHOWN = 12  # letters of a plan's SHA-256

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from jobs.access import secrets
 from jobs.models import AuditEntry, Secret
 from tests.dashboard.lib.caller import Caller
-from tests.factories import keep_secret, make_host, make_user
+from tests.factories import keep_secret, make_host, make_user, secret_values
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 VALUE = "hf_0123456789"
@@ -39,11 +38,11 @@ def test_a_secret_is_set_listed_changed_and_deleted(admin):
     shown = {key: made.json()[key] for key in ("name", "purpose", "endpoints", "hosts", "people")}
     assert shown == {"name": "HF_TOKEN", **RULES, "hosts": ["va16-01"], "people": ["ada"]}
     assert admin.get("secrets").json() == {"secrets": [made.json()], "next": None}
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
     changed = put(admin, **{**RULES, "endpoints": ["https://hub.example"]})
     assert (changed.json()["hosts"], changed.json()["people"]) == (None, None)
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
     assert delete(admin).json()["name"] == "HF_TOKEN"
     assert delete(admin).status_code == 404
@@ -83,7 +82,7 @@ def test_a_member_sees_no_names_and_changes_nothing():
     answers = [member.get("secrets"), put(member, value="hf_another", **RULES), delete(member)]
 
     assert [answer.status_code for answer in answers] == [403, 403, 403]
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
 @pytest.mark.parametrize("scope", ["read", "launch"])

@@ -7,10 +7,10 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from jobs.access import secret_keys as keys
 from jobs.access import secrets
-from jobs.access.secrets import keys
 from jobs.models import AuditEntry, Secret
-from tests.factories import keep_secret, make_host, make_user
+from tests.factories import keep_secret, make_host, make_user, secret_values
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 VALUE = "hf_0123456789"
@@ -37,7 +37,7 @@ def test_a_value_comes_from_standard_input_and_rules_from_options(typed):
     said = run("set_secret", "HF_TOKEN", *HUB, "--host", "va16-01", "--person", "lin")
 
     assert said == "HF_TOKEN saved.\n"
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
     listed = run("list_secrets").splitlines()
     assert listed[1].split() == ["HF_TOKEN", "hub", "https://huggingface.co", "va16-01", "lin"]
     assert VALUE not in "".join(listed)
@@ -50,7 +50,7 @@ def test_rules_change_without_the_value():
     run("set_secret", "API_KEY", "--purpose", "engine", "--keep-value")
 
     assert Secret.objects.get().purpose == "engine"
-    assert secrets.values(["API_KEY"]) == {"API_KEY": VALUE}
+    assert secret_values(["API_KEY"]) == {"API_KEY": VALUE}
     assert "all deployments" in run("list_secrets")
 
 
@@ -85,7 +85,7 @@ def test_the_key_is_rotated():
     assert run("rotate_secrets_key").startswith("1 secrets encrypted")
 
     assert keys.load() != before
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
     assert AuditEntry.objects.get().detail == {"did": "rotate", "secrets": 1}
 
 
@@ -96,27 +96,9 @@ def setup():
     return errors.getvalue()
 
 
-def test_a_start_encrypts_the_secrets_of_an_earlier_version(settings):
+def test_a_start_with_a_bad_key_file_goes_on_and_names_it(settings):
     settings.DEBUG = True  # collects no static files
-    folder = settings.DATA_DIR / "secrets" / "jobs"
-    folder.mkdir(parents=True)
-    (folder / "HF_TOKEN").write_text(VALUE)
-
-    assert setup() == setup() == ""
-
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
-    assert not folder.exists()
-
-
-@pytest.mark.parametrize("is_empty", [True, False])
-def test_a_start_with_a_bad_key_file_goes_on_and_names_it(settings, is_empty):
-    settings.DEBUG = True
-    if is_empty:
-        folder = settings.DATA_DIR / "secrets" / "jobs"
-        folder.mkdir(parents=True)
-        (folder / "HF_TOKEN").write_text(VALUE)
-    else:
-        keep_secret("HF_TOKEN", VALUE)
+    keep_secret("HF_TOKEN", VALUE)
     keys.key_file().write_text("no key")
 
     assert f"holds no valid key: {keys.key_file()}" in setup()

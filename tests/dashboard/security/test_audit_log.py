@@ -17,7 +17,7 @@ from django.utils import translation
 
 from dashboard.security import audit_log
 from dashboard.security.counters import hashed
-from dashboard.text.audit_labels import ACTION_LABELS, DETAIL_LABELS, action_label, detail_pairs
+from dashboard.text.audit import ACTION_LABELS, DETAIL_LABELS, action_label, detail_pairs
 from jobs.models import ApiToken, AppendOnlyError, AuditEntry
 from tests.factories import make_host, make_job, make_user
 

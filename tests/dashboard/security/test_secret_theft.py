@@ -26,6 +26,7 @@ from tests.factories import (
     make_job,
     make_user,
     make_weights,
+    secret_values,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -273,7 +274,7 @@ def test_no_table_file_page_or_answer_has_a_secret(
         | {"all_hosts": "on", "everyone": "on"},
     )
     keep_secret("API_KEY", values["API_KEY"], purpose="engine")
-    assert secrets.values(values) == values
+    assert secret_values(values) == values
     job = started(launch(KIND, asked(), host=host, user=ada))
     assert VALUE in claimed(host, job).text
     caller = Caller(host)

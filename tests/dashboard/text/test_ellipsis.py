@@ -1,7 +1,7 @@
 import pytest
 
 from dashboard.templatetags.ui import middle
-from dashboard.text.ellipsis import halves
+from dashboard.text.formatting import halves
 
 
 @pytest.mark.parametrize(

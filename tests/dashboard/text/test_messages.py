@@ -12,7 +12,12 @@ FILES = [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("dashboard/**/*.py")]
 HOLE = re.compile(r"%[^ ]?\(")
 ID = re.compile(r"[a-z]+:[a-z_0-9]+|done|cancelled")
 # Place of an id by the name of the called function: index of the argument, or its keyword.
-PLACES = {"Message": (0, "id"), "Verdict": (1, "message_id"), "message": (0, "message_id")}
+PLACES = {
+    "Message": (0, "id"),
+    "Refused": (0, "message_id"),
+    "Verdict": (1, "message_id"),
+    "message": (0, "message_id"),
+}
 
 
 def used_ids():

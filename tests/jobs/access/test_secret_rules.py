@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
+from jobs.access import secret_keys as keys
 from jobs.access import secrets
-from jobs.access.secrets import keys
-from jobs.access.secrets.uses import VARIABLES, Use, uses
+from jobs.access.secrets import VARIABLES, Use, uses
 from jobs.base.errors import LaunchError
 from jobs.base.web_addresses import is_below
 from jobs.models import Secret
@@ -203,8 +203,7 @@ def test_all_secrets_of_a_plan_or_none(host, lin):
 
 def old(**fields):
     """A secret of an earlier version."""
-    with keys.alone():
-        encrypted = secrets.encrypted("MINE", VALUE)
+    encrypted = keys.encrypt("MINE", VALUE, keys.make())
     return Secret.objects.create(
         name="MINE", all_hosts=True, everyone=True, encrypted=encrypted, **fields
     )

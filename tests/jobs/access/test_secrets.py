@@ -5,11 +5,12 @@ import stat
 import pytest
 from django.db import connection
 
+from jobs.access import secret_keys as keys
 from jobs.access import secrets
-from jobs.access.secrets import KeyUnusable, keys
+from jobs.access.secret_keys import KeyUnusable
 from jobs.base.errors import LaunchError
 from jobs.models import Secret
-from tests.factories import keep_secret, make_host, make_user
+from tests.factories import keep_secret, make_host, make_user, secret_values
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 VALUE = "hf_0123456789"
@@ -26,7 +27,7 @@ def test_the_table_has_an_encrypted_value(settings):
         cursor.execute("SELECT * FROM jobs_secret")
         (row,) = cursor.fetchall()
     assert VALUE not in str(row)
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
     assert not (settings.DATA_DIR / "secrets" / "jobs").exists()
 
 
@@ -45,7 +46,7 @@ def test_the_key_file_may_lie_outside_the_data_folder(settings, tmp_path):
 
     assert settings.SECRETS_KEY_FILE.exists()
     assert not key_file(settings.DATA_DIR).exists()
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
 def test_a_missing_key_file_is_named_and_never_made_anew(settings):
@@ -73,7 +74,7 @@ def test_another_key_is_no_empty_secret(settings):
 
     assert "HF_TOKEN was encrypted with another key" in secrets.problem()
     with pytest.raises(KeyUnusable):
-        secrets.values(["HF_TOKEN"])
+        secret_values(["HF_TOKEN"])
 
     keep_secret("HF_TOKEN", "a-new-value")
     assert secrets.problem() == ""
@@ -86,7 +87,7 @@ def test_an_encrypted_value_belongs_to_its_name():
     Secret.objects.filter(name="API_KEY").update(encrypted=token)
 
     with pytest.raises(KeyUnusable):
-        secrets.values(["API_KEY"])
+        secret_values(["API_KEY"])
 
 
 def test_a_rotation_encrypts_all_with_a_new_key_and_removes_the_old_one(settings):
@@ -96,7 +97,7 @@ def test_a_rotation_encrypts_all_with_a_new_key_and_removes_the_old_one(settings
 
     assert secrets.rotate() == 2
 
-    assert secrets.values(["HF_TOKEN", "API_KEY"]) == {"HF_TOKEN": VALUE, "API_KEY": "engine-key"}
+    assert secret_values(["HF_TOKEN", "API_KEY"]) == {"HF_TOKEN": VALUE, "API_KEY": "engine-key"}
     assert not set(old) & set(keys.load())
     assert not set(stored) & set(Secret.objects.values_list("encrypted", flat=True))
     assert stat.S_IMODE(key_file(settings.DATA_DIR).stat().st_mode) == 0o600
@@ -111,7 +112,7 @@ def test_a_rotation_may_use_a_key_that_the_file_has():
 
     assert keys.load() == [new, *old]
     keys.write([new])
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
 def test_a_rotation_with_a_wrong_key_changes_nothing():
@@ -124,7 +125,7 @@ def test_a_rotation_with_a_wrong_key_changes_nothing():
 
     assert keys.load() == wrong
     keys.write(right)
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
 def test_a_crash_in_the_middle_of_a_rotation_loses_no_key(monkeypatch):
@@ -141,7 +142,7 @@ def test_a_crash_in_the_middle_of_a_rotation_loses_no_key(monkeypatch):
         secrets.rotate()
     whole(written[0])
 
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
 def test_a_new_value_takes_the_place_of_the_old_one():
@@ -149,7 +150,7 @@ def test_a_new_value_takes_the_place_of_the_old_one():
     keep_secret("HF_TOKEN", "hf_9876543210")
 
     assert secrets.names() == ["HF_TOKEN"]
-    assert secrets.values(["HF_TOKEN", "OTHER"]) == {"HF_TOKEN": "hf_9876543210"}
+    assert secret_values(["HF_TOKEN", "OTHER"]) == {"HF_TOKEN": "hf_9876543210"}
 
 
 def test_rules_change_without_the_value():
@@ -164,7 +165,7 @@ def test_rules_change_without_the_value():
     assert (is_new, row.purpose, row.endpoints) == (False, "engine", [])
     assert (row.all_hosts, [*row.hosts.all()]) == (False, [host])
     assert (row.everyone, [one.pk for one in row.people.all()]) == (False, [person.pk])
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
 def test_a_forgotten_secret_is_gone():

@@ -8,7 +8,14 @@ from django.urls import reverse
 from jobs.access import secrets
 from jobs.models import AuditEntry, Job, Secret
 from jobs.plans import Step
-from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
+from tests.factories import (
+    make_deployment,
+    make_host,
+    make_job,
+    make_plan,
+    make_user,
+    secret_values,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +49,7 @@ def needing_token():
 def test_a_secret_is_kept_and_never_shown_again(admin):
     answer = keep(admin, follow=True)
 
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
     for page in (answer, admin.get(LIST), admin.get(f"{LIST}?name=HF_TOKEN"), admin.get(DELETE)):
         assert "HF_TOKEN" in page.content.decode()
         assert VALUE not in page.content.decode()
@@ -88,7 +95,7 @@ def test_the_form_of_a_stored_secret_changes_its_rules_and_not_its_value(admin):
 
     row = Secret.objects.get()
     assert row.endpoints == ["https://hub.example"]
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
     assert AuditEntry.objects.latest("pk").detail["did"] == "change"
 
 
@@ -172,7 +179,7 @@ def test_an_error_is_at_its_field_without_the_secret_s_value(admin, name, value,
 def test_spaces_of_a_pasted_line_are_none_of_the_secret(admin):
     keep(admin, value=f"  {VALUE}\n")
 
-    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
 def test_deleting_asks_first_and_names_who_needs_it(admin):

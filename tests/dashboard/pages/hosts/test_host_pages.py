@@ -9,8 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard.text.labels import host_state
-from dashboard.text.state_styles import style_of
+from dashboard.text.labels import host_state, style_of
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts.hosts import missing_dies
 from jobs.schedule import agent_tasks

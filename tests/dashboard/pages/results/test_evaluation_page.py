@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.text import normalize_newlines
 
-from dashboard.text.scoring import ending_words, rule_words
+from dashboard.text.answers import ending_words, rule_words
 from jobs.host.scoring import RULES
 from jobs.models import Answer
 from jobs.queries.results.results import categories

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.access.secrets.uses import uses
+from jobs.access.secrets import uses
 from jobs.base.errors import LaunchError, ParseError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.access.secrets.uses import Use, uses
+from jobs.access.secrets import Use, uses
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS

@@ -1,19 +1,30 @@
-"""Labels of the audit log: actions, details and their values. A test finds all that is recorded."""
+"""Audit log in words: labels of actions and details, entries for page, exports and API.
+
+A test finds all that is recorded.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.security.audit_log import COMMAND
-from dashboard.text.formatting import counted, size
+from dashboard.text.formatting import counted, size_text
 from dashboard.text.labels import ROLES, check_word, host_word, kind_title
 from jobs.access.sources import TYPES
+from jobs.base.numbers import number_from, result_pk
+from jobs.catalog import MODELS
+from jobs.models import AuditEntry, Deployment, Host, Job, Result
+from jobs.queries.audit import plain
 
 # Action -> label; "action:case" for a case of it, which the detail ``did`` or ``pinned`` names.
 ACTION_LABELS: Mapping[str, str | Promise] = {
@@ -172,36 +183,145 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "version": _("version"),
     "was": _("old place"),
 }
-# Details that the label of the action has said, and ways that the origin says.
-_SAID = ("did", "pinned")
-_WAYS_OF_ORIGINS = ("page", "terminal")
+CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
+# Kind of subject -> its records, and the field that shows one.
+_RECORDS: Mapping[str, tuple[type[Model], str]] = {
+    "job": (Job, "pk"),
+    "deployment": (Deployment, "pk"),
+    "result": (Result, "pk"),
+    "user": (User, "username"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Subject of an entry. ``href``: its page, "" without one."""
+
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry in words. ``details``: (label, value), without what the subject shows."""
+
+    entry: AuditEntry
+    label: str
+    subject: Subject
+    details: Sequence[tuple[str, str]]
+    origin: str
+
+
+def rows(entries: Sequence[AuditEntry]) -> list[Row]:
+    """Return entries in words, with links to what still exists. One query for each kind of it."""
+    named: dict[str, set[str]] = {}
+    for entry in entries:
+        kind, _space, name = entry.subject.partition(" ")
+        named.setdefault(kind, set()).add(name)
+    found = {kind: _existing(kind, names) for kind, names in named.items()}
+    return [_row(entry, found) for entry in entries]
+
+
+def _existing(kind: str, names: Collection[str]) -> dict[str, str]:
+    """Return name -> shown name of the subjects that still exist."""
+    if kind == "model":
+        return {name: MODELS[name].name for name in names if name in MODELS}
+    if kind == "host":
+        hosts = Host.objects.filter(name__in=names).values_list("name", flat=True)
+        return {name: host_word(name) for name in hosts}
+    if kind not in _RECORDS:
+        return {}
+    model, field = _RECORDS[kind]
+    number = result_pk if kind == "result" else number_from
+    numbers = {pk: name for name in names if (pk := number(name)) is not None}
+    rows = model._default_manager.filter(pk__in=numbers).values_list("pk", field)
+    return {numbers[pk]: str(shown) for pk, shown in rows}
+
+
+def _row(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> Row:
+    text, page, *args = _subject(entry, found)
+    return Row(
+        entry,
+        action_label(entry.action, entry.detail),
+        Subject(text, reverse(page, args=args) if page else ""),
+        [pair for pair in detail_pairs(entry.detail) if pair[1] != text],
+        origin_label(entry.origin),
+    )
+
+
+def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return text, name of the page or "", and the page's argument; unknown kinds as stored."""
+    kind, _space, name = entry.subject.partition(" ")
+    is_number, shown = number_from(name) is not None, found[kind].get(name, "")
+    detail = entry.detail if isinstance(entry.detail, dict) else {}
+    given = str(detail.get("name") or name)
+    match kind:
+        case "job" if is_number:
+            return gettext("Job #%(n)s") % {"n": name}, "job-detail" if shown else "", name
+        case "deployment" if is_number:
+            page = "deployment-detail" if shown else ""
+            return gettext("Deployment #%(n)s") % {"n": name}, page, name
+        case "user" if is_number:
+            return shown or gettext("Account #%(n)s") % {"n": name}, "people"
+        case "user":
+            return gettext("Unknown name"), ""
+        case "result" if result_pk(name) is not None:
+            page = "result-detail" if shown else ""
+            return gettext("Result %(name)s") % {"name": name}, page, str(result_pk(name))
+        case "host":
+            return host_word(name), "host-detail" if shown else "", name
+        case "model":
+            return shown or name, "model-detail" if shown else "", name
+        case "endpoint" if is_number:
+            return given, "endpoint-detail", name
+        case "prompts" if is_number:
+            return given, "prompt-detail", name
+        case "secret":
+            return name, "secret-list"
+        case "source":
+            return str(detail.get("address") or name), "source-list"
+        case "token":
+            is_named = bool(detail.get("name"))
+            return given if is_named else gettext("API token #%(n)s") % {"n": name}, "token-list"
+        case "view":
+            return name, "result-list"
+        case "conversation":
+            return gettext("Chat #%(n)s") % {"n": name}, ""
+        case "import":  # of an earlier version, and removed since
+            return gettext("Import %(n)s") % {"n": name}, ""
+    return entry.subject, ""
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """Return an entry for the API and the export as JSON lines."""
+    return {**plain(row.entry), "label": row.label}
+
+
+def csv_line(row: Row) -> list[str]:
+    """Return an entry as a line under ``CSV_HEAD``."""
+    details = (f"{label}: {value}" for label, value in detail_pairs(row.entry.detail))
+    data = as_dict(row) | {"detail": ", ".join(details)}
+    return [data[name] or "" for name in CSV_HEAD]
 
 
 def action_label(action: str, detail: Any = None) -> str:
     """Return the label of an action; its name if unknown, such as of a later version."""
-    case = _case(detail)
-    label = ACTION_LABELS.get(f"{action}:{case}") or ACTION_LABELS.get(action)
-    return str(label) if label else action
-
-
-def _case(detail: Any) -> str:
-    if not isinstance(detail, dict):
-        return ""
-    if detail.get("pinned") is False:
-        return "off"
-    return str(detail.get("did", ""))
+    case = ""
+    if isinstance(detail, dict):
+        case = "off" if detail.get("pinned") is False else str(detail.get("did", ""))
+    return str(ACTION_LABELS.get(f"{action}:{case}") or ACTION_LABELS.get(action) or action)
 
 
 def detail_pairs(detail: Any) -> list[tuple[str, str]]:
-    """Return (label, value) of each detail that the action's label does not say."""
+    """Return (label, value) of each detail that neither the action's label nor the origin says."""
     if not isinstance(detail, dict):
         return []
     return [
         (str(DETAIL_LABELS.get(name, name)), _value(name, value))
         for name, value in detail.items()
-        if name not in _SAID
+        if name not in ("did", "pinned")
         and value not in ("", [], None)
-        and not (name == "by" and value in _WAYS_OF_ORIGINS)
+        and not (name == "by" and value in ("page", "terminal"))
     ]
 
 
@@ -210,27 +330,26 @@ def _value(name: str, value: Any) -> str:
         return gettext("yes") if value else gettext("no")
     if isinstance(value, int | float):
         if name == "bytes":
-            return " ".join(size(value))
+            return size_text(value)
         return f"#{value}" if name in ("repeats", "resumes") else counted(value)
     if isinstance(value, list):
         return ", ".join(_value(name, one) for one in value)
-    if isinstance(value, str):
-        return _text(name, value)
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _text(name: str, value: str) -> str:
-    if name == "by" and value == "tour":
-        return gettext("tour")
-    if name == "role" or (name == "before" and value in ROLES):
-        return str(ROLES.get(value, value))
-    if name == "kind":
-        return kind_title(value)
-    if name == "source_type":
-        return str(TYPES.get(value, value))
-    if name in ("host", "hosts"):
-        return host_word(value)
-    return check_word(value) if name in ("checks", "confirmed") else value
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    match name:
+        case "by" if value == "tour":
+            return gettext("tour")
+        case "role" | "before":
+            return str(ROLES.get(value, value))
+        case "kind":
+            return kind_title(value)
+        case "source_type":
+            return str(TYPES.get(value, value))
+        case "host" | "hosts":
+            return host_word(value)
+        case "checks" | "confirmed":
+            return check_word(value)
+    return value
 
 
 def origin_label(origin: str) -> str:

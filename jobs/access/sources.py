@@ -1,62 +1,34 @@
-"""Permitted sources of code, data and engines: included ones, and a team's own.
-Here: the list, its addresses, and the check of a launch, a retry, a start and a claim.
+"""Permitted sources of code, data and engines: included ones, and those that a team adds.
+
+Here: the list, and the check of a launch, a retry, a start and a claim.
 Not here: which fields of a kind name a source (`jobs.kinds`), rights and audit (`dashboard`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import BaseModel
 
-from jobs.access.sources.addresses import clean, permits
-from jobs.access.sources.engines import (
-    LOOKUP_S,
-    SpecialAddress,
-    callable_ips,
-    has_name,
-    lookup,
-    resolve,
-    special_range,
-)
-from jobs.access.sources.included import Included, included, is_included
+from jobs.access.source_addresses import clean, permits, resolve
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.messages import Message
+from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target, endpoint_number, source_fields
 from jobs.models import Endpoint, Host, Job, Source
 from jobs.plans import ENGINES
-
-__all__ = [
-    "EXAMPLES",
-    "LOOKUP_S",
-    "TYPES",
-    "Included",
-    "Refused",
-    "SpecialAddress",
-    "add",
-    "addable_types",
-    "callable_ips",
-    "check",
-    "check_endpoint",
-    "engine_entries",
-    "engine_ips",
-    "has_name",
-    "included",
-    "lookup",
-    "may_call",
-    "of_job",
-    "offered",
-    "remove",
-    "resolve",
-    "special_range",
-    "stopped_by_removal",
-]
+from jobs.tools.lib.hub import HF_MIRROR
+from jobs.tools.opencompass.environment import INDEX
+from jobs.tools.vacc.datasets import CORE_URL, MATH_URL, SONNET_URL
 
 TYPES: Mapping[str, str | Promise] = {
     Source.Type.GIT: gettext_lazy("git repository"),
@@ -67,17 +39,6 @@ TYPES: Mapping[str, str | Promise] = {
     Source.Type.DATA: gettext_lazy("data"),
     Source.Type.ENDPOINT: gettext_lazy("endpoint"),
 }
-MOST = 500
-LONGEST_ADDRESS, LONGEST_NOTE = 300, 200
-_WEB = gettext_lazy(
-    "Enter a web address such as %(example)s: host in lower case, an IP address as four numbers, "
-    "no account, query or percent sign."
-)
-_IMAGE = gettext_lazy(
-    "Enter registry and name in lower case, such as %(example)s, with a tag if only one is "
-    "permitted."
-)
-_REVISION = gettext_lazy("Enter a model's hub ID and the revision, such as %(example)s.")
 EXAMPLES: Mapping[str, str] = {
     Source.Type.GIT: "https://git.example/team",
     Source.Type.INDEX: "https://pypi.example/simple",
@@ -87,7 +48,25 @@ EXAMPLES: Mapping[str, str] = {
     Source.Type.DATA: "https://data.example/sets",
     Source.Type.ENDPOINT: "http://10.0.0.5:8000",
 }
-_FORMS = {str(Source.Type.IMAGE): _IMAGE, str(Source.Type.REVISION): _REVISION}
+MOST = 500
+LONGEST_ADDRESS, LONGEST_NOTE = 300, 200
+_WEB = gettext_lazy(
+    "Enter a web address such as %(example)s: host in lower case, an IP address as four numbers, "
+    "no account, query or percent sign."
+)
+_FORMS = {
+    str(Source.Type.IMAGE): gettext_lazy(
+        "Enter registry and name in lower case, such as %(example)s, with a tag if only one is "
+        "permitted."
+    ),
+    str(Source.Type.REVISION): gettext_lazy(
+        "Enter a model's hub ID and the revision, such as %(example)s."
+    ),
+}
+# Suffixes of the vendor's tags for processors, see jobs.tools.vacc.images.
+_VARIANTS = ("", "_noavx", "_arm")
+_HUGGING_FACE = gettext_lazy("default of huggingface_hub")
+_MODELSCOPE = gettext_lazy("default of modelscope")
 
 
 class Refused(JobsError):
@@ -98,6 +77,65 @@ class Refused(JobsError):
     def __init__(self, source_type: str, address: str) -> None:
         super().__init__(address)
         self.message = Message("job:source", {"type": source_type, "address": address})
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """A source that the catalogue and its tools name, always permitted. ``origin``: what names it.
+
+    ``is_typed`` False: forms choose it by a name, so no field takes its address. An image has no
+    registry: that of each host counts.
+    """
+
+    type: str
+    address: str
+    origin: str | Promise
+    is_typed: bool = True
+
+
+@cache
+def included() -> tuple[Included, ...]:
+    """Return all included sources, sorted by type; of each type in the order of the stacks."""
+    guide = gettext_lazy(STACKS["guide"].name)
+    images = [(stack, stack.vllm.image) for stack in STACKS.values() if stack.vllm.image]
+    return (
+        *_repositories(),
+        Included(Source.Type.INDEX, INDEX.rstrip("/"), guide),
+        Included(Source.Type.HUB, HF_MIRROR, guide),
+        Included(Source.Type.HUB, "https://huggingface.co", _HUGGING_FACE),
+        Included(Source.Type.HUB, "https://www.modelscope.cn", _MODELSCOPE, is_typed=False),
+        *(
+            Included(
+                Source.Type.IMAGE,
+                f"{image.name}:{tag}",
+                format_lazy(gettext_lazy("stack “{name}”"), name=gettext_lazy(stack.name)),
+            )
+            for stack, image in images
+            for tag in (image.tags if image.in_registry else ())
+        ),
+        Included(Source.Type.DATA, CORE_URL, guide, is_typed=False),
+        Included(Source.Type.DATA, MATH_URL, guide, is_typed=False),
+        Included(Source.Type.DATA, SONNET_URL, "vLLM 0.7.2", is_typed=False),
+    )
+
+
+def _repositories() -> Iterator[Included]:
+    for stack in STACKS.values():
+        image = stack.vllm.image
+        named = [build.repository for build in image.build] if image else []
+        for address in (*named, stack.evaluation.opencompass_repository):
+            if address:
+                yield Included(Source.Type.GIT, address, gettext_lazy(stack.name))
+
+
+def is_included(source_type: str, address: str, facts: Mapping[str, Any]) -> bool:
+    """Return True if ``address`` is an included source for a host with ``facts``."""
+    mine = [one for one in included() if one.type == source_type and one.is_typed]
+    if source_type == Source.Type.IMAGE:
+        registry = facts.get("registry")
+        names = (f"{registry}/{one.address}{end}" for one in mine for end in _VARIANTS)
+        return bool(registry) and address in names
+    return any(permits(source_type, one.address, address) for one in mine)
 
 
 def addable_types() -> list[str]:
@@ -142,22 +180,24 @@ def add(source_type: str, address: str, *, note: str = "", user: AbstractBaseUse
 def remove(source_id: int) -> Source | None:
     """Remove a source from the list and return it; None: unknown."""
     row = Source.objects.filter(pk=source_id).first()
-    is_removed = bool(Source.objects.filter(pk=source_id).delete()[0])
-    return row if is_removed else None
+    return row if Source.objects.filter(pk=source_id).delete()[0] else None
 
 
 def offered(source_type: str, facts: Mapping[str, Any]) -> list[str]:
     """Return values for a field of the type on a host with ``facts``: addresses; of images the
     tags of the catalogue's ones in the host's registry; of models the revisions alone."""
     mine = [one.address for one in included() if one.type == source_type and one.is_typed]
+    listed = _listed(source_type)
     if source_type == Source.Type.REVISION:
-        return list(dict.fromkeys(entry.rpartition("@")[2] for entry in _listed(source_type)))
-    if source_type != Source.Type.IMAGE:
-        return list(dict.fromkeys([*mine, *_listed(source_type)]))
-    ours = {f"{facts.get('registry')}/{address.partition(':')[0]}" for address in mine}
-    listed = [entry.rpartition(":") for entry in _listed(source_type)]
-    tags = [address.rpartition(":")[2] for address in mine]
-    return list(dict.fromkeys([*tags, *(tag for name, _colon, tag in listed if name in ours)]))
+        found = [entry.rpartition("@")[2] for entry in listed]
+    elif source_type == Source.Type.IMAGE:
+        ours = {f"{facts.get('registry')}/{address.partition(':')[0]}" for address in mine}
+        found = [address.rpartition(":")[2] for address in mine]
+        parts = (entry.rpartition(":") for entry in listed)
+        found += [tag for name, _colon, tag in parts if name in ours]
+    else:
+        found = [*mine, *listed]
+    return list(dict.fromkeys(found))
 
 
 def check(kind: Kind, params: BaseModel, host: Host) -> None:
@@ -179,18 +219,20 @@ def check(kind: Kind, params: BaseModel, host: Host) -> None:
     raise LaunchError(text % {"address": address}, field)
 
 
-def may_call(url: str) -> bool:
-    """Return True if the list permits to call the engine at ``url``."""
-    return _permitted(Source.Type.ENDPOINT, url, {}, _listed(Source.Type.ENDPOINT))
-
-
-def check_endpoint(url: str, *, field: str = "url") -> None:
-    """Refuse an engine's address that the list does not permit.
+def check_endpoint(url: str, *, field: str = "url") -> list[str]:
+    """Return the addresses of permitted endpoints, which permit to call the engine at ``url``.
 
     Raises:
-        LaunchError: at ``field``.
+        LaunchError: they do not; at ``field``.
     """
-    _check_endpoint(url, field, _listed(Source.Type.ENDPOINT))
+    listed = _listed(Source.Type.ENDPOINT)
+    if not _permitted(Source.Type.ENDPOINT, url, {}, listed):
+        text = _(
+            "%(address)s may not be called. Ask an administrator to add it under Sources, type "
+            "“endpoint”."
+        )
+        raise LaunchError(text % {"address": url}, field)
+    return listed
 
 
 def engine_ips(url: str) -> tuple[str, ...]:
@@ -200,27 +242,7 @@ def engine_ips(url: str) -> tuple[str, ...]:
         LaunchError: ``url`` is not permitted; ``SpecialAddress``: its name is, its address not.
         OSError: the name has no address, or no answer came within ``LOOKUP_S``.
     """
-    return resolve(url, engine_entries(url))
-
-
-def engine_entries(url: str) -> list[str]:
-    """Return the addresses of permitted endpoints, which ``resolve`` needs.
-
-    Raises:
-        LaunchError: ``url`` is not permitted.
-    """
-    listed = _listed(Source.Type.ENDPOINT)
-    _check_endpoint(url, "url", listed)
-    return listed
-
-
-def _check_endpoint(url: str, field: str, listed: Iterable[str]) -> None:
-    if not _permitted(Source.Type.ENDPOINT, url, {}, listed):
-        text = _(
-            "%(address)s may not be called. Ask an administrator to add it under Sources, type "
-            "“endpoint”."
-        )
-        raise LaunchError(text % {"address": url}, field)
+    return resolve(url, check_endpoint(url))
 
 
 def of_job(job: Job) -> None:
@@ -248,17 +270,23 @@ def of_job(job: Job) -> None:
 def stopped_by_removal(source: Source) -> list[Job]:
     """Return queued jobs that no other source would permit."""
     others = [entry for entry in _listed(source.type) if entry != source.address]
+
+    def stops(job: Job) -> bool:
+        kind = KINDS[job.kind]
+        return any(
+            named == source.type and not _permitted(named, address, job.host.facts, others)
+            for _field, named, address in _named(kind, _params(kind, job), job.host)
+        )
+
     kinds = [kind.name for kind in KINDS.values() if source.type in _types(kind)]
     waiting = Job.objects.filter(state=Job.State.QUEUED, kind__in=kinds).select_related("host")
-    return [job for job in waiting if _needs(job, source.type, others)]
+    return [job for job in waiting if stops(job)]
 
 
-def _needs(job: Job, source_type: str, others: Iterable[str]) -> bool:
-    kind = KINDS[job.kind]
-    return any(
-        named == source_type and not _permitted(source_type, address, job.host.facts, others)
-        for _field, named, address in _named(kind, _params(kind, job), job.host)
-    )
+def _types(kind: Kind) -> set[str]:
+    types = set(source_fields(kind.Params).values())
+    calls = not kind.Params.model_fields.keys().isdisjoint(ENGINES)
+    return types | ({str(Source.Type.ENDPOINT)} if calls else set())
 
 
 def _refused(named: Iterable[tuple[str, str, str]], host: Host) -> tuple[str, str, str] | None:
@@ -273,7 +301,12 @@ def _named(kind: Kind, params: BaseModel, host: Host) -> list[tuple[str, str, st
     """Return (field, type, address) of each source that the params choose."""
     types, found = source_fields(kind.Params), list[tuple[str, str, str]]()
     if types:
-        addresses = _addresses(kind, params, host)
+        try:
+            target = Target(name=host.name, type=host.type, facts=host.facts)
+            addresses: Mapping[str, str] = kind.sources(params, target)
+        except LaunchError:  # the host's registry was removed since the launch: as typed
+            typed = {name: str(getattr(params, name, "")) for name in types}
+            addresses = {name: value for name, value in typed.items() if value}
         found = [(field, types[field], address) for field, address in addresses.items()]
     for field in ENGINES:
         number = endpoint_number(getattr(params, field, None))
@@ -283,24 +316,9 @@ def _named(kind: Kind, params: BaseModel, host: Host) -> list[tuple[str, str, st
     return found
 
 
-def _addresses(kind: Kind, params: BaseModel, host: Host) -> Mapping[str, str]:
-    target = Target(name=host.name, type=host.type, facts=host.facts)
-    try:
-        return kind.sources(params, target)
-    except LaunchError:  # the host's registry was removed since the launch: as typed
-        typed = {name: str(getattr(params, name, "")) for name in source_fields(kind.Params)}
-        return {name: value for name, value in typed.items() if value}
-
-
 def _params(kind: Kind, job: Job) -> BaseModel:
     """Return stored params unchecked: they may be of an older version of the kind."""
     return kind.Params.model_construct(**job.params)
-
-
-def _types(kind: Kind) -> set[str]:
-    types = set(source_fields(kind.Params).values())
-    calls = not kind.Params.model_fields.keys().isdisjoint(ENGINES)
-    return types | ({str(Source.Type.ENDPOINT)} if calls else set())
 
 
 def _permitted(

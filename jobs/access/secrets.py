@@ -1,0 +1,500 @@
+"""Secrets of jobs: encrypted values, and who may use them for what.
+
+Here: the records, uses in plans, rules of a launch and a claim.
+Not here: rights and audit (`dashboard.actions`), redaction (`jobs.host.run.redact`).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from jobs import plans
+from jobs.access import secret_keys as keys
+from jobs.access.secret_keys import KeyUnusable
+from jobs.base.errors import JobsError, LaunchError, PlanError
+from jobs.base.messages import Message
+from jobs.base.web_addresses import is_below, parts_of
+from jobs.kinds.lib.base import endpoint_number
+from jobs.models import Deployment, Host, Job, Secret
+from jobs.plans import ENGINES, SECRET, Plan, Step
+
+logger = logging.getLogger(__name__)
+PURPOSES: Mapping[str, str | Promise] = {
+    Secret.Purpose.HUB: gettext_lazy("hub token"),
+    Secret.Purpose.REGISTRY: gettext_lazy("registry password"),
+    Secret.Purpose.ENGINE: gettext_lazy("engine key"),
+}
+NAME = re.compile(r"^[A-Z][A-Z0-9_]{1,63}\Z")
+SHORTEST = 8  # a shorter one would match any log and be no secret
+LONGEST = 4096
+MOST_ENDPOINTS = 20
+LONGEST_ENDPOINT = 200
+# Purpose -> variable of the same step with the destination, and the tools' default.
+_ADDRESSES: Mapping[str, tuple[str, str]] = {
+    Secret.Purpose.HUB: ("HF_ENDPOINT", "https://huggingface.co"),
+    Secret.Purpose.REGISTRY: ("REGISTRY_ADDRESS", "{deployment.url}"),
+}
+# Engine keys that do not go to the deployment.
+_OF_REFERENCE = {"REFERENCE_API_KEY": "{reference.url}"}
+# Purpose of a secret, by the variable that gets it. A secret in another variable is refused.
+VARIABLES: Mapping[str, str] = {
+    "HF_TOKEN": Secret.Purpose.HUB,
+    "API_KEY": Secret.Purpose.ENGINE,
+    "REFERENCE_API_KEY": Secret.Purpose.ENGINE,
+    "EVALSCOPE_API_KEY": Secret.Purpose.ENGINE,
+    "OPENAI_API_KEY": Secret.Purpose.ENGINE,
+    "REGISTRY_PASSWORD": Secret.Purpose.REGISTRY,
+    "VLLM_API_KEY": Secret.Purpose.ENGINE,
+}
+
+
+def names() -> list[str]:
+    """Return names of stored secrets, sorted."""
+    return list(Secret.objects.values_list("name", flat=True))
+
+
+def keep(
+    name: str,
+    value: str | None,
+    *,
+    purpose: str,
+    endpoints: Sequence[str] = (),
+    hosts: Collection[Host] | None = None,
+    people: Collection[AbstractBaseUser] | None = None,
+) -> bool:
+    """Store a secret and its rules, replacing one with the same name. True: the name is new.
+
+    ``value`` None keeps the stored value. ``endpoints``: URL prefixes. ``hosts`` None: all hosts;
+    ``people`` None: everyone.
+
+    Raises:
+        LaunchError: a wrong or missing part; ``field`` names it.
+        KeyUnusable: the key file is missing or cannot be used.
+    """
+    if not NAME.match(name):
+        message = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
+        raise LaunchError(message, "name")
+    if value is not None:
+        _check_value(value)
+    allowed = _checked_endpoints(purpose, endpoints)
+    if hosts is not None and not hosts:
+        raise LaunchError(_("Choose at least one host, or all hosts."), "hosts")
+    if people is not None and not people:
+        raise LaunchError(_("Choose at least one person, or everyone."), "people")
+    with keys.alone(), transaction.atomic():
+        row = Secret.objects.select_for_update().filter(name=name).first()
+        is_new = row is None
+        if row is None and value is None:
+            raise LaunchError(_("Enter the secret's value."), "value")
+        row = row or Secret(name=name)
+        row.purpose, row.endpoints = purpose, allowed
+        row.all_hosts, row.everyone = hosts is None, people is None
+        if value is not None:
+            known = keys.load() if Secret.objects.exists() else keys.make()
+            row.encrypted, row.set_at = keys.encrypt(name, value, known), now()
+        row.save()
+        row.hosts.set(hosts or ())
+        row.people.set([person.pk for person in people or ()])
+    return is_new
+
+
+def _check_value(value: str) -> None:
+    """Refuse a value that no log can be searched for.
+
+    Raises:
+        LaunchError: too short, too long, or not one printable line.
+    """
+    if not SHORTEST <= len(value) <= LONGEST:
+        limits = {"shortest": SHORTEST, "longest": LONGEST}
+        raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
+    if not value.isprintable() or value != value.strip():
+        raise LaunchError(_("Enter one line without leading or trailing spaces."), "value")
+
+
+def _checked_endpoints(purpose: str, endpoints: Sequence[str]) -> list[str]:
+    if purpose not in Secret.Purpose.values:
+        raise LaunchError(_("Choose the purpose."), "purpose")
+    wanted = list(dict.fromkeys(endpoints))
+    if len(wanted) > MOST_ENDPOINTS:
+        text = _("Enter at most %(most)s addresses.")
+        raise LaunchError(text % {"most": MOST_ENDPOINTS}, "endpoints")
+    for endpoint in wanted:
+        try:
+            parts_of(endpoint)
+            is_prefix = len(endpoint) <= LONGEST_ENDPOINT
+        except ValueError:
+            is_prefix = False
+        if not is_prefix:
+            text = _(
+                "Enter addresses with http or https and without account or query, such as "
+                "https://huggingface.co; not %(endpoint)s."
+            )
+            raise LaunchError(text % {"endpoint": endpoint[:LONGEST_ENDPOINT]}, "endpoints")
+    if not wanted and purpose != Secret.Purpose.ENGINE:
+        text = _("Enter at least one address to which the secret may be sent.")
+        raise LaunchError(text, "endpoints")
+    return wanted
+
+
+def forget(name: str) -> bool:
+    """Delete a secret. False: unknown name."""
+    return bool(Secret.objects.filter(name=name).delete()[0])
+
+
+def problem() -> str:
+    """Return why the secrets cannot be decrypted; "" if they can."""
+    try:
+        _decrypted({row.name: row for row in Secret.objects.all()})
+    except KeyUnusable as error:
+        return str(error)
+    return ""
+
+
+def rotate(*, with_new_key: bool = True) -> int:
+    """Encrypt every secret with a new first key, then remove the other keys; return the number.
+
+    ``with_new_key`` False: with the file's present first key, and the file stays as it is.
+
+    Raises:
+        KeyUnusable: a secret cannot be decrypted, or the file cannot be written; then nothing has
+        changed.
+    """
+    with keys.alone():
+        known = keys.load() if Secret.objects.exists() else keys.make()
+        first = keys.new() if with_new_key else known[0]
+        with transaction.atomic():
+            rows = list(Secret.objects.select_for_update())
+            for row in rows:
+                value = keys.decrypt(row.name, row.encrypted, known)
+                row.encrypted = keys.encrypt(row.name, value, [first])
+            if with_new_key:
+                keys.write([first, *known])  # a crash from here on loses no key
+            Secret.objects.bulk_update(rows, ["encrypted"])
+        if with_new_key:
+            keys.write([first])
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Use of secret ``name``: its purpose, "" for an unknown variable, and its destination.
+
+    ``destination`` may have slots. "": the server that the plan itself starts.
+    """
+
+    name: str
+    purpose: str
+    destination: str
+
+    def address(self, values: Mapping[str, str]) -> str | None:
+        """Return the destination with its slots filled; None: not known yet."""
+        try:
+            return plans.fill_text(self.destination, values)
+        except PlanError:
+            return None
+
+
+def uses(plan: Plan) -> list[Use]:
+    """Return each different use of a secret, in the order of the steps."""
+    serves = any(step.serves for step in plan.steps)
+    found: dict[Use, None] = {}
+    for step in plan.steps:
+        for variable, text in step.env:
+            for is_slot, piece in plans.pieces(text):
+                if is_slot and piece.startswith(SECRET):
+                    purpose = VARIABLES.get(variable, "")
+                    to = "" if serves else _destination(variable, purpose, step)
+                    found[Use(piece.removeprefix(SECRET), purpose, to)] = None
+    return list(found)
+
+
+def _destination(variable: str, purpose: str, step: Step) -> str:
+    if variable in _OF_REFERENCE:
+        return _OF_REFERENCE[variable]
+    named, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
+    return dict(step.env).get(named) or default
+
+
+class Refused(JobsError):
+    """A secret that a plan may not have. ``message`` is for a job, ``text`` for a form.
+
+    ``args`` fill both, ``words`` the text alone.
+    """
+
+    id = "secret:refused"
+
+    def __init__(
+        self,
+        message_id: str,
+        text: str,
+        args: Mapping[str, str],
+        *,
+        words: Mapping[str, Any] | None = None,
+        is_about_address: bool = False,
+    ) -> None:
+        self.text = text % {**args, **(words or {})}
+        super().__init__(self.text)
+        self.message = Message(message_id, dict(args))
+        self.is_about_address = is_about_address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """Values of a plan that asks for secrets. ``person`` None: a deleted one, or a command.
+
+    ``host`` None: the dashboard itself. ``launched_at`` None: being launched now. A restart is
+    asked for by a person who was checked then: ``is_checked``. ``external``: destinations, as
+    slots, that are engines which this dashboard did not start.
+    """
+
+    host: Host | None
+    values: Mapping[str, str]
+    person: int | None = None
+    launched_at: datetime | None = None
+    is_checked: bool = False
+    external: frozenset[str] = frozenset()
+
+
+def check(
+    plan: Plan,
+    params: Mapping[str, Any],
+    *,
+    host: Host,
+    user: AbstractBaseUser | None,
+    values: Mapping[str, str] | None = None,
+) -> None:
+    """Refuse a plan that ``user`` may not launch on ``host`` with the secrets it names.
+
+    ``values``: known slots. Without a user, only secrets for everyone are allowed.
+
+    Raises:
+        LaunchError: at the field of ``params`` that names the secret or its destination, else at
+        the deployment that uses it.
+    """
+    wanted = uses(plan)
+    if not wanted:
+        return
+    person, external = user.pk if user else None, _external(params)
+    request = _Request(host=host, person=person, values=values or {}, external=external)
+    try:
+        _given(wanted, request)
+    except Refused as refused:
+        raise LaunchError(refused.text, _field_of(refused, params, wanted)) from None
+
+
+def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return name → secret for the host that claims ``job``; ``values``: those of its lease.
+
+    Raises:
+        Refused: the host gets none.
+    """
+    wanted = uses(plans.from_json(job.plan))
+    if not wanted:  # most jobs: no query
+        return {}
+    request = _Request(
+        host=job.host,
+        person=job.created_by_id,
+        values=job.values if values is None else values,
+        launched_at=job.created_at,
+        external=_external(job.params),
+    )
+    return _given(wanted, request)
+
+
+def of_restart(deployment: Deployment) -> dict[str, str]:
+    """Return name → secret for the host that claims a restart.
+
+    Raises:
+        Refused: the host gets none.
+    """
+    job = deployment.job
+    wanted = uses(plans.from_json(job.plan))
+    if not wanted:
+        return {}
+    request = _Request(
+        host=deployment.host, values=job.values, launched_at=job.created_at, is_checked=True
+    )
+    return _given(wanted, request)
+
+
+def engine_key(name: str, deployment: Deployment) -> str:
+    """Return the key of a deployment, for the dashboard's own requests; "" if it may not be sent
+    there."""
+    values = {"deployment.url": deployment.dashboard_url}
+    request = _Request(host=deployment.host, values=values, is_checked=True)
+    try:
+        return _given([_of_engine(name)], request)[name]
+    except Refused:
+        return ""
+
+
+def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
+    """Refuse an endpoint's key that ``user`` may not choose, or that may not be sent to ``url``.
+
+    Raises:
+        LaunchError: at the field ``api_key``.
+    """
+    try:
+        endpoint_key_for(user, name, url)
+    except Refused as refused:
+        raise LaunchError(refused.text, "api_key") from None
+
+
+def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
+    """Return the key of an endpoint, for a request of ``user`` to it.
+
+    Raises:
+        Refused: ``user`` may not use it, or it may not be sent there.
+    """
+    return _given([_of_engine(name)], _to_endpoint(url, person=user.pk if user else None))[name]
+
+
+def endpoint_key(name: str, url: str) -> str:
+    """Return the key of an endpoint, for the dashboard's own requests to it.
+
+    Raises:
+        Refused: it may not be sent there.
+    """
+    return _given([_of_engine(name)], _to_endpoint(url, is_checked=True))[name]
+
+
+def _of_engine(name: str) -> Use:
+    return Use(name, Secret.Purpose.ENGINE, _address_of("deployment"))
+
+
+def _address_of(field: str) -> str:
+    """Return the slot of an engine's address."""
+    return f"{{{field}.url}}"
+
+
+def _to_endpoint(url: str, *, person: int | None = None, is_checked: bool = False) -> _Request:
+    return _Request(
+        host=None,
+        values={"deployment.url": url},
+        person=person,
+        is_checked=is_checked,
+        external=frozenset({_address_of("deployment")}),
+    )
+
+
+def _external(params: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        _address_of(field) for field in ENGINES if endpoint_number(params.get(field)) is not None
+    )
+
+
+def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
+    """Return the values of all uses, or of none.
+
+    Raises:
+        Refused: the first one that is not allowed.
+    """
+    rows = _stored(use.name for use in wanted)
+    for use in wanted:
+        if use.name not in rows:
+            text = _(
+                "Secret %(name)s does not exist. Ask an administrator to add it under Secrets."
+            )
+            raise Refused("job:secret_gone", text, {"name": use.name})
+        _check_use(use, rows[use.name], request)
+    try:
+        return _decrypted(rows)
+    except KeyUnusable:
+        pass
+    try:  # the keys were changed between the two reads
+        return _decrypted(_stored(rows))
+    except KeyUnusable as error:
+        logger.warning("secrets %s cannot be decrypted: %s", ", ".join(rows), error)
+        text = _(
+            "Secret %(name)s cannot be decrypted. Ask an administrator to restore the key file "
+            "named under Secrets."
+        )
+        raise Refused("job:secret_key", text, {"name": next(iter(rows))}) from None
+
+
+def _stored(names: Iterable[str]) -> dict[str, Secret]:
+    return {row.name: row for row in Secret.objects.filter(name__in=set(names))}
+
+
+def _decrypted(rows: Mapping[str, Secret]) -> dict[str, str]:
+    known = keys.load() if rows else []
+    return {name: keys.decrypt(name, row.encrypted, known) for name, row in rows.items()}
+
+
+def _check_use(use: Use, row: Secret, request: _Request) -> None:
+    """Refuse a use that the rules of its secret do not permit."""
+    host, args = request.host, {"name": row.name}
+    if host is not None and not (row.all_hosts or row.hosts.filter(pk=host.pk).exists()):
+        text = _(
+            "Secret %(name)s may not be used on %(host)s. Choose another host, or ask an "
+            "administrator to allow this one under Secrets."
+        )
+        raise Refused("job:secret_host", text, {**args, "host": host.name})
+    if not (row.everyone or request.is_checked) and not (
+        request.person and row.people.filter(pk=request.person).exists()
+    ):
+        text = _("You may not use secret %(name)s. Ask an administrator to allow it under Secrets.")
+        raise Refused("job:secret_person", text, args)
+    if not row.is_complete:
+        # Stored by an earlier version: jobs that were launched with it then go on.
+        if request.launched_at is not None and request.launched_at < row.created_at:
+            return
+        text = _(
+            "Secret %(name)s has no purpose or no endpoints yet. Ask an administrator to complete "
+            "it under Secrets."
+        )
+        raise Refused("job:secret_incomplete", text, args)
+    if use.purpose != row.purpose:
+        raise _wrong_purpose(row, use)
+    address = use.address(request.values)
+    if address is None and request.launched_at is None:
+        return  # the address of a server that is not there yet: checked when the job starts
+    if use.destination in request.external and not row.endpoints:
+        text = _(
+            "Secret %(name)s names no address, so it may go to deployments only. Ask an "
+            "administrator to add %(endpoint)s under Secrets."
+        )
+        at = {**args, "endpoint": address or "?"}
+        raise Refused("job:secret_endpoint", text, at, is_about_address=True)
+    if row.endpoints and address != "" and not is_below(address or "", row.endpoints):
+        text = _(
+            "Secret %(name)s may not be sent to %(endpoint)s. Use %(allowed)s, or ask an "
+            "administrator to allow this address under Secrets."
+        )
+        at, words = {**args, "endpoint": address or "?"}, {"allowed": ", ".join(row.endpoints)}
+        raise Refused("job:secret_endpoint", text, at, words=words, is_about_address=True)
+
+
+def _wrong_purpose(row: Secret, use: Use) -> Refused:
+    if not use.purpose:
+        text = _("Secret %(name)s is not allowed in this command. Launch without it.")
+        return Refused("job:secret_purpose", text, {"name": row.name})
+    text = _(
+        "Secret %(name)s is for another purpose: %(purpose)s. Choose a secret for: %(wanted)s."
+    )
+    words = {"purpose": PURPOSES[row.purpose], "wanted": PURPOSES[use.purpose]}
+    return Refused("job:secret_purpose", text, {"name": row.name}, words=words)
+
+
+def _field_of(refused: Refused, params: Mapping[str, Any], wanted: Sequence[Use]) -> str:
+    # A hub's address; an engine's is that of the deployment.
+    if refused.is_about_address and "endpoint" in params and "deployment" not in params:
+        return "endpoint"
+    name = refused.message.args["name"]
+    named = [field for field, value in params.items() if value == name]
+    named.sort(key=lambda field: field not in ("token", "api_key", "registry_password"))
+    to = {use.destination for use in wanted if use.name == name}
+    named += [field for field in ENGINES if field in params and _address_of(field) in to]
+    return next(iter(named), "deployment" if "deployment" in params else "")
