@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
-from jobs.access import secrets
+from jobs.access import secret_keys, secrets
 from jobs.base.errors import LaunchError
 from jobs.models import Host
 from jobs.schedule import dispatch
@@ -50,7 +50,7 @@ def keep(
             hosts=hosts,
             people=people,
         )
-    except secrets.KeyUnusable as error:
+    except secret_keys.KeyUnusable as error:
         raise LaunchError(str(error), "value") from error
     did = "set" if is_new else "replace" if value is not None else "change"
     detail: dict[str, Any] = {

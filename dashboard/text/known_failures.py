@@ -44,7 +44,7 @@ class FailureView:
 
 def view_of(record: Job | Deployment) -> FailureView | None:
     """The known failure that ended a job or a server; None where none is known."""
-    kept = (record.message_args or {}).get("failure")
+    kept: Any = (record.message_args or {}).get("failure")
     failure, args = _read(kept)
     if failure is None:
         return None

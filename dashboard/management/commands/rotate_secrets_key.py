@@ -29,7 +29,7 @@ class Command(base.DashboardCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             count = secrets.rotate(with_new_key=not options["first_key"])
-        except secrets.KeyUnusable as error:
+        except secret_keys.KeyUnusable as error:
             raise CommandError(f"Nothing changed. {error}") from error
         audit_log.record(None, "secret.manage", "key of secrets", did="rotate", secrets=count)
         self.stdout.write(

@@ -21,7 +21,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
-from dashboard.text.retention import removed_words, size_text, span_text, when_text
+from dashboard.text.formatting import size_text
+from dashboard.text.retention import removed_words, span_text, when_text
 from jobs.models import Deployment, Job
 from jobs.queries.storage import (
     Bulk,

@@ -20,10 +20,10 @@ from dashboard.actions import imports as actions
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
 from dashboard.server.downloads import send_file
+from dashboard.text.formatting import size_text
 from dashboard.text.import_words import declared_fields
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
-from dashboard.text.retention import size_text
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from, result_number
 from jobs.models import Import, ImportedFile
