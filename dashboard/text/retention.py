@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from dashboard.security.permissions import allowed
 from dashboard.text.formatting import day_text, duration, joined, size_text
 from jobs.models import Deployment, Job
-from jobs.models.retained import Retained
+from jobs.models.jobs import Retained
 from jobs.queries.storage import PendingRemoval, limits, pending_removal_of
 from jobs.services import pins
 

@@ -1,4 +1,4 @@
-"""Identity of this dashboard, access to its API, and the audit log."""
+"""Identity of this dashboard, access to it, audit log; secrets and sources that jobs may use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.utils.timezone import now
 
+from jobs.base import engine_addresses
 from jobs.base.errors import JobsError
+from jobs.models.hosts import Host
 
 
 class Instance(models.Model):
@@ -78,7 +81,6 @@ class ApiToken(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        """Return True if the token has expired."""
         return self.expires_at is not None and self.expires_at <= now()
 
 
@@ -89,11 +91,6 @@ class AppendOnlyError(JobsError):
 
 
 def _refuse(*args: Any, **kwargs: Any) -> Any:
-    """Refuse a change of rows that are only added.
-
-    Raises:
-        AppendOnlyError: always.
-    """
     raise AppendOnlyError("entries of the audit log are never changed or deleted")
 
 
@@ -136,11 +133,6 @@ class AuditEntry(models.Model):
         return f"{self.action} {self.subject}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add the entry.
-
-        Raises:
-            AppendOnlyError: it is stored already.
-        """
         if not self._state.adding:
             _refuse()
         kwargs["force_insert"] = True  # a number that exists is an error, and no change
@@ -154,8 +146,105 @@ class AuditEntry(models.Model):
     delete = adelete = _refuse
 
     def digest_after(self, previous: str) -> str:
-        """Return the SHA-256 of the entry as it follows the entry with the digest ``previous``."""
+        """SHA-256 of the entry as it follows the entry with the digest ``previous``."""
         said = (self.user_id, self.action, self.subject, self.detail, self.origin)
         moment = self.at.astimezone(UTC).isoformat()
         text = json.dumps([previous, moment, *said], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class IdempotencyKey(models.Model):
+    """One request that created jobs. ``key`` and ``request`` are SHA-256.
+
+    ``answer``: address of the page, or body of the API's answer.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64)
+    request = models.CharField(max_length=64)
+    answer = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(default=now, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"key {self.key[:8]} of {self.user}"
+
+
+class Secret(models.Model):
+    """A secret that jobs name. Its value is stored encrypted (``jobs.access.secret_keys``).
+
+    ``endpoints``: URL prefixes to which commands may send it. An engine key without any may go to
+    every deployment; a hub token or registry password needs one.
+    """
+
+    class Purpose(models.TextChoices):
+        HUB = "hub"
+        REGISTRY = "registry"
+        ENGINE = "engine"
+
+    name = models.CharField(max_length=64, unique=True)
+    purpose = models.CharField(max_length=16, choices=Purpose, blank=True)  # "": unknown
+    endpoints = models.JSONField(default=list)
+    all_hosts = models.BooleanField(default=False)
+    hosts = models.ManyToManyField(Host, related_name="+", blank=True)
+    everyone = models.BooleanField(default=False)
+    people = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
+    encrypted = models.TextField()
+    created_at = models.DateTimeField(default=now)
+    set_at = models.DateTimeField(default=now)  # time of the present value
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_complete(self) -> bool:
+        """False: stored by an earlier version, whose secrets had no purpose and no endpoints."""
+        return self.purpose == self.Purpose.ENGINE or bool(self.purpose and self.endpoints)
+
+
+class Source(models.Model):
+    """A place from which jobs may fetch code or data, or an engine that they may call, added by an
+    administrator.
+
+    ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on a hub; of git
+    repositories, images, data and endpoints it may be a prefix
+    (``jobs.access.source_addresses``).
+    """
+
+    class Type(models.TextChoices):
+        GIT = "git"
+        INDEX = "index"
+        HUB = "hub"
+        REVISION = "revision"
+        IMAGE = "image"
+        DATA = "data"
+        ENDPOINT = "endpoint"
+
+    type = models.CharField(max_length=16, choices=Type)
+    address = models.CharField(max_length=300)
+    note = models.CharField(max_length=200, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["type", "address"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["type", "address"], name="source_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.address}"
+
+    @classmethod
+    def names(cls, at: engine_addresses.Endpoint) -> bool:
+        """True if the list has this very address and port of an engine."""
+        return cls.objects.filter(type=cls.Type.ENDPOINT, address=str(at)).exists()

@@ -1,20 +1,82 @@
-"""Deployments: servers that outlive the job that started them."""
+"""Engines: deployments, which outlive their job, and endpoints; chats with them."""
 
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.base import engine_addresses
-from jobs.models.assets import Artifact
+from jobs.models.access import Source
 from jobs.models.hosts import Host
-from jobs.models.jobs import Job
-from jobs.models.retained import Retained
-from jobs.models.sources import Source
+from jobs.models.jobs import Artifact, Job, Retained, StoredRecord
+
+
+class Endpoint(models.Model):
+    """An engine at a web address, which jobs measure and nobody here starts or stops.
+
+    ``url`` ends before ``/v1``. ``api_key`` names a secret. ``device`` describes the hardware in
+    words ("8 × H800"), ``devices`` counts it. ``engine`` and ``engine_version`` are what a person
+    stated; ``found`` is what the last answered check found:
+    ``{"models", "engine", "version", "max_context", "has_counters"}``. ``check_id`` and
+    ``check_args`` are the message of the last check.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    url = models.CharField(max_length=300)
+    api_key = models.CharField(max_length=64, blank=True)
+    model = models.CharField(max_length=200)  # as the engine names it
+    model_id = models.CharField(max_length=100, blank=True)  # an id of the catalogue
+    device = models.CharField(max_length=100, blank=True)
+    devices = models.PositiveIntegerField(null=True, blank=True)
+    engine = models.CharField(max_length=64, blank=True)
+    engine_version = models.CharField(max_length=64, blank=True)
+    max_context = models.PositiveIntegerField(null=True, blank=True)  # tokens
+    thinking_switch = models.CharField(max_length=32, blank=True, default="")  # of its template
+    found = models.JSONField(default=dict)
+    check_id = models.CharField(max_length=64, blank=True)
+    check_args = models.JSONField(default=dict)
+    checked_at = models.DateTimeField(null=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now)
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def engine_name(self) -> str:
+        """Found, else stated; "" if unknown."""
+        return str(self.found.get("engine") or self.engine)
+
+    @property
+    def version(self) -> str:
+        """Found, else stated; "" if unknown."""
+        return str(self.found.get("version") or self.engine_version)
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of prompt and output together: stated, else found; None: unknown."""
+        told = self.max_context or self.found.get("max_context")
+        return int(told) if told else None
+
+    @property
+    def device_stated(self) -> dict[str, Any] | None:
+        """The device as results keep it; None if nobody stated it."""
+        return {"text": self.device, "count": self.devices} if self.device else None
+
+    @property
+    def is_answering(self) -> bool:
+        return self.check_id == "endpoint:ok"
 
 
 class Deployment(Retained):
@@ -75,12 +137,12 @@ class Deployment(Retained):
 
     @property
     def url_to_call(self) -> str:
-        """Return the URL at which the dashboard may call the server; "" for none."""
+        """URL at which the dashboard may call the server; "" for none."""
         return self.callable_url(self.host, engine_addresses.parse(self.dashboard_url))
 
     @staticmethod
     def callable_url(host: Host, at: engine_addresses.Endpoint | None) -> str:
-        """Return the URL of a server of ``host`` if the dashboard may call it; otherwise ""."""
+        """URL of a server of ``host`` if the dashboard may call it; otherwise ""."""
         found = engine_addresses.special(at.ip) if at else engine_addresses.NO_MACHINE
         if at is None or found == engine_addresses.NO_MACHINE:
             return ""
@@ -131,3 +193,86 @@ class ServedBlock(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.rows)} points of {self.watch}, deployment {self.deployment_id}"
+
+
+class Conversation(models.Model):
+    """A chat of one person. ``deployment`` or ``endpoint`` was asked last."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
+    deployment = models.ForeignKey(
+        Deployment, models.SET_NULL, null=True, related_name="conversations"
+    )
+    endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="conversations")
+    title = models.CharField(max_length=200, blank=True)
+    params = models.JSONField(default=dict)  # temperature, top_p, max_tokens, system
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["-updated_at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(deployment=None) | Q(endpoint=None), name="conversation_one_engine"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title or f"conversation {self.pk}"
+
+
+class Turn(StoredRecord):
+    """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``.
+
+    A question that was asked again has several, of which one is shown: later requests send its
+    answer back. ``device``: hardware of the endpoint in words, as stated when it was asked.
+    """
+
+    class State(models.TextChoices):
+        STREAMING = "streaming"
+        DONE = "done"
+        STOPPED = "stopped"
+        FAILED = "failed"
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="turns")
+    index = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField(default=0)
+    is_shown = models.BooleanField(default=True)
+    deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="turns")
+    endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="turns")
+    device = models.CharField(max_length=100, blank=True)
+    prompt = models.TextField()
+    request = models.JSONField(default=dict)  # the body that was sent
+    state = models.CharField(max_length=16, choices=State, default=State.STREAMING)
+    reasoning = models.TextField(blank=True)
+    answer = models.TextField(blank=True)
+    finish_reason = models.CharField(max_length=32, blank=True)
+    error = models.TextField(blank=True)  # in the engine's words
+    stats = models.JSONField(default=dict)  # ttft_ms, first_answer_ms, tokens_per_s, *_tokens
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["conversation_id", "index", "attempt"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conversation", "index", "attempt"], name="turn_attempt_once_an_index"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "index"],
+                condition=Q(is_shown=True),
+                name="turn_shown_once_an_index",
+            ),
+            models.CheckConstraint(
+                condition=Q(deployment=None) | Q(endpoint=None), name="turn_one_engine"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["created_at", "stored_bytes"],
+                name="turn_to_remove",
+                condition=Q(stored_bytes__gt=0),
+            ),
+            models.Index(fields=["id"], name="turn_to_measure", condition=Q(stored_bytes=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"turn {self.index} of conversation {self.conversation_id}"

@@ -10,8 +10,7 @@ from django.utils.timezone import now
 
 
 class Host(models.Model):
-    """A machine that runs jobs. ``facts`` is what its probe reported (see
-    ``jobs.host.probe.probe``).
+    """A machine that runs jobs. ``facts``: what its probe reported, see ``jobs.host.probe.probe``.
 
     A host is *away* when its last heartbeat is older than ``settings.HOST_AWAY_AFTER_S``; that is
     computed when asked for and never stored.
@@ -58,7 +57,6 @@ class Host(models.Model):
 
     @property
     def is_simulated(self) -> bool:
-        """True where stand-ins run in place of the real tools."""
         return self.type == self.Type.SIMULATED
 
     @property

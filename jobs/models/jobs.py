@@ -1,4 +1,4 @@
-"""Jobs and what they leave behind."""
+"""Jobs and what they leave behind: steps, files, points, assets; preflights and matrices."""
 
 from __future__ import annotations
 
@@ -12,19 +12,49 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.hosts import Host
-from jobs.models.retained import Retained
+
+
+class StoredRecord(models.Model):
+    """A record with files of its own; ``stored_bytes``: their size, None before it is measured,
+    after the end."""
+
+    stored_bytes = models.BigIntegerField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Retained(StoredRecord):
+    """A record whose files may be removed while the row stays.
+
+    ``removed_at`` is written before the first file goes, so that no page shows half of it; until
+    the last one is gone ``stored_bytes`` is None.
+    """
+
+    class Why(models.TextChoices):
+        AGE = "age"
+        SIZE = "size"
+        PERSON = "person"
+
+    removed_at = models.DateTimeField(null=True)
+    removed_why = models.CharField(max_length=16, choices=Why, blank=True)
+    removed_args = models.JSONField(default=dict)  # the limit, or who did it
+    removed_bytes = models.BigIntegerField(default=0)  # as they lay on the disk
+
+    class Meta:
+        abstract = True
+
 
 # Between two jobs of one second fit thirty others, each put between the last two.
 PLACES_A_SECOND = 1 << 30
 
 
 def place_of(moment: datetime) -> int:
-    """The place in its host's line of a job that is made at ``moment``: behind all older ones."""
+    """Place in its host's queue of a job that is made at ``moment``: behind all older ones."""
     return int(moment.timestamp() * PLACES_A_SECOND)
 
 
 def last_place() -> int:
-    """The place of a job that is made now."""
     return place_of(now())
 
 
@@ -174,12 +204,11 @@ class Job(Retained):
 
     @property
     def is_open(self) -> bool:
-        """True while the job may still change."""
         return self.state in self.OPEN_STATES
 
     @classmethod
     def released(cls) -> models.Q:
-        """Return the filter of jobs after which the next may start: see :attr:`is_released`."""
+        """Filter of jobs after which the next may start: see :attr:`is_released`."""
         measured = models.Q(product__isnull=True) & ~models.Q(state__in=cls.OPEN_STATES)
         return models.Q(state=cls.State.SUCCEEDED) | measured
 
@@ -191,7 +220,7 @@ class Job(Retained):
 
     @property
     def open_confirmations(self) -> list[dict[str, Any]]:
-        """Return the preflight warnings that a person must confirm before the start."""
+        """Preflight warnings that a person must confirm before the start."""
         return list(self.needs_confirmation) if self.state == self.State.QUEUED else []
 
 
@@ -238,7 +267,6 @@ class OutputFile(models.Model):
 
     @property
     def is_whole(self) -> bool:
-        """True when every byte has arrived."""
         return self.received_bytes == self.bytes
 
 
@@ -261,3 +289,177 @@ class PointBlock(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.rows)} points of {self.watch}, job {self.job_id}"
+
+
+class Asset(models.Model):
+    """Something on a host's disk, registered by the job that made it.
+
+    ``details``: facts of its kind of job beyond the columns: shapes, tp, what was checked.
+    """
+
+    host = models.ForeignKey(Host, models.CASCADE)
+    job = models.ForeignKey(Job, models.SET_NULL, null=True)
+    path = models.CharField(max_length=500)
+    details = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar = ["-created_at", "-id"]
+
+
+class Environment(Asset):
+    """Environment of a tool: a virtual environment, or a docker image ("image:vllm_vacc").
+
+    ``fingerprint`` is of its pinned requirements, or the image's id; an image's ``path`` is its
+    name.
+    """
+
+    name = models.CharField(max_length=64)  # "llama.cpp", "evalscope"
+    fingerprint = models.CharField(max_length=64)
+    versions = models.JSONField(default=dict)
+
+    class Meta(Asset.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["host", "name", "fingerprint"], name="environment_once_a_host"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host}"
+
+
+class Weights(Asset):
+    """A model's weights, checked. ``precision`` is that of the file: Q4_1, BF16 …"""
+
+    model_id = models.CharField(max_length=100)  # an id of the catalogue
+    precision = models.CharField(max_length=16)
+    bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta(Asset.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "model_id", "path"], name="weights_once_a_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"weights of {self.model_id} on {self.host}"
+
+
+class Artifact(Asset):
+    """Output of a compile: model x toolchain x precision, with a checksum.
+
+    ``label`` is how pages and figures name the precision, with its source: "Q8_0 from Q4_1".
+    """
+
+    model_id = models.CharField(max_length=100)
+    toolchain = models.CharField(max_length=32)
+    precision = models.CharField(max_length=16)  # as asked for: fp16, int8
+    label = models.CharField(max_length=64)
+    source_precision = models.CharField(max_length=16)
+    bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    deleted_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.model_id} {self.label}"
+
+
+class Dataset(Asset):
+    """Data to calibrate, measure or evaluate with, checked. ``files`` counts them."""
+
+    name = models.CharField(max_length=64)  # "c4", "opencompass"
+    files = models.PositiveIntegerField()
+    bytes = models.BigIntegerField()
+
+    class Meta(Asset.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "name", "path"], name="dataset_once_a_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host}"
+
+
+class Preflight(models.Model):
+    """One question to a host: do the checks of this plan hold? ``job`` is null for a form's."""
+
+    host = models.ForeignKey(Host, models.CASCADE, related_name="preflights")
+    job = models.ForeignKey(Job, models.CASCADE, null=True, related_name="preflights")
+    plan = models.JSONField()
+    plan_sha256 = models.CharField(max_length=64)
+    values = models.JSONField(default=dict)  # slots whose values are known
+    asked_at = models.DateTimeField(default=now)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    done_at = models.DateTimeField(null=True)
+    # [{"name", "level": ok|warn|failed|unknown, "message_id", "message_args"}], in plan order.
+    findings = models.JSONField(default=list)
+
+    class Meta:
+        ordering: ClassVar = ["-asked_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["host"], name="preflight_open", condition=Q(done_at=None)),
+            models.Index(fields=["plan_sha256", "host"], name="preflight_of_plan"),
+        ]
+
+    def __str__(self) -> str:
+        return f"preflight {self.pk} on {self.host}"
+
+
+class Matrix(models.Model):
+    """Benchmark jobs that fill one table: see ``jobs.launch.matrices``.
+
+    ``spec`` is a ``jobs.launch.matrices.spec.MatrixSpec``. Its state is that of its cells.
+    """
+
+    title = models.CharField(max_length=200)
+    kind = models.CharField(max_length=32)  # a key of jobs.kinds.KINDS
+    host = models.ForeignKey(Host, models.PROTECT, related_name="matrices")
+    model_id = models.CharField(max_length=100, blank=True)
+    spec = models.JSONField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="matrices"
+    )
+    created_at = models.DateTimeField(default=now)
+    # Set: lost cells are not run again automatically.
+    cancelled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"matrix {self.pk} ({self.title})"
+
+
+class MatrixCell(models.Model):
+    """One run of one cell. A skipped cell has a reason and no run.
+
+    ``repeat`` counts from 1; ``WARM_UP`` is an additional run before all others, which does not
+    count. ``job`` is the last attempt; earlier ones are in the chain of ``Job.repeats``.
+    """
+
+    WARM_UP: ClassVar = 0
+
+    matrix = models.ForeignKey(Matrix, models.CASCADE, related_name="cells")
+    row = models.PositiveSmallIntegerField()
+    column = models.PositiveSmallIntegerField()
+    repeat = models.PositiveSmallIntegerField(default=1)
+    place = models.PositiveSmallIntegerField()  # order of the start
+    input_tokens = models.PositiveIntegerField(null=True)  # null: the prompts have their own
+    output_tokens = models.PositiveIntegerField()
+    concurrency = models.PositiveIntegerField()
+    job = models.OneToOneField(Job, models.SET_NULL, null=True, related_name="cell")
+    skip_id = models.CharField(max_length=64, blank=True)  # a message; "": not skipped
+    skip_args = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["matrix_id", "place", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["matrix", "row", "column", "repeat"], name="matrix_cell_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"row {self.row}, column {self.column} of matrix {self.matrix_id}"

@@ -1,4 +1,4 @@
-"""Results: what benchmarks and evaluations found."""
+"""Results of jobs and of imports, additions of people to them; service levels, prompt sets."""
 
 from __future__ import annotations
 
@@ -11,11 +11,74 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.base.numbers import result_number
-from jobs.models.deployments import Deployment
-from jobs.models.endpoints import Endpoint
+from jobs.models.deployments import Deployment, Endpoint
 from jobs.models.hosts import Host
-from jobs.models.imports import Import
 from jobs.models.jobs import Job
+
+
+class Import(models.Model):
+    """One imported result. Its files are in ``DATA_DIR/imports/<id>/<index>``.
+
+    ``sha256`` covers the files with the figures; with ``part``, which tells apart several results
+    in the same files, it is unique. ``version`` is "" and ``measured_at`` None if no file has it.
+    Imports of earlier versions have no ``measured_at`` either.
+
+    People declare what files do not have: ``device`` in words with the number of ``devices``,
+    ``precision``, ``engine`` with its version, parallel sizes, ``workload``. "" and None: unknown.
+    """
+
+    sha256 = models.CharField(max_length=64)
+    part = models.CharField(max_length=100, blank=True)
+    name = models.CharField(max_length=300)  # path of the first file
+    bytes = models.BigIntegerField()  # of all files
+    tool = models.CharField(max_length=64)
+    version = models.CharField(max_length=32, blank=True)
+    model = models.CharField(max_length=100, blank=True)  # as named in the files
+    read_what = models.CharField(max_length=200, blank=True, default="")  # workload of the files
+    measured_at = models.DateTimeField(null=True)  # start
+    device = models.CharField(max_length=100, blank=True)  # in words: "8 × H800"
+    devices = models.PositiveIntegerField(null=True)
+    precision = models.CharField(max_length=64, blank=True, default="")
+    engine = models.CharField(max_length=100, blank=True, default="")
+    tp = models.PositiveIntegerField(null=True)
+    pp = models.PositiveIntegerField(null=True)
+    ep = models.PositiveIntegerField(null=True)
+    workload = models.CharField(max_length=100, blank=True, default="")
+    declared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    declared_at = models.DateTimeField(null=True)  # last change; None: nothing declared
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["sha256", "part"], name="import_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"import {self.pk} of {self.name}"
+
+
+class ImportedFile(models.Model):
+    """An original file of an import. ``is_source``: it has figures of the result."""
+
+    imported = models.ForeignKey(Import, models.CASCADE, related_name="files")
+    index = models.PositiveIntegerField()
+    path = models.CharField(max_length=300)
+    bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64, db_index=True)
+    is_source = models.BooleanField()
+
+    class Meta:
+        ordering: ClassVar = ["imported_id", "index"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["imported", "index"], name="imported_file_index")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path} of import {self.imported_id}"
 
 
 class Result(models.Model):
@@ -101,36 +164,36 @@ class Result(models.Model):
 
     @property
     def measured(self) -> str:
-        """Return the name of what was measured: the deployment or endpoint, else the model."""
+        """Name of the deployment or endpoint, else of the model."""
         measured = self.deployment or self.endpoint
         return measured.name if measured else self.model_id
 
     @property
     def is_external(self) -> bool:
-        """Return True for a measurement of an engine that the dashboard did not deploy."""
+        """True for a measurement of an engine that the dashboard did not deploy."""
         return self.imported_id is not None or self.endpoint_id is not None
 
     @property
     def device(self) -> str:
-        """Return the device of an external or imported result in words; "" if nobody stated it."""
+        """Device of an external or imported result in words; "" if nobody stated it."""
         return str((self.run_context.get("device") or {}).get("text") or "")
 
     @property
     def measured_at(self) -> datetime | None:
-        """Return when it was measured; None: not in the files of the import."""
+        """None: not in the files of the import."""
         return self.imported.measured_at if self.imported else self.created_at
 
     @property
     def counts(self) -> bool:
-        """True where it counts as a repeat: neither disturbed nor incomplete nor loaded."""
+        """True where it counts as a repeat."""
         return not any(getattr(self, name) for name in self.UNCOUNTED)
 
 
 class AnswerQuerySet(models.QuerySet["Answer"]):
-    """Answers."""
+    """Answers of evaluations."""
 
     def scored(self) -> AnswerQuerySet:
-        """Return answers with a verdict."""
+        """Answers with a verdict."""
         return self.filter(status="")
 
 
@@ -236,3 +299,179 @@ class AnswerRow(models.Model):
 
     def __str__(self) -> str:
         return f"row of question {self.index} of {result_number(self.result_id)}"
+
+
+class Added(models.Model):
+    """Base: who added it, and when. ``created_by`` is None for a deleted account."""
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        abstract = True
+
+
+class Tag(Added):
+    """A word on a result, once."""
+
+    result = models.ForeignKey(Result, models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=32)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["name", "result"], name="tag_once_a_result"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {result_number(self.result_id)}"
+
+
+class Note(Added):
+    """A text about a result. ``edited_at`` is None until its first change."""
+
+    result = models.ForeignKey(Result, models.CASCADE, related_name="notes")
+    text = models.TextField()
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    edited_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return f"note {self.pk} of {result_number(self.result_id)}"
+
+
+class SignOff(Added):
+    """A release of a result: ``purpose`` says to whom. Rows stay when it is withdrawn."""
+
+    result = models.ForeignKey(Result, models.CASCADE, related_name="sign_offs")
+    purpose = models.CharField(max_length=120)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"sign-off {self.pk} of {result_number(self.result_id)}"
+
+
+class Baseline(Added):
+    """The result that later ones of its subject are judged by, until ``ended_at``.
+
+    ``runs`` are the ids of the result and of its counted repeats when it was set.
+    """
+
+    result = models.ForeignKey(Result, models.CASCADE, related_name="baselines")
+    runs = models.JSONField(default=list)
+    subject = models.CharField(max_length=64)  # Result.subject
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["subject", "-created_at", "-id"], name="baseline_by_subject")
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["subject"], condition=Q(ended_at=None), name="baseline_once_a_subject"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"baseline {self.pk}, {result_number(self.result_id)}"
+
+
+class SavedView(Added):
+    """Filters, order and columns of the result list under a name; one's own unless shared."""
+
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1500, blank=True)
+    is_shared = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["created_by", "name"], name="view_once_a_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"view {self.name}"
+
+
+class ServiceLevel(models.Model):
+    """Named limits that a deployment must hold, or the mark of an included level as hidden.
+
+    ``limits``: metric of ``jobs.queries.results.levels.METRICS`` -> highest value. ``goodput``:
+    least share of requests within all limits, 0 to 1; None: any. ``key``: "" for the team's own,
+    else the hidden included level, whose row has no limits. ``removed_at``: removed or hidden,
+    which can be undone.
+    """
+
+    key = models.CharField(max_length=32, blank=True)
+    name = models.CharField(max_length=60)
+    limits = models.JSONField(default=dict)
+    goodput = models.FloatField(null=True, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["key"], condition=~Q(key=""), name="included_level_once"
+            ),
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(key="", removed_at=None), name="level_name_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PromptSet(models.Model):
+    """Prompts of a benchmark, by a name that forms and the API use.
+
+    ``text``: JSON lines with the key "prompt", as a plan's file has them; ``sha256`` is of this
+    text. ``longest``: estimated tokens of the longest prompt. ``removed_at``: no longer offered;
+    its results still name it.
+    """
+
+    name = models.CharField(max_length=60)
+    language = models.CharField(max_length=40, blank=True)
+    text = models.TextField()
+    prompts = models.PositiveIntegerField()
+    bytes = models.PositiveIntegerField()
+    longest = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(removed_at=None), name="prompt_set_name_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Import, Instance, Job, OutputFile, Turn
-from jobs.models.retained import Retained
+from jobs.models.jobs import Retained
 
 # People look at what has just ended, and its host may still send data.
 FRESH_FOR = timedelta(hours=1)

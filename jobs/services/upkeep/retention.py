@@ -28,7 +28,7 @@ from django.utils.timezone import now
 from jobs import logstore, notifications
 from jobs.base.errors import DamagedLog
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
-from jobs.models.retained import Retained
+from jobs.models.jobs import Retained
 from jobs.queries.instance import instance_id
 from jobs.queries.storage import (
     Bulk,
