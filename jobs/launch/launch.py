@@ -33,18 +33,16 @@ from jobs.models.jobs import last_place
 from jobs.plans import Plan
 from jobs.queries.deployments import deployment_down
 from jobs.queries.hosts.hosts import is_away
-from jobs.schedule import (
-    agent_tasks,
-    confirmations,
-    dispatch,
-    launch_rights,
-    lifecycle,
-    preflights,
-    queue,
+from jobs.schedule import agent_tasks, dispatch, launch_rights, lifecycle, preflights, queue
+from jobs.schedule.targets import (
+    ARCHIVED,
+    InputGone,
+    by_hand,
+    made_by,
+    resolve,
+    slots_of,
+    target_of,
 )
-from jobs.schedule.assets import made_by
-from jobs.schedule.slots import by_hand, slots_of
-from jobs.schedule.targets import ARCHIVED, target_of
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.site import site_of
 
@@ -111,7 +109,7 @@ def launch(
 ) -> Job:
     """Queue a new job, after jobs for the environments it needs; return it.
 
-    ``confirmed``: accepted findings, see ``jobs.schedule.confirmations``.
+    ``confirmed``: accepted findings, see ``jobs.schedule.preflights``.
 
     Raises:
         InvalidParams: see its ``fields``.
@@ -126,7 +124,7 @@ def launch(
             raise InvalidParams(job_preview.errors)
         draft = draft_of(chosen, job_preview, target)
         draft.priority, draft.repeats = priority, repeats
-        draft.confirmed = sanitize(confirmations.about(job_preview.plan, confirmed))
+        draft.confirmed = sanitize(preflights.confirmed_for(job_preview.plan, confirmed))
         first = missing_environments(chosen, job_preview.params, target)
         return create(
             draft, host, user, chain=chain, after=after, environments=first, target=target
@@ -169,12 +167,14 @@ def confirmed_by_name(
     if not names:
         return []
     job_preview = preview(kind, raw, host, user=user)
-    wrong = confirmations.unknown_names(job_preview.plan, names) if job_preview.plan else []
-    if job_preview.plan and wrong:
-        known = ", ".join([confirmations.ALL, *confirmations.confirmable(job_preview.plan)])
+    plan = job_preview.plan
+    offered = [preflights.ALL, *preflights.confirmable(plan)] if plan else list(names)
+    wrong = [name for name in names if name not in offered]
+    if wrong:
+        known = ", ".join(offered)
         message = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
         raise InvalidParams({"confirm": message % {"name": wrong[0], "known": known}})
-    return confirmations.by_name(names, user)
+    return preflights.confirmation([{"check": name} for name in dict.fromkeys(names)], user)
 
 
 def ask_checks(host: Host, job_preview: Preview, user: AbstractBaseUser | None) -> Preflight | None:
@@ -185,9 +185,7 @@ def ask_checks(host: Host, job_preview: Preview, user: AbstractBaseUser | None) 
     slots = {**job_preview.open_slots, **job_preview.values}
     # The job's folder is not known yet.
     known = {name: value for name, value in slots.items() if value and name != "job_dir"}
-    asked = preflights.ask(host, plan.to_json(), known, user=user)
-    agent_tasks.send_check(host.name, asked.pk)
-    return asked
+    return preflights.ask(host, plan.to_json(), known, user=user)
 
 
 def confirm(
@@ -195,7 +193,7 @@ def confirm(
 ) -> bool:
     """Confirm ``findings`` of a queued job. False: it is no longer queued."""
     with transaction.atomic():
-        done = confirmations.confirm(job_id, findings, user)
+        done = preflights.confirm(job_id, findings, user)
         transaction.on_commit(dispatch.run)
     return done
 
@@ -206,7 +204,7 @@ def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
         asked = lifecycle.ask_cancel(job_id, user)
         job = Job.objects.select_related("host").get(pk=job_id)
         if asked and job.state in Job.ON_HOST_STATES:
-            transaction.on_commit(lambda: agent_tasks.send_stop(job.host.name, job.pk))
+            transaction.on_commit(lambda: agent_tasks.send(job.host.name, "stop", job.pk))
         transaction.on_commit(dispatch.run)  # a place has become free
     return asked
 
@@ -428,8 +426,8 @@ def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
             inputs[key] = {"job": made}
             continue
         try:
-            asset = dispatch.resolve({key: ref})[key]
-        except dispatch.InputGone:
+            asset = resolve({key: ref})[key]
+        except InputGone:
             raise LaunchError(_("The input of this job no longer exists.")) from None
         if asset.data.get("state") == ARCHIVED:
             message = _("Endpoint %(name)s is archived. Restore it first.")

@@ -129,7 +129,7 @@ class Job(Retained):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     # Findings of its host that a person must confirm before it starts, and confirmed ones:
-    # jobs.schedule.confirmations.
+    # jobs.schedule.preflights.
     needs_confirmation = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
     # Differences of the plan from the guide: jobs.kinds.lib.guide_diff.

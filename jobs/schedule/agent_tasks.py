@@ -1,7 +1,7 @@
 """The only code that sends to a host's queue: short commands, by task name.
 
-A message is only a notification. The heartbeat repeats it within seconds, so a broker outage costs
-seconds and never an error: every function returns quickly, whatever happens.
+A message is only a hint. The heartbeat repeats it within seconds, so a broker outage costs seconds
+and never an error.
 """
 
 from __future__ import annotations
@@ -29,34 +29,9 @@ _PAUSE_S = 3.0
 _paused_until = 0.0
 
 
-def send_start(host: str, job_id: int) -> None:
-    """Claim this job now."""
-    _send(host, "host.start", job_id)
-
-
-def send_stop(host: str, job_id: int) -> None:
-    """Cancel this job."""
-    _send(host, "host.stop", job_id)
-
-
-def send_serve(host: str, deployment_id: int) -> None:
-    """Claim this deployment's next run now."""
-    _send(host, "host.serve", deployment_id)
-
-
-def send_stop_serve(host: str, deployment_id: int) -> None:
-    """Stop this deployment."""
-    _send(host, "host.stop_serve", deployment_id)
-
-
-def send_check(host: str, check_id: int) -> None:
-    """Run this preflight now."""
-    _send(host, "host.check", check_id)
-
-
 @cache
 def producer(redis_url: str) -> Celery:
-    """Return a Celery app for sending only. One per process and address."""
+    """A Celery app for sending only. One per process and address."""
     app = Celery("jobs.schedule.agent_tasks", broker=for_celery(redis_url), set_as_current=False)
     app.conf.update(
         task_ignore_result=True,
@@ -75,7 +50,9 @@ def producer(redis_url: str) -> Celery:
     return app
 
 
-def _send(host: str, task: str, *args: int) -> None:
+def send(host: str, command: str, number: int) -> None:
+    """Send "start" or "stop" of a job, "serve" or "stop_serve" of a deployment, "check" of a
+    preflight, by its ``number``. An unreachable broker is logged."""
     global _paused_until
     url = settings.REDIS_URL
     if not url or time.monotonic() < _paused_until:
@@ -86,8 +63,13 @@ def _send(host: str, task: str, *args: int) -> None:
             if connection.default_channel.queue_declare(name).message_count < QUEUE_MAX:
                 # Nothing is declared: a host could change a table of bindings.
                 app.send_task(
-                    task, args=args, queue=name, declare=[], connection=connection, retry=False
+                    f"host.{command}",
+                    args=(number,),
+                    queue=name,
+                    declare=[],
+                    connection=connection,
+                    retry=False,
                 )
     except (KombuError, OperationalError, RedisError, OSError) as error:
         _paused_until = time.monotonic() + _PAUSE_S
-        logger.warning("%s %s not sent to %s: %s", task, args, host, error)
+        logger.warning("%s %s not sent to %s: %s", command, number, host, error)

@@ -1,38 +1,72 @@
-"""Queue of a host, and the rule that decides what starts next.
+"""Capacity and queue of a host, and the rule that decides what starts next.
 
-Pure; ``jobs.schedule.capacity_reads`` reads what it needs. Dispatch walks the queue with this
-rule to start jobs, pages to show reasons, and ``jobs.schedule.forecast`` to predict starts, so
-all three agree.
+Dispatch walks the queue with this rule to start jobs, pages to show reasons, and
+``jobs.schedule.forecast`` to predict starts, so all three agree. The rule itself is pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+from django.db.models import Exists, IntegerField, OuterRef, Q, TextField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+
+from jobs.base import engine_addresses
 from jobs.base.messages import Message
+from jobs.kinds import KINDS
+from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES
-from jobs.schedule.loads import RequestLoad
-from jobs.schedule.places import common
+from jobs.queries.hosts.hosts import dies, held_dies, holding_deployments
+
+_AT_ONCE = 500
+_SERVED = "deployment"
+_COLUMNS = ("pk", "kind", "title", "exclusive", "priority", "place", "created_by__username")
+# The database extracts the needed JSON; the texts mostly repeat.
+_READ: Mapping[str, Any] = {
+    "dies": Cast(KeyTextTransform("dies", "plan"), IntegerField()),
+    "is_checked": Q(plan__checks__0__isnull=False),
+    "type": KeyTextTransform("type", "product"),
+    **{
+        f"{name}_text": Cast(name, TextField())
+        for name in ("inputs", "needs_confirmation", "confirmed")
+    },
+    "path": KeyTextTransform("path", "product"),
+    "serves_from": KeyTextTransform("path", KeyTextTransform("details", "product")),
+    "writes_text": KeyTextTransform("writes", "plan"),
+    "overlaps": Q(params__overlap=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class RunningJob:
-    """A job on the host. ``dies`` are released when it ends.
-
-    ``serves``: its server keeps the dies. ``places`` are written and ``reads`` read, see
-    ``jobs.schedule.places``.
+class RequestLoad:
+    """Target of a benchmark or evaluation: the deployments named by ``refs`` (as in
+    ``Job.inputs``), or the host if empty. ``overlaps``: a benchmark that allows overlap.
     """
 
-    id: int
-    title: str
-    dies: int = 0
-    exclusive: bool = False
-    serves: bool = False
-    places: tuple[str, ...] = ()
-    load: RequestLoad | None = None
-    reads: tuple[str, ...] = ()
+    refs: tuple[Mapping[str, Any], ...]
+    overlaps: bool
+    is_benchmark: bool = True
+
+    def may_run_beside(self, other: RequestLoad) -> bool:
+        """Overlap distorts a benchmark, so both must allow it. An evaluation's score is
+        unaffected, so only the benchmark decides, and two evaluations may overlap."""
+        return all(one.overlaps or not one.is_benchmark for one in (self, other))
+
+
+def load_of(
+    kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool
+) -> RequestLoad | None:
+    """None unless a benchmark or evaluation."""
+    family = KINDS[kind].family if kind in KINDS else ""
+    if family not in ("benchmark", "evaluate"):
+        return None
+    refs = tuple(inputs[name] for name in ENGINES if inputs.get(name))
+    return RequestLoad(refs, overlaps, family == "benchmark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +83,14 @@ class Server:
     port: int = 0
     reads: tuple[str, ...] = ()
 
-    @property
-    def message_args(self) -> dict[str, Any]:
-        """Arguments of messages about it."""
-        return {name: getattr(self, name) for name in ("id", "job", "name", "dies", "port")}
-
 
 @dataclass(frozen=True, slots=True)
-class QueuedJob:
-    """A queued job; the fields are the job's. ``serves``: it starts a server. ``by``: name of the
-    person who launched it, "" for none.
+class HostJob:
+    """A job in the queue or on the host. Its ``dies`` are released when it ends.
+
+    ``serves``: it starts a server, which keeps the dies. ``by``: name of the person who launched
+    it, "" for none. ``places`` are written and ``reads`` read. A place is a folder or file path,
+    an image name, or a special name such as ``docker:vllm``; a folder and its content are one.
     """
 
     id: int
@@ -71,20 +103,13 @@ class QueuedJob:
     needs_confirmation: Sequence[Mapping[str, Any]] = ()
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
-    places: tuple[str, ...] = ()  # written, as of a running job
+    places: tuple[str, ...] = ()
     load: RequestLoad | None = None
     reads: tuple[str, ...] = ()
 
     @property
-    def is_on_endpoint(self) -> bool:
-        """True if it measures an engine elsewhere."""
-        refs = [self.inputs[name] for name in ENGINES if name in self.inputs]
-        return bool(refs) and all(ref.get("endpoint") for ref in refs)
-
-    def is_served_by(self, server: Server) -> bool:
-        """True for a deployment under test."""
-        refs = [self.inputs[name] for name in ENGINES if name in self.inputs]
-        return any(server.id == ref.get("id") or server.job == ref.get("job") for ref in refs)
+    def engines(self) -> list[Mapping[str, Any]]:
+        return [self.inputs[name] for name in ENGINES if name in self.inputs]
 
 
 @dataclass(slots=True)
@@ -95,13 +120,13 @@ class Reservation:
     once a server is stopped. ``readers``: jobs that will read places.
     """
 
-    first: QueuedJob | None = None
-    exclusive: QueuedJob | None = None  # nothing starts before it
-    wants_dies: QueuedJob | None = None
+    first: HostJob | None = None
+    exclusive: HostJob | None = None  # nothing starts before it
+    wants_dies: HostJob | None = None
     dies: int = 0
     slots: int = 0
-    held_up: list[QueuedJob] = field(default_factory=list)
-    readers: list[QueuedJob] = field(default_factory=list)
+    held_up: list[HostJob] = field(default_factory=list)
+    readers: list[HostJob] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -115,20 +140,18 @@ class HostCapacity:
     host: str
     slots: int
     free: int
-    running: list[RunningJob] = field(default_factory=list)
+    running: list[HostJob] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
     reserved: Reservation = field(default_factory=Reservation)
 
     @property
     def is_closed(self) -> bool:
         """True if no job at all can start now."""
-        is_kept = self.reserved.exclusive is not None or any(
-            other.exclusive for other in self.running
-        )
-        return is_kept or len(self.running) + self.reserved.slots >= self.slots
+        is_kept = self.reserved.exclusive or any(other.exclusive for other in self.running)
+        return bool(is_kept) or len(self.running) + self.reserved.slots >= self.slots
 
-    def blocker_of(self, job: QueuedJob) -> Message | None:
-        """Return what blocks ``job`` now; None: nothing."""
+    def blocker_of(self, job: HostJob) -> Message | None:
+        """What blocks ``job`` now; None: nothing."""
         return (
             self._closed(job)
             or self._place(job)
@@ -137,8 +160,8 @@ class HostCapacity:
             or self._dies(job)
         )
 
-    def reserves_for(self, job: QueuedJob) -> bool:
-        """Return True if capacity is reserved for the blocked ``job``.
+    def reserves_for(self, job: HostJob) -> bool:
+        """True if capacity is reserved for the blocked ``job``.
 
         It is, if the job can start once running jobs have ended. Dies of a server may never be
         released, so they reserve nothing. Nor do jobs that wait for a place or for another
@@ -148,18 +171,15 @@ class HostCapacity:
             return False
         if job.exclusive:
             is_next = self.reserved.first is None and not self._noisy_servers(job)
-            return is_next and self._comes_free(job)
-        return job.dies > 0 and self.free > self.reserved.dies and self._comes_free(job)
+            return is_next and job.dies <= self._coming()
+        return 0 < job.dies <= self._coming() and self.free > self.reserved.dies
 
-    def allocate(self, job: QueuedJob) -> None:
+    def allocate(self, job: HostJob) -> None:
         """Record the start of ``job``."""
-        other = RunningJob(
-            job.id, job.title, job.dies, job.exclusive, job.serves, job.places, job.load
-        )
-        self.running.append(replace(other, reads=job.reads))
+        self.running.append(job)
         self.free -= job.dies
 
-    def reserve(self, job: QueuedJob, *, slot: bool = False) -> None:
+    def reserve(self, job: HostJob, *, slot: bool = False) -> None:
         """Reserve capacity for ``job``. ``slot``: it can start at any moment."""
         reserved = self.reserved
         reserved.first = reserved.first or job
@@ -170,27 +190,26 @@ class HostCapacity:
         if job.exclusive:
             reserved.exclusive = reserved.exclusive or job
 
-    def skip(self, job: QueuedJob) -> None:
+    def skip(self, job: HostJob) -> None:
         """Record that ``job`` cannot start; reserve nothing."""
-        if job.dies and not self._comes_free(job):
+        if job.dies > self._coming():
             self.reserved.held_up.append(job)
 
-    def protect_reads(self, job: QueuedJob) -> None:
+    def protect_reads(self, job: HostJob) -> None:
         """Record that ``job`` does not start now; places it reads must not change before it."""
         if job.reads:
             self.reserved.readers.append(job)
 
-    def release(self, other: RunningJob) -> None:
+    def release(self, other: HostJob) -> None:
         """Record the end of ``other``; a server keeps its dies."""
         self.running.remove(other)
         if other.serves:
-            server = Server(0, other.id, other.title, other.dies, reads=other.reads)
-            self.servers.append(server)
+            self.servers.append(Server(0, other.id, other.title, other.dies, reads=other.reads))
         else:
             self.free += other.dies
 
-    def _closed(self, job: QueuedJob) -> Message | None:
-        """Return what blocks every job."""
+    def _closed(self, job: HostJob) -> Message | None:
+        """What blocks every job."""
         for other in self.running:
             if other.exclusive:
                 return Message("wait:exclusive_running", self._about(other))
@@ -203,32 +222,29 @@ class HostCapacity:
             return Message("wait:before", self._about(self.reserved.first))
         return None
 
-    def _place(self, job: QueuedJob) -> Message | None:
-        """Return a conflict on places: a writer of places of ``job``, or a reader of its
-        output."""
+    def _place(self, job: HostJob) -> Message | None:
+        """A conflict on places: a writer of places of ``job``, or a reader of its output."""
         for other in self.running:
-            if place := common(job.places, other.places):
+            if place := common_place(job.places, other.places):
                 return Message("wait:place", {**self._about(other), "place": place})
-            if place := common(job.reads, other.places):
+            if place := common_place(job.reads, other.places):
                 return Message("wait:place_written", {**self._about(other), "place": place})
-        read = [(one, place) for one in self.servers if (place := common(job.places, one.reads))]
+        read = [(one, common_place(job.places, one.reads)) for one in self.servers]
+        read = [(one, place) for one, place in read if place]
         if read:
             args = {"host": self.host, "place": read[0][1]}
             return Message("wait:place_served", args | _to_stop([one for one, _ in read]))
-        readers = [
-            (other.reads, "wait:place_starting", self._about(other)) for other in self.running
-        ]
-        readers += [
-            (one.reads, "wait:place_ahead", self._about(one)) for one in self.reserved.readers
-        ]
-        for reads, name, args in readers:
-            if place := common(job.places, reads):
-                return Message(name, {**args, "place": place})
+        for name, readers in (
+            ("wait:place_starting", self.running),
+            ("wait:place_ahead", self.reserved.readers),
+        ):
+            for other in readers:
+                if place := common_place(job.places, other.reads):
+                    return Message(name, {**self._about(other), "place": place})
         return None
 
-    def _load(self, job: QueuedJob) -> Message | None:
-        """Return a running benchmark that would disturb ``job``, or an evaluation of the same
-        deployment.
+    def _load(self, job: HostJob) -> Message | None:
+        """A running benchmark that would disturb ``job``, or an evaluation of the same deployment.
 
         Two benchmarks on one host disturb each other. A job with exclusive use waits for all jobs
         anyway, and jobs behind wait for it.
@@ -249,7 +265,7 @@ class HostCapacity:
         return None
 
     def _names(self, load: RequestLoad) -> set[tuple[str, int]]:
-        """Return all references of the deployments: ids, and those of their jobs."""
+        """All references of the deployments: ids, and those of their jobs."""
         if not load.refs:
             return {("host", 0)}
         names = {(key, int(value)) for ref in load.refs for key, value in ref.items() if value}
@@ -258,42 +274,46 @@ class HostCapacity:
             names |= its if its & names else set()
         return names
 
-    def _noise(self, job: QueuedJob) -> Message | None:
-        """Return what blocks a job with exclusive use."""
+    def _noise(self, job: HostJob) -> Message | None:
+        """What blocks a job with exclusive use."""
         if not job.exclusive:
             return None
         servers = self._noisy_servers(job)
-        if servers and not self._comes_free(job):
+        if servers and job.dies > self._coming():
             return self._held(job)  # it cannot run while servers use its dies
         if servers:
             args = {"host": self.host, "name": servers[0].name, **_to_stop(servers)}
-            if len(servers) > 1:
-                return Message("wait:exclusive_servers", args)
-            return Message("wait:exclusive_server", args)
+            several = len(servers) > 1
+            return Message("wait:exclusive_servers" if several else "wait:exclusive_server", args)
         if self.running:
             return Message("wait:exclusive_jobs", self._about(self.running[0]))
         return None
 
-    def _noisy_servers(self, job: QueuedJob) -> list[Server]:
-        """Return the deployments that would disturb ``job``: none disturbs an endpoint."""
-        if job.is_on_endpoint:
+    def _noisy_servers(self, job: HostJob) -> list[Server]:
+        """Deployments that would disturb ``job``: not those under test, and none disturbs the
+        measurement of an endpoint elsewhere."""
+        refs = job.engines
+        if refs and all(ref.get("endpoint") for ref in refs):
             return []
-        return [server for server in self.servers if not job.is_served_by(server)]
+        return [
+            one
+            for one in self.servers
+            if not any(one.id == ref.get("id") or one.job == ref.get("job") for ref in refs)
+        ]
 
-    def _dies(self, job: QueuedJob) -> Message | None:
+    def _dies(self, job: HostJob) -> Message | None:
         args = {"host": self.host, "wanted": job.dies, "free": self.free}
         left = max(0, self.free - self.reserved.dies)
         if job.dies <= left:
             return None
-        if self.reserved.wants_dies and self._comes_free(job):
-            first = self.reserved.wants_dies
+        if job.dies > self._coming():
+            return self._held(job)
+        if first := self.reserved.wants_dies:
             return Message("wait:kept", {**args, **self._about(first), "first": first.dies})
-        if self._comes_free(job):
-            return Message("wait:dies_kept" if left else "wait:dies", args)
-        return self._held(job)
+        return Message("wait:dies_kept" if left else "wait:dies", args)
 
-    def _held(self, job: QueuedJob) -> Message:
-        """Return the servers to stop for ``job``, if too few dies will be released."""
+    def _held(self, job: HostJob) -> Message:
+        """The servers to stop for ``job``, if too few dies will be released."""
         holders = [server for server in self.servers if server.dies]
         holders += [
             Server(0, other.id, other.title, other.dies)
@@ -301,18 +321,18 @@ class HostCapacity:
             if other.serves and other.dies
         ]
         args = {"host": self.host, "wanted": job.dies, "free": self.free}
-        held, lack = sum(one.dies for one in holders), job.dies - self._coming()
-        if lack > held:
-            return Message("wait:dies_few", {**args, "free": self._coming() + held})
+        held, coming = sum(one.dies for one in holders), self._coming()
+        if job.dies - coming > held:
+            return Message("wait:dies_few", {**args, "free": coming + held})
         lack, first, behind = self._lack(job, held)
         needed = [one for one in holders if held - one.dies < lack]
         every = sum(one.dies for one in needed) >= lack
         stop = _to_stop(needed if every else holders, lack=lack, every=every)
         return Message("wait:dies_held", {**args, **stop, "first": first, **behind})
 
-    def _lack(self, job: QueuedJob, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
-        """Return how many ``held`` dies must be released before ``job`` starts, and jobs ahead
-        that take some first: ``[{"job", "dies"}]``.
+    def _lack(self, job: HostJob, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
+        """How many ``held`` dies must be released before ``job`` starts, and jobs ahead that take
+        some first: ``[{"job", "dies"}]``.
 
         If released dies do not suffice for jobs ahead and ``job``: ``{"behind": [jobs],
         "behind_serves": True if their dies are released only when a server is stopped}``.
@@ -331,18 +351,153 @@ class HostCapacity:
         behind = {"behind": [one.id for one in takers], "behind_serves": serves}
         return job.dies - coming, [], behind
 
-    def _comes_free(self, job: QueuedJob) -> bool:
-        """Return True if dies suffice once running jobs have ended."""
-        return job.dies <= self._coming()
-
     def _coming(self) -> int:
-        """Return free dies once running jobs have ended."""
+        """Free dies once running jobs have ended."""
         return self.free + sum(other.dies for other in self.running if not other.serves)
 
-    def _about(self, one: RunningJob | QueuedJob) -> dict[str, Any]:
+    def _about(self, one: HostJob) -> dict[str, Any]:
         return {"host": self.host, "job": one.id, "title": one.title}
 
 
 def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) -> dict[str, Any]:
-    """Return servers to stop: ``every`` one, or as many as use ``lack`` dies in total."""
-    return {"servers": [one.message_args for one in servers], "lack": lack, "every": every}
+    """Servers to stop: ``every`` one, or as many as use ``lack`` dies in total."""
+    names = ("id", "job", "name", "dies", "port")
+    rows = [{name: getattr(one, name) for name in names} for one in servers]
+    return {"servers": rows, "lack": lack, "every": every}
+
+
+def common_place(places: Iterable[str], others: Iterable[str]) -> str:
+    """The first of ``places`` that is, contains or lies in one of ``others``; "": none."""
+    others = list(others)
+    for place in places:
+        for other in others:
+            if place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/"):
+                return place
+    return ""
+
+
+def read_by(deployment: Deployment) -> tuple[str, ...]:
+    """Places that a server reads: its folder and its artifact."""
+    artifact = deployment.artifact
+    paths = [deployment.details.get("path"), artifact.path if artifact else None]
+    return tuple(dict.fromkeys(str(path) for path in paths if path))
+
+
+def capacity_of(host: Host) -> HostCapacity:
+    """Free capacity of ``host``, in two queries.
+
+    Only needed columns: this runs at each start, and Django takes longer to build all columns of
+    four tables than the database to find them.
+    """
+    on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
+    columns = {name: _READ[name] for name in ("writes_text", "overlaps")}
+    jobs = list(
+        on_host.annotate(**columns).only(
+            *("kind", "title", "state", "values", "exclusive", "product", "inputs")
+        )
+    )
+    held = holding_deployments([host]).defer(None).select_related(None)
+    held = held.select_related("job", "artifact")
+    servers = list(held.only("name", "host_url", "details", "job", "job__values", "artifact__path"))
+    users = held_dies(jobs, servers)
+    there = [users[die] for die in dies(host) if die in users]
+    jobs_hold = [user.pk for user in there if isinstance(user, Job)]
+    servers_hold = [user.pk for user in there if isinstance(user, Deployment)]
+    addresses = {one.pk: engine_addresses.parse(one.host_url) for one in servers}
+    return HostCapacity(
+        host=host.name,
+        slots=host.slots,
+        free=len(dies(host)) - len(there),
+        running=[
+            _job(
+                job,
+                dies=jobs_hold.count(job.pk),
+                writes=json.loads(getattr(job, "writes_text", None) or "[]"),
+                overlaps=bool(getattr(job, "overlaps", False)),
+            )
+            for job in jobs
+        ],
+        servers=[
+            Server(
+                *(one.pk, one.job_id, one.name, servers_hold.count(one.pk)),
+                port=at.port if (at := addresses[one.pk]) else 0,
+                reads=read_by(one),
+            )
+            for one in servers
+        ],
+    )
+
+
+def queued_job_of(job: Job) -> HostJob:
+    """A queued job from its record."""
+    return _job(
+        job,
+        dies=int(job.plan.get("dies", 0)),
+        writes=job.plan.get("writes", ()),
+        overlaps=bool(job.params.get("overlap")),
+        is_checked=bool(job.plan.get("checks")),
+        needs_confirmation=job.open_confirmations,
+        confirmed=job.confirmed,
+    )
+
+
+def _job(job: Job, *, dies: int, writes: Iterable[str], overlaps: bool, **more: Any) -> HostJob:
+    product = job.product or {}
+    serves = product.get("type") == _SERVED
+    path = (product.get("details") or {}).get("path") if serves else None
+    return HostJob(
+        *(job.pk or 0, job.title, dies, job.exclusive, serves, job.inputs),
+        places=_places(product.get("path"), writes),
+        load=load_of(job.kind, job.inputs, overlaps=overlaps),
+        reads=(str(path),) if path else (),
+        **more,
+    )
+
+
+def _places(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
+    """What a job writes outside its own folder: its product, and what its plan declares."""
+    return tuple(dict.fromkeys([*([path] if path else []), *writes]))
+
+
+def startable_jobs(host: Host) -> Iterator[HostJob]:
+    """Jobs that may start on ``host`` once capacity is free, in queue order.
+
+    Jobs with unfinished predecessors are excluded. Read lazily in parts of ``_AT_ONCE`` and
+    without plans: a queue may have ten thousand jobs, and the first few fill the host.
+    """
+    unfinished = Job.objects.filter(~Job.released(), before=OuterRef("pk"))
+    queued = Job.objects.filter(
+        ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None
+    )
+    rows = queued.annotate(**_READ).order_by(*Job.QUEUE_ORDER).values(*_COLUMNS, *_READ)
+    part = list(rows[:_AT_ONCE])
+    while part:
+        yield from map(_queued_job_of_row, part)
+        last = part[-1]
+        level = Q(priority=last["priority"])
+        behind = (
+            Q(priority__gt=last["priority"])
+            | level & Q(place__gt=last["place"])
+            | level & Q(place=last["place"], pk__gt=last["pk"])
+        )
+        part = list(rows.filter(behind)[:_AT_ONCE]) if len(part) == _AT_ONCE else []
+
+
+def _queued_job_of_row(row: Mapping[str, Any]) -> HostJob:
+    inputs, serves = _parsed(row["inputs_text"]), row["type"] == _SERVED
+    return HostJob(
+        *(row["pk"], row["title"], row["dies"] or 0, row["exclusive"], serves, inputs),
+        is_checked=row["is_checked"],
+        needs_confirmation=_parsed(row["needs_confirmation_text"]),
+        confirmed=_parsed(row["confirmed_text"]),
+        by=row["created_by__username"] or "",
+        places=_places(row["path"], _parsed(row["writes_text"] or "[]")),
+        load=load_of(row["kind"], inputs, overlaps=bool(row["overlaps"])),
+        reads=(row["serves_from"],) if serves and row["serves_from"] else (),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Any:
+    """JSON of a queued job; cached, because most jobs of a queue have the same."""
+    return json.loads(text)

@@ -1,4 +1,4 @@
-"""The only code that changes a deployment's state, by host reports and by people.
+"""States of deployments: every change of one, by host reports and by people.
 
 A deployment's server outlives its job. If it exits unexpectedly, the deployment is *failed*; the
 job keeps its verdict. Each change is one conditional UPDATE and leaves a
@@ -28,8 +28,7 @@ from jobs.plans import ENGINES, from_json
 from jobs.protocol.heartbeat import ServerRun
 from jobs.queries.hosts.hosts import leased_dies
 from jobs.schedule import agent_tasks, launch_rights
-from jobs.schedule.capacity_reads import capacity_of
-from jobs.schedule.places import common, read_by
+from jobs.schedule.capacity import capacity_of, common_place, read_by
 from jobs.schedule.targets import target_of
 
 State = Deployment.State
@@ -67,16 +66,24 @@ class RunRefused(JobsError):
 def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
     """Request a stop of the server; immediate if not started yet. False: it has ended."""
     deployment = Deployment.objects.select_related("host").get(pk=deployment_id)
-    message = Message(_STOPPING, {"user": _name(user)})
+    args = {"user": _name(user)}
     with transaction.atomic():
-        if _change(deployment, State.STOPPING, message=message, only_from=_SERVING, wanted=False):
-            _tell_stop(deployment)
-            return True
-        stopped = Message("deployment:stopped_by", {"user": _name(user)})
-        fields = {"wanted": False, "stopped_at": now()}
-        return _change(
-            deployment, State.STOPPED, message=stopped, only_from=(State.WAITING,), **fields
+        return _stop(deployment, Message(_STOPPING, args)) or _change(
+            deployment,
+            State.STOPPED,
+            message=Message("deployment:stopped_by", args),
+            only_from=(State.WAITING,),
+            wanted=False,
+            stopped_at=now(),
         )
+
+
+def _stop(deployment: Deployment, message: Message) -> bool:
+    if not _change(deployment, State.STOPPING, message=message, only_from=_SERVING, wanted=False):
+        return False
+    tell = partial(agent_tasks.send, deployment.host.name, "stop_serve", deployment.pk)
+    transaction.on_commit(tell)
+    return True
 
 
 def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int:
@@ -107,9 +114,8 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         _check_dies(deployment)
         _check_ports(deployment)
         _check_running(deployment)
-        plan = from_json(deployment.job.plan)
         launch_rights.check(deployment.host, user)
-        secrets.check(plan, {}, host=deployment.host, user=user)
+        secrets.check(from_json(deployment.job.plan), {}, host=deployment.host, user=user)
         was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.
         changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
@@ -118,8 +124,9 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         if changed.update(state=State.WAITING, **_fields(message), **fields):
             deployment.run += 1
             _keep_event(deployment, State.WAITING, message)
-            tell = agent_tasks.send_stop_serve if was_live else agent_tasks.send_serve
-            transaction.on_commit(partial(tell, deployment.host.name, deployment_id))
+            command = "stop_serve" if was_live else "serve"
+            tell = partial(agent_tasks.send, deployment.host.name, command, deployment_id)
+            transaction.on_commit(tell)
         deployment.refresh_from_db(fields=["run"])
     return deployment.run
 
@@ -167,7 +174,7 @@ def _check_running(deployment: Deployment) -> None:
     """
     reads, is_live = read_by(deployment), deployment.state in Deployment.LIVE_STATES
     for other in capacity_of(deployment.host).running:
-        if place := common(reads, other.places):
+        if place := common_place(reads, other.places):
             message = _(
                 "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "
                 "deployment reads. Restart after that job has ended."
@@ -201,8 +208,8 @@ def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
 
 def fail_run(deployment: Deployment, message: Message) -> bool:
     """Fail the run that its host has just claimed. False: it is no longer starting."""
-    fields = {"wanted": False, "stopped_at": now()}
     only_from = (State.WAITING, State.LOADING)
+    fields = {"wanted": False, "stopped_at": now()}
     return _change(deployment, State.FAILED, message=message, only_from=only_from, **fields)
 
 
@@ -236,20 +243,14 @@ def note_ended(
         state, message = State.STOPPED, Message("deployment:stopped_on_host")
     else:
         state = State.FAILED
-        message = _why(ended)
+        message = Message(ended["message_id"], dict(ended["message_args"]))
+        code = ended.get("exit_code") or 0
+        if message.id == "work:server_ended" and code < 0:  # ended by that signal
+            message = Message("work:server_killed", {**message.args, "signal": -code})
     if cause and state == State.FAILED:
         message = Message(message.id, {**message.args, **cause})
     only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
     return _change(deployment, state, message=message, only_from=only_from, stopped_at=now())
-
-
-def _why(ended: Mapping[str, Any]) -> Message:
-    """Return the message of a server's end; a negative exit code is a signal."""
-    args = dict(ended["message_args"])
-    code = ended.get("exit_code") or 0
-    if ended["message_id"] == "work:server_ended" and code < 0:
-        return Message("work:server_killed", {**args, "signal": -code})
-    return Message(ended["message_id"], args)
 
 
 def note_heartbeat(host: Host, serves: Iterable[ServerRun]) -> bool:
@@ -294,30 +295,19 @@ def follow_job(job_id: int, state: str) -> None:
         wanted=False,
         stopped_at=now(),
     )
-    if _change(
-        deployment,
-        State.STOPPING,
-        message=Message("deployment:stopping_with_job", args),
-        only_from=_SERVING,
-        wanted=False,
-    ):
-        _tell_stop(deployment)
+    _stop(deployment, Message("deployment:stopping_with_job", args))
 
 
 def lose(deployment: Deployment, message: Message) -> bool:
     """Mark a server as lost. One with a requested stop counts as stopped."""
-    fields = {"stopped_at": now()}
+    at, stopped = now(), _stopped(deployment)
+    only_from = (State.STOPPING,)
     return _change(
-        deployment,
-        State.STOPPED,
-        message=_stopped(deployment),
-        only_from=(State.STOPPING,),
-        **fields,
-    ) or _change(deployment, State.LOST, message=message, only_from=_SERVING, **fields)
+        deployment, State.STOPPED, message=stopped, only_from=only_from, stopped_at=at
+    ) or _change(deployment, State.LOST, message=message, only_from=_SERVING, stopped_at=at)
 
 
 def _stopped(deployment: Deployment) -> Message:
-    """Return the message of a requested stop, with the person."""
     asked = deployment.events.filter(run=deployment.run, message_id=_STOPPING).first()
     if asked is None:
         return Message("deployment:stopped")
@@ -380,20 +370,13 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
     near = engine_addresses.endpoint(only or engine_addresses.LOOPBACK, port)
     if near is None:  # no port yet, or an old row
         return
-    host_url, dashboard_url = str(near), _called_at(deployment.host, only, near.port)
+    host = deployment.host
+    own = engine_addresses.LOOPBACK if host.is_on_this_machine else host.facts.get("address")
+    at = engine_addresses.endpoint(only or str(own or ""), near.port)
+    host_url, dashboard_url = str(near), Deployment.callable_url(host, at)
     if (host_url, dashboard_url) != (deployment.host_url, deployment.dashboard_url):
         deployment.host_url, deployment.dashboard_url = host_url, dashboard_url
         deployment.save(update_fields=["host_url", "dashboard_url"])
-
-
-def _called_at(host: Host, only: str, port: int) -> str:
-    """Return the URL that the dashboard may call; "" for an address that it never calls."""
-    own = (
-        engine_addresses.LOOPBACK
-        if host.is_on_this_machine
-        else str(host.facts.get("address") or "")
-    )
-    return Deployment.callable_url(host, engine_addresses.endpoint(only or own, port))
 
 
 def _change(
@@ -422,11 +405,6 @@ def _keep_event(deployment: Deployment, state: str, message: Message) -> None:
 
 def _fields(message: Message) -> dict[str, Any]:
     return {"message_id": message.id, "message_args": dict(message.args)}
-
-
-def _tell_stop(deployment: Deployment) -> None:
-    name = deployment.host.name
-    transaction.on_commit(partial(agent_tasks.send_stop_serve, name, deployment.pk))
 
 
 def _name(user: AbstractBaseUser | None) -> str:

@@ -19,21 +19,18 @@ from jobs.base.errors import PlanError
 from jobs.base.messages import Message
 from jobs.kinds.lib.base import AssetRef, asset_values
 from jobs.kinds.lib.common import size
-from jobs.models import Artifact, Dataset, Deployment, Endpoint, Host, Job, Weights
+from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES, from_json, slots
 from jobs.queries.hosts.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
-from jobs.schedule import agent_tasks, confirmations, launch_rights, lifecycle, preflights
-from jobs.schedule.assets import made_by
-from jobs.schedule.capacity import HostCapacity, QueuedJob
-from jobs.schedule.capacity_reads import capacity_of, queued_job_of, startable_jobs
-from jobs.schedule.targets import (
-    ARCHIVED,
-    artifact_ref,
-    dataset_ref,
-    deployment_ref,
-    endpoint_ref,
-    weights_ref,
+from jobs.schedule import agent_tasks, launch_rights, lifecycle, preflights
+from jobs.schedule.capacity import (
+    HostCapacity,
+    HostJob,
+    capacity_of,
+    queued_job_of,
+    startable_jobs,
 )
+from jobs.schedule.targets import ARCHIVED, InputGone, resolve
 
 _CANCELLED = Job.State.CANCELLED
 # With this many overdue preflights, a host gets no further requests.
@@ -54,10 +51,6 @@ class _Wait:
     person: bool = False
 
 
-class InputGone(Exception):
-    """An input of a job is missing. ``args[0]`` is the slot's prefix."""
-
-
 def run() -> int:
     """Start every queued job that can start now, in queue order per host; return the count."""
     if (settings.DATA_DIR / settings.STOPPING_FILE).exists():
@@ -72,12 +65,11 @@ def run() -> int:
 
 
 def why_waiting(job: Job) -> Message:
-    """Return why a queued job has not started; never empty."""
     return reasons([job])[job.pk]
 
 
 def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
-    """Return reasons for several jobs, by id. Each host's queue is walked once, up to the last
+    """Why queued jobs have not started, by id. Each host's queue is walked once, up to the last
     of them."""
     messages: dict[int, Message] = {}
     wanted: dict[Host, set[int]] = {}
@@ -92,15 +84,6 @@ def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
     for host, ids in wanted.items():
         messages |= _reasons_on(host, ids)
     return messages
-
-
-def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
-    """Return the records of a job's ``inputs`` by key, fulfilled promises included.
-
-    Raises:
-        InputGone: one of them is missing.
-    """
-    return {key: _resolve(key, ref) for key, ref in inputs.items()}
 
 
 def _run_on(host: Host) -> int:
@@ -127,14 +110,19 @@ def _run_on(host: Host) -> int:
         if wait and wait.never:
             lifecycle.finish_queued_job(one.id, wait.never, message=wait.message)
         elif wait and wait.ask:
-            _ask_preflight(Job.objects.select_related("host", "deployment").get(pk=one.id))
+            job = Job.objects.select_related("host", "deployment").get(pk=one.id)
+            try:
+                values = _values(job, job.host, resolve(job.inputs))
+            except PlanError:
+                values = {}  # the error is reported when the job is dispatched
+            preflights.ask(job.host, job.plan, values, job=job)
         if capacity.is_closed:
             break
     return started
 
 
 def _reasons_on(host: Host, ids: set[int]) -> dict[int, Message]:
-    """Return why these jobs of the queue of ``host`` wait, assuming those ahead have started."""
+    """Why these jobs of the queue of ``host`` wait, assuming those ahead have started."""
     away = _waits_for_host(host)
     if away is not None:
         return dict.fromkeys(ids, away)
@@ -164,32 +152,26 @@ class _Known:
 
     @cached_property
     def preflight_states(self) -> Mapping[int, preflights.PreflightState]:
-        """Return the preflight of each job of the queue, if any."""
         return preflights.preflight_states(self._host)
 
-    def waits_for_inputs(self, one: QueuedJob) -> _Wait | None:
-        """See :func:`_waits_for_inputs`."""
-        inputs = dict(one.inputs)
-        key = repr(sorted((name, sorted(ref.items())) for name, ref in inputs.items()))
+    def waits_for_inputs(self, one: HostJob) -> _Wait | None:
+        key = repr(sorted((name, sorted(ref.items())) for name, ref in one.inputs.items()))
         if key not in self._of:
-            self._of[key] = _waits_for_inputs(inputs)
+            self._of[key] = _waits_for_inputs(one.inputs)
         return self._of[key]
 
 
-def _waits_for(one: QueuedJob, capacity: HostCapacity, known: _Known) -> _Wait | None:
-    """Return what blocks a job of the queue; its reservation is added to ``capacity``."""
+def _waits_for(one: HostJob, capacity: HostCapacity, known: _Known) -> _Wait | None:
+    """What blocks a job of the queue; its reservation is added to ``capacity``."""
     wait = _wait_of(one, capacity, known)
     if wait is not None and not wait.never:
         capacity.protect_reads(one)
     return wait
 
 
-def _wait_of(one: QueuedJob, capacity: HostCapacity, known: _Known) -> _Wait | None:
-    """Return what blocks a job; places it reads are not reserved yet.
-
-    Reserve only for a job that lacks nothing else: not for one with a missing input, nor for one
-    that needs confirmation.
-    """
+def _wait_of(one: HostJob, capacity: HostCapacity, known: _Known) -> _Wait | None:
+    """Reserve only for a job that lacks nothing else: not for one with a missing input, nor for
+    one that needs confirmation. Places that the job reads are not reserved yet."""
     full = capacity.blocker_of(one)
     if full is not None and one.needs_confirmation:
         return _waits_for_person(one, one.needs_confirmation)
@@ -217,7 +199,7 @@ def _wait_of(one: QueuedJob, capacity: HostCapacity, known: _Known) -> _Wait | N
     return wait
 
 
-def _start(one: QueuedJob, capacity: HostCapacity) -> QueuedJob | None:
+def _start(one: HostJob, capacity: HostCapacity) -> HostJob | None:
     """Lease the job's resources if still available, under the host's lock.
 
     Return the started job; None: not started. The row counts, not ``one``: exclusive use may have
@@ -230,30 +212,29 @@ def _start(one: QueuedJob, capacity: HostCapacity) -> QueuedJob | None:
         now_there.reserved = capacity.reserved
         if _waits_for_host(host) or now_there.blocker_of(fresh) or _waits_for_inputs(job.inputs):
             return None  # another process was faster
-        if lost := launch_rights.refusal_of(job):
-            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=lost)
-            return None
-        try:
-            values = _values(job, host)
-        except PlanError as error:
-            message = Message("job:plan", {"reason": str(error)})
-            lifecycle.finish_queued_job(job.pk, Job.State.ERRORED, message=message)
-            return None
-        try:
-            secrets.of_job(job, values=values)
-            sources.of_job(job)
-        except (secrets.Refused, sources.Refused) as refused:
-            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=refused.message)
+        refs, values = resolve(job.inputs), dict[str, str]()
+        state, message = Job.State.FAILED, launch_rights.refusal_of(job)
+        if message is None:
+            try:
+                values = _values(job, host, refs)
+                secrets.of_job(job, values=values)
+                sources.of_job(job)
+            except PlanError as error:
+                state, message = Job.State.ERRORED, Message("job:plan", {"reason": str(error)})
+            except (secrets.Refused, sources.Refused) as refused:
+                message = refused.message
+        if message is not None:
+            lifecycle.finish_queued_job(job.pk, state, message=message)
             return None
         if not lifecycle.lease_job(job.pk, values=values):
             return None
-        _name_inputs(job)
-        transaction.on_commit(partial(agent_tasks.send_start, host.name, job.pk))
+        _name_inputs(job, refs)
+        transaction.on_commit(partial(agent_tasks.send, host.name, "start", job.pk))
     return fresh
 
 
 def _waits_for_host(host: Host) -> Message | None:
-    """Return why a host takes no job at all: offline or paused."""
+    """Why a host takes no job at all."""
     if host.heartbeat_at is None:
         return Message("wait:never_seen", {"host": host.name})
     if is_away(host):
@@ -280,7 +261,7 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
 
 
 def _waits_for_engine(engine: AssetRef) -> _Wait | None:
-    """Return the wait for a deployment or endpoint that is not ready."""
+    """The wait for a deployment or endpoint that is not ready."""
     state = engine.data["state"]
     args = {"name": engine.title, "state": state}
     if state == ARCHIVED:
@@ -291,9 +272,9 @@ def _waits_for_engine(engine: AssetRef) -> _Wait | None:
 
 
 def _waits_for_preflight(
-    one: QueuedJob, host: str, preflight: preflights.PreflightState | None
+    one: HostJob, host: str, preflight: preflights.PreflightState | None
 ) -> _Wait | None:
-    """Return the wait for a preflight; missing requirements fail the job."""
+    """The wait for a preflight; missing requirements fail the job."""
     looks = Message("wait:preflight", {"host": host})
     if preflight is None or preflights.is_stale(preflight):
         # Once the finding is fixed, the job starts without confirmation.
@@ -304,87 +285,46 @@ def _waits_for_preflight(
     if stops:
         first = Message(stops[0]["message_id"], stops[0]["message_args"])
         return _Wait(first, never=Job.State.FAILED)
-    return _waits_for_person(one, confirmations.open_of(preflight.warnings, one.confirmed))
+    return _waits_for_person(one, preflights.unconfirmed(preflight.warnings, one.confirmed))
 
 
 def _waits_for_person(
-    one: QueuedJob, findings: Sequence[Mapping[str, Any]], *, ask: bool = False
+    one: HostJob, findings: Sequence[Mapping[str, Any]], *, ask: bool = False
 ) -> _Wait | None:
-    """Return the wait for confirmation of ``findings``."""
     if not findings:
         return None
-    args: dict[str, Any] = {"found": list(findings)}
-    if not one.by:
-        return _Wait(Message("wait:confirm_admin", args), ask=ask, person=True)
-    return _Wait(Message("wait:confirm", {**args, "by": one.by}), ask=ask, person=True)
+    message = Message("wait:confirm_admin", {"found": list(findings)})
+    if one.by:
+        message = Message("wait:confirm", {**message.args, "by": one.by})
+    return _Wait(message, ask=ask, person=True)
 
 
-def _ask_preflight(job: Job) -> None:
-    """Request a preflight of the plan with its current values."""
-    try:
-        values = _values(job, job.host)
-    except PlanError:
-        values = {}  # the error is reported when the job is dispatched
-    asked = preflights.ask(job.host, job.plan, values, job=job)
-    agent_tasks.send_check(job.host.name, asked.pk)
-
-
-def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
-    """Return the record by id, or by the job that promised it."""
-    if ref.get("endpoint"):
-        for endpoint in Endpoint.objects.filter(pk=ref["endpoint"]):
-            return endpoint_ref(endpoint)
-        raise InputGone(key)
-    if key in ENGINES:
-        name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
-        deployment = Deployment.objects.select_related("artifact", "host").filter(**name).first()
-        if deployment is not None:
-            return deployment_ref(deployment)
-        raise InputGone(key)
-    made = None if ref.get("id") else made_by(ref["job"], key)
-    number = made.pk if made else ref.get("id", 0)
-    if key == "weights":
-        for weights in Weights.objects.filter(pk=number):
-            return weights_ref(weights)
-    if key == "artifact":
-        for artifact in Artifact.objects.filter(pk=number, deleted_at=None):
-            return artifact_ref(artifact)
-    if key == "dataset":
-        for dataset in Dataset.objects.filter(pk=number):
-            return dataset_ref(dataset)
-    raise InputGone(key)
-
-
-def _values(job: Job, host: Host) -> dict[str, str]:
-    """Return every slot of the plan that the dashboard fills.
+def _values(job: Job, host: Host, refs: Mapping[str, AssetRef]) -> dict[str, str]:
+    """Every slot of the plan that the dashboard fills.
 
     Raises:
         PlanError: the plan has an asset's slot that no input fills.
     """
     wanted = int(job.plan.get("dies", 0))
-    values = {"job": str(job.pk), **asset_values(resolve(job.inputs))}
+    values = {"job": str(job.pk), **asset_values(refs)}
     if dies(host):
         values["dies"] = ",".join(free_dies(host)[:wanted])
     deployment = getattr(job, "deployment", None)
     if deployment is not None:
         values |= {"deployment.id": str(deployment.pk), "deployment.name": deployment.name}
-    plan = from_json(job.plan)
-    names = [name for name in slots(plan) if "." in name or name in ("job", "dies")]
+    names = [name for name in slots(from_json(job.plan)) if "." in name or name in ("job", "dies")]
     missing = [name for name in names if name not in values]
     if missing:
         raise PlanError(f"nothing fills {', '.join(missing)}")
-    known = {name: values[name] for name in names if name in values}
-    return known | ({"dies": values["dies"]} if wanted else {})
+    return {name: values[name] for name in (*names, *(("dies",) if wanted else ()))}
 
 
-def _name_inputs(job: Job) -> None:
+def _name_inputs(job: Job, refs: Mapping[str, AssetRef]) -> None:
     """Store the resolved records of the inputs; set the artifact of a deployment."""
-    refs = resolve(job.inputs)
     inputs = {
         key: {**job.inputs[key], "id": ref.id} if ref.endpoint is None else job.inputs[key]
         for key, ref in refs.items()
     }
     Job.objects.filter(pk=job.pk).update(inputs=inputs)
-    deployment = getattr(job, "deployment", None)
-    if deployment is not None and "artifact" in refs:
-        Deployment.objects.filter(pk=deployment.pk).update(artifact=refs["artifact"].id)
+    if "artifact" in refs:
+        Deployment.objects.filter(job=job).update(artifact=refs["artifact"].id)

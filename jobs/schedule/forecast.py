@@ -21,8 +21,7 @@ from jobs.plans import ENGINES
 from jobs.queries.hosts.hosts import is_away, lacks_room
 from jobs.queries.jobs.durations import Durations, usual_times
 from jobs.queries.jobs.job_page import left_s
-from jobs.schedule.capacity import HostCapacity, QueuedJob
-from jobs.schedule.capacity_reads import capacity_of, queued_job_of
+from jobs.schedule.capacity import HostCapacity, HostJob, capacity_of, queued_job_of
 
 # Remarks that need action by a person.
 FOR_A_PERSON = frozenset(
@@ -32,15 +31,20 @@ FOR_A_PERSON = frozenset(
         *("draining", "disk", "never"),
     )
 )
+# What blocks a job, and the remark on it.
+_BLOCKED = {
+    "wait:dies_held": "forecast:dies_held",
+    "wait:place_served": "forecast:place_served",
+    "wait:place_ahead": "forecast:place_ahead",
+}
 MOST = 100  # max jobs of a queue to simulate; starts behind them are unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A queued job for :func:`forecast`: duration (seconds; None: unknown), and active
-    predecessors."""
+    """A queued job: duration in seconds, None if unknown, and active predecessors."""
 
-    job: QueuedJob
+    job: HostJob
     length_s: float | None
     after: frozenset[int] = frozenset()
     lacks: Message | None = None  # a requirement without a known time
@@ -76,7 +80,7 @@ class _Course:
 def forecast(
     capacity: HostCapacity, queue: Sequence[Ahead], left: Mapping[int, float | None]
 ) -> dict[int, Forecast]:
-    """Return the forecast of each job of ``queue``, by id.
+    """Forecasts of the jobs of ``queue``, by id.
 
     ``left``: job on the host → remaining seconds, None if unknown. ``capacity`` is authoritative: a
     job may have started or ended during the reads.
@@ -142,7 +146,6 @@ def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
 
 
 def _why_not(course: _Course, ahead: Ahead, known: Mapping[int, Forecast]) -> Message:
-    """Return why the start of a job is unknown."""
     if ahead.lacks:
         return ahead.lacks
     for pk in sorted(ahead.after - course.over):
@@ -151,41 +154,32 @@ def _why_not(course: _Course, ahead: Ahead, known: Mapping[int, Forecast]) -> Me
         if pk in known and known[pk].starts_in_s is None:
             return known[pk].message
         return Message("forecast:elsewhere", {"job": pk})
-    blocked = course.blocked.get(ahead.job.id)
-    if blocked is not None and blocked.id == "wait:dies_held":
-        return Message("forecast:dies_held", blocked.args)
-    if blocked is not None and blocked.id == "wait:place_served":
-        return Message("forecast:place_served", blocked.args)
-    if blocked is not None and blocked.id == "wait:place_ahead":
-        return Message("forecast:place_ahead", blocked.args)
-    if blocked is not None and "servers" in blocked.args:
+    blocked = course.blocked.get(ahead.job.id, Message(""))
+    if blocked.id in _BLOCKED:
+        return Message(_BLOCKED[blocked.id], blocked.args)
+    if "servers" in blocked.args:
         return Message("forecast:servers", blocked.args)
     if course.endless:
         return next(iter(course.endless.values()))
-    if blocked is not None and "job" in blocked.args:
+    if "job" in blocked.args:
         return Message("forecast:behind", blocked.args)
     return Message("forecast:never", {"host": course.capacity.host})
 
 
 def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
-    """Return forecasts of these queued jobs, by id; each host's queue is read once."""
+    """Forecasts of these queued jobs, by id; each host's queue is read once."""
     by_host: dict[Host, set[int]] = defaultdict(set)
     for job in jobs:
         by_host[job.host].add(job.pk)
     by_id: dict[int, Forecast] = {}
     for host, ids in by_host.items():
-        host_forecasts = forecast_host(host)
+        host_forecasts = _read(host).forecasts()
         by_id |= {pk: host_forecasts.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
     return by_id
 
 
-def forecast_host(host: Host) -> dict[int, Forecast]:
-    """Return forecasts of the first jobs of a host's queue."""
-    return _read(host).forecasts()
-
-
 def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
-    """Return forecasts of each draft if launched alone now; the queue is read once."""
+    """Forecast of each draft if launched alone now; the queue is read once."""
     queue = _read(host)
     return [queue.forecasts(draft)[0] for draft in drafts]
 
@@ -202,7 +196,7 @@ class _HostQueue:
     left_s: Mapping[int, float | None]
 
     def forecasts(self, also: Job | None = None) -> dict[int, Forecast]:
-        """Return forecasts by job id. ``also``: a draft, with id 0."""
+        """By job id. ``also``: a draft, with id 0."""
         waiting, usual = list(self.waiting), dict(self.usual)
         if also is not None:
             waiting.append(also)
@@ -223,17 +217,16 @@ def _read(host: Host) -> _HostQueue:
     on_host = list(Job.objects.filter(pk__in=[other.id for other in capacity.running]))
     usual = usual_times(host, [*waiting, *on_host])
     left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
-    return _HostQueue(host, _why_nothing_starts(host), capacity, waiting, usual, left)
-
-
-def _why_nothing_starts(host: Host) -> str:
+    reason = ""
     if host.draining:
-        return "forecast:draining"
-    if is_away(host):
-        return "forecast:away"
-    if host.is_outdated:
-        return "forecast:protocol"
-    return "forecast:disk" if lacks_room(host) else ""
+        reason = "forecast:draining"
+    elif is_away(host):
+        reason = "forecast:away"
+    elif host.is_outdated:
+        reason = "forecast:protocol"
+    elif lacks_room(host):
+        reason = "forecast:disk"
+    return _HostQueue(host, reason, capacity, waiting, usual, left)
 
 
 def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> Ahead:
@@ -248,7 +241,7 @@ def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> A
 
 
 def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
-    """Return job → remark that its deployment is not ready, though its deploy job has ended."""
+    """Job → remark that its deployment is not ready, though its deploy job has ended."""
     wanted = [
         (job.pk or 0, job.inputs[name]) for job in jobs for name in ENGINES if name in job.inputs
     ]
@@ -268,11 +261,10 @@ def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
 
 
 def _left_s(job: Job, usual: Durations | None) -> float | None:
-    """Return remaining seconds of a job on the host; None: unknown, or longer than ever before."""
+    """Remaining seconds of a job on the host; None: unknown, or longer than ever before."""
     if job.started_at is None:
         return usual.typical_s if usual else None
-    ran_s = (now() - job.started_at).total_seconds()
-    return left_s(job, ran_s, usual)
+    return left_s(job, (now() - job.started_at).total_seconds(), usual)
 
 
 def _unknown(reason: str, **args: object) -> Forecast:

@@ -33,7 +33,7 @@ def check(host: Host, user: AbstractBaseUser | None) -> None:
 
 
 def errors(host: Host, user: AbstractBaseUser | None) -> dict[str, str]:
-    """Return field → message of a launch that :func:`check` refuses."""
+    """Field → message of a launch that :func:`check` refuses."""
     try:
         check(host, user)
     except LaunchError as error:
@@ -42,37 +42,31 @@ def errors(host: Host, user: AbstractBaseUser | None) -> dict[str, str]:
 
 
 def may_launch(host: Host, user: AbstractBaseUser | None) -> bool:
-    """Return True if ``host`` is open to ``user``, of whatever role but viewer."""
+    """True if ``host`` is open to ``user``, of whatever role but viewer."""
     if not host.is_restricted:
         return True
     if user is None:
         return False
-    if _is_admin(user):
-        return True
-    return host.launchers.filter(pk=user.pk).exists()
+    return _is_admin(user) or host.launchers.filter(pk=user.pk).exists()
 
 
 def _is_admin(user: AbstractBaseUser) -> bool:
-    """Return True for an administrator, unless they call with a token of another scope."""
+    """Not with a token of another scope."""
     scope = getattr(user, "token_scope", ApiToken.Scope.ADMIN)
     return role_of(user) == Account.Role.ADMIN and scope == ApiToken.Scope.ADMIN
 
 
 def open_hosts(hosts: Iterable[Host], user: AbstractBaseUser | None) -> list[Host]:
-    """Return those of ``hosts`` on which ``user`` may launch, in order."""
     rows = list(hosts)
-    if not any(host.is_restricted for host in rows):
+    if not any(host.is_restricted for host in rows) or (user and _is_admin(user)):
         return rows
-    if user is not None and _is_admin(user):
-        return rows
-    own: set[int] = set()
-    if user is not None:
-        own.update(Host.objects.filter(launchers=user.pk).values_list("pk", flat=True))
+    mine = Host.objects.filter(launchers=user.pk if user else 0)
+    own = set(mine.values_list("pk", flat=True)) if user else set()
     return [host for host in rows if not host.is_restricted or host.pk in own]
 
 
 def refusal_of(job: Job) -> Message | None:
-    """Return why the person who launched ``job`` may no longer do so; None: they may.
+    """Why the person who launched ``job`` may no longer do so; None: they may.
 
     The job's host must be read with it.
     """
@@ -106,7 +100,7 @@ def restrict(host_id: int, people: Collection[User] | None) -> tuple[list[str] |
 
 
 def launcher_names(host: Host) -> list[str] | None:
-    """Return the names of people who may launch, administrators not counted; None: everyone."""
+    """People who may launch, administrators not counted; None: everyone."""
     if not host.is_restricted:
         return None
     return sorted(user.get_username() for user in host.launchers.all())

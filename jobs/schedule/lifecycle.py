@@ -1,4 +1,4 @@
-"""The only code that changes a job's state.
+"""States of jobs: every change of one, after its row was created.
 
 Each change is one conditional UPDATE whose row count shows if it applied. The first verdict on a
 job stands. Every change stores a message and sends a notification after commit.
@@ -99,8 +99,7 @@ def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
 
 
 def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
-    """starting → running: the launcher runs, with all slots filled. ``at``: by the dashboard's
-    clock."""
+    """starting → running, with all slots filled. ``at``: by the dashboard's clock."""
     job = Job.objects.select_related("host").get(pk=job_id)
     return _change(
         Q(pk=job_id, state=State.STARTING),
@@ -117,21 +116,19 @@ def finish_job(
     """Close an active job; False if already closed: the first verdict stands.
 
     Queued jobs that depend on an unsuccessful one are cancelled too.
-
-    Raises:
-        ValueError: ``state`` does not close a job.
     """
-    return _close(Q(pk=job_id, state__in=Job.OPEN_STATES), state, message, duration_s=duration_s)
+    still_open = Q(pk=job_id, state__in=Job.OPEN_STATES)
+    return _close(still_open, state, message=message, duration_s=duration_s)
 
 
 def finish_queued_job(job_id: int, state: str, *, message: Message) -> bool:
     """Close a job that is still queued: one sent meanwhile has its resources."""
-    return _close(Q(pk=job_id, state=State.QUEUED), state, message)
+    return _close(Q(pk=job_id, state=State.QUEUED), state, message=message)
 
 
 def finish_unclaimed_job(job_id: int, state: str, *, message: Message) -> bool:
     """Close a job that was sent and not claimed."""
-    return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, message)
+    return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, message=message)
 
 
 def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
@@ -140,23 +137,17 @@ def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
     by = {"cancel_asked_at": now(), "cancelled_by_id": user.pk if user else None}
     name = {"user": user.get_username() if user else "manage.py"}
     unclaimed = Q(state=State.QUEUED) | Q(state=State.STARTING, claim_id="")
+    message = Message("job:cancelled_in_queue", name)
     with transaction.atomic():
-        if _close(
-            Q(pk=job_id) & unclaimed,
-            State.CANCELLED,
-            Message("job:cancelled_in_queue", name),
-            **by,
-        ):
+        if _close(Q(pk=job_id) & unclaimed, State.CANCELLED, message=message, **by):
             return True
-        asked = Job.objects.filter(
-            pk=job_id, state__in=Job.ON_HOST_STATES, cancel_asked_at=None
-        ).update(**by)
-        if asked:
-            _notify(job_id)
-    return asked == 1 or Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES).exists()
+        on_host = Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES)
+        if on_host.filter(cancel_asked_at=None).update(**by):
+            transaction.on_commit(partial(notifications.notify, "job", id=job_id))
+        return on_host.exists()
 
 
-def _close(which: Q, state: str, message: Message, **fields: Any) -> bool:
+def _close(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
     if state in Job.OPEN_STATES:
         raise ValueError(f"{state} does not finish a job")
     with transaction.atomic():
@@ -197,11 +188,11 @@ def _cancel_successors(job_id: int, state: str) -> None:
     if len(all_waiting) > 1:
         lock_waiting(all_waiting)
     for successor in waiting:
-        _close(Q(pk=successor, state=State.QUEUED), State.CANCELLED, message)
+        finish_queued_job(successor, State.CANCELLED, message=message)
 
 
 def _waiting_after(ids: Sequence[int]) -> list[int]:
-    """Return queued jobs that directly depend on the product of one of these."""
+    """Queued jobs that directly depend on the product of one of these."""
     makers = Job.objects.filter(pk__in=ids).exclude(product__isnull=True)
     after = Job.objects.filter(after__in=makers, state=State.QUEUED).order_by("pk").distinct()
     return list(after.values_list("pk", flat=True))
@@ -217,9 +208,6 @@ def _change(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
             **fields,
         )
         if changed:
-            _notify(ids[0], state=state)
+            notify = partial(notifications.notify, "job", id=ids[0], state=state)
+            transaction.on_commit(notify)
     return changed == 1
-
-
-def _notify(job_id: int, **data: str) -> None:
-    transaction.on_commit(partial(notifications.notify, "job", id=job_id, **data))

@@ -52,13 +52,8 @@ class _Row:
 
 
 def check_length(host: Host) -> None:
-    """Check that the queue of ``host`` has room. The caller holds its lock.
-
-    Raises:
-        LaunchError: ``QUEUE_LIMIT`` is reached.
-    """
-    waiting = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by()
-    if waiting.count() >= settings.QUEUE_LIMIT:
+    """Raise ``LaunchError`` if ``QUEUE_LIMIT`` is reached. The caller holds the host's lock."""
+    if Job.objects.filter(host=host, state=Job.State.QUEUED).count() >= settings.QUEUE_LIMIT:
         message = _(
             "The queue of %(host)s is full: %(n)s jobs (QUEUE_LIMIT). Cancel some, choose "
             "another host, or retry later."
@@ -143,7 +138,7 @@ def raise_those_before(job_id: int, priority: int, *, can_overtake: bool = False
 
 
 def _all_before(job_id: int, priority: int) -> list[int]:
-    """Return queued jobs of lower priority that a job depends on, transitively."""
+    """Queued jobs of lower priority that a job depends on, transitively."""
     waiting = Job.objects.filter(state=Job.State.QUEUED, priority__gt=priority)
     predecessors: set[int] = set()
     front = {job_id}
@@ -197,7 +192,6 @@ def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
 
 
 def _level(job: Job) -> list[_Row]:
-    """Return queued jobs of the same host and priority, in order."""
     waiting = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority)
     values = waiting.order_by(*Job.QUEUE_ORDER).values_list("pk", "place", "created_by_id")
     return [_Row(*row) for row in values]
@@ -206,7 +200,7 @@ def _level(job: Job) -> list[_Row]:
 def _index(
     job: Job, rows: Sequence[_Row], was: int, *, to: str, before: int | None, after: int | None
 ) -> int:
-    """Return the job's index in ``rows``, which exclude it."""
+    """The job's index in ``rows``, which exclude it."""
     steps = {
         "first": 0,
         "earlier": max(0, was - 1),

@@ -1,87 +1,225 @@
-"""Snapshot of a host for kinds: facts, assets, and promises of active jobs."""
+"""Assets of hosts: registered by jobs, offered to kinds, filled into slots of plans."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.utils.timezone import now
 
-from jobs.base import engine_addresses
-from jobs.kinds.lib.base import AssetRef, Target
-from jobs.models import (
-    Artifact,
-    Dataset,
-    Deployment,
-    Endpoint,
-    Environment,
-    Host,
-    Job,
-    Weights,
-)
+from jobs import plans
+from jobs.base import bounds, engine_addresses
+from jobs.base.errors import ParseError
+from jobs.kinds.lib import ports
+from jobs.kinds.lib.base import AssetRef, Target, asset_values
+from jobs.models import Artifact, Dataset, Deployment, Endpoint, Environment, Host, Job, Weights
+from jobs.plans import ENGINES, Plan
 from jobs.queries.answers.baselines import baselines
-from jobs.queries.hosts.hosts import holding_deployments
+from jobs.queries.hosts.hosts import holding_deployments, proposed_dies
 from jobs.queries.prompts import team_prompts
 from jobs.tools.vacc.site import inside_of
 
+Record = Environment | Weights | Artifact | Dataset
+
+# Type of a product -> model, fields that identify it, other required fields.
+_TYPES: dict[str, tuple[type[Record], tuple[str, ...], tuple[str, ...]]] = {
+    "environment": (Environment, ("name", "fingerprint"), ("path",)),
+    "weights": (Weights, ("model_id", "path"), ("precision", "bytes", "sha256")),
+    "artifact": (
+        Artifact,
+        ("path",),
+        ("model_id", "toolchain", "precision", "label", "source_precision", "bytes", "sha256"),
+    ),
+    "dataset": (Dataset, ("name", "path"), ("files", "bytes")),
+}
 ARCHIVED = "archived"  # state of an endpoint that takes no jobs
 _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
+_PORT_BY_HAND = 8080
+
+
+class InputGone(Exception):
+    """An input of a job is missing. ``args[0]`` is the slot's prefix."""
+
+
+def check_product(product: Mapping[str, Any]) -> None:
+    """Raise ``ParseError`` unless ``product`` can be registered.
+
+    A product with ``amends`` adds details to a registered one and needs only the identifying
+    fields.
+    """
+    kind = product["type"]
+    if kind == "deployment":
+        return  # its row is created with the job
+    if kind not in _TYPES:
+        raise ParseError(f"unknown product type {kind!r}")
+    _, same, required = _TYPES[kind]
+    wanted = same if product.get("amends") else (*same, *required)
+    missing = [name for name in wanted if product.get(name) in (None, "")]
+    if missing:
+        raise ParseError(f"the {kind} has no {', '.join(missing)}")
+    most = bounds.PRODUCT_TEXT_CHARS
+    for name, value in product.items():
+        if isinstance(value, str) and len(value) > most:
+            raise ParseError(f"{name} of the {kind} has more than {most} characters")
+    if len(json.dumps(product, default=str)) > bounds.PRODUCT_BYTES:
+        raise ParseError(f"the {kind} has more than {bounds.PRODUCT_BYTES} bytes of facts")
+
+
+def register(job: Job, product: Mapping[str, Any]) -> Record | None:
+    """Return the row for a checked product. A recreated product replaces its earlier row.
+
+    A deployment already has a row, which gets the new details. None: no row to amend.
+    """
+    if product["type"] == "deployment":
+        if product.get("details"):
+            Deployment.objects.filter(job=job).update(details=product["details"])
+        return None
+    model, same, required = _TYPES[product["type"]]
+    if product.get("amends"):
+        record = _same(job, product)
+        if record is not None:
+            record.details = {**record.details, **product.get("details", {})}
+            record.save(update_fields=["details"])
+        return record
+    columns = [field.name for field in model._meta.get_fields()]
+    optional = [name for name in ("versions", "details") if name in product and name in columns]
+    record, _ = model._default_manager.update_or_create(
+        host_id=job.host_id,
+        **{name: product[name] for name in same},
+        defaults={
+            **{name: product[name] for name in (*required, *optional)},
+            "job_id": job.pk,
+            "created_at": now(),
+        },
+    )
+    return record
+
+
+def made_by(job_id: int, type: str) -> Record | None:
+    """What ``job_id`` registered as ``type``; None without a record.
+
+    When a later job recreated or changed the product, the record names that job.
+    """
+    if type not in _TYPES:
+        return None
+    record = _TYPES[type][0]._default_manager.filter(job_id=job_id).first()
+    if record is not None:
+        return record
+    job = Job.objects.filter(pk=job_id, state=Job.State.SUCCEEDED).first()
+    product = (job.product if job else None) or {}
+    return _same(job, product) if job and product.get("type") == type else None
+
+
+def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
+    """The record on the job's host that ``product`` identifies."""
+    model, same, _ = _TYPES[product["type"]]
+    named = {name: product.get(name) for name in same}
+    return model._default_manager.filter(host_id=job.host_id, **named).first()
+
+
+def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
+    """The records of a job's ``inputs`` by key, fulfilled promises included.
+
+    Raises:
+        InputGone: one of them is missing.
+    """
+    refs = {}
+    for key, ref in inputs.items():
+        found = _resolved(key, ref)
+        if found is None:
+            raise InputGone(key)
+        refs[key] = found
+    return refs
+
+
+def _resolved(key: str, ref: Mapping[str, Any]) -> AssetRef | None:
+    """The record by id, or by the job that promised it."""
+    if ref.get("endpoint"):
+        endpoint = Endpoint.objects.filter(pk=ref["endpoint"]).first()
+        return endpoint_ref(endpoint) if endpoint else None
+    if key in ENGINES:
+        name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
+        deployment = Deployment.objects.select_related("artifact", "host").filter(**name).first()
+        return deployment_ref(deployment) if deployment else None
+    if key not in _TYPES:
+        return None
+    made = None if ref.get("id") else made_by(ref["job"], key)
+    record = _records(key).filter(pk=made.pk if made else ref.get("id", 0)).first()
+    return asset_ref(record) if record else None
+
+
+def _records(type: str) -> QuerySet[Any]:
+    rows = _TYPES[type][0]._default_manager.select_related("host")
+    return rows.filter(deleted_at=None) if type == "artifact" else rows
 
 
 def target_of(host: Host) -> Target:
     """Return the snapshot of ``host`` for plans: newest assets first, then promises, then
     endpoints, which every host may call: those that answered their last check first."""
-    promised = _promises(host)
+    jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
+    # Without plans: ten thousand take a hundred megabytes, and each launch reads them.
+    rows = jobs.values_list("product", "title", "pk", "params__port", "plan__address")
+    promised = [
+        promise(product, title, host, job=pk, port=port, address=address)
+        for product, title, pk, port, address in rows
+        if product
+    ]
+
+    def refs(type: str, there: Iterable[AssetRef] | None = None) -> tuple[AssetRef, ...]:
+        known = map(asset_ref, _records(type).filter(host=host)) if there is None else there
+        return (*known, *(ref for ref in promised if ref.type == type))
+
     holding = holding_deployments([host]).select_related("artifact", "host", "job")
     # The port requested by its job, 0 for any: known before the server listens.
     holding = holding.annotate(asked_port=F("job__params__port")).order_by("-created_at", "-pk")
-    servers = {
-        one.pk: replace(ref, data={**ref.data, "asked_port": one.asked_port or 0})
-        for one, ref in ((one, deployment_ref(one)) for one in holding)
-    }
-    serving = [one for one in holding if _can_be_chosen(one)]
-    weights = Weights.objects.filter(host=host).select_related("host")
-    artifacts = Artifact.objects.filter(host=host, deleted_at=None).select_related("host")
-    environments = Environment.objects.filter(host=host).select_related("host")
-    datasets = Dataset.objects.filter(host=host).select_related("host")
+    servers, serving = [], []
+    for one in holding:
+        ref = deployment_ref(one)
+        servers.append(replace(ref, data={**ref.data, "asked_port": one.asked_port or 0}))
+        is_made = one.job.state == Job.State.SUCCEEDED
+        if one.state in _SERVING and one.wanted and is_made:
+            serving.append(servers[-1])
     reachable = Endpoint.objects.filter(archived_at=None).order_by("name")
     return Target(
         name=host.name,
         type=host.type,
         facts=host.facts,
-        weights=_refs(map(weights_ref, weights), promised, "weights"),
-        artifacts=_refs(map(artifact_ref, artifacts), promised, "artifact"),
+        weights=refs("weights"),
+        artifacts=refs("artifact"),
         deployments=(
-            *_refs((servers[one.pk] for one in serving), promised, "deployment"),
+            *refs("deployment", serving),
             *map(endpoint_ref, sorted(reachable, key=lambda one: not one.is_answering)),
         ),
-        servers=_refs(servers.values(), promised, "deployment"),
-        environments=_refs(map(environment_ref, environments), promised, "environment"),
-        datasets=_refs(map(dataset_ref, datasets), promised, "dataset"),
+        servers=refs("deployment", servers),
+        environments=refs("environment"),
+        datasets=refs("dataset"),
         prompts=team_prompts(),
         baselines=baselines,
     )
 
 
-def _can_be_chosen(deployment: Deployment) -> bool:
-    """Return True if it is serving and no stop is requested."""
-    is_made = deployment.job.state == Job.State.SUCCEEDED
-    return deployment.state in _SERVING and deployment.wanted and is_made
-
-
-def weights_ref(weights: Weights) -> AssetRef:
-    """Weights as a choice."""
-    data = _data(weights, "model_id", "precision", "bytes", "sha256", "path")
-    return AssetRef("weights", f"{weights.model_id} {weights.precision}", id=weights.pk, data=data)
-
-
-def artifact_ref(artifact: Artifact) -> AssetRef:
-    """An artifact as a choice."""
-    fields = ("model_id", "toolchain", "precision", "label", "source_precision", "bytes", "sha256")
-    data = _data(artifact, *fields, "path")
-    return AssetRef("artifact", f"{artifact.model_id} {artifact.label}", id=artifact.pk, data=data)
+def asset_ref(record: Record) -> AssetRef:
+    """An asset as a choice: its columns over its details, and its path in containers."""
+    match record:
+        case Weights():
+            label = f"{record.model_id} {record.precision}"
+        case Artifact():
+            label = f"{record.model_id} {record.label}"
+        case Environment() | Dataset():
+            label = record.name
+    type = record._meta.model_name or ""
+    _, same, required = _TYPES[type]
+    columns = ("id", *same, *required, *(("versions",) if type == "environment" else ()))
+    data = {
+        **record.details,
+        "mount_path": inside_of(record.host.facts, record.path),
+        **{name: getattr(record, name) for name in columns},
+    }
+    return AssetRef(type, label, id=record.pk, data=data)
 
 
 def deployment_ref(deployment: Deployment) -> AssetRef:
@@ -89,12 +227,15 @@ def deployment_ref(deployment: Deployment) -> AssetRef:
 
     The artifact describes the model; deployments of plain weights carry the details.
     """
-    artifact = deployment.artifact
+    artifact, number = deployment.artifact, str(deployment.pk)
     at = engine_addresses.parse(deployment.host_url)
     data = {
         **{"label": "", "precision": "", "toolchain": "", "path": ""},
-        **_details(deployment.details, deployment.pk),
-        **_columns(deployment, "name", "model_id", "state"),
+        **{
+            name: value.replace("{deployment.id}", number) if isinstance(value, str) else value
+            for name, value in deployment.details.items()
+        },
+        **{name: getattr(deployment, name) for name in ("id", "name", "model_id", "state")},
         "url": str(at or ""),
         "host": str(at.ip) if at else "",
         "port": str(at.port) if at else "",
@@ -111,7 +252,7 @@ def endpoint_ref(endpoint: Endpoint) -> AssetRef:
 
     ``toolchain`` names the engine only if its counters can be read.
     """
-    parts, stated = urlsplit(endpoint.url), endpoint.device_stated or {}
+    parts = urlsplit(endpoint.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     data = {
         "id": endpoint.pk,
@@ -125,60 +266,12 @@ def endpoint_ref(endpoint: Endpoint) -> AssetRef:
         "api_key": endpoint.api_key,
         "engine": endpoint.engine_name,
         "toolchain": endpoint.engine_name if endpoint.found.get("has_counters") else "",
-        "device": str(stated.get("text", "")),
+        "device": endpoint.device,
         "max_total": endpoint.context,
         "thinking_switch": endpoint.thinking_switch,
         **{"label": "", "precision": "", "path": "", "stack": "", "dies": "", "artifact": None},
     }
     return AssetRef("deployment", endpoint.name, endpoint=endpoint.pk, data=data)
-
-
-def environment_ref(environment: Environment) -> AssetRef:
-    """A tool's environment."""
-    data = _data(environment, "name", "fingerprint", "versions", "path")
-    return AssetRef("environment", environment.name, id=environment.pk, data=data)
-
-
-def dataset_ref(dataset: Dataset) -> AssetRef:
-    """A data set as a choice."""
-    data = _data(dataset, "name", "path", "files", "bytes")
-    return AssetRef("dataset", dataset.name, id=dataset.pk, data=data)
-
-
-def _data(record: Any, *fields: str) -> dict[str, Any]:
-    """Return an asset's columns over its details, and its path in containers."""
-    inside = inside_of(record.host.facts, record.path)
-    return {**record.details, "mount_path": inside, **_columns(record, *fields)}
-
-
-def _columns(record: Any, *fields: str) -> dict[str, Any]:
-    return {"id": record.pk, **{field: getattr(record, field) for field in fields}}
-
-
-def _details(details: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Return details of a deployment, with its id filled in."""
-    return {
-        name: value.replace("{deployment.id}", str(number)) if isinstance(value, str) else value
-        for name, value in details.items()
-    }
-
-
-def _refs(
-    refs: Iterable[AssetRef], promised: list[AssetRef], asset_type: str
-) -> tuple[AssetRef, ...]:
-    return (*refs, *(ref for ref in promised if ref.type == asset_type))
-
-
-def _promises(host: Host) -> list[AssetRef]:
-    """Return future products of active jobs, newest first."""
-    jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
-    # Without plans: ten thousand take a hundred megabytes, and each launch reads them.
-    rows = jobs.values_list("product", "title", "pk", "params__port", "plan__address")
-    return [
-        promise(product, title, host, job=pk, port=port, address=address)
-        for product, title, pk, port, address in rows
-        if product
-    ]
 
 
 def promise(
@@ -190,21 +283,69 @@ def promise(
     port: int | None = None,
     address: str | None = None,
 ) -> AssetRef:
-    """Return a job's future product as a choice. ``job`` may be an unused number.
+    """A job's future product as a choice, flattened like its record. ``job`` may be an unused
+    number.
 
     ``port``: the server's requested port, not guaranteed. ``address``: its only listen address, as
     ``Plan.address``.
     """
-    asked: dict[str, Any] = {"asked_port": port} if port else {}
-    if address:
-        asked["asked_address"] = address
-    return AssetRef(str(product["type"]), title, job=job, data=_promised(product, host) | asked)
-
-
-def _promised(made: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    """Return a future product, flattened like its record."""
-    product = dict(made)
-    inside = {}
+    data = dict(product.get("details") or {})
     if product.get("path"):
-        inside = {"mount_path": inside_of(host.facts, str(product["path"]))}
-    return {**(product.pop("details", None) or {}), **inside, **product}
+        data["mount_path"] = inside_of(host.facts, str(product["path"]))
+    data |= {name: value for name, value in product.items() if name != "details"}
+    if port:
+        data["asked_port"] = port
+    if address:
+        data["asked_address"] = address
+    return AssetRef(str(product["type"]), title, job=job, data=data)
+
+
+def slots_of(
+    plan: Plan, refs: Mapping[str, AssetRef], host: Host, target: Target
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return (known, set at launch) slots of the plan; the latter with proposals, "" for none."""
+    promised = {key: ref for key, ref in refs.items() if ref.is_promised}
+    known = asset_values({key: ref for key, ref in refs.items() if not ref.is_promised})
+    asked = [ref.data for ref in promised.values()]
+    port = next((str(data["asked_port"]) for data in asked if data.get("asked_port")), "")
+    address = next(
+        (data["asked_address"] for data in asked if "asked_address" in data), "127.0.0.1"
+    )
+    number, roots = _next_number(Job), target.facts.get("roots", {})
+    proposed = {
+        "job": number,
+        "port": str(plan.port) if plan.port and not _is_port_taken(plan.port, host, target) else "",
+        "dies": ",".join(proposed_dies(host, plan.dies)),
+        "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
+        "deployment.id": _next_number(Deployment),
+        "deployment.url": f"http://{address}:{port}" if port else "",
+        "deployment.host": address,
+        "deployment.port": port,
+        **asset_values(promised),
+    }
+    names = plans.slots(plan)
+    return (
+        {name: known[name] for name in names if name in known},
+        {name: proposed.get(name, "") for name in names if name not in known},
+    )
+
+
+def _is_port_taken(port: int, host: Host, target: Target) -> bool:
+    """True if a current or launched server of the host has ``port``."""
+    if port in ports.held(target.servers):
+        return True
+    waiting = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, plan__port=port)
+    return waiting.filter(product__type="deployment").exists()
+
+
+def by_hand(target: Target) -> dict[str, str]:
+    """Defaults of unknown slots for a script run by hand."""
+    port = str(ports.next_free(_PORT_BY_HAND, ports.held(target.servers)))
+    url = f"http://127.0.0.1:{port}"
+    return {"port": port, "deployment.url": url, "deployment.port": port}
+
+
+def _next_number(model: type[Job | Deployment]) -> str:
+    """The likely id of the next record."""
+    last = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+    return str((last or 0) + 1)

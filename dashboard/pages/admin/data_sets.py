@@ -31,7 +31,7 @@ from jobs.queries.data_sets import (
     site_for,
 )
 from jobs.queries.hosts.hosts import is_away
-from jobs.schedule import agent_tasks, preflights
+from jobs.schedule import preflights
 from jobs.schedule.launch_rights import may_launch
 from jobs.tools.lib.data_files import files_plan
 
@@ -146,7 +146,6 @@ def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpRes
     looked_for = files_plan(known, site, has_dies=bool(host.facts.get("dies")))
     asked = preflights.ask(host, looked_for.to_json(), {}, user=person(request))
     audit_log.record(person(request), "questions.check", f"host {host.name}", set=set_id)
-    agent_tasks.send_check(host.name, asked.pk)
     return _findings(request, asked)
 
 

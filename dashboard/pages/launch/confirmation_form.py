@@ -13,7 +13,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.models import Host, Preflight
 from jobs.plans import Plan
-from jobs.schedule import confirmations, preflights
+from jobs.schedule import preflights
 
 
 class Unconfirmed(LaunchError):
@@ -29,13 +29,13 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
     looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
     number = number_from(request.POST.get("confirm", ""))
     known = looks.filter(pk=number) if number is not None else []
-    warnings = [item for preflight in known for item in confirmations.found_by(preflight)]
+    warnings = [item for preflight in known for item in preflights.found_by(preflight)]
     last = looks.filter(done_at__isnull=False).first()
     if last is not None and not preflights.is_stale(last):
-        left = confirmations.open_of(confirmations.found_by(last), warnings)
+        left = preflights.unconfirmed(preflights.found_by(last), warnings)
         if left:
             findings = " ".join(message(i["message_id"], i["message_args"]) for i in left)
             raise Unconfirmed(
                 _("Not launched: the host asks for confirmation. %(found)s") % {"found": findings}
             )
-    return confirmations.confirmation(warnings, person(request))
+    return preflights.confirmation(warnings, person(request))

@@ -43,10 +43,9 @@ from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.jobs.durations import durations
-from jobs.schedule.assets import made_by
 from jobs.schedule.forecast import Forecast, forecast_drafts
 from jobs.schedule.launch_rights import open_hosts
-from jobs.schedule.targets import target_of
+from jobs.schedule.targets import made_by, target_of
 
 
 @require_GET

@@ -48,7 +48,7 @@ from jobs.launch.pipelines.options import (
 )
 from jobs.models import Host
 from jobs.queries.hosts.hosts import dies, is_away
-from jobs.schedule import agent_tasks, launch_rights, preflights
+from jobs.schedule import launch_rights, preflights
 from jobs.schedule.forecast import forecast_drafts
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.datasets import DATASETS
@@ -113,7 +113,6 @@ def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
         return HttpResponse()
     asked = preflights.ask(host, checked[0].to_json(), checked[1], user=person(request))
     audit_log.record_often(request.user, "host.check", f"host {host.name}", model=model.id)
-    agent_tasks.send_check(host.name, asked.pk)
     return fragment(request, asked, form_id="pipeline-form")
 
 

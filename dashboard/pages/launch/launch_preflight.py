@@ -19,7 +19,7 @@ from dashboard.security.request import person
 from dashboard.text.messages import message
 from jobs.launch.launch import ask_checks
 from jobs.models import Preflight
-from jobs.schedule import confirmations
+from jobs.schedule import preflights
 
 # The page polls no longer than this; an online host answers in less than a second.
 PATIENCE = timedelta(seconds=20)
@@ -59,7 +59,7 @@ def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
 def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
     """Render findings of ``asked``, polled until answered, with a checkbox for warnings."""
     lines = [finding_line(item) for item in asked.findings]
-    warnings = confirmations.found_by(asked)
+    warnings = preflights.found_by(asked)
     context = {
         "asked": asked,
         "lines": lines,

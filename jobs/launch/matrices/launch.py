@@ -32,9 +32,8 @@ from jobs.launch.matrices.cells import Cell, Run, runs_of
 from jobs.launch.matrices.spec import AXES, MatrixSpec, check
 from jobs.models import Host, Job, Matrix, MatrixCell
 from jobs.queries.jobs.durations import usual_of
-from jobs.schedule import agent_tasks, confirmations, dispatch, lifecycle
-from jobs.schedule.slots import by_hand
-from jobs.schedule.targets import target_of
+from jobs.schedule import agent_tasks, dispatch, lifecycle, preflights
+from jobs.schedule.targets import by_hand, target_of
 
 # A cell that was lost longer ago waits for a person: its deployment may be gone.
 RECOVERED_FOR = timedelta(hours=1)
@@ -185,7 +184,7 @@ def launch_matrix(
             draft = draft_of(kind, job_preview, target)
             draft.guide = guides[run.cell]
             draft.priority = priority
-            draft.confirmed = sanitize(confirmations.about(job_preview.plan, accepted))
+            draft.confirmed = sanitize(preflights.confirmed_for(job_preview.plan, accepted))
             missing = launch.missing_environments(kind, job_preview.params, target)
             job = launch.create(
                 draft, host, user, environments=missing, target=target, starts=False
@@ -263,7 +262,7 @@ def cancel_matrix(matrix: Matrix, user: AbstractBaseUser | None) -> list[Job]:
     cancelled = [job for job in ordered if lifecycle.ask_cancel(job.pk, user)]
     for job in cancelled:
         if job.state in Job.ON_HOST_STATES:
-            agent_tasks.send_stop(matrix.host.name, job.pk)
+            agent_tasks.send(matrix.host.name, "stop", job.pk)
     dispatch.run()  # places have become free
     return cancelled
 

@@ -30,7 +30,7 @@ from jobs.launch.pipelines.options import Options
 from jobs.models import Host, Job
 from jobs.plans import Check, Plan, Step, fill_text, literal, slots_in
 from jobs.schedule import lifecycle
-from jobs.schedule.places import common
+from jobs.schedule.capacity import common_place
 from jobs.schedule.targets import promise, target_of
 
 __all__ = [
@@ -221,7 +221,7 @@ def checks_of(pipeline: Pipeline, planned: Sequence[Draft]) -> tuple[Plan, dict[
             if check.name == "disk":  # folders of earlier jobs need room, and give none
                 disks.append(dict(filled.args))
                 filled = _with_room(filled, disks[:-1])
-            elif common([value for _name, value in filled.args], made):
+            elif common_place([value for _name, value in filled.args], made):
                 continue
             wanted[filled] = None
         made += _makes(draft)

@@ -33,7 +33,7 @@ from jobs.models import (
 )
 from jobs.plans import from_json
 from jobs.readings import read_outcome
-from jobs.schedule import assets
+from jobs.schedule import targets
 from jobs.schedule.deployments import stop_of_server
 from jobs.services import host_load, outputs
 from jobs.services.intake import verdicts
@@ -125,7 +125,7 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
     closed = verdicts.end(job, ended, state=verdict.state, message=verdict.message)
     if closed and verdict.product:
         made = sanitize(verdict.product)
-        assets.register(job, made)
+        targets.register(job, made)
         Job.objects.filter(pk=job.pk).update(made=made)
     if closed and verdict.measured:
         _keep_result(job, verdict.measured, duration_s=ended.get("duration_s"))
@@ -160,7 +160,7 @@ def _whole_product(job: Job, outcome: Outcome) -> Mapping[str, Any] | None:
     if job.product is None or outcome.failure:
         return None
     product = {**job.product, **(outcome.product or {})}
-    assets.check_product(product)
+    targets.check_product(product)
     return product
 
 

@@ -113,7 +113,7 @@ def _notify_unclaimed(moment: datetime) -> None:
         dispatched_at__lt=moment - UNCLAIMED_FOR,
     ).select_related("host")
     for job in unclaimed:
-        agent_tasks.send_start(job.host.name, job.pk)
+        agent_tasks.send(job.host.name, "start", job.pk)
 
 
 def _notify_stalled(moment: datetime) -> None:

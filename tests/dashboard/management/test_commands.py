@@ -63,11 +63,11 @@ def test_launch_prints_the_blocked_checks(monkeypatch):
     weights = make_guide_weights(host=host)
     held = {"port": 8000, "holder": "nginx (process 7)"}
 
-    def answer(_host, number):
+    def answer(_host, _command, number):
         finding = {"name": "port", "level": "failed", "message_id": "check:port_held"}
         preflights.answer(Preflight.objects.get(pk=number), [finding | {"message_args": held}])
 
-    monkeypatch.setattr(agent_tasks, "send_check", answer)
+    monkeypatch.setattr(agent_tasks, "send", answer)
     errors = StringIO()
     arguments = ["--host", "va16-01", "--set", f"weights={weights.pk}", "--set", "port=8000"]
     call_command("launch", "deploy-vllm", *arguments, stdout=StringIO(), stderr=errors)

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Host
-from jobs.schedule.capacity_reads import capacity_of
+from jobs.schedule.capacity import capacity_of
 from jobs.schedule.targets import deployment_ref
 from tests.factories import make_deployment
 

@@ -110,7 +110,7 @@ def test_with_full_memory_a_command_to_a_host_is_left_out(client, monkeypatch, c
     monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
     fill(client)
 
-    agent_tasks.send_start("va16-01", 1)
+    agent_tasks.send("va16-01", "start", 1)
 
     assert "host.start (1,) not sent to va16-01" in caplog.text
     assert client.llen("host.va16-01") == 0
@@ -134,7 +134,7 @@ def test_the_queue_of_a_host_that_takes_nothing_has_a_limit(client, monkeypatch)
     monkeypatch.setattr(agent_tasks, "QUEUE_MAX", 3)
 
     for number in range(6):
-        agent_tasks.send_start("va16-01", number)
+        agent_tasks.send("va16-01", "start", number)
 
     assert client.llen("host.va16-01") == 3
     assert client.keys() == [b"host.va16-01"]

@@ -191,8 +191,8 @@ def test_a_hosts_worker_takes_its_commands_with_these_rights(valkey, tmp_path, m
     monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
     _host, url = add("va16-01")
     with worker(url, tmp_path) as process:
-        agent_tasks.send_check("va16-01", 1)
-        agent_tasks.send_check("va16-02", 1)
+        agent_tasks.send("va16-01", "check", 1)
+        agent_tasks.send("va16-02", "check", 1)
 
         until((tmp_path / "wakeup").exists, "the worker did its task")
         until(lambda: not valkey.exists("host.va16-01"), "its queue is empty")
@@ -211,7 +211,7 @@ def test_a_revoked_worker_is_closed_out_and_one_with_a_new_key_works(valkey, tmp
         made = hosts.new_key(host.pk)
 
         until(lambda: users(valkey) == {"default"}, "its connections are closed")
-        agent_tasks.send_check("va16-01", 1)
+        agent_tasks.send("va16-01", "check", 1)
         with worker(url_of(host, made), tmp_path / "new"):
             until((tmp_path / "new" / "wakeup").exists, "the new worker did the task")
     assert not (tmp_path / "old" / "wakeup").exists()
@@ -436,6 +436,6 @@ def test_a_worker_comes_back_when_the_connection_breaks(valkey, tmp_path, monkey
         until(lambda: users(valkey) == {"default", "host-va16-01"}, "the worker is connected")
         valkey.execute_command("CLIENT", "KILL", "USER", "host-va16-01")
 
-        agent_tasks.send_check("va16-01", 1)
+        agent_tasks.send("va16-01", "check", 1)
 
         until((tmp_path / "wakeup").exists, "the worker did its task")

@@ -348,7 +348,7 @@ def test_cancelling_a_job_notifies_its_host_and_frees_its_place(
     monkeypatch, host, django_capture_on_commit_callbacks
 ):
     sent = []
-    monkeypatch.setattr(agent_tasks, "send_stop", lambda name, job: sent.append((name, job)))
+    monkeypatch.setattr(agent_tasks, "send", lambda *args: sent.append(args))
     running = make_job(host=host, state="running", claim_id="n")
     queued = make_job(host=host)
 
@@ -356,7 +356,7 @@ def test_cancelling_a_job_notifies_its_host_and_frees_its_place(
         assert launch.cancel(running.pk, make_user())
         assert launch.cancel(queued.pk, make_user())
 
-    assert sent == [(host.name, running.pk)]
+    assert sent == [(host.name, "stop", running.pk)]
     assert not launch.cancel(queued.pk, make_user())
 
 

@@ -9,7 +9,7 @@ from jobs.models import Deployment, Job, Source
 from jobs.queries.deployments import needing
 from jobs.queries.endpoints import jobs_against
 from jobs.schedule import dispatch, preflights
-from jobs.schedule.loads import load_of
+from jobs.schedule.capacity import load_of
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_job
 
 pytestmark = pytest.mark.django_db

@@ -24,7 +24,7 @@ from jobs.models import Environment, Job, Weights
 from jobs.plans import fill_text
 from jobs.queries.jobs.chains import dependents
 from jobs.schedule import lifecycle
-from jobs.schedule.capacity_reads import startable_jobs
+from jobs.schedule.capacity import startable_jobs
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_weights
 

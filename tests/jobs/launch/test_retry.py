@@ -9,20 +9,14 @@ from jobs.launch.pipelines import Options, launch_pipeline
 from jobs.launch.pipelines.retry import retry_failed_jobs
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
-from jobs.schedule import agent_tasks, dispatch, lifecycle
-from jobs.schedule.assets import register
+from jobs.schedule import dispatch, lifecycle
+from jobs.schedule.targets import register
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 LLAMA = "deepseek-r1-distill-llama-8b"
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
-    monkeypatch.setattr(agent_tasks, "send_check", lambda host, check: None)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from jobs.kinds import KINDS
 from jobs.launch.launch import preview
 from jobs.launch.successors import next_steps
 from jobs.models import Job
-from jobs.schedule.assets import register
+from jobs.schedule.targets import register
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
 

@@ -7,7 +7,7 @@ from django.utils.timezone import now
 
 from jobs.base.errors import ParseError
 from jobs.models import Dataset, Job
-from jobs.schedule import assets, dispatch
+from jobs.schedule import targets
 from jobs.schedule.targets import target_of
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
 
@@ -25,9 +25,9 @@ def test_a_data_set_is_registered_once_for_each_place():
     host = vacc_host()
     first, second = (make_job(host=host, product=DATASET) for _ in range(2))
 
-    assets.register(first, DATASET)
-    assets.register(second, {**DATASET, "files": 3})
-    assets.register(second, {**DATASET, "path": "/nfs/data/other"})
+    targets.register(first, DATASET)
+    targets.register(second, {**DATASET, "files": 3})
+    targets.register(second, {**DATASET, "path": "/nfs/data/other"})
 
     rows = Dataset.objects.order_by("path").values_list("path", "files", "job")
     assert list(rows) == [
@@ -39,10 +39,10 @@ def test_a_data_set_is_registered_once_for_each_place():
 def test_a_recreated_asset_has_its_time_and_its_job():
     host = vacc_host()
     first, second = (make_job(host=host, product=DATASET) for _ in range(2))
-    row = assets.register(first, DATASET)
+    row = targets.register(first, DATASET)
     Dataset.objects.filter(pk=row.pk).update(created_at=now() - timedelta(hours=1))
 
-    assets.register(second, DATASET)
+    targets.register(second, DATASET)
 
     row.refresh_from_db()
     assert row.job == second
@@ -51,12 +51,12 @@ def test_a_recreated_asset_has_its_time_and_its_job():
 
 def test_a_data_set_without_a_count_is_not_registered():
     with pytest.raises(ParseError, match="has no files"):
-        assets.check_product({**DATASET, "files": None})
+        targets.check_product({**DATASET, "files": None})
 
 
 def test_a_data_set_is_a_choice_with_both_of_its_paths():
     host = vacc_host()
-    assets.register(make_job(host=host), {**DATASET, "details": {"items": 9}})
+    targets.register(make_job(host=host), {**DATASET, "details": {"items": 9}})
 
     (ref,) = target_of(host).datasets
 
@@ -75,14 +75,14 @@ def test_a_data_set_is_a_choice_with_both_of_its_paths():
 def test_a_job_starts_with_the_record_of_its_data_set():
     host = vacc_host()
     maker = make_job(host=host, state=Job.State.SUCCEEDED, product=DATASET)
-    record = assets.register(maker, DATASET)
+    record = targets.register(maker, DATASET)
 
-    assert dispatch.resolve({"dataset": {"job": maker.pk}})["dataset"].id == record.pk
+    assert targets.resolve({"dataset": {"job": maker.pk}})["dataset"].id == record.pk
 
 
 def test_a_data_set_that_is_gone_is_missed_by_its_name():
-    with pytest.raises(dispatch.InputGone, match="dataset"):
-        dispatch.resolve({"dataset": {"id": 999}})
+    with pytest.raises(targets.InputGone, match="dataset"):
+        targets.resolve({"dataset": {"id": 999}})
 
 
 def test_a_recreated_product_still_fulfils_the_promise():
@@ -92,11 +92,11 @@ def test_a_recreated_product_still_fulfils_the_promise():
     second = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
     whole = {**product, "precision": "bf16", "bytes": 1, "sha256": "c" * 64}
 
-    assets.register(first, whole)
-    record = assets.register(second, {**whole, "details": {"modified": True}})
+    targets.register(first, whole)
+    record = targets.register(second, {**whole, "details": {"modified": True}})
 
-    assert assets.made_by(first.pk, "weights") == record
-    assert assets.made_by(second.pk, "weights") == record
+    assert targets.made_by(first.pk, "weights") == record
+    assert targets.made_by(second.pk, "weights") == record
     assert record.details == {"modified": True}
 
 
@@ -106,8 +106,8 @@ def test_what_was_made_elsewhere_is_not_what_a_job_promised():
     elsewhere = make_job(host=vacc_host(), state=Job.State.SUCCEEDED, product=product)
     make_weights(host=failed.host, model_id="m", path="/nfs/weights/m")
 
-    assert assets.made_by(failed.pk, "weights") is None
-    assert assets.made_by(elsewhere.pk, "weights") is None
+    assert targets.made_by(failed.pk, "weights") is None
+    assert targets.made_by(elsewhere.pk, "weights") is None
 
 
 def test_columns_count_before_details():
@@ -165,7 +165,7 @@ def test_a_deployment_of_an_artifact_is_of_its_precision():
 def test_a_deployment_gets_the_details_that_its_job_found_out():
     row = make_deployment(details={"engine": "vllm"})
 
-    assets.register(row.job, {"type": "deployment", "details": {"engine": "vllm 0.7.2"}})
+    targets.register(row.job, {"type": "deployment", "details": {"engine": "vllm 0.7.2"}})
 
     row.refresh_from_db()
     assert row.details == {"engine": "vllm 0.7.2"}
@@ -184,17 +184,17 @@ def test_a_job_can_say_more_of_what_another_one_made():
     }
     job = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
 
-    assets.check_product(product)
-    assert assets.register(job, product) == weights
+    targets.check_product(product)
+    assert targets.register(job, product) == weights
 
     weights.refresh_from_db()
     assert (weights.details, weights.job) == ({"shards": 2, "modification": True}, maker)
-    assert assets.made_by(job.pk, "weights") == weights
+    assert targets.made_by(job.pk, "weights") == weights
 
 
 def test_only_existing_assets_are_amended():
     product = {"type": "weights", "amends": True, "model_id": "m", "path": "/gone"}
 
-    assert assets.register(make_job(), product) is None
+    assert targets.register(make_job(), product) is None
     with pytest.raises(ParseError, match="has no path"):
-        assets.check_product({**product, "path": ""})
+        targets.check_product({**product, "path": ""})

@@ -13,7 +13,7 @@ from jobs.launch import launch
 from jobs.models import Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.queries import overview
-from jobs.schedule import confirmations, dispatch, preflights
+from jobs.schedule import dispatch, preflights
 from tests.factories import make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -74,7 +74,7 @@ def test_a_confirmation_starts_the_job_and_has_its_user(job, django_capture_on_c
 
 def test_only_new_findings_need_a_new_confirmation(job):
     answer_checks(job, shm="warn")
-    confirmations.confirm(job.pk, job.open_confirmations, make_user())
+    preflights.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
 
     answer_checks(job, shm="warn", disk="warn")
@@ -85,7 +85,7 @@ def test_only_new_findings_need_a_new_confirmation(job):
 
 def test_a_new_figure_of_a_confirmed_check_asks_no_second_time(job):
     answer_checks(job, disk="warn", free="5 GB")
-    confirmations.confirm(job.pk, job.open_confirmations, make_user())
+    preflights.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
 
     answer_checks(job, disk="warn", free="4 GB")
@@ -96,7 +96,7 @@ def test_a_new_figure_of_a_confirmed_check_asks_no_second_time(job):
 def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
     answer_checks(job, shm="warn", disk="warn")
 
-    confirmations.confirm(job.pk, job.open_confirmations[:1], make_user())
+    preflights.confirm(job.pk, job.open_confirmations[:1], make_user())
 
     job.refresh_from_db()
     assert [item["check"] for item in job.open_confirmations] == ["disk(path=/a, bytes=9)"]
@@ -160,7 +160,8 @@ def test_a_job_that_has_started_takes_no_yes(job):
 
 @pytest.mark.parametrize("name", ["shm", "shm(bytes=34)", "all"])
 def test_a_yes_beforehand_may_name_a_check_its_object_or_all(job, name):
-    Job.objects.filter(pk=job.pk).update(confirmed=confirmations.by_name([name], make_user()))
+    confirmed = preflights.confirmation([{"check": name}], make_user())
+    Job.objects.filter(pk=job.pk).update(confirmed=confirmed)
 
     answer_checks(job, shm="warn")
 
@@ -170,9 +171,10 @@ def test_a_yes_beforehand_may_name_a_check_its_object_or_all(job, name):
 
 def test_a_yes_for_a_chain_is_kept_with_the_jobs_it_concerns():
     plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, Check("docker")))
-    given = confirmations.by_name(["shm(bytes=34)", "disk(path=/b)", "docker", "all"], None)
+    names = ("shm(bytes=34)", "disk(path=/b)", "docker", "all")
+    given = preflights.confirmation([{"check": name} for name in names], None)
 
-    kept = [item["check"] for item in confirmations.about(plan, given)]
+    kept = [item["check"] for item in preflights.confirmed_for(plan, given)]
 
     assert kept == ["shm(bytes=34)", "all"]
 

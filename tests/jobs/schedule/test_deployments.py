@@ -22,12 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 def sent(monkeypatch):
     """Messages sent to the hosts' queues."""
     messages = []
-
-    def record(name):
-        return lambda host, pk: messages.append((name, pk))
-
-    for name in ("send_serve", "send_stop_serve"):
-        monkeypatch.setattr(agent_tasks, name, record(name))
+    monkeypatch.setattr(agent_tasks, "send", lambda host, *args: messages.append(args))
     return messages
 
 
@@ -225,7 +220,7 @@ def test_a_server_that_was_to_stop_is_stopped(sent, django_capture_on_commit_cal
     orders = beat(deployment, serve(deployment))
     ended(deployment, "cancelled")
 
-    assert sent == [("send_stop_serve", deployment.pk)]
+    assert sent == [("stop_serve", deployment.pk)]
     assert orders.stop_serve == [deployment.pk]
     assert history(deployment) == ["stopping", "stopped"]
     assert deployment.events.order_by("pk").first().message_args == {"user": "ada"}
@@ -297,7 +292,7 @@ def test_a_restart_is_the_next_run(sent, django_capture_on_commit_callbacks):
     deployment.refresh_from_db()
 
     assert (deployment.state, deployment.wanted) == ("waiting", True)
-    assert sent == [("send_serve", deployment.pk)]
+    assert sent == [("serve", deployment.pk)]
     assert beat(deployment).serve == [deployment.pk]
     claimed = deployments.claim_run(deployment.pk, host=deployment.host, run=2)
     assert claimed.pk == deployment.pk
@@ -325,7 +320,7 @@ def test_a_restart_of_a_server_that_runs_stops_it_first(sent, django_capture_on_
         deployments.restart_deployment(deployment.pk, make_user())
     orders = beat(deployment, before)
 
-    assert sent == [("send_stop_serve", deployment.pk)]
+    assert sent == [("stop_serve", deployment.pk)]
     assert (orders.stop_serve, orders.serve) == ([deployment.pk], [])
     ended(deployment, "cancelled", run=1)
     assert deployment.state == "waiting"

@@ -6,7 +6,7 @@ from django.utils.timezone import now
 from jobs.models import Deployment, Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.schedule import agent_tasks, dispatch, preflights
-from jobs.schedule.capacity_reads import capacity_of, startable_jobs
+from jobs.schedule.capacity import capacity_of, startable_jobs
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
 from tests.threads import together
 
@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 @pytest.fixture
 def sent(monkeypatch):
     """Messages sent to the hosts' queues."""
-    starts = []
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: starts.append((host, job)))
-    return starts
+    messages = []
+    monkeypatch.setattr(agent_tasks, "send", lambda *args: messages.append(args))
+    return messages
 
 
 def plan_with(argument: str, **fields):
@@ -42,7 +42,7 @@ def test_the_oldest_job_starts_and_its_host_is_notified(sent, django_capture_on_
         assert dispatch.run() == 1
 
     assert states(first, second) == ["starting", "queued"]
-    assert sent == [(host.name, first.pk)]
+    assert sent == [(host.name, "start", first.pk)]
     assert why(second) == (
         "wait:slots",
         {"host": host.name, "job": first.pk, "title": first.title},
@@ -236,7 +236,7 @@ def test_two_who_look_at_once_start_each_job_once(sent):
     started = together(dispatch.run, dispatch.run, dispatch.run)
 
     assert sum(started) == 3
-    assert sorted(sent) == [(host.name, job.pk) for job in jobs]
+    assert sorted(sent) == [(host.name, "start", job.pk) for job in jobs]
 
 
 @pytest.mark.parametrize("count", [1, 5])

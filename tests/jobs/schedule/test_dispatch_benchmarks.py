@@ -6,8 +6,8 @@ from django.utils.timezone import now
 from dashboard.text.messages import message
 from jobs.models import Job
 from jobs.plans import Step
-from jobs.schedule import agent_tasks, dispatch
-from jobs.schedule.capacity_reads import capacity_of, queued_job_of, startable_jobs
+from jobs.schedule import dispatch
+from jobs.schedule.capacity import capacity_of, queued_job_of, startable_jobs
 from jobs.schedule.forecast import forecasts
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
@@ -15,11 +15,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 PLAN = make_plan(steps=(Step("only", ("true",)),))
 MAY = {"overlap": True}
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from jobs.base.errors import LaunchError
 from jobs.launch.launch import launch
 from jobs.models import Deployment, Job
 from jobs.plans import from_json
-from jobs.schedule import agent_tasks, dispatch
-from jobs.schedule.capacity_reads import capacity_of, queued_job_of, startable_jobs
+from jobs.schedule import dispatch
+from jobs.schedule.capacity import capacity_of, queued_job_of, startable_jobs
 from jobs.schedule.deployments import restart_deployment
 from jobs.schedule.forecast import forecast_drafts, forecasts
 from jobs.tools.vacc.site import GUIDE_FACTS
@@ -24,11 +24,6 @@ from tests.factories import (
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 FOLDER = "/nfs/workspace/vacc_deploy/qwen-int8"
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
 
 
 @pytest.fixture

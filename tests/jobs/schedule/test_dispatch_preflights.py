@@ -7,17 +7,12 @@ from django.utils.timezone import now
 
 from jobs.models import Preflight
 from jobs.plans import Check
-from jobs.schedule import agent_tasks, dispatch, preflights
+from jobs.schedule import dispatch, preflights
 from tests.factories import make_host, make_job, make_plan
 from tests.jobs.lib.dies import DIES
 from tests.jobs.lib.queued import FREE, job_of, started, why
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from django.utils.timezone import now
 
 from dashboard.text.messages import message
 from jobs.models import Deployment, Host, Job
-from jobs.schedule import agent_tasks, capacity_reads, dispatch, queue
-from jobs.schedule.capacity_reads import startable_jobs
+from jobs.schedule import capacity, dispatch, queue
+from jobs.schedule.capacity import startable_jobs
 from tests.factories import make_endpoint, make_host, make_job, make_plan
 from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
 from tests.jobs.lib.queued import job_of, running, started, why
@@ -21,18 +21,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 URGENT, NORMAL, LOW = Job.Priority.values
 
 
-@pytest.fixture(autouse=True)
-def sent(monkeypatch):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
-
-
 @pytest.fixture
 def host():
     return make_host(slots=9, facts={"dies": [{"id": number} for number in range(8)]})
 
 
 def test_the_queue_is_read_in_parts_and_only_as_far_as_needed(host, monkeypatch):
-    monkeypatch.setattr(capacity_reads, "_AT_ONCE", 3)
+    monkeypatch.setattr(capacity, "_AT_ONCE", 3)
     levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
     jobs = [job_of(host, priority=level, place=n // 2) for n, level in enumerate(levels)]
     in_order = sorted(jobs, key=lambda job: (job.priority, job.place, job.pk))
@@ -48,10 +43,10 @@ def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_qu
     running(host, "0,1"), running(host, "2"), serving(host, "3,4")
 
     with django_assert_num_queries(2):
-        capacity = capacity_reads.capacity_of(host)
+        there = capacity.capacity_of(host)
 
-    assert (capacity.free, [other.dies for other in capacity.running]) == (3, [2, 1])
-    assert [server.dies for server in capacity.servers] == [2]
+    assert (there.free, [other.dies for other in there.running]) == (3, [2, 1])
+    assert [server.dies for server in there.servers] == [2]
 
 
 def test_priority_then_place_then_age_say_who_starts():
@@ -390,11 +385,7 @@ def test_dispatch_of_a_long_queue_asks_once_more_for_each_part(host):
             dispatch.run()
         return len(asked)
 
-    assert (
-        queries(10)
-        == queries(capacity_reads._AT_ONCE - 1)
-        == queries(capacity_reads._AT_ONCE * 2 - 1) - 1
-    )
+    assert queries(10) == queries(capacity._AT_ONCE - 1) == queries(capacity._AT_ONCE * 2 - 1) - 1
 
 
 def test_an_away_host_is_not_walked(host):

@@ -13,7 +13,7 @@ from jobs.plans import Step
 from jobs.queries.jobs.durations import Past, durations, pasts, typical
 from jobs.queries.jobs.job_page import left_s
 from jobs.schedule import forecast as forecast_module
-from jobs.schedule.capacity import HostCapacity, QueuedJob, RunningJob, Server
+from jobs.schedule.capacity import HostCapacity, HostJob, Server
 from jobs.schedule.forecast import Ahead, forecast, forecast_drafts, forecasts
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
@@ -23,7 +23,7 @@ def capacity(*running, slots=9, free=0, servers=()):
 
 
 def ahead(number, length_s=100.0, after=(), **fields):
-    return Ahead(QueuedJob(number, f"work {number}", **fields), length_s, frozenset(after))
+    return Ahead(HostJob(number, f"work {number}", **fields), length_s, frozenset(after))
 
 
 def times(by_job):
@@ -31,7 +31,7 @@ def times(by_job):
 
 
 def test_jobs_follow_each_other_in_a_slot():
-    by_job = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
+    by_job = forecast(capacity(HostJob(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
 
     assert times(by_job) == {2: 40.0, 3: 100.0}
     assert by_job[2].message.id == "forecast:usual"
@@ -44,7 +44,7 @@ def test_what_has_room_starts_next():
 
 
 def test_a_job_behind_a_running_one_is_not_next():
-    running = capacity(RunningJob(1, "a"), slots=2)
+    running = capacity(HostJob(1, "a"), slots=2)
 
     by_job = forecast(running, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
 
@@ -55,7 +55,7 @@ def test_a_job_behind_a_running_one_is_not_next():
 
 
 def test_dies_are_kept_for_the_first_as_dispatch_keeps_them():
-    running = capacity(RunningJob(1, "a", dies=6), free=2)
+    running = capacity(HostJob(1, "a", dies=6), free=2)
 
     by_job = forecast(running, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
 
@@ -72,7 +72,7 @@ def test_a_chain_waits_for_each_of_its_links():
 
 def test_an_exclusive_job_has_the_host_to_itself():
     by_job = forecast(
-        capacity(RunningJob(1, "a")), [ahead(2, 60.0, exclusive=True), ahead(3)], {1: 15.0}
+        capacity(HostJob(1, "a")), [ahead(2, 60.0, exclusive=True), ahead(3)], {1: 15.0}
     )
 
     assert times(by_job) == {2: 15.0, 3: 75.0}
@@ -81,7 +81,7 @@ def test_an_exclusive_job_has_the_host_to_itself():
 @pytest.mark.parametrize(
     ("there", "line", "left", "why"),
     [
-        (capacity(RunningJob(1, "a"), slots=1), [ahead(9)], {1: None}, "forecast:no_end"),
+        (capacity(HostJob(1, "a"), slots=1), [ahead(9)], {1: None}, "forecast:no_end"),
         (capacity(slots=1), [ahead(1, None), ahead(9)], {}, "forecast:no_history"),
         (capacity(servers=[Server(7, 3, "qwen", 6)]), [ahead(9, dies=4)], {}, "forecast:dies_held"),
         (
@@ -101,7 +101,7 @@ def test_an_unknown_start_has_its_reason(there, line, left, why):
 
 
 def test_the_dies_of_a_job_that_serves_do_not_come_back():
-    running = capacity(RunningJob(1, "deploy", dies=8, serves=True))
+    running = capacity(HostJob(1, "deploy", dies=8, serves=True))
 
     by_job = forecast(running, [ahead(2, dies=8)], {1: 5.0})
 
@@ -236,7 +236,7 @@ def test_the_work_of_an_older_job_or_another_kind_is_unknown():
 
 
 def test_a_job_that_ended_while_the_line_was_read_is_left_out():
-    line = [Ahead(QueuedJob(5, "x"), 20), Ahead(QueuedJob(6, "x"), 3)]
+    line = [Ahead(HostJob(5, "x"), 20), Ahead(HostJob(6, "x"), 3)]
 
     by_job = forecast(HostCapacity("h", 1, 0), line, {9: 12.0})
 
@@ -244,7 +244,7 @@ def test_a_job_that_ended_while_the_line_was_read_is_left_out():
 
 
 def test_a_job_started_while_the_queue_was_read_has_no_forecast():
-    by_job = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
+    by_job = forecast(capacity(HostJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
 
     assert times(by_job) == {2: 5.0}
 

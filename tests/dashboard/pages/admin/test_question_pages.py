@@ -110,13 +110,13 @@ def test_files_that_a_job_counted_are_listed(member):
 
 def test_a_host_is_asked_for_the_files_of_a_set(member, monkeypatch):
     asked = []
-    monkeypatch.setattr("jobs.schedule.agent_tasks.send_check", lambda *args: asked.append(args))
+    monkeypatch.setattr("jobs.schedule.agent_tasks.send", lambda *args: asked.append(args))
     make_host("far", facts=GUIDE_FACTS)
 
     answer = member.post(reverse("question-check", args=["math_500", "far"]))
 
     (row,) = Preflight.objects.all()
-    assert (answer.status_code, asked) == (200, [("far", row.pk)])
+    assert (answer.status_code, asked) == (200, [("far", "check", row.pk)])
     entry = AuditEntry.objects.get(action="questions.check")
     assert (entry.subject, entry.detail) == ("host far", {"set": "math_500"})
     paths = [dict(check["args"]).get("paths") for check in row.plan["checks"]]
@@ -125,9 +125,7 @@ def test_a_host_is_asked_for_the_files_of_a_set(member, monkeypatch):
 
 
 def test_who_may_not_launch_on_a_host_may_not_have_it_look_for_files(member, monkeypatch):
-    monkeypatch.setattr(
-        "jobs.schedule.agent_tasks.send_check", lambda *args: pytest.fail("was asked")
-    )
+    monkeypatch.setattr("jobs.schedule.agent_tasks.send", lambda *args: pytest.fail("was asked"))
     make_host("far", facts=GUIDE_FACTS, is_restricted=True)
 
     answer = member.post(reverse("question-check", args=["math_500", "far"]))
@@ -138,7 +136,7 @@ def test_who_may_not_launch_on_a_host_may_not_have_it_look_for_files(member, mon
 
 
 def test_a_host_without_cards_is_asked_for_what_evalscope_reads(member, monkeypatch):
-    monkeypatch.setattr("jobs.schedule.agent_tasks.send_check", lambda *args: None)
+    monkeypatch.setattr("jobs.schedule.agent_tasks.send", lambda *args: None)
     make_host("near")
 
     page = member.get(reverse("question-detail", args=["mmlu"])).content.decode()

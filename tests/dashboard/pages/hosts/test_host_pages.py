@@ -12,7 +12,6 @@ from django.utils.timezone import now
 from dashboard.text.labels import host_state, style_of
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts.hosts import missing_dies
-from jobs.schedule import agent_tasks
 from tests.dashboard.lib.host_caller import Caller
 from tests.dashboard.lib.page_text import text_of
 from tests.factories import (
@@ -363,7 +362,6 @@ def test_a_removed_card_is_forgotten_on_request(caller, admin):
 
 
 def test_jobs_start_as_soon_as_a_full_disk_has_room_again(caller, monkeypatch):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
     job = make_job(host=caller.host)
     caller.beat(load={**FULL, "disk_reserve_bytes": 10**9})
     assert Job.objects.get(pk=job.pk).state == "queued"

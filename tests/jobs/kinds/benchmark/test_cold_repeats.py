@@ -20,7 +20,7 @@ def seeds(job):
 
 @pytest.mark.parametrize("seed", [None, 7])
 def test_preview_run_and_repeat_are_one_plan(monkeypatch, seed):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
+    monkeypatch.setattr(agent_tasks, "send", lambda *args: None)
     host = make_host(slots=9)
     environment = ENVIRONMENTS["evalscope"]
     Environment.objects.create(

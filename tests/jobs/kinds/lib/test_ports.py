@@ -12,19 +12,13 @@ from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.launch import launch
 from jobs.models import Artifact, Deployment, Job
-from jobs.schedule import agent_tasks, deployments, lifecycle
+from jobs.schedule import deployments, lifecycle
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, vacc_host
 
 LLMDEPLOY = {"engine": "llmdeploy", "publish_port": 17810, "subscribe_port": 17110}
-
-
-@pytest.fixture(autouse=True)
-def silent(monkeypatch):
-    for name in ("send_serve", "send_stop_serve", "send_start"):
-        monkeypatch.setattr(agent_tasks, name, lambda *_: None, raising=False)
 
 
 def beside(**data):

@@ -91,7 +91,7 @@ def test_a_server_that_was_to_stop_and_is_missing_is_stopped():
 
 def test_an_unclaimed_job_is_hinted_again(monkeypatch):
     sent = []
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: sent.append(job))
+    monkeypatch.setattr(agent_tasks, "send", lambda host, command, job: sent.append(job))
     old = make_job(state="starting", dispatched_at=ago(11))
     make_job(state="starting", dispatched_at=ago(2))
     make_job(state="starting", dispatched_at=ago(11), claim_id="n")
@@ -124,7 +124,6 @@ def test_a_job_launched_after_a_failure_is_cancelled():
 
 
 def test_a_job_that_its_host_does_not_accept_is_errored(monkeypatch):
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
     untaken = make_job(state="starting", dispatched_at=ago(301))
     taken = make_job(state="starting", dispatched_at=ago(301), claim_id="n")
     away = make_job(state="starting", dispatched_at=ago(301), host=make_host(heartbeat_at=ago(60)))
