@@ -1,7 +1,7 @@
 """Worker: a child process that runs one task after another, within limits.
 
-It is forked from a server process that has Django and the readers imported, and no connection
-open. Tasks come as pickles of this program; answers go back as JSON.
+It is forked from a server process that has Django and the readers imported, and no open
+connection. Tasks come as pickles of this program; answers go back as JSON.
 """
 
 from __future__ import annotations

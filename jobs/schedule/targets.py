@@ -153,8 +153,9 @@ def _resolved(key: str, ref: Mapping[str, Any]) -> AssetRef | None:
 
 
 def _records(type: str) -> QuerySet[Any]:
-    rows = _TYPES[type][0]._default_manager.select_related("host")
-    return rows.filter(deleted_at=None) if type == "artifact" else rows
+    if type == "artifact":
+        return Artifact.objects.filter(deleted_at=None).select_related("host")
+    return _TYPES[type][0]._default_manager.select_related("host")
 
 
 def target_of(host: Host) -> Target:
