@@ -1,17 +1,19 @@
-"""Live charts of a job on one time axis: rates, requests, KV cache, client, dies."""
+"""Live charts of a job on one time axis: rates, requests, KV cache, client, dies; accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from statistics import fmean
+from typing import Any, TypeAlias, TypeVar
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
-from dashboard.charts.series import BAND
+from dashboard.charts.figures import BAND, COLOURS, Figure, axis
 from jobs.plans import CLIENT, DIES
 from jobs.queries.jobs.points import Sample
+from jobs.services.intake.scores import counts_of
+from jobs.statistics import wilson
 from jobs.tools.lib.engine_values import (
     Values,
     kv_cache,
@@ -20,6 +22,8 @@ from jobs.tools.lib.engine_values import (
     running,
     waiting,
 )
+
+_T = TypeVar("_T")
 
 # Window in seconds for rates of counters: long enough to smooth single requests, short enough to
 # show a stall within two scrapes.
@@ -35,6 +39,7 @@ CLOCK_TICKS = [
     {"dtickrange": [None, 59_999], "value": "%H:%M:%S"},
     {"dtickrange": [60_000, None], "value": "%H:%M"},
 ]
+_TIME = {"type": "date", "nticks": 5, "tickformatstops": CLOCK_TICKS}
 # {"t": milliseconds since the epoch, "y": values}, both of one length
 Series: TypeAlias = dict[str, list[Any]]
 # (seconds since the epoch, a value for each of NAMES)
@@ -50,16 +55,12 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     ``context``: samples before the first, for its rates. None: unknown value.
     """
     everything = [*context, *samples]
-    output = _rates(everything, output_tokens)
-    prompt = _rates(everything, prompt_tokens)
+    output, prompt = _rates(everything, output_tokens), _rates(everything, prompt_tokens)
     rows: list[LiveRow] = []
-    for index in range(len(context), len(everything)):
-        at, values = everything[index]
+    for index, (at, values) in enumerate(samples, len(context)):
         cache = kv_cache(values)
-        figures = (
-            *(output[index], prompt[index], running(values), waiting(values)),
-            None if cache is None else 100 * cache,
-        )
+        share = None if cache is None else 100 * cache
+        figures = (output[index], prompt[index], running(values), waiting(values), share)
         if any(value is not None for value in figures):
             rows.append((at, *figures))
     return rows
@@ -74,10 +75,8 @@ def decimate(rows: Sequence[LiveRow], limit: int = MAX_POINTS) -> list[LiveRow]:
 
 
 def series(rows: Sequence[LiveRow]) -> dict[str, Series]:
-    """Return rows in the page's format, by series name."""
-    moments = [milliseconds(row[0]) for row in rows]
     return {
-        name: {"t": moments, "y": [_rounded(row[place]) for row in rows]}
+        name: _series([(row[0], row[place]) for row in rows])
         for place, name in enumerate(NAMES, start=1)
     }
 
@@ -100,17 +99,17 @@ def client_series(
             for (at, values), rate in zip(samples, rates, strict=True)
         ],
     }
-    result = {name: _thinned(_known(pairs)) for name, pairs in shown.items()}
+    result = {name: _known(pairs) for name, pairs in shown.items()}
     if any(_waits(values) for _at, values in reported):
-        result["client_output"] = _thinned(shown["client_output"])
+        result["client_output"] = _series(_thinned(shown["client_output"]))
     return result
 
 
 def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
     """Return the power of the job's dies and the temperature of the hottest die."""
     return {
-        "power": _thinned(_known([(at, values.get("power_w")) for at, values in samples])),
-        "temperature": _thinned(_known([(at, values.get("temp_c")) for at, values in samples])),
+        "power": _known([(at, values.get("power_w")) for at, values in samples]),
+        "temperature": _known([(at, values.get("temp_c")) for at, values in samples]),
     }
 
 
@@ -126,23 +125,64 @@ def _waits(values: Mapping[str, float]) -> bool:
     return bool(_in_flight(values)) and "tokens" not in values and "rate" not in values
 
 
-def _known(pairs: Sequence[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
-    return [(at, value) for at, value in pairs if value is not None]
+def accuracy_series(
+    samples: Sequence[Sample], interval_from: float | None = 0.0
+) -> dict[str, Series]:
+    """Return the points for :func:`accuracy_figure` in per cent, by series name.
 
-
-def _thinned(pairs: Sequence[tuple[float, float | None]]) -> Series:
-    """Return at most ``MAX_POINTS`` points, always with the last."""
-    step = -(-len(pairs) // MAX_POINTS) or 1
-    kept = [pair for place, pair in enumerate(reversed(pairs)) if place % step == 0][::-1]
+    ``samples``: counts of the run by time (seconds since the epoch), oldest first. A sample without
+    scored questions has no point. The interval starts at ``interval_from`` (seconds since the
+    epoch); None: no interval yet.
+    """
+    counted = [(at, counts_of(values)) for at, values in samples]
+    kept = _thinned([one for one in counted if one[1]["scored"] >= 1])
+    shares = [(at, wilson(one["right"], int(one["scored"]))) for at, one in kept]
+    since = [one for one in shares if interval_from is not None and one[0] >= interval_from]
     return {
-        "t": [milliseconds(at) for at, _value in kept],
-        "y": [_rounded(value) for _at, value in kept],
+        "low": _series([(at, 100 * share.low) for at, share in since], 3),
+        "high": _series([(at, 100 * share.high) for at, share in since], 3),
+        "accuracy": _series([(at, 100 * share.value) for at, share in shares], 3),
     }
 
 
-def milliseconds(at: float) -> int:
-    """Return seconds since the epoch in milliseconds."""
-    return round(at * 1000)
+def accuracy_figure() -> Figure:
+    """Return the empty figure of a running evaluation, per cent over time, with its 95 % interval.
+    The page appends points; each trace's ``meta`` is its series name."""
+    low, high = _("interval, low"), _("interval, high")
+    data = [
+        _trace("low", low, COLOURS[0], "%{y:.1f} %", step=True, width=0),
+        _trace("high", high, COLOURS[0], "%{y:.1f} %", step=True, width=0)
+        | {"fill": "tonexty", "fillcolor": BAND, "hoverinfo": "skip"},
+        _trace("accuracy", _("accuracy"), COLOURS[0], "%{y:.1f} %", step=True, width=2)
+        | {"mode": "lines+markers", "marker": {"size": 4, "color": COLOURS[0]}},
+    ]
+    bounds = {"minallowed": 0, "maxallowed": 100}
+    layout = {
+        "showlegend": False,
+        "hovermode": "x unified",
+        "margin": {"l": 44, "r": 12, "t": 8, "b": 26},
+        "xaxis": _TIME,
+        "yaxis": axis(_("accuracy, %"), nticks=5, autorangeoptions=bounds),
+    }
+    return Figure(data, layout)
+
+
+def _known(pairs: Sequence[tuple[float, float | None]]) -> Series:
+    return _series(_thinned([(at, value) for at, value in pairs if value is not None]))
+
+
+def _thinned(points: Sequence[_T]) -> list[_T]:
+    """Return at most ``MAX_POINTS`` points, always with the last."""
+    step = -(-len(points) // MAX_POINTS) or 1
+    return [point for place, point in enumerate(reversed(points)) if place % step == 0][::-1]
+
+
+def _series(pairs: Sequence[tuple[float, float | None]], digits: int = 2) -> Series:
+    values = [value for _at, value in pairs]
+    return {
+        "t": [round(at * 1000) for at, _value in pairs],
+        "y": [None if value is None else round(value, digits) for value in values],
+    }
 
 
 def figure() -> Figure:
@@ -153,25 +193,21 @@ def figure() -> Figure:
     Each trace has its series name in ``meta`` and its strip's axis in ``yaxis``. The layout's
     ``meta["strips"]`` lists name, title and axis ("y", "y2", …) of each strip.
     """
-    strips = [(_axis(number), strip) for number, strip in enumerate(_strips(), start=1)]
-    named = [{"name": strip.name, "title": strip.title, "axis": axis} for axis, strip in strips]
+    # Plotly's names of y axes: "y", "y2", "y3" …
+    strips = [(f"y{number if number > 1 else ''}", one) for number, one in enumerate(_strips(), 1)]
+    named = [{"name": strip.name, "title": strip.title, "axis": name} for name, strip in strips]
     layout: dict[str, Any] = {
         "meta": {"strips": named},
         "showlegend": False,
         "hovermode": "x unified",
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
-        "xaxis": {"type": "date", "nticks": 5, "tickformatstops": CLOCK_TICKS},
+        "xaxis": _TIME,
     }
-    for axis, strip in strips:
+    for name, strip in strips:
         own = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **strip.axis}
-        layout[f"yaxis{axis[1:]}"] = own
-    data = [{**trace, "yaxis": axis} for axis, strip in strips for trace in strip.traces]
+        layout[f"yaxis{name[1:]}"] = own
+    data = [{**trace, "yaxis": name} for name, strip in strips for trace in strip.traces]
     return Figure(data, layout)
-
-
-def _axis(number: int) -> str:
-    """Return Plotly's name of y axis ``number``: "y", "y2", "y3" …"""
-    return f"y{number}" if number > 1 else "y"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,66 +230,33 @@ def _strips() -> tuple[Strip, ...]:
     rate = {"autorangeoptions": {"include": [0, 10]}}
     whole = {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
     tokens, share = "%{y:.1f} tok/s", {"range": [0, 100], "autorange": False}
+    output = _trace("output", _("output"), "var(--d1)", tokens)
     client = _trace("client_output", _("client"), "var(--d6)", tokens)
     client["line"]["dash"] = "dot"
+    prompt = _trace("prompt", _("prompt"), "var(--d3)", tokens)
     running = _trace("running", _("running"), "var(--d7)", "%{y}", step=True)
     running |= {"fill": "tozeroy", "fillcolor": BAND}
+    waiting = _trace("waiting", _("waiting"), "var(--d2)", "%{y}", step=True)
+    cache = _trace("kv", _("KV cache"), "var(--d4)", "%{y:.1f} %")
+    done = _trace("done", _("done"), "var(--ok-mark)", "%{y}", step=True)
+    sent = _trace("in_flight", _("sent, not answered"), "var(--d8)", "%{y}", step=True)
+    failed = _trace("failed", _("failed"), "var(--bad-mark)", "%{y}", step=True)
+    power = _trace("power", _("all dies"), "var(--d5)", "%{y:.0f} W")
+    hottest = _trace("temperature", _("hottest die"), "var(--warn-mark)", "%{y:.0f} °C")
     return (
-        Strip(
-            "output",
-            _("Output, tok/s"),
-            (_trace("output", _("output"), "var(--d1)", tokens), client),
-            rate,
-        ),
-        Strip(
-            "prompt",
-            _("Prompt, tok/s"),
-            (_trace("prompt", _("prompt"), "var(--d3)", tokens),),
-            rate,
-        ),
-        Strip(
-            "requests",
-            _("Requests"),
-            (running, _trace("waiting", _("waiting"), "var(--d2)", "%{y}", step=True)),
-            whole,
-        ),
-        Strip(
-            "kv",
-            _("KV cache, %"),
-            (_trace("kv", _("KV cache"), "var(--d4)", "%{y:.1f} %"),),
-            share,
-        ),
-        Strip(
-            "client",
-            _("Client, requests"),
-            (
-                _trace("done", _("done"), "var(--ok-mark)", "%{y}", step=True),
-                _trace("in_flight", _("sent, not answered"), "var(--d8)", "%{y}", step=True),
-                _trace("failed", _("failed"), "var(--bad-mark)", "%{y}", step=True),
-            ),
-            whole,
-        ),
-        Strip(
-            "power",
-            _("Die power, W"),
-            (_trace("power", _("all dies"), "var(--d5)", "%{y:.0f} W"),),
-            {},
-        ),
-        Strip(
-            "temperature",
-            _("Hottest die, °C"),
-            (_trace("temperature", _("hottest die"), "var(--warn-mark)", "%{y:.0f} °C"),),
-            {"rangemode": "normal"},
-        ),
+        Strip("output", _("Output, tok/s"), (output, client), rate),
+        Strip("prompt", _("Prompt, tok/s"), (prompt,), rate),
+        Strip("requests", _("Requests"), (running, waiting), whole),
+        Strip("kv", _("KV cache, %"), (cache,), share),
+        Strip("client", _("Client, requests"), (done, sent, failed), whole),
+        Strip("power", _("Die power, W"), (power,), {}),
+        Strip("temperature", _("Hottest die, °C"), (hottest,), {"rangemode": "normal"}),
     )
 
 
 def _trace(
-    series: str, name: str, colour: str, hover: str, *, step: bool = False
+    series: str, name: str, colour: str, hover: str, *, step: bool = False, width: float = 1.5
 ) -> dict[str, Any]:
-    line: dict[str, Any] = {"color": colour, "width": 1.5}
-    if step:
-        line["shape"] = "hv"
     return {
         "type": "scatter",
         "mode": "lines",
@@ -261,7 +264,7 @@ def _trace(
         "y": [],
         "name": name,
         "meta": series,
-        "line": line,
+        "line": {"color": colour, "width": width, **({"shape": "hv"} if step else {})},
         "hovertemplate": hover,
     }
 
@@ -293,12 +296,4 @@ def _merged(rows: Sequence[LiveRow]) -> LiveRow:
         known = [value for row in rows if (value := row[place]) is not None]
         return how(known) if known else None
 
-    return (rows[-1][0], of(1, _mean), of(2, _mean), of(3, max), of(4, max), of(5, max))
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+    return (rows[-1][0], of(1, fmean), of(2, fmean), of(3, max), of(4, max), of(5, max))

@@ -1,4 +1,4 @@
-"""Style of a result in charts: one colour, dash and symbol per page."""
+"""Results in charts: one colour, dash and symbol per page; their rates over concurrency."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.urls import reverse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from dashboard.charts.figures import (
+    COLOURS,
+    DASHES,
+    POINT,
+    SYMBOLS,
+    Figure,
+    axis,
+    bars,
+    layout,
+    margins,
+    note,
+)
+from jobs.queries.results.curve import RATE
 from jobs.statistics import Interval
 
-# Colour tokens of static/css/tokens.css, one per series of a page.
-COLOURS = (*(f"var(--d{number})" for number in range(1, 8)), "var(--ink-2)")
-INK, FAINT_INK, BAND = "var(--ink)", "var(--ink-3)", "var(--band)"
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "2px 6px", "8px 2px")
-SYMBOLS = (
-    *("circle", "square", "diamond", "triangle-up", "star", "hexagon"),
-    *("triangle-down", "pentagon"),
-)
-# Mark of traces whose points open a panel: js/lib/chart_points.js reads it.
-POINT = "point"
 Points = Sequence[tuple[int, Mapping[str, Any]]]
 
 
@@ -52,12 +56,37 @@ class Series:
     runs: Sequence[Run] = ()
     devices: int | None = None
 
+    def values(self, metric: str) -> tuple[list[int], list[float | None]]:
+        """Return concurrencies and the metric at each; None: not measured."""
+        return [c for c, _m in self.points], [m.get(metric) for _c, m in self.points]
+
+
+def throughput(all_series: Sequence[Series]) -> Figure:
+    """Return the output rate over concurrency: one line per result, y axis from zero."""
+    data = [
+        trace
+        for index, series in enumerate(all_series)
+        for trace in drawn(index, series, RATE, "%{y:.1f} tok/s")
+    ]
+    return Figure(data, over_concurrency(all_series, _("output, tok/s")))
+
+
+def over_concurrency(all_series: Sequence[Series], title: str) -> dict[str, Any]:
+    """Return the layout of lines over concurrency, with measured values as ticks."""
+    ticks = sorted({c for series in all_series for c, _m in series.points})
+    least, widest = min(ticks, default=0), max(ticks, default=1)
+    margin = max(0.3, 0.06 * (widest - least))
+    x = axis(_("concurrency"), tickvals=ticks, range=[least - margin, widest + margin])
+    more = {**legend_of_marks(all_series), "margin": margins(right=14)}
+    shown = layout(x, axis(title, rangemode="tozero"), **more)
+    # Runs have a tooltip of the nearest value: all values of a concurrency would be up to 200.
+    if not any(series.runs for series in all_series):
+        del shown["hovermode"]
+    return shown
+
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
-    """Return a trace of series ``index`` of a page, from 0 to 7, as data for ``go.Figure``.
-
-    ``x`` and ``y`` have equal lengths; None in ``y`` is a gap.
-    """
+    """Return a trace of series ``index`` of a page, from 0 to 7; None in ``y`` is a gap."""
     colour = COLOURS[index]
     return {
         "type": "scatter",
@@ -73,10 +102,23 @@ def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -
 def drawn(index: int, series: Series, metric: str, hover: str) -> list[dict[str, Any]]:
     """Return the traces of a metric over concurrency: a line, and for a group error bars and a dot
     per run. ``hover``: what a tooltip says of a value."""
-    x, y = values(series, metric)
-    trace = hollow(line(index, series.name, x, y), series, x) | said(series, x, metric, hover)
-    bars, opens = error_bars(index, series, metric), opening(series.results, x)
-    return [trace | bars | opens, *([_dots(index, series.runs, metric, hover)] * bool(series.runs))]
+    trace = of_points(index, series, metric, hover, line(index, series.name, (), ()))
+    return [trace, *([_dots(index, series.runs, metric, hover)] * bool(series.runs))]
+
+
+def of_points(
+    index: int, series: Series, metric: str, hover: str, trace: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a trace with the points of a metric: hollow, tooltips, error bars, panels."""
+    x, y = series.values(metric)
+    trace = hollow({**trace, "x": x, "y": y}, series, x) | opening(series.results, x)
+    if series.runs or series.marks:
+        trace["hovertext"] = [numbered(series, concurrency, metric) for concurrency in x]
+        hover = f"%{{hovertext}}: {hover}<extra>%{{fullData.name}}</extra>"
+    bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
+    if any(bounds):
+        trace["error_y"] = bars(zip(y, bounds, strict=True), COLOURS[index])
+    return {**trace, "hovertemplate": hover}
 
 
 def hollow(trace: dict[str, Any], series: Series, concurrencies: Sequence[int]) -> dict[str, Any]:
@@ -94,34 +136,8 @@ def legend_of_marks(all_series: Sequence[Series]) -> dict[str, Any]:
     words = [word for series in all_series for marks in series.marks.values() for word in marks]
     if not words:
         return {}
-    text = gettext("hollow: %(marks)s") % {"marks": gettext(", ").join(dict.fromkeys(words))}
-    return {"annotations": [corner(text)]}
-
-
-def corner(text: str) -> dict[str, Any]:
-    """Return an annotation in the corner above a chart."""
-    return {
-        "text": text,
-        "x": 1,
-        "y": 1,
-        "xref": "paper",
-        "yref": "paper",
-        "xanchor": "right",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "font": {"size": 11, "color": FAINT_INK},
-    }
-
-
-def said(series: Series, concurrencies: Sequence[int], metric: str, hover: str) -> dict[str, Any]:
-    """Return the tooltip of each point; of a group, with the mean that it shows and of how many
-    runs."""
-    if not series.runs and not series.marks:
-        return {"hovertemplate": hover}
-    return {
-        "hovertext": [numbered(series, concurrency, metric) for concurrency in concurrencies],
-        "hovertemplate": f"%{{hovertext}}: {hover}<extra>%{{fullData.name}}</extra>",
-    }
+    text = _("hollow: %(marks)s") % {"marks": _(", ").join(dict.fromkeys(words))}
+    return {"annotations": [note(text)]}
 
 
 def numbered(series: Series, concurrency: int, metric: str) -> str:
@@ -129,20 +145,14 @@ def numbered(series: Series, concurrency: int, metric: str) -> str:
     there; with its marks."""
     marks = series.marks.get(concurrency, ())
     if not series.runs:
-        return gettext(", ").join((str(concurrency), *marks))
+        return _(", ").join((str(concurrency), *marks))
     n = sum(
         at == concurrency and metrics.get(metric) is not None
         for run in series.runs
         for at, metrics in run.points
     )
-    text = gettext("mean of %(n)s runs") if n > 1 else ngettext("%(n)s run", "%(n)s runs", n)
-    return gettext(", ").join((str(concurrency), text % {"n": n}, *marks))
-
-
-def tooltips(all_series: Sequence[Series]) -> dict[str, Any]:
-    """Return the layout of tooltips: with runs of the nearest value, because all values of a
-    concurrency would be up to 200."""
-    return {"hovermode": "closest"} if any(series.runs for series in all_series) else {}
+    text = _("mean of %(n)s runs") if n > 1 else ngettext("%(n)s run", "%(n)s runs", n)
+    return _(", ").join((str(concurrency), text % {"n": n}, *marks))
 
 
 def opening(results: Mapping[int, int], concurrencies: Sequence[int]) -> dict[str, Any]:
@@ -168,31 +178,6 @@ def _point_parts() -> tuple[str, str, str]:
     return before, between, after
 
 
-def error_bars(index: int, series: Series, metric: str) -> dict[str, Any]:
-    """Return the error bars of a trace of a metric over concurrency; empty without intervals.
-
-    An interval may lie beside the shown value, as that of a percentile over all requests: bars
-    have no negative length.
-    """
-    x, y = values(series, metric)
-    bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
-    if not any(bounds):
-        return {}
-    pairs = [
-        (at, one) if at is not None else (0.0, None) for at, one in zip(y, bounds, strict=True)
-    ]
-    return {
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [max(0.0, one.high - at) if one else None for at, one in pairs],
-            "arrayminus": [max(0.0, at - one.low) if one else None for at, one in pairs],
-            "color": COLOURS[index],
-            "thickness": 1.5,
-        }
-    }
-
-
 def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str, Any]:
     """Return the runs of a group as one trace: a trace takes a browser longer than its points.
 
@@ -203,10 +188,6 @@ def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str,
         for run in runs
         for concurrency, metrics in run.points
         if metric in metrics
-    ]
-    addresses = [
-        "" if run.result is None else point_address(run.result, concurrency)
-        for run, concurrency, _value in points
     ]
     symbols = ["circle-open" if run.is_disturbed else "circle" for run, *_rest in points]
     return {
@@ -220,28 +201,14 @@ def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str,
         "opacity": 0.8,
         "showlegend": False,  # saved images: the group's line is in the legend
         "hovertemplate": f"%{{x}}: {hover}<extra>%{{text}}</extra>",
-        "customdata": addresses,
+        "customdata": [
+            "" if run.result is None else point_address(run.result, concurrency)
+            for run, concurrency, _value in points
+        ],
         "meta": POINT,
     }
 
 
-def values(series: Series, metric: str) -> tuple[list[int], list[float | None]]:
-    """Return concurrencies and the metric at each; None: not measured."""
-    return [c for c, _ in series.points], [m.get(metric) for _, m in series.points]
-
-
 def measured(all_series: Sequence[Series], metric: str) -> bool:
     """Return False when a chart of the metric would be empty."""
-    return any(metric in m for series in all_series for _, m in series.points)
-
-
-def concurrency_axis(title: str, all_series: Sequence[Series]) -> dict[str, Any]:
-    """Return the x axis over concurrencies, with measured values as ticks."""
-    ticks = sorted({c for series in all_series for c, _ in series.points})
-    widest = max(ticks, default=1)
-    margin = max(0.3, 0.06 * (widest - min(ticks, default=0)))
-    return {
-        "title": {"text": title},
-        "tickvals": ticks,
-        "range": [min(ticks, default=0) - margin, widest + margin],
-    }
+    return any(metric in m for series in all_series for _c, m in series.points)

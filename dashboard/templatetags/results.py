@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
-from dashboard.charts import accuracy, throughput
-from dashboard.charts.series import Series
+from dashboard.charts import forest
+from dashboard.charts.series import Series, throughput
 from dashboard.charts.series import measured as was_measured
 from dashboard.pages.shared.verdict import NO_MARKS, Marks
 from dashboard.pages.shared.words import (
@@ -47,6 +47,7 @@ from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.running_accuracy import Standing, whole_standing
 from jobs.queries.matrices import CellView
 from jobs.queries.results import results as queries
+from jobs.queries.results.curve import RATE
 from jobs.statistics import Interval
 
 register = template.Library()
@@ -252,16 +253,13 @@ def result_figure(result: Result) -> dict[str, Any] | None:
     None for a batch and for a single concurrency: a single dot adds nothing to the numbers.
     """
     if result.type == Result.Type.EVALUATION:
-        categories, whole = queries.categories(result), queries.accuracy(result)
-        return {
-            "figure": accuracy.figure(categories, whole),
-            "height": accuracy.height(categories, whole),
-        }
+        figure = forest.categories(queries.categories(result), queries.accuracy(result))
+        return {"figure": figure, "height": figure.height}
     points = queries.point_rows(result)
     series = [Series(result_name(result), points, marks=point_marks([(result, points)]))]
-    if len(series[0].points) < 2 or not was_measured(series, throughput.METRIC):
+    if len(series[0].points) < 2 or not was_measured(series, RATE):
         return None
-    return {"figure": throughput.figure(series), "height": 200}
+    return {"figure": throughput(series), "height": 200}
 
 
 @register.simple_tag

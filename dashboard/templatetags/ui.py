@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -81,6 +81,8 @@ register.filter("setting_name", stringfilter(setting_title))
 register.filter("stack_title", stringfilter(stack_name))
 register.filter("step_name", stringfilter(step_title))
 register.filter("unit_name", stringfilter(unit_word))
+register.simple_tag(sparklines.spark)
+register.simple_tag(sparklines.area)
 
 # Heights that look.css reserves, so that a page does not jump when its charts are drawn.
 CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
@@ -398,18 +400,6 @@ def meter(share: float, level: str = "") -> SafeString:
         level,
         width,
     )
-
-
-@register.simple_tag
-def spark(values: Sequence[float], label: str, judged: str = "") -> SafeString:
-    """The last runs as a line, oldest first; ``judged``: "better" or "worse" for the last one."""
-    return sparklines.spark(values, label, judged)
-
-
-@register.simple_tag
-def area(values: Sequence[float | None], label: str) -> SafeString:
-    """A rate over the last minutes as an area, oldest first; None where it is not known."""
-    return sparklines.area(values, label)
 
 
 @register.simple_tag

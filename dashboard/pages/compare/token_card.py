@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.charts import budget
+from dashboard.charts import tradeoff
 from dashboard.charts.figures import Figure
 from dashboard.pages.shared.compared import short_name
 from dashboard.text.formatting import counted, duration, joined, measured, number
@@ -41,7 +41,7 @@ def token_card(result: Result) -> TokenCard | None:
     use = token_use(result)
     if use is None:
         return None
-    figure = budget.figure([(_("accuracy"), use)]) if use.curve else None
+    figure = tradeoff.budgets([(_("accuracy"), use)]) if use.curve else None
     return TokenCard(_facts(result, use), figure, joined(*_notes(use)))
 
 
@@ -56,7 +56,7 @@ def budget_figure(comparison: Comparison) -> Figure | None:
     """Return the budget curves of a comparison; None where fewer than two are known."""
     pairs = zip(comparison.columns, budget_uses(comparison), strict=False)
     curves = [(short_name(column), use) for column, use in pairs if use is not None]
-    return budget.figure(curves) if curves else None
+    return tradeoff.budgets(curves) if curves else None
 
 
 def _facts(result: Result, use: TokenUse) -> list[Fact]:

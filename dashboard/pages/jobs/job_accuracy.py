@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from dashboard.charts import growing_accuracy
+from dashboard.charts.live import accuracy_series
 from dashboard.security.permissions import requires
 from dashboard.security.request import cursor_of
 from dashboard.server.removed import gone
@@ -29,7 +29,7 @@ def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
     news = samples_after(job_id, cursor_of(request), [watch])
     known = standings(job)
     begun_at = known.begun_at if known and not part else 0.0
-    lines = growing_accuracy.series(news.of(watch).fresh, begun_at)
+    lines = accuracy_series(news.of(watch).fresh, begun_at)
     return JsonResponse({"after": news.after, "open": job.is_open, "series": lines})
 
 

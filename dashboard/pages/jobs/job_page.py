@@ -22,7 +22,7 @@ from django.views.decorators.http import (
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
-from dashboard.charts import growing_accuracy, live
+from dashboard.charts import live
 from dashboard.pages.jobs.advice import advice
 from dashboard.pages.jobs.failure import missed_before, outcome_text, why_job
 from dashboard.pages.jobs.probe_card import verdict_of
@@ -103,7 +103,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "points_full": not keeps_points(page.job),
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),
         "standings": found_standings if page.job.is_open or grew else None,
-        "accuracy_figure": growing_accuracy.figure() if found_standings and is_kept else None,
+        "accuracy_figure": live.accuracy_figure() if found_standings and is_kept else None,
     }
     return render(request, "jobs/detail.html", context)
 

@@ -119,7 +119,6 @@ def _numbers(found: Stated) -> dict[str, Any]:
     if statement is None:
         said = {"sentence": incomparable.sentence(found), "reasons": [incomparable.action(found)]}
         return {**said, "tone": "line"}
-    chart, height = forest_of(statement)
     return {
         "sentence": words.sentence(statement, found.base.name, found.result.name),
         "reasons": words.reasons(statement),
@@ -128,8 +127,7 @@ def _numbers(found: Stated) -> dict[str, Any]:
         "plain": points(statement.plain, 3),
         "rows": shown_rows(statement, found.parity.notes),
         "folded": folded_rows(statement, found.parity.notes),
-        "figure": chart,
-        "figure_height": height,
+        "figure": forest_of(statement),
         "margin_text": words.margin_text(statement.margin),
     }
 

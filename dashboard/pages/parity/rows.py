@@ -135,13 +135,13 @@ def folded_rows(statement: Statement, notes: Notes) -> list[tuple[str, list[Show
     return found
 
 
-def forest_of(statement: Statement) -> tuple[Figure, int]:
-    """Return the chart of the differences, and its height."""
+def forest_of(statement: Statement) -> Figure:
+    """Return the chart of the differences."""
     rows = [
         forest.Difference(one.name, one.row.gap, is_whole=one.is_whole)
         for one in shown_rows(statement, Notes())
     ]
-    return forest.figure(rows, statement.margin), forest.height(rows)
+    return forest.differences(rows, statement.margin)
 
 
 _HEAD = (

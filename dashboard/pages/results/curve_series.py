@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboard.charts.series import COLOURS, Run, Series
+from dashboard.charts.figures import COLOURS
+from dashboard.charts.series import Run, Series
 from dashboard.text.labels import point_marks, result_name
 from jobs.models import Result
 from jobs.queries.results.benchmark_curve import further_points, own_points, runs_of

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts import per_device, percentiles, request_times, throughput
+from dashboard.charts import latency
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import Series
+from dashboard.charts.per_user import has_devices, per_device
+from dashboard.charts.series import Series, throughput
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text
 from jobs.metrics import METRICS
@@ -95,14 +96,14 @@ def charts(page: ResultPage, drawn: Series, further: Sequence[Series] = ()) -> d
     families = [family for family in _wait_titles() if _has_family(page, family)]
     series = [drawn, *further]
     if len({concurrency for one in series for concurrency, _metrics in one.points}) == 1:
-        tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
+        tables = [(_wait_titles()[name], latency.statistics(name)) for name in families]
         return {"throughput": False, "waits": [], "wait_rows": tables}
     return {
-        "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
+        "throughput": _has(page, "output_tokens_per_s") and throughput(series),
         "waits": [
-            (name, _wait_titles()[name], percentiles.figure(name, series)) for name in families
+            (name, _wait_titles()[name], latency.percentiles(name, series)) for name in families
         ],
-        "per_device": per_device.is_known(series) and per_device.figure(series),
+        "per_device": has_devices(series) and per_device(series),
     }
 
 
@@ -110,9 +111,9 @@ def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, Figure, int]]:
     """Return the distributions of request times: name, title, figure, number of requests."""
     found = []
     for family, title in _wait_titles().items():
-        times = request_times.times_of(family, points) if family in request_times.TIMES else []
+        times = latency.times_of(family, points) if family in latency.TIMES else []
         if times:
-            drawn = request_times.figure(family, times)
+            drawn = latency.distribution(family, times)
             found.append((family, title, drawn, sum(len(one.values) for one in times)))
     return found
 

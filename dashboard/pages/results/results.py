@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_safe
 
-from dashboard.charts import accuracy
+from dashboard.charts import forest
 from dashboard.pages.answers.hygiene_card import hygiene_card
 from dashboard.pages.compare.compare import compare_results, run_more
 from dashboard.pages.compare.token_card import token_card
@@ -258,10 +258,8 @@ def _context(page: ResultPage, points: Sequence[CurvePoint]) -> dict[str, Any]:
         "provenance": provenance_rows(result),
     }
     if result.type == Result.Type.EVALUATION:
-        categories = page.categories
         return context | {
-            "figure": accuracy.figure(categories, page.accuracy),
-            "figure_height": accuracy.height(categories, page.accuracy),
+            "figure": forest.categories(page.categories, page.accuracy),
             "tokens": token_card(result),
             "set_count": sum(len(group.rows) for group in page.sets),
         }

@@ -61,7 +61,7 @@ def figures(found: Tradeoff) -> list[tuple[str, str, Figure]]:
     if drawn["rate"] == drawn["per_device"]:
         drawn["rate"] = 0
     return [
-        (f"tradeoff-{axis}", titles[axis], chart.figure(found.pairs, axis))
+        (f"tradeoff-{axis}", titles[axis], chart.tradeoff(found.pairs, axis))
         for axis in AXES
         if drawn[axis]
     ]

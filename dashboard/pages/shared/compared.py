@@ -8,19 +8,20 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts import interactivity, per_device, percentiles, throughput
+from dashboard.charts import latency, per_user
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import Run, Series, measured
+from dashboard.charts.series import Run, Series, measured, throughput
 from dashboard.text.labels import phrase, point_marks, result_name
 from jobs.models import Result
 from jobs.queries.comparison.comparison import MOST, Column, Comparison
+from jobs.queries.results.curve import RATE
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
 
 # Fields that only the first run of a column needs.
 _LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
 # Metrics that are drawn with their intervals.
-_WITH_BARS = (throughput.METRIC, *percentiles.statistics("ttft"))
+_WITH_BARS = (RATE, *latency.statistics("ttft"))
 
 
 def read_groups(
@@ -97,13 +98,13 @@ def charts(comparison: Comparison) -> dict[str, Any]:
     columns = comparison.columns
     series = [_series(column) for column in columns]
     return {
-        "drawn": measured(series, throughput.METRIC),
-        "throughput": _named(throughput.figure(series), columns),
+        "drawn": measured(series, RATE),
+        "throughput": _named(throughput(series), columns),
         "ttft": measured(series, "ttft_p50_ms")
-        and _named(percentiles.figure("ttft", series), columns),
-        "per_device": per_device.is_known(series) and _named(per_device.figure(series), columns),
+        and _named(latency.percentiles("ttft", series), columns),
+        "per_device": per_user.has_devices(series) and _named(per_user.per_device(series), columns),
         "interactivity": measured(series, "tpot_p50_ms")
-        and _named(interactivity.figure(series), columns),
+        and _named(per_user.interactivity(series), columns),
     }
 
 

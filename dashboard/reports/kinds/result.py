@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from dashboard.charts import accuracy
+from dashboard.charts import forest
 from dashboard.pages.results.conclusion import Card, conclusion_card
 from dashboard.pages.results.conclusion import Figure as CardFigure
 from dashboard.pages.results.curve_series import curve_series, marks_of_points
@@ -199,9 +199,9 @@ def _charts(page: ResultPage, drawn: Mapping[str, Any]) -> list[Block]:
     if page.result.type == Result.Type.EVALUATION:
         if not page.categories:
             return []
-        height = min(_TALL, accuracy.height(page.categories, page.accuracy))
         title = _("Accuracy by data set") if page.categories[0].is_set else _("By category")
-        figure = accuracy.figure(page.categories, page.accuracy)
+        figure = forest.categories(page.categories, page.accuracy)
+        height = min(_TALL, figure.height)
         return [Figure(title, figure, height, _("95 %% confidence interval") % {})]
     blocks: list[Block] = []
     if drawn["throughput"]:

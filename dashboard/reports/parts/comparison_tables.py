@@ -7,7 +7,7 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.charts.budget import is_doubling, points_of
+from dashboard.charts.tradeoff import is_doubling, points_of
 from dashboard.pages.compare.token_card import budget_uses
 from dashboard.pages.shared.compared import short_name
 from dashboard.pages.shared.flags import flags

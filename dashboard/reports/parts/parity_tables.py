@@ -78,12 +78,12 @@ def _gap(shown: ShownRow) -> Cell:
 def set_tables(stated: Stated) -> list[Block]:
     """Return the table by data set, its chart, and the sets of large groups."""
     statement = statement_of(stated)
-    figure, height = forest_of(statement)
+    figure = forest_of(statement)
     notes = stated.parity.notes
     rows = shown_rows(statement, notes)
     blocks: list[Block] = [
         _table(stated, _("By data set"), rows),
-        Figure(_("Differences"), figure, height, _band(statement.margin)),
+        Figure(_("Differences"), figure, figure.height, _band(statement.margin)),
     ]
     return blocks + [_table(stated, name, sets) for name, sets in folded_rows(statement, notes)]
 

@@ -10,23 +10,9 @@ import pytest
 from django.conf import settings
 from plotly.offline import get_plotlyjs_version
 
-from dashboard.charts import (
-    accuracy,
-    budget,
-    forest,
-    growing_accuracy,
-    history,
-    interactivity,
-    live,
-    matrix_heat,
-    per_device,
-    percentiles,
-    request_times,
-    throughput,
-    tradeoff,
-)
+from dashboard.charts import forest, history, latency, live, matrix_heat, per_user, tradeoff
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import Series
+from dashboard.charts.series import Series, throughput
 from dashboard.templatetags.ui import chart
 from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
@@ -48,26 +34,26 @@ RUNS = [Result(pk=pk, job_id=pk, created_at=datetime(2026, 11, pk, tzinfo=UTC)) 
 PERIODS = [Period(1, RUNS[:2], [9.0, 9.1]), Period(2, RUNS[2:], [8.0], parts=CHANGED)]
 VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
 HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _values=VALUES)
-TIMES = [request_times.Times(n, [float(ms) for ms in range(1, 500)], 1) for n in range(8)]
+TIMES = [latency.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
 SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
 ORIGINS = ("ours", "external", "imported")
 PAIRS = [Pair(run, SHARE, origin, SPEED) for run, origin in zip(RUNS, ORIGINS, strict=True)]
 FIGURES = {
-    "tradeoff": lambda: tradeoff.figure(PAIRS, "per_device"),
-    "budget": lambda: budget.figure([("#1", USE), ("#2", USE)]),
-    "throughput": lambda: throughput.figure(EIGHT),
-    "percentiles": lambda: percentiles.figure("ttft", EIGHT),
-    "per_device": lambda: per_device.figure(EIGHT),
-    "interactivity": lambda: interactivity.figure(EIGHT),
-    "accuracy": lambda: accuracy.figure([Category("sums", 10, 5.0, SHARE)], SHARE),
-    "forest": lambda: forest.figure([forest.Difference("sums", SHARE)], 0.01),
-    "growing_accuracy": growing_accuracy.figure,
-    "live": live.figure,
-    "history": lambda: history.figure(HISTORY),
-    "request_times": lambda: request_times.figure("ttft", TIMES),
-    "matrix_heat": lambda: matrix_heat.figure(TABLE),
+    "tradeoff.tradeoff": lambda: tradeoff.tradeoff(PAIRS, "per_device"),
+    "tradeoff.budgets": lambda: tradeoff.budgets([("#1", USE), ("#2", USE)]),
+    "series.throughput": lambda: throughput(EIGHT),
+    "latency.percentiles": lambda: latency.percentiles("ttft", EIGHT),
+    "latency.distribution": lambda: latency.distribution("ttft", TIMES),
+    "per_user.per_device": lambda: per_user.per_device(EIGHT),
+    "per_user.interactivity": lambda: per_user.interactivity(EIGHT),
+    "forest.categories": lambda: forest.categories([Category("sums", 10, 5.0, SHARE)], SHARE),
+    "forest.differences": lambda: forest.differences([forest.Difference("sums", SHARE)], 0.01),
+    "live.accuracy_figure": live.accuracy_figure,
+    "live.figure": live.figure,
+    "history.figure": lambda: history.figure(HISTORY),
+    "matrix_heat.figure": lambda: matrix_heat.figure(TABLE),
 }
 
 
@@ -93,7 +79,11 @@ def test_the_bundle_draws_all_used_trace_types():
 
 def test_each_chart_is_tried_here():
     folder = BASE / "dashboard/charts"
-    makers = {path.stem for path in folder.glob("*.py") if "\ndef figure(" in path.read_text()}
+    makers = {
+        f"{path.stem}.{name}"
+        for path in folder.glob("*.py")
+        for name in re.findall(r"^def ([a-z]\w*)\(.*\) -> Figure:", path.read_text(), re.MULTILINE)
+    }
 
     assert makers == set(FIGURES)
 

@@ -9,8 +9,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from dashboard.charts import throughput
-from dashboard.charts.series import Series
+from dashboard.charts.series import Series, throughput
 from dashboard.reports.document import (
     Cell,
     Code,
@@ -35,7 +34,7 @@ def report(*blocks, warnings=()):
 
 def figure():
     points = [(1, {"output_tokens_per_s": 5.0}), (2, {"output_tokens_per_s": 9.0})]
-    return Figure("Chart", throughput.figure([Series("</script><b>", points)]), 250)
+    return Figure("Chart", throughput([Series("</script><b>", points)]), 250)
 
 
 def table(columns):

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from dashboard.charts import growing_accuracy
+from dashboard.charts.live import accuracy_series
 from jobs.models import Job, PointBlock
 from jobs.plans import Watch
 from jobs.queries.jobs.job_page import job_page
@@ -134,11 +134,11 @@ def test_the_curve_ends_at_the_last_count(job, tell, page):
 def test_a_thinned_long_run_keeps_its_last_point():
     samples = [(float(n), counts(n, right=n / 4)) for n in range(1, 10_000)]
 
-    series = growing_accuracy.series(samples)["accuracy"]
+    series = accuracy_series(samples)["accuracy"]
 
     assert len(series["t"]) <= 2_500
     assert series["t"][-1] == 9_999_000
-    assert growing_accuracy.series([(1.0, counts(5, 0))])["accuracy"]["t"] == []
+    assert accuracy_series([(1.0, counts(5, 0))])["accuracy"]["t"] == []
 
 
 def test_what_a_host_says_that_is_no_count_breaks_no_page(job, tell, page):

@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from dashboard.charts import interactivity, per_device, percentiles, throughput
-from dashboard.charts.series import POINT, Series
+from dashboard.charts import latency, per_user
+from dashboard.charts.figures import POINT
+from dashboard.charts.series import Series, throughput
 from jobs import logstore
 from jobs.models import Job, JobStep, PointRequests, Result
 from jobs.queries.results.points import point_page
@@ -105,10 +106,10 @@ POINTS = [(4, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.
 @pytest.mark.parametrize(
     "draw",
     [
-        throughput.figure,
-        lambda all_series: percentiles.figure("ttft", all_series),
-        per_device.figure,
-        interactivity.figure,
+        throughput,
+        lambda all_series: latency.percentiles("ttft", all_series),
+        per_user.per_device,
+        per_user.interactivity,
     ],
 )
 def test_points_of_each_chart_open_their_panel(draw):
