@@ -99,5 +99,5 @@ urlpatterns = [
     path("docs/", include(docs.urlpatterns)),
     path("secrets/", include(secrets.urlpatterns)),
     path("sources/", include(sources.urlpatterns)),
-    path("api/v1/", include("dashboard.api.urls")),
+    path("api/v1/", include("dashboard.api.app")),
 ]

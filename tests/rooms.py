@@ -107,7 +107,7 @@ CONFINED = (
     *("jobs.readings", "jobs.imports", "jobs.services.import_storage"),
     *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "closing", "known_failures")),
     *(f"jobs.services.outcomes.{name}" for name in ("outcomes", "run_context")),
-    *("dashboard.actions.import_tasks", "dashboard.actions.recognised"),
+    "dashboard.actions.import_tasks",
     "dashboard.pages.jobs.probe_tasks",
 )
 COMMANDS = "dashboard.management"

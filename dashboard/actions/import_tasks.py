@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from dashboard.actions.action import Done, action
 from dashboard.actions.imports import (
     ANSWER_BYTES,
     By,
@@ -22,19 +24,23 @@ from dashboard.actions.imports import (
     detail_of,
     subject_of,
 )
-from dashboard.actions.recognised import as_json, preview
 from dashboard.security import audit_log
-from dashboard.security.permissions import check
-from dashboard.text.import_words import Preview
+from dashboard.text.import_words import Figure, Found, NotTaken, Preview, declared_text
+from dashboard.text.labels import metric_label, metric_text
+from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.imports import Recognised, recognise
 from jobs.imports.uploads import pasted, read_uploads, too_large
+from jobs.metrics import METRICS
 from jobs.services import import_drafts, import_storage
 from jobs.services.collected import Collected, collected, gone
 from jobs.services.import_storage import Kept
 from jobs.services.imports import About, Origin
+from jobs.services.outcomes import shortfall
+from jobs.services.outcomes.outcomes import stored_numbers
 from jobs.services.outputs import output_path
+from jobs.tools.importing.base import Reading
 
 
 def make_draft(by: By, sent: Sent, about: About) -> str:
@@ -50,9 +56,9 @@ def make_draft(by: By, sent: Sent, about: About) -> str:
     return import_drafts.save(by.user, files, about, origin)
 
 
-def show_draft(user: int, draft_id: str) -> Preview:
+def show_draft(by: By, draft_id: str) -> Preview:
     """Return what a draft has. Raises ``Gone``."""
-    draft = _loaded(user, draft_id)
+    draft = _loaded(by, draft_id)
     return preview(draft.files, recognise(draft.files))
 
 
@@ -63,7 +69,7 @@ def keep_draft(by: By, draft_id: str) -> Stored:
         Gone: there is no such draft.
         LaunchError: the results cannot be stored.
     """
-    draft = _loaded(by.user, draft_id)
+    draft = _loaded(by, draft_id)
     stored = keep(by, draft.files, recognise(draft.files), draft.about, draft.origin)
     import_drafts.remove(draft)
     new = [one.row.result.pk for one in stored if one.is_new]
@@ -93,11 +99,7 @@ def import_files(by: By, sent: Sent, about: About, is_dry: bool) -> dict[str, An
 
 
 def keep(
-    by: By,
-    files: Mapping[str, bytes],
-    recognised: Recognised,
-    about: About,
-    origin: Origin | None,
+    by: By, files: Mapping[str, bytes], recognised: Recognised, about: About, origin: Origin | None
 ) -> list[Kept]:
     """Store the recognised results, each with its audit entry. ``origin``: None for an upload.
 
@@ -105,26 +107,30 @@ def keep(
         PermissionDenied: the person may not import.
         LaunchError: a field is wrong, or the disk is full.
     """
-    user, stored = User.objects.get(pk=by.user), list[Kept]()
-    check(user, "result.import")
+    user = User.objects.get(pk=by.user)
     with audit_log.origin(by.origin):
-        for reading in recognised.readings:
-            (one,) = import_storage.keep(files, [reading], about, user=user, origin=origin)
-            if one.is_new:
-                detail = {**detail_of(one.row), **_of_host(origin)}
-                audit_log.record(user, "result.import", subject_of(one.row), **detail)
-            stored.append(one)
-    return stored
+        return [_keep(user, files, one, about, origin) for one in recognised.readings]
 
 
-def _of_host(origin: Origin | None) -> dict[str, str]:
-    if origin is None:
-        return {}
-    return {"host": origin.host, "folder": origin.folder, "job": f"#{origin.job}"}
+@action("result.import")
+def _keep(
+    user: AbstractBaseUser,
+    files: Mapping[str, bytes],
+    reading: Reading,
+    about: About,
+    origin: Origin | None,
+) -> Done[Kept]:
+    (kept,) = import_storage.keep(files, [reading], about, user=user, origin=origin)
+    if not kept.is_new:
+        return Done(kept)
+    detail = detail_of(kept.row)
+    if origin is not None:
+        detail |= {"host": origin.host, "folder": origin.folder, "job": f"#{origin.job}"}
+    return Done(kept, subject_of(kept.row), **detail)
 
 
-def _loaded(user: int, draft_id: str) -> import_drafts.Draft:
-    draft = import_drafts.load(user, draft_id)
+def _loaded(by: By, draft_id: str) -> import_drafts.Draft:
+    draft = import_drafts.load(by.user, draft_id)
     if draft is None:
         raise Gone(draft_id)
     return draft
@@ -155,3 +161,141 @@ def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
     except OSError as error:
         raise gone(source.job) from error
     return read_uploads([(output.path, content)], limit_bytes=limit_bytes)
+
+
+def preview(files: Mapping[str, bytes], recognised: Recognised) -> Preview:
+    """Return what is in ``files``, with the imports that exist already."""
+    return Preview(
+        [_found(files, reading) for reading in recognised.readings],
+        [
+            NotTaken(one.files, message(one.reason.id, one.reason.args))
+            for one in recognised.refusals
+        ],
+        recognised.unused,
+    )
+
+
+def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
+    measured = reading.measured
+    missed, total = shortfall.of_measured(measured)
+    if measured.type == "evaluation":
+        scored = measured.metrics.get("questions")
+        completed = None if scored is None else int(scored)
+    else:
+        completed = total - missed or None
+    earlier = import_storage.earlier(files, reading)
+    return Found(
+        reading.tool,
+        reading.version,
+        measured.type,
+        reading.model,
+        measured.what,
+        reading.sources,
+        reading.files,
+        [concurrency for concurrency, _metrics in measured.points],
+        len(measured.answers),
+        measured.sets,
+        [_figure(name, measured.metrics[name]) for name in METRICS if name in measured.metrics],
+        completed,
+        missed,
+        [message(remark.id, remark.args) for remark in measured.remarks],
+        earlier.result.pk if earlier else None,
+        declared_text(earlier) if earlier else "",
+        import_storage.moment(reading.at),
+    )
+
+
+def _figure(name: str, value: float) -> Figure:
+    text, unit = metric_text(name, value)
+    return Figure(name, metric_label(name), text, unit)
+
+
+def as_json(files: Mapping[str, bytes], recognised: Recognised) -> dict[str, Any]:
+    """Return the content as JSON, with exact values: metrics, points, sets and questions."""
+    shown = preview(files, recognised)
+    pairs = zip(recognised.readings, shown.found, strict=True)
+    return {
+        "results": [_result(reading, found) for reading, found in pairs],
+        "refused": [{"files": list(one.files), "reason": one.reason} for one in shown.refused],
+        "unused": list(shown.unused),
+    }
+
+
+def _result(reading: Reading, found: Found) -> dict[str, Any]:
+    measured = reading.measured
+    return {
+        "tool": reading.tool,
+        "version": reading.version or None,
+        "type": measured.type,
+        "model": reading.model,
+        "workload": measured.what,
+        "measured_at": found.at.isoformat() if found.at else None,
+        "files": list(reading.files),
+        "completed": found.completed,
+        "failed": found.failed,
+        "metrics": _metrics(measured.metrics),
+        "points": [
+            {"concurrency": concurrency, "metrics": _metrics(metrics)}
+            for concurrency, metrics in measured.points
+        ],
+        "sets": [
+            {
+                "dataset": one.dataset,
+                "metric": one.metric,
+                "value": one.value,
+                "questions": one.questions,
+            }
+            for one in measured.sets
+        ],
+        "questions": [
+            {
+                name: row[name]
+                for name in ("subset", "question_id", "question", "expected", "answer", "extracted")
+            }
+            | {"score": None if row["status"] else row["score"]}
+            for row in measured.answers
+        ],
+        "remarks": list(found.remarks),
+        "result": result_number(found.earlier) if found.earlier else None,
+    }
+
+
+def _metrics(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return name, value and unit; a share is from 0 to 1, as in exports."""
+    return [
+        {"name": name, "value": value, "unit": unit if unit != "%" else "share"}
+        for name, value in stored_numbers(metrics).items()
+        for unit in (METRICS[name].unit,)
+    ]
+
+
+def as_text(shown: Preview) -> str:
+    """Return the preview for a terminal."""
+    lines: list[str] = []
+    for one in shown.found:
+        version = one.version or "version not in the files"
+        lines += [f"{', '.join(one.sources)}: {one.tool}, {version}"]
+        lines += [f"  model: {one.model or 'not in the files'}"]
+        lines += [f"  workload: {one.what}"]
+        measured = f"{localtime(one.at):%Y-%m-%d %H:%M:%S %z}" if one.at else "not in the files"
+        lines += [f"  measured: {measured}"]
+        unit = "questions" if one.type == "evaluation" else "requests"
+        known = "unknown" if one.completed is None else str(one.completed)
+        lines += [f"  {unit}: {known} completed, {one.failed} failed"]
+        lines += [f"  {each.name}: {each.value} {each.unit}".rstrip() for each in one.figures]
+        if len(one.concurrencies) > 1:
+            at = ", ".join(map(str, one.concurrencies))
+            lines += [f"  concurrencies: {at}"]
+        for score in one.sets:
+            value = "no score" if score.value is None else f"{score.value:.2f}"
+            lines += [f"  set {score.dataset}: {value} ({score.metric})"]
+        if one.answers:
+            lines += [f"  questions with answers: {one.answers}"]
+        lines += [f"  note: {remark}" for remark in one.remarks]
+        if one.earlier:
+            lines += [f"  already imported: {result_number(one.earlier)}"]
+            lines += [f"  declared: {one.declared}"] if one.declared else []
+    lines += [f"{', '.join(one.files)}: refused. {one.reason}" for one in shown.refused]
+    if shown.unused:
+        lines += [f"not used: {', '.join(shown.unused)}"]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Import of results, for page, API and command: permission, change, audit entry."""
+"""Import of results, for page, API and command; files are read in confined workers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser
 
+from dashboard.actions.action import Done, action
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
-from dashboard.security.request import logged_in
 from dashboard.text.import_words import Preview
 from dashboard.text.messages import message
 from jobs.base.errors import JobsError, LaunchError
@@ -21,8 +21,7 @@ from jobs.models import Import
 from jobs.services import imports
 from jobs.services.imports import About
 
-Answer = TypeVar("Answer")
-
+T = TypeVar("T")
 
 # Answer of an API call, with all questions.
 ANSWER_BYTES = 64 * MB
@@ -70,11 +69,9 @@ def make_draft(user: AbstractBaseUser, sent: Sent, about: About) -> str:
     """Store what somebody sent as a draft; return its id.
 
     Raises:
-        PermissionDenied: ``user`` may not import.
         LaunchError: at ``files`` or ``job``: nothing can be imported, or read within the limits.
     """
-    check(user, "result.import")
-    return _within_limits(_DRAFT, _by(user), sent, about)
+    return _within_limits(user, _DRAFT, sent, about)
 
 
 def show_draft(user: AbstractBaseUser, draft_id: str) -> Preview:
@@ -84,18 +81,12 @@ def show_draft(user: AbstractBaseUser, draft_id: str) -> Preview:
         LaunchError: as :func:`make_draft`.
         Gone: there is no such draft of this person.
     """
-    return _within_limits(_SHOWN, user.pk, draft_id)
+    return _within_limits(user, _SHOWN, draft_id)
 
 
 def keep_draft(user: AbstractBaseUser, draft_id: str) -> Stored:
-    """Store the results of a draft, and remove it.
-
-    Raises:
-        PermissionDenied: ``user`` may not import.
-        LaunchError, Gone: as :func:`show_draft`.
-    """
-    check(user, "result.import")
-    return _within_limits(_KEEP, _by(user), draft_id)
+    """Store the results of a draft, and remove it. Raises as :func:`show_draft`."""
+    return _within_limits(user, _KEEP, draft_id)
 
 
 def import_files(
@@ -104,50 +95,39 @@ def import_files(
     """Return what files have, as JSON; store it unless ``is_dry``.
 
     Raises:
-        PermissionDenied: ``user`` may not import.
         LaunchError: a field is wrong, or as :func:`make_draft`.
     """
+    return _within_limits(user, _IMPORT, sent, about, is_dry)
+
+
+def _within_limits(user: AbstractBaseUser, task: Task[T], *args: Any) -> T:
     check(user, "result.import")
-    return _within_limits(_IMPORT, _by(user), sent, about, is_dry)
-
-
-def _by(user: AbstractBaseUser) -> By:
-    return By(user.pk, audit_log.current_origin())
-
-
-def _within_limits(task: Task[Answer], *args: Any) -> Answer:
     try:
-        return task(*args)
+        return task(By(user.pk, audit_log.current_origin()), *args)
     except NotDone as error:
         raise LaunchError(message(error.message.id, error.message.args), "files") from error
 
 
-def declare(user: AbstractBaseUser | AnonymousUser, row: Import, about: About) -> bool:
+@action("result.declare")
+def declare(user: AbstractBaseUser, row: Import, about: About) -> Done[bool]:
     """Replace what is declared of an import. False: nothing changed.
 
     Raises:
-        PermissionDenied: ``user`` may not import.
         LaunchError: a field is wrong.
     """
-    check(user, "result.declare")
-    changed = imports.declare(row, about, logged_in(user))
-    if changed:
-        detail = {name: f"{old or '–'} → {new or '–'}" for name, (old, new) in changed.items()}
-        audit_log.record(user, "result.declare", subject_of(row), **detail)
-    return bool(changed)
+    changed = imports.declare(row, about, user)
+    if not changed:
+        return Done(False)
+    detail = {name: f"{old or '–'} → {new or '–'}" for name, (old, new) in changed.items()}
+    return Done(True, subject_of(row), **detail)
 
 
-def remove(user: AbstractBaseUser | AnonymousUser, row: Import) -> None:
-    """Remove an import with its result and files.
-
-    Raises:
-        PermissionDenied: ``user`` is neither who imported it nor an administrator.
-        Released: its result is signed off.
-    """
-    check(user, "result.remove", row)
+@action("result.remove")
+def remove(user: AbstractBaseUser, row: Import) -> Done[None]:
+    """Remove an import with its result and files. Raises ``Released``: its result is signed off."""
     subject, detail = subject_of(row), detail_of(row)
     imports.remove(row)
-    audit_log.record(user, "result.remove", subject, **detail)
+    return Done(None, subject, **detail)
 
 
 def subject_of(row: Import) -> str:
@@ -157,13 +137,9 @@ def subject_of(row: Import) -> str:
 
 def detail_of(row: Import) -> dict[str, str]:
     """Return the detail of an audit entry."""
+    about = asdict(imports.about_row(row)) | {"model": row.result.model_id}
     return {
         "file": row.name,
         "tool": f"{row.tool} {row.version}".strip(),
-        "model": row.result.model_id,
-        **{
-            name: str(value)
-            for name, value in asdict(imports.about_row(row)).items()
-            if value and name != "model"
-        },
+        **{name: str(value) for name, value in about.items() if value or name == "model"},
     }

@@ -1,59 +1,118 @@
-"""Changes of jobs and pipelines, for pages and API: change and audit entry.
-
-The caller has checked the permission, because pages and API refuse in different ways.
-"""
+"""Changes of jobs, their queue, pipelines, matrices and deployments."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.http import QueryDict
 
-from dashboard.security import audit_log
-from dashboard.security.permissions import allowed
-from dashboard.security.request import logged_in
-from jobs.launch import launch
+from dashboard.actions.action import Done, User, action
+from dashboard.security.permissions import allowed, check
+from dashboard.text.queue_words import read_priority
+from jobs.base.numbers import number_from
+from jobs.launch import launch as launching
+from jobs.launch import matrices, pipelines
+from jobs.launch.matrices import MatrixSpec
 from jobs.launch.pipelines.retry import cancel_rest, retry_failed_jobs
 from jobs.launch.resume import resume_job
-from jobs.models import Job
-from jobs.schedule import lifecycle
+from jobs.models import Deployment, Host, Job, Matrix, MatrixCell
+from jobs.schedule import deployments, lifecycle, queue
 from jobs.services import pins
 
+Findings = Sequence[Mapping[str, Any]]
 
-def cancel(user: AbstractBaseUser | AnonymousUser, job_id: int) -> bool:
+
+@action("job.launch")
+def launch(
+    user: AbstractBaseUser,
+    kind: str,
+    raw: Mapping[str, Any],
+    host: Host,
+    *,
+    priority: int,
+    confirmed: Findings,
+) -> Done[Job]:
+    """Queue a new job. Raises as ``jobs.launch.launch.launch``."""
+    job = launching.launch(kind, raw, host=host, user=user, priority=priority, confirmed=confirmed)
+    return Done(job, f"job {job.pk}", **_about(job))
+
+
+@action("job.launch")
+def launch_tour(user: AbstractBaseUser, host: Host) -> Done[list[Job]]:
+    """Queue the jobs of the tour. Raises ``LaunchError``."""
+    done = Done(launching.launch_tour(host, user))
+    for job in done.value:
+        done.add(f"job {job.pk}", by="tour", **_about(job))
+    return done
+
+
+@action("job.launch")
+def launch_pipeline(
+    user: AbstractBaseUser, pipeline_id: str, model_id: str, **choices: Any
+) -> Done[list[Job]]:
+    """Queue the jobs of a pipeline. ``choices`` and errors: ``jobs.launch.pipelines``."""
+    done = Done(pipelines.launch_pipeline(pipeline_id, model_id, user=user, **choices))
+    for job in done.value:
+        done.add(f"job {job.pk}", **_about(job))
+    return done
+
+
+@action("job.launch")
+def launch_matrix(
+    user: AbstractBaseUser, spec: MatrixSpec, host: Host, *, priority: int, confirmed: Findings
+) -> Done[Matrix]:
+    """Queue all runs of a matrix, with one entry. Raises ``LaunchError``."""
+    matrix = matrices.launch_matrix(
+        spec, host=host, user=user, priority=priority, confirmed=confirmed
+    )
+    return Done(
+        matrix,
+        f"matrix {matrix.pk}",
+        workload=spec.workload,
+        jobs=matrix.cells.exclude(job=None).count(),
+        **_detail(spec.kind, host, confirmed),
+    )
+
+
+def _about(job: Job) -> dict[str, Any]:
+    return _detail(job.kind, job.host, job.confirmed)
+
+
+def _detail(kind: str, host: Host, confirmed: Findings) -> dict[str, Any]:
+    """Details of every launch: job type, host, and checks whose warnings are accepted."""
+    detail: dict[str, Any] = {"kind": kind, "host": host.name}
+    if confirmed:
+        detail["confirmed"] = [item["check"] for item in confirmed]
+    return detail
+
+
+@action("job.cancel")
+def cancel(user: AbstractBaseUser, job: Job) -> Done[bool]:
     """Cancel a job. False: the job has already ended."""
-    if not launch.cancel(job_id, logged_in(user)):
-        return False
-    audit_log.record(user, "job.cancel", f"job {job_id}")
-    return True
+    return Done(True, f"job {job.pk}") if launching.cancel(job.pk, user) else Done(False)
 
 
-def confirm(
-    user: AbstractBaseUser | AnonymousUser, job: Job, names: Collection[str] | None
-) -> bool:
+@action("job.confirm")
+def confirm(user: AbstractBaseUser, job: Job, names: Collection[str] | None) -> Done[bool]:
     """Confirm the open warnings of the checks ``names``; None: of all. False: there are none."""
     warnings = [item for item in job.needs_confirmation if names is None or item["check"] in names]
-    if not warnings or not launch.confirm(job.pk, warnings, logged_in(user)):
-        return False
-    checks = [item["check"] for item in warnings]
-    audit_log.record(user, "job.confirm", f"job {job.pk}", checks=checks)
-    return True
+    if not warnings or not launching.confirm(job.pk, warnings, user):
+        return Done(False)
+    return Done(True, f"job {job.pk}", checks=[item["check"] for item in warnings])
 
 
-def retry(user: AbstractBaseUser | AnonymousUser, job_id: int) -> Job:
-    """Launch the job's plan again, unchanged, as a new job.
-
-    Raises:
-        LaunchError: an input is missing.
-    """
-    job = launch.retry_job(job_id, logged_in(user), can_prioritize=allowed(user, "job.raise"))
-    audit_log.record(user, "job.repeat", f"job {job.pk}", repeats=job_id)
-    return job
+@action("job.repeat")
+def retry(user: AbstractBaseUser, job_id: int) -> Done[Job]:
+    """Launch the job's plan again as a new job. Raises ``LaunchError``: an input is missing."""
+    job = launching.retry_job(job_id, user, can_prioritize=allowed(user, "job.raise"))
+    return Done(job, f"job {job.pk}", repeats=job_id)
 
 
-def retry_all(user: AbstractBaseUser | AnonymousUser, job_ids: Sequence[int]) -> list[int]:
+def retry_all(user: User, job_ids: Sequence[int]) -> list[int]:
     """Retry jobs in this order: all or none. Return the ids of the new jobs.
 
     Raises:
@@ -66,40 +125,148 @@ def retry_all(user: AbstractBaseUser | AnonymousUser, job_ids: Sequence[int]) ->
         return [retry(user, job_id).pk for job_id in job_ids]
 
 
-def resume(user: AbstractBaseUser | AnonymousUser, job_id: int) -> Job:
+@action("job.repeat")
+def resume(user: AbstractBaseUser, job_id: int) -> Done[Job]:
     """Continue a stopped evaluation as a new job.
 
     Raises:
         LaunchError: nothing to continue, or an input is missing.
     """
-    job = resume_job(job_id, logged_in(user))
-    audit_log.record(user, "job.repeat", f"job {job.pk}", resumes=job_id)
-    return job
+    job = resume_job(job_id, user)
+    return Done(job, f"job {job.pk}", resumes=job_id)
 
 
-def keep_files(user: AbstractBaseUser | AnonymousUser, job_id: int, *, keep: bool) -> bool:
+@action("job.pin")
+def keep_files(user: AbstractBaseUser, job: Job, *, keep: bool) -> Done[bool]:
     """Keep a job's log and files, or apply retention again. False: nothing to keep, or to stop."""
-    if not (pins.pin(job_id, logged_in(user)) if keep else pins.unpin(job_id)):
-        return False
-    audit_log.record(user, "job.pin", f"job {job_id}", pinned=keep)
-    return True
+    if not keep and job.pinned_at is not None:
+        check(user, "job.unpin", pins.pin_of(job))
+    if not (pins.pin(job.pk, user) if keep else pins.unpin(job.pk)):
+        return Done(False)
+    return Done(True, f"job {job.pk}", pinned=keep)
 
 
-def cancel_pipeline(user: AbstractBaseUser | AnonymousUser, chain_id: UUID) -> list[Job]:
-    """Cancel all active jobs of a pipeline; return the cancelled ones."""
-    jobs = cancel_rest(chain_id, logged_in(user))
-    for job in jobs:
-        audit_log.record(user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
-    return jobs
+@action("job.order", dispatches=True)
+def move(
+    user: AbstractBaseUser, job: Job, asked: Mapping[str, Any] | QueryDict
+) -> Done[queue.Move]:
+    """Move a queued job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
+
+    Raises:
+        jobs.schedule.queue.NotMoved: the move is not possible.
+    """
+    moved = queue.move(
+        job.pk,
+        to=str(asked.get("to") or ""),
+        before=number_from(str(asked.get("before") or "")),
+        after=number_from(str(asked.get("after") or "")),
+        can_overtake=allowed(user, "job.raise", job),
+    )
+    if moved.was == moved.now:
+        return Done(moved)
+    return Done(moved, f"job {job.pk}", was=moved.was, now=moved.now)
 
 
-def retry_pipeline(user: AbstractBaseUser | AnonymousUser, chain_id: UUID) -> list[Job]:
+@action("job.order", dispatches=True)
+def set_priority(user: AbstractBaseUser, job: Job, name: str) -> Done[None]:
+    """Set the priority of a queued job; above normal only an administrator may.
+
+    Raises:
+        LaunchError: unknown priority.
+        jobs.schedule.queue.NotMoved: the job is no longer queued.
+    """
+    priority = read_priority(name)
+    if priority < Job.Priority.NORMAL:
+        check(user, "job.raise", job)
+    can_overtake = allowed(user, "job.raise", job)
+    changed = queue.set_priority(job.pk, priority, can_overtake=can_overtake)
+    if not changed:
+        return Done(None)
+    return Done(None, f"job {job.pk}", priority=name, jobs=changed)
+
+
+@action("job.order", dispatches=True)
+def set_exclusive(user: AbstractBaseUser, job: Job, *, exclusive: bool) -> Done[None]:
+    """Set exclusive use of a queued job on or off.
+
+    Raises:
+        jobs.schedule.queue.NotMoved: the job is no longer queued.
+    """
+    if not queue.set_exclusive(job.pk, exclusive=exclusive):
+        return Done(None)
+    return Done(None, f"job {job.pk}", exclusive=exclusive)
+
+
+@action("job.cancel")
+def cancel_pipeline(user: AbstractBaseUser, jobs: Sequence[Job], chain_id: UUID) -> Done[list[Job]]:
+    """Cancel all active jobs of a pipeline, which ``jobs`` are; return the cancelled ones."""
+    done = Done(cancel_rest(chain_id, user))
+    for job in done.value:
+        done.add(f"job {job.pk}", pipeline=str(chain_id))
+    return done
+
+
+@action("job.repeat")
+def retry_pipeline(user: AbstractBaseUser, chain_id: UUID) -> Done[list[Job]]:
     """Retry the failed and cancelled jobs of a pipeline; return the new jobs.
 
     Raises:
         LaunchError: nothing to retry, a job is still being cancelled, or an input is missing.
     """
-    jobs = retry_failed_jobs(chain_id, logged_in(user), can_prioritize=allowed(user, "job.raise"))
-    for job in jobs:
-        audit_log.record(user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
-    return jobs
+    may_raise = allowed(user, "job.raise")
+    done = Done(retry_failed_jobs(chain_id, user, can_prioritize=may_raise))
+    for job in done.value:
+        done.add(f"job {job.pk}", repeats=job.repeats_id)
+    return done
+
+
+@action("job.repeat")
+def resume_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
+    """Run cells that did not succeed again; return the new jobs.
+
+    Raises:
+        LaunchError: there is none, or an input is missing.
+    """
+    may_raise = allowed(user, "job.raise")
+    jobs = matrices.resume_matrix(matrix, user, can_prioritize=may_raise)
+    return Done(jobs, f"matrix {matrix.pk}", jobs=len(jobs))
+
+
+@action("job.repeat")
+def repeat_cell(user: AbstractBaseUser, cell: MatrixCell, *, count: int) -> Done[list[Job]]:
+    """Run one cell of a matrix again; return the new jobs.
+
+    Raises:
+        LaunchError: the cell is skipped or active, or an input is missing.
+    """
+    may_raise = allowed(user, "job.raise")
+    done = Done(matrices.repeat_cell(cell, user, count=count, can_prioritize=may_raise))
+    for job in done.value:
+        done.add(f"job {job.pk}", repeats=job.repeats_id, matrix=cell.matrix_id)
+    return done
+
+
+@action("job.cancel")
+def cancel_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
+    """Cancel all active jobs of a matrix; return the cancelled ones."""
+    jobs = matrices.cancel_matrix(matrix, user)
+    return Done(jobs, f"matrix {matrix.pk}", jobs=len(jobs)) if jobs else Done(jobs)
+
+
+@action("deployment.stop", dispatches=True)  # one that waited to start again has ended now
+def stop(user: AbstractBaseUser, deployment: Deployment) -> Done[bool]:
+    """Stop a deployment's server. False: the deployment has already ended."""
+    done = deployments.stop_deployment(deployment.pk, user)
+    return Done(True, f"deployment {deployment.pk}") if done else Done(False)
+
+
+@action("deployment.restart")
+def restart(user: AbstractBaseUser, deployment: Deployment) -> Done[int]:
+    """Start the next run of a deployment's plan; return its number.
+
+    Raises:
+        jobs.schedule.deployments.NotRestartable: the server never started.
+        LaunchError: dies, port, folder, host or secret are not available.
+    """
+    run = deployments.restart_deployment(deployment.pk, user)
+    return Done(run, f"deployment {deployment.pk}", run=run)

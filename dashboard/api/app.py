@@ -1,40 +1,62 @@
-"""The API of people and scripts: one django-ninja application, and its OpenAPI document."""
+"""The API of people and scripts: addresses below ``/api/v1/``, OpenAPI document, reference page."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache, wraps
-from typing import Any, cast
+from pathlib import Path
+from typing import Annotated, Any, cast
 
+import ninja
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
-from django.urls import URLPattern, reverse
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
+from django.shortcuts import render
+from django.urls import URLPattern, include, path, re_path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
-from ninja import NinjaAPI, Router, Status
+from django.views.decorators.http import require_GET
+from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
+from ninja.parser import Parser
 
 from dashboard.api import (
     audit,
     endpoints,
+    imports,
+    jobs,
     logs,
     matrices,
-    me,
-    pins,
-    pipelines,
+    organise,
+    parity,
     probes,
-    queue,
+    prompts,
+    questions,
     reports,
-    rest,
+    results,
     secrets,
+    serving,
     sources,
 )
-from dashboard.api.answers import schemas
 from dashboard.api.auth import caller
-from dashboard.api.errors import handle_errors, not_allowed
-from dashboard.api.requests import JsonBody
-from dashboard.api.results import fleet, imports, organise, parity, saved_views
-from dashboard.api.results import questions as result_questions
-from dashboard.api.sets import prompts, questions
+from dashboard.api.base import Answer, From, Json, Operations, schemas
+from dashboard.api.errors import Refused, handle_errors, not_allowed
+from dashboard.intake import ingest
+from dashboard.security.permissions import requires, scope_of
+from dashboard.server.json_errors import error
+from jobs.access.accounts import role_of
+from jobs.base.sanitize import sanitize
+from jobs.models import Account, ApiToken
 
 DESCRIPTION = """\
 Send `Authorization: Bearer TOKEN`. Make a token on the page *API tokens*, or with
@@ -45,14 +67,50 @@ A result is numbered `res-15`, in paths, queries, bodies and answers. Plain numb
 other objects.
 Every error is `{"error": code, "message": words, "fields": {field: what is wrong}}`.
 """
+# Swagger UI, from the installed package, so that nothing is fetched from elsewhere.
+_SWAGGER = Path(ninja.__file__).parent / "static/ninja"
+_TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+_FOR_GOOD_S = 365 * 86400
+
+
+class JsonBody(Parser):
+    """Parser of JSON bodies that refuses values that the database cannot store."""
+
+    def parse_body(self, request: HttpRequest) -> Json:
+        """Return the body. Raises ``Refused``."""
+        body = json.loads(request.body)
+        if sanitize(body) != body:
+            text = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
+            raise Refused(error(400, "invalid", text))
+        return cast(Json, body)
+
+
+class _Encoder(DjangoJSONEncoder):
+    """Times with microseconds."""
+
+    def default(self, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, datetime) else super().default(value)
 
 
 class Api(NinjaAPI):
-    """An operation is called by its function's name."""
+    """Operations are called by their functions' names, and answers are sent as they are."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         """For programs that are made from the document."""
         return operation.view_func.__name__
+
+    def create_response(
+        self,
+        request: HttpRequest,
+        data: Any,
+        *,
+        status: int | None = None,
+        temporal_response: HttpResponse | None = None,
+    ) -> HttpResponse:
+        """Return an answer. Its schema is not asked: a record of years ago would be a 500."""
+        if temporal_response is not None:
+            status = temporal_response.status_code
+        return JsonResponse(data, encoder=_Encoder, status=status)
 
 
 api = Api(
@@ -63,7 +121,22 @@ api = Api(
     docs_url=None,
     parser=JsonBody(),
 )
-about = Router()
+about = Operations("Account")
+
+
+class Me(Answer):
+    """The caller: what a token may do is what both its user's role and its scope allow."""
+
+    name: Annotated[str, From("username")]
+    role: Annotated[Account.Role, From(role_of)]
+    scope: Annotated[ApiToken.Scope, From(scope_of)]
+
+
+@about.on("GET me", "account.view", Me, name="api-me")
+def read_me(request: HttpRequest) -> Json:
+    """Read the caller. Name and role of the caller, and the scope of its token; a session has the
+    scope admin."""
+    return Me.of(request.user)
 
 
 @about.get(
@@ -75,41 +148,22 @@ def openapi(request: HttpRequest) -> JsonResponse:
 
 
 @cache
-def document() -> dict[str, Any]:
+def document() -> Json:
     """The OpenAPI 3.1 document."""
     schema = dict(api.get_openapi_schema(path_prefix=reverse("api-root")))
     schema["components"]["schemas"].update(schemas())
     return schema
 
 
-def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
-    """``view``, whose answer is sent as it is.
-
-    Validated on its way out, a long list took a fifth longer, and a record of years ago that is not
-    quite as its model says would be a 500. The tests hold what is answered against the document.
-    """
-
-    @wraps(view)
-    def answer(*args: Any, **kwargs: Any) -> HttpResponseBase:
-        result = view(*args, **kwargs)
-        if isinstance(result, HttpResponseBase):
-            return result
-        if isinstance(result, Status):
-            return JsonResponse(result.value, status=result.status_code)
-        return JsonResponse(result)
-
-    return answer
-
-
-_modules = (
-    *(rest, imports, organise, saved_views, result_questions, fleet, parity, queue),
-    *(logs, pins, pipelines, probes, matrices, questions, reports, endpoints, prompts),
-    *(secrets, sources, audit, me),
-)
-for _router in (about, *(module.router for module in _modules)):
+for _router in (
+    *(about, jobs.jobs, jobs.queue, jobs.pipelines, serving.deployments, serving.hosts),
+    *(results.operations, imports.operations, organise.operations, parity.operations),
+    *(logs.operations, probes.operations, matrices.operations, questions.operations),
+    *(reports.operations, endpoints.operations, prompts.operations, secrets.operations),
+    *(sources.operations, audit.operations),
+):
     api.add_router("", _router)
 handle_errors(api)
-api.add_decorator(as_json)
 
 
 def patterns() -> list[URLPattern]:
@@ -137,3 +191,45 @@ def _answering(callback: Callable[..., HttpResponseBase], view: PathView) -> Any
     actions = [cast(Any, way).action for one in view.operations for way in one.auth_callbacks]
     answer.rights_actions = actions  # type: ignore[attr-defined]
     return csrf_exempt(login_not_required(answer))
+
+
+@require_GET
+@requires("docs.view")
+def reference(request: HttpRequest) -> HttpResponse:
+    """All operations of the API, to read and to try with one's own session."""
+    return render(request, "docs/api.html", {"version": ninja.__version__})
+
+
+@require_GET
+@requires("docs.view")
+@cache_control(max_age=_FOR_GOOD_S, private=True, immutable=True)
+def reference_file(request: HttpRequest, version: str, name: str) -> HttpResponseBase:
+    """A file of Swagger UI. Its address has the version, so that a browser keeps it."""
+    if name not in _TYPES or version != ninja.__version__:
+        raise Http404(name)
+    content = (_SWAGGER / name).read_bytes()
+    return HttpResponse(content, content_type=f"{_TYPES[name]}; charset=utf-8")
+
+
+@csrf_exempt
+@login_not_required
+def unknown(request: HttpRequest) -> HttpResponseBase:
+    """Any address below the API that it does not have."""
+    try:
+        any(way(request) for way in caller("overview.view"))
+    except Refused as refused:
+        return refused.answer
+    text = _("The API has no path %(path)s.") % {"path": request.path[:200]}
+    return error(404, "path", text)
+
+
+unknown.rights_actions = ["overview.view"]  # type: ignore[attr-defined]  # for the test of all views
+
+urlpatterns = [
+    path("host/", include(ingest.urlpatterns)),
+    path("", reference, name="api-root"),
+    path("reference/<str:version>/<str:name>", reference_file, name="api-reference-file"),
+    *patterns(),
+    # Last. A host reads no words: below host/ it gets a bare 404.
+    re_path(r"^(?!host/)", unknown, name="api-unknown"),
+]

@@ -1,4 +1,4 @@
-"""The public API of the audit log, for administrators."""
+"""The audit log, for administrators."""
 
 from __future__ import annotations
 
@@ -7,28 +7,51 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import Query, Router
+from ninja import Query
+from pydantic import Field
 
-from dashboard.api.answers import AuditEntries, answers
-from dashboard.api.auth import caller
+from dashboard.api.base import Answer, Json, Operations, Page, Time, listing, page
 from dashboard.api.errors import invalid
-from dashboard.api.requests import AuditAsked
 from dashboard.text.audit import as_dict, rows
 from jobs.queries import audit
 from jobs.queries.sorting import read_cursor, read_moment
 
-router = Router(tags=["Audit log"])
+operations = Operations("Audit log")
 
 
-@router.get(
-    "audit",
-    auth=caller("audit.view"),
-    **answers(AuditEntries),
-    url_name="api-audit",
-    summary="List changes by people",
+class AuditEntryAnswer(Answer):
+    """Entry of the audit log: person, action, object, time and address."""
+
+    id: int
+    at: Time
+    person: str | None = Field(description="null: no account, such as a command")
+    action: str
+    label: str = Field(description="action as text")
+    subject: str = Field(description="such as job 17")
+    detail: dict[str, Any]
+    origin: str = Field(description="address, manage.py for a command, or empty if unknown")
+    digest: str = Field(description="SHA-256 of the entry and of the digest before it")
+
+
+AuditEntries = listing(
+    "AuditEntries", "Entries of the audit log, newest first.", "entries", AuditEntryAnswer
 )
-def list_audit_entries(request: HttpRequest, query: Query[AuditAsked]) -> dict[str, Any]:
-    """Newest first. A token needs the scope *admin*, its user the role of an administrator."""
+
+
+class AuditAsked(Page):
+    """Which entries of the audit log."""
+
+    person: str = Field("", description="a user name, or :none for entries without an account")
+    action: str = ""
+    text: str = Field("", description="words, each in subject, details, person or origin")
+    since: str = Field("", description="first moment, ISO 8601 with time zone")
+    until: str = Field("", description="end, exclusive, ISO 8601 with time zone")
+
+
+@operations.on("GET audit", "audit.view", AuditEntries, name="api-audit")
+def list_audit_entries(request: HttpRequest, query: Query[AuditAsked]) -> Json:
+    """List changes by people. Newest first. A token needs the scope *admin*, its user the role of
+    an administrator."""
     if query.before and read_cursor(query.before, audit.AT) is None:
         raise invalid("before", _("“before” is not a cursor of this API."))
     filters = audit.Filters(
@@ -39,12 +62,7 @@ def list_audit_entries(request: HttpRequest, query: Query[AuditAsked]) -> dict[s
         until=_moment("until", query.until),
     )
     entries, older = audit.page(filters, query.before, query.limit)
-    following = None
-    if older:
-        asked = request.GET.copy()
-        asked["before"] = older
-        following = request.build_absolute_uri(f"{request.path}?{asked.urlencode()}")
-    return {"entries": [as_dict(row) for row in rows(entries)], "next": following}
+    return page(request, "entries", [as_dict(row) for row in rows(entries)], older)
 
 
 def _moment(field: str, text: str) -> datetime | None:

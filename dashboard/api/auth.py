@@ -1,4 +1,4 @@
-"""Authentication of callers: a host by its key, a person by a token or a session."""
+"""Authentication of callers: a token or a session, and their right to an operation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q
 from django.http import HttpRequest, JsonResponse
 from django.utils.timezone import now
@@ -14,10 +13,10 @@ from django.utils.translation import gettext as _
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from dashboard.api.errors import Refused, forbidden
+from dashboard.api.errors import Refused
 from dashboard.security import login_throttle
 from dashboard.security.counters import hashed
-from dashboard.security.permissions import ACTIONS, allowed, role_allows, scope_of
+from dashboard.security.permissions import ACTIONS, check
 from dashboard.security.request import bearer
 from dashboard.server.json_errors import error
 from jobs.models import ApiToken
@@ -44,7 +43,8 @@ class TokenAuth(AuthBase):
         if user is None:
             raise Refused(_unknown_token(request))
         request.user = user
-        return _permitted(user, self.action)
+        check(user, self.action)
+        return user
 
 
 class SessionAuth(AuthBase):
@@ -68,7 +68,8 @@ class SessionAuth(AuthBase):
         if not request.user.is_authenticated:
             text = _("Send “Authorization: Bearer TOKEN”, or log in.")
             raise Refused(_unauthorized("login", text))
-        return _permitted(request.user, self.action)
+        check(request.user, self.action)
+        return request.user
 
 
 def caller(action: str) -> list[AuthBase]:
@@ -79,44 +80,6 @@ def caller(action: str) -> list[AuthBase]:
     if action not in ACTIONS:
         raise KeyError(action)
     return [TokenAuth(action), SessionAuth(action)]
-
-
-def identify(request: HttpRequest, action: str) -> None:
-    """Authenticate in a view outside django-ninja.
-
-    Raises:
-        Refused: a stranger, or a user without the permission.
-    """
-    for way in caller(action):
-        if way(request):
-            return
-
-
-def _permitted(user: Any, action: str, obj: Any = None) -> Any:
-    """``user``, who may do ``action``.
-
-    Raises:
-        Refused: they may not.
-    """
-    if allowed(user, action, obj):
-        return user
-    scope = scope_of(user)
-    if scope is not ApiToken.Scope.ADMIN and role_allows(user, action, obj):
-        text = _(
-            "The scope of this token, %(scope)s, does not allow this. Use a token with a "
-            "wider scope."
-        )
-        raise Refused(error(403, "scope", text % {"scope": scope.value}))
-    raise Refused(forbidden())
-
-
-def must(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> None:
-    """Go on only where ``user`` may do ``action`` to ``obj``.
-
-    Raises:
-        Refused: they may not.
-    """
-    _permitted(user, action, obj)
 
 
 def _unauthorized(code: str, text: str) -> JsonResponse:

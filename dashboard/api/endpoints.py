@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Status
-from pydantic import Field
+from ninja import Query
+from pydantic import BaseModel, Field
 
 from dashboard.actions import endpoints as actions
-from dashboard.api.answers import Answer, Time, answers
-from dashboard.api.auth import caller
-from dashboard.api.requests import EndpointAsked, EndpointsAsked
-from dashboard.api.serializers import created
+from dashboard.api.base import Answer, Created, From, Json, Operations, Time
 from dashboard.text.messages import message
 from jobs.models import Endpoint
 from jobs.queries.endpoints import endpoints
 from jobs.services.endpoints import Entered
 
-router = Router(tags=["Endpoints"])
+operations = Operations("Endpoints")
 
 
-class EndpointAnswer(Answer):
+class EndpointsAsked(BaseModel):
+    """Query of the list of endpoints."""
+
+    all: str = Field("", description="1: archived ones too")
+
+
+class EndpointAsked(BaseModel):
+    """An engine that this dashboard did not start."""
+
+    name: str
+    url: str = Field(description="http or https; an administrator permits addresses as sources")
+    api_key: str = Field("", description="name of a secret for engines")
+    model: str = Field("", description="as the engine lists it; empty: its only model")
+    model_id: str = Field("", description="a model of the catalogue")
+    device: str = Field("", description="hardware in words, such as 8 × H800")
+    devices: int | None = Field(None, description="number of devices")
+    engine: str = Field("", description="only if the engine does not report it")
+    engine_version: str = Field("", description="only if the engine does not report it")
+    max_context: int | None = Field(
+        None, description="tokens; only if the engine does not report it"
+    )
+    thinking_switch: str = Field(
+        "", description="variable of the chat template that switches thinking; empty: none"
+    )
+
+
+class EndpointAnswer(Created):
     """An endpoint."""
 
     id: int
@@ -33,19 +56,31 @@ class EndpointAnswer(Answer):
     model_id: str = Field(description="a model of the catalogue, or empty")
     device: str = Field(description="hardware in words, or empty")
     devices: int | None
-    engine: str = Field(description="reported by the engine, else stated; empty if unknown")
-    engine_version: str
-    max_context: int | None = Field(description="tokens of prompt and output")
+    engine: Annotated[
+        str,
+        From("engine_name"),
+        Field(description="reported by the engine, else stated; empty if unknown"),
+    ]
+    engine_version: Annotated[str, From("version")]
+    max_context: Annotated[
+        int | None, From("context"), Field(description="tokens of prompt and output")
+    ]
     thinking_switch: str = Field(
         description="variable of the chat template that switches thinking, or empty"
     )
-    answers: bool = Field(description="the last check succeeded")
-    check: str = Field(description="outcome of the last check, as text")
+    answers: Annotated[bool, From("is_answering"), Field(description="the last check succeeded")]
+    check: Annotated[
+        str,
+        From(lambda row: message(row.check_id, row.check_args)),
+        Field(description="outcome of the last check, as text"),
+    ]
     checked_at: Time | None
-    checked_from: str = Field(description="always dashboard; jobs check again from their host")
-    archived: bool
-    created_by: str | None
-    created_at: Time
+    checked_from: Annotated[
+        str,
+        From(lambda row: "dashboard"),
+        Field(description="always dashboard; jobs check again from their host"),
+    ]
+    archived: Annotated[bool, From(lambda row: row.archived_at is not None)]
 
 
 class Endpoints(Answer):
@@ -55,82 +90,45 @@ class Endpoints(Answer):
     next: str | None
 
 
-@router.get(
-    "endpoints",
-    auth=caller("endpoint.view"),
-    **answers(Endpoints),
-    url_name="api-endpoints",
-    summary="List endpoints",
-)
-def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> dict[str, Any]:
-    """By name."""
+@operations.on("GET endpoints", "endpoint.view", Endpoints, name="api-endpoints")
+def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> Json:
+    """List endpoints. By name."""
     rows = endpoints(with_archived=query.all == "1")
-    return {"endpoints": [_shape(row) for row in rows], "next": None}
+    return {"endpoints": [EndpointAnswer.of(row) for row in rows], "next": None}
 
 
-@router.post(
-    "endpoints",
-    auth=caller("endpoint.create"),
-    **answers(EndpointAnswer, 413, 422, status=201),
-    url_name="api-endpoints",
-    summary="Add an endpoint",
+@operations.on(
+    "POST endpoints", "endpoint.create", EndpointAnswer, 413, 422, name="api-endpoints", status=201
 )
-def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Status[dict[str, Any]]:
-    """Check the engine from the dashboard's machine, then store it, also without an answer."""
+def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Json:
+    """Add an endpoint. Check the engine from the dashboard's machine, then store it, also without
+    an answer."""
     given = {
         name: "" if value is None else str(value) for name, value in asked.model_dump().items()
     }
-    return Status(201, _shape(actions.create(request.user, Entered(**given))))
+    return EndpointAnswer.of(actions.create(request.user, Entered(**given)))
 
 
-@router.get(
-    "endpoints/{int:endpoint_id}",
-    auth=caller("endpoint.view"),
-    **answers(EndpointAnswer),
-    url_name="api-endpoint",
-    summary="Read an endpoint",
+@operations.on(
+    "GET endpoints/{int:endpoint_id}", "endpoint.view", EndpointAnswer, name="api-endpoint"
 )
-def read_endpoint(request: HttpRequest, endpoint_id: int) -> dict[str, Any]:
-    """With the outcome of its last check."""
-    return _shape(_find(endpoint_id))
+def read_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
+    """Read an endpoint. With the outcome of its last check."""
+    return EndpointAnswer.of(_find(endpoint_id))
 
 
-@router.post(
-    "endpoints/{int:endpoint_id}/check",
-    auth=caller("endpoint.check"),
-    **answers(EndpointAnswer),
-    url_name="api-endpoint-check",
-    summary="Check an endpoint",
+@operations.on(
+    "POST endpoints/{int:endpoint_id}/check",
+    "endpoint.check",
+    EndpointAnswer,
+    name="api-endpoint-check",
 )
-def check_endpoint(request: HttpRequest, endpoint_id: int) -> dict[str, Any]:
-    """Ask the engine now, from the dashboard's machine."""
+def check_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
+    """Check an endpoint. Ask the engine now, from the dashboard's machine."""
     row = _find(endpoint_id)
     actions.ask(request.user, row)
-    return _shape(row)
+    return EndpointAnswer.of(row)
 
 
 def _find(endpoint_id: int) -> Endpoint:
     return get_object_or_404(Endpoint.objects.select_related("created_by"), pk=endpoint_id)
-
-
-def _shape(row: Endpoint) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "name": row.name,
-        "url": row.url,
-        "api_key": row.api_key,
-        "model": row.model,
-        "model_id": row.model_id,
-        "device": row.device,
-        "devices": row.devices,
-        "engine": row.engine_name,
-        "engine_version": row.version,
-        "max_context": row.context,
-        "thinking_switch": row.thinking_switch,
-        "answers": row.is_answering,
-        "check": message(row.check_id, row.check_args),
-        "checked_at": row.checked_at.isoformat() if row.checked_at else None,
-        "checked_from": "dashboard",
-        "archived": row.archived_at is not None,
-        **created(row),
-    }

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 
+from dashboard.security.permissions import Denied, scope_of
 from dashboard.server.json_errors import error
 from dashboard.text.messages import message
 from jobs.base.errors import DamagedLog, LaunchError
@@ -42,9 +43,9 @@ def missing() -> Refused:
     return Refused(error(404, "missing", _("Not found: no object has this name or number.")))
 
 
-def forbidden(message: str = "") -> JsonResponse:
-    """Return the response for a missing permission."""
-    return error(403, "forbidden", message or _("You have no permission to do this."))
+def conflict(code: str, message: str) -> Refused:
+    """Return the refusal of a request that the state of the record does not allow."""
+    return Refused(error(409, code, message))
 
 
 def invalid(field: str, message: str) -> Refused:
@@ -69,17 +70,32 @@ def handle_errors(api: NinjaAPI) -> None:
         ValidationError: _unreadable,
         HttpError: _of_ninja,
         LaunchError: _not_launched,
-        PassesOthers: lambda request, refused: forbidden(str(refused)),
+        PassesOthers: lambda request, refused: error(403, "forbidden", str(refused)),
         NotMoved: lambda request, refused: error(409, "not_moved", str(refused)),
-        OtherRequest: _other_request,
-        NotDone: _not_done,
-        PermissionDenied: lambda request, denied: forbidden(),
-        RequestDataTooBig: _too_big,
+        OtherRequest: lambda request, other: error(
+            409,
+            "other_request",
+            _("This Idempotency-Key belongs to another request. Use a new key."),
+        ),
+        NotDone: lambda request, unread: error(
+            503, unread.id, message(unread.message.id, unread.message.args)
+        ),
+        PermissionDenied: _denied,
+        RequestDataTooBig: lambda request, too_big: error(413, "size", _("The body is too large.")),
         DamagedLog: _damaged,
         Exception: _broken,
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
+
+
+def _denied(request: HttpRequest, denied: PermissionDenied) -> JsonResponse:
+    if not (isinstance(denied, Denied) and denied.by_scope):
+        return error(403, "forbidden", _("You have no permission to do this."))
+    text = _(
+        "The scope of this token, %(scope)s, does not allow this. Use a token with a wider scope."
+    )
+    return error(403, "scope", text % {"scope": scope_of(request.user).value})
 
 
 def _unreadable(request: HttpRequest, validation: ValidationError) -> JsonResponse:
@@ -89,7 +105,9 @@ def _unreadable(request: HttpRequest, validation: ValidationError) -> JsonRespon
         source, *inner = item["loc"]
         # A body's fault names the view's argument first.
         path = [str(part) for part in (inner[1:] if source == "body" else inner)]
-        fields.setdefault(".".join(path), _problem_text(item))
+        is_number = item["type"] == "number"
+        text = _("Enter a whole number.") if is_number else message_of(item)
+        fields.setdefault(".".join(path), text)
     name, wrong = next(iter(fields.items()))
     first = validation.errors[0]
     if not name:
@@ -100,10 +118,6 @@ def _unreadable(request: HttpRequest, validation: ValidationError) -> JsonRespon
         problem = _("“%(field)s”: %(wrong)s") % {"field": name, "wrong": wrong}
     code = "number" if first["type"] == "number" else "invalid"
     return error(400, code, problem, fields={key: text for key, text in fields.items() if key})
-
-
-def _problem_text(item: Mapping[str, Any]) -> str:
-    return _("Enter a whole number.") if item["type"] == "number" else message_of(item)
 
 
 def _of_ninja(request: HttpRequest, failure: HttpError) -> JsonResponse:
@@ -118,19 +132,6 @@ def _of_ninja(request: HttpRequest, failure: HttpError) -> JsonResponse:
 def _not_launched(request: HttpRequest, refused: LaunchError) -> JsonResponse:
     fields = refused.fields if isinstance(refused, InvalidParams) else {refused.field: str(refused)}
     return error(422, "launch", str(refused), fields=fields)
-
-
-def _other_request(request: HttpRequest, other: OtherRequest) -> JsonResponse:
-    text = _("This Idempotency-Key belongs to another request. Use a new key.")
-    return error(409, "other_request", text)
-
-
-def _not_done(request: HttpRequest, unread: NotDone) -> JsonResponse:
-    return error(503, unread.id, message(unread.message.id, unread.message.args))
-
-
-def _too_big(request: HttpRequest, too_big: RequestDataTooBig) -> JsonResponse:
-    return error(413, "size", _("The body is too large."))
 
 
 def _damaged(request: HttpRequest, damaged: DamagedLog) -> JsonResponse:

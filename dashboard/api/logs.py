@@ -8,31 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from inspect import Parameter, Signature, signature
-from typing import Any, get_type_hints
+from inspect import Parameter, Signature, cleandoc, signature
+from typing import Annotated, Any, get_type_hints
 
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    JsonResponse,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
-from ninja import Query, Router
-from pydantic import BaseModel
+from ninja import Query
+from pydantic import BaseModel, Field
 
-from dashboard.api.answers import LogFolds, LogIndex, LogMatches, LogPolls, LogSteps, answers
-from dashboard.api.auth import caller, must
+from dashboard.api.base import Answer, From, Json, Offset, Operations
 from dashboard.api.errors import Refused, missing
-from dashboard.api.requests import (
-    FoldsAsked,
-    FromAsked,
-    KnownAsked,
-    LinesAsked,
-    LogAsked,
-    SearchAsked,
-)
 from dashboard.security.log_access import ACTIONS, find_record
+from dashboard.security.permissions import check
+from dashboard.security.request import member
 from dashboard.security.search_turns import NoTurn, search_turn
 from dashboard.server.downloads import PIECE_BYTES, ranged
 from dashboard.server.json_errors import error
@@ -50,7 +38,7 @@ from jobs.models import Job
 from jobs.queries.jobs.job_page import StepState, step_states
 from jobs.queries.jobs.log_excerpts import BREAKS
 
-router = Router(tags=["Logs"])
+operations = Operations("Logs")
 # ``(key, query) -> answer``: what is asked of one log; the last has no query.
 Reader = Callable[..., HttpResponseBase]
 
@@ -62,16 +50,133 @@ WARNING_WORDS = ("WARN", "ERROR", "CRITICAL", "FATAL", "Traceback", "Error:", "E
 OWN_TIMEOUT_S = 300.0
 
 
-def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
-    """``answer(key, query)`` as an operation on a record of this kind, for those who may see it."""
+class LogAsked(BaseModel):
+    """Range of bytes of a log, and its format."""
 
+    start: Offset = Field(None, alias="from", description="first byte")
+    to: Offset = Field(None, description="end of the range, exclusive, bytes")
+    framed: str = Field("", description="1: at most 256 KiB, with arrival times")
+    plain: str = Field("", description="1: without escape sequences, updates collapsed")
+    download: str = Field("", description="1: as a file download")
+
+
+class LinesAsked(BaseModel):
+    """Range of lines of a log, from 1, both ends included."""
+
+    start: Offset = Field(None, alias="from", description="first line; default 1")
+    to: Offset = Field(None, description="last line; default 999 lines after the first")
+    plain: str = ""
+    download: str = ""
+
+
+class SearchAsked(BaseModel):
+    """Query of a search in a log."""
+
+    q: str = ""
+    regex: str = Field("", description="1: q is a regular expression")
+    warnings: str = Field("", description="1: lines with warnings or errors, any q")
+    limit: Offset = Field(None, description="maximum lines; default 1000")
+    near: Offset = Field(None, description="lines around this line")
+
+
+class KnownAsked(BaseModel):
+    """Data that the caller already has; the response begins after it."""
+
+    known: Offset = None
+
+
+class FoldsAsked(KnownAsked):
+    """Folds that the caller already has, counted per series."""
+
+    series: str = ""
+
+
+class FromAsked(BaseModel):
+    """Start of a range of bytes."""
+
+    start: Offset = Field(None, alias="from")
+
+
+class LogMatches(Answer):
+    """Matches of a text in a log: ``found`` is ``[line, offset, matches]`` of some of the lines;
+    ``spread`` a ``[line, whether it breaks]`` of each part of the log that has one.
+    """
+
+    total: int
+    lines: int
+    before: int
+    found: Annotated[
+        list[list[int]],
+        From("rows", lambda rows: [[match.line, match.offset, match.count] for match in rows]),
+    ]
+    spread: list[list[int | bool]]
+
+
+class LogIndex(Answer):
+    """Newlines before each block of a log, from block ``known`` on."""
+
+    size: int
+    newlines: int
+    block: int
+    known: int
+    counts: list[int]
+    ends_line: bool
+
+
+def _rows(folds: Any) -> list[list[Any]]:
+    return [[fold.first, fold.line, fold.texts] for fold in folds]
+
+
+class LogFolds(Answer):
+    """Rows that replace more than one line: ``[first, line, texts]``."""
+
+    series: str
+    known: int
+    to: int
+    lines: int
+    done: Annotated[bool, From("is_done")]
+    full: Annotated[bool, From("is_full")]
+    folds: Annotated[list[list[Any]], From("folds", _rows)]
+    open: Annotated[list[list[Any]], From("open", _rows)]
+
+
+class LogPolls(Answer):
+    """Lines that are the dashboard's own requests to a server: ``[first, last]``."""
+
+    to: int
+    ranges: list[list[int]]
+    done: Annotated[bool, From("is_done")]
+    lines: int
+
+
+class LogStep(Answer):
+    """A step and its lines; ``look`` is the class and the shape of its state."""
+
+    name: Annotated[str, From("step.name")]
+    title: Annotated[str, From("step.name", step_title)]
+    state: str
+    look: list[str]
+    exit_code: int | None
+    duration_s: Annotated[float | None, From("step.duration_s")]
+    line_from: int | None
+    line_to: int | None
+
+
+class LogSteps(Answer):
+    """The steps of a job; none for a deployment."""
+
+    steps: list[LogStep]
+
+
+def _read(kind: str, answer: Reader, title: str) -> Callable[..., HttpResponseBase]:
+    """``answer(key, query)`` as an operation on a record of this kind, for those who may see it."""
     needed = signature(answer).parameters.keys() & {"request", "record"}
 
     def view(request: HttpRequest, record_id: int, **asked: BaseModel) -> HttpResponseBase:
         record = find_record(kind, record_id)
         if record is None:
             raise missing()
-        must(request.user, ACTIONS[kind], record)
+        check(request.user, ACTIONS[kind], record)
         if record.removed_at is not None:
             raise Refused(gone(record))
         known = {"request": request, "record": record}
@@ -81,7 +186,7 @@ def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
         return response
 
     view.__name__ = f"{kind}_{answer.__name__}"
-    view.__doc__ = answer.__doc__
+    view.__doc__ = f"{title}. {cleandoc(answer.__doc__ or '')}"
     model = get_type_hints(answer).get("query")
     of_request = [Parameter("request", Parameter.POSITIONAL_OR_KEYWORD)]
     of_request.append(Parameter("record_id", Parameter.POSITIONAL_OR_KEYWORD, annotation=int))
@@ -135,7 +240,7 @@ def log_search(key: str, query: SearchAsked, *, request: HttpRequest) -> HttpRes
     )
     try:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
-        with search_turn(_person(request), "warnings" if is_ours else "typed"):
+        with search_turn(member(request.user).pk, "warnings" if is_ours else "typed"):
             matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
     except NoTurn:
         busy = _("Other searches are still running. Search again in a moment.")
@@ -148,21 +253,7 @@ def log_search(key: str, query: SearchAsked, *, request: HttpRequest) -> HttpRes
     except SearchTooSlow:
         problem = _("This expression is too slow on this log. Use a simpler expression.")
         raise Refused(error(400, "slow", problem, fields={"q": problem})) from None
-    return JsonResponse(
-        {
-            "total": matches.total,
-            "lines": matches.lines,
-            "before": matches.before,
-            "found": [[match.line, match.offset, match.count] for match in matches.rows],
-            "spread": matches.spread,
-        }
-    )
-
-
-def _person(request: HttpRequest) -> int:
-    number = request.user.pk
-    assert number is not None  # noqa: S101 -- strangers do not come here
-    return number
+    return JsonResponse(LogMatches.of(matches))
 
 
 def log_index(key: str, query: KnownAsked) -> HttpResponseBase:
@@ -188,18 +279,7 @@ def log_folds(key: str, query: FoldsAsked) -> HttpResponseBase:
     what is known it goes on.
     """
     folds = store().folds(key, series=query.series, known=query.known or 0)
-    return JsonResponse(
-        {
-            "series": folds.series,
-            "known": folds.known,
-            "to": folds.to,
-            "lines": folds.lines,
-            "done": folds.is_done,
-            "full": folds.is_full,
-            "folds": [[fold.first, fold.line, fold.texts] for fold in folds.folds],
-            "open": [[fold.first, fold.line, fold.texts] for fold in folds.open],
-        }
-    )
+    return JsonResponse(LogFolds.of(folds))
 
 
 def log_polls(key: str, query: FromAsked) -> HttpResponseBase:
@@ -208,9 +288,7 @@ def log_polls(key: str, query: FromAsked) -> HttpResponseBase:
 
     Asked again with ``to`` it goes on.
     """
-    polls = store().polls(key, query.start or 0)
-    facts = {"to": polls.to, "ranges": polls.ranges, "done": polls.is_done}
-    return JsonResponse({**facts, "lines": polls.lines})
+    return JsonResponse(LogPolls.of(store().polls(key, query.start or 0)))
 
 
 def log_steps(key: str) -> HttpResponseBase:
@@ -228,25 +306,16 @@ def log_steps(key: str) -> HttpResponseBase:
     return JsonResponse({"steps": [_step(item, key) for item in steps]})
 
 
-def _step(item: StepState, key: str) -> dict[str, Any]:
-    step, shown = item.step, style_of(item.state)
-    logs = store()
+def _step(item: StepState, key: str) -> Json:
+    step, shown, logs = item.step, style_of(item.state), store()
     line_from = line_to = None
     if step.log_from is not None:
         # A line belongs to the step that began it.
         line_from = logs.line_begun_at(key, step.log_from)
     if step.log_to is not None:
         line_to = logs.line_at(key, step.log_to - 1) if step.log_to else 0
-    return {
-        "name": step.name,
-        "title": step_title(step.name),
-        "state": item.state,
-        "look": [shown.css, shown.shape],
-        "exit_code": item.exit_code,
-        "duration_s": step.duration_s,
-        "line_from": line_from,
-        "line_to": line_to,
-    }
+    look = [shown.css, shown.shape]
+    return LogStep.of(item, look=look, line_from=line_from, line_to=line_to)
 
 
 def _bytes(
@@ -310,7 +379,7 @@ async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 # Address below the record, name of its route, what answers, its model or None for bytes, summary.
-_ROUTES: tuple[tuple[str, str, Reader, Any, str], ...] = (
+_ROUTES: tuple[tuple[str, str, Reader, type[Answer] | None, str], ...] = (
     ("log", "log", log, None, "Read a log"),
     ("log/lines", "log-lines", log_lines, None, "Read lines of a log"),
     ("log/search", "log-search", log_search, LogMatches, "Search a log"),
@@ -319,24 +388,15 @@ _ROUTES: tuple[tuple[str, str, Reader, Any, str], ...] = (
     ("log/polls", "log-polls", log_polls, LogPolls, "Find the dashboard's own requests"),
     ("log/steps", "log-steps", log_steps, LogSteps, "Read the steps of a log"),
 )
-
-
-def _add(kind: str, route: tuple[str, str, Reader, Any, str]) -> None:
-    """A route for records of this kind; HEAD answers as GET does, and is not documented twice."""
-    address, name, answer, model, summary = route
-    for method in ("GET", "HEAD"):
-        router.add_api_operation(
-            f"{kind}s/{{int:record_id}}/{address}",
-            [method],
-            _read(kind, answer),
-            auth=caller(ACTIONS[kind]),
-            url_name=f"api-{kind}-{name}",
-            summary=f"{summary} of a {kind}",
-            include_in_schema=method == "GET",
-            **answers(model, 410),
-        )
-
-
-for _kind in ACTIONS:
-    for _route in _ROUTES:
-        _add(_kind, _route)
+# HEAD answers as GET does, and is not documented twice.
+for _kind, _action in ACTIONS.items():
+    for _address, _name, _answer, _model, _summary in _ROUTES:
+        for _method in ("GET", "HEAD"):
+            operations.on(
+                f"{_method} {_kind}s/{{int:record_id}}/{_address}",
+                _action,
+                _model,
+                410,
+                name=f"api-{_kind}-{_name}",
+                include_in_schema=_method == "GET",
+            )(_read(_kind, _answer, f"{_summary} of a {_kind}"))

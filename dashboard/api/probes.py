@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
-from pydantic import BaseModel, Field, WithJsonSchema
+from ninja import Query
+from pydantic import BaseModel, Field
 
-from dashboard.api.answers import Answer, answers
-from dashboard.api.auth import caller
+from dashboard.api.base import Answer, Json, Offset, Operations, one_of
 from dashboard.api.errors import Refused, missing
-from dashboard.api.requests import Offset
 from dashboard.pages.jobs.probe_card import json_of
 from dashboard.server.removed import gone
 from jobs.models import Job
 from jobs.tools.greedy_probe.commands import KIND
 
-router = Router(tags=["Jobs"])
+operations = Operations("Jobs")
 PAGE = 50  # prompts
-_State = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": ["different", "equal", "failed"]})
-]
 
 
 class ProbeAsked(BaseModel):
@@ -79,7 +74,7 @@ class ProbePrompt(Answer):
 
     number: int = Field(description="from 1")
     prompt: str
-    state: _State
+    state: Annotated[str, one_of(["different", "equal", "failed"])]
     first_different_token: int | None = Field(description="from 1; null: equal, or no tokens")
     first_different_character: int | None = Field(description="from 1; null: not different")
     logprob_gap_median: float | None
@@ -103,15 +98,12 @@ class ProbeAnswer(Answer):
     next: int | None = Field(description="“after” of the next page; null: this is the last")
 
 
-@router.get(
-    "jobs/{int:job_id}/probe",
-    auth=caller("job.view"),
-    **answers(ProbeAnswer, 410, 503),
-    url_name="api-job-probe",
-    summary="Read a greedy probe",
+@operations.on(
+    "GET jobs/{int:job_id}/probe", "job.view", ProbeAnswer, 410, 503, name="api-job-probe"
 )
-def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> dict[str, Any]:
-    """Shares of equal answers, and prompts in one state with both answers, 50 a page."""
+def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> Json:
+    """Read a greedy probe. Shares of equal answers, and prompts in one state with both answers, 50
+    a page."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
     if job.removed_at is not None:
         raise Refused(gone(job))

@@ -1,24 +1,21 @@
-"""The public API of reports: an operation for each kind."""
+"""Reports: an operation for each kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import Parameter, Signature
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router
+from ninja import Query
 
-from dashboard.api.answers import answers
-from dashboard.api.auth import caller
+from dashboard.api.base import Operations
 from dashboard.api.errors import invalid
 from dashboard.reports.kinds import KINDS
 from dashboard.reports.kinds.base import Asked, Kind, ReportError
 from dashboard.reports.make import download, make
 from dashboard.reports.writers import TYPES
 
-router = Router(tags=["Reports"])
-_FILE = {"schema": {"type": "string"}}
+operations = Operations("Reports")
 
 
 def _operation(kind: Kind) -> Callable[..., HttpResponse]:
@@ -31,7 +28,8 @@ def _operation(kind: Kind) -> Callable[..., HttpResponse]:
             raise invalid(error.field, str(error)) from None
 
     read.__name__ = f"read_{kind.name}_report"
-    read.__doc__ = "One file: HTML with charts, Markdown, or CSV with every digit."
+    about = "One file: HTML with charts, Markdown, or CSV with every digit."
+    read.__doc__ = f"{kind.summary}. {about}"
     way = Query[kind.asked]  # type: ignore[name-defined]
     read.__signature__ = Signature(  # type: ignore[attr-defined]  # read by django-ninja
         [
@@ -42,23 +40,15 @@ def _operation(kind: Kind) -> Callable[..., HttpResponse]:
     return read
 
 
-def _answers() -> dict[str, Any]:
-    """Return the arguments of an operation that answers with a file, not with JSON."""
-    found = answers(None)
-    found["openapi_extra"]["responses"][200] = {
-        "description": "The report",
-        "content": dict.fromkeys(TYPES.values(), _FILE),
-    }
-    return found
-
-
+_FILE = {
+    "description": "The report",
+    "content": {name: {"schema": {"type": "string"}} for name in TYPES.values()},
+}
 for _kind in KINDS.values():
-    router.add_api_operation(
-        f"reports/{_kind.name}",
-        ["GET"],
-        _operation(_kind),
-        auth=caller(_kind.action),
-        url_name=f"api-report-{_kind.name}",
-        summary=_kind.summary,
-        **_answers(),
-    )
+    operations.on(
+        f"GET reports/{_kind.name}",
+        _kind.action,
+        None,
+        name=f"api-report-{_kind.name}",
+        shown=_FILE,
+    )(_operation(_kind))

@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 from django.http import HttpRequest
-from ninja import Router
+from pydantic import BaseModel, Field
 
 from dashboard.actions import secrets as actions
-from dashboard.api.answers import SecretAnswer, Secrets, answers
-from dashboard.api.auth import caller
+from dashboard.api.base import Answer, From, Json, Operations, Time, one_of
 from dashboard.api.errors import missing
-from dashboard.api.requests import SecretAsked
 from jobs.models import Secret
 
-router = Router(tags=["Secrets"])
+operations = Operations("Secrets")
 
 
-@router.get(
-    "secrets",
-    auth=caller("secret.manage"),
-    **answers(Secrets),
-    url_name="api-secrets",
-    summary="List secrets",
-)
-def list_secrets(request: HttpRequest) -> dict[str, Any]:
-    """All, by name, without their values."""
+class SecretAnswer(Answer):
+    """A secret without its value."""
+
+    name: str
+    purpose: Annotated[
+        str,
+        one_of(["", *Secret.Purpose.values]),
+        Field(description="empty if unknown: stored by an earlier version"),
+    ]
+    endpoints: list[str] = Field(description="URL prefixes to which it may be sent")
+    hosts: Annotated[
+        list[str] | None,
+        From(lambda row: None if row.all_hosts else [host.name for host in row.hosts.all()]),
+        Field(description="null: all hosts"),
+    ]
+    people: Annotated[
+        list[str] | None,
+        From(lambda row: None if row.everyone else [one.username for one in row.people.all()]),
+        Field(description="null: everyone"),
+    ]
+    complete: Annotated[
+        bool, From("is_complete"), Field(description="false: no new job can use it")
+    ]
+    set_at: Time
+
+
+class Secrets(Answer):
+    """All secrets, by name."""
+
+    secrets: list[SecretAnswer]
+    next: str | None
+
+
+class SecretAsked(BaseModel):
+    """Value and rules of a secret."""
+
+    value: str | None = Field(None, description="null: the stored value stays")
+    purpose: Annotated[str, one_of(Secret.Purpose.values)]
+    endpoints: list[str] = Field(
+        default_factory=list, description="URL prefixes; empty for an engine key: all deployments"
+    )
+    hosts: list[str] | None = Field(None, description="names; null: all hosts")
+    people: list[str] | None = Field(None, description="user names; null: everyone")
+
+
+@operations.on("GET secrets", "secret.manage", Secrets, name="api-secrets")
+def list_secrets(request: HttpRequest) -> Json:
+    """List secrets. All, by name, without their values."""
     rows = Secret.objects.prefetch_related("hosts", "people")
-    return {"secrets": [_shape(row) for row in rows], "next": None}
+    return {"secrets": [SecretAnswer.of(row) for row in rows], "next": None}
 
 
-@router.put(
-    "secrets/{str:secret}",
-    auth=caller("secret.manage"),
-    **answers(SecretAnswer, 413, 422),
-    url_name="api-secret",
-    summary="Set a secret, or change its rules",
+@operations.on(
+    "PUT secrets/{str:secret}", "secret.manage", SecretAnswer, 413, 422, name="api-secret"
 )
-def set_secret(request: HttpRequest, secret: str, asked: SecretAsked) -> dict[str, Any]:
-    """Without a value, a stored secret keeps its own."""
+def set_secret(request: HttpRequest, secret: str, asked: SecretAsked) -> Json:
+    """Set a secret, or change its rules. Without a value, a stored secret keeps its own."""
     rules = actions.Rules(
         purpose=asked.purpose,
         endpoints=asked.endpoints,
@@ -46,33 +79,15 @@ def set_secret(request: HttpRequest, secret: str, asked: SecretAsked) -> dict[st
         people=asked.people,
     )
     actions.keep(request.user, secret, asked.value, rules)
-    return _shape(Secret.objects.prefetch_related("hosts", "people").get(name=secret))
+    return SecretAnswer.of(Secret.objects.prefetch_related("hosts", "people").get(name=secret))
 
 
-@router.delete(
-    "secrets/{str:secret}",
-    auth=caller("secret.manage"),
-    **answers(SecretAnswer),
-    url_name="api-secret",
-    summary="Delete a secret",
-)
-def delete_secret(request: HttpRequest, secret: str) -> dict[str, Any]:
-    """Running jobs keep the values they have."""
+@operations.on("DELETE secrets/{str:secret}", "secret.manage", SecretAnswer, name="api-secret")
+def delete_secret(request: HttpRequest, secret: str) -> Json:
+    """Delete a secret. Running jobs keep the values they have."""
     row = Secret.objects.filter(name=secret).first()
     if row is None:
         raise missing()
-    deleted = _shape(row)
+    deleted = SecretAnswer.of(row)
     actions.delete(request.user, secret)
     return deleted
-
-
-def _shape(row: Secret) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "purpose": row.purpose,
-        "endpoints": row.endpoints,
-        "hosts": None if row.all_hosts else [host.name for host in row.hosts.all()],
-        "people": None if row.everyone else [one.get_username() for one in row.people.all()],
-        "complete": row.is_complete,
-        "set_at": row.set_at.isoformat(),
-    }

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from django.http import HttpRequest
-from ninja import Router, Status
-from pydantic import Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
 from dashboard.actions import sources as actions
-from dashboard.api.answers import Answer, Time, answers
-from dashboard.api.auth import caller
+from dashboard.api.base import Answer, From, Json, Operations, Time, one_of
 from dashboard.api.errors import missing
-from dashboard.api.requests import SourceAsked
 from jobs.access import sources
 from jobs.access.source_addresses import special_range
 from jobs.models import Source
 
-SourceType = Annotated[str, WithJsonSchema({"type": "string", "enum": [*Source.Type.values]})]
-router = Router(tags=["Sources"])
+SourceType = Annotated[str, one_of(Source.Type.values)]
+operations = Operations("Sources")
+
+
+class SourceAsked(BaseModel):
+    """A source to permit."""
+
+    type: SourceType
+    address: str
+    note: str = ""
 
 
 class SourceAnswer(Answer):
@@ -27,10 +32,18 @@ class SourceAnswer(Answer):
     id: int
     type: SourceType
     address: str = Field(description="of git, image and data also a prefix")
-    special: str = Field(description="the special range of the address, as text; empty: none")
+    special: Annotated[
+        str,
+        From(lambda row: str(special_range(row.address))),
+        Field(description="the special range of the address, as text; empty: none"),
+    ]
     note: str
-    added_by: str | None = Field(description="null: a command on the server")
-    added_at: Time
+    added_by: Annotated[
+        str | None,
+        From("created_by.username"),
+        Field(description="null: a command on the server"),
+    ]
+    added_at: Annotated[Time, From("created_at")]
 
 
 class IncludedSource(Answer):
@@ -38,7 +51,7 @@ class IncludedSource(Answer):
 
     type: SourceType
     address: str = Field(description="an image without its registry, which is that of each host")
-    origin: str = Field(description="what names it, as text")
+    origin: Annotated[str, From("origin", str), Field(description="what names it, as text")]
 
 
 class Sources(Answer):
@@ -49,57 +62,26 @@ class Sources(Answer):
     next: str | None
 
 
-@router.get(
-    "sources",
-    auth=caller("source.view"),
-    **answers(Sources),
-    url_name="api-sources",
-    summary="List permitted sources",
-)
-def list_sources(request: HttpRequest) -> dict[str, Any]:
-    """The added ones, then those that the catalogue includes."""
+@operations.on("GET sources", "source.view", Sources, name="api-sources")
+def list_sources(request: HttpRequest) -> Json:
+    """List permitted sources. The added ones, then those that the catalogue includes."""
     rows = Source.objects.select_related("created_by")
-    included = [
-        {"type": one.type, "address": one.address, "origin": str(one.origin)}
-        for one in sources.included()
-    ]
-    return {"sources": [_shape(row) for row in rows], "included": included, "next": None}
+    included = [IncludedSource.of(one) for one in sources.included()]
+    return {"sources": [SourceAnswer.of(row) for row in rows], "included": included, "next": None}
 
 
-@router.post(
-    "sources",
-    auth=caller("source.manage"),
-    **answers(SourceAnswer, 413, 422, status=201),
-    url_name="api-sources",
-    summary="Add a source",
+@operations.on(
+    "POST sources", "source.manage", SourceAnswer, 413, 422, name="api-sources", status=201
 )
-def add_source(request: HttpRequest, asked: SourceAsked) -> Status[dict[str, Any]]:
-    """Jobs of everyone may use it from now on."""
-    return Status(201, _shape(actions.add(request.user, asked.type, asked.address, asked.note)))
+def add_source(request: HttpRequest, asked: SourceAsked) -> Json:
+    """Add a source. Jobs of everyone may use it from now on."""
+    return SourceAnswer.of(actions.add(request.user, asked.type, asked.address, asked.note))
 
 
-@router.delete(
-    "sources/{int:source_id}",
-    auth=caller("source.manage"),
-    **answers(SourceAnswer),
-    url_name="api-source",
-    summary="Remove a source",
-)
-def remove_source(request: HttpRequest, source_id: int) -> dict[str, Any]:
-    """Queued jobs that need it fail; running jobs continue."""
+@operations.on("DELETE sources/{int:source_id}", "source.manage", SourceAnswer, name="api-source")
+def remove_source(request: HttpRequest, source_id: int) -> Json:
+    """Remove a source. Queued jobs that need it fail; running jobs continue."""
     row = actions.remove(request.user, source_id)
     if row is None:
         raise missing()
-    return _shape(row)
-
-
-def _shape(row: Source) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "type": row.type,
-        "address": row.address,
-        "special": str(special_range(row.address)),
-        "note": row.note,
-        "added_by": row.created_by.get_username() if row.created_by else None,
-        "added_at": row.created_at.isoformat(),
-    }
+    return SourceAnswer.of(row)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TextIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -55,7 +56,10 @@ class DashboardCommand(PlainCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Look first; then as any command."""
         require_dashboard()
-        return super().execute(*args, **options)
+        try:
+            return super().execute(*args, **options)
+        except PermissionDenied as denied:
+            raise CommandError(f"The role of this account does not allow this: {denied}") from None
 
 
 def require_dashboard() -> None:

@@ -1,6 +1,7 @@
-"""Permissions, in one place for pages, API routes, sockets and the relay.
+"""Rights of people, for pages, API, sockets, relay and commands.
 
-Finer roles change this file only.
+Each role's part is in ``ACTIONS``. Beside it, ``jobs.schedule.launch_rights`` limits where members
+launch, and :mod:`jobs.access.accounts` keeps one administrator.
 """
 
 from __future__ import annotations
@@ -145,11 +146,6 @@ def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
     return _in_scope(scope, action) and _may(role, user, action, obj)
 
 
-def role_allows(user: AbstractBaseUser, action: str, obj: Any = None) -> bool:
-    """Return True if the role of ``user`` allows ``action``, whatever the scope of their token."""
-    return _may(role_of(user), user, action, obj)
-
-
 def _may(role: Account.Role, user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> bool:
     need = ACTIONS[action]
     if need is Need.SELF:
@@ -172,10 +168,21 @@ def _in_scope(scope: ApiToken.Scope, action: str) -> bool:
     return scope is ApiToken.Scope.LAUNCH and action in LAUNCHES
 
 
+class Denied(PermissionDenied):
+    """A person may not do ``action`` to ``obj``. ``by_scope``: because of their token's scope."""
+
+    def __init__(
+        self, user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
+    ) -> None:
+        super().__init__(action)
+        narrow = scope_of(user) is not ApiToken.Scope.ADMIN
+        self.by_scope = narrow and _may(role_of(user), user, action, obj)
+
+
 def check(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) -> None:
-    """Raise ``PermissionDenied`` unless :func:`allowed`."""
+    """Raise ``Denied``, a ``PermissionDenied``, unless :func:`allowed`."""
     if not allowed(user, action, obj):
-        raise PermissionDenied(action)
+        raise Denied(user, action, obj)
 
 
 def requires(action: str) -> Callable[[View], View]:

@@ -12,8 +12,8 @@ from django.utils.timezone import make_aware, now
 
 from dashboard.actions import tokens
 from dashboard.management import base
-from jobs.access.accounts import role_of
-from jobs.models import Account, ApiToken
+from dashboard.security.permissions import allowed
+from jobs.models import ApiToken
 
 _MOST_DAYS = 36500
 
@@ -52,7 +52,7 @@ class Command(base.DashboardCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = base.user_named(options["user"])
         scope = options["scope"]
-        if role_of(user) == Account.Role.VIEWER and scope != ApiToken.Scope.READ:
+        if scope != ApiToken.Scope.READ and not allowed(user, "job.launch"):
             raise CommandError(f"{user} is a viewer, whose tokens have the scope read only.")
         until = options["expires"]
         made = tokens.create(user, options["name"], scope=scope, expires_at=until, by="terminal")

@@ -11,9 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from dashboard.actions.import_tasks import collected_files, keep
+from dashboard.actions.import_tasks import as_json, as_text, collected_files, keep, preview
 from dashboard.actions.imports import By
-from dashboard.actions.recognised import as_json, as_text, preview
 from dashboard.management import base
 from dashboard.security import audit_log
 from jobs.base.errors import LaunchError

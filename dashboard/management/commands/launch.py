@@ -7,8 +7,8 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from dashboard.actions import jobs as actions
 from dashboard.management import base
-from dashboard.security.audit_log import record
 from dashboard.server import running
 from dashboard.text.labels import STATES
 from dashboard.text.messages import message
@@ -53,12 +53,9 @@ class Command(base.DashboardCommand):
                 )
             priority = priority_for(user, options["priority"])
             confirmed = launch.confirmed_by_name(kind, raw, host, names, user)
-            job = launch.launch(
-                kind, raw, host=host, user=user, priority=priority, confirmed=confirmed
-            )
+            job = actions.launch(user, kind, raw, host, priority=priority, confirmed=confirmed)
         except LaunchError as error:
             raise base.refused_launch(error, kind, host) from error
-        record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="terminal", confirmed=names)
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
         if not options["wait"]:
             if running.is_down():

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from dashboard.actions import jobs as actions
 from dashboard.management import base
-from dashboard.security.audit_log import record
 from dashboard.text.retention import removed_words
 from jobs.models import Job
-from jobs.services import pins
 
 
 class Command(base.DashboardCommand):
@@ -32,10 +31,11 @@ class Command(base.DashboardCommand):
         if job is None:
             raise CommandError(f"No job has the number {options['job']}.")
         user, wanted = base.user_named(options["user"]), not options["off"]
-        if wanted and not pins.pin(job.pk, user):
+        if not actions.keep_files(user, job, keep=wanted):
             job.refresh_from_db()
-            raise CommandError(f"Nothing is left to pin. {removed_words(job)}")
-        if not wanted and not pins.unpin(job.pk):
-            raise CommandError(f"Job {job.pk} is not pinned.")
-        record(user, "job.pin", f"job {job.pk}", pinned=wanted, by="terminal")
+            raise CommandError(
+                f"Nothing is left to pin. {removed_words(job)}"
+                if wanted
+                else f"Job {job.pk} is not pinned."
+            )
         self.stdout.write(f"job {job.pk}: {'pinned' if wanted else 'no longer pinned'}")

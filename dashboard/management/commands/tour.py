@@ -10,12 +10,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from dashboard.actions import jobs as actions
 from dashboard.management import base
-from dashboard.security.audit_log import record
 from dashboard.server import running
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
-from jobs.launch import launch
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
 from jobs.queries.jobs.chains import TOUR_KINDS
@@ -57,11 +56,9 @@ class Command(base.DashboardCommand):
 
     def _launch(self, host: Host, user: User) -> uuid.UUID:
         try:
-            stations = launch.launch_tour(host, user)
+            stations = actions.launch_tour(user, host)
         except LaunchError as error:
             raise base.refused(error) from error
-        for job in stations:
-            record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
         chain = stations[0].chain
         assert chain is not None  # noqa: S101 -- for mypy
         return chain

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
 from dashboard.pages.home.tour import TOUR_MINUTES, tour_steps
 from dashboard.pages.hosts.host_rows import host_views
@@ -20,14 +21,12 @@ from dashboard.pages.jobs.advice import advice, server_advice
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.remedies import actions
-from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
 from dashboard.server.health import low_disk_bytes
 from dashboard.text import queue_words as queue
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.launch import launch
-from jobs.models import Environment, Host, Job
+from jobs.models import Environment, Job
 from jobs.queries import overview as queries
 from jobs.queries.hosts.host_page import hosts_now
 from jobs.queries.jobs.chains import newest_chain
@@ -144,15 +143,10 @@ def tour_start(request: HttpRequest) -> HttpResponse:
         messages.error(request, gettext("This computer is not a host."))
     else:
         try:
-            once(request, lambda: _start(host, request.user))
+            once(request, lambda: len(job_actions.launch_tour(request.user, host)))
         except LaunchError as error:
             messages.error(request, str(error))
     return redirect("overview")
-
-
-def _start(host: Host, user: Any) -> None:
-    for job in launch.launch_tour(host, user):
-        record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
 
 
 @require_POST

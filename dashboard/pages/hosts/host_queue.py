@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard.actions import queue as queue_actions
+from dashboard.actions import jobs as job_actions
 from dashboard.security.permissions import requires
 from dashboard.text import queue_words as queue_view
 from dashboard.text.labels import host_title
@@ -51,7 +51,7 @@ def job_move(request: HttpRequest, job_id: int) -> HttpResponse:
     """Move a waiting job: ``to`` first, earlier, later or last; or ``before`` or ``after`` one."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        moved = queue_actions.move(request.user, job, request.POST)
+        moved = job_actions.move(request.user, job, request.POST)
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     if _wants_json(request):
@@ -65,7 +65,7 @@ def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
     """Give a waiting job another ``priority``: urgent, normal or low."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        queue_actions.set_priority(request.user, job, request.POST.get("priority", ""))
+        job_actions.set_priority(request.user, job, request.POST.get("priority", ""))
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     return _back(request, job)
@@ -77,9 +77,7 @@ def job_exclusive(request: HttpRequest, job_id: int) -> HttpResponse:
     """Set whether a queued job needs its host exclusively: ``exclusive`` is "1" or "0"."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        queue_actions.set_exclusive(
-            request.user, job, exclusive=request.POST.get("exclusive") == "1"
-        )
+        job_actions.set_exclusive(request.user, job, exclusive=request.POST.get("exclusive") == "1")
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     return _back(request, job)

@@ -116,7 +116,7 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     check(request.user, "job.cancel", job)
     if request.method != "POST":
         return render(request, "jobs/detail_cancel.html", _context(request, _page(job_id)))
-    if not job_actions.cancel(request.user, job_id):
+    if not job_actions.cancel(request.user, job):
         messages.info(request, _("The job had already ended."))
     return redirect("job-detail", job_id)
 

@@ -12,10 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.security.permissions import check, requires
+from dashboard.security.permissions import requires
 from jobs.models import Job
 from jobs.queries.storage import limits
-from jobs.services import pins
 
 
 @require_POST
@@ -23,11 +22,8 @@ from jobs.services import pins
 def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     """``pinned=1`` keeps log and files, ``0`` stops; then redirect to the button's page."""
     job = get_object_or_404(Job, pk=job_id)
-    check(request.user, "job.pin", job)
     wanted = request.POST.get("pinned") == "1"
-    if not wanted and job.pinned_at is not None:
-        check(request.user, "job.unpin", pins.pin_of(job))
-    if job_actions.keep_files(request.user, job_id, keep=wanted):
+    if job_actions.keep_files(request.user, job, keep=wanted):
         if not wanted and limits().any:
             text = _("Files are no longer kept: log and files may be removed from tomorrow on.")
             messages.info(request, text)

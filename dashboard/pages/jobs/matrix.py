@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.actions import matrices as matrix_actions
+from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
@@ -63,7 +63,7 @@ def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Run every cell again that failed, was cancelled or was lost."""
     matrix = get_object_or_404(Matrix, pk=matrix_id)
     try:
-        once(request, lambda: len(matrix_actions.resume(request.user, matrix)))
+        once(request, lambda: len(job_actions.resume_matrix(request.user, matrix)))
     except LaunchError as error:
         messages.error(request, str(error))
     return redirect("matrix-detail", matrix_id)
@@ -77,7 +77,7 @@ def matrix_cancel(request: HttpRequest, matrix_id: int) -> HttpResponse:
     check(request.user, "job.cancel", page.matrix)
     if request.method != "POST":
         return render(request, "matrices/cancel.html", {"page": page, "matrix": page.matrix})
-    if not matrix_actions.cancel(request.user, page.matrix):
+    if not job_actions.cancel_matrix(request.user, page.matrix):
         messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
     return redirect("matrix-detail", matrix_id)
 
@@ -90,7 +90,7 @@ def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpR
     cell = get_object_or_404(MatrixCell, pk=cell_id, matrix=matrix)
     count = min(number_from(request.POST.get("n", "1")) or 1, _MOST_RUNS)
     try:
-        once(request, lambda: len(matrix_actions.repeat(request.user, cell, count=count)))
+        once(request, lambda: len(job_actions.repeat_cell(request.user, cell, count=count)))
     except LaunchError as error:
         messages.error(request, str(error))
     return redirect("matrix-detail", matrix_id)

@@ -84,7 +84,7 @@ def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
         check(request.user, "job.cancel", job)
     if request.method != "POST":
         return render(request, "pipelines/cancel.html", _cancel_context(chain))
-    if not job_actions.cancel_pipeline(request.user, chain_id):
+    if not job_actions.cancel_pipeline(request.user, chain.to_cancel, chain_id):
         messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
     return redirect("pipeline", chain_id)
 

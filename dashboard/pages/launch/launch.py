@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
 from dashboard.pages.launch.confirmation_form import Unconfirmed, confirmed_in
 from dashboard.pages.launch.evaluation_plan import better_known, evaluation_plan
@@ -30,7 +31,6 @@ from dashboard.pages.launch.launch_form import (
 from dashboard.pages.launch.launch_summary import checks
 from dashboard.pages.shared.guide_diff import against
 from dashboard.pages.shared.plan import command_view
-from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
@@ -38,7 +38,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import FAMILIES, Kind, Target, promised_job
-from jobs.launch.launch import InvalidParams, Preview, draft_of, launch, preview
+from jobs.launch.launch import InvalidParams, Preview, draft_of, preview
 from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts.hosts import is_away
@@ -102,19 +102,11 @@ def _launch(
     Raises:
         LaunchError: a field is wrong, or a warning is not confirmed.
     """
-    user = person(request)
     priority = queue.priority_for(request.user, request.POST.get("priority", ""))
     confirmed = confirmed_in(request, host, plan) if plan else []
-    job = launch(kind.name, raw, host=host, user=user, priority=priority, confirmed=confirmed)
-    detail = {"kind": kind.name, "host": host.name, **_confirmed(job)}
-    audit_log.record(user, "job.launch", f"job {job.pk}", **detail)
-    return job
-
-
-def _confirmed(job: Job) -> dict[str, list[str]]:
-    """Return findings confirmed at launch, for the audit log."""
-    checks = [item["check"] for item in job.confirmed]
-    return {"confirmed": checks} if checks else {}
+    return job_actions.launch(
+        request.user, kind.name, raw, host, priority=priority, confirmed=confirmed
+    )
 
 
 @require_POST

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from dashboard.actions import matrices as matrix_actions
+from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
 from dashboard.pages.launch.confirmation_form import confirmed_in
 from dashboard.pages.launch.launch import offered
@@ -73,7 +73,7 @@ def _launch(request: HttpRequest, context: Mapping[str, Any]) -> Matrix:
     host, form, planned = context["host"], context["form"], context["planned"]
     if planned is None or form.errors:
         raise InvalidParams(form.errors)
-    return matrix_actions.launch(
+    return job_actions.launch_matrix(
         request.user,
         form.spec,
         host,

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
 from dashboard.pages.launch.confirmation_form import confirmed_in
 from dashboard.pages.launch.launch_preflight import fragment
@@ -35,7 +36,6 @@ from jobs.launch.pipelines import (
     Pipeline,
     checks_of,
     drafts,
-    launch_pipeline,
     pipelines_of,
 )
 from jobs.launch.pipelines.options import (
@@ -83,20 +83,15 @@ def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
     if context["errors"]:
         raise InvalidParams(context["errors"])
     checked = checks_of(pipeline, context["drafts"])
-    jobs = launch_pipeline(
+    jobs = job_actions.launch_pipeline(
+        request.user,
         pipeline.id,
         model.id,
         host=host,
         stack=context["stack"],
-        user=person(request),
         options=context["options"],
         confirmed=confirmed_in(request, host, checked[0]) if checked else [],
     )
-    for job in jobs:
-        detail = {"kind": job.kind, "host": host.name}
-        if job.confirmed:
-            detail["confirmed"] = [item["check"] for item in job.confirmed]
-        audit_log.record(request.user, "job.launch", f"job {job.pk}", **detail)
     if not jobs:
         return reverse("model-detail", args=[model.id])
     return reverse("pipeline", args=[jobs[0].chain])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -14,8 +14,7 @@ from django.views.decorators.http import require_POST
 from dashboard.actions import results as actions
 from dashboard.pages.results.facets import kept
 from dashboard.pages.results.results import result_response
-from dashboard.security.permissions import check, requires
-from dashboard.security.request import person
+from dashboard.security.permissions import requires
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
@@ -53,7 +52,6 @@ def untag_result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Remove the tag ``name``; then redirect to ``next``."""
     result = get_object_or_404(Result, pk=result_id)
     tag = get_object_or_404(Tag, result=result, name=request.POST.get("name", ""))
-    check(request.user, "result.untag", tag)
     actions.untag(request.user, tag)
     return _back(request, tag.result_id)
 
@@ -76,7 +74,6 @@ def add_note(request: HttpRequest, result_id: int) -> HttpResponse:
 def change_note(request: HttpRequest, note_id: int) -> HttpResponse:
     """Replace the text of a note, or remove the note with ``remove=1``."""
     note = get_object_or_404(Note, pk=note_id)
-    check(request.user, "result.change_note", note)
     if request.POST.get("remove") == "1":
         actions.remove_note(request.user, note)
         messages.success(request, _("Note removed."))
@@ -110,7 +107,6 @@ def sign_off(request: HttpRequest, result_id: int) -> HttpResponse:
 def withdraw(request: HttpRequest, sign_off_id: int) -> HttpResponse:
     """Withdraw a sign-off; its row stays."""
     row = get_object_or_404(SignOff, pk=sign_off_id)
-    check(request.user, "result.withdraw", row)
     if actions.withdraw(request.user, row):
         messages.success(request, _("Sign-off withdrawn. It stays in the history."))
     return _back(request, row.result_id, "sign-off")
@@ -138,13 +134,12 @@ def baseline(request: HttpRequest, result_id: int) -> HttpResponse:
 @requires("result.save_view")
 def save_view(request: HttpRequest) -> HttpResponse:
     """Save the filters ``query`` under ``name``, for everyone with ``shared=1``."""
-    user = person(request)
-    if user is None:
-        raise Http404("no person")
     is_shared = request.POST.get("shared") == "1"
     query = kept(QueryDict(request.POST.get("query", "")))
     try:
-        view = actions.save_view(user, request.POST.get("name", ""), query, is_shared=is_shared)
+        view = actions.save_view(
+            request.user, request.POST.get("name", ""), query, is_shared=is_shared
+        )
     except LaunchError as error:
         messages.error(request, _("View not saved. %(why)s") % {"why": error})
         return _to_list(query)
@@ -157,7 +152,6 @@ def save_view(request: HttpRequest) -> HttpResponse:
 def change_view(request: HttpRequest, view_id: int) -> HttpResponse:
     """Give a view the name ``name``, share it or not, or remove it with ``remove=1``."""
     view = get_object_or_404(SavedView, pk=view_id)
-    check(request.user, "result.change_view", view)
     if request.POST.get("remove") == "1":
         actions.remove_view(request.user, view)
         messages.success(request, _("View “%(name)s” removed.") % {"name": view.name})

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from dashboard.actions import deployments as actions
+from dashboard.actions import jobs as actions
 from dashboard.pages.jobs.advice import server_advice
 from dashboard.pages.jobs.failure import why_server
 from dashboard.pages.shared.engine_rates import rates
@@ -73,7 +73,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
     check(request.user, "deployment.stop", deployment)
     if request.method != "POST":
         return render(request, "deployments/stop.html", _used(deployment))
-    if not actions.stop(request.user, deployment_id):
+    if not actions.stop(request.user, deployment):
         messages.info(request, _("This deployment has already ended."))
     return redirect("deployment-detail", deployment_id)
 
@@ -87,7 +87,7 @@ def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse
     if request.method != "POST":
         return render(request, "deployments/restart.html", _used(deployment))
     try:
-        actions.restart(request.user, deployment_id)
+        actions.restart(request.user, deployment)
     except NotRestartable:
         messages.error(request, _("Not restarted: the server never started. Retry the deploy job."))
     except LaunchError as error:

@@ -18,7 +18,6 @@ from typing import Any
 from django.test import RequestFactory
 
 from dashboard.api import logs
-from dashboard.api.requests import LinesAsked
 from jobs.logstore import store
 from jobs.models import Job
 from tests.bench.inside import serve
@@ -61,7 +60,7 @@ def _median(do: Callable[[], Any], rounds: int) -> float:
 
 
 def _lines(record: Job, first: int, last: int) -> bytes:
-    asked = LinesAsked.model_validate({"from": first, "to": last})
+    asked = logs.LinesAsked.model_validate({"from": first, "to": last})
     request = RequestFactory().get("/")
     answer = logs.log_lines(f"job/{record.pk}", asked, request=request, record=record)
     return bytes(getattr(answer, "content", b""))

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from dashboard.api import serializers
+from dashboard.api.jobs import JobAnswer
 from jobs import logstore
 from jobs.base import bounds
 from jobs.base.messages import Message
@@ -256,7 +256,7 @@ def test_log_length_is_written_once_a_second_and_shown_exactly(caller):
 
     assert [query["sql"] for query in asked if query["sql"].startswith("UPDATE")] == []
     job.refresh_from_db()
-    assert serializers.job(job)["log_bytes"] == 16
+    assert JobAnswer.of(job)["log_bytes"] == 16
 
 
 def test_a_token_that_is_not_the_jobs_is_refused(caller):

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.urls import URLPattern, get_resolver
 
-from dashboard.api import requests
+from dashboard.api.app import document
 
 
 def every_pattern(patterns: Sequence[Any], prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -31,10 +31,11 @@ OF_PEOPLE = sorted(
 )
 ASKED = re.compile(r"""(?:GET|POST|data|form)(?:\.get|\.getlist)?[(\[]"([\w-]+)\"""")
 OF_THE_API = {
-    field.alias or name
-    for _name, model in inspect.getmembers(requests, inspect.isclass)
-    if hasattr(model, "model_fields")
-    for name, field in model.model_fields.items()
+    parameter["name"]
+    for operations in document()["paths"].values()
+    for operation in operations.values()
+    for parameter in operation.get("parameters", ())
+    if parameter["in"] == "query"
 }
 
 

@@ -120,7 +120,7 @@ def test_a_wrong_password_is_no_login(client):
 REMOVALS = ast.parse("record(name='', did=('delete', 'undo'))", mode="eval").body.keywords
 
 
-VARIES = ("self.action", "action")
+VARIES = ("self.action", "action", "name")
 
 
 @cache
@@ -135,6 +135,8 @@ def _recorded():
     )
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield from _recorded_by_actions(file, node)
             if not isinstance(node, ast.Call):
                 continue
             if ast.unparse(node.func) == "Removable":  # records its action itself
@@ -142,6 +144,17 @@ def _recorded():
             elif is_record(node.func) and ast.unparse(node.args[1]) not in VARIES:
                 assert isinstance(node.args[1], ast.Constant), (file, node.lineno)
                 yield file, node.args[1].value, node.keywords
+
+
+def _recorded_by_actions(file, function):
+    """Entries of a change: ``@action("job.cancel")`` returns ``Done(value, subject, …)``."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    for decorator in function.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "action":
+            for call in calls:
+                at = {"Done": 1, "done.add": 0}.get(ast.unparse(call.func))
+                if at is not None and len(call.args) > at:
+                    yield file, decorator.args[0].value, call.keywords
 
 
 RECORDS = ("record", "record_often")

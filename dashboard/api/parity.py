@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query
 from pydantic import BaseModel, Field
 
-from dashboard.api.answers import Answer, ResultNumber, answers
-from dashboard.api.auth import caller
+from dashboard.api.base import Answer, Json, Operations, ResultNumber
 from dashboard.api.errors import invalid, missing
 from dashboard.pages.parity.asked import stated
 from dashboard.pages.parity.data import as_data
@@ -17,7 +14,7 @@ from dashboard.text.messages import message
 from jobs.queries.parity.compared import MARGIN
 from jobs.queries.parity.errors import ParityError
 
-router = Router(tags=["Results"])
+operations = Operations("Results")
 _MARGIN = Field(f"{MARGIN:g}", max_length=20, description="points")
 _GOAL = Field(
     "",
@@ -125,32 +122,21 @@ class ParityAnswer(Answer):
     method: list[str]
 
 
-@router.get(
-    "parity",
-    auth=caller("result.view"),
-    **answers(ParityAnswer),
-    url_name="api-parity",
-    summary="State parity of two results",
-)
-def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> dict[str, Any]:
-    """Not worse, equivalent within the margin, better, worse, the missing questions, or not
-    comparable."""
+@operations.on("GET parity", "result.view", ParityAnswer, name="api-parity")
+def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> Json:
+    """State parity of two results. Not worse, equivalent within the margin, better, worse, the
+    missing questions, or not comparable."""
     return _stated(query.model_dump())
 
 
-@router.post(
-    "parity",
-    auth=caller("result.view"),
-    **answers(ParityAnswer),
-    url_name="api-parity",
-    summary="State parity of counts",
-)
-def state_parity(request: HttpRequest, body: CountsAsked) -> dict[str, Any]:
-    """State the parity of counts that are no results here; nothing is stored."""
+@operations.on("POST parity", "result.view", ParityAnswer, name="api-parity")
+def state_parity(request: HttpRequest, body: CountsAsked) -> Json:
+    """State parity of counts. State the parity of counts that are no results here; nothing is
+    stored."""
     return _stated(body.model_dump())
 
 
-def _stated(data: dict[str, str]) -> dict[str, Any]:
+def _stated(data: dict[str, str]) -> Json:
     try:
         return as_data(stated(data))
     except ParityError as error:

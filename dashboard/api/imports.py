@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import Query, Router
-from pydantic import Field
+from ninja import Query
+from pydantic import BaseModel, Field
 
 from dashboard.actions import imports as actions
-from dashboard.api.answers import Answer, ResultNumber, answers
-from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, missing
-from dashboard.api.requests import ImportAsked, ImportDeclared
+from dashboard.api.base import Answer, From, JobId, Json, Operations, ResultNumber, Time
+from dashboard.api.errors import conflict, missing
 from dashboard.pages.shared.addresses import ResultId
-from dashboard.security.request import member
-from dashboard.server.json_errors import error
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
@@ -27,7 +22,29 @@ from jobs.models import Import
 from jobs.services import imports
 from jobs.services.imports import About
 
-router = Router(tags=["Results"])
+operations = Operations("Results")
+
+
+class ImportDeclared(BaseModel):
+    """Declared parts of an import."""
+
+    device: str = Field("", description="measured on, such as 8 × H800 or 2 × 8 H800")
+    model: str = Field("", description="id of the catalogue or a name; empty: as in the files")
+    devices: int | None = Field(None, description="number of devices; null: as in device")
+    precision: str = Field("", description="such as fp8")
+    engine: str = Field("", description="with its version, such as vLLM 0.7.2")
+    tp: int | None = Field(None, description="tensor parallel size")
+    pp: int | None = Field(None, description="pipeline parallel size")
+    ep: int | None = Field(None, description="expert parallel size")
+    workload: str = Field("", description="as on the results to compare with")
+
+
+class ImportAsked(ImportDeclared):
+    """Additions to imported files."""
+
+    name: str = Field("body", max_length=300, description="file name, such as result.json")
+    dry_run: bool = Field(False, description="only show what would be imported")
+    job: JobId | None = Field(None, description="job that collected the files; without a body")
 
 
 class ImportedMetric(Answer):
@@ -83,7 +100,7 @@ class ImportAnswer(Answer):
 class DeclaredImport(Answer):
     """Declared parts of an import; empty or null: unknown."""
 
-    id: ResultNumber
+    id: Annotated[ResultNumber, From("result.pk", result_number)]
     device: str
     devices: int | None
     model: str = Field(description="empty: as named in the files")
@@ -93,9 +110,9 @@ class DeclaredImport(Answer):
     pp: int | None
     ep: int | None
     workload: str
-    measured_at: datetime | None = Field(description="null: unknown")
-    declared_by: str | None
-    declared_at: datetime | None
+    measured_at: Time | None = Field(description="null: unknown")
+    declared_by: Annotated[str | None, From("declared_by.username")]
+    declared_at: Time | None
 
 
 class RemovedImport(Answer):
@@ -104,44 +121,34 @@ class RemovedImport(Answer):
     id: ResultNumber
 
 
-def _taking_bytes(described: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of an operation with a file as the body of its request."""
-    schema = {"schema": {"type": "string", "format": "binary"}}
-    body = {"content": {"application/octet-stream": schema}}
-    return {**described, "openapi_extra": {**described["openapi_extra"], "requestBody": body}}
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {"requestBody": {"content": {"application/octet-stream": _FILE}}}
 
 
-@router.post(
-    "imports",
-    auth=caller("result.import"),
-    **_taking_bytes(answers(ImportAnswer, 413, 422)),
-    url_name="api-imports",
-    summary="Import results",
+@operations.on(
+    "POST imports", "result.import", ImportAnswer, 413, 422, name="api-imports", document=_BODY
 )
-def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str, Any]:
-    """The body is one file, or a .zip or .tar.gz; or ``job`` names a job that collected files of a
-    host. The same files twice change nothing.
-    """
-    about = imports.checked(_about(query))
+def import_results(request: HttpRequest, query: Query[ImportAsked]) -> Json:
+    """Import results. The body is one file, or a .zip or .tar.gz; or ``job`` names a job that
+    collected files of a host. The same files twice change nothing."""
+    about = imports.checked(About(**{one.name: getattr(query, one.name) for one in fields(About)}))
     body = request.read(settings.IMPORT_LIMIT_BYTES + 1)
     if body and query.job is not None:
         raise LaunchError(_("Send a file or name a job, not both."), "job")
     files = [] if query.job is not None else [(query.name, body)]
     sent = actions.Sent(files, job=query.job)
-    return actions.import_files(member(request.user), sent, about, is_dry=query.dry_run)
+    return actions.import_files(request.user, sent, about, is_dry=query.dry_run)
 
 
-@router.patch(
-    "imports/{typed_result:import_result_id}/declared",
-    auth=caller("result.declare"),
-    **answers(DeclaredImport, 422),
-    url_name="api-import-declared",
-    summary="Declare an import",
+@operations.on(
+    "PATCH imports/{typed_result:import_result_id}/declared",
+    "result.declare",
+    DeclaredImport,
+    422,
+    name="api-import-declared",
 )
-def declare_import(
-    request: HttpRequest, import_result_id: ResultId, asked: ImportDeclared
-) -> dict[str, Any]:
-    """Replace what is declared of an import. Fields that are not sent stay."""
+def declare_import(request: HttpRequest, import_result_id: ResultId, asked: ImportDeclared) -> Json:
+    """Declare an import. Replace what is declared of an import. Fields that are not sent stay."""
     rows = Import.objects.select_related("result", "declared_by")
     row = rows.filter(result=import_result_id).first()
     if row is None:
@@ -152,35 +159,25 @@ def declare_import(
         about = replace(about, devices=None)
     actions.declare(request.user, row, about)
     row = rows.get(pk=row.pk)
-    return {
-        "id": result_number(row.result.pk),
-        **asdict(imports.about_row(row)),
-        "measured_at": row.measured_at,
-        "declared_by": row.declared_by.get_username() if row.declared_by else None,
-        "declared_at": row.declared_at,
-    }
+    return DeclaredImport.of(row, **asdict(imports.about_row(row)))
 
 
-def _about(asked: ImportAsked) -> About:
-    return About(**{one.name: getattr(asked, one.name) for one in fields(About)})
-
-
-@router.delete(
-    "imports/{typed_result:import_result_id}",
-    auth=caller("result.remove"),
-    **answers(RemovedImport, 409),
-    url_name="api-import",
-    summary="Remove an import",
+@operations.on(
+    "DELETE imports/{typed_result:import_result_id}",
+    "result.remove",
+    RemovedImport,
+    409,
+    name="api-import",
 )
-def remove_import(request: HttpRequest, import_result_id: ResultId) -> dict[str, Any]:
-    """Its result and original files go. Only who imported it, or an administrator, may do this."""
+def remove_import(request: HttpRequest, import_result_id: ResultId) -> Json:
+    """Remove an import. Its result and original files go. Only who imported it, or an
+    administrator, may do this."""
     row = Import.objects.select_related("result").filter(result=import_result_id).first()
     if row is None:
         raise missing()
-    must(request.user, "result.remove", row)
     answer = {"id": result_number(import_result_id)}
     try:
         actions.remove(request.user, row)
     except imports.Released as refused:
-        raise Refused(error(409, "released", message(refused.id))) from None
+        raise conflict("released", message(refused.id)) from None
     return answer

@@ -1,0 +1,68 @@
+"""Changes by people: the right, the change and the audit entry of each, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+from dashboard.security import audit_log
+from dashboard.security.permissions import ACTIONS, check
+from jobs.schedule import dispatch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+# None: a command on the server, which may do all.
+User = AbstractBaseUser | AnonymousUser | None
+
+
+class Done(Generic[T]):
+    """Outcome of a change, with its audit entries: none if nothing changed."""
+
+    def __init__(self, value: T, subject: str = "", **detail: Any) -> None:
+        self.value = value
+        self.entries: list[tuple[str, dict[str, Any]]] = []
+        if subject:
+            self.add(subject, **detail)
+
+    def add(self, subject: str, **detail: Any) -> None:
+        """Add an entry about ``subject`` ("job 17")."""
+        self.entries.append((subject, detail))
+
+
+def action(
+    name: str, *, dispatches: bool = False
+) -> Callable[[Callable[Concatenate[Any, P], Done[T]]], Callable[Concatenate[User, P], T]]:
+    """Make a change one that people may do: ``change(user, object, …)`` for page, API and command.
+
+    The right ``name`` is checked for ``user`` and the object, or each object of a list: only rights
+    of owners depend on it. The entries of the returned ``Done`` are recorded, and its value is
+    returned. ``dispatches``: the change may let jobs start.
+
+    Raises ``PermissionDenied`` for a person without the right.
+    """
+    if name not in ACTIONS:
+        raise KeyError(name)
+
+    def decorate(
+        change: Callable[Concatenate[Any, P], Done[T]],
+    ) -> Callable[Concatenate[User, P], T]:
+        @wraps(change)
+        def run(user: User, *args: P.args, **kwargs: P.kwargs) -> T:
+            if user is not None:
+                about: Any = args[0] if args else None
+                objects = about if isinstance(about, list | tuple) else [about]
+                for one in objects or [None]:
+                    check(user, name, one)
+            done = change(user, *args, **kwargs)
+            for subject, detail in done.entries:
+                audit_log.record(user, name, subject, **detail)
+            if dispatches and done.entries:
+                dispatch.run()
+            return done.value
+
+        return run
+
+    return decorate

@@ -1,0 +1,595 @@
+"""Jobs, their queue, and pipelines: jobs that were launched together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from ninja import Query
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from dashboard.actions import jobs as actions
+from dashboard.actions.once import KeyHeader, once_by_header
+from dashboard.api.base import (
+    Answer,
+    Confirm,
+    Created,
+    From,
+    JobId,
+    JobState,
+    Json,
+    Number,
+    Operations,
+    Page,
+    Priority,
+    Removal,
+    ResultNumber,
+    Time,
+    host_of,
+    listing,
+    one_of,
+    page,
+)
+from dashboard.api.errors import Refused, conflict, missing
+from dashboard.server.removed import gone, removal
+from dashboard.text.formatting import joined
+from dashboard.text.known_failures import stalled_text, view_of
+from dashboard.text.messages import message
+from dashboard.text.queue_words import priority_for, priority_name, starts, waits
+from jobs.base.errors import DamagedLog
+from jobs.base.numbers import result_number
+from jobs.launch import launch
+from jobs.logstore import store
+from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts.host_page import queue_position, queue_positions, queued_jobs
+from jobs.queries.jobs import jobs as queries
+from jobs.queries.jobs.chains import ChainProgress, chain_of
+from jobs.queries.jobs.running_accuracy import Standings, standings
+from jobs.schedule.queue import STEPS
+from jobs.services.intake.intake import log_key
+
+jobs, queue, pipelines = Operations("Jobs"), Operations("Queue"), Operations("Pipelines")
+_QUEUE = 200  # jobs of a host's queue that are returned
+
+
+# Answers
+
+
+def _failure(row: Job | Deployment) -> str | None:
+    known = view_of(row)
+    return known.id if known else None
+
+
+def _log_bytes(row: Job | Deployment) -> int:
+    """Return the stored size of its log; the row may be a second behind."""
+    try:
+        return max(row.log_bytes, store().size(log_key(row)))
+    except DamagedLog:
+        return row.log_bytes
+
+
+class WithLog(Created):
+    """A job or a server, which has a log."""
+
+    failure: Annotated[
+        str | None, From(_failure), Field(description="id of the known failure that ended it")
+    ]
+    log_bytes: Annotated[int, From(_log_bytes)]
+    removed: Annotated[Removal | None, From(removal)]
+
+
+class Ask(Answer):
+    """Warning of a check: the job starts only after it is confirmed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    check: str
+    message_id: str
+    message_args: dict[str, Any]
+    message: str
+
+
+def _state_text(row: Job) -> str:
+    return joined(message(row.message_id, row.message_args), stalled_text(row))
+
+
+def _asks(row: Job) -> list[Json]:
+    return [
+        {**item, "message": message(item["message_id"], item["message_args"])}
+        for item in row.open_confirmations
+    ]
+
+
+class JobAnswer(WithLog):
+    """A job as lists have it."""
+
+    id: int
+    kind: str
+    title: str
+    host: Annotated[str, From("host.name")]
+    state: JobState
+    message: Annotated[str, From(_state_text), Field(description="state as text")]
+    message_id: str
+    needs_confirmation: Annotated[list[Ask], From(_asks)]
+    chain: str | None = Field(description="id of the pipeline")
+    repeats: Annotated[
+        int | None, From("repeats_id"), Field(description="id of the job that this job retries")
+    ]
+    resumed: bool = Field(description="it takes over the answers of the job that it retries")
+    priority: Annotated[str, From("priority", priority_name)]
+    exclusive: bool
+    started_at: Time | None
+    finished_at: Time | None
+    duration_s: float | None
+    pinned: Annotated[bool, From(lambda row: row.pinned_at is not None)]
+
+
+class Wait(Answer):
+    """Queue reason of a job, and its possible start time."""
+
+    # Of (reason, forecast).
+    message: Annotated[str, From(lambda wait: message(wait[0].id, wait[0].args))]
+    message_id: Annotated[str, From(lambda wait: wait[0].id)]
+    starts_in_s: Annotated[
+        int | None,
+        From(lambda wait: None if wait[1].starts_in_s is None else round(wait[1].starts_in_s)),
+        Field(description="null if unknown"),
+    ]
+    starts: Annotated[str, From(lambda wait: starts(wait[1]))]
+
+
+class PlacedWait(Wait):
+    """A queued job with the number of jobs ahead in its host's queue."""
+
+    ahead: int | None
+
+
+class QueuedJob(JobAnswer):
+    """A job in the queue of its host."""
+
+    waits: PlacedWait
+
+
+class Queue(Answer):
+    """Queue of a host, in order."""
+
+    jobs: list[QueuedJob]
+    total: int
+
+
+class StepAnswer(Answer):
+    """A step of a job, and where its log begins and ends, in bytes."""
+
+    name: str
+    started_at: Time | None
+    duration_s: float | None
+    exit_code: int | None
+    log_from: int | None
+    log_to: int | None
+
+
+class Output(Answer):
+    """An output file of a job."""
+
+    name: str
+    path: str
+    bytes: int
+    sha256: str
+
+
+class SetStanding(Answer):
+    """Progress of an evaluation on a data set; ``share`` is accuracy of the scored, from 0 to 1."""
+
+    set: Annotated[str, From("name")]
+    answered: int
+    total: Annotated[int | None, From(lambda one: one.total or None)]
+    scored: int
+    correct: Annotated[Number, From("right")]
+    share: Annotated[float | None, From("accuracy.value")]
+    # Of all sets only when each has begun: before, they are no sample of the whole.
+    interval: Annotated[
+        list[float] | None,
+        From(
+            lambda one: (
+                [one.accuracy.low, one.accuracy.high]
+                if one.accuracy and not one.is_partial
+                else None
+            )
+        ),
+        Field(description="95 % confidence interval of the accuracy: low, high"),
+    ]
+    partial: Annotated[
+        bool,
+        From("is_partial"),
+        Field(description="all data sets together, while one has not started"),
+    ]
+    cut: int
+    errors: int
+    questions_per_minute: Annotated[float | None, From("per_minute")]
+    left_s: Annotated[int | None, From("left_s", round)]
+
+
+class Accuracy(SetStanding):
+    """Progress of an evaluation: all sets together, and each set."""
+
+    sets: list[SetStanding]
+
+
+def _accuracy(row: Job) -> Json | None:
+    scores: Standings | None = standings(row)
+    if scores is None:
+        return None
+    return Accuracy.of(scores.whole, sets=[SetStanding.of(one) for one in scores.sets])
+
+
+def _place_in_queue(row: Job) -> Json | None:
+    if row.state != Job.State.QUEUED:
+        return None
+    (wait,) = waits([row]).values()
+    return PlacedWait.of(wait, ahead=queue_position(row))
+
+
+class _Whole(JobAnswer):
+    after: Annotated[list[int], From(lambda row: sorted(one.pk for one in row.after.all()))]
+    result: Annotated[ResultNumber | None, From("result.pk", result_number)]
+    deployment: Annotated[int | None, From("deployment.pk")]
+
+
+class WholeJob(_Whole):
+    """A job with plan, steps and outputs."""
+
+    params: dict[str, Any]
+    confirmed: list[dict[str, Any]]
+    plan: dict[str, Any]
+    plan_sha256: str
+    values: dict[str, Any]
+    log_sha256: str
+    steps: Annotated[
+        list[StepAnswer], From(lambda row: [StepAnswer.of(one) for one in row.steps.all()])
+    ]
+    outputs: Annotated[
+        list[Output], From(lambda row: [Output.of(one) for one in row.outputs.all()])
+    ]
+    waits: Annotated[PlacedWait | None, From(_place_in_queue)]
+    accuracy: Annotated[Accuracy | None, From(_accuracy)]
+
+
+class PipelineJob(_Whole):
+    """A job of a pipeline: of several attempts the last."""
+
+    waits: Wait | None
+    earlier: list[int] = Field(description="earlier attempts")
+
+
+def _chain_state(chain: ChainProgress) -> str:
+    """Return "running" while a job is open, else the state of the first that did not succeed."""
+    ended = chain.failed.state if chain.failed else Job.State.SUCCEEDED
+    return Job.State.RUNNING if chain.is_open else ended
+
+
+def _chain_jobs(chain: ChainProgress) -> list[Json]:
+    reasons = waits([row for row in chain.jobs if row.state == Job.State.QUEUED])
+    return [
+        PipelineJob.of(
+            row,
+            waits=Wait.of(reasons[row.pk]) if row.pk in reasons else None,
+            earlier=[one.pk for one in chain.earlier.get(row.pk, ())],
+        )
+        for row in chain.jobs
+    ]
+
+
+class PipelineAnswer(Answer):
+    """Jobs that were launched together."""
+
+    id: str
+    model: Annotated[str, From("model_id")]
+    state: Annotated[JobState, From(_chain_state)]
+    done: int
+    jobs: Annotated[list[PipelineJob], From(_chain_jobs)]
+
+
+class CancelledPipeline(PipelineAnswer):
+    """A pipeline, and the jobs that this request cancelled."""
+
+    cancelled: list[int]
+
+
+class StartedPipeline(PipelineAnswer):
+    """A pipeline, and the jobs that this request started."""
+
+    started: list[int]
+
+
+class Preview(Answer):
+    """Preview of a launch."""
+
+    plan: Annotated[dict[str, Any], From(lambda shown: shown.plan.to_json())]
+    plan_sha256: Annotated[str, From(lambda shown: shown.plan.sha256())]
+    script: str
+    values: dict[str, Any]
+    open_slots: dict[str, str]
+    will_add: list[str]
+
+
+Jobs = listing("Jobs", "A page of jobs.", "jobs", JobAnswer)
+
+
+def job_answer(job_id: int) -> Json:
+    """Return the job as it is now."""
+    return JobAnswer.of(Job.objects.select_related("host", "created_by").get(pk=job_id))
+
+
+def _whole_job(job_id: int) -> Json:
+    rows = Job.objects.select_related("host", "created_by", "result", "deployment")
+    return WholeJob.of(get_object_or_404(rows.prefetch_related("steps", "outputs"), pk=job_id))
+
+
+# Jobs
+
+
+class JobsAsked(Page):
+    """Query of the list of jobs."""
+
+    state: str = Field("", description="a state, or open, failed_or_lost, needs_confirmation")
+    kind: str = ""
+    host: str = ""
+    person: str = ""
+    text: str = ""
+    pinned: str = Field("", description="any value: only jobs whose files are kept")
+
+
+class Planned(BaseModel):
+    """A job to preview or launch. ``params`` are those of its kind: ``manage.py job_types``."""
+
+    kind: str
+    host: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class LaunchAsked(Planned):
+    """A job to launch."""
+
+    priority: Priority = ""
+    confirm: Confirm = None
+
+
+class ConfirmAsked(BaseModel):
+    """Confirmation of warnings: of the given checks; without any, of all."""
+
+    checks: list[str] | None = None
+
+
+class PinAsked(BaseModel):
+    """Keep a job's log, files and points, or apply retention again."""
+
+    pinned: StrictBool
+
+
+@jobs.on("GET jobs", "job.view", Jobs, name="api-jobs")
+def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Json:
+    """List jobs. Newest first."""
+    filters = queries.Filters(**query.model_dump(exclude={"before", "limit"}))
+    found = queries.page(filters, before=query.cursor(), limit=query.limit)
+    return page(request, "jobs", [JobAnswer.of(row) for row in found.jobs], found.older)
+
+
+@jobs.on("POST jobs", "job.launch", JobAnswer, 409, 413, 422, name="api-jobs", status=201)
+def launch_job(request: HttpRequest, asked: LaunchAsked, key: KeyHeader = "") -> Json:
+    """Launch a job. ``"confirm": ["shm"]`` confirms the warnings of the checks of these names;
+    "all": of all."""
+    user: Any = request.user
+
+    def run() -> int:
+        host, names = host_of(asked.host), asked.confirm or []
+        priority = priority_for(user, asked.priority)
+        confirmed = launch.confirmed_by_name(asked.kind, asked.params, host, names, user)
+        job = actions.launch(
+            user, asked.kind, asked.params, host, priority=priority, confirmed=confirmed
+        )
+        return job.pk
+
+    return job_answer(once_by_header(request, key, run))
+
+
+@jobs.on("POST jobs/preview", "job.launch", Preview, 413, 422, name="api-preview")
+def preview_job(request: HttpRequest, asked: Planned) -> Json:
+    """Preview a job. The plan and the script that a launch would run. It runs nothing."""
+    user: Any = request.user
+    shown = launch.preview(asked.kind, asked.params, host_of(asked.host), user=user)
+    if shown.plan is None:
+        raise launch.InvalidParams(shown.errors)
+    return Preview.of(shown)
+
+
+@jobs.on("GET jobs/{int:job_id}", "job.view", WholeJob, name="api-job")
+def read_job(request: HttpRequest, job_id: int) -> Json:
+    """Read a job. State, params, plan, steps, outputs, and the objects that the job created."""
+    return _whole_job(job_id)
+
+
+@jobs.on("POST jobs/{int:job_id}/cancel", "job.cancel", JobAnswer, 409, name="api-job-cancel")
+def cancel_job(request: HttpRequest, job_id: int) -> Json:
+    """Cancel a job. Own jobs; administrators: any."""
+    if not actions.cancel(request.user, get_object_or_404(Job, pk=job_id)):
+        raise conflict("finished", _("This job has already ended."))
+    return job_answer(job_id)
+
+
+@jobs.on(
+    "POST jobs/{int:job_id}/confirm", "job.confirm", JobAnswer, 409, 413, name="api-job-confirm"
+)
+def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = None) -> Json:
+    """Confirm the warnings of a job. Start a job in spite of warnings: of all, or of those of the
+    given ``checks``."""
+    row = get_object_or_404(Job, pk=job_id)
+    if not actions.confirm(request.user, row, asked.checks if asked else None):
+        raise conflict("nothing_asked", _("This job needs no such confirmation now."))
+    return job_answer(job_id)
+
+
+@jobs.on(
+    "POST jobs/{int:job_id}/retry",
+    "job.repeat",
+    JobAnswer,
+    *(409, 422),
+    name="api-job-retry",
+    status=201,
+)
+def retry_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Json:
+    """Retry a job. A new job with the same plan."""
+    return _launched(request, job_id, key, actions.retry)
+
+
+@jobs.on(
+    "POST jobs/{int:job_id}/resume",
+    "job.repeat",
+    JobAnswer,
+    *(409, 422),
+    name="api-job-resume",
+    status=201,
+)
+def resume_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Json:
+    """Continue a stopped evaluation. A new job that asks only the questions without an answer."""
+    return _launched(request, job_id, key, actions.resume)
+
+
+def _launched(
+    request: HttpRequest, job_id: int, key: str, start: Callable[[Any, int], Job]
+) -> Json:
+    get_object_or_404(Job, pk=job_id)
+    return job_answer(once_by_header(request, key, lambda: start(request.user, job_id).pk))
+
+
+@jobs.on("POST jobs/{int:job_id}/pin", "job.pin", JobAnswer, 410, 413, name="api-job-pin")
+def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> Json:
+    """Keep the log and files of a job, or stop keeping them. Keep the log, files and points of a
+    job, or apply retention again."""
+    job = get_object_or_404(Job, pk=job_id)
+    if not actions.keep_files(request.user, job, keep=asked.pinned) and asked.pinned:
+        job.refresh_from_db()
+        raise Refused(gone(job))
+    return job_answer(job_id)
+
+
+# The queue of a host
+
+
+class MoveAsked(BaseModel):
+    """New position of a queued job: one of the three."""
+
+    to: Annotated[str, one_of(STEPS)] | None = None
+    before: JobId | None = Field(None, description="place before the job with this id")
+    after: JobId | None = Field(None, description="place after the job with this id")
+
+
+class PriorityAsked(BaseModel):
+    """New priority of a queued job."""
+
+    priority: Priority = ""
+
+
+class ExclusiveAsked(BaseModel):
+    """Require the host exclusively for a queued job, or not."""
+
+    exclusive: StrictBool = False
+
+
+@queue.on("GET hosts/{slug:name}/queue", "host.view", Queue, name="api-host-queue")
+def read_queue(request: HttpRequest, name: str) -> Json:
+    """Read the queue of a host. Return queued jobs in order: at most the first 200, and their
+    total."""
+    rows: Sequence[Job]
+    rows, total = queued_jobs(get_object_or_404(Host, name=name), start=0, count=_QUEUE)
+    reasons, ahead = waits(rows), queue_positions(rows)
+    placed = {row.pk: PlacedWait.of(reasons[row.pk], ahead=ahead[row.pk]) for row in rows}
+    return {"jobs": [QueuedJob.of(row, waits=placed[row.pk]) for row in rows], "total": total}
+
+
+@queue.on("POST jobs/{int:job_id}/move", "job.order", WholeJob, 409, 413, name="api-job-move")
+def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) -> Json:
+    """Move a queued job. By one position, to an end, or before or after another job."""
+    job = get_object_or_404(Job, pk=job_id)
+    actions.move(request.user, job, asked.model_dump() if asked else {})
+    return _whole_job(job_id)
+
+
+@queue.on(
+    "POST jobs/{int:job_id}/priority", "job.order", WholeJob, 409, 413, 422, name="api-job-priority"
+)
+def set_priority(request: HttpRequest, job_id: int, asked: PriorityAsked | None = None) -> Json:
+    """Change the priority of a queued job. Own jobs; only administrators may pass jobs of
+    others."""
+    job = get_object_or_404(Job, pk=job_id)
+    actions.set_priority(request.user, job, asked.priority if asked else "")
+    return _whole_job(job_id)
+
+
+@queue.on(
+    "POST jobs/{int:job_id}/exclusive", "job.order", WholeJob, 409, 413, name="api-job-exclusive"
+)
+def set_exclusive(request: HttpRequest, job_id: int, asked: ExclusiveAsked | None = None) -> Json:
+    """Set whether a job needs the host exclusively. An exclusive job starts only when nothing else
+    runs on its host."""
+    job = get_object_or_404(Job, pk=job_id)
+    actions.set_exclusive(request.user, job, exclusive=asked.exclusive if asked else False)
+    return _whole_job(job_id)
+
+
+# Pipelines: their id is the ``chain`` of a job
+
+
+@pipelines.on("GET pipelines/{uuid:chain_id}", "job.view", PipelineAnswer, name="api-pipeline")
+def read_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
+    """Read a pipeline. Return the jobs of a pipeline in order, each with its dependencies and queue
+    reason."""
+    return PipelineAnswer.of(_chain(chain_id))
+
+
+@pipelines.on(
+    "POST pipelines/{uuid:chain_id}/cancel",
+    "job.cancel",
+    CancelledPipeline,
+    409,
+    name="api-pipeline-cancel",
+)
+def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
+    """Cancel a pipeline. Cancel every open job of it: ``cancelled`` has their ids. All must be the
+    caller's."""
+    cancelled = actions.cancel_pipeline(request.user, _chain(chain_id).to_cancel, chain_id)
+    if not cancelled:
+        text = _("No job to cancel: all have ended, or are being cancelled.")
+        raise conflict("finished", text)
+    numbers = sorted(job.pk for job in cancelled)
+    return CancelledPipeline.of(_chain(chain_id), cancelled=numbers)
+
+
+@pipelines.on(
+    "POST pipelines/{uuid:chain_id}/retry",
+    "job.repeat",
+    StartedPipeline,
+    *(409, 422),
+    name="api-pipeline-retry",
+    status=201,
+)
+def retry_pipeline(request: HttpRequest, chain_id: UUID, key: KeyHeader = "") -> Json:
+    """Retry a pipeline. Start again what failed or was cancelled: ``started`` has the ids of the
+    new jobs."""
+    _chain(chain_id)
+
+    def run() -> list[int]:
+        return sorted(job.pk for job in actions.retry_pipeline(request.user, chain_id))
+
+    started = once_by_header(request, key, run)
+    return StartedPipeline.of(_chain(chain_id), started=started)
+
+
+def _chain(chain_id: UUID) -> ChainProgress:
+    chain = chain_of(chain_id)
+    if chain is None:
+        raise missing()
+    return chain

@@ -1,0 +1,371 @@
+"""What people add to results: tags, notes, sign-offs, baselines; and saved views of the list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from django.http import HttpRequest, QueryDict
+from django.shortcuts import get_object_or_404
+from pydantic import BaseModel, Field, StrictBool
+
+from dashboard.actions import results as actions
+from dashboard.api.base import Answer, Created, From, Json, Operations, ResultNumber, Time
+from dashboard.api.errors import missing
+from dashboard.pages.results.facets import kept
+from dashboard.pages.shared.addresses import ResultId
+from dashboard.pages.shared.verdict import as_data, marks_of
+from jobs.base.numbers import result_number
+from jobs.models import Note, Result, SavedView, SignOff, Tag
+from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of, views_for
+
+_Row = TypeVar("_Row", Tag, Note, SignOff)
+
+operations = Operations("Results")
+
+
+def _result(result_id: int) -> Result:
+    return get_object_or_404(Result, pk=result_id)
+
+
+def _of_result(model: type[_Row], result_id: int, **fields: Any) -> _Row:
+    """Return a row of a result. The result first: a number too large for a column finds none."""
+    return get_object_or_404(model, result=_result(result_id), **fields)
+
+
+# Tags
+
+
+class TagsAnswer(Answer):
+    """All tags of a result."""
+
+    tags: list[str]
+
+
+class TagsAsked(BaseModel):
+    """Tags to add to a result."""
+
+    tags: list[str]
+
+
+@operations.on(
+    "POST results/{typed_result:result_id}/tags",
+    "result.tag",
+    TagsAnswer,
+    *(413, 422),
+    name="api-result-tags",
+)
+def tag_result(request: HttpRequest, result_id: ResultId, asked: TagsAsked) -> Json:
+    """Add tags to a result. The spelling in use is kept; a result has at most 12 tags."""
+    actions.tag(request.user, [_result(result_id).pk], asked.tags)
+    return _tags(result_id)
+
+
+@operations.on(
+    "DELETE results/{typed_result:result_id}/tags/{path:tag}",
+    "result.untag",
+    TagsAnswer,
+    name="api-result-tag",
+)
+def untag_result(request: HttpRequest, result_id: ResultId, tag: str) -> Json:
+    """Remove a tag from a result. Own tags; administrators: any."""
+    actions.untag(request.user, _of_result(Tag, result_id, name=tag))
+    return _tags(result_id)
+
+
+def _tags(result_id: int) -> Json:
+    return {"tags": list(Tag.objects.filter(result=result_id).values_list("name", flat=True))}
+
+
+# Notes
+
+
+class NoteAnswer(Created):
+    """A note."""
+
+    id: int
+    text: str
+    edited_by: Annotated[str | None, From("edited_by.username")]
+    edited_at: Time | None
+
+
+class Notes(Answer):
+    """All notes of a result, oldest first."""
+
+    notes: list[NoteAnswer]
+    next: str | None
+
+
+class NoteAsked(BaseModel):
+    """Text of a note."""
+
+    text: str
+
+
+@operations.on(
+    "GET results/{typed_result:result_id}/notes", "result.view", Notes, name="api-result-notes"
+)
+def list_notes(request: HttpRequest, result_id: ResultId) -> Json:
+    """List the notes of a result. Oldest first."""
+    return {"notes": [NoteAnswer.of(row) for row in notes_of(_result(result_id))], "next": None}
+
+
+@operations.on(
+    "POST results/{typed_result:result_id}/notes",
+    "result.note",
+    NoteAnswer,
+    *(413, 422),
+    name="api-result-notes",
+    status=201,
+)
+def add_note(request: HttpRequest, result_id: ResultId, asked: NoteAsked) -> Json:
+    """Add a note to a result. Text with line breaks, at most 4,000 characters."""
+    return NoteAnswer.of(actions.note(request.user, _result(result_id), asked.text))
+
+
+@operations.on(
+    "PATCH results/{typed_result:result_id}/notes/{int:note_id}",
+    "result.change_note",
+    NoteAnswer,
+    *(413, 422),
+    name="api-result-note",
+)
+def edit_note(request: HttpRequest, result_id: ResultId, note_id: int, asked: NoteAsked) -> Json:
+    """Edit a note. Own notes; administrators: any."""
+    actions.change_note(request.user, _of_result(Note, result_id, pk=note_id), asked.text)
+    return NoteAnswer.of(get_object_or_404(Note, pk=note_id))
+
+
+@operations.on(
+    "DELETE results/{typed_result:result_id}/notes/{int:note_id}",
+    "result.change_note",
+    NoteAnswer,
+    name="api-result-note",
+)
+def remove_note(request: HttpRequest, result_id: ResultId, note_id: int) -> Json:
+    """Remove a note. Own notes; administrators: any."""
+    row = _of_result(Note, result_id, pk=note_id)
+    shown = NoteAnswer.of(row)
+    if not actions.remove_note(request.user, row):
+        raise missing()
+    return shown
+
+
+# Sign-offs
+
+
+class SignOffAnswer(Created):
+    """A sign-off."""
+
+    id: int
+    purpose: str
+    withdrawn_by: Annotated[str | None, From("withdrawn_by.username")]
+    withdrawn_at: Time | None = Field(description="null: valid")
+
+
+class SignOffs(Answer):
+    """All sign-offs of a result, withdrawn ones included, newest first."""
+
+    sign_offs: list[SignOffAnswer]
+    next: str | None
+
+
+class SignOffAsked(BaseModel):
+    """Purpose of a sign-off: to whom the result is released."""
+
+    purpose: str
+
+
+@operations.on(
+    "GET results/{typed_result:result_id}/sign-offs",
+    "result.view",
+    SignOffs,
+    name="api-result-sign-offs",
+)
+def list_sign_offs(request: HttpRequest, result_id: ResultId) -> Json:
+    """List the sign-offs of a result. Newest first, withdrawn ones included."""
+    rows = sign_offs_of(_result(result_id))
+    return {"sign_offs": [SignOffAnswer.of(row) for row in rows], "next": None}
+
+
+@operations.on(
+    "POST results/{typed_result:result_id}/sign-offs",
+    "result.sign_off",
+    SignOffAnswer,
+    *(413, 422),
+    name="api-result-sign-offs",
+    status=201,
+)
+def sign_off_result(request: HttpRequest, result_id: ResultId, asked: SignOffAsked) -> Json:
+    """Sign a result off. Record that the result was released, and to whom."""
+    return SignOffAnswer.of(actions.sign_off(request.user, _result(result_id), asked.purpose))
+
+
+@operations.on(
+    "POST results/{typed_result:result_id}/sign-offs/{int:sign_off_id}/withdraw",
+    "result.withdraw",
+    SignOffAnswer,
+    name="api-result-withdraw",
+)
+def withdraw_sign_off(request: HttpRequest, result_id: ResultId, sign_off_id: int) -> Json:
+    """Withdraw a sign-off. Own sign-offs; administrators: any. It stays in the history."""
+    actions.withdraw(request.user, _of_result(SignOff, result_id, pk=sign_off_id))
+    return SignOffAnswer.of(get_object_or_404(SignOff, pk=sign_off_id))
+
+
+# Baselines
+
+
+class BaselineRow(Answer):
+    """A baseline of the subject."""
+
+    result: Annotated[ResultNumber, From("result_id", result_number)]
+    set_by: Annotated[str | None, From("created_by.username")]
+    set_at: Annotated[Time, From("created_at")]
+    ended_by: Annotated[str | None, From("ended_by.username")]
+    ended_at: Time | None = Field(description="null: current")
+
+
+class BaselineAnswer(Answer):
+    """Baselines of the result's subject, newest first, and the verdict on the result."""
+
+    baseline: Annotated[
+        ResultNumber | None,
+        From("current.result_id", result_number),
+        Field(description="result that is the baseline now"),
+    ]
+    vs_baseline: dict[str, Any] | None
+    history: Annotated[
+        list[BaselineRow], From(lambda known: [BaselineRow.of(row) for row in known.rows])
+    ]
+
+
+def _baseline(result: Result) -> Json:
+    verdict = marks_of([result])[result.pk].verdict
+    return BaselineAnswer.of(baseline_history(result), vs_baseline=as_data(verdict))
+
+
+@operations.on(
+    "GET results/{typed_result:result_id}/baseline",
+    "result.view",
+    BaselineAnswer,
+    name="api-result-baseline",
+)
+def read_baseline(request: HttpRequest, result_id: ResultId) -> Json:
+    """Read the baseline of a result's subject. With the verdict on the result and earlier
+    baselines."""
+    return _baseline(_result(result_id))
+
+
+@operations.on(
+    "PUT results/{typed_result:result_id}/baseline",
+    "result.baseline",
+    BaselineAnswer,
+    422,
+    name="api-result-baseline",
+)
+def set_baseline(request: HttpRequest, result_id: ResultId) -> Json:
+    """Set a result as baseline. Replaces the baseline of its subject; 422 for a result that cannot
+    be one."""
+    result = _result(result_id)
+    actions.set_baseline(request.user, result)
+    return _baseline(result)
+
+
+@operations.on(
+    "DELETE results/{typed_result:result_id}/baseline",
+    "result.baseline",
+    BaselineAnswer,
+    name="api-result-baseline",
+)
+def remove_baseline(request: HttpRequest, result_id: ResultId) -> Json:
+    """Remove a baseline. Nothing changes if the result is not the baseline."""
+    result = _result(result_id)
+    actions.remove_baseline(request.user, result)
+    return _baseline(result)
+
+
+# Saved views
+
+
+class ViewAnswer(Created):
+    """A saved view; its page is ``/results/?QUERY``."""
+
+    id: int
+    name: str
+    query: str
+    shared: Annotated[bool, From("is_shared")]
+
+
+class Views(Answer):
+    """Own saved views, then those that others share."""
+
+    views: list[ViewAnswer]
+    next: str | None
+
+
+class ViewAsked(BaseModel):
+    """A view of the result list: filters, order, rows and columns of its address."""
+
+    name: str
+    query: str = Field("", description="query of the page's address, such as model=…&order=-made")
+    shared: StrictBool = False
+
+
+class ViewChange(BaseModel):
+    """Parts of a saved view to change; null: stays."""
+
+    name: str | None = None
+    query: str | None = None
+    shared: StrictBool | None = None
+
+
+@operations.on("GET result-views", "result.view", Views, name="api-result-views")
+def list_views(request: HttpRequest) -> Json:
+    """List saved views. Own ones, then shared ones, by name."""
+    user: Any = request.user
+    return {"views": [ViewAnswer.of(row) for row in views_for(user)], "next": None}
+
+
+@operations.on(
+    "POST result-views",
+    "result.save_view",
+    ViewAnswer,
+    *(413, 422),
+    name="api-result-views",
+    status=201,
+)
+def save_view(request: HttpRequest, asked: ViewAsked) -> Json:
+    """Save a view. Parts of the query that are no filter, order, grouping or columns are left
+    out."""
+    query = kept(QueryDict(asked.query))
+    row = actions.save_view(request.user, asked.name, query, is_shared=asked.shared)
+    return ViewAnswer.of(row)
+
+
+@operations.on(
+    "PATCH result-views/{int:view_id}",
+    "result.change_view",
+    ViewAnswer,
+    *(413, 422),
+    name="api-result-view",
+)
+def change_view(request: HttpRequest, view_id: int, asked: ViewChange) -> Json:
+    """Change a saved view. Own views; administrators: any."""
+    row = get_object_or_404(SavedView, pk=view_id)
+    query = None if asked.query is None else kept(QueryDict(asked.query))
+    changed = actions.change_view(
+        request.user, row, name=asked.name, query=query, is_shared=asked.shared
+    )
+    return ViewAnswer.of(changed)
+
+
+@operations.on(
+    "DELETE result-views/{int:view_id}", "result.change_view", ViewAnswer, name="api-result-view"
+)
+def remove_view(request: HttpRequest, view_id: int) -> Json:
+    """Remove a saved view. Own views; administrators: any."""
+    row = get_object_or_404(SavedView, pk=view_id)
+    shown = ViewAnswer.of(row)
+    if not actions.remove_view(request.user, row):
+        raise missing()
+    return shown
