@@ -50,7 +50,7 @@ def action(
         change: Callable[Concatenate[Any, P], Done[T]],
     ) -> Callable[Concatenate[User, P], T]:
         @wraps(change)
-        def run(user: User, *args: P.args, **kwargs: P.kwargs) -> T:
+        def run(user: User, /, *args: P.args, **kwargs: P.kwargs) -> T:
             if user is not None:
                 about: Any = args[0] if args else None
                 objects = about if isinstance(about, list | tuple) else [about]

@@ -52,7 +52,7 @@ def launch_tour(user: AbstractBaseUser, host: Host) -> Done[list[Job]]:
 
 @action("job.launch")
 def launch_pipeline(
-    user: AbstractBaseUser, pipeline_id: str, model_id: str, **choices: Any
+    user: AbstractBaseUser, /, pipeline_id: str, model_id: str, **choices: Any
 ) -> Done[list[Job]]:
     """Queue the jobs of a pipeline. ``choices`` and errors: ``jobs.launch.pipelines``."""
     done = Done(pipelines.launch_pipeline(pipeline_id, model_id, user=user, **choices))

@@ -15,6 +15,7 @@ from dashboard.actions import imports as actions
 from dashboard.api.base import Answer, From, JobId, Json, Operations, ResultNumber, Time
 from dashboard.api.errors import conflict, missing
 from dashboard.pages.shared.addresses import ResultId
+from dashboard.security.request import member
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
@@ -137,7 +138,7 @@ def import_results(request: HttpRequest, query: Query[ImportAsked]) -> Json:
         raise LaunchError(_("Send a file or name a job, not both."), "job")
     files = [] if query.job is not None else [(query.name, body)]
     sent = actions.Sent(files, job=query.job)
-    return actions.import_files(request.user, sent, about, is_dry=query.dry_run)
+    return actions.import_files(member(request.user), sent, about, is_dry=query.dry_run)
 
 
 @operations.on(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -253,7 +253,7 @@ def read_result(request: HttpRequest, result_id: ResultId) -> Json:
     )
 
 
-def _numbers(rows: Sequence[Result]) -> list[str]:
+def _numbers(rows: Iterable[Result]) -> list[str]:
     return [result_number(row.pk) for row in rows]
 
 

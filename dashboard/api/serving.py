@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -103,7 +104,7 @@ class DeploymentsAsked(Page):
     model: str = ""
 
 
-def _rows() -> Any:
+def _rows() -> QuerySet[Deployment]:
     return Deployment.objects.select_related("host", "artifact", "created_by")
 
 
