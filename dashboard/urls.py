@@ -9,28 +9,16 @@ from dashboard.pages.admin import (
     audit,
     data_sets,
     levels,
-    people,
     prompts,
     secrets,
     sources,
     storage,
-    team_sets,
-    tokens,
 )
 from dashboard.pages.answers import answers, question_sets
 from dashboard.pages.compare import tables
-from dashboard.pages.home import columns, docs, health, overview, search
-from dashboard.pages.hosts import host_queue, hosts
-from dashboard.pages.jobs import (
-    job_accuracy,
-    job_confirm,
-    job_list,
-    job_page,
-    job_pin,
-    job_probe,
-    matrix,
-    pipeline,
-)
+from dashboard.pages.home import overview, small_pages
+from dashboard.pages.hosts import hosts
+from dashboard.pages.jobs import job_list, job_page, matrix, pipeline
 from dashboard.pages.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.pages.models import model_edit, models
 from dashboard.pages.parity import missing_questions, parity
@@ -50,18 +38,11 @@ from dashboard.reports import page as reports
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
+    path("", include(small_pages.urlpatterns)),
     path("", include(account.urlpatterns)),
-    path("", include(people.urlpatterns)),
-    path("", include(tokens.urlpatterns)),
-    path("", include(health.urlpatterns)),
-    path("", include(columns.urlpatterns)),
     path("jobs/", include(job_list.urlpatterns)),
     path("jobs/", include(job_page.urlpatterns)),
-    path("jobs/", include(host_queue.job_urlpatterns)),
-    path("jobs/", include(job_confirm.urlpatterns)),
-    path("jobs/", include(job_pin.urlpatterns)),
-    path("jobs/", include(job_probe.urlpatterns)),
-    path("jobs/", include(job_accuracy.urlpatterns)),
+    path("jobs/", include(hosts.job_urlpatterns)),
     path("pipelines/", include(pipeline.urlpatterns)),
     path("launch/", include(launch_preflight.urlpatterns)),
     path("launch/", include(launch_matrix.urlpatterns)),
@@ -71,7 +52,6 @@ urlpatterns = [
     path("models/", include(launch_pipeline.urlpatterns)),
     path("models/", include(model_edit.urlpatterns)),
     path("models/", include(models.urlpatterns)),
-    path("questions/", include(team_sets.urlpatterns)),
     path("questions/", include(data_sets.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),
     path("endpoints/", include(endpoints.urlpatterns)),
@@ -92,11 +72,9 @@ urlpatterns = [
     path("results/", include(requests.urlpatterns)),
     path("results/", include(tables.urlpatterns)),
     path("results/", include(old_addresses.urlpatterns)),
-    path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("storage/", include(storage.urlpatterns)),
     path("audit/", include(audit.urlpatterns)),
-    path("docs/", include(docs.urlpatterns)),
     path("secrets/", include(secrets.urlpatterns)),
     path("sources/", include(sources.urlpatterns)),
     path("api/v1/", include("dashboard.api.app")),

@@ -93,7 +93,7 @@ ACTIONS: dict[str, Need] = {
     "conversation.change": Need.SELF,  # ask, stop, choose an attempt, rename
     "conversation.delete": Need.SELF,
     "account.view": Need.VIEWER,
-    "token.create": Need.VIEWER,  # scopes: dashboard.actions.tokens.scopes_of
+    "token.create": Need.VIEWER,  # scopes: dashboard.actions.people.scopes_of
     "token.delete": Need.OWN,
     "token.manage": Need.ADMIN,  # see and revoke those of others
     "user.manage": Need.ADMIN,

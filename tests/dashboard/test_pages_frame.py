@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard.pages.home.tour import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
+from dashboard.pages.home.overview import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
 from jobs.models import Account, AuditEntry, Deployment, Host, Job, Result
 from jobs.queries.jobs.jobs import Filters, cursor, page
 from tests.factories import make_host, make_job, make_user

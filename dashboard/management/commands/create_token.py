@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils.timezone import make_aware, now
 
-from dashboard.actions import tokens
+from dashboard.actions import people
 from dashboard.management import base
 from dashboard.security.permissions import allowed
 from jobs.models import ApiToken
@@ -55,5 +55,7 @@ class Command(base.DashboardCommand):
         if scope != ApiToken.Scope.READ and not allowed(user, "job.launch"):
             raise CommandError(f"{user} is a viewer, whose tokens have the scope read only.")
         until = options["expires"]
-        made = tokens.create(user, options["name"], scope=scope, expires_at=until, by="terminal")
+        made = people.create_token(
+            user, options["name"], scope=scope, expires_at=until, by="terminal"
+        )
         self.stdout.write(made)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard.actions import tokens
+from dashboard.actions import people
 from dashboard.management import base
 from jobs.models import ApiToken
 
@@ -23,5 +23,5 @@ class Command(base.DashboardCommand):
         if row is None:
             raise CommandError(f"There is no token {options['token']}. See: manage.py list_tokens")
         number, whose = row.pk, row.user.get_username()
-        tokens.revoke(base.user_named(""), row, by="terminal")
+        people.revoke_token(base.user_named(""), row, by="terminal")
         self.stdout.write(f"Token {number} of {whose} is revoked: {row.name}")

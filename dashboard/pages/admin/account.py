@@ -1,7 +1,8 @@
-"""Logging in and out, and one's own password."""
+"""People: logging in and out, passwords, roles of everyone, API tokens."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -9,22 +10,34 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.models import User
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+    BaseUserCreationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+)
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse_lazy
-from django.utils.translation import gettext
+from django.utils.timezone import now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import cache_control
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import JavaScriptCatalog, set_language
 
+from dashboard.actions import people as actions
 from dashboard.consumers.session_guard import check_soon
 from dashboard.security import login_throttle
 from dashboard.security.audit_log import record, record_often
-from dashboard.security.permissions import requires
+from dashboard.security.permissions import allowed, requires
 from dashboard.server.proxies import EVERYONES
-from jobs.access.accounts import revoke_tokens
+from dashboard.text.labels import ROLES
+from jobs.access.accounts import LastAdministrator, revoke_tokens
+from jobs.models import Account, ApiToken
 
 STAY_S = 14 * 86400
 
@@ -40,14 +53,14 @@ class LoginForm(AuthenticationForm):
 
 
 class Login(LoginView):
-    """The login page. Without *stay* the session ends with the browser."""
+    """Without *stay* the session ends with the browser."""
 
     template_name = "account/login.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Log in, unless too many tries came before: then say for how long."""
+        """Log in, unless too many tries came before: then name the wait."""
         cookie = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "")
         who = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", ""), cookie
         is_everyones = getattr(request, "scope", {}).get(EVERYONES, False)
@@ -74,14 +87,12 @@ class Login(LoginView):
         return answer
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Log in, for as long as was asked."""
         answer = super().form_valid(form)
         record(self.request.user, "account.login", f"user {self.request.user.pk}")
         self.request.session.set_expiry(STAY_S if form.cleaned_data["stay"] else 0)
         return answer
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """Record the failed try; then show the page again."""
         name = self.request.POST.get("username", "")
         record_often(None, "account.refused", _account(name), key=name)
         return super().form_invalid(form)
@@ -94,10 +105,9 @@ def _account(name: str) -> str:
 
 
 class Logout(LogoutView):
-    """Log out, in all open pages of this login."""
+    """Ends the session, then all that listens with it in open pages."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """End the session, then everything that listens with it."""
         answer = super().post(request, *args, **kwargs)
         check_soon()
         return answer
@@ -121,7 +131,6 @@ class Password(PasswordChangeView):
     success_url = reverse_lazy("overview")
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        """Change it and say so."""
         messages.success(self.request, gettext("Password changed."))
         answer = super().form_valid(form)
         user = cast(User, self.request.user)
@@ -138,10 +147,189 @@ def catalog(request: HttpRequest) -> HttpResponseBase:
     return JavaScriptCatalog.as_view()(request)
 
 
+Role = Account.Role
+
+
+class PersonForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
+    """Form of a new person."""
+
+    role = forms.ChoiceField(
+        choices=[(str(role), words) for role, words in ROLES.items()],
+        initial=Role.MEMBER,
+        label=_("Role"),
+    )
+
+    class Meta:
+        model = User
+        fields = ("username",)
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic at run time
+    """Another person's password, and whether their API tokens end with the old one."""
+
+    revoke_tokens = forms.BooleanField(
+        required=False,
+        label=_("Also revoke this person's API tokens"),
+    )
+
+
+@require_GET
+@requires("user.manage")
+def people(request: HttpRequest) -> HttpResponse:
+    """Everyone who may log in."""
+    return _people(request, PersonForm())
+
+
+def _people(request: HttpRequest, form: PersonForm) -> HttpResponse:
+    users = (
+        User.objects.select_related("account")
+        .annotate(jobs_count=Count("jobs"), last_job_at=Max("jobs__created_at"))
+        .order_by("-is_active", "username")
+    )
+    context = {"people": users, "form": form, "roles": ROLES.items()}
+    return render(request, "account/people.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@requires("user.manage")
+def person_add(request: HttpRequest) -> HttpResponse:
+    """Add a person with a role."""
+    form = PersonForm(request.POST)
+    if not form.is_valid():
+        return _people(request, form)
+    person = actions.add(request.user, form.save(commit=False), Role(form.cleaned_data["role"]))
+    messages.success(request, gettext("%(name)s can log in now.") % {"name": person.username})
+    return redirect("people")
+
+
+@require_http_methods(["GET", "POST"])
+@requires("user.manage")
+def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Reset a person's password."""
+    person = get_object_or_404(User, pk=user_id)
+    form = NewPasswordForm(person, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        check_soon()
+        tokens = revoke_tokens(person) if form.cleaned_data["revoke_tokens"] else 0
+        record(request.user, "user.manage", f"user {person.pk}", did="password", tokens=tokens)
+        text = gettext("Password of %(name)s reset. %(name)s is logged out everywhere.")
+        messages.success(request, text % {"name": person.username})
+        return redirect("people")
+    return render(request, "account/person_password.html", {"person": person, "form": form})
+
+
+@require_POST
+@requires("user.manage")
+def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Change a role or close an account: ``set`` is a role, "on" or "off"."""
+    person = get_object_or_404(User, pk=user_id)
+    wanted = request.POST.get("set", "")
+    if wanted not in (*Role.values, "on", "off"):
+        messages.error(request, gettext("Unknown action."))
+    elif person == request.user:
+        text = gettext("You cannot change your own account here. Ask another admin.")
+        messages.error(request, text)
+    else:
+        try:
+            if wanted in Role.values:
+                actions.set_role(request.user, person, Role(wanted))
+            else:
+                actions.set_active(request.user, person, active=wanted == "on")
+        except LastAdministrator as refused:
+            messages.error(request, str(refused))
+    return redirect("people")
+
+
+_DAYS = (
+    *(("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year"))),
+    ("", pgettext_lazy("expiry", "never")),
+)
+
+
+class TokenForm(forms.Form):
+    """A new token."""
+
+    name = forms.CharField(
+        max_length=100,
+        label=_("Name"),
+        help_text=_("Name of the script or tool that uses the token."),
+    )
+    scope = forms.ChoiceField(label=_("Scope"), initial=ApiToken.Scope.READ)
+    days = forms.ChoiceField(choices=_DAYS, required=False, initial="90", label=_("Expires after"))
+
+    def __init__(self, user: AbstractBaseUser, data: Any = None) -> None:
+        super().__init__(data)
+        names = {
+            ApiToken.Scope.READ: gettext("read: lists, jobs, logs and results"),
+            ApiToken.Scope.LAUNCH: gettext("launch: read, plus the actions of a member"),
+            ApiToken.Scope.ADMIN: gettext("admin: all actions that you may do"),
+        }
+        choices = [(scope, names[scope]) for scope in actions.scopes_of(user)]
+        cast(forms.ChoiceField, self.fields["scope"]).choices = choices
+
+
+@require_GET
+@requires("token.create")
+def token_list(request: HttpRequest) -> HttpResponse:
+    """List tokens, with a form for another one."""
+    return _tokens(request, TokenForm(_user(request)))
+
+
+def _tokens(request: HttpRequest, form: TokenForm, *, made: str = "") -> HttpResponse:
+    context = {
+        "tokens": list(actions.tokens_for(_user(request))),
+        "form": form,
+        "made": made,
+        "sees_all": allowed(request.user, "token.manage"),
+    }
+    return render(request, "account/tokens.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@requires("token.create")
+@never_cache
+def token_create(request: HttpRequest) -> HttpResponse:
+    """Make one and show it, this once: it is kept nowhere, so it is not redirected to."""
+    user = _user(request)
+    form = TokenForm(user, request.POST)
+    if not form.is_valid():
+        return _tokens(request, form)
+    given = form.cleaned_data
+    expires_at = now() + timedelta(days=int(given["days"])) if given["days"] else None
+    made = actions.create_token(
+        user, given["name"], scope=given["scope"], expires_at=expires_at, by="page"
+    )
+    return _tokens(request, TokenForm(user), made=made)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("token.delete")
+def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
+    """Ask (GET), then revoke a token (POST)."""
+    row = get_object_or_404(actions.tokens_for(_user(request)), pk=token_id)
+    if request.method == "POST":
+        actions.revoke_token(_user(request), row, by="page")
+        messages.success(request, gettext("The token %(name)s is revoked.") % {"name": row.name})
+        return redirect("token-list")
+    return render(request, "account/token_revoke.html", {"token": row})
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
 urlpatterns: list[URLPattern] = [
     path("login/", Login.as_view(), name="login"),
     path("logout/", Logout.as_view(), name="logout"),
     path("account/password/", requires("account.view")(Password.as_view()), name="password"),
     path("language/", login_not_required(set_language), name="set_language"),
     path("jsi18n/", catalog, name="jsi18n"),
+    path("people/", people, name="people"),
+    path("people/add/", person_add, name="person-add"),
+    path("people/<int:user_id>/password/", person_password, name="person-password"),
+    path("people/<int:user_id>/change/", person_change, name="person-change"),
+    path("account/tokens/", token_list, name="token-list"),
+    path("account/tokens/create/", token_create, name="token-create"),
+    path("account/tokens/<int:token_id>/revoke/", token_revoke, name="token-revoke"),
 ]

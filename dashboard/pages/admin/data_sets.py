@@ -1,25 +1,36 @@
-"""Pages of data sets: list, one set, its files on hosts, its questions as a file."""
+"""Pages of data sets: list, one set, its files on hosts, its questions; forms of a team's sets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.timezone import now
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
+from dashboard.actions import question_sets as actions
 from dashboard.pages.launch.launch_preflight import PATIENCE, finding_line
 from dashboard.pages.results.published import row_of
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
+from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS, QuestionSet
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.question_sets import TeamSet
+from jobs.catalog.questions_file import MOST_BYTES, ReadQuestions, read_questions
 from jobs.catalog.questions_schema import jsonl
 from jobs.models import Host, Preflight
 from jobs.queries.data_sets import (
@@ -36,6 +47,8 @@ from jobs.schedule.launch_rights import may_launch
 from jobs.tools.lib.data_files import files_plan
 
 _SHOWN = 10  # questions of a set on its page
+_PREVIEWED = 5  # questions of a form
+_FIELDS = ("id", "name", "note")
 
 
 @require_GET
@@ -56,14 +69,14 @@ def question_list(request: HttpRequest) -> HttpResponse:
 @requires("questions.view")
 def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
     """Show a data set: facts, files on hosts, published figures, results, first questions."""
-    known, team_set = DATA_SETS.get(set_id), QUESTION_SETS.of_team(set_id)
+    known, team_set = _find(set_id)
     if known is None and team_set is None:
         raise Http404(set_id)
     questions = _questions(known, team_set, request.GET.get("version", ""))
     context: dict[str, Any] = {
         "set": known or team_set,
         "data_set": known,
-        "team_set": team_set if known is None else None,
+        "team_set": team_set,
         "questions": questions,
         "shown": questions.questions[:_SHOWN] if questions else (),
         "version": questions.sha256 if questions else "",
@@ -78,6 +91,12 @@ def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
         "may_change": allowed(request.user, "questions.change"),
     }
     return render(request, "questions/detail.html", context)
+
+
+def _find(set_id: str) -> tuple[DataSet | None, TeamSet | None]:
+    """Return the catalogue's data set, else the team's."""
+    known = DATA_SETS.get(set_id)
+    return known, None if known else QUESTION_SETS.of_team(set_id)
 
 
 def _questions(known: DataSet | None, team_set: TeamSet | None, version: str) -> QuestionSet | None:
@@ -97,32 +116,28 @@ def _questions(known: DataSet | None, team_set: TeamSet | None, version: str) ->
 
 def _launches(known: DataSet | None, team_set: TeamSet | None) -> list[tuple[str, str]]:
     """Return (kind, address of its form) of each kind that asks the set."""
-    if known is None:
-        if team_set is None or team_set.removed_at:
-            return []
-        return [("evaluate", _form("evaluate", questions=team_set.key))]
-    found = []
-    if known.included:
-        found.append(("evaluate", _form("evaluate", questions=known.included)))
-    if known.opencompass:
-        kind = "evaluate-opencompass"
-        found.append((kind, _form(kind, datasets=known.opencompass.name)))
-    if known.evalscope:
-        kind = "evaluate-evalscope"
-        found.append((kind, _form(kind, datasets=known.evalscope.name)))
-    return found
-
-
-def _form(kind: str, **values: str) -> str:
-    return f"{reverse('launch-form', args=[kind])}?{urlencode(values)}"
+    asked: list[tuple[str, str, str | None]] = []
+    if known is not None:
+        for_opencompass, for_evalscope = known.opencompass, known.evalscope
+        asked = [
+            ("evaluate", "questions", known.included),
+            ("evaluate-opencompass", "datasets", for_opencompass and for_opencompass.name),
+            ("evaluate-evalscope", "datasets", for_evalscope and for_evalscope.name),
+        ]
+    elif team_set is not None and not team_set.removed_at:
+        asked = [("evaluate", "questions", team_set.key)]
+    return [
+        (kind, f"{reverse('launch-form', args=[kind])}?{urlencode({field: value})}")
+        for kind, field, value in asked
+        if value
+    ]
 
 
 @require_safe
 @requires("questions.view")
 def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
     """Download the questions of an included or own set as JSON Lines."""
-    known, team_set = DATA_SETS.get(set_id), QUESTION_SETS.of_team(set_id)
-    questions = _questions(known, team_set, request.GET.get("version", ""))
+    questions = _questions(*_find(set_id), request.GET.get("version", ""))
     if questions is None:
         raise Http404(set_id)
     name = f"{set_id}-{questions.sha256[:12]}.jsonl"
@@ -165,10 +180,116 @@ def _findings(request: HttpRequest, asked: Preflight) -> HttpResponse:
     return render(request, "questions/_findings.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("questions.change")
+def question_add(request: HttpRequest) -> HttpResponse:
+    """Form of a new set; a POST checks the questions, then saves them."""
+    return _edit(request, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("questions.change")
+def question_edit(request: HttpRequest, set_id: str) -> HttpResponse:
+    """Form of a new version of a set, filled from the newest one."""
+    return _edit(request, _team_set(set_id))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("questions.change")
+def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
+    """Ask (GET), then remove a set from the list (POST)."""
+    team_set = _team_set(set_id)
+    if request.method != "POST":
+        return render(request, "questions/remove.html", {"set": team_set})
+    actions.remove(request.user, set_id)
+    return redirect("question-detail", set_id)
+
+
+@require_POST
+@requires("questions.change")
+def question_restore(request: HttpRequest, set_id: str) -> HttpResponse:
+    """Take a removed set back into use."""
+    _team_set(set_id)
+    if actions.restore(request.user, set_id):
+        messages.success(request, _("%(id)s restored.") % {"id": set_id})
+    return redirect("question-detail", set_id)
+
+
+def _team_set(set_id: str) -> TeamSet:
+    team_set = QUESTION_SETS.of_team(set_id)
+    if team_set is None:
+        raise Http404(set_id)
+    return team_set
+
+
+def _edit(request: HttpRequest, team_set: TeamSet | None) -> HttpResponse:
+    if request.method != "POST":
+        return _form(request, team_set, _stored(team_set))
+    typed = {name: request.POST.get(name, "")[:2000] for name in _FIELDS}
+    typed["onto"] = request.POST.get("onto", "")[:64]
+    if team_set is not None:
+        typed["id"] = team_set.id
+    upload, text = request.FILES.get("file"), request.POST.get("text", "")
+    read = read_questions(upload.read(MOST_BYTES + 1) if upload else text.encode())
+    typed["text"] = read.text or ("" if upload else text)
+    if read.faults or "save" not in request.POST:
+        return _form(request, team_set, typed, read=read)
+    try:
+        onto = typed["onto"] if team_set else None
+        saved = actions.save(request.user, typed, read.questions, onto=onto)
+    except LaunchError as error:
+        return _form(request, team_set, typed, read=read, errors={error.field: str(error)})
+    messages.success(request, _("%(name)s saved.") % {"name": saved.name})
+    return redirect("question-detail", saved.id)
+
+
+def _stored(team_set: TeamSet | None) -> dict[str, str]:
+    if team_set is None:
+        return dict.fromkeys((*_FIELDS, "onto", "text"), "")
+    try:
+        text = jsonl(QUESTION_SETS.questions(team_set.id, team_set.current).questions)
+    except KeyError:
+        text = ""
+    own = {name: getattr(team_set, name) for name in _FIELDS}
+    return {**own, "onto": team_set.current.sha256, "text": text}
+
+
+def _form(
+    request: HttpRequest,
+    team_set: TeamSet | None,
+    typed: Mapping[str, str],
+    *,
+    read: ReadQuestions | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    problems = errors or {}
+    questions = read.questions if read else ()
+    context: dict[str, Any] = {
+        "team_set": team_set,
+        "is_new": team_set is None,
+        "typed": typed,
+        "read": read,
+        "counts": [
+            (sort, sum(question.sort == sort for question in questions))
+            for sort in ("short", "choice")
+        ],
+        "shown": questions[:_PREVIEWED],
+        "errors": problems,
+        "general_error": problems.get("", ""),
+        "most_mib": MOST_BYTES // 1024 // 1024,
+    }
+    is_wrong = bool(problems or (read and read.faults))
+    return render(request, "questions/form.html", context, status=422 if is_wrong else 200)
+
+
 urlpatterns: list[URLPattern] = [
     path("", question_list, name="question-list"),
+    path("add/", question_add, name="question-add"),
     path("checks/<int:preflight_id>/", question_findings, name="question-findings"),
     path("<str:set_id>/", question_detail, name="question-detail"),
+    path("<str:set_id>/edit/", question_edit, name="question-edit"),
+    path("<str:set_id>/remove/", question_remove, name="question-remove"),
+    path("<str:set_id>/restore/", question_restore, name="question-restore"),
     path("<str:set_id>/questions.jsonl", question_file, name="question-file"),
     path("<str:set_id>/check/<str:host_name>/", question_check, name="question-check"),
 ]

@@ -1,7 +1,9 @@
-"""Overview page, start of the tour, and the fragment of the page frame."""
+"""Overview page, the tour with its start, and the fragment of the page frame."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,28 +12,47 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
-from dashboard.pages.home.tour import TOUR_MINUTES, tour_steps
 from dashboard.pages.hosts.host_rows import host_views
-from dashboard.pages.jobs.advice import advice, server_advice
+from dashboard.pages.jobs.failures import advice, server_advice
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.remedies import actions
 from dashboard.security.permissions import allowed, requires
 from dashboard.server.health import low_disk_bytes
-from dashboard.text import queue_words as queue
+from dashboard.text import queue_words
+from dashboard.text.formatting import size_text
+from dashboard.text.labels import kind_title
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
+from jobs.catalog import QUESTION_SETS, SHIPPED
+from jobs.kinds import KINDS
 from jobs.models import Environment, Job
 from jobs.queries import overview as queries
 from jobs.queries.hosts.host_page import hosts_now
 from jobs.queries.jobs.chains import newest_chain
 
 _DISMISSED = "dismissed chain"  # session key: the dismissed pipeline
+# Duration of the tour on two idle and on two busy cores, as in the README. The first tour also
+# installs two environments (TOUR_INSTALLS_S, from a near package mirror).
+TOUR_MINUTES = (3, 4)
+TOUR_INSTALLS_S = 45
+TOUR_MODEL = str(KINDS["prepare"].Params.model_fields["model"].default)
+
+
+@dataclass(frozen=True, slots=True)
+class TourStep:
+    """Job of the tour. ``seconds``: estimate on two cores, between idle and busy."""
+
+    title: str
+    does: str
+    size: str
+    seconds: int
 
 
 @require_GET
@@ -57,6 +78,47 @@ def _first(request: HttpRequest) -> dict[str, Any]:
         "can_start": host is not None and bool(host.facts) and allowed(request.user, "job.launch"),
         "prepared": Environment.objects.filter(host=host).exists(),
     }
+
+
+def tour_steps() -> list[TourStep]:
+    """Return the five jobs in order, with numbers from the catalogue and the kinds' defaults."""
+    model = SHIPPED[TOUR_MODEL]
+    source = model.package
+    assert source is not None  # noqa: S101 -- the tour's model comes in a package
+    questions = QUESTION_SETS[_default("evaluate", "questions")].questions
+    cells = _default("benchmark", "concurrency")
+    requests = _default("benchmark", "requests") * len(cells)
+    from_size = {"size": size_text(source.bytes), "precision": source.precision}
+    at = {"cells": ", ".join(map(str, cells))}
+    steps = {
+        "prepare": (
+            _("download %(model)s, verify SHA-256") % {"model": model.name},
+            size_text(source.wheel_bytes),
+            10,
+        ),
+        "compile": (
+            _("convert and quantise to int8 (Q8_0)"),
+            _("from %(size)s of %(precision)s") % from_size,
+            5,
+        ),
+        "deploy": (_("serve an OpenAI-compatible API with llama.cpp"), _("a free port"), 5),
+        "benchmark": (
+            _("EvalScope at concurrency %(cells)s, with live charts") % at,
+            _("%(n)s requests") % {"n": requests},
+            85,
+        ),
+        "evaluate": (
+            _("EvalScope on the included questions, with all answers stored"),
+            _("%(n)s questions") % {"n": len(questions)},
+            60,
+        ),
+    }
+    return [TourStep(kind_title(kind), *step) for kind, step in steps.items()]
+
+
+def _default(kind: str, field: str) -> Any:
+    value = KINDS[kind].Params.model_fields[field].get_default(call_default_factory=True)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _midnight() -> datetime:
@@ -96,16 +158,18 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
 def _waiting(user: Any) -> list[tuple[Job, Message, str, int]]:
     """Return queued jobs: reason, start estimate, number of further jobs of the pipeline."""
     entries = queries.waiting(user)
-    reasons = queue.waits([item.job for item in entries])
-    whys = {pk: (why, queue.starts_in(starts)) for pk, (why, starts) in reasons.items()}
-    return [(item.job, *whys[item.job.pk], item.more) for item in entries]
+    waits = queue_words.waits([item.job for item in entries])
+    found = [(item, *waits[item.job.pk]) for item in entries]
+    return [
+        (item.job, why, queue_words.starts_in(starts), item.more) for item, why, starts in found
+    ]
 
 
 def serving_panel() -> dict[str, Any]:
     """Return the context of the deployments panel: running deployments with current rates."""
-    serving = queries.serving()
-    heard = rates([item.deployment for item in serving])
-    return {"serving": [(item, heard.get(item.deployment.pk)) for item in serving]}
+    running = queries.serving()
+    found = rates([item.deployment for item in running])
+    return {"serving": [(item, found.get(item.deployment.pk)) for item in running]}
 
 
 @require_GET
@@ -127,11 +191,10 @@ def _title(counts: dict[str, int]) -> str:
     if needs_confirmation:
         text = ngettext("%(n)s needs confirmation", "%(n)s need confirmation", needs_confirmation)
         parts.append(text % {"n": needs_confirmation})
-    if not parts:
-        parts.append(gettext("No jobs running"))
+    parts = parts or [_("No jobs running")]
     if counts["failed_today"]:
-        parts.append(gettext("%(n)s failed today") % {"n": counts["failed_today"]})
-    return gettext(", ").join(parts)
+        parts.append(_("%(n)s failed today") % {"n": counts["failed_today"]})
+    return _(", ").join(parts)
 
 
 @require_POST
@@ -140,7 +203,7 @@ def tour_start(request: HttpRequest) -> HttpResponse:
     """Launch the tour on This computer, then show the overview."""
     host = queries.this_computer()
     if host is None:
-        messages.error(request, gettext("This computer is not a host."))
+        messages.error(request, _("This computer is not a host."))
     else:
         try:
             once(request, lambda: len(job_actions.launch_tour(request.user, host)))

@@ -1,4 +1,4 @@
-"""Adding a host, and its key: told once, made anew, revoked."""
+"""Adding a host, and its key: shown once, made anew, revoked."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def host_add(request: HttpRequest) -> HttpResponse:
             errors[error.field] = str(error)
         else:
             record(request.user, "host.add", f"host {host.name}", slots=slots)
-            return _told_once(request, host, made, is_new=True)
+            return _shown_once(request, host, made, is_new=True)
     context = {"typed": typed, "errors": errors, **_reach()}
     return render(request, "hosts/add.html", context, status=422 if errors else 200)
 
@@ -63,7 +63,7 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
     made = hosts.new_key(host.pk)
     host.refresh_from_db()
     record(request.user, "host.key", f"host {host.name}", did="new")
-    return _told_once(request, host, made, is_new=False)
+    return _shown_once(request, host, made, is_new=False)
 
 
 @require_http_methods(["GET", "POST"])
@@ -73,11 +73,7 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
     host = _ours(name)
     if request.method == "GET":
         (view,) = host_views([host_page(name, waiting=0).now], request.user)
-        context = {
-            "host": host,
-            "view": view,
-            "redis_command": valkey_users.command_without(host),
-        }
+        context = {"host": host, "view": view, "redis_command": valkey_users.command_without(host)}
         return render(request, "hosts/revoke.html", context)
     if hosts.revoke_key(host.pk):
         record(request.user, "host.key", f"host {host.name}", did="revoke")
@@ -93,7 +89,7 @@ def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "hosts/_arrival.html", _arrival(host, min(since, LATEST)))
 
 
-def _told_once(
+def _shown_once(
     request: HttpRequest, host: Host, made: hosts.Credentials, *, is_new: bool
 ) -> HttpResponse:
     """The page with the key. It has no address of its own: nobody sees it a second time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.translation import gettext, ngettext
@@ -32,17 +33,7 @@ class Here:
 
     @property
     def is_deployment(self) -> bool:
-        """Else a job."""
         return isinstance(self.subject, Deployment)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A refused message: what it was about, and its problem."""
-
-    at: datetime
-    about: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +47,10 @@ class HostView:
 
     @property
     def host(self) -> Host:
-        """The host itself."""
         return self.now.host
 
     @property
     def name(self) -> str:
-        """Return the displayed name."""
         return host_title(self.host)
 
     @property
@@ -91,29 +80,25 @@ class HostView:
 
     @property
     def power_kw(self) -> float | None:
-        """Return the power of all dies."""
         watts = self.cards.power_w if self.cards else None
         return None if watts is None else watts / 1000
 
     @property
     def unread(self) -> list[tuple[str, str]]:
-        """(command, what it said): of ``vasmi``, where that was not understood."""
+        """Return (command, output) of ``vasmi``, where the output was not understood."""
         outputs = self.host.load.get("unread")
         if not isinstance(outputs, dict) or self.is_away:
             return []
         return [(str(command), str(text)) for command, text in outputs.items()]
 
     @property
-    def refusals(self) -> list[Refusal]:
-        """Messages that were refused, newest first."""
-        return [
-            Refusal(datetime.fromisoformat(one["at"]), one["about"], one["problem"])
-            for one in self.host.refusals
-        ]
+    def refusals(self) -> list[dict[str, Any]]:
+        """Return refused messages, newest first: when, what they were about, and the problem."""
+        return [one | {"at": datetime.fromisoformat(one["at"])} for one in self.host.refusals]
 
     @property
     def state(self) -> str:
-        """A state of ``dashboard.text.labels``; "unwell" for a ready host with a problem."""
+        """Return a state of ``dashboard.text.labels``; "unwell" of a ready host with a problem."""
         state = host_state(self.host)
         cards_unwell = bool(self.cards and (self.cards.missing or self.cards.hot))
         unwell = cards_unwell or self.iommu or self.is_full or not self.has_key
@@ -126,11 +111,14 @@ class HostView:
 
     @property
     def about(self) -> str:
-        """A line: "8 cards, 32 dies · Deployment guide · driver 00.25.12.30"."""
+        """Return a line: "8 cards, 32 dies · Deployment guide · driver 00.25.12.30"."""
         facts = self.host.facts
         if self.cards is None:
             return str(facts.get("os", ""))
-        parts = [_counted(self.cards)]
+        count, dies = self.cards.count, len(self.cards.dies)
+        text = ngettext("%(n)s card", "%(n)s cards", count) % {"n": count}
+        text += gettext(", ") + ngettext("%(n)s die", "%(n)s dies", dies) % {"n": dies}
+        parts = [text]
         stacks = facts.get("stacks")
         if isinstance(stacks, list) and stacks:
             names = gettext(", ").join(stack_name(str(stack)) for stack in stacks)
@@ -140,21 +128,15 @@ class HostView:
         return " · ".join(parts)
 
 
-def _counted(host_cards: Cards) -> str:
-    n, dies = host_cards.count, len(host_cards.dies)
-    text = ngettext("%(n)s card", "%(n)s cards", n) % {"n": n}
-    return text + gettext(", ") + ngettext("%(n)s die", "%(n)s dies", dies) % {"n": dies}
-
-
 def host_views(hosts: Sequence[HostNow], user: AbstractBaseUser | AnonymousUser) -> list[HostView]:
-    """Each as ``user`` sees it; those with cards first."""
-    heard = rates([item for now in hosts for item in now.deployments])
-    views = [_view(now, heard, user) for now in hosts]
+    """Return hosts as ``user`` sees them; those with cards first."""
+    found = rates([item for now in hosts for item in now.deployments])
+    views = [_view(now, found, user) for now in hosts]
     return sorted(views, key=lambda view: view.cards is None)
 
 
 def _view(
-    now: HostNow, heard: Mapping[int, Rates], user: AbstractBaseUser | AnonymousUser
+    now: HostNow, found: Mapping[int, Rates], user: AbstractBaseUser | AnonymousUser
 ) -> HostView:
     grid = cards(now.host, now.held)
     holders = {holder.path: holder for holder in grid.holders} if grid else {}
@@ -163,16 +145,8 @@ def _view(
     for subject in subjects:
         path = path_of(subject)
         holder = holders.get(path)
-        answer = heard.get(subject.pk) if isinstance(subject, Deployment) else None
-        here.append(
-            Here(
-                subject,
-                name_of(subject),
-                path,
-                holder.key if holder else 0,
-                holder.count if holder else 0,
-                answer.output if answer else None,
-            )
-        )
+        key, dies = (holder.key, holder.count) if holder else (0, 0)
+        rate = found.get(subject.pk) if isinstance(subject, Deployment) else None
+        here.append(Here(subject, name_of(subject), path, key, dies, rate.output if rate else None))
     more = now.queued_count > len(now.queued)
     return HostView(now, grid, tuple(here), tuple(rows(user, now.queued, more=more)))

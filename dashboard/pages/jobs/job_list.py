@@ -40,10 +40,7 @@ FIELDS = {
 @require_GET
 @requires("job.view")
 def job_list(request: HttpRequest) -> HttpResponse:
-    """List jobs, newest first, or sorted by a column.
-
-    URL parameters: names of FIELDS, ``order`` (``-duration``), and ``after`` for the next page.
-    """
+    """List jobs, newest first. URL parameters: keys of FIELDS, ``order``, ``after`` (next page)."""
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
     dropped = _unknown(asked)
     filters = Filters(**{name: "" if name in dropped else text for name, text in asked.items()})

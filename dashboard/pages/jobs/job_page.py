@@ -1,16 +1,28 @@
-"""Pages about one job; the list is in ``dashboard.pages.jobs.job_list``."""
+"""Pages and parts of pages about one job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import (
@@ -23,10 +35,8 @@ from django.views.decorators.http import (
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
 from dashboard.charts import live
-from dashboard.pages.jobs.advice import advice
-from dashboard.pages.jobs.failure import missed_before, outcome_text, why_job
-from dashboard.pages.jobs.probe_card import verdict_of
-from dashboard.pages.jobs.step_links import step_links
+from dashboard.pages.jobs.failures import advice, missed_before, outcome_text, why_job
+from dashboard.pages.jobs.probe_card import SHOWN, csv_of, page_of, verdict_of
 from dashboard.pages.shared.guide_diff import against
 from dashboard.pages.shared.plan import command_view
 from dashboard.pages.shared.remedies import actions, can_retry, form_address
@@ -34,12 +44,13 @@ from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
 from dashboard.server.downloads import send_file
 from dashboard.server.removed import gone
-from dashboard.text import queue_words as queue
+from dashboard.text import queue_words
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.known_failures import stalled_text
 from dashboard.text.labels import (
     asset_word,
     host_title,
+    kind_title,
     metric_label,
     phrase,
     step_title,
@@ -49,21 +60,27 @@ from dashboard.text.messages import message
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
 from jobs import logstore
 from jobs.base.errors import DamagedLog, LaunchError
+from jobs.base.numbers import number_from
+from jobs.confined import NotDone
+from jobs.launch.successors import next_steps
 from jobs.models import Job, OutputFile
-from jobs.plans import CLIENT, DIES, from_json, script
+from jobs.plans import ACCURACY, CLIENT, DIES, from_json, script
 from jobs.queries.hosts.host_page import queue_position
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.points import has_points, samples_after
 from jobs.queries.jobs.running_accuracy import standings
+from jobs.queries.storage import limits
+from jobs.services.collected import has_files
 from jobs.services.intake.limits import keeps_points
 from jobs.services.outputs import outputs_folder
+from jobs.tools.greedy_probe.commands import KIND as PROBE
 
 # Headline metrics of a result, in order; missing ones are omitted.
 _HEADLINE = (
     *("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms"),
     *("batch_latency_mean_s", "batch_latency_p99_s", "accuracy", "questions"),
 )
-_MOMENT_S = 1.0  # shorter steps get no mark on a chart that spans minutes
+_MOMENT_S = 1.0  # shorter steps get no mark on a chart: marks would overlap
 # Labels of a product's fields; unknown names are shown as is.
 _MADE: dict[str, str | Promise] = {
     "type": gettext_lazy("Type"),
@@ -80,29 +97,37 @@ _MADE: dict[str, str | Promise] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class StepLink:
+    """Title, address and icon of a next step."""
+
+    title: str
+    address: str
+    icon: str = "player-play"
+
+
 @require_GET
 @requires("job.view")
 def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show one job: state, steps, log, charts, outputs, commands. The page updates itself."""
     page = _page(job_id)
-    plan = from_json(page.job.plan)
+    job, plan = page.job, from_json(page.job.plan)
     # Some remain until a removal is complete.
-    is_kept = page.job.removed_at is None
+    is_kept = job.removed_at is None
     found_points = is_kept and has_points(job_id, live.WATCHES)
     watched = any(watch.name in live.WATCHES for watch in plan.watches)
-    found_standings = standings(page.job)
-    grew = bool(page.job.scores)
+    found_standings = standings(job)
     figure = live.figure() if watched else None
     context = _context(request, page) | {
-        "view": command_view(plan, page.job.values, guide=against(page.job.guide)),
-        "script": script(plan, page.job.values),
+        "view": command_view(plan, job.values, guide=against(job.guide)),
+        "script": script(plan, job.values),
         "figure": figure,
         "strips": live.strip_names(figure) if figure else (),
-        "watched": watched and (page.job.is_open or found_points),
+        "watched": watched and (job.is_open or found_points),
         "has_points": found_points,
-        "points_full": not keeps_points(page.job),
-        "lost_points": bool(page.job.removed_at and page.job.points_bytes),
-        "standings": found_standings if page.job.is_open or grew else None,
+        "points_full": not keeps_points(job),
+        "lost_points": bool(job.removed_at and job.points_bytes),
+        "standings": found_standings if job.is_open or job.scores else None,
         "accuracy_figure": live.accuracy_figure() if found_standings and is_kept else None,
     }
     return render(request, "jobs/detail.html", context)
@@ -118,6 +143,34 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
         return render(request, "jobs/detail_cancel.html", _context(request, _page(job_id)))
     if not job_actions.cancel(request.user, job):
         messages.info(request, _("The job had already ended."))
+    return redirect("job-detail", job_id)
+
+
+@require_POST
+@requires("job.confirm")
+def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Confirm the shown findings (``check``, repeated); later findings still need confirmation."""
+    job = get_object_or_404(Job, pk=job_id)
+    if not job_actions.confirm(request.user, job, request.POST.getlist("check")):
+        messages.info(request, _("This confirmation is no longer needed."))
+    return redirect("job-detail", job_id)
+
+
+@require_POST
+@requires("job.pin")
+def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
+    """``pinned=1`` keeps log and files, ``0`` stops; then redirect to the button's page."""
+    job = get_object_or_404(Job, pk=job_id)
+    wanted = request.POST.get("pinned") == "1"
+    if job_actions.keep_files(request.user, job, keep=wanted):
+        if not wanted and limits().any:
+            text = _("Files are no longer kept: log and files may be removed from tomorrow on.")
+            messages.info(request, text)
+    elif wanted:
+        messages.error(request, _("Nothing to keep: log and files were already removed."))
+    back = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
+        return HttpResponseRedirect(back)  # redirect() takes a word for the name of a page
     return redirect("job-detail", job_id)
 
 
@@ -149,39 +202,85 @@ def _launched(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Jo
 @require_GET
 @requires("job.view")
 def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
-    """Return points after the cursor ``after`` (bytes; -1: all, decimated), as curves."""
+    """Return points after the cursor ``after`` (bytes; -1: all, decimated), as curves.
+
+    ``marks`` are start times of steps on the host's clock, as ``t`` of the series.
+    """
     job = get_object_or_404(Job, pk=job_id)
     if job.removed_at is not None:
         return gone(job)
     news = samples_after(job_id, cursor_of(request), live.WATCHES)
-    engine = news.of(live.ENGINE)
-    rows = live.derive(engine.fresh, context=engine.context)
-    client = news.of(CLIENT)
-    return JsonResponse(
-        {
-            "after": news.after,
-            "open": job.is_open,
-            "series": {
-                **live.series(live.decimate(rows)),
-                **live.client_series(client.fresh, context=client.context),
-                **live.die_series(news.of(DIES).fresh),
-            },
-            "marks": _marks(job),
-        }
-    )
-
-
-def _marks(job: Job) -> list[dict[str, Any]]:
-    """Return start times of steps, host clock: ``t`` as in the series, and the name.
-
-    Steps shorter than a second have no mark: marks would overlap.
-    """
+    engine, client = news.of(live.ENGINE), news.of(CLIENT)
+    series = {
+        **live.series(live.decimate(live.derive(engine.fresh, context=engine.context))),
+        **live.client_series(client.fresh, context=client.context),
+        **live.die_series(news.of(DIES).fresh),
+    }
     begun = job.steps.filter(started_at__isnull=False).exclude(duration_s__lt=_MOMENT_S)
-    return [
+    marks = [
         {"t": round(step.started_at.timestamp() * 1000), "text": step_title(step.name)}
         for step in begun
         if step.started_at
     ]
+    answer = {"after": news.after, "open": job.is_open, "series": series, "marks": marks}
+    return JsonResponse(answer)
+
+
+@require_GET
+@requires("job.view")
+def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Return accuracy in per cent after the cursor ``after``: of all sets, or of ``set``."""
+    job = get_object_or_404(Job, pk=job_id)
+    if job.removed_at is not None:
+        return gone(job)
+    part = request.GET.get("set", "")
+    watch = f"{ACCURACY}/{part}" if part else ACCURACY
+    news = samples_after(job_id, cursor_of(request), [watch])
+    known = standings(job)
+    begun_at = known.begun_at if known and not part else 0.0
+    lines = live.accuracy_series(news.of(watch).fresh, begun_at)
+    return JsonResponse({"after": news.after, "open": job.is_open, "series": lines})
+
+
+@require_GET
+@requires("job.view")
+def job_accuracy_table(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Render a row per data set: a self-updating part of the job's page."""
+    job = get_object_or_404(Job, pk=job_id)
+    scores = standings(job)
+    if scores is None:
+        raise Http404("this job is no evaluation")
+    return render(request, "jobs/_accuracy_table.html", {"job": job, "standings": scores})
+
+
+@require_GET
+@requires("job.view")
+def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Show a greedy probe's prompts in the state ``show``, from ``after`` on; ``format=csv``
+    exports all."""
+    job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=PROBE)
+    if request.GET.get("format") == "csv":
+        return _probe_csv(request, job)
+    show = request.GET.get("show", "")
+    show = show if show in SHOWN else ""
+    view = page_of(job, show, number_from(request.GET.get("after", "")) or 0)
+    more = ""
+    if view is not None and view.text.after is not None:
+        more = urlencode({"show": show, "after": view.text.after})
+    context = {"job": job, "view": view, "show": show, "more": more}
+    return render(request, "jobs/probe.html", context)
+
+
+def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
+    try:
+        table = csv_of(job)
+    except NotDone as error:
+        why = {"why": message(error.message.id, error.message.args)}
+        return render(request, "errors/busy.html", why, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    if table is None:
+        raise Http404("the answers are not here")
+    headers = {"Content-Disposition": f'attachment; filename="probe-{job.pk}.csv"'}
+    return HttpResponse(table, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @require_safe
@@ -209,9 +308,8 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpRespons
 def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
     """Download the job as a shell script, to run by hand in an empty folder on its host."""
     job = get_object_or_404(Job, pk=job_id)
-    text = script(from_json(job.plan), job.values)
     return HttpResponse(
-        text,
+        script(from_json(job.plan), job.values),
         content_type="text/x-shellscript; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="reproduce-{job_id}.sh"'},
     )
@@ -225,27 +323,30 @@ def _page(job_id: int) -> JobPage:
 
 
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
-    job = page.job
+    job, user = page.job, request.user
     why = why_job(page)
-    in_queue = _in_queue(request, job) if page.waits else None
+    in_queue = queue_words.rows(user, [job])[0] if page.waits else None
+    metrics = page.result.metrics if page.result else {}
     return {
         "page": page,
         "job": job,
         "message": _message(page, in_queue, why),
         **why,
         "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
-        "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
-        "may_repeat": allowed(request.user, "job.repeat", job),
+        "may_cancel": job.is_open and allowed(user, "job.cancel", job),
+        "may_repeat": allowed(user, "job.repeat", job),
         "can_retry": can_retry(job),
-        "may_pin": may_pin(request.user, job),
+        "may_pin": may_pin(user, job),
         "pinned_words": pinned_words(job),
         "removal_words": removal_words(job),
         "removed_words": removed_words(job),
         "form_address": form_address(job),
-        "actions": actions(job, request.user),
+        "actions": actions(job, user),
         "never_ran": _never_ran(job),
         "neighbours": _neighbours(page),
-        "headline": _headline(page),
+        "headline": [
+            (name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics
+        ],
         "probe": verdict_of(job),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [
@@ -253,7 +354,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
             for name, value in page.made
             if value != ""
         ],
-        "next_steps": step_links(job, person(request)),
+        "next_steps": _step_links(job, person(request)),
         "in_queue": in_queue,
         "found_before": missed_before(job) if page.waits else None,
         "ahead": queue_position(job) if page.waits else 0,
@@ -270,12 +371,6 @@ def _never_ran(job: Job) -> bool:
         return False
 
 
-def _in_queue(request: HttpRequest, job: Job) -> queue.QueueRow:
-    """Return the queued job's row in its host's queue."""
-    (row,) = queue.rows(request.user, [job])
-    return row
-
-
 def _product_text(name: str, value: Any) -> Any:
     """Translate a field of the product; most are names and numbers."""
     if name == "type":
@@ -283,13 +378,7 @@ def _product_text(name: str, value: Any) -> Any:
     return phrase(str(value)) if name in ("label", "precision") else value
 
 
-def _headline(page: JobPage) -> list[tuple[str, str, float]]:
-    """Return headline (metric, label, value) of the result."""
-    metrics = page.result.metrics if page.result else {}
-    return [(name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics]
-
-
-def _message(page: JobPage, in_queue: queue.QueueRow | None, why: Mapping[str, Any]) -> str:
+def _message(page: JobPage, in_queue: queue_words.QueueRow | None, why: Mapping[str, Any]) -> str:
     """Return the message next to the state."""
     job = page.job
     if job.is_open and job.cancel_asked_at:
@@ -299,21 +388,18 @@ def _message(page: JobPage, in_queue: queue.QueueRow | None, why: Mapping[str, A
     if in_queue is not None:
         return message(in_queue.why.id, in_queue.why.args)
     if job.is_open and page.host_away:
-        heard = job.host.heartbeat_at
+        seen = job.host.heartbeat_at
         return _("%(host)s has been offline since %(time)s; data shown is from then.") % {
             "host": host_title(job.host),
-            "time": moment(heard) if heard else "?",
+            "time": moment(seen) if seen else "?",
         }
     if job.state != Job.State.RUNNING:
         known, line = why["known"], why["telling"]
-        return (
-            f"{line} · {outcome_text(job)}"
-            if line
-            else joined(outcome_text(job), known.cause if known else "")
-        )
+        if line:
+            return f"{line} · {outcome_text(job)}"
+        return joined(outcome_text(job), known.cause if known else "")
     text = _doing(page) or outcome_text(job)
-    stalled = stalled_text(job)
-    if stalled:
+    if stalled := stalled_text(job):
         return joined(text, stalled)
     if page.ends_at:
         text = joined(text, _("Estimated end: %(time)s.") % {"time": moment(page.ends_at)})
@@ -350,12 +436,30 @@ def _neighbours(page: JobPage) -> dict[str, Job | None]:
     }
 
 
+def _step_links(job: Job, user: AbstractBaseUser | None) -> list[StepLink]:
+    """Return next steps that ``user`` may take, the usual one first: import, or other forms."""
+    links = []
+    if user is not None and has_files(job) and allowed(user, "result.import"):
+        address = f"{reverse('import-upload')}?job={job.pk}"
+        links.append(StepLink(_("Import these files"), address, "plus"))
+    for step in next_steps(job, user):
+        query = urlencode({"host": job.host.name, **step.raw})
+        address = f"{reverse('launch-form', args=[step.kind])}?{query}"
+        links.append(StepLink(kind_title(step.kind), address))
+    return links
+
+
 urlpatterns: list[URLPattern] = [
     path("<int:job_id>/", job_detail, name="job-detail"),
     path("<int:job_id>/cancel/", job_cancel, name="job-cancel"),
+    path("<int:job_id>/confirm/", job_confirm, name="job-confirm"),
+    path("<int:job_id>/pin/", job_pin, name="job-pin"),
     path("<int:job_id>/retry/", job_retry, name="job-retry"),
     path("<int:job_id>/resume/", job_resume, name="job-resume"),
     path("<int:job_id>/points", job_points, name="job-points"),
+    path("<int:job_id>/accuracy", job_accuracy, name="job-accuracy"),
+    path("<int:job_id>/accuracy/table", job_accuracy_table, name="job-accuracy-table"),
+    path("<int:job_id>/probe/", job_probe, name="job-probe"),
     path("<int:job_id>/outputs/<int:output_id>", job_output, name="job-output"),
     path("<int:job_id>/reproduce.sh", job_script, name="job-script"),
 ]

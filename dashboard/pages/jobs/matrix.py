@@ -1,7 +1,9 @@
-"""Pages of matrices: list, and one matrix as a table that fills."""
+"""Pages of matrices: list, one matrix as a table that fills, its conclusions, its CSV."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 from urllib.parse import urlencode
@@ -18,22 +20,54 @@ from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.jobs.matrix_conclusion import row_conclusions
-from dashboard.pages.jobs.matrix_export import matrix_csv
+from dashboard.pages.results.conclusion import (
+    WARNING_SHAPES,
+    Figure,
+    headline,
+    noise_words,
+    rate_figure,
+)
+from dashboard.pages.results.two_sides import sides_table
+from dashboard.pages.shared.export import as_csv, fixed, unit_head
+from dashboard.pages.shared.flags import LOADED
+from dashboard.pages.shared.verdict import marks_of
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.text import queue_words as queue
+from dashboard.text import queue_words
 from dashboard.text.formatting import change_text
-from dashboard.text.labels import metric_label
+from dashboard.text.labels import cell_marks, metric_label
+from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog.workloads import WORKLOADS
-from jobs.models import Matrix, MatrixCell
-from jobs.queries.matrices import RATE, CellView, MatrixPage, matrices, matrix_page
+from jobs.models import Matrix, MatrixCell, Result
+from jobs.queries.matrices import RATE, CellView, MatrixPage, Row, RunView, matrices, matrix_page
+from jobs.queries.results.benchmark_curve import limits_of
+from jobs.queries.results.conclusion import conclude
+from jobs.statistics import Interval
 
 _LISTED = 100
 _MOST_RUNS = 10  # of a cell, in one click
 # Heights of the heat map, in pixels: among those for which pages keep room.
 _AXES, _STEP, _HIGHEST = 80, 40, 420
+_HEAD = (
+    *("matrix", "input_tokens", "output_tokens", "concurrency", "repeat", "order"),
+    *("last_job", "state", "reason"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RowConclusion:
+    """Conclusion of one pair of lengths. ``texts``: noise and load, then findings on client and
+    engine, each with True where it needs attention. ``is_disturbed``: only disturbed runs exist of
+    some cell. ``is_open``: some run of the row has not ended."""
+
+    lengths: str
+    headline: str
+    is_warning: bool
+    figures: Sequence[Figure]
+    texts: Sequence[tuple[str, bool]]
+    is_disturbed: bool
+    is_open: bool
 
 
 @require_GET
@@ -62,11 +96,7 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
 def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Run every cell again that failed, was cancelled or was lost."""
     matrix = get_object_or_404(Matrix, pk=matrix_id)
-    try:
-        once(request, lambda: len(job_actions.resume_matrix(request.user, matrix)))
-    except LaunchError as error:
-        messages.error(request, str(error))
-    return redirect("matrix-detail", matrix_id)
+    return _launched(request, matrix, lambda: len(job_actions.resume_matrix(request.user, matrix)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -89,11 +119,20 @@ def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpR
     matrix = get_object_or_404(Matrix, pk=matrix_id)
     cell = get_object_or_404(MatrixCell, pk=cell_id, matrix=matrix)
     count = min(number_from(request.POST.get("n", "1")) or 1, _MOST_RUNS)
+
+    def repeat() -> int:
+        return len(job_actions.repeat_cell(request.user, cell, count=count))
+
+    return _launched(request, matrix, repeat)
+
+
+def _launched(request: HttpRequest, matrix: Matrix, launch: Callable[[], int]) -> HttpResponse:
+    """Launch runs once, then show the matrix."""
     try:
-        once(request, lambda: len(job_actions.repeat_cell(request.user, cell, count=count)))
+        once(request, launch)
     except LaunchError as error:
         messages.error(request, str(error))
-    return redirect("matrix-detail", matrix_id)
+    return redirect("matrix-detail", matrix.pk)
 
 
 def _page_or_404(matrix_id: int, metric: str = RATE) -> MatrixPage:
@@ -107,8 +146,7 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
     matrix, counts = page.matrix, page.counts
     may_cancel = bool(page.open_jobs) and allowed(request.user, "job.cancel", matrix)
     label = ngettext("Resume %(n)s run", "Resume %(n)s runs", page.to_resume)
-    has_values = page.best is not None
-    query = "" if page.metric == RATE else f"?{urlencode({'metric': page.metric})}"
+    chosen = {} if page.metric == RATE else {"metric": page.metric}
     return {
         "page": page,
         "matrix": matrix,
@@ -116,32 +154,24 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
         "workload": WORKLOADS.get(str(matrix.spec.get("workload", ""))),
         "counts": [(state, number) for state, number in counts.items() if number],
         "metrics": [(name, metric_label(name)) for name in page.metrics],
-        "in_queue": queue.rows(request.user, [page.next_job])[0] if page.next_job else None,
+        "in_queue": queue_words.rows(request.user, [page.next_job])[0] if page.next_job else None,
         "may_repeat": allowed(request.user, "job.repeat"),
         "may_cancel": may_cancel,
         "resume_words": label % {"n": page.to_resume},
         "again": f"{reverse('launch-matrix')}?{urlencode(_query(matrix))}",
-        "drifts": [_drift(cell) for cell in page.cells if cell.drift is not None],
+        "drifts": [_drift(cell, cell.drift) for cell in page.cells if cell.drift is not None],
         "conclusions": row_conclusions(page),
         "csv": f"{request.path}?{urlencode({'format': 'csv'})}",
-        "heat": matrix_heat.figure(page) if has_values else None,
+        "heat": matrix_heat.figure(page) if page.best is not None else None,
         "heat_height": min(_HIGHEST, _AXES + _STEP * ceil(28 * len(page.rows) / _STEP)),
-        "live_url": f"{request.path}{query}",
-        "report_query": f"{urlencode(_report(page))}&",
+        "live_url": f"{request.path}?{urlencode(chosen)}" if chosen else request.path,
+        # The report has all main metrics, or the chosen one.
+        "report_query": f"{urlencode({'id': matrix.pk, **chosen})}&",
     }
 
 
-def _report(page: MatrixPage) -> dict[str, str]:
-    """Return the parameters of the report: all main metrics, or the chosen one."""
-    chosen = {} if page.metric == RATE else {"metric": page.metric}
-    return {"id": str(page.matrix.pk), **chosen}
-
-
-def _drift(cell: CellView) -> dict[str, Any]:
+def _drift(cell: CellView, drift: Interval) -> dict[str, Any]:
     """Return the drift of a cell's runs as text."""
-    drift = cell.drift
-    if drift is None:
-        raise ValueError("no drift")
     low, high = change_text(drift.low), change_text(drift.high)
     name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
     text = f"{change_text(drift.value)} [{low}, {high}]"
@@ -159,12 +189,79 @@ def _query(matrix: Matrix) -> list[tuple[str, str]]:
         state.append((name, str(spec.get(name, ""))))
     for name in ("requests_each", "shuffled", "stops_early", "warm_up"):
         state.append((name, "1" if spec.get(name) else "0"))
-    params = spec.get("params") or {}
-    return state + [(name, _text(value)) for name, value in params.items() if value is not None]
+    for name, value in (spec.get("params") or {}).items():
+        if value is not None:
+            state.append((name, str(int(value)) if isinstance(value, bool) else str(value)))
+    return state
 
 
-def _text(value: Any) -> str:
-    return ("1" if value else "0") if isinstance(value, bool) else str(value)
+def row_conclusions(page: MatrixPage) -> list[RowConclusion]:
+    """Return the conclusions of the rows with two measured concurrencies or more."""
+    return [_conclusion(row) for row in page.rows if len(row.points) > 1]
+
+
+def _conclusion(row: Row) -> RowConclusion:
+    points, results = row.points, row.results
+    found = conclude(points, limits=limits_of(results[0].deployment))
+    marks = {cell.concurrency: cell_marks(cell) for cell in row.cells}
+    figures = []
+    if found.best is not None and found.knee is not None:
+        figures = [
+            rate_figure(_("Best throughput"), found.best, marks),
+            Figure(_("Recommended concurrency"), str(found.knee.concurrency)),
+        ]
+    first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
+    sides = sides_table(points, results[0], first)
+    noise = list(filter(None, (noise_words(found), _loaded_words(results))))
+    return RowConclusion(
+        lengths(row.input_tokens, row.output_tokens),
+        headline(found),
+        is_warning=found.shape in WARNING_SHAPES or bool(noise),
+        figures=figures,
+        texts=[*((text, True) for text in noise), *(sides.texts if sides else ())],
+        is_disturbed=not all(result.counts for result in results),
+        is_open=any(cell.state in ("queued", "running") for cell in row.cells),
+    )
+
+
+def _loaded_words(results: Sequence[Result]) -> str:
+    """Return in how many runs other programs used the CPU; "" for none."""
+    loaded = sum(any(one["id"] == LOADED for one in result.remarks) for result in results)
+    if not loaded:
+        return ""
+    text = _("Other programs used the CPU in %(n)s of %(total)s runs.")
+    return text % {"n": loaded, "total": len(results)}
+
+
+def matrix_csv(page: MatrixPage) -> HttpResponse:
+    """Return every run with its state and cause, and of results the context and all metrics."""
+    results = [run.result for run in page.runs if run.result is not None]
+    marks = marks_of(results)
+    facts = {result.pk: fixed(result, marks[result.pk]) for result in results}
+    about = list(next(iter(facts.values()), ()))
+    lines: list[Sequence[Any]] = [[*_HEAD, *about, *map(unit_head, page.metrics)]]
+    for cell in page.cells:
+        lengths_of = ["" if cell.input_tokens is None else cell.input_tokens, cell.output_tokens]
+        for run in cell.runs:
+            line = [page.matrix.pk, *lengths_of, cell.concurrency, run.cell.repeat]
+            line += [run.cell.place + 1, run.job.pk if run.job is not None else "", *_state(run)]
+            own = facts[run.result.pk] if run.result is not None else {}
+            metrics = run.result.metrics if run.result is not None else {}
+            line += [own.get(name, "") for name in about]
+            lines.append([*line, *(metrics.get(name, "") for name in page.metrics)])
+    response = as_csv(lines)
+    name = f"matrix-{page.matrix.pk}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _state(run: RunView) -> tuple[str, str]:
+    """Return state and cause of a run."""
+    if run.skip is not None:
+        return "skipped", message(run.skip.id, run.skip.args)
+    if run.job is None:
+        return "", ""
+    return run.job.state, message(run.job.message_id, run.job.message_args) if run.is_bad else ""
 
 
 urlpatterns: list[URLPattern] = [

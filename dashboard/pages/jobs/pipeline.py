@@ -1,34 +1,36 @@
-"""Page of a pipeline: progress of its jobs up to results and chat."""
+"""Page of a pipeline: progress of its jobs up to results and chat; address of its preview."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.once import once
-from dashboard.pages.jobs.pipeline_stages import (
-    is_to_be_put_right,
-    preview_address,
-    would_fail_again,
-)
+from dashboard.pages.shared.remedies import ends_the_same, failed_as_printed
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.text import queue_words as queue
+from dashboard.text import queue_words
 from dashboard.text.labels import kind_title
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
-from jobs.catalog import MODELS
-from jobs.models import Job, Result
+from jobs.catalog import MODELS, STACKS
+from jobs.kinds import KINDS
+from jobs.kinds.lib.defaults import EXACT
+from jobs.launch.pipelines import Options, Pipeline, pipelines_of
+from jobs.launch.pipelines.options import BOTH, PRECISIONS
+from jobs.models import Job
+from jobs.queries.hosts.hosts import dies
 from jobs.queries.jobs.chains import ChainProgress, chain_of, waiting_outside
 from jobs.queries.overview import Running, running_of
 from jobs.queries.results.headline import headline
@@ -44,15 +46,6 @@ class PipelineRow:
     running: Running | None = None
     why: str = ""
     starts: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineResult:
-    """A result of the pipeline, with its headline number."""
-
-    result: Result
-    metric: str
-    value: float | None
 
 
 @require_GET
@@ -80,38 +73,23 @@ def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Confirm (GET), then cancel (POST) every active job. The confirmation names what is lost."""
     chain = _chain_or_404(chain_id)
-    for job in chain.to_cancel:
+    jobs = chain.to_cancel
+    for job in jobs:
         check(request.user, "job.cancel", job)
     if request.method != "POST":
-        return render(request, "pipelines/cancel.html", _cancel_context(chain))
-    if not job_actions.cancel_pipeline(request.user, chain.to_cancel, chain_id):
+        label = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs)) % {"n": len(jobs)}
+        context = {
+            "chain": chain,
+            "title": title_of(chain),
+            "open": jobs,
+            "running": [job for job in jobs if job.state in Job.ON_HOST_STATES],
+            "outside": waiting_outside(chain),
+            "label": label,
+        }
+        return render(request, "pipelines/cancel.html", context)
+    if not job_actions.cancel_pipeline(request.user, jobs, chain_id):
         messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
     return redirect("pipeline", chain_id)
-
-
-def _cancel_context(chain: ChainProgress) -> dict[str, Any]:
-    jobs = chain.to_cancel
-    label = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs)) % {"n": len(jobs)}
-    return {
-        "chain": chain,
-        "title": title_of(chain),
-        "open": jobs,
-        "running": [job for job in jobs if job.state in Job.ON_HOST_STATES],
-        "outside": waiting_outside(chain),
-        "label": label,
-    }
-
-
-def _may_retry(request: HttpRequest, chain: ChainProgress) -> bool:
-    """Return True if a job failed and no ending job would cancel the new ones."""
-    is_over = bool(chain.broken) and chain.ending is None
-    return is_over and allowed(request.user, "job.repeat")
-
-
-def _may_cancel(request: HttpRequest, chain: ChainProgress) -> bool:
-    """Return True if active jobs exist and the person may cancel all of them."""
-    jobs = chain.to_cancel
-    return bool(jobs) and all(allowed(request.user, "job.cancel", job) for job in jobs)
 
 
 def _chain_or_404(chain_id: UUID) -> ChainProgress:
@@ -122,8 +100,13 @@ def _chain_or_404(chain_id: UUID) -> ChainProgress:
 
 
 def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
-    rows = _rows(chain)
+    rows, user = _rows(chain), request.user
     results = [job.result for job in chain.jobs if hasattr(job, "result")]
+    names = [(result, headline(result.type, result.metrics)) for result in results]
+    # A retry is possible once no ending job would cancel the new jobs.
+    is_over = bool(chain.broken) and chain.ending is None
+    right = any(map(failed_as_printed, chain.broken))
+    jobs = chain.to_cancel
     return {
         "chain": chain,
         "title": title_of(chain),
@@ -131,11 +114,18 @@ def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
         "made_by": chain.jobs[0].created_by,
         "rows": rows,
         "summary": _summary(rows, chain),
-        "outcomes": [_outcome(result) for result in results],
-        "may_retry": _may_retry(request, chain),
+        "outcomes": [
+            {"result": result, "metric": name, "value": result.metrics.get(name)}
+            for result, name in names
+        ],
+        "may_retry": is_over and allowed(user, "job.repeat"),
         "retry_words": _retry_words(chain),
-        **_preview(chain),
-        "may_cancel": _may_cancel(request, chain),
+        # Only where the same commands would fail again.
+        "preview_address": _preview_address(chain) if any(map(ends_the_same, chain.broken)) else "",
+        "preview_words": _("Preview corrected pipeline")
+        if right
+        else _("Preview with other options"),
+        "may_cancel": bool(jobs) and all(allowed(user, "job.cancel", job) for job in jobs),
     }
 
 
@@ -149,21 +139,18 @@ def title_of(chain: ChainProgress) -> str:
 
 
 def _rows(chain: ChainProgress) -> list[PipelineRow]:
-    waits = queue.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
-    entries = []
+    waits = queue_words.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
+    rows = []
     for number, job in enumerate(chain.jobs, 1):
-        earlier = chain.earlier.get(job.pk, ())
+        row = PipelineRow(job, number, chain.earlier.get(job.pk, ()))
         if job.state in Job.ON_HOST_STATES:
-            entries.append(PipelineRow(job, number, earlier, running=running_of(job)))
+            row = replace(row, running=running_of(job))
         elif job.pk in waits:
             why, starts = waits[job.pk]
-            reason = message(why.id, why.args)
-            entries.append(
-                PipelineRow(job, number, earlier, why=reason, starts=queue.starts_in(starts))
-            )
-        else:
-            entries.append(PipelineRow(job, number, earlier))
-    return entries
+            text = message(why.id, why.args)
+            row = replace(row, why=text, starts=queue_words.starts_in(starts))
+        rows.append(row)
+    return rows
 
 
 def _summary(rows: list[PipelineRow], chain: ChainProgress) -> str:
@@ -201,17 +188,51 @@ def _retry_words(chain: ChainProgress) -> str:
     return text % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
 
 
-def _preview(chain: ChainProgress) -> dict[str, str]:
-    """Return the preview's address if the same commands would fail again, else ""."""
-    address = preview_address(chain) if would_fail_again(chain) else ""
-    right = is_to_be_put_right(chain)
-    label = _("Preview corrected pipeline") if right else _("Preview with other options")
-    return {"preview_address": address, "preview_words": label}
+def _preview_address(chain: ChainProgress) -> str:
+    """Return the preview's address with the options of ``chain``, corrected if it ran guide
+    verbatim.
+
+    "" for jobs of no pipeline, such as a benchmark with its environment.
+    """
+    jobs = chain.jobs
+    stack = next((name for job in jobs if (name := job.params.get("stack")) in STACKS), "")
+    pipeline = _pipeline_of(jobs, chain.model_id, stack)
+    if pipeline is None:
+        return ""
+    given = {"host": jobs[0].host.name, "stack": stack, EXACT: "0", **_options(jobs)}
+    known = ("host", "stack", *pipeline.options)
+    query = urlencode({name: value for name, value in given.items() if value and name in known})
+    return f"{reverse('model-pipeline', args=[chain.model_id, pipeline.id])}?{query}"
 
 
-def _outcome(result: Result) -> PipelineResult:
-    metric = headline(result.type, result.metrics)
-    return PipelineResult(result, metric, result.metrics.get(metric))
+def _pipeline_of(jobs: Sequence[Job], model_id: str, stack: str) -> Pipeline | None:
+    """Return the pipeline whose links have all these kinds."""
+    model, kinds = MODELS.get(model_id), {job.kind for job in jobs}
+    if model is None or not stack or not any(_family(job) == "deploy" for job in jobs):
+        return None
+    has_dies = bool(dies(jobs[0].host))
+    for known in pipelines_of(model):
+        all_kinds = {"prepare", *(job.kind for job in known.jobs(model, stack, Options()))}
+        if known.needs_dies == has_dies and kinds <= all_kinds:
+            return known
+    return None
+
+
+def _options(jobs: Sequence[Job]) -> dict[str, str]:
+    made = {str(job.params.get("precision")) for job in jobs if _family(job) == "compile"}
+    made &= set(PRECISIONS)
+    benchmarks = [job.params for job in jobs if _family(job) == "benchmark"]
+    levels = next((params["concurrency"] for params in benchmarks if "concurrency" in params), ())
+    return {
+        "precision": BOTH if len(made) > 1 else "".join(made),
+        "concurrency": ",".join(map(str, levels)) if isinstance(levels, list | tuple) else "",
+    }
+
+
+def _family(job: Job) -> str:
+    """Return the family of a kind; "" for a removed kind."""
+    kind = KINDS.get(job.kind)
+    return kind.family if kind else ""
 
 
 urlpatterns: list[URLPattern] = [

@@ -107,10 +107,10 @@ def _read(job_id: int) -> tuple[Job, Probe]:
 
 
 def _text(probe: Probe) -> ProbeText:
-    texts = (_repeated(probe), _conclusion(probe), _by_text(probe))
-    return ProbeText(
-        _headline(probe), tuple(text for text in texts if text), tuple(_figures(probe))
-    )
+    texts = [_repeated(probe), _conclusion(probe)]
+    if probe.compared and not probe.has_tokens:
+        texts.append(_("Compared by text: not both engines returned log-probabilities."))
+    return ProbeText(_headline(probe), tuple(filter(None, texts)), tuple(_figures(probe)))
 
 
 def state_of(pair: Pair) -> str:
@@ -139,13 +139,11 @@ def _repeated(probe: Probe) -> str:
     if not asked + asked_too:
         return _("No prompt was sent twice to one engine, so differences may be its own.")
     args = {"same": same, "asked": asked, "same_too": same_too, "asked_too": asked_too}
-    return (
-        _(
-            "Sent twice: the deployment repeated itself in %(same)s of %(asked)s prompts, the "
-            "reference in %(same_too)s of %(asked_too)s."
-        )
-        % args
+    text = _(
+        "Sent twice: the deployment repeated itself in %(same)s of %(asked)s prompts, the "
+        "reference in %(same_too)s of %(asked_too)s."
     )
+    return text % args
 
 
 def _conclusion(probe: Probe) -> str:
@@ -169,12 +167,6 @@ def _conclusion(probe: Probe) -> str:
     ) % {"n": number(probe.different)}
 
 
-def _by_text(probe: Probe) -> str:
-    if not probe.compared or probe.has_tokens:
-        return ""
-    return _("Compared by text: not both engines returned log-probabilities.")
-
-
 def _figures(probe: Probe) -> list[tuple[str, str]]:
     """Return (label, value) of numbers that were measured."""
     gaps = probe.gaps
@@ -190,28 +182,17 @@ def _figures(probe: Probe) -> list[tuple[str, str]]:
 
 
 def _row(pair: Pair, sides: Sequence[Side]) -> Row:
-    answers = [getattr(pair, side.name) for side in sides]
-    others = [_other_token(pair, name) for name in ENGINES]
-    return Row(
-        pair.index + 1,
-        pair.prompt,
-        state_of(pair),
-        _place(pair),
-        tuple(
-            _side(pair, side, answer, margin, other)
-            for side, answer, margin, other in zip(
-                sides, answers, pair.margins, others, strict=True
-            )
-        ),
-    )
+    texts = (_side(pair, *one) for one in zip(sides, pair.margins, strict=True))
+    return Row(pair.index + 1, pair.prompt, state_of(pair), _place(pair), tuple(texts))
 
 
-def _side(pair: Pair, side: Side, answer: Answer, margin: float | None, other: str) -> SideText:
+def _side(pair: Pair, side: Side, margin: float | None) -> SideText:
+    answer: Answer = getattr(pair, side.name)
     same = pair.common_length if pair.is_compared else len(answer.whole)
     words = ""
     if margin is not None:
         words = _("Preferred to “%(other)s” by %(margin)s.") % {
-            "other": other,
+            "other": _other_token(pair, side.name),
             "margin": measured(margin),
         }
     return SideText(
@@ -245,8 +226,8 @@ def _share(count: int, total: int) -> dict[str, Any] | None:
     if not total:
         return None
     found = wilson(count, total)
-    shown = {"value": found.value, "low": found.low, "high": found.high}
-    return {"count": count, "total": total, **shown}
+    bounds = {"low": found.low, "high": found.high}
+    return {"count": count, "total": total, "value": found.value, **bounds}
 
 
 def _pair_json(pair: Pair) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import jobs as actions
-from dashboard.pages.jobs.advice import server_advice
-from dashboard.pages.jobs.failure import why_server
+from dashboard.pages.jobs.failures import server_advice, why_server
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text.formatting import joined

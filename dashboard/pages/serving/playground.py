@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard.chat.calls import NotCallable, call_of
 from dashboard.chat.turn_files import is_running
-from dashboard.pages.serving.endpoint_rows import state_of
+from dashboard.pages.serving.endpoints import state_of
 from dashboard.security.audit_log import record
 from dashboard.security.chats import read
 from dashboard.security.permissions import allowed, check, requires

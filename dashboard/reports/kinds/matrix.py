@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.jobs.matrix_conclusion import RowConclusion, row_conclusions
+from dashboard.pages.jobs.matrix import RowConclusion, row_conclusions
 from dashboard.pages.shared.verdict import marks_of
 from dashboard.reports.document import (
     Block,

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from django.utils.translation import override
 
-from dashboard.pages.jobs.advice import advice
+from dashboard.pages.jobs.failures import advice
 from dashboard.text.known_failures import view_of
 from dashboard.text.messages import message
 from jobs import logstore

@@ -97,8 +97,8 @@ def test_no_other_module_lists_kinds_one_by_one():
         *("jobs/launch/launch.py", "jobs/queries/jobs/chains.py", "jobs/queries/models.py"),
         *(
             "dashboard/pages/launch/launch_form.py",
-            "dashboard/pages/jobs/pipeline_stages.py",
-            "dashboard/pages/home/tour.py",
+            "dashboard/pages/jobs/pipeline.py",
+            "dashboard/pages/home/overview.py",
         ),
     }, listed
 

@@ -71,7 +71,7 @@ def test_the_page_has_the_line_in_its_order_with_why_and_when(admin, host, ada):
 
 
 def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
-    monkeypatch.setattr("dashboard.pages.hosts.host_queue.PAGE", 2)
+    monkeypatch.setattr("dashboard.pages.hosts.hosts.PAGE", 2)
     jobs = [make_job(host=host, created_by=ada) for _ in range(5)]
 
     page = queue_of(admin, host, **{"from": "3"}).content.decode()

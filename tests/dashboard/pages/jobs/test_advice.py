@@ -6,7 +6,7 @@ import pytest
 from django.utils import translation
 from django.utils.timezone import now
 
-from dashboard.pages.jobs.advice import advice, server_advice
+from dashboard.pages.jobs.failures import advice, server_advice
 from dashboard.text.messages import MESSAGES, message
 from tests.factories import make_deployment, make_job
 
