@@ -118,12 +118,11 @@ def _launches(known: DataSet | None, team_set: TeamSet | None) -> list[tuple[str
     """Return (kind, address of its form) of each kind that asks the set."""
     asked: list[tuple[str, str, str | None]] = []
     if known is not None:
-        for_opencompass, for_evalscope = known.opencompass, known.evalscope
-        asked = [
-            ("evaluate", "questions", known.included),
-            ("evaluate-opencompass", "datasets", for_opencompass and for_opencompass.name),
-            ("evaluate-evalscope", "datasets", for_evalscope and for_evalscope.name),
-        ]
+        asked = [("evaluate", "questions", known.included)]
+        if known.opencompass:
+            asked.append(("evaluate-opencompass", "datasets", known.opencompass.name))
+        if known.evalscope:
+            asked.append(("evaluate-evalscope", "datasets", known.evalscope.name))
     elif team_set is not None and not team_set.removed_at:
         asked = [("evaluate", "questions", team_set.key)]
     return [
