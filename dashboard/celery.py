@@ -22,7 +22,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 -- after the setup
 
-from jobs.base.redis_addresses import for_celery  # noqa: E402
+from jobs.base.valkey import for_celery  # noqa: E402
 from jobs.schedule.agent_tasks import VISIBILITY_TIMEOUT_S  # noqa: E402
 from jobs.services.upkeep import packing, reaper, retention  # noqa: E402
 

@@ -28,7 +28,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jobs.base.redis_addresses import socket_of
+from jobs.base.valkey import socket_of
 from jobs.models import Instance
 
 logger = logging.getLogger(__name__)

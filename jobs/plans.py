@@ -37,7 +37,7 @@ _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 # Names of watches with special charts.
 ACCURACY = "accuracy"  # counts of an evaluation, jobs.tools.lib.counts
 CLIENT = "client"  # progress of a benchmark's client, jobs.tools.vllm.host_reader
-DIES = "dies"  # temperature and power, jobs.host.probe.dies_reader
+DIES = "dies"  # temperature and power, jobs.host.readers
 LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 
 # Slots filled by the host when it claims the job, or by the dashboard at dispatch.

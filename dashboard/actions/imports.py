@@ -14,8 +14,7 @@ from dashboard.security.permissions import check
 from dashboard.text.import_words import Preview
 from dashboard.text.messages import message
 from jobs.base.errors import JobsError, LaunchError
-from jobs.base.numbers import result_number
-from jobs.base.units import GB, MB
+from jobs.base.numbers import GB, MB, result_number
 from jobs.confined import Limits, NotDone, Pool, Task
 from jobs.models import Import
 from jobs.services import imports

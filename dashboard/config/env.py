@@ -42,7 +42,7 @@ from dashboard.config.readers import (
     read_valkey_memory_bytes,
     read_web_processes,
 )
-from jobs.base.redis_addresses import on_network, socket_of
+from jobs.base.valkey import on_network, socket_of
 
 RUN_FILE = "run.json"
 VALKEY_USERS = "valkey/users.acl"

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from dashboard.config.env import LOOPBACK
 from jobs.access import valkey_users
-from jobs.base.redis_addresses import hostname_of, socket_of
+from jobs.base.valkey import hostname_of, socket_of
 from jobs.services.hosts import Credentials
 
 # Settings that a host with VACC cards most likely needs; docs/run/settings.md lists all.

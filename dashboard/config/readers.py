@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from dashboard.config.audit_export import LOCAL_SYSLOG
-from jobs.base.redis_addresses import is_address
+from jobs.base.valkey import is_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0

@@ -25,8 +25,7 @@ from jobs.base.messages import Message
 from jobs.base.numbers import number_from
 from jobs.confined import Busy
 from jobs.models import Deployment, Host, Job, Preflight
-from jobs.protocol.base import BadMessage, load, read
-from jobs.protocol.claims import ClaimJob, ClaimRun
+from jobs.protocol import BadMessage, ClaimJob, ClaimRun, load, read
 from jobs.schedule import deployments, dispatch, lifecycle, preflights
 from jobs.services import hosts, outputs
 from jobs.services.intake import heartbeats, intake, limits, points

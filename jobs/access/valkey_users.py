@@ -17,8 +17,16 @@ from pathlib import Path
 import redis
 from django.conf import settings
 
-from jobs.base.redis_addresses import database_of, login_of, socket_of
-from jobs.base.valkey_acl import dashboard_line, host_line, host_rules, passwords_of, user_of
+from jobs.base.valkey import (
+    dashboard_line,
+    database_of,
+    host_line,
+    host_rules,
+    login_of,
+    passwords_of,
+    socket_of,
+    user_of,
+)
 from jobs.models import Host
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from jobs.base.errors import JobsError
-from jobs.base.private_files import write_private
+from jobs.base.files import write_atomic
 
 FORMAT = 2  # 1: neither a signature nor checksums of large files
 FILE = "manifest.json"
@@ -77,8 +77,8 @@ class Manifest(BaseModel):
 def write(manifest: Manifest, folder: Path, key: str) -> None:
     """Write the manifest and its signature."""
     raw = manifest.model_dump_json(indent=1).encode()
-    write_private(folder / SIGNATURE, _signature(raw, key).encode())
-    write_private(folder / FILE, raw)
+    write_atomic(folder / SIGNATURE, _signature(raw, key).encode(), mode=0o600)
+    write_atomic(folder / FILE, raw, mode=0o600)
 
 
 def read(path: Path, key: str) -> tuple[Manifest, bool]:

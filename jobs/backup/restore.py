@@ -13,7 +13,7 @@ from django.conf import settings
 from jobs.backup import database, manifest
 from jobs.backup.files import copy_checked, entry_of, open_regular
 from jobs.backup.manifest import FILE, KEY, UNFINISHED, BackupError, Manifest
-from jobs.base.private_files import write_private
+from jobs.base.files import write_atomic
 
 MARK = "restoring"  # is in DATA_DIR until all is there: a start would make an empty database
 SHOWN = 5
@@ -48,7 +48,7 @@ def restore(source: Path, key: str | None, *, progress: Callable[[str], None]) -
         _copy_files(source, data_dir, made)
         if key is not None:
             (data_dir / KEY).parent.mkdir(exist_ok=True, mode=0o700)
-            write_private(data_dir / KEY, key.encode())
+            write_atomic(data_dir / KEY, key.encode(), mode=0o600)
         contents = database.fill(source, _database(made))
         if contents.rows != made.rows:
             tables = sorted(

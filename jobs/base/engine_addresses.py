@@ -22,15 +22,10 @@ _URL = re.compile(r"http://(\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):([0-9]{1,5})")
 _UNUSABLE = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
 # Cloud services that give a machine's credentials to every program on it: AWS and others, AWS by
 # IPv6, Google by IPv6, Alibaba, Azure, Oracle.
-_METADATA = frozenset(
-    map(
-        ip_address,
-        (
-            *("169.254.169.254", "fd00:ec2::254", "fd20:ce::254"),
-            *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
-        ),
-    )
-)
+_METADATA = {
+    *map(ip_address, ("169.254.169.254", "fd00:ec2::254", "fd20:ce::254")),
+    *map(ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192")),
+}
 _NAT64 = IPv6Network("64:ff9b::/96")
 LOOPBACK_RANGE, LINK_LOCAL, METADATA, OWN = "loopback", "link-local", "metadata", "own"
 NO_MACHINE = "no-machine"
@@ -50,11 +45,9 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """Return the address as a URL has it, of IPv6 in brackets."""
         return f"[{self.ip}]" if self.ip.version == 6 else str(self.ip)
 
     def is_callable(self, *, on_this_machine: bool) -> bool:
-        """Return True if the dashboard may call it on a host that is (not) its own machine."""
         return is_callable(special(self.ip), on_this_machine=on_this_machine)
 
 
@@ -113,17 +106,14 @@ def mapped(ip: Ip) -> Ip:
 def special(ip: Ip) -> str:
     """Return the special range of an address: one of the constants above; "" for others."""
     ip = mapped(ip)
-    if ip.is_unspecified or ip.is_multicast or (ip.version == 4 and _is_unusable(ip)):
+    is_unusable = ip.version == 4 and any(ip in network for network in _UNUSABLE)
+    if ip.is_unspecified or ip.is_multicast or is_unusable:
         return NO_MACHINE
     if ip in _METADATA:
         return METADATA
     if ip.is_loopback or ip.is_link_local:
         return LOOPBACK_RANGE if ip.is_loopback else LINK_LOCAL
     return OWN if _is_own(ip) else ""
-
-
-def _is_unusable(ip: IPv4Address) -> bool:
-    return any(ip in network for network in _UNUSABLE)
 
 
 def _is_own(ip: Ip) -> bool:
@@ -135,8 +125,9 @@ def _is_own(ip: Ip) -> bool:
     """
     family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
     try:
-        can_be_bound = _can_be_bound(ip, family)
-        return can_be_bound and (not _binds_any(ip.version) or _is_called_from_itself(ip, family))
+        return _can_be_bound(ip, family) and (
+            not _binds_any(ip.version) or _is_called_from_itself(ip, family)
+        )
     except OSError:  # no socket
         return True
 

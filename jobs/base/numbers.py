@@ -1,4 +1,4 @@
-"""Numbers in text of people: addresses, forms, searches. The number of a result has a mark."""
+"""Numbers in text of people, and units that tools print: bytes, seconds, milliseconds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ DIGITS = 18  # numbers of so many digits fit the big integer of every database
 # "res-15", in addresses and everywhere else. "#15" is a job.
 RESULT_PATTERN = rf"res-[1-9][0-9]{{0,{DIGITS - 1}}}"
 _RESULT = re.compile(RESULT_PATTERN)
+
+MS_PER_S = 1000.0
+MB = 1_000_000
+GB = 1_000_000_000
+# pip and most tools count in powers of ten under these names, llama.cpp in powers of two.
+_BYTES = {"B": 1, "bytes": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def number_from(text: str) -> int | None:
@@ -31,3 +38,8 @@ def result_pk(text: str) -> int | None:
     """
     text = text.strip().lower()
     return int(text.removeprefix("res-")) if _RESULT.fullmatch(text) else None
+
+
+def bytes_of(number: float, unit: str) -> int:
+    """``number`` of ``unit`` ("MB", "MiB", …) in bytes. Raises KeyError for another unit."""
+    return round(number * _BYTES[unit])

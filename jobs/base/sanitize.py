@@ -6,14 +6,10 @@ accepts none of them and SQLite not all: the row and its host would be refused a
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-logger = logging.getLogger(__name__)
 
 # ECMA-48: CSI, OSC (ended by BEL or ST), and the two-byte escapes; then lone control bytes. No part
 # gives back what it took, so that the time grows with the text alone.
@@ -46,16 +42,3 @@ def sanitize(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [sanitize(item) for item in value]
     return value
-
-
-def json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
-    """Parse JSON objects, one per line; invalid lines are logged and skipped."""
-    for line in data.splitlines():
-        try:
-            parsed = sanitize(json.loads(line))
-        except (ValueError, RecursionError):
-            parsed = None
-        if isinstance(parsed, dict):
-            yield parsed
-        else:
-            logger.error("%s: not a JSON object, left out: %.200r", what, line)

@@ -79,7 +79,7 @@ def messages(error: ValidationError) -> dict[str, str]:
     by_field: dict[str, list[str]] = {}
     for item in error.errors():
         of_value = len(item["loc"]) > 1 and isinstance(item["loc"][1], int)
-        before = by_field.setdefault(_field(item), [])
+        before = by_field.setdefault(str(item["loc"][0]) if item["loc"] else "", [])
         if of_value:
             quoted = {"value": str(item.get("input"))[:_SHOWN], "wrong": message_of(item)}
             before.append(_("“%(value)s”: %(wrong)s") % quoted)
@@ -119,16 +119,8 @@ def message_of(item: Mapping[str, Any]) -> str:
     }
     if item["type"] == "string_pattern_mismatch":
         return str(PATTERNS.get(str(limits.get("pattern")), _("Invalid format.")))
-    if _is_nan(item.get("input")):
+    # Python parses "nan" as a number, and no limit catches it.
+    if str(item.get("input")).strip().lower().lstrip("+-") == "nan":
         return texts["float_parsing"]
     text = texts.get(item["type"])
     return text % limits if text else str(item["msg"]).removeprefix("Value error, ")
-
-
-def _is_nan(value: Any) -> bool:
-    """Return True for "nan", which Python parses as a number and no limit catches."""
-    return str(value).strip().lower().lstrip("+-") == "nan"
-
-
-def _field(item: Mapping[str, Any]) -> str:
-    return str(item["loc"][0]) if item["loc"] else ""

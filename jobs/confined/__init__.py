@@ -5,7 +5,7 @@ Not here: the readers themselves, which the web process never imports.
 
 from __future__ import annotations
 
-from jobs.base.units import GB, MB
+from jobs.base.numbers import GB, MB
 from jobs.confined.pool import Busy, Exceeded, Failed, NotDone, Pool, Task
 from jobs.confined.worker import Limits
 

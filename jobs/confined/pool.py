@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from jobs.base.errors import JobsError
 from jobs.base.messages import Message
-from jobs.base.units import GB, MB
+from jobs.base.numbers import GB, MB
 from jobs.confined import worker
 from jobs.confined.worker import Limits
 

@@ -13,16 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from jobs.host.probe.dies_reader import DiesReader
+from jobs.host import probe
 from jobs.plans import Watch
 from jobs.tools.evalscope.host_reader import EvalScopeReader
 from jobs.tools.lib.counts import Expected
 from jobs.tools.opencompass.host_reader import OpenCompassReader
 from jobs.tools.vllm.host_reader import BenchLogReader, ProgressReader
-
-Points: TypeAlias = dict[str, dict[str, float]]
 
 
 class Reader(Protocol):
@@ -31,9 +29,31 @@ class Reader(Protocol):
     IS_STEADY: bool
     READS_AT_END: bool
 
-    def read(self) -> Points:
+    def read(self) -> dict[str, dict[str, float]]:
         """The points as they are now."""
         ...
+
+
+class DiesReader:
+    """Power and temperature of a job's dies: ``numbers``, between commas. No point without output
+    of ``vasmi``."""
+
+    IS_STEADY = True
+    READS_AT_END = False  # vasmi may take ten seconds
+
+    def __init__(self, numbers: str) -> None:
+        self._numbers = [number for number in numbers.split(",") if number.isdecimal()]
+
+    def read(self) -> dict[str, dict[str, float]]:
+        """The power of all together in W, the temperature of the hottest in °C."""
+        dies = probe.read_dies(self._numbers).get("dies", {}).values()
+        watts = [die["power_w"] for die in dies if "power_w" in die]
+        degrees = [die["temp_c"] for die in dies if "temp_c" in die]
+        values = {
+            **({"power_w": round(sum(watts), 1)} if watts else {}),
+            **({"temp_c": max(degrees)} if degrees else {}),
+        }
+        return {"": values} if values else {}
 
 
 # Name in a plan -> (folder, what is expected, the log of the plan's commands) -> reader.
@@ -42,7 +62,7 @@ READERS: dict[str, Callable[[Path, Expected, Path], Reader]] = {
     "opencompass": OpenCompassReader,
     "client": ProgressReader,
     "bench-log": BenchLogReader,
-    "dies": lambda numbers, expected, _log: DiesReader(numbers.name, expected),
+    "dies": lambda numbers, _expected, _log: DiesReader(numbers.name),
 }
 
 

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 
 class Host(models.Model):
-    """A machine that runs jobs. ``facts``: what its probe reported, see ``jobs.host.probe.probe``.
+    """A machine that runs jobs. ``facts``: what its probe reported, see ``jobs.host.probe``.
 
     A host is *away* when its last heartbeat is older than ``settings.HOST_AWAY_AFTER_S``; that is
     computed when asked for and never stored.
@@ -39,7 +39,7 @@ class Host(models.Model):
     facts_at = models.DateTimeField(null=True)
     dies_seen = models.JSONField(default=list)  # ids of all dies that it ever reported, in order
     # {"load_1m", "memory_free_bytes", "disk_free_bytes"}; of a VACC host also "dies" and "unread",
-    # see jobs.host.probe.vasmi
+    # see jobs.host.probe
     load = models.JSONField(default=dict)
     heartbeat_at = models.DateTimeField(null=True)
     boot_id = models.CharField(max_length=64, blank=True)

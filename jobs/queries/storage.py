@@ -288,7 +288,7 @@ class HostDiskUsage:
 
 
 def disk_usage_of_hosts() -> list[HostDiskUsage]:
-    """Return the last usage of assets that each host reported (``jobs.host.probe.disk_usage``)."""
+    """Return the last usage of assets that each host reported (``jobs.host.retain``)."""
     return [_disk_usage_of(host) for host in Host.objects.order_by("name")]
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
-from jobs.base.redis_addresses import for_celery
+from jobs.base.valkey import for_celery
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from jobs.base.messages import Message
 from jobs.kinds.lib import ports
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import ENGINES, from_json
-from jobs.protocol.heartbeat import ServerRun
+from jobs.protocol import ServerRun
 from jobs.queries.hosts.hosts import leased_dies
 from jobs.schedule import agent_tasks, launch_rights
 from jobs.schedule.capacity import capacity_of, common_place, read_by

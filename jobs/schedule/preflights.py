@@ -23,8 +23,7 @@ from jobs import notifications
 from jobs.base.sanitize import sanitize
 from jobs.models import Host, Job, Preflight
 from jobs.plans import Check, Plan, checks_from_json, from_json
-from jobs.protocol.base import read
-from jobs.protocol.findings import Findings
+from jobs.protocol import Findings, read
 from jobs.schedule import agent_tasks
 
 # Findings older than this are stale: the host is asked again before a job starts.

@@ -14,7 +14,7 @@ from pathlib import Path
 from jobs.host.base import config
 from jobs.host.base.client import Client
 from jobs.host.base.spool import Spool
-from jobs.host.ship.shipper import Outcome, Shipper
+from jobs.host.ship import Outcome, Shipper
 
 if __name__ == "__main__":
     order = json.loads(sys.stdin.readline())

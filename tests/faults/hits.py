@@ -24,7 +24,7 @@ from jobs.host.base import config as configs
 from jobs.host.base import process
 from jobs.host.base.client import Client, Unreachable
 from jobs.host.base.spool import Spool
-from jobs.host.ship.shipper import Shipper
+from jobs.host.ship import Shipper
 from tests.api import until
 from tests.faults.proxy import Proxy
 from tests.faults.viewers import Audience

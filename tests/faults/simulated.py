@@ -18,7 +18,7 @@ def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> int:
 
     from dashboard.config.host_env import env_text  # noqa: PLC0415
     from dashboard.management.commands import demo_host  # noqa: PLC0415
-    from jobs.base.redis_addresses import login_of, with_login  # noqa: PLC0415
+    from jobs.base.valkey import login_of, with_login  # noqa: PLC0415
     from jobs.host.agent import worker  # noqa: PLC0415
     from jobs.host.agent.supervisor import Supervisor  # noqa: PLC0415
     from jobs.host.base.config import load, read_env_file  # noqa: PLC0415

@@ -16,10 +16,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from jobs.base.redis_addresses import socket_of
+from jobs.base.valkey import socket_of
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
-from jobs.host.run.environment import marked
+from jobs.host.run.commands import marked
 from tests.api import Api, until
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy

@@ -51,7 +51,7 @@ BEAT = {
         "dies": {"0": {"temp_c": 61.0, "power_w": 20.0}},
         "unread": {"gettemp": "?"},
     },
-    "jobs": [{**RUN, "log_bytes": 0}, {**RUN, "id": 2, "broken": "gone"}],
+    "jobs": [RUN, {**RUN, "id": 2, "broken": "gone"}],
     "serves": [{**RUN, "run": 1, "health": "ready", "port": 8000}],
     "facts": FACTS,
 }

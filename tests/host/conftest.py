@@ -14,8 +14,8 @@ from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Client
 from jobs.host.base.config import Config
-from jobs.host.base.ports import is_free
-from jobs.host.run import environment
+from jobs.host.checks import is_free
+from jobs.host.run import commands
 from jobs.plans import Plan, Step
 from tests.host.intake import KEY, Intake, Record
 from tests.host.stub_server import Site
@@ -34,7 +34,7 @@ def host_dir(tmp_path):
         pid = spools.launcher_pid(spool)
         if pid is not None:
             process.send(pid, signal.SIGKILL)
-        for left in environment.marked(spool.path):
+        for left in commands.marked(spool.path):
             process.send(left, signal.SIGKILL)
 
 

@@ -7,11 +7,10 @@ import threading
 
 import pytest
 
+from jobs.base.files import write_atomic
+from jobs.host import retain, ship
 from jobs.host.agent import agent
-from jobs.host.base import spool as spools
-from jobs.host.retain import adopt
-from jobs.host.retain.adopt import close_dead
-from jobs.host.ship import shipper
+from jobs.host.retain import close_dead
 from tests.host.conftest import record_of
 from tests.waiting import PATIENCE_S, until
 
@@ -56,7 +55,7 @@ def test_the_verdict_waits_for_room_and_is_the_right_one(small_disk, make_spool,
 def test_what_cannot_be_written_leaves_no_pieces(small_disk):
     (small_disk / "fill").write_bytes(bytes(200_000))
     with pytest.raises(OSError, match="No space left"):
-        spools.write_atomic(small_disk / "a", bytes(100_000))
+        write_atomic(small_disk / "a", bytes(100_000))
 
     assert sorted(path.name for path in small_disk.iterdir()) == ["fill", "serve", "spool"]
 
@@ -79,7 +78,7 @@ def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
 ):
     full = iter([True, True])
 
-    class Shipper(shipper.Shipper):
+    class Shipper(ship.Shipper):
         def run(self, stopped):
             if next(full, False):
                 raise OSError(errno.ENOSPC, "No space left on device")
@@ -102,14 +101,14 @@ def test_a_dead_launcher_with_a_long_log_blocks_no_other_job(
 ):
     """Reading it takes minutes; others are adopted and shipped meanwhile."""
     reading, read = threading.Event(), threading.Event()
-    close = adopt.close_dead
+    close = retain.close_dead
 
     def slowly(spool):
         reading.set()
         read.wait(PATIENCE_S)
         return close(spool)
 
-    monkeypatch.setattr(adopt, "close_dead", slowly)
+    monkeypatch.setattr(retain, "close_dead", slowly)
     record = intake.jobs[6] = record_of("echo died")
     dead = make_spool("echo died", number=6, instance=intake.instance, token=record.token)
     dead.append_event("started", values={}, run=1, boot_id="an earlier boot")

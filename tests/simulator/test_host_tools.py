@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.probe import vacc
+from jobs.host import probe
 from simulator import furnish, root
 from simulator import run as standins
 from tests.simulator.conftest import VVI
@@ -18,9 +18,9 @@ from tests.waiting import until
 
 
 def test_the_probe_finds_32_dies_and_no_iommu_in_the_fake_root(host):
-    assert [die["id"] for die in vacc.dies_below(host.root / "dev")] == list(range(32))
-    assert vacc.driver(host.root / "dev/vastai0_version") == root.DRIVER
-    assert vacc.iommu_is_on(host.root) is False
+    assert [die["id"] for die in probe.dies_below(host.root / "dev")] == list(range(32))
+    assert probe.driver(host.root / "dev/vastai0_version") == root.DRIVER
+    assert probe.iommu_is_on(host.root) is False
 
 
 def test_the_kernels_tools_count_dies_as_the_installer_does(host):
@@ -119,9 +119,9 @@ def test_cloning_twice_is_refused(host):
 
 def test_the_daemon_lets_the_kernel_say_what_the_faults_say(docker_host):
     docker_host.faults("iommu_on")
-    until(lambda: vacc.iommu_is_on(docker_host.root))
+    until(lambda: probe.iommu_is_on(docker_host.root))
     docker_host.faults()
-    until(lambda: not vacc.iommu_is_on(docker_host.root))
+    until(lambda: not probe.iommu_is_on(docker_host.root))
 
 
 def test_the_vendors_image_is_built_from_the_workspace(docker_host):

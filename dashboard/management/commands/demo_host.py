@@ -17,7 +17,7 @@ from dashboard.management.own_host import write_own_host
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.agent.worker import children
 from jobs.host.base.config import load, read_env_file
-from jobs.host.retain.adopt import stop_everything
+from jobs.host.retain import stop_everything
 from jobs.models import Host
 
 NAME = "sim-va16"

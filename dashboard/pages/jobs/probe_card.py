@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.text.messages import message
 from jobs.base.errors import JobsError
-from jobs.base.units import GB, MB
+from jobs.base.numbers import GB, MB
 from jobs.confined import Limits, NotDone, Pool, Task
 from jobs.models import Job
 from jobs.queries.jobs.probe import Side, sides_of

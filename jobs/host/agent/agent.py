@@ -15,28 +15,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.base.errors import JobsError
-from jobs.host.base import config as configs
-from jobs.host.base import limits, process, wakeup
+from jobs.host import checks, probe
+from jobs.host.agent.health import LOADING, READY, Health
+from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Client, Unreachable
-from jobs.host.base.config import Config
-from jobs.host.base.log_dedup import DuplicateFilter
+from jobs.host.base.config import Config, ConfigError, load, write_limits
 from jobs.host.base.spool import Spool
-from jobs.host.claim import claim, preflight
-from jobs.host.probe import probe, vasmi
-from jobs.host.probe.disk_usage import DiskUsage
-from jobs.host.retain.adopt import Adopter
-from jobs.host.retain.cleaning import Cleaner
-from jobs.host.retain.spool_index import SpoolIndex
-from jobs.host.ship.health import LOADING, READY, Health
-from jobs.host.ship.orphans import Orphans
-from jobs.host.ship.shipper import Outcome, Shipper
+from jobs.host.claim import claim
+from jobs.host.retain import Adopter, Cleaner, DiskUsage, Orphans, SpoolIndex
+from jobs.host.ship import Outcome, Shipper
 from jobs.plans import from_json
 
 HEARTBEAT_S = 2.0
@@ -50,6 +44,9 @@ READINGS_FRESH_S = 30.0  # while a tool hangs, old numbers must not pass for new
 UNKNOWN_WAIT_S = 30.0  # retry interval of a running spool unknown to the dashboard
 DISK_WAIT_S = 5.0  # retry interval of a spool after an error of the disk
 LOCK_WAIT_S = 30.0
+REPEAT_S = 600.0  # interval of logging a repeated message
+MOST_MESSAGES = 500  # different ones that are remembered
+UNREADABLE = (ValueError, LookupError, TypeError, OSError)  # of a spool
 log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
@@ -96,20 +93,23 @@ class Agent:
         """Work until :meth:`stop`."""
         probe.roots(self._config.dir, self._config.workspace)
         self._boundary(self._write_limits)
-        wakeup_file = wakeup.Wakeup(self._config.dir)
+        woken_at = _changed(self._config.dir / "wakeup")
         for work in (
-            self._keep_facts,
-            self._keep_readings,
             self._keep_beating,
-            self._keep_clean,
-            self._keep_measured,
+            partial(self._repeat, FACTS_S, self._probe),
+            partial(self._repeat, READINGS_S, self._read_cards),
+            # The disk may have been full at the start.
+            partial(self._repeat, CLEAN_S, self._write_limits, self._clean),
+            partial(self._repeat, CLEAN_S, self._measure),
         ):
-            threading.Thread(target=work, name=work.__name__, daemon=True).start()
-        before, next_look = (0, 0), 0.0
+            threading.Thread(target=work, daemon=True).start()
+        folders = [self._config.dir / name for name in spools.FOLDERS]
+        before, next_look = [(0, 0)], 0.0
         while not self._stop_asked:
-            if wakeup_file.was_woken():
+            last, woken_at = woken_at, _changed(self._config.dir / "wakeup")
+            if woken_at != last:
                 self._beat_now.set()
-            changed = _folders_changed(self._config.dir)
+            changed = [_changed(folder) for folder in folders]  # when a spool comes or goes
             if changed != before or time.monotonic() >= next_look:
                 before, next_look = changed, time.monotonic() + LOOK_S
                 self._boundary(self._check_spools)
@@ -118,6 +118,12 @@ class Agent:
         deadline = time.monotonic() + STOP_S
         for thread in self._shippers.values():
             thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _repeat(self, interval_s: float, *works: Callable[[], None]) -> None:
+        while not self._stopped.is_set():
+            for work in works:
+                self._boundary(work)
+            self._stopped.wait(interval_s)
 
     def _keep_beating(self) -> None:
         """Send heartbeats from a separate thread: a slow dashboard delays nothing else."""
@@ -151,14 +157,18 @@ class Agent:
                 if not spool.is_acked():
                     self._ship(spool)
                 elif spool.exit() is not None:
-                    self._forget_shipper(spool)
+                    self._shippers.pop(spool.path, None)
+                    self._not_before.pop(spool.path, None)
                     self._spool_index.close(spool, meta.instance)
                 if meta.type == spools.DEPLOYMENT and spool.exit() is None:
-                    alive.add((spool.path, meta.run))
-                    self._watch_health(spool, meta.run)
+                    key = (spool.path, meta.run)
+                    alive.add(key)
+                    port = spool.plan()["values"].get("port")
+                    if port and key not in self._healths:
+                        self._healths[key] = Health(spool, int(port), self._beat_now.set)
             except FileNotFoundError:
                 continue  # set aside meanwhile, or never whole
-            except (ValueError, LookupError, TypeError, OSError):
+            except UNREADABLE:
                 self._log_unreadable(spool)
         for key in set(self._healths) - alive:
             self._healths.pop(key).stop()
@@ -172,7 +182,7 @@ class Agent:
             try:
                 with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
                     self._adopter.adopt(spool)
-            except (ValueError, LookupError, TypeError, OSError):
+            except UNREADABLE:
                 self._log_unreadable(spool)
 
         _begin(self._adopting, spool.path, work, f"adopt {spool.path.name}")
@@ -181,10 +191,6 @@ class Agent:
         """Drop the state of a spool that was removed."""
         self._spool_index.forget(spool)
         self._unreadable.discard(spool.path)
-
-    def _forget_shipper(self, spool: Spool) -> None:
-        self._shippers.pop(spool.path, None)
-        self._not_before.pop(spool.path, None)
 
     def _log_unreadable(self, spool: Spool) -> None:
         """Log the spool once. It is missing in reports, so the dashboard notices; others go on."""
@@ -225,11 +231,6 @@ class Agent:
                     self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
         self._beat_now.set()
 
-    def _watch_health(self, spool: Spool, run: int) -> None:
-        port = spool.plan()["values"].get("port")
-        if port and (spool.path, run) not in self._healths:
-            self._healths[spool.path, run] = Health(spool, int(port), self._beat_now.set)
-
     def _heartbeat(self) -> None:
         facts, before = self._facts, self._client.instance()
         report = self._report()
@@ -258,7 +259,7 @@ class Agent:
         """Set broken spools aside: of jobs once the dashboard knows, of servers at once."""
         for path in list(self._broken):
             spool = Spool(path)
-            is_known = path.parent.name == "serve" or int(path.name) in reported
+            is_known = not spool.is_of_job or int(path.name) in reported
             if is_known and spools.set_aside(spool, self._config.dir) is not None:
                 del self._broken[path]
 
@@ -274,11 +275,18 @@ class Agent:
                     log.info("asked %s %s to stop", kind, number)
         for number in body.get("resend", ()):
             self._resend(Spool(self._config.dir / spools.JOBS_FOLDER / str(int(number))))
-        self._start_checks(body.get("checks", ()))
-        self._claim_each(
-            claim.claim_job, [*body.get("start", ()), *claim.half_claimed(self._config)]
-        )
-        self._claim_each(claim.claim_deployment, body.get("serve", ()))
+        for number in body.get("checks", ()):
+            # A tool that hangs holds nothing else up.
+            work = partial(self._boundary, partial(self._check, number))
+            _begin(self._checking, number, work, f"check {number}")
+        starts = [*body.get("start", ()), *claim.half_claimed(self._config)]
+        serves = body.get("serve", ())
+        for claimer, numbers in ((claim.claim_job, starts), (claim.claim_deployment, serves)):
+            for number in numbers:
+                try:
+                    claimer(self._config, self._client, int(number))
+                except (JobsError, OSError) as error:
+                    log.warning("%s %s: %s", claimer.__name__, number, error)
 
     def _resend(self, spool: Spool) -> None:
         """Send a job again that the dashboard's database has lost: an older one was restored."""
@@ -290,28 +298,11 @@ class Agent:
                 log.warning("%s is sent again: the dashboard asked for it", spool)
             self._spool_index.reopen(spool)
 
-    def _start_checks(self, numbers: Iterable[int]) -> None:
-        """Check each in a thread of its own: a tool that hangs holds nothing else up."""
-        for number in numbers:
-            _begin(self._checking, number, partial(self._check, number), f"check {number}")
-
     def _check(self, number: int) -> None:
-        def work() -> None:
-            answer = self._client.check(number)
-            if answer.status == 200:
-                plan, values = from_json(answer.body["plan"]), answer.body["values"]
-                self._client.checked(number, preflight.run(self._config, plan, values))
-
-        self._boundary(work)
-
-    def _claim_each(
-        self, claimer: Callable[[Config, Client, int], bool], numbers: Iterable[int]
-    ) -> None:
-        for number in numbers:
-            try:
-                claimer(self._config, self._client, int(number))
-            except (JobsError, OSError) as error:
-                log.warning("%s %s: %s", claimer.__name__, number, error)
+        answer = self._client.check(number)
+        if answer.status == 200:
+            plan, values = from_json(answer.body["plan"]), answer.body["values"]
+            self._client.checked(number, checks.run(self._config, plan, values))
 
     def _report(self) -> dict[str, Any]:
         jobs, serves = [], []
@@ -329,12 +320,12 @@ class Agent:
                 if spool.path in self._broken:
                     about["broken"] = self._broken[spool.path]
                 if meta.type == spools.JOB:
-                    jobs.append({**about, "log_bytes": spool.log.stat().st_size})
+                    jobs.append(about)
                 else:
                     serves.append({**about, "run": meta.run, **self._health(spool, meta.run)})
             except FileNotFoundError:
                 continue
-            except (ValueError, LookupError, TypeError, OSError):
+            except UNREADABLE:
                 self._log_unreadable(spool)
         return {
             "boot_id": self._boot_id,
@@ -352,61 +343,41 @@ class Agent:
         first = READY if spool.was_ready() else LOADING
         return {"health": health.state if health else first, "port": int(port) if port else None}
 
-    def _keep_facts(self) -> None:
-        while not self._stopped.is_set():
-            self._boundary(self._probe)
-            self._stopped.wait(FACTS_S)
-
     def _load(self) -> dict[str, Any]:
+        read_at, readings = self._readings
         return {
             **probe.load(self._config.dir),
             "disk_reserve_bytes": self._config.limits.disk_reserve_bytes,
             **self._cleaner.sizes,
             **({"disk_usage": self._disk_usage.sizes} if self._disk_usage.sizes else {}),
-            **self._fresh_readings(),
+            **(readings if time.monotonic() - read_at < READINGS_FRESH_S else {}),
         }
 
     def _write_limits(self) -> None:
-        limits.write(self._config.limits, self._config.dir)
+        write_limits(self._config.limits, self._config.dir)
 
-    def _keep_clean(self) -> None:
-        while not self._stopped.is_set():
-            self._boundary(self._write_limits)  # the disk may have been full at the start
-            self._boundary(lambda: self._cleaner.clean(self._client.instance()))
-            self._stopped.wait(CLEAN_S)
-
-    def _keep_measured(self) -> None:
-        while not self._stopped.is_set():
-            self._boundary(self._measure)
-            self._stopped.wait(CLEAN_S)
+    def _clean(self) -> None:
+        self._cleaner.clean(self._client.instance())
 
     def _measure(self) -> None:
         folders = probe.roots(self._config.dir, self._config.workspace)
         self._disk_usage.measure(folders, at=time.time())
 
-    def _keep_readings(self) -> None:
-        while not self._stopped.is_set():
-            self._boundary(self._read_cards)
-            self._stopped.wait(READINGS_S)
-
     def _read_cards(self) -> None:
-        self._readings = (time.monotonic(), vasmi.readings(self._config))
-
-    def _fresh_readings(self) -> dict[str, Any]:
-        read_at, readings = self._readings
-        return readings if time.monotonic() - read_at < READINGS_FRESH_S else {}
+        self._readings = (time.monotonic(), probe.readings(self._config))
 
     def _probe(self) -> None:
         self._facts = probe.probe(self._config)
         self._beat_now.set()
 
 
-def _folders_changed(host_dir: Path) -> tuple[int, int]:
-    """Return a value that changes when a spool comes or goes."""
-    return (
-        (host_dir / "spool").stat().st_mtime_ns,
-        (host_dir / "serve").stat().st_mtime_ns,
-    )
+def _changed(path: Path) -> tuple[int, int]:
+    """Return time of change and inode: one of them differs after each change."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_ino)
 
 
 def _begin(working: set[Key], key: Key, work: Callable[[], None], name: str) -> None:
@@ -428,6 +399,32 @@ def _begin(working: set[Key], key: Key, work: Callable[[], None], name: str) -> 
         raise
 
 
+class DuplicateFilter(logging.Filter):
+    """Pass each message once in ten minutes, the next time with its number of repeats: an error may
+    repeat for a day. ``clock`` is in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._logged: dict[str, list[float]] = {}  # time of the last passed message, repeats since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text, moment = record.getMessage(), self._clock()
+        key = f"{text} {record.exc_info[1]!r}" if record.exc_info else text
+        known = self._logged.get(key)
+        if known is not None and moment - known[0] < REPEAT_S:
+            known[1] += 1
+            return False
+        if known is not None and known[1]:
+            record.msg, record.args = f"{text} ({known[1]:.0f} times more since then)", ()
+        self._logged.pop(key, None)
+        self._logged[key] = [moment, 0]
+        if len(self._logged) > MOST_MESSAGES:
+            del self._logged[next(iter(self._logged))]
+        return True
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the agent of one host; two never run on one folder."""
     parser = argparse.ArgumentParser(
@@ -441,8 +438,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(DuplicateFilter())
     try:
-        config = configs.load(file=options.env)
-    except configs.ConfigError as error:
+        config = load(file=options.env)
+    except ConfigError as error:
         log.error("%s", error)
         return 2
     lock = spools.take_lock(config.dir / "agent.lock", LOCK_WAIT_S)

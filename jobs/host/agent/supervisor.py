@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.host.agent import log_file
 from jobs.host.base import process
 
 STEADY_AFTER_S = 10.0  # a child that lived this long did not die at once
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+MOST_BYTES = 64 * 1024 * 1024  # of the file that the output goes to
+_OPEN = "/proc/self/fd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ class Supervisor:
     A child that dies is back after half a second; one that dies at once, again and again, after a
     wait that doubles up to 30 s. Each child has a session of its own, so that Ctrl-C in a terminal
     reaches the supervisor alone, and is killed by the kernel when the supervisor dies. ``log`` gets
-    sentences for people; a file that all output goes to is bounded (``log_file``). ``before_stop``
-    runs once, before the first child is stopped. A child that dies at once ``hopeless_after`` times
-    in a row and never lived for long ends it all.
+    sentences for people; a file that all output goes to is bounded. ``before_stop`` runs once,
+    before the first child is stopped. A child that dies at once ``hopeless_after`` times in a row
+    and never lived for long ends it all.
 
     :meth:`run` belongs into the main thread: it takes over SIGTERM, SIGINT, SIGHUP and SIGCHLD.
     """
@@ -97,9 +100,13 @@ class Supervisor:
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             while not self._stop_signals and not self._is_hopeless:
-                log_file.bound()
-                self._start_due()
-                self._sleep(reader)
+                bound_output()
+                for kept in self._kept:
+                    is_due = kept.popen is None and kept.start_at <= time.monotonic()
+                    if is_due and not self._stop_signals:
+                        self._start(kept)
+                due = [kept.start_at for kept in self._kept if kept.popen is None]
+                _sleep(reader, min([60.0, *(moment - time.monotonic() for moment in due)]))
                 self._collect()
             self._stop_all(reader)
         finally:
@@ -112,13 +119,6 @@ class Supervisor:
 
     def _on_stop(self, number: int, frame: object) -> None:
         self._stop_signals += 1
-
-    def _start_due(self) -> None:
-        for kept in self._kept:
-            if self._stop_signals:
-                return
-            if kept.popen is None and kept.start_at <= time.monotonic():
-                self._start(kept)
 
     def _start(self, kept: _Kept) -> None:
         child = kept.child
@@ -157,37 +157,32 @@ class Supervisor:
         again = f", {kept.early_deaths} times in a row" if kept.early_deaths > 1 else ""
         self._log(f"{what}{again}. It is started again in {wait:g} s.")
 
-    def _sleep(self, reader: int, longest_s: float = 60.0) -> None:
-        """Wait for a signal or for the next start that is due."""
-        due = [kept.start_at for kept in self._kept if kept.popen is None]
-        wait = min([longest_s, *(max(0.0, moment - time.monotonic()) for moment in due)])
-        select.select([reader], [], [], wait)
-        with contextlib.suppress(BlockingIOError):
-            os.read(reader, 4096)
-
     def _stop_all(self, reader: int) -> None:
         if self._before_stop is not None:
             self._before_stop()
         for kept in reversed(self._kept):
             if kept.popen is None:
                 continue
-            process.send(kept.popen.pid, kept.child.stop_signal)
-            self._wait_stopped(kept, kept.popen, reader)
+            child, popen = kept.child, kept.popen
+            process.send(popen.pid, child.stop_signal)
+            deadline = time.monotonic() + child.stop_timeout_s
+            while popen.poll() is None and self._stop_signals < 2:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    self._log(f"{child.name} did not stop in {child.stop_timeout_s:g} s.")
+                    break
+                _sleep(reader, min(left, 1.0))
             # What the child left in its own session; launchers have sessions of their own.
-            process.send_group(kept.popen.pid, signal.SIGKILL)
-            kept.popen.wait()
+            process.send_group(popen.pid, signal.SIGKILL)
+            popen.wait()
             kept.popen = None
 
-    def _wait_stopped(self, kept: _Kept, popen: subprocess.Popen[bytes], reader: int) -> None:
-        deadline = time.monotonic() + kept.child.stop_timeout_s
-        while popen.poll() is None and self._stop_signals < 2:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self._log(f"{kept.child.name} did not stop in {kept.child.stop_timeout_s:g} s.")
-                return
-            select.select([reader], [], [], min(left, 1.0))
-            with contextlib.suppress(BlockingIOError):
-                os.read(reader, 4096)
+
+def _sleep(reader: int, longest_s: float) -> None:
+    """Wait for a signal."""
+    select.select([reader], [], [], max(0.0, longest_s))
+    with contextlib.suppress(BlockingIOError):
+        os.read(reader, 4096)
 
 
 def _how(code: int) -> str:
@@ -198,3 +193,37 @@ def _how(code: int) -> str:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"was ended by signal {-code}"
+
+
+def bound_output(outputs: Sequence[int] = (1, 2)) -> None:
+    """Move the content of a long file that the output goes to to ``FILE.1``, in place: all
+    processes keep their file. Terminal and journal have bounds of their own.
+
+    Lines that are written during the move may be lost. Where ``FILE.1`` cannot be written, the
+    content is removed, and the file begins with a line that says so.
+    """
+    for fd in outputs:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            continue
+        # Else each process would go on behind a gap, where it was.
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
+        if found.st_size > MOST_BYTES:
+            lost = ""
+            try:
+                _copy(fd, f"{Path(_OPEN, str(fd)).readlink()}.1")
+            except OSError as error:  # a full disk, or a folder of another account
+                lost = f"{found.st_size} bytes of this log were removed, not moved: {error}\n"
+            os.ftruncate(fd, 0)
+            with contextlib.suppress(OSError):
+                os.write(fd, lost.encode(errors="replace"))
+
+
+def _copy(fd: int, path: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        Path(_OPEN, str(fd)).open("rb") as source,
+        os.fdopen(os.open(path, flags, 0o600), "wb") as target,
+    ):
+        while os.sendfile(target.fileno(), source.fileno(), None, MOST_BYTES):
+            pass

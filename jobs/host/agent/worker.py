@@ -21,32 +21,21 @@ def children(config: Config) -> list[Child]:
     """The agent, which does the work, and with a ``REDIS_URL`` the Celery worker, which takes
     notifications."""
     env = config.as_environment()
-    agent = Child(
-        f"the agent of {config.name}",
-        [sys.executable, "-m", "jobs.host.agent.agent"],
-        env=env,
-        cwd=REPOSITORY,
-    )
-    if not config.redis_url:
-        return [agent]
-    celery = [
-        *(sys.executable, *AS_ROOT, "-m", "celery", "--quiet"),
-        *("-A", "jobs.host.agent.app", "worker"),
-        *("--queues", f"host.{config.name}", "--hostname", f"host@{config.name}"),
-        # One process and no pool: tasks are short, and nothing is left when it is killed.
-        *("--pool", "solo", "--loglevel", "WARNING"),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-    ]
-    return [
-        agent,
+    agent = [sys.executable, "-m", "jobs.host.agent.agent"]
+    of_host = [Child(f"the agent of {config.name}", agent, env=env, cwd=REPOSITORY)]
+    if config.redis_url:
+        celery = [
+            *(sys.executable, *AS_ROOT, "-m", "celery", "--quiet"),
+            *("-A", "jobs.host.agent.app", "worker"),
+            *("--queues", f"host.{config.name}", "--hostname", f"host@{config.name}"),
+            # One process and no pool: tasks are short, and nothing is left when it is killed.
+            *("--pool", "solo", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ]
         # Where Celery finds Django's settings in its environment, it loads all of the dashboard.
-        Child(
-            f"the worker of {config.name}",
-            celery,
-            env={**env, "DJANGO_SETTINGS_MODULE": ""},
-            cwd=REPOSITORY,
-        ),
-    ]
+        env = {**env, "DJANGO_SETTINGS_MODULE": ""}
+        of_host.append(Child(f"the worker of {config.name}", celery, env=env, cwd=REPOSITORY))
+    return of_host
 
 
 def main(argv: Sequence[str] | None = None) -> int:

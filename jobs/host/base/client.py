@@ -8,21 +8,23 @@ import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import zstandard
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
 
 from jobs.base.errors import JobsError
+from jobs.base.files import write_atomic
 from jobs.host.base.config import Config
-from jobs.host.base.http import HostSession, reason
-from jobs.host.base.spool import DEPLOYMENT, Meta, write_atomic
+from jobs.host.base.spool import DEPLOYMENT, Meta
 
 PROTOCOL = 2
 TIMEOUT = (5.0, 30.0)  # seconds to connect, and between any two bytes of an answer
 LONGEST = 64 * 1024 * 1024  # bytes of an answer: a plan comes with its scripts and files
 CONNECTIONS = 16  # that are kept; more threads than that open more
+PART = 64 * 1024  # of an answer, read at once
 log = logging.getLogger(__name__)
 
 
@@ -40,65 +42,70 @@ class Answer:
     body: Mapping[str, Any]
 
 
-class Client:
-    """A connection that is kept open; any number of threads may share it.
+class _Adapter(HTTPAdapter):
+    """TLS trusts the authorities of this system (or of ``SSL_CERT_FILE``), because an office adds
+    its own to them; requests would trust those in the package certifi.
+    """
 
-    It learns the dashboard's instance from every answer and keeps it in ``HOST_DIR/instance``, for
-    the agent and the worker alike.
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Name no file: each connection then loads the system's authorities, and is verified."""
+
+
+class Client:
+    """Connections to the dashboard; any number of threads may share them.
+
+    All requests raise :class:`Unreachable`. The client learns the dashboard's instance from every
+    answer and keeps it in ``HOST_DIR/instance``, for the agent and the worker alike.
     """
 
     def __init__(self, config: Config) -> None:
         self.dashboard = config.dashboard_url
         at = urlsplit(config.dashboard_url)
         self._base = f"{at.scheme}://{at.netloc}{at.path.rstrip('/')}/api/v1/host/"
-        self._session = HostSession(connections=CONNECTIONS)
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=CONNECTIONS)
         self._headers = {"Authorization": f"Bearer {config.key}", "X-Protocol": str(PROTOCOL)}
         self._file = config.dir / "instance"
         self._learning = threading.Lock()
-        self._complained = 0
+        self._complained = 0  # status that was logged, once until another comes
 
     def instance(self) -> str | None:
         """Return the dashboard's instance id, as last received by any process of this host."""
-        return _text(self._file)
+        try:
+            return self._file.read_text() or None
+        except FileNotFoundError:
+            return None
 
     def heartbeat(self, body: Mapping[str, Any]) -> Answer:
-        """``POST heartbeat``. Raises Unreachable, as all of these do."""
         return self._json("heartbeat", body)
 
     def claim_job(self, job_id: int, claim_id: str) -> Answer:
-        """``POST jobs/ID/claim``."""
         return self._json(f"jobs/{job_id}/claim", {"claim_id": claim_id})
 
     def claim_deployment(self, deployment_id: int, run: int) -> Answer:
-        """``POST deployments/ID/claim``."""
         return self._json(f"deployments/{deployment_id}/claim", {"run": run})
 
     def check(self, check_id: int) -> Answer:
-        """``GET checks/ID``: what is to be checked."""
         return self._request("GET", f"checks/{check_id}", None, {})
 
     def checked(self, check_id: int, findings: list[dict[str, Any]]) -> Answer:
-        """``POST checks/ID``: what was found."""
         return self._json(f"checks/{check_id}", {"findings": findings})
 
     def streams(self, meta: Meta) -> Answer:
-        """``GET …/streams``: the sizes that the dashboard has."""
-        headers = {"X-Instance": meta.instance, "X-Token": meta.token}
-        return self._request("GET", f"{_of(meta)}/streams", None, headers)
+        """Ask for the sizes that the dashboard has."""
+        return self._request("GET", f"{_of(meta)}/streams", None, _owner(meta))
 
     def send(self, meta: Meta, stream: str, offset: int, raw: bytes) -> Answer:
-        """One chunk of the log, the events or the points."""
-        path = f"{_of(meta)}/streams/{stream}?offset={offset}"
-        return self._chunk(meta, path, raw, {})
+        """Send a chunk of the log, the events or the points."""
+        return self._chunk(meta, f"streams/{stream}?offset={offset}", raw, {})
 
     def send_output(self, meta: Meta, output: Mapping[str, Any], offset: int, raw: bytes) -> Answer:
-        """One chunk of an output; ``output`` is its entry in the ``ended`` event."""
-        path = f"{_of(meta)}/outputs?path={quote(output['path'], safe='')}&offset={offset}"
+        """Send a chunk of an output; ``output`` is its entry in the ``ended`` event."""
         headers = {
             "X-Name": output["name"],
             "X-Total": str(output["bytes"]),
             "X-Sha256": output["sha256"],
         }
+        path = f"outputs?path={quote(output['path'], safe='')}&offset={offset}"
         return self._chunk(meta, path, raw, headers)
 
     def _json(self, path: str, body: Mapping[str, Any]) -> Answer:
@@ -109,29 +116,21 @@ class Client:
     def _chunk(self, meta: Meta, path: str, raw: bytes, more: Mapping[str, str]) -> Answer:
         headers = {
             "Content-Type": "application/zstd",
-            "X-Instance": meta.instance,
-            "X-Token": meta.token,
+            **_owner(meta),
             "X-Crc32": str(zlib.crc32(raw)),
             "X-Raw-Bytes": str(len(raw)),
             **more,
         }
         # A compressor of its own: they are not for several threads, and cost 10 µs.
-        return self._request("POST", path, zstandard.compress(raw, 1), headers)
+        return self._request("POST", f"{_of(meta)}/{path}", zstandard.compress(raw, 1), headers)
 
     def _request(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
         try:
-            status, content = self._session.ask(
-                method,
-                self._base + path,
-                body,
-                headers={**self._headers, **headers},
-                timeout=TIMEOUT,
-                longest=LONGEST,
-            )
+            status, content = self._sent(method, path, body, headers)
         except (OSError, ValueError) as error:
-            raise Unreachable(f"{self.dashboard}: {reason(error)}") from error
+            raise Unreachable(f"{self.dashboard}: {_reason(error)}") from error
         try:
             # Too large for a proxy, which answers in its own format until less is sent.
             answer = {} if status == 413 else json.loads(content)
@@ -144,24 +143,50 @@ class Client:
         self._note_answer(status, answer)
         return Answer(status, answer)
 
+    def _sent(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        """Return status and body of the answer, also of a redirect.
+
+        Requests go straight to the adapter. A ``requests.Session`` above it would read the
+        environment (proxy, ``.netrc``, authorities), follow redirects, keep cookies, and look for
+        all of these at each chunk of a log. The adapter sends nothing twice: only its caller knows
+        what may be repeated, and who may see its key.
+
+        Raises:
+            OSError: no answer, or an answer that is incomplete or too long.
+            ValueError: no such address, or a header that cannot be sent.
+        """
+        request = PreparedRequest()
+        request.prepare_method(method)
+        request.url = self._base + path  # prepare_url would parse and quote it for each request
+        request.prepare_headers({**self._headers, **headers})
+        request.prepare_body(body, None)
+        content = bytearray()
+        with self._adapter.send(request, timeout=TIMEOUT, stream=True) as answer:
+            for part in answer.iter_content(PART):
+                content += part
+                if len(content) > LONGEST:
+                    raise OSError(f"the answer is longer than {LONGEST} bytes")
+        return answer.status_code, bytes(content)
+
     def _note_answer(self, status: int, body: Mapping[str, Any]) -> None:
         # One that does not know our key is not ours: a wrong address must not set spools aside.
         instance = body.get("instance") if status != 401 else None
         if instance and instance != self.instance():
             with self._learning:
                 write_atomic(self._file, str(instance).encode())
-        if status != self._complained and status in (401, 426):
-            if status == 401:
-                log.error(
-                    "the dashboard refused this host's key (HOST_KEY); make a new one on its page"
-                )
-            else:
-                wanted = body.get("upgrade_to")
-                log.error(
-                    "this agent has protocol %s, the dashboard requires %s: copy the project again",
-                    PROTOCOL,
-                    wanted,
-                )
+        is_new = status != self._complained
+        if status == 401 and is_new:
+            log.error(
+                "the dashboard refused this host's key (HOST_KEY); make a new one on its page"
+            )
+        elif status == 426 and is_new:
+            log.error(
+                "this agent has protocol %s, the dashboard requires %s: copy the project again",
+                PROTOCOL,
+                body.get("upgrade_to"),
+            )
         self._complained = status if status in (401, 426) else 0
 
 
@@ -169,8 +194,15 @@ def _of(meta: Meta) -> str:
     return f"{'deployments' if meta.type == DEPLOYMENT else 'jobs'}/{meta.id}"
 
 
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text() or None
-    except FileNotFoundError:
-        return None
+def _owner(meta: Meta) -> dict[str, str]:
+    return {"X-Instance": meta.instance, "X-Token": meta.token}
+
+
+def _reason(error: Exception) -> str:
+    """Return the cause as the system or TLS states it.
+
+    requests wraps the cause in texts about its retries, although it retries nothing.
+    """
+    inner = error.args[0] if error.args else None
+    why = getattr(inner, "reason", None)
+    return str(why.__cause__ or why) if isinstance(why, Exception) else str(error)

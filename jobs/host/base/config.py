@@ -1,31 +1,82 @@
-"""Settings of a host: the environment, or the file of "Add a host"."""
+"""Settings of a host: the environment, or the file of "Add a host". Standard library only."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jobs.base.errors import JobsError
-from jobs.base.redis_addresses import is_address, without_login
-from jobs.host.base import limits
-from jobs.host.base.limits import HostLimits
+from jobs.base.valkey import is_address, without_login
+from jobs.host.base.spool import read_json, write_json
 
-_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
-_MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
-_REGISTRY = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$")
-_PROGRAM = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")
-_PORTS = re.compile(r"^(\d{1,5})-(\d{1,5})$")
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_MOUNT = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
+_REGISTRY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
+_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+# Powers of 1,000, as the pages show sizes.
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_REQUIRED = {
+    "HOST_NAME": "name of this host on the dashboard",
+    "DASHBOARD_URL": "address of the dashboard, such as http://10.0.0.5:8000",
+    "HOST_KEY": "key of this host from the dashboard",
+    "HOST_DIR": "folder for jobs, models and environments",
+}
 
 
 class ConfigError(JobsError):
     """A setting that is missing or wrong; the message has its name and the allowed values."""
 
     id = "host:config"
+
+
+@dataclass(frozen=True, slots=True)
+class HostLimits:
+    """Limits of disk and time; 0 is no limit.
+
+    ``log_bytes``: how long a job's log may become. ``disk_reserve_bytes``: what stays free on the
+    disk of the spools. ``server_log_bytes``: how much of a server's log stays on this disk once the
+    dashboard has it. ``spools_s``: how long the spool of a job stays that the dashboard has all of;
+    ``spools_bytes``: how much of the disk all of these may take.
+    """
+
+    log_bytes: int = 100 * 10**9
+    disk_reserve_bytes: int = 10**9
+    server_log_bytes: int = 10**9
+    spools_s: int = 7 * 86400
+    spools_bytes: int = 0
+
+
+def _size(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError("a size such as 500M, 20G or 1T is allowed, and 0 for no limit")
+    return round(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def _duration_s(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise ValueError("a length of time such as 12h or 7d is allowed, and 0 for no limit")
+    return round(float(match[1]) * _SECONDS[match[2]])
+
+
+_LIMITS: dict[str, tuple[str, Callable[[str], int]]] = {
+    "HOST_LOG_LIMIT": ("log_bytes", _size),
+    "HOST_DISK_RESERVE": ("disk_reserve_bytes", _size),
+    "HOST_SERVER_LOG_KEEP": ("server_log_bytes", _size),
+    "HOST_KEEP_SPOOLS": ("spools_s", _duration_s),
+    "HOST_KEEP_SPOOLS_WITHIN": ("spools_bytes", _size),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +89,7 @@ class Config:
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
     simulated host alone. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when it is probed.
     ``allowed_programs`` and ``allowed_paths`` are what jobs may run and touch
-    (``jobs.host.claim.policy``; none: its default), ``limits`` how much of the disk they may take.
+    (``jobs.host.claim.policy``; none: its default).
     """
 
     name: str
@@ -76,7 +127,7 @@ class Config:
             "HOST_SCALE": f"{self.scale!r}",
             "AGENT_ALLOWED_PROGRAMS": " ".join(self.allowed_programs),
             "AGENT_ALLOWED_PATHS": ":".join(self.allowed_paths),
-            **self.limits.as_environment(),
+            **{name: str(getattr(self.limits, limit)) for name, (limit, _) in _LIMITS.items()},
         }
 
 
@@ -86,20 +137,37 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
     Raises:
         ConfigError: a value is missing or not allowed.
     """
-    values = dict(os.environ if environ is None else environ)
+    given = dict(os.environ if environ is None else environ)
     if file is not None:
-        values |= read_env_file(file)
+        given |= read_env_file(file)
+    values = {name: value.strip() for name, value in given.items()}
+    for name, meaning in _REQUIRED.items():
+        if not values.get(name):
+            raise ConfigError(f"{name} is not set: {meaning}")
     return Config(
-        name=_name(values),
+        name=_matching(
+            values, "HOST_NAME", _NAME, "small letters, digits and hyphens are allowed, 63 at most"
+        ),
         dashboard_url=_dashboard_url(values),
         redis_url=_redis_url(values),
-        key=_required(values, "HOST_KEY", "key of this host from the dashboard"),
-        dir=_folder(values),
+        key=values["HOST_KEY"],
+        dir=_writable("HOST_DIR", values["HOST_DIR"]),
         wheels_dir=_existing(values, "WHEELS_DIR"),
         ports=_ports(values),
-        workspace=_workspace(values),
-        mount=_mount(values),
-        registry=_registry(values),
+        workspace=(
+            _writable("HOST_WORKSPACE", values["HOST_WORKSPACE"])
+            if values.get("HOST_WORKSPACE")
+            else None
+        ),
+        mount=_matching(
+            values, "HOST_MOUNT", _MOUNT, "an absolute path such as /test is allowed", "/test"
+        ).rstrip("/"),
+        registry=_matching(
+            values,
+            "HOST_REGISTRY",
+            _REGISTRY,
+            "a host name with or without a port is allowed, such as registry.lan:5000",
+        ),
         modification_dir=_existing(values, "HOST_MODIFICATION_DIR"),
         root=_existing(values, "HOST_ROOT") or Path("/"),
         scale=_scale(values),
@@ -128,33 +196,23 @@ def read_env_file(path: Path) -> dict[str, str]:
         if not equals or not name.strip().isidentifier():
             raise ConfigError(f"ENV: line {number} of {path} is not NAME=value: {line!r}")
         try:
-            parts = shlex.split(value)
+            values[name.strip()] = " ".join(shlex.split(value))
         except ValueError as error:
             raise ConfigError(f"ENV: line {number} of {path}: {error}") from error
-        values[name.strip()] = " ".join(parts)
     return values
 
 
-def _required(values: Mapping[str, str], name: str, meaning: str) -> str:
-    value = values.get(name, "").strip()
-    if not value:
-        raise ConfigError(f"{name} is not set: {meaning}")
-    return value
-
-
-def _name(values: Mapping[str, str]) -> str:
-    name = _required(values, "HOST_NAME", "name of this host on the dashboard")
-    if not _NAME.match(name):
-        raise ConfigError(
-            f"HOST_NAME is {name!r}: small letters, digits and hyphens are allowed, 63 at most"
-        )
-    return name
+def _matching(
+    values: Mapping[str, str], name: str, allowed: re.Pattern[str], meaning: str, default: str = ""
+) -> str:
+    text = values.get(name) or default
+    if text and not allowed.fullmatch(text):
+        raise ConfigError(f"{name} is {text!r}: {meaning}")
+    return text
 
 
 def _dashboard_url(values: Mapping[str, str]) -> str:
-    url = _required(
-        values, "DASHBOARD_URL", "address of the dashboard, such as http://10.0.0.5:8000"
-    )
+    url = values["DASHBOARD_URL"]
     try:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -169,23 +227,13 @@ def _dashboard_url(values: Mapping[str, str]) -> str:
 
 
 def _redis_url(values: Mapping[str, str]) -> str:
-    url = values.get("REDIS_URL", "").strip()
+    url = values.get("REDIS_URL", "")
     if url and not is_address(url):
         raise ConfigError(
             f"REDIS_URL is {without_login(url)!r}: an address such as redis://10.0.0.5:6379/0, "
             "rediss://… or unix:///PATH is allowed, or none"
         )
     return url
-
-
-def _folder(values: Mapping[str, str]) -> Path:
-    text = _required(values, "HOST_DIR", "folder for jobs, models and environments")
-    return _writable("HOST_DIR", text)
-
-
-def _workspace(values: Mapping[str, str]) -> Path | None:
-    text = values.get("HOST_WORKSPACE", "").strip()
-    return _writable("HOST_WORKSPACE", text) if text else None
 
 
 def _writable(name: str, text: str) -> Path:
@@ -200,7 +248,7 @@ def _writable(name: str, text: str) -> Path:
 
 
 def _existing(values: Mapping[str, str], name: str) -> Path | None:
-    text = values.get(name, "").strip()
+    text = values.get(name)
     if not text:
         return None
     path = Path(text).expanduser().absolute()
@@ -209,25 +257,17 @@ def _existing(values: Mapping[str, str], name: str) -> Path | None:
     return path
 
 
-def _mount(values: Mapping[str, str]) -> str:
-    text = values.get("HOST_MOUNT", "").strip() or "/test"
-    if not _MOUNT.match(text):
-        raise ConfigError(f"HOST_MOUNT is {text!r}: an absolute path such as /test is allowed")
-    return text.rstrip("/")
-
-
-def _registry(values: Mapping[str, str]) -> str:
-    text = values.get("HOST_REGISTRY", "").strip()
-    if text and not _REGISTRY.match(text):
-        raise ConfigError(
-            f"HOST_REGISTRY is {text!r}: a host name with or without a port is allowed, such as "
-            "registry.lan:5000"
-        )
-    return text
+def _ports(values: Mapping[str, str]) -> tuple[int, int]:
+    text = values.get("HOST_PORTS") or "20000-20999"
+    match = _PORTS.fullmatch(text)
+    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1024 <= first <= last <= 65535:
+        raise ConfigError(f"HOST_PORTS is {text!r}: FIRST-LAST is allowed, between 1024 and 65535")
+    return first, last
 
 
 def _scale(values: Mapping[str, str]) -> float:
-    text = values.get("HOST_SCALE", "").strip() or "1"
+    text = values.get("HOST_SCALE") or "1"
     try:
         scale = float(text)
     except ValueError:
@@ -238,18 +278,18 @@ def _scale(values: Mapping[str, str]) -> float:
 
 
 def _allowed_programs(values: Mapping[str, str]) -> tuple[str, ...]:
-    names = tuple(re.split(r"[\s,]+", values.get("AGENT_ALLOWED_PROGRAMS", "").strip()))
-    for name in filter(None, names):
-        if not _PROGRAM.match(name):
+    names = tuple(filter(None, re.split(r"[\s,]+", values.get("AGENT_ALLOWED_PROGRAMS", ""))))
+    for name in names:
+        if not _PROGRAM.fullmatch(name):
             raise ConfigError(
                 f"AGENT_ALLOWED_PROGRAMS has {name!r}: names of programs without a folder are "
                 "allowed, and the word default for those that are permitted unless it is set"
             )
-    return tuple(filter(None, names))
+    return names
 
 
 def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
-    folders = tuple(filter(None, values.get("AGENT_ALLOWED_PATHS", "").strip().split(":")))
+    folders = tuple(filter(None, values.get("AGENT_ALLOWED_PATHS", "").split(":")))
     for folder in folders:
         if folder != "default" and (not folder.startswith("/") or folder.strip("/") == ""):
             raise ConfigError(
@@ -260,16 +300,30 @@ def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _limits(values: Mapping[str, str]) -> HostLimits:
-    try:
-        return limits.read(values)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    limits = {}
+    for name, (limit, read) in _LIMITS.items():
+        if text := values.get(name):
+            try:
+                limits[limit] = read(text)
+            except ValueError as error:
+                raise ConfigError(f"{name} is {text!r}: {error}") from None
+    return HostLimits(**limits)
 
 
-def _ports(values: Mapping[str, str]) -> tuple[int, int]:
-    text = values.get("HOST_PORTS", "").strip() or "20000-20999"
-    match = _PORTS.match(text)
-    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1024 <= first <= last <= 65535:
-        raise ConfigError(f"HOST_PORTS is {text!r}: FIRST-LAST is allowed, between 1024 and 65535")
-    return first, last
+def write_limits(limits: HostLimits, host_dir: Path, *, if_missing: bool = False) -> None:
+    """Store the limits in ``limits.json``, for the launchers of running jobs too.
+
+    ``if_missing``: the agent's settings win over a worker's.
+    """
+    file = host_dir / "limits.json"
+    if not file.exists() or (not if_missing and limits_of(host_dir) != limits):
+        write_json(file, asdict(limits))
+
+
+def limits_of(host_dir: Path) -> HostLimits:
+    """Return the stored limits; defaults if they cannot be read."""
+    known = {field.name for field in fields(HostLimits)}
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        values = read_json(host_dir / "limits.json")
+        return HostLimits(**{name: int(value) for name, value in values.items() if name in known})
+    return HostLimits()

@@ -1,15 +1,17 @@
-"""Linux file operations beyond Python's library. Standard library only."""
+"""Files on Linux beyond Python's library: blocks, notices of writes. Standard library only."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import os
+import select
 from pathlib import Path
 
 _LIBC = ctypes.CDLL(None)
 _LIBC.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # fallocate(2)
+_MODIFY, _MOVED_TO, _CREATE = 0x2, 0x80, 0x100  # <sys/inotify.h>
 
 
 def give_back(fd: int, end: int) -> bool:
@@ -29,10 +31,8 @@ def data_from(path: Path, start: int) -> int:
         try:
             return os.lseek(file.fileno(), start, os.SEEK_DATA)
         except OSError as error:
-            # ENXIO: no data behind it.
-            return (
-                max(start, os.fstat(file.fileno()).st_size) if error.errno == errno.ENXIO else start
-            )
+            is_empty_behind = error.errno == errno.ENXIO
+            return max(start, os.fstat(file.fileno()).st_size) if is_empty_behind else start
 
 
 def taken_bytes(path: Path) -> int:
@@ -57,3 +57,32 @@ def _taken_by(entry: os.DirEntry[str]) -> int:
         return entry.stat(follow_symlinks=False).st_blocks * 512
     except OSError:
         return 0
+
+
+class FolderChanges:
+    """Watch the files directly in one folder, by inotify.
+
+    ``works`` is False where the kernel has no watch left to give (by default 128 a user): then
+    :meth:`wait` only waits, and the caller has to check the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._fd = _LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        kinds = _MODIFY | _MOVED_TO | _CREATE
+        self.works = (
+            self._fd >= 0 and _LIBC.inotify_add_watch(self._fd, os.fsencode(folder), kinds) >= 0
+        )
+
+    def __enter__(self) -> FolderChanges:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a write, at most for ``seconds``. True: written since the last wait."""
+        if not select.select([self._fd] if self.works else [], [], [], seconds)[0]:
+            return False
+        os.read(self._fd, 64 * 1024)
+        return True

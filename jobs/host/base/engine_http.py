@@ -46,7 +46,7 @@ def get(
 
 
 def status(url: str, *, within_s: float) -> int:
-    """Return the status of a GET, and leave the body unread. Raises as :func:`get` does."""
+    """As :func:`get`, but the body stays unread."""
     with _answer(url, within_s, {}) as answer:
         return answer.status
 

@@ -1,4 +1,4 @@
-"""Processes from /proc, and three operations on them. No library."""
+"""Processes: /proc, signals, prctl(2). Standard library only."""
 
 from __future__ import annotations
 
@@ -20,31 +20,23 @@ def boot_id() -> str:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return the start of a process in clock ticks since boot; None if no process has this id."""
+    """Return the start of a process since boot; None if no process has this id."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
 
-def parent(pid: int) -> int | None:
-    """The parent's id; None when there is no such process."""
-    fields = _stat(pid)
-    return int(fields[1]) if fields else None
-
-
 def is_running(pid: int) -> bool:
     """True when the process exists and has not ended (a zombie has)."""
-    fields = _stat(pid)
-    return bool(fields) and fields[0] not in ("Z", "X")
+    return _stat(pid)[:1] not in ([], ["Z"], ["X"])
 
 
 def children() -> dict[int, list[int]]:
     """Return the children of each process, from one look; none that has ended."""
     found: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            fields = _stat(int(entry.name))
-            if fields and fields[0] not in ("Z", "X"):
-                found.setdefault(int(fields[1]), []).append(int(entry.name))
+    for name in (entry.name for entry in Path("/proc").iterdir()):
+        fields = _stat(int(name)) if name.isdigit() else []
+        if fields and fields[0] not in ("Z", "X"):
+            found.setdefault(int(fields[1]), []).append(int(name))
     return found
 
 
@@ -64,23 +56,17 @@ def descendants(root: int, among: Mapping[int, Sequence[int]] | None = None) -> 
 
 
 def send(pid: int, number: int) -> None:
-    """Send a signal to one process; nothing happens when it is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 
 def send_group(pgid: int, number: int) -> None:
-    """Send a signal to a process group; nothing happens when it is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pgid, number)
 
 
 def become_subreaper() -> None:
-    """Make this process the parent of orphans below it, so that no double fork escapes it.
-
-    Raises:
-        OSError: the kernel refused.
-    """
+    """Make this process the parent of orphans below it, so that no double fork escapes it."""
     if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
@@ -100,10 +86,7 @@ def dies_with(parent_pid: int) -> Callable[[], None]:
 
 
 def oom_kills() -> int:
-    """Return the number of processes that the kernel ended since boot for lack of memory.
-
-    0 where the kernel does not count them.
-    """
+    """Processes that the kernel ended since boot for lack of memory; 0 where it does not count."""
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

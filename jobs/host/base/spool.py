@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.base.errors import DISK_FULL
+from jobs.base.files import size_and_sha256, sync_folder, write_atomic
 from jobs.host.base import process
 
 JOB = "job"
@@ -39,39 +40,20 @@ class Meta:
 
 
 class Spool:
-    """One spool folder. Holds no state but its path: any process may have its own."""
-
-    __slots__ = ("path",)
+    """One spool folder. Holds no state but its paths: any process may have its own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.log = path / "log"
+        self.events = path / "events.jsonl"
+        self.points = path / "points.jsonl"
+        self.work = path / "work"  # working folder of the commands
 
     def __repr__(self) -> str:
         return f"Spool({str(self.path)!r})"
 
     @property
-    def log(self) -> Path:
-        """Raw output of the commands."""
-        return self.path / "log"
-
-    @property
-    def events(self) -> Path:
-        """Return the file of events, JSON lines."""
-        return self.path / "events.jsonl"
-
-    @property
-    def points(self) -> Path:
-        """Return the file of scraped points, JSON lines."""
-        return self.path / "points.jsonl"
-
-    @property
-    def work(self) -> Path:
-        """Working folder of the commands."""
-        return self.path / "work"
-
-    @property
     def host_dir(self) -> Path:
-        """Folder of the host."""
         return self.path.parent.parent
 
     @property
@@ -80,11 +62,7 @@ class Spool:
         return self.path.parent.name == JOBS_FOLDER
 
     def meta(self) -> Meta:
-        """Return the owner of the spool.
-
-        Raises:
-            FileNotFoundError: there is no spool here (any more).
-        """
+        """Return the owner. Raises FileNotFoundError where there is no spool (any more)."""
         return Meta(**read_json(self.path / "meta.json"))
 
     def plan(self) -> dict[str, Any]:
@@ -158,9 +136,9 @@ class Spool:
         return events
 
     def append_event(self, type: str, **fields: Any) -> dict[str, Any]:
-        """Write one event to the disk. Only for the holder of the lock.
+        """Write one event to the disk; return it with ``seq``, ``type``, ``at`` and ``mono``.
 
-        Returns the event with ``seq``, ``type``, ``at`` and ``mono``.
+        Only for the holder of the lock.
         """
         self.events.touch()
         with self.events.open("r+b") as file:
@@ -182,13 +160,44 @@ class Spool:
             os.fsync(file.fileno())
         return event
 
-    def append_ended(self, ended: Mapping[str, Any], *, wait_s: float = 0.0) -> None:
-        """Write the last event and ``exit.json``. Only for the holder of the lock.
+    def append_ended(
+        self,
+        verdict: str,
+        message_id: str,
+        message_args: Mapping[str, Any],
+        *,
+        exit_code: int | None = None,
+        duration_s: float | None = None,
+        outputs: list[dict[str, Any]] | None = None,
+        wait_s: float = 0.0,
+    ) -> None:
+        """Write the last event and ``exit.json``, then forget the secrets.
 
-        ``wait_s``: how long to wait for room on a full disk.
+        Only for the holder of the lock. ``wait_s``: how long to wait for room on a full disk.
         """
-        event = when_room(lambda: self.append_event("ended", **ended), wait_s)
+        log_bytes, log_sha256 = self._whole_log()
+        fields = {
+            "verdict": verdict,
+            "message_id": message_id,
+            "message_args": dict(message_args),
+            "exit_code": exit_code,
+            "duration_s": duration_s,
+            "log_bytes": log_bytes,
+            "log_sha256": log_sha256,
+            "points_bytes": whole_lines_size(self.points),
+            "outputs": outputs or [],
+            "run": self.meta().run,
+        }
+        event = when_room(lambda: self.append_event("ended", **fields), wait_s)
         when_room(lambda: write_json(self.path / "exit.json", event), wait_s)
+        self.forget_secrets()
+
+    def _whole_log(self) -> tuple[int, str]:
+        """Bytes and checksum. A server has none: its log grows for months, and reading all of it
+        would delay the next run."""
+        if self.meta().type == DEPLOYMENT:
+            return self.log.stat().st_size if self.log.exists() else 0, ""
+        return size_and_sha256(self.log)
 
     def note(self, text: str) -> None:
         """Append a line to ``launcher.log``, which nothing but a person reads."""
@@ -200,8 +209,7 @@ class Spool:
 
         The run is in the file, so that a request which comes late never stops the next run.
         """
-        number = self.meta().run if run is None else run
-        write_atomic(self.path / "cancel", str(number).encode())
+        self._store_run("cancel", self.meta().run if run is None else run)
 
     def is_cancel_asked(self, run: int) -> bool:
         """True when someone asked this run to stop, or any: an empty file is made by hand."""
@@ -212,7 +220,7 @@ class Spool:
 
     def mark_acked(self, run: int) -> None:
         """Store that the dashboard has everything, up to the end of this run."""
-        write_atomic(self.path / "acked", str(run).encode())
+        self._store_run("acked", run)
 
     def unmark_acked(self) -> None:
         """Store that the dashboard has not everything: its database became an older one."""
@@ -224,11 +232,14 @@ class Spool:
 
     def mark_ready(self, run: int) -> None:
         """Store that the server has once been ready in this run."""
-        write_atomic(self.path / "ready", str(run).encode())
+        self._store_run("ready", run)
 
     def was_ready(self) -> bool:
         """True when the server has been ready in the present run."""
         return self._names_run("ready")
+
+    def _store_run(self, name: str, run: int) -> None:
+        write_atomic(self.path / name, str(run).encode())
 
     def _names_run(self, name: str) -> bool:
         try:
@@ -266,15 +277,14 @@ def create(
         raise FileExistsError(path)
     new = path.parent / f".{path.name}.new"
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    (new / "files").mkdir()
-    (new / "work").mkdir()
+    for folder in (new, new / "files", new / "work"):
+        folder.mkdir(parents=True)
     (new / "log").touch()
     write_json(new / "plan.json", {"plan": plan, "values": values, "deployment": deployment})
     write_json(new / "meta.json", asdict(meta), mode=0o600)
     Spool(new).keep_secrets(secrets or {})
     new.rename(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return Spool(path)
 
 
@@ -319,10 +329,9 @@ def set_aside(spool: Spool, host_dir: Path) -> Path | None:
 def all_spools(host_dir: Path) -> list[Spool]:
     """Every spool of the host, jobs first, by number."""
     spools = []
-    for name in FOLDERS:
-        folder = host_dir / name
-        numbers = (p.name for p in folder.iterdir()) if folder.is_dir() else ()
-        spools += [Spool(folder / str(n)) for n in sorted(int(n) for n in numbers if n.isdigit())]
+    for folder in (host_dir / name for name in FOLDERS):
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        spools += [Spool(folder / name) for name in sorted(filter(str.isdigit, names), key=int)]
     return spools
 
 
@@ -354,23 +363,6 @@ def take_lock(path: Path, wait_s: float) -> int | None:
             time.sleep(0.02)
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a file so that it is there whole or not at all, and on the disk."""
-    # In its own process and thread each writer has a file of its own; all are in one folder.
-    new = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-    except OSError:  # a full disk, as a rule: each retry would leave one
-        new.unlink()
-        raise
-    new.replace(path)
-    _sync_folder(path.parent)
-
-
 def when_room(write: Callable[[], _T], wait_s: float) -> _T:
     """Return what ``write()`` returns, with retries for ``wait_s`` seconds while the disk is full.
 
@@ -388,13 +380,11 @@ def when_room(write: Callable[[], _T], wait_s: float) -> _T:
 
 
 def write_json(path: Path, data: Any, *, mode: int = 0o644) -> None:
-    """:func:`write_atomic` of JSON."""
     text = json.dumps(data, ensure_ascii=False)
     write_atomic(path, text.encode(errors="replace"), mode=mode)
 
 
 def read_json(path: Path) -> Any:
-    """Return the value that :func:`write_json` wrote."""
     return json.loads(path.read_bytes())
 
 
@@ -422,11 +412,3 @@ def launcher_pid(spool: Spool) -> int | None:
     if same and process.start_ticks(record["pid"]) == record["start_ticks"]:
         return int(record["pid"])
     return None
-
-
-def _sync_folder(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

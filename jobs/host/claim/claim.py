@@ -5,6 +5,7 @@ Celery tasks and agent use the same functions; the first one claims.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import uuid
@@ -13,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from jobs.base.errors import PlanError
-from jobs.host.base import limits
+from jobs.base.files import write_atomic
 from jobs.host.base import spool as spools
-from jobs.host.base.client import Answer, Client
-from jobs.host.base.config import Config
-from jobs.host.base.ports import free_port
+from jobs.host.base.client import Client
+from jobs.host.base.config import Config, write_limits
 from jobs.host.base.spool import Meta, Spool
+from jobs.host.checks import is_free
 from jobs.host.claim.policy import Refusal, policy_of
-from jobs.host.run import serving, spawn
-from jobs.host.run.launcher import whole_log
+from jobs.host.run import spawn
 from jobs.plans import Plan, from_json, slots
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ def claim_job(config: Config, client: Client, job_id: int) -> bool:
         Unreachable: the dashboard did not answer; try again.
         PlanError: the dashboard sent something that cannot be run.
     """
-    spool = Spool(config.dir / "spool" / str(job_id))
-    # It runs, or an adopter closes it as dead: that has the guard, and may take minutes.
+    spool = Spool(config.dir / spools.JOBS_FOLDER / str(job_id))
+    # The adopter holds the guard while it closes a dead run, which may take minutes.
     if spool.is_running() and spool.meta().instance == client.instance():
         return True
     with spools.guard(config.dir, f"job-{job_id}"):
@@ -50,18 +50,19 @@ def claim_job(config: Config, client: Client, job_id: int) -> bool:
         # older one now) before it gave the number again: then it lets us claim the number anew.
         nonce = config.dir / "claims" / f"job-{job_id}.nonce"
         if not nonce.exists():
-            spools.write_atomic(nonce, uuid.uuid4().hex.encode(), mode=0o600)
+            write_atomic(nonce, uuid.uuid4().hex.encode(), mode=0o600)
         answer = client.claim_job(job_id, nonce.read_text())
         if answer.status != 200:  # after a 412 the client knows the new instance: asked again
             log.info("claim of job %s refused: %s %s", job_id, answer.status, dict(answer.body))
             if answer.status in (404, 409):
                 nonce.unlink()
             return spool.path.exists()
-        if spool.path.exists() and not _set_aside_previous(
-            config, spool, str(answer.body["token"])
+        if spool.path.exists() and (
+            spool.meta().token == str(answer.body["token"])
+            or spools.set_aside(spool, config.dir) is None
         ):
-            return False
-        spool = _create(config, client, answer)
+            return False  # this job's own, or another one's of this number, which runs
+        spool = _create(config, client, answer.body)
         nonce.unlink()
         start_if_fresh(config, spool)
         return True
@@ -78,19 +79,25 @@ def half_claimed(config: Config) -> list[int]:
 
 def claim_deployment(config: Config, client: Client, deployment_id: int) -> bool:
     """Claim the next run of a server and start it. True when it runs. Raises as claim_job."""
-    spool = Spool(config.dir / "serve" / str(deployment_id))
+    spool = Spool(config.dir / spools.SERVERS_FOLDER / str(deployment_id))
     if spool.is_running():
         return False  # the run before is still ending; we are asked again
     with spools.guard(config.dir, f"deployment-{deployment_id}"):
-        if not _set_aside_foreign(config, client, spool):
+        if not _set_aside_foreign(config, client, spool) or spool.is_running():
             return False
-        if spool.is_running():
-            return False  # the run before is still ending; we are asked again
         last = spool.meta().run if spool.path.exists() else 0
         if last and start_if_fresh(config, spool):
             return True
-        body = _claim_run(client, deployment_id, last)
-        return body is not None and _start_run(config, client, spool, body)
+        run = last + 1
+        answer = client.claim_deployment(deployment_id, run)
+        wanted = answer.body.get("run")
+        if answer.status == 409 and isinstance(wanted, int) and wanted > run:
+            # Runs that we never saw: restarted more than once while we were away.
+            answer = client.claim_deployment(deployment_id, wanted)
+        if answer.status != 200 or answer.body["run"] <= last:
+            log.info("server %s not restarted: %s", deployment_id, answer.status)
+            return False
+        return _start_run(config, client, spool, answer.body)
 
 
 def start_if_fresh(config: Config, spool: Spool) -> bool:
@@ -103,14 +110,11 @@ def start_if_fresh(config: Config, spool: Spool) -> bool:
     lock = spool.lock()
     if lock is None:
         return False
-    try:
-        started = spool.was_started()  # another one was faster, and has ended
-    except BaseException:
-        os.close(lock)
-        raise
-    if started:
-        os.close(lock)
-        return False
+    with contextlib.ExitStack() as held:
+        held.callback(os.close, lock)
+        if spool.was_started():  # another one was faster, and has ended
+            return False
+        held.pop_all()
     _launch(config, spool, lock)
     return True
 
@@ -120,19 +124,17 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
 
     ``lock`` is the launcher's then, or closed: held on, the spool would look running for ever.
     """
-    try:
+    with contextlib.ExitStack() as held:
+        held.callback(os.close, lock)
         refusal = _refusal(config, spool)
         if refusal is not None:
             log.warning("%s is refused: %s %s", spool, refusal.message_id, dict(refusal.args))
-            _close_as_failed(spool, refusal)
-        limits.write_if_missing(config.limits, config.dir)
-    except BaseException:
-        os.close(lock)
-        raise
-    if refusal is None:
-        spawn.STANDBY.start(spool, lock)
-    else:
-        os.close(lock)
+            spool.append_ended("failed", refusal.message_id, refusal.args)
+        with contextlib.suppress(OSError):  # then the usual limits hold
+            write_limits(config.limits, config.dir, if_missing=True)
+        if refusal is None:
+            held.pop_all()
+            spawn.STANDBY.start(spool, lock)
 
 
 def _refusal(config: Config, spool: Spool) -> Refusal | None:
@@ -146,29 +148,12 @@ def _refusal(config: Config, spool: Spool) -> Refusal | None:
         return Refusal(PlanError.id, {"problem": repr(error)})
 
 
-def _close_as_failed(spool: Spool, refusal: Refusal) -> None:
-    spool.append_ended(
-        {
-            "verdict": "failed",
-            "message_id": refusal.message_id,
-            "message_args": dict(refusal.args),
-            "exit_code": None,
-            "duration_s": None,
-            **whole_log(spool),
-            "points_bytes": spools.whole_lines_size(spool.points),
-            "outputs": [],
-            "run": spool.meta().run,
-        }
-    )
-    spool.forget_secrets()
-
-
 def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) -> bool:
     """Ask this run of a job ("job") or a server ("deployment") to stop. False: not here, or ended.
 
     Only one of the dashboard that we work for: another one may have used the same number.
     """
-    folder = "serve" if kind == spools.DEPLOYMENT else "spool"
+    folder = spools.SERVERS_FOLDER if kind == spools.DEPLOYMENT else spools.JOBS_FOLDER
     spool = Spool(config.dir / folder / str(number))
     try:
         if spool.meta().instance != client.instance() or spool.exit() is not None:
@@ -181,61 +166,38 @@ def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) 
     return True
 
 
-def _claim_run(client: Client, deployment_id: int, last: int) -> Mapping[str, Any] | None:
-    """The answer to a claim of a run after ``last``; None when none is wanted."""
-    run = last + 1
-    answer = client.claim_deployment(deployment_id, run)
-    wanted = answer.body.get("run")
-    if answer.status == 409 and isinstance(wanted, int) and wanted > run:
-        # Runs that we never saw: restarted more than once while we were away.
-        answer = client.claim_deployment(deployment_id, wanted)
-    if answer.status != 200 or answer.body["run"] <= last:
-        log.info("server %s not restarted: %s", deployment_id, answer.status)
-        return None
-    return answer.body
+def _create(config: Config, client: Client, body: Mapping[str, Any]) -> Spool:
+    about = body.get("deployment")
+    path = config.dir / spools.JOBS_FOLDER / str(body["job"])
+    # The port is chosen and written down while no other claim chooses one.
+    with spools.guard(config.dir, "ports"):
+        values = _with_own(
+            config, from_json(body["plan"]), body["values"], serve=about["id"] if about else None
+        )
+        values["job_dir"] = str(path)
+        meta = _meta(client, spools.JOB, body["job"], body, run=1)
+        return spools.create(path, meta, body["plan"], values, about, body.get("secrets"))
 
 
 def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, Any]) -> bool:
     plan, number = from_json(body["plan"]), int(body["deployment"])
-    meta = Meta(
-        spools.DEPLOYMENT,
-        number,
-        str(body["instance"]),
-        str(body["token"]),
-        int(body["run"]),
-        client.dashboard,
-    )
+    meta = _meta(client, spools.DEPLOYMENT, number, body, run=int(body["run"]))
     with spools.guard(config.dir, "ports"):
         values = _with_own(config, plan, body["values"], serve=number)
         if not Path(values.get("job_dir", "")).joinpath("files").is_dir():
             # The first run's job has been removed; its files are here as well.
             values["job_dir"] = str(spool.path)
         secrets = body.get("secrets") or {}
-        lock = serving.prepare_spool(spool, config.dir, meta, plan, values, secrets)
+        lock = spawn.prepare_spool(spool, config.dir, meta, plan, values, secrets)
     if lock is None:
         return False
     _launch(config, spool, lock)
     return True
 
 
-def _create(config: Config, client: Client, answer: Answer) -> Spool:
-    body = answer.body
-    about = body.get("deployment")
-    plan = from_json(body["plan"])
-    path = config.dir / "spool" / str(body["job"])
-    # The port is chosen and written down while no other take chooses one.
-    with spools.guard(config.dir, "ports"):
-        values = _with_own(config, plan, body["values"], serve=about["id"] if about else None)
-        values["job_dir"] = str(path)
-        meta = Meta(
-            spools.JOB,
-            int(body["job"]),
-            str(body["instance"]),
-            str(body["token"]),
-            1,
-            client.dashboard,
-        )
-        return spools.create(path, meta, body["plan"], values, about, body.get("secrets"))
+def _meta(client: Client, type: str, number: Any, body: Mapping[str, Any], *, run: int) -> Meta:
+    instance, token = str(body["instance"]), str(body["token"])
+    return Meta(type, int(number), instance, token, run, client.dashboard)
 
 
 def _with_own(
@@ -244,12 +206,41 @@ def _with_own(
     """The dashboard's values with the host's own: a server's folder and a free port."""
     filled = {name: str(value) for name, value in values.items()}
     if serve is not None:
-        filled["serve_dir"] = str(config.dir / "serve" / str(serve))
+        filled["serve_dir"] = str(config.dir / spools.SERVERS_FOLDER / str(serve))
     if "port" in slots(plan):
         before = filled.get("port", "")
         wanted = int(before) if before.isdigit() else plan.port or None
         filled["port"] = str(free_port(config, wanted))
     return filled
+
+
+def free_port(config: Config, first_choice: int | None = None) -> int:
+    """A port that nothing listens on and no other spool was given.
+
+    Raises:
+        OSError: all of HOST_PORTS are taken.
+    """
+    first, last = config.ports
+    taken = _given_ports(config.dir)
+    choices: list[int | None] = [first_choice, *range(first, last + 1)]
+    for port in choices:
+        if port is not None and port not in taken and is_free(port):
+            return port
+    raise OSError(f"no port between {first} and {last} is free (HOST_PORTS)")
+
+
+def _given_ports(host_dir: Path) -> set[int]:
+    """Ports of the spools that have not ended."""
+    given = set()
+    for spool in spools.all_spools(host_dir):
+        try:
+            # Most spools are of ended jobs, and the existence of one file shows that.
+            is_over = spool.is_of_job and (spool.path / "exit.json").exists()
+            if not is_over and spool.exit() is None:
+                given.add(int(spool.plan()["values"].get("port", 0)))
+        except (FileNotFoundError, ValueError, LookupError, TypeError):  # set aside, or torn
+            continue
+    return given
 
 
 def _set_aside_foreign(config: Config, client: Client, spool: Spool) -> bool:
@@ -263,8 +254,3 @@ def _set_aside_foreign(config: Config, client: Client, spool: Spool) -> bool:
         log.warning("%s of another dashboard is still running", spool.path)
         return False
     return True
-
-
-def _set_aside_previous(config: Config, spool: Spool, token: str) -> bool:
-    """Set aside what another job of this number left. False: it is this one's own, or it runs."""
-    return spool.meta().token != token and spools.set_aside(spool, config.dir) is not None

@@ -1,4 +1,4 @@
-"""Runs a job's commands as child processes, collects and ends them. Standard library only."""
+"""A job's commands: their environment, start and end. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jobs.host.base import process
-from jobs.host.run import environment
+from jobs.plans import Step
 
 LOOK_S = 0.1  # how often files that ask for something are looked for
 KILL_WAIT_S = 5.0  # how long a killed process may take to go (it may hang in the kernel)
 LEFTOVER_GRACE_S = 2.0
+CLEANUP_S = 60.0  # the longest that one command of a cleanup may take
+# Every process of a job carries it, so that leftovers of a killed launcher can be found and ended.
+MARK = "JOBS_SPOOL"
+# The umask of commands, in octal digits: that of the person who started the dashboard. Its own
+# processes have a closed one, but weights and environments are for containers of other users, too.
+UMASK = "JOBS_UMASK"
+SECRETS = frozenset(
+    {"ADMIN_PASSWORD", "DATABASE_URL", "HOST_KEY", "REDIS_URL", "SECRET_KEY", "PGPASSWORD"}
+)
+# Variables that the worker's frameworks set for themselves; they would mislead a tool on the same.
+_OURS = ("CELERY_", "DJANGO_", "FORKED_BY_MULTIPROCESSING", "_MP_FORK_")
 
 
 class Commands:
@@ -42,12 +53,19 @@ class Commands:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
 
+    def _on_stop(self, number: int, frame: object) -> None:
+        self.stop_asked = True
+
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> int:
         """Start a command in a session and process group of its own; its process id.
 
         Raises:
             OSError: it cannot be started (FileNotFoundError: no such program).
         """
+        try:
+            umask = int(os.environ.get(UMASK, ""), 8)
+        except ValueError:
+            umask = -1  # that of this process
         popen = subprocess.Popen(
             list(argv),
             cwd=cwd,
@@ -56,7 +74,7 @@ class Commands:
             stdout=self._log_fd,
             stderr=self._log_fd,
             start_new_session=True,
-            umask=environment.umask_of_commands(),
+            umask=umask,
         )
         popen.returncode = 0  # we collect it ourselves
         return popen.pid
@@ -76,62 +94,95 @@ class Commands:
         self._collect()
         return self._ended.get(pid)
 
-    def end(self, group: int | None, grace_s: float) -> None:
+    def end(self, group: int, grace_s: float) -> None:
         """End everything below this process but the spared.
 
         SIGTERM to the group and to what has left it, ``grace_s`` seconds, then SIGKILL.
         """
-        if group is not None:
-            process.send_group(group, signal.SIGTERM)
-        self._signal(self._left(), signal.SIGTERM, besides=group)
+        process.send_group(group, signal.SIGTERM)
+        for pid in self._left():
+            with contextlib.suppress(ProcessLookupError):
+                if os.getpgid(pid) != group:
+                    process.send(pid, signal.SIGTERM)
         self._wait_gone(grace_s)
-        if group is not None:
-            process.send_group(group, signal.SIGKILL)
+        process.send_group(group, signal.SIGKILL)
         self.kill_leftovers(0.0)
 
     def kill_leftovers(self, grace_s: float = LEFTOVER_GRACE_S) -> None:
         """End what the commands left running, double-forked children too."""
         left = self._left()
         if left and grace_s:
-            self._signal(left, signal.SIGTERM)
+            for pid in left:
+                process.send(pid, signal.SIGTERM)
             self._wait_gone(grace_s)
         deadline = time.monotonic() + KILL_WAIT_S
         while (left := self._left()) and time.monotonic() < deadline:
-            self._signal(left, signal.SIGKILL)
+            for pid in left:
+                process.send(pid, signal.SIGKILL)
             self.wait()
 
-    def _on_stop(self, number: int, frame: object) -> None:
-        self.stop_asked = True
-
     def _collect(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(ChildProcessError):
+            while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            self._ended[pid] = os.waitstatus_to_exitcode(status)
+                if pid == 0:
+                    return
+                self._ended[pid] = os.waitstatus_to_exitcode(status)
 
     def _left(self) -> list[int]:
         """Processes of this job that still run."""
         self._collect()
-        marked = environment.marked(self._spool)
+        pids = set(marked(self._spool))
         # One look for both: what a server starts between two looks would not be spared.
         known = process.children()
-        pids = {*marked, *process.descendants(os.getpid(), known)}
-        spared = set(self._spared)
+        pids.update(process.descendants(os.getpid(), known))
         for pid in self._spared:
-            spared.update(process.descendants(pid, known))
-        return sorted(pid for pid in pids - spared if process.is_running(pid))
-
-    def _signal(self, pids: Sequence[int], number: int, *, besides: int | None = None) -> None:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                if besides is None or os.getpgid(pid) != besides:
-                    process.send(pid, number)
+            pids -= {pid, *process.descendants(pid, known)}
+        return sorted(filter(process.is_running, pids))
 
     def _wait_gone(self, longest_s: float) -> None:
         deadline = time.monotonic() + longest_s
         while self._left() and time.monotonic() < deadline:
             self.wait()
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` without the dashboard's secrets and the worker's internals."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in SECRETS and not name.startswith(_OURS)
+    }
+
+
+def environment_of(step: Step, spool: Path) -> dict[str, str]:
+    """Return the whole environment of a step's commands; its own overrides all but the mark."""
+    variables = {
+        **without_secrets(os.environ),
+        "PYTHONUNBUFFERED": "1",
+        **dict(step.env),
+        MARK: str(spool),
+    }
+    if step.path:
+        variables["PATH"] = os.pathsep.join((*step.path, variables.get("PATH", os.defpath)))
+    return variables
+
+
+def cleanups(
+    begun: Sequence[Step], spool: Path
+) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
+    """(command, environment) of what cleans up after these steps, in the order to run them."""
+    for step in reversed(begun):
+        if step.cleanup:
+            yield step.cleanup, environment_of(step, spool)
+
+
+def marked(spool: Path) -> list[int]:
+    """Return processes that a command of this spool started, whatever their parent is now."""
+    mark = f"{MARK}={spool}".encode()
+    pids = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                pids.append(int(entry.name))
+    return pids

@@ -31,17 +31,29 @@ def forms(secrets: Iterable[str]) -> list[bytes]:
     Literal, in JSON, in an address, in hexadecimal digits, and in base64 of any text around it,
     such as ``user:secret`` of Basic auth. What was cut, compressed or encrypted is not found.
     """
-    found: dict[bytes, None] = {}
-    for secret in secrets:
-        whole = secret.encode()
-        found[whole] = None
-        found.update(dict.fromkeys(_in_json(secret)))
-        found.update(dict.fromkeys(_in_address(secret)))
-        found.update(dict.fromkeys((whole.hex().encode(), whole.hex().upper().encode())))
-        for core in _in_base64(whole):
-            found.update(dict.fromkeys((core, core.translate(_URL_SAFE))))
-            found.update(dict.fromkeys(_in_address(core.decode())))
-    return list(found)
+    return list(dict.fromkeys(form for secret in secrets for form in _forms(secret)))
+
+
+def _forms(secret: str) -> Iterator[bytes]:
+    whole = secret.encode()
+    yield whole
+    for ascii_only in (True, False):
+        yield json.dumps(secret, ensure_ascii=ascii_only)[1:-1].encode()
+    yield from _in_address(secret)
+    yield from (whole.hex().encode(), whole.hex().upper().encode())
+    for before in range(3):
+        # At each of three places in a group of three bytes: the characters of the secret alone. The
+        # first and the last character may belong to a neighbour too; those are left out.
+        coded = b64encode(b"\0" * before + whole)
+        core = coded[(before * 8 + 5) // 6 : (before + len(whole)) * 8 // 6]
+        yield from (core, core.translate(_URL_SAFE), *_in_address(core.decode()))
+
+
+def _in_address(secret: str) -> Iterator[bytes]:
+    """Percent-encoded, with capital or small hexadecimal digits."""
+    for text in (quote_plus(secret), *(quote(secret, safe=safe) for safe in _UNCHANGED)):
+        yield text.encode()
+        yield _ESCAPE.sub(lambda escape: escape[0].lower(), text).encode()
 
 
 def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
@@ -59,7 +71,8 @@ def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
             joined = block.translate(None, _NEWLINES)
             for secret in secrets:
                 if secret in joined:
-                    for found in _wrapped(secret).finditer(block):
+                    wrapped = b"[\r\n]*".join(re.escape(bytes([byte])) for byte in secret)
+                    for found in re.finditer(wrapped, block):
                         file.seek(start + found.start())
                         file.write(re.sub(rb"[^\r\n]", b"*", found[0]))
             if len(block) < BLOCK + overlap:
@@ -70,10 +83,6 @@ def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
 def reach(secrets: Sequence[bytes]) -> int:
     """Return how many bytes the longest of ``secrets`` takes at most, with newlines in it."""
     return 2 * max(map(len, secrets), default=0)
-
-
-def _wrapped(secret: bytes) -> re.Pattern[bytes]:
-    return re.compile(b"[\r\n]*".join(re.escape(bytes([byte])) for byte in secret))
 
 
 def unfinished(tail: bytes, secrets: Sequence[bytes]) -> int:
@@ -104,25 +113,3 @@ def _begun(tail: bytes, secret: bytes) -> int:
             return len(tail) - at
         at = tail.find(secret[:1], at + 1)
     return 0
-
-
-def _in_json(secret: str) -> Iterator[bytes]:
-    for ascii_only in (True, False):
-        yield json.dumps(secret, ensure_ascii=ascii_only)[1:-1].encode()
-
-
-def _in_address(secret: str) -> Iterator[bytes]:
-    """Percent-encoded, with capital or small hexadecimal digits."""
-    for text in (quote_plus(secret), *(quote(secret, safe=safe) for safe in _UNCHANGED)):
-        yield text.encode()
-        yield _ESCAPE.sub(lambda escape: escape[0].lower(), text).encode()
-
-
-def _in_base64(secret: bytes) -> Iterator[bytes]:
-    """At each of three places in a group of three bytes: the characters of the secret alone.
-
-    The first and the last character may belong to a neighbour too; those are left out.
-    """
-    for before in range(3):
-        coded = b64encode(b"\0" * before + secret)
-        yield coded[(before * 8 + 5) // 6 : (before + len(secret)) * 8 // 6]

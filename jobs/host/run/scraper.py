@@ -12,13 +12,10 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 from jobs.host.base import disk, engine_http
 from jobs.host.readers import Reader, reader_of
 from jobs.plans import Watch
-
-Values: TypeAlias = dict[str, float]
 
 TIMEOUT_S = 2.0  # of a whole answer
 LONGEST_ANSWER = 4 * 1024 * 1024
@@ -31,27 +28,6 @@ MARK, KEPT_MARKS = 1024 * 1024, 8
 # a run of days leaves some thousand points, and a short one each of its steps.
 GROWTH, GROWS_S = 1 / 200, 10.0
 log = logging.getLogger(__name__)
-
-
-def samples(text: str, names: Collection[str]) -> dict[str, float]:
-    """Values of the named samples, summed over their labels. Others, NaN and infinities are left.
-
-    Source of the format: prometheus.io/docs/instrumenting/exposition_formats, "Text-based format".
-    """
-    values: dict[str, float] = {}
-    for line in text.splitlines():
-        name = line.partition("{")[0].split(" ", 1)[0].strip()
-        if name not in names or line.startswith("#"):
-            continue
-        # A label's value may hold any character, a value and a timestamp hold no brace.
-        rest = line.rpartition("}")[2] if "{" in line else line[len(name) :]
-        try:
-            value = float(rest.split()[0])
-        except (ValueError, IndexError):
-            continue
-        if math.isfinite(value):
-            values[name] = values.get(name, 0.0) + value
-    return values
 
 
 class Points:
@@ -67,12 +43,12 @@ class Points:
         self._fd = os.open(path, flags, 0o644)
         self._writing = threading.Lock()
         self._endless = endless
-        self._written: dict[str, tuple[float, Values]] = {}
+        self._written: dict[str, tuple[float, Mapping[str, float]]] = {}
         self._changed: dict[str, float] = {}
         self._held: dict[str, float] = {}  # when the written values were last seen again
         self._marks = [os.fstat(self._fd).st_size]  # where lines begin, one a megabyte
 
-    def add(self, watch: str, at: float, values: Values) -> None:
+    def add(self, watch: str, at: float, values: Mapping[str, float]) -> None:
         """Add what was scraped at ``at``, seconds since the epoch."""
         with self._writing:
             if self._fd < 0:  # a thread that hung in a read finds the file closed
@@ -82,15 +58,14 @@ class Points:
                 if written is not None and watch in self._held:
                     self._write(watch, self._held[watch], written)
                 self._changed[watch] = at
-            elif self._endless and self._idles(watch, at) and at - written_at < QUIET_S:
+            elif (
+                self._endless and at - self._changed[watch] > STILL_S and at - written_at < QUIET_S
+            ):
                 self._held[watch] = at
                 return
             self._held.pop(watch, None)
             self._written[watch] = (at, values)
             self._write(watch, at, values)
-
-    def _idles(self, watch: str, at: float) -> bool:
-        return at - self._changed[watch] > STILL_S
 
     def close(self) -> None:
         """The file is complete and on the disk afterwards."""
@@ -99,18 +74,15 @@ class Points:
             os.close(self._fd)
             self._fd = -1
 
-    def _write(self, watch: str, at: float, values: Values) -> None:
+    def _write(self, watch: str, at: float, values: Mapping[str, float]) -> None:
         if self._endless:
-            self._make_room()
+            size = os.fstat(self._fd).st_size
+            if size >= self._marks[-1] + MARK:
+                self._marks.append(size)
+            if len(self._marks) > KEPT_MARKS:
+                disk.give_back(self._fd, self._marks.pop(0))
         line = json.dumps({"t": round(at, 3), "w": watch, "v": values})
         os.write(self._fd, line.encode() + b"\n")
-
-    def _make_room(self) -> None:
-        size = os.fstat(self._fd).st_size
-        if size >= self._marks[-1] + MARK:
-            self._marks.append(size)
-        if len(self._marks) > KEPT_MARKS:
-            disk.give_back(self._fd, self._marks.pop(0))
 
 
 class Scraper:
@@ -122,11 +94,12 @@ class Scraper:
         self._spool = points.parent
         self._stopped = threading.Event()
         self._threads = [
-            threading.Thread(target=self._follow, args=(watch,), name=f"watch {watch.name}")
+            threading.Thread(
+                target=self._follow, args=(watch,), name=f"watch {watch.name}", daemon=True
+            )
             for watch in watches
         ]
         for thread in self._threads:
-            thread.daemon = True
             thread.start()
 
     def stop(self) -> None:
@@ -158,8 +131,7 @@ class Scraper:
 
     def _scrape(self, watch: Watch) -> None:
         at = time.time()
-        text = _get(watch.url, watch.key)
-        values = samples(text, watch.metrics) if text else {}
+        values = samples(_get(watch.url, watch.key), watch.metrics)
         if values:
             self._points.add(watch.name, at, values)
 
@@ -172,24 +144,23 @@ class Counted:
 
     def __init__(self, points: Points, name: str, *, is_steady: bool = False) -> None:
         self._points, self._name, self._is_steady = points, name, is_steady
-        self._last: dict[str, tuple[float, Values]] = {}
+        self._last: dict[str, tuple[float, Mapping[str, float]]] = {}
 
-    def add(self, at: float, parts: Mapping[str, Values], *, is_last: bool = False) -> None:
+    def add(
+        self, at: float, parts: Mapping[str, Mapping[str, float]], *, is_last: bool = False
+    ) -> None:
         """Add what has changed enough since it was written, or at all if this is the last look."""
         for part, values in parts.items():
             written_at, written = self._last.get(part, (-math.inf, {}))
             if values == written and not self._is_steady:
                 continue
-            if is_last or self._is_steady or at - written_at >= GROWS_S or _grew(written, values):
+            has_grown = any(
+                abs(value - written.get(name, 0.0)) >= max(1.0, GROWTH * value)
+                for name, value in values.items()
+            )
+            if is_last or self._is_steady or at - written_at >= GROWS_S or has_grown:
                 self._last[part] = (at, values)
                 self._points.add(f"{self._name}/{part}" if part else self._name, at, values)
-
-
-def _grew(before: Values, now: Values) -> bool:
-    return any(
-        abs(value - before.get(name, 0.0)) >= max(1.0, GROWTH * value)
-        for name, value in now.items()
-    )
 
 
 def _read(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
@@ -212,3 +183,24 @@ def _get(url: str, key: str) -> str:
     except (OSError, ValueError):
         return ""
     return body.decode(errors="replace") if status == 200 else ""
+
+
+def samples(text: str, names: Collection[str]) -> dict[str, float]:
+    """Values of the named samples, summed over their labels. Others, NaN and infinities are left.
+
+    Source of the format: prometheus.io/docs/instrumenting/exposition_formats, "Text-based format".
+    """
+    values: dict[str, float] = {}
+    for line in text.splitlines():
+        name = line.partition("{")[0].split(" ", 1)[0].strip()
+        if name not in names or line.startswith("#"):
+            continue
+        # A label's value may hold any character, a value and a timestamp hold no brace.
+        rest = line.rpartition("}")[2] if "{" in line else line[len(name) :]
+        try:
+            value = float(rest.split()[0])
+        except (ValueError, IndexError):
+            continue
+        if math.isfinite(value):
+            values[name] = values.get(name, 0.0) + value
+    return values

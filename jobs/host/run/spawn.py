@@ -1,4 +1,4 @@
-"""Starts launchers. Standard library only."""
+"""Starts launchers: of jobs, and of the servers that jobs start. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from jobs.base.errors import PlanError
 from jobs.host.base import process
-from jobs.host.base.spool import Spool
-from jobs.host.run import environment
+from jobs.host.base import spool as spools
+from jobs.host.base.spool import Meta, Spool
+from jobs.host.run.commands import without_secrets
+from jobs.plans import Plan
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ANSWER_S = 10.0  # how long a launcher that stands by may take to begin
@@ -39,6 +45,19 @@ def start_launcher(spool: Spool, lock: int, *, detach: bool) -> int:
     return popen.pid
 
 
+def _popen(arguments: list[str], fd: int, output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "jobs.host.run.launcher", *arguments],
+        cwd=REPOSITORY,
+        env=without_secrets(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=(fd,),
+        start_new_session=True,
+    )
+
+
 class Standby:
     """A launcher that is up already and waits for a spool: the next job begins 70 ms sooner, on a
     busy host 300 ms. It ends by itself when this process does.
@@ -52,7 +71,7 @@ class Standby:
         self._pid = 0
 
     def prepare(self) -> None:
-        """Have one waiting."""
+        """Start a standby launcher if none waits."""
         with self._using:
             if self._socket is not None:
                 return
@@ -78,19 +97,16 @@ class Standby:
 
     def _hand_over(self, waiting: socket.socket, spool: Spool, lock: int) -> bool:
         """True when the one that stood by has the job. False: it surely has not, it is dead."""
-        with waiting:
+        with waiting, contextlib.suppress(OSError):
             try:
                 socket.send_fds(waiting, [bytes(spool.path)], [lock])
                 return waiting.recv(1) == b"+"
             except TimeoutError:
                 # Two must never run one spool: both would hold the same lock.
                 process.send(self._pid, signal.SIGKILL)
-            except OSError:
-                return False
-            with contextlib.suppress(OSError):
                 waiting.settimeout(None)
                 return waiting.recv(1) == b"+"
-            return False
+        return False
 
 
 STANDBY = Standby()
@@ -113,14 +129,96 @@ def await_spool(fd: int) -> tuple[Spool, int] | None:
     return spool, fds[0]
 
 
-def _popen(arguments: list[str], fd: int, output: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "jobs.host.run.launcher", *arguments],
-        cwd=REPOSITORY,
-        env=environment.without_secrets(os.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        pass_fds=(fd,),
-        start_new_session=True,
+class Server:
+    """A job's view of the server that it starts in ``serve/<deployment>/``."""
+
+    def __init__(self, job: Spool, meta: Meta, stored: Mapping[str, Any]) -> None:
+        """``stored`` is the job's plan.json.
+
+        Raises:
+            PlanError: the dashboard named no deployment for a plan that serves.
+        """
+        about = stored.get("deployment")
+        if not about or "serve_dir" not in stored["values"]:
+            raise PlanError("the plan starts a server, but the job has no deployment")
+        self.deployment: int = about["id"]
+        self.run: int = about["run"]
+        self._host_dir = job.host_dir
+        self._values: Mapping[str, str] = stored["values"]
+        self._secrets = job.secrets()
+        self._meta = replace(
+            meta, type=spools.DEPLOYMENT, id=self.deployment, token=about["token"], run=self.run
+        )
+        self._spool = Spool(Path(self._values["serve_dir"]))
+
+    def start(self, template: Plan) -> int | None:
+        """Start it. The launcher's process id; None when another server has the folder."""
+        with spools.guard(self._host_dir, f"deployment-{self.deployment}"):
+            lock = prepare_spool(
+                self._spool, self._host_dir, self._meta, template, self._values, self._secrets
+            )
+            return None if lock is None else start_launcher(self._spool, lock, detach=False)
+
+    def stop(self) -> None:
+        """Ask it to stop; its own launcher ends it."""
+        if self._is_ours():
+            self._spool.ask_cancel()
+
+    def ended(self) -> dict[str, Any] | None:
+        """``{"step", "exit_code", "last_lines"}`` when the server has ended, None while it runs."""
+        ended = self._spool.exit() if self._is_ours() else None
+        if ended is None:
+            return None
+        return {
+            "step": ended["message_args"].get("step", ""),
+            "exit_code": ended["exit_code"],
+            "last_lines": self._spool.last_lines(),
+        }
+
+    def _is_ours(self) -> bool:
+        try:
+            return self._spool.meta() == self._meta
+        except FileNotFoundError:  # set aside
+            return False
+
+
+def prepare_spool(
+    spool: Spool,
+    host_dir: Path,
+    meta: Meta,
+    template: Plan,
+    values: Mapping[str, str],
+    secrets: Mapping[str, str],
+) -> int | None:
+    """Make the spool of a server ready for run ``meta.run``: its lock, for the launcher.
+
+    None when a server still runs there. The caller holds the guard of the deployment.
+
+    Raises:
+        PlanError: the plan starts no server.
+    """
+    steps = tuple(step for step in template.steps if step.serves)
+    if not steps:
+        raise PlanError("the plan starts no server")
+    plan = replace(template, steps=steps, outputs=()).to_json()
+    if (
+        spool.path.exists()
+        and _is_foreign(spool.meta(), meta)
+        and spools.set_aside(spool, host_dir) is None
+    ):
+        return None
+    if not spool.path.exists():
+        spools.create(spool.path, meta, plan, values, None, secrets)
+        return spool.lock()
+    lock = spool.lock()
+    if lock is not None:
+        spools.begin_run(spool, meta, plan, values, secrets)
+    return lock
+
+
+def _is_foreign(there: Meta, wanted: Meta) -> bool:
+    """True for the server of another dashboard; or of one that this dashboard has forgotten, for
+    its database is an older one now, before it gave the number again."""
+    return there.instance != wanted.instance or (
+        there.token != wanted.token and there.run >= wanted.run
     )

@@ -116,7 +116,7 @@ class Reading:
 
 
 def readings(host: Host) -> dict[str, Reading]:
-    """Return die -> reading, from the last heartbeat (see ``jobs.host.probe.vasmi``)."""
+    """Return die -> reading, from the last heartbeat (see ``jobs.host.probe``)."""
     dies = host.load.get("dies")
     if not isinstance(dies, Mapping):
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.base.units import MS_PER_S
+from jobs.base.numbers import MS_PER_S
 from jobs.models import Result
 
 MOST = 100_000  # devices: larger counts are mistakes

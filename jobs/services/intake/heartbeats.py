@@ -20,9 +20,7 @@ from jobs import notifications
 from jobs.base import bounds
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
-from jobs.protocol import facts
-from jobs.protocol.base import read
-from jobs.protocol.heartbeat import Heartbeat, JobRun, ServerRun
+from jobs.protocol import Heartbeat, JobRun, ServerRun, read
 from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
 from jobs.schedule import deployments, lifecycle, preflights
 from jobs.services import host_load
@@ -106,7 +104,7 @@ def _keep_report(host: Host, report: Heartbeat) -> bool:
         "clock_skew_s",
     ]
     if report.facts is not None:
-        host.facts, host.facts_at = facts.stored(report.facts), moment
+        host.facts, host.facts_at = report.facts.model_dump(exclude_unset=True), moment
         host.dies_seen = all_dies(host)[: bounds.DIES_MAX]
         fields += ["facts", "facts_at", "dies_seen"]
         is_new_agent = False

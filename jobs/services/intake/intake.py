@@ -21,7 +21,7 @@ from jobs import logstore, notifications
 from jobs.base import bounds
 from jobs.base.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
-from jobs.protocol.events import (
+from jobs.protocol import (
     Ended,
     Event,
     ServeStarted,

@@ -11,8 +11,7 @@ from django.db import transaction
 from jobs import notifications
 from jobs.base.errors import OffsetMismatch
 from jobs.models import Deployment, Job, PointBlock, ServedBlock
-from jobs.protocol.base import BadMessage
-from jobs.protocol.points import Rows, parse_points
+from jobs.protocol import BadMessage, Rows, parse_points
 from jobs.services.intake import limits
 from jobs.services.intake.scores import with_points
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from jobs import logstore, notifications
-from jobs.base.units import GB, MB
+from jobs.base.numbers import GB, MB
 from jobs.confined import Busy, Limits, NotDone, Pool, Task
 from jobs.metrics.measured import Glance
 from jobs.models import Deployment, Job

@@ -15,7 +15,7 @@ from django.core.cache import caches
 from jobs import logstore
 from jobs.base.errors import Incomplete, JobsError
 from jobs.base.messages import Message
-from jobs.base.units import GB, MB
+from jobs.base.numbers import GB, MB
 from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
 from jobs.models import Deployment, Job
 from jobs.schedule import lifecycle

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from jobs.models import Deployment, Job
-from jobs.protocol.events import Ended
+from jobs.protocol import Ended
 from jobs.services.intake import intake
 from jobs.services.outcomes import outcomes
 from jobs.services.outcomes.known_failures import servers_cause

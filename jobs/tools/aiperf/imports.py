@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
-from jobs.base.units import MS_PER_S
+from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import MOST_REQUESTS, RequestTimes
 from jobs.tools.importing import dates as imports_dates
 from jobs.tools.importing.base import Reader, Reading, Refusal, Refused, attempt

@@ -16,7 +16,7 @@ from typing import Any
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
-from jobs.base.units import MS_PER_S
+from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import WarmUp
 from jobs.tools.outputs.figures import Figure, take
 from jobs.tools.outputs.files import count, json_object, json_of, number_or_none

@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any
 
 from jobs.base.messages import Message
-from jobs.base.units import MS_PER_S
+from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import MOST_REQUESTS, RequestTimes
 
 _HEAD = b"SQLite format 3\x00"

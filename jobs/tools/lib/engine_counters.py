@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from jobs.base.units import MS_PER_S
+from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import WarmUp
 from jobs.tools.lib.engine_values import KV_CACHE, Values, kv_cache, output_tokens, running
 

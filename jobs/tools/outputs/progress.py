@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jobs.base.numbers import bytes_of
 from jobs.base.patterns import Match, Pattern, pattern
-from jobs.base.units import bytes_of
 from jobs.metrics.measured import Progress
 
 # Bounded: a tail may be one long line of digits, which no number holds.

@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
+from jobs.base.numbers import MS_PER_S
 from jobs.base.patterns import pattern
-from jobs.base.units import MS_PER_S
 from jobs.metrics import METRICS
 from jobs.metrics.measured import MOST_REQUESTS, RequestTimes
 from jobs.tools.outputs.figures import Figure, take

@@ -12,7 +12,7 @@ from redis.connection import parse_url
 
 from dashboard.config import env
 from dashboard.config.env import BadVariable
-from jobs.base.redis_addresses import for_celery
+from jobs.base.valkey import for_celery
 from jobs.host.base import config
 
 ROOT = Path(__file__).parents[3]
@@ -211,9 +211,7 @@ def documented_rows():
 
 
 def test_the_docs_list_every_setting_of_a_host(tmp_path):
-    read = (ROOT / "jobs/host/base/config.py").read_text() + (
-        ROOT / "jobs/host/base/limits.py"
-    ).read_text()
+    read = (ROOT / "jobs/host/base/config.py").read_text()
     named = set(re.findall(r'"((?:AGENT|HOST|DASHBOARD|REDIS|WHEELS)_[A-Z_]+)"', read))
 
     assert named == set(host_config(tmp_path).as_environment())

@@ -84,7 +84,7 @@ def test_a_heartbeat_names_jobs_to_start_until_claimed(caller):
 
 def test_a_heartbeat_says_which_jobs_to_cancel(caller):
     job = taken_job(caller)
-    named = [{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
+    named = [{"id": job.pk, "token": str(job.claim_token), "state": "running"}]
     assert caller.beat(jobs=named)["cancel"] == []
 
     lifecycle.ask_cancel(job.pk, make_user())
@@ -95,7 +95,7 @@ def test_a_heartbeat_says_which_jobs_to_cancel(caller):
 def test_a_lost_job_is_stopped_when_its_host_reports_it(caller):
     job = taken_job(caller)
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing"))
-    named = [{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
+    named = [{"id": job.pk, "token": str(job.claim_token), "state": "running"}]
 
     assert caller.beat(jobs=named)["cancel"] == [job.pk]
 
@@ -107,9 +107,7 @@ def test_a_job_is_missing_from_when_its_host_answers_without_it(caller):
     job.refresh_from_db()
     assert job.missing_since is not None
 
-    caller.beat(
-        jobs=[{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
-    )
+    caller.beat(jobs=[{"id": job.pk, "token": str(job.claim_token), "state": "running"}])
     job.refresh_from_db()
     assert job.missing_since is None
 
@@ -128,7 +126,7 @@ def test_a_clock_set_back_restarts_the_missing_time(caller):
 def test_a_job_named_with_another_token_is_missing(caller):
     job = taken_job(caller)
 
-    caller.beat(jobs=[{"id": job.pk, "token": "x", "state": "running", "log_bytes": 0}])
+    caller.beat(jobs=[{"id": job.pk, "token": "x", "state": "running"}])
 
     job.refresh_from_db()
     assert job.missing_since is not None
@@ -420,7 +418,7 @@ def test_a_servers_log_and_events_are_taken(caller):
 
 def test_a_job_that_cannot_be_delivered_is_lost_with_its_cause(caller, kind):
     job = taken_job(caller)
-    report = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}
+    report = {"id": job.pk, "token": str(job.claim_token), "state": "ended"}
     stranger = {**report, "token": "another"}
 
     caller.beat(jobs=[{**stranger, "broken": "an output is gone"}])

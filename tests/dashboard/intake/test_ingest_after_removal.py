@@ -12,7 +12,7 @@ from jobs.base.messages import Message
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Answer, Client
 from jobs.host.base.spool import JOB, Meta
-from jobs.host.ship.shipper import Outcome, Shipper
+from jobs.host.ship import Outcome, Shipper
 from jobs.logstore import packing
 from jobs.models import Deployment, Job
 from jobs.queries.instance import instance_id
@@ -127,7 +127,8 @@ def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
         outputs=[OUTPUT],
     )
     spool.append_event("started", **{k: v for k, v in STARTED.items() if k != "type"})
-    spool.append_ended({name: value for name, value in last.items() if name != "type"})
+    spool.append_event(**last)
+    spools.write_json(spool.path / "exit.json", last)
     client = InProcess(caller)
 
     assert Shipper(spool, client).round() is Outcome.COMPLETE

@@ -16,7 +16,7 @@ from dashboard.config.env import BadVariable
 from dashboard.security import login_throttle
 from dashboard.server import health
 from dashboard.server.valkey import SHARE_OF_CLIENTS, prepare
-from jobs.base.redis_addresses import for_celery
+from jobs.base.valkey import for_celery
 from jobs.host.base.config import read_env_file
 from jobs.schedule import agent_tasks
 from tests.api import Api, until

@@ -10,7 +10,7 @@ import pytest
 from jobs.host.agent import agent
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
-from jobs.host.probe.disk_usage import FOLDERS
+from jobs.host.retain import MEASURED
 from jobs.plans import Output, PlanFile, Step
 from tests.host.conftest import record_of
 from tests.waiting import PATIENCE_S, until
@@ -96,11 +96,9 @@ def test_a_heartbeat_has_jobs_load_and_facts(intake, start_agent, config):
 
     start_agent()
 
-    beat = until(
-        lambda: next((b for b in intake.heartbeats if b["jobs"] and b["jobs"][0]["log_bytes"]), 0)
-    )
+    beat = until(lambda: next((b for b in intake.heartbeats if b["jobs"]), 0))
     token = intake.jobs[7].token
-    assert beat["jobs"] == [{"id": 7, "token": token, "state": "running", "log_bytes": 3}]
+    assert beat["jobs"] == [{"id": 7, "token": token, "state": "running"}]
     measured = {"spool_bytes", "aside_bytes", "disk_usage"}  # a moment later, the first time
     assert set(beat["load"]) - measured == {
         "load_1m",
@@ -109,7 +107,7 @@ def test_a_heartbeat_has_jobs_load_and_facts(intake, start_agent, config):
         "disk_reserve_bytes",
     }
     until(lambda: measured <= set(intake.heartbeats[-1]["load"]))
-    made = until(lambda: set(intake.heartbeats[-1]["load"]["disk_usage"]) == set(FOLDERS))
+    made = until(lambda: set(intake.heartbeats[-1]["load"]["disk_usage"]) == set(MEASURED))
     assert made
     facts = until(lambda: next((b["facts"] for b in intake.heartbeats if b.get("facts")), None))
     assert facts["roots"]["weights"] == str(config.dir / "weights")

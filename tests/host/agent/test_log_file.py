@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from jobs.host.agent import log_file
+from jobs.host.agent import supervisor
 from tests.waiting import until
 
 SUPERVISED = """
 import sys
-from jobs.host.agent import log_file, supervisor
-log_file.MOST_BYTES = 1000
+from jobs.host.agent import supervisor
+supervisor.MOST_BYTES = 1000
 child = supervisor.Child("talker", [sys.executable, "-c", "print('x' * 600, flush=True)"])
 sys.exit(supervisor.Supervisor([child], lambda text: print(text, flush=True)).run())
 """
@@ -20,15 +20,15 @@ sys.exit(supervisor.Supervisor([child], lambda text: print(text, flush=True)).ru
 
 @pytest.fixture
 def bounded(monkeypatch):
-    monkeypatch.setattr(log_file, "MOST_BYTES", 100)
+    monkeypatch.setattr(supervisor, "MOST_BYTES", 100)
 
 
 def test_a_long_file_is_moved_and_written_on(tmp_path, bounded):
     path = tmp_path / "server.log"
     with path.open("wb", buffering=0) as output:
-        log_file.bound([output.fileno()])  # as at the start
+        supervisor.bound_output([output.fileno()])  # as at the start
         output.write(b"a" * 101)
-        log_file.bound([output.fileno()])
+        supervisor.bound_output([output.fileno()])
         subprocess.run(["echo", "later"], stdout=output, check=True)
 
     assert (tmp_path / "server.log.1").read_bytes() == b"a" * 101
@@ -39,7 +39,7 @@ def test_a_short_file_stays(tmp_path, bounded):
     path = tmp_path / "server.log"
     with path.open("wb", buffering=0) as output:
         output.write(b"a" * 100)
-        log_file.bound([output.fileno()])
+        supervisor.bound_output([output.fileno()])
 
     assert path.read_bytes() == b"a" * 100
     assert not (tmp_path / "server.log.1").exists()
@@ -49,7 +49,7 @@ def test_a_pipe_stays_as_it_is(bounded):
     reader, writer = os.pipe()
     os.write(writer, b"a" * 101)
 
-    log_file.bound([writer])
+    supervisor.bound_output([writer])
 
     assert os.read(reader, 200) == b"a" * 101
     os.close(reader)
@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_moved_says_what_was_removed(tmp_path, bounded):
     (tmp_path / "server.log.1").mkdir()
     with path.open("wb", buffering=0) as output:
         output.write(b"a" * 101)
-        log_file.bound([output.fileno()])
+        supervisor.bound_output([output.fileno()])
         output.write(b"later\n")
 
     first, later = path.read_text().splitlines()

@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 
 from dashboard.server import valkey
-from jobs.base.redis_addresses import for_celery
+from jobs.base.valkey import for_celery
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
 from tests.host.conftest import REPOSITORY, record_of
@@ -78,10 +78,10 @@ def host(host_python, tmp_path, intake, host_dir, redis_url, ports):
 
 def _child(supervisor, word):
     """The process of the supervisor whose command line has this word."""
-    for pid in process.descendants(supervisor.pid):
+    for pid in process.children().get(supervisor.pid, []):
         with contextlib.suppress(OSError):
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            if word in argv and process.parent(pid) == supervisor.pid:
+            if word in argv:
                 return pid
     return None
 

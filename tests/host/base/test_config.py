@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.base.config import ConfigError, load
-from jobs.host.base.limits import HostLimits
+from jobs.host.base.config import ConfigError, HostLimits, load
 
 
 @pytest.fixture

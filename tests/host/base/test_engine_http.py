@@ -2,11 +2,11 @@
 
 import pytest
 
+from jobs.host import checks
+from jobs.host.agent import health
 from jobs.host.base import engine_http
 from jobs.host.base.config import Config
-from jobs.host.checks import network
 from jobs.host.run import scraper
-from jobs.host.ship import health
 from tests import hostile_server
 from tests.hostile_server import hostile
 
@@ -88,7 +88,7 @@ def test_another_address_is_refused(url):
 def test_such_an_engine_is_not_healthy(answer, monkeypatch):
     monkeypatch.setattr(health, "TIMEOUT_S", SOON_S)
     with hostile(answer) as engine:
-        assert not health.answers(engine.port, "/health")
+        assert health.status(engine.port, "/health") != 200
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_such_an_engine_has_no_counters(answer, monkeypatch):
     ],
 )
 def test_such_an_engine_fails_its_check(answer, problem, config: Config, monkeypatch):
-    monkeypatch.setattr(network, "TIMEOUT_S", SOON_S)
-    monkeypatch.setattr(network, "LONGEST", LONGEST)
+    monkeypatch.setattr(checks, "TIMEOUT_S", SOON_S)
+    monkeypatch.setattr(checks, "LONGEST", LONGEST)
     with hostile(answer) as engine:
-        result = network.endpoint(config, {"url": engine.url, "model": "m"})
+        result = checks.endpoint(config, {"url": engine.url, "model": "m"})
 
     assert problem in str(result)

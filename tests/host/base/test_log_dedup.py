@@ -2,7 +2,7 @@
 
 import logging
 
-from jobs.host.base.log_dedup import MOST, DuplicateFilter
+from jobs.host.agent.agent import MOST_MESSAGES, DuplicateFilter
 
 
 def record(text, error=None):
@@ -39,7 +39,7 @@ def test_other_messages_and_other_errors_are_logged():
 def test_it_remembers_no_more_than_so_many():
     filter_ = DuplicateFilter(lambda: 0.0)
 
-    for number in range(3 * MOST):
+    for number in range(3 * MOST_MESSAGES):
         filter_.filter(record(f"{number}"))
 
-    assert len(filter_._logged) == MOST
+    assert len(filter_._logged) == MOST_MESSAGES

@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 
-from jobs.host.base.ports import listener
+from jobs.host.checks import listener
 
 
 def test_a_descriptor_that_closes_during_the_scan_hides_no_process(monkeypatch):

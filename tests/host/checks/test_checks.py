@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dashboard.text.messages import MESSAGES
-from jobs.host.base.limits import HostLimits
-from jobs.host.checks import CHECKS, network
-from jobs.host.claim import preflight
-from jobs.host.probe import probe
+from jobs.host import checks as host_checks
+from jobs.host import probe
+from jobs.host.base.config import HostLimits
+from jobs.host.checks import CHECKS
 from jobs.plans import Check, Plan, Step
 from tests.waiting import until
 
@@ -296,7 +296,7 @@ def test_an_endpoint_serves_the_model(status, model, holds, message, machine, si
 
 
 def test_an_endless_endpoint_times_out(machine, site, monkeypatch):
-    monkeypatch.setattr(network, "LONGEST", 10)
+    monkeypatch.setattr(host_checks, "LONGEST", 10)
     site.says = 200, {}, b" " * 11
 
     assert check_result(machine, "endpoint", url=f"http://127.0.0.1:{site.port}")[1] == (
@@ -308,7 +308,7 @@ def run(config, *checks, values=None):
     plan = Plan(kind="test", steps=(Step("a", ("true",)),), checks=checks)
     return [
         (item["name"], item["level"], item["message_id"])
-        for item in preflight.run(config, plan, values or {})
+        for item in host_checks.run(config, plan, values or {})
     ]
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from dashboard.text.messages import MESSAGES
-from jobs.host.checks import CHECKS, cards
+from jobs.host import cards
+from jobs.host.checks import CHECKS
 
 # As hubs write it: quotes, a comment, lists at the indent of their key, keys of other sections.
 CARD = """\

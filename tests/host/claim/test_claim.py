@@ -7,14 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.host.base import limits
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Client, Unreachable
-from jobs.host.base.limits import HostLimits
-from jobs.host.base.ports import free_port
+from jobs.host.base.config import HostLimits, limits_of, write_limits
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim
-from jobs.host.run import serving
+from jobs.host.run import spawn
 from jobs.plans import Step, from_json
 from tests.host.conftest import plan_of, record_of
 from tests.waiting import PATIENCE_S, until
@@ -137,14 +135,14 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, c
 
 def test_a_worker_with_old_settings_keeps_the_agents_limits(intake, config, client):
     of_the_agent = HostLimits(log_bytes=123)
-    limits.write(of_the_agent, config.dir)
+    write_limits(of_the_agent, config.dir)
     intake.jobs[7] = record_of("true")
 
     claim.claim_job(config, client, 7)
 
-    assert limits.of_host(config.dir) == of_the_agent
-    limits.write_if_missing(HostLimits(log_bytes=7), config.dir / "claims")
-    assert limits.of_host(config.dir / "claims") == HostLimits(log_bytes=7)
+    assert limits_of(config.dir) == of_the_agent
+    write_limits(HostLimits(log_bytes=7), config.dir / "claims", if_missing=True)
+    assert limits_of(config.dir / "claims") == HostLimits(log_bytes=7)
     until(Spool(config.dir / "spool" / "7").exit)
 
 
@@ -217,7 +215,7 @@ def test_a_forgotten_server_does_not_replace_a_new_one(config, host_dir, make_sp
     spool.log.write_text("old\n")
     wanted = spools.Meta("deployment", 3, "i-1", "t-new", 1, "")
 
-    lock = serving.prepare_spool(spool, host_dir, wanted, plan, {}, {})
+    lock = spawn.prepare_spool(spool, host_dir, wanted, plan, {}, {})
 
     assert lock is not None
     os.close(lock)
@@ -260,7 +258,7 @@ def test_a_port_in_use_or_given_away_is_not_chosen(config, make_spool):
         listener.bind(("127.0.0.1", first + 1))
         listener.listen()
 
-        assert free_port(config) == first + 2
+        assert claim.free_port(config) == first + 2
 
 
 def test_the_launcher_outlives_its_starter_and_leaves_no_zombie(intake, config, client):

@@ -279,7 +279,7 @@ def test_watched_files_must_be_in_the_roots_too(strict):
 
 
 def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
-    monkeypatch.setattr("jobs.host.probe.vacc.conda_prefix", lambda: "/root/miniconda3")
+    monkeypatch.setattr("jobs.host.probe.conda_prefix", lambda: "/root/miniconda3")
     policy = policy_of(
         replace(
             strict,

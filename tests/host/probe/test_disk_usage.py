@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.probe.disk_usage import INTERVAL_S, DiskUsage
+from jobs.host.retain import INTERVAL_S, DiskUsage
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.probe import probe
+from jobs.host import probe
 from jobs.host.run.scraper import samples
 
 DATA = Path(__file__).parents[2] / "data"

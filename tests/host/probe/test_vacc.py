@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.host.probe import probe, vacc
+from jobs.host import probe
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def vacc_config(config, root, tmp_path):
 
 
 def test_dies_are_the_numbered_devices_in_order(root):
-    assert vacc.dies_below(root / "dev") == [{"id": 2}, {"id": 10}]
+    assert probe.dies_below(root / "dev") == [{"id": 2}, {"id": 10}]
 
 
 def test_a_host_with_dies_reports_driver_compiler_and_folders(vacc_config, monkeypatch, tmp_path):
@@ -54,22 +54,22 @@ def test_a_host_without_dies_says_nothing_of_cards(vacc_config, root):
     for name in ("vacc2", "vacc10"):
         (root / "dev" / name).unlink()
 
-    assert vacc.facts(vacc_config) == {"dies": []}
+    assert probe.vacc_facts(vacc_config) == {"dies": []}
 
 
 @pytest.mark.parametrize("line", ["iommu=on", "ro intel_iommu=on quiet", "amd_iommu=on"])
 def test_an_iommu_that_the_kernel_was_started_with_is_on(root, line):
     (root / "proc/cmdline").write_text(line + "\n")
 
-    assert vacc.iommu_is_on(root)
+    assert probe.iommu_is_on(root)
 
 
 def test_an_iommu_with_groups_is_on(root):
-    assert not vacc.iommu_is_on(root)
+    assert not probe.iommu_is_on(root)
 
     (root / "sys/kernel/iommu_groups/0").mkdir()
 
-    assert vacc.iommu_is_on(root)
+    assert probe.iommu_is_on(root)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_stack_is_recognised_by_its_image_or_its_server(
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o755)
 
-    assert vacc.stacks(images) == expected
+    assert probe.stacks(images) == expected
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_images_are_those_that_docker_lists(script, expected, tmp_path, monkeypa
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
 
-    assert vacc.docker_images() == expected
+    assert probe.docker_images() == expected

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.host import probe
 from jobs.host.agent import agent as agents
-from jobs.host.probe import vasmi
 from simulator import root as standin_root
 from tests.waiting import until
 
@@ -63,7 +63,7 @@ def test_the_stand_ins_output_is_read_for_every_die(config, tmp_path, monkeypatc
     monkeypatch.setenv("STANDIN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("STANDIN_FAULTS", "slow_die")
 
-    readings = vasmi.readings(replace(config, root=tmp_path / "root"))
+    readings = probe.readings(replace(config, root=tmp_path / "root"))
 
     assert set(readings) == {"dies"}
     assert list(readings["dies"]) == [str(number) for number in range(8)]
@@ -72,7 +72,7 @@ def test_the_stand_ins_output_is_read_for_every_die(config, tmp_path, monkeypatc
 
 
 def test_a_card_that_prints_blocks_is_read(dies):
-    readings = vasmi.readings(dies(2, gettemp=BLOCKS, getpwr=BLOCKS))
+    readings = probe.readings(dies(2, gettemp=BLOCKS, getpwr=BLOCKS))
 
     assert readings == {
         "dies": {
@@ -86,7 +86,7 @@ def test_only_dies_that_are_there_are_asked_for(dies, tmp_path):
     config = dies(3, gettemp="", getpwr="")
     (config.root / "dev/vacc1").unlink()
 
-    vasmi.readings(config)
+    probe.readings(config)
 
     asked = (tmp_path / "bin/asked").read_text()
     assert asked == "gettemp -d 0,2\ngetpwr -d 0,2\n"
@@ -95,7 +95,7 @@ def test_only_dies_that_are_there_are_asked_for(dies, tmp_path):
 def test_of_several_sensors_of_a_die_the_hottest_counts(dies):
     text = "device 0\n  Sysc: 61.0 C\n  Oak3: 74.5 C\n  Smu: 60 C\n"
 
-    assert vasmi.readings(dies(1, gettemp=text)) == {"dies": {"0": {"temp_c": 74.5}}}
+    assert probe.readings(dies(1, gettemp=text)) == {"dies": {"0": {"temp_c": 74.5}}}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_of_several_sensors_of_a_die_the_hottest_counts(dies):
     ],
 )
 def test_what_cannot_be_read_is_kept_as_text(dies, text):
-    readings = vasmi.readings(dies(2, gettemp=text))
+    readings = probe.readings(dies(2, gettemp=text))
 
     assert readings == {"dies": {}, "unread": {"gettemp": text.strip()}}
 
@@ -118,36 +118,36 @@ def test_what_cannot_be_read_is_kept_as_text(dies, text):
 def test_numbers_for_some_dies_are_not_assigned_to_dies(dies):
     text = "".join(f"card {card} die {die}: {60 + card} C\n" for card in range(4) for die in (0, 1))
 
-    readings = vasmi.readings(dies(16, gettemp=text))
+    readings = probe.readings(dies(16, gettemp=text))
 
     assert readings == {"dies": {}, "unread": {"gettemp": text.strip()}}
 
 
 def test_unread_text_is_cut(dies):
-    readings = vasmi.readings(dies(1, gettemp="x" * 100_000))
+    readings = probe.readings(dies(1, gettemp="x" * 100_000))
 
-    assert readings["unread"]["gettemp"] == "x" * vasmi.UNREAD_CHARS
+    assert readings["unread"]["gettemp"] == "x" * probe.UNREAD_CHARS
 
 
 def test_a_host_without_the_tool_reports_nothing(dies, tmp_path):
     config = dies(1, gettemp="device 0: 50 C\n")
-    assert vasmi.readings(config) == {"dies": {"0": {"temp_c": 50.0}}}
+    assert probe.readings(config) == {"dies": {"0": {"temp_c": 50.0}}}
 
     (tmp_path / "bin/vasmi").unlink()
-    assert vasmi.readings(config) == {}
+    assert probe.readings(config) == {}
 
 
 def test_without_dies_nothing_is_asked(dies, tmp_path):
-    assert vasmi.readings(dies(0, gettemp="device 0: 50 C\n")) == {}
+    assert probe.readings(dies(0, gettemp="device 0: 50 C\n")) == {}
     assert not (tmp_path / "bin/asked").exists()
 
 
 def test_a_tool_that_does_not_answer_leaves_nothing(dies, tmp_path, monkeypatch):
     config = dies(1)
     (tmp_path / "bin/vasmi").write_text("#!/bin/sh\nexec sleep 600\n")
-    monkeypatch.setattr(vasmi, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(probe, "TIMEOUT_S", 0.05)
 
-    assert vasmi.readings(config) == {"dies": {}}
+    assert probe.readings(config) == {"dies": {}}
 
 
 def test_the_heartbeat_carries_readings_until_they_are_old(intake, dies, monkeypatch):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.probe.dies_reader import DiesReader
-from jobs.host.readers import READERS, reader_of
+from jobs.host.readers import READERS, DiesReader, reader_of
 from jobs.host.run import scraper
 from jobs.host.run.scraper import Counted, Scraper
 from jobs.plans import Watch
@@ -407,10 +406,10 @@ def test_power_is_the_sum_over_dies_and_temperature_the_maximum(tmp_path, monkey
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    points = DiesReader("0,1", ()).read()
+    points = DiesReader("0,1").read()
 
     assert points == {"": {"power_w": 41.0, "temp_c": 61.0}}
-    assert DiesReader("", ()).read() == {}
+    assert DiesReader("").read() == {}
 
 
 # -- the watch ------------------------------------------------------------------------------------

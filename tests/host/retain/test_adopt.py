@@ -8,7 +8,7 @@ import pytest
 
 from jobs.host.base import process
 from jobs.host.base import spool as spools
-from jobs.host.retain.adopt import Adopter, close_dead, stop_everything
+from jobs.host.retain import Adopter, close_dead, stop_everything
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -104,7 +104,7 @@ def test_a_spool_that_was_never_started_is_started(make_spool, config):
 def test_a_launcher_that_never_begins_is_lost(make_spool, config, monkeypatch):
     spool = make_spool("true")
     adopter = Adopter(config)
-    monkeypatch.setattr("jobs.host.retain.adopt.start_if_fresh", lambda config, spool: True)
+    monkeypatch.setattr("jobs.host.retain.start_if_fresh", lambda config, spool: True)
 
     for _ in range(4):
         adopter.adopt(spool)

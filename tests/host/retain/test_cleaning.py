@@ -7,9 +7,9 @@ import pytest
 
 from jobs.host.agent import agent as agents
 from jobs.host.base import spool as spools
-from jobs.host.base.limits import HostLimits
+from jobs.host.base.config import HostLimits
 from jobs.host.base.spool import Meta
-from jobs.host.retain.cleaning import Cleaner
+from jobs.host.retain import Cleaner
 from tests.host.conftest import plan_of, record_of
 from tests.waiting import until
 
@@ -23,7 +23,7 @@ def over(make_spool):
     def make(number, *, days, kilobytes=4, **given):
         spool = make_spool("true", number=number, **given)
         (spool.work / "made").write_bytes(bytes(kilobytes * 1000))
-        spool.append_ended({"verdict": "succeeded", "run": 1})
+        spool.append_ended("succeeded", "done", {})
         spool.mark_acked(1)
         then = time.time() - days * DAY
         os.utime(spool.path / "acked", (then, then))
@@ -102,7 +102,7 @@ def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean)
     clean()
     assert numbers(host_dir) == [11]  # and not 1, with which its name begins
     assert not other.path.exists()
-    server.append_ended({"verdict": "cancelled", "run": 1})
+    server.append_ended("cancelled", "cancelled", {})
     clean()
 
     assert numbers(host_dir) == []

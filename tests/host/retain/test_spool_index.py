@@ -4,10 +4,10 @@ import os
 
 import pytest
 
+from jobs.host import retain as listings
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Meta
-from jobs.host.retain import spool_index as listings
-from jobs.host.retain.spool_index import SpoolIndex
+from jobs.host.retain import SpoolIndex
 from tests.host.conftest import plan_of
 
 

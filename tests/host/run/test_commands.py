@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from jobs.host.run.environment import UMASK
+from jobs.host.run.commands import UMASK
 
 pytestmark = pytest.mark.processes
 

@@ -2,7 +2,7 @@ import os
 import threading
 from pathlib import Path
 
-from jobs.host.run.inotify import FolderChanges
+from jobs.host.base.disk import FolderChanges
 from tests.waiting import PATIENCE_S
 
 OPEN = Path("/proc/self/fd")

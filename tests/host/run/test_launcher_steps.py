@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
+from jobs.host.agent.health import Health
 from jobs.host.base import spool as spools
-from jobs.host.retain.adopt import Adopter
-from jobs.host.ship.health import Health
+from jobs.host.retain import Adopter
 from jobs.plans import PlanFile, Step
 from tests.host.conftest import args_of
 from tests.waiting import PATIENCE_S, until

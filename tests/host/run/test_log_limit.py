@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.host.base import disk, limits, process
-from jobs.host.base.limits import HostLimits
-from jobs.host.run import environment, log_limit
-from jobs.host.run.log_limit import LogLimit
+from jobs.host.base import disk, process
+from jobs.host.base.config import HostLimits, limits_of, write_limits
+from jobs.host.run import commands, launcher
+from jobs.host.run.launcher import LogLimit
 from jobs.plans import Step
 from tests.host.conftest import args_of
 from tests.waiting import PATIENCE_S, until
@@ -23,11 +23,11 @@ FLOOD = Step("flood", ("sh", "-c", "trap '' TERM; setsid yes below & exec yes ab
 
 
 def living(spool):
-    return [pid for pid in environment.marked(spool.path) if process.is_running(pid)]
+    return [pid for pid in commands.marked(spool.path) if process.is_running(pid)]
 
 
 def test_a_log_at_the_limit_ends_its_job_and_says_what_to_do(host_dir, make_spool, launch):
-    limits.write(HostLimits(log_bytes=300_000), host_dir)
+    write_limits(HostLimits(log_bytes=300_000), host_dir)
     spool = make_spool(FLOOD, "echo later")
 
     launch(spool)
@@ -44,7 +44,7 @@ def test_a_log_at_the_limit_ends_its_job_and_says_what_to_do(host_dir, make_spoo
 
 
 def test_without_a_limit_a_log_may_grow(host_dir, make_spool, launch):
-    limits.write(HostLimits(log_bytes=0), host_dir)
+    write_limits(HostLimits(log_bytes=0), host_dir)
     spool = make_spool("yes | head -c 3000000; sleep 0.3")
 
     launch(spool)
@@ -53,21 +53,21 @@ def test_without_a_limit_a_log_may_grow(host_dir, make_spool, launch):
 
 
 def test_a_limit_that_is_raised_meanwhile_holds_for_what_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_limit, "LIMITS_FRESH_S", -1.0)
-    limits.write(HostLimits(log_bytes=10), tmp_path)
+    monkeypatch.setattr(launcher, "LIMITS_FRESH_S", -1.0)
+    write_limits(HostLimits(log_bytes=10), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         log.write(b"x" * 10)
         log.flush()
         looks = LogLimit(log.fileno(), tmp_path, is_server=False)
         assert looks.exceeded() == ("work:log_limit", {"limit": "10 B"})
 
-        limits.write(HostLimits(log_bytes=11), tmp_path)
+        write_limits(HostLimits(log_bytes=11), tmp_path)
 
         assert looks.exceeded() is None
 
 
 def test_a_servers_log_counts_by_the_disk_that_it_takes(tmp_path):
-    limits.write(HostLimits(log_bytes=1_000_000), tmp_path)
+    write_limits(HostLimits(log_bytes=1_000_000), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         log.truncate(5_000_000)  # all of it was given back
 
@@ -76,7 +76,7 @@ def test_a_servers_log_counts_by_the_disk_that_it_takes(tmp_path):
 
 
 def test_log_of_a_servers_earlier_runs_does_not_count(tmp_path):
-    limits.write(HostLimits(log_bytes=1_000_000), tmp_path)
+    write_limits(HostLimits(log_bytes=1_000_000), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         os.posix_fallocate(log.fileno(), 0, 3_000_000)
         looks = LogLimit(log.fileno(), tmp_path, is_server=True)
@@ -96,15 +96,15 @@ def test_log_of_a_servers_earlier_runs_does_not_count(tmp_path):
 def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):
     (tmp_path / "limits.json").write_text('{"log_bytes": ')
 
-    assert limits.of_host(tmp_path) == HostLimits()
+    assert limits_of(tmp_path) == HostLimits()
 
 
 @pytest.fixture
 def short_disk(tmp_path, monkeypatch):
     """Looks at a log on a disk that has one byte too few; the log's length at each look."""
-    limits.write(HostLimits(log_bytes=0, disk_reserve_bytes=16_000), tmp_path)
+    write_limits(HostLimits(log_bytes=0, disk_reserve_bytes=16_000), tmp_path)
     disk = SimpleNamespace(f_bavail=15_999, f_frsize=1)
-    monkeypatch.setattr(log_limit.os, "fstatvfs", lambda fd: disk)
+    monkeypatch.setattr(launcher.os, "fstatvfs", lambda fd: disk)
     with (tmp_path / "log").open("wb") as log:
         looks = LogLimit(log.fileno(), tmp_path, is_server=False)
 
@@ -137,7 +137,7 @@ def test_what_grew_before_the_disk_was_short_does_not_count(short_disk):
 
 def test_on_a_short_disk_a_server_log_may_reach_its_kept_size(short_disk, tmp_path):
     host_limits = HostLimits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
-    limits.write(host_limits, tmp_path)
+    write_limits(host_limits, tmp_path)
     with (tmp_path / "server").open("wb") as log:
         looks = LogLimit(log.fileno(), tmp_path, is_server=True)
 
@@ -157,7 +157,7 @@ def disk_of_64_mb(host_dir):
         pytest.skip("a small disk needs root and mount(8)")
     for name in ("spool", "serve"):
         (host_dir / name).mkdir()
-    limits.write(HostLimits(disk_reserve_bytes=16_000_000), host_dir)
+    write_limits(HostLimits(disk_reserve_bytes=16_000_000), host_dir)
     yield host_dir
     subprocess.run(["umount", "--lazy", str(host_dir)], check=True)
 

@@ -12,10 +12,10 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from jobs.host.base import spool as spools
-from jobs.host.retain.adopt import Adopter
+from jobs.host.retain import Adopter
 from jobs.host.run import redact as redact_module
 from jobs.host.run.redact import forms, redact, unfinished
-from jobs.host.ship.shipper import Outcome, Shipper
+from jobs.host.ship import Outcome, Shipper
 from jobs.plans import Output, Step
 from tests.host.conftest import record_of
 from tests.waiting import PATIENCE_S, until

@@ -8,7 +8,7 @@ import pytest
 from jobs.host.base import spool as spools
 from jobs.host.run import scraper
 from jobs.host.run.scraper import QUIET_S, STILL_S, Points
-from jobs.host.ship.shipper import Shipper
+from jobs.host.ship import Shipper
 from jobs.plans import PlanFile, Step, Watch
 from tests.host.conftest import record_of
 from tests.host.metrics_server import METRICS_SERVER

@@ -8,7 +8,7 @@ import pytest
 from jobs.host.base import disk
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Meta
-from jobs.host.ship.shipper import Shipper
+from jobs.host.ship import Shipper
 from tests.host.conftest import plan_of, record_of
 
 MB = 1024 * 1024

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.host.ship import health
+from jobs.host.agent import health
 from jobs.plans import HEALTH_MARK, Plan, Step
 from tests.waiting import until
 
@@ -70,7 +70,7 @@ def test_a_server_that_refuses_the_mark_stays_ready(asked):
 def test_only_the_status_of_a_server_is_waited_for(site):
     site.says = 200, {"Content-Length": "9"}, b"never"  # nine bytes never come
 
-    assert health.answers(site.port, "/health")
+    assert health.status(site.port, "/health") == 200
 
 
 def test_a_server_is_asked_over_a_new_connection_and_no_proxy(site, monkeypatch):

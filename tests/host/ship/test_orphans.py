@@ -2,10 +2,11 @@
 
 import pytest
 
+from jobs.host import retain as orphans
+from jobs.host import ship
 from jobs.host.agent import agent
 from jobs.host.base.spool import Spool
-from jobs.host.ship import orphans, shipper
-from jobs.host.ship.orphans import Orphans
+from jobs.host.retain import Orphans
 from tests.host.conftest import record_of
 from tests.waiting import until
 
@@ -60,7 +61,7 @@ def test_a_silent_job_that_is_forgotten_later_is_noticed(
     intake, in_thread, config, make_spool, launch, monkeypatch
 ):
     monkeypatch.setattr(orphans, "GRACE_S", 0.0)
-    monkeypatch.setattr(shipper, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(ship, "ASK_AGAIN_S", 0.1)
     intake.jobs[9] = record_of("true")
     spool = running(make_spool, launch, intake, intake.jobs[9].token)
     in_thread()

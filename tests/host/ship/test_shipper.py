@@ -7,7 +7,7 @@ import pytest
 
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Unreachable
-from jobs.host.ship.shipper import CHUNK, Outcome, Shipper
+from jobs.host.ship import CHUNK, Outcome, Shipper
 from jobs.plans import Output
 from tests.host.conftest import record_of
 from tests.waiting import PATIENCE_S, until

@@ -12,8 +12,7 @@ import redis
 from dashboard.config.host_env import host_file
 from dashboard.server.valkey_gate import MOST_OF_ADDRESS
 from jobs.access import valkey_users
-from jobs.base.redis_addresses import on_network
-from jobs.base.valkey_acl import host_rules
+from jobs.base.valkey import host_rules, on_network
 from jobs.host.agent.worker import children
 from jobs.host.base import config
 from jobs.models import Host

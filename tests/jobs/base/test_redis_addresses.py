@@ -3,7 +3,7 @@
 import pytest
 from redis.connection import parse_url
 
-from jobs.base import redis_addresses as addresses
+from jobs.base import valkey as addresses
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from jobs.base.errors import LaunchError, OffsetMismatch
-from jobs.base.units import MB
+from jobs.base.numbers import MB
 from jobs.confined import Exceeded, Failed, Limits, Pool, Task
 
 HELPERS = "tests.jobs.confined.helpers"

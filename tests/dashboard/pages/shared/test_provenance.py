@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from dashboard.pages.shared.provenance import part_text, part_title
 from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
-from jobs.protocol.base import BadMessage
+from jobs.protocol import BadMessage
 from jobs.services.intake import heartbeats
 from tests.factories import make_host, make_job, make_measured, make_user
 from tests.measuring import SERVE, make_measuring_host, measured, served

@@ -9,16 +9,15 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from jobs.base.files import size_and_sha256
 from jobs.host.base import disk
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Answer, Client, Unreachable
-from jobs.host.base.spool import DEPLOYMENT, Meta, Spool
-from jobs.host.run.inotify import FolderChanges
-from jobs.host.run.launcher import size_and_sha256
+from jobs.host.base.disk import FolderChanges
+from jobs.host.base.spool import DEPLOYMENT, Spool
 from jobs.host.run.redact import LINE, forms, reach, redact, unfinished
 
 CHUNK = 256 * 1024  # raw bytes of an append, unless the dashboard permits more
@@ -58,8 +57,7 @@ class _Stop(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
+class _Ends(NamedTuple):
     """End of a round in each stream. Events come first: they refer to the other streams."""
 
     events: int
@@ -83,9 +81,9 @@ class Shipper:
         self._lost_reported = 0  # end of the bytes that were reported as lost on the dashboard
         self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
         self._refusal: tuple[int, object] = (0, None)
-        self._meta: Meta = spool.meta()
+        self._meta = spool.meta()
         self._sizes: tuple[int, ...] = ()
-        self._have: dict[str, int] | None = None
+        self._have: dict[str, int] = {}  # the dashboard's sizes; empty: to be asked
         self._outputs: dict[str, int] = {}
         self._log_chunk = CHUNK
         self._most: int | None = None  # bytes of any chunk, once one was too large for the way
@@ -106,10 +104,12 @@ class Shipper:
 
     def _run(self, stopped: threading.Event, changes: FolderChanges) -> Outcome:
         failures, quiet = 0, 0
+        files = (self._spool.log, self._spool.events, self._spool.points)
         while not stopped.is_set():
-            longest, sizes = LONGEST_WAIT_S, self._sizes_now()
+            longest = LONGEST_WAIT_S
+            sizes = tuple(map(_size, (*files, self._spool.path / "exit.json")))
             if time.monotonic() - self._heard_at > ASK_AGAIN_S:
-                self._have, self._sizes = None, ()
+                self._have, self._sizes = {}, ()
             try:
                 # Nearly every look finds nothing new, and then costs three calls of stat.
                 outcome = Outcome.NOTHING if sizes == self._sizes else self.round()
@@ -132,7 +132,7 @@ class Shipper:
             failures = (1 if self._moved else failures + 1) if failed else 0
             quiet = quiet + 1 if outcome is Outcome.NOTHING else 0
             if failures:
-                self._have = None
+                self._have = {}
                 stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
             elif quiet == 0:
                 stopped.wait(REST_S)
@@ -148,22 +148,19 @@ class Shipper:
             FileNotFoundError: the spool is gone.
         """
         self._moved = False
-        if self._spool.meta() != self._meta:  # a server's next run has a token of its own
-            self._meta, self._have = self._spool.meta(), None
+        meta = self._spool.meta()
+        if meta != self._meta:  # a server's next run has a token of its own
+            self._meta, self._have = meta, {}
         try:
-            if self._have is None:
+            if not self._have:
                 self._ask()
-            return self._ship(self._ends())
+            events = spools.whole_lines_size(self._spool.events)
+            ended = self._spool.exit()
+            points = spools.whole_lines_size(self._spool.points)
+            return self._ship(_Ends(events, ended, self._log_end(ended), points))
         except _Stop as stop:
             self.broken_by = stop.reason
             return stop.outcome
-
-    def _sizes_now(self) -> tuple[int, ...]:
-        ended = _size(self._spool.path / "exit.json")
-        return (
-            *(_size(p) for p in (self._spool.log, self._spool.events, self._spool.points)),
-            ended,
-        )
 
     def _ask(self) -> None:
         answer = self._client.streams(self._meta)
@@ -176,22 +173,12 @@ class Shipper:
         if self._meta.type == DEPLOYMENT:
             self._report_lost(self._have["log"])
 
-    def _ends(self) -> _Ends:
-        events = spools.whole_lines_size(self._spool.events)
-        ended = self._spool.exit()
-        return _Ends(
-            events=events,
-            ended=ended,
-            log=self._log_end(ended),
-            points=spools.whole_lines_size(self._spool.points),
-        )
-
     def _log_end(self, ended: Mapping[str, Any] | None) -> int:
         """Return how far the log is free of secrets after redaction.
 
         A possible beginning of a secret waits; at the end the launcher has redacted all.
         """
-        size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
+        size, have = _size(self._spool.log), self._have["log"]
         secrets = [] if ended else forms(self._spool.secrets().values())
         if not secrets or size <= have:
             return size
@@ -204,27 +191,23 @@ class Shipper:
     def _ship(self, ends: _Ends) -> Outcome:
         sent = self._stream("log", self._spool.log, ends.log)
         if self._meta.type == DEPLOYMENT:
-            self._make_room((self._have or {})["log"])
+            self._make_room(self._have["log"])
         sent |= self._points(ends.points)
         if self._meta.type != DEPLOYMENT:
             for output in ends.ended["outputs"] if ends.ended else ():
                 sent |= self._output(output)
         whole = ends.ended["log_bytes"] if ends.ended else 0
-        if max((self._have or {})["log"], _size(self._spool.log)) < whole:
+        if max(self._have["log"], _size(self._spool.log)) < whole:
             raise _Stop(Outcome.BROKEN, "the log was cut after the end")
         sent |= self._stream("events", self._spool.events, ends.events)
-        if ends.ended is not None and self._holds_all(ends):
-            return Outcome.COMPLETE
-        return Outcome.SENT if sent else Outcome.NOTHING
-
-    def _holds_all(self, ends: _Ends) -> bool:
-        """True when the last event of the present run has been taken."""
         # exit.json follows its event: the events in ``ends`` may be older.
-        return (
-            self._have is not None
+        if (
+            ends.ended is not None
             and self._have["events"] >= spools.whole_lines_size(self._spool.events)
             and self._spool.exit() == ends.ended
-        )
+        ):
+            return Outcome.COMPLETE
+        return Outcome.SENT if sent else Outcome.NOTHING
 
     def _points(self, end: int) -> bool:
         """Send live metrics. They are for charts: where the dashboard refuses them, all else goes
@@ -243,8 +226,7 @@ class Shipper:
 
     def _stream(self, name: str, path: Path, end: int) -> bool:
         """Send one file up to ``end``; True when data was sent."""
-        have = self._have or {}
-        sent = False
+        have, sent = self._have, False
         while have[name] < end:
             chunk = self._at_most(self._log_chunk if name == "log" else CHUNK)
             raw = _read(path, have[name], min(chunk, end - have[name]))
@@ -317,15 +299,16 @@ class Shipper:
         # An empty file has to be reported too.
         while path not in self._outputs or self._outputs[path] < total:
             offset = self._outputs.get(path, 0)
+            changed = _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
             if _size(file) != total:
-                raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
+                raise changed
             raw = _read(file, offset, min(self._at_most(CHUNK), total - offset))
             answer = self._client.send_output(self._meta, output, offset, raw)
             if self._takes_less(answer, len(raw)):
                 continue
             # It is wanted from its beginning again when the checksum of the whole differs.
             if answer.status == 409 and size_and_sha256(file) != (total, output["sha256"]):
-                raise _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
+                raise changed
             self._outputs[path] = self._size_after(answer, offset if total else -1)
             sent = True
         return sent
@@ -354,28 +337,24 @@ class Shipper:
         raise _Stop(self._refused(answer), self.broken_by)
 
     def _refused(self, answer: Answer) -> Outcome:
+        error = answer.body.get("error")
         # Another token: the dashboard's database is older than this job, and has given its number
         # to another one.
-        if answer.status == 404 or (answer.status, answer.body.get("error")) == (403, "token"):
+        if answer.status == 404 or (answer.status, error) == (403, "token"):
             return Outcome.UNKNOWN
         if answer.status == 412 and self._client.instance() != self._meta.instance:
             return Outcome.UNKNOWN
         if answer.status in (200, 409, 422):
             return Outcome.AGAIN
         if answer.status in (400, 413):  # what is sent will be the same the next time
-            why = (
-                answer.body.get("detail")
-                or answer.body.get("error")
-                or f"an answer {answer.status} from what stands before it"
-            )
-            self.broken_by = f"{REFUSED_IT}: {why}"
+            beyond = f"an answer {answer.status} from what stands before it"
+            self.broken_by = f"{REFUSED_IT}: {answer.body.get('detail') or error or beyond}"
             return Outcome.BROKEN
-        refusal = (answer.status, answer.body.get("error"))
-        if refusal != self._refusal:  # once, not for every try of a day
+        if (answer.status, error) != self._refusal:  # once, not for every try of a day
             log.warning(
                 "%s: the dashboard responded %s %s", self._spool, answer.status, answer.body
             )
-        self._refusal = refusal
+        self._refusal = (answer.status, error)
         return Outcome.REFUSED
 
 

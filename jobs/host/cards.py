@@ -13,7 +13,7 @@ from typing import Any
 
 # Patterns of files by split, by part; None: the card gives no files, so names of files decide.
 Parts = dict[str, dict[str, list[str]] | None]
-_Lines = deque[tuple[int, str]]
+_Lines = deque[tuple[int, str]]  # indent and text
 _DEEPEST = 8  # levels of the section; hubs write 4
 _TRAIN = "train"  # split of files that have no other
 _KEYWORDS = {
@@ -24,6 +24,7 @@ _KEYWORDS = {
 _NO_DATA = ("config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json")
 _QUOTED = re.compile(r"([\"'])([^\"'\\]*)\1(\s+#.*)?")
 _SHARD = re.compile(r"data/([^/]+)-\d{5}-of-\d{5}[^/]*\.[^/]*")
+_KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*):(?: |$)")
 
 
 class UnreadableError(ValueError):
@@ -68,17 +69,14 @@ def inferred(paths: Sequence[str]) -> set[str]:
 
 
 def is_pattern(path: str) -> bool:
-    """True if the path has wildcards."""
     return any(mark in path for mark in "*?[")
 
 
 def _is_named(path: str, words: Sequence[str], *, is_folder: bool) -> bool:
     """True if a folder, or the file, has one of the words between separators."""
     *folders, file = path.split("/")
-    word = "|".join(words)
-    one = re.compile(
-        rf"(.*[-._ 0-9])?({word})" + (r"([-._ 0-9].*)?" if is_folder else r"[-._ 0-9].*")
-    )
+    after = r"([-._ 0-9].*)?" if is_folder else r"[-._ 0-9].*"
+    one = re.compile(rf"(.*[-._ 0-9])?({'|'.join(words)})" + after)
     return any(one.fullmatch(name) for name in (folders if is_folder else [file]))
 
 
@@ -87,12 +85,10 @@ def _files(part: dict[str, Any]) -> dict[str, list[str]] | None:
     files = part.get("data_files")
     if files is None or "data_dir" in part:
         return None
-    if isinstance(files, str):
-        return {_TRAIN: _patterns(files)}
-    if isinstance(files, list) and all(isinstance(item, str) for item in files):
-        return {_TRAIN: _patterns(files)}
     if isinstance(files, dict):
         return {split: _patterns(path) for split, path in files.items()}
+    if isinstance(files, str) or all(isinstance(item, str) for item in files):
+        return {_TRAIN: _patterns(files)}
     if not all(isinstance(item, dict) and "split" in item and "path" in item for item in files):
         raise UnreadableError
     return {str(item["split"]): _patterns(item["path"]) for item in files}
@@ -112,7 +108,7 @@ def _patterns(given: Any) -> list[str]:
 
 
 def _section(card: str, key: str) -> _Lines:
-    """Return indent and text of the lines below ``key``; none if the card has no such key."""
+    """Return the lines below ``key``; none if the card has no such key."""
     head, *lines = card.splitlines() or [""]
     found: _Lines = deque()
     is_inside = False
@@ -151,11 +147,11 @@ def _list(lines: _Lines, indent: int, depth: int) -> list[Any]:
         rest = text[1:].lstrip()
         if not rest:
             raise UnreadableError
-        if _key_of(rest) is None:
-            items.append(_scalar(rest))
-        else:
+        if _KEY.match(rest):
             lines.appendleft((indent + len(text) - len(rest), rest))
             items.append(_value(lines, depth + 1))
+        else:
+            items.append(_scalar(rest))
     return items
 
 
@@ -163,14 +159,14 @@ def _mapping(lines: _Lines, indent: int, depth: int) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     while lines and lines[0][0] == indent and not _is_item(lines[0][1]):
         _indent, text = lines.popleft()
-        key = _key_of(text)
+        key = _KEY.match(text)
         if key is None:
             raise UnreadableError
-        rest = text[len(key) + 1 :].strip()
+        rest = text[len(key[1]) + 1 :].strip()
         if rest:
-            mapping[key] = _scalar(rest)
+            mapping[key[1]] = _scalar(rest)
         elif lines and (lines[0][0] > indent or (lines[0][0] == indent and _is_item(lines[0][1]))):
-            mapping[key] = _value(lines, depth + 1)
+            mapping[key[1]] = _value(lines, depth + 1)
         else:
             raise UnreadableError
     return mapping
@@ -178,12 +174,6 @@ def _mapping(lines: _Lines, indent: int, depth: int) -> dict[str, Any]:
 
 def _is_item(text: str) -> bool:
     return text == "-" or text.startswith("- ")
-
-
-def _key_of(text: str) -> str | None:
-    """Return the key of ``key: value`` or ``key:``."""
-    match = re.match(r"([A-Za-z_][A-Za-z0-9_-]*):(?: |$)", text)
-    return match[1] if match else None
 
 
 def _scalar(text: str) -> str:

@@ -1,13 +1,20 @@
-"""Redis addresses: check, build, another login, Celery's spelling
+"""Redis and Valkey: addresses, with Celery's spelling; users and lines of Valkey's ACL.
+
+The dashboard may do everything. A host may read its own queue and write nothing: a worker needs no
+more (``jobs.host.agent.app``), so that a host reaches no other host's data and fills no memory.
 
 A host imports this too: standard library only.
 """
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 SCHEMES = ("redis", "rediss", "unix")
+DASHBOARD = "default"
+# BRPOP takes a hint; LLEN, in a transaction, is how kombu declares a queue.
+HOST_COMMANDS = "+brpop +llen +multi +exec +ping +client|setinfo"
 
 
 def is_address(text: str) -> bool:
@@ -33,7 +40,6 @@ def on_network(host: str, port: int, login: str) -> str:
 
 
 def with_login(url: str, user: str, password: str) -> str:
-    """Return the address with another login."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     login = f"{quote(user, safe='')}:{quote(password, safe='')}"
@@ -79,3 +85,37 @@ def for_celery(url: str) -> str:
     if parts.scheme != "unix":
         return url
     return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database_of(url)}"
+
+
+def user_of(host: str) -> str:
+    return f"host-{host}"
+
+
+def dashboard_line(password: str) -> str:
+    """Return the line of the ACL file for the dashboard."""
+    # Valkey compares this hash; passwords are long and random.
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    return f"user {DASHBOARD} on #{digest} ~* &* +@all\n"
+
+
+def host_rules(host: str, password_sha256: str, *, database: str = "0") -> str:
+    """Return name and rules of the user of a host, as ``ACL SETUSER`` takes them.
+
+    ``database`` other than "0": the worker selects it.
+    """
+    select = "" if database == "0" else " +select"
+    return f"{user_of(host)} reset on #{password_sha256} ~host.{host} -@all {HOST_COMMANDS}{select}"
+
+
+def host_line(host: str, password_sha256: str) -> str:
+    """Return the line of the ACL file for a host."""
+    return f"user {host_rules(host, password_sha256)}\n"
+
+
+def passwords_of(lines: list[str]) -> dict[str, frozenset[str]]:
+    """Return the hashes of passwords of each user, from the answer to ``ACL LIST``."""
+    rules = [line.split() for line in lines]
+    return {
+        words[1]: frozenset(word.removeprefix("#") for word in words if word.startswith("#"))
+        for words in rules
+    }

@@ -28,8 +28,10 @@ class Health:
         self._spool = spool
         self._run = spool.meta().run
         self._port = port
-        self.path = health_path(spool)
-        self._address = address(spool)
+        plan = spool.plan()["plan"]
+        self.path = from_json(plan).steps[-1].health  # of the server itself
+        # The one address that the server listens on, or this machine's own.
+        self._address = str(plan.get("address") or LOOPBACK)
         self._changed = changed
         self._stopped = threading.Event()
         self._is_marked = self.path != "/health" and "?" not in self.path
@@ -45,49 +47,31 @@ class Health:
         while not self._stopped.is_set():
             fine = self._is_fine()
             failures = 0 if fine else failures + 1
-            self._set(fine=fine, failures=failures)
+            before = self.state
+            if fine:
+                self.state = READY
+            elif before == READY and failures >= PATIENCE:
+                self.state = UNHEALTHY
+            if self.state != before:
+                try:
+                    if fine:
+                        self._spool.mark_ready(self._run)
+                except FileNotFoundError:  # set aside
+                    self.stop()
+                self._changed()
             self._stopped.wait(ASK_READY_S if self.state == READY and fine else ASK_S)
 
     def _is_fine(self) -> bool:
         """Return True if the server answers 200; if it rejects only the mark, later requests omit
         the mark."""
         if self.state == LOADING or not self._is_marked:
-            return answers(self._port, self.path, self._address)
+            return status(self._port, self.path, self._address) == 200
         code = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
         if code in (0, 200):
             return code == 200
-        fine = answers(self._port, self.path, self._address)
+        fine = status(self._port, self.path, self._address) == 200
         self._is_marked = not fine
         return fine
-
-    def _set(self, *, fine: bool, failures: int) -> None:
-        before = self.state
-        if fine:
-            self.state = READY
-        elif before == READY and failures >= PATIENCE:
-            self.state = UNHEALTHY
-        if self.state != before:
-            try:
-                if fine:
-                    self._spool.mark_ready(self._run)
-            except FileNotFoundError:  # set aside
-                self.stop()
-            self._changed()
-
-
-def health_path(spool: Spool) -> str:
-    """The path to ask: that of the plan's last step, the server itself."""
-    return from_json(spool.plan()["plan"]).steps[-1].health
-
-
-def address(spool: Spool) -> str:
-    """Return the host to ask: the one address that the server listens on, or this machine's own."""
-    return str(spool.plan()["plan"].get("address") or LOOPBACK)
-
-
-def answers(port: int, path: str, at: str = LOOPBACK) -> bool:
-    """Return True if the server on this port answers a request for ``path`` with 200."""
-    return status(port, path, at) == 200
 
 
 def status(port: int, path: str, at: str = LOOPBACK) -> int:
