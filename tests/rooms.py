@@ -103,8 +103,7 @@ DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_
 
 # Rooms that read a stranger's bytes: only confined workers and commands import them.
 CONFINED = (
-    *("jobs.tools.outputs", "jobs.tools.importing"),
-    *("jobs.readings", "jobs.imports", "jobs.services.import_storage"),
+    *("jobs.tools.outputs", "jobs.readings", "jobs.imports", "jobs.services.import_storage"),
     *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "closing", "known_failures")),
     *(f"jobs.services.outcomes.{name}" for name in ("outcomes", "run_context")),
     "dashboard.actions.import_tasks",
@@ -124,7 +123,7 @@ def room_of(module: str, package: str) -> str:
 
 def is_reading(module: str) -> bool:
     """Return True for a module of ``jobs.tools`` that knows kinds."""
-    return module.startswith("jobs.tools.importing.") or _is_of_tool(module, _READINGS)
+    return _is_of_tool(module, _READINGS)
 
 
 def is_confined(module: str) -> bool:

@@ -27,7 +27,7 @@ from jobs.services.endpoints import Checked, Entered
 User = AbstractBaseUser | AnonymousUser
 # In the order of requests: the first must be answered.
 _PATHS = (MODELS, VERSION, METRICS, PROPS)
-_ABOUT = Task("jobs.readings.tasks:about", EngineAbout, SHORT)
+_ABOUT = Task("jobs.readings:about", EngineAbout, SHORT)
 # Of the lookup and all requests of a check together; of one answer.
 CHECK_S = 10.0
 LONGEST = 2 * 1024 * 1024

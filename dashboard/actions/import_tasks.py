@@ -30,8 +30,7 @@ from dashboard.text.labels import metric_label, metric_text
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
-from jobs.imports import Recognised, recognise
-from jobs.imports.uploads import pasted, read_uploads, too_large
+from jobs.imports import Recognised, pasted, read_uploads, recognise, too_large
 from jobs.metrics import METRICS
 from jobs.services import import_drafts, import_storage
 from jobs.services.collected import Collected, collected, gone
@@ -40,7 +39,7 @@ from jobs.services.imports import About, Origin
 from jobs.services.outcomes import shortfall
 from jobs.services.outcomes.outcomes import stored_numbers
 from jobs.services.outputs import output_path
-from jobs.tools.importing.base import Reading
+from jobs.tools.imports import Reading
 
 
 def make_draft(by: By, sent: Sent, about: About) -> str:
@@ -151,7 +150,7 @@ def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
 
     Raises:
         LaunchError: at ``job`` if the files are gone; at ``files`` as
-            :func:`jobs.imports.uploads.read_uploads`.
+            :func:`jobs.imports.read_uploads`.
     """
     output = source.output
     if output.bytes > 2 * limit_bytes:  # by the host's word: packed files are smaller

@@ -21,7 +21,7 @@ from typing import Any
 
 from jobs.base.patterns import pattern
 from jobs.completions.sse import Event, events
-from jobs.reasoning.stream import Parts, parts, split
+from jobs.reasoning import Parts, parts, split
 
 __all__ = ["CHAT_PATH", "Exchange", "Reply", "error_text", "parse_reply", "request_body", "split"]
 

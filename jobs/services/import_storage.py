@@ -30,7 +30,7 @@ from jobs.services.imports import (
 from jobs.services.intake.limits import DiskReserved, check_disk
 from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
 from jobs.services.outcomes.outcomes import keep_points, stored_numbers
-from jobs.tools.importing.base import Reading
+from jobs.tools.imports import Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """Tools, a folder each: commands, formats, scripts, pins and locks.
-Here: a tool's `commands`, its outputs (`parser`, `host_reader`, `reading`), its files (`imports`).
+Here: a tool's `commands`, its outputs (`reading`, `parser`, `host_reader`), shared parts.
 Not here: which fields a form has (`kinds`).
 
 Modules that end in `parser`, `reading` or `imports` read a stranger's bytes: confined workers

@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
+from jobs import readings
 from jobs.kinds import KINDS
-from jobs.readings import made
 from tests.dashboard.lib.host_caller import Caller, FakeKind
 from tests.factories import make_host, make_user
 
@@ -19,7 +19,7 @@ def caller():
 def kind(monkeypatch):
     fake = FakeKind()
     monkeypatch.setitem(KINDS, "fake", fake)
-    monkeypatch.setattr(made, "fake", fake.read, raising=False)
+    monkeypatch.setattr(readings, "fake", fake.read, raising=False)
     return fake
 
 

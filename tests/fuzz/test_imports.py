@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.base.errors import LaunchError
-from jobs.imports import recognise
-from jobs.imports.uploads import read_uploads
+from jobs.imports import read_uploads, recognise
 from tests.fuzz.values import fuzz, mutated
 
 DATA = Path(__file__).parents[1] / "data"

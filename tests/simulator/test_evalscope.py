@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.tools.evalscope import eval_parser, perf_parser
+from jobs.tools.evalscope import eval_reading, perf_reading
 from tests.simulator.host import Host, free_port
 from tests.simulator.vllm import NEW, QWEN, serving
 
@@ -37,7 +37,7 @@ def test_the_reports_are_read_and_say_what_the_reviews_say(host):
     with serving(host, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
         folder = asked(host, url)
 
-    parsed = eval_parser.parse(
+    parsed = eval_reading.parse(
         {path: text for path, text in files_of(folder).items() if "predictions" not in path}
     )
     assert {report.benchmark: report.requested for report in parsed.reports} == {
@@ -103,7 +103,7 @@ def test_a_performance_test_is_read_and_counts_what_was_sent(host):
         )
 
     assert done.returncode == 0, done.stderr
-    points = perf_parser.parse(
+    points = perf_reading.parse(
         {
             path: text
             for path, text in files_of(host.workspace / "perf/run").items()

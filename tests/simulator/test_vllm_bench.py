@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.tools.vllm import serve_parser
+from jobs.tools.vllm import parser
 from tests.simulator.host import Host, free_port, get
 from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port, serving
 
@@ -88,7 +88,7 @@ def test_a_missing_folder_loses_the_file_after_the_block(host, docker_script):
     capture = (OLD_CAPTURE / "benchmark_serving_no_result_dir.txt").read_text()
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == capture.splitlines()[-1]
-    assert serve_parser.parse_log("log", done.stdout.encode())[-1].completed == 5
+    assert parser.parse_served_log("log", done.stdout.encode())[-1].completed == 5
 
 
 @pytest.mark.parametrize("detailed", [False, True])
@@ -136,7 +136,7 @@ def test_the_current_version_exits_with_0_if_all_requests_fail(host):
 
     assert done.returncode == 0
     assert "Error 0: Not Found\nError 1: Not Found\n" in done.stdout
-    assert serve_parser.parse_log("log", done.stdout.encode())[-1].outcome == "none"
+    assert parser.parse_served_log("log", done.stdout.encode())[-1].completed == 0
 
 
 def test_the_current_one_asks_the_server_for_its_model(host):

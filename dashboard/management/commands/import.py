@@ -17,8 +17,7 @@ from dashboard.management import base
 from dashboard.security import audit_log
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
-from jobs.imports import recognise
-from jobs.imports.uploads import read_paths
+from jobs.imports import read_paths, recognise
 from jobs.services.collected import collected
 from jobs.services.import_storage import Kept
 from jobs.services.imports import NUMBERS, TEXTS, about_of

@@ -35,7 +35,7 @@ class Compile(Kind, params=Params):
 
     name = "compile"
     title = "Compile"
-    reads = "readings.made.compiled"
+    reads = "readings.compiled"
     progress = "tools.outputs.progress.tensors"
     family = "compile"
     has_dies = False

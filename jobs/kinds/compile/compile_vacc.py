@@ -203,7 +203,7 @@ class CompileVacc(OnVacc, params=Params):
 
     name = "compile-vacc"
     title = "Compile for VACC"
-    reads = "readings.made.compiled_for_vacc"
+    reads = "readings.compiled_for_vacc"
     progress = "tools.outputs.progress.compiled"
     family = "compile"
     programs = vamc.PROGRAMS

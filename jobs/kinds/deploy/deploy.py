@@ -61,7 +61,7 @@ class Deploy(Kind, params=Params):
 
     name = "deploy"
     title = "Deploy"
-    reads = "readings.made.ready"
+    reads = "readings.ready"
     family = "deploy"
     has_dies = False
     environment = LLAMA_CPP

@@ -106,7 +106,7 @@ class DeployBuildIn(OnVacc, params=Params):
 
     name = "deploy-build-in"
     title = "Deploy Build_In"
-    reads = "readings.made.ready"
+    reads = "readings.ready"
     family = "deploy"
     programs = build_in.PROGRAMS
     clients = build_in.CLIENTS

@@ -112,7 +112,7 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
 
     name = "deploy-vllm"
     title = "Deploy with vLLM"
-    reads = "readings.made.ready"
+    reads = "readings.ready"
     progress = "tools.outputs.progress.shards"
     family = "deploy"
     programs = vllm.PROGRAMS

@@ -115,7 +115,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
-    reads = "tools.evalscope.sets_reading.outcome"
+    reads = "tools.evalscope.eval_reading.outcome"
     progress = "tools.outputs.progress.share_of_runs"
     has_dies = None
     environment = EVALSCOPE

@@ -94,7 +94,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
-    reads = "tools.opencompass.sets_reading.outcome"
+    reads = "tools.opencompass.reading.outcome"
     progress = "tools.outputs.progress.sets"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS

@@ -75,7 +75,7 @@ class GreedyProbe(Kind, params=Params):
 
     name = greedy_probe.KIND
     title = "Greedy probe"
-    reads = "readings.made.probed"
+    reads = "readings.probed"
     progress = "tools.outputs.progress.probed"
     family = "evaluate"
     programs = greedy_probe.PROGRAMS

@@ -42,7 +42,7 @@ class ApplyModification(OnVacc, params=Params):
 
     name = "apply-modification"
     title = "Apply VACC patch"
-    reads = "readings.made.modification"
+    reads = "readings.modification"
     family = "prepare"
     programs = vacc_modification.PROGRAMS
     steps = vacc_modification.STEPS

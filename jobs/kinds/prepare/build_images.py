@@ -92,7 +92,7 @@ class BuildImages(OnVacc, params=Params):
 
     name = "build-images"
     title = "Build images"
-    reads = "readings.made.image"
+    reads = "readings.image"
     progress = "tools.outputs.progress.image"
     family = "prepare"
     programs = vacc_images.PROGRAMS

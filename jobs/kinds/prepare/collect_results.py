@@ -33,7 +33,7 @@ class CollectResults(Kind, params=Params):
 
     name = collect.KIND
     title = "Collect result files"
-    reads = "readings.made.collected"
+    reads = "readings.collected"
     family = "prepare"
     programs = collect.PROGRAMS
     steps = collect.STEPS

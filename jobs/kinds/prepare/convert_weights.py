@@ -31,7 +31,7 @@ class ConvertWeights(Kind, params=Params):
 
     name = "convert-weights"
     title = "Convert weights for vLLM"
-    reads = "readings.made.converted"
+    reads = "readings.converted"
     progress = "tools.outputs.progress.tensors"
     family = "prepare"
     has_dies = False

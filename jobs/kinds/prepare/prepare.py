@@ -51,7 +51,7 @@ class Prepare(Kind, params=Params):
 
     name = "prepare"
     title = "Prepare"
-    reads = "readings.made.installed"
+    reads = "readings.installed"
     progress = "tools.outputs.progress.packages_or_size"
     family = "prepare"
     programs = environments.PROGRAMS

@@ -53,7 +53,7 @@ class PrepareDatasets(OnVacc, params=Params):
 
     name = "prepare-datasets"
     title = "Prepare datasets"
-    reads = "readings.made.data_set"
+    reads = "readings.data_set"
     progress = "tools.outputs.progress.brought"
     family = "prepare"
     programs = vacc_datasets.PROGRAMS

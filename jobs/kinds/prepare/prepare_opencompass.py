@@ -41,7 +41,7 @@ class PrepareOpencompass(OnOpencompass, params=Params):
 
     name = "prepare-opencompass"
     title = "Prepare OpenCompass"
-    reads = "readings.made.opencompass"
+    reads = "readings.opencompass"
     family = "prepare"
     programs = opencompass_env.PROGRAMS
     steps = opencompass_env.STEPS

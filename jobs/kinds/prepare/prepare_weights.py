@@ -84,7 +84,7 @@ class PrepareWeights(OnVacc, params=Params):
 
     name = "prepare-weights"
     title = "Prepare weights"
-    reads = "readings.made.weights"
+    reads = "readings.weights"
     progress = "tools.outputs.progress.brought"
     family = "prepare"
     programs = vacc_weights.PROGRAMS

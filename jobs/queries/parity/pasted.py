@@ -15,7 +15,7 @@ from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.sides import Side, TableSet
 
 MOST_BYTES = 200_000
-_TABLES = Task("jobs.readings.tasks:tables", list[TableScore], SHORT)
+_TABLES = Task("jobs.readings:tables", list[TableScore], SHORT)
 # Words in the name of a column, which tell a baseline from a result on VACC.
 _BASELINES = frozenset(
     (

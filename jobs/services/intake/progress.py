@@ -26,7 +26,7 @@ _KEPT = 1000
 _looked_at: dict[str, tuple[float, int]] = {}
 # The host waits meanwhile: with a worker at work, a later chunk brings the progress.
 _GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=2, wall_s=5.0), most=1, patience_s=0.0)
-_GLANCE = Task("jobs.readings.tasks:glance", Glance, _GLANCES)
+_GLANCE = Task("jobs.readings:glance", Glance, _GLANCES)
 
 
 def update(owner: Job | Deployment, size: int) -> None:

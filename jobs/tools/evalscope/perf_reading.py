@@ -1,26 +1,374 @@
-"""Benchmark with EvalScope: its figures."""
+"""EvalScope's performance test: a folder per concurrency with summary and percentiles.
+
+``<run>/parallel_4_number_20/benchmark_summary.json`` with ``benchmark_percentile.json``. Three
+generations use different names: 0.16 to 1.5 in seconds, 1.9 and 1.14 in ms. The unit comes from the
+name, never from the version. Single requests are in the database ``benchmark_data.db`` (SQLite).
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
 
+from jobs.base.errors import ParseError
 from jobs.base.messages import Message
-from jobs.metrics.measured import Outcome
+from jobs.base.numbers import MS_PER_S
+from jobs.metrics.measured import MOST_REQUESTS, Outcome, RequestTimes, WarmUp
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.evalscope import perf_parser
+from jobs.tools.imports import (
+    Bundle,
+    Reader,
+    Reading,
+    Refusal,
+    attempt,
+    count_at,
+    earliest,
+    lengths_asked,
+    over_http,
+    text_at,
+    time_of_log,
+    time_of_text,
+)
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.ended import Ended
+from jobs.tools.outputs.figures import Figure, Point, take
+from jobs.tools.outputs.files import Ended, count, json_object, json_of, number_or_none
+
+Value = TypeVar("Value")
+SUMMARY = "benchmark_summary.json"
+PERCENTILES = "benchmark_percentile.json"
+WHAT = "a summary of EvalScope's performance test"
+
+# Our name -> EvalScope's names, 1.14 first.
+_DURATION = ("Test Duration (s)", "Time taken for tests (s)")
+_CONCURRENCY = ("Concurrency", "Number of concurrency")
+_COMPLETED = ("Success Requests", "Succeed requests")
+_FAILED = ("Failed Requests", "Failed requests")
+_HITS = "KV Cache Hit Rate (%)"
+_OF_STREAMS = ("ttft_", "tpot_", "itl_")
+_SUMMARY_METRICS: Mapping[str, Sequence[str]] = {
+    "output_tokens_per_s": ("Output Throughput (tok/s)", "Output token throughput (tok/s)"),
+    "total_tokens_per_s": ("Total Throughput (tok/s)", "Total token throughput (tok/s)"),
+    "requests_per_s": ("Req Throughput (req/s)", "Request throughput (req/s)"),
+    "latency_mean_s": ("Avg Latency (s)", "Average latency (s)"),
+    "ttft_mean_ms": ("Avg TTFT (ms)", "TTFT (ms)", "Average time to first token (s)"),
+    "tpot_mean_ms": ("Avg TPOT (ms)", "TPOT (ms)", "Average time per output token (s)"),
+    "itl_mean_ms": ("Avg ITL (ms)", "ITL (ms)", "Average inter-token latency (s)"),
+    "input_tokens_mean": ("Avg Input Tokens", "Average input tokens per request"),
+    "output_tokens_mean": ("Avg Output Tokens", "Average output tokens per request"),
+}
+_PERCENTILE_COLUMNS: Mapping[str, Sequence[str]] = {
+    "ttft_{}_ms": ("TTFT (ms)", "TTFT (s)"),
+    "tpot_{}_ms": ("TPOT (ms)", "TPOT (s)"),
+    "itl_{}_ms": ("ITL (ms)", "ITL (s)"),
+    "latency_{}_s": ("Latency (s)",),
+}
+_ROWS = {
+    **{"min": "min", "max": "max"},
+    **{f"{share}%": f"p{share}" for share in (25, 50, 75, 90, 95, 99)},
+}
+
+_BASE_HEAD = b"SQLite format 3\x00"
+_STEPS = 1_000  # instructions of SQLite between two checks
+_MOST_S = 5.0  # processor time
+_LONGEST_VALUE = 10_000_000  # bytes, also of a row
+_LONGEST_REASON = 200
+_KIND = "SELECT substr(sql, 1, 13) FROM sqlite_schema WHERE name = 'result'"
+_COMPUTED = "SELECT name FROM pragma_table_xinfo('result') WHERE hidden <> 0"
+_REQUESTS = """
+    SELECT first_chunk_latency, time_per_output_token, latency, completion_tokens
+    FROM result WHERE success = 1 LIMIT ?
+"""
 
 
 def outcome(ended: Ended) -> Outcome:
     """A point per concurrency; the headline is the one with the highest output rate. Requests
     are counted over all points.
     """
-    points = perf_parser.parse(ended.outputs)
     windows = ended.outputs.get(evalscope.WINDOWS, b"")
-    began, warm_ups = perf_parser.began(windows), perf_parser.warm_ups(windows)
-    found = over_http_reading.measured(ended, points, began, warm_ups=warm_ups)
+    starts = began(windows)
+    points = [
+        replace(point, began=starts.get(point.concurrency or 0)) for point in parse(ended.outputs)
+    ]
+    found = over_http_reading.measured(ended, points, warm_ups=warm_ups(windows))
     if found.measured and any(evalscope.BARE in step.argv for step in ended.plan.steps):
         remarks = [*found.measured.remarks, Message("benchmark:bare_stream")]
         found = replace(found, measured=replace(found.measured, remarks=remarks))
     return found
+
+
+def parse(files: Mapping[str, bytes]) -> list[Point]:
+    """Return the points in ``files`` (path -> content), by concurrency, then by requests.
+
+    Raises:
+        ParseError: no summary, or a summary in an unknown format.
+    """
+    points = []
+    for path in files:
+        if PurePosixPath(path).name == SUMMARY:
+            beside = str(PurePosixPath(path).with_name(PERCENTILES))
+            percentiles = (beside, files[beside]) if beside in files else None
+            points.append(_point(path, files[path], percentiles))
+    if not points:
+        raise ParseError(f"EvalScope wrote no {SUMMARY}")
+    return sorted(points, key=lambda one: (one.concurrency or 0, one.completed + one.failed))
+
+
+def began(content: bytes) -> dict[int, float]:
+    """Return concurrency -> start (seconds since the epoch), as recorded by send_cold.py."""
+    starts = _recorded(content, lambda record: float(record["began"]))
+    return {concurrency: at for concurrency, at in starts.items() if math.isfinite(at)}
+
+
+def warm_ups(content: bytes) -> dict[int, WarmUp]:
+    """Return concurrency -> its warm-up requests, as recorded by send_cold.py."""
+    return _recorded(content, _warm_up)
+
+
+def _warm_up(record: Any) -> WarmUp:
+    requests, tokens = int(record["warm_ups"]), float(record["warm_up_tokens"])
+    until = float(record["measured"])
+    if not (math.isfinite(until) and 0 <= tokens < math.inf and requests >= 0):
+        raise ValueError(record)
+    return WarmUp(requests, tokens, until)
+
+
+def _recorded(content: bytes, value: Callable[[Any], Value]) -> dict[int, Value]:
+    """Return concurrency -> value of the last line that has both; other lines are left out."""
+    found = {}
+    for line in content.splitlines():
+        try:
+            record = json.loads(line)
+            found[int(record["concurrency"])] = value(record)
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            continue
+    return found
+
+
+def _point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> Point:
+    """Return the point of one summary. ``percentiles``: path and content.
+
+    Raises:
+        ParseError: no summary, or in an unknown format.
+    """
+    summary = json_object(path, content)
+    completed, failed = (_needed(path, summary, names) for names in (_COMPLETED, _FAILED))
+    concurrency = _needed(path, summary, _CONCURRENCY)
+    figures = {
+        "concurrency": Figure(_CONCURRENCY[0], concurrency),
+        "requests": Figure(_COMPLETED[0], completed),
+        "failed_requests": Figure(_FAILED[0], failed),
+        "duration_s": _first("duration_s", summary, _DURATION),
+    }
+    if figures["duration_s"].value is None:
+        _needed(path, summary, _DURATION)
+    if completed:
+        figures |= {ours: _first(ours, summary, names) for ours, names in _SUMMARY_METRICS.items()}
+        if summary.get(_HITS):  # also 0 when the server reports no cached tokens
+            figures["engine_prefix_hits"] = Figure(_HITS, summary[_HITS], 0.01)
+        if figures["output_tokens_per_s"].value is None:
+            raise ParseError(f"{path} has no known output throughput of EvalScope")
+        if percentiles:
+            figures |= _percentiles(*percentiles)
+    whole, streamed = (
+        number_or_none(summary, f"{name} Requests") for name in ("Non-Stream", "Stream")
+    )
+    if whole and streamed == 0:  # as reported by 1.14
+        # EvalScope writes the time of the whole answer as TTFT, and 0 between tokens.
+        figures = {name: figures[name] for name in figures if not name.startswith(_OF_STREAMS)}
+    metrics, left_out = take(path, figures)
+    return Point(
+        concurrency=concurrency,
+        completed=completed,
+        failed=failed,
+        metrics=metrics,
+        left_out=left_out,
+    )
+
+
+def _percentiles(path: str, content: bytes) -> dict[str, Figure]:
+    rows = json_of(path, content)
+    if isinstance(rows, dict):  # one column each, as in the tool's memory
+        rows = _transposed(path, rows)
+    if not isinstance(rows, list):
+        raise ParseError(f"{path} does not hold a list")
+    figures = {}
+    for row in rows:
+        share = str(row.get("Percentiles")) if isinstance(row, dict) else ""
+        if share in _ROWS:
+            for metric, names in _PERCENTILE_COLUMNS.items():
+                figure = _first(metric, row, names)
+                named = figure._replace(key=f"{figure.key} {share}")
+                figures[metric.format(_ROWS[share])] = named
+    return figures
+
+
+def _transposed(path: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if "Percentiles" not in columns or not all(isinstance(c, list) for c in columns.values()):
+        raise ParseError(f"{path} does not hold percentiles of EvalScope")
+    try:
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+    except ValueError as error:
+        raise ParseError(f"{path} is damaged: columns differ in length") from error
+
+
+def _first(ours: str, data: Mapping[str, Any], names: Sequence[str]) -> Figure:
+    """Return the figure of the first present name in ``names``; without one its value is None."""
+    name = next((one for one in names if data.get(one) is not None), names[0])
+    factor = MS_PER_S if ours.endswith("_ms") and name.endswith("(s)") else 1.0
+    return Figure(name, data.get(name), factor)
+
+
+def _needed(path: str, data: Mapping[str, Any], names: Sequence[str]) -> int:
+    for name in names:
+        if data.get(name) is not None:
+            return count(path, data, name)
+    raise ParseError(f"{path} is not {WHAT}: no {' or '.join(names)}")
+
+
+def requests_of(path: str, content: bytes) -> tuple[list[RequestTimes], tuple[Message, ...]]:
+    """Return the completed requests of a database, else a message with the damage.
+
+    The file is a stranger's: it is read in memory, its schema is not trusted, and a statement that
+    runs for too long is stopped. Only a plain table is read: a view, a virtual table and a
+    generated column compute their values.
+    """
+    try:
+        with closing(sqlite3.connect(":memory:")) as base:
+            base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+            base.deserialize(content)
+            base.execute("PRAGMA trusted_schema = OFF")
+            end = time.thread_time() + _MOST_S
+            base.set_progress_handler(lambda: time.thread_time() > end, _STEPS)
+            is_plain = base.execute(_KIND).fetchall() == [("CREATE TABLE ",)]
+            if not is_plain or base.execute(_COMPUTED).fetchone():
+                raise ValueError("no plain table 'result'")
+            return [_times(*row) for row in base.execute(_REQUESTS, (MOST_REQUESTS + 1,))], ()
+    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        reason = f"{path}: {error}"[:_LONGEST_REASON]
+        return [], (Message("figures:no_requests", {"reason": reason}),)
+
+
+def _times(*values: Any) -> RequestTimes:
+    """Return the times of first token, further token and answer; EvalScope writes 0 for no further
+    token."""
+    for value in values:
+        if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
+            raise ValueError(f"{value!r:.40} is no time")
+    first, further, whole, tokens = values
+    has_further = further is not None and tokens not in (None, 0, 1)
+    return RequestTimes(
+        None if first is None else MS_PER_S * first,
+        MS_PER_S * further if has_further else None,
+        None if whole is None else float(whole),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Summary of one concurrency, with what is beside it."""
+
+    path: str
+    beside: tuple[str, ...]
+    run: Point
+    has_percentiles: bool
+    arguments: dict[str, Any]
+    at: datetime | None
+
+
+class EvalscopePerf(Reader):
+    """``benchmark_summary.json`` of any generation, with percentiles, arguments and requests of the
+    same folder."""
+
+    tool = "evalscope perf"
+    keys = (*_COMPLETED, *_FAILED)
+
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+        """Return one result with a point per summary; a repeated concurrency begins another."""
+        refused: list[Reading | Refusal] = []
+        series: list[dict[int | None, _Part]] = []
+        for path in own:
+            one = attempt([path], _part, bundle, own, path)
+            if isinstance(one, Refusal):
+                refused.append(one)
+                continue
+            level = one.run.concurrency
+            found = next((each for each in series if level not in each), None)
+            if found is None:
+                series.append({level: one})
+            else:
+                found[level] = one
+        return [
+            *refused,
+            *(attempt([p.path for p in one.values()], _curve, [*one.values()]) for one in series),
+        ]
+
+
+def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:
+    beside = bundle.beside(path)
+    logs = [one for one in beside if one.endswith(".log")]
+    at = [time_of_text(path), *(time_of_log(bundle.files[log]) for log in logs)]
+    if any(one in own for one in beside):  # else the files cannot be paired
+        beside = []
+    percentiles = [one for one in beside if b'"Percentiles"' in bundle.files[one]]
+    arguments = [
+        one
+        for one in beside
+        if bundle.has_keys(one, ("parallel", "tokenizer_path", "max_prompt_length"), 3)
+    ]
+    pair = (percentiles[0], bundle.files[percentiles[0]]) if len(percentiles) == 1 else None
+    point = _point(path, bundle.files[path], pair)
+    bases = [one for one in beside if bundle.files[one].startswith(_BASE_HEAD)]
+    requests, damage = (
+        requests_of(bases[0], bundle.files[bases[0]]) if len(bases) == 1 else ([], ())
+    )
+    if "ttft_mean_ms" not in point.metrics:  # whole answers: EvalScope writes their time as TTFT
+        requests = [RequestTimes(None, None, one.latency_s) for one in requests]
+    return _Part(
+        path,
+        (*percentiles[:1], *arguments[:1], *(bases if requests else ())),
+        replace(point, left_out=(*point.left_out, *damage), requests=requests),
+        pair is not None,
+        bundle.object(arguments[0]) if len(arguments) == 1 else {},
+        next((one for one in at if one), None),
+    )
+
+
+def _curve(parts: Sequence[_Part]) -> Reading:
+    arguments = next((one.arguments for one in parts if one.arguments), {})
+    lacking = [one for one in parts if one.run.completed and not one.has_percentiles]
+    least, most = _prompt_lengths(arguments)
+    dataset, output = text_at(arguments, "dataset"), count_at(arguments, "max_tokens")
+    length = f" {least}" if least == most else f" {least}–{most}"
+    sent = f"{dataset}{length if most else ''}"
+    is_exact = output == count_at(arguments, "min_tokens")
+    return over_http(
+        EvalscopePerf.tool,
+        "",
+        [one.run for one in parts],
+        # "random 40–60 → 32 tok"; without the lengths that the arguments lack.
+        what=f"{sent} → {output} tok" if dataset and output else dataset,
+        model=text_at(arguments, "model"),
+        sources=tuple(one.path for one in parts),
+        companions=tuple(file for one in parts for file in one.beside),
+        remarks=[Message("import:no_percentiles")] if lacking else [],
+        # Of random prompts between two lengths the middle.
+        asked=lengths_asked((least + most) // 2, output if is_exact else 0),
+        at=earliest(one.at for one in parts),
+    )
+
+
+def _prompt_lengths(arguments: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the shortest and longest random prompt; 0, 0 for prompts with their own lengths."""
+    if text_at(arguments, "dataset") != "random":
+        return 0, 0
+    least, most = (count_at(arguments, f"{name}_prompt_length") for name in ("min", "max"))
+    return (least, most) if 0 < least <= most else (0, 0)

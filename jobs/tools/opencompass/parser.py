@@ -1,37 +1,71 @@
 """Run of OpenCompass 0.4 or 0.5: scores, failed sets, answers.
 
 ``<folder>/<YYYYmmdd_HHMMSS>/{summary,results,predictions}/…``. The tool exits with 0 even if every
-task failed. Success needs a number for every set, see :attr:`Run.outcome`.
+task failed. Success needs a number for every set.
+
+A summary is a table as CSV, Markdown or text: a row per set, a column per model, scores in per
+cent. Columns ``dataset,version,metric,mode,<model>…``; a failed set has ``-`` in all columns.
+Documents contain the same Markdown with a manually added mean below, "avg" without a version: it is
+no set, and is left out.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import csv
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from jobs.base.errors import ParseError
 from jobs.base.patterns import pattern
-from jobs.metrics.measured import TableScore
-from jobs.reasoning import thoughts
-from jobs.tools.opencompass.tables_parser import (
-    Means,
-    means,
-    parse_csv,
-    parse_markdown,
-    parse_text,
-)
-from jobs.tools.outputs.files import json_object
+from jobs.catalog.data_sets import EVALUATION_SETS
+from jobs.metrics.measured import NO_SCORE, TableScore
+from jobs.reasoning import split_text, tagged
+from jobs.tools.outputs.answers import FAILED, Scored, question_of
+from jobs.tools.outputs.files import json_lines, json_object, lines_of, number_or_none
 
-Outcome = Literal["whole", "partial", "none"]
+HEAD = ("dataset", "version", "metric", "mode")
+_CSV_PART = pattern(r"\^+\n(?P<rows>.*?)\n\$+\n", dot_all=True)
+_SECTION = pattern(r"[-–—]{3,}")  # a summarizer's heading between rows
+# A mean below the sets: "avg", "avg cluewsc", "mmlu, avg of 57".
+_MEAN = pattern(r"avg(?: .*)?|.*, avg of \d+")
 _PART, _NUMBER = pattern(r"(?P<set>.+)_\d+"), pattern(r"_(\d+)$")
 _STAMP = pattern(r"\d{8}_\d{6}")
-_SUMMARIES = ((".csv", parse_csv), (".md", parse_markdown), (".txt", parse_text))
 # The summary rounds to two decimals; halves go either way.
 _ROUNDING = 0.00501
 _NUMPY = pattern(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
+# Beside a run of the dashboard's own questions: see scripts/opencompass_questions.py.
+ASKED = ".asked.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Two means over the sets of one model, from 0 to 1; rankings by the two may differ.
+
+    ``macro`` is the mean of sets, ``weighted`` the mean of questions (None when the questions of a
+    set are unknown). ``sets`` and ``questions`` are the counts.
+    """
+
+    macro: float
+    weighted: float | None
+    sets: int
+    questions: int | None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return both means under their names in ``jobs.metrics.METRICS``."""
+        values = {"accuracy_macro": self.macro}
+        if self.weighted is not None and self.questions:
+            values |= {
+                "accuracy_weighted": self.weighted,
+                "accuracy": self.weighted,
+                "questions": float(self.questions),
+                "correct": float(round(self.weighted * self.questions)),
+            }
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +90,6 @@ class SetResult:
     error: str = ""
     judged: tuple[tuple[Judged, ...], ...] = ()
 
-    @property
-    def correct(self) -> tuple[bool | None, ...]:
-        """Return the verdict on the first answer of each question."""
-        return tuple(answers[0].correct for answers in self.judged)
-
-    @property
-    def extracted(self) -> tuple[str, ...]:
-        """Return the extracted first answer of each question."""
-        return tuple(answers[0].extracted for answers in self.judged)
-
     def of(self, index: int, sample: int, total: int) -> tuple[Judged | None, int]:
         """Return the verdict on answer ``sample`` to prompt ``index`` of ``total``, and the
         sample's number within its question.
@@ -86,7 +110,7 @@ class Prediction:
     """Answer to a question. ``expected`` comes from the set; ``reasoning`` precedes the answer.
 
     ``sample`` counts the answers to one prompt from 0. ``thought``: see
-    :func:`jobs.reasoning.thoughts.tagged`.
+    :func:`jobs.reasoning.tagged`.
     """
 
     index: int
@@ -117,13 +141,6 @@ class Run:
         """Return the sets without a number."""
         return tuple(score for score in self.scores if score.value is None)
 
-    @property
-    def outcome(self) -> Outcome:
-        """Return the outcome; ``none`` when no set has a number, although the tool exits with 0."""
-        if len(self.failed) == len(self.scores):
-            return "none"
-        return "partial" if self.failed else "whole"
-
     def missing(self, expected: Iterable[str]) -> tuple[str, ...]:
         """Return requested sets without a number for some model, also for a truncated summary."""
         scored = {(score.model, score.dataset) for score in self.scores if score.value is not None}
@@ -138,10 +155,39 @@ class Run:
         judged = len(result.judged) if result else 0
         return judged if judged and prompts % judged == 0 else prompts
 
+    def judged(self) -> Iterator[tuple[tuple[str, str], Prediction, Judged | None, int]]:
+        """Return model and set of each answer, the answer, its verdict, and its number among those
+        to the question."""
+        for key, rows in self.predictions.items():
+            result = self.results.get(key) or SetResult({})
+            total = len({row.index for row in rows})
+            for row in rows:
+                yield key, row, *result.of(row.index, row.sample, total)
+
     def means(self, model: str) -> Means | None:
         """Return both means over the sets of ``model`` with a number."""
         counts = {name: self.asked(of, name) for of, name in self.predictions if of == model}
         return means((score for score in self.scores if score.model == model), counts)
+
+
+def means(scores: Iterable[TableScore], counts: Mapping[str, int] | None = None) -> Means | None:
+    """Return the means over one model's ``scores``; None when no score is a share.
+
+    ``counts`` has the questions per set; missing sets use the known counts.
+    """
+    rows = [(score.dataset, score.share) for score in scores]
+    shares = [(dataset, share) for dataset, share in rows if share is not None]
+    if not shares:
+        return None
+    known = {name: each.questions for name, each in EVALUATION_SETS.items()} | dict(counts or {})
+    sizes = [known.get(dataset, 0) for dataset, _ in shares]
+    total = sum(sizes) if all(sizes) else None
+    weighted = (
+        sum(size * share for size, (_, share) in zip(sizes, shares, strict=True)) / total
+        if total
+        else None
+    )
+    return Means(sum(share for _, share in shares) / len(shares), weighted, len(shares), total)
 
 
 def parse(files: Mapping[str, bytes]) -> Run:
@@ -163,60 +209,29 @@ def parse(files: Mapping[str, bytes]) -> Run:
     return Run(stamp, exact, results, _joined(parts, {(s.model, s.dataset) for s in scores}))
 
 
-def parse_results(path: str, content: bytes) -> SetResult:
-    """Return a results file: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``.
-
-    Raises:
-        ParseError: truncated, or neither a number nor an error.
-    """
-    data = json_object(path, content)
-    values = {
-        key: number
-        for key, value in data.items()
-        if key != "details" and (number := _number(value)) is not None
-    }
-    error = str(data.get("error") or "")
-    if not values and not error:
-        raise ParseError(f"{path} has no score of OpenCompass: {', '.join(data) or 'nothing'}")
-    return SetResult(values, error, _judged(_details(data.get("details")), values))
+def _stamps(path: str) -> list[str]:
+    return [part for part in PurePosixPath(path).parts[:-1] if _STAMP.fullmatch(part)]
 
 
-def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
-    """Return a predictions file in question order (``tmp_….json`` while growing).
-
-    Raises:
-        ParseError: truncated, or in another format.
-    """
-    data = json_object(path, content)
-    try:
-        return tuple(
-            answer
-            for index, each in sorted(data.items(), key=lambda item: int(item[0]))
-            for answer in _answers(int(index), each)
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ParseError(f"{path} has no predictions of OpenCompass: {error!r}") from error
-
-
-def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
-    question, expected = _asked(asked["origin_prompt"]), _plain(asked.get("gold"))
-    prediction = asked["prediction"]
-    texts = (
-        [_plain(one) for one in prediction]
-        if isinstance(prediction, list)
-        else [_plain(prediction)]
+def _below(files: Mapping[str, bytes], folder: str) -> list[str]:
+    """Return complete files of a folder: ``<folder>/<model>/<set>.json``."""
+    return sorted(
+        path
+        for path in files
+        if path.endswith(".json")
+        and PurePosixPath(path).parent.parent.name == folder
+        and not PurePosixPath(path).name.startswith("tmp_")
     )
-    predictions = []
-    for sample, text in enumerate(texts or [""]):
-        reasoning, answer = thoughts.split(text)
-        tags = thoughts.tagged(text)
-        predictions.append(Prediction(index, question, answer, expected, reasoning, sample, tags))
-    return predictions
+
+
+def _key(path: str) -> tuple[str, str]:
+    pure = PurePosixPath(path)
+    return pure.parent.name, pure.name.removesuffix(".json")
 
 
 def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[TableScore, ...]:
     """Return the newest summary; a resumed run has several."""
-    for suffix, read in _SUMMARIES:
+    for suffix, read in ((".csv", parse_csv), (".md", parse_markdown), (".txt", parse_text)):
         paths = [
             path
             for path in files
@@ -253,10 +268,8 @@ def _joined(
         key = whole if whole in known and (model, name) not in known else (model, name)
         before = joined.get(key, ())
         first = before[-1].index + 1 if before else 0
-        joined[key] = (
-            *before,
-            *(replace(row, index=first + row.index) for row in parts[model, name]),
-        )
+        rows = parts[model, name]
+        joined[key] = (*before, *(replace(row, index=first + row.index) for row in rows))
     return joined
 
 
@@ -265,24 +278,22 @@ def _natural(key: tuple[str, str]) -> tuple[str, str, int]:
     return key[0], key[1][: number.start()] if number else key[1], int(number[1]) if number else -1
 
 
-def _stamps(path: str) -> list[str]:
-    return [part for part in PurePosixPath(path).parts[:-1] if _STAMP.fullmatch(part)]
+def parse_results(path: str, content: bytes) -> SetResult:
+    """Return a results file: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``.
 
-
-def _below(files: Mapping[str, bytes], folder: str) -> list[str]:
-    """Return complete files of a folder: ``<folder>/<model>/<set>.json``."""
-    return sorted(
-        path
-        for path in files
-        if path.endswith(".json")
-        and PurePosixPath(path).parent.parent.name == folder
-        and not PurePosixPath(path).name.startswith("tmp_")
-    )
-
-
-def _key(path: str) -> tuple[str, str]:
-    pure = PurePosixPath(path)
-    return pure.parent.name, pure.name.removesuffix(".json")
+    Raises:
+        ParseError: truncated, or neither a number nor an error.
+    """
+    data = json_object(path, content)
+    values = {
+        key: number
+        for key, value in data.items()
+        if key != "details" and (number := _number(value)) is not None
+    }
+    error = str(data.get("error") or "")
+    if not values and not error:
+        raise ParseError(f"{path} has no score of OpenCompass: {', '.join(data) or 'nothing'}")
+    return SetResult(values, error, _judged(_details(data.get("details")), values))
 
 
 def _number(value: Any) -> float | None:
@@ -292,6 +303,21 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
+
+
+def dict_of(text: str) -> dict[str, float]:
+    """Return the numbers in ``{'accuracy': np.float64(50.0)}``; empty for other text."""
+    try:
+        parsed: Any = ast.literal_eval(_NUMPY.sub(lambda found: found["number"], text.strip()))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    if not isinstance(parsed, dict):
+        return {}
+    return {
+        str(key): float(value)
+        for key, value in parsed.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _details(details: Any) -> list[list[Mapping[str, Any]]]:
@@ -330,19 +356,24 @@ def _judged(
     verdicts = [[_correct(each) for each in answers] for answers in details]
     if not any(each is not None for answers in verdicts for each in answers):
         verdicts = _by_equal_letters(details, values) or verdicts
-    names = ("parsed", "pred", "predictions")
     return tuple(
         tuple(
-            Judged(
-                verdict,
-                # Our own evaluator says what it took, also when that is nothing.
-                _first_text(each, names[:1] if each.get("rule") else names),
-                _plain(each.get("rule")),
-            )
+            Judged(verdict, _extracted(each), _plain(each.get("rule")))
             for each, verdict in zip(answers, of_these, strict=True)
         )
         for answers, of_these in zip(details, verdicts, strict=True)
     )
+
+
+def _correct(detail: Mapping[str, Any]) -> bool | None:
+    value = detail.get("correct", detail.get("is_correct"))
+    return value if isinstance(value, bool) else None
+
+
+def _extracted(detail: Mapping[str, Any]) -> str:
+    # Our own evaluator says what it took, also when that is nothing.
+    names = ("parsed",) if detail.get("rule") else ("parsed", "pred", "predictions")
+    return next((_plain(detail[name]) for name in names if detail.get(name)), "")
 
 
 def _by_equal_letters(
@@ -359,13 +390,34 @@ def _by_equal_letters(
     return [[*each] for each in equal] if agrees else []
 
 
-def _correct(detail: Mapping[str, Any]) -> bool | None:
-    value = detail.get("correct", detail.get("is_correct"))
-    return value if isinstance(value, bool) else None
+def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
+    """Return a predictions file in question order (``tmp_….json`` while growing).
+
+    Raises:
+        ParseError: truncated, or in another format.
+    """
+    data = json_object(path, content)
+    try:
+        return tuple(
+            answer
+            for index, each in sorted(data.items(), key=lambda item: int(item[0]))
+            for answer in _answers(int(index), each)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ParseError(f"{path} has no predictions of OpenCompass: {error!r}") from error
 
 
-def _first_text(detail: Mapping[str, Any], names: Sequence[str]) -> str:
-    return next((_plain(detail[name]) for name in names if detail.get(name)), "")
+def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
+    question, expected = _asked(asked["origin_prompt"]), _plain(asked.get("gold"))
+    said = asked["prediction"]
+    predictions = []
+    for sample, text in enumerate(
+        map(_plain, (said or [""]) if isinstance(said, list) else [said])
+    ):
+        reasoning, answer = split_text(text)
+        tags = tagged(text)
+        predictions.append(Prediction(index, question, answer, expected, reasoning, sample, tags))
+    return predictions
 
 
 def _asked(prompt: Any) -> str:
@@ -382,21 +434,170 @@ def _plain(value: Any) -> str:
     """Return text; several samples or accepted answers are joined."""
     if value is None:
         return ""
-    if isinstance(value, list):
-        return " | ".join(_plain(each) for each in value)
-    return str(value)
+    return " | ".join(map(_plain, value)) if isinstance(value, list) else str(value)
 
 
-def dict_of(text: str) -> dict[str, float]:
-    """Return the numbers in ``{'accuracy': np.float64(50.0)}``; empty for other text."""
+def parse_csv(path: str, content: bytes) -> tuple[TableScore, ...]:
+    """Return the scores of ``summary_*.csv``.
+
+    Raises:
+        ParseError: empty, truncated, or another table.
+    """
+    text = _text(path, content)
+    return _scores(path, list(csv.reader(io.StringIO(text))))
+
+
+def parse_markdown(path: str, content: bytes) -> tuple[TableScore, ...]:
+    """Return the scores of all such tables in a text, in order; other text is ignored.
+
+    Raises:
+        ParseError: no such table, or a truncated table.
+    """
+    tables = list(_markdown_tables(content))
+    if not tables:
+        raise ParseError(f"{path} has no table '| {' | '.join(HEAD)} | …'")
+    return tuple(score for table in tables for score in _scores(path, table))
+
+
+def parse_text(path: str, content: bytes) -> tuple[TableScore, ...]:
+    """Return the scores in the part "csv format" of ``summary_*.txt``.
+
+    Raises:
+        ParseError: empty, cut off, or another file.
+    """
+    _, mark, rest = _text(path, content).partition("csv format\n")
+    body = _CSV_PART.match(rest) if mark else None
+    if body is None:
+        raise ParseError(f"{path} is no summary of OpenCompass, or is cut off: no whole csv format")
+    return _scores(path, list(csv.reader(io.StringIO(body["rows"]))))
+
+
+def _text(path: str, content: bytes) -> str:
+    if not content.strip():
+        raise ParseError(f"{path} is empty; a summary of OpenCompass was expected")
     try:
-        parsed: Any = ast.literal_eval(_NUMPY.sub(lambda found: found["number"], text.strip()))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return {}
-    if not isinstance(parsed, dict):
-        return {}
-    return {
-        str(key): float(value)
-        for key, value in parsed.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ParseError(f"{path} is no text: {error}") from error
+
+
+def _markdown_tables(content: bytes) -> Iterator[list[list[str]]]:
+    rows: list[list[str]] = []
+    for line in [*(line.text.strip() for line in lines_of(content)), ""]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line[:1] == "|" else []
+        if tuple(cells[: len(HEAD)]) == HEAD:
+            if rows:
+                yield rows
+            rows = [cells]
+        elif rows and cells and set("".join(cells)) <= set("-: ") and len("".join(cells)) > 9:
+            continue  # the line between head and rows
+        elif rows and cells:
+            rows.append(cells)
+        elif rows:
+            yield rows
+            rows = []
+
+
+def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[TableScore, ...]:
+    """Return a score per row and model: all rows of the first model, then of the next."""
+    head, *body = [row for row in rows if any(cell.strip() for cell in row)] or [[]]
+    if tuple(head[: len(HEAD)]) != HEAD or len(head) == len(HEAD):
+        raise ParseError(f"{path} begins with {head!r}, not with {', '.join(HEAD)} and a model")
+    if not body:
+        raise ParseError(f"{path} has a header but no rows")
+    scores = []
+    for place, model in enumerate(head[len(HEAD) :], len(HEAD)):
+        for row in body:
+            if len(row) != len(head):
+                raise ParseError(
+                    f"{path}: row {row!r} does not have the {len(head)} cells of the header"
+                )
+            is_mean = row[1].strip() in NO_SCORE and _MEAN.fullmatch(row[0].strip())
+            if not _SECTION.match(row[0]) and not is_mean:
+                scores.append(_score(path, model, row, row[place]))
+    if not scores:
+        raise ParseError(f"{path} has means only, no data sets")
+    return tuple(scores)
+
+
+def _score(path: str, model: str, row: Sequence[str], text: str) -> TableScore:
+    dataset, version, metric, mode = ("" if cell == "-" else cell for cell in row[: len(HEAD)])
+    try:
+        value = None if text in NO_SCORE else float(text)
+    except ValueError as error:
+        raise ParseError(f"{path}: {text!r} of {dataset} is no score") from error
+    if not dataset:
+        raise ParseError(f"{path}: row {list(row)!r} has no set name")
+    return TableScore(model, dataset, version, metric, mode, value, text)
+
+
+def parse_questions(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
+    """Return the answers to the dashboard's own questions, in the order of subsets and questions.
+
+    A failed request has no score: the tool counts it as incorrect.
+
+    Raises:
+        ParseError: no run, or files in another format.
+    """
+    run = parse({path: content for path, content in files.items() if not path.endswith(ASKED)})
+    asked: dict[str, list[Mapping[str, Any]]] = {}
+    for path, content in files.items():
+        if PurePosixPath(path).name == ASKED:
+            for line in json_lines(path, content):
+                asked.setdefault(str(line.get("prompt")), []).append(line)
+    # Of several samples some may have failed: those without a text.
+    failed = {prompt: sum("error" in line for line in own) for prompt, own in asked.items()}
+    rows = []
+    for (_model, subset), row, judged, sample in run.judged():
+        is_empty = not (row.answer or row.reasoning) and failed.get(row.question, 0) > 0
+        if is_empty:
+            failed[row.question] -= 1
+        lines = asked.get(row.question, ())
+        rows.append(_scored(subset, row, judged, sample, lines, has_failed=is_empty))
+    return tuple(rows)
+
+
+def _scored(
+    subset: str,
+    row: Prediction,
+    judged: Judged | None,
+    sample: int,
+    asked: Sequence[Mapping[str, Any]],
+    *,
+    has_failed: bool,
+) -> Scored:
+    record = json_object(f"gold of {subset}", row.expected.encode())
+    heard = [line for line in asked if "error" not in line]
+    line = heard[min(sample, len(heard) - 1)] if heard else {}
+    correct = judged.correct if judged else None
+    status = "" if correct is not None else "unscored"
+    if has_failed or (asked and not heard):
+        status = FAILED
+    answers = record.get("answers")
+    rule, _, scorer = (judged.rule if judged else "").partition("@")
+    detail = {
+        "id": record.get("id"),
+        "category": record.get("category"),
+        "rule": rule or None,
+        "scorer": int(scorer) if scorer.isdecimal() else None,
+        "latency_s": number_or_none(line, "seconds"),
+        "input_tokens": number_or_none(line, "input_tokens"),
+        "output_tokens": number_or_none(line, "output_tokens"),
+        "prompt": row.question,
     }
+    return Scored(
+        benchmark="questions",
+        subset=subset,
+        index=row.index,
+        question=question_of(record) or row.question,
+        expected=" | ".join(map(str, answers if isinstance(answers, list) else ())),
+        answer=row.answer,
+        score=None if status else float(bool(correct)),
+        extracted=judged.extracted if judged else "",
+        question_id=str(record.get("id") or ""),
+        sample=sample,
+        reasoning=row.reasoning,
+        finish=str(line.get("finish") or ""),
+        status=status,
+        detail={name: value for name, value in detail.items() if value is not None},
+    )

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from typing import Any
 
+from jobs.base.messages import Message
 from jobs.catalog.questions_schema import LETTERS
 
+FAILED = "error"  # status of a question whose request failed
 # Maximum characters of one text: reasoning of 32,768 tokens has about 130,000.
 LONGEST = 400_000
-LONGEST_ID, LONGEST_WORD = 128, 32
+_LONGEST_ID, _LONGEST_WORD = 128, 32
 # Of a longer question only its last paragraph is shown in a list: before it stand examples.
-LONG_QUESTION, SHORTEST_QUESTION = 600, 20
-_HASHED = 32
+_LONG_QUESTION, _SHORTEST_QUESTION = 600, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """Fields of ``jobs.models.Answer``, without index.
 
-    ``score`` is None without a score of the tool; ``status`` has the reason. ``question_id`` is the
-    set's id, "" without one; ``sample`` counts the answers to one question from 0; ``finish`` is
-    "stop", "length", …, or "" if not reported.
+    ``answer`` is without its reasoning. ``score`` is None without a score of the tool; ``status``
+    has the reason. ``question_id`` is the set's id, "" without one; ``sample`` counts the answers
+    to one question from 0; ``finish`` is "stop", "length", …, or "" if not reported.
     """
 
     subset: str
@@ -43,12 +44,20 @@ class Answered:
     @property
     def key(self) -> tuple[str, str, int]:
         """Return the key that answers of other runs to the same question share."""
-        return self.subset, question_key(self.question_id, self.question), self.sample
+        return self.subset, _question_key(self.question_id, self.question), self.sample
 
 
-def question_key(question_id: str, question: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored(Answered):
+    """Answer in a run of several benchmarks. ``index``: its place in the subset."""
+
+    benchmark: str
+    index: int
+
+
+def _question_key(question_id: str, question: str) -> str:
     """Return the question's id in its set, else the hash of its text."""
-    return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:_HASHED]
+    return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def question_of(record: Mapping[str, Any]) -> str:
@@ -62,14 +71,13 @@ def question_of(record: Mapping[str, Any]) -> str:
 def content_key(question: str, expected: str) -> str:
     """Return the checksum of a question with its expected answer: 32 hex digits. Ids and sets may
     have equal names; equal checksums are equal questions."""
-    text = json.dumps([question, expected], ensure_ascii=False)
-    return sha256(text.encode("utf-8", "replace")).hexdigest()[:_HASHED]
+    return _question_key("", json.dumps([question, expected], ensure_ascii=False))
 
 
 def own_question(question: str) -> str:
     """Return a question without the examples before it."""
     last = question.rstrip().rpartition("\n\n")[2].strip()
-    return last if len(question) > LONG_QUESTION and len(last) >= SHORTEST_QUESTION else question
+    return last if len(question) > _LONG_QUESTION and len(last) >= _SHORTEST_QUESTION else question
 
 
 def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:
@@ -78,14 +86,12 @@ def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:
     """
     counts: dict[tuple[str, str, int], int] = {}
     records = []
-    for answer in answers:
-        bounded = _bounded(answer)
-        times = counts[bounded.key] = counts.get(bounded.key, 0) + 1
-        is_named = bounded.question or bounded.question_id
-        if times > 1 and (is_named or not bounded.status):
-            same = question_key(bounded.question_id, bounded.question)
-            bounded = replace(bounded, question_id=f"{same}~{times}")
-        records.append(asdict(bounded))
+    for answer in map(_bounded, answers):
+        times = counts[answer.key] = counts.get(answer.key, 0) + 1
+        record = {one.name: getattr(answer, one.name) for one in fields(Answered)}
+        if times > 1 and (answer.question or answer.question_id or not answer.status):
+            record["question_id"] = f"{answer.key[1]}~{times}"
+        records.append(record)
     return records
 
 
@@ -100,12 +106,24 @@ def _bounded(answer: Answered) -> Answered:
         answer=_cut(answer.answer),
         extracted=_cut(answer.extracted),
         reasoning=_cut(answer.reasoning),
-        question_id=own if len(own) <= LONGEST_ID - 8 else question_key("", own),
-        finish=answer.finish[:LONGEST_WORD],
-        status=status[:LONGEST_WORD],
+        question_id=own if len(own) <= _LONGEST_ID - 8 else _question_key("", own),
+        finish=answer.finish[:_LONGEST_WORD],
+        status=status[:_LONGEST_WORD],
         score=0.0 if status or answer.score is None else answer.score,
     )
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def cut_remark(rows: Sequence[Answered], max_tokens: int) -> list[Message]:
+    """Return a remark on cut-off answers, if any: counted by finish reason if all have one, else
+    estimated by length."""
+    is_reported = all(row.finish for row in rows)
+    if is_reported:
+        ended = sum(row.finish == "length" for row in rows)
+    else:
+        ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
+    args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
+    return [Message("evaluate:cut" if is_reported else "evaluate:cut_guess", args)] if ended else []

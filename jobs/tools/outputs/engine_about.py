@@ -13,29 +13,33 @@ from typing import Any
 from jobs.base.patterns import pattern
 from jobs.metrics.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
 
-MOST_MODELS = 100
+Answers = Mapping[str, tuple[int, bytes]]  # path -> status and body
+_MOST_MODELS = 100
 _LONGEST_NAME, _LONGEST_VERSION = 200, 64
-_MOST_CONTEXT = 2**31 - 1
 # Prefix of the names of an engine's counters, and its value of "owned_by" -> name.
 _BY_COUNTERS = {"vllm:": "vllm", "sglang:": "sglang", "llamacpp:": "llama.cpp"}
-_BY_OWNER = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
+_BY_OWNER = {name.strip(":"): engine for name, engine in _BY_COUNTERS.items()}
 _COUNTERS = pattern(rf"^({'|'.join(_BY_COUNTERS)})", lines=True)
 
 
-def read(answers: Mapping[str, tuple[int, bytes]], model: str = "") -> EngineAbout | None:
-    """Return what ``answers`` (path -> status and body) tell; None if there is no list of models.
+def read(answers: Answers, model: str = "") -> EngineAbout | None:
+    """Return what ``answers`` tell; None if there is no list of models.
 
     ``model`` "": the only one listed.
     """
-    listed = _listed(answers)
-    if listed is None:
+    listed = _object(answers, MODELS).get("data")
+    if not isinstance(listed, list):
         return None
-    names = tuple(listed)[:MOST_MODELS]
-    chosen = model or (names[0] if len(names) == 1 else "")
-    entry, props = listed.get(chosen, {}), _object(answers, PROPS)
+    entries = {
+        entry["id"]: entry
+        for entry in listed
+        if isinstance(entry, dict) and _word(entry.get("id"), _LONGEST_NAME)
+    }
+    names = tuple(entries)[:_MOST_MODELS]
+    entry = entries.get(model or (names[0] if len(names) == 1 else ""), {})
+    props = _object(answers, PROPS)
     counters = _COUNTERS.search(_text(answers, METRICS))
-    engine = _BY_COUNTERS[counters[1]] if counters else ""
-    engine = engine or _BY_OWNER.get(str(entry.get("owned_by")), "")
+    engine = _BY_COUNTERS[counters[1]] if counters else _BY_OWNER.get(str(entry.get("owned_by")))
     build = _word(props.get("build_info"))
     return EngineAbout(
         models=names,
@@ -60,20 +64,6 @@ def read_file(content: bytes, model: str) -> EngineAbout | None:
     return read(answers, model)
 
 
-def _listed(answers: Mapping[str, tuple[int, bytes]]) -> dict[str, Mapping[str, Any]] | None:
-    """Return name -> entry of ``/v1/models``; None if the answer is no such list."""
-    data = _object(answers, MODELS).get("data")
-    if not isinstance(data, list):
-        return None
-    entries = [one for one in data if isinstance(one, dict)]
-    names = [one.get("id") for one in entries]
-    return {
-        name: entry
-        for name, entry in zip(names, entries, strict=True)
-        if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()
-    }
-
-
 def _context(entry: Mapping[str, Any], props: Mapping[str, Any]) -> int | None:
     settings = props.get("default_generation_settings")
     told = entry.get("max_model_len") or (
@@ -81,20 +71,20 @@ def _context(entry: Mapping[str, Any], props: Mapping[str, Any]) -> int | None:
     )
     if not isinstance(told, int) or isinstance(told, bool):
         return None
-    return told if 0 < told <= _MOST_CONTEXT else None
+    return told if 0 < told < 2**31 else None
 
 
-def _word(value: Any) -> str:
-    fits = isinstance(value, str) and len(value) <= _LONGEST_VERSION and value.isprintable()
+def _word(value: Any, longest: int = _LONGEST_VERSION) -> str:
+    fits = isinstance(value, str) and len(value) <= longest and value.isprintable()
     return value.strip() if fits else ""
 
 
-def _text(answers: Mapping[str, tuple[int, bytes]], path: str) -> str:
+def _text(answers: Answers, path: str) -> str:
     status, body = answers.get(path, (0, b""))
     return body.decode(errors="replace") if status == 200 else ""
 
 
-def _object(answers: Mapping[str, tuple[int, bytes]], path: str) -> Mapping[str, Any]:
+def _object(answers: Answers, path: str) -> Mapping[str, Any]:
     try:
         data = json.loads(_text(answers, path) or "{}")
     except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure
-from jobs.tools.outputs.lines import Lines, LogLine
+from jobs.tools.outputs.files import Lines, LogLine
 
 # Stored length of a matching line: some tools print a whole request in one line.
 LONGEST_TEXT = 500
@@ -40,11 +40,12 @@ class FailureScan:
         exit_code: int | None = None,
         number: int = 1,
         offset: int = 0,
-        failures: Iterable[KnownFailure] = KNOWN_FAILURES.values(),
     ) -> None:
         self._lines = Lines(number=number, offset=offset)
         self._failures = [
-            each for each in failures if each.may_be(kind=kind, tools=tools, exit_code=exit_code)
+            each
+            for each in KNOWN_FAILURES.values()
+            if each.may_be(kind=kind, tools=tools, exit_code=exit_code)
         ]
         self._texts = tuple({s.text for each in self._failures for s in each.signatures})
         self._exit_code = exit_code
@@ -52,16 +53,14 @@ class FailureScan:
 
     def feed(self, chunk: bytes) -> None:
         """Search the lines that end in ``chunk``."""
-        for line in self._lines.feed(chunk):
-            self._read_line(line)
+        self._search(self._lines.feed(chunk))
 
     def end(self) -> tuple[Sighting, ...]:
         """Return the matches, most specific first, and among equals the latest first.
 
         The first logged error seldom ends a run, because tools retry or continue.
         """
-        for line in self._lines.end():
-            self._read_line(line)
+        self._search(self._lines.end())
         by_code = [
             Sighting(each)
             for each in self._failures
@@ -79,13 +78,15 @@ class FailureScan:
             )
         )
 
-    def _read_line(self, line: LogLine) -> None:
-        # Plain texts first: nearly no line of a log contains one.
-        for text in self._texts:
-            if text in line.text:
-                break
-        else:
-            return
+    def _search(self, lines: Iterable[LogLine]) -> None:
+        for line in lines:
+            # Plain texts first: nearly no line of a log contains one.
+            for text in self._texts:
+                if text in line.text:
+                    self._match(line)
+                    break
+
+    def _match(self, line: LogLine) -> None:
         for failure in self._failures:
             args = failure.match(line.text)
             if args is not None:
@@ -94,16 +95,3 @@ class FailureScan:
                 self._sightings[failure.id] = replace(
                     before, last=kept, count=before.count + 1, args=args
                 )
-
-
-def known_failures(
-    content: bytes,
-    *,
-    kind: str | None = None,
-    tools: Collection[str] | None = None,
-    exit_code: int | None = None,
-) -> tuple[Sighting, ...]:
-    """Return the known failures in a whole log, most likely cause first."""
-    scan = FailureScan(kind=kind, tools=tools, exit_code=exit_code)
-    scan.feed(content)
-    return scan.end()

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jobs.base.messages import Message
 from jobs.metrics import METRICS
 from jobs.metrics.latency import FAMILIES
+from jobs.metrics.measured import RequestTimes
+from jobs.tools.outputs.files import finite
 
 # No accelerator of today is near: a larger figure is damage.
 HIGHEST = 1e15
 # A rate may differ by this share from its count ÷ duration: tools round, and some leave out ramps.
 RATES_APART = 0.05
-# Rate -> counts that it divides by the duration.
-_RATES: Mapping[str, tuple[str, ...]] = {
-    "output_tokens_per_s": ("output_tokens",),
-    "total_tokens_per_s": ("total_tokens",),
-    "requests_per_s": ("requests",),
+# Rate -> count that it divides by the duration.
+_RATES = {
+    "output_tokens_per_s": "output_tokens",
+    "total_tokens_per_s": "total_tokens",
+    "requests_per_s": "requests",
 }
 # Rising statistics; the smallest and largest value are no metrics of ours, they check the others.
 _RISING = ("min", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "max")
 _FAMILIES = (*((name, unit) for name, unit, _label in FAMILIES), ("batch_latency", "s"))
 _LONGEST_VALUE = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """Measurement of a benchmark over HTTP at one concurrency; None: without a limit.
+
+    ``completed``, ``failed``: requests. ``metrics`` has names of ``jobs.metrics.METRICS``, without
+    speed when no request completed; ``left_out``: figures that cannot be true. ``began``: start of
+    the first request, if the tool tells it (seconds since the epoch, host clock). ``requests``: the
+    completed ones, if the tool wrote them.
+    """
+
+    concurrency: int | None
+    completed: int
+    failed: int
+    metrics: Mapping[str, float]
+    left_out: Sequence[Message] = ()
+    began: float | None = None
+    requests: Sequence[RequestTimes] = ()
 
 
 class Figure(NamedTuple):
@@ -34,11 +56,8 @@ class Figure(NamedTuple):
     factor: float = 1.0
 
 
-Figures = Mapping[str, Figure]
-
-
 def take(
-    file: str, figures: Figures, *, rounded: float = 0.0
+    file: str, figures: Mapping[str, Figure], *, rounded: float = 0.0
 ) -> tuple[dict[str, float], tuple[Message, ...]]:
     """Return the metrics in ``figures`` (our name -> figure) that can be true, and a message for
     each kind of failed check, with the keys.
@@ -50,53 +69,26 @@ def take(
     numbers = {
         name: number * figure.factor
         for name, figure in figures.items()
-        if (number := _number(figure.value)) is not None
+        if (number := finite(figure.value)) is not None and 0 <= number <= HIGHEST
     }
-    failed = {
-        "figures:no_number": [
-            name
-            for name, figure in figures.items()
-            if figure.value is not None and name not in numbers
-        ]
+    given = [name for name, figure in figures.items() if figure.value is not None]
+    failed = {"figures:no_number": [name for name in given if name not in numbers]}
+    checks: dict[str, Callable[[Mapping[str, float]], list[str]]] = {
+        "figures:no_share": _no_shares,
+        "figures:no_duration": lambda known: ["duration_s"] if known.get("duration_s") == 0 else [],
+        "figures:order": _disordered,
+        "figures:rate": lambda known: _wrong_rates(known, rounded),
+        "figures:goodput": _wrong_goodput,
     }
-    failed["figures:no_share"] = [name for name in numbers if _is_share(name) and numbers[name] > 1]
-    _drop(numbers, failed["figures:no_share"])
-    failed["figures:no_duration"] = [name for name in ("duration_s",) if numbers.get(name) == 0]
-    _drop(numbers, failed["figures:no_duration"])
-    failed["figures:order"] = [
-        name for family in _FAMILIES for name in _disordered(*family, numbers)
-    ]
-    _drop(numbers, failed["figures:order"])
-    failed["figures:rate"] = _wrong_rates(numbers, rounded)
-    _drop(numbers, failed["figures:rate"])
-    failed["figures:goodput"] = _wrong_goodput(numbers)
-    _drop(numbers, failed["figures:goodput"])
+    for why, wrong in checks.items():
+        failed[why] = wrong(numbers)
+        numbers = {name: numbers[name] for name in numbers if name not in failed[why]}
     messages = tuple(
         Message(why, {"file": file, "figures": ", ".join(_named(figures[name]) for name in names)})
         for why, names in failed.items()
         if names
     )
     return {name: value for name, value in numbers.items() if name in METRICS}, messages
-
-
-def _is_share(name: str) -> bool:
-    return name in METRICS and METRICS[name].unit == "%"
-
-
-def _number(value: Any) -> float | None:
-    """Return a number from 0 to ``HIGHEST``; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an integer of more than 308 digits
-        return None
-    return number if 0 <= number <= HIGHEST else None
-
-
-def _drop(numbers: dict[str, float], names: Sequence[str]) -> None:
-    for name in names:
-        numbers.pop(name, None)
 
 
 def _named(figure: Figure) -> str:
@@ -106,29 +98,38 @@ def _named(figure: Figure) -> str:
     return f"{figure.key} = {' '.join(str(value)[:_LONGEST_VALUE].split())}"
 
 
-def _disordered(family: str, unit: str, numbers: Mapping[str, float]) -> list[str]:
-    """Return the statistics of a family that cannot be true beside the others.
+def _no_shares(numbers: Mapping[str, float]) -> list[str]:
+    shares = [name for name in numbers if name in METRICS and METRICS[name].unit == "%"]
+    return [name for name in shares if numbers[name] > 1]
+
+
+def _disordered(numbers: Mapping[str, float]) -> list[str]:
+    """Return the statistics that cannot be true beside the others of their family.
 
     Percentiles rise. Where they do not, the longest rising part is true; one that is not in every
     such part is in doubt. A mean is between the smallest and the largest value, and no less than
     half the median.
     """
-    names = [f"{family}_{statistic}_{unit}" for statistic in _RISING]
-    known = [name for name in names if name in numbers]
-    values = [numbers[name] for name in known]
-    most = _longest_rise(values)
-    doubtful = [
-        name
-        for index, name in enumerate(known)
-        if most < len(values) and _longest_rise(values[:index] + values[index + 1 :]) == most
-    ]
-    mean = f"{family}_mean_{unit}"
-    bounds = {name: numbers[name] for name in known if name not in doubtful}
-    median = bounds.get(f"{family}_p50_{unit}", 0.0)
-    least, largest = bounds.get(names[0], median / 2), bounds.get(names[-1], math.inf)
-    slack = 1 + RATES_APART  # a mean may be rounded to fewer digits
-    is_outside = mean in numbers and not least / slack <= numbers[mean] <= largest * slack
-    return [*doubtful, *([mean] if is_outside else [])]
+    wrong = []
+    for family, unit in _FAMILIES:
+        names = [f"{family}_{statistic}_{unit}" for statistic in _RISING]
+        known = [name for name in names if name in numbers]
+        values = [numbers[name] for name in known]
+        most = _longest_rise(values)
+        doubtful = [
+            name
+            for index, name in enumerate(known)
+            if most < len(values) and _longest_rise(values[:index] + values[index + 1 :]) == most
+        ]
+        wrong += doubtful
+        mean = f"{family}_mean_{unit}"
+        bounds = {name: numbers[name] for name in known if name not in doubtful}
+        median = bounds.get(f"{family}_p50_{unit}", 0.0)
+        least, largest = bounds.get(names[0], median / 2), bounds.get(names[-1], math.inf)
+        slack = 1 + RATES_APART  # a mean may be rounded to fewer digits
+        if mean in numbers and not least / slack <= numbers[mean] <= largest * slack:
+            wrong.append(mean)
+    return wrong
 
 
 def _longest_rise(values: Sequence[float]) -> int:
@@ -144,12 +145,12 @@ def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
     """Return rates that are not their count ÷ duration."""
     wrong = []
     duration = numbers.get("duration_s")
-    for rate, names in _RATES.items():
-        counts = [count for name in names if (count := _count(name, numbers)) is not None]
-        if duration is None or rate not in numbers or len(counts) < len(names):
+    for rate, name in _RATES.items():
+        counted = _count(name, numbers)
+        if duration is None or rate not in numbers or counted is None:
             continue
-        least = (1 - RATES_APART) * sum(counts) / (duration + rounded) - rounded
-        most = (1 + RATES_APART) * sum(counts) / max(duration - rounded, duration / 2) + rounded
+        least = (1 - RATES_APART) * counted / (duration + rounded) - rounded
+        most = (1 + RATES_APART) * counted / max(duration - rounded, duration / 2) + rounded
         if not least <= numbers[rate] <= most:
             wrong.append(rate)
     return wrong

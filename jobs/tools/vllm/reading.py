@@ -1,27 +1,47 @@
-"""Benchmarks with vLLM's own clients: their figures."""
+"""Benchmarks with vLLM's own clients: figures of jobs, and imports of their files and logs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
+from jobs.base.patterns import pattern
 from jobs.kinds.benchmark.benchmark_online import load_of
+from jobs.kinds.lib import lengths
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics.measured import LOG, Measurement, Outcome, WarmUp
-from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.ended import Ended
-from jobs.tools.vllm import (
-    latency_parser,
-    serve_parser,
-    throughput_parser,
+from jobs.tools.imports import (
+    Bundle,
+    Reader,
+    Reading,
+    Refusal,
+    Refused,
+    attempt,
+    earliest,
+    over_http,
+    time_of_text,
 )
-
-Parsed = TypeVar("Parsed")
+from jobs.tools.outputs import over_http_reading
+from jobs.tools.outputs.files import Ended, lines_of, number_or_none
+from jobs.tools.vllm import parser
+from jobs.tools.vllm.parser import Measured, Served
 
 _TEST = b"Starting initial single prompt test run"
+_SCRIPT = "vLLM benchmark_serving.py"  # to 0.8; each successor writes the failed requests
+_BLOCK, _THROUGHPUT, _LATENCY = b"Serving Benchmark Result", b"Throughput: ", b"Avg latency: "
+# Printed figures; begin of a run, or the benchmark's own files in a traceback.
+_OF_BENCHMARKS = (
+    *(_BLOCK, b"percentile latency: ", b"total tokens/s", _TEST),
+    *(b"benchmark_serving.py", b"vllm/benchmarks/", b"usage: vllm bench"),
+)
+_VERSION = pattern(rb"LLM engine \(v(\d[\w.+-]{0,30})\)")
+_MODEL = pattern(r"\bserved_model_name='([^']+)'|\bmodel='([^']+)'")
+_USAGE = pattern(r": error: |^[\w.]*(?:Error|Exception)\b")
+_LONGEST_LINE = 300
 
 
 def online(ended: Ended) -> Outcome:
@@ -29,9 +49,10 @@ def online(ended: Ended) -> Outcome:
     are counted over all points.
     """
     files = {path: ended.outputs[path] for path in ended.outputs if path.startswith("result")}
-    runs = [serve_parser.parse_with_requests(path, content) for path, content in files.items()]
+    runs = [parser.parse_served(path, content) for path, content in files.items()]
+    log = ended.outputs.get(LOG, b"")
     if not runs:
-        runs = list(serve_parser.parse_log("log", ended.outputs.get(LOG, b"")))
+        runs = list(parser.parse_served_log("log", log))
     runs.sort(key=lambda run: run.concurrency or 0)
     done = [run for run in runs if run.completed]
     if done and not any(over_http_reading.RATE in run.metrics for run in done):
@@ -46,8 +67,7 @@ def online(ended: Ended) -> Outcome:
             *over_http_reading.few_remark(ended.params.requests),
             *over_http_reading.last_token_remark(run.ends_at_last_token for run in runs),
         ],
-        warm_ups=_warm_ups(runs, ended.outputs.get(LOG, b"")),
-        requests={run.concurrency or 0: serve_parser.times(run) for run in runs},
+        warm_ups={run.concurrency or 0: _warm_up(run) for run in runs} if _TEST in log else {},
         keeps_failed=False,
         may_have_no_tokens=True,
     )
@@ -58,49 +78,34 @@ def online(ended: Ended) -> Outcome:
     return replace(outcome, failure=Message("benchmark:no_request_cause", args))
 
 
-def _warm_ups(runs: Sequence[serve_parser.Served], log: bytes) -> dict[int, WarmUp]:
-    """Return the test request before each run: its first prompt, sent once more."""
-    if _TEST not in log:
-        return {}
-    warm_ups = {}
-    for run in runs:
-        tokens = run.metrics.get("output_tokens", 0.0) / max(1, run.completed)
-        if run.requests and not run.requests[0].error:
-            tokens = run.requests[0].output_tokens
-        warm_ups[run.concurrency or 0] = WarmUp(1, tokens)
-    return warm_ups
+def _warm_up(run: Served) -> WarmUp:
+    """Return the test request before a run: its first prompt, sent once more."""
+    mean = run.metrics.get("output_tokens", 0.0) / max(1, run.completed)
+    return WarmUp(1, mean if run.first_tokens is None else run.first_tokens)
 
 
 def throughput(ended: Ended) -> Outcome:
     """One point: all requests at once."""
-
-    def parse(path: str, content: bytes) -> throughput_parser.Throughput:
-        return throughput_parser.parse(path, content, output_tokens_each=ended.params.output_tokens)
-
-    result = _file_or_log(ended.outputs, parse, throughput_parser.parse_log)
-    if result is None:
+    parse = partial(parser.parse_throughput, output_tokens_each=ended.params.output_tokens)
+    metrics = _file_or_log(ended.outputs, parse, parser.parse_throughput_log)
+    if metrics is None:
         return Outcome(failure=Message("benchmark:no_figures"))
-    message = _message(result.metrics)
-    return _offline(ended, result.metrics, message, at_once=ended.params.requests)
-
-
-def _message(metrics: Mapping[str, float]) -> Message:
-    """Return the output rate; some logs have only the rate of all tokens."""
     if "output_tokens_per_s" in metrics:
-        rate = metrics["output_tokens_per_s"]
-        return Message("benchmark:offline", {"output_tokens_per_s": rate})
-    rate = metrics["total_tokens_per_s"]
-    return Message("benchmark:offline_total", {"total_tokens_per_s": rate})
+        rate = {"output_tokens_per_s": metrics["output_tokens_per_s"]}
+        message = Message("benchmark:offline", rate)
+    else:  # some logs have only the rate of all tokens
+        rate = {"total_tokens_per_s": metrics["total_tokens_per_s"]}
+        message = Message("benchmark:offline_total", rate)
+    return _offline(ended, metrics, message, at_once=ended.params.requests)
 
 
 def latency(ended: Ended) -> Outcome:
     """One point: the batch."""
-    result = _file_or_log(ended.outputs, latency_parser.parse, latency_parser.parse_log)
-    if result is None:
+    metrics = _file_or_log(ended.outputs, parser.parse_latency, parser.parse_latency_log)
+    if metrics is None:
         return Outcome(failure=Message("benchmark:no_figures"))
-    seconds = result.metrics["batch_latency_mean_s"]
-    message = Message("benchmark:batch", {"seconds": seconds})
-    return _offline(ended, result.metrics, message, at_once=ended.params.batch_size)
+    message = Message("benchmark:batch", {"seconds": metrics["batch_latency_mean_s"]})
+    return _offline(ended, metrics, message, at_once=ended.params.batch_size)
 
 
 def _offline(
@@ -122,9 +127,9 @@ def _offline(
 
 def _file_or_log(
     outputs: Mapping[str, bytes],
-    parse: Callable[[str, bytes], Parsed],
-    parse_log: Callable[[str, bytes], Parsed],
-) -> Parsed | None:
+    parse: Callable[[str, bytes], Measured],
+    parse_log: Callable[[str, bytes], Measured],
+) -> Mapping[str, float] | None:
     """Return the run in result.json, or from the log if the command wrote no file.
 
     None: no run in the log, so the tool exited with 0 without work.
@@ -133,8 +138,216 @@ def _file_or_log(
         ParseError: the file is not what the tool writes.
     """
     if "result.json" in outputs:
-        return parse("result.json", outputs["result.json"])
+        return parse("result.json", outputs["result.json"])[0]
     try:
-        return parse_log("log", outputs.get(LOG, b""))
+        return parse_log("log", outputs.get(LOG, b""))[0]
     except ParseError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Result file of a serving benchmark."""
+
+    path: str
+    tool: str
+    model: str
+    run: Served
+    remarks: tuple[Message, ...]
+    at: datetime | None
+
+    def fits(self, other: _File) -> bool:
+        """Return True for another concurrency of the same measurement."""
+        if (self.tool, self.model) != (other.tool, other.model):
+            return False
+        means = [
+            [one.run.metrics.get(name, 0.0) for one in (self, other)]
+            for name in ("input_tokens_mean", "output_tokens_mean")
+        ]
+        return self.run.concurrency != other.run.concurrency and all(
+            max(pair) <= (1 + lengths.APART) * min(pair) for pair in means
+        )
+
+
+class VllmServe(Reader):
+    """``benchmark_serving.py`` to 0.8, ``vllm bench serve`` since."""
+
+    tool = "vLLM bench serve"
+    keys = (
+        *("completed", "num_prompts", "request_throughput", "output_throughput", "request_rate"),
+        *("total_token_throughput", "total_output_tokens", "mean_ttft_ms", "max_concurrency"),
+    )
+    least = 4
+
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+        """Return a result per measurement: files with other concurrencies are one curve."""
+        series: list[list[_File]] = []
+        refused: list[Reading | Refusal] = []
+        for path in own:
+            one = attempt([path], _file, bundle, path)
+            if isinstance(one, Refusal):
+                refused.append(one)
+                continue
+            found = next((each for each in series if all(one.fits(two) for two in each)), None)
+            if found is None:
+                series.append([one])
+            else:
+                found.append(one)
+        return [
+            *refused,
+            *(attempt([one.path for one in each], _curve, each) for each in series),
+        ]
+
+
+def _file(bundle: Bundle, path: str) -> _File:
+    data = bundle.object(path)
+    run, remarks = _limited(parser.parse_served(path, bundle.files[path]))
+    remarks += tuple(over_http_reading.last_token_remark([run.ends_at_last_token]))
+    remarks += tuple(over_http_reading.cause_remarks(run.causes))
+    tool = VllmServe.tool if "failed" in data else _SCRIPT
+    model = str(data.get("model_id") or "")
+    return _File(path, tool, model, run, remarks, time_of_text(data.get("date")))
+
+
+def _limited(run: Served) -> tuple[Served, tuple[Message, ...]]:
+    """Return the run with a concurrency, and a remark if it had no limit.
+
+    All requests at once: their number. Sent at a rate: the peak, if the tool wrote it.
+    """
+    sent = run.completed + run.failed
+    if run.concurrency:
+        return run, ()
+    if run.request_rate is None:
+        why = Message("import:unlimited", {"requests": sent})
+        return replace(run, concurrency=sent), (why,)
+    peak = int(number_or_none(run.metrics, "peak_requests") or sent)
+    why = Message("import:rate", {"rate": run.request_rate, "concurrency": peak})
+    return replace(run, concurrency=peak), (why,)
+
+
+def _curve(files: Sequence[_File]) -> Reading:
+    remarks = [remark for one in files for remark in one.remarks]
+    return over_http(
+        files[0].tool,
+        "",
+        [one.run for one in files],
+        what="",
+        model=files[0].model,
+        sources=tuple(one.path for one in files),
+        remarks=[one for index, one in enumerate(remarks) if one not in remarks[:index]],
+        at=earliest(one.at for one in files),
+    )
+
+
+class VllmThroughput(Reader):
+    """``--output-json`` of the throughput benchmark: total tokens only."""
+
+    tool = "vLLM bench throughput"
+    keys = ("elapsed_time", "num_requests", "total_num_tokens")
+    least = 2
+
+    def read_file(self, bundle: Bundle, path: str) -> Reading:
+        metrics, left_out = parser.parse_throughput(path, bundle.files[path])
+        requests = int(metrics["requests"])
+        return _offline_reading(
+            *(self.tool, "", metrics, path),
+            what=f"offline, {requests} requests",
+            at_once=requests,
+            model=str(bundle.object(path).get("model_id") or ""),
+            remarks=(Message("import:total_tokens"), *left_out),
+        )
+
+
+class VllmLatency(Reader):
+    """``--output-json`` of the latency benchmark."""
+
+    tool = "vLLM bench latency"
+    keys = ("avg_latency", "latencies", "percentiles")
+    least = 2
+
+    def read_file(self, bundle: Bundle, path: str) -> Reading:
+        metrics, left_out = parser.parse_latency(path, bundle.files[path])
+        return _offline_reading(
+            *(self.tool, "", metrics, path),
+            what=f"offline, {metrics['iterations']:.0f} batches",
+            model=str(bundle.object(path).get("model_id") or ""),
+            remarks=left_out,
+        )
+
+
+def _offline_reading(
+    tool: str,
+    version: str,
+    metrics: Mapping[str, float],
+    path: str,
+    *,
+    what: str = "offline benchmark",
+    at_once: int = 0,
+    model: str = "",
+    remarks: Sequence[Message] = (),
+) -> Reading:
+    """Return the reading of a batch without a server. ``at_once``: requests that run together; 0:
+    unknown, then there is no point."""
+    measured = Measurement(
+        type="benchmark",
+        what=what,
+        tool=f"{tool} {version}".strip(),
+        metrics=metrics,
+        points=[(at_once, metrics)] if at_once else [],
+        remarks=[*remarks, Message("benchmark:no_server")],
+    )
+    return Reading(tool, version, model, measured, (path,))
+
+
+class VllmLog(Reader):
+    """Console output, for runs without a result file: the printed block of the serving benchmark,
+    or the printed lines of the offline ones."""
+
+    tool = "vLLM bench"
+    is_fallback = True
+
+    def claims(self, bundle: Bundle, path: str) -> bool:
+        """Return True for a log with printed figures, or of a benchmark that failed."""
+        content = bundle.files[path]
+        return content.lstrip()[:1] != b"{" and any(text in content for text in _OF_BENCHMARKS)
+
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+        """Return a result per log. A log without figures is not used beside one with figures."""
+        found = super().read(bundle, own)
+        return [one for one in found if isinstance(one, Reading)] or found
+
+    def read_file(self, bundle: Bundle, path: str) -> Reading:
+        content = bundle.files[path]
+        match = _VERSION.search(content)
+        version = match[1].decode() if match else ""
+        if _BLOCK in content:
+            return _printed(path, content)
+        if _LATENCY in content:
+            metrics, left_out = parser.parse_latency_log(path, content)
+            return _offline_reading(VllmLatency.tool, version, metrics, path, remarks=left_out)
+        if _THROUGHPUT in content:
+            metrics, _none = parser.parse_throughput_log(path, content)
+            return _offline_reading(VllmThroughput.tool, version, metrics, path)
+        # The last line that names an error, else the last line.
+        lines = [line.text.strip() for line in lines_of(content) if line.text.strip()]
+        named = [line for line in lines if _USAGE.search(line)] or lines or [""]
+        args = {"file": path, "line": named[-1][:_LONGEST_LINE]}
+        raise Refused(Message("import:no_figures", args))
+
+
+def _printed(path: str, content: bytes) -> Reading:
+    limited = [_limited(run) for run in parser.parse_served_log(path, content)]
+    runs = [run for run, _notes in limited]
+    if len({run.concurrency for run in runs}) < len(runs):
+        raise Refused(Message("import:same_concurrency", {"file": path}))
+    arguments = (line.text for line in lines_of(content) if line.text.startswith("Namespace("))
+    named = _MODEL.search(next(arguments, ""))
+    return over_http(
+        _SCRIPT if b"Failed requests:" not in content else VllmServe.tool,
+        "",
+        runs,
+        what="",
+        model=(named[1] or named[2]) if named else "",
+        sources=(path,),
+        remarks=[*(note for _run, notes in limited for note in notes), Message("import:printed")],
+    )

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Reasoning and answer of a text with think tags. The twin of `jobs/reasoning/stream.py`; both are held to
+ * Reasoning and answer of a text with think tags. The twin of `jobs/reasoning.py`; both are held to
  * `tests/data/reasoning_vectors.json`. And what the events of a stream add up to: the twin of
  * `jobs/completions/completions.py`, held to `tests/data/stream_vectors.json`.
  */

@@ -129,7 +129,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
     """A kind with the outcome that the test sets."""
 
     name = title = "fake"
-    reads = "readings.made.fake"
+    reads = "readings.fake"
     family = "prepare"
 
     def __init__(self, outcome=None):

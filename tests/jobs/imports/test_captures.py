@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.imports import READERS, recognise
-from jobs.imports.uploads import read_paths
-from jobs.tools.evalscope import requests_parser
-from jobs.tools.importing.base import Reading, Refusal
-from jobs.tools.importing.values import title_of
+from jobs.imports import READERS, read_paths, recognise
+from jobs.tools.evalscope import perf_reading
+from jobs.tools.imports import Reading, Refusal, title_of
 
 DATA = Path(__file__).parents[2] / "data"
 LIMIT = 100_000_000
@@ -489,9 +487,9 @@ def test_a_long_value_in_a_database_is_not_read():
 
 
 def test_a_database_that_takes_too_long_is_stopped(monkeypatch):
-    monkeypatch.setattr(requests_parser, "_MOST_S", 0.0)
+    monkeypatch.setattr(perf_reading, "_MOST_S", 0.0)
 
-    times, (damage,) = requests_parser.read("a.db", base([(1, 0.2, 0.05, 1.8, 32)] * 2000))
+    times, (damage,) = perf_reading.requests_of("a.db", base([(1, 0.2, 0.05, 1.8, 32)] * 2000))
 
     assert times == []
     assert "interrupted" in damage.args["reason"]

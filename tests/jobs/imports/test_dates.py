@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from jobs.tools.importing.dates import of_text
+from jobs.tools.imports import time_of_text
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,8 @@ from jobs.tools.importing.dates import of_text
     ],
 )
 def test_the_last_stamp_of_a_name_counts(text):
-    assert of_text(text) == datetime(2026, 11, 25, 10, 10, 10)
+    assert time_of_text(text) == datetime(2026, 11, 25, 10, 10, 10)
 
 
 def test_half_a_character_is_no_date():
-    assert of_text("2026-\ud800") is None
+    assert time_of_text("2026-\ud800") is None

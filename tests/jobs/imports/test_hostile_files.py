@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.base.errors import LaunchError
-from jobs.imports import recognise
-from jobs.imports.uploads import MOST_FILES, read_paths, read_uploads
+from jobs.imports import MOST_FILES, read_paths, read_uploads, recognise
 
 DATA = Path(__file__).parents[2] / "data"
 SERVE = json.loads((DATA / "vllm-0.32/bench/serve_random_chat.json").read_text())

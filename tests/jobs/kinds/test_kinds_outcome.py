@@ -14,8 +14,8 @@ from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.plans import fill
 from jobs.readings import read_outcome
-from jobs.tools.evalscope import eval_parser
-from jobs.tools.evalscope.perf_parser import SUMMARY
+from jobs.tools.evalscope import eval_reading
+from jobs.tools.evalscope.perf_reading import SUMMARY
 from tests.jobs.lib.target import DATA, VALUES, files_below, here
 
 PERF, EVAL = DATA / "evalscope-1.14-perf", DATA / "evalscope-1.14-eval"
@@ -250,10 +250,10 @@ def test_a_failed_request_is_a_row_of_the_answers():
     ]
     records = [one["record"] | {"id": one["id"], "category": one["category"]} for one in kept]
     failed = without_answers(outputs, path, [2, 5])
-    rows = eval_parser.parse(outputs).scored
+    rows = eval_reading.parse(outputs).scored
     own = [row for row in rows if row.subset == "short_en"]
 
-    named = eval_parser.named(rows, {"short_en": records}, 1)
+    named = eval_reading.named(rows, {"short_en": records}, 1)
 
     assert len(rows) == len(named) == 24
     assert [row.index for row in own] == list(range(len(own)))

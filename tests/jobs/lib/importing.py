@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jobs.imports import recognise
-from jobs.imports.uploads import read_paths
+from jobs.imports import read_paths, recognise
 from jobs.models import Result
 from jobs.services import import_storage
 from jobs.services.import_storage import Kept

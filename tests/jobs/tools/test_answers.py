@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from jobs.reasoning import thoughts
-from jobs.tools.evalscope import eval_parser
+from jobs import reasoning
+from jobs.tools.evalscope import eval_reading
 from jobs.tools.outputs.answers import LONGEST, Answered, kept
 from tests.jobs.lib.target import DATA, files_below
 
@@ -50,17 +50,20 @@ def test_what_a_model_says_is_bounded():
 
 
 def test_a_thought_is_not_the_answer():
-    assert thoughts.split("<think>\nso\n</think>\n\n4") == ("so", "4")
-    assert thoughts.split("so</think>4") == ("so", "4")
-    assert thoughts.split("<think>so") == ("so", "")
-    assert thoughts.split("4 <think>") == ("", "4 <think>")
+    assert reasoning.split_text("<think>\nso\n</think>\n\n4") == ("so", "4")
+    assert reasoning.split_text("so</think>4") == ("so", "4")
+    assert reasoning.split_text("<think>so") == ("so", "")
+    assert reasoning.split_text("4 <think>") == ("", "4 <think>")
 
 
 def test_what_stands_between_two_thoughts_is_the_answer():
-    assert thoughts.split("<think>a</think>It is 4.\n<think>b</think>") == ("a\n\nb", "It is 4.")
-    assert thoughts.split("a</think>4.<think>b</think>Yes") == ("a\n\nb", "4.\n\nYes")
-    assert thoughts.split("4.<think>b</think>Yes") == ("b", "4.\n\nYes")
-    assert thoughts.split("<think>a</think>4.<think>b") == ("a\n\nb", "4.")
+    assert reasoning.split_text("<think>a</think>It is 4.\n<think>b</think>") == (
+        "a\n\nb",
+        "It is 4.",
+    )
+    assert reasoning.split_text("a</think>4.<think>b</think>Yes") == ("a\n\nb", "4.\n\nYes")
+    assert reasoning.split_text("4.<think>b</think>Yes") == ("b", "4.\n\nYes")
+    assert reasoning.split_text("<think>a</think>4.<think>b") == ("a\n\nb", "4.")
 
 
 def review_of(content, **score):
@@ -71,7 +74,7 @@ def review_of(content, **score):
     line["sample_score"]["score"].update(score)
     line["sample_score"]["generation_index"] = 2
     files[path] = json.dumps(line).encode()
-    rows = eval_parser.parse(files).scored
+    rows = eval_reading.parse(files).scored
     return next(row for row in rows if row.subset == "short_zh")
 
 

@@ -127,16 +127,6 @@ def test_a_resumed_run_begins_with_the_next_look(run, tmp_path):
     assert all(call == ["eval", *CONTINUE] for call in calls)
 
 
-def test_an_undecided_run_of_an_older_plan_goes_on(run, tmp_path):
-    _ended, looks, _calls = run(mixed(), **UNDECIDED)
-    path = tmp_path / "work" / LOOKS_FILE
-    path.write_text(json.dumps({**looks[0], "decision": "unknown"}) + "\n")
-
-    _ended, again, _calls = run(mixed(), *CONTINUE, **UNDECIDED)
-
-    assert again[1:] == looks[1:]
-
-
 def test_a_resumed_run_that_was_decided_asks_nothing(run, tmp_path):
     _ended, looks, _calls = run(all_of(0.0))
     (tmp_path / "work/calls.jsonl").write_text("")

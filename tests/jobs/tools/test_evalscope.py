@@ -7,7 +7,7 @@ import json
 import pytest
 
 from jobs.base.errors import ParseError
-from jobs.tools.evalscope import eval_parser, perf_parser
+from jobs.tools.evalscope import eval_reading, perf_reading
 from tests.jobs.lib.target import DATA, files_below
 
 PERF, EVAL = DATA / "evalscope-1.14-perf", DATA / "evalscope-1.14-eval"
@@ -16,7 +16,7 @@ PERCENTILES = "parallel_4_number_20/benchmark_percentile.json"
 
 
 def test_a_point_has_rates_means_and_percentiles():
-    (point,) = perf_parser.parse(files_below(PERF / "capture"))
+    (point,) = perf_reading.parse(files_below(PERF / "capture"))
 
     assert (point.concurrency, point.completed, point.failed) == (4, 20, 0)
     wanted = {
@@ -37,7 +37,7 @@ def test_a_point_has_rates_means_and_percentiles():
 def test_points_come_by_concurrency_whatever_the_order_of_files():
     files = files_below(PERF / "levels")
 
-    points = perf_parser.parse(dict(reversed(list(files.items()))))
+    points = perf_reading.parse(dict(reversed(list(files.items()))))
 
     assert [point.concurrency for point in points] == [1, 2, 4]
 
@@ -46,7 +46,7 @@ def test_a_point_without_percentiles_keeps_its_means():
     files = files_below(PERF / "capture")
     del files[PERCENTILES]
 
-    (point,) = perf_parser.parse(files)
+    (point,) = perf_reading.parse(files)
 
     assert "ttft_p50_ms" not in point.metrics
     assert point.metrics["ttft_mean_ms"] == 359.28
@@ -58,7 +58,7 @@ def test_whole_answers_have_no_time_per_token():
     summary |= {"Stream Requests": 0, "Non-Stream Requests": 20, "Avg TPOT (ms)": 0.0}
     files[SUMMARY] = json.dumps(summary).encode()
 
-    (point,) = perf_parser.parse(files)
+    (point,) = perf_reading.parse(files)
 
     assert not [name for name in point.metrics if name.startswith(("ttft", "tpot", "itl"))]
     assert point.metrics["output_tokens_per_s"] == 65.6837
@@ -66,7 +66,7 @@ def test_whole_answers_have_no_time_per_token():
 
 
 def test_where_every_request_failed_there_is_no_speed():
-    points = perf_parser.parse(files_below(PERF / "nobody"))
+    points = perf_reading.parse(files_below(PERF / "nobody"))
 
     assert [(point.completed, point.failed) for point in points] == [(0, 3), (0, 3)]
     assert set(points[0].metrics) == {"concurrency", "requests", "failed_requests", "duration_s"}
@@ -84,11 +84,11 @@ def test_where_every_request_failed_there_is_no_speed():
 )
 def test_another_tool_s_files_are_refused(path, content):
     with pytest.raises(ParseError):
-        perf_parser.parse({**files_below(PERF / "capture"), path: content})
+        perf_reading.parse({**files_below(PERF / "capture"), path: content})
 
 
 def test_reports_say_what_was_asked_and_what_got_no_answer():
-    reports = eval_parser.parse(files_below(EVAL / "nobody")).reports
+    reports = eval_reading.parse(files_below(EVAL / "nobody")).reports
 
     assert [(r.benchmark, r.score, r.requested, r.errored) for r in reports] == [
         ("choice_letters", None, 1, 1),
@@ -97,7 +97,7 @@ def test_reports_say_what_was_asked_and_what_got_no_answer():
 
 
 def test_the_reports_of_evalscope_s_own_benchmarks_are_read():
-    reports = eval_parser.parse(files_below(EVAL / "capture")).reports
+    reports = eval_reading.parse(files_below(EVAL / "capture")).reports
 
     assert [(r.benchmark, r.metric, r.score) for r in reports] == [
         ("general_mcq", "accuracy", 0.05),
@@ -106,7 +106,7 @@ def test_the_reports_of_evalscope_s_own_benchmarks_are_read():
 
 
 def test_our_sum_over_the_questions_is_evalscope_s_score():
-    evaluation = eval_parser.parse(files_below(EVAL / "limit16"))
+    evaluation = eval_reading.parse(files_below(EVAL / "limit16"))
 
     for report in evaluation.reports:
         scores = [row.score for row in evaluation.scored if row.benchmark == report.benchmark]
@@ -115,7 +115,7 @@ def test_our_sum_over_the_questions_is_evalscope_s_score():
 
 
 def test_a_subset_may_have_underscores_in_its_name():
-    evaluation = eval_parser.parse(files_below(EVAL / "limit16"))
+    evaluation = eval_reading.parse(files_below(EVAL / "limit16"))
 
     assert {row.subset for row in evaluation.scored} == {"choice_en", "short_en", "short_zh"}
 
@@ -125,7 +125,7 @@ def test_questions_come_in_the_order_in_which_they_were_asked():
     path = "eval/reviews/model/short_answers_short_en.jsonl"
     files[path] = b"".join(reversed(files[path].splitlines(keepends=True)))
 
-    rows = eval_parser.parse(files).scored
+    rows = eval_reading.parse(files).scored
 
     asked = [row.index for row in rows if row.subset == "short_en"]
     assert asked == sorted(asked) and len(asked) > 5
@@ -140,7 +140,7 @@ def review(**score):
     }
     files = files_below(EVAL / "capture")
     files["reviews/smollm2/general_qa_x.jsonl"] = json.dumps(line).encode()
-    (row,) = eval_parser.parse(files).scored
+    (row,) = eval_reading.parse(files).scored
     return row
 
 
@@ -165,7 +165,7 @@ def test_a_score_that_evalscope_leaves_out_is_none():
 )
 def test_reviews_and_reports_of_another_version_are_refused(path, content):
     with pytest.raises(ParseError):
-        eval_parser.parse({**files_below(EVAL / "capture"), path: content})
+        eval_reading.parse({**files_below(EVAL / "capture"), path: content})
 
 
 # Names of benchmark_summary.json in each generation, with values of the same run.
@@ -211,7 +211,7 @@ NEW_SUMMARY = {
     "summary", [OLD_SUMMARY, MIDDLE_SUMMARY, NEW_SUMMARY], ids=["0.16 to 1.5", "1.9", "1.14"]
 )
 def test_each_generation_of_a_summary_says_the_same(summary):
-    (point,) = perf_parser.parse({SUMMARY: json.dumps(summary).encode()})
+    (point,) = perf_reading.parse({SUMMARY: json.dumps(summary).encode()})
 
     assert (point.concurrency, point.completed, point.failed) == (4, 19, 1)
     assert point.metrics == pytest.approx(
@@ -243,7 +243,7 @@ def test_percentiles_in_seconds_become_milliseconds():
     for content in (rows, columns):
         files = {SUMMARY: json.dumps(OLD_SUMMARY).encode()}
         files[PERCENTILES] = json.dumps(content).encode()
-        (point,) = perf_parser.parse(files)
+        (point,) = perf_reading.parse(files)
         assert point.metrics["ttft_p50_ms"] == 336.0
         assert point.metrics["itl_p95_ms"] == 60.0
         assert point.metrics["latency_p50_s"] == 1.867
@@ -261,7 +261,7 @@ def test_percentiles_of_another_tool_are_refused(content, says):
     files = {SUMMARY: json.dumps(OLD_SUMMARY).encode(), PERCENTILES: json.dumps(content).encode()}
 
     with pytest.raises(ParseError, match=says):
-        perf_parser.parse(files)
+        perf_reading.parse(files)
 
 
 @pytest.mark.parametrize("name", ["Number of concurrency", "Time taken for tests (s)"])
@@ -269,14 +269,14 @@ def test_a_summary_that_lacks_what_is_always_there_is_refused(name):
     torn = {key: value for key, value in OLD_SUMMARY.items() if key != name}
 
     with pytest.raises(ParseError, match="not a summary"):
-        perf_parser.parse({SUMMARY: json.dumps(torn).encode()})
+        perf_reading.parse({SUMMARY: json.dumps(torn).encode()})
 
 
 def test_a_summary_without_a_known_rate_is_refused():
     torn = {key: value for key, value in NEW_SUMMARY.items() if "Output Throughput" not in key}
 
     with pytest.raises(ParseError, match="no known output throughput"):
-        perf_parser.parse({SUMMARY: json.dumps(torn).encode()})
+        perf_reading.parse({SUMMARY: json.dumps(torn).encode()})
 
 
 # A report of 0.16 to 1.9: the score is at the top, metrics have a plain name, nothing says what
@@ -312,7 +312,7 @@ OLD_REPORT = {
 
 
 def report_of(data):
-    (report,) = eval_parser.parse_reports({"reports/m/x.json": json.dumps(data).encode()})
+    (report,) = eval_reading.parse({"reports/m/x.json": json.dumps(data).encode()}).reports
     return report
 
 
@@ -361,14 +361,16 @@ def test_a_report_of_no_generation_is_refused(data):
 
 def test_without_a_report_there_is_nothing_to_read():
     with pytest.raises(ParseError, match="wrote no report"):
-        eval_parser.parse_reports({})
+        eval_reading.parse({})
 
 
 def test_when_each_concurrency_began_is_read_of_a_real_run():
     windows = (PERF / "cold" / "windows.jsonl").read_bytes()
 
-    assert perf_parser.began(windows) == {1: 1795756826.1403234, 2: 1795756828.5275526}
-    assert perf_parser.began(b'{"began": 1}\nnone\n[]\n{"concurrency": 1, "began": Infinity}') == {}
+    assert perf_reading.began(windows) == {1: 1795756826.1403234, 2: 1795756828.5275526}
+    assert (
+        perf_reading.began(b'{"began": 1}\nnone\n[]\n{"concurrency": 1, "began": Infinity}') == {}
+    )
 
 
 def test_prompts_that_the_server_says_it_had_cached_are_hits():
@@ -379,7 +381,7 @@ def test_prompts_that_the_server_says_it_had_cached_are_hits():
     summary = json.loads(files[path]) | {"KV Cache Hit Rate (%)": 12.5}
 
     cold, warm = (
-        perf_parser.parse(files | more)[1].metrics
+        perf_reading.parse(files | more)[1].metrics
         for more in ({}, {path: json.dumps(summary).encode()})
     )
 

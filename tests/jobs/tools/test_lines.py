@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.tools.outputs.lines import LONGEST_PART, Lines, lines_of
+from jobs.tools.outputs.files import LONGEST_PART, Lines, lines_of
 
 
 def test_lines_are_the_same_however_the_log_is_cut():

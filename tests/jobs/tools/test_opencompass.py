@@ -8,8 +8,17 @@ import pytest
 
 from jobs.base.errors import ParseError
 from jobs.metrics import METRICS
-from jobs.tools.opencompass.parser import dict_of, parse, parse_predictions, parse_results
-from jobs.tools.opencompass.tables_parser import HEAD, means, parse_csv, parse_markdown, parse_text
+from jobs.tools.opencompass.parser import (
+    HEAD,
+    dict_of,
+    means,
+    parse,
+    parse_csv,
+    parse_markdown,
+    parse_predictions,
+    parse_results,
+    parse_text,
+)
 from tests.jobs.lib.target import DATA, files_below
 
 OLD, NEW = DATA / "opencompass-0.4.1", DATA / "opencompass-0.5.4" / "workdir"
@@ -58,18 +67,18 @@ def test_a_summary_says_the_same_in_each_of_its_formats(suffix, folder, wanted):
 def test_a_run_has_all_decimals_of_its_results():
     run = parse(files_below(OLD))
 
-    assert (run.stamp, run.outcome, run.models) == ("20261124_140927", "whole", (R1,))
+    assert (run.stamp, run.failed, run.models) == ("20261124_140927", (), (R1,))
     assert {s.dataset: s.value for s in run.scores}["cluewsc-test"] == 69.6969696969697
     assert {s.dataset: s.text for s in run.scores}["cluewsc-test"] == "69.70"
 
 
-def test_a_run_without_scores_is_none_despite_exit_code_0():
+def test_a_run_without_scores_has_failed_despite_exit_code_0():
     run = parse(files_below(FAILED))
 
-    assert (run.outcome, len(run.failed), run.means("smollm2-q8")) == ("none", 2, None)
+    assert (len(run.failed), run.means("smollm2-q8")) == (2, None)
 
 
-def test_a_run_with_a_set_that_failed_is_partial():
+def test_a_set_that_failed_is_missing():
     files = files_below(OLD)
     path, content = summary(OLD, "csv")
     key = f"20261124_140927/summary/{path}"
@@ -77,7 +86,7 @@ def test_a_run_with_a_set_that_failed_is_partial():
 
     run = parse(files)
 
-    assert (run.outcome, [s.dataset for s in run.failed]) == ("partial", ["math-500"])
+    assert [s.dataset for s in run.failed] == ["math-500"]
     assert run.missing(["cluewsc-dev", "math-500"]) == ("math-500",)
 
 
@@ -260,11 +269,11 @@ def test_details_say_which_answers_were_right():
     run = parse(files_below(NEW))
 
     choice = run.results["smollm2-q8", "basic_mcq"]
-    assert sum(choice.correct) == 6
-    assert choice.extracted[:3] == ("B", "A", "C")
+    assert sum(one.correct for (one,) in choice.judged) == 6
+    assert [one.extracted for (one,) in choice.judged[:3]] == ["B", "A", "C"]
     free = run.results["smollm2-q8", "basic_qa"]
-    assert set(free.correct) == {False}  # none equals the right one beside it
-    assert len(free.extracted) == 20
+    assert {one.correct for (one,) in free.judged} == {False}  # none equals the one beside it
+    assert len(free.judged) == 20
 
 
 @pytest.mark.parametrize(("score", "verdicts"), [(50.0, (True, False)), (100.0, (None, None))])
@@ -274,7 +283,8 @@ def test_answers_are_compared_only_where_that_makes_the_score(score, verdicts):
     }
     text = json.dumps({"accuracy": score, "details": {"type": "GEN", **details}})
 
-    assert parse_results("x.json", text.encode()).correct == verdicts
+    judged = parse_results("x.json", text.encode()).judged
+    assert tuple(one.correct for (one,) in judged) == verdicts
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"details": []}', '{"accuracy": "many"}', "{"])

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from jobs.tools.evalscope import eval_parser
-from jobs.tools.opencompass.questions_parser import ASKED, parse
+from jobs.tools.evalscope import eval_reading
+from jobs.tools.opencompass.parser import ASKED, parse_questions
 
 DATA = Path("tests/data/opencompass-0.5.4-questions")
 FILES = {
@@ -22,7 +22,7 @@ def without(prompt, *lines):
 
 
 def test_a_real_run_gives_its_scores_by_subset():
-    rows = parse(FILES)
+    rows = parse_questions(FILES)
 
     right = {}
     for row in rows:
@@ -35,7 +35,7 @@ def test_a_real_run_gives_its_scores_by_subset():
 
 
 def test_an_answer_has_id_rule_finish_and_tokens():
-    row = next(row for row in parse(FILES) if row.question_id == "short-add-2-3")
+    row = next(row for row in parse_questions(FILES) if row.question_id == "short-add-2-3")
 
     assert row.question == "What is 2 + 3?"
     assert (row.expected, row.finish, row.status) == ("5 | five", "stop", "")
@@ -49,7 +49,7 @@ def test_a_failed_request_is_unscored_not_incorrect():
     prompt = "Answer with a short sentence: What is 2 + 3?"
     failed = json.dumps({"prompt": prompt, "error": "Connection refused"}).encode()
 
-    rows = {row.question_id: row for row in parse(without(prompt, failed))}
+    rows = {row.question_id: row for row in parse_questions(without(prompt, failed))}
 
     assert (rows["short-add-2-3"].score, rows["short-add-2-3"].status) == (None, "error")
 
@@ -58,7 +58,7 @@ def test_the_failed_requests_of_a_real_run_are_rows_without_a_score():
     folder = Path("tests/data/opencompass-0.5.4-questions-failed")
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
-    rows = parse({path: content for path, content in files.items() if content})
+    rows = parse_questions({path: content for path, content in files.items() if content})
 
     failed = {row.question_id for row in rows if row.status == "error"}
     assert failed == {"short-root-49", "short-capital-france"}
@@ -79,7 +79,7 @@ def test_a_failed_sample_is_told_from_an_empty_answer():
             one["prediction"] = ""
     files[path] = json.dumps(saved).encode()
 
-    rows = {row.question_id: row for row in parse(files)}
+    rows = {row.question_id: row for row in parse_questions(files)}
 
     assert rows["short-add-2-3"].status == "error"
 
@@ -89,14 +89,14 @@ def test_a_request_that_succeeded_later_counts():
     failed = json.dumps({"prompt": prompt, "error": "Connection refused"}).encode()
     heard = json.dumps({"prompt": prompt, "finish": "length", "output_tokens": 32}).encode()
 
-    rows = {row.question_id: row for row in parse(without(prompt, failed, heard))}
+    rows = {row.question_id: row for row in parse_questions(without(prompt, failed, heard))}
 
     assert rows["short-add-2-3"].score is not None
     assert rows["short-add-2-3"].finish == "length"
 
 
 def test_a_run_without_its_journal_has_scores_and_no_tokens():
-    rows = parse({path: content for path, content in FILES.items() if path != JOURNAL})
+    rows = parse_questions({path: content for path, content in FILES.items() if path != JOURNAL})
 
     assert len(rows) == 20
     assert {row.finish for row in rows} == {""}
@@ -106,9 +106,9 @@ def test_a_run_without_its_journal_has_scores_and_no_tokens():
 def test_a_question_is_that_of_evalscope():
     folder = Path("tests/data/evalscope-1.14-eval/finished")
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
-    others = {row.question_id: row for row in eval_parser.parse(files).scored}
+    others = {row.question_id: row for row in eval_reading.parse(files).scored}
 
-    rows = parse(FILES)
+    rows = parse_questions(FILES)
 
     assert all("\nA) " in row.question for row in rows if row.subset == "choice_en")
     same = [row for row in rows if row.question_id in others]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.host.run.scraper import Scraper
-from jobs.tools.evalscope import perf_parser
+from jobs.tools.evalscope import perf_reading
 from jobs.tools.evalscope.commands import perf_plan
 from jobs.tools.evalscope.scripts import send_cold
 from jobs.tools.lib.engine_counters import WarmUp
@@ -96,7 +96,7 @@ def test_warm_ups_of_each_concurrency_are_written_with_the_first_measured_reques
     assert sums == [(1, 2, 64 + 2), (4, 2, 10 + 11)]
     assert all(began <= row["measured"] <= time.time() for row in rows)
     assert ended[0] is False  # not before the last warm-up has ended
-    read = perf_parser.warm_ups(windows.read_bytes() + b'{"concurrency": 1, "began": 2}\n{')
+    read = perf_reading.warm_ups(windows.read_bytes() + b'{"concurrency": 1, "began": 2}\n{')
     assert read[4] == WarmUp(2, 21, rows[1]["measured"])
 
 

@@ -8,8 +8,14 @@ import pytest
 
 from jobs.base.errors import ParseError
 from jobs.metrics import METRICS
-from jobs.tools.vllm import latency_parser, throughput_parser
-from jobs.tools.vllm.serve_parser import parse, parse_log, parse_with_requests, times
+from jobs.tools.vllm.parser import (
+    parse_latency,
+    parse_latency_log,
+    parse_served,
+    parse_served_log,
+    parse_throughput,
+    parse_throughput_log,
+)
 from tests.jobs.lib.target import DATA
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
@@ -59,46 +65,48 @@ def changed(path, **changes):
     ids=["0.7.2", "0.32"],
 )
 def test_a_result_file_of_either_generation_is_read(path, completed, wanted):
-    run = parse(*read(path))
+    run = parse_served(*read(path))
 
-    assert (run.outcome, run.completed, run.failed, run.concurrency) == ("whole", completed, 0, 4)
+    assert (run.completed, run.failed, run.concurrency) == (completed, 0, 4)
     assert {name: run.metrics[name] for name in wanted} == wanted
 
 
 def test_request_latency_is_in_seconds_for_every_tool():
-    metrics = parse(*read(OLD_JSON)).metrics
+    metrics = parse_served(*read(OLD_JSON)).metrics
 
     assert metrics["latency_mean_s"] == pytest.approx(0.12650906885)
     assert metrics["latency_p99_s"] == pytest.approx(0.13033923998)
 
 
 def test_without_a_limit_for_goodput_there_is_none():
-    assert "goodput_requests_per_s" not in parse(*read(NEW_JSON)).metrics
+    assert "goodput_requests_per_s" not in parse_served(*read(NEW_JSON)).metrics
 
 
 @pytest.mark.parametrize("path", [OLD_JSON, NEW_JSON], ids=["0.7.2", "0.32"])
 def test_every_number_has_a_metric(path):
-    assert set(parse(*read(path)).metrics) <= set(METRICS)
+    assert set(parse_served(*read(path)).metrics) <= set(METRICS)
 
 
 def test_a_percentile_without_a_metric_stays_in_the_file():
-    metrics = parse(*changed(OLD_JSON, **{"p99.9_ttft_ms": 14.5, "p95_ttft_ms": 13.0})).metrics
+    metrics = parse_served(
+        *changed(OLD_JSON, **{"p99.9_ttft_ms": 14.5, "p95_ttft_ms": 13.0})
+    ).metrics
 
     assert metrics["ttft_p95_ms"] == 13.0
     assert {name for name in metrics if "99.9" in name} == set()
 
 
 def test_what_the_old_one_leaves_unsaid_is_counted_as_failed():
-    run = parse(*changed(OLD_JSON, completed=17))
+    run = parse_served(*changed(OLD_JSON, completed=17))
 
-    assert (run.outcome, run.completed, run.failed) == ("partial", 17, 3)
+    assert (run.completed, run.failed) == (17, 3)
     assert run.metrics["failed_requests"] == 3
 
 
 def test_a_run_with_only_failures_has_no_speed():
-    run = parse(*read(NEW / "serve_fail.json"))
+    run = parse_served(*read(NEW / "serve_fail.json"))
 
-    assert (run.outcome, run.completed, run.failed) == ("none", 0, 2)
+    assert (run.completed, run.failed) == (0, 2)
     assert set(run.metrics) == {"requests", "failed_requests", "duration_s"}
 
 
@@ -106,7 +114,7 @@ def test_a_latency_of_zero_is_no_sample():
     """One-token answers have no inter-token latency: the tool writes 0."""
     one_token = {f"{which}_tpot_ms": 0.0 for which in ("mean", "median", "std", *RANKS)}
 
-    metrics = parse(*changed(NEW_JSON, **one_token)).metrics
+    metrics = parse_served(*changed(NEW_JSON, **one_token)).metrics
 
     assert not {name for name in metrics if name.startswith("tpot")}
     assert "ttft_mean_ms" in metrics
@@ -114,7 +122,7 @@ def test_a_latency_of_zero_is_no_sample():
 
 @pytest.mark.parametrize("mean", [0, None])
 def test_percentiles_stay_without_their_mean(mean):
-    run = parse(*changed(NEW_JSON, mean_ttft_ms=mean))
+    run = parse_served(*changed(NEW_JSON, mean_ttft_ms=mean))
 
     assert "ttft_mean_ms" not in run.metrics
     assert run.metrics["ttft_p99_ms"] == json.loads(NEW_JSON.read_bytes())["p99_ttft_ms"]
@@ -122,44 +130,28 @@ def test_percentiles_stay_without_their_mean(mean):
     assert named == ([] if mean is None else ["mean_ttft_ms = 0"])
 
 
-def test_requests_are_read_one_by_one_when_asked_for():
-    assert parse(*read(OLD_JSON)).requests == ()
-
-    requests = parse(*read(OLD_JSON), requests=True).requests
-
-    assert len(requests) == 20
-    assert (requests[0].input_tokens, requests[0].output_tokens) == (1034, 16)
-    assert (requests[0].ttft_s, requests[0].error) == (0.011315345000184607, "")
-    assert len(requests[0].itls_s) == 16
-    assert requests[0].latency_s is None
-
-
-def test_only_the_new_one_has_the_latency_of_each_request():
-    request = parse(*read(NEW_JSON), requests=True).requests[0]
-
-    assert request.latency_s == 1.9318076060001204
-
-
 def test_requests_that_were_not_saved_are_none():
     lists = dict.fromkeys(("input_lens", "output_lens", "ttfts", "itls", "errors"))
 
-    assert parse(*changed(NEW_JSON, **lists), requests=True).requests == ()
+    run = parse_served(*changed(NEW_JSON, **lists))
+
+    assert (run.requests, run.first_tokens, run.ends_at_last_token) == ([], None, False)
 
 
-def test_a_number_beyond_all_bounds_leaves_out_only_the_requests():
-    ttfts = [10**400, *json.loads(NEW_JSON.read_bytes())["ttfts"][1:]]
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"ttfts": [10**400, *json.loads(NEW_JSON.read_bytes())["ttfts"][1:]]}, "incomplete"),
+        ({"ttfts": [0.1]}, "not lists of the same length"),
+        ({"generated_texts": ["a"]}, "incomplete"),
+    ],
+)
+def test_damaged_lists_leave_out_only_the_requests(change, says):
+    run = parse_served(*changed(NEW_JSON, **change))
 
-    run = parse_with_requests(*changed(NEW_JSON, ttfts=ttfts))
-
-    assert run.metrics == parse(*read(NEW_JSON)).metrics
+    assert run.metrics == parse_served(*read(NEW_JSON)).metrics
     assert (run.requests, [why.id for why in run.left_out]) == ((), ["figures:no_requests"])
-
-
-def test_lists_of_unequal_length_are_refused():
-    with pytest.raises(ParseError, match="not lists of the same length"):
-        parse(*changed(NEW_JSON, ttfts=[0.1]), requests=True)
-    with pytest.raises(ParseError, match="incomplete"):
-        parse(*changed(NEW_JSON, generated_texts=["a"]), requests=True)
+    assert says in run.left_out[0].args["reason"]
 
 
 def test_speculative_decoding_is_stored():
@@ -172,7 +164,7 @@ def test_speculative_decoding_is_stored():
         "spec_decode_per_position_acceptance_rates": 5,
     }
 
-    run = parse(*changed(NEW_JSON, **spec))
+    run = parse_served(*changed(NEW_JSON, **spec))
 
     assert run.metrics["acceptance_rate"] == pytest.approx(0.82)
     assert run.metrics["acceptance_length_tokens"] == 1.82
@@ -195,7 +187,7 @@ def test_speculative_decoding_is_stored():
 )
 def test_a_damaged_empty_or_foreign_file_is_refused(content, says):
     with pytest.raises(ParseError, match=says):
-        parse("result.json", content)
+        parse_served("result.json", content)
 
 
 @pytest.mark.parametrize(
@@ -207,8 +199,8 @@ def test_a_damaged_empty_or_foreign_file_is_refused(content, says):
     ids=["0.7.2", "0.32"],
 )
 def test_the_printed_block_says_what_the_file_says(log, path):
-    (printed,) = parse_log(*read(log))
-    written = parse(*read(path))
+    (printed,) = parse_served_log(*read(log))
+    written = parse_served(*read(path))
 
     assert (printed.completed, printed.failed, printed.concurrency) == (
         written.completed,
@@ -222,9 +214,9 @@ def test_the_printed_block_says_what_the_file_says(log, path):
 
 
 def test_a_result_whose_folder_was_missing_is_read_from_the_log():
-    (run,) = parse_log(*read(OLD / "benchmark_serving_no_result_dir.txt"))
+    (run,) = parse_served_log(*read(OLD / "benchmark_serving_no_result_dir.txt"))
 
-    assert (run.outcome, run.completed, run.concurrency) == ("whole", 5, None)
+    assert (run.completed, run.failed, run.concurrency) == (5, 0, None)
     assert run.metrics["output_tokens_per_s"] == 410.10
 
 
@@ -232,16 +224,15 @@ def test_failures_missing_in_the_old_block_are_computed():
     log = (OLD / "benchmark_serving_ok.txt").read_bytes()
     log = log.replace(b"requests:                     20", b"requests:                     17")
 
-    assert parse_log("log", log)[0].failed == 3
-    assert parse_log("log", log, sent=25)[0].failed == 8
+    assert parse_served_log("log", log)[0].failed == 3
     with pytest.raises(ParseError, match="number of sent requests is missing"):
-        parse_log("log", log[log.index(b"=====") :])
+        parse_served_log("log", log[log.index(b"=====") :])
 
 
 def test_a_block_in_which_all_failed_is_no_result():
-    (run,) = parse_log(*read(NEW / "serve_fail_conn.stdout"))
+    (run,) = parse_served_log(*read(NEW / "serve_fail_conn.stdout"))
 
-    assert (run.outcome, run.failed) == ("none", 2)
+    assert (run.completed, run.failed) == (0, 2)
 
 
 SECTIONS = """\
@@ -275,9 +266,9 @@ Per-position acceptance (%):
 
 
 def test_rows_that_only_some_runs_have_are_read_too():
-    (run,) = parse_log("log", SECTIONS.encode())
+    (run,) = parse_served_log("log", SECTIONS.encode())
 
-    assert (run.outcome, run.request_rate, run.concurrency) == ("partial", 2.0, 1)
+    assert (run.failed, run.request_rate, run.concurrency) == (1, 2.0, 1)
     wanted = {
         "total_tokens_per_s": 34.87,
         "queue_mean_ms": 12.5,
@@ -292,7 +283,7 @@ def test_rows_that_only_some_runs_have_are_read_too():
 def test_several_runs_of_one_log_come_in_their_order():
     log = (NEW / "serve_fail_conn.stdout").read_bytes() + SECTIONS.encode()
 
-    assert [run.completed for run in parse_log("log", log)] == [0, 3]
+    assert [run.completed for run in parse_served_log("log", log)] == [0, 3]
 
 
 @pytest.mark.parametrize(
@@ -306,12 +297,12 @@ def test_several_runs_of_one_log_come_in_their_order():
 )
 def test_a_log_without_a_whole_block_is_refused(content, says):
     with pytest.raises(ParseError, match=says):
-        parse_log("log", content)
+        parse_served_log("log", content)
 
 
 def test_throughput_is_read_from_the_file_and_from_the_log():
-    whole = throughput_parser.parse(*read(NEW / "throughput.json")).metrics
-    printed = throughput_parser.parse_log(*read(NEW / "throughput.stdout")).metrics
+    whole, _none = parse_throughput(*read(NEW / "throughput.json"))
+    printed, _none = parse_throughput_log(*read(NEW / "throughput.stdout"))
 
     assert whole == {
         "requests": 16.0,
@@ -331,18 +322,18 @@ def test_throughput_is_read_from_the_file_and_from_the_log():
 def test_output_of_a_known_length_has_a_rate_of_its_own():
     path = NEW / "throughput.json"
 
-    metrics = throughput_parser.parse(*read(path), output_tokens_each=32).metrics
+    metrics, _none = parse_throughput(*read(path), output_tokens_each=32)
 
     assert metrics["output_tokens_per_s"] == pytest.approx(145.59475)
     assert (metrics["input_tokens"], metrics["output_tokens"]) == (1024.0, 512.0)
     with pytest.raises(ParseError, match="more than the 1536 tokens"):
-        throughput_parser.parse(*read(path), output_tokens_each=97)
+        parse_throughput(*read(path), output_tokens_each=97)
 
 
 def test_the_old_throughput_line_is_read():
     line = b"Throughput: 0.12 requests/s, 245.67 total tokens/s, 122.83 output tokens/s\n"
 
-    assert throughput_parser.parse_log("log", line).metrics == {
+    assert parse_throughput_log("log", line)[0] == {
         "requests_per_s": 0.12,
         "total_tokens_per_s": 245.67,
         "output_tokens_per_s": 122.83,
@@ -360,7 +351,7 @@ def test_the_old_throughput_line_is_read():
 )
 def test_a_file_without_a_throughput_is_refused(content, says):
     with pytest.raises(ParseError, match=says):
-        throughput_parser.parse("throughput.json", content)
+        parse_throughput("throughput.json", content)
 
 
 @pytest.mark.parametrize(
@@ -373,18 +364,17 @@ def test_a_file_without_a_throughput_is_refused(content, says):
 )
 def test_a_log_without_a_throughput_is_refused(content, says):
     with pytest.raises(ParseError, match=says):
-        throughput_parser.parse_log("log", content)
+        parse_throughput_log("log", content)
 
 
 def test_latency_is_the_same_in_the_file_and_in_the_log():
-    whole = latency_parser.parse(*read(NEW / "latency.json"))
-    printed = latency_parser.parse_log(*read(NEW / "latency.stdout"))
+    whole, _none = parse_latency(*read(NEW / "latency.json"))
+    printed, _none = parse_latency_log(*read(NEW / "latency.stdout"))
 
-    assert whole.metrics == {**printed.metrics, "iterations": 3.0}
-    assert whole.metrics["batch_latency_mean_s"] == 1.56551874033327
-    assert whole.metrics["batch_latency_p99_s"] == 1.7369237734597482
-    assert len(whole.latencies_s) == 3
-    assert set(whole.metrics) <= set(METRICS)
+    assert whole == {**printed, "iterations": 3.0}
+    assert whole["batch_latency_mean_s"] == 1.56551874033327
+    assert whole["batch_latency_p99_s"] == 1.7369237734597482
+    assert set(whole) <= set(METRICS)
 
 
 @pytest.mark.parametrize(
@@ -400,16 +390,16 @@ def test_latency_is_the_same_in_the_file_and_in_the_log():
 )
 def test_a_file_without_a_latency_is_refused(content, says):
     with pytest.raises(ParseError, match=says):
-        latency_parser.parse("latency.json", content)
+        parse_latency("latency.json", content)
 
 
 def test_a_latency_that_is_cut_off_is_refused():
     log = (NEW / "latency.stdout").read_bytes()
 
     with pytest.raises(ParseError, match="no 90, 99% percentile"):
-        latency_parser.parse_log("log", log[: log.index(b"90% percentile")])
+        parse_latency_log("log", log[: log.index(b"90% percentile")])
     with pytest.raises(ParseError, match="no line 'Avg latency"):
-        latency_parser.parse_log("log", log[: log.index(b"Avg latency")])
+        parse_latency_log("log", log[: log.index(b"Avg latency")])
 
 
 def test_figures_after_an_unended_progress_bar_are_read():
@@ -422,38 +412,33 @@ def test_figures_after_an_unended_progress_bar_are_read():
     rates = throughput.read_bytes().replace(b"Throughput:", bar + b"Throughput:")
 
     assert mixed.count(bar) == 2 and bar in rates
-    assert latency_parser.parse_log("log", mixed) == latency_parser.parse_log("log", alone)
-    assert throughput_parser.parse_log("log", rates) == throughput_parser.parse_log(
-        *read(throughput)
-    )
+    assert parse_latency_log("log", mixed) == parse_latency_log("log", alone)
+    assert parse_throughput_log("log", rates) == parse_throughput_log(*read(throughput))
 
 
 def test_metrics_of_the_benchmarks_have_a_better_direction():
-    better = {name: METRICS[name].better for name in parse(*read(NEW_JSON)).metrics}
+    better = {name: METRICS[name].better for name in parse_served(*read(NEW_JSON)).metrics}
 
     assert better["output_tokens_per_s"] == "higher"
     assert better["ttft_p99_ms"] == better["latency_mean_s"] == "lower"
 
 
 def test_times_of_single_requests_give_the_tool_s_own_means():
-    run = parse(*read(NEW_JSON), requests=True)
+    run = parse_served(*read(NEW_JSON))
 
-    rows = times(run)
-
-    assert len(rows) == run.completed
+    assert (len(run.requests), run.first_tokens) == (run.completed, 32)
     for family, unit in (("ttft", "ms"), ("tpot", "ms"), ("latency", "s")):
-        values = [getattr(row, f"{family}_{unit}") for row in rows]
+        values = [getattr(row, f"{family}_{unit}") for row in run.requests]
         mean = sum(values) / len(values)
         assert mean == pytest.approx(run.metrics[f"{family}_mean_{unit}"], rel=1e-3)
 
 
 def test_requests_of_the_older_tool_end_at_their_last_token():
-    run, data = parse(*read(OLD_JSON), requests=True), json.loads(OLD_JSON.read_bytes())
-    rows = times(run)
+    run, data = parse_served(*read(OLD_JSON)), json.loads(OLD_JSON.read_bytes())
 
     assert run.ends_at_last_token
-    assert [row.ttft_ms / 1000 for row in rows] == pytest.approx(data["ttfts"])
+    assert [row.ttft_ms / 1000 for row in run.requests] == pytest.approx(data["ttfts"])
     last = data["ttfts"][3] + sum(data["itls"][3])
-    assert rows[3].latency_s == pytest.approx(last)
-    assert rows[3].tpot_ms == pytest.approx(1000 * sum(data["itls"][3]) / 15)
-    assert not parse(*read(NEW_JSON), requests=True).ends_at_last_token
+    assert run.requests[3].latency_s == pytest.approx(last)
+    assert run.requests[3].tpot_ms == pytest.approx(1000 * sum(data["itls"][3]) / 15)
+    assert not parse_served(*read(NEW_JSON)).ends_at_last_token

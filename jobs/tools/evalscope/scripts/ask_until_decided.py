@@ -87,13 +87,8 @@ def text_of(row):
 
 def made_looks():
     """Return the looks of an earlier job that this one continues."""
-    if not LOOKS.is_file():
-        return []
-    rows = [json.loads(line) for line in LOOKS.read_text(encoding="utf-8").splitlines()]
-    # Older plans wrote "unknown".
-    return [
-        {**row, "decision": "cannot_tell"} if row["decision"] == "unknown" else row for row in rows
-    ]
+    lines = LOOKS.read_text(encoding="utf-8").splitlines() if LOOKS.is_file() else ()
+    return [json.loads(line) for line in lines]
 
 
 def main(arguments):

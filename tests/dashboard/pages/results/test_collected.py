@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from dashboard.security.counters import hashed
-from jobs.imports.uploads import read_paths
+from jobs.imports import read_paths
 from jobs.models import ApiToken, AuditEntry, Import, Job, OutputFile, Result
 from jobs.services.outputs import output_path
 from jobs.tools.lib.collect import ARCHIVE

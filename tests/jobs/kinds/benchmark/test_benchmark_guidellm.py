@@ -14,7 +14,7 @@ from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.plans import fill
 from jobs.readings import progress_of, read_outcome
-from jobs.tools.guidellm import parser as guidellm
+from jobs.tools.guidellm import reading as guidellm
 from tests.jobs.lib.target import DATA, VALUES, here
 from tests.waiting import PATIENCE_S
 

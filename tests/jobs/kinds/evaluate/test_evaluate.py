@@ -14,7 +14,7 @@ from jobs.launch.launch import launch, retry_job
 from jobs.models import Job
 from jobs.readings import read_outcome
 from jobs.services.outcomes.identity import identity_of
-from jobs.tools.evalscope.eval_parser import Scored
+from jobs.tools.evalscope.eval_reading import Scored
 from jobs.tools.outputs.questions_reading import by_question
 from tests.factories import make_deployment, make_host, make_job, make_result
 from tests.jobs.lib.target import here

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.kinds import KINDS
 from jobs.kinds.lib.lengths import asked, ignores_ends, length_remarks, measured
-from jobs.tools.vllm import serve_parser
+from jobs.tools.vllm import parser
 from tests.jobs.lib.target import DATA
 
 BOTH = {"input_tokens": 1024, "output_tokens": 1024}
@@ -22,7 +22,7 @@ def remarks(input_mean, output_mean, *, full=False, want=BOTH):
 
 def test_the_lengths_of_a_real_run_are_means_over_its_requests():
     path = DATA / "vllm-0.7.2" / "benchmark_serving_ok.json"
-    metrics = serve_parser.parse("x", path.read_bytes()).metrics
+    metrics = parser.parse_served("x", path.read_bytes()).metrics
 
     assert measured(metrics) == {"input_tokens": 20503 / 20, "output_tokens": 16.0}
 

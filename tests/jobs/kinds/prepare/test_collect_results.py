@@ -11,9 +11,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 
+from jobs import imports
 from jobs.base.errors import LaunchError
-from jobs.imports import recognise, uploads
-from jobs.imports.uploads import read_paths, read_uploads
+from jobs.imports import read_paths, read_uploads, recognise
 from jobs.kinds import KINDS
 from jobs.plans import fill
 from jobs.readings import read_outcome
@@ -294,7 +294,7 @@ def test_the_log_names_the_first_of_many(host, limited, capsys):
 def test_limits_are_those_of_an_import():
     module = script_module()
 
-    assert (module.MOST_FILES, module.LONGEST_PATH) == (uploads.MOST_FILES, uploads.LONGEST_PATH)
+    assert (module.MOST_FILES, module.LONGEST_PATH) == (imports.MOST_FILES, imports.LONGEST_PATH)
 
 
 # -- real captures --------------------------------------------------------------------------------

@@ -6,9 +6,8 @@ import pytest
 
 from jobs.models import Answer
 from jobs.queries.answers.own_questions import questions_at
-from jobs.tools.evalscope import eval_parser
-from jobs.tools.opencompass import questions_parser
-from jobs.tools.outputs import questions_reading
+from jobs.tools.evalscope import eval_reading
+from jobs.tools.opencompass import parser
 from jobs.tools.outputs.answers import kept
 from tests.factories import make_job, make_measured
 
@@ -23,10 +22,10 @@ def files(folder):
 @pytest.mark.parametrize(
     ("kind", "rows"),
     [
-        ("evaluate", lambda: eval_parser.parse(files("evalscope-1.14-eval/finished")).scored),
+        ("evaluate", lambda: eval_reading.parse(files("evalscope-1.14-eval/finished")).scored),
         (
             "evaluate-opencompass-questions",
-            lambda: questions_parser.parse(files("opencompass-0.5.4-questions")),
+            lambda: parser.parse_questions(files("opencompass-0.5.4-questions")),
         ),
     ],
 )
@@ -34,7 +33,7 @@ def test_every_real_answer_has_its_question(kind, rows):
     job = make_job(kind=kind, state="succeeded", params={"questions": "basics"})
     result = make_measured(scores=[1], job=job)
     result.answers.all().delete()
-    records = kept(questions_reading.answer(row, row.subset) for row in rows())
+    records = kept(rows())
     for index, record in enumerate(records):
         Answer.objects.create(result=result, index=index, **record)
 

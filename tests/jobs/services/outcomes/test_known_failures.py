@@ -5,12 +5,20 @@ from __future__ import annotations
 import pytest
 
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, load_failures
-from jobs.tools.outputs.failures import LONGEST_TEXT, FailureScan, known_failures
+from jobs.tools.outputs import failures
+from jobs.tools.outputs.failures import LONGEST_TEXT, FailureScan
 from tests.jobs.lib.target import DATA
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32"
 OPENCOMPASS = DATA / "opencompass-0.5.4-failed"
 EXAMPLES = [(each.id, line) for each in KNOWN_FAILURES.values() for line in each.examples]
+
+
+def known_failures(log, **about):
+    """Return the known failures in a whole log, most likely cause first."""
+    scan = FailureScan(**about)
+    scan.feed(log)
+    return scan.end()
 
 
 def kind_of(failure):
@@ -290,14 +298,13 @@ def test_an_id_is_there_once(tmp_path):
         load_failures(tmp_path)
 
 
-def test_a_new_entry_is_one_in_a_file(tmp_path):
+def test_a_new_entry_is_one_in_a_file(tmp_path, monkeypatch):
     (tmp_path / "own.yaml").write_text(
         "- id: coffee\n  severity: transient\n  cause: The machine is empty.\n"
         "  advice: Fill it with beans.\n  signatures: [no more coffee]\n"
         "  examples: [there is no more coffee]\n"
     )
 
-    scan = FailureScan(failures=load_failures(tmp_path).values())
-    scan.feed(b"no more coffee\n")
+    monkeypatch.setattr(failures, "KNOWN_FAILURES", load_failures(tmp_path))
 
-    assert [each.failure.id for each in scan.end()] == ["coffee"]
+    assert [each.failure.id for each in known_failures(b"no more coffee\n")] == ["coffee"]

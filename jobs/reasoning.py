@@ -1,4 +1,4 @@
-"""Reasoning and answer of a text with think tags.
+"""Where a model's thought ends: in a stream, and in a whole text that a tool wrote.
 
 :func:`split` has a twin for the browser, ``static/js/lib/reasoning.js``. Both are held to
 ``tests/data/reasoning_vectors.json``.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 _TAG = re.compile(r"<(/?)think(?:ing)?>")
 _TAGS = ("<think>", "<thinking>", "</think>", "</thinking>")
-_LONGEST_TAG = max(map(len, _TAGS))
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)+")
 # Each tag costs a look at the text before it. No answer has so many; the rest is text.
 _MOST_TAGS = 200
 _SENTENCE_ENDS = ".!?:;…。！？：；)>*"
 _AFTER_A_WORD = " \t.,;:!?)\"'，。、；：！？”’）"
+_OPEN, _CLOSE = "<think>", "</think>"
+# As in jobs.host.scoring: elsewhere in a whole text a tag is spoken of.
+_BEFORE, _SPACES = ".!?。！？:：>\n", " \t"
 
 
 class Parts(NamedTuple):
@@ -32,9 +34,8 @@ class Parts(NamedTuple):
 def split(
     text: str, *, ended: bool, expected: bool = False, implicit: bool = True
 ) -> tuple[str, str]:
-    """Reasoning and answer of a text; see :func:`parts`."""
-    result = parts(text, ended=ended, expected=expected, implicit=implicit)
-    return result.reasoning, result.answer
+    """Return reasoning and answer of a text; see :func:`parts`."""
+    return parts(text, ended=ended, expected=expected, implicit=implicit)[:2]
 
 
 def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = True) -> Parts:
@@ -55,12 +56,11 @@ def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = Tr
     else:
         walk.answers.append((walk.at, rest))
     answers = [(at, answer) for at, piece in walk.answers if (answer := _trimmed(piece))]
+    at, last = answers[-1] if answers else (0, "")
     return Parts(
-        "\n\n".join(thought for piece in walk.thoughts if (thought := piece.strip())),
-        "\n\n".join(
-            [*(answer.rstrip() for _, answer in answers[:-1]), *(t for _, t in answers[-1:])]
-        ),
-        _begin(text, *answers[-1]) if answers else None,
+        _joined(walk.thoughts),
+        "\n\n".join([*(answer.rstrip() for _, answer in answers[:-1]), last]),
+        text.index(last.lstrip(), at) if answers else None,
     )
 
 
@@ -70,15 +70,10 @@ class _Walk:
     def __init__(self, text: str, *, ended: bool, expected: bool, implicit: bool) -> None:
         self.thoughts: list[str] = []
         self.answers: list[tuple[int, str]] = []
-        self.at = 0
-        self.until = len(text)
-        self.inside = False
-        self.has_tags = False
-        self._text = text
-        self._ended = ended
+        self.at, self.until = 0, len(text)
+        self.inside = self.has_tags = self._is_spoken_of = False
+        self._text, self._ended, self._implicit = text, ended, implicit
         self._early = ended or expected
-        self._implicit = implicit
-        self._is_spoken_of = False
         for tag in islice(_TAG.finditer(text), _MOST_TAGS):
             if tag[1]:
                 self._close(tag)
@@ -106,8 +101,7 @@ class _Walk:
 
     def _close(self, tag: re.Match[str]) -> None:
         before = self._text[self.at : tag.start()]
-        is_first = self._implicit and not self.has_tags
-        if self.inside or is_first:
+        if self.inside or (self._implicit and not self.has_tags):
             stands_alone = not before[before.rfind("\n") + 1 :].strip()
             if self._in_backticks(tag) or (
                 _in_fence(before) and not self._leaves_fence(tag, before, alone=stands_alone)
@@ -157,13 +151,52 @@ def _trimmed(piece: str) -> str:
     return rest if rest.startswith(("    ", "\t")) else rest.lstrip()
 
 
-def _begin(text: str, at: int, answer: str) -> int:
-    """Index of the first character that is seen of an answer, whose piece begins ``at``."""
-    return text.index(answer.lstrip(), at)
-
-
 def _hold_back(text: str) -> str:
-    for length in range(min(_LONGEST_TAG - 1, len(text)), 0, -1):
+    for length in range(min(max(map(len, _TAGS)) - 1, len(text)), 0, -1):
         if any(tag.startswith(text[-length:]) and tag != text[-length:] for tag in _TAGS):
             return text[:-length]
     return text
+
+
+def split_text(text: str) -> tuple[str, str]:
+    """Return ``(reasoning, answer)`` of a whole text with think tags, which are left out; the first
+    opening one may be missing. Several thoughts are joined, and so is what stands between them. A
+    text cut off in its only thought has an empty answer.
+    """
+    if tagged(text) == "none":
+        return "", text
+    answers, thoughts = _pieces(text.strip())
+    before, close, after = answers[0].partition(_CLOSE)
+    if close:
+        answers[0], thoughts = after, [before, *thoughts]
+    return _joined(thoughts), _joined(answers)
+
+
+def _pieces(text: str) -> tuple[list[str], list[str]]:
+    """Return the texts around thoughts, and the thoughts between them."""
+    answers, thoughts = [], []
+    at = begin = 0  # end of the last thought, and of the last tag
+    while (tag := text.find(_OPEN, begin)) >= 0:
+        head = tag
+        while head > at and text[head - 1] in _SPACES:
+            head -= 1
+        begin = tag + len(_OPEN)
+        if head and text[head - 1] not in _BEFORE:
+            continue
+        end = text.find(_CLOSE, begin)
+        end = len(text) if end < 0 else end
+        answers.append(text[at:head])
+        thoughts.append(text[begin:end])
+        at = begin = min(len(text), end + len(_CLOSE))
+    return [*answers, text[at:]], thoughts
+
+
+def _joined(pieces: list[str]) -> str:
+    return "\n\n".join(text for piece in pieces if (text := piece.strip()))
+
+
+def tagged(text: str) -> Literal["open", "closed", "none"]:
+    """Return whether the reasoning of a whole text ended: "none" without tags."""
+    if _CLOSE in text:
+        return "closed"
+    return "open" if text.lstrip().startswith(_OPEN) else "none"
