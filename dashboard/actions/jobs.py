@@ -15,10 +15,8 @@ from dashboard.security.permissions import allowed, check
 from dashboard.text.queue_words import read_priority
 from jobs.base.numbers import number_from
 from jobs.launch import launch as launching
-from jobs.launch import matrices, pipelines
-from jobs.launch.matrices import MatrixSpec
-from jobs.launch.pipelines.retry import cancel_rest, retry_failed_jobs
-from jobs.launch.resume import resume_job
+from jobs.launch import again, matrices, pipelines
+from jobs.launch.matrix_spec import MatrixSpec
 from jobs.models import Deployment, Host, Job, Matrix, MatrixCell
 from jobs.schedule import deployments, lifecycle, queue
 from jobs.services import pins
@@ -33,11 +31,10 @@ def launch(
     raw: Mapping[str, Any],
     host: Host,
     *,
-    priority: int,
-    confirmed: Findings,
+    **choices: Any,
 ) -> Done[Job]:
-    """Queue a new job. Raises as ``jobs.launch.launch.launch``."""
-    job = launching.launch(kind, raw, host=host, user=user, priority=priority, confirmed=confirmed)
+    """Queue a new job. ``choices`` and errors: ``jobs.launch.launch.launch``."""
+    job = launching.launch(kind, raw, host=host, user=user, **choices)
     return Done(job, f"job {job.pk}", **_about(job))
 
 
@@ -63,18 +60,25 @@ def launch_pipeline(
 
 @action("job.launch")
 def launch_matrix(
-    user: AbstractBaseUser, spec: MatrixSpec, host: Host, *, priority: int, confirmed: Findings
+    user: AbstractBaseUser,
+    spec: MatrixSpec,
+    host: Host,
+    *,
+    confirmed: Findings = (),
+    confirm: Sequence[str] = (),
+    **choices: Any,
 ) -> Done[Matrix]:
-    """Queue all runs of a matrix, with one entry. Raises ``LaunchError``."""
+    """Queue all runs of a matrix, with one entry. ``choices`` and errors: ``launch_matrix``."""
     matrix = matrices.launch_matrix(
-        spec, host=host, user=user, priority=priority, confirmed=confirmed
+        spec, host=host, user=user, confirmed=confirmed, confirm=confirm, **choices
     )
+    accepted = [*confirmed, *({"check": name} for name in confirm)]
     return Done(
         matrix,
         f"matrix {matrix.pk}",
         workload=spec.workload,
         jobs=matrix.cells.exclude(job=None).count(),
-        **_detail(spec.kind, host, confirmed),
+        **_detail(spec.kind, host, accepted),
     )
 
 
@@ -108,7 +112,7 @@ def confirm(user: AbstractBaseUser, job: Job, names: Collection[str] | None) -> 
 @action("job.repeat")
 def retry(user: AbstractBaseUser, job_id: int) -> Done[Job]:
     """Launch the job's plan again as a new job. Raises ``LaunchError``: an input is missing."""
-    job = launching.retry_job(job_id, user, can_prioritize=allowed(user, "job.raise"))
+    job = again.retry_job(job_id, user, can_prioritize=allowed(user, "job.raise"))
     return Done(job, f"job {job.pk}", repeats=job_id)
 
 
@@ -132,7 +136,7 @@ def resume(user: AbstractBaseUser, job_id: int) -> Done[Job]:
     Raises:
         LaunchError: nothing to continue, or an input is missing.
     """
-    job = resume_job(job_id, user)
+    job = again.resume_job(job_id, user)
     return Done(job, f"job {job.pk}", resumes=job_id)
 
 
@@ -200,7 +204,7 @@ def set_exclusive(user: AbstractBaseUser, job: Job, *, exclusive: bool) -> Done[
 @action("job.cancel")
 def cancel_pipeline(user: AbstractBaseUser, jobs: Sequence[Job], chain_id: UUID) -> Done[list[Job]]:
     """Cancel all active jobs of a pipeline, which ``jobs`` are; return the cancelled ones."""
-    done = Done(cancel_rest(chain_id, user))
+    done = Done(again.cancel_rest(chain_id, user))
     for job in done.value:
         done.add(f"job {job.pk}", pipeline=str(chain_id))
     return done
@@ -214,7 +218,7 @@ def retry_pipeline(user: AbstractBaseUser, chain_id: UUID) -> Done[list[Job]]:
         LaunchError: nothing to retry, a job is still being cancelled, or an input is missing.
     """
     may_raise = allowed(user, "job.raise")
-    done = Done(retry_failed_jobs(chain_id, user, can_prioritize=may_raise))
+    done = Done(again.retry_failed_jobs(chain_id, user, can_prioritize=may_raise))
     for job in done.value:
         done.add(f"job {job.pk}", repeats=job.repeats_id)
     return done

@@ -385,11 +385,9 @@ def launch_job(request: HttpRequest, asked: LaunchAsked, key: KeyHeader = "") ->
     user: Any = request.user
 
     def run() -> int:
-        host, names = host_of(asked.host), asked.confirm or []
-        priority = priority_for(user, asked.priority)
-        confirmed = launch.confirmed_by_name(asked.kind, asked.params, host, names, user)
+        host, priority = host_of(asked.host), priority_for(user, asked.priority)
         job = actions.launch(
-            user, asked.kind, asked.params, host, priority=priority, confirmed=confirmed
+            user, asked.kind, asked.params, host, priority=priority, confirm=asked.confirm or []
         )
         return job.pk
 

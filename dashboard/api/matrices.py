@@ -30,10 +30,10 @@ from dashboard.api.errors import conflict, missing
 from dashboard.text.messages import message
 from dashboard.text.queue_words import priority_for
 from jobs.base.numbers import result_number
-from jobs.launch import launch
 from jobs.launch.launch import InvalidParams
-from jobs.launch.matrices import MatrixPreview, MatrixSpec, preview_matrix
-from jobs.models import Host, Job, Matrix, MatrixCell
+from jobs.launch.matrices import preview_matrix
+from jobs.launch.matrix_spec import MatrixSpec
+from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
 
 operations = Operations("Matrices")
@@ -204,13 +204,10 @@ def launch_matrix(request: HttpRequest, asked: MatrixAsked, key: KeyHeader = "")
     user: Any = request.user
 
     def run() -> int:
-        spec, host, planned = _planned(request, asked)
-        priority = priority_for(user, asked.priority)
-        confirmed = []
-        if planned.first is not None and asked.confirm:
-            raw = spec.raw(planned.first.cell)
-            confirmed = launch.confirmed_by_name(spec.kind, raw, host, asked.confirm, user)
-        made = actions.launch_matrix(user, spec, host, priority=priority, confirmed=confirmed)
+        host, priority = host_of(asked.host), priority_for(user, asked.priority)
+        made = actions.launch_matrix(
+            user, _spec(asked), host, priority=priority, confirm=asked.confirm or []
+        )
         return made.pk
 
     return _whole(once_by_header(request, key, run))
@@ -221,16 +218,15 @@ def launch_matrix(request: HttpRequest, asked: MatrixAsked, key: KeyHeader = "")
 )
 def preview(request: HttpRequest, asked: MatrixAsked) -> Json:
     """Preview a matrix. Return the cells with the reasons of skipped ones. It runs nothing."""
-    return PlannedMatrix.of(_planned(request, asked)[2])
-
-
-def _planned(request: HttpRequest, asked: MatrixAsked) -> tuple[MatrixSpec, Host, MatrixPreview]:
     host, user = host_of(asked.host), request.user
-    spec = MatrixSpec(**asked.model_dump(exclude={"host", "priority", "confirm"}))
-    planned = preview_matrix(spec, host, user=user if user.is_authenticated else None)
+    planned = preview_matrix(_spec(asked), host, user=user if user.is_authenticated else None)
     if planned.errors:
         raise InvalidParams(planned.errors)
-    return spec, host, planned
+    return PlannedMatrix.of(planned)
+
+
+def _spec(asked: MatrixAsked) -> MatrixSpec:
+    return MatrixSpec(**asked.model_dump(exclude={"host", "priority", "confirm"}))
 
 
 @operations.on("GET matrices/{int:matrix_id}", "job.view", MatrixAnswer, name="api-matrix")

@@ -52,8 +52,7 @@ class Command(base.DashboardCommand):
                     launch.ask_checks(host, launch.preview(kind, raw, host, user=user), user)
                 )
             priority = priority_for(user, options["priority"])
-            confirmed = launch.confirmed_by_name(kind, raw, host, names, user)
-            job = actions.launch(user, kind, raw, host, priority=priority, confirmed=confirmed)
+            job = actions.launch(user, kind, raw, host, priority=priority, confirm=names)
         except LaunchError as error:
             raise base.refused_launch(error, kind, host) from error
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")

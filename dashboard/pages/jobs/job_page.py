@@ -62,7 +62,7 @@ from jobs import logstore
 from jobs.base.errors import DamagedLog, LaunchError
 from jobs.base.numbers import number_from
 from jobs.confined import NotDone
-from jobs.launch.successors import next_steps
+from jobs.launch.again import next_steps
 from jobs.models import Job, OutputFile
 from jobs.plans import ACCURACY, CLIENT, DIES, from_json, script
 from jobs.queries.hosts.host_page import queue_position

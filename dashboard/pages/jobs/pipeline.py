@@ -27,8 +27,8 @@ from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import EXACT
-from jobs.launch.pipelines import Options, Pipeline, pipelines_of
-from jobs.launch.pipelines.options import BOTH, PRECISIONS
+from jobs.launch.pipeline_definitions import BOTH, PRECISIONS, Options, Pipeline
+from jobs.launch.pipelines import pipelines_of
 from jobs.models import Job
 from jobs.queries.hosts.hosts import dies
 from jobs.queries.jobs.chains import ChainProgress, chain_of, waiting_outside

@@ -27,25 +27,19 @@ from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.catalog.evaluations import EVALUATION_PRESETS
 from jobs.catalog.workloads import WORKLOADS
-from jobs.kinds import KINDS
 from jobs.kinds.lib.vacc import stack_choices
-from jobs.launch.launch import InvalidParams, draft_of
-from jobs.launch.pipelines import (
-    Draft,
-    Options,
-    Pipeline,
-    checks_of,
-    drafts,
-    pipelines_of,
-)
-from jobs.launch.pipelines.options import (
+from jobs.launch.launch import InvalidParams
+from jobs.launch.pipeline_definitions import (
     BOTH,
     CALIBRATIONS,
     EVALUATION_IDS,
     PRECISIONS,
     WORKLOAD_IDS,
+    Options,
+    Pipeline,
     read_options,
 )
+from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
 from jobs.models import Host
 from jobs.queries.hosts.hosts import dies, is_away
 from jobs.schedule import launch_rights, preflights
@@ -195,11 +189,10 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
     """Return queue reasons on ``host`` if launched now, each with its kinds."""
     jobs = []
     for draft in planned:
-        if draft.preview is not None and draft.preview.plan is not None:
-            job = draft_of(KINDS[draft.stage.job.kind], draft.preview, draft.target)
+        if draft.job is not None:
             # Waiting for earlier jobs of the chain is normal.
-            job.host, job.inputs = host, {}
-            jobs.append(job)
+            draft.job.host, draft.job.inputs = host, {}
+            jobs.append(draft.job)
     waits: dict[str, list[str]] = {}
     for job, starts in zip(jobs, forecast_drafts(host, jobs), strict=True):
         if not queue.is_next(starts):

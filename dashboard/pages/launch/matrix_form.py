@@ -25,8 +25,7 @@ from jobs.base.numbers import number_from
 from jobs.base.validation_errors import messages
 from jobs.catalog.workloads import WORKLOADS, Workload
 from jobs.kinds.lib.base import AssetRef, Kind, Target
-from jobs.launch.matrices import AXES, MatrixSpec, kinds
-from jobs.launch.matrices.spec import has_input
+from jobs.launch.matrix_spec import AXES, MatrixSpec, has_input, kinds
 
 # Fields of a kind that the matrix sets, or that make no sense in one.
 _NOT_SHOWN = frozenset((*AXES, "as_in_guide", "overlap"))

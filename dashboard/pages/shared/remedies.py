@@ -19,7 +19,7 @@ from dashboard.text.known_failures import view_of
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind
 from jobs.kinds.lib.defaults import EXACT
-from jobs.launch.resume import can_resume
+from jobs.launch.again import can_resume
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
 from jobs.schedule.dispatch import GONE

@@ -371,7 +371,7 @@ class Kind(ABC):
         """Return names of kinds that continue from this job's output, the usual one first.
 
         The list includes kinds that the host or the output does not support:
-        ``jobs.launch.successors`` filters them.
+        ``jobs.launch.again`` filters them.
         """
         return ()
 

@@ -1,7 +1,7 @@
 """Cells of a matrix: limits with reasons, and the order of their runs."""
 
 from jobs.catalog.workloads import WORKLOADS
-from jobs.launch.matrices import Limits, cells_of, runs_of
+from jobs.launch.matrix_spec import Limits, cells_of, runs_of
 
 VENDOR = WORKLOADS["vendor"]
 

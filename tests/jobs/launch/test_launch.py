@@ -6,7 +6,7 @@ import pytest
 from jobs import logstore
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.launch import launch
+from jobs.launch import again, launch
 from jobs.launch.launch import InvalidParams
 from jobs.models import Deployment, Environment, Job, JobStep
 from jobs.plans import fill, from_json
@@ -251,7 +251,7 @@ def test_run_again_has_the_very_plan(host):
     Job.objects.filter(pk=old.pk).update(plan={**old.plan, "dies": 0, "kind": "compile"})
     succeed(old)
 
-    new = launch.retry_job(old.pk, user)
+    new = again.retry_job(old.pk, user)
 
     old.refresh_from_db()
     assert (new.plan, new.plan_sha256, new.title) == (old.plan, old.plan_sha256, old.title)
@@ -268,7 +268,7 @@ def test_run_again_waits_as_the_old_job_did(host, was, can_prioritize, now_is):
     old = launch.launch("compile", raw, host=host, user=None)
     Job.objects.filter(pk=old.pk).update(priority=was, exclusive=True)
 
-    new = launch.retry_job(old.pk, None, can_prioritize=can_prioritize)
+    new = again.retry_job(old.pk, None, can_prioritize=can_prioritize)
 
     assert (new.priority, new.exclusive) == (now_is, True)
 
@@ -281,7 +281,7 @@ def test_run_again_of_what_is_gone_is_refused(host):
     weights.delete()
 
     with pytest.raises(LaunchError, match="no longer exists"):
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
 
     assert Job.objects.count() == 1
 
@@ -294,7 +294,7 @@ def test_retrying_an_outdated_job_is_refused_with_text(host):
     Job.objects.filter(pk=old.pk).update(params={**old.params, "field_of_then": 1})
 
     with pytest.raises(LaunchError, match="no longer exists"):
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
 
 
 def test_retrying_on_a_stopped_deployment_says_restart(host):
@@ -306,7 +306,7 @@ def test_retrying_on_a_stopped_deployment_says_restart(host):
     Deployment.objects.update(state="stopped")
 
     with pytest.raises(LaunchError, match="Restart it first"):
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
 
 
 def test_run_again_prepares_an_environment_that_is_gone(host):
@@ -316,7 +316,7 @@ def test_run_again_prepares_an_environment_that_is_gone(host):
     succeed(old)
     Environment.objects.all().delete()
 
-    new = launch.retry_job(old.pk, None)
+    new = again.retry_job(old.pk, None)
 
     assert after(new) == {Job.objects.get(kind="prepare").pk}
 
@@ -328,7 +328,7 @@ def test_run_again_keeps_the_environment_of_its_plan(host):
     succeed(old)
     Environment.objects.update(fingerprint="of last year")
 
-    new = launch.retry_job(old.pk, None)
+    new = again.retry_job(old.pk, None)
 
     old.refresh_from_db()
     assert (after(new), new.plan) == (set(), old.plan)
@@ -341,7 +341,7 @@ def test_retrying_with_a_replaced_environment_is_refused(host):
     Job.objects.filter(pk=old.pk).update(plan=json.loads(plan))
 
     with pytest.raises(LaunchError, match="Launch a new job"):
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
 
 
 def test_cancelling_a_job_notifies_its_host_and_frees_its_place(

@@ -5,9 +5,8 @@ import pytest
 from jobs.access import secrets, sources
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.launch.launch import launch, preview, retry_job
-from jobs.launch.pipelines.retry import retry_failed_jobs
-from jobs.launch.successors import next_steps
+from jobs.launch.again import next_steps, retry_failed_jobs, retry_job
+from jobs.launch.launch import launch, preview
 from jobs.models import Environment, Job, Source
 from jobs.plans import from_json
 from jobs.schedule import dispatch, lifecycle

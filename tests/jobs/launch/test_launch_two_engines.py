@@ -4,7 +4,8 @@ import pytest
 
 from jobs.access import secrets, sources
 from jobs.base.errors import LaunchError
-from jobs.launch.launch import launch, retry_job
+from jobs.launch.again import retry_job
+from jobs.launch.launch import launch
 from jobs.models import Deployment, Job, Source
 from jobs.queries.deployments import needing
 from jobs.queries.endpoints import jobs_against

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.access import secrets
 from jobs.base.errors import LaunchError
-from jobs.launch import launch
+from jobs.launch import again, launch
 from jobs.launch.launch import InvalidParams
 from jobs.models import Deployment
 from jobs.plans import fill, from_json
@@ -116,4 +116,4 @@ def test_what_named_a_secret_is_not_run_again_without_it(host, weights):
     secrets.forget("API_KEY")
 
     with pytest.raises(LaunchError, match="API_KEY does not exist"):
-        launch.retry_job(job.pk, None)
+        again.retry_job(job.pk, None)

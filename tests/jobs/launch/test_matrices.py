@@ -10,7 +10,6 @@ from jobs.catalog.workloads import WORKLOADS
 from jobs.launch import launch
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import (
-    MatrixSpec,
     cancel_matrix,
     launch_matrix,
     preview_matrix,
@@ -18,6 +17,7 @@ from jobs.launch.matrices import (
     repeat_cell,
     resume_matrix,
 )
+from jobs.launch.matrix_spec import MatrixSpec
 from jobs.models import Job, Matrix
 from jobs.queries.matrices import matrices, matrix_page
 from jobs.schedule import dispatch, lifecycle

@@ -10,21 +10,14 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS
 from jobs.launch.launch import cancel
-from jobs.launch.pipelines import (
-    PIPELINES,
-    Options,
-    checks_of,
-    drafts,
-    launch_pipeline,
-    pipelines_of,
-    stages,
-)
-from jobs.launch.pipelines.options import read_options
+from jobs.launch.pipeline_definitions import PIPELINES, Options, read_options
+from jobs.launch.pipelines import checks_of, drafts, launch_pipeline, pipelines_of, stages
 from jobs.models import Environment, Job, Weights
 from jobs.plans import fill_text
 from jobs.queries.jobs.chains import dependents
 from jobs.schedule import lifecycle
 from jobs.schedule.capacity import startable_jobs
+from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_weights
 
@@ -141,7 +134,7 @@ def test_what_is_on_the_host_is_used_and_not_made_again(host):
 def test_the_stages_say_what_exists_before_a_launch(host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
-    listed = stages(PIPELINES["pytorch"], MODELS[R1], host, "guide")
+    listed = stages(PIPELINES["pytorch"], MODELS[R1], target_of(host), "guide")
     existing = {stage.job.name: stage.there for stage in listed}
 
     assert existing["opencompass"] is not None
@@ -408,7 +401,6 @@ def test_options_are_read_as_a_form_has_them():
 
     chosen = {"precision": "both", "calibration": "alpaca", "concurrency": (1, 4, 16)}
     assert options == Options(as_in_guide=True, **chosen)
-    assert options.precisions == ("fp16", "int8")
     assert read_options(given, ()) == read_options({}, PIPELINES["build-in"].options) == Options()
 
 

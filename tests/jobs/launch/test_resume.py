@@ -5,8 +5,8 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.base.errors import LaunchError
+from jobs.launch.again import can_resume, resume_job
 from jobs.launch.launch import launch
-from jobs.launch.resume import can_resume, resume_job
 from jobs.models import AuditEntry, Environment, Job
 from jobs.queries.jobs.durations import durations
 from jobs.schedule.targets import target_of

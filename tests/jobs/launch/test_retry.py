@@ -5,8 +5,9 @@ import uuid
 import pytest
 
 from jobs.base.errors import LaunchError
-from jobs.launch.pipelines import Options, launch_pipeline
-from jobs.launch.pipelines.retry import retry_failed_jobs
+from jobs.launch.again import retry_failed_jobs
+from jobs.launch.pipeline_definitions import Options
+from jobs.launch.pipelines import launch_pipeline
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
 from jobs.schedule import dispatch, lifecycle

@@ -4,8 +4,8 @@ import pytest
 
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
+from jobs.launch.again import next_steps
 from jobs.launch.launch import preview
-from jobs.launch.successors import next_steps
 from jobs.models import Job
 from jobs.schedule.targets import register
 from jobs.tools.vacc.site import GUIDE_FACTS

@@ -5,7 +5,8 @@ from django.utils.timezone import now
 
 from jobs.access.accounts import set_active, set_role
 from jobs.base.errors import LaunchError
-from jobs.launch.launch import InvalidParams, launch, launch_tour, preview, retry_job
+from jobs.launch.again import retry_job
+from jobs.launch.launch import InvalidParams, launch, launch_tour, preview
 from jobs.launch.pipelines import launch_pipeline
 from jobs.models import Account, Host, Job
 from jobs.schedule import dispatch, launch_rights

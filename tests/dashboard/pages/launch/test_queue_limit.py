@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from jobs.base.errors import LaunchError
-from jobs.launch import launch
+from jobs.launch import again, launch
 from jobs.models import Job
 from tests.factories import make_host, make_job, make_user
 
@@ -59,7 +59,7 @@ def test_the_api_and_the_command_say_the_same(client, host, admin):
 def test_the_limit_covers_retries_and_whole_chains(host, settings):
     old = make_job(host=host, state="succeeded", kind="prepare", params=RAW)
     with pytest.raises(LaunchError, match="QUEUE_LIMIT"):
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
 
     settings.QUEUE_LIMIT = 4  # the tour has five
     with pytest.raises(LaunchError, match="QUEUE_LIMIT"):

@@ -16,7 +16,8 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.guide import model_named, target_for
 from jobs.kinds.lib.guide_diff import guide_diff
-from jobs.launch.launch import launch, retry_job
+from jobs.launch.again import retry_job
+from jobs.launch.launch import launch
 from jobs.models import Job
 from jobs.plans import Plan, PlanFile, Step
 from jobs.tools.vacc.site import GUIDE_FACTS

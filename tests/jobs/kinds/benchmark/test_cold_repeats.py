@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs.launch.launch import launch, preview, retry_job
+from jobs.launch.again import retry_job
+from jobs.launch.launch import launch, preview
 from jobs.models import Environment, Job
 from jobs.plans import fill, from_json
 from jobs.schedule import agent_tasks, dispatch

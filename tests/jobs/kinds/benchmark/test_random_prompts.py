@@ -8,7 +8,7 @@ from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import lengths, work
 from jobs.kinds.lib.base import AssetRef
-from jobs.launch.matrices.spec import has_input
+from jobs.launch.matrix_spec import has_input
 from tests.jobs.lib.target import DEPLOYMENT, FOLDER, here
 
 MODEL = FOLDER["model_id"]

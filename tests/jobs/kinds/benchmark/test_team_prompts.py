@@ -11,7 +11,7 @@ from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import lengths
 from jobs.kinds.lib.base import TeamPrompts
-from jobs.launch.matrices.spec import has_input
+from jobs.launch.matrix_spec import has_input
 from jobs.plans import fill
 from tests.jobs.lib.target import ON_CPU, VALUES, here
 from tests.jobs.lib.vacc_target import vacc_host

@@ -10,7 +10,8 @@ from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.questions_file import read_questions
 from jobs.kinds import KINDS
-from jobs.launch.launch import launch, retry_job
+from jobs.launch.again import retry_job
+from jobs.launch.launch import launch
 from jobs.models import Job
 from jobs.readings import read_outcome
 from jobs.services.outcomes.identity import identity_of

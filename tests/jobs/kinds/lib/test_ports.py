@@ -10,7 +10,7 @@ from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.launch import launch
+from jobs.launch import again, launch
 from jobs.models import Artifact, Deployment, Job
 from jobs.schedule import deployments, lifecycle
 from jobs.schedule.targets import target_of
@@ -140,7 +140,7 @@ def test_a_retry_with_ports_in_use_is_refused(host):
     serve(host, details=LLMDEPLOY)
 
     with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811") as caught:
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
 
     assert caught.value.field == "publish_port"
     assert Job.objects.filter(kind="deploy-build-in").count() == 1
@@ -151,24 +151,24 @@ def test_a_retry_with_a_used_listen_port_is_refused(host):
     serve(host, host_url="http://127.0.0.1:9900")
 
     with pytest.raises(LaunchError, match=r"Port 9900.*the other"):
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
 
 
 def test_a_retry_with_any_port_is_accepted(host):
     old = deployed(host, stack="current")
     serve(host, host_url="http://127.0.0.1:9900")
 
-    assert launch.retry_job(old.pk, None).plan_sha256 == old.plan_sha256
+    assert again.retry_job(old.pk, None).plan_sha256 == old.plan_sha256
 
 
 def test_ports_that_a_waiting_job_will_have_are_not_given_twice(host):
     old = deployed(host)
-    first = launch.retry_job(old.pk, None)
+    first = again.retry_job(old.pk, None)
 
     with pytest.raises(LaunchError, match=r"Port 17810"):
-        launch.retry_job(old.pk, None)
+        again.retry_job(old.pk, None)
     lifecycle.ask_cancel(first.pk, None)
-    assert launch.retry_job(old.pk, None).pk
+    assert again.retry_job(old.pk, None).pk
 
 
 def test_a_port_that_a_waiting_job_was_promised_is_not_proposed(host):

@@ -23,16 +23,15 @@ from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize
 from jobs.base.validation_errors import messages
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Kind, Target
-from jobs.kinds.lib.defaults import defaults_for
+from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.guide_diff import guide_diff
 from jobs.launch import launch
+from jobs.launch.again import repeat
 from jobs.launch.launch import InvalidParams, Preview, draft_of
-from jobs.launch.matrices.cells import Cell, Run, runs_of
-from jobs.launch.matrices.spec import AXES, MatrixSpec, check
+from jobs.launch.matrix_spec import AXES, Cell, MatrixSpec, Run, runs_of
 from jobs.models import Host, Job, Matrix, MatrixCell
 from jobs.queries.jobs.durations import usual_of
-from jobs.schedule import agent_tasks, dispatch, lifecycle, preflights
+from jobs.schedule import agent_tasks, dispatch, lifecycle
 from jobs.schedule.targets import by_hand, target_of
 
 # A cell that was lost longer ago waits for a person: its deployment may be gone.
@@ -72,18 +71,40 @@ class MatrixPreview:
 
     @property
     def skipped(self) -> int:
-        """Number of skipped cells."""
         return sum(one.cell.skip is not None for one in self.cells)
 
     @property
     def running(self) -> int:
-        """Number of cells that run."""
         return len(self.cells) - self.skipped
 
     @property
     def script(self) -> str:
         """All runs as one bash script, each in a folder of its own; "" without a run."""
-        return _script(self)
+        if not self.runs:
+            return ""
+        scripts = {}
+        for one in self.cells:
+            if one.preview is not None and one.preview.plan is not None:
+                known = {name: text for name, text in one.preview.open_slots.items() if text}
+                slots = {**self.by_hand, **known, **one.preview.values}
+                scripts[one.cell] = plans.script(one.preview.plan, slots)
+        lines = ["#!/usr/bin/env bash", f"# matrix of {len(self.runs)} runs", "set -u"]
+        for number, run in enumerate(self.runs, start=1):
+            cell, mark, folder = run.cell, "END_OF_RUN", f"run-{number:03d}"
+            while mark in scripts[cell]:
+                mark += "_"
+            prompt = "" if cell.input_tokens is None else f"input {cell.input_tokens}, "
+            words = f"output {cell.output_tokens}, concurrency {cell.concurrency}"
+            lines += [
+                "",
+                f"# {number}: {prompt}{words}, repeat {run.repeat}",
+                # A failed run does not end the matrix.
+                f"mkdir -p {folder} && (cd {folder} && JOB={number} bash -s) <<'{mark}' "
+                f'|| echo "run {number} failed" >&2',
+                scripts[cell].rstrip("\n"),
+                mark,
+            ]
+        return "\n".join(lines) + "\n"
 
 
 def preview_matrix(
@@ -100,7 +121,7 @@ def preview_matrix(
     """
     target = target or target_of(host)
     try:
-        check(spec)
+        spec.check()
     except LaunchError as error:
         return MatrixPreview(spec, errors={error.field: str(error)})
     planned: list[CellPreview] = []
@@ -109,13 +130,12 @@ def preview_matrix(
         if cell.skip is not None:
             planned.append(CellPreview(cell))
             continue
-        job_preview = (
-            launch.preview(spec.kind, spec.raw(cell), host, target, user=user)
-            if first is None
-            else _like(first, spec, cell, target)
-        )
-        first = first or (job_preview if job_preview.plan is not None else None)
+        if first is None:
+            job_preview = launch.preview(spec.kind, spec.raw(cell), host, target, user=user)
+        else:
+            job_preview = _like(first, spec, cell, target)
         if job_preview.plan is not None:
+            first = first or job_preview
             planned.append(CellPreview(cell, job_preview))
             continue
         if not job_preview.errors.keys() <= set(AXES):
@@ -123,7 +143,7 @@ def preview_matrix(
         reason = "; ".join(job_preview.errors.values())
         refused = Message("matrix:refused", {"reason": sanitize(reason)[:300]})
         planned.append(CellPreview(replace(cell, skip=refused)))
-    if all(one.preview is None for one in planned):
+    if first is None:
         errors = {"concurrency": _("No cell can run. See the reasons in the table.")}
         return MatrixPreview(spec, tuple(planned), errors=errors)
     runs = runs_of(
@@ -145,6 +165,45 @@ def preview_matrix(
     )
 
 
+def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:
+    """Return the preview of a further cell. Rights, secrets, sources and slots are those of
+    ``first``, because only lengths, concurrency and requests differ; ``script`` and ``guide`` are
+    empty."""
+    kind = KINDS[spec.kind]
+    try:
+        params = launch.params_of(kind, spec.raw(cell), target)
+        plan = kind.plan(params, target)
+    except ValidationError as error:
+        return Preview(errors=messages(error))
+    except LaunchError as error:
+        return Preview(errors={error.field: str(error)})
+    return replace(first, params=params, plan=plan, script="", guide={})
+
+
+def _expected(
+    planned: Sequence[CellPreview], spec: MatrixSpec, host: Host, target: Target
+) -> tuple[float | None, int]:
+    """Return the sum of typical durations of all runs, and the number of cells without one."""
+    kind = KINDS[spec.kind]
+    drafts = [
+        Job(
+            kind=kind.name,
+            title=kind.title_of(one.preview.params, target),
+            params=one.preview.params.model_dump(mode="json"),
+            model_id=str(_served(spec, target).get("model_id", "")),
+        )
+        for one in planned
+        if one.preview is not None
+    ]
+    usual = usual_of(host, drafts)
+    known = [times.typical_s for times in usual if times is not None]
+    return (sum(known) * spec.repeats if known else None), len(usual) - len(known)
+
+
+def _served(spec: MatrixSpec, target: Target) -> Mapping[str, Any]:
+    return target.asset("deployment", str(spec.params.get("deployment", ""))).data
+
+
 def launch_matrix(
     spec: MatrixSpec,
     *,
@@ -152,8 +211,10 @@ def launch_matrix(
     user: AbstractBaseUser | None,
     priority: int = Job.Priority.NORMAL,
     confirmed: Iterable[Mapping[str, Any]] = (),
+    confirm: Sequence[str] = (),
 ) -> Matrix:
-    """Queue all runs of a matrix; return it. ``confirmed``: see :func:`jobs.launch.launch`.
+    """Queue all runs of a matrix; return it. ``confirmed``, ``confirm``: see
+    :func:`jobs.launch.launch.launch`.
 
     Raises:
         InvalidParams: see its ``fields``; then nothing is queued.
@@ -162,29 +223,30 @@ def launch_matrix(
         host = lifecycle.lock_host(host.pk)
         target = target_of(host)
         planned = preview_matrix(spec, host, target, user=user)
-        if planned.errors or planned.first is None:
+        if planned.errors or planned.first is None or planned.first.preview is None:
             raise InvalidParams(planned.errors)
-        kind = KINDS[spec.kind]
-        accepted = list(confirmed)
-        previews = {one.cell: one.preview for one in planned.cells if one.preview is not None}
-        guides = {cell: _guide(kind, one, target) for cell, one in previews.items()}
-        first = draft_of(kind, previews[planned.runs[0].cell], target)
+        named = launch.confirmed_by_name(planned.first.preview.plan, confirm, user)
+        accepted, kind = [*confirmed, *named], KINDS[spec.kind]
+        previews = {
+            one.cell: replace(one.preview, guide=guide_diff(kind, params, target, plan))
+            for one in planned.cells
+            if one.preview is not None
+            and (params := one.preview.params) is not None
+            and (plan := one.preview.plan) is not None
+        }
         matrix = Matrix.objects.create(
-            title=_title(spec, target),
+            title=str(_served(spec, target).get("name", ""))[:200],
             kind=spec.kind,
             host=host,
-            model_id=first.model_id,
+            model_id=draft_of(kind, previews[planned.runs[0].cell], target).model_id,
             spec=spec.model_dump(mode="json"),
             created_by_id=user.pk if user else None,
         )
         for place, run in enumerate(planned.runs):
             job_preview = previews[run.cell]
-            if job_preview.params is None or job_preview.plan is None:
-                raise ValueError("no plan")
             draft = draft_of(kind, job_preview, target)
-            draft.guide = guides[run.cell]
             draft.priority = priority
-            draft.confirmed = sanitize(preflights.confirmed_for(job_preview.plan, accepted))
+            draft.confirmed = launch.confirmed_for(job_preview.plan, accepted)
             missing = launch.missing_environments(kind, job_preview.params, target)
             job = launch.create(
                 draft, host, user, environments=missing, target=target, starts=False
@@ -192,13 +254,30 @@ def launch_matrix(
             _row(matrix, run, place, job).save()
             if missing:  # promised from now on
                 target = target_of(host)
+        skipped = [Run(one.cell, 1) for one in planned.cells if one.cell.skip is not None]
         MatrixCell.objects.bulk_create(
-            _row(matrix, Run(one.cell, 1), len(planned.runs) + index, None)
-            for index, one in enumerate(planned.cells)
-            if one.cell.skip is not None
+            _row(matrix, run, place, None)
+            for place, run in enumerate(skipped, start=len(planned.runs))
         )
         transaction.on_commit(dispatch.run)
     return matrix
+
+
+def _row(matrix: Matrix, run: Run, place: int, job: Job | None) -> MatrixCell:
+    cell, skip = run.cell, run.cell.skip or Message("")
+    return MatrixCell(
+        matrix=matrix,
+        row=cell.row,
+        column=cell.column,
+        repeat=run.repeat,
+        place=place,
+        input_tokens=cell.input_tokens,
+        output_tokens=cell.output_tokens,
+        concurrency=cell.concurrency,
+        job=job,
+        skip_id=skip.id,
+        skip_args=dict(skip.args),
+    )
 
 
 def resume_matrix(
@@ -213,7 +292,8 @@ def resume_matrix(
     """
     with transaction.atomic():
         lifecycle.lock_host(matrix.host_id)
-        rows = list(_broken(matrix))
+        broken = MatrixCell.objects.filter(matrix=matrix, skip_id="", job__state__in=_ENDED_BADLY)
+        rows = list(broken.order_by("place", "pk"))
         if not rows:
             raise LaunchError(_("No cell failed or was cancelled."))
         Matrix.objects.filter(pk=matrix.pk).update(cancelled_at=None)
@@ -244,18 +324,15 @@ def repeat_cell(
         if cell.job.state in _ENDED_BADLY:
             jobs = [_attempt(cell, user, can_prioritize=can_prioritize)]
         else:
-            jobs = [
-                _added(cell, user, can_prioritize=can_prioritize)
-                for _number in range(min(count, _MOST_ADDED))
-            ]
+            numbers = range(min(count, _MOST_ADDED))
+            jobs = [_added(cell, user, can_prioritize=can_prioritize) for _number in numbers]
         transaction.on_commit(dispatch.run)
     return jobs
 
 
 def cancel_matrix(matrix: Matrix, user: AbstractBaseUser | None) -> list[Job]:
     """Cancel every active job of the matrix; return the cancelled ones. Results are kept."""
-    with transaction.atomic():
-        Matrix.objects.filter(pk=matrix.pk).update(cancelled_at=now())
+    Matrix.objects.filter(pk=matrix.pk).update(cancelled_at=now())
     jobs = Job.objects.filter(cell__matrix=matrix, state__in=Job.OPEN_STATES, cancel_asked_at=None)
     # Queued ones before running ones, so that none starts meanwhile.
     ordered = sorted(jobs, key=lambda job: (job.state != Job.State.QUEUED, -job.pk))
@@ -289,156 +366,29 @@ def recover_lost() -> int:
     return recovered
 
 
-def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:
-    """Return the preview of a further cell. Rights, secrets, sources and slots are those of
-    ``first``, because only lengths, concurrency and requests differ; ``script`` and ``guide`` are
-    empty."""
-    kind = KINDS[spec.kind]
-    try:
-        given = launch.settled(kind, spec.raw(cell))
-        params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
-        plan = kind.plan(params, target)
-    except ValidationError as error:
-        return Preview(errors=messages(error))
-    except LaunchError as error:
-        return Preview(errors={error.field: str(error)})
-    return replace(first, params=params, plan=plan, script="", guide={})
-
-
-def _guide(kind: Kind, job_preview: Preview, target: Target) -> Any:
-    """Return differences of a cell's plan from the guide, as :func:`jobs.launch.launch.preview`."""
-    if job_preview.params is None or job_preview.plan is None:
-        raise ValueError("no plan")
-    return sanitize(guide_diff(kind, job_preview.params, target, job_preview.plan))
-
-
-def _expected(
-    planned: Sequence[CellPreview], spec: MatrixSpec, host: Host, target: Target
-) -> tuple[float | None, int]:
-    """Return the sum of typical durations of all runs, and the number of cells without one."""
-    kind = KINDS[spec.kind]
-    params = [one.preview.params for one in planned if one.preview and one.preview.params]
-    served = target.asset("deployment", str(spec.params.get("deployment", ""))).data
-    model = str(served.get("model_id", ""))
-    drafts = [
-        Job(
-            kind=kind.name,
-            title=kind.title_of(each, target),
-            params=each.model_dump(mode="json"),
-            model_id=model,
-        )
-        for each in params
-    ]
-    usual = usual_of(host, drafts)
-    known = [times.typical_s for times in usual if times is not None]
-    return (sum(known) * spec.repeats if known else None), len(usual) - len(known)
-
-
-def _title(spec: MatrixSpec, target: Target) -> str:
-    served = target.asset("deployment", str(spec.params.get("deployment", ""))).data
-    return str(served.get("name", ""))[:200]
-
-
-def _row(matrix: Matrix, run: Run, place: int, job: Job | None) -> MatrixCell:
-    cell = run.cell
-    skip = cell.skip or Message("")
-    return MatrixCell(
-        matrix=matrix,
-        row=cell.row,
-        column=cell.column,
-        repeat=run.repeat,
-        place=place,
-        input_tokens=cell.input_tokens,
-        output_tokens=cell.output_tokens,
-        concurrency=cell.concurrency,
-        job=job,
-        skip_id=skip.id,
-        skip_args=dict(skip.args),
-    )
-
-
-def _broken(matrix: Matrix) -> Iterable[MatrixCell]:
-    rows = MatrixCell.objects.filter(matrix=matrix, skip_id="", job__state__in=_ENDED_BADLY)
-    return rows.select_related("job").order_by("place", "pk")
+def _retried(
+    cell: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool = False
+) -> Job:
+    old = Job.objects.select_related("host").get(pk=cell.job_id)
+    return repeat(old, user, can_prioritize=can_prioritize, starts=False)
 
 
 def _attempt(
     row: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> Job:
     """Queue another attempt at a run, in place of the last one."""
-    if row.job_id is None:
-        raise ValueError("a skipped cell has no attempt")
-    job = _retried(row.job_id, user, can_prioritize=can_prioritize)
+    job = _retried(row, user, can_prioritize=can_prioritize)
     MatrixCell.objects.filter(pk=row.pk).update(job=job)
     return job
 
 
-def _retried(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: bool) -> Job:
-    """Queue a job again, unchanged, as :func:`jobs.launch.launch.retry_job`, without a dispatch."""
-    old = Job.objects.select_related("host").get(pk=job_id)
-    kind, target = KINDS[old.kind], target_of(old.host)
-    try:
-        params = kind.Params.model_validate(launch.settled(kind, old.params))
-    except ValidationError:  # launched by an older version of the kind
-        raise LaunchError(_("The input of this job no longer exists.")) from None
-    draft = launch.repeat_of(old, params, user, can_prioritize=can_prioritize)
-    draft.inputs = launch.inputs_still_there(old)
-    missing = launch.environments_of(old, kind, params, target)
-    return launch.create(draft, old.host, user, environments=missing, target=target, starts=False)
-
-
 def _added(cell: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool) -> Job:
     """Queue one more run of a cell, behind all others."""
-    if cell.job_id is None:
-        raise ValueError("a skipped cell has no run")
-    job = _retried(cell.job_id, user, can_prioritize=can_prioritize)
+    job = _retried(cell, user, can_prioritize=can_prioritize)
     same = MatrixCell.objects.filter(matrix=cell.matrix_id)
     last = same.aggregate(Max("place"))["place__max"]
     repeats = same.filter(row=cell.row, column=cell.column).aggregate(Max("repeat"))["repeat__max"]
-    MatrixCell.objects.create(
-        matrix_id=cell.matrix_id,
-        row=cell.row,
-        column=cell.column,
-        repeat=repeats + 1,
-        place=last + 1,
-        input_tokens=cell.input_tokens,
-        output_tokens=cell.output_tokens,
-        concurrency=cell.concurrency,
-        job=job,
-    )
+    copied = ("matrix_id", "row", "column", "input_tokens", "output_tokens", "concurrency")
+    values = {name: getattr(cell, name) for name in copied}
+    MatrixCell.objects.create(**values, repeat=repeats + 1, place=last + 1, job=job)
     return job
-
-
-def _known(slots: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in slots.items() if value}
-
-
-def _script(planned: MatrixPreview) -> str:
-    scripts = {
-        one.cell: plans.script(
-            one.preview.plan,
-            {**planned.by_hand, **_known(one.preview.open_slots), **one.preview.values},
-        )
-        for one in planned.cells
-        if one.preview is not None and one.preview.plan is not None
-    }
-    if not planned.runs:
-        return ""
-    lines = ["#!/usr/bin/env bash", f"# matrix of {len(planned.runs)} runs", "set -u"]
-    for number, run in enumerate(planned.runs, start=1):
-        mark = "END_OF_RUN"
-        while mark in scripts[run.cell]:
-            mark += "_"
-        prompt = "" if run.cell.input_tokens is None else f"input {run.cell.input_tokens}, "
-        words = f"output {run.cell.output_tokens}, concurrency {run.cell.concurrency}"
-        folder = f"run-{number:03d}"
-        lines += [
-            "",
-            f"# {number}: {prompt}{words}, repeat {run.repeat}",
-            # A failed run does not end the matrix.
-            f"mkdir -p {folder} && (cd {folder} && JOB={number} bash -s) <<'{mark}' "
-            f'|| echo "run {number} failed" >&2',
-            scripts[run.cell].rstrip("\n"),
-            mark,
-        ]
-    return "\n".join(lines) + "\n"
