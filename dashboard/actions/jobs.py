@@ -14,8 +14,8 @@ from dashboard.actions.action import Done, User, action
 from dashboard.security.permissions import allowed, check
 from dashboard.text.queue_words import read_priority
 from jobs.base.numbers import number_from
-from jobs.launch import launch as launching
 from jobs.launch import again, matrices, pipelines
+from jobs.launch import launch as launching
 from jobs.launch.matrix_spec import MatrixSpec
 from jobs.models import Deployment, Host, Job, Matrix, MatrixCell
 from jobs.schedule import deployments, lifecycle, queue
@@ -30,7 +30,6 @@ def launch(
     kind: str,
     raw: Mapping[str, Any],
     host: Host,
-    *,
     **choices: Any,
 ) -> Done[Job]:
     """Queue a new job. ``choices`` and errors: ``jobs.launch.launch.launch``."""
