@@ -27,6 +27,7 @@ Findings = Sequence[Mapping[str, Any]]
 @action("job.launch")
 def launch(
     user: AbstractBaseUser,
+    /,
     kind: str,
     raw: Mapping[str, Any],
     host: Host,
@@ -60,6 +61,7 @@ def launch_pipeline(
 @action("job.launch")
 def launch_matrix(
     user: AbstractBaseUser,
+    /,
     spec: MatrixSpec,
     host: Host,
     *,

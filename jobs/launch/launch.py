@@ -142,7 +142,7 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
         if not asset_type or job is None:
             continue
         if Job.objects.filter(pk=job, state=Job.State.SUCCEEDED).exists():
-            made = made_by(job, asset_type)
+            made: Any = made_by(job, asset_type)
             if asset_type == "deployment":
                 made = Deployment.objects.filter(job=job).first()
             given[name] = given[name] if made is None else str(made.pk)

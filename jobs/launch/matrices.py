@@ -369,7 +369,7 @@ def recover_lost() -> int:
 def _retried(
     cell: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> Job:
-    old = Job.objects.select_related("host").get(pk=cell.job_id)
+    old = Job.objects.select_related("host").get(cell=cell)
     return repeat(old, user, can_prioritize=can_prioritize, starts=False)
 
 

@@ -222,5 +222,5 @@ def has_input(kind: Kind, params: Mapping[str, Any]) -> bool:
     """
     fields = kind.Params.model_fields
     names = [name for name in ("dataset", "prompts") if name in fields]
-    values = {name: params.get(name) or fields[name].default for name in names}
+    values: dict[str, Any] = {n: params.get(n) or fields[n].default for n in names}
     return "input_tokens" in fields and has_chosen_length(values)
