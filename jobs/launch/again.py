@@ -74,9 +74,8 @@ def repeat(
         params = kind.Params.model_validate(settled(kind, old.params if raw is None else raw))
     except ValidationError:
         raise Outdated(_("The input of this job no longer exists.")) from None
-    if clash := ports.clash(
-        ports.of_server(old.params, (old.product or {}).get("details") or {}), target.servers
-    ):
+    details = (old.product or {}).get("details") or {}
+    if clash := ports.clash(ports.of_server(old.params, details), target.servers):
         message = _(
             "Port %(port)d of the plan is in use by %(holder)s. Stop it, or use “Edit and "
             "rerun” with another port, such as %(free)d."
