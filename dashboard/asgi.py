@@ -16,8 +16,7 @@ from channels.routing import URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from dashboard.chat.relay import relay_application  # noqa: E402
-from dashboard.consumers import websocket_urlpatterns  # noqa: E402
-from dashboard.consumers.origin import same_origin  # noqa: E402
+from dashboard.consumers.sockets import same_origin, websocket_urlpatterns  # noqa: E402
 from dashboard.server.guard import Guard  # noqa: E402
 from dashboard.server.proxies import Proxies  # noqa: E402
 from dashboard.server.static_files import App, Receive, Scope, Send, static_files, static_prefix  # noqa: E402

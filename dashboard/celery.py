@@ -30,15 +30,14 @@ QUEUE = "dashboard"
 
 
 class SteadyScheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has no types
-    """Celery's own, which after the clock was put back would wait until it is again as late as it
-    was: its heap has the moments at which something is due."""
+    """Celery's own stands still after the clock was put back, because its heap has the moments at
+    which something is due."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._last_tick = 0.0
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send what is due; seconds until the next call."""
         moment = self.app.now().timestamp()
         if moment < self._last_tick:
             self._heap = None  # made anew of what was sent when
@@ -50,7 +49,6 @@ class Every(schedule):  # type: ignore[misc]  # Celery has no types
     """Due every so many seconds, and at once where the last time is yet to come."""
 
     def is_due(self, last_run_at: datetime) -> Any:
-        """Return whether the entry is due, and seconds until the next check."""
         if self.maybe_make_aware(last_run_at) > self.now():
             return schedstate(is_due=True, next=self.seconds)
         return super().is_due(last_run_at)
@@ -79,21 +77,16 @@ app.conf.update(
     beat_scheduler="dashboard.celery:SteadyScheduler",
     beat_schedule_filename=str(settings.DATA_DIR / "celerybeat-schedule"),
     beat_schedule={
-        "sweep": {
-            "task": "dashboard.sweep",
-            "schedule": Every(reaper.ROUND_S),
-            # What a worker that was away did not do is not done twice.
-            "options": {"expires": reaper.ROUND_S},
-        },
-        "pack_logs": {
-            "task": "dashboard.pack_logs",
-            "schedule": Every(packing.ROUND_S),
-            "options": {"expires": packing.ROUND_S},
-        },
-        "apply_retention": {
-            "task": "dashboard.apply_retention",
-            "schedule": Every(retention.ROUND_S),
-            "options": {"expires": retention.ROUND_S},
-        },
+        # What a worker that was away did not do is not done twice.
+        name: {
+            "task": f"dashboard.{name}",
+            "schedule": Every(round_s),
+            "options": {"expires": round_s},
+        }
+        for name, round_s in (
+            ("sweep", reaper.ROUND_S),
+            ("pack_logs", packing.ROUND_S),
+            ("apply_retention", retention.ROUND_S),
+        )
     },
 )

@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 from asgiref.sync import sync_to_async
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext as _
 
 from dashboard.security import audit_log
+from dashboard.server.json_errors import error
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,41 @@ ZONE_COOKIE = "tz"  # set by static/js/app.js
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+GetResponse = Callable[[HttpRequest], Any]
+
+
+def _around(
+    get_response: GetResponse,
+    before: Callable[[HttpRequest], HttpResponseBase | None] = lambda request: None,
+    after: Callable[[HttpResponseBase], None] = lambda response: None,
+) -> Callable[..., Answer]:
+    """Return a middleware of the kind of ``get_response``. ``before`` may answer in its place.
+
+    Django's own way would put a thread between every request and its view.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            response: HttpResponseBase | None = before(request)
+            if response is None:
+                response = cast(HttpResponseBase, await get_response(request))
+                after(response)
+            return response
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = before(request)
+        if response is None:
+            response = cast(HttpResponseBase, get_response(request))
+            after(response)
+        return response
+
+    return answer
 
 
 @sync_and_async_middleware
-def viewer_time_zone(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+def viewer_time_zone(get_response: GetResponse) -> Callable[..., Answer]:
     """Show times in the viewer's zone, as their browser names it; else in ``TIME_ZONE``."""
 
     def activate(request: HttpRequest) -> None:
@@ -41,46 +73,28 @@ def viewer_time_zone(get_response: Callable[[HttpRequest], Answer]) -> Callable[
         else:
             timezone.activate(zone)
 
-    if iscoroutinefunction(get_response):
+    return _around(get_response, activate)
 
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            activate(request)
-            response: HttpResponseBase = await get_response(request)
-            return response
 
-        return answer_async
-
-    def answer(request: HttpRequest) -> Answer:
-        activate(request)
-        return get_response(request)
-
-    return answer
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or the name of a folder
+        return None
 
 
 @sync_and_async_middleware
-def private_pages(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+def private_pages(get_response: GetResponse) -> Callable[..., Answer]:
     """Let nobody store an answer that says nothing else: pages show what a login may see."""
 
-    def mark(response: HttpResponseBase) -> HttpResponseBase:
+    def mark(response: HttpResponseBase) -> None:
         response.headers.setdefault("Cache-Control", "private, no-store")
-        return response
 
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            response: HttpResponseBase = await get_response(request)
-            return mark(response)
-
-        return answer_async
-
-    def answer(request: HttpRequest) -> Answer:
-        return mark(cast(HttpResponseBase, get_response(request)))
-
-    return answer
+    return _around(get_response, after=mark)
 
 
 @sync_and_async_middleware
-def audit_origin(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+def audit_origin(get_response: GetResponse) -> Callable[..., Answer]:
     """Record the address of the request with what it changes; record downloads and refusals."""
     if iscoroutinefunction(get_response):
 
@@ -93,7 +107,7 @@ def audit_origin(get_response: Callable[[HttpRequest], Answer]) -> Callable[...,
 
         return answer_async
 
-    def answer(request: HttpRequest) -> Answer:
+    def answer(request: HttpRequest) -> HttpResponseBase:
         with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
             response = cast(HttpResponseBase, get_response(request))
             if _is_evidence(request, response):
@@ -135,33 +149,15 @@ def _record_answer(request: HttpRequest, response: HttpResponseBase) -> None:
         logger.exception("not recorded: %s %r %s by %s at %s", *entry)
 
 
-def _zone(name: str) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):  # unknown, malformed, or the name of a folder
-        return None
-
-
 @sync_and_async_middleware
-def no_zero_bytes(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+def no_zero_bytes(get_response: GetResponse) -> Callable[..., Answer]:
     """Answer 400 to a zero byte in path, query, cookies or form: PostgreSQL takes none in a text.
 
     Stands before everything that asks the database. JSON is its readers' own affair.
     """
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            if _has_zero_byte(request):
-                return _unreadable(request)
-            response: HttpResponseBase = await get_response(request)
-            return response
-
-        return answer_async
-
-    def answer(request: HttpRequest) -> Answer:
-        return _unreadable(request) if _has_zero_byte(request) else get_response(request)
-
-    return answer
+    return _around(
+        get_response, lambda request: _unreadable(request) if _has_zero_byte(request) else None
+    )
 
 
 def _has_zero_byte(request: HttpRequest) -> bool:
@@ -178,9 +174,7 @@ def _has_zero_byte(request: HttpRequest) -> bool:
 def _unreadable(request: HttpRequest) -> HttpResponse:
     if request.path_info.startswith("/api/"):
         text = _("The request contains a zero byte (U+0000). Remove the zero byte and send again.")
-        # The API's own shape, see dashboard.api.errors.
-        body = {"error": "invalid", "message": text, "fields": {}}
-        return JsonResponse(body, status=HTTPStatus.BAD_REQUEST)
+        return error(HTTPStatus.BAD_REQUEST, "invalid", text)
     return HttpResponse(render_to_string("errors/nul.html"), status=HTTPStatus.BAD_REQUEST)
 
 

@@ -99,8 +99,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.audit_origin",
-    "dashboard.server.streams.limited_streams",
-    "dashboard.server.exports.resumable_exports",
+    "dashboard.server.downloads.limited_streams",
+    "dashboard.server.downloads.resumable_exports",
 ]
 ROOT_URLCONF = "dashboard.urls"
 ASGI_APPLICATION = "dashboard.asgi.application"
@@ -123,7 +123,7 @@ TEMPLATES = [
 DATABASES = {"default": env_module.database(ENV)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTHENTICATION_BACKENDS = ["dashboard.security.accounts.Accounts"]
+AUTHENTICATION_BACKENDS = ["dashboard.security.request.Accounts"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.celery import app
-from dashboard.server import exports
+from dashboard.server import downloads
 from jobs.access import valkey_users
 from jobs.launch import matrices
 from jobs.schedule import dispatch
@@ -31,4 +31,4 @@ def apply_retention() -> None:
     """Remove what is too old or too much. One scheduler a round does it, however many ask."""
     if retention.claim_run():
         retention.apply_retention()
-        exports.remove_old()
+        downloads.remove_old_exports()

@@ -13,7 +13,7 @@ from ninja import Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from dashboard.actions import jobs as actions
-from dashboard.actions.once import KeyHeader, once_by_header
+from dashboard.actions.action import KeyHeader, once_by_header
 from dashboard.api.base import (
     Answer,
     Confirm,
@@ -35,7 +35,7 @@ from dashboard.api.base import (
     page,
 )
 from dashboard.api.errors import Refused, conflict, missing
-from dashboard.server.removed import gone, removal
+from dashboard.server.json_errors import gone, removal
 from dashboard.text.formatting import joined
 from dashboard.text.known_failures import stalled_text, view_of
 from dashboard.text.messages import message

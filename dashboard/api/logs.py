@@ -1,7 +1,7 @@
 """Logs over HTTP: raw bytes by offset, lines by number, search, and the index that a viewer needs.
 
 All under ``/api/v1/jobs/ID/log`` and ``/api/v1/deployments/ID/log``. Where the log was removed each
-of them answers 410, see :mod:`dashboard.server.removed`.
+of them answers 410, see :mod:`dashboard.server.json_errors`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ from dashboard.api.errors import Refused, missing
 from dashboard.security.log_access import ACTIONS, find_record
 from dashboard.security.permissions import check
 from dashboard.security.request import member
-from dashboard.security.search_turns import NoTurn, search_turn
-from dashboard.server.downloads import PIECE_BYTES, ranged
-from dashboard.server.json_errors import error
-from dashboard.server.removed import gone
-from dashboard.server.streams import Stream
+from dashboard.security.slots import NoTurn, search_turn
+from dashboard.server.downloads import PIECE_BYTES, Stream, ranged
+from dashboard.server.json_errors import error, gone
 from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, Field
 
 from dashboard.actions import jobs as actions
-from dashboard.actions.once import KeyHeader, once_by_header
+from dashboard.actions.action import KeyHeader, once_by_header
 from dashboard.api.base import (
     Answer,
     Confirm,

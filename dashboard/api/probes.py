@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from dashboard.api.base import Answer, Json, Offset, Operations, one_of
 from dashboard.api.errors import Refused, missing
 from dashboard.pages.jobs.probe_card import json_of
-from dashboard.server.removed import gone
+from dashboard.server.json_errors import gone
 from jobs.models import Job
 from jobs.tools.greedy_probe.commands import KIND
 

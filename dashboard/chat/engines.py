@@ -1,22 +1,28 @@
-"""Requests to engines: no redirects, no compressed answers, bytes and times bounded."""
+"""Calls of engines for chats: address and key, then requests with bounded bytes and times."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import re
 import socket
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from django.contrib.auth.models import AbstractBaseUser
 
-from dashboard.chat.calls import Call
-from dashboard.chat.key_filter import KeyFilter
+from jobs.access import secrets, source_addresses, sources
+from jobs.base.errors import LaunchError
 from jobs.completions.completions import CHAT_PATH
+from jobs.host.run.redact import forms, unfinished
+from jobs.models import Deployment, Endpoint
+from jobs.queries.chat import ChatEngine
 
 logger = logging.getLogger(__name__)
 
@@ -44,20 +50,17 @@ class RefusedAnswer(Exception):
 
 
 class Reader(Protocol):
-    """Takes the answer of an engine."""
+    """Takes the answer of an engine: its status, then its bytes. The engine waits while the reader
+    ``is_ahead`` of the disk."""
+
+    http_status: int
 
     @property
-    def is_ahead(self) -> bool:
-        """True while the engine must wait for :meth:`room`."""
+    def is_ahead(self) -> bool: ...
 
-    def answered(self, http_status: int) -> None:
-        """Take the status, before all bytes."""
+    def add(self, chunk: bytes) -> None: ...
 
-    def add(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-
-    async def room(self) -> None:
-        """Wait until more bytes can be taken."""
+    async def wait_for_disk(self) -> None: ...
 
 
 class Engine:
@@ -89,7 +92,7 @@ class Engine:
             self._post(http, CHAT_PATH, body) as response,
         ):
             _refuse_head(response)
-            reader.answered(response.status)
+            reader.http_status = response.status
             async for chunk in response.content.iter_any():
                 if data := key_filter.add(chunk) if key_filter else chunk:
                     reader.add(data)
@@ -99,7 +102,7 @@ class Engine:
                 if size > LONGEST_STREAM_BYTES or of_line > LONGEST_LINE_BYTES:
                     raise RefusedAnswer("chat:too-long")
                 if reader.is_ahead:
-                    await reader.room()
+                    await reader.wait_for_disk()
                 heard()
             if key_filter and (data := key_filter.end()):
                 reader.add(data)
@@ -153,7 +156,6 @@ class _Resolved(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses, of either family."""
         kinds = [(ip, socket.AF_INET6 if ":" in ip else socket.AF_INET) for ip in self._ips]
         return [
             ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=0, flags=0)
@@ -161,7 +163,7 @@ class _Resolved(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Release nothing."""
+        pass
 
 
 @asynccontextmanager
@@ -200,7 +202,6 @@ async def _silence_limited() -> AsyncIterator[Callable[[], None]]:
 
 
 def _refuse_head(response: aiohttp.ClientResponse) -> None:
-    """Refuse an answer by its status and headers."""
     if 300 <= response.status < 400:
         to = response.headers.get("Location", "")
         raise RefusedAnswer("chat:redirect", f"HTTP {response.status} {to}".strip())
@@ -243,3 +244,128 @@ def _failure(error: BaseException) -> tuple[str, str]:
         case aiohttp.ClientError():
             return "chat:cut", str(error)
     return "chat:broken", repr(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Address of an engine, and the key that its requests carry; "" for none.
+
+    ``ips``: what the host of ``url`` meant when it was checked; empty for a deployment.
+    ``listed``: permitted endpoints, where the host is a name that :func:`resolved` is to look up.
+    """
+
+    url: str
+    api_key: str = field(default="", repr=False)
+    ips: tuple[str, ...] = ()
+    listed: tuple[str, ...] | None = None
+
+
+class NotCallable(Exception):
+    """An engine that may not be called. ``id``: of a chat's message, which ``message_args`` fill;
+    ``text``: for a form, "" for the message."""
+
+    def __init__(
+        self, message_id: str, text: str = "", args: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message_id)
+        self.id, self.text, self.message_args = message_id, text, dict(args or {})
+
+
+def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
+    """Return how ``user`` may call ``engine`` now. All rules are read again at each call.
+
+    A name is not looked up: the call then goes through :func:`resolved`.
+
+    Raises:
+        NotCallable: it is not ready, or a rule forbids the call.
+    """
+    if not engine.is_offered:
+        raise NotCallable("chat:archived" if engine.endpoint else "chat:not-ready")
+    if isinstance(engine.row, Endpoint):
+        return _to_endpoint(engine.row, user)
+    return _to_deployment(engine.row)
+
+
+async def resolved(call: Call) -> Call:
+    """Return ``call`` with the addresses of its name, which are looked up once.
+
+    Raises:
+        NotCallable: there is none within ``LOOKUP_S``, or none that may be called.
+    """
+    if call.listed is None:
+        return call
+    try:
+        found = asyncio.wrap_future(source_addresses.lookup(call.url))
+        ips = await asyncio.wait_for(found, source_addresses.LOOKUP_S)
+        allowed = source_addresses.callable_ips(call.url, ips, call.listed)
+    except source_addresses.SpecialAddress as error:
+        raise NotCallable("chat:special", str(error), error.args_of_message) from None
+    except OSError:  # also of a lookup that takes too long
+        raise NotCallable("chat:unknown-name", "", {"url": call.url}) from None
+    return replace(call, ips=allowed, listed=None)
+
+
+def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
+    try:
+        listed = tuple(sources.check_endpoint(endpoint.url))
+        if source_addresses.has_name(endpoint.url):
+            call = Call(endpoint.url, listed=listed)
+        else:
+            call = Call(endpoint.url, ips=source_addresses.resolve(endpoint.url, listed))
+    except source_addresses.SpecialAddress as error:
+        raise NotCallable("chat:special", str(error), error.args_of_message) from None
+    except LaunchError as error:
+        raise NotCallable("chat:not-permitted", str(error), {"url": endpoint.url}) from None
+    except OSError:
+        raise NotCallable("chat:unknown-name", "", {"url": endpoint.url}) from None
+    if not endpoint.api_key:
+        return call
+    try:
+        key = secrets.endpoint_key_for(user, endpoint.api_key, endpoint.url)
+    except secrets.Refused as refused:
+        args = {"name": endpoint.api_key}
+        raise NotCallable("chat:key", refused.text, args) from None
+    return replace(call, api_key=key)
+
+
+def _to_deployment(deployment: Deployment) -> Call:
+    url = deployment.url_to_call
+    if not url:
+        raise NotCallable("chat:address")
+    name = str((deployment.details or {}).get("api_key") or "")
+    return Call(url, secrets.engine_key(name, deployment) if name else "")
+
+
+# Bytes at the end of an answer that may begin the key and are passed on: they tell nothing.
+_HARMLESS = 3
+
+
+class KeyFilter:
+    """Passes the bytes of one answer, with as many ``*`` for each form of the key.
+
+    What may begin the key is held back until the next bytes come.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._forms = sorted(forms([key]), key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(map(re.escape, self._forms)))
+        self._held = b""
+
+    def add(self, chunk: bytes) -> bytes:
+        """Return what can be passed on now."""
+        data = self._clean(self._held + chunk)
+        end = len(data) - unfinished(data, self._forms)
+        self._held = data[end:]
+        return data[:end]
+
+    def end(self) -> bytes:
+        """Return the rest, at the end of the answer."""
+        rest, self._held = self._held, b""
+        return rest if len(rest) <= _HARMLESS else b"*" * len(rest)
+
+    def text(self, text: str) -> str:
+        """Return a whole text with the key overwritten."""
+        return self._clean(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
+
+    def _clean(self, data: bytes) -> bytes:
+        return self._pattern.sub(lambda found: b"*" * len(found[0]), data)

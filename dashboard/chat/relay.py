@@ -36,8 +36,8 @@ from django.db import close_old_connections, connections
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
-from dashboard.chat import turn_files, turns
-from dashboard.chat.calls import Call, NotCallable, call_of, resolved
+from dashboard.chat import turns
+from dashboard.chat.engines import Call, NotCallable, call_of, resolved
 from dashboard.consumers.session_guard import Listener, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
@@ -81,7 +81,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] != _METHODS[verb]:
         return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
     request = ASGIRequest(scope, BytesIO())
-    starts = verb == "start" and turn_files.began(turn_id) is None
+    starts = verb == "start" and turns.began(turn_id) is None
     asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
     if isinstance(asked, _Refused):
         await sync_to_async(asked.record, thread_sensitive=False)()
@@ -255,7 +255,7 @@ class _Streaming:
         """Bytes that came before this page: when they did, only ``times`` knows."""
         if run := turns.running(self._turn_id):
             return run.size
-        return await asyncio.to_thread(store().size, turn_files.key(self._turn_id))
+        return await asyncio.to_thread(store().size, turns.key(self._turn_id))
 
     async def _piece(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -271,7 +271,7 @@ class _Streaming:
             if offset >= run.begin:
                 data = run.piece(offset, READ_BYTES)
             else:
-                end, name = min(run.begin, offset + READ_BYTES), turn_files.key(self._turn_id)
+                end, name = min(run.begin, offset + READ_BYTES), turns.key(self._turn_id)
                 data = await asyncio.to_thread(store().read, name, offset, end)
                 if not data:
                     break  # the file was removed
@@ -290,7 +290,7 @@ class _Streaming:
 
     async def _kept(self, offset: int, gone: asyncio.Task[None]) -> None:
         """From the file: a turn that ended, or one that another process is making."""
-        logs, name = store(), turn_files.key(self._turn_id)
+        logs, name = store(), turns.key(self._turn_id)
         while not gone.done():
             # The state first: what it says is over has all its bytes in the file.
             is_open = await sync_to_async(_is_open)(self._turn_id)
@@ -301,7 +301,7 @@ class _Streaming:
                 offset += len(data)
             if not is_open:
                 return
-            if turn_files.is_abandoned(self._turn_id):
+            if turns.is_abandoned(self._turn_id):
                 await turns.close_abandoned(self._turn_id, expected=self._expected)
                 return
             await asyncio.wait({gone}, timeout=POLL_S)

@@ -16,6 +16,7 @@ import logging
 import os
 import time
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,13 +26,11 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
-from dashboard.chat.calls import Call
-from dashboard.chat.engines import Engine
-from dashboard.chat.turn_files import began, is_running, key
-from dashboard.chat.turn_stats import needs_tokenizer, stats, time_at
+from dashboard.chat.engines import Call, Engine
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.completions.completions import Reply, parse_reply
 from jobs.logstore import store
+from jobs.metrics.measured import token_shares
 from jobs.models import Turn
 from jobs.services.chat import close_turn
 from jobs.services.intake.limits import DiskReserved, check_disk
@@ -66,7 +65,7 @@ class Running:
         self.http_status = 200
         self.started = time.monotonic()
         self.is_stopped = False
-        self._complete = asyncio.Event()  # nothing more will come
+        self.complete = asyncio.Event()  # nothing more will come
         self.task: asyncio.Task[None] | None = None
         self.pump: asyncio.Task[None] | None = None
         self._news = asyncio.Event()  # set for a moment by each change
@@ -95,24 +94,10 @@ class Running:
         """True while too many bytes are not in the file yet."""
         return self.is_kept and self.size - self.written > AHEAD_BYTES
 
-    async def room(self) -> None:
+    async def wait_for_disk(self) -> None:
         """Wait while too many bytes are not in the file yet; the engine then waits, too."""
         while self.is_ahead:
             await self.news()
-
-    @property
-    def is_complete(self) -> bool:
-        """True when nothing more will come."""
-        return self._complete.is_set()
-
-    def complete(self) -> None:
-        """Mark the stream as complete."""
-        self._complete.set()
-        self.wake()
-
-    def answered(self, http_status: int) -> None:
-        """Store the status of the answer."""
-        self.http_status = http_status
 
     def add(self, chunk: bytes) -> None:
         """Append bytes from the engine."""
@@ -129,11 +114,6 @@ class Running:
     async def news(self) -> None:
         """Wait for the next change."""
         await self._news.wait()
-
-    async def completed(self, *, within_s: float) -> None:
-        """Wait until the stream is complete, at most ``within_s``."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._complete.wait(), within_s)
 
     def stop(self) -> None:
         """Close the connection to the engine, which ends its work."""
@@ -209,7 +189,7 @@ def start(
     _running[turn_id] = run
     engine = Engine(call, str(body.get("model", "")))
     run.pump = asyncio.create_task(engine.chat(body, run))
-    run.task = asyncio.create_task(_see_through(run, engine, log))
+    run.task = asyncio.create_task(_run_to_end(run, engine, log))
     return run
 
 
@@ -263,7 +243,7 @@ async def _parsed(
         return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
 
 
-async def _see_through(run: Running, engine: Engine, log: Path) -> None:
+async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
     """Store the stream, stop when another process requests it, and end the turn."""
     assert run.pump is not None  # noqa: S101 -- for mypy
     writer = asyncio.create_task(_write(run))
@@ -272,14 +252,25 @@ async def _see_through(run: Running, engine: Engine, log: Path) -> None:
             await asyncio.wait({run.pump}, timeout=STOP_LOOK_S)
             if log.with_suffix(".stop").exists():
                 run.stop()
-        failure = _failure(engine, run.pump)
-        run.complete()
-        failure |= await _written(writer)
+        error = None if run.pump.cancelled() else run.pump.exception()
+        failure = engine.failure(error) if error else {}
+        run.complete.set()
+        run.wake()
+        try:
+            await writer
+        except (OSError, DiskReserved) as problem:
+            failure |= {"error_id": "chat:not-kept", "error_detail": str(problem)}
         run.raw, run.begin = bytearray(), run.size  # the file has it all
         reply, unread = await _parsed(
             run.turn_id, http_status=run.http_status, expected=run.expected
         )
-        reply = _without_key(engine, reply)
+        # Also where several pieces had a part of the key each.
+        reply = replace(
+            reply,
+            reasoning=engine.without_key(reply.reasoning),
+            answer=engine.without_key(reply.answer),
+            error=engine.without_key(reply.error),
+        )
         measured = await _measured(engine, reply)
         figures = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
         await _close(run.turn_id, _state(run, reply, figures), reply, figures)
@@ -298,8 +289,9 @@ async def _write(run: Running) -> None:
                 name = key(run.turn_id)
                 run.forget(await asyncio.to_thread(_append, name, run.written, data))
                 if len(data) < KEEP_BYTES:
-                    await run.completed(within_s=KEEP_S)
-            elif run.is_complete:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(run.complete.wait(), KEEP_S)
+            elif run.complete.is_set():
                 return
             else:
                 await run.news()
@@ -313,39 +305,14 @@ def _append(name: str, offset: int, data: bytes) -> int:
     return store().append(name, offset, data)
 
 
-async def _written(writer: asyncio.Task[None]) -> dict[str, Any]:
-    """Wait until the file is complete; return the error as stats if it is not."""
-    try:
-        await writer
-    except (OSError, DiskReserved) as error:
-        return {"error_id": "chat:not-kept", "error_detail": str(error)}
-    return {}
-
-
 async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
     """Tokens of thought and answer by the engine's tokenizer; None: not needed, or it has none."""
-    if not needs_tokenizer(reply) or len(reply.reasoning) + len(reply.answer) > TOKENIZED_LENGTH:
+    # Only the tokenizer knows how the engine's total is shared.
+    is_needed = shares(reply)[2] and reply.completion_tokens is not None
+    if not is_needed or len(reply.reasoning) + len(reply.answer) > TOKENIZED_LENGTH:
         return None
     counts = await engine.tokens(reply.reasoning, reply.answer)
     return (counts[0], counts[1]) if counts and all(counts) else None
-
-
-def _failure(engine: Engine, pump: asyncio.Task[None]) -> dict[str, Any]:
-    """Return the error of the engine's connection as stats; empty after a normal end or a stop."""
-    if pump.cancelled():
-        return {}
-    error = pump.exception()
-    return engine.failure(error) if error else {}
-
-
-def _without_key(engine: Engine, reply: Reply) -> Reply:
-    """Return the reply without the engine's key, also where several pieces had a part each."""
-    return replace(
-        reply,
-        reasoning=engine.without_key(reply.reasoning),
-        answer=engine.without_key(reply.answer),
-        error=engine.without_key(reply.error),
-    )
 
 
 def _state(run: Running, reply: Reply, figures: dict[str, Any]) -> Turn.State:
@@ -373,3 +340,116 @@ def _close(turn_id: int, state: Turn.State, reply: Reply, figures: Mapping[str, 
         error=sanitize_text(error),
         stats=sanitize(kept),
     )
+
+
+def key(turn_id: int) -> str:
+    """The turn's name in the log store."""
+    return f"turn/{turn_id}"
+
+
+def began(turn_id: int) -> float | None:
+    """Return the turn's start in seconds since the epoch; None: not started."""
+    try:
+        stat = store().path(key(turn_id)).with_suffix(".alive").stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime if stat.st_size else None
+
+
+def is_running(turn_id: int) -> bool:
+    """True while a process works on the turn."""
+    return _held(turn_id) is None
+
+
+def is_abandoned(turn_id: int) -> bool:
+    """True when the turn was started and no process works on it."""
+    return bool(_held(turn_id))
+
+
+def _held(turn_id: int) -> bool | None:
+    """None while a process works on the turn; else True when one has."""
+    try:
+        fd = os.open(store().path(key(turn_id)).with_suffix(".alive"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    else:
+        return os.fstat(fd).st_size > 0
+    finally:
+        os.close(fd)
+
+
+# Tokens that no piece shows: of the end, and of a think tag that the engine takes out.
+SILENT_TOKENS = 3
+
+
+def time_at(offset: int, sizes: Sequence[int], times: Sequence[float]) -> float | None:
+    """Return the arrival time of the byte behind ``offset``: ``sizes[i]`` bytes at ``times[i]``."""
+    if not sizes:
+        return None
+    return times[min(bisect_right(sizes, offset), len(sizes) - 1)]
+
+
+def shares(
+    reply: Reply, measured: tuple[int, int] | None = None
+) -> tuple[int | None, int | None, bool]:
+    """Tokens of thought and of answer, and True where they are estimated.
+
+    The engine's own counts, else one token a piece where that comes to its total, else its total
+    shared as its tokenizer ``measured`` both texts, else shared by their lengths. An engine without
+    a total has its pieces counted, which may be of several tokens each.
+    """
+    total, pieces = reply.completion_tokens, reply.deltas
+    if total is None:
+        if not pieces:
+            return None, None, True
+        return reply.reasoning_deltas, pieces - reply.reasoning_deltas, True
+    counted = reply.reasoning_tokens
+    if counted is None and pieces <= total <= pieces + SILENT_TOKENS:
+        counted = reply.reasoning_deltas
+    lengths = len(reply.reasoning), len(reply.answer)
+    return token_shares(total, lengths, counted=counted, measured=measured)
+
+
+def stats(
+    reply: Reply,
+    sizes: Sequence[int],
+    times: Sequence[float],
+    *,
+    measured: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Times in milliseconds, tokens, and tokens a second of a reply.
+
+    ``counted``: the engine returned no number of tokens (a stopped answer), and pieces were
+    counted in place of it. ``estimated``: so were the shares of thought and answer.
+    """
+    thought, answer_tokens, estimated = shares(reply, measured)
+    tokens = reply.completion_tokens or reply.deltas
+    figures: dict[str, Any] = {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": tokens,
+        "reasoning_tokens": thought or 0,
+        "answer_tokens": answer_tokens or 0,
+        "counted": reply.completion_tokens is None,
+        "estimated": estimated,
+    }
+    if times and reply.answer and not reply.deltas:  # one object, all at once
+        figures["total_ms"] = times[-1] * 1000
+    if reply.first_token_at is None or reply.last_token_at is None or not times:
+        return figures
+    first = time_at(reply.first_token_at, sizes, times) or 0.0
+    last = time_at(reply.last_token_at, sizes, times) or first
+    answer = None
+    if reply.first_answer_at is not None:
+        answer = time_at(reply.first_answer_at, sizes, times)
+        figures["first_answer_ms"] = (answer or first) * 1000
+    figures["ttft_ms"] = first * 1000
+    figures["total_ms"] = times[-1] * 1000
+    figures["thinking_ms"] = ((last if answer is None else answer) - first) * 1000
+    if reply.deltas > 1 and last > first:
+        # The first piece had come when the clock of the rate began, with its share of the tokens.
+        figures["tokens_per_s"] = tokens * (1 - 1 / reply.deltas) / (last - first)
+    return figures

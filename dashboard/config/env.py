@@ -8,40 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from dashboard.config.networks import Network, read_networks
-from dashboard.config.readers import (
-    HOST_LOGIN,
-    read_audit_export,
-    read_database_url,
-    read_duration_s,
-    read_folder,
-    read_host_redis_url,
-    read_limit_bytes,
-    read_listen,
-    read_location,
-    read_log_level,
-    read_optional_file,
-    read_optional_folder,
-    read_port,
-    read_public_url,
-    read_queue_limit,
-    read_redis_url,
-    read_retention_age_s,
-    read_size_bytes,
-    read_switch,
-    read_text,
-    read_time_zone,
-    read_valkey_memory_bytes,
-    read_web_processes,
-)
+from dashboard.config import readers
+from dashboard.config.readers import HOST_LOGIN, Network, read_folder
 from jobs.base.valkey import on_network, socket_of
 
 RUN_FILE = "run.json"
@@ -57,279 +34,62 @@ class BadVariable(Exception):
     """A variable holds what it must not; the message names it and what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One line of the table: how the variable ``name`` is read, what it is unless set."""
+class Read(NamedTuple):
+    """Reader of a variable, and what the variable is unless set."""
 
-    name: str
-    read: Callable[[str], Any]
-    default: str
-    about: str
+    by: Callable[[str], Any]
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Env:
-    """Every setting, read. The order is that of the table in docs/run/settings.md."""
+    """Every setting, read; what each does is said in docs/run/settings.md, in the same order."""
 
-    port: Annotated[int, Variable("PORT", read_port, "8000", "port of the dashboard")]
-    bind: Annotated[
-        str,
-        Variable(
-            "BIND",
-            read_text,
-            "127.0.0.1",
-            "listen address; an address that others can reach needs `PUBLIC_URL`",
-        ),
-    ]
-    web_processes: Annotated[
-        int,
-        Variable(
-            "WEB_PROCESSES",
-            read_web_processes,
-            "1",
-            "number of web processes on this address; with several, use PostgreSQL",
-        ),
-    ]
-    public_url: Annotated[
-        str,
-        Variable(
-            "PUBLIC_URL",
-            read_public_url,
-            "",
-            "address for people and hosts, with an optional prefix",
-        ),
-    ]
-    trusted_proxies: Annotated[
-        tuple[Network, ...],
-        Variable(
-            "TRUSTED_PROXIES",
-            read_networks,
-            "",
-            "addresses or networks of proxies whose `X-Forwarded-*` headers count; default: none",
-        ),
-    ]
-    nginx_files: Annotated[
-        str,
-        Variable(
-            "NGINX_FILES",
-            read_location,
-            "",
-            "internal location of nginx that sends files of `DATA_DIR`; default: none, no nginx",
-        ),
-    ]
-    data_dir: Annotated[
-        Path,
-        Variable("DATA_DIR", read_folder, "data", "folder for database, logs, outputs, secrets"),
-    ]
-    database_url: Annotated[
-        str,
-        Variable(
-            "DATABASE_URL",
-            read_database_url,
-            "",
-            "PostgreSQL, or another SQLite file; default: SQLite in `DATA_DIR`",
-        ),
-    ]
-    redis_url: Annotated[
-        str,
-        Variable("REDIS_URL", read_redis_url, "", "Redis or Valkey instead of the embedded Valkey"),
-    ]
-    host_redis_url: Annotated[
-        str,
-        Variable(
-            "HOST_REDIS_URL",
-            read_host_redis_url,
-            "",
-            "address of Redis for other hosts; `host-{host}:{password}` in it is the login of each",
-        ),
-    ]
-    valkey_listen: Annotated[
-        tuple[str, int] | None,
-        Variable(
-            "VALKEY_LISTEN",
-            read_listen,
-            "",
-            "address on which the embedded Valkey listens to hosts; each has its own login",
-        ),
-    ]
-    valkey_memory_bytes: Annotated[
-        int,
-        Variable(
-            "VALKEY_MEMORY",
-            read_valkey_memory_bytes,
-            "256M",
-            "maximum memory of the embedded Valkey; a quarter of it is for connections",
-        ),
-    ]
-    secret_key: Annotated[
-        str,
-        Variable(
-            "SECRET_KEY", read_text, "", "signs sessions; default: random, stored in `DATA_DIR`"
-        ),
-    ]
-    secrets_key_file: Annotated[
-        Path | None,
-        Variable(
-            "SECRETS_KEY_FILE",
-            read_optional_file,
-            "",
-            "file of the key that encrypts secrets; default: `DATA_DIR/secrets/encryption_key`",
-        ),
-    ]
-    admin_password: Annotated[
-        str,
-        Variable(
-            "ADMIN_PASSWORD",
-            read_text,
-            "",
-            "first administrator's password, from 10 characters; default: random, printed once",
-        ),
-    ]
-    wheels_dir: Annotated[
-        Path | None,
-        Variable(
-            "WHEELS_DIR",
-            read_optional_folder,
-            "",
-            "folder of wheels, for an offline start",
-        ),
-    ]
-    time_zone: Annotated[
-        str, Variable("TIME_ZONE", read_time_zone, "UTC", "time zone of shown times")
-    ]
-    host_lost_after_s: Annotated[
-        float,
-        Variable(
-            "HOST_LOST_AFTER",
-            read_duration_s,
-            "24h",
-            "time without a heartbeat after which a host's jobs end as lost",
-        ),
-    ]
-    stalled_after_s: Annotated[
-        float,
-        Variable(
-            "STALLED_AFTER",
-            read_duration_s,
-            "10m",
-            "time without output after which a running job is shown as stalled",
-        ),
-    ]
-    queue_limit: Annotated[
-        int,
-        Variable(
-            "QUEUE_LIMIT",
-            read_queue_limit,
-            "10000",
-            "maximum number of queued jobs of a host; further jobs are refused",
-        ),
-    ]
-    compress_logs_after_s: Annotated[
-        float,
-        Variable(
-            "COMPRESS_LOGS_AFTER",
-            read_duration_s,
-            "1h",
-            "delay before the log of an ended job is packed (zstd), from 64 KiB on",
-        ),
-    ]
-    retention_age_s: Annotated[
-        float | None,
-        Variable(
-            "RETENTION_AGE",
-            read_retention_age_s,
-            "",
-            "retention time of logs and files after a job's end, such as `90d`; default: unlimited",
-        ),
-    ]
-    retention_size_bytes: Annotated[
-        int | None,
-        Variable(
-            "RETENTION_SIZE",
-            read_size_bytes,
-            "",
-            "maximum size of logs, files and points together, such as `200G`; default: unlimited",
-        ),
-    ]
-    job_log_limit_bytes: Annotated[
-        int,
-        Variable(
-            "JOB_LOG_LIMIT",
-            read_limit_bytes,
-            "100G",
-            "maximum log of a job or server; a larger one is refused and its job ends as lost",
-        ),
-    ]
-    job_points_limit_bytes: Annotated[
-        int,
-        Variable(
-            "JOB_POINTS_LIMIT",
-            read_limit_bytes,
-            "100M",
-            "maximum live metrics of a job; later ones are left out of its charts",
-        ),
-    ]
-    job_outputs_limit_bytes: Annotated[
-        int,
-        Variable(
-            "JOB_OUTPUTS_LIMIT",
-            read_limit_bytes,
-            "10G",
-            "maximum files of a job together; a job that leaves more ends as lost",
-        ),
-    ]
-    import_limit_bytes: Annotated[
-        int,
-        Variable(
-            "IMPORT_LIMIT",
-            read_limit_bytes,
-            "100M",
-            "maximum files of one import together, unpacked; they are kept with its results",
-        ),
-    ]
-    host_storage_limit_bytes: Annotated[
-        int,
-        Variable(
-            "HOST_STORAGE_LIMIT",
-            read_limit_bytes,
-            "2T",
-            "maximum logs, files and live metrics of a host; its jobs above it end as lost",
-        ),
-    ]
-    disk_reserve_bytes: Annotated[
-        int,
-        Variable(
-            "DISK_RESERVE",
-            read_limit_bytes,
-            "1G",
-            "free space on the disk of `DATA_DIR` that hosts, imports and chats cannot use; "
-            "below it hosts wait",
-        ),
-    ]
-    audit_export: Annotated[
-        Path | str | tuple[str, int] | None,
-        Variable(
-            "AUDIT_EXPORT",
-            read_audit_export,
-            "",
-            "second place of the audit log: a file, `syslog`, or `syslog:10.0.0.5:514` (UDP)",
-        ),
-    ]
-    log_level: Annotated[
-        str, Variable("LOG_LEVEL", read_log_level, "INFO", "level of the processes' own messages")
-    ]
-    debug: Annotated[
-        bool,
-        Variable(
-            "DEBUG", read_switch, "0", "1 for development: static files from their source folders"
-        ),
-    ]
+    port: Annotated[int, Read(readers.read_port, "8000")]
+    bind: Annotated[str, Read(readers.read_text, "127.0.0.1")]
+    web_processes: Annotated[int, Read(readers.read_web_processes, "1")]
+    public_url: Annotated[str, Read(readers.read_public_url)]
+    trusted_proxies: Annotated[tuple[Network, ...], Read(readers.read_networks)]
+    nginx_files: Annotated[str, Read(readers.read_location)]
+    data_dir: Annotated[Path, Read(readers.read_folder, "data")]
+    database_url: Annotated[str, Read(readers.read_database_url)]
+    redis_url: Annotated[str, Read(readers.read_redis_url)]
+    host_redis_url: Annotated[str, Read(readers.read_host_redis_url)]
+    valkey_listen: Annotated[tuple[str, int] | None, Read(readers.read_listen)]
+    valkey_memory_bytes: Annotated[int, Read(readers.read_valkey_memory_bytes, "256M")]
+    secret_key: Annotated[str, Read(readers.read_text)]
+    secrets_key_file: Annotated[Path | None, Read(readers.read_optional_file)]
+    admin_password: Annotated[str, Read(readers.read_text)]
+    wheels_dir: Annotated[Path | None, Read(readers.read_optional_folder)]
+    time_zone: Annotated[str, Read(readers.read_time_zone, "UTC")]
+    host_lost_after_s: Annotated[float, Read(readers.read_duration_s, "24h")]
+    stalled_after_s: Annotated[float, Read(readers.read_duration_s, "10m")]
+    queue_limit: Annotated[int, Read(readers.read_queue_limit, "10000")]
+    compress_logs_after_s: Annotated[float, Read(readers.read_duration_s, "1h")]
+    retention_age_s: Annotated[float | None, Read(readers.read_retention_age_s)]
+    retention_size_bytes: Annotated[int | None, Read(readers.read_size_bytes)]
+    job_log_limit_bytes: Annotated[int, Read(readers.read_limit_bytes, "100G")]
+    job_points_limit_bytes: Annotated[int, Read(readers.read_limit_bytes, "100M")]
+    job_outputs_limit_bytes: Annotated[int, Read(readers.read_limit_bytes, "10G")]
+    import_limit_bytes: Annotated[int, Read(readers.read_limit_bytes, "100M")]
+    host_storage_limit_bytes: Annotated[int, Read(readers.read_limit_bytes, "2T")]
+    disk_reserve_bytes: Annotated[int, Read(readers.read_limit_bytes, "1G")]
+    audit_export: Annotated[Path | str | tuple[str, int] | None, Read(readers.read_audit_export)]
+    log_level: Annotated[str, Read(readers.read_log_level, "INFO")]
+    debug: Annotated[bool, Read(readers.read_switch, "0")]
 
 
-def variables() -> dict[str, Variable]:
-    """The table: each field of :class:`Env` and its variable, in order."""
+def variables() -> dict[str, Read]:
+    """Return each variable with its reader, in order.
+
+    A field adds its unit to the name: ``stalled_after_s`` is STALLED_AFTER.
+    """
     hints = get_type_hints(Env, include_extras=True)
-    return {field.name: hints[field.name].__metadata__[0] for field in fields(Env)}
+    return {_variable(one.name): hints[one.name].__metadata__[0] for one in fields(Env)}
+
+
+def _variable(field: str) -> str:
+    return re.sub("_(s|bytes)$", "", field).upper()
 
 
 def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None) -> Env:
@@ -339,7 +99,8 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
         BadVariable: a value is not allowed.
     """
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
-    env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
+    values = {name: _read(name, read, known) for name, read in variables().items()}
+    env = Env(**{one.name: values[_variable(one.name)] for one in fields(Env)})
     if env.bind not in LOOPBACK and not env.public_url:
         raise BadVariable(
             f"BIND={env.bind} lets other machines in: set PUBLIC_URL to the address that "
@@ -377,13 +138,13 @@ def valkey_users_file(env: Env) -> Path | None:
     return env.data_dir / VALKEY_USERS if is_ours else None
 
 
-def _read(variable: Variable, known: Mapping[str, str]) -> Any:
-    raw = known.get(variable.name, variable.default).strip()
+def _read(name: str, read: Read, known: Mapping[str, str]) -> Any:
+    raw = known.get(name, read.default).strip()
     try:
-        return variable.read(raw)
+        return read.by(raw)
     except ValueError as error:
         shown = "…" if "@" in raw else raw  # addresses may hold a password
-        raise BadVariable(f"{variable.name}={shown} will not do; allowed: {error}") from error
+        raise BadVariable(f"{name}={shown} will not do; allowed: {error}") from error
 
 
 def remembered(data_dir: Path) -> dict[str, str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from dashboard.config.env import LOOPBACK
+from dashboard.config.env import LOOPBACK, kept_secret
 from jobs.access import valkey_users
-from jobs.base.valkey import hostname_of, socket_of
+from jobs.base.files import write_atomic
+from jobs.base.valkey import hostname_of, socket_of, user_of, with_login
+from jobs.services import hosts
 from jobs.services.hosts import Credentials
 
 # Settings that a host with VACC cards most likely needs; docs/run/settings.md lists all.
@@ -27,13 +30,12 @@ OPTIONAL = """\
 
 
 def env_text(lines: Mapping[str, str]) -> str:
-    """Return the lines of an environment file."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items())
 
 
 def host_file(name: str, made: Credentials) -> str:
-    """Return the text of ``host.env`` of the host ``name``. It holds the host's key: store it with
-    mode 0600."""
+    """Return the text of ``host.env`` of a host. It holds the host's key: store it with mode
+    0600."""
     redis_url = settings.HOST_REDIS_URL.replace("{host}", name)
     lines = {
         "HOST_NAME": name,
@@ -42,6 +44,25 @@ def host_file(name: str, made: Credentials) -> str:
         "REDIS_URL": redis_url.replace("{password}", made.valkey_password),
     }
     return f"{env_text(lines)}HOST_DIR=~/vacc-host\n{OPTIONAL}"
+
+
+def write_own_host(
+    name: str, host_type: str, *, secret: str, folder: Path, lines: Mapping[str, str], **fields: int
+) -> Path:
+    """Add or update a host on the dashboard's own computer, and write its ``host.env`` in
+    ``folder``; return the file's path.
+
+    ``secret`` names the file of its key; ``fields`` are further fields of its row. With the
+    embedded Valkey the host has a user of its own; in another Redis it is the dashboard's.
+    """
+    made = hosts.keep_own(name, host_type, kept_secret(settings.DATA_DIR, secret), **fields)
+    redis_url = settings.REDIS_URL
+    if made.valkey_password:
+        redis_url = with_login(redis_url, user_of(name), made.valkey_password)
+    path = folder / "host.env"
+    credentials = {"REDIS_URL": redis_url, "HOST_KEY": made.key}
+    write_atomic(path, env_text({"HOST_NAME": name, **lines, **credentials}).encode(), mode=0o600)
+    return path
 
 
 def out_of_reach() -> list[str]:

@@ -6,7 +6,8 @@ Standard library only.
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -18,11 +19,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0
 LEAST_VALKEY_MEMORY = 32_000_000
 HOST_LOGIN = "host-{host}:{password}"
+Network = IPv4Network | IPv6Network
 
 
-def read_text(raw: str) -> str:
-    """Any text."""
-    return raw
+_SIZE = 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'
+read_text = str
 
 
 def read_folder(raw: str) -> Path:
@@ -55,29 +56,33 @@ def read_location(raw: str) -> str:
     return raw
 
 
-def read_port(raw: str) -> int:
-    """A TCP port."""
-    if not raw.isdecimal() or not 1 <= int(raw) <= 65535:
-        raise ValueError("a whole number from 1 to 65535")
-    return int(raw)
+def _whole(most: int) -> Callable[[str], int]:
+    """Return the reader of a whole number from 1 on."""
+
+    def read(raw: str) -> int:
+        if not raw.isdecimal() or not 1 <= int(raw) <= most:
+            raise ValueError(f"a whole number from 1 to {most}")
+        return int(raw)
+
+    return read
 
 
-def read_web_processes(raw: str) -> int:
-    """Parse the number of web processes that serve one address."""
-    if not raw.isdecimal() or not 1 <= int(raw) <= 16:
-        raise ValueError("a whole number from 1 to 16")
-    return int(raw)
+read_port = _whole(65535)
+read_web_processes = _whole(16)
+read_queue_limit = _whole(1_000_000)
 
 
-def read_queue_limit(raw: str) -> int:
-    """Parse the maximum number of queued jobs per host."""
-    if not raw.isdecimal() or not 1 <= int(raw) <= 1_000_000:
-        raise ValueError("a whole number from 1 to 1000000")
-    return int(raw)
+def read_networks(raw: str) -> tuple[Network, ...]:
+    """Addresses and networks, separated by commas or spaces; or nothing."""
+    try:
+        return tuple(ip_network(word) for word in raw.replace(",", " ").split())
+    except ValueError as error:
+        raise ValueError(
+            'addresses and networks, such as "127.0.0.1" or "10.0.0.5, 10.1.0.0/16"'
+        ) from error
 
 
 def read_switch(raw: str) -> bool:
-    """1 or 0."""
     if raw not in ("0", "1"):
         raise ValueError("1 or 0")
     return raw == "1"
@@ -110,7 +115,7 @@ def read_size_bytes(raw: str) -> int | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKMGT])B?", raw)
     size = float(match[1]) * 1000 ** ("kMGT".index(match[2].replace("K", "k")) + 1) if match else 0
     if not match or size == 0:
-        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
+        raise ValueError(_SIZE)
     return round(size)
 
 
@@ -118,19 +123,17 @@ def read_limit_bytes(raw: str) -> int:
     """A size as :func:`read_size_bytes` takes it; a limit is never empty."""
     size = read_size_bytes(raw)
     if size is None:
-        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
+        raise ValueError(_SIZE)
     return size
 
 
 def read_time_zone(raw: str) -> str:
-    """The name of a time zone."""
     if raw not in available_timezones() and raw != "UTC":
         raise ValueError('the name of a time zone, such as "Asia/Shanghai" or "UTC"')
     return ZoneInfo(raw).key
 
 
 def read_log_level(raw: str) -> str:
-    """A level of Python's logging."""
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
     if raw.upper() not in levels:
         raise ValueError(", ".join(levels))

@@ -13,7 +13,7 @@ from jobs import notifications
 from jobs.logstore import Hub, store
 
 # While notifications cannot arrive, pages reload at this interval.
-BLIND_S = 2.0
+NO_REDIS_RELOAD_S = 2.0
 
 Notification = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Broadcaster:
     def __init__(self) -> None:
         self.hub = Hub(store(), is_over)
         self._inboxes: set[Inbox] = set()
-        self._blind_told_at = 0.0
+        self._last_reload_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._listen(), name="notifications")
         store().on_append(self._appended)
@@ -69,7 +69,7 @@ class Broadcaster:
             async for topic, data in notifications.listen():
                 self._take(topic, data)
             self._take(notifications.AWAY, {})  # there is no Redis at all
-            await asyncio.sleep(BLIND_S)
+            await asyncio.sleep(NO_REDIS_RELOAD_S)
 
     def _take(self, topic: str, data: Notification) -> None:
         if topic == "log":
@@ -77,18 +77,18 @@ class Broadcaster:
             self.hub.wake(str(data.get("key", "")))
         elif topic == notifications.CONNECTED:
             self.hub.wake_all()
-            self._tell("missed", {"type": "missed"})
+            self._send("missed", {"type": "missed"})
         elif topic == notifications.AWAY:
-            if time.monotonic() - self._blind_told_at >= BLIND_S:
-                self._blind_told_at = time.monotonic()
-                self._tell("missed", {"type": "missed"})
+            if time.monotonic() - self._last_reload_at >= NO_REDIS_RELOAD_S:
+                self._last_reload_at = time.monotonic()
+                self._send("missed", {"type": "missed"})
         else:
             subject = f"{topic}:{data.get('id', data.get('name', data.get('job', '')))}"
             if topic in ("job", "deployment"):
                 self.hub.wake(f"{topic}/{data.get('id')}", ended=True)
-            self._tell(subject, {"type": topic, **data})
+            self._send(subject, {"type": topic, **data})
 
-    def _tell(self, subject: str, notification: Notification) -> None:
+    def _send(self, subject: str, notification: Notification) -> None:
         for inbox in self._inboxes:
             inbox.put(subject, notification)
 

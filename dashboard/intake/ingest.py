@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, cast
 
 import zstandard
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.utils.timezone import now
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.intake.auth import host_answer, host_only
 from dashboard.security import audit_log
+from dashboard.security.counters import hashed
+from dashboard.security.request import bearer
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
 from jobs.base import bounds
@@ -26,6 +31,7 @@ from jobs.base.numbers import number_from
 from jobs.confined import Busy
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.protocol import BadMessage, ClaimJob, ClaimRun, load, read
+from jobs.queries.instance import instance_id
 from jobs.schedule import deployments, dispatch, lifecycle, preflights
 from jobs.services import hosts, outputs
 from jobs.services.intake import heartbeats, intake, limits, points
@@ -35,12 +41,70 @@ from jobs.services.intake.limits import DiskReserved, LimitReached
 logger = logging.getLogger(__name__)
 
 
+PROTOCOL = Host.PROTOCOL
+
+
+def host_answer(status: int = 200, **data: Any) -> JsonResponse:
+    """JSON for a host; every answer says whose it is."""
+    return JsonResponse({"instance": instance_id(), "protocol": PROTOCOL, **data}, status=status)
+
+
 class BadRequest(Exception):
     """The answer to a request that cannot be taken."""
 
     def __init__(self, status: int, error: str, **more: Any) -> None:
         super().__init__(error)
         self.answer = host_answer(status, error=error, **more)
+
+
+def host_only(
+    about: str = "",
+) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
+    """Make a view one of hosts: ``view(request, host, …)``. Asks for key, protocol and instance.
+
+    ``about``: the request in words, for the host's page, where it breaks the protocol.
+    """
+
+    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            host = host_of(request)
+            if host is None:
+                return host_answer(401, error="key")
+            spoken = request.headers.get("X-Protocol", "")
+            if spoken != str(PROTOCOL):
+                _note_protocol(host, number_from(spoken))
+                return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
+            instance = request.headers.get("X-Instance")
+            if instance is not None and instance != instance_id():
+                return host_answer(412, error="instance")
+            try:
+                return view(request, host, *args, **kwargs)
+            except BadRequest as error:
+                return error.answer
+            except BadMessage as error:
+                return _refused(host, about.format(**kwargs), error)
+
+        asks.for_hosts = True  # type: ignore[attr-defined]  # read by the test of all views
+        return cast(Callable[..., HttpResponseBase], csrf_exempt(login_not_required(asks)))
+
+    return decorate
+
+
+def _note_protocol(host: Host, spoken: int | None) -> None:
+    """Note what an outdated host speaks, once: its page says that it must be updated."""
+    if not spoken or not 0 < spoken < PROTOCOL or spoken == host.protocol:
+        return
+    Host.objects.filter(pk=host.pk).update(protocol=spoken)
+    logger.warning("%s speaks host protocol %s: update it to %s", host.name, spoken, PROTOCOL)
+
+
+def host_of(request: HttpRequest) -> Host | None:
+    """The host whose key the request carries."""
+    key = bearer(request)
+    digest = hashed(key)
+    host = Host.objects.filter(key_sha256=digest).first() if key else None
+    return host if host and hmac.compare_digest(host.key_sha256, digest) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +116,22 @@ class Chunk:
 
 
 @require_POST
-@host_only
+@host_only("heartbeat")
 def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
-    """The host lives; what is it to do?"""
-    try:
-        orders = heartbeats.heartbeat(host, _json(request))
-    except BadRequest as error:
-        return error.answer
-    except BadMessage as error:
-        return _refused(host, "heartbeat", error)
+    """Store the host's report and return its pending commands."""
+    orders = heartbeats.heartbeat(host, _json(request))
     if orders.news:
         dispatch.run()
     return host_answer(**orders.to_json(), server_time=now().timestamp())
 
 
 @require_POST
-@host_only
+@host_only("claim of job {job_id}")
 def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase:
     """The host takes a job."""
+    claim = read(ClaimJob, _json(request))
     try:
-        claim = read(ClaimJob, _json(request))
         job = lifecycle.claim_job(job_id, host=host, claim_id=claim.claim_id)
-    except BadRequest as error:
-        return error.answer
-    except BadMessage as error:
-        return _refused(host, f"claim of job {job_id}", error)
     except Job.DoesNotExist:
         return host_answer(404, error="unknown")
     except lifecycle.ClaimRefused as error:
@@ -100,25 +155,17 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
         values=job.values,
         secrets=given,
         deployment=deployment
-        and {
-            "id": deployment.pk,
-            "token": str(deployment.claim_token),
-            "run": deployment.run,
-        },
+        and {"id": deployment.pk, "token": str(deployment.claim_token), "run": deployment.run},
     )
 
 
 @require_POST
-@host_only
+@host_only("claim of deployment {deployment_id}")
 def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> HttpResponseBase:
     """The host takes a restart of a server."""
+    claim = read(ClaimRun, _json(request))
     try:
-        claim = read(ClaimRun, _json(request))
         deployment = deployments.claim_run(deployment_id, host=host, run=claim.run)
-    except BadRequest as error:
-        return error.answer
-    except BadMessage as error:
-        return _refused(host, f"claim of deployment {deployment_id}", error)
     except Deployment.DoesNotExist:
         return host_answer(404, error="unknown")
     except deployments.RunRefused as error:
@@ -159,7 +206,7 @@ def _not_given(reason: Message, **state: Any) -> HttpResponseBase:
 
 
 @require_http_methods(["GET", "POST"])
-@host_only
+@host_only("check {check_id}")
 def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
     """Exchange preflight checks and their results with a host."""
     asked = Preflight.objects.filter(pk=check_id, host=host).first()
@@ -167,18 +214,13 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
         return host_answer(404, error="unknown")
     if request.method == "GET":
         return host_answer(plan=asked.plan, values=asked.values)
-    try:
-        preflights.answer(asked, _json(request).get("findings", ()))
-    except BadRequest as error:
-        return error.answer
-    except BadMessage as error:
-        return _refused(host, f"check {check_id}", error)
+    preflights.answer(asked, _json(request).get("findings", ()))
     dispatch.run()
     return host_answer()
 
 
 @require_GET
-@host_only
+@host_only()
 def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> HttpResponseBase:
     """Return the stored sizes of a job's or a server's streams."""
     record = _owner(host, owner, owner_id)
@@ -190,7 +232,7 @@ def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> Http
 
 
 @require_POST
-@host_only
+@host_only()
 def append(
     request: HttpRequest, host: Host, owner: str, owner_id: int, stream: str
 ) -> HttpResponseBase:
@@ -198,20 +240,19 @@ def append(
 
     def write(record: Owner) -> int:
         chunk = _chunk(request)
-        match stream, record:
-            case "log", _:
-                return intake.append_log(record, offset=chunk.offset, data=chunk.data)
-            case "events", _:
-                return _append_events(record, chunk)
-            case "points", _:
-                return points.append_points(record, offset=chunk.offset, data=chunk.data)
+        if stream == "log":
+            return intake.append_log(record, offset=chunk.offset, data=chunk.data)
+        if stream == "events":
+            return _append_events(record, chunk)
+        if stream == "points":
+            return points.append_points(record, offset=chunk.offset, data=chunk.data)
         raise BadRequest(404, "stream")
 
     return _appended(request, host, _owner(host, owner, owner_id), write)
 
 
 @require_POST
-@host_only
+@host_only()
 def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpResponseBase:
     """More of a file that a job left."""
 
@@ -240,8 +281,6 @@ def _appended(
         return host_answer(403, error="token")
     try:
         return host_answer(size=write(record))
-    except BadRequest as error:
-        return error.answer
     except OffsetMismatch as error:
         return host_answer(409, error="offset", size=error.size)
     except Incomplete as error:
@@ -312,9 +351,9 @@ def _chunk(request: HttpRequest) -> Chunk:
     return Chunk(_number(request.GET.get("offset"), "offset"), data)
 
 
-def _number(text: str | None, name: str, most: int | None = None) -> int:
+def _number(text: str | None, name: str) -> int:
     number = number_from(text or "")
-    if number is None or (most is not None and number > most):
+    if number is None:
         raise BadRequest(400, "number", name=name)
     return number
 
@@ -338,3 +377,6 @@ urlpatterns = [
     path("<str:owner>/<int:owner_id>/streams/<str:stream>", append, name="intake-append"),
     path("jobs/<int:owner_id>/outputs", append_output, name="intake-append-output"),
 ]
+
+
+logger = logging.getLogger(__name__)

@@ -1,9 +1,11 @@
-"""Shared parts of the commands of ``manage.py``: their account, and following a job."""
+"""Shared parts of the commands of ``manage.py``: accounts, tables, following a job, parity."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Iterator
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -14,27 +16,32 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from dashboard.config.env import RUN_FILE
 from dashboard.pages.launch.launch_form import offers
-from dashboard.server.running import Watch
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.launch.launch import InvalidParams
 from jobs.logstore import store
 from jobs.models import Account, Host, Job
+from jobs.queries.parity.compared import MARGIN
 from jobs.schedule import dispatch
 from jobs.schedule.targets import target_of
 
 POLL_S = 0.2
 CHUNK_BYTES = 1024 * 1024
 MOST_CHOICES = 20
+# A restart takes seconds: so long nothing is said.
+GRACE_S = 3.0
+EVERY_S = 1.0
+WAIT, END = "wait", "end"
+OF_USER = "account that {does} (default: first admin)"
 
 
 class DashboardParser(CommandParser):
     """Parser whose errors end with exit code 1, that of each error: 2 is a verdict of a gate."""
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """End the command."""
         super().exit(min(status, 1), message)
 
 
@@ -44,7 +51,6 @@ class PlainCommand(BaseCommand):
     requires_system_checks = ()  # they load every page, which takes longer than the command
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return the parser of the command line."""
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.__class__ = DashboardParser
         return parser
@@ -54,12 +60,18 @@ class DashboardCommand(PlainCommand):
     """A command on the records of a dashboard, which must have been started at least once."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Look first; then as any command."""
         require_dashboard()
         try:
             return super().execute(*args, **options)
         except PermissionDenied as denied:
             raise CommandError(f"The role of this account does not allow this: {denied}") from None
+
+    def write_table(self, *rows: Sequence[str]) -> None:
+        """Write rows with aligned columns; the first is the head."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            self.stdout.write("  ".join(cells).rstrip())
 
 
 def require_dashboard() -> None:
@@ -108,16 +120,12 @@ def host_named(name: str) -> Host:
     return host
 
 
-def host_that_reported(name: str, *, wait_s: float) -> Host:
-    """Return the host, after waiting for its first report: the dashboard may be starting."""
-    deadline = time.monotonic() + wait_s
-    while True:
-        host = host_named(name)
-        if host.facts:
-            return host
-        if time.monotonic() >= deadline:
-            raise CommandError(f"{name} has not reported yet. Start the dashboard with make run.")
-        time.sleep(POLL_S)
+def job_numbered(number: int) -> Job:
+    """Return the job of this number."""
+    job = Job.objects.filter(pk=number).first()
+    if job is None:
+        raise CommandError(f"No job has the number {number}.")
+    return job
 
 
 def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
@@ -137,16 +145,25 @@ def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
     return raw
 
 
+def refusal(fields: Mapping[str, str], what: str = "Not launched.") -> CommandError:
+    """Return an error from field → message; "" is the whole form."""
+    lines = [f"{name}: {text}" if name else text for name, text in fields.items()]
+    return CommandError("\n".join([what, *lines]))
+
+
 def refused(error: LaunchError, what: str = "Not launched.") -> CommandError:
     """Return an error with a line per field."""
-    fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
-    return refusal(fields, what)
+    return refusal(_fields(error), what)
 
 
 def refused_launch(error: LaunchError, kind: str, host: Host) -> CommandError:
     """Return the error of a launch; fields with choices on ``host`` list them."""
-    fields = error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
-    return refusal({name: _with_choices(kind, name, text, host) for name, text in fields.items()})
+    fields = _fields(error).items()
+    return refusal({name: _with_choices(kind, name, text, host) for name, text in fields})
+
+
+def _fields(error: LaunchError) -> Mapping[str, str]:
+    return error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
 
 
 def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
@@ -163,10 +180,7 @@ def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
     return f"{text} Choose one of:{listed}{rest}"
 
 
-def refusal(fields: dict[str, str], what: str = "Not launched.") -> CommandError:
-    """Return an error from field → message; "" is the whole form."""
-    lines = [f"{name}: {text}" if name else text for name, text in fields.items()]
-    return CommandError("\n".join([what, *lines]))
+# A job as it runs
 
 
 def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
@@ -211,3 +225,135 @@ def about(job: Job) -> str:
         waits = dispatch.why_waiting(job)
         return message(waits.id, waits.args)
     return message(job.message_id, job.message_args)
+
+
+def is_down() -> bool:
+    """True when the supervisor that wrote ``run.json`` is gone. False where nothing tells: the
+    dashboard was never started here, or runs elsewhere on the same database."""
+    try:
+        pid = int(json.loads((settings.DATA_DIR / RUN_FILE).read_text())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
+    return b"dashboard.server.supervisor" not in command.split(b"\0")  # another has its number
+
+
+def add_if_down(parser: ArgumentParser) -> None:
+    """Add the option of commands that wait."""
+    parser.add_argument(
+        "--if-down",
+        choices=(WAIT, END),
+        default=WAIT,
+        help="while no dashboard runs: wait for it, or exit with an error",
+    )
+
+
+class Watch:
+    """Watch for a running dashboard while a command waits, and report its absence once.
+
+    ``if_down``: "wait" goes on waiting, "end" ends the command.
+    """
+
+    def __init__(
+        self,
+        say: TextIO,
+        if_down: str = WAIT,
+        *,
+        grace_s: float = GRACE_S,
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._say = say
+        self._if_down = if_down
+        self._grace_s = grace_s
+        self._every_s = every_s
+        self._looked = time.monotonic()
+        self._down_since: float | None = None
+        self._has_warned = False
+
+    def update(self) -> None:
+        """Look, at most every ``every_s``.
+
+        Raises:
+            CommandError: the dashboard is down, and the command is not to wait for it.
+        """
+        now = time.monotonic()
+        if now - self._looked < self._every_s:
+            return
+        self._looked = now
+        if not is_down():
+            if self._has_warned:
+                self._tell("The dashboard is running again.")
+            self._down_since, self._has_warned = None, False
+            return
+        if self._down_since is None:
+            self._down_since = now
+        if self._has_warned or now - self._down_since < self._grace_s:
+            return
+        down = f"The dashboard is not running (DATA_DIR={settings.DATA_DIR})."
+        if self._if_down == END:
+            raise CommandError(f"{down} The job stays queued: start the dashboard with make run.")
+        self._has_warned = True
+        self._tell(
+            f"{down} Waiting: start it with make run, or stop waiting with Ctrl-C; "
+            "the job stays queued."
+        )
+
+    def _tell(self, text: str) -> None:
+        self._say.write(f"{text}\n")
+        self._say.flush()
+
+
+# Statements of parity: bare counts, margin, goal, planned questions
+
+_STATED = {
+    "base_counts": ("COUNTS", "correct/questions of the baseline: 154/159,933/976"),
+    "counts": ("COUNTS", "the same of the result; 97.48%%159 is a score with its questions"),
+    "sets": (None, "names of the sets: cluewsc-dev,cluewsc-test"),
+    "base_title": ("NAME", "name of the baseline of counts, such as H800"),
+    "title": ("NAME", "name of the result of counts"),
+    "margin": (
+        "POINTS",
+        f"points within which results are equivalent (default: {MARGIN:g})",
+    ),
+    "goal": (
+        "GOAL",
+        "question: is RESULT at least as accurate (at_least), or are both equally accurate "
+        "(same)? Default: at_least against an external baseline and of counts, else same",
+    ),
+    "planned": ("QUESTIONS", "all questions of an evaluation that stops early when decided"),
+}
+# Fields of the statement under the names of the options.
+_OPTIONS = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": ""}
+
+
+def add_statement_options(parser: ArgumentParser) -> None:
+    """Add the options of a statement to a command."""
+    for name, (metavar, help_text) in _STATED.items():
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, default="", metavar=metavar, help=help_text)
+
+
+def has_counts(options: Mapping[str, Any]) -> bool:
+    """Return True when bare counts are given."""
+    return bool(options["base_counts"] or options["counts"])
+
+
+def statement_fields(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of a statement: BASE and RESULT, or counts. Raises ``CommandError``."""
+    results = options["results"]
+    if results and len(results) != 2:
+        raise CommandError("Name two results: BASE RESULT.")
+    if not results and not has_counts(options):
+        raise CommandError("Name two results, or --base-counts and --counts.")
+    return {name: options[name] for name in _STATED} | dict(
+        zip(("base", "id"), results, strict=False)
+    )
+
+
+def statement_refusal(field: str, text: str) -> CommandError:
+    """Return the error at a field of a statement."""
+    option = _OPTIONS.get(field, f"--{field}")
+    return CommandError(f"{option}: {text}" if option else text)

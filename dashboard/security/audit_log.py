@@ -15,7 +15,8 @@ from django.db import transaction
 
 from dashboard.config.audit_export import LOGGER
 from dashboard.security.counters import add_one, hashed, network, on_cache
-from jobs.models import AuditEntry
+from dashboard.security.permissions import check
+from jobs.models import AuditEntry, Conversation
 from jobs.queries.audit import plain
 
 COMMAND = "manage.py"  # origin of what no request did
@@ -82,6 +83,18 @@ def record_often(
     if total > MOST_AN_HOUR and not _is_power_of_ten(total):
         return
     record(user, action, subject, **detail, **({"count": count} if count > 1 else {}))
+
+
+def record_reading(user: AbstractBaseUser | AnonymousUser, chat: Conversation) -> None:
+    """Record that ``user``, an administrator, reads the chat of another person.
+
+    Raises:
+        PermissionDenied: they may not.
+    """
+    check(user, "conversation.view", chat)
+    if chat.user_id != user.pk:
+        of = chat.user.get_username()
+        record_often(user, "conversation.view", f"conversation {chat.pk}", of=of)
 
 
 def _count(name: str) -> int:

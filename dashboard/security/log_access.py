@@ -7,37 +7,31 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
-from django.db.models import Model
 
 from jobs.models import Deployment, Job
 
 logger = logging.getLogger(__name__)
 
 # The first part of a log's key -> the record that it belongs to, and the right to read it.
-RECORDS: dict[str, type[Model]] = {"job": Job, "deployment": Deployment}
+RECORDS: dict[str, type[Job] | type[Deployment]] = {"job": Job, "deployment": Deployment}
 ACTIONS = {"job": "job.view", "deployment": "deployment.view"}
 # A server's log goes on after a restart; a job's never does.
 MAY_GO_ON = {"job": False, "deployment": True}
-_OVER = {
-    "job": frozenset(set(Job.State) - set(Job.OPEN_STATES)),
-    "deployment": frozenset(
-        {Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST}
-    ),
+_OVER: dict[str, set[str]] = {
+    "job": set(Job.State) - set(Job.OPEN_STATES),
+    "deployment": {Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST},
 }
 
 
 def find_record(kind: str, record_id: int) -> Any:
-    """The record that a log belongs to; None when there is no such one."""
+    """Return the record that a log belongs to; None when there is no such one."""
     model = RECORDS.get(kind)
     return model._default_manager.filter(pk=record_id).first() if model else None
 
 
-async def is_over(key: str) -> bool:
+@sync_to_async
+def is_over(key: str) -> bool:
     """True when no more will come to this log. While the database is away: False."""
-    return await sync_to_async(_is_over)(key)
-
-
-def _is_over(key: str) -> bool:
     kind, _slash, record_id = key.partition("/")
     close_old_connections()  # a socket outlives any one connection
     try:

@@ -1,25 +1,49 @@
-"""Files as answers: sent piece by piece, whole or a range, by us or by nginx."""
+"""Downloads: pieces of a file, whole or a range, sent by us or by nginx; and their limits.
+
+A slow reader of a long answer costs memory, a connection and reads of the disk for as long as the
+reader likes, so that each person has a number of slots. Downloads that a view makes, such as
+exports, are sent from a file that is kept for a while: an interrupted one goes on, although the
+view would make another content by then.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import hashlib
+import logging
 import mimetypes
 import os
 import re
 import stat
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
+from inspect import iscoroutinefunction
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from time import time, time_ns
+from typing import IO, Any, cast
 from urllib.parse import quote
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.decorators import sync_and_async_middleware
 from django.utils.http import content_disposition_header, parse_etags
+from django.utils.translation import gettext as _
 
-from dashboard.server.streams import Stream
+from dashboard.security.slots import lock_one
+from dashboard.server.json_errors import error
+from jobs.services.intake.limits import DiskReserved, check_disk
+
+logger = logging.getLogger(__name__)
 
 # ``(start, end) -> bytes``, at least one byte, fewer than asked for where that is convenient.
 Read = Callable[[int, int], bytes]
+Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
 PIECE_BYTES = 256 * 1024  # what an answer has in memory; shorter answers are sent at once
 # One range with at least one end. Others are ignored, as RFC 9110 allows: the answer is whole.
@@ -28,6 +52,9 @@ _RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 
 class EndedEarly(Exception):
     """A file was removed, shortened or rewritten while it was sent: the connection is closed."""
+
+
+# Files and ranges
 
 
 def send_file(
@@ -46,8 +73,8 @@ def send_file(
     """
     try:
         seen = path.stat()
-    except OSError as error:
-        raise Http404(f"{filename} is missing") from error
+    except OSError as problem:
+        raise Http404(f"{filename} is missing") from problem
     if not stat.S_ISREG(seen.st_mode):
         raise Http404(f"{filename} is no file")
     guessed = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
@@ -153,3 +180,219 @@ def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None
     if last and int(last) < start:
         return None
     return start, end
+
+
+# Slots: a file lock each, so that all web processes count together
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Long downloads at once, and seconds after which a refused one may be tried again."""
+
+    of_a_person: int = 6
+    of_all: int = 64
+    retry_after_s: int = 5
+
+
+LIMITS = Limits()
+
+
+class Slot:
+    """The place of one download among those of its person and of all."""
+
+    def __init__(self, *locks: IO[bytes]) -> None:
+        self._locks = locks
+
+    def release(self) -> None:
+        """Leave the place to another download. May be repeated."""
+        for lock in self._locks:
+            lock.close()
+
+
+class Stream(StreamingHttpResponse):
+    """Pieces of an asynchronous generator, each asked for when the one before was sent.
+
+    The generator ends with the answer: at its end, at an error, or when the client goes away.
+    """
+
+    slot: Slot | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async with aclosing(cast(Any, self)._iterator) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            if self.slot is not None:
+                self.slot.release()
+
+
+def take_slot(person: str) -> Slot | None:
+    """Return a slot for a download of this person; None above a limit."""
+    own = lock_one("streams", (f"of-{person}-{n}" for n in range(LIMITS.of_a_person)))
+    if own is None:
+        return None
+    common = lock_one("streams", (f"all-{n}" for n in range(LIMITS.of_all)))
+    if common is None:
+        own.close()
+        return None
+    return Slot(own, common)
+
+
+@sync_and_async_middleware
+def limited_streams(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Answer]:
+    """Answer 429 to a stream above the limits; no other answer is counted."""
+    return _replacing(
+        get_response, lambda _request, response: isinstance(response, Stream), _limited
+    )
+
+
+def _replacing(
+    get_response: Callable[[HttpRequest], Any],
+    is_meant: Callable[[HttpRequest, HttpResponseBase], bool],
+    replace: Callable[[HttpRequest, Any], HttpResponseBase],
+) -> Callable[..., Answer]:
+    """Return a middleware that replaces the answers that are meant, outside of the event loop."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            response: HttpResponseBase = await get_response(request)
+            if not is_meant(request, response):
+                return response
+            return await sync_to_async(replace, thread_sensitive=False)(request, response)
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = cast(HttpResponseBase, get_response(request))
+        return replace(request, response) if is_meant(request, response) else response
+
+    return answer
+
+
+def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
+    slot = take_slot(str(request.user.pk or "nobody"))
+    if slot is not None:
+        response.slot = slot
+        response._resource_closers.append(slot.release)  # type: ignore[attr-defined]
+        return response
+    text, status = (
+        _("Too many downloads at once. Wait until one ends, then try again."),
+        HTTPStatus.TOO_MANY_REQUESTS,
+    )
+    refusal: HttpResponse
+    if request.path_info.startswith("/api/"):
+        refusal = error(status, "too_many", text)
+    else:
+        refusal = render(request, "errors/busy.html", {"why": text}, status=status)
+    refusal.headers["Retry-After"] = str(LIMITS.retry_after_s)
+    return refusal
+
+
+# Downloads that a view makes
+
+EXPORTS = "exports"  # their folder
+KEPT_S = 3600.0  # after the last read
+KEPT_OF_A_PERSON = 8  # more than the downloads that a person may have at once
+IN_USE_S = 600.0  # after a read; more than DEAF_S of ``web``
+_ETAG = re.compile(r'"([0-9a-f]{64})"')
+
+
+@sync_and_async_middleware
+def resumable_exports(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Answer]:
+    """Give attachments in memory an ETag and ranges."""
+    return _replacing(get_response, _is_export, _export)
+
+
+def remove_old_exports() -> None:
+    """Remove files that nobody has read for ``KEPT_S``."""
+    for file in Path(settings.DATA_DIR, EXPORTS).glob("*"):
+        with suppress(FileNotFoundError):
+            if file.stat().st_atime < time() - KEPT_S:
+                file.unlink()
+
+
+def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
+    return (
+        isinstance(response, HttpResponse)
+        and request.method in ("GET", "HEAD")
+        and response.status_code == HTTPStatus.OK
+        and response.get("Content-Disposition", "").startswith("attachment")
+        # Files have ranges of their own, or nginx sends them.
+        and "Accept-Ranges" not in response
+        and "X-Accel-Redirect" not in response
+    )
+
+
+def _export(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
+    content = response.content
+    size, digest = len(content), hashlib.sha256(content).hexdigest()
+
+    def read(start: int, end: int) -> bytes:
+        return content[start:end]
+
+    if size > PIECE_BYTES:
+        try:
+            path = _file(request, digest, content)
+            seen = path.stat()
+        except (OSError, DiskReserved):
+            logger.exception("an export of %s bytes is sent from memory", size)
+        else:
+            size, digest = seen.st_size, path.name.rpartition("-")[2]
+            read = _renewing(path, file_reader(path, seen, may_grow=False))
+    headers = dict(response.items())
+    return ranged(request, read, size=size, etag=f'"{digest}"', headers=headers)
+
+
+def _renewing(path: Path, read: Read) -> Read:
+    """Return ``read``, which says at each piece that the file is in use."""
+
+    def read_and_renew(start: int, end: int) -> bytes:
+        _renew(path)
+        return read(start, end)
+
+    return read_and_renew
+
+
+def _renew(path: Path) -> bool:
+    """Set the time of the last read to now; return False if there is no such file."""
+    try:
+        # The time of change stays: a download ends early when its file has another.
+        os.utime(path, ns=(time_ns(), path.stat().st_mtime_ns))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _file(request: HttpRequest, digest: str, content: bytes) -> Path:
+    """Return the file of the download that goes on, else one with ``content``.
+
+    Raises:
+        OSError, DiskReserved: there is no room for another file.
+    """
+    folder, owner = Path(settings.DATA_DIR, EXPORTS), f"{request.user.pk}-"
+    begun = _ETAG.fullmatch(request.headers.get("If-Range", "").strip())
+    if begun and _renew(path := folder / f"{owner}{begun[1]}"):
+        return path
+    if _renew(path := folder / f"{owner}{digest}"):
+        return path
+    check_disk(len(content))
+    folder.mkdir(exist_ok=True, mode=0o700)
+    _make_room(folder, owner)
+    with NamedTemporaryFile(dir=folder, prefix="new-", delete=False) as new:
+        new.write(content)
+    return Path(new.name).replace(path)
+
+
+def _make_room(folder: Path, owner: str) -> None:
+    """Remove the person's files that were read the longest ago, but none that is in use.
+
+    Raises:
+        OSError: all are in use.
+    """
+    read_at = {file: file.stat().st_atime for file in folder.glob(f"{owner}*")}
+    oldest = sorted(read_at, key=read_at.__getitem__)
+    for file in oldest[: max(0, len(oldest) + 1 - KEPT_OF_A_PERSON)]:
+        if read_at[file] > time() - IN_USE_S:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), str(folder))
+        file.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from dashboard.config.networks import Network
+from dashboard.config.readers import Network
 from dashboard.server.static_files import App, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)

@@ -216,8 +216,7 @@ def _remember(env: Env, address: str, server: valkey.Valkey | None) -> None:
         os.environ["REDIS_URL"] = server.url
     os.environ["DATA_DIR"] = str(env.data_dir)
     os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    names = [variable.name for variable in env_module.variables().values()]
-    known = {name: os.environ[name] for name in names if os.environ.get(name)}
+    known = {name: os.environ[name] for name in env_module.variables() if os.environ.get(name)}
     facts = {
         "pid": os.getpid(),
         "address": address,

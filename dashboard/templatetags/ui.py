@@ -23,7 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from dashboard.actions.once import FIELD
+from dashboard.actions.action import FIELD
 from dashboard.charts import sparklines
 from dashboard.charts.figures import Figure
 from dashboard.pages.shared import die_grid as grids

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from dashboard.server.streams import LIMITS
+from dashboard.server.downloads import LIMITS
 from tests.bench.programs import program
 from tests.bench.stacks import inside
 from tests.pressure.attacks import READER_MB, READERS, attacks, unread_downloads

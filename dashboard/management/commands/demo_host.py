@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.management.own_host import write_own_host
+from dashboard.config.host_env import write_own_host
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.agent.worker import children
 from jobs.host.base.config import load, read_env_file

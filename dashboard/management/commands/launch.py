@@ -9,7 +9,6 @@ from typing import Any
 
 from dashboard.actions import jobs as actions
 from dashboard.management import base
-from dashboard.server import running
 from dashboard.text.labels import STATES
 from dashboard.text.messages import message
 from dashboard.text.queue_words import PRIORITIES, priority_for
@@ -39,7 +38,7 @@ class Command(base.DashboardCommand):
             action="store_true",
             help="follow the log; exit code 1 unless the job succeeds",
         )
-        running.add_argument(parser)
+        base.add_if_down(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         raw = base.raw_params(options["kind"], options["set"])
@@ -47,7 +46,7 @@ class Command(base.DashboardCommand):
         host = base.host_named(options["host"])
         kind, names = options["kind"], options["confirm"]
         try:
-            if not running.is_down():
+            if not base.is_down():
                 self._print_findings(
                     launch.ask_checks(host, launch.preview(kind, raw, host, user=user), user)
                 )
@@ -57,10 +56,10 @@ class Command(base.DashboardCommand):
             raise base.refused_launch(error, kind, host) from error
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
         if not options["wait"]:
-            if running.is_down():
+            if base.is_down():
                 self.stderr.write("The dashboard is not running: the job starts after make run.")
             return
-        watch = running.Watch(sys.stderr, options["if_down"])
+        watch = base.Watch(sys.stderr, options["if_down"])
         for data in base.follow(job.pk, sys.stderr, watch):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
@@ -71,7 +70,6 @@ class Command(base.DashboardCommand):
             sys.exit(1)
 
     def _print_findings(self, asked: Preflight | None) -> None:
-        """Print what the host's checks found that keeps the job from starting now."""
         if asked is None:
             return
         deadline = time.monotonic() + ANSWER_WITHIN_S

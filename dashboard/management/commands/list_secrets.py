@@ -12,12 +12,8 @@ class Command(base.DashboardCommand):
     help = "List secrets by name: purpose, endpoints, hosts and people, without the values."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        table: list[tuple[str, ...]] = [("name", "purpose", "endpoints", "hosts", "people")]
-        table += [_row(row) for row in Secret.objects.prefetch_related("hosts", "people")]
-        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-        for line in table:
-            cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-            self.stdout.write("  ".join(cells).rstrip())
+        rows = Secret.objects.prefetch_related("hosts", "people")
+        self.write_table(("name", "purpose", "endpoints", "hosts", "people"), *map(_row, rows))
 
 
 def _row(row: Secret) -> tuple[str, ...]:

@@ -15,16 +15,12 @@ class Command(base.DashboardCommand):
     help = "List permitted sources of code and data: added ones with their number, then included."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        table: list[tuple[str, ...]] = [("number", "type", "address", "added by", "note")]
-        table += [_row(row) for row in Source.objects.select_related("created_by")]
         with translation.override("en"):
-            table += [
+            names = [
                 ("-", one.type, one.address, "included", str(one.origin)) for one in included()
             ]
-        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-        for line in table:
-            cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-            self.stdout.write("  ".join(cells).rstrip())
+        rows = map(_row, Source.objects.select_related("created_by"))
+        self.write_table(("number", "type", "address", "added by", "note"), *rows, *names)
 
 
 def _row(row: Source) -> tuple[str, ...]:

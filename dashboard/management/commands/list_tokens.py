@@ -20,12 +20,8 @@ class Command(base.DashboardCommand):
         rows = ApiToken.objects.select_related("user")
         if options["user"]:
             rows = rows.filter(user=base.user_named(options["user"]))
-        table: list[tuple[str, ...]] = [("number", "user", "scope", "expires", "last used", "name")]
-        table += [_row(token) for token in rows]
-        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-        for line in table:
-            cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-            self.stdout.write("  ".join(cells).rstrip())
+        head = ("number", "user", "scope", "expires", "last used", "name")
+        self.write_table(head, *map(_row, rows))
 
 
 def _row(token: ApiToken) -> tuple[str, ...]:

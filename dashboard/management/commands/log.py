@@ -9,7 +9,6 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from dashboard.management import base
-from dashboard.server import running
 from dashboard.text.retention import removed_words
 from jobs.base.errors import DamagedLog, LogRemoved
 from jobs.logstore import plain_stream, store
@@ -31,17 +30,15 @@ class Command(base.DashboardCommand):
             action="store_true",
             help="every byte; otherwise without colours and collapsed updates",
         )
-        running.add_argument(parser)
+        base.add_if_down(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        job = Job.objects.filter(pk=options["job"]).first()
-        if job is None:
-            raise CommandError(f"No job has the number {options['job']}.")
+        job = base.job_numbered(options["job"])
         if job.removed_at is not None:
             raise CommandError(removed_words(job))
         try:
             if options["follow"]:
-                watch = running.Watch(sys.stderr, options["if_down"])
+                watch = base.Watch(sys.stderr, options["if_down"])
                 chunks = base.follow(options["job"], None, watch)
             else:
                 key = f"job/{options['job']}"

@@ -8,7 +8,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from dashboard.management import base
-from dashboard.management.statement_options import add_options, fields_of, refusal
 from dashboard.pages.parity.asked import stated
 from dashboard.pages.parity.data import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
@@ -27,19 +26,19 @@ class Command(base.PlainCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("results", nargs="*", metavar="BASE RESULT")
-        add_options(parser)
+        base.add_statement_options(parser)
         parser.add_argument("--gate", action="store_true", help="exit code by verdict, for CI")
         parser.add_argument("--json", action="store_true", help="all numbers as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["results"]:
             base.require_dashboard()
-        fields = fields_of(options)
+        fields = base.statement_fields(options)
         try:
             found = stated(fields)
         except ParityError as error:
             text = message(error.reason.id, error.reason.args)
-            raise refusal(error.field, text) from None
+            raise base.statement_refusal(error.field, text) from None
         if options["json"]:
             self.stdout.write(json.dumps(as_data(found)))
         else:

@@ -10,7 +10,6 @@ from django.core.management.base import CommandError
 from dashboard.actions import jobs as actions
 from dashboard.management import base
 from dashboard.text.retention import removed_words
-from jobs.models import Job
 
 
 class Command(base.DashboardCommand):
@@ -27,9 +26,7 @@ class Command(base.DashboardCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        job = Job.objects.filter(pk=options["job"]).first()
-        if job is None:
-            raise CommandError(f"No job has the number {options['job']}.")
+        job = base.job_numbered(options["job"])
         user, wanted = base.user_named(options["user"]), not options["off"]
         if not actions.keep_files(user, job, keep=wanted):
             job.refresh_from_db()

@@ -12,12 +12,6 @@ from django.http import Http404
 from pydantic import ValidationError
 
 from dashboard.management import base
-from dashboard.management.statement_options import (
-    add_options,
-    fields_of,
-    has_counts,
-    refusal,
-)
 from dashboard.reports.kinds import KINDS
 from dashboard.reports.kinds.base import FORMATS, LANGUAGES, ReportError
 from dashboard.reports.make import make
@@ -40,7 +34,7 @@ class Command(base.DashboardCommand):
         parser.add_argument("--matrix", metavar="ID", help="report of this matrix")
         help_text = "report of the parity statement of two results, or of bare counts"
         parser.add_argument("--parity", action="store_true", help=help_text)
-        add_options(parser)
+        base.add_statement_options(parser)
         parser.add_argument("--language", choices=tuple(LANGUAGES), default="en")
         parser.add_argument("--format", choices=FORMATS, default="html")
         parser.add_argument(
@@ -60,7 +54,7 @@ class Command(base.DashboardCommand):
             raise CommandError(f"Not found: {str(error).rstrip('.')}.") from None
         except ReportError as error:
             if kind.name == "parity":
-                raise refusal(error.field, str(error)) from None
+                raise base.statement_refusal(error.field, str(error)) from None
             raise CommandError(str(error)) from None
         if options["output"] == STDOUT:
             self.stdout.write(file.text, ending="")
@@ -74,7 +68,7 @@ class Command(base.DashboardCommand):
 
 def _name(options: Mapping[str, Any]) -> str:
     results = options["results"]
-    if options["parity"] or has_counts(options):
+    if options["parity"] or base.has_counts(options):
         if options["matrix"] is not None:
             raise CommandError("Name a parity statement, or --matrix ID.")
         return "parity"
@@ -90,7 +84,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: options[name] for name in ("language", "format")}
     name = _name(options)
     if name == "parity":
-        return given | fields_of(options)
+        return given | base.statement_fields(options)
     if name == "matrix":
         return {**given, "id": options["matrix"], "metric": options["metric"]}
     if name == "result":

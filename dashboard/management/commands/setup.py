@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.management.own_host import write_own_host
+from dashboard.config.host_env import write_own_host
 from jobs.access import secrets
 from jobs.backup.restore import MARK
 from jobs.models import Host

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import uuid
 from argparse import ArgumentParser
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.management.base import CommandError
 
 from dashboard.actions import jobs as actions
 from dashboard.management import base
-from dashboard.server import running
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.logstore import store
@@ -40,14 +41,14 @@ class Command(base.DashboardCommand):
         parser.add_argument(
             "--json", action="store_true", help="print the results as JSON, logs to stderr"
         )
-        running.add_argument(parser)
+        base.add_if_down(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = base.user_named(options["user"])
-        host = base.host_that_reported(options["host"], wait_s=HOST_WAIT_S)
+        host = _host_that_reported(options["host"])
         chain = running_tour(host) or self._launch(host, user)
         if options["wait"]:
-            watch = running.Watch(sys.stderr, options["if_down"])
+            watch = base.Watch(sys.stderr, options["if_down"])
             self._follow(chain, sys.stderr if options["json"] else sys.stdout, watch)
         if options["json"]:
             self.stdout.write(json.dumps(report_of(chain), indent=2, ensure_ascii=False))
@@ -63,11 +64,21 @@ class Command(base.DashboardCommand):
         assert chain is not None  # noqa: S101 -- for mypy
         return chain
 
-    def _follow(self, chain: uuid.UUID, out: Any, watch: running.Watch) -> None:
+    def _follow(self, chain: uuid.UUID, out: Any, watch: base.Watch) -> None:
         for job in Job.objects.filter(chain=chain).order_by("pk"):
             for data in base.follow(job.pk, out, watch):
                 out.buffer.write(data)
                 out.buffer.flush()
+
+
+def _host_that_reported(name: str) -> Host:
+    """Wait for the host's first report: the dashboard may be starting."""
+    deadline = time.monotonic() + HOST_WAIT_S
+    while not (host := base.host_named(name)).facts:
+        if time.monotonic() >= deadline:
+            raise CommandError(f"{name} has not reported yet. Start the dashboard with make run.")
+        time.sleep(base.POLL_S)
+    return host
 
 
 def running_tour(host: Host) -> uuid.UUID | None:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.pages.shared.export import as_text
 from dashboard.security.permissions import requires
-from dashboard.server.streams import Stream
+from dashboard.server.downloads import Stream
 from dashboard.text.audit import ACTION_LABELS, CSV_HEAD, as_dict, csv_line, rows
 from jobs.queries import audit
 from jobs.queries.audit import NOBODY, Filters

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.once import once
+from dashboard.actions.action import once
 from dashboard.pages.compare.comparison_export import comparison_csv
 from dashboard.pages.compare.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.pages.compare.token_card import budget_figure

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.once import once
+from dashboard.actions.action import once
 from dashboard.pages.hosts.host_rows import host_views
 from dashboard.pages.jobs.failures import advice, server_advice
 from dashboard.pages.shared.die_grid import grid

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.config.host_env import host_file, out_of_reach
-from dashboard.intake.auth import PROTOCOL
+from dashboard.intake.ingest import PROTOCOL
 from dashboard.pages.hosts.host_rows import host_views
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import requires

@@ -33,7 +33,7 @@ from django.views.decorators.http import (
 )
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.once import once
+from dashboard.actions.action import once
 from dashboard.charts import live
 from dashboard.pages.jobs.failures import advice, missed_before, outcome_text, why_job
 from dashboard.pages.jobs.probe_card import SHOWN, csv_of, page_of, verdict_of
@@ -43,7 +43,7 @@ from dashboard.pages.shared.remedies import actions, can_retry, form_address
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
 from dashboard.server.downloads import send_file
-from dashboard.server.removed import gone
+from dashboard.server.json_errors import gone
 from dashboard.text import queue_words
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.known_failures import stalled_text

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.once import once
+from dashboard.actions.action import once
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.results.conclusion import (

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.once import once
+from dashboard.actions.action import once
 from dashboard.pages.launch.confirmation_form import Unconfirmed, confirmed_in
 from dashboard.pages.launch.evaluation_plan import better_known, evaluation_plan
 from dashboard.pages.launch.evaluation_presets import preset_links

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.once import once
+from dashboard.actions.action import once
 from dashboard.pages.launch.confirmation_form import confirmed_in
 from dashboard.pages.launch.launch import offered
 from dashboard.pages.launch.matrix_form import (

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.once import once
+from dashboard.actions.action import once
 from dashboard.pages.launch.confirmation_form import confirmed_in
 from dashboard.pages.launch.launch_preflight import fragment
 from dashboard.pages.shared.guide_diff import against

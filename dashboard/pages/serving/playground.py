@@ -18,11 +18,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.chat.calls import NotCallable, call_of
-from dashboard.chat.turn_files import is_running
+from dashboard.chat.engines import NotCallable, call_of
+from dashboard.chat.turns import is_running
 from dashboard.pages.serving.endpoints import state_of
-from dashboard.security.audit_log import record
-from dashboard.security.chats import read
+from dashboard.security.audit_log import record, record_reading
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
 from dashboard.text.labels import disambiguate
@@ -100,7 +99,7 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """One conversation. The page continues to stream an unfinished answer."""
     chats = Conversation.objects.select_related("deployment", "endpoint", "user")
     chat = get_object_or_404(chats, pk=conversation_id)
-    read(request.user, chat)
+    record_reading(request.user, chat)
     return _page(request, chat)
 
 
@@ -145,7 +144,7 @@ def _refused(request: HttpRequest, chat: Conversation | None, problem: str) -> H
 def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
     """Current state of a turn, for the page that streamed it."""
     asked = _turn_of(turn_id)
-    read(request.user, asked.conversation)
+    record_reading(request.user, asked.conversation)
     return _fragment(request, asked, alone=True)
 
 

@@ -5,7 +5,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from dashboard.chat import engines
-from dashboard.chat.calls import Call
+from dashboard.chat.engines import Call
 from jobs.models import Deployment, Host
 from tests import hostile_server
 from tests.dashboard.lib.chat_engine import Browser, run

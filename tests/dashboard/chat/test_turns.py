@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from dashboard.chat import turn_files, turns
+from dashboard.chat import turns
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
 from tests.dashboard.lib.chat_engine import END, Browser, delta, run
@@ -80,7 +80,7 @@ def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatc
 
     async def scenario(engine, turn):
         await answer_with(engine, turn, client, stream)
-        assert store().read(turn_files.key(turn.pk), 0, len(stream)) == stream
+        assert store().read(turns.key(turn.pk), 0, len(stream)) == stream
 
     turn = run(scenario)
 
@@ -106,7 +106,7 @@ def test_an_answer_uses_nothing_of_the_disk_reserve(client, settings):
     async def scenario(engine, turn):
         settings.DISK_RESERVE_BYTES = 10**18
         await answer_with(engine, turn, client, delta(content="Four"), END)
-        assert store().size(turn_files.key(turn.pk)) == 0
+        assert store().size(turns.key(turn.pk)) == 0
 
     turn = run(scenario)
 
@@ -115,8 +115,8 @@ def test_an_answer_uses_nothing_of_the_disk_reserve(client, settings):
 
 def test_an_abandoned_turn_is_stopped_with_its_text(client):
     async def scenario(engine, turn):
-        store().append(turn_files.key(turn.pk), 0, delta(content="half"))
-        store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+        store().append(turns.key(turn.pk), 0, delta(content="half"))
+        store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
         stop = Browser(client, f"/relay/turns/{turn.pk}/stop")
         await stop.task
         assert (stop.status, engine.requests) == (204, [])
@@ -145,8 +145,8 @@ def test_a_thought_that_was_cut_short_is_no_answer(client, way):
     async def scenario(engine, turn):
         await Deployment.objects.aupdate(model_id="deepseek-r1")
         if way == "killed":
-            store().append(turn_files.key(turn.pk), 0, stream)
-            store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+            store().append(turns.key(turn.pk), 0, stream)
+            store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
             await Browser(client, f"/relay/turns/{turn.pk}/start").task
         elif way == "cut":
             await answer_with(engine, turn, client, stream, END.replace(b'"stop"', b'"length"'))
@@ -212,9 +212,9 @@ def test_a_late_page_gets_the_times_of_the_tokens(client):
 
 def test_another_process_reads_the_times_from_the_file(client):
     async def scenario(engine, turn):
-        store().path(turn_files.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
-        store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
-        store().append(turn_files.key(turn.pk), 0, delta(content="a"))
+        store().path(turns.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
+        store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
+        store().append(turns.key(turn.pk), 0, delta(content="a"))
         (time,) = await turns.times_at(turn.pk, [0])
         assert 0 <= time < 5
         assert await turns.times_at(turn.pk + 1, [0]) == [None]

@@ -199,9 +199,9 @@ def test_the_two_spellings_of_a_socket_say_the_same():
 def test_the_docs_list_every_variable():
     table = SETTINGS.read_text()
 
-    for variable in env.variables().values():
-        default = f"`{variable.default}`" if variable.default else ""
-        assert f"| `{variable.name}` | {default} | {variable.about} |" in table
+    for name, read in env.variables().items():
+        default = f"`{read.default}`" if read.default else ""
+        assert f"| `{name}` | {default} | " in table
 
 
 def documented_rows():

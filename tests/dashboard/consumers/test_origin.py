@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.consumers.origin import is_own
+from dashboard.consumers.sockets import is_own
 
 
 @pytest.mark.parametrize(

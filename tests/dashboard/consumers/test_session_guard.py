@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.consumers import session_guard as module
-from dashboard.consumers.base import PageSocket
 from dashboard.consumers.session_guard import (
     FORBIDDEN,
     LOGGED_OUT,
@@ -22,6 +21,7 @@ from dashboard.consumers.session_guard import (
     refusals,
     session_guard,
 )
+from dashboard.consumers.sockets import PageSocket
 from jobs.access.accounts import set_role
 from jobs.models import Account
 from tests.factories import make_user

@@ -10,8 +10,7 @@ from babel.messages.catalog import Catalog, Message
 from django.utils.translation import override
 
 from dashboard.management.commands import translations as command
-from dashboard.management.commands.translations import DOMAINS, problems, stored, untranslated
-from dashboard.management.translation_source import Text
+from dashboard.management.commands.translations import DOMAINS, Text, problems, stored, untranslated
 from dashboard.text.labels import setting_title, step_title, unit_word
 from dashboard.text.messages import message
 from jobs.kinds import KINDS

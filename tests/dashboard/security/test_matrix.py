@@ -23,7 +23,7 @@ from django.utils.timezone import now, timedelta
 
 from dashboard.asgi import application
 from dashboard.chat.relay import _METHODS as RELAY_METHODS
-from dashboard.consumers import base, session_guard, websocket_urlpatterns
+from dashboard.consumers import session_guard, sockets
 from dashboard.security.counters import hashed
 from jobs.models import (
     Account,
@@ -348,7 +348,7 @@ def test_a_deactivated_account_is_a_stranger(made):
 
 
 def test_every_socket_has_a_rule():
-    assert [str(pattern.pattern) for pattern in websocket_urlpatterns] == [*SOCKETS]
+    assert [str(pattern.pattern) for pattern in sockets.websocket_urlpatterns] == [*SOCKETS]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -363,7 +363,7 @@ def test_a_socket_is_open_to_those_of_its_rule_only(made, path):
         if not actor.may(SOCKETS[path]):
             assert first == {"type": "websocket.close", "code": session_guard.LOGGED_OUT}
         elif not path:
-            assert first["code"] == base.NOT_FOUND
+            assert first["code"] == sockets.NOT_FOUND
         else:
             assert first["type"] == "websocket.send"
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.urls import get_resolver
 
-from dashboard.consumers import base, websocket_urlpatterns
+from dashboard.consumers import sockets
 from dashboard.security.permissions import ACTIONS, Need, allowed, requires
 from jobs.services.pins import Pin
 from tests.dashboard.lib.routes import every_pattern
@@ -64,13 +64,13 @@ def test_a_stranger_gets_nothing_from_any_view(route, pattern, client):
 
 
 def test_every_socket_asks_for_a_right():
-    for pattern in websocket_urlpatterns:
+    for pattern in sockets.websocket_urlpatterns:
         consumer = pattern.callback.consumer_class
         # All of them ask in one place, which none replaces.
-        assert issubclass(consumer, base.PageSocket)
-        assert consumer._permitted is base.PageSocket._permitted
-        assert consumer.subject is not base.PageSocket.subject
-    assert base.allowed is allowed
+        assert issubclass(consumer, sockets.PageSocket)
+        assert consumer._permitted is sockets.PageSocket._permitted
+        assert consumer.subject is not sockets.PageSocket.subject
+    assert sockets.allowed is allowed
 
 
 @pytest.mark.parametrize("action", ACTIONS)

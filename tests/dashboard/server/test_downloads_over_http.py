@@ -136,7 +136,7 @@ def test_readers_that_go_away_leave_nothing_behind(server):
 
 
 def test_a_reader_that_takes_nothing_is_cut_off(tmp_path):
-    with running_web(tmp_path, '{"server.http_protocol.DEAF_S": 0.5}') as server:
+    with running_web(tmp_path, '{"server.web.DEAF_S": 0.5}') as server:
         server.outputs = server.shell(_OUTPUT.format(size=SIZE))
         with deaf(server, 1) as (answer,):
             until(lambda: not open_files(server), "its slot is free")

@@ -9,9 +9,8 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from dashboard.server import downloads, exports
-from dashboard.server.exports import KEPT_OF_A_PERSON, KEPT_S, resumable_exports
-from dashboard.server.streams import Stream
+from dashboard.server import downloads
+from dashboard.server.downloads import KEPT_OF_A_PERSON, KEPT_S, Stream, resumable_exports
 from dashboard.tasks import apply_retention
 from jobs.services.intake import limits
 from tests.dashboard.lib.streams import content_of
@@ -31,8 +30,7 @@ def small_pieces_of_4(monkeypatch):
 
 
 def small_pieces(monkeypatch):
-    for module in (downloads, exports):
-        monkeypatch.setattr(module, "PIECE_BYTES", 4)
+    monkeypatch.setattr(downloads, "PIECE_BYTES", 4)
 
 
 def sent(content=b"0123456789", method="GET", person=1, attached=ATTACHED, **headers):
@@ -46,7 +44,7 @@ def sent(content=b"0123456789", method="GET", person=1, attached=ATTACHED, **hea
 
 
 def files(settings):
-    folder = Path(settings.DATA_DIR, exports.FOLDER)
+    folder = Path(settings.DATA_DIR, downloads.EXPORTS)
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
@@ -141,7 +139,7 @@ def test_a_file_in_use_is_not_removed_after_an_hour(small_pieces_of_4, settings,
     unread_for(file, KEPT_S + 1)
 
     answer = sent(**{name: value.format(etag=etag) for name, value in again.items()})
-    exports.remove_old()
+    downloads.remove_old_exports()
 
     assert content_of(answer).startswith(b"012345678")
     assert files(settings) == [file]
@@ -154,7 +152,7 @@ def test_each_piece_of_a_download_renews_its_file(small_pieces_of_4, settings):
     os.utime(file, ns=(0, changed))
 
     assert content_of(answer) == b"0123456789"
-    exports.remove_old()
+    downloads.remove_old_exports()
 
     assert files(settings) == [file]
 
@@ -164,7 +162,7 @@ def test_further_exports_never_remove_a_file_in_use(small_pieces_of_4, settings)
     for number in range(KEPT_OF_A_PERSON - 1):
         sent(b"export %d" % number)
     (unread,) = (file for file in files(settings) if file.read_bytes() == b"export 3")
-    unread_for(unread, exports.IN_USE_S + 1)
+    unread_for(unread, downloads.IN_USE_S + 1)
 
     further = [sent(b"further %d" % number) for number in range(3)]
 
@@ -189,7 +187,7 @@ def test_an_export_larger_than_the_room_on_the_disk_is_sent_from_memory(
 def test_without_room_on_the_disk_an_export_is_sent_from_memory(
     small_pieces_of_4, settings, caplog
 ):
-    Path(settings.DATA_DIR, exports.FOLDER).touch()  # no folder can be made
+    Path(settings.DATA_DIR, downloads.EXPORTS).touch()  # no folder can be made
 
     answer = sent(Range="bytes=2-")
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from dashboard.config.networks import read_networks
+from dashboard.config.readers import read_networks
 from dashboard.server.proxies import EVERYONES, Proxies
 
 PROXY, STRANGER = "10.0.0.5", "192.0.2.7"

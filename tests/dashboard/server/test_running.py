@@ -12,7 +12,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from dashboard.management import base
-from dashboard.server.running import Watch, is_down
+from dashboard.management.base import Watch, is_down
 from tests.factories import make_artifact, make_host, make_job
 
 

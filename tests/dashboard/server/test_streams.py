@@ -9,9 +9,8 @@ from asgiref.sync import async_to_sync
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from dashboard.server import downloads, streams
-from dashboard.server.exports import resumable_exports
-from dashboard.server.streams import LIMITS, Stream, limited_streams, take_slot
+from dashboard.server import downloads
+from dashboard.server.downloads import LIMITS, Stream, limited_streams, resumable_exports, take_slot
 from jobs.models import OutputFile
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_job, make_user
@@ -24,7 +23,7 @@ LONG = b"x" * (downloads.PIECE_BYTES + 1)
 @pytest.fixture
 def one(monkeypatch):
     """Let a person have one stream."""
-    monkeypatch.setattr(streams, "LIMITS", replace(LIMITS, of_a_person=1))
+    monkeypatch.setattr(downloads, "LIMITS", replace(LIMITS, of_a_person=1))
 
 
 async def pieces(*, fails=False):
@@ -52,7 +51,7 @@ def test_a_person_has_a_few_streams_at_once():
 
 
 def test_all_people_together_have_a_number(monkeypatch):
-    monkeypatch.setattr(streams, "LIMITS", replace(LIMITS, of_all=2))
+    monkeypatch.setattr(downloads, "LIMITS", replace(LIMITS, of_all=2))
     slots = [take_slot("1"), take_slot("2")]
 
     assert take_slot("3") is None

@@ -11,8 +11,7 @@ from django.utils import translation
 from django.utils.timezone import now
 
 from dashboard import tasks
-from dashboard.consumers.base import NOT_FOUND, RefusedError
-from dashboard.consumers.logs import LogConsumer
+from dashboard.consumers.sockets import NOT_FOUND, LogConsumer, RefusedError
 from dashboard.server import health
 from dashboard.text.retention import removed_words, span_text
 from jobs.models import AuditEntry, Job, OutputFile

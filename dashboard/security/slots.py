@@ -1,26 +1,46 @@
-"""Searches through logs take turns: one of a person at a time, and few of all people.
-
-A turn is a lock on a file of ``DATA_DIR``. All web processes share it, and a killed one holds none.
-"""
+"""Slots that all web processes share: locks on files of ``DATA_DIR``; a killed process has none."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
 
-from dashboard.security.lock_files import lock_one
+from django.conf import settings
 
-MOST_AT_ONCE = 2  # of all people; each keeps a processor busy
-MOST_WAITING = 8  # of one person, in one web process; each holds a thread
+MOST_AT_ONCE = 2  # searches of all people; each keeps a processor busy
+MOST_WAITING = 8  # searches of one person, in one web process; each holds a thread
 LONGEST_WAIT_S = 30.0
 _LOOK_S = 0.05
 
 _waiting: Counter[str] = Counter()
 _lock = threading.Lock()
+
+
+def lock_one(folder: str, names: Iterable[str]) -> IO[bytes] | None:
+    """Lock the first free file of ``names``; None if others have all of them.
+
+    Closing the file ends the lock. An object that nobody has any more is closed, too.
+    """
+    place = Path(settings.DATA_DIR, folder)
+    place.mkdir(exist_ok=True, mode=0o700)
+    for name in names:
+        opened = os.open(place / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(opened, "rb+", buffering=0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+        else:
+            return file
+    return None
 
 
 class NoTurn(Exception):
@@ -29,7 +49,8 @@ class NoTurn(Exception):
 
 @contextlib.contextmanager
 def search_turn(person: int, line: str = "typed") -> Iterator[None]:
-    """Wait for the turn of ``person``, then hold it. Each ``line`` has turns of its own.
+    """Wait for the turn of ``person`` to search in logs, then hold it: one search of a person at a
+    time, and few of all people. Each ``line`` has turns of its own.
 
     Raises:
         NoTurn: the search must not begin.
