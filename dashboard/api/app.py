@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import ninja
 from django.contrib.auth.decorators import login_not_required
@@ -49,7 +49,7 @@ from dashboard.api import (
     sources,
 )
 from dashboard.api.auth import caller
-from dashboard.api.base import Answer, From, Json, Operations, schemas
+from dashboard.api.base import Answer, Json, Operations, read, schemas
 from dashboard.api.errors import Refused, handle_errors, not_allowed
 from dashboard.intake import ingest
 from dashboard.security.permissions import requires, scope_of
@@ -127,9 +127,9 @@ about = Operations("Account")
 class Me(Answer):
     """The caller: what a token may do is what both its user's role and its scope allow."""
 
-    name: Annotated[str, From("username")]
-    role: Annotated[Account.Role, From(role_of)]
-    scope: Annotated[ApiToken.Scope, From(scope_of)]
+    name: str = read("username")
+    role: Account.Role = read(role_of)
+    scope: ApiToken.Scope = read(scope_of)
 
 
 @about.on("GET me", "account.view", Me, name="api-me")
@@ -156,8 +156,9 @@ def document() -> Json:
 
 
 for _router in (
-    *(about, jobs.jobs, jobs.queue, jobs.pipelines, serving.deployments, serving.hosts),
-    *(results.operations, imports.operations, organise.operations, parity.operations),
+    *(about, jobs.jobs, jobs.job, jobs.queue, jobs.queued, jobs.pipelines),
+    *(serving.deployments, serving.hosts, organise.of_result, organise.views),
+    *(results.operations, imports.operations, parity.operations),
     *(logs.operations, probes.operations, matrices.operations, questions.operations),
     *(reports.operations, endpoints.operations, prompts.operations, secrets.operations),
     *(sources.operations, audit.operations),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
 from inspect import cleandoc
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
@@ -47,17 +48,14 @@ _COMMON = (400, 401, 403, 404, 429)
 # Answers
 
 
-class From:
-    """Where a field of an answer comes from: ``Annotated[str, From("host.name")]``.
+class _From:
+    """Where a field comes from. pydantic calls it about the field's schema, which it leaves."""
 
-    ``source``: a path of attributes of the record, None where one of them is None or has no row,
-    then passed through ``then``; or a function of the record.
-    """
-
-    def __init__(
-        self, source: str | Callable[[Any], Any], then: Callable[[Any], Any] | None = None
-    ) -> None:
+    def __init__(self, source: str | Callable[[Any], Any], then: Callable[[Any], Any]) -> None:
         self._source, self._then = source, then
+
+    def __call__(self, schema: Json) -> None:
+        pass
 
     def read(self, record: Any) -> Any:
         """Return the value of the field."""
@@ -68,7 +66,21 @@ class From:
                 record = None if record is None else getattr(record, name)
         except ObjectDoesNotExist:
             return None
-        return record if record is None or self._then is None else self._then(record)
+        return None if record is None else self._then(record)
+
+
+def read(
+    source: str | Callable[[Any], Any],
+    about: str | None = None,
+    *,
+    then: Callable[[Any], Any] = lambda value: value,
+) -> Any:
+    """Return a field of an answer that is not the attribute of its name: ``read("host.name")``.
+
+    ``source``: a path of attributes of the record, null where one of them is None or has no row,
+    then passed through ``then``; or a function of the record. ``about``: for the document.
+    """
+    return Field(description=about, json_schema_extra=_From(source, then))
 
 
 class Answer(BaseModel):
@@ -81,8 +93,8 @@ class Answer(BaseModel):
 
     @classmethod
     def of(cls, record: Any, **known: Any) -> Json:
-        """Return ``record`` as JSON: a field is of ``known``, of its ``From``, or the attribute of
-        its name."""
+        """Return ``record`` as JSON: a field is in ``known``, or as :func:`read` says, or the
+        attribute of its name."""
         return {
             name: known[name] if name in known else read(record)
             for name, read in _readers(cls).items()
@@ -91,11 +103,11 @@ class Answer(BaseModel):
 
 @cache
 def _readers(model: type[Answer]) -> Mapping[str, Callable[[Any], Any]]:
-    def reader(name: str) -> Callable[[Any], Any]:
-        sources = [one for one in model.model_fields[name].metadata if isinstance(one, From)]
-        return (sources or [From(name)])[-1].read
-
-    return {name: reader(name) for name in model.model_fields}
+    own = {name: field.json_schema_extra for name, field in model.model_fields.items()}
+    return {
+        name: extra.read if isinstance(extra, _From) else attrgetter(name)
+        for name, extra in own.items()
+    }
 
 
 def one_of(names: Iterable[str]) -> WithJsonSchema:
@@ -137,7 +149,7 @@ class Removed(Problem, Removal):
 class Created(Answer):
     """A record of a person; null for a removed account."""
 
-    created_by: Annotated[str | None, From("created_by.username")]
+    created_by: str | None = read("created_by.username")
     created_at: Time
 
 
@@ -249,10 +261,11 @@ def host_of(name: str) -> Host:
 
 
 class Operations(Router):
-    """The operations of a subject, which is their tag in the document."""
+    """The operations of a subject, which is their tag in the document, below ``at``."""
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, at: str = "") -> None:
         super().__init__(tags=[subject])
+        self._at = at
 
     def on(
         self,
@@ -268,8 +281,8 @@ class Operations(Router):
     ) -> Callable[[View], View]:
         """Make a view an operation: ``@jobs.on("GET jobs", "job.view", Jobs, name="api-jobs")``.
 
-        ``where``: method and path. ``right``: of the caller (``dashboard.security.permissions``).
-        ``answer``: None for bytes. ``errors``: its own, beside those of all. ``shown`` and
+        ``where``: method and rest of the path. ``right``: of the caller, one of
+        ``dashboard.security.permissions``. ``answer``: None for bytes. ``errors``: its own, beside those of all. ``shown`` and
         ``document``: its answer and other parts in the words of OpenAPI. The docstring's first
         sentence is the title of the operation.
         """
@@ -286,7 +299,7 @@ class Operations(Router):
 
             view._ninja_contribute_to_operation = [settle]  # type: ignore[attr-defined]
             self.add_api_operation(
-                path,
+                self._at + path,
                 [method],
                 view,
                 auth=caller(right),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query
 from pydantic import BaseModel, Field
 
 from dashboard.actions import endpoints as actions
-from dashboard.api.base import Answer, Created, From, Json, Operations, Time
+from dashboard.api.base import Created, Json, Operations, Time, listing, read
 from dashboard.text.messages import message
 from jobs.models import Endpoint
 from jobs.queries.endpoints import endpoints
 from jobs.services.endpoints import Entered
 
-operations = Operations("Endpoints")
+operations = Operations("Endpoints", "endpoints")
 
 
 class EndpointsAsked(BaseModel):
@@ -56,41 +54,27 @@ class EndpointAnswer(Created):
     model_id: str = Field(description="a model of the catalogue, or empty")
     device: str = Field(description="hardware in words, or empty")
     devices: int | None
-    engine: Annotated[
-        str,
-        From("engine_name"),
-        Field(description="reported by the engine, else stated; empty if unknown"),
-    ]
-    engine_version: Annotated[str, From("version")]
-    max_context: Annotated[
-        int | None, From("context"), Field(description="tokens of prompt and output")
-    ]
+    engine: str = read("engine_name", "reported by the engine, else stated; empty if unknown")
+    engine_version: str = read("version")
+    max_context: int | None = read("context", "tokens of prompt and output")
     thinking_switch: str = Field(
         description="variable of the chat template that switches thinking, or empty"
     )
-    answers: Annotated[bool, From("is_answering"), Field(description="the last check succeeded")]
-    check: Annotated[
-        str,
-        From(lambda row: message(row.check_id, row.check_args)),
-        Field(description="outcome of the last check, as text"),
-    ]
+    answers: bool = read("is_answering", "the last check succeeded")
+    check: str = read(
+        lambda row: message(row.check_id, row.check_args), "outcome of the last check, as text"
+    )
     checked_at: Time | None
-    checked_from: Annotated[
-        str,
-        From(lambda row: "dashboard"),
-        Field(description="always dashboard; jobs check again from their host"),
-    ]
-    archived: Annotated[bool, From(lambda row: row.archived_at is not None)]
+    checked_from: str = read(
+        lambda row: "dashboard", "always dashboard; jobs check again from their host"
+    )
+    archived: bool = read(lambda row: row.archived_at is not None)
 
 
-class Endpoints(Answer):
-    """All endpoints, by name."""
-
-    endpoints: list[EndpointAnswer]
-    next: str | None
+Endpoints = listing("Endpoints", "All endpoints, by name.", "endpoints", EndpointAnswer)
 
 
-@operations.on("GET endpoints", "endpoint.view", Endpoints, name="api-endpoints")
+@operations.on("GET ", "endpoint.view", Endpoints, name="api-endpoints")
 def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> Json:
     """List endpoints. By name."""
     rows = endpoints(with_archived=query.all == "1")
@@ -98,7 +82,7 @@ def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> Json:
 
 
 @operations.on(
-    "POST endpoints", "endpoint.create", EndpointAnswer, 413, 422, name="api-endpoints", status=201
+    "POST ", "endpoint.create", EndpointAnswer, 413, 422, name="api-endpoints", status=201
 )
 def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Json:
     """Add an endpoint. Check the engine from the dashboard's machine, then store it, also without
@@ -109,19 +93,14 @@ def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Json:
     return EndpointAnswer.of(actions.create(request.user, Entered(**given)))
 
 
-@operations.on(
-    "GET endpoints/{int:endpoint_id}", "endpoint.view", EndpointAnswer, name="api-endpoint"
-)
+@operations.on("GET /{int:endpoint_id}", "endpoint.view", EndpointAnswer, name="api-endpoint")
 def read_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
     """Read an endpoint. With the outcome of its last check."""
     return EndpointAnswer.of(_find(endpoint_id))
 
 
 @operations.on(
-    "POST endpoints/{int:endpoint_id}/check",
-    "endpoint.check",
-    EndpointAnswer,
-    name="api-endpoint-check",
+    "POST /{int:endpoint_id}/check", "endpoint.check", EndpointAnswer, name="api-endpoint-check"
 )
 def check_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
     """Check an endpoint. Ask the engine now, from the dashboard's machine."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
-from typing import Annotated, Any
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -12,7 +12,7 @@ from ninja import Query
 from pydantic import BaseModel, Field
 
 from dashboard.actions import imports as actions
-from dashboard.api.base import Answer, From, JobId, Json, Operations, ResultNumber, Time
+from dashboard.api.base import Answer, JobId, Json, Operations, ResultNumber, Time, read
 from dashboard.api.errors import conflict, missing
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.security.request import member
@@ -23,7 +23,7 @@ from jobs.models import Import
 from jobs.services import imports
 from jobs.services.imports import About
 
-operations = Operations("Results")
+operations = Operations("Results", "imports")
 
 
 class ImportDeclared(BaseModel):
@@ -101,7 +101,7 @@ class ImportAnswer(Answer):
 class DeclaredImport(Answer):
     """Declared parts of an import; empty or null: unknown."""
 
-    id: Annotated[ResultNumber, From("result.pk", result_number)]
+    id: ResultNumber = read("result.pk", then=result_number)
     device: str
     devices: int | None
     model: str = Field(description="empty: as named in the files")
@@ -112,7 +112,7 @@ class DeclaredImport(Answer):
     ep: int | None
     workload: str
     measured_at: Time | None = Field(description="null: unknown")
-    declared_by: Annotated[str | None, From("declared_by.username")]
+    declared_by: str | None = read("declared_by.username")
     declared_at: Time | None
 
 
@@ -126,9 +126,7 @@ _FILE = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"content": {"application/octet-stream": _FILE}}}
 
 
-@operations.on(
-    "POST imports", "result.import", ImportAnswer, 413, 422, name="api-imports", document=_BODY
-)
+@operations.on("POST ", "result.import", ImportAnswer, 413, 422, name="api-imports", document=_BODY)
 def import_results(request: HttpRequest, query: Query[ImportAsked]) -> Json:
     """Import results. The body is one file, or a .zip or .tar.gz; or ``job`` names a job that
     collected files of a host. The same files twice change nothing."""
@@ -142,7 +140,7 @@ def import_results(request: HttpRequest, query: Query[ImportAsked]) -> Json:
 
 
 @operations.on(
-    "PATCH imports/{typed_result:import_result_id}/declared",
+    "PATCH /{typed_result:import_result_id}/declared",
     "result.declare",
     DeclaredImport,
     422,
@@ -164,7 +162,7 @@ def declare_import(request: HttpRequest, import_result_id: ResultId, asked: Impo
 
 
 @operations.on(
-    "DELETE imports/{typed_result:import_result_id}",
+    "DELETE /{typed_result:import_result_id}",
     "result.remove",
     RemovedImport,
     409,

@@ -18,7 +18,6 @@ from dashboard.api.base import (
     Answer,
     Confirm,
     Created,
-    From,
     JobId,
     JobState,
     Json,
@@ -33,6 +32,7 @@ from dashboard.api.base import (
     listing,
     one_of,
     page,
+    read,
 )
 from dashboard.api.errors import Refused, conflict, missing
 from dashboard.server.json_errors import gone, removal
@@ -52,7 +52,10 @@ from jobs.queries.jobs.running_accuracy import Standings, standings
 from jobs.schedule.queue import STEPS
 from jobs.services.intake.intake import log_key
 
-jobs, queue, pipelines = Operations("Jobs"), Operations("Queue"), Operations("Pipelines")
+_JOB = "jobs/{int:job_id}"
+jobs, job = Operations("Jobs"), Operations("Jobs", _JOB)
+queue, queued = Operations("Queue"), Operations("Queue", _JOB)
+pipelines = Operations("Pipelines", "pipelines/{uuid:chain_id}")
 _QUEUE = 200  # jobs of a host's queue that are returned
 
 
@@ -75,11 +78,9 @@ def _log_bytes(row: Job | Deployment) -> int:
 class WithLog(Created):
     """A job or a server, which has a log."""
 
-    failure: Annotated[
-        str | None, From(_failure), Field(description="id of the known failure that ended it")
-    ]
-    log_bytes: Annotated[int, From(_log_bytes)]
-    removed: Annotated[Removal | None, From(removal)]
+    failure: str | None = read(_failure, "id of the known failure that ended it")
+    log_bytes: int = read(_log_bytes)
+    removed: Removal | None = read(removal)
 
 
 class Ask(Answer):
@@ -110,36 +111,33 @@ class JobAnswer(WithLog):
     id: int
     kind: str
     title: str
-    host: Annotated[str, From("host.name")]
+    host: str = read("host.name")
     state: JobState
-    message: Annotated[str, From(_state_text), Field(description="state as text")]
+    message: str = read(_state_text, "state as text")
     message_id: str
-    needs_confirmation: Annotated[list[Ask], From(_asks)]
+    needs_confirmation: list[Ask] = read(_asks)
     chain: str | None = Field(description="id of the pipeline")
-    repeats: Annotated[
-        int | None, From("repeats_id"), Field(description="id of the job that this job retries")
-    ]
+    repeats: int | None = read("repeats_id", "id of the job that this job retries")
     resumed: bool = Field(description="it takes over the answers of the job that it retries")
-    priority: Annotated[str, From("priority", priority_name)]
+    priority: str = read("priority", then=priority_name)
     exclusive: bool
     started_at: Time | None
     finished_at: Time | None
     duration_s: float | None
-    pinned: Annotated[bool, From(lambda row: row.pinned_at is not None)]
+    pinned: bool = read(lambda row: row.pinned_at is not None)
 
 
 class Wait(Answer):
     """Queue reason of a job, and its possible start time."""
 
     # Of (reason, forecast).
-    message: Annotated[str, From(lambda wait: message(wait[0].id, wait[0].args))]
-    message_id: Annotated[str, From(lambda wait: wait[0].id)]
-    starts_in_s: Annotated[
-        int | None,
-        From(lambda wait: None if wait[1].starts_in_s is None else round(wait[1].starts_in_s)),
-        Field(description="null if unknown"),
-    ]
-    starts: Annotated[str, From(lambda wait: starts(wait[1]))]
+    message: str = read(lambda wait: message(wait[0].id, wait[0].args))
+    message_id: str = read(lambda wait: wait[0].id)
+    starts_in_s: int | None = read(
+        lambda wait: None if wait[1].starts_in_s is None else round(wait[1].starts_in_s),
+        "null if unknown",
+    )
+    starts: str = read(lambda wait: starts(wait[1]))
 
 
 class PlacedWait(Wait):
@@ -184,33 +182,24 @@ class Output(Answer):
 class SetStanding(Answer):
     """Progress of an evaluation on a data set; ``share`` is accuracy of the scored, from 0 to 1."""
 
-    set: Annotated[str, From("name")]
+    set: str = read("name")
     answered: int
-    total: Annotated[int | None, From(lambda one: one.total or None)]
+    total: int | None = read(lambda one: one.total or None)
     scored: int
-    correct: Annotated[Number, From("right")]
-    share: Annotated[float | None, From("accuracy.value")]
+    correct: Number = read("right")
+    share: float | None = read("accuracy.value")
     # Of all sets only when each has begun: before, they are no sample of the whole.
-    interval: Annotated[
-        list[float] | None,
-        From(
-            lambda one: (
-                [one.accuracy.low, one.accuracy.high]
-                if one.accuracy and not one.is_partial
-                else None
-            )
+    interval: list[float] | None = read(
+        lambda one: (
+            [one.accuracy.low, one.accuracy.high] if one.accuracy and not one.is_partial else None
         ),
-        Field(description="95 % confidence interval of the accuracy: low, high"),
-    ]
-    partial: Annotated[
-        bool,
-        From("is_partial"),
-        Field(description="all data sets together, while one has not started"),
-    ]
+        "95 % confidence interval of the accuracy: low, high",
+    )
+    partial: bool = read("is_partial", "all data sets together, while one has not started")
     cut: int
     errors: int
-    questions_per_minute: Annotated[float | None, From("per_minute")]
-    left_s: Annotated[int | None, From("left_s", round)]
+    questions_per_minute: float | None = read("per_minute")
+    left_s: int | None = read("left_s", then=round)
 
 
 class Accuracy(SetStanding):
@@ -234,9 +223,9 @@ def _place_in_queue(row: Job) -> Json | None:
 
 
 class _Whole(JobAnswer):
-    after: Annotated[list[int], From(lambda row: sorted(one.pk for one in row.after.all()))]
-    result: Annotated[ResultNumber | None, From("result.pk", result_number)]
-    deployment: Annotated[int | None, From("deployment.pk")]
+    after: list[int] = read(lambda row: sorted(one.pk for one in row.after.all()))
+    result: ResultNumber | None = read("result.pk", then=result_number)
+    deployment: int | None = read("deployment.pk")
 
 
 class WholeJob(_Whole):
@@ -248,14 +237,10 @@ class WholeJob(_Whole):
     plan_sha256: str
     values: dict[str, Any]
     log_sha256: str
-    steps: Annotated[
-        list[StepAnswer], From(lambda row: [StepAnswer.of(one) for one in row.steps.all()])
-    ]
-    outputs: Annotated[
-        list[Output], From(lambda row: [Output.of(one) for one in row.outputs.all()])
-    ]
-    waits: Annotated[PlacedWait | None, From(_place_in_queue)]
-    accuracy: Annotated[Accuracy | None, From(_accuracy)]
+    steps: list[StepAnswer] = read(lambda row: [StepAnswer.of(one) for one in row.steps.all()])
+    outputs: list[Output] = read(lambda row: [Output.of(one) for one in row.outputs.all()])
+    waits: PlacedWait | None = read(_place_in_queue)
+    accuracy: Accuracy | None = read(_accuracy)
 
 
 class PipelineJob(_Whole):
@@ -287,10 +272,10 @@ class PipelineAnswer(Answer):
     """Jobs that were launched together."""
 
     id: str
-    model: Annotated[str, From("model_id")]
-    state: Annotated[JobState, From(_chain_state)]
+    model: str = read("model_id")
+    state: JobState = read(_chain_state)
     done: int
-    jobs: Annotated[list[PipelineJob], From(_chain_jobs)]
+    jobs: list[PipelineJob] = read(_chain_jobs)
 
 
 class CancelledPipeline(PipelineAnswer):
@@ -308,8 +293,8 @@ class StartedPipeline(PipelineAnswer):
 class Preview(Answer):
     """Preview of a launch."""
 
-    plan: Annotated[dict[str, Any], From(lambda shown: shown.plan.to_json())]
-    plan_sha256: Annotated[str, From(lambda shown: shown.plan.sha256())]
+    plan: dict[str, Any] = read(lambda shown: shown.plan.to_json())
+    plan_sha256: str = read(lambda shown: shown.plan.sha256())
     script: str
     values: dict[str, Any]
     open_slots: dict[str, str]
@@ -404,13 +389,13 @@ def preview_job(request: HttpRequest, asked: Planned) -> Json:
     return Preview.of(shown)
 
 
-@jobs.on("GET jobs/{int:job_id}", "job.view", WholeJob, name="api-job")
+@job.on("GET ", "job.view", WholeJob, name="api-job")
 def read_job(request: HttpRequest, job_id: int) -> Json:
     """Read a job. State, params, plan, steps, outputs, and the objects that the job created."""
     return _whole_job(job_id)
 
 
-@jobs.on("POST jobs/{int:job_id}/cancel", "job.cancel", JobAnswer, 409, name="api-job-cancel")
+@job.on("POST /cancel", "job.cancel", JobAnswer, 409, name="api-job-cancel")
 def cancel_job(request: HttpRequest, job_id: int) -> Json:
     """Cancel a job. Own jobs; administrators: any."""
     if not actions.cancel(request.user, get_object_or_404(Job, pk=job_id)):
@@ -418,9 +403,7 @@ def cancel_job(request: HttpRequest, job_id: int) -> Json:
     return job_answer(job_id)
 
 
-@jobs.on(
-    "POST jobs/{int:job_id}/confirm", "job.confirm", JobAnswer, 409, 413, name="api-job-confirm"
-)
+@job.on("POST /confirm", "job.confirm", JobAnswer, 409, 413, name="api-job-confirm")
 def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = None) -> Json:
     """Confirm the warnings of a job. Start a job in spite of warnings: of all, or of those of the
     given ``checks``."""
@@ -430,27 +413,13 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     return job_answer(job_id)
 
 
-@jobs.on(
-    "POST jobs/{int:job_id}/retry",
-    "job.repeat",
-    JobAnswer,
-    *(409, 422),
-    name="api-job-retry",
-    status=201,
-)
+@job.on("POST /retry", "job.repeat", JobAnswer, 409, 422, name="api-job-retry", status=201)
 def retry_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Json:
     """Retry a job. A new job with the same plan."""
     return _launched(request, job_id, key, actions.retry)
 
 
-@jobs.on(
-    "POST jobs/{int:job_id}/resume",
-    "job.repeat",
-    JobAnswer,
-    *(409, 422),
-    name="api-job-resume",
-    status=201,
-)
+@job.on("POST /resume", "job.repeat", JobAnswer, 409, 422, name="api-job-resume", status=201)
 def resume_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Json:
     """Continue a stopped evaluation. A new job that asks only the questions without an answer."""
     return _launched(request, job_id, key, actions.resume)
@@ -463,7 +432,7 @@ def _launched(
     return job_answer(once_by_header(request, key, lambda: start(request.user, job_id).pk))
 
 
-@jobs.on("POST jobs/{int:job_id}/pin", "job.pin", JobAnswer, 410, 413, name="api-job-pin")
+@job.on("POST /pin", "job.pin", JobAnswer, 410, 413, name="api-job-pin")
 def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> Json:
     """Keep the log and files of a job, or stop keeping them. Keep the log, files and points of a
     job, or apply retention again."""
@@ -508,7 +477,7 @@ def read_queue(request: HttpRequest, name: str) -> Json:
     return {"jobs": [QueuedJob.of(row, waits=placed[row.pk]) for row in rows], "total": total}
 
 
-@queue.on("POST jobs/{int:job_id}/move", "job.order", WholeJob, 409, 413, name="api-job-move")
+@queued.on("POST /move", "job.order", WholeJob, 409, 413, name="api-job-move")
 def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) -> Json:
     """Move a queued job. By one position, to an end, or before or after another job."""
     job = get_object_or_404(Job, pk=job_id)
@@ -516,9 +485,7 @@ def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) 
     return _whole_job(job_id)
 
 
-@queue.on(
-    "POST jobs/{int:job_id}/priority", "job.order", WholeJob, 409, 413, 422, name="api-job-priority"
-)
+@queued.on("POST /priority", "job.order", WholeJob, 409, 413, 422, name="api-job-priority")
 def set_priority(request: HttpRequest, job_id: int, asked: PriorityAsked | None = None) -> Json:
     """Change the priority of a queued job. Own jobs; only administrators may pass jobs of
     others."""
@@ -527,9 +494,7 @@ def set_priority(request: HttpRequest, job_id: int, asked: PriorityAsked | None 
     return _whole_job(job_id)
 
 
-@queue.on(
-    "POST jobs/{int:job_id}/exclusive", "job.order", WholeJob, 409, 413, name="api-job-exclusive"
-)
+@queued.on("POST /exclusive", "job.order", WholeJob, 409, 413, name="api-job-exclusive")
 def set_exclusive(request: HttpRequest, job_id: int, asked: ExclusiveAsked | None = None) -> Json:
     """Set whether a job needs the host exclusively. An exclusive job starts only when nothing else
     runs on its host."""
@@ -541,20 +506,14 @@ def set_exclusive(request: HttpRequest, job_id: int, asked: ExclusiveAsked | Non
 # Pipelines: their id is the ``chain`` of a job
 
 
-@pipelines.on("GET pipelines/{uuid:chain_id}", "job.view", PipelineAnswer, name="api-pipeline")
+@pipelines.on("GET ", "job.view", PipelineAnswer, name="api-pipeline")
 def read_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
     """Read a pipeline. Return the jobs of a pipeline in order, each with its dependencies and queue
     reason."""
     return PipelineAnswer.of(_chain(chain_id))
 
 
-@pipelines.on(
-    "POST pipelines/{uuid:chain_id}/cancel",
-    "job.cancel",
-    CancelledPipeline,
-    409,
-    name="api-pipeline-cancel",
-)
+@pipelines.on("POST /cancel", "job.cancel", CancelledPipeline, 409, name="api-pipeline-cancel")
 def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
     """Cancel a pipeline. Cancel every open job of it: ``cancelled`` has their ids. All must be the
     caller's."""
@@ -567,12 +526,7 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
 
 
 @pipelines.on(
-    "POST pipelines/{uuid:chain_id}/retry",
-    "job.repeat",
-    StartedPipeline,
-    *(409, 422),
-    name="api-pipeline-retry",
-    status=201,
+    "POST /retry", "job.repeat", StartedPipeline, 409, 422, name="api-pipeline-retry", status=201
 )
 def retry_pipeline(request: HttpRequest, chain_id: UUID, key: KeyHeader = "") -> Json:
     """Retry a pipeline. Start again what failed or was cancelled: ``started`` has the ids of the

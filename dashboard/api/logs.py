@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from inspect import Parameter, Signature, cleandoc, signature
-from typing import Annotated, Any, get_type_hints
+from typing import Any, get_type_hints
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 from ninja import Query
 from pydantic import BaseModel, Field
 
-from dashboard.api.base import Answer, From, Json, Offset, Operations
+from dashboard.api.base import Answer, Json, Offset, Operations, read
 from dashboard.api.errors import Refused, missing
 from dashboard.security.log_access import ACTIONS, find_record
 from dashboard.security.permissions import check
@@ -103,10 +103,9 @@ class LogMatches(Answer):
     total: int
     lines: int
     before: int
-    found: Annotated[
-        list[list[int]],
-        From("rows", lambda rows: [[match.line, match.offset, match.count] for match in rows]),
-    ]
+    found: list[list[int]] = read(
+        "rows", then=lambda rows: [[match.line, match.offset, match.count] for match in rows]
+    )
     spread: list[list[int | bool]]
 
 
@@ -132,10 +131,10 @@ class LogFolds(Answer):
     known: int
     to: int
     lines: int
-    done: Annotated[bool, From("is_done")]
-    full: Annotated[bool, From("is_full")]
-    folds: Annotated[list[list[Any]], From("folds", _rows)]
-    open: Annotated[list[list[Any]], From("open", _rows)]
+    done: bool = read("is_done")
+    full: bool = read("is_full")
+    folds: list[list[Any]] = read("folds", then=_rows)
+    open: list[list[Any]] = read("open", then=_rows)
 
 
 class LogPolls(Answer):
@@ -143,19 +142,19 @@ class LogPolls(Answer):
 
     to: int
     ranges: list[list[int]]
-    done: Annotated[bool, From("is_done")]
+    done: bool = read("is_done")
     lines: int
 
 
 class LogStep(Answer):
     """A step and its lines; ``look`` is the class and the shape of its state."""
 
-    name: Annotated[str, From("step.name")]
-    title: Annotated[str, From("step.name", step_title)]
+    name: str = read("step.name")
+    title: str = read("step.name", then=step_title)
     state: str
     look: list[str]
     exit_code: int | None
-    duration_s: Annotated[float | None, From("step.duration_s")]
+    duration_s: float | None = read("step.duration_s")
     line_from: int | None
     line_to: int | None
 

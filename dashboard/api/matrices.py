@@ -16,7 +16,6 @@ from dashboard.api.base import (
     Answer,
     Confirm,
     Created,
-    From,
     JobState,
     Json,
     Number,
@@ -25,6 +24,7 @@ from dashboard.api.base import (
     ResultNumber,
     host_of,
     one_of,
+    read,
 )
 from dashboard.api.errors import conflict, missing
 from dashboard.text.messages import message
@@ -36,7 +36,7 @@ from jobs.launch.matrix_spec import MatrixSpec
 from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
 
-operations = Operations("Matrices")
+operations = Operations("Matrices", "matrices")
 _LISTED = 100
 _State = Annotated[str, one_of(STATES)]
 
@@ -62,16 +62,14 @@ def _message(run: RunView) -> str:
 class MatrixRunAnswer(Answer):
     """One run of a cell, at its last attempt."""
 
-    id: Annotated[
-        int, From("cell.pk"), Field(description="id of the run, for another one of its cell")
-    ]
-    repeat: Annotated[int, From("cell.repeat")]
-    place: Annotated[int, From("cell.place"), Field(description="order of the start, from 0")]
-    job: Annotated[int | None, From("job.pk")]
-    job_state: Annotated[JobState | None, From("job.state")]
-    message: Annotated[str, From(_message)]
-    result: Annotated[ResultNumber | None, From("result.pk", result_number)]
-    metrics: Annotated[dict[str, Any], From(lambda run: run.result.metrics if run.result else {})]
+    id: int = read("cell.pk", "id of the run, for another one of its cell")
+    repeat: int = read("cell.repeat")
+    place: int = read("cell.place", "order of the start, from 0")
+    job: int | None = read("job.pk")
+    job_state: JobState | None = read("job.state")
+    message: str = read(_message)
+    result: ResultNumber | None = read("result.pk", then=result_number)
+    metrics: dict[str, Any] = read(lambda run: run.result.metrics if run.result else {})
 
 
 def _reason(cell: CellView) -> str:
@@ -88,20 +86,12 @@ class MatrixCellAnswer(Answer):
     output_tokens: int
     concurrency: int
     state: _State
-    reason: Annotated[
-        str,
-        From(_reason),
-        Field(description="why it is skipped, or failed; empty for other cells"),
-    ]
-    output_tokens_per_s: Annotated[Number | None, From("value")]
-    interval: Annotated[
-        list[Number] | None,
-        From("interval", lambda interval: [interval.low, interval.high]),
-        Field(description="95 %, from three runs on"),
-    ]
-    runs: Annotated[
-        list[MatrixRunAnswer], From(lambda cell: [MatrixRunAnswer.of(run) for run in cell.runs])
-    ]
+    reason: str = read(_reason, "why it is skipped, or failed; empty for other cells")
+    output_tokens_per_s: Number | None = read("value")
+    interval: list[Number] | None = read(
+        "interval", "95 %, from three runs on", then=lambda interval: [interval.low, interval.high]
+    )
+    runs: list[MatrixRunAnswer] = read(lambda cell: [MatrixRunAnswer.of(run) for run in cell.runs])
 
 
 class MatrixLine(Created):
@@ -110,8 +100,8 @@ class MatrixLine(Created):
     id: int
     title: str
     kind: str
-    host: Annotated[str, From("host.name")]
-    workload: Annotated[str, From(lambda row: str(row.spec.get("workload", "")))]
+    host: str = read("host.name")
+    workload: str = read(lambda row: str(row.spec.get("workload", "")))
 
 
 class Matrices(Answer):
@@ -148,26 +138,19 @@ class PlannedCell(Answer):
     input_tokens: int | None
     output_tokens: int
     concurrency: int
-    skipped: Annotated[
-        str,
-        From(lambda cell: message(cell.skip.id, cell.skip.args) if cell.skip else ""),
-        Field(description="reason; empty: it runs"),
-    ]
+    skipped: str = read(
+        lambda cell: message(cell.skip.id, cell.skip.args) if cell.skip else "",
+        "reason; empty: it runs",
+    )
 
 
 class PlannedMatrix(Answer):
     """Cells, runs in order, and a script that runs all of them."""
 
-    cells: Annotated[
-        list[PlannedCell], From(lambda plan: [PlannedCell.of(one.cell) for one in plan.cells])
-    ]
-    runs: Annotated[int, From("runs", len)]
+    cells: list[PlannedCell] = read(lambda plan: [PlannedCell.of(one.cell) for one in plan.cells])
+    runs: int = read("runs", then=len)
     skipped: int
-    expected_s: Annotated[
-        int | None,
-        From("expected_s", round),
-        Field(description="from earlier jobs; null if unknown"),
-    ]
+    expected_s: int | None = read("expected_s", "from earlier jobs; null if unknown", then=round)
     script: str
 
 
@@ -190,15 +173,13 @@ def _whole(matrix_id: int, answer: type[MatrixAnswer] = MatrixAnswer, **more: li
     )
 
 
-@operations.on("GET matrices", "job.view", Matrices, name="api-matrices")
+@operations.on("GET ", "job.view", Matrices, name="api-matrices")
 def list_matrices(request: HttpRequest) -> Json:
     """List matrices. Return the newest 100."""
     return {"matrices": [MatrixLine.of(row) for row in matrices()[:_LISTED]]}
 
 
-@operations.on(
-    "POST matrices", "job.launch", MatrixAnswer, 409, 413, 422, name="api-matrices", status=201
-)
+@operations.on("POST ", "job.launch", MatrixAnswer, 409, 413, 422, name="api-matrices", status=201)
 def launch_matrix(request: HttpRequest, asked: MatrixAsked, key: KeyHeader = "") -> Json:
     """Launch a matrix. Queue a job for each run. Limits skip cells; they are no error."""
     user: Any = request.user
@@ -213,9 +194,7 @@ def launch_matrix(request: HttpRequest, asked: MatrixAsked, key: KeyHeader = "")
     return _whole(once_by_header(request, key, run))
 
 
-@operations.on(
-    "POST matrices/preview", "job.launch", PlannedMatrix, 413, 422, name="api-matrix-preview"
-)
+@operations.on("POST /preview", "job.launch", PlannedMatrix, 413, 422, name="api-matrix-preview")
 def preview(request: HttpRequest, asked: MatrixAsked) -> Json:
     """Preview a matrix. Return the cells with the reasons of skipped ones. It runs nothing."""
     host, user = host_of(asked.host), request.user
@@ -229,17 +208,18 @@ def _spec(asked: MatrixAsked) -> MatrixSpec:
     return MatrixSpec(**asked.model_dump(exclude={"host", "priority", "confirm"}))
 
 
-@operations.on("GET matrices/{int:matrix_id}", "job.view", MatrixAnswer, name="api-matrix")
+@operations.on("GET /{int:matrix_id}", "job.view", MatrixAnswer, name="api-matrix")
 def read_matrix(request: HttpRequest, matrix_id: int) -> Json:
     """Read a matrix. Return the cells with state, number and runs."""
     return _whole(matrix_id)
 
 
 @operations.on(
-    "POST matrices/{int:matrix_id}/resume",
+    "POST /{int:matrix_id}/resume",
     "job.repeat",
     StartedMatrix,
-    *(409, 422),
+    409,
+    422,
     name="api-matrix-resume",
     status=201,
 )
@@ -250,11 +230,7 @@ def resume_matrix(request: HttpRequest, matrix_id: int, key: KeyHeader = "") -> 
 
 
 @operations.on(
-    "POST matrices/{int:matrix_id}/cancel",
-    "job.cancel",
-    CancelledMatrix,
-    409,
-    name="api-matrix-cancel",
+    "POST /{int:matrix_id}/cancel", "job.cancel", CancelledMatrix, 409, name="api-matrix-cancel"
 )
 def cancel_matrix(request: HttpRequest, matrix_id: int) -> Json:
     """Cancel a matrix. Cancel every open job of it. Results are kept."""
@@ -266,10 +242,11 @@ def cancel_matrix(request: HttpRequest, matrix_id: int) -> Json:
 
 
 @operations.on(
-    "POST matrices/{int:matrix_id}/runs/{int:run_id}/repeat",
+    "POST /{int:matrix_id}/runs/{int:run_id}/repeat",
     "job.repeat",
     StartedMatrix,
-    *(409, 422),
+    409,
+    422,
     name="api-matrix-run",
     status=201,
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from pydantic import BaseModel, Field, StrictBool
 
 from dashboard.actions import results as actions
-from dashboard.api.base import Answer, Created, From, Json, Operations, ResultNumber, Time
+from dashboard.api.base import Answer, Created, Json, Operations, ResultNumber, Time, listing, read
 from dashboard.api.errors import missing
 from dashboard.pages.results.facets import kept
 from dashboard.pages.shared.addresses import ResultId
@@ -20,7 +20,8 @@ from jobs.queries.results.organised import baseline_history, notes_of, sign_offs
 
 _Row = TypeVar("_Row", Tag, Note, SignOff)
 
-operations = Operations("Results")
+of_result = Operations("Results", "results/{typed_result:result_id}")
+views = Operations("Results", "result-views")
 
 
 def _result(result_id: int) -> Result:
@@ -47,25 +48,14 @@ class TagsAsked(BaseModel):
     tags: list[str]
 
 
-@operations.on(
-    "POST results/{typed_result:result_id}/tags",
-    "result.tag",
-    TagsAnswer,
-    *(413, 422),
-    name="api-result-tags",
-)
+@of_result.on("POST /tags", "result.tag", TagsAnswer, 413, 422, name="api-result-tags")
 def tag_result(request: HttpRequest, result_id: ResultId, asked: TagsAsked) -> Json:
     """Add tags to a result. The spelling in use is kept; a result has at most 12 tags."""
     actions.tag(request.user, [_result(result_id).pk], asked.tags)
     return _tags(result_id)
 
 
-@operations.on(
-    "DELETE results/{typed_result:result_id}/tags/{path:tag}",
-    "result.untag",
-    TagsAnswer,
-    name="api-result-tag",
-)
+@of_result.on("DELETE /tags/{path:tag}", "result.untag", TagsAnswer, name="api-result-tag")
 def untag_result(request: HttpRequest, result_id: ResultId, tag: str) -> Json:
     """Remove a tag from a result. Own tags; administrators: any."""
     actions.untag(request.user, _of_result(Tag, result_id, name=tag))
@@ -84,15 +74,11 @@ class NoteAnswer(Created):
 
     id: int
     text: str
-    edited_by: Annotated[str | None, From("edited_by.username")]
+    edited_by: str | None = read("edited_by.username")
     edited_at: Time | None
 
 
-class Notes(Answer):
-    """All notes of a result, oldest first."""
-
-    notes: list[NoteAnswer]
-    next: str | None
+Notes = listing("Notes", "All notes of a result, oldest first.", "notes", NoteAnswer)
 
 
 class NoteAsked(BaseModel):
@@ -101,33 +87,22 @@ class NoteAsked(BaseModel):
     text: str
 
 
-@operations.on(
-    "GET results/{typed_result:result_id}/notes", "result.view", Notes, name="api-result-notes"
-)
+@of_result.on("GET /notes", "result.view", Notes, name="api-result-notes")
 def list_notes(request: HttpRequest, result_id: ResultId) -> Json:
     """List the notes of a result. Oldest first."""
     return {"notes": [NoteAnswer.of(row) for row in notes_of(_result(result_id))], "next": None}
 
 
-@operations.on(
-    "POST results/{typed_result:result_id}/notes",
-    "result.note",
-    NoteAnswer,
-    *(413, 422),
-    name="api-result-notes",
-    status=201,
+@of_result.on(
+    "POST /notes", "result.note", NoteAnswer, 413, 422, name="api-result-notes", status=201
 )
 def add_note(request: HttpRequest, result_id: ResultId, asked: NoteAsked) -> Json:
     """Add a note to a result. Text with line breaks, at most 4,000 characters."""
     return NoteAnswer.of(actions.note(request.user, _result(result_id), asked.text))
 
 
-@operations.on(
-    "PATCH results/{typed_result:result_id}/notes/{int:note_id}",
-    "result.change_note",
-    NoteAnswer,
-    *(413, 422),
-    name="api-result-note",
+@of_result.on(
+    "PATCH /notes/{int:note_id}", "result.change_note", NoteAnswer, 413, 422, name="api-result-note"
 )
 def edit_note(request: HttpRequest, result_id: ResultId, note_id: int, asked: NoteAsked) -> Json:
     """Edit a note. Own notes; administrators: any."""
@@ -135,11 +110,8 @@ def edit_note(request: HttpRequest, result_id: ResultId, note_id: int, asked: No
     return NoteAnswer.of(get_object_or_404(Note, pk=note_id))
 
 
-@operations.on(
-    "DELETE results/{typed_result:result_id}/notes/{int:note_id}",
-    "result.change_note",
-    NoteAnswer,
-    name="api-result-note",
+@of_result.on(
+    "DELETE /notes/{int:note_id}", "result.change_note", NoteAnswer, name="api-result-note"
 )
 def remove_note(request: HttpRequest, result_id: ResultId, note_id: int) -> Json:
     """Remove a note. Own notes; administrators: any."""
@@ -158,15 +130,16 @@ class SignOffAnswer(Created):
 
     id: int
     purpose: str
-    withdrawn_by: Annotated[str | None, From("withdrawn_by.username")]
+    withdrawn_by: str | None = read("withdrawn_by.username")
     withdrawn_at: Time | None = Field(description="null: valid")
 
 
-class SignOffs(Answer):
-    """All sign-offs of a result, withdrawn ones included, newest first."""
-
-    sign_offs: list[SignOffAnswer]
-    next: str | None
+SignOffs = listing(
+    "SignOffs",
+    "All sign-offs of a result, withdrawn ones included, newest first.",
+    "sign_offs",
+    SignOffAnswer,
+)
 
 
 class SignOffAsked(BaseModel):
@@ -175,23 +148,19 @@ class SignOffAsked(BaseModel):
     purpose: str
 
 
-@operations.on(
-    "GET results/{typed_result:result_id}/sign-offs",
-    "result.view",
-    SignOffs,
-    name="api-result-sign-offs",
-)
+@of_result.on("GET /sign-offs", "result.view", SignOffs, name="api-result-sign-offs")
 def list_sign_offs(request: HttpRequest, result_id: ResultId) -> Json:
     """List the sign-offs of a result. Newest first, withdrawn ones included."""
     rows = sign_offs_of(_result(result_id))
     return {"sign_offs": [SignOffAnswer.of(row) for row in rows], "next": None}
 
 
-@operations.on(
-    "POST results/{typed_result:result_id}/sign-offs",
+@of_result.on(
+    "POST /sign-offs",
     "result.sign_off",
     SignOffAnswer,
-    *(413, 422),
+    413,
+    422,
     name="api-result-sign-offs",
     status=201,
 )
@@ -200,8 +169,8 @@ def sign_off_result(request: HttpRequest, result_id: ResultId, asked: SignOffAsk
     return SignOffAnswer.of(actions.sign_off(request.user, _result(result_id), asked.purpose))
 
 
-@operations.on(
-    "POST results/{typed_result:result_id}/sign-offs/{int:sign_off_id}/withdraw",
+@of_result.on(
+    "POST /sign-offs/{int:sign_off_id}/withdraw",
     "result.withdraw",
     SignOffAnswer,
     name="api-result-withdraw",
@@ -218,25 +187,21 @@ def withdraw_sign_off(request: HttpRequest, result_id: ResultId, sign_off_id: in
 class BaselineRow(Answer):
     """A baseline of the subject."""
 
-    result: Annotated[ResultNumber, From("result_id", result_number)]
-    set_by: Annotated[str | None, From("created_by.username")]
-    set_at: Annotated[Time, From("created_at")]
-    ended_by: Annotated[str | None, From("ended_by.username")]
+    result: ResultNumber = read("result_id", then=result_number)
+    set_by: str | None = read("created_by.username")
+    set_at: Time = read("created_at")
+    ended_by: str | None = read("ended_by.username")
     ended_at: Time | None = Field(description="null: current")
 
 
 class BaselineAnswer(Answer):
     """Baselines of the result's subject, newest first, and the verdict on the result."""
 
-    baseline: Annotated[
-        ResultNumber | None,
-        From("current.result_id", result_number),
-        Field(description="result that is the baseline now"),
-    ]
+    baseline: ResultNumber | None = read(
+        "current.result_id", "result that is the baseline now", then=result_number
+    )
     vs_baseline: dict[str, Any] | None
-    history: Annotated[
-        list[BaselineRow], From(lambda known: [BaselineRow.of(row) for row in known.rows])
-    ]
+    history: list[BaselineRow] = read(lambda known: [BaselineRow.of(row) for row in known.rows])
 
 
 def _baseline(result: Result) -> Json:
@@ -244,25 +209,14 @@ def _baseline(result: Result) -> Json:
     return BaselineAnswer.of(baseline_history(result), vs_baseline=as_data(verdict))
 
 
-@operations.on(
-    "GET results/{typed_result:result_id}/baseline",
-    "result.view",
-    BaselineAnswer,
-    name="api-result-baseline",
-)
+@of_result.on("GET /baseline", "result.view", BaselineAnswer, name="api-result-baseline")
 def read_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     """Read the baseline of a result's subject. With the verdict on the result and earlier
     baselines."""
     return _baseline(_result(result_id))
 
 
-@operations.on(
-    "PUT results/{typed_result:result_id}/baseline",
-    "result.baseline",
-    BaselineAnswer,
-    422,
-    name="api-result-baseline",
-)
+@of_result.on("PUT /baseline", "result.baseline", BaselineAnswer, 422, name="api-result-baseline")
 def set_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     """Set a result as baseline. Replaces the baseline of its subject; 422 for a result that cannot
     be one."""
@@ -271,12 +225,7 @@ def set_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     return _baseline(result)
 
 
-@operations.on(
-    "DELETE results/{typed_result:result_id}/baseline",
-    "result.baseline",
-    BaselineAnswer,
-    name="api-result-baseline",
-)
+@of_result.on("DELETE /baseline", "result.baseline", BaselineAnswer, name="api-result-baseline")
 def remove_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     """Remove a baseline. Nothing changes if the result is not the baseline."""
     result = _result(result_id)
@@ -293,14 +242,10 @@ class ViewAnswer(Created):
     id: int
     name: str
     query: str
-    shared: Annotated[bool, From("is_shared")]
+    shared: bool = read("is_shared")
 
 
-class Views(Answer):
-    """Own saved views, then those that others share."""
-
-    views: list[ViewAnswer]
-    next: str | None
+Views = listing("Views", "Own saved views, then those that others share.", "views", ViewAnswer)
 
 
 class ViewAsked(BaseModel):
@@ -319,21 +264,14 @@ class ViewChange(BaseModel):
     shared: StrictBool | None = None
 
 
-@operations.on("GET result-views", "result.view", Views, name="api-result-views")
+@views.on("GET ", "result.view", Views, name="api-result-views")
 def list_views(request: HttpRequest) -> Json:
     """List saved views. Own ones, then shared ones, by name."""
     user: Any = request.user
     return {"views": [ViewAnswer.of(row) for row in views_for(user)], "next": None}
 
 
-@operations.on(
-    "POST result-views",
-    "result.save_view",
-    ViewAnswer,
-    *(413, 422),
-    name="api-result-views",
-    status=201,
-)
+@views.on("POST ", "result.save_view", ViewAnswer, 413, 422, name="api-result-views", status=201)
 def save_view(request: HttpRequest, asked: ViewAsked) -> Json:
     """Save a view. Parts of the query that are no filter, order, grouping or columns are left
     out."""
@@ -342,12 +280,8 @@ def save_view(request: HttpRequest, asked: ViewAsked) -> Json:
     return ViewAnswer.of(row)
 
 
-@operations.on(
-    "PATCH result-views/{int:view_id}",
-    "result.change_view",
-    ViewAnswer,
-    *(413, 422),
-    name="api-result-view",
+@views.on(
+    "PATCH /{int:view_id}", "result.change_view", ViewAnswer, 413, 422, name="api-result-view"
 )
 def change_view(request: HttpRequest, view_id: int, asked: ViewChange) -> Json:
     """Change a saved view. Own views; administrators: any."""
@@ -359,9 +293,7 @@ def change_view(request: HttpRequest, view_id: int, asked: ViewChange) -> Json:
     return ViewAnswer.of(changed)
 
 
-@operations.on(
-    "DELETE result-views/{int:view_id}", "result.change_view", ViewAnswer, name="api-result-view"
-)
+@views.on("DELETE /{int:view_id}", "result.change_view", ViewAnswer, name="api-result-view")
 def remove_view(request: HttpRequest, view_id: int) -> Json:
     """Remove a saved view. Own views; administrators: any."""
     row = get_object_or_404(SavedView, pk=view_id)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from django.http import Http404, HttpRequest
 from pydantic import BaseModel, Field
 
 from dashboard.actions import prompts as actions
-from dashboard.api.base import Answer, Created, From, Json, Operations
+from dashboard.api.base import Created, Json, Operations, listing, read
 from jobs.base.errors import LaunchError
 from jobs.models import PromptSet
 from jobs.queries.prompts import prompt_set, prompt_sets, prompts_in
 
-operations = Operations("Prompts")
+operations = Operations("Prompts", "prompts")
 
 
 class PromptSetAsked(BaseModel):
@@ -30,37 +28,29 @@ class PromptSetAnswer(Created):
     id: int
     name: str = Field(description="value of the field prompts of a benchmark")
     language: str
-    count: Annotated[int, From("prompts"), Field(description="number of prompts")]
+    count: int = read("prompts", "number of prompts")
     bytes: int
-    longest_tokens: Annotated[
-        int, From("longest"), Field(description="of the longest prompt, estimated")
-    ]
+    longest_tokens: int = read("longest", "of the longest prompt, estimated")
     sha256: str = Field(description="of its JSON lines; the identity of a result has it too")
-    removed: Annotated[bool, From(lambda row: row.removed_at is not None)]
+    removed: bool = read(lambda row: row.removed_at is not None)
 
 
 class PromptSetWhole(PromptSetAnswer):
     """A prompt set with its prompts."""
 
-    prompts: Annotated[list[str], From(lambda row: prompts_in(row.text))]
+    prompts: list[str] = read(lambda row: prompts_in(row.text))
 
 
-class PromptSets(Answer):
-    """All prompt sets, by name."""
-
-    prompt_sets: list[PromptSetAnswer]
-    next: str | None
+PromptSets = listing("PromptSets", "All prompt sets, by name.", "prompt_sets", PromptSetAnswer)
 
 
-@operations.on("GET prompts", "prompts.view", PromptSets, name="api-prompts")
+@operations.on("GET ", "prompts.view", PromptSets, name="api-prompts")
 def list_prompt_sets(request: HttpRequest) -> Json:
     """List prompt sets. By name, without removed ones."""
     return {"prompt_sets": [PromptSetAnswer.of(row) for row in prompt_sets()], "next": None}
 
 
-@operations.on(
-    "POST prompts", "prompts.add", PromptSetAnswer, 413, 422, name="api-prompts", status=201
-)
+@operations.on("POST ", "prompts.add", PromptSetAnswer, 413, 422, name="api-prompts", status=201)
 def add_prompt_set(request: HttpRequest, asked: PromptSetAsked) -> Json:
     """Add a prompt set. Check the JSON lines, then store them."""
     content = asked.text.encode()
@@ -71,16 +61,14 @@ def add_prompt_set(request: HttpRequest, asked: PromptSetAsked) -> Json:
     return PromptSetAnswer.of(row)
 
 
-@operations.on(
-    "GET prompts/{int:prompt_set_id}", "prompts.view", PromptSetWhole, name="api-prompt-set"
-)
+@operations.on("GET /{int:prompt_set_id}", "prompts.view", PromptSetWhole, name="api-prompt-set")
 def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
     """Read a prompt set. With its prompts, also a removed one."""
     return PromptSetWhole.of(_find(prompt_set_id))
 
 
 @operations.on(
-    "DELETE prompts/{int:prompt_set_id}", "prompts.change", PromptSetAnswer, name="api-prompt-set"
+    "DELETE /{int:prompt_set_id}", "prompts.change", PromptSetAnswer, name="api-prompt-set"
 )
 def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
     """Remove a prompt set. Forms no longer offer it; results keep it. The page of prompt sets

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from django.http import Http404, HttpRequest
 from pydantic import Field
 
-from dashboard.api.base import Answer, From, Json, Operations
+from dashboard.api.base import Answer, Json, Operations, listing, read
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.question_sets import TeamSet
 
-operations = Operations("Data sets")
+operations = Operations("Data sets", "questions")
 
 
 class PartAnswer(Answer):
@@ -36,24 +34,18 @@ class DataSetAnswer(Answer):
     metric: str
     key: str | None = Field(description="value of the field questions of a job; null: none")
     sha256: str | None = Field(description="of the questions, where this dashboard has them")
-    opencompass: Annotated[
-        str | None, From("opencompass.name"), Field(description="name in evaluate-opencompass")
-    ]
-    evalscope: Annotated[
-        str | None, From("evalscope.name"), Field(description="name in evaluate-evalscope")
-    ]
+    opencompass: str | None = read("opencompass.name", "name in evaluate-opencompass")
+    evalscope: str | None = read("evalscope.name", "name in evaluate-evalscope")
     parts: list[PartAnswer]
     removed: bool
 
 
-class DataSetsAnswer(Answer):
-    """All data sets: the catalogue's, then the team's."""
-
-    data_sets: list[DataSetAnswer]
-    next: str | None
+DataSetsAnswer = listing(
+    "DataSetsAnswer", "All data sets: the catalogue's, then the team's.", "data_sets", DataSetAnswer
+)
 
 
-@operations.on("GET questions", "questions.view", DataSetsAnswer, name="api-questions")
+@operations.on("GET ", "questions.view", DataSetsAnswer, name="api-questions")
 def list_data_sets(request: HttpRequest) -> Json:
     """List data sets of evaluations. List the catalogue's data sets, and the team's in use."""
     team = [one for one in QUESTION_SETS.team() if not one.removed_at]
@@ -61,9 +53,7 @@ def list_data_sets(request: HttpRequest) -> Json:
     return {"data_sets": rows, "next": None}
 
 
-@operations.on(
-    "GET questions/{str:set_id}", "questions.view", DataSetAnswer, name="api-question-set"
-)
+@operations.on("GET /{str:set_id}", "questions.view", DataSetAnswer, name="api-question-set")
 def get_data_set(request: HttpRequest, set_id: str) -> Json:
     """Get a data set. Get one data set, removed ones of the team too."""
     if set_id in DATA_SETS:

@@ -16,7 +16,6 @@ from dashboard.actions import question_sets
 from dashboard.api.base import (
     Answer,
     Created,
-    From,
     Json,
     Operations,
     Page,
@@ -25,6 +24,7 @@ from dashboard.api.base import (
     filtered_page,
     listing,
     page,
+    read,
 )
 from dashboard.api.questions import DataSetAnswer, team_answer
 from dashboard.pages.answers.question_export import Export, export
@@ -70,65 +70,44 @@ def _metrics(row: Result, *, of_all: bool) -> Json:
 class ResultAnswer(Created):
     """A result as lists have it."""
 
-    id: Annotated[ResultNumber, From("pk", result_number)]
-    job: Annotated[int | None, From("job_id"), Field(description="null for an imported result")]
-    imported: Annotated[
-        bool,
-        From(lambda row: row.imported_id is not None),
-        Field(description="measured by others: an import"),
-    ]
+    id: ResultNumber = read("pk", then=result_number)
+    job: int | None = read("job_id", "null for an imported result")
+    imported: bool = read(lambda row: row.imported_id is not None, "measured by others: an import")
     type: str
-    host: Annotated[str | None, From("host.name"), Field(description="null for an imported result")]
-    deployment: Annotated[int | None, From("deployment_id")]
-    endpoint: Annotated[
-        int | None,
-        From("endpoint_id"),
-        Field(description="external: measured on this endpoint"),
-    ]
+    host: str | None = read("host.name", "null for an imported result")
+    deployment: int | None = read("deployment_id")
+    endpoint: int | None = read("endpoint_id", "external: measured on this endpoint")
     device: str = Field(description="of an external or imported result, in words; else empty")
-    declared: Annotated[
-        dict[str, Any] | None,
-        From("imported", _declared),
-        Field(description="what a person declared of an import, with `by` and `at`; null: nothing"),
-    ]
+    declared: dict[str, Any] | None = read(
+        "imported",
+        "what a person declared of an import, with `by` and `at`; null: nothing",
+        then=_declared,
+    )
     measured_at: Time | None = Field(description="of an import by its files; null: not in them")
-    model: Annotated[str, From("model_id")]
+    model: str = read("model_id")
     label: str
     what: str
     tool: str
-    metrics: Annotated[
-        dict[str, Any],
-        From(lambda row: _metrics(row, of_all=False)),
-        Field(
-            description="metrics at the concurrency with the highest output rate; names end in "
-            "the unit"
-        ),
-    ]
-    totals: Annotated[
-        dict[str, Any],
-        From(lambda row: _metrics(row, of_all=True)),
-        Field(description="metrics over all concurrencies"),
-    ]
+    metrics: dict[str, Any] = read(
+        lambda row: _metrics(row, of_all=False),
+        "metrics at the concurrency with the highest output rate; names end in the unit",
+    )
+    totals: dict[str, Any] = read(
+        lambda row: _metrics(row, of_all=True), "metrics over all concurrencies"
+    )
     asked: dict[str, Any] = Field(description="requested tokens per request; {} if none")
-    measured: Annotated[
-        dict[str, Any],
-        From("metrics", measured),
-        Field(description="actual tokens per request, means"),
-    ]
-    collected: Annotated[
-        Any,
-        From(lambda row: row.run_context.get("collected")),
-        Field(description="folder, host and job of an import from a host, or null"),
-    ]
-    concurrent_load: Annotated[
-        Any,
-        From(lambda row: row.run_context.get("concurrent_load")),
-        Field(description="other load on the host; null if not recorded"),
-    ]
-    remarks: Annotated[
-        list[str],
-        From(lambda row: [message(remark["id"], remark["args"]) for remark in row.remarks]),
-    ]
+    measured: dict[str, Any] = read("metrics", "actual tokens per request, means", then=measured)
+    collected: Any = read(
+        lambda row: row.run_context.get("collected"),
+        "folder, host and job of an import from a host, or null",
+    )
+    concurrent_load: Any = read(
+        lambda row: row.run_context.get("concurrent_load"),
+        "other load on the host; null if not recorded",
+    )
+    remarks: list[str] = read(
+        lambda row: [message(remark["id"], remark["args"]) for remark in row.remarks]
+    )
     disturbed: bool
     incomplete: bool
     loaded: bool
@@ -147,14 +126,14 @@ class Point(Answer):
 
     concurrency: int
     metrics: dict[str, Any]
-    measured: Annotated[dict[str, Any], From("metrics", measured)]
+    measured: dict[str, Any] = read("metrics", then=measured)
 
 
 class ScoreInterval(Answer):
     """Bounds of a score, in per cent."""
 
-    low: Annotated[float, From(lambda interval: 100 * interval.low)]
-    high: Annotated[float, From(lambda interval: 100 * interval.high)]
+    low: float = read(lambda interval: 100 * interval.low)
+    high: float = read(lambda interval: 100 * interval.high)
 
 
 class SetScore(Answer):
@@ -168,7 +147,7 @@ class SetScore(Answer):
     mode: str
     value: float | None
     questions: int | None
-    interval: Annotated[ScoreInterval | None, From("interval", ScoreInterval.of)]
+    interval: ScoreInterval | None = read("interval", then=ScoreInterval.of)
 
 
 def _sets(row: Result) -> list[Json]:
@@ -183,17 +162,15 @@ def _provenance(row: Result) -> Json:
 class WholeResult(ResultAnswer):
     """A result with its points and answers, its identity, repeats and provenance."""
 
-    identity: Annotated[
-        dict[str, Any], From(lambda row: {"fingerprint": row.fingerprint, **row.identity})
-    ]
+    identity: dict[str, Any] = read(lambda row: {"fingerprint": row.fingerprint, **row.identity})
     repeats: list[ResultNumber]
     disturbed_repeats: list[ResultNumber]
     incomplete_repeats: list[ResultNumber]
     loaded_repeats: list[ResultNumber]
-    provenance: Annotated[dict[str, Any], From(_provenance)]
-    points: Annotated[list[Point], From(lambda row: [Point.of(one) for one in row.points.all()])]
-    sets: Annotated[list[SetScore], From(_sets)]
-    answers: Annotated[list[dict[str, Any]], From(answer_rows)]
+    provenance: dict[str, Any] = read(_provenance)
+    points: list[Point] = read(lambda row: [Point.of(one) for one in row.points.all()])
+    sets: list[SetScore] = read(_sets)
+    answers: list[dict[str, Any]] = read(answer_rows)
 
 
 Results = listing("Results", "A page of results.", "results", ResultAnswer)
@@ -301,7 +278,8 @@ def read_result_questions(
     "POST results/{typed_result:result_id}/questions",
     "questions.change",
     DataSetAnswer,
-    *(413, 422),
+    413,
+    422,
     name="api-result-questions",
     status=201,
 )
@@ -339,17 +317,17 @@ def _listed(result_id: int, asked: ListedAsked) -> Export:
 class FleetMetric(Answer):
     """Main metric of the result that stands for a model."""
 
-    result: Annotated[ResultNumber, From("result.pk", result_number)]
+    result: ResultNumber = read("result.pk", then=result_number)
     metric: str
     value: float | None
     concurrency: int | None
-    low: Annotated[float | None, From("interval.low")]
-    high: Annotated[float | None, From("interval.high")]
-    simulated: Annotated[bool, From("result.simulated")]
-    flags: Annotated[list[str], From(lambda value: [flag.word for flag in all_flags(value.result)])]
+    low: float | None = read("interval.low")
+    high: float | None = read("interval.high")
+    simulated: bool = read("result.simulated")
+    flags: list[str] = read(lambda value: [flag.word for flag in all_flags(value.result)])
     stale: list[str]
-    vs_baseline: Annotated[dict[str, Any] | None, From("verdict", as_data)]
-    created_at: Annotated[Time, From("result.created_at")]
+    vs_baseline: dict[str, Any] | None = read("verdict", then=as_data)
+    created_at: Time = read("result.created_at")
 
 
 class FleetPlace(Answer):

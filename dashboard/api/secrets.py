@@ -8,11 +8,11 @@ from django.http import HttpRequest
 from pydantic import BaseModel, Field
 
 from dashboard.actions import secrets as actions
-from dashboard.api.base import Answer, From, Json, Operations, Time, one_of
+from dashboard.api.base import Answer, Json, Operations, Time, listing, one_of, read
 from dashboard.api.errors import missing
 from jobs.models import Secret
 
-operations = Operations("Secrets")
+operations = Operations("Secrets", "secrets")
 
 
 class SecretAnswer(Answer):
@@ -25,27 +25,19 @@ class SecretAnswer(Answer):
         Field(description="empty if unknown: stored by an earlier version"),
     ]
     endpoints: list[str] = Field(description="URL prefixes to which it may be sent")
-    hosts: Annotated[
-        list[str] | None,
-        From(lambda row: None if row.all_hosts else [host.name for host in row.hosts.all()]),
-        Field(description="null: all hosts"),
-    ]
-    people: Annotated[
-        list[str] | None,
-        From(lambda row: None if row.everyone else [one.username for one in row.people.all()]),
-        Field(description="null: everyone"),
-    ]
-    complete: Annotated[
-        bool, From("is_complete"), Field(description="false: no new job can use it")
-    ]
+    hosts: list[str] | None = read(
+        lambda row: None if row.all_hosts else [host.name for host in row.hosts.all()],
+        "null: all hosts",
+    )
+    people: list[str] | None = read(
+        lambda row: None if row.everyone else [one.username for one in row.people.all()],
+        "null: everyone",
+    )
+    complete: bool = read("is_complete", "false: no new job can use it")
     set_at: Time
 
 
-class Secrets(Answer):
-    """All secrets, by name."""
-
-    secrets: list[SecretAnswer]
-    next: str | None
+Secrets = listing("Secrets", "All secrets, by name.", "secrets", SecretAnswer)
 
 
 class SecretAsked(BaseModel):
@@ -60,16 +52,14 @@ class SecretAsked(BaseModel):
     people: list[str] | None = Field(None, description="user names; null: everyone")
 
 
-@operations.on("GET secrets", "secret.manage", Secrets, name="api-secrets")
+@operations.on("GET ", "secret.manage", Secrets, name="api-secrets")
 def list_secrets(request: HttpRequest) -> Json:
     """List secrets. All, by name, without their values."""
     rows = Secret.objects.prefetch_related("hosts", "people")
     return {"secrets": [SecretAnswer.of(row) for row in rows], "next": None}
 
 
-@operations.on(
-    "PUT secrets/{str:secret}", "secret.manage", SecretAnswer, 413, 422, name="api-secret"
-)
+@operations.on("PUT /{str:secret}", "secret.manage", SecretAnswer, 413, 422, name="api-secret")
 def set_secret(request: HttpRequest, secret: str, asked: SecretAsked) -> Json:
     """Set a secret, or change its rules. Without a value, a stored secret keeps its own."""
     rules = actions.Rules(
@@ -82,7 +72,7 @@ def set_secret(request: HttpRequest, secret: str, asked: SecretAsked) -> Json:
     return SecretAnswer.of(Secret.objects.prefetch_related("hosts", "people").get(name=secret))
 
 
-@operations.on("DELETE secrets/{str:secret}", "secret.manage", SecretAnswer, name="api-secret")
+@operations.on("DELETE /{str:secret}", "secret.manage", SecretAnswer, name="api-secret")
 def delete_secret(request: HttpRequest, secret: str) -> Json:
     """Delete a secret. Running jobs keep the values they have."""
     row = Secret.objects.filter(name=secret).first()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import Field
 
 from dashboard.actions import jobs as actions
 from dashboard.api.base import (
     Answer,
-    From,
     Json,
     Operations,
     Page,
@@ -23,6 +21,7 @@ from dashboard.api.base import (
     filtered_page,
     listing,
     page,
+    read,
 )
 from dashboard.api.errors import conflict
 from dashboard.api.jobs import WithLog
@@ -32,7 +31,8 @@ from jobs.queries.hosts.hosts import is_away
 from jobs.schedule.deployments import NotRestartable
 from jobs.schedule.launch_rights import launcher_names
 
-hosts, deployments = Operations("Hosts"), Operations("Deployments")
+hosts = Operations("Hosts", "hosts")
+deployments = Operations("Deployments", "deployments")
 
 
 class HostAnswer(Answer):
@@ -42,32 +42,24 @@ class HostAnswer(Answer):
     type: str
     slots: int
     draining: bool
-    launchers: Annotated[
-        list[str] | None,
-        From(launcher_names),
-        Field(description="who may launch besides admins; null: all"),
-    ]
-    away: Annotated[bool, From(is_away)]
+    launchers: list[str] | None = read(launcher_names, "who may launch besides admins; null: all")
+    away: bool = read(is_away)
     heartbeat_at: Time | None
     facts: dict[str, Any]
     load: dict[str, Any]
 
 
-class Hosts(Answer):
-    """All hosts."""
-
-    hosts: list[HostAnswer]
-    next: str | None
+Hosts = listing("Hosts", "All hosts.", "hosts", HostAnswer)
 
 
-@hosts.on("GET hosts", "host.view", Hosts, name="api-hosts")
+@hosts.on("GET ", "host.view", Hosts, name="api-hosts")
 def list_hosts(request: HttpRequest) -> Json:
     """List hosts. All, by name."""
     rows = Host.objects.prefetch_related("launchers")
     return {"hosts": [HostAnswer.of(row) for row in rows], "next": None}
 
 
-@hosts.on("GET hosts/{slug:name}", "host.view", HostAnswer, name="api-host")
+@hosts.on("GET /{slug:name}", "host.view", HostAnswer, name="api-host")
 def read_host(request: HttpRequest, name: str) -> Json:
     """Read a host. The host as it last reported itself."""
     return HostAnswer.of(get_object_or_404(Host, name=name))
@@ -78,17 +70,15 @@ class DeploymentAnswer(WithLog):
 
     id: int
     name: str
-    host: Annotated[str, From("host.name")]
-    job: Annotated[int, From("job_id")]
-    model: Annotated[str, From("model_id")]
-    label: Annotated[str, From(lambda row: row.artifact.label if row.artifact else "")]
+    host: str = read("host.name")
+    job: int = read("job_id")
+    model: str = read("model_id")
+    label: str = read(lambda row: row.artifact.label if row.artifact else "")
     state: ServerState
-    message: Annotated[str, From(server_message)]
+    message: str = read(server_message)
     progress: Any
     run: int
-    url: Annotated[
-        str, From("host_url"), Field(description="server address as the host reaches it")
-    ]
+    url: str = read("host_url", "server address as the host reaches it")
     ready_at: Time | None
     stopped_at: Time | None
 
@@ -112,7 +102,7 @@ def _find(deployment_id: int) -> Deployment:
     return get_object_or_404(_rows(), pk=deployment_id)
 
 
-@deployments.on("GET deployments", "deployment.view", Deployments, name="api-deployments")
+@deployments.on("GET ", "deployment.view", Deployments, name="api-deployments")
 def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> Json:
     """List deployments. Newest first."""
     fields = {"state": "state", "host": "host__name", "model": "model_id"}
@@ -121,10 +111,7 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> Js
 
 
 @deployments.on(
-    "GET deployments/{int:deployment_id}",
-    "deployment.view",
-    DeploymentAnswer,
-    name="api-deployment",
+    "GET /{int:deployment_id}", "deployment.view", DeploymentAnswer, name="api-deployment"
 )
 def read_deployment(request: HttpRequest, deployment_id: int) -> Json:
     """Read a deployment. State, settings and endpoint of a deployment."""
@@ -132,7 +119,7 @@ def read_deployment(request: HttpRequest, deployment_id: int) -> Json:
 
 
 @deployments.on(
-    "POST deployments/{int:deployment_id}/stop",
+    "POST /{int:deployment_id}/stop",
     "deployment.stop",
     DeploymentAnswer,
     409,
@@ -146,10 +133,11 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> Json:
 
 
 @deployments.on(
-    "POST deployments/{int:deployment_id}/restart",
+    "POST /{int:deployment_id}/restart",
     "deployment.restart",
     DeploymentAnswer,
-    *(409, 422),
+    409,
+    422,
     name="api-deployment-restart",
 )
 def restart_deployment(request: HttpRequest, deployment_id: int) -> Json:
