@@ -282,9 +282,9 @@ class Operations(Router):
         """Make a view an operation: ``@jobs.on("GET jobs", "job.view", Jobs, name="api-jobs")``.
 
         ``where``: method and rest of the path. ``right``: of the caller, one of
-        ``dashboard.security.permissions``. ``answer``: None for bytes. ``errors``: its own, beside those of all. ``shown`` and
-        ``document``: its answer and other parts in the words of OpenAPI. The docstring's first
-        sentence is the title of the operation.
+        ``dashboard.security.permissions``. ``answer``: None for bytes. ``errors``: its own, beside
+        those of all. ``shown`` and ``document``: its answer and other parts in the words of
+        OpenAPI. The docstring's first sentence is the title of the operation.
         """
         method, _space, path = where.partition(" ")
         responses = {status: shown or (_as_json(answer, status) if answer else _AS_BYTES)}
