@@ -33,7 +33,6 @@ class Area:
 
     @property
     def path(self) -> str:
-        """Return the address below the root."""
         return "" if self.name == "overview" else f"{self.name}/"
 
 

@@ -34,7 +34,6 @@ class Done(Generic[T]):
             self.add(subject, **detail)
 
     def add(self, subject: str, **detail: Any) -> None:
-        """Add an entry about ``subject`` ("job 17")."""
         self.entries.append((subject, detail))
 
 

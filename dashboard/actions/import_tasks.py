@@ -269,7 +269,6 @@ def _metrics(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
 
 
 def as_text(shown: Preview) -> str:
-    """Return the preview for a terminal."""
     lines: list[str] = []
     for one in shown.found:
         version = one.version or "version not in the files"

@@ -130,12 +130,10 @@ def remove(user: AbstractBaseUser, row: Import) -> Done[None]:
 
 
 def subject_of(row: Import) -> str:
-    """Return the subject of an audit entry."""
     return f"result {result_number(row.result.pk)}"
 
 
 def detail_of(row: Import) -> dict[str, str]:
-    """Return the detail of an audit entry."""
     about = asdict(imports.about_row(row)) | {"model": row.result.model_id}
     return {
         "file": row.name,

@@ -77,7 +77,6 @@ class JsonBody(Parser):
     """Parser of JSON bodies that refuses values that the database cannot store."""
 
     def parse_body(self, request: HttpRequest) -> Json:
-        """Return the body. Raises ``Refused``."""
         body = json.loads(request.body)
         if sanitize(body) != body:
             text = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
@@ -149,7 +148,6 @@ def openapi(request: HttpRequest) -> JsonResponse:
 
 @cache
 def document() -> Json:
-    """The OpenAPI 3.1 document."""
     schema = dict(api.get_openapi_schema(path_prefix=reverse("api-root")))
     schema["components"]["schemas"].update(schemas())
     return schema

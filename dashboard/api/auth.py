@@ -35,7 +35,6 @@ class TokenAuth(AuthBase):
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Any:
-        """The token's user; None without a token."""
         # Another scheme is a proxy's own affair, and comes with each request of its pages.
         if not request.headers.get("Authorization", "").lower().startswith("bearer"):
             return None
@@ -62,7 +61,6 @@ class SessionAuth(AuthBase):
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Any:
-        """The session's user."""
         if check_csrf(request):
             raise Refused(error(403, "csrf", _("The CSRF token is missing or wrong.")))
         if not request.user.is_authenticated:

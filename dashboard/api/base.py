@@ -58,7 +58,6 @@ class _From:
         pass
 
     def read(self, record: Any) -> Any:
-        """Return the value of the field."""
         if not isinstance(self._source, str):
             return self._source(record)
         try:
@@ -161,7 +160,6 @@ def listing(name: str, about: str, field: str, row: type[Answer], **more: Any) -
 
 
 def page(request: HttpRequest, name: str, rows: list[Json], older: Cursor | str | None) -> Json:
-    """Return one page of a list, with the address of the next."""
     following = None
     if older:
         asked = request.GET.copy()

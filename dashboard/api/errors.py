@@ -39,22 +39,18 @@ class Refused(Exception):
 
 
 def missing() -> Refused:
-    """Return the refusal of a request for a record that does not exist."""
     return Refused(error(404, "missing", _("Not found: no object has this name or number.")))
 
 
 def conflict(code: str, message: str) -> Refused:
-    """Return the refusal of a request that the state of the record does not allow."""
     return Refused(error(409, code, message))
 
 
 def invalid(field: str, message: str) -> Refused:
-    """Return the refusal of a request for one invalid field."""
     return Refused(error(400, "invalid", message, fields={field: message}))
 
 
 def not_allowed(answer: HttpResponse) -> JsonResponse:
-    """Return the response for a method that an address does not have."""
     methods = ", ".join(sorted(answer.headers["Allow"].split(", ")))
     text = _("Method not allowed. Use %(methods)s.") % {"methods": methods}
     refusal = error(405, "method", text)
@@ -63,7 +59,6 @@ def not_allowed(answer: HttpResponse) -> JsonResponse:
 
 
 def handle_errors(api: NinjaAPI) -> None:
-    """Give every exception of the views of ``api`` the one shape."""
     handlers: Mapping[type[Exception], Any] = {
         Refused: lambda request, refused: refused.answer,
         Http404: lambda request, absent: missing().answer,

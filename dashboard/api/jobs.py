@@ -305,7 +305,6 @@ Jobs = listing("Jobs", "A page of jobs.", "jobs", JobAnswer)
 
 
 def job_answer(job_id: int) -> Json:
-    """Return the job as it is now."""
     return JobAnswer.of(Job.objects.select_related("host", "created_by").get(pk=job_id))
 
 

@@ -364,7 +364,6 @@ def _plain(
 
 
 def _framed(logs: LogStore, key: str, *, start: int, end: int) -> HttpResponse:
-    """A range of a log with its times."""
     data = logs.read(key, start, min(end, start + MAX_FRAME_BYTES))
     times = logs.arrivals(key, start, start + len(data) - 1, limit=MOST_TIMES) if data else []
     return HttpResponse(frame(start, times, data), content_type="application/octet-stream")

@@ -71,7 +71,6 @@ class Engine:
         self._filter = KeyFilter(call.api_key) if call.api_key else None
 
     def without_key(self, text: str) -> str:
-        """Return a text of the engine with the key overwritten."""
         return self._filter.text(text) if self._filter else text
 
     async def chat(self, body: dict[str, Any], reader: Reader) -> None:
@@ -221,7 +220,6 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _token_count(raw: bytes) -> int:
-    """Return the tokenizer's count; 0 without one."""
     parsed = json.loads(raw)
     parsed = parsed if isinstance(parsed, dict) else {}
     tokens, count = parsed.get("tokens"), parsed.get("count")
@@ -359,12 +357,10 @@ class KeyFilter:
         return data[:end]
 
     def end(self) -> bytes:
-        """Return the rest, at the end of the answer."""
         rest, self._held = self._held, b""
         return rest if len(rest) <= _HARMLESS else b"*" * len(rest)
 
     def text(self, text: str) -> str:
-        """Return a whole text with the key overwritten."""
         return self._clean(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
 
     def _clean(self, data: bytes) -> bytes:

@@ -284,7 +284,6 @@ class _Streaming:
         return offset
 
     def _wake(self, _gone: asyncio.Task[None]) -> None:
-        """End the wait for news."""
         if run := turns.running(self._turn_id):
             run.wake()
 

@@ -73,7 +73,6 @@ class Running:
 
     @property
     def size(self) -> int:
-        """Return the number of received bytes."""
         return self.begin + len(self.raw)
 
     def piece(self, offset: int, most: int) -> bytes:
@@ -100,19 +99,16 @@ class Running:
             await self.news()
 
     def add(self, chunk: bytes) -> None:
-        """Append bytes from the engine."""
         self.raw += chunk
         self.sizes.append(self.size)
         self.times.append(time.monotonic() - self.started)
         self.wake()
 
     def wake(self) -> None:
-        """Wake everyone who waits for :meth:`news`."""
         self._news.set()
         self._news.clear()
 
     async def news(self) -> None:
-        """Wait for the next change."""
         await self._news.wait()
 
     def stop(self) -> None:
@@ -122,7 +118,6 @@ class Running:
             self.pump.cancel()
 
     def release(self) -> None:
-        """Release the turn's lock."""
         os.close(self._lock_fd)
 
 
@@ -132,7 +127,6 @@ _parser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="turns")
 
 
 def running(turn_id: int) -> Running | None:
-    """Return the running turn if it is in this process."""
     return _running.get(turn_id)
 
 
@@ -343,7 +337,6 @@ def _close(turn_id: int, state: Turn.State, reply: Reply, figures: Mapping[str, 
 
 
 def key(turn_id: int) -> str:
-    """The turn's name in the log store."""
     return f"turn/{turn_id}"
 
 
@@ -357,7 +350,6 @@ def began(turn_id: int) -> float | None:
 
 
 def is_running(turn_id: int) -> bool:
-    """True while a process works on the turn."""
     return _held(turn_id) is None
 
 

@@ -21,7 +21,6 @@ class PrivateFile(WatchedFileHandler):
     """
 
     def emit(self, record: LogRecord) -> None:
-        """Append a line."""
         try:
             super().emit(record)
         except OSError:

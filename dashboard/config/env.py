@@ -114,7 +114,6 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
 
 
 def is_everywhere(address: str) -> bool:
-    """True for the address that stands for all of a computer's."""
     return ip_address(address).is_unspecified
 
 
@@ -193,7 +192,6 @@ def kept_secret(data_dir: Path, name: str) -> str:
 
 
 def database(env: Env) -> dict[str, Any]:
-    """Django's settings of the one database."""
     parts = urlsplit(env.database_url)
     if parts.scheme in ("", "sqlite"):
         return {

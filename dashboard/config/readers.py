@@ -32,7 +32,6 @@ def read_folder(raw: str) -> Path:
 
 
 def read_optional_folder(raw: str) -> Path | None:
-    """A folder that exists, or nothing."""
     if not raw:
         return None
     path = read_folder(raw)
@@ -57,8 +56,6 @@ def read_location(raw: str) -> str:
 
 
 def _whole(most: int) -> Callable[[str], int]:
-    """Return the reader of a whole number from 1 on."""
-
     def read(raw: str) -> int:
         if not raw.isdecimal() or not 1 <= int(raw) <= most:
             raise ValueError(f"a whole number from 1 to {most}")
@@ -73,7 +70,6 @@ read_queue_limit = _whole(1_000_000)
 
 
 def read_networks(raw: str) -> tuple[Network, ...]:
-    """Addresses and networks, separated by commas or spaces; or nothing."""
     try:
         return tuple(ip_network(word) for word in raw.replace(",", " ").split())
     except ValueError as error:
@@ -205,7 +201,6 @@ def read_audit_export(raw: str) -> Path | str | tuple[str, int] | None:
 
 
 def read_database_url(raw: str) -> str:
-    """A database's address, or nothing for SQLite in ``DATA_DIR``."""
     if raw and not raw.startswith(("sqlite:///", "postgres://", "postgresql://")):
         raise ValueError('"sqlite:///PATH" or "postgres://USER:PASSWORD@HOST:PORT/NAME"')
     return raw

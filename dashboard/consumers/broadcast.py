@@ -56,7 +56,6 @@ class Broadcaster:
         return inbox
 
     def leave(self, inbox: Inbox) -> None:
-        """Remove the notifications of a closed page."""
         self._inboxes.discard(inbox)
 
     def _appended(self, key: str) -> None:

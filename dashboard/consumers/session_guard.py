@@ -88,7 +88,6 @@ class SessionGuard:
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """Remove a listener whose socket was closed."""
         self._listeners.discard(listener)
 
     def check_soon(self) -> None:

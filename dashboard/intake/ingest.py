@@ -100,7 +100,6 @@ def _note_protocol(host: Host, spoken: int | None) -> None:
 
 
 def host_of(request: HttpRequest) -> Host | None:
-    """The host whose key the request carries."""
     key = bearer(request)
     digest = hashed(key)
     host = Host.objects.filter(key_sha256=digest).first() if key else None
@@ -128,7 +127,6 @@ def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
 @require_POST
 @host_only("claim of job {job_id}")
 def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase:
-    """The host takes a job."""
     claim = read(ClaimJob, _json(request))
     try:
         job = lifecycle.claim_job(job_id, host=host, claim_id=claim.claim_id)
@@ -236,8 +234,6 @@ def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> Http
 def append(
     request: HttpRequest, host: Host, owner: str, owner_id: int, stream: str
 ) -> HttpResponseBase:
-    """More of a log, of events or of points."""
-
     def write(record: Owner) -> int:
         chunk = _chunk(request)
         if stream == "log":
@@ -254,8 +250,6 @@ def append(
 @require_POST
 @host_only()
 def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpResponseBase:
-    """More of a file that a job left."""
-
     def write(record: Owner) -> int:
         chunk = _chunk(request)
         assert isinstance(record, Job)  # noqa: S101 -- for mypy

@@ -112,7 +112,6 @@ def user_named(name: str) -> User:
 
 
 def host_named(name: str) -> Host:
-    """Return the host of this name."""
     host = Host.objects.filter(name=name).first()
     if host is None:
         names = ", ".join(Host.objects.values_list("name", flat=True)) or "none"
@@ -121,7 +120,6 @@ def host_named(name: str) -> Host:
 
 
 def job_numbered(number: int) -> Job:
-    """Return the job of this number."""
     job = Job.objects.filter(pk=number).first()
     if job is None:
         raise CommandError(f"No job has the number {number}.")
@@ -152,7 +150,6 @@ def refusal(fields: Mapping[str, str], what: str = "Not launched.") -> CommandEr
 
 
 def refused(error: LaunchError, what: str = "Not launched.") -> CommandError:
-    """Return an error with a line per field."""
     return refusal(_fields(error), what)
 
 
@@ -215,7 +212,6 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
 
 
 def state_line(job: Job) -> str:
-    """Return the state of a job in one line."""
     return f"── {job.kind} #{job.pk} {job.title}: {job.state}. {about(job)}".rstrip()
 
 
@@ -242,7 +238,6 @@ def is_down() -> bool:
 
 
 def add_if_down(parser: ArgumentParser) -> None:
-    """Add the option of commands that wait."""
     parser.add_argument(
         "--if-down",
         choices=(WAIT, END),
@@ -330,14 +325,12 @@ _OPTIONS = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": 
 
 
 def add_statement_options(parser: ArgumentParser) -> None:
-    """Add the options of a statement to a command."""
     for name, (metavar, help_text) in _STATED.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, default="", metavar=metavar, help=help_text)
 
 
 def has_counts(options: Mapping[str, Any]) -> bool:
-    """Return True when bare counts are given."""
     return bool(options["base_counts"] or options["counts"])
 
 
@@ -354,6 +347,5 @@ def statement_fields(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def statement_refusal(field: str, text: str) -> CommandError:
-    """Return the error at a field of a statement."""
     option = _OPTIONS.get(field, f"--{field}")
     return CommandError(f"{option}: {text}" if option else text)

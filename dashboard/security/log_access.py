@@ -17,14 +17,13 @@ RECORDS: dict[str, type[Job] | type[Deployment]] = {"job": Job, "deployment": De
 ACTIONS = {"job": "job.view", "deployment": "deployment.view"}
 # A server's log goes on after a restart; a job's never does.
 MAY_GO_ON = {"job": False, "deployment": True}
-_OVER: dict[str, set[str]] = {
-    "job": set(Job.State) - set(Job.OPEN_STATES),
-    "deployment": {Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST},
+_OVER = {
+    "job": [str(state) for state in Job.State if state not in Job.OPEN_STATES],
+    "deployment": [Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST],
 }
 
 
 def find_record(kind: str, record_id: int) -> Any:
-    """Return the record that a log belongs to; None when there is no such one."""
     model = RECORDS.get(kind)
     return model._default_manager.filter(pk=record_id).first() if model else None
 

@@ -43,7 +43,6 @@ class Limit:
     longest_s: int
 
     def wait_s(self, tries: int) -> int:
-        """Return the wait after this many tries."""
         doublings = min(tries - self.free, 20)
         return min(self.longest_s, 2**doublings) if doublings >= 0 else 0
 

@@ -20,7 +20,6 @@ class Accounts(ModelBackend):
         return user if self.user_can_authenticate(user) else None
 
     async def aget_user(self, user_id: int) -> User | None:
-        """As :meth:`get_user`."""
         return await sync_to_async(self.get_user)(user_id)
 
 

@@ -79,7 +79,6 @@ def _waits(who: str) -> Iterator[None]:
 
 
 def _take(held: ExitStack, names: list[str], deadline: float) -> None:
-    """Lock one of the files ``names`` until ``held`` ends."""
     while (file := lock_one("searches", names)) is None:
         if time.monotonic() >= deadline:
             raise NoTurn

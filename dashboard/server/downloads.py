@@ -300,7 +300,6 @@ _ETAG = re.compile(r'"([0-9a-f]{64})"')
 
 @sync_and_async_middleware
 def resumable_exports(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Answer]:
-    """Give attachments in memory an ETag and ranges."""
     return _replacing(get_response, _is_export, _export)
 
 
@@ -328,9 +327,10 @@ def _export(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
     content = response.content
     size, digest = len(content), hashlib.sha256(content).hexdigest()
 
-    def read(start: int, end: int) -> bytes:
+    def in_memory(start: int, end: int) -> bytes:
         return content[start:end]
 
+    read: Read = in_memory
     if size > PIECE_BYTES:
         try:
             path = _file(request, digest, content)

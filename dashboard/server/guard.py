@@ -92,7 +92,6 @@ class Guard:
         self._running: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Serve, or refuse."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         body = _Body(self, scope, receive, send)
@@ -112,7 +111,6 @@ class Guard:
                 self._stop(body)
 
     def enter(self, body: _Body) -> None:
-        """Count a body that is on its way."""
         self._bodies[body] = None
         if len(self._of(body.client)) > MOST_OF_A_CLIENT:
             asyncio.get_running_loop().call_later(SLOW_S, self._trim, body.client)
@@ -222,12 +220,10 @@ class _Body:
         return self._began + BODY_S + self.received / BYTES_PER_S
 
     def is_slow(self) -> bool:
-        """Return True for a body that began long ago."""
         began = self._began
         return began is not None and asyncio.get_running_loop().time() - began >= SLOW_S
 
     def give_up(self) -> None:
-        """Refuse the rest of the body."""
         self._is_given_up = True
         self._guard.leave(self)
         if self._timeout is not None and not self._timeout.expired():

@@ -31,8 +31,6 @@ class PartHealth:
 
 
 def database() -> PartHealth:
-    """The database answers."""
-
     def ask() -> dict[str, Any]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -70,8 +68,6 @@ def _full(facts: dict[str, Any]) -> str:
 
 
 def disk() -> PartHealth:
-    """``DATA_DIR`` takes writes and has room."""
-
     def ask() -> dict[str, Any]:
         with TemporaryFile(dir=settings.DATA_DIR) as file:
             file.write(b"x")
@@ -104,7 +100,6 @@ def catalogue() -> PartHealth:
 
 
 def all_checks() -> dict[str, PartHealth]:
-    """Every check, by name."""
     return {"database": database(), "redis": broker(), "disk": disk(), "catalogue": catalogue()}
 
 

@@ -14,7 +14,6 @@ from jobs.models import Deployment, Job
 def error(
     status: int, code: str, message: str, *, fields: Mapping[str, str] | None = None, **more: Any
 ) -> JsonResponse:
-    """An error of the API."""
     body = {"error": code, "message": message, "fields": fields or {}, **more}
     return JsonResponse(body, status=status)
 

@@ -42,7 +42,6 @@ class Proxies:
         self._has_warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Settle them, then serve."""
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         headers: Headers = list(scope["headers"])

@@ -72,7 +72,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def say(message: str) -> None:
-    """One line for the person at the terminal."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
 
@@ -116,7 +115,6 @@ def _refuse_open(data_dir: Path) -> None:
 
 
 def _address_of(data_dir: Path) -> str:
-    """Return the address of the dashboard that owns ``data_dir``."""
     try:
         return str(json.loads((data_dir / RUN_FILE).read_text())["address"])
     except (OSError, ValueError, KeyError):
@@ -204,7 +202,6 @@ def _old_valkey_folder(data_dir: Path) -> str:
 
 
 def _reachable(env: Env) -> str:
-    """The address under which this computer reaches what listens on BIND."""
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- binds nothing
     host = everywhere.get(env.bind, env.bind)
     return f"[{host}]" if ":" in host else host

@@ -42,17 +42,14 @@ class Valkey:
 
     @property
     def socket(self) -> Path:
-        """The socket."""
         return self.folder / "valkey.sock"
 
     @property
     def url(self) -> str:
-        """Its address in redis-py's spelling."""
         return on_socket(str(self.socket), self.password)
 
     @property
     def log(self) -> Path:
-        """Return the path of its log file."""
         return self.data / "valkey.log"
 
     @property

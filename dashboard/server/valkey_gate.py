@@ -77,7 +77,6 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def serve(listener: socket.socket, path: str) -> None:
-    """Serve a listening socket for ever."""
     _soft, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -134,7 +134,6 @@ class HeadProtocol(HttpToolsProtocol):
 
 
 def config() -> uvicorn.Config:
-    """Return uvicorn's settings."""
     return uvicorn.Config(
         "dashboard.asgi:application",
         http=HeadProtocol,
@@ -152,7 +151,6 @@ def config() -> uvicorn.Config:
 
 
 def main(descriptor: int) -> None:
-    """Serve on the listening socket with this descriptor until SIGTERM."""
     os.umask(UMASK)
     settled = config()
     settled.load()

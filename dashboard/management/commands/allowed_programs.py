@@ -43,7 +43,6 @@ class Command(BaseCommand):
 
 
 def text() -> str:
-    """The module as it should be."""
     return TEMPLATE.format(programs=_lines(PROGRAMS), clients=_lines(CLIENTS))
 
 

@@ -80,7 +80,6 @@ class Command(BaseCommand):
 
 
 def _write_settings(folder: Path, own: dict[str, str]) -> Path:
-    """Write the host's row, its folders, and the file that its worker and agent read."""
     for name in ("host", "root", "state", "workspace"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     lines = {

@@ -84,7 +84,6 @@ class Command(base.DashboardCommand):
 
 
 def add_launch_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments shared by ``launch`` and ``plan``."""
     parser.add_argument("kind", help="job type: see manage.py job_types")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the form"

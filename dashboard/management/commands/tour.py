@@ -92,7 +92,6 @@ def running_tour(host: Host) -> uuid.UUID | None:
 
 
 def succeeded(chain: uuid.UUID) -> bool:
-    """True when every job of the chain has succeeded."""
     return not Job.objects.filter(chain=chain).exclude(state=Job.State.SUCCEEDED).exists()
 
 

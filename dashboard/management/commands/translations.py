@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
@@ -44,8 +44,19 @@ KEYWORDS: dict[str, Any] = {
 _SPEC = ("label", "group", "unit")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+# File of data, its rows, and which of their fields are texts; "{0.id}": with notes.
+_DATA: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...] = (
+    ("jobs/catalog/models/{0.id}.yaml", SHIPPED, ("summary", "licence_note")),
+    ("jobs/catalog/stacks/{0.id}.yaml", STACKS, ("name", "summary")),
+    ("jobs/catalog/workloads.yaml", WORKLOADS, ("name", "purpose", "takes")),
+    ("jobs/catalog/evaluations.yaml", EVALUATION_PRESETS, ("name", "purpose", "takes")),
+    ("jobs/catalog/data_sets.yaml", DATA_SETS, ("about", "licence_source")),
+    ("jobs/catalog/failures", KNOWN_FAILURES, ("cause", "advice")),
+    ("jobs/tools/lib/environments.py", ENVIRONMENTS, ("title",)),
+)
+
+
+class Text(NamedTuple):
     """A text in English. ``plural`` is "" where it has one form; ``place`` is the file it is in."""
 
     text: str
@@ -55,7 +66,6 @@ class Text:
 
 
 def page_texts() -> Iterator[Text]:
-    """Texts that the server writes: of Python, of templates, of data."""
     for folder in PYTHON_FOLDERS:
         for path in sorted((BASE / folder).rglob("*.py")):
             if "migrations" not in path.parts and "scripts" not in path.parts:
@@ -87,42 +97,26 @@ def _texts_in(method: str, content: bytes, path: Path) -> Iterator[Text]:
 
 def _data_texts() -> Iterator[Text]:
     """Titles, labels and help that pages pass through ``gettext`` as variables."""
-    place = "jobs/kinds"
+    kinds = "jobs/kinds"
     for kind in KINDS.values():
-        yield Text(kind.title, place)
+        yield Text(kind.title, kinds)
         for field in kind.Params.model_fields.values():
             if field.description:
-                yield Text(field.description, place)
+                yield Text(field.description, kinds)
             extra = field.json_schema_extra
             if isinstance(extra, dict):
-                yield from (Text(str(extra[key]), place) for key in _SPEC if extra.get(key))
+                yield from (Text(str(extra[key]), kinds) for key in _SPEC if extra.get(key))
     for metric in METRICS.values():
         yield Text(metric.label, "jobs/metrics")
         # Units of speed and time are not translated.
         if re.fullmatch(r"[a-z]{4,}", metric.unit):
             yield Text(metric.unit, "jobs/metrics")
-    for model in SHIPPED.values():
-        place = f"jobs/catalog/models/{model.id}.yaml"
-        texts = (model.summary, model.licence_note, *model.notes)
-        yield from (Text(text, place) for text in texts if text)
-    for stack in STACKS.values():
-        place = f"jobs/catalog/stacks/{stack.id}.yaml"
-        yield from (Text(text, place) for text in (stack.name, stack.summary, *stack.notes))
-    for workload in WORKLOADS.values():
-        texts = (workload.name, workload.purpose, workload.takes)
-        yield from (Text(text, "jobs/catalog/workloads.yaml") for text in texts)
-    for preset in EVALUATION_PRESETS.values():
-        texts = (preset.name, preset.purpose, preset.takes)
-        yield from (Text(text, "jobs/catalog/evaluations.yaml") for text in texts)
-    for data_set in DATA_SETS.values():
-        texts = (data_set.about, data_set.licence_source)
-        yield from (Text(text, "jobs/catalog/data_sets.yaml") for text in texts)
-    for failure in KNOWN_FAILURES.values():
-        yield from (
-            Text(message, "jobs/catalog/failures") for message in (failure.cause, failure.advice)
-        )
-    for environment in ENVIRONMENTS.values():
-        yield Text(environment.title, "jobs/tools/lib/environments.py")
+    for place, rows, names in _DATA:
+        for row in rows.values():
+            texts = [getattr(row, name) for name in names]
+            if "{" in place:
+                texts += row.notes
+            yield from (Text(text, place.format(row)) for text in texts if text)
 
 
 LOCALE = "zh_Hans"
@@ -175,42 +169,33 @@ def mo_path(domain: str) -> Path:
 
 
 def collected(domain: str) -> Catalog:
-    """Every text of ``domain``, with the translations that are there already."""
-    old = stored(domain)
-    catalog = _new_catalog()
-    for text in merged(DOMAINS[domain]()):
-        known = old.get(text.text, context=text.context or None)
-        key = (text.text, text.plural) if text.plural else text.text
+    """Every text of ``domain``, once, with its files and the translation that is there already."""
+    places: dict[tuple[str, str], set[str]] = defaultdict(set)
+    plurals: dict[tuple[str, str], str] = {}
+    for found in DOMAINS[domain]():
+        places[found.text, found.context].add(found.place)
+        if found.plural:
+            plurals[found.text, found.context] = found.plural
+    old, catalog = stored(domain), _new_catalog()
+    for text, context in sorted(places, key=lambda key: (key[0].lower(), *key)):
+        plural = plurals.get((text, context))
+        known = old.get(text, context=context or None)
         translated = known.string if known is not None else None
-        if text.plural and isinstance(translated, str):
+        if plural and isinstance(translated, str):
             translated = (translated,) if translated else None
-        elif not text.plural and not isinstance(translated, str | None):
+        elif not plural and not isinstance(translated, str | None):
             translated = translated[0]  # it has lost its plural
-        comments = list(known.user_comments) if known is not None else []
         catalog.add(
-            key,
+            (text, plural) if plural else text,
             translated,
-            locations=[(place, 0) for place in text.place.split("\n")],
-            context=text.context or None,
-            user_comments=comments,
+            locations=[(place, 0) for place in sorted(places[text, context])],
+            context=context or None,
+            user_comments=list(known.user_comments) if known is not None else [],
         )
     return catalog
 
 
-def merged(texts: Iterable[Text]) -> list[Text]:
-    """Each text once, in order, with all files that it is in; a plural form wins."""
-    entries: dict[tuple[str, str], Text] = {}
-    for text in texts:
-        key = (text.context, text.text)
-        old = entries.get(key)
-        places = {*(old.place.split("\n") if old else ()), text.place}
-        plural = text.plural or (old.plural if old else "")
-        entries[key] = Text(text.text, "\n".join(sorted(places)), plural, text.context)
-    return sorted(entries.values(), key=lambda text: (text.text.lower(), text.text, text.context))
-
-
 def stored(domain: str) -> Catalog:
-    """Return the stored catalogue; an empty one before the first run."""
     path = po_path(domain)
     if not path.exists():
         return _new_catalog()
@@ -219,11 +204,12 @@ def stored(domain: str) -> Catalog:
 
 
 def untranslated(domain: str) -> list[str]:
-    """Texts of ``domain`` without a translation."""
     return [
         str(message.id)
         for message in stored(domain)
-        if message.id and not any(_forms(message.string)) and SAME not in message.user_comments
+        if message.id
+        and not any([message.string] if isinstance(message.string, str) else message.string or ())
+        and SAME not in message.user_comments
     ]
 
 
@@ -231,9 +217,9 @@ def problems() -> list[str]:
     """Return outdated files: texts missing in .po, or .mo not compiled."""
     faults = []
     for domain in DOMAINS:
-        if not po_path(domain).exists() or po_bytes(collected(domain)) != po_path(
-            domain
-        ).read_bytes().replace(b"\r\n", b"\n"):
+        path = po_path(domain)
+        known = path.read_bytes().replace(b"\r\n", b"\n") if path.exists() else b""
+        if po_bytes(collected(domain)) != known:
             faults.append(f"{domain}.po does not match the texts of the program")
         elif not is_compiled(domain):
             faults.append(f"{domain}.mo is not compiled from {domain}.po")
@@ -241,26 +227,19 @@ def problems() -> list[str]:
 
 
 def is_compiled(domain: str) -> bool:
-    """True when the compiled file is what the translators' file makes."""
     return mo_path(domain).exists() and mo_path(domain).read_bytes() == mo_bytes(stored(domain))
 
 
 def po_bytes(catalog: Catalog) -> bytes:
-    """The catalogue as a file for translators."""
     file = BytesIO()
     write_po(file, catalog, width=100, include_lineno=False, ignore_obsolete=True)
     return file.getvalue()
 
 
 def mo_bytes(catalog: Catalog) -> bytes:
-    """The catalogue compiled."""
     file = BytesIO()
     write_mo(file, catalog)
     return file.getvalue()
-
-
-def _forms(string: Any) -> tuple[str, ...]:
-    return (string,) if isinstance(string, str) else tuple(string or ())
 
 
 def _new_catalog() -> Catalog:
