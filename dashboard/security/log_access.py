@@ -17,8 +17,8 @@ RECORDS: dict[str, type[Job] | type[Deployment]] = {"job": Job, "deployment": De
 ACTIONS = {"job": "job.view", "deployment": "deployment.view"}
 # A server's log goes on after a restart; a job's never does.
 MAY_GO_ON = {"job": False, "deployment": True}
-_OVER = {
-    "job": [str(state) for state in Job.State if state not in Job.OPEN_STATES],
+_OVER: dict[str, list[str]] = {
+    "job": [state for state in Job.State.values if state not in Job.OPEN_STATES],
     "deployment": [Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST],
 }
 

@@ -29,8 +29,8 @@ KIB = 1024
 BODY_S = 20.0
 BYTES_PER_S = 16 * KIB
 # Bodies that are on their way. The oldest ones above a limit are given up, never the newest: a
-# client that sends whole requests is not kept out by one that does not. Of one client those that
-# are on their way for SLOW_S: many hosts may send from one address.
+# client that sends whole requests is not kept out by one that does not. Of one client only requests
+# that are open for SLOW_S seconds: many hosts may send from one address.
 MOST_OF_A_CLIENT, SLOW_S = 32, 2.0
 MOST_OF_ALL = 512
 MOST_BYTES = 64 * 1024 * KIB
@@ -108,7 +108,7 @@ class Guard:
         finally:
             self.leave(body)
             if body.is_running:
-                self._stop(body)
+                self._running -= Counter([(body.client, body.route.start)])
 
     def enter(self, body: _Body) -> None:
         self._bodies[body] = None
@@ -123,7 +123,7 @@ class Guard:
             next(iter(self._bodies)).give_up()
 
     def leave(self, body: _Body) -> None:
-        """The body is whole, or its request over."""
+        """Forget a body that is whole, or whose request is over."""
         self._bodies.pop(body, None)
 
     def start(self, body: _Body) -> None:
@@ -140,19 +140,14 @@ class Guard:
         self._running[body.client, body.route.start] += 1
         body.is_running = True
 
-    def _stop(self, body: _Body) -> None:
-        key = body.client, body.route.start
-        self._running[key] -= 1
-        if not self._running[key]:
-            del self._running[key]
-
     def _of(self, client: str) -> list[_Body]:
         return [each for each in self._bodies if each.client == client]
 
     def _trim(self, client: str) -> None:
         """Give up the oldest bodies above the limit of a client, of those that are slow."""
+        before = asyncio.get_running_loop().time() - SLOW_S
         for body in self._of(client)[:-MOST_OF_A_CLIENT]:
-            if body.is_slow():
+            if body.began is not None and body.began <= before:
                 body.give_up()
 
 
@@ -171,7 +166,7 @@ class _Body:
         self._is_whole = not self._declared and not is_chunked
         self._is_given_up = False
         self._timeout: asyncio.Timeout | None = None
-        self._began: float | None = None
+        self.began: float | None = None
 
     def check_size(self, more: int = 0) -> None:
         """Raise ``_Refused`` for a body that is too large, or says so."""
@@ -193,8 +188,8 @@ class _Body:
             return await self._receive()
         if self._is_given_up:
             raise _Refused(408)
-        if self._began is None:
-            self._began = asyncio.get_running_loop().time()
+        if self.began is None:
+            self.began = asyncio.get_running_loop().time()
             self._guard.enter(self)
         try:
             async with asyncio.timeout_at(self._deadline()) as self._timeout:
@@ -215,13 +210,9 @@ class _Body:
         return message
 
     def _deadline(self) -> float:
-        if self._is_given_up or self._began is None:
+        if self._is_given_up or self.began is None:
             return 0.0
-        return self._began + BODY_S + self.received / BYTES_PER_S
-
-    def is_slow(self) -> bool:
-        began = self._began
-        return began is not None and asyncio.get_running_loop().time() - began >= SLOW_S
+        return self.began + BODY_S + self.received / BYTES_PER_S
 
     def give_up(self) -> None:
         self._is_given_up = True
@@ -246,7 +237,8 @@ def _length(scope: Scope) -> tuple[int, bool]:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _Refused) -> None:
     """Answer. Then take what still comes: a client that sends reads nothing before it has ended."""
-    with translation.override(translation.get_language_from_request(_request(scope))):
+    request = ASGIRequest({"query_string": b"", **scope}, BytesIO())
+    with translation.override(translation.get_language_from_request(request)):
         text = translation.gettext(_TEXTS[refused.status]) % refused.args_for_people
     body = f"{text}\n".encode()
     headers = [
@@ -270,7 +262,3 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _Refused)
     except TimeoutError:
         pass
     await send({"type": "http.response.body", "body": b""})
-
-
-def _request(scope: Scope) -> ASGIRequest:
-    return ASGIRequest({"query_string": b"", **scope}, BytesIO())

@@ -1,4 +1,4 @@
-"""Is the dashboard itself well? A host that is away is not its illness."""
+"""Health checks of the dashboard; offline hosts do not count."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -30,85 +31,77 @@ class PartHealth:
     facts: dict[str, Any]
 
 
-def database() -> PartHealth:
-    def ask() -> dict[str, Any]:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        return {"engine": connection.vendor}
+def _check(ask: Callable[[], dict[str, Any]]) -> Callable[[], PartHealth]:
+    """Make a health check of a function that returns facts or raises; add its milliseconds."""
 
-    return _timed(ask)
+    @wraps(ask)
+    def check() -> PartHealth:
+        began = time.perf_counter()
+        try:
+            facts = ask()
+        except (DatabaseError, redis.RedisError, OSError) as error:
+            return PartHealth(is_ok=False, facts={"error": str(error)})
+        facts["ms"] = round((time.perf_counter() - began) * 1e3, 2)
+        return PartHealth(is_ok=True, facts=facts)
+
+    return check
 
 
-def broker() -> PartHealth:
+@_check
+def database() -> dict[str, Any]:
+    """The database answers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return {"engine": connection.vendor}
+
+
+@_check
+def broker() -> dict[str, Any]:
     """Redis or Valkey answers and takes writes. Without it jobs still run, only later; pages
     poll."""
-
-    def ask() -> dict[str, Any]:
-        if not settings.REDIS_URL:
-            raise redis.ConnectionError("no REDIS_URL: the dashboard is not running")
-        with redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        ) as client:
-            facts = client.info("server", "memory")
-            try:
-                client.set("vacc:health", 1, ex=60)
-            except redis.OutOfMemoryError as error:
-                raise redis.OutOfMemoryError(_full(facts)) from error
-            return {"version": facts["redis_version"], "used_bytes": facts["used_memory"]}
-
-    return _timed(ask)
-
-
-def _full(facts: dict[str, Any]) -> str:
-    name = "VALKEY_MEMORY" if settings.VALKEY_USERS_FILE else "maxmemory of your Redis"
-    return (
-        f"memory is full: {facts['used_memory']} of {facts['maxmemory']} bytes are used. Jobs "
-        f"start up to two seconds later. Raise {name}, then restart"
-    )
+    if not settings.REDIS_URL:
+        raise redis.ConnectionError("no REDIS_URL: the dashboard is not running")
+    with redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+    ) as client:
+        facts = client.info("server", "memory")
+        try:
+            client.set("vacc:health", 1, ex=60)
+        except redis.OutOfMemoryError as error:
+            name = "VALKEY_MEMORY" if settings.VALKEY_USERS_FILE else "maxmemory of your Redis"
+            text = (
+                f"memory is full: {facts['used_memory']} of {facts['maxmemory']} bytes are used. "
+                f"Jobs start up to two seconds later. Raise {name}, then restart"
+            )
+            raise redis.OutOfMemoryError(text) from error
+        return {"version": facts["redis_version"], "used_bytes": facts["used_memory"]}
 
 
-def disk() -> PartHealth:
-    def ask() -> dict[str, Any]:
-        with TemporaryFile(dir=settings.DATA_DIR) as file:
-            file.write(b"x")
-        free = shutil.disk_usage(settings.DATA_DIR).free
-        if free < LEAST_FREE_BYTES:
-            raise OSError(f"only {free} bytes are free: see {reverse('storage')}")
-        return {"free_bytes": free}
-
-    return _timed(ask)
-
-
-def low_disk_bytes() -> int | None:
-    """Return the free bytes of the disk of ``DATA_DIR`` if they are few; None if there are
-    enough."""
-    usage = shutil.disk_usage(settings.DATA_DIR)
-    is_low = usage.free < min(usage.total * LOW_SHARE, LOW_BYTES)
-    return usage.free if is_low or usage.free < LEAST_FREE_BYTES else None
+@_check
+def disk() -> dict[str, Any]:
+    """``DATA_DIR`` takes writes and has room."""
+    with TemporaryFile(dir=settings.DATA_DIR) as file:
+        file.write(b"x")
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    if free < LEAST_FREE_BYTES:
+        raise OSError(f"only {free} bytes are free: see {reverse('storage')}")
+    return {"free_bytes": free}
 
 
-def catalogue() -> PartHealth:
-    """Check the files of the team's own models. An invalid file is reported and harms nothing
-    else."""
-
-    def ask() -> dict[str, Any]:
-        reading = MODELS.reading()
-        unread = {problem.file: problem.reason for problem in reading.problems}
-        return {"models": len(reading.models), **({"unread": unread} if unread else {})}
-
-    return _timed(ask)
+@_check
+def catalogue() -> dict[str, Any]:
+    """Files of the team's own models. An invalid file is reported and harms nothing else."""
+    reading = MODELS.reading()
+    unread = {problem.file: problem.reason for problem in reading.problems}
+    return {"models": len(reading.models), **({"unread": unread} if unread else {})}
 
 
 def all_checks() -> dict[str, PartHealth]:
     return {"database": database(), "redis": broker(), "disk": disk(), "catalogue": catalogue()}
 
 
-def _timed(ask: Callable[[], dict[str, Any]]) -> PartHealth:
-    began = time.perf_counter()
-    try:
-        facts = ask()
-    except (DatabaseError, redis.RedisError, OSError) as error:
-        return PartHealth(is_ok=False, facts={"error": str(error)})
-    return PartHealth(
-        is_ok=True, facts={**facts, "ms": round((time.perf_counter() - began) * 1e3, 2)}
-    )
+def low_disk_bytes() -> int | None:
+    """Return the free bytes of the disk of ``DATA_DIR`` if they are few; None: there are enough."""
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    is_low = usage.free < min(usage.total * LOW_SHARE, LOW_BYTES)
+    return usage.free if is_low or usage.free < LEAST_FREE_BYTES else None
