@@ -1,97 +1,298 @@
-"""Changes of endpoints, for page and API: permission, check, change, audit entry."""
+"""Endpoints: their form, and changes for page and API: permission, check, change, audit entry."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from dashboard.security import audit_log
+from dashboard.actions.action import Done, User, action
+from dashboard.actions.rows import Line, RowForm
 from dashboard.security.permissions import check
-from dashboard.security.request import logged_in
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
-from jobs.access.source_addresses import SpecialAddress
+from jobs.access.source_addresses import SpecialAddress, clean
 from jobs.base.errors import LaunchError, ParseError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize_text
+from jobs.catalog import MODELS, THINKING_SWITCHES
 from jobs.confined import SHORT, NotDone, Task
 from jobs.host.base import engine_http
-from jobs.metrics.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
-from jobs.models import Endpoint
-from jobs.schedule import dispatch
+from jobs.metrics import measured
+from jobs.metrics.measured import EngineAbout
+from jobs.models import Endpoint, Source
+from jobs.queries.endpoints import engine_keys
 from jobs.services import endpoints
-from jobs.services.endpoints import Checked, Entered
+from jobs.services.endpoints import Checked
 
-User = AbstractBaseUser | AnonymousUser
 # In the order of requests: the first must be answered.
-_PATHS = (MODELS, VERSION, METRICS, PROPS)
+_PATHS = (measured.MODELS, measured.VERSION, measured.METRICS, measured.PROPS)
 _ABOUT = Task("jobs.readings:about", EngineAbout, SHORT)
-# Of the lookup and all requests of a check together; of one answer.
+# Limits: seconds of a whole check with its lookup, bytes of one response.
 CHECK_S = 10.0
 LONGEST = 2 * 1024 * 1024
 _LONGEST_PROBLEM = 200
+_LONGEST_URL = 300
+# Switches, with models whose templates have them.
+_KNOWN_FOR = {"enable_thinking": "Qwen3, GLM-4.5", "thinking": "DeepSeek-V3.1"}
+_UNREPORTED = gettext_lazy("Only if the engine does not report it.")
 
 
-def create(user: User, typed: Entered) -> Endpoint:
-    """Check a new endpoint and store it, also where it does not answer.
+class _Count(forms.IntegerField):
+    """A whole number from 1, or nothing."""
+
+    def __init__(self, most: int, **more: Any) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "numeric", "maxlength": 9})
+        super().__init__(min_value=1, max_value=most, required=False, widget=widget, **more)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return super().clean(value)
+        except ValidationError:
+            text = _("Enter a whole number from 1 to %(most)s, or leave it empty.")
+            raise ValidationError(text % {"most": self.max_value}) from None
+
+
+class EndpointForm(RowForm[Endpoint]):
+    """An endpoint. Storing it asks its engine."""
+
+    area, most = "endpoint", 500
+    too_many = gettext_lazy("There are %(most)s endpoints. Edit an existing one instead.")
+    name_taken = gettext_lazy("An endpoint named “%(name)s” exists. Choose another name.")
+    groups_of: ClassVar = (
+        (gettext_lazy("Address"), ("name", "url", "api_key")),
+        (gettext_lazy("Model"), ("model", "model_id", "thinking_switch")),
+        (gettext_lazy("Device"), ("device", "devices")),
+        (gettext_lazy("Engine"), ("engine", "engine_version", "max_context")),
+    )
+
+    devices = _Count(
+        100_000,
+        label=gettext_lazy("Devices"),
+        help_text=gettext_lazy("Number of cards, for figures per device."),
+    )
+    max_context = _Count(
+        100_000_000,
+        label=gettext_lazy("Max model length"),
+        help_text=gettext_lazy(
+            "Tokens of prompt and output. Only if the engine does not report it."
+        ),
+    )
+
+    class Meta:
+        model = Endpoint
+        fields = (
+            *("name", "url", "api_key", "model", "model_id", "thinking_switch"),
+            *("device", "devices", "engine", "engine_version", "max_context"),
+        )
+        field_classes: ClassVar = dict.fromkeys(
+            ("name", "device", "engine", "engine_version"), Line
+        )
+        widgets: ClassVar = {
+            **dict.fromkeys(("api_key", "model_id", "thinking_switch"), forms.Select),
+            **{
+                name: forms.TextInput(attrs={"class": "form-control mono"})
+                for name in ("url", "model")
+            },
+        }
+        labels: ClassVar = {
+            "name": gettext_lazy("Name"),
+            "url": gettext_lazy("Address"),
+            "api_key": gettext_lazy("API key"),
+            "model": gettext_lazy("Model name"),
+            "model_id": gettext_lazy("Catalogue model"),
+            "thinking_switch": gettext_lazy("Thinking switch"),
+            "device": gettext_lazy("Device"),
+            "engine": gettext_lazy("Engine"),
+            "engine_version": gettext_lazy("Engine version"),
+        }
+        help_texts: ClassVar = {
+            "name": gettext_lazy("As it appears in forms and results."),
+            "url": gettext_lazy(
+                "http or https, before /v1, such as http://10.0.0.5:8000. An administrator permits "
+                "addresses under Sources."
+            ),
+            "api_key": gettext_lazy("Name of a secret that may be sent to this address."),
+            "model": gettext_lazy("As the engine lists it. Empty: its only model."),
+            "model_id": gettext_lazy(
+                "Compares results with ours. vLLM's client and OpenCompass need it."
+            ),
+            "thinking_switch": gettext_lazy(
+                "Variable of the chat template, so that evaluations can switch thinking on or off."
+            ),
+            "device": gettext_lazy("In words, such as 8 × H800."),
+            "engine": _UNREPORTED,
+            "engine_version": _UNREPORTED,
+        }
+        error_messages: ClassVar = {
+            "name": {"required": gettext_lazy("Enter a name, such as “H800, DeepSeek-R1”.")}
+        }
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        none = [("", _("none"))]
+        keys = dict.fromkeys(filter(None, [*engine_keys(self.user), self["api_key"].value()]))
+        choices = {
+            "api_key": [(name, name) for name in keys],
+            "model_id": [(one.id, one.name) for one in MODELS.values()],
+            "thinking_switch": [(name, switch_label(name)) for name in THINKING_SWITCHES],
+        }
+        for name, known in choices.items():
+            self.fields[name].widget.choices = none + known  # type: ignore[attr-defined]  # a Select
+            self.fields[name].widget.attrs["class"] = "form-select"
+        for name in ("url", "api_key", "model", "model_id", "thinking_switch"):
+            self.fields[name].required = name == "url"
+            self.fields[name].validators.clear()  # the methods below have better messages
+        self.fields["url"].error_messages["required"] = _no_address()
+
+    def style(self, name: str, field: forms.Field) -> None:
+        """Also: no corrections of names and addresses by a browser."""
+        super().style(name, field)
+        if isinstance(field.widget, forms.TextInput):
+            field.widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
+
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """Return titles with their fields, for the template."""
+        return [(str(title), [self[name] for name in names]) for title, names in self.groups_of]
+
+    def in_use(self) -> Any:
+        """Archived ones count, too."""
+        return Endpoint.objects.all()
+
+    def clean_url(self) -> str:
+        """Return the address before ``/v1``, host in lower case."""
+        scheme, separator, rest = self.cleaned_data["url"].partition("://")
+        host, slash, path = rest.partition("/")
+        url = f"{scheme.lower()}{separator}{host.lower()}{slash}{path}".rstrip("/")
+        try:
+            url = clean(Source.Type.ENDPOINT, url.removesuffix("/v1"))
+            has_port = urlsplit(url).port != 0
+        except ValueError:
+            has_port = False
+        if not has_port or len(url) > _LONGEST_URL:
+            raise ValidationError(_no_address())
+        try:
+            sources.check_endpoint(url)
+        except LaunchError as error:
+            raise ValidationError(str(error)) from None
+        return url
+
+    def clean_model(self) -> str:
+        name = str(self.cleaned_data["model"])
+        if name and not endpoints.MODEL.fullmatch(name):
+            text = _(
+                "Enter the model's name as the engine lists it: letters, digits and . _ / : @ + -"
+            )
+            raise ValidationError(text)
+        return name
+
+    def clean_model_id(self) -> str:
+        model_id = str(self.cleaned_data["model_id"])
+        if model_id and model_id not in MODELS:
+            raise ValidationError(_("Unknown model. Choose one from the catalogue."))
+        return model_id
+
+    def clean_thinking_switch(self) -> str:
+        name = str(self.cleaned_data["thinking_switch"])
+        if name and name not in THINKING_SWITCHES:
+            text = _("Unknown switch. Choose one of %(names)s, or none.")
+            raise ValidationError(text % {"names": _(", ").join(THINKING_SWITCHES)})
+        return name
+
+    def clean(self) -> None:
+        super().clean()
+        given, row = self.cleaned_data, self.instance
+        url, key = given.get("url"), given.get("api_key", "")
+        # A key that stays where it was needs no right: it was checked for who chose it.
+        if url and key and (row.api_key, row.url) != (key, url):
+            try:
+                secrets.check_endpoint(key, url, self.user)
+            except LaunchError as error:
+                self.add_error("api_key", str(error))
+        if given.get("devices") and not given.get("device"):
+            self.add_error("device", _("Describe the devices, such as “8 × H800”."))
+        if url and row.url != url:  # another engine
+            row.found = {}
+
+    def store(self) -> Endpoint:
+        """Ask the engine, then store, also without an answer."""
+        if self.is_valid():
+            try:
+                endpoints.note(self.instance, check_engine(self.instance))
+            except LaunchError as error:
+                self.add_error(error.field, str(error))
+        return super().store()
+
+    def detail(self) -> dict[str, Any]:
+        return _detail(self.instance)
+
+
+def _no_address() -> str:
+    text = _(
+        "Enter a web address such as %(example)s, with http or https and without account, query or "
+        "percent sign."
+    )
+    return text % {"example": sources.EXAMPLES[Source.Type.ENDPOINT]}
+
+
+def switch_label(name: str) -> str:
+    """Return a variable with the models that have it: "thinking (DeepSeek-V3.1)"."""
+    return _("%(name)s (%(models)s)") % {"name": name, "models": _KNOWN_FOR[name]}
+
+
+def _detail(row: Endpoint) -> dict[str, Any]:
+    return {"name": row.name, "address": row.url, "secrets": row.api_key}
+
+
+def save(user: User, form: EndpointForm) -> Endpoint:
+    """Check an endpoint and store it, new or changed. Queued jobs use its new values.
 
     Raises:
-        PermissionDenied: ``user`` is no member.
+        PermissionDenied: ``user`` may not add endpoints, or not change this one.
         LaunchError: a wrong or missing value; ``field`` names it.
     """
-    check(user, "endpoint.create")
-    row = endpoints.draft(typed, logged_in(user))
-    endpoints.save(row, _checked(row))
-    _record(user, row, "add")
-    return row
+    is_new = form.instance.pk is None
+    if user is not None and is_new:
+        check(user, "endpoint.create")
+
+    @action("endpoint.change", dispatches=not is_new)
+    def store(user: Any, row: Endpoint) -> Done[Endpoint]:
+        row = form.store()
+        did = "add" if is_new else "change"
+        return Done(row, f"endpoint {row.pk}", did=did, **form.detail())
+
+    return store(user, form.instance)
 
 
-def change(user: User, row: Endpoint, typed: Entered) -> None:
-    """Check and store new values of ``row``. Jobs that are queued use the new ones.
-
-    Raises:
-        PermissionDenied: ``user`` is neither who made it nor an administrator.
-        LaunchError: a wrong or missing value; ``field`` names it.
-    """
-    check(user, "endpoint.change", row)
-    endpoints.draft(typed, logged_in(user), row)
-    endpoints.save(row, _checked(row))
-    _record(user, row, "change")
-    dispatch.run()
-
-
-def ask(user: User, row: Endpoint) -> Checked:
-    """Check ``row`` now, from the dashboard's machine, and store the outcome.
+@action("endpoint.check")
+def check_now(user: Any, row: Endpoint) -> Done[Checked]:
+    """Check ``row`` from the dashboard's machine, and store the outcome.
 
     Raises:
-        PermissionDenied: ``user`` is no member.
         LaunchError: the answers were not read; an earlier check stays.
     """
-    check(user, "endpoint.check", row)
-    checked = _checked(row)
+    checked = check_engine(row)
     endpoints.keep_check(row, checked)
-    audit_log.record(user, "endpoint.check", f"endpoint {row.pk}", name=row.name)
-    return checked
+    return Done(checked, f"endpoint {row.pk}", name=row.name)
 
 
-def archive(user: User, row: Endpoint, *, is_archived: bool) -> bool:
+@action("endpoint.change", dispatches=True)
+def archive(user: Any, row: Endpoint, *, is_archived: bool) -> Done[bool]:
     """Archive ``row``, or bring it back. Queued jobs that need it are cancelled. False: it is so
-    already.
-
-    Raises:
-        PermissionDenied: ``user`` is neither who made it nor an administrator.
-    """
-    check(user, "endpoint.change", row)
-    done = endpoints.archive(row.pk, is_archived=is_archived)
-    if done:
-        _record(user, row, "archive" if is_archived else "restore")
-        dispatch.run()
-    return done
+    already."""
+    if not endpoints.archive(row.pk, is_archived=is_archived):
+        return Done(False)
+    did = "archive" if is_archived else "restore"
+    return Done(True, f"endpoint {row.pk}", did=did, **_detail(row))
 
 
-def _checked(row: Endpoint) -> Checked:
+def check_engine(row: Endpoint) -> Checked:
     """Ask the engine what it is. Redirects are not followed; time and bytes are bounded."""
     deadline = time.monotonic() + CHECK_S
     try:
@@ -118,9 +319,9 @@ def _checked(row: Endpoint) -> Checked:
                     f"{row.url}{path}", within_s=left, longest=LONGEST, headers=headers, ips=ips
                 )
         except (OSError, ValueError) as error:
-            if path == MODELS:
+            if path == measured.MODELS:
                 return Checked(_silent(row.url, str(error)))
-        if path == MODELS and answers[path][0] != 200:
+        if path == measured.MODELS and answers[path][0] != 200:
             return Checked(_refused(row.url, answers[path][0], has_key=bool(row.api_key)))
     about = _about(answers, row.model)
     if about is None:
@@ -153,8 +354,3 @@ def _refused(url: str, status: int, *, has_key: bool) -> Message:
         name = "endpoint:key_wrong" if has_key else "endpoint:key_missing"
         return Message(name, {"url": url, "status": status})
     return Message("endpoint:status", {"url": url, "status": status})
-
-
-def _record(user: User, row: Endpoint, did: str) -> None:
-    detail = {"did": did, "name": row.name, "address": row.url, "secrets": row.api_key}
-    audit_log.record(user, "endpoint.change", f"endpoint {row.pk}", **detail)

@@ -12,7 +12,6 @@ from dashboard.api.base import Created, Json, Operations, Time, listing, read
 from dashboard.text.messages import message
 from jobs.models import Endpoint
 from jobs.queries.endpoints import endpoints
-from jobs.services.endpoints import Entered
 
 operations = Operations("Endpoints", "endpoints")
 
@@ -87,10 +86,8 @@ def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> Json:
 def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Json:
     """Add an endpoint. Check the engine from the dashboard's machine, then store it, also without
     an answer."""
-    given = {
-        name: "" if value is None else str(value) for name, value in asked.model_dump().items()
-    }
-    return EndpointAnswer.of(actions.create(request.user, Entered(**given)))
+    form = actions.EndpointForm(asked.model_dump(), user=request.user)
+    return EndpointAnswer.of(actions.save(request.user, form))
 
 
 @operations.on("GET /{int:endpoint_id}", "endpoint.view", EndpointAnswer, name="api-endpoint")
@@ -105,7 +102,7 @@ def read_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
 def check_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
     """Check an endpoint. Ask the engine now, from the dashboard's machine."""
     row = _find(endpoint_id)
-    actions.ask(request.user, row)
+    actions.check_now(request.user, row)
     return EndpointAnswer.of(row)
 
 

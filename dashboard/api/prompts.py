@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest
 from pydantic import BaseModel, Field
 
-from dashboard.actions import prompts as actions
+from dashboard.actions import rows
+from dashboard.actions.prompts import PromptForm
 from dashboard.api.base import Created, Json, Operations, listing, read
 from jobs.base.errors import LaunchError
 from jobs.models import PromptSet
@@ -53,9 +55,13 @@ def list_prompt_sets(request: HttpRequest) -> Json:
 @operations.on("POST ", "prompts.add", PromptSetAnswer, 413, 422, name="api-prompts", status=201)
 def add_prompt_set(request: HttpRequest, asked: PromptSetAsked) -> Json:
     """Add a prompt set. Check the JSON lines, then store them."""
-    content = asked.text.encode()
+    form = PromptForm(
+        {"name": asked.name, "language": asked.language},
+        {"file": SimpleUploadedFile("text", asked.text.encode())},
+        user=request.user,
+    )
     try:
-        row = actions.add(request.user, asked.name, asked.language, "text", content)
+        row = rows.save(request.user, form)
     except LaunchError as error:
         raise LaunchError(str(error), "text" if error.field == "file" else error.field) from None
     return PromptSetAnswer.of(row)
@@ -73,7 +79,7 @@ def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
 def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
     """Remove a prompt set. Forms no longer offer it; results keep it. The page of prompt sets
     restores it."""
-    actions.ROWS.remove(request.user, _find(prompt_set_id))
+    rows.remove(request.user, PromptForm, _find(prompt_set_id))
     return PromptSetAnswer.of(_find(prompt_set_id))
 
 

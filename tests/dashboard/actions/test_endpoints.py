@@ -1,22 +1,21 @@
 """Endpoints: their values, their key, what is stored of a check."""
 
-from dataclasses import replace
-
 import pytest
 
+from dashboard.actions.endpoints import EndpointForm
 from jobs.access import secrets
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.models import Endpoint
 from jobs.services import endpoints
-from jobs.services.endpoints import Checked, Entered, archive, draft, keep_check, save
+from jobs.services.endpoints import Checked, archive, keep_check
 from jobs.tools.outputs.engine_about import EngineAbout
 from tests.factories import keep_secret, make_endpoint, make_user, permit_source
 
 pytestmark = pytest.mark.django_db
 
 URL = "http://10.0.0.5:8000"
-TYPED = Entered(name="H800", url=URL, model="m")
+TYPED = {"name": "H800", "url": URL, "model": "m"}
 OK = Checked(Message(endpoints.OK), EngineAbout(("m",), "vllm", "0.9.1", 4096, True))
 SILENT = Checked(Message("endpoint:silent", {"url": URL, "problem": "no"}))
 
@@ -27,10 +26,33 @@ def user(db):
     return make_user()
 
 
+def draft(typed, user, row=None):
+    """The form of an endpoint, whose values may be wrong."""
+    form = EndpointForm(typed, user=user, instance=row)
+    form.is_valid()
+    return form
+
+
 def refused(typed, user=None, row=None):
-    with pytest.raises(LaunchError) as caught:
-        draft(typed, user, row)
-    return caught.value.field
+    (field,) = draft(typed, user, row).errors
+    return field
+
+
+@pytest.fixture
+def save(monkeypatch):
+    """Store an endpoint as its check leaves it."""
+
+    def store(form, checked):
+        monkeypatch.setattr("dashboard.actions.endpoints.check_engine", lambda row: checked)
+        return form.store()
+
+    return store
+
+
+def typed_of(row):
+    """The values that a form of ``row`` sends back."""
+    form = EndpointForm(instance=row)
+    return {name: "" if (value := form[name].value()) is None else value for name in form.fields}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +60,11 @@ def refused(typed, user=None, row=None):
     [URL, f"{URL}/", f"{URL}/v1", f"{URL}/v1/", f" {URL} ", "HTTP://10.0.0.5:8000/v1"],
 )
 def test_an_address_is_stored_as_its_part_before_v1(user, typed):
-    assert draft(replace(TYPED, url=typed), user).url == URL
+    assert draft(dict(TYPED, url=typed), user).instance.url == URL
 
 
 def test_a_path_stays_in_the_address(user):
-    assert draft(replace(TYPED, url=f"{URL}/gate/v1"), user).url == f"{URL}/gate"
+    assert draft(dict(TYPED, url=f"{URL}/gate/v1"), user).instance.url == f"{URL}/gate"
 
 
 @pytest.mark.parametrize(
@@ -54,14 +76,14 @@ def test_a_path_stays_in_the_address(user):
     ],
 )
 def test_what_clients_read_in_different_ways_is_no_address(user, typed):
-    assert refused(replace(TYPED, url=typed), user) == "url"
+    assert refused(dict(TYPED, url=typed), user) == "url"
 
 
 @pytest.mark.parametrize(
     "url", ["http://10.0.0.6:8000", "http://10.0.0.5", "https://10.0.0.5:8000", f"{URL}0"]
 )
 def test_an_address_that_is_not_listed_is_refused(user, url):
-    assert refused(replace(TYPED, url=url), user) == "url"
+    assert refused(dict(TYPED, url=url), user) == "url"
 
 
 @pytest.mark.parametrize(
@@ -74,11 +96,11 @@ def test_an_address_that_is_not_listed_is_refused(user, url):
     ],
 )
 def test_a_wrong_value_is_refused_at_its_field(user, field, value):
-    assert refused(replace(TYPED, **{field: value}), user) == field
+    assert refused(dict(TYPED, **{field: value}), user) == field
 
 
 def test_a_number_of_devices_needs_words(user):
-    assert refused(replace(TYPED, devices="8"), user) == "device"
+    assert refused(dict(TYPED, devices="8"), user) == "device"
 
 
 # -- its key --------------------------------------------------------------------------------------
@@ -86,15 +108,15 @@ def test_a_number_of_devices_needs_words(user):
 
 def keyed(**rules):
     keep_secret("H800_KEY", "sk-0123456789", **{"purpose": "engine", "endpoints": [URL], **rules})
-    return replace(TYPED, api_key="H800_KEY")
+    return dict(TYPED, api_key="H800_KEY")
 
 
 def test_a_key_that_may_go_there_is_accepted(user):
-    assert draft(keyed(), user).api_key == "H800_KEY"
+    assert draft(keyed(), user).instance.api_key == "H800_KEY"
 
 
 def test_an_unknown_key_is_refused(user):
-    assert refused(replace(TYPED, api_key="NOT_THERE"), user) == "api_key"
+    assert refused(dict(TYPED, api_key="NOT_THERE"), user) == "api_key"
 
 
 def test_a_key_for_deployments_only_is_refused(user):
@@ -113,18 +135,18 @@ def test_a_key_of_other_people_is_refused(user):
     assert refused(keyed(people=[make_user()]), user) == "api_key"
 
 
-def test_a_key_of_other_people_stays_when_another_value_changes(user):
+def test_a_key_of_other_people_stays_when_another_value_changes(user, save):
     row = save(draft(keyed(people=[user]), user), OK)
 
-    assert draft(replace(endpoints.entered(row), device="1 × H20"), make_user(), row).device
+    assert draft(dict(typed_of(row), device="1 × H20"), make_user(), row).instance.device
 
 
-def test_a_key_of_other_people_does_not_move_to_another_address(user):
+def test_a_key_of_other_people_does_not_move_to_another_address(user, save):
     other = "http://10.0.0.6:8000"
     permit_source(other, "endpoint")
     row = save(draft(keyed(people=[user], endpoints=[URL, other]), user), OK)
 
-    assert refused(replace(endpoints.entered(row), url=other), make_user(), row) == "api_key"
+    assert refused(dict(typed_of(row), url=other), make_user(), row) == "api_key"
 
 
 def test_the_dashboard_gets_a_key_for_its_address_alone(user):
@@ -138,33 +160,33 @@ def test_the_dashboard_gets_a_key_for_its_address_alone(user):
 # -- checks ---------------------------------------------------------------------------------------
 
 
-def test_an_empty_model_becomes_the_only_one_listed(user):
-    assert save(draft(replace(TYPED, model=""), user), OK).model == "m"
+def test_an_empty_model_becomes_the_only_one_listed(user, save):
+    assert save(draft(dict(TYPED, model=""), user), OK).model == "m"
 
 
 @pytest.mark.parametrize("checked", [SILENT, Checked(OK.message, EngineAbout(("m", "n")))])
-def test_an_empty_model_is_refused_if_it_is_not_clear(user, checked):
+def test_an_empty_model_is_refused_if_it_is_not_clear(user, checked, save):
     with pytest.raises(LaunchError) as caught:
-        save(draft(replace(TYPED, model=""), user), checked)
+        save(draft(dict(TYPED, model=""), user), checked)
 
     assert caught.value.field == "model"
     assert not Endpoint.objects.exists()
 
 
-def test_an_engine_that_does_not_answer_is_stored(user):
+def test_an_engine_that_does_not_answer_is_stored(user, save):
     row = save(draft(TYPED, user), SILENT)
 
     row.refresh_from_db()
     assert (row.check_id, row.found, row.is_answering) == ("endpoint:silent", {}, False)
 
 
-def test_what_the_engine_tells_comes_before_what_is_stated(user):
-    row = save(draft(replace(TYPED, engine="other", engine_version="1"), user), OK)
+def test_what_the_engine_tells_comes_before_what_is_stated(user, save):
+    row = save(draft(dict(TYPED, engine="other", engine_version="1"), user), OK)
 
     assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 4096)
 
 
-def test_a_failed_check_keeps_what_was_found(user):
+def test_a_failed_check_keeps_what_was_found(user, save):
     row = save(draft(TYPED, user), OK)
 
     keep_check(row, SILENT)
@@ -173,17 +195,17 @@ def test_a_failed_check_keeps_what_was_found(user):
     assert (row.version, row.is_answering) == ("0.9.1", False)
 
 
-def test_another_address_forgets_what_was_found(user):
+def test_another_address_forgets_what_was_found(user, save):
     row = save(draft(TYPED, user), OK)
     permit_source("http://10.0.0.6:8000", "endpoint")
 
-    save(draft(replace(TYPED, url="http://10.0.0.6:8000"), user, row), SILENT)
+    save(draft(dict(TYPED, url="http://10.0.0.6:8000"), user, row), SILENT)
 
     row.refresh_from_db()
     assert row.version == ""
 
 
-def test_two_endpoints_have_two_names(user):
+def test_two_endpoints_have_two_names(user, save):
     save(draft(TYPED, user), OK)
 
     with pytest.raises(LaunchError) as caught:

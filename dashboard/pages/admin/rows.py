@@ -1,0 +1,124 @@
+"""Pages of rows that a team edits: added, changed, removed, restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.actions import rows
+from dashboard.actions.rows import Row, RowForm
+from dashboard.security.permissions import allowed, check, requires
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import number_from
+
+
+@dataclass(frozen=True, slots=True)
+class RowPages(Generic[Row]):
+    """Pages of one sort of rows, with addresses such as ``level-add`` for the ``name`` "level".
+
+    ``find`` returns removed rows too; ``number`` names the row in addresses. The list, which a sort
+    of rows has itself, offers with ``?removed=ID`` to undo a removal.
+    """
+
+    form: type[RowForm[Row]]
+    name: str
+    number: str
+    find: Callable[[int], Row | None]
+    template: str
+    has_detail: bool = False
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """Return addresses below that of the list. Rows without a page of their own have a form."""
+        area, at = self.form.area, f"<int:{self.number}>/"
+        view = require_http_methods(["GET", "HEAD", "POST"])
+        views = [
+            ("add/", "add", view(requires(f"{area}.add")(self._add))),
+            (f"{at}remove/", "remove", require_POST(requires(f"{area}.change")(self._remove))),
+            (f"{at}restore/", "restore", require_POST(requires(f"{area}.change")(self._restore))),
+        ]
+        if not self.has_detail:
+            views.append((at, "edit", view(requires(f"{area}.change")(self._edit))))
+        return [path(address, view, name=f"{self.name}-{did}") for address, did, view in views]
+
+    def get(self, number: int) -> Row:
+        """Return a row, also a removed one. Raises ``Http404``."""
+        row = self.find(number)
+        if row is None:
+            raise Http404(number)
+        return row
+
+    def may_change(self, request: HttpRequest, row: Row) -> bool:
+        """Return True if the user may change, remove and restore the row."""
+        return allowed(request.user, f"{self.form.area}.change", row)
+
+    def offers(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what a list offers: an addition, and to undo the removal of its address."""
+        number = number_from(request.GET.get("removed", ""))
+        row = self.find(number) if number is not None else None
+        removed = row if getattr(row, "removed_at", None) is not None else None
+        return {
+            "removed": removed,
+            "may_restore": removed is not None and self.may_change(request, removed),
+            "may_add": allowed(request.user, f"{self.form.area}.add"),
+        }
+
+    def _add(self, request: HttpRequest) -> HttpResponse:
+        """Show the form (GET), then add a row (POST)."""
+        return self._shown(request, None, _("%(name)s added."))
+
+    def _edit(self, request: HttpRequest, **numbers: int) -> HttpResponse:
+        """Show the form (GET), then change a row (POST)."""
+        row = self._own(request, numbers)
+        if getattr(row, "removed_at", None) is not None:
+            raise Http404(numbers)
+        return self._shown(request, row, _("%(name)s saved."))
+
+    def _shown(self, request: HttpRequest, row: Row | None, done: str) -> HttpResponse:
+        title, status = str(row or ""), 200
+        sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+        form = self.form(*sent, instance=row, user=request.user)
+        if request.method == "POST":
+            try:
+                row = rows.save(request.user, form)
+            except LaunchError:
+                status = 422
+            else:
+                messages.success(request, done % {"name": row})
+                own = [f"{self.name}-detail", row.pk] if self.has_detail else [self._list]
+                return redirect(*own)
+        return render(request, self.template, {"form": form, "title": title}, status=status)
+
+    def _remove(self, request: HttpRequest, **numbers: int) -> HttpResponse:
+        """Remove a row; the list then offers to undo it."""
+        row = self._own(request, numbers)
+        rows.remove(request.user, self.form, row)
+        return redirect(f"{reverse(self._list)}?removed={row.pk}")
+
+    def _restore(self, request: HttpRequest, **numbers: int) -> HttpResponse:
+        """Restore a removed row."""
+        row = self._own(request, numbers)
+        try:
+            rows.restore(request.user, self.form, row)
+        except LaunchError as error:
+            messages.error(request, str(error))
+            return redirect(f"{reverse(self._list)}?removed={row.pk}")
+        messages.success(request, _("%(name)s restored.") % {"name": row})
+        return redirect(self._list)
+
+    @property
+    def _list(self) -> str:
+        return f"{self.name}-list"
+
+    def _own(self, request: HttpRequest, numbers: dict[str, int]) -> Row:
+        row = self.get(numbers[self.number])
+        check(request.user, f"{self.form.area}.change", row)
+        return row
