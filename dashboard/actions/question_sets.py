@@ -1,16 +1,14 @@
-"""Changes of a team's question sets, for pages: permission, change, audit entry."""
+"""Changes of a team's question sets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from dashboard.security import audit_log
-from dashboard.security.permissions import check
-from dashboard.security.request import logged_in
+from dashboard.actions.action import Done, action
 from jobs.base.errors import LaunchError
 from jobs.base.sanitize import sanitize_text
 from jobs.catalog import QUESTION_SETS, Question
@@ -24,34 +22,22 @@ from jobs.catalog.question_sets import (
     TeamSet,
 )
 
-User = AbstractBaseUser | AnonymousUser
 _PAGES = frozenset({"add"})  # addresses in place of a set's id
 
 
+@action("questions.change")
 def save(
-    user: User,
-    meta: Mapping[str, str],
-    questions: tuple[Question, ...],
-    *,
-    onto: str | None,
-) -> TeamSet:
+    user: Any, meta: Mapping[str, str], questions: tuple[Question, ...], *, onto: str | None
+) -> Done[TeamSet]:
     """Add a set, or a version of one. ``onto``: see ``QuestionSets.save``.
 
     Raises:
-        PermissionDenied: ``user`` is no member.
         LaunchError: a wrong or missing part; ``field`` names it.
     """
-    check(user, "questions.change")
     given = _meta(meta, is_new=onto is None)
-    person = logged_in(user)
+    at, by = now().isoformat(timespec="seconds"), user.get_username() if user else ""
     try:
-        team_set = QUESTION_SETS.save(
-            given,
-            questions,
-            at=now().isoformat(timespec="seconds"),
-            by=person.get_username() if person else "",
-            onto=onto,
-        )
+        team_set = QUESTION_SETS.save(given, questions, at=at, by=by, onto=onto)
     except Changed:
         if onto is None:
             message = _("A set with this ID exists, maybe a removed one. Choose another ID.")
@@ -61,35 +47,25 @@ def save(
     except OSError as error:
         message = _("Not saved: %(reason)s.") % {"reason": error.strerror or error}
         raise LaunchError(message, "") from error
-    did = "add" if onto is None else "change"
-    _record(user, team_set.id, did, version=team_set.current.short)
-    return team_set
+    did, version = "add" if onto is None else "change", team_set.current.short
+    return Done(team_set, f"questions {team_set.id}", did=did, version=version)
 
 
-def remove(user: User, set_id: str) -> bool:
-    """Take a set out of use, which can be undone; its results and versions stay. False: unknown.
-
-    Raises:
-        PermissionDenied: ``user`` is no member.
-    """
-    check(user, "questions.change")
-    done = QUESTION_SETS.mark_removed(set_id, now().isoformat(timespec="seconds"))
-    if done:
-        _record(user, set_id, "delete")
-    return done
+@action("questions.change")
+def remove(user: Any, set_id: str) -> Done[bool]:
+    """Take a set out of use, which can be undone; its results and versions stay. False: unknown."""
+    return _marked(set_id, now().isoformat(timespec="seconds"), "delete")
 
 
-def restore(user: User, set_id: str) -> bool:
-    """Take a removed set back into use. False: unknown.
+@action("questions.change")
+def restore(user: Any, set_id: str) -> Done[bool]:
+    """Take a removed set back into use. False: unknown."""
+    return _marked(set_id, "", "undo")
 
-    Raises:
-        PermissionDenied: ``user`` is no member.
-    """
-    check(user, "questions.change")
-    done = QUESTION_SETS.mark_removed(set_id, "")
-    if done:
-        _record(user, set_id, "undo")
-    return done
+
+def _marked(set_id: str, removed_at: str, did: str) -> Done[bool]:
+    is_done = QUESTION_SETS.mark_removed(set_id, removed_at)
+    return Done(is_done, f"questions {set_id}" if is_done else "", did=did)
 
 
 def _meta(meta: Mapping[str, str], *, is_new: bool) -> dict[str, str]:
@@ -108,7 +84,3 @@ def _meta(meta: Mapping[str, str], *, is_new: bool) -> dict[str, str]:
             message = _("At most %(max_length)s characters.") % {"max_length": most}
             raise LaunchError(message, field)
     return {"id": set_id, "name": name, "note": note}
-
-
-def _record(user: User, set_id: str, did: str, **more: str) -> None:
-    audit_log.record(user, "questions.change", f"questions {set_id}", did=did, **more)

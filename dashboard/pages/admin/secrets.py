@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
-from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -23,20 +22,6 @@ from jobs.plans import from_json
 from jobs.plans import secrets as named_in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Typed:
-    """Values of the form, without the secret's value. ``is_stored``: its name is."""
-
-    name: str = ""
-    is_stored: bool = False
-    purpose: str = ""
-    endpoints: str = ""
-    all_hosts: bool = True
-    hosts: frozenset[str] = field(default_factory=frozenset)
-    everyone: bool = True
-    people: frozenset[str] = field(default_factory=frozenset)
-
-
 @require_GET
 @requires("secret.manage")
 def secret_list(request: HttpRequest) -> HttpResponse:
@@ -44,8 +29,9 @@ def secret_list(request: HttpRequest) -> HttpResponse:
     return _list(request, _stored(request.GET.get("name", "")), {})
 
 
-def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpResponse:
+def _list(request: HttpRequest, typed: dict[str, Any], errors: dict[str, str]) -> HttpResponse:
     rows = list(Secret.objects.prefetch_related("hosts", "people"))
+    people = User.objects.filter(is_active=True).order_by("username")
     context = {
         "kept": [(row, secrets.PURPOSES.get(row.purpose, "")) for row in rows],
         "incomplete": [row for row in rows if not row.is_complete],
@@ -53,7 +39,7 @@ def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpRe
         "errors": errors,
         "purposes": secrets.PURPOSES.items(),
         "hosts": list(Host.objects.values_list("name", flat=True)),
-        "people": list(_active().values_list("username", flat=True)),
+        "people": list(people.values_list("username", flat=True)),
         "key_file": secret_keys.key_file(),
         "problem": secrets.problem(),
     }
@@ -66,23 +52,29 @@ def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpRe
 def secret_keep(request: HttpRequest) -> HttpResponse:
     """Store ``value`` and rules under ``name``; without a value, change the rules."""
     typed = _typed(request.POST)
-    rules = actions.Rules(
-        purpose=typed.purpose,
-        endpoints=typed.endpoints.split(),
-        hosts=None if typed.all_hosts else typed.hosts,
-        people=None if typed.everyone else typed.people,
-    )
-    value = request.POST.get("value", "").strip()
-    if not value and not typed.is_stored:
-        return _list(request, typed, {"value": gettext("Enter the secret's value.")})
-    if errors := _contradictions(typed):
+    name, value = typed["name"], request.POST.get("value", "").strip()
+    errors = {}
+    if not value and not typed["is_stored"]:
+        return _list(request, typed, {"value": _("Enter the secret's value.")})
+    # All are chosen and some are ticked.
+    if typed["all_hosts"] and typed["hosts"]:
+        errors["hosts"] = _("Hosts are ticked: choose “Only these hosts”, or untick them.")
+    if typed["everyone"] and typed["people"]:
+        errors["people"] = _("People are ticked: choose “Only these people”, or untick them.")
+    if errors:
         return _list(request, typed, errors)
+    rules = actions.Rules(
+        purpose=typed["purpose"],
+        endpoints=typed["endpoints"].split(),
+        hosts=None if typed["all_hosts"] else typed["hosts"],
+        people=None if typed["everyone"] else typed["people"],
+    )
     try:
-        is_new = actions.keep(request.user, typed.name, value or None, rules)
+        is_new = actions.keep(request.user, name, value or None, rules)
     except LaunchError as error:
         return _list(request, typed, {error.field: str(error)})
-    text = gettext("%(name)s saved.") if is_new else gettext("%(name)s updated.")
-    messages.success(request, text % {"name": typed.name})
+    text = _("%(name)s saved.") if is_new else _("%(name)s updated.")
+    messages.success(request, text % {"name": name})
     return redirect("secret-list")
 
 
@@ -94,65 +86,50 @@ def secret_delete(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404(name)
     if request.method == "POST":
         actions.delete(request.user, name)
-        messages.success(request, gettext("%(name)s deleted.") % {"name": name})
+        messages.success(request, _("%(name)s deleted.") % {"name": name})
         return redirect("secret-list")
-    waiting = Job.objects.filter(state=Job.State.QUEUED)
+
+    def needs(job: Job) -> bool:
+        return name in named_in(from_json(job.plan))
+
     serving = Deployment.objects.filter(state__in=Deployment.LIVE_STATES).select_related("job")
     context = {
         "name": name,
-        "jobs": [job for job in waiting if _needs(job, name)],
-        "deployments": [item for item in serving if _needs(item.job, name)],
+        "jobs": [job for job in Job.objects.filter(state=Job.State.QUEUED) if needs(job)],
+        "deployments": [item for item in serving if needs(item.job)],
     }
     return render(request, "secrets/delete.html", context)
 
 
-def _needs(job: Job, name: str) -> bool:
-    return name in named_in(from_json(job.plan))
-
-
-def _active() -> QuerySet[User]:
-    return User.objects.filter(is_active=True).order_by("username")
-
-
-def _stored(name: str) -> _Typed:
-    """Return the form of a stored secret; of a new one for another name."""
+def _stored(name: str) -> dict[str, Any]:
+    """Return the form of a stored secret, without its value; of a new one for another name."""
     row = Secret.objects.filter(name=name).first()
     if row is None:
-        return _Typed(name=name)
-    return _Typed(
-        name=row.name,
-        is_stored=True,
-        purpose=row.purpose,
-        endpoints="\n".join(row.endpoints),
-        all_hosts=row.all_hosts,
-        hosts=frozenset(row.hosts.values_list("name", flat=True)),
-        everyone=row.everyone,
-        people=frozenset(row.people.values_list("username", flat=True)),
-    )
+        return {"name": name, "is_stored": False, "all_hosts": True, "everyone": True}
+    return {
+        "name": row.name,
+        "is_stored": True,
+        "purpose": row.purpose,
+        "endpoints": "\n".join(row.endpoints),
+        "all_hosts": row.all_hosts,
+        "hosts": set(row.hosts.values_list("name", flat=True)),
+        "everyone": row.everyone,
+        "people": set(row.people.values_list("username", flat=True)),
+    }
 
 
-def _typed(data: QueryDict) -> _Typed:
+def _typed(data: QueryDict) -> dict[str, Any]:
     name = data.get("name", "").strip()
-    return _Typed(
-        name=name,
-        is_stored=Secret.objects.filter(name=name).exists(),
-        purpose=data.get("purpose", ""),
-        endpoints=data.get("endpoints", ""),
-        all_hosts=data.get("all_hosts") == "on",
-        hosts=frozenset(data.getlist("hosts")),
-        everyone=data.get("everyone") == "on",
-        people=frozenset(data.getlist("people")),
-    )
-
-
-def _contradictions(typed: _Typed) -> dict[str, str]:
-    """Return field → message where all are chosen and some are ticked."""
-    errors = {}
-    if typed.all_hosts and typed.hosts:
-        errors["hosts"] = gettext("Hosts are ticked: choose “Only these hosts”, or untick them.")
-    if typed.everyone and typed.people:
-        errors["people"] = gettext("People are ticked: choose “Only these people”, or untick them.")
-    return errors
+    return {
+        "name": name,
+        "is_stored": Secret.objects.filter(name=name).exists(),
+        "purpose": data.get("purpose", ""),
+        "endpoints": data.get("endpoints", ""),
+        "all_hosts": data.get("all_hosts") == "on",
+        "hosts": set(data.getlist("hosts")),
+        "everyone": data.get("everyone") == "on",
+        "people": set(data.getlist("people")),
+    }
 
 
 urlpatterns: list[URLPattern] = [

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
-from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import sources as actions
@@ -18,23 +17,6 @@ from jobs.access import sources
 from jobs.access.source_addresses import special_range
 from jobs.base.errors import LaunchError
 from jobs.models import Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Typed:
-    """Values of the form."""
-
-    type: str
-    address: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Included sources of one type."""
-
-    label: str | Promise
-    sources: list[sources.Included]
 
 
 @require_GET
@@ -50,13 +32,12 @@ def source_add(request: HttpRequest) -> HttpResponse:
     """Add ``address`` of ``type`` to the list."""
     typed = _typed(request.POST)
     try:
-        row = actions.add(request.user, typed.type, typed.address, typed.note)
+        row = actions.add(request.user, typed["type"], typed["address"], typed["note"])
     except LaunchError as error:
         return _list(request, typed, {error.field: str(error)})
-    added = gettext("%(address)s added.") % {"address": row.address}
+    added = _("%(address)s added.") % {"address": row.address}
     if found := special_range(row.address):
-        warning = gettext("It is %(what)s.") % {"what": found}
-        messages.warning(request, f"{added} {warning}")
+        messages.warning(request, f"{added} {_('It is %(what)s.') % {'what': found}}")
     else:
         messages.success(request, added)
     return redirect("source-list")
@@ -66,28 +47,29 @@ def source_add(request: HttpRequest) -> HttpResponse:
 @requires("source.manage")
 def source_remove(request: HttpRequest, source_id: int) -> HttpResponse:
     """Ask (GET), then remove a source from the list (POST)."""
-    row = Source.objects.filter(pk=source_id).first()
-    if row is None:
-        raise Http404(source_id)
+    row = get_object_or_404(Source, pk=source_id)
     if request.method == "POST":
         actions.remove(request.user, source_id)
-        messages.success(request, gettext("%(address)s removed.") % {"address": row.address})
+        messages.success(request, _("%(address)s removed.") % {"address": row.address})
         return redirect("source-list")
-    context = {
-        "source": row,
-        "label": sources.TYPES[row.type],
-        "jobs": sources.stopped_by_removal(row),
-    }
-    return render(request, "sources/remove.html", context)
+    label, jobs = sources.TYPES[row.type], sources.stopped_by_removal(row)
+    return render(request, "sources/remove.html", {"source": row, "label": label, "jobs": jobs})
 
 
-def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpResponse:
-    rows = Source.objects.select_related("created_by")
+def _list(
+    request: HttpRequest, typed: Mapping[str, str], errors: Mapping[str, str]
+) -> HttpResponse:
+    rows, included = Source.objects.select_related("created_by"), sources.included()
     context = {
         "listed": [
             (row, sources.TYPES.get(row.type, row.type), special_range(row.address)) for row in rows
         ],
-        "included": _groups(),
+        "included": [
+            (label, one)
+            for name, label in sources.TYPES.items()
+            for one in included
+            if one.type == name
+        ],
         "typed": typed,
         "errors": errors,
         "types": [
@@ -98,17 +80,8 @@ def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpRe
     return render(request, "sources/list.html", context, status=422 if errors else 200)
 
 
-def _groups() -> list[_Group]:
-    groups = []
-    for name, label in sources.TYPES.items():
-        mine = [one for one in sources.included() if one.type == name]
-        groups.append(_Group(label, mine))
-    return groups
-
-
-def _typed(data: QueryDict) -> _Typed:
-    fields = ("type", "address", "note")
-    return _Typed(**{name: data.get(name, "").strip() for name in fields})
+def _typed(data: Mapping[str, str]) -> dict[str, str]:
+    return {name: data.get(name, "").strip() for name in ("type", "address", "note")}
 
 
 urlpatterns: list[URLPattern] = [
