@@ -144,7 +144,7 @@ class EndpointForm(RowForm[Endpoint]):
             "thinking_switch": [(name, switch_label(name)) for name in THINKING_SWITCHES],
         }
         for name, known in choices.items():
-            self.fields[name].widget.choices = none + known  # type: ignore[attr-defined]  # a Select
+            self.fields[name].widget.choices = none + known
             self.fields[name].widget.attrs["class"] = "form-select"
         for name in ("url", "api_key", "model", "model_id", "thinking_switch"):
             self.fields[name].required = name == "url"

@@ -54,8 +54,8 @@ class PromptForm(RowForm[PromptSet]):
             raise ValidationError(_("An included set has this name. Choose another."))
         return name
 
-    def clean_file(self) -> UploadedFile:
-        file: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> UploadedFile[bytes]:
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
         try:
             prompts = read(file.name or "", file.read(MOST_BYTES + 1))
         except ValueError as error:

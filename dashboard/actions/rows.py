@@ -51,7 +51,7 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
     def __init__(
         self,
         data: Mapping[str, Any] | None = None,
-        files: Mapping[str, Any] | None = None,
+        files: Any = None,
         *,
         instance: Row | None = None,
         initial: Mapping[str, Any] | None = None,
@@ -86,7 +86,8 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
 
     def in_use(self) -> models.QuerySet[Row]:
         """Return the rows that count and are not removed."""
-        return self._meta.model._default_manager.filter(removed_at=None)
+        rows: models.QuerySet[Row] = self._meta.model._default_manager.filter(removed_at=None)
+        return rows
 
     def detail(self) -> dict[str, Any]:
         """Return the details of an audit entry."""

@@ -35,9 +35,9 @@ def keep(user: Any, name: str, value: str | None, rules: Rules) -> Done[bool]:
     """
     hosts = _named(Host, "name", rules.hosts, "hosts", _("No host is named “%(name)s”."))
     people = _named(User, "username", rules.people, "people", _("No person is named “%(name)s”."))
-    given = {"purpose": rules.purpose, "endpoints": rules.endpoints}
+    given, endpoints = {"hosts": hosts, "people": people}, rules.endpoints
     try:
-        is_new = secrets.keep(name, value, **given, hosts=hosts, people=people)
+        is_new = secrets.keep(name, value, purpose=rules.purpose, endpoints=endpoints, **given)
     except secret_keys.KeyUnusable as error:
         raise LaunchError(str(error), "value") from error
     return Done(
