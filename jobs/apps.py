@@ -21,7 +21,7 @@ class JobsConfig(AppConfig):
         from jobs.models import earlier  # noqa: PLC0415 -- models are loaded now
 
         folder = Path(settings.DATA_DIR) / "catalog"
-        catalog.configure(folder / "models")
+        catalog.MODELS.configure(folder / "models")
         catalog.QUESTION_SETS.configure(folder / "questions")
         post_save.connect(open_account, settings.AUTH_USER_MODEL, dispatch_uid="account")
         pre_migrate.connect(earlier.forget_steps, sender=self)

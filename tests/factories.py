@@ -14,7 +14,7 @@ from django.utils.timezone import now
 from dashboard.security.counters import hashed
 from jobs.access import secret_keys, secrets, sources
 from jobs.access.accounts import set_role
-from jobs.kinds.lib.lengths import about_tokens
+from jobs.kinds.lib.load import about_tokens
 from jobs.models import (
     Account,
     Answer,

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.actions.rows import Line, RowForm
 from jobs.catalog import PROMPT_SETS
-from jobs.kinds.lib.lengths import about_tokens
+from jobs.kinds.lib.load import about_tokens
 from jobs.models import PromptSet
 from jobs.services.prompts import MOST_BYTES, MOST_PROMPTS, read
 from jobs.tools.lib.load import json_lines

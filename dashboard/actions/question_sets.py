@@ -13,14 +13,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.sanitize import sanitize_text
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.catalog.data_sets import DATA_SETS
-from jobs.catalog.question_sets import (
-    ID,
-    LONGEST_NAME,
-    LONGEST_NOTE,
-    MOST_SETS,
-    Changed,
-    TeamSet,
-)
+from jobs.catalog.questions import ID, LONGEST_NAME, LONGEST_NOTE, MOST_SETS, Changed, TeamSet
 
 _PAGES = frozenset({"add"})  # addresses in place of a set's id
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from dashboard.api.base import Answer, Json, Operations, listing, read
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS, DataSet
-from jobs.catalog.question_sets import TeamSet
+from jobs.catalog.questions import TeamSet
 
 operations = Operations("Data sets", "questions")
 

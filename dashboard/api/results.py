@@ -36,8 +36,8 @@ from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from, result_number
-from jobs.catalog.questions_schema import jsonl
-from jobs.kinds.lib.lengths import measured
+from jobs.catalog.questions import jsonl
+from jobs.kinds.lib.load import measured_lengths
 from jobs.models import Import, Result
 from jobs.queries.fleet import FleetValue, fleet, whole_days
 from jobs.queries.results.filters import MARKS
@@ -96,7 +96,9 @@ class ResultAnswer(Created):
         lambda row: _metrics(row, of_all=True), "metrics over all concurrencies"
     )
     asked: dict[str, Any] = Field(description="requested tokens per request; {} if none")
-    measured: dict[str, Any] = read("metrics", "actual tokens per request, means", then=measured)
+    measured: dict[str, Any] = read(
+        "metrics", "actual tokens per request, means", then=measured_lengths
+    )
     collected: Any = read(
         lambda row: row.run_context.get("collected"),
         "folder, host and job of an import from a host, or null",
@@ -126,7 +128,7 @@ class Point(Answer):
 
     concurrency: int
     metrics: dict[str, Any]
-    measured: dict[str, Any] = read("metrics", then=measured)
+    measured: dict[str, Any] = read("metrics", then=measured_lengths)
 
 
 class ScoreInterval(Answer):

@@ -37,7 +37,7 @@ from dashboard.text.labels import (
     stack_name,
 )
 from jobs.kinds import KINDS
-from jobs.kinds.lib.offline import Offline
+from jobs.kinds.lib.vllm import Offline
 from jobs.models import Job, Result
 from jobs.queries.comparison.compared_settings import text_of
 from jobs.queries.comparison.comparison import Cell, Change

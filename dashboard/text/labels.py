@@ -17,6 +17,7 @@ from dashboard.text.formatting import counted, measured, percent
 from jobs.base.numbers import result_number
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
+from jobs.kinds.lib.base import rules_of
 from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job, Result
 from jobs.queries.hosts.hosts import is_away
@@ -280,9 +281,8 @@ def setting_title(name: str) -> str:
     if name in _SETTINGS:
         return str(_SETTINGS[name])
     for kind in KINDS.values():
-        field = kind.Params.model_fields.get(name)
-        if field is not None and isinstance(field.json_schema_extra, dict):
-            return gettext(str(field.json_schema_extra.get("label", name)))
+        if rules := rules_of(kind.Params).get(name):
+            return gettext(rules.label)
     return name
 
 

@@ -36,7 +36,7 @@ from dashboard.text.labels import (
 )
 from dashboard.text.queue_messages import QUEUE_MESSAGES, server_names, to_stop
 from dashboard.text.result_messages import RESULT_MESSAGES
-from jobs.kinds.lib import limits
+from jobs.kinds.lib import vacc
 from jobs.models import Deployment
 from jobs.statistics.paired import Decision
 
@@ -45,7 +45,7 @@ MESSAGES: dict[str, str | Promise] = {
     **QUEUE_MESSAGES,
     **RESULT_MESSAGES,
     **GUIDE_MESSAGES,
-    **limits.WORDS,  # requests beyond the limits of the model, the stack or the card
+    **vacc.LIMIT_WORDS,  # requests beyond the limits of the model, the stack or the card
 }
 # Remarks on how a result was measured; not warnings.
 PLAIN_REMARKS = frozenset(

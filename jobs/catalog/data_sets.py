@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from jobs.catalog import strict_yaml
-from jobs.catalog.architecture import Strict
-from jobs.catalog.loader import INCLUDED_QUESTIONS
-from jobs.catalog.schema import Text, Word
+from jobs.catalog.files import load_by_id
+from jobs.catalog.questions import INCLUDED_QUESTIONS
+from jobs.catalog.schema import Strict, Text, Word
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
 PartName = Annotated[str, Field(pattern=r"^[a-z0-9_]*$", max_length=64)]
@@ -104,12 +103,10 @@ class DataSet(Strict):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Return its parts in OpenCompass."""
         return self.opencompass.parts if self.opencompass else ()
 
     @property
     def questions(self) -> int:
-        """Return its number of questions."""
         if self.included:
             return len(INCLUDED_QUESTIONS[self.included].questions)
         return self.size or sum(part.questions for part in self.parts)
@@ -136,7 +133,7 @@ def load_data_sets(path: Path) -> dict[str, DataSet]:
         pydantic.ValidationError: the file does not match the schema.
         ValueError: an id, or a name of a tool, stands twice.
     """
-    by_id = strict_yaml.load_by_id(path, DataSet)
+    by_id = load_by_id(path, DataSet)
     sets = by_id.values()
     names = [
         *(("part", part.name) for one in sets for part in one.parts),

@@ -1,9 +1,7 @@
 """Known failures: log signatures, causes and advice.
 
-``failures/*.yaml``, a list in each file. The words are English source texts in the file itself, as
-titles of kinds and labels of metrics are, and pages pass them through ``gettext``: so a failure is
-one entry in one file, without code, and the translators' list finds it (``manage.py
-translations``).
+``failures/*.yaml``, a list in each file. Causes and advice are English source texts, which pages
+translate: a failure is one entry in one file, without code.
 """
 
 from __future__ import annotations
@@ -14,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from jobs.base.patterns import pattern
-from jobs.catalog import strict_yaml
+from jobs.catalog.files import load_by_id
+from jobs.catalog.schema import Strict
 
 # error: repeats until fixed. transient: a retry may be enough.
 # warning: the job continues, but its numbers are doubtful.
@@ -29,11 +28,7 @@ _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 _Words = Annotated[str, Field(min_length=10, max_length=400)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Signature(_Strict):
+class Signature(Strict):
     """Line that contains ``text`` and matches the optional ``pattern`` (:mod:`jobs.base.patterns`).
 
     Every signature has plain text, for a fast search of large logs. Named groups of the pattern
@@ -56,7 +51,6 @@ class Signature(_Strict):
 
     @cached_property
     def compiled(self) -> re.Pattern[str] | None:
-        """The pattern, None without one."""
         return pattern(self.pattern) if self.pattern else None
 
     def match(self, line: str) -> Mapping[str, str] | None:
@@ -69,7 +63,7 @@ class Signature(_Strict):
         return None if result is None else {k: v or "?" for k, v in result.groupdict().items()}
 
 
-class KnownFailure(_Strict):
+class KnownFailure(Strict):
     """One failure. ``on_host``: it must be fixed on the host, not by job settings.
     ``kinds`` are kinds of job or their families, ``tools`` programs that the step
     names; empty: any. Without signatures the exit code alone decides (negative: a signal).
@@ -144,7 +138,7 @@ def load_failures(folder: Path) -> dict[str, KnownFailure]:
     """
     failures: dict[str, KnownFailure] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for name, failure in strict_yaml.load_by_id(path, KnownFailure).items():
+        for name, failure in load_by_id(path, KnownFailure).items():
             if name in failures:
                 raise ValueError(f"{path.name} has the failure {name} a second time")
             failures[name] = failure

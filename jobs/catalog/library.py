@@ -1,46 +1,120 @@
-"""All models of the catalogue as one mapping."""
+"""Models of the catalogue: included ones, and those that a team adds as files in a folder.
+
+A new or changed file is available at the next read, without a restart. An unreadable file does not
+hide others: its name and error are reported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from functools import cache
+import os
+import stat
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
-from jobs.catalog import added
-from jobs.catalog.loader import SHIPPED
+from jobs.catalog.files import load_folder, locked, mode_of, read_as, write
 from jobs.catalog.schema import ZooModel
+
+SUFFIX = ".yaml"
+_ENDINGS = (SUFFIX, ".yml")  # files with the second suffix give no model, but a problem
+MOST_BYTES = 64 * 1024
+MOST_FILES = 500
+_TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"
+
+_Signature = tuple[int, int, int]  # inode, mtime in ns, size
+
+
+def load_models(folder: Path) -> dict[str, ZooModel]:
+    """Return all models in ``folder`` by id, smallest first."""
+    return _by_size(load_folder(folder, ZooModel))
+
+
+def _by_size(models: Iterable[ZooModel]) -> dict[str, ZooModel]:
+    return {m.id: m for m in sorted(models, key=lambda m: (m.parameters, m.id))}
+
+
+SHIPPED = load_models(Path(__file__).parent / "models")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Invalid model file: ``reason`` is one line of English and may quote the file."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All models at one time, and the invalid files by name."""
+
+    models: Mapping[str, ZooModel]
+    problems: tuple[Problem, ...] = ()
+
+
+class Changed(ValueError):
+    """The file changed since the version that the new text is based on."""
+
+
+def version_of(content: bytes) -> str:
+    """Return the version of a file's text."""
+    return sha256(content).hexdigest()
 
 
 class Library(Mapping[str, ZooModel]):
-    """Models by id, smallest first: included ones and those of ``folder``.
+    """Models by id, smallest first: included ones and those of ``folder``. Thread-safe.
 
-    Every call reads the folder once and is consistent in itself. Use :meth:`reading` for
-    consistency over several calls.
+    Every call lists the folder once and is consistent in itself. Use :meth:`reading` for
+    consistency over several calls. The folder may appear and disappear.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = _watched(folder) if folder else None
+        self._lock = Lock()
+        self.configure(folder)
 
     def configure(self, folder: Path | None) -> None:
         """Set the ``folder`` of added models; None: no added models."""
-        self._folder = _watched(folder) if folder else None
+        with self._lock:
+            self._folder = folder
+            self._seen: dict[str, _Signature] | str | None = None
+            self._read: dict[str, tuple[_Signature, ZooModel | Problem]] = {}
+            self._reading = Reading(SHIPPED)
 
-    def reading(self) -> added.Reading:
+    def reading(self) -> Reading:
         """Return all current models and the invalid files."""
         folder = self._folder
-        return folder.reading() if folder else added.Reading(SHIPPED)
+        if folder is None:
+            return Reading(SHIPPED)
+        now = _signatures(folder)
+        with self._lock:
+            if now != self._seen:
+                self._reading, self._seen = self._build(folder, now), now
+            return self._reading
+
+    def _build(self, folder: Path, now: dict[str, _Signature] | str) -> Reading:
+        if isinstance(now, str):
+            return Reading(SHIPPED, (Problem(str(folder), now),))
+        for name, signature in now.items():
+            if name not in self._read or self._read[name][0] != signature:
+                self._read[name] = (signature, _read(folder / name))
+        self._read = {name: self._read[name] for name in now}
+        items = [self._read[name][1] for name in sorted(now)]
+        models = [item for item in items if isinstance(item, ZooModel)]
+        problems = tuple(item for item in items if isinstance(item, Problem))
+        return Reading(_by_size([*SHIPPED.values(), *models]) if models else SHIPPED, problems)
 
     @property
-    def problems(self) -> tuple[added.Problem, ...]:
-        """Return the invalid files of the folder by name."""
+    def problems(self) -> tuple[Problem, ...]:
+        """The invalid files of the folder by name."""
         return self.reading().problems
 
     def is_added(self, model_id: str) -> bool:
-        """Return True for an added model."""
         return model_id not in SHIPPED and model_id in self
 
     def save(self, text: str, onto: str | None = None) -> ZooModel:
-        """Save a model from YAML; an existing added model is replaced.
+        """Save a model from YAML under its id; an existing added model is replaced.
 
         ``onto``: version of the file that the text is based on; None: any version.
 
@@ -49,34 +123,81 @@ class Library(Mapping[str, ZooModel]):
             ValueError: the error in the text, in one line.
             OSError: the folder cannot be written, or none is configured.
         """
-        return added.save(self._writable(), text, onto)
+        folder = self._writable()
+        if len(text.encode()) > MOST_BYTES:
+            raise ValueError(_TOO_LARGE)
+        model = _checked(text, stem=None)
+        folder.mkdir(parents=True, exist_ok=True)
+        path, before = _paths(folder, model.id)
+        with locked(folder):
+            now = path.read_bytes() if path.is_file() else None
+            if onto is not None and (now is None or version_of(now) != onto):
+                raise Changed(f"{path.name} has changed meanwhile")
+            mode = mode_of(path)
+            if now is not None:
+                write(before, now, mode)
+            # Undo still restores the deleted model of this id, not the new one.
+            write(path, text.encode(), mode)
+        return model
 
     def remove(self, model_id: str) -> bool:
         """Remove an added model; False: no added model of this id."""
-        return added.remove(self._writable(), model_id)
+        folder = self._writable()
+        path, before = _paths(folder, model_id)
+        if path.parent != folder or model_id in SHIPPED or not path.is_file():
+            return False
+        with locked(folder):
+            path.replace(before)
+        return True
 
     def undo(self, model_id: str) -> bool:
-        """Restore the earlier version of an added model; False: no earlier version."""
-        return added.undo(self._writable(), model_id)
+        """Restore an added model's file from before its last change or removal.
+
+        A second call redoes the change. False: no earlier version.
+        """
+        folder = self._writable()
+        path, before = _paths(folder, model_id)
+        if path.parent != folder or not before.is_file():
+            return False
+        with locked(folder):
+            now, mode = path.read_bytes() if path.is_file() else None, mode_of(path)
+            before.replace(path)
+            if now is not None:
+                write(before, now, mode)
+        return True
 
     def is_removed(self, model_id: str) -> bool:
         """Return True if an added model was removed and undo would restore it."""
-        known = model_id in SHIPPED or self._folder is None
-        return not known and added.is_removed(self._writable(), model_id)
+        if model_id in SHIPPED or self._folder is None:
+            return False
+        path, before = _paths(self._folder, model_id)
+        return path.parent == self._folder and not path.exists() and before.is_file()
 
     def text_of(self, file: str) -> str | None:
-        """Return the text of a file of the folder; None: unreadable."""
-        return added.read_text(self._folder.path, file) if self._folder else None
+        """Return the text of a file of the folder, valid or not; None: unreadable."""
+        if self._folder is None:
+            return None
+        path = self._folder / file
+        if path.parent != self._folder or path.is_symlink() or not path.is_file():
+            return None
+        with path.open("rb") as opened:
+            return opened.read(MOST_BYTES + 1)[:MOST_BYTES].decode("utf-8", errors="replace")
 
     def discard(self, file: str) -> bool:
         """Delete an invalid file; False: no such file."""
-        known = {problem.file for problem in self.problems}
-        return file in known and added.discard(self._writable(), file)
+        if file not in {problem.file for problem in self.problems}:
+            return False
+        folder = self._writable()
+        path = folder / file
+        if path.parent != folder or not (path.is_symlink() or path.is_file()):
+            return False
+        path.unlink()
+        return True
 
     def _writable(self) -> Path:
         if self._folder is None:
             raise FileNotFoundError("no folder for added models is configured")
-        return self._folder.path
+        return self._folder
 
     def __getitem__(self, model_id: str) -> ZooModel:
         return self.reading().models[model_id]
@@ -88,28 +209,68 @@ class Library(Mapping[str, ZooModel]):
         return len(self.reading().models)
 
     def keys(self) -> KeysView[str]:
-        """Return the current ids."""
         return self.reading().models.keys()
 
     def values(self) -> ValuesView[ZooModel]:
-        """Return the current models."""
         return self.reading().models.values()
 
     def items(self) -> ItemsView[str, ZooModel]:
-        """Return the current ids and models."""
         return self.reading().models.items()
 
 
-@cache
-def _watched(folder: Path) -> added.Folder:
-    return added.Folder(folder)
+def _paths(folder: Path, model_id: str) -> tuple[Path, Path]:
+    """Return a model's file, and its backup, whose name is not a valid model's."""
+    return folder / f"{model_id}{SUFFIX}", folder / f".{model_id}.before"
 
 
-@cache
-def models(extra_folder: Path) -> Library:
-    """Return the included models and those of ``extra_folder``, one mapping for all calls."""
-    return Library(extra_folder)
+def _signatures(path: Path) -> dict[str, _Signature] | str:
+    """Return a signature per file of the folder; a text: why the folder cannot be read."""
+    signatures = {}
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.endswith(_ENDINGS) and not entry.name.startswith("."):
+                    signatures[entry.name] = _signature(entry)
+                if len(signatures) > MOST_FILES:
+                    return f"more than {MOST_FILES} files"
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    return signatures
+
+
+def _signature(entry: os.DirEntry[str]) -> _Signature:
+    """Return the signature of a file; zeros for a deleted file, which fails on reading."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return (0, 0, 0)
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _read(path: Path) -> ZooModel | Problem:
+    try:
+        # Follow no links to other files of this machine, and never block on a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return Problem(path.name, "not a plain file")
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            return Problem(path.name, _TOO_LARGE)
+        return _checked(content.decode("utf-8"), stem=path.name.removesuffix(SUFFIX))
+    except OSError as error:
+        return Problem(path.name, error.strerror or "cannot be read")
+    except ValueError as error:
+        return Problem(path.name, str(error))
+
+
+def _checked(text: str, *, stem: str | None) -> ZooModel:
+    model = read_as(ZooModel, text, stem)
+    if model.id in SHIPPED:
+        raise ValueError(f"the catalogue already has a model {model.id}")
+    return model
 
 
 MODELS = Library()
-configure = MODELS.configure

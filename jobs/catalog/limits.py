@@ -1,4 +1,4 @@
-"""Check of a launch request against the limits of model, stack and card.
+"""Check of a launch request against the limits of model, stack and card, and the memory of a die.
 
 Red blocks the launch, amber needs confirmation. A finding names the field to change, and a message
 of the dashboard with arguments.
@@ -6,22 +6,25 @@ of the dashboard with arguments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jobs.catalog import fit as sizes
 from jobs.catalog.schema import (
     PATH_TITLES,
     DeployPath,
+    HubSource,
     PathName,
     Precision,
     PublishedLimits,
     ZooModel,
 )
-from jobs.catalog.stacks_schema import BuildIn, Stack
+from jobs.catalog.stacks import BuildIn, Stack
 
-Level = Literal["red", "amber"]
+# A VA16 card has 128 GB for its four dies (VastModelZOO, "8×128G"; 1 GB = 10^9 bytes).
+DIE_BYTES = 32 * 10**9
+KV_WIDTH = 2  # bytes per value: the cache has 16 bits at any weight precision
+WIDTHS: dict[Precision, int] = {"fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Finding:
     """Violated limit: ``field`` of the request, id and arguments of a message."""
 
     field: str
-    level: Level
+    level: Literal["red", "amber"]
     message_id: str
     args: Mapping[str, Any]
 
@@ -53,7 +56,6 @@ class Wish:
     compiles: bool = False
     align_qkv: bool = False
     stack_size: int = 0
-    die_bytes: int = sizes.DIE_BYTES
 
 
 def limits(model: ZooModel, stack: Stack, wish: Wish) -> list[Finding]:
@@ -104,25 +106,21 @@ def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
     """
     # A compiled server has a fixed cache; vLLM's cache is shared and must fit one request.
     tokens = wish.max_length * (wish.concurrency if wish.path == "build_in" else 1)
-    die_bytes = wish.die_bytes
-    share = sizes.fit(
-        model, tp=wish.tp, pp=wish.pp, tokens=tokens, precision=wish.precision, die_bytes=die_bytes
-    )
+    share = fit(model, tp=wish.tp, pp=wish.pp, tokens=tokens, precision=wish.precision)
     args = {
         "tp": wish.tp,
         "precision": wish.precision,
         "weights_gb": _gb(share.weights_bytes),
-        "die_gb": _gb(die_bytes),
+        "die_gb": _gb(DIE_BYTES),
     }
     if share.fits:
         return
-    if share.weights_fit:
+    if share.weights_bytes <= DIE_BYTES:
         args |= {"kv_gb": _gb(share.kv_bytes), "tokens": tokens}
         yield _amber("max_length", "limit:cache_does_not_fit", **args)
         return
-    best = sizes.smallest_tp(
-        model, tokens=0, tps=path.tp, precision=wish.precision, die_bytes=die_bytes
-    )
+    table = fits(model, tokens=0, tps=path.tp, precisions=[wish.precision])
+    best = min((row.tp for row in table if row.fits), default=None)
     if best is None:
         yield _red("tp", "limit:weights_fit_nowhere", **args)
     else:
@@ -207,3 +205,75 @@ def _listed(items: Iterable[object]) -> str:
 
 def _gb(size: int) -> str:
     return f"{size / 10**9:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Memory of one die in bytes. ``free_bytes`` is below 0 when the model does not fit.
+
+    The formulas are arithmetic with numbers: "7,615,616,512 × 2 B ÷ 4".
+    """
+
+    tp: int
+    precision: Precision
+    weights_bytes: int
+    kv_bytes: int
+    weights_formula: str
+    kv_token_formula: str
+    kv_formula: str
+
+    @property
+    def free_bytes(self) -> int:
+        return DIE_BYTES - self.weights_bytes - self.kv_bytes
+
+    @property
+    def fits(self) -> bool:
+        """True if weights and cache fit; the runtime also needs memory."""
+        return self.free_bytes >= 0
+
+
+def fit(model: ZooModel, *, tp: int, tokens: int, precision: Precision, pp: int = 1) -> Fit:
+    """Return the memory of one of ``tp`` × ``pp`` dies. ``tokens``: all tokens in the cache.
+
+    ``weights / dies + KV per token x tokens / shards``. Grouped-query attention divides the KV
+    heads among a tensor parallel group, up to the number of heads; with MLA every die of the group
+    stores the whole latent vector. The runtime's own memory is unpublished and not included.
+    """
+    shape, layers = model.architecture, model.architecture.num_hidden_layers
+    if shape.mla:
+        rank, rope = shape.mla.kv_lora_rank, shape.mla.qk_rope_head_dim
+        shards, kv_token = 1, layers * (rank + rope) * KV_WIDTH
+        kv_token_formula = f"{layers} × ({rank} + {rope}) × {KV_WIDTH} B"
+    else:
+        heads, size = shape.num_key_value_heads, shape.head_dim
+        shards, kv_token = min(tp, heads), 2 * layers * heads * size * KV_WIDTH
+        kv_token_formula = f"2 × {layers} × {heads} × {size} × {KV_WIDTH} B"
+    source, width = model.source, WIDTHS[precision]
+    weights, weights_formula = model.parameters * width, f"{model.parameters:,} × {width} B"
+    if isinstance(source, HubSource) and precision == source.precision and source.is_about:
+        # The published size, more than parameters × width: also scales and the MTP layer.
+        weights, weights_formula = source.bytes, f"{source.bytes:,} B"
+    return Fit(
+        tp=tp,
+        precision=precision,
+        weights_bytes=-(-weights // (tp * pp)),  # rounded up
+        kv_bytes=-(-kv_token * tokens // (shards * pp)),
+        weights_formula=f"{weights_formula} ÷ {_parts(tp, pp)}",
+        kv_token_formula=kv_token_formula,
+        kv_formula=f"{kv_token:,} B × {tokens:,} ÷ {_parts(shards, pp)}",
+    )
+
+
+def fits(
+    model: ZooModel, *, tokens: int, tps: Sequence[int], precisions: Sequence[Precision]
+) -> list[Fit]:
+    """Return the fit of every precision at every tp, in the given order."""
+    return [
+        fit(model, tp=tp, tokens=tokens, precision=precision)
+        for precision in precisions
+        for tp in tps
+    ]
+
+
+def _parts(one: int, other: int) -> str:
+    return str(one) if other == 1 else f"({one} × {other})"

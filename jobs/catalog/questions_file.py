@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from jobs.base.validation_errors import message_of
-from jobs.catalog.questions_schema import LETTERS, Question
+from jobs.catalog.questions import LETTERS, Question
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_QUESTIONS = 5000

@@ -1,14 +1,21 @@
-"""Schema of a model's file."""
+"""Schema of a model's file, and its architecture from a ``config.json`` of transformers."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
-
-from jobs.catalog.architecture import Architecture, Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Ids and names become parts of paths, URLs and arguments.
@@ -46,6 +53,121 @@ PATH_TITLES: dict[PathName, str] = {
     "vllm": "vLLM",
     "llama_cpp": "llama.cpp",
 }
+_CONFIG_CHARACTERS = 200_000
+_DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
+
+
+class Strict(BaseModel):
+    """Base of all catalogue schemas: frozen, unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Size = Annotated[int, Field(gt=0, le=10**7)]
+
+
+class RopeScaling(Strict):
+    """Scaling of rotary positions: llama3 (Llama) or yarn (DeepSeek)."""
+
+    type: Literal["llama3", "yarn"]
+    factor: float = Field(gt=0)
+    original_max_position_embeddings: Size
+    low_freq_factor: float | None = None
+    high_freq_factor: float | None = None
+    beta_fast: float | None = None
+    beta_slow: float | None = None
+    mscale: float | None = None
+
+
+class Mla(Strict):
+    """Multi-head latent attention: the cache has one compressed vector per token."""
+
+    q_lora_rank: Size
+    kv_lora_rank: Size
+    qk_nope_head_dim: Size
+    qk_rope_head_dim: Size
+    v_head_dim: Size
+
+
+class Moe(Strict):
+    """Mixture of experts."""
+
+    moe_intermediate_size: Size
+    n_routed_experts: Size
+    num_experts_per_tok: Size
+    n_shared_experts: int = Field(ge=0, le=10**4)
+    n_group: Size
+    topk_group: Size
+    first_k_dense_replace: int = Field(ge=0, le=10**4)
+    routed_scaling_factor: float = Field(gt=0)
+    scoring_func: str
+    topk_method: str
+
+
+class Fp8(Strict):
+    """Weights stored as fp8, scaled in blocks."""
+
+    fmt: str
+    weight_block_size: tuple[Size, Size]
+
+
+NESTED = {"name", "rope_scaling", "mla", "moe", "quantization"}
+
+
+class Architecture(Strict):
+    """Constants of ``config.json``, with its field names.
+
+    ``num_nextn_predict_layers``: layers that predict the token after the next (MTP).
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$")  # the entry in "architectures"
+    hidden_size: Size
+    intermediate_size: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    num_key_value_heads: Size
+    head_dim: Size
+    vocab_size: Size
+    max_position_embeddings: Size
+    rope_theta: float = Field(gt=0)
+    rope_scaling: RopeScaling | None = None
+    rms_norm_eps: float = Field(gt=0)
+    sliding_window: Size | None = None
+    max_window_layers: Size | None = None
+    use_sliding_window: bool | None = None
+    tie_word_embeddings: bool
+    bos_token_id: int = Field(ge=0)
+    eos_token_id: int = Field(ge=0)
+    mla: Mla | None = None
+    moe: Moe | None = None
+    quantization: Fp8 | None = None
+    num_nextn_predict_layers: int = Field(0, ge=0, le=16)
+
+    @model_validator(mode="after")
+    def _heads_share_evenly(self) -> Architecture:
+        if self.num_attention_heads % self.num_key_value_heads:
+            message = "num_attention_heads must be a multiple of num_key_value_heads"
+            raise PydanticCustomError("heads_uneven", message)
+        return self
+
+    def config_values(self) -> dict[str, Any]:
+        """Return the required values of this model's ``config.json``, None for an absent key.
+
+        Nested keys are joined by a dot. ``head_dim`` is included, although older configs omit it.
+        """
+        values = self.model_dump(exclude=NESTED)
+        if not self.num_nextn_predict_layers:
+            del values["num_nextn_predict_layers"]
+        for part in (self.mla, self.moe):
+            values |= part.model_dump() if part else {}
+        if self.mla:
+            del values["head_dim"]  # has three own dimensions instead
+        scaling = None
+        if self.rope_scaling:
+            named = "rope_type" if self.rope_scaling.type == "llama3" else "type"
+            scaling = {named: self.rope_scaling.type}
+            scaling |= self.rope_scaling.model_dump(exclude_none=True, exclude={"type"})
+        return {"architectures": [self.name], **values, "rope_scaling": scaling}
 
 
 class PackageSource(Strict):
@@ -66,12 +188,10 @@ class PackageSource(Strict):
 
     @property
     def file_name(self) -> str:
-        """Return the name of the weights' file on a host."""
         return PurePosixPath(self.member).name
 
     @property
     def requirement(self) -> str:
-        """Return the package as a pip requirement."""
         return f"{self.package}=={self.version}"
 
 
@@ -243,13 +363,7 @@ class ZooModel(Strict):
         return self.hub_id.rpartition("/")[2]
 
     @property
-    def attention(self) -> str:
-        """Return "MLA", "GQA" or "MHA"."""
-        return self.architecture.attention
-
-    @property
     def package(self) -> PackageSource | None:
-        """Return the source if it is a Python package, else None."""
         return self.source if isinstance(self.source, PackageSource) else None
 
     @property
@@ -257,3 +371,83 @@ class ZooModel(Strict):
         """Return the files that compiling needs in the weights' folder; none for most models."""
         path = self.paths.get("build_in")
         return path.modification if path else ()
+
+
+def read_config(text: str) -> dict[str, Any]:
+    """Return the file's content; for a multimodal model, the language part.
+
+    Raises:
+        ValueError: not a config.json.
+    """
+    if len(text) > _CONFIG_CHARACTERS:
+        raise ValueError("too large for a config.json")
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not JSON") from error
+    if not isinstance(config, dict):
+        raise ValueError("not a config.json: expected one JSON object")
+    inner = config.get("text_config")
+    if isinstance(inner, dict):
+        config = {"architectures": config.get("architectures"), **inner}
+    if "hidden_size" not in config:
+        raise ValueError("not a config.json of a language model: hidden_size is missing")
+    return config
+
+
+def architecture_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``architecture`` of a model's file, as far as given in the config.
+
+    Values that transformers computes when absent are computed here too: ``head_dim``,
+    ``num_key_value_heads``.
+    """
+    values = _of(Architecture, config, but=NESTED)
+    names = config.get("architectures")
+    if isinstance(names, list) and names:
+        values["name"] = names[0]
+    heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
+    if isinstance(heads, int) and heads > 0:
+        values.setdefault("num_key_value_heads", heads)
+        if isinstance(hidden, int):
+            values.setdefault("head_dim", hidden // heads)
+    for name in ("bos_token_id", "eos_token_id"):
+        if isinstance(values.get(name), list) and values[name]:
+            values[name] = values[name][0]
+    values.setdefault("tie_word_embeddings", False)
+    return {**values, **_nested(config)}
+
+
+def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return other fields of the model's file from the config: context, weight precision."""
+    facts: dict[str, Any] = {"context_tokens": config.get("max_position_embeddings")}
+    quantised = config.get("quantization_config")
+    if isinstance(quantised, dict) and quantised.get("quant_method") == "fp8":
+        facts["dtype"] = "fp8"
+    else:
+        stored = config.get("torch_dtype") or config.get("dtype")
+        facts["dtype"] = _DTYPES.get(str(stored))
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _nested(config: Mapping[str, Any]) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    scaling = config.get("rope_scaling")
+    if isinstance(scaling, dict):
+        rope_type = scaling.get("rope_type") or scaling.get("type")
+        parts["rope_scaling"] = {"type": rope_type, **_of(RopeScaling, scaling, but={"type"})}
+    if config.get("kv_lora_rank"):
+        parts["mla"] = _of(Mla, config)
+    if config.get("n_routed_experts"):
+        parts["moe"] = _of(Moe, config)
+    quantised = config.get("quantization_config")
+    if isinstance(quantised, dict) and quantised.get("weight_block_size"):
+        parts["quantization"] = _of(Fp8, quantised)
+    return parts
+
+
+def _of(part: Any, values: Mapping[str, Any], *, but: Collection[str] = ()) -> dict[str, Any]:
+    return {
+        name: values[name]
+        for name in part.model_fields
+        if name not in but and values.get(name) is not None
+    }

@@ -17,7 +17,7 @@ from jobs.access import secrets, sources
 from jobs.base.errors import LaunchError, PlanError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import ports
-from jobs.kinds.lib.base import Kind, Target, endpoint_key, promised_job
+from jobs.kinds.lib.base import Kind, Target, endpoint_key, promised_job, rules_of
 from jobs.launch.launch import cancel, create, environment_of, kind_named, preview, settled
 from jobs.models import Deployment, Job
 from jobs.plans import Plan
@@ -146,7 +146,7 @@ def _environments_of(old: Job, kind: Kind, params: Any, target: Target) -> list[
 
     there = [str(ref.data["path"]) for ref in target.environments if ref.id is not None]
     missing = []
-    for name in (need.environment for need in kind.needs(params, target)):
+    for name in kind.needs(params, target):
         if any(is_used(path) for path in there):
             continue
         if not is_used(ENVIRONMENTS[name].path(site_of(target.facts))):
@@ -298,7 +298,7 @@ def next_steps(job: Job, user: AbstractBaseUser | None) -> list[NextStep]:
         own = kind.successors(kind.Params.model_validate(job.params))
     except (LaunchError, ValidationError):  # not permitted; launched by an older version
         return []
-    names = [*own, *(one.name for one in KINDS.values() if kind.name in one.follows)]
+    names = [*own, *(one.name for one in KINDS.values() if kind.name in one.offered_after)]
     if not names:
         return []
     asset, target = _asset_of(job), target_of(job.host)
@@ -326,19 +326,15 @@ def _next_step(
     kind: Kind, asset: str, key: str, job: Job, target: Target, user: AbstractBaseUser | None
 ) -> NextStep | None:
     """None: the form refuses the asset, or the host does not support the kind."""
-    fields = {
-        name: info.json_schema_extra
-        for name, info in kind.Params.model_fields.items()
-        if isinstance(info.json_schema_extra, dict)
-    }
-    taker = next((name for name, extra in fields.items() if extra.get("asset") == asset), "")
+    fields = rules_of(kind.Params)
+    taker = next((name for name, rules in fields.items() if rules.asset == asset), "")
     raw: dict[str, str] = {}
     if "stack" in fields and job.params.get("stack"):
         raw["stack"] = str(job.params["stack"])
     if taker:
         raw[taker] = key
-        when = fields[taker].get("when")  # depends on another field's value
-        raw |= {str(when[0]): str(when[1])} if isinstance(when, list) else {}
+        when = fields[taker].when  # depends on another field's value
+        raw |= {when[0]: str(when[1])} if when else {}
     job_preview = preview(kind.name, raw, job.host, target, user=user)
     # A person chooses the rest in the form, such as weights for an image.
     refused = {"", taker, "stack"} & job_preview.errors.keys()

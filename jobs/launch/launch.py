@@ -23,10 +23,9 @@ from jobs.base.errors import LaunchError
 from jobs.base.sanitize import sanitize
 from jobs.base.validation_errors import messages
 from jobs.kinds import KINDS
-from jobs.kinds.lib.availability import unavailable
-from jobs.kinds.lib.base import AssetRef, Kind, Target, promised_job
-from jobs.kinds.lib.defaults import defaults_for
-from jobs.kinds.lib.guide_diff import guide_diff
+from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_fields, promised_job
+from jobs.kinds.lib.defaults import defaults_for, unavailable
+from jobs.kinds.lib.guide import guide_diff
 from jobs.models import Deployment, Host, Job, JobStep, Preflight
 from jobs.models.jobs import last_place
 from jobs.plans import Plan
@@ -55,7 +54,7 @@ class Preview:
     ``params``: a model of the kind's Params, None if they are invalid. ``values`` are known slots,
     ``open_slots`` those set at launch, with proposed values ("" for none). ``will_add`` names
     environments to prepare first. ``guide``: differences of the plan, see
-    ``jobs.kinds.lib.guide_diff``.
+    ``jobs.kinds.lib.guide``.
     """
 
     params: Any = None
@@ -137,11 +136,9 @@ def params_of(kind: Kind, raw: Mapping[str, Any], target: Target) -> Any:
 def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return non-empty fields; a fulfilled promise becomes the promised record."""
     given = {name: value for name, value in raw.items() if value not in ("", None)}
-    for name in kind.Params.model_fields:
-        asset_type, job = _asset_type(kind, name), promised_job(given.get(name))
-        if not asset_type or job is None:
-            continue
-        if Job.objects.filter(pk=job, state=Job.State.SUCCEEDED).exists():
+    for name, asset_type in asset_fields(kind.Params).items():
+        job = promised_job(given.get(name))
+        if job is not None and Job.objects.filter(pk=job, state=Job.State.SUCCEEDED).exists():
             made: Any = made_by(job, asset_type)
             if asset_type == "deployment":
                 made = Deployment.objects.filter(job=job).first()
@@ -149,18 +146,13 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _asset_type(kind: Kind, field_name: str) -> str:
-    extra = kind.Params.model_fields[field_name].json_schema_extra
-    return str(extra.get("asset") or "") if isinstance(extra, dict) else ""
-
-
 def _with_servers_down(
     kind: Kind, params: Any, host: Host, errors: Mapping[str, str]
 ) -> dict[str, str]:
     """Return ``errors`` plus an error for a chosen deployment that is stopped."""
-    all_errors = dict(errors)
-    for name in errors.keys() & kind.Params.model_fields.keys():
-        if _asset_type(kind, name) != "deployment":
+    all_errors, assets = dict(errors), asset_fields(kind.Params)
+    for name in errors.keys() & assets.keys():
+        if assets[name] != "deployment":
             continue
         down = deployment_down(host.name, str(getattr(params, name)))
         if down is not None:
@@ -173,8 +165,7 @@ def _with_servers_down(
 
 def missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
     """Return names of environments that are neither installed nor promised."""
-    needed = [need.environment for need in kind.needs(params, target)]
-    return [name for name in needed if environment_of(name, target) is None]
+    return [name for name in kind.needs(params, target) if environment_of(name, target) is None]
 
 
 def environment_of(name: str, target: Target) -> AssetRef | None:
@@ -358,8 +349,8 @@ def create(
     # Jobs launched just now promise their products too.
     known = target_of(host) if environments else target
     kind = KINDS[draft.kind]
-    for need in kind.needs(kind.Params.model_validate(draft.params), known):
-        ref = environment_of(need.environment, known)
+    for name in kind.needs(kind.Params.model_validate(draft.params), known):
+        ref = environment_of(name, known)
         if ref is not None and ref.id is None and ref.job:
             before.add(ref.job)
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain

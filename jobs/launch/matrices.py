@@ -24,7 +24,7 @@ from jobs.base.sanitize import sanitize
 from jobs.base.validation_errors import messages
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.guide_diff import guide_diff
+from jobs.kinds.lib.guide import guide_diff
 from jobs.launch import launch
 from jobs.launch.again import repeat
 from jobs.launch.launch import InvalidParams, Preview, draft_of

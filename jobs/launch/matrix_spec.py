@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS
-from jobs.catalog.workloads import WORKLOADS, Concurrency
+from jobs.catalog.presets import WORKLOADS, Concurrency
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target
-from jobs.kinds.lib.lengths import has_chosen_length
+from jobs.kinds.lib.load import has_chosen_length
 
 # Fields of a kind's Params that a cell sets.
 AXES = ("input_tokens", "output_tokens", "concurrency", "requests")

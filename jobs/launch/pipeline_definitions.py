@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _
 
 from jobs.base.errors import LaunchError
 from jobs.catalog import STACKS, ZooModel
-from jobs.catalog.evaluations import EVALUATION_PRESETS
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
 from jobs.kinds.compile.compile_vacc import Params as CompileParams
 from jobs.kinds.deploy.deploy_build_in import BATCH_SIZE
-from jobs.kinds.lib import listen, ports
+from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Target
-from jobs.kinds.lib.lengths import RANDOM
+from jobs.kinds.lib.load import RANDOM
 from jobs.tools.lib.environments import VLLM_CPU
 from jobs.tools.vacc import images as vacc_images
 from jobs.tools.vacc.datasets import DATASETS
@@ -133,7 +132,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _address(text: str) -> str:
     if text and not _ADDRESS.fullmatch(text):
         raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."), "bind")
-    listen.refuse(text)
+    ports.refuse_address(text)
     return text
 
 

@@ -19,8 +19,7 @@ from jobs.base.errors import LaunchError, PlanError
 from jobs.catalog import MODELS, ZooModel
 from jobs.kinds import KINDS
 from jobs.kinds.lib import ports
-from jobs.kinds.lib.base import AssetRef, Target
-from jobs.kinds.lib.defaults import EXACT
+from jobs.kinds.lib.base import EXACT, AssetRef, Target
 from jobs.launch.launch import Preview, draft_of, environment_of, launch, preview
 from jobs.launch.pipeline_definitions import PIPELINES, Options, Pipeline, PipelineJob
 from jobs.models import Host, Job
@@ -72,7 +71,7 @@ class Draft:
         if self.preview is None or self.product.get("type") != "deployment":
             return {}
         details = self.product.get("details") or {}
-        own = {name: int(details[name]) for name in ports.OWN if details.get(name)}
+        own = {name: int(details[name]) for name in ports.LLMDEPLOY_PORTS if details.get(name)}
         return {"port": int(self.preview.open_slots.get("port") or 0), **own}
 
 
@@ -130,9 +129,7 @@ def drafts(
             drafted.append(Draft(stage, number, planned, after=tuple(sorted(after))))
             return
         row = draft_of(kind, planned, target)
-        needed = [
-            environment_of(need.environment, target) for need in kind.needs(planned.params, target)
-        ]
+        needed = [environment_of(name, target) for name in kind.needs(planned.params, target)]
         used = [ref.get("job", 0) for ref in row.inputs.values()]
         used += [ref.job or 0 for ref in needed if ref]
         after |= {-job for job in used if job < 0}

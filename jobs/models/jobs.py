@@ -132,7 +132,7 @@ class Job(Retained):
     # jobs.schedule.preflights.
     needs_confirmation = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
-    # Differences of the plan from the guide: jobs.kinds.lib.guide_diff.
+    # Differences of the plan from the guide: jobs.kinds.lib.guide.
     guide = models.JSONField(default=dict)
     # The claim: fencing between a host and this job.
     claim_token = models.UUIDField(default=uuid.uuid4, editable=False)

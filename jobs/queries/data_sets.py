@@ -8,7 +8,7 @@ from typing import Literal
 
 from jobs.catalog import MODELS, QUESTION_SETS, ZooModel
 from jobs.catalog.data_sets import DATA_SETS, DataSet
-from jobs.catalog.question_sets import TeamSet
+from jobs.catalog.questions import TeamSet
 from jobs.metrics.measured import SHARES
 from jobs.models import Dataset, Host, Result
 from jobs.queries.results.published import PublishedComparison, is_of, published_comparisons

@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import WORKLOADS
 from tests.api import until
 from tests.simulated import DIES, LARGE, NAME, SMALL
 from tests.stack import ROOT, clean_environment

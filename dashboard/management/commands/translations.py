@@ -20,10 +20,10 @@ from django.utils.translation.template import templatize
 
 from jobs.catalog import SHIPPED, STACKS
 from jobs.catalog.data_sets import DATA_SETS
-from jobs.catalog.evaluations import EVALUATION_PRESETS
 from jobs.catalog.known_failures import KNOWN_FAILURES
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
 from jobs.kinds import KINDS
+from jobs.kinds.lib.base import rules_of
 from jobs.metrics import METRICS
 from jobs.tools.lib.environments import ENVIRONMENTS
 
@@ -41,7 +41,6 @@ KEYWORDS: dict[str, Any] = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
-_SPEC = ("label", "group", "unit")
 
 
 # File of data, its rows, and which of their fields are texts; "{0.id}": with notes.
@@ -100,12 +99,10 @@ def _data_texts() -> Iterator[Text]:
     kinds = "jobs/kinds"
     for kind in KINDS.values():
         yield Text(kind.title, kinds)
-        for field in kind.Params.model_fields.values():
-            if field.description:
-                yield Text(field.description, kinds)
-            extra = field.json_schema_extra
-            if isinstance(extra, dict):
-                yield from (Text(str(extra[key]), kinds) for key in _SPEC if extra.get(key))
+        for name, rules in rules_of(kind.Params).items():
+            help_text = kind.Params.model_fields[name].description
+            named = (help_text, rules.label, rules.group, rules.unit)
+            yield from (Text(text, kinds) for text in named if text)
     for metric in METRICS.values():
         yield Text(metric.label, "jobs/metrics")
         # Units of speed and time are not translated.

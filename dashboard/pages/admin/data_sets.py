@@ -29,9 +29,8 @@ from dashboard.security.request import person
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS, QuestionSet
 from jobs.catalog.data_sets import DATA_SETS, DataSet
-from jobs.catalog.question_sets import TeamSet
+from jobs.catalog.questions import TeamSet, jsonl
 from jobs.catalog.questions_file import MOST_BYTES, ReadQuestions, read_questions
-from jobs.catalog.questions_schema import jsonl
 from jobs.models import Host, Preflight
 from jobs.queries.data_sets import (
     lacking_hosts,

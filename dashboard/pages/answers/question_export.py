@@ -12,7 +12,7 @@ from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.messages import Message
 from jobs.catalog import QUESTION_SETS
-from jobs.catalog.question_sets import LONGEST_NAME, LONGEST_NOTE
+from jobs.catalog.questions import LONGEST_NAME, LONGEST_NOTE
 from jobs.models import Result
 from jobs.queries.answers.answer_list import SHOWN, matches
 from jobs.queries.answers.own_questions import NoQuestions, OwnQuestions, questions_at, set_of

@@ -20,8 +20,7 @@ from dashboard.pages.shared.old_addresses import with_old_queries
 from dashboard.security.permissions import requires
 from dashboard.text.labels import result_name
 from jobs.base.errors import LaunchError
-from jobs.catalog.question_sets import TeamSet
-from jobs.catalog.questions_schema import jsonl
+from jobs.catalog.questions import TeamSet, jsonl
 from jobs.models import Result
 
 FIELDS = ("id", "name", "note")

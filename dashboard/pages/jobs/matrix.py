@@ -38,7 +38,7 @@ from dashboard.text.labels import cell_marks, metric_label
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import WORKLOADS
 from jobs.models import Matrix, MatrixCell, Result
 from jobs.queries.matrices import RATE, CellView, MatrixPage, Row, RunView, matrices, matrix_page
 from jobs.queries.results.benchmark_curve import limits_of

@@ -26,7 +26,7 @@ from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS
 from jobs.kinds import KINDS
-from jobs.kinds.lib.defaults import EXACT
+from jobs.kinds.lib.base import EXACT
 from jobs.launch.pipeline_definitions import BOTH, PRECISIONS, Options, Pipeline
 from jobs.launch.pipelines import pipelines_of
 from jobs.models import Job

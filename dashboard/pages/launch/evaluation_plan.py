@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from jobs.kinds.lib import early_stops
+from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.models import Result
 from jobs.queries.jobs.durations import Durations
@@ -65,12 +65,12 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> Ev
     model_id = str(ref.data.get("model_id") or "") if ref else ""
     measured_by = latest_accuracy(model_id) if model_id else None
     accuracy = float(measured_by.metrics["accuracy"]) if measured_by else USUAL_ACCURACY
-    is_early = bool(params.get(early_stops.FIELDS[0]))
+    is_early = bool(params.get(evaluations.STOP_FIELDS[0]))
     margin = params["margin"] / 100 if is_early else MARGIN
     z = BOUNDARY if is_early else Z
     asked = [
         (cast("Goal", choice.value), choice.label)
-        for choice in early_stops.goal_choices()
+        for choice in evaluations.goal_choices()
         if not (is_early and params["goal"]) or choice.value == params["goal"]
     ]
     return EvaluationPlan(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from dashboard.pages.launch.launch_form import LaunchForm, offers
-from jobs.catalog.evaluations import EVALUATION_PRESETS, EvaluationPreset
+from jobs.catalog.presets import EVALUATION_PRESETS, EvaluationPreset
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target
 

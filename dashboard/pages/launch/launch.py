@@ -20,7 +20,6 @@ from dashboard.pages.launch.evaluation_plan import better_known, evaluation_plan
 from dashboard.pages.launch.evaluation_presets import preset_links
 from dashboard.pages.launch.launch_form import (
     LaunchForm,
-    asset_fields,
     left_empty,
     make_form,
     proposed_raw,
@@ -37,7 +36,7 @@ from dashboard.text import queue_words as queue
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import FAMILIES, Kind, Target, promised_job
+from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, draft_of, preview
 from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
@@ -312,7 +311,7 @@ def _in_order(target: Target | None) -> list[Kind]:
 def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
     """Return ``typed`` with "job:17" replaced by the product of job 17."""
     settled = dict(typed)
-    for name, asset in asset_fields(kind).items():
+    for name, asset in asset_fields(kind.Params).items():
         number = promised_job(typed.get(name))
         if number is not None:
             made = (

@@ -18,9 +18,15 @@ from pydantic_core import PydanticUndefined
 from dashboard.text.labels import STATES, disambiguate, phrase
 from jobs.access.sources import offered
 from jobs.kinds import KINDS
-from jobs.kinds.lib.availability import asset_named, fitting_first
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Target
-from jobs.kinds.lib.defaults import EXACT, bounds, defaults_for, leading, unswitched
+from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, Target, asset_fields
+from jobs.kinds.lib.defaults import (
+    asset_named,
+    bounds,
+    defaults_for,
+    fitting_first,
+    leading,
+    unswitched,
+)
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_down
 
@@ -162,7 +168,7 @@ def make_form(
     kind: Kind, target: Target, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> LaunchForm:
     """Build the form of ``kind`` on ``target`` with ``typed`` values, or defaults."""
-    given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
+    given = {name: _first(kind, target, name) for name in asset_fields(kind.Params)} | dict(typed)
     proposed, most = defaults_for(kind.Params, target, given), bounds(kind.Params, target, given)
     without_switch = unswitched(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
@@ -238,14 +244,8 @@ def left_empty(form: LaunchForm) -> dict[str, str]:
 
 def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
     """Return defaults with the chosen assets: the base of "was"."""
-    assets = {name: value for name, value in typed.items() if name in asset_fields(kind)}
+    assets = {name: value for name, value in typed.items() if name in asset_fields(kind.Params)}
     return raw_values(make_form(kind, target, assets, {}), kind)
-
-
-def asset_fields(kind: Kind) -> dict[str, str]:
-    """Return fields that name an asset, with its type."""
-    assets = {name: _extra(kind, name).get("asset") for name in kind.Params.model_fields}
-    return {name: str(asset) for name, asset in assets.items() if asset}
 
 
 def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
@@ -346,7 +346,7 @@ def _asset_label(label: str, ref: AssetRef | None) -> str:
 
 def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
     """Return the label of an unavailable value; for assets: missing or incompatible."""
-    if name not in asset_fields(kind):
+    if name not in asset_fields(kind.Params):
         return value
     ref = asset_named(kind, name, value, target)
     if ref is not None:
@@ -435,15 +435,9 @@ def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     return resolved
 
 
-def _extra(kind: Kind, name: str) -> Mapping[str, Any]:
-    field = kind.Params.model_fields.get(name)
-    extra = field.json_schema_extra if field else None
-    return extra if isinstance(extra, dict) else {}
-
-
 def _first(kind: Kind, target: Target, name: str) -> str:
     """Return the default asset of a field; "" for none."""
-    choices = _choices(kind, target, name, _extra(kind, name)) or ()
+    choices = offers(kind, target, name) or ()
     return next((choice.value for choice in choices), "")
 
 

@@ -29,7 +29,7 @@ from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
 from jobs.base.errors import LaunchError
-from jobs.catalog.workloads import WORKLOADS, Workload
+from jobs.catalog.presets import WORKLOADS, Workload
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind
 from jobs.launch.launch import InvalidParams

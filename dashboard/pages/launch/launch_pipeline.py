@@ -25,8 +25,7 @@ from dashboard.text import queue_words as queue
 from dashboard.text.labels import kind_title
 from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, ZooModel
-from jobs.catalog.evaluations import EVALUATION_PRESETS
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
 from jobs.kinds.lib.vacc import stack_choices
 from jobs.launch.launch import InvalidParams
 from jobs.launch.pipeline_definitions import (

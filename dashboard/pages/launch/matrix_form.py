@@ -23,7 +23,7 @@ from dashboard.pages.launch.launch_form import (
 )
 from jobs.base.numbers import number_from
 from jobs.base.validation_errors import messages
-from jobs.catalog.workloads import WORKLOADS, Workload
+from jobs.catalog.presets import WORKLOADS, Workload
 from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.launch.matrix_spec import AXES, MatrixSpec, has_input, kinds
 

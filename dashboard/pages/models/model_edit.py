@@ -24,8 +24,8 @@ from dashboard.pages.models import model_form
 from dashboard.pages.models.model_form import ModelInvalid
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import requires
-from jobs.catalog import MODELS, SHIPPED, strict_yaml
-from jobs.catalog.added import MOST_BYTES, SUFFIX, Changed, version_of
+from jobs.catalog import MODELS, SHIPPED, files
+from jobs.catalog.library import MOST_BYTES, SUFFIX, Changed, version_of
 from jobs.tools.lib import yaml_text
 
 _LONGEST = MOST_BYTES  # characters of a field; with more, no file would be kept
@@ -52,7 +52,7 @@ def model_add(request: HttpRequest) -> HttpResponse:
 def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
     """The form of a model that was added; one with weights in a package has its YAML alone."""
     text = _text_of(model_id)
-    data = strict_yaml.load(text)
+    data = files.load(text)
     if data["source"]["sort"] != "hub":
         return redirect("model-edit-yaml", model_id)
     if request.method == "POST":

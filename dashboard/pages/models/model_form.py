@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from dashboard.pages.launch.launch_form import Field, Group, Option
 from jobs.base.validation_errors import message_of
-from jobs.catalog import THINKING_SWITCHES, ZooModel, from_config, strict_yaml
+from jobs.catalog import THINKING_SWITCHES, ZooModel, files, schema
 from jobs.tools.lib import yaml_text
 
 MORE, CONFIG = "more", "config"
@@ -207,8 +207,8 @@ def _loaded(text: str, field: str) -> Any:
         ModelInvalid: invalid YAML; the error is at ``field``.
     """
     try:
-        return strict_yaml.load(text)
-    except strict_yaml.NotYaml as error:
+        return files.load(text)
+    except files.NotYaml as error:
         message = gettext("Invalid YAML: %(reason)s")
         if error.line:
             message = gettext("Invalid YAML, line %(line)s: %(reason)s")
@@ -256,7 +256,7 @@ def id_in(text: str) -> str:
     Raises:
         ValueError: invalid YAML.
     """
-    data = strict_yaml.load(text)
+    data = files.load(text)
     return str(data.get("id", "")) if isinstance(data, dict) else ""
 
 
@@ -295,10 +295,10 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
     """
     more_typed = _more_of(typed)
     try:
-        config = from_config.read_config(typed.get(CONFIG, ""))
+        config = schema.read_config(typed.get(CONFIG, ""))
     except ValueError as error:
         raise ModelInvalid({CONFIG: str(error)}) from error
-    facts = {"architecture": from_config.architecture_of(config), **from_config.facts_of(config)}
+    facts = {"architecture": schema.architecture_of(config), **schema.facts_of(config)}
     if "dtype" in facts:
         facts["source"] = {"precision": facts["dtype"]}
     filled = typed_of(facts)

@@ -12,7 +12,7 @@ from dashboard.pages.results.published import row_of
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number
 from jobs.catalog import MODELS, ZooModel
-from jobs.catalog.fit import Fit, fits
+from jobs.catalog.limits import Fit, fits
 from jobs.launch.pipelines import pipelines_of
 from jobs.queries.models import model_page, model_rows
 from jobs.queries.results.published import published_comparisons

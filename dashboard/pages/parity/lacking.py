@@ -16,8 +16,7 @@ from dashboard.pages.parity.asked import SideView, Stated
 from dashboard.text.formatting import number
 from dashboard.text.labels import result_name
 from jobs.catalog import QUESTION_SETS
-from jobs.catalog.question_sets import TeamSet
-from jobs.catalog.questions_schema import jsonl
+from jobs.catalog.questions import TeamSet, jsonl
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.models import Job, Result

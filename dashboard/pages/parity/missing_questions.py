@@ -14,7 +14,7 @@ from dashboard.pages.parity.lacking import SIDES, export_of, launch_address, sav
 from dashboard.pages.parity.parity import query_of
 from dashboard.pages.shared.old_addresses import with_old_queries
 from dashboard.security.permissions import requires
-from jobs.catalog.question_sets import TeamSet
+from jobs.catalog.questions import TeamSet
 from jobs.queries.parity.errors import ParityError
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number, percent, points
-from jobs.kinds.lib.early_stops import goal_choices
+from jobs.kinds.lib.evaluations import goal_choices
 from jobs.queries.parity.statement import Row, Statement
 from jobs.statistics import Decision, Interval, Method, Z
 

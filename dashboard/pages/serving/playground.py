@@ -32,7 +32,7 @@ from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.completions.completions import Exchange, request_body
 from jobs.kinds.lib.base import AssetRef
-from jobs.kinds.lib.thinking import WORDS, extra_body, switch_of
+from jobs.kinds.lib.evaluations import THINKING_WORDS, extra_body, switch_of
 from jobs.models import Answer, Conversation, Endpoint, Turn
 from jobs.queries.answers.answer_list import sampling_of
 from jobs.queries.chat import (
@@ -74,7 +74,9 @@ class AskForm(forms.Form):
     # Never empty: an engine without a limit may run until its context is full.
     max_tokens = forms.IntegerField(min_value=1, max_value=MOST_TOKENS)
     seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
-    thinking = forms.ChoiceField(required=False, choices=[(value, value) for value in WORDS])
+    thinking = forms.ChoiceField(
+        required=False, choices=[(value, value) for value in THINKING_WORDS]
+    )
 
     prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
 
@@ -269,7 +271,7 @@ def _page(
         "last": last,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": chosen is not None and chosen.thinks,
-        "thinking": WORDS.items() if chosen and switch_of(_ref(chosen)) else (),
+        "thinking": THINKING_WORDS.items() if chosen and switch_of(_ref(chosen)) else (),
         "recommended": recommended,
         "params": typed or kept or sampled or recommended,
         "problem": problem,

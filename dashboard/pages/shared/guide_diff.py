@@ -189,7 +189,7 @@ class Against:
 
 
 def against(data: Mapping[str, Any]) -> Against:
-    """Return a job's stored differences (``jobs.kinds.lib.guide_diff``), in the viewer's
+    """Return a job's stored differences (``jobs.kinds.lib.guide``), in the viewer's
     language."""
     notes: Sequence[Mapping[str, Any]] = data.get("notes", [])
     return Against(

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.text.formatting import number, size
 from dashboard.text.labels import EXTERNAL, host_word, kind_title, phrase, setting_title, stack_name
-from jobs.kinds.lib import thinking
+from jobs.kinds.lib import evaluations
 from jobs.models import Result
 from jobs.queries.comparison.compared_settings import text_of
 from jobs.queries.comparison.engine_settings import NO, YES
@@ -133,8 +133,8 @@ def part_text(name: str, value: Any) -> str:
     if name == "seed":
         kind, _colon, which = str(value).partition(": ")
         return _("fixed: %(seed)s") % {"seed": which} if which else str(_SEEDS.get(kind, kind))
-    if name == thinking.NAME:
-        return str(thinking.WORDS.get(value, value))
+    if name == evaluations.THINKING:
+        return str(evaluations.THINKING_WORDS.get(value, value))
     if name in _OWN_CHOICE and value == "":
         return _("tool default")
     text = phrase(_listed(text_of(value)))

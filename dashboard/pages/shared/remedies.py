@@ -17,8 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.security.permissions import allowed
 from dashboard.text.known_failures import view_of
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Kind
-from jobs.kinds.lib.defaults import EXACT
+from jobs.kinds.lib.base import EXACT, Kind
 from jobs.launch.again import can_resume
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 from dashboard.pages.shared.comparison import interval_of, size_of
 from dashboard.text.formatting import number, p_text, percent, points
 from dashboard.text.labels import metric_text
-from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
+from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change
 from jobs.queries.comparison.group_accuracy import is_accuracy
@@ -33,7 +33,7 @@ def failed_text(metrics: Mapping[str, Any]) -> str:
 
 def lengths_texts(result: Result) -> tuple[str, str]:
     """Return requested and measured token lengths: "requested 1 024 → 1 024"; "" when unknown."""
-    sizes = measured(result.metrics)
+    sizes = measured_lengths(result.metrics)
     asked, was = gettext("requested %(lengths)s"), gettext("measured %(lengths)s")
     return (
         asked % {"lengths": _arrow(result.asked)} if result.asked else "",

@@ -36,7 +36,7 @@ from dashboard.text.labels import (
     style_of,
 )
 from dashboard.text.messages import message
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import WORKLOADS
 from jobs.models import MatrixCell, Result
 from jobs.queries.matrices import RATE, CellView, MatrixPage, RunView, matrix_page
 from jobs.queries.results.results import result_page

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
+from jobs.kinds.lib.load import LoadParams, OverHttp
 from jobs.plans import Plan
 from jobs.tools.evalscope import commands as evalscope
 from jobs.tools.lib import load
 from jobs.tools.lib.environments import EVALSCOPE
 
 
-class Params(over_http.LoadParams):
-    """Requests to send. Lengths are in tokens."""
-
-
-class Benchmark(over_http.OverHttp, params=Params):
+class Benchmark(OverHttp, params=LoadParams):
     """Send requests to a deployment and measure its speed."""
 
     name = "benchmark"
@@ -28,7 +24,7 @@ class Benchmark(over_http.OverHttp, params=Params):
     steps = load.STEPS
     takes_key = True
 
-    def plan(self, params: Params, target: Target) -> Plan:
+    def plan(self, params: LoadParams, target: Target) -> Plan:
         """EvalScope's performance test, after a step that writes random prompts if chosen. The
         engine's counters are scraped meanwhile."""
         here, served = site(target), target.asset("deployment", params.deployment)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
+from jobs.kinds.lib.load import LoadParams, OverHttp
 from jobs.plans import Plan
 from jobs.tools.guidellm import commands as guidellm
 from jobs.tools.lib import load
 
 
-class Params(over_http.LoadParams):
-    """Requests to send. Lengths are in tokens."""
-
-
-class BenchmarkGuidellm(over_http.OverHttp, params=Params):
+class BenchmarkGuidellm(OverHttp, params=LoadParams):
     """Measure each concurrency in a separate run. Works with any engine."""
 
     name = guidellm.KIND
@@ -24,11 +20,11 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
     environment = guidellm.NAME
     programs = guidellm.PROGRAMS
     steps = load.STEPS
-    follows = ("deploy", "deploy-build-in", "deploy-vllm")
+    offered_after = ("deploy", "deploy-build-in", "deploy-vllm")
     progress_is_whole = False
     has_tokenizers = True
 
-    def plan(self, params: Params, target: Target) -> Plan:
+    def plan(self, params: LoadParams, target: Target) -> Plan:
         """A step that writes prompts, then a step per concurrency. The engine's counters are
         scraped too."""
         here, served = site(target), target.asset("deployment", params.deployment)

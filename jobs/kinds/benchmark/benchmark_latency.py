@@ -5,41 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field
-
-from jobs.kinds.lib import vllm_common, work
-from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.base import Target, field
 from jobs.kinds.lib.common import exclusive_field, overlap_field
-from jobs.kinds.lib.offline import EngineParams, Offline, input_field, output_field
+from jobs.kinds.lib.load import work_of_request
 from jobs.kinds.lib.vacc import stack_of
+from jobs.kinds.lib.vllm import EngineParams, Offline, site_of, tokens_field
 from jobs.plans import Plan
 from jobs.tools.vllm import bench as vllm_bench
+
+_WARM_UP = 10  # batches
 
 
 class Params(EngineParams):
     """Work of the engine. Lengths are in tokens."""
 
-    input_tokens: int = input_field(1024)
-    output_tokens: int = output_field(1024, without_dies=32)
-    batch_size: int = Field(
-        1,
-        ge=1,
-        le=1024,
-        description="Requests per batch.",
-        json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Load"},
-    )
-    iterations: int = Field(
-        10,
-        ge=1,
-        le=10000,
-        description="Measured batches; ten warm-up batches run first.",
-        json_schema_extra={
-            "label": "Iterations",
-            "unit": "batches",
-            "group": "Load",
-            "without_dies": 5,
-        },
-    )
+    input_tokens: int = tokens_field(1024, "Prompt length", without_dies=128)
+    """Tokens per request, random content."""
+    output_tokens: int = tokens_field(1024, "Output length", without_dies=32)
+    """Output tokens per request, always generated in full."""
+    batch_size: int = field(1, "Batch size", "Load", "requests", ge=1, le=1024)
+    """Requests per batch."""
+    iterations: int = field(10, "Iterations", "Load", "batches", ge=1, le=10000, without_dies=5)
+    """Measured batches; ten warm-up batches run first."""
     exclusive: bool = exclusive_field(True)
     overlap: bool = overlap_field()
 
@@ -64,7 +51,7 @@ class BenchmarkLatency(Offline, params=Params):
         return vllm_bench.latency_plan(
             stack,
             self.engine(params, target),
-            vllm_common.site_of(stack, target),
+            site_of(stack, target),
             input_tokens=params.input_tokens,
             output=params.output_tokens,
             batch=params.batch_size,
@@ -72,9 +59,7 @@ class BenchmarkLatency(Offline, params=Params):
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """A server of the same weights."""
         return ("deploy-vllm",)
 
     def work(self, params: Mapping[str, Any]) -> float:
-        """Batches, warm-up included."""
-        return work.batches(params)
+        return (int(params["iterations"]) + _WARM_UP) * work_of_request(params)

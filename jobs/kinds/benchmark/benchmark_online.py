@@ -12,15 +12,16 @@ from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.catalog import Stack
+from jobs.catalog import STACKS, Stack
 from jobs.kinds.benchmark.benchmark import Benchmark
-from jobs.kinds.lib import lengths, over_http, vllm_common, work
-from jobs.kinds.lib.base import AssetRef, Choice, Target
+from jobs.kinds.lib import load
+from jobs.kinds.lib.base import AssetRef, Choice, Target, field
 from jobs.kinds.lib.common import (
+    PATH,
     against,
     asset_choices,
-    deployment_field,
     exclusive_field,
+    key_of,
     overlap_field,
     seed_field,
     tokenizer_check,
@@ -28,15 +29,8 @@ from jobs.kinds.lib.common import (
     tokenizer_of,
 )
 from jobs.kinds.lib.common import site as site_without_dies
-from jobs.kinds.lib.prompts import Chosen, chosen, team_choices, team_set
-from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
-    image_name,
-    stack_field,
-    stack_name,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import image_name, stack_field, stack_of, vacc_site
+from jobs.kinds.lib.vllm import CPU_STACK, OnVllm, VllmParams, inside, site_of, tokens_field
 from jobs.plans import Plan, literal
 from jobs.tools.lib.site import Site
 from jobs.tools.vacc.site import VaccSite
@@ -46,101 +40,61 @@ from jobs.tools.vllm.own_prompts import DATASET, OwnPrompts
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # Input and output each take at most half of the deployment's context.
-_FITS_HALF = (("deployment", "max_total", 0.5),)
-_FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
+_HALF = ("deployment", "max_total", 0.5)
 
 
-class Params(vllm_common.VllmParams):
+class Params(VllmParams):
     """Requests to send. Lengths are in tokens."""
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(
-        runs_without_dies=True, follows=("deployment", "stack")
+        without_dies=CPU_STACK, follows=("deployment", "stack")
     )
-    deployment: str = deployment_field(
-        "Deployment to benchmark; the benchmark runs in its container, if any. For an endpoint, it "
-        "runs in a container of the stack's image.",
-        made_by="deploy-vllm",
+    deployment: str = field(..., "Deployment", "Target", asset="deployment", made_by="deploy-vllm")
+    """Deployment to benchmark; the benchmark runs in its container, if any. For an endpoint, it
+    runs in a container of the stack's image."""
+    dataset: Literal["", "sonnet", "random", "sharegpt", "custom"] = field(
+        "", "Prompt source", "Load", without_dies="random"
     )
-    dataset: Literal["", "sonnet", "random", "sharegpt", "custom"] = Field(
-        "",
-        description="sonnet: lines of poems. random: random tokens. sharegpt: real questions. "
-        "custom: prompts of the team.",
-        json_schema_extra={"label": "Prompt source", "group": "Load", "without_dies": "random"},
+    """sonnet: lines of poems. random: random tokens. sharegpt: real questions. custom: prompts of
+    the team."""
+    prompts: str = field(
+        "", "Prompts of the team", "Load", max_length=60, when=("dataset", DATASET)
     )
-    prompts: str = Field(
-        "",
-        max_length=60,
-        description="Sent in turn, with their own lengths. Answers are generated in full.",
-        json_schema_extra={
-            "label": "Prompts of the team",
-            "group": "Load",
-            "when": ["dataset", "custom"],
-        },
-    )
-    path: str = Field(
-        "",
-        max_length=400,
-        pattern=PATH_PATTERN,
-        description="Sonnet or ShareGPT file, as a path in the container. Empty: the image's "
-        "sonnets, or the ShareGPT file of “Prepare datasets”.",
-        json_schema_extra={"label": "File", "group": "Load"},
-    )
-    input_tokens: int = vllm_common.tokens_field(
-        1024,
-        "Prompt length",
-        "Approximate value.",
+    """Sent in turn, with their own lengths. Answers are generated in full."""
+    path: str = field("", "File", "Load", max_length=400, pattern=PATH)
+    """Sonnet or ShareGPT file, as a path in the container. Empty: the image's sonnets, or the
+    ShareGPT file of “Prepare datasets”."""
+    input_tokens: int = tokens_field(
+        *(1024, "Prompt length"),
         without_dies=128,
         on_page=128,
-        within=_FITS_INPUT,
+        within=(_HALF, ("deployment", "max_input", 1)),
     )
-    prefix_tokens: int = Field(
-        32,
-        ge=0,
-        le=1048576,
-        description="Beginning of the prompt that all requests share.",
-        json_schema_extra={
-            "label": "Shared prefix",
-            "unit": "tokens",
-            "group": "Load",
-            "without_dies": 0,
-            "on_page": 0,
-        },
+    """Approximate value."""
+    prefix_tokens: int = field(
+        *(32, "Shared prefix", "Load", "tokens"), ge=0, le=1048576, without_dies=0, on_page=0
     )
-    output_tokens: int = vllm_common.tokens_field(
-        1024, "Output length", "Output tokens per request.", without_dies=64, within=_FITS_HALF
+    """Beginning of the prompt that all requests share."""
+    output_tokens: int = tokens_field(1024, "Output length", without_dies=64, within=(_HALF,))
+    """Output tokens per request."""
+    requests: int = field(
+        100, "Requests", "Load", "requests", ge=1, le=100000, without_dies=20, on_page=3
     )
-    requests: int = Field(
-        100,
-        ge=1,
-        le=100000,
-        description="Requests per concurrency. Percentiles need many.",
-        json_schema_extra={
-            "label": "Requests",
-            "unit": "requests",
-            "group": "Load",
-            "without_dies": 20,
-            "on_page": 3,
-        },
-    )
-    concurrency: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
-        (4,),
+    """Requests per concurrency. Percentiles need many."""
+    concurrency: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = field(
+        *((4,), "Concurrency", "Load", "requests"),
         min_length=1,
         max_length=12,
-        description="Max concurrency. Several values are measured one after another.",
-        json_schema_extra={
-            "label": "Concurrency",
-            "unit": "requests",
-            "group": "Load",
-            "on_page": [1],
-            "stack_most": "max_concurrency",
-        },
+        on_page=[1],
+        stack_most="max_concurrency",
     )
+    """Max concurrency. Several values are measured one after another."""
     seed: int | None = seed_field()
     exclusive: bool = exclusive_field(False)
     overlap: bool = overlap_field()
 
 
-class BenchmarkOnline(vllm_common.OnVllm, params=Params):
+class BenchmarkOnline(OnVllm, params=Params):
     """Send requests to a deployment over HTTP with vLLM's own benchmark."""
 
     name = "benchmark-online"
@@ -150,18 +104,17 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
     steps = vllm_bench.STEPS
-    lengths = (lengths.INPUT, lengths.OUTPUT)
+    lengths = (load.INPUT, load.OUTPUT)
     progress_is_whole = False
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "dataset":
             named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
             first = [Choice("", _("Stack default"))] if target.has_dies else []
             own = [DATASET] if target.prompts else []
             return [*first, *(Choice(one, one) for one in (*named, *own))]
         if field == "prompts":
-            return [Choice("", ""), *team_choices(target)]
+            return [Choice("", ""), *load.team_choices(target)]
         if field == "deployment":
             return asset_choices(
                 ref
@@ -180,7 +133,6 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         return f"{served.title} @ {', '.join(map(str, params.concurrency))}, {load_of(params)}"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide."""
         stack = stack_of(params)
         online, by_script = stack.bench.online, bool(stack.bench.folder)
         if stack.vllm.container is None:
@@ -214,10 +166,10 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         """The benchmark at each concurrency, in the deployment's container if any."""
         stack, deployment = stack_of(params), target.asset("deployment", params.deployment)
         _check_deployment(params, deployment)
-        site = vllm_common.site_of(stack, target)
+        site = site_of(stack, target)
         own = _own_prompts(params, target)
         _check_load(params, stack, deployment, own)
-        load = BenchLoad(
+        sent = BenchLoad(
             dataset=_dataset(params),
             path=_path(params, stack, site),
             input_tokens=params.input_tokens,
@@ -227,38 +179,44 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             concurrency=params.concurrency,
             seed=params.seed,
             exact=params.as_in_guide,
-            key=str(deployment.data.get("api_key") or ""),
-            own=_sent(params, own) if own else None,
+            key=key_of(deployment),
+            own=OwnPrompts(
+                prompts=own.prompts,
+                requests=params.requests,
+                output_tokens=params.output_tokens,
+                concurrency=params.concurrency,
+                seed=params.seed,
+            )
+            if own
+            else None,
         )
         if deployment.endpoint is not None:
-            return against(_external(load, stack, deployment, target), deployment, site.python)
+            return against(_external(sent, stack, deployment, target), deployment, site.python)
         if isinstance(site, VaccSite):
-            return vllm_bench.online_plan(stack, load, site.python)
-        return vllm_bench.online_here_plan(stack, load, site)
+            return vllm_bench.online_plan(stack, sent, site.python)
+        return vllm_bench.online_here_plan(stack, sent, site)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Accuracy of the same deployment."""
         return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
     def work(self, params: Mapping[str, Any]) -> float:
-        """Rounds of requests, at each concurrency."""
-        return work.over_http(params)
+        return load.work_of_requests(params)
 
 
-def _external(load: BenchLoad, stack: Stack, served: AssetRef, target: Target) -> Plan:
+def _external(sent: BenchLoad, stack: Stack, served: AssetRef, target: Target) -> Plan:
     """Return the plan against an endpoint, from a client of the stack on this host.
 
     Raises:
         LaunchError: the tokenizer is missing, or no image is known.
     """
     weights = tokenizer_of(served, target)
-    tokenizer = literal(vllm_common.inside(stack, weights, target))
-    load = replace(load, tokenizer=tokenizer, by_url=True)
+    tokenizer = literal(inside(stack, weights, target))
+    sent = replace(sent, tokenizer=tokenizer, by_url=True)
     if stack.vllm.container is None:
-        return vllm_bench.online_here_plan(stack, load, site_without_dies(target))
+        return vllm_bench.online_here_plan(stack, sent, site_without_dies(target))
     return vllm_bench.online_from_own_plan(
         stack,
-        load,
+        sent,
         vacc_site(target),
         image=image_name(stack, target),
         tokenizer=tokenizer_check(str(weights.data["path"])),
@@ -290,12 +248,11 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
     served = str(data.get("stack"))
     if served != params.stack:
         message = _("%(name)s uses stack “%(stack)s”. Choose that stack, or another deployment.")
-        raise LaunchError(
-            message % {"name": data["name"], "stack": stack_name(served)}, "deployment"
-        )
+        stack = _(STACKS[served].name) if served in STACKS else served
+        raise LaunchError(message % {"name": data["name"], "stack": stack}, "deployment")
 
 
-def _own_prompts(params: Params, target: Target) -> Chosen | None:
+def _own_prompts(params: Params, target: Target) -> load.ChosenPrompts | None:
     """Return the team's prompts of the data set "custom".
 
     Raises:
@@ -306,23 +263,14 @@ def _own_prompts(params: Params, target: Target) -> Chosen | None:
     if params.as_in_guide:
         message = _("The guide's command has other prompts. Switch off “Guide verbatim”.")
         raise LaunchError(message, "dataset")
-    team_set(params.prompts, target.prompts)  # an included set has no such name
-    return chosen(params.prompts, target)
+    return load.team_prompts(params.prompts, target)
 
 
-def _sent(params: Params, own: Chosen) -> OwnPrompts:
-    return OwnPrompts(
-        prompts=own.prompts,
-        requests=params.requests,
-        output_tokens=params.output_tokens,
-        concurrency=params.concurrency,
-        seed=params.seed,
-    )
-
-
-def _check_load(params: Params, stack: Stack, deployment: AssetRef, own: Chosen | None) -> None:
+def _check_load(
+    params: Params, stack: Stack, deployment: AssetRef, own: load.ChosenPrompts | None
+) -> None:
     """Refuse settings that are known to give no result, except in verbatim mode."""
-    over_http.check_concurrency(params.concurrency)
+    load.check_concurrency(params.concurrency)
     if params.as_in_guide:
         if len(params.concurrency) > 1:  # must not be dropped silently
             raise LaunchError(
@@ -331,7 +279,7 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef, own: Chosen 
         return
     if _dataset(params) not in stack.bench.online.datasets:
         raise LaunchError(_("This benchmark version does not support this data set."), "dataset")
-    if _dataset(params) not in lengths.FIXED and params.prefix_tokens >= params.input_tokens:
+    if _dataset(params) not in load.FIXED and params.prefix_tokens >= params.input_tokens:
         message = _("Shared prefix must be shorter than the prompt of %(tokens)d tokens.")
         raise LaunchError(message % {"tokens": params.input_tokens}, "prefix_tokens")
     most = stack.vllm.max_concurrency if deployment.endpoint is None else None
@@ -339,16 +287,10 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef, own: Chosen 
         message = _("Max concurrency of the engine is %(most)d.")
         raise LaunchError(message % {"most": most}, "concurrency")
     if own:
-        lengths.check_answer(deployment.data, "output_tokens", params.output_tokens, own.longest)
-    else:
-        _check_lengths(params, deployment)
-
-
-def _check_lengths(params: Params, deployment: AssetRef) -> None:
-    longest, most = deployment.data.get("max_total"), deployment.data.get("max_input")
-    if most and params.input_tokens > int(most):
-        message = _("Max prompt length of the deployment is %(tokens)d tokens.")
-        raise LaunchError(message % {"tokens": int(most)}, "input_tokens")
+        load.check_answer(deployment.data, load.OUTPUT, params.output_tokens, own.longest)
+        return
+    load.check_input(params.input_tokens, deployment)
+    longest = deployment.data.get("max_total")
     if longest and params.input_tokens + params.output_tokens > int(longest):
         message = _("Prompt and output exceed the deployment's %(tokens)d tokens.")
         raise LaunchError(message % {"tokens": int(longest)}, "output_tokens")
@@ -384,7 +326,7 @@ def _dataset(params: Params) -> str:
 def load_of(params: Params) -> str:
     """Return the load for results: "random 1024 → 256 tok"."""
     dataset = _dataset(params)
-    if dataset in lengths.FIXED:
+    if dataset in load.FIXED:
         name = params.prompts if dataset == DATASET else dataset
         return f"{name} → {params.output_tokens} tok"
     return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field
-
 from jobs.base.messages import Message
-from jobs.kinds.lib import vllm_common, work
-from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.base import Target, field
 from jobs.kinds.lib.common import exclusive_field, overlap_field
-from jobs.kinds.lib.offline import EngineParams, Offline, input_field, output_field
+from jobs.kinds.lib.load import work_of_requests
 from jobs.kinds.lib.vacc import is_exact, stack_of
+from jobs.kinds.lib.vllm import EngineParams, Offline, site_of, tokens_field
 from jobs.plans import Plan
 from jobs.tools.vllm import bench as vllm_bench
 
@@ -20,15 +18,12 @@ from jobs.tools.vllm import bench as vllm_bench
 class Params(EngineParams):
     """Work of the engine. Lengths are in tokens."""
 
-    requests: int = Field(
-        10,
-        ge=1,
-        le=100000,
-        description="Requests, all sent at the start.",
-        json_schema_extra={"label": "Requests", "unit": "requests", "group": "Load"},
-    )
-    input_tokens: int = input_field(1000)
-    output_tokens: int = output_field(1000, without_dies=64)
+    requests: int = field(10, "Requests", "Load", "requests", ge=1, le=100000)
+    """Requests, all sent at the start."""
+    input_tokens: int = tokens_field(1000, "Prompt length", without_dies=128)
+    """Tokens per request, random content."""
+    output_tokens: int = tokens_field(1000, "Output length", without_dies=64)
+    """Output tokens per request, always generated in full."""
     exclusive: bool = exclusive_field(True)
     overlap: bool = overlap_field()
 
@@ -47,13 +42,11 @@ class BenchmarkThroughput(Offline, params=Params):
         return f"offline, {params.requests} × {params.input_tokens} → {params.output_tokens} tok"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide."""
         stack, notes = stack_of(params), super().notes(params, target)
         if stack.bench.throughput.dataset_name:
             return [*notes, Message("guide:random_lengths")] if stack.vllm.container else notes
-        if is_exact(params):
-            return [*notes, Message("guide:dataset_name_fails")]
-        return [*notes, Message("guide:dataset_name_dropped")]
+        name = "guide:dataset_name_fails" if is_exact(params) else "guide:dataset_name_dropped"
+        return [*notes, Message(name)]
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark, in the stack's container if any."""
@@ -61,16 +54,14 @@ class BenchmarkThroughput(Offline, params=Params):
         return vllm_bench.throughput_plan(
             stack,
             self.engine(params, target),
-            vllm_common.site_of(stack, target),
+            site_of(stack, target),
             prompts=params.requests,
             input_tokens=params.input_tokens,
             output=params.output_tokens,
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """The other offline benchmark of the same weights, then a server."""
         return ("benchmark-latency", "deploy-vllm")
 
     def work(self, params: Mapping[str, Any]) -> float:
-        """All requests together."""
-        return work.all_at_once(params)
+        return work_of_requests(params)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field
-
 from jobs.catalog import MODELS
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import gguf_choices, site
 from jobs.plans import Plan
 from jobs.tools.lib.environments import LLAMA_CPP
@@ -18,16 +16,10 @@ from jobs.tools.llama_cpp import commands as llama_cpp
 class Params(KindParams):
     """Weights to convert, and the target precision."""
 
-    weights: str = Field(
-        description="Weights to convert. Precision lost earlier is not restored.",
-        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
-    )
-    precision: Literal["fp16", "int8"] = Field(
-        "int8",
-        description="fp16: 16 bits per weight. int8: 8 bits per weight, one scale per block of 32 "
-        "(Q8_0).",
-        json_schema_extra={"label": "Precision", "group": "Model"},
-    )
+    weights: str = field(..., "Weights", "Model", asset="weights")
+    """Weights to convert. Precision lost earlier is not restored."""
+    precision: Literal["fp16", "int8"] = field("int8", "Precision", "Model")
+    """fp16: 16 bits per weight. int8: 8 bits per weight, one scale per block of 32 (Q8_0)."""
 
 
 class Compile(Kind, params=Params):
@@ -44,12 +36,9 @@ class Compile(Kind, params=Params):
     steps = llama_cpp.STEPS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "precision":
             return [Choice("int8", "int8"), Choice("fp16", "fp16")]
-        if field == "weights":
-            return gguf_choices(target)
-        return None
+        return gguf_choices(target) if field == "weights" else None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "SmolLM2-135M-Instruct, int8"."""
@@ -77,5 +66,4 @@ class Compile(Kind, params=Params):
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Serve it."""
         return ("deploy",)

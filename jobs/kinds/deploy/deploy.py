@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS
-from jobs.kinds.lib.base import Kind, KindParams, Target
-from jobs.kinds.lib.common import name_field, site
+from jobs.kinds.lib.base import Kind, KindParams, Target, field
+from jobs.kinds.lib.common import NAME, site
 from jobs.plans import Plan
 from jobs.tools.lib.environments import LLAMA_CPP
 from jobs.tools.llama_cpp import commands as llama_cpp
@@ -20,40 +19,19 @@ from jobs.tools.llama_cpp import commands as llama_cpp
 class Params(KindParams):
     """Model to serve, and its settings. Lengths are in tokens."""
 
-    artifact: str = Field(
-        description="Artifact to deploy.",
-        json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
-    )
-    name: str = name_field("Model name in the API. Empty: model and precision.", max_length=60)
-    context: int = Field(
-        2048,
-        ge=256,
-        le=131072,
-        description="Prompt and output of one request.",
-        json_schema_extra={"label": "Max model length", "unit": "tokens", "group": "Server"},
-    )
-    parallel: int = Field(
-        4,
-        ge=1,
-        le=64,
-        description="Concurrent requests; further requests wait.",
-        json_schema_extra={"label": "Concurrency", "unit": "requests", "group": "Server"},
-    )
-    threads: int = Field(
-        0,
-        ge=0,
-        le=1024,
-        description="0: one fewer than the host's cores, to leave room for other work.",
-        json_schema_extra={"label": "Threads", "unit": "threads", "group": "Server"},
-    )
-    reasoning: bool = Field(
-        False,
-        description=(
-            "Each answer starts with up to 80 words of reasoning. Six examples before each "
-            "prompt use about 300 tokens of the context."
-        ),
-        json_schema_extra={"label": "Reasoning template", "group": "Server"},
-    )
+    artifact: str = field(..., "Artifact", "Model", asset="artifact")
+    """Artifact to deploy."""
+    name: str = field("", "Name", "Model", max_length=60, pattern=NAME)
+    """Model name in the API. Empty: model and precision."""
+    context: int = field(2048, "Max model length", "Server", "tokens", ge=256, le=131072)
+    """Prompt and output of one request."""
+    parallel: int = field(4, "Concurrency", "Server", "requests", ge=1, le=64)
+    """Concurrent requests; further requests wait."""
+    threads: int = field(0, "Threads", "Server", "threads", ge=0, le=1024)
+    """0: one fewer than the host's cores, to leave room for other work."""
+    reasoning: bool = field(False, "Reasoning template", "Server")
+    """Each answer starts with up to 80 words of reasoning. Six examples before each prompt use
+    about 300 tokens of the context."""
 
 
 class Deploy(Kind, params=Params):
@@ -69,11 +47,9 @@ class Deploy(Kind, params=Params):
     clients = llama_cpp.CLIENTS
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The name in the API."""
         return _served_name(params, target)
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """A deployment."""
         served = target.asset("artifact", params.artifact).data
         return {
             "type": "deployment",
@@ -91,11 +67,9 @@ class Deploy(Kind, params=Params):
         """Check the file, start the server, wait until ready."""
         model = MODELS.get(str(target.asset("artifact", params.artifact).data["model_id"]))
         if model and params.context > model.context_tokens:
-            raise LaunchError(
-                _("Max context of %(model)s is %(tokens)d tokens.")
-                % {"model": model.name, "tokens": model.context_tokens},
-                "context",
-            )
+            message = _("Max context of %(model)s is %(tokens)d tokens.")
+            args = {"model": model.name, "tokens": model.context_tokens}
+            raise LaunchError(message % args, "context")
         here = site(target)
         return llama_cpp.deploy_plan(
             llama_cpp.LlamaServer(
@@ -111,7 +85,6 @@ class Deploy(Kind, params=Params):
         )
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Measure it."""
         return ("benchmark", "evaluate")
 
 

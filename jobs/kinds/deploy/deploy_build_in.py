@@ -7,24 +7,29 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
-from jobs.catalog.stacks_schema import BuildIn
-from jobs.kinds.lib import limits, listen, ports
-from jobs.kinds.lib.base import AssetRef, Choice, Target
-from jobs.kinds.lib.common import asset_choices
-from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, stack_of, vacc_site
+from jobs.catalog.stacks import BuildIn
+from jobs.kinds.lib import ports
+from jobs.kinds.lib.base import AssetRef, Choice, Target, field
+from jobs.kinds.lib.common import NAME, asset_choices
+from jobs.kinds.lib.vacc import (
+    OnVacc,
+    VaccParams,
+    limit_notes,
+    model_of_asset,
+    refuse_limits,
+    stack_of,
+    vacc_site,
+)
 from jobs.plans import Plan
 from jobs.tools.vacc import build_in, vamc
 from jobs.tools.vacc.build_in import BuildInServer
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
-# llmdeploy's sample has ports above 65535.
-PUBLISH_PORT, SUBSCRIBE_PORT = 17810, 17110
 BATCH_SIZE = 16
 _FIELDS = {
     "path": "artifact",
@@ -36,69 +41,39 @@ _FIELDS = {
 }
 
 
-def _own_port_field(default: int, label: str) -> Any:
-    return Field(
-        default,
-        ge=1024,
-        le=65535,
-        description="Internal port of llmdeploy. A second server needs another one.",
-        json_schema_extra={
-            "label": label,
-            "free_port": True,
-            "group": "llmdeploy",
-            "when": ["stack", "guide"],
-        },
-    )
+_GUIDE = ("stack", "guide")
 
 
 class Params(VaccParams):
     """Model to serve, and its settings."""
 
-    artifact: str = Field(
-        description="Artifact compiled by vamc. Its shape limits the request length.",
-        json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
-    )
-    batch_size: int = Field(
-        BATCH_SIZE,
-        ge=1,
-        le=256,
-        description="Concurrent requests.",
-        json_schema_extra={"label": "Batch size", "unit": "requests", "group": "Server"},
-    )
-    bind: str = Field(
-        "",
-        max_length=64,
-        pattern=r"^$|^[0-9A-Fa-f.:]+$",
-        description="Listen address of the server. Empty: all addresses.",
-        json_schema_extra={"label": "Listen on", "group": "Server"},
-    )
-    port: int = Field(
-        0,
-        ge=0,
-        le=65535,
-        description="0: the tool's default (7863, 9900) if free, otherwise another port.",
-        json_schema_extra={"label": "Port", "group": "Server", "free_port": True},
-    )
-    ready_path: str = Field(
-        "/v1/models",
+    artifact: str = field(..., "Artifact", "Model", asset="artifact")
+    """Artifact compiled by vamc. Its shape limits the request length."""
+    batch_size: int = field(BATCH_SIZE, "Batch size", "Server", "requests", ge=1, le=256)
+    """Concurrent requests."""
+    bind: str = field("", "Listen on", "Server", max_length=64, pattern=r"^$|^[0-9A-Fa-f.:]+$")
+    """Listen address of the server. Empty: all addresses."""
+    port: int = field(0, "Port", "Server", ge=0, le=65535, free_port=True)
+    """0: the tool's default (7863, 9900) if free, otherwise another port."""
+    ready_path: str = field(
+        *("/v1/models", "Readiness path", "Server"),
         max_length=100,
         pattern=r"^/[A-Za-z0-9/_.-]*$",
-        description="Path that returns 200 once the server is ready.",
-        json_schema_extra={"label": "Readiness path", "group": "Server"},
     )
-    prompt_template: str = Field(
-        "",
-        max_length=60,
-        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Prompt template of llmdeploy. Empty: its own choice.",
-        json_schema_extra={
-            "label": "Prompt template",
-            "group": "llmdeploy",
-            "when": ["stack", "guide"],
-        },
+    """Path that returns 200 once the server is ready."""
+    prompt_template: str = field(
+        *("", "Prompt template", "llmdeploy"), max_length=60, pattern=NAME, when=_GUIDE
     )
-    publish_port: int = _own_port_field(PUBLISH_PORT, "Publish port")
-    subscribe_port: int = _own_port_field(SUBSCRIBE_PORT, "Subscribe port")
+    """Prompt template of llmdeploy. Empty: its own choice."""
+    publish_port: int = field(
+        *(17810, "Publish port", "llmdeploy"), ge=1024, le=65535, free_port=True, when=_GUIDE
+    )
+    """Internal port of llmdeploy. A second server needs another one."""
+    # llmdeploy's sample has ports above 65535.
+    subscribe_port: int = field(
+        *(17110, "Subscribe port", "llmdeploy"), ge=1024, le=65535, free_port=True, when=_GUIDE
+    )
+    """Internal port of llmdeploy. A second server needs another one."""
 
 
 class DeployBuildIn(OnVacc, params=Params):
@@ -113,7 +88,6 @@ class DeployBuildIn(OnVacc, params=Params):
     steps = build_in.STEPS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "artifact":
             return asset_choices(
                 ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME
@@ -126,19 +100,18 @@ class DeployBuildIn(OnVacc, params=Params):
         tools, model = _tools(stack), _model(params, target)
         notes = [Message("guide:server_in_words", {"tool": tools.server})]
         if tools.config:
-            ports = {"publish": params.publish_port, "subscribe": params.subscribe_port}
-            notes.append(Message("guide:ports_corrected", ports))
+            own = {"publish": params.publish_port, "subscribe": params.subscribe_port}
+            notes.append(Message("guide:ports_corrected", own))
         if tools.bare_stream:
             notes.append(Message("guide:bare_stream"))
         notes.append(Message("guide:no_key", {"tool": tools.server}))
-        return [*notes, *limits.asked(model, stack, _wish(params, target))]
+        return [*notes, *limit_notes(model, stack, _wish(params, target), exact=False)]
 
     def title_of(self, params: Params, target: Target) -> str:
         """Name in the API: the name of the artifact's folder."""
         return _name(params, target)
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The artifact."""
         return {"artifact": _artifact(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
@@ -163,7 +136,7 @@ class DeployBuildIn(OnVacc, params=Params):
                 "max_total": served["max_total"],
                 "batch_size": params.batch_size,
                 "bare_stream": tools.bare_stream,
-                **(_own_ports(params) if tools.config else {}),
+                **_own_ports(params, tools),
             },
         }
 
@@ -171,9 +144,10 @@ class DeployBuildIn(OnVacc, params=Params):
         """Verify the artifact, start the server, wait until ready."""
         stack, served = stack_of(params), _artifact(params, target).data
         tools, site = _tools(stack), vacc_site(target)
-        limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
-        ports.refuse(_ports(params, tools), target.servers)
-        listen.refuse(params.bind)
+        refuse_limits(_model(params, target), stack, _wish(params, target), _FIELDS)
+        own_ports = _own_ports(params, tools)
+        ports.refuse(ports.of_server({"port": params.port}, own_ports), target.servers)
+        ports.refuse_address(params.bind)
         served_name = _name(params, target)
         serving = BuildInServer(
             name=served_name,
@@ -196,14 +170,10 @@ class DeployBuildIn(OnVacc, params=Params):
         return ("benchmark", "evaluate", "evaluate-opencompass")
 
 
-def _own_ports(params: Params) -> dict[str, int]:
-    """Return the internal ports of llmdeploy's processes, by field."""
-    return {name: getattr(params, name) for name in ports.OWN}
-
-
-def _ports(params: Params, tools: BuildIn) -> dict[str, int]:
-    """Return the exclusive ports of the server, by field."""
-    return ports.of_server({"port": params.port}, _own_ports(params) if tools.config else {})
+def _own_ports(params: Params, tools: BuildIn) -> dict[str, int]:
+    """Return the internal ports of llmdeploy's processes, by field; {} for the other server."""
+    names = ports.LLMDEPLOY_PORTS if tools.config else ()
+    return {name: getattr(params, name) for name in names}
 
 
 def _wish(params: Params, target: Target) -> Wish:

@@ -6,108 +6,91 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.catalog import STACKS, Stack, ZooModel
+from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
-from jobs.kinds.lib import limits, listen, ports, vllm_common
-from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.common import name_field, secret_field
+from jobs.kinds.lib import ports
+from jobs.kinds.lib.base import Target, field
+from jobs.kinds.lib.common import SECRET
 from jobs.kinds.lib.common import site as site_without_dies
-from jobs.kinds.lib.vacc import container_notes, image_name, model_of_asset, stack_of, vacc_site
+from jobs.kinds.lib.vacc import (
+    container_notes,
+    image_name,
+    limit_notes,
+    model_of_asset,
+    refuse_limits,
+    stack_of,
+    vacc_site,
+)
+from jobs.kinds.lib.vllm import (
+    LIMIT_FIELDS,
+    OnVllm,
+    VllmParams,
+    check_dies,
+    inside,
+    kv_cache_field,
+    length_field,
+    tp_field,
+    weights_field,
+    wish,
+)
 from jobs.plans import Plan
 from jobs.tools.vllm import serve as vllm
 
 GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
 PRINTED_PORT = 8000
-ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 # Max length of a deployment's name.
 NAME_LENGTH = 100
 
 
-class Params(vllm_common.VllmParams):
+class Params(VllmParams):
     """Model to serve, and its settings. Lengths are in tokens."""
 
-    weights: str = vllm_common.weights_field("Weights to deploy, as published.")
-    name: str = name_field(
-        "Model name in the API. Empty: the model's own.",
+    weights: str = weights_field()
+    """Weights to deploy, as published."""
+    name: str = field(
+        *("", "Name", "Model"),
         max_length=NAME_LENGTH,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
     )
-    tp: int = vllm_common.tp_field("Server")
-    pp: int = Field(
-        1,
-        ge=1,
-        le=4,
-        description="Groups of layers, one after the other: 2 allow longer inputs.",
-        json_schema_extra={
-            "label": "Pipeline parallel size",
-            "unit": "stages",
-            "group": "Server",
-            "needs_dies": True,
-            "on_page": 2,
-        },
+    """Model name in the API. Empty: the model's own."""
+    tp: int = tp_field("Server")
+    pp: int = field(
+        *(1, "Pipeline parallel size", "Server", "stages"), ge=1, le=4, needs_dies=True, on_page=2
     )
-    max_length: int = vllm_common.length_field(GUIDE_LENGTH, "Server", on_page=PAGE_LENGTH)
-    kv_cache_gib: int = vllm_common.kv_cache_field("Server")
-    reasoning: bool = Field(
-        True,
-        description="Separate reasoning and answer in the API (--reasoning-parser deepseek_r1).",
-        json_schema_extra={"label": "Reasoning parser", "group": "Server"},
-    )
-    mtp: bool = Field(
-        False,
-        description="Speculative decoding with the model's MTP layer.",
-        json_schema_extra={
-            "label": "MTP",
-            "group": "Server",
-            "when": ["stack", "current"],
-            "needs_dies": True,
-        },
-    )
-    bind: str = Field(
-        "",
+    """Groups of layers, one after the other: 2 allow longer inputs."""
+    max_length: int = length_field(GUIDE_LENGTH, "Server", on_page=PAGE_LENGTH)
+    kv_cache_gib: int = kv_cache_field("Server")
+    reasoning: bool = field(True, "Reasoning parser", "Server")
+    """Separate reasoning and answer in the API (--reasoning-parser deepseek_r1)."""
+    mtp: bool = field(False, "MTP", "Server", when=("stack", "current"), needs_dies=True)
+    """Speculative decoding with the model's MTP layer."""
+    bind: str = field(
+        *("", "Listen on", "Server"),
         max_length=15,
-        pattern=ADDRESS_PATTERN,
-        description="Listen address of the server. Empty: all addresses; with guide verbatim, the "
-        "guide's.",
-        json_schema_extra={
-            "label": "Listen on",
-            "group": "Server",
-            "when": ["stack", "guide"],
-            "needs_dies": True,
-        },
+        pattern=r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$",
+        when=("stack", "guide"),
+        needs_dies=True,
     )
-    port: int = Field(
-        PRINTED_PORT,
+    """Listen address of the server. Empty: all addresses; with guide verbatim, the guide's."""
+    port: int = field(
+        *(PRINTED_PORT, "Port", "Server"),
         ge=0,
         le=65535,
-        description="0: any free port of the host's range.",
-        json_schema_extra={
-            "label": "Port",
-            "group": "Server",
-            "without_dies": 0,
-            "free_port": True,
-            "printed": True,
-        },
+        without_dies=0,
+        free_port=True,
+        printed=True,
     )
-    api_key: str = secret_field(
-        "Secret with the API key that requests must send. Empty: no key.",
-        label="API key",
-        group="Server",
-    )
-    kv_cache_space: int = Field(
-        0,
-        ge=0,
-        le=64,
-        description="VLLM_VACC_KVCACHE_SPACE; unit undocumented. 0: the image's default.",
-        json_schema_extra={"label": "KV cache space", "group": "Server", "needs_dies": True},
-    )
+    """0: any free port of the host's range."""
+    api_key: str = field("", "API key", "Server", max_length=64, pattern=SECRET)
+    """Secret with the API key that requests must send. Empty: no key."""
+    kv_cache_space: int = field(0, "KV cache space", "Server", ge=0, le=64, needs_dies=True)
+    """VLLM_VACC_KVCACHE_SPACE; unit undocumented. 0: the image's default."""
 
 
-class DeployVllm(vllm_common.OnVllm, params=Params):
+class DeployVllm(OnVllm, params=Params):
     """Serve published weights over many dies, behind an OpenAI-compatible API."""
 
     name = "deploy-vllm"
@@ -122,14 +105,17 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
         """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
         if not stack_of(params).vllm.container:
             return f"{_model(params, target).name}, {_label(params, target)}"
-        shape = f"tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
-        parts = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
+        parts = [_model(params, target).name, _shape(params), *(["MTP"] if params.mtp else [])]
         return ", ".join(parts)
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """A deployment that carries its own model details."""
         weights, serving = target.asset("weights", params.weights), _serving(params, target)
         precision = str(weights.data.get("precision", ""))
+        shipped = stack_of(params).vllm.container
+        container = ""
+        if shipped:  # with a slot for the deployment's number
+            container = shipped.name if params.as_in_guide else vllm.OWN_NAME
         return {
             "type": "deployment",
             "name": serving.served_name,
@@ -149,7 +135,7 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
                 "reasoning": params.reasoning,
                 "max_input": _longest_input(params, target),
                 "max_total": params.max_length,
-                "container": _container(params),
+                "container": container,
                 "tokenizer": serving.weights,
                 "path": serving.folder,
                 "api_key": params.api_key,
@@ -159,14 +145,17 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the stack's page."""
         stack, serving = stack_of(params), _serving(params, target)
-        findings_of = limits.violated if params.as_in_guide else limits.asked
-        limited = findings_of(_model(params, target), stack, _wish(params, target))
+        limited = limit_notes(
+            _model(params, target), stack, _wish(params, target), exact=params.as_in_guide
+        )
         if stack.vllm.container is None:
-            return [*_own_template(serving), *limited]
+            return [Message("deploy:own_template"), *limited] if serving.template else limited
         notes = container_notes(stack, target)
         if _by_hand(stack):
             notes.append(Message("guide:docker_exec"))
-        notes += _port_notes(params)
+        if params.port != PRINTED_PORT:
+            args = {"port": params.port, "printed": PRINTED_PORT}
+            notes.append(Message("guide:port_other" if params.port else "guide:port_free", args))
         notes += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
         notes.append(Message("guide:waits_ready"))
         if stack.vllm.needs_both_think_tags and params.reasoning:
@@ -180,10 +169,10 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
             _refuse_what_is_not_printed(params)
         else:
             model = _model(params, target)
-            limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
-        vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
+            refuse_limits(model, stack, _wish(params, target), LIMIT_FIELDS)
+        check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
         ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
-        listen.refuse(params.bind)
+        ports.refuse_address(params.bind)
         if len(serving.served_name) > NAME_LENGTH:
             raise LaunchError(_("Enter a name: the folder's name is too long."), "name")
         if stack.vllm.container is None:
@@ -191,19 +180,7 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
         return vllm.serve_plan(stack, serving, vacc_site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Measure it."""
         return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
-
-
-def _own_template(serving: vllm.VllmServer) -> list[Message]:
-    return [Message("deploy:own_template")] if serving.template else []
-
-
-def _port_notes(params: Params) -> list[Message]:
-    if params.port == PRINTED_PORT:
-        return []
-    args = {"port": params.port, "printed": PRINTED_PORT}
-    return [Message("guide:port_other" if params.port else "guide:port_free", args)]
 
 
 def _exact_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
@@ -252,20 +229,16 @@ def _by_hand(stack: Stack) -> bool:
     return stack.vllm.container is not None and not stack.vllm.container.publish_port
 
 
-def _container(params: Params) -> str:
-    """Return the container's name, with a slot for the deployment's number."""
-    container = STACKS[params.stack].vllm.container
-    if container is None:
-        return ""
-    return container.name if params.as_in_guide else vllm.OWN_NAME
-
-
 def _label(params: Params, target: Target) -> str:
     """Return precision and parallel sizes: "bf16 tp32-pp2"."""
     precision = str(target.asset("weights", params.weights).data.get("precision", ""))
     if not stack_of(params).vllm.container:
         return precision
-    return f"{precision} tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
+    return f"{precision} {_shape(params)}"
+
+
+def _shape(params: Params) -> str:
+    return f"tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
 
 
 def _model(params: Params, target: Target) -> ZooModel:
@@ -285,7 +258,7 @@ def _longest_input(params: Params, target: Target) -> int:
 
 
 def _wish(params: Params, target: Target) -> Wish:
-    return vllm_common.wish(
+    return wish(
         _model(params, target), tp=params.tp, pp=params.pp, mtp=params.mtp, length=params.max_length
     )
 
@@ -293,11 +266,11 @@ def _wish(params: Params, target: Target) -> Wish:
 def _serving(params: Params, target: Target) -> vllm.VllmServer:
     stack, weights = stack_of(params), target.asset("weights", params.weights)
     # The guide sets no name, the page of the current stack does.
-    own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
-    long = stack.vllm.long_input
     model = _model(params, target)
+    own_name = "" if params.as_in_guide and _by_hand(stack) else model.folder
+    long = stack.vllm.long_input
     return vllm.VllmServer(
-        weights=vllm_common.inside(stack, weights, target),
+        weights=inside(stack, weights, target),
         folder=str(weights.data.get("path") or ""),
         name=params.name or own_name,
         tp=params.tp,

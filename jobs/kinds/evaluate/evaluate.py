@@ -6,22 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from jobs.base.errors import LaunchError
+from jobs.base.numbers import result_number, result_pk
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
-from jobs.kinds.lib import early_stops, evaluations, work
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
-from jobs.kinds.lib.common import against, deployment_field, site
-from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
-from jobs.kinds.lib.thinking import (
-    NAME,
-    Thinking,
-    extra_body,
-    thinking_choices,
-    thinking_field,
-    workload_part,
-)
+from jobs.kinds.lib import evaluations
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
+from jobs.kinds.lib.common import against, key_of, site
+from jobs.kinds.lib.evaluations import THINKING, Thinking, extra_body, workload_part
+from jobs.kinds.lib.load import about_tokens, check_answer, check_limit
 from jobs.plans import Plan
 from jobs.statistics.paired import Goal
 from jobs.tools.evalscope import commands as evalscope
@@ -38,61 +32,59 @@ def question_tokens(questions: Iterable[Question]) -> int:
 
 # Of the included sets.
 QUESTION_TOKENS = max(question_tokens(one.questions) for one in QUESTION_SETS.included.values())
+_EARLY = (evaluations.STOP_FIELDS[0], "1")
 
 
 class Params(KindParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
-    deployment: str = deployment_field("Deployment to evaluate.")
-    questions: str = Field(
-        "basics",
-        max_length=48,
-        description="Included questions, or a set of the team.",
-        json_schema_extra={"label": "Questions", "group": "Questions"},
+    deployment: str = field(..., "Deployment", "Target", asset="deployment")
+    """Deployment to evaluate."""
+    questions: str = field("basics", "Questions", "Questions", max_length=48)
+    """Included questions, or a set of the team."""
+    language: Literal["all", "en", "zh"] = field(
+        "all", "Language", "Questions", speaks="deployment"
     )
-    language: Literal["all", "en", "zh"] = Field(
-        "all",
-        description="Questions in this language only. A model that knows one language defaults to "
-        "it.",
-        json_schema_extra={"label": "Language", "group": "Questions", "speaks": "deployment"},
-    )
-    limit: int = evaluations.limit_field(
-        0,
-        "Sample size, drawn at random with the share of each category. 0: all questions.",
-        set_size="questions",
-    )
-    question_seed: int | None = evaluations.seed_field(
-        "Draws the sample: the same number draws the same questions."
-    )
+    """Questions in this language only. A model that knows one language defaults to it."""
+    limit: int = evaluations.limit_field(0, set_size="questions")
+    """Sample size, drawn at random with the share of each category. 0: all questions."""
+    question_seed: int | None = evaluations.seed_field()
+    """Draws the sample: the same number draws the same questions."""
     max_tokens: int = evaluations.answer_field(
-        64,
-        8192,
-        "Answers are cut off at this length. Reasoning models need thousands.",
-        thinks=["deployment", 8192],
-        within=[["deployment", "max_total", 0.75]],
-        beside=["deployment", QUESTION_TOKENS],
+        *(64, 8192),
+        thinks=("deployment", 8192),
+        within=(("deployment", "max_total", 0.75),),
+        beside=("deployment", QUESTION_TOKENS),
     )
+    """Answers are cut off at this length. Reasoning models need thousands."""
     temperature: float = evaluations.temperature_field(
         0.0, "0: greedy decoding, so that a second run gives the same answers."
     )
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
     retries: int = evaluations.retries_field()
-    thinking: Thinking = thinking_field()
+    thinking: Thinking = evaluations.thinking_field()
 
 
 class EvalScopeParams(Params):
     """Also when to stop early."""
 
-    stop_early: bool = early_stops.stop_field()
-    baseline: str = early_stops.baseline_field()
-    goal: Goal | Literal[""] = early_stops.goal_field()
-    margin: float = early_stops.margin_field()
+    stop_early: bool = field(False, "Stop early", "Early stop")
+    """Ask in ten parts, in random order, and stop when the comparison with a baseline is
+    decided."""
+    baseline: str = field("", "Baseline", "Early stop", max_length=20, when=_EARLY)
+    """Evaluation with the same questions and settings."""
+    goal: Goal | Literal[""] = field("", "Question asked", "Early stop", when=_EARLY)
+    """Answered by the verdict."""
+    margin: float = field(1.0, "Margin", "Early stop", "points", ge=0.01, le=50.0, when=_EARLY)
+    """Smaller differences do not count."""
 
     @field_validator("baseline")
     @classmethod
-    def _named(cls, text: str) -> str:
-        return early_stops.one_spelling(text)
+    def _in_one_spelling(cls, text: str) -> str:
+        """Return "res-17" for "RES-17"; text that is no result's number unchanged."""
+        pk = result_pk(text)
+        return text if pk is None else result_number(pk)
 
 
 class Evaluate(Kind, params=EvalScopeParams):
@@ -111,17 +103,17 @@ class Evaluate(Kind, params=EvalScopeParams):
     clients: ClassVar[Sequence[str]] = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "questions":
             sets = QUESTION_SETS.items()
             return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
         if field == "baseline":
-            return early_stops.baseline_choices(target)
+            return evaluations.baseline_choices(target)
         if field == "language":
             return [Choice("all", _("all")), Choice("en", _("English")), Choice("zh", _("Chinese"))]
         if field == "goal":
-            return [early_stops.usual_choice(), *early_stops.goal_choices()]
-        return thinking_choices() if field == NAME else None
+            usual = _("At least as accurate as an external baseline; else: equally accurate?")
+            return [Choice("", usual), *evaluations.goal_choices()]
+        return evaluations.thinking_choices() if field == THINKING else None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""
@@ -138,17 +130,17 @@ class Evaluate(Kind, params=EvalScopeParams):
             samples=params.samples,
             batch=params.batch,
             retries=params.retries,
-            key=str(served.data.get("api_key") or ""),
+            key=key_of(served),
             extra_body=extra_body(served, params.thinking),
         )
-        rule = early_stops.rule_of(params, asking.questions, target)
+        rule = evaluations.rule_of(params, asking.questions, target)
         if rule is None:
-            return against(evalscope.eval_plan(asking, here), served, here.python)
-        made = early_stop.decided_plan(asking, rule, here, params.question_seed or 0)
-        return against(made, served, here.python)
+            plan = evalscope.eval_plan(asking, here)
+        else:
+            plan = early_stop.decided_plan(asking, rule, here, params.question_seed or 0)
+        return against(plan, served, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Speed of the same deployment."""
         return ("benchmark",)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
@@ -156,8 +148,9 @@ class Evaluate(Kind, params=EvalScopeParams):
         return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
     def work(self, params: Mapping[str, Any]) -> float:
-        """Questions, in parallel."""
-        return work.shipped_questions(params)
+        asked = len(QUESTION_SETS[params["questions"]].spoken(params.get("language", "all")))
+        asked = min(asked, int(params["limit"]) or asked)
+        return evaluations.work_of_questions(asked, params)
 
 
 def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:

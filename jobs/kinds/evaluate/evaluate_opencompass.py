@@ -8,21 +8,14 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.common import against, tokenizer_of
-from jobs.kinds.lib.evaluations import (
-    PublicSets,
-    SetsParams,
-    check_sets,
-)
-from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
-from jobs.kinds.lib.thinking import Thinking, extra_body, thinking_field
-from jobs.kinds.lib.vacc import is_exact, vacc_site
+from jobs.kinds.lib.base import Target, field
+from jobs.kinds.lib.common import against, key_of, tokenizer_of
+from jobs.kinds.lib.evaluations import PublicSets, SetsParams, Thinking
+from jobs.kinds.lib.vacc import OnOpencompass, conda_site, is_exact, opencompass_of, vacc_site
 from jobs.plans import Plan
 from jobs.tools.lib import resuming
 from jobs.tools.opencompass import commands as opencompass
@@ -38,47 +31,30 @@ LEAST_TOKENS = 256  # of question and answer: the minimum for both
 class Params(SetsParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
-    datasets: tuple[Sets, ...] = Field(
-        GUIDE_SETS,
-        min_length=1,
-        max_length=8,
-        description="Choose from cluewsc (1135 questions), math_500 (500), mmlu (14042), gsm8k "
-        "(1319), gpqa (198), aime2024 (30), ceval (1346) and ifeval (541).",
-        json_schema_extra={"label": "Data sets", "group": "Questions"},
+    datasets: tuple[Sets, ...] = field(
+        GUIDE_SETS, "Data sets", "Questions", min_length=1, max_length=8
     )
+    """Choose from cluewsc (1135 questions), math_500 (500), mmlu (14042), gsm8k (1319), gpqa (198),
+    aime2024 (30), ceval (1346) and ifeval (541)."""
     mmlu: Literal["all", "ten"] = evaluations.mmlu_field("all")
-    limit: int = evaluations.limit_field(
-        0,
-        "Questions of each data set, drawn at random; of C-Eval and in verbatim mode the first "
-        "ones. 0: all.",
-    )
-    question_seed: int | None = evaluations.seed_field(
-        "Draws the questions: the same number draws the same ones."
-    )
-    dataset_source: Literal["", "modelscope"] = Field(
-        "",
-        description="Data source of OpenCompass: the unpacked archives, or ModelScope "
-        "(DATASET_SOURCE).",
-        json_schema_extra={"label": "Dataset source", "group": "Questions"},
-    )
+    limit: int = evaluations.limit_field(0)
+    """Questions of each data set, drawn at random; of C-Eval and in verbatim mode the first ones.
+    0: all."""
+    question_seed: int | None = evaluations.seed_field()
+    """Draws the questions: the same number draws the same ones."""
+    dataset_source: Literal["", "modelscope"] = field("", "Dataset source", "Questions")
+    """Data source of OpenCompass: the unpacked archives, or ModelScope (DATASET_SOURCE)."""
     max_answer: int = evaluations.answer_field(
-        16384,
-        1048576,
-        "Answers are cut off at this length (max_out_len). Reasoning models need thousands.",
-        within=[["deployment", "max_total", 0.5]],
+        16384, 1048576, within=(("deployment", "max_total", 0.5),)
     )
-    max_length: int = Field(
-        32768,
+    """Answers are cut off at this length (max_out_len). Reasoning models need thousands."""
+    max_length: int = field(
+        *(32768, "Max model length", "Answers", "tokens"),
         ge=1,
         le=1048576,
-        description="Question and answer (max_seq_len).",
-        json_schema_extra={
-            "label": "Max model length",
-            "unit": "tokens",
-            "group": "Answers",
-            "within": [["deployment", "max_total", 1]],
-        },
+        within=(("deployment", "max_total", 1),),
     )
+    """Question and answer (max_seq_len)."""
     temperature: float = evaluations.temperature_field()
     batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
     retries: int = evaluations.retries_field(
@@ -86,7 +62,7 @@ class Params(SetsParams):
         "How often OpenCompass sends a failed request again; the OpenAI library sends each up to "
         "twice more. A question that still fails ends its set.",
     )
-    thinking: Thinking = thinking_field()
+    thinking: Thinking = evaluations.thinking_field()
 
 
 class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
@@ -101,7 +77,6 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
     steps: ClassVar = {**opencompass.STEPS, **resuming.STEPS}
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide."""
         asking, exact = _asking(params, target), is_exact(params)
         notes = [
             Message("guide:config_made", {"model": asking.model}),
@@ -127,9 +102,9 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A dry run, which verifies that all data exists, then the run."""
-        tools_of(params)  # refuses a stack without OpenCompass
+        opencompass_of(params)  # refuses a stack without OpenCompass
         site = conda_site(target)
-        check_sets(params)
+        evaluations.check_sets(params)
         evaluations.check_seed(params.question_seed, params.limit)
         if not is_exact(params):
             _check_lengths(params, target)
@@ -199,8 +174,8 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         attempts=None if exact else params.retries + 1,
         modelscope=params.dataset_source == "modelscope",
         exact=exact,
-        key=str(served.get("api_key") or ""),
-        extra_body=extra_body(ref, params.thinking),
+        key=key_of(ref),
+        extra_body=evaluations.extra_body(ref, params.thinking),
     )
 
 

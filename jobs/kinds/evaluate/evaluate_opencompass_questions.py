@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jobs.kinds.evaluate.evaluate import Evaluate, Params, questions_of
 from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.common import against, site
-from jobs.kinds.lib.thinking import extra_body
+from jobs.kinds.lib.common import against, key_of, site
+from jobs.kinds.lib.evaluations import extra_body
 from jobs.plans import Plan
 from jobs.tools.lib import resuming
 from jobs.tools.opencompass import questions as toolchain
@@ -39,7 +39,7 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
             samples=params.samples,
             batch=params.batch,
             retries=params.retries,
-            key=str(served.data.get("api_key") or ""),
+            key=key_of(served),
             extra_body=extra_body(served, params.thinking),
         )
         return against(toolchain.evaluate_plan(asking, here), served, here.python)

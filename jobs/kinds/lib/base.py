@@ -1,18 +1,18 @@
-"""Interface of a job type: Params in, Plan out; outputs in, Outcome out.
-
-Pure: no clock, no disk, no database.
-"""
+"""Interface of a job type, pure: no clock, no disk, no database."""
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
@@ -28,10 +28,8 @@ FAMILIES = {
     "benchmark": "Benchmark",
     "evaluate": "Evaluate",
 }
-
-
-_PROMISE = "job:"
-_EXTERNAL = "endpoint:"
+EXACT = "as_in_guide"  # the field of Params for guide verbatim
+_PROMISE, _EXTERNAL = "job:", "endpoint:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +47,27 @@ class AssetRef:
     label: str
     id: int | None = None
     job: int | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     endpoint: int | None = None
 
     @property
     def key(self) -> str:
-        """The reference as text."""
         if self.endpoint is not None:
             return endpoint_key(self.endpoint)
         return f"{_PROMISE}{self.job}" if self.id is None else str(self.id)
 
     @property
     def record(self) -> dict[str, int]:
-        """The reference as ``Job.inputs`` hold it."""
         if self.endpoint is not None:
             return {"endpoint": self.endpoint}
         return {"job": self.job} if self.id is None and self.job else {"id": self.id or 0}
 
     @property
     def is_promised(self) -> bool:
-        """True if an open job makes it."""
         return self.id is None and self.endpoint is None
 
     @property
     def title(self) -> str:
-        """The name of a deployment or endpoint for titles of jobs and messages."""
         return self.label if self.endpoint is not None else str(self.data.get("name", ""))
 
 
@@ -85,7 +79,6 @@ def promised_job(key: Any) -> int | None:
 
 
 def endpoint_key(number: int) -> str:
-    """Return the key of an endpoint: "endpoint:5"."""
     return f"{_EXTERNAL}{number}"
 
 
@@ -106,7 +99,7 @@ class TeamPrompts:
     name: str
     count: int
     longest: int
-    read: Callable[[], Sequence[str]] = field(compare=False, repr=False)
+    read: Callable[[], Sequence[str]] = dataclasses.field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +117,7 @@ class Baseline:
     tool: str
     is_simulated: bool
     params: Mapping[str, Any]
-    verdicts: Callable[[Sequence[Question]], Mapping[str, bool | None]] = field(
+    verdicts: Callable[[Sequence[Question]], Mapping[str, bool | None]] = dataclasses.field(
         compare=False, repr=False
     )
     is_external: bool = False
@@ -150,23 +143,19 @@ class Target:
     environments: tuple[AssetRef, ...] = ()
     datasets: tuple[AssetRef, ...] = ()
     prompts: tuple[TeamPrompts, ...] = ()
-    baselines: Callable[[int | None], Sequence[Baseline]] = field(
+    baselines: Callable[[int | None], Sequence[Baseline]] = dataclasses.field(
         default=lambda result: (), compare=False, repr=False
     )
 
     @property
     def is_this_computer(self) -> bool:
-        """True if the dashboard runs on the same machine."""
         return self.type == "this-computer"
 
     @property
     def has_dies(self) -> bool:
-        """True if the host has accelerator dies: a VACC host, or a simulated one."""
         return bool(self.facts.get("dies"))
 
     def assets(self, asset_type: str) -> tuple[AssetRef, ...]:
-        """Return assets of one type: "weights", "artifact", "deployment", "server",
-        "environment", "dataset"."""
         return {
             "weights": self.weights,
             "artifact": self.artifacts,
@@ -190,15 +179,7 @@ class Target:
         raise LaunchError(message, field or asset_type)
 
     def root(self, name: str) -> str:
-        """Absolute path of one of the host's folders: "weights", "artifacts", "environments"."""
         return str(self.facts["roots"][name])
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Environment that must exist first; if missing, launching adds a prepare job."""
-
-    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,61 +200,149 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What launches, forms and the API know of a field beyond its type: a part of its JSON schema.
+
+    - ``label``, ``unit`` ("tokens"), ``group`` (heading in the form): English source texts, which
+      pages translate
+    - ``asset``: "weights", "artifact", "deployment" or "dataset"; the target gives the choices
+    - ``made_by``: kind that makes such an asset, if not the usual one and the host supports it
+    - ``way``: "vllm"; weights of models that run so come first
+    - ``when``: (field, value); the field counts only while the other one has that value
+    - ``switch_of``: fields; this one counts only if the chat template of each deployment chosen
+      there has a switch (``evaluations.switch_of``)
+    - ``needs_dies``: for hosts with cards, on others the default stays
+    - ``source``: "git", "index", "hub", "revision", "image" or "data"; the value is a place that
+      code or data comes from, and must be permitted (``jobs.access.sources``)
+
+    Defaults in place of the field's own (``defaults.defaults_for``):
+
+    - ``at_launch``: of new jobs; older jobs without the field have its own
+    - ``without_dies``: on a host without cards
+    - ``on_page``: with guide verbatim of the current stack, whose page prints another value
+    - ``follows``: (field, key); value of the chosen asset under that key
+    - ``thinks``: (field, value); that value if the chosen deployment reasons
+    - ``speaks``: field; the language of questions that the chosen deployment's model knows, if it
+      knows one only
+    - ``within``: (field, key, share) each; at most that share of the chosen asset's value, and the
+      whole value is an upper bound of the field
+    - ``beside``: (field, tokens); at most what the context of the chosen deployment leaves after a
+      prompt of so many tokens, which is an upper bound too
+    - ``free_port``: the next port that no server of the host and no other such field has. With
+      ``printed``, guide verbatim keeps the port of its commands
+
+    More upper bounds: ``stack_most`` (the stack's limit of that name), ``of_model`` ((path, limit)
+    of the weights' model), ``set_size`` (field whose question set gives the number).
+    """
+
+    label: str
+    group: str
+    unit: str | None = None
+    asset: str | None = None
+    made_by: str | None = None
+    way: str | None = None
+    when: tuple[str, Any] | None = None
+    switch_of: tuple[str, ...] | None = None
+    needs_dies: bool | None = None
+    source: str | None = None
+    at_launch: Any = None
+    without_dies: Any = None
+    on_page: Any = None
+    follows: tuple[str, str] | None = None
+    thinks: tuple[str, Any] | None = None
+    speaks: str | None = None
+    within: tuple[tuple[str, str, float], ...] | None = None
+    beside: tuple[str, int] | None = None
+    free_port: bool | None = None
+    printed: bool | None = None
+    stack_most: str | None = None
+    of_model: tuple[str, str] | None = None
+    set_size: str | None = None
+
+    def __call__(self, schema: dict[str, Any]) -> None:
+        """Add the rules to the field's JSON schema."""
+        given = {name: getattr(self, name) for name in self.__slots__}
+        schema |= to_jsonable_python({k: one for k, one in given.items() if one is not None})
+        schema["description"] = _one_line(schema.get("description"))
+
+    @property
+    def leaders(self) -> set[str]:
+        """Fields whose values can change this field's default, bounds or effect."""
+        pairs = (self.follows, self.thinks, self.beside, *(self.within or ()))
+        names = {pair[0] for pair in pairs if pair}
+        return names | {*filter(None, (self.speaks, self.set_size)), *(self.switch_of or ())}
+
+
+def field(
+    default: Any,
+    label: str,
+    group: str,
+    unit: str | None = None,
+    *,
+    description: str | None = None,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    pattern: str | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    exclude_if: Callable[[Any], bool] | None = None,
+    **rules: Any,
+) -> Any:
+    """Return a field of ``Params`` with :class:`Rules`; its help is the text below it.
+
+    ``default``: ``...`` for a field that must be given.
+    """
+    return Field(
+        default,
+        description=description,
+        ge=ge,
+        gt=gt,
+        le=le,
+        pattern=pattern,
+        min_length=min_length,
+        max_length=max_length,
+        exclude_if=exclude_if,
+        json_schema_extra=Rules(label=label, group=group, unit=unit, **rules),
+    )
+
+
 class KindParams(BaseModel):
     """Base of the Params of kinds: immutable, and unknown fields are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        for info in cls.model_fields.values():
+            info.description = _one_line(info.description)
 
 
-def source_fields(params: type[KindParams]) -> dict[str, str]:
-    """Return field -> type of source, of fields whose value is a place that code or data comes
-    from."""
-    types = {name: _extra(params, name).get("source") for name in params.model_fields}
-    return {name: str(source_type) for name, source_type in types.items() if source_type}
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
-def _extra(params: type[KindParams], name: str) -> Mapping[str, Any]:
-    extra = params.model_fields[name].json_schema_extra
-    return extra if isinstance(extra, dict) else {}
+@cache
+def rules_of(params: type[BaseModel]) -> Mapping[str, Rules]:
+    extras = {name: info.json_schema_extra for name, info in params.model_fields.items()}
+    return {name: extra for name, extra in extras.items() if isinstance(extra, Rules)}
+
+
+def asset_fields(params: type[BaseModel]) -> dict[str, str]:
+    """Return fields that name an asset, with its type."""
+    return {name: rules.asset for name, rules in rules_of(params).items() if rules.asset}
+
+
+def source_fields(params: type[BaseModel]) -> dict[str, str]:
+    """Return fields that name a place that code or data comes from, with the type of source."""
+    return {name: rules.source for name, rules in rules_of(params).items() if rules.source}
 
 
 class Kind(ABC):
     """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
-    ``Params`` inherit ``KindParams``. Titles, labels and help of fields are English source text;
-    pages translate them. A field has ``description`` (help), limits (``ge``, ``le``) and
-    ``json_schema_extra`` with:
-
-    - ``label``, ``unit`` ("tokens"), ``group`` (heading in the form)
-    - ``asset``: "weights", "artifact", "deployment" or "dataset"; the target gives the choices
-    - ``made_by``: kind that makes such an asset, if not the usual one and the host supports it
-    - ``way``: "vllm"; weights of models that run so come first
-    - ``when``: ``[field, value]``; the field counts only while the other one has that value
-    - ``switch_of``: ``[field, …]``; the field counts only if the chat template of each chosen
-      deployment has a switch (``jobs.kinds.lib.thinking``)
-    - ``needs_dies``: True; for hosts with cards, on others the default stays
-    - ``source``: "git", "index", "hub", "revision", "image" or "data"; the value is a place that
-      code or data comes from, and must be permitted (``jobs.access.sources``)
-
-    Defaults in place of the field's own (``jobs.kinds.lib.defaults``):
-
-    - ``at_launch``: of new jobs; older jobs without the field have its own
-    - ``without_dies``: on a host without cards
-    - ``on_page``: with guide verbatim of the current stack, whose page prints another value
-    - ``follows``: ``[field, key]``; value of the chosen asset under that key
-    - ``thinks``: ``[field, value]``; that value if the chosen deployment reasons
-    - ``speaks``: field; the language of questions that the chosen deployment's model knows, if it
-      knows one only
-    - ``within``: ``[[field, key, share], …]``; at most that share of the chosen asset's value,
-      and the whole value is an upper bound of the field
-    - ``beside``: ``[field, tokens]``; at most what the context of the chosen deployment leaves
-      after a prompt of so many tokens, which is an upper bound too
-    - ``free_port``: True; the next port that no server of the host and no other such field has.
-      With ``printed``, guide verbatim keeps the port of its commands
-
-    More upper bounds: ``stack_most`` (the stack's limit of that name), ``of_model``
-    (``[path, limit]`` of the weights' model), ``set_size`` (field whose question set gives the
-    number).
+    ``Params`` inherit ``KindParams``; their fields come from :func:`field`.
     """
 
     name: ClassVar[str]
@@ -290,14 +359,14 @@ class Kind(ABC):
     clients: ClassVar[Sequence[str]] = ()
     # Titles of steps that dashboard.text.labels does not have.
     steps: ClassVar[Mapping[str, Promise]] = {}
-    # Kinds that this one follows, in addition to those that name it as a successor.
-    follows: ClassVar[Sequence[str]] = ()
+    # Kinds after which it is offered, in addition to those that name it as a successor.
+    offered_after: ClassVar[Sequence[str]] = ()
     # Ids of known failures and checks that a job of this kind fixes.
     mends: ClassVar[Sequence[str]] = ()
     # Output, an archive, whose files may be results to import (``jobs.services.collected``).
     collects: ClassVar[str] = ""
     brings: ClassVar[bool] = False  # downloads over a network: a stall may be a slow remote side
-    # Requested lengths, from Params: see jobs.kinds.lib.lengths.
+    # Requested lengths, from Params: see load.asked_lengths.
     lengths: ClassVar[Sequence[str]] = ()
     answer_limit: ClassVar[str] = ""  # field with the max output tokens: evaluations
     progress_is_whole: ClassVar[bool] = True  # else of each concurrency in turn
@@ -305,9 +374,12 @@ class Kind(ABC):
 
     def __init_subclass__(cls, *, params: type[KindParams]) -> None:
         cls.Params = params
+        for name, rules in rules_of(params).items():
+            named = rules.leaders | ({rules.when[0]} if rules.when else set())
+            if unknown := named - params.model_fields.keys():
+                raise TypeError(f"{cls.__name__}.{name} names unknown fields: {unknown}")
 
     def is_available(self, target: Target) -> bool:
-        """True if this host supports the job type."""
         return self.has_dies in (None, target.has_dies)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
@@ -318,9 +390,9 @@ class Kind(ABC):
         """True if nothing is known that keeps a job from measuring an offered deployment."""
         return True
 
-    def needs(self, params: Any, target: Target) -> Sequence[Need]:
-        """Return environments that the plan uses. Default: that of the class, if any."""
-        return (Need(self.environment),) if self.environment else ()
+    def needs(self, params: Any, target: Target) -> Sequence[str]:
+        """Return environments that must exist first; launching adds a job for each missing one."""
+        return (self.environment,) if self.environment else ()
 
     @abstractmethod
     def title_of(self, params: Any, target: Target) -> str:
@@ -331,9 +403,9 @@ class Kind(ABC):
 
         Default: the weights, artifact and engines that fields of these names choose.
         """
+        types = asset_fields(self.Params)
         names = [slot.rstrip(".") for slot in ASSET_SLOTS]
-        chosen = [name for name in names if name in self.Params.model_fields]
-        types = {name: str(_extra(self.Params, name).get("asset") or name) for name in chosen}
+        chosen = [name for name in names if name in types]
         return {name: target.asset(types[name], getattr(params, name), name) for name in chosen}
 
     def sources(self, params: Any, target: Target) -> Mapping[str, str]:
@@ -343,9 +415,9 @@ class Kind(ABC):
         may have facts only.
         """
         found = {}
-        for name in source_fields(self.Params):
-            value, when = getattr(params, name), _extra(self.Params, name).get("when")
-            if value and (not when or getattr(params, when[0]) == when[1]):
+        for name, rules in rules_of(self.Params).items():
+            value, when = getattr(params, name), rules.when
+            if rules.source and value and (not when or getattr(params, when[0]) == when[1]):
                 found[name] = str(value)
         return found
 

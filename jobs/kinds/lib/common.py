@@ -1,41 +1,104 @@
-"""Helpers shared by kinds."""
+"""Fields, paths and checks that kinds share."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Target, field
 from jobs.plans import Check, Plan, literal
 from jobs.tools.lib import external
 from jobs.tools.lib.site import Site, site_of
 
+# Of fields that may be empty. An absolute path is unambiguous in command lines and YAML.
+PATH = r"^$|^/[A-Za-z0-9._/@+-]*$"
+NAME = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$"
+SECRET = r"^$|^[A-Z][A-Z0-9_]{1,63}$"  # noqa: S105 -- the name of one
+# A point with more failed requests measured another load than requested.
+FAILED_MOST = 0.01
+T = TypeVar("T")
 
-def site(target: Target) -> Site:
-    """Return the target's paths and sizes.
+
+def exclusive_field(default: bool) -> Any:
+    """Return the field ``exclusive`` of a benchmark: used by dispatch, not by the commands."""
+    return field(
+        default,
+        "Exclusive host",
+        "Scheduling",
+        description="Starts when nothing else runs on the host except the measured deployment, and "
+        "blocks other jobs until the end.",
+    )
+
+
+def overlap_field() -> Any:
+    """Return the field ``overlap`` of a benchmark: used by dispatch, like ``exclusive``."""
+    return field(
+        False,
+        "Allow overlap",
+        "Scheduling",
+        description="Runs alongside other benchmarks of this host that allow overlap, and "
+        "evaluations of the same deployment. They slow each other, and the result "
+        "counts as disturbed.",
+    )
+
+
+def seed_field() -> Any:
+    """Return the field ``seed`` of a benchmark over HTTP: None draws one per concurrency and job
+    (``jobs.tools.lib.seeds``); a number is used as typed.
+    """
+    return field(
+        None,
+        "Seed",
+        "Load",
+        ge=0,
+        le=2147483647,
+        description="Empty: new requests at each concurrency and in each run. A number: the same "
+        "requests every time, which a prefix cache answers faster.",
+    )
+
+
+def asset_choices(refs: Iterable[AssetRef]) -> list[Choice]:
+    return [Choice(ref.key, ref.label) for ref in refs]
+
+
+def gguf_choices(target: Target) -> list[Choice]:
+    """Return weights in GGUF files, which llama.cpp reads; folders are excluded."""
+    return asset_choices(ref for ref in target.weights if not ref.data.get("format"))
+
+
+def reported(read: Callable[[Mapping[str, Any]], T], target: Target) -> T:
+    """Return what ``read`` gets from the host's facts.
 
     Raises:
         LaunchError: the host has not reported yet.
     """
     try:
-        return site_of(target.facts)
+        return read(target.facts)
     except KeyError:
         name = _("This computer") if target.is_this_computer else target.name
-        raise LaunchError(
-            _("%(host)s has not reported its folders yet. Try again in a minute.") % {"host": name}
-        ) from None
+        message = _("%(host)s has not reported its folders yet. Try again in a minute.")
+        raise LaunchError(message % {"host": name}) from None
+
+
+def site(target: Target) -> Site:
+    """Return the target's paths and sizes; a ``LaunchError`` if it has not reported."""
+    return reported(site_of, target)
 
 
 def is_inside(path: str, folder: str) -> bool:
     """True for an absolute path of ``folder`` or below, without steps upwards."""
     pure = PurePosixPath(path)
     return pure.is_absolute() and ".." not in pure.parts and pure.is_relative_to(folder)
+
+
+def key_of(engine: AssetRef) -> str:
+    """Return the name of the secret with the engine's key; "" for none."""
+    return str(engine.data.get("api_key") or "")
 
 
 def against(plan: Plan, served: AssetRef, python: str) -> Plan:
@@ -45,8 +108,8 @@ def against(plan: Plan, served: AssetRef, python: str) -> Plan:
     """
     if served.endpoint is None:
         return plan
-    key, counters = str(served.data["api_key"]), bool(served.data["toolchain"])
-    return external.checked(plan, literal(python), key=key, has_counters=counters)
+    counters = bool(served.data["toolchain"])
+    return external.checked(plan, literal(python), key=key_of(served), has_counters=counters)
 
 
 def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
@@ -91,13 +154,14 @@ def tokenizer_folder(served: AssetRef, target: Target) -> str | None:
 
 
 def _folder_of(model_id: str, target: Target, *, queued: bool = False) -> AssetRef | None:
-    folders = [
+    usable = [
         ref
         for ref in target.weights
         # Without cards, other weights are GGUF files.
-        if ref.data.get("model_id") == model_id and (target.has_dies or ref.data.get("format"))
+        if ref.data.get("model_id") == model_id
+        and (target.has_dies or ref.data.get("format"))
+        and (not ref.is_promised or (queued and ref.data.get("path")))
     ]
-    usable = [ref for ref in folders if not ref.is_promised or (queued and ref.data.get("path"))]
     return min(usable, key=lambda ref: ref.is_promised, default=None)
 
 
@@ -107,96 +171,10 @@ def tokenizer_check(folder: str) -> Check:
     return Check("path", (("path", literal(folder)), ("what", what)))
 
 
-# A point with more failed requests measured another load than requested.
-FAILED_MOST = 0.01
-
-
 def holds_load(completed: float, failed: float) -> bool:
     """Return True where nearly all requests of a point completed: its rate is of the requested
     load."""
     return failed <= FAILED_MOST * (completed + failed)
-
-
-def deployment_field(description: str, **extra: Any) -> Any:
-    """Return the field ``deployment``. ``extra``: more keys, see ``Kind``."""
-    return Field(
-        description=description,
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-            **extra,
-        },
-    )
-
-
-def name_field(
-    description: str, *, max_length: int, pattern: str = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$"
-) -> Any:
-    """Return the field ``name`` of a result or server; it may be empty."""
-    return Field(
-        "",
-        max_length=max_length,
-        pattern=pattern,
-        description=description,
-        json_schema_extra={"label": "Name", "group": "Model"},
-    )
-
-
-def secret_field(description: str, *, label: str, group: str, **extra: Any) -> Any:
-    """Return a field that names a secret; it may be empty. ``extra``: more keys, see ``Kind``."""
-    return Field(
-        "",
-        max_length=64,
-        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
-        description=description,
-        json_schema_extra={"label": label, "group": group, **extra},
-    )
-
-
-def exclusive_field(default: bool) -> Any:
-    """Return the field ``exclusive`` of a benchmark: used by dispatch, not by the commands."""
-    return Field(
-        default,
-        description="Starts when nothing else runs on the host except the measured deployment, and "
-        "blocks other jobs until the end.",
-        json_schema_extra={"label": "Exclusive host", "group": "Scheduling"},
-    )
-
-
-def overlap_field() -> Any:
-    """Return the field ``overlap`` of a benchmark: used by dispatch, like ``exclusive``."""
-    return Field(
-        default=False,
-        description="Runs alongside other benchmarks of this host that allow overlap, and "
-        "evaluations of the same deployment. They slow each other, and the result "
-        "counts as disturbed.",
-        json_schema_extra={"label": "Allow overlap", "group": "Scheduling"},
-    )
-
-
-def seed_field() -> Any:
-    """Return the field ``seed`` of a benchmark over HTTP: None draws one per concurrency and job
-    (``jobs.tools.lib.seeds``); a number is used as typed.
-    """
-    return Field(
-        None,
-        ge=0,
-        le=2147483647,
-        description="Empty: new requests at each concurrency and in each run. A number: the same "
-        "requests every time, which a prefix cache answers faster.",
-        json_schema_extra={"label": "Seed", "group": "Load"},
-    )
-
-
-def asset_choices(refs: Iterable[AssetRef]) -> list[Choice]:
-    """Return assets as choices of a field."""
-    return [Choice(ref.key, ref.label) for ref in refs]
-
-
-def gguf_choices(target: Target) -> list[Choice]:
-    """Return weights in GGUF files, which llama.cpp reads; folders are excluded."""
-    return asset_choices(ref for ref in target.weights if not ref.data.get("format"))
 
 
 def size(count: int) -> str:

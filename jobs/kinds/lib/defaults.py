@@ -1,24 +1,27 @@
-"""Defaults of forms and launches, by host and by other chosen values."""
+"""Defaults and bounds of fields by host and other values; errors for values not offered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
-from jobs.catalog import MODELS, QUESTION_SETS, STACKS
-from jobs.catalog.questions_schema import LANGUAGES
+from jobs.base.errors import LaunchError
+from jobs.catalog import MODELS, QUESTION_SETS, STACKS, ZooModel
+from jobs.catalog.questions import LANGUAGES
 from jobs.catalog.schema import PathName
 from jobs.kinds.lib import ports
-from jobs.kinds.lib.base import AssetRef, Target
-from jobs.kinds.lib.lengths import longest_answer
-from jobs.kinds.lib.thinking import switch_of
+from jobs.kinds.lib.base import EXACT, AssetRef, Kind, Rules, Target, asset_fields, rules_of
+from jobs.kinds.lib.evaluations import switch_of
+from jobs.kinds.lib.load import longest_answer
+from jobs.kinds.lib.vacc import stack_choices
 
-EXACT = "as_in_guide"  # the field of Params for guide verbatim
 _YES = frozenset({"true", "1", "on", "yes"})
 _STACK, _TODAY = "stack", "current"
+Chosen = Mapping[str, AssetRef]  # field -> the asset that it names
 
 
 def is_asked(raw: Mapping[str, Any]) -> bool:
@@ -33,29 +36,54 @@ def defaults_for(
 
     ``raw``: values of other fields. Lengths of the guide are not fitted to a deployment.
     """
-    given, extras = raw or {}, _extras(params)
-    chosen, taken = _chosen(extras, target, given), ports.held(target.servers)
-    stack = _stack(params, given, extras, chosen)
-    exact = is_asked(given) and extras.get(EXACT, {}).get("when", (_STACK, stack))[1] == stack
-    fitting = {} if exact else chosen
+    given, every = raw or {}, rules_of(params)
+    chosen, taken = _chosen(params, target, given), ports.held(target.servers)
+    stack = _stack(params, given, chosen)
+    when = every[EXACT].when if EXACT in every else None
+    exact = is_asked(given) and (when is None or when[1] == stack)
+    port_fields = {name for name, rules in every.items() if rules.free_port}
     defaults: dict[str, Any] = {}
-    for name, extra in extras.items():
+    for name, rules in every.items():
         default = params.model_fields[name].default
-        value = extra.get("at_launch", default)
-        value = extra["without_dies"] if _is_for_a_processor(extra, target) else value
-        if exact and stack == _TODAY:
-            value = extra.get("on_page", value)
-        value = _followed(value, extra.get("follows"), chosen)
-        value = _for_thought(value, extra.get("thinks"), chosen)
-        value = _spoken(value, extra.get("speaks"), chosen)
-        value = _within(value, extra.get("within", ()), fitting)
-        value = min([value, *_beside_prompt(extra, fitting)]) if "beside" in extra else value
-        if value and extra.get("free_port") and not (exact and extra.get("printed")):
-            own = {_number(given.get(key) or defaults.get(key)) for key in _ports(extras) - {name}}
+        value = default if rules.at_launch is None else rules.at_launch
+        if rules.without_dies is not None and not target.has_dies:
+            value = rules.without_dies
+        if exact and stack == _TODAY and rules.on_page is not None:
+            value = rules.on_page
+        value = _of_assets(value, rules, chosen)
+        if not exact:
+            value = _fitting(value, rules, chosen)
+        if value and rules.free_port and not (exact and rules.printed):
+            own = {_number(given.get(key) or defaults.get(key)) for key in port_fields - {name}}
             value = ports.next_free(value, {*taken, *own})
         if value != default:
             defaults[name] = value
     return defaults
+
+
+def _of_assets(value: Any, rules: Rules, chosen: Chosen) -> Any:
+    """Return what the chosen assets say of a value."""
+    if rules.follows and rules.follows[0] in chosen:
+        value = chosen[rules.follows[0]].data.get(rules.follows[1]) or value
+    if rules.thinks and rules.thinks[0] in chosen:
+        served = chosen[rules.thinks[0]]
+        model = _model_of(served)
+        if served.data.get("reasoning") or (model and model.reasoning):
+            value = rules.thinks[1]
+    if rules.speaks and rules.speaks in chosen:
+        model = _model_of(chosen[rules.speaks])
+        known = LANGUAGES.intersection(model.languages if model else LANGUAGES)
+        value = next(iter(known)) if len(known) == 1 else value
+    return value
+
+
+def _fitting(value: Any, rules: Rules, chosen: Chosen) -> Any:
+    """Return at most what the chosen assets take."""
+    for name, key, share in rules.within or ():
+        most = chosen[name].data.get(key) if name in chosen else None
+        if most:
+            value = min(value, max(1, int(int(most) * share)))
+    return min([value, *_beside_prompt(rules, chosen)]) if rules.beside else value
 
 
 def bounds(
@@ -64,49 +92,45 @@ def bounds(
     """Return upper bounds of fields, given other values: limits of the deployment, the stack or
     the model below the field's own. Verbatim mode has no such bounds.
     """
-    given, extras = raw or {}, _extras(params)
+    given = raw or {}
     if is_asked(given):
         return {}
-    chosen = _chosen(extras, target, given)
-    stack = _stack(params, given, extras, chosen)
+    chosen = _chosen(params, target, given)
+    stack = _stack(params, given, chosen)
+    # The stack's limits say nothing about an endpoint.
+    is_external = any(ref.endpoint is not None for ref in chosen.values())
     limits: dict[str, list[int]] = {}
-    for name, extra in extras.items():
+    for name, rules in rules_of(params).items():
         limits[name] = [
             int(chosen[field].data[key])
-            for field, key, _share in extra.get("within", ())
+            for field, key, _share in rules.within or ()
             if field in chosen and chosen[field].data.get(key)
         ]
-        limits[name] += _beside_prompt(extra, chosen)
-        if "set_size" in extra:
-            default = params.model_fields[extra["set_size"]].default
-            known = QUESTION_SETS.get(str(given.get(extra["set_size"]) or default))
+        limits[name] += _beside_prompt(rules, chosen)
+        if rules.set_size:
+            default = params.model_fields[rules.set_size].default
+            known = QUESTION_SETS.get(str(given.get(rules.set_size) or default))
             limits[name].append(len(known.questions) if known else 0)
-        if "stack_most" in extra and stack in STACKS and not _is_external(chosen):
-            limits[name].append(getattr(STACKS[stack].vllm, extra["stack_most"]) or 0)
-        if "of_model" in extra:
-            limits[name] += _of_model(extra["of_model"], chosen, stack, given)
+        if rules.stack_most and stack in STACKS and not is_external:
+            limits[name].append(getattr(STACKS[stack].vllm, rules.stack_most) or 0)
+        if rules.of_model:
+            limits[name] += _of_model(rules.of_model, chosen, stack, given)
     return {name: min(filter(None, most)) for name, most in limits.items() if any(most)}
 
 
-def _is_external(chosen: Mapping[str, AssetRef]) -> bool:
-    """True if an engine is chosen that the stack's limits say nothing about."""
-    return any(ref.endpoint is not None for ref in chosen.values())
-
-
-def _beside_prompt(extra: Mapping[str, Any], chosen: Mapping[str, AssetRef]) -> list[int]:
+def _beside_prompt(rules: Rules, chosen: Chosen) -> list[int]:
     """Return tokens that the chosen deployment's context leaves for an answer, if known."""
-    field, prompt = extra.get("beside", ("", 0))
+    field, prompt = rules.beside or ("", 0)
     most = longest_answer(chosen[field].data, prompt) if field in chosen else None
     return [] if most is None else [max(1, most)]
 
 
 def _of_model(
-    rule: Sequence[str], chosen: Mapping[str, AssetRef], stack: str, given: Mapping[str, Any]
+    rule: tuple[str, str], chosen: Chosen, stack: str, given: Mapping[str, Any]
 ) -> list[int]:
     """Return the model's limit, and the published limit of running it this way."""
     path_name, limit = rule
-    weights = chosen.get("weights")
-    model = MODELS.get(str(weights.data.get("model_id", ""))) if weights else None
+    model = _model_of(chosen["weights"]) if "weights" in chosen else None
     path = model.paths.get(cast(PathName, path_name)) if model else None
     if model is None or path is None:
         return []
@@ -119,18 +143,19 @@ def _of_model(
     return [model.context_tokens, *published]
 
 
+def _model_of(ref: AssetRef) -> ZooModel | None:
+    return MODELS.get(str(ref.data.get("model_id", "")))
+
+
 def unswitched(
     params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
 ) -> frozenset[str]:
     """Return fields without effect, because a chosen deployment has no switch for them."""
-    extras = _extras(params)
-    chosen = _chosen(extras, target, raw or {})
+    chosen = _chosen(params, target, raw or {})
     return frozenset(
         name
-        for name, extra in extras.items()
-        if not all(
-            field in chosen and switch_of(chosen[field]) for field in extra.get("switch_of", ())
-        )
+        for name, rules in rules_of(params).items()
+        if not all(field in chosen and switch_of(chosen[field]) for field in rules.switch_of or ())
     )
 
 
@@ -138,97 +163,77 @@ def unswitched(
 def leading(params: type[BaseModel]) -> frozenset[str]:
     """Return fields whose change can change defaults of others."""
     fields = set()
-    for extra in _extras(params).values():
-        fields |= {rule[0] for rule in extra.get("within", ())}
-        fields |= {EXACT} if extra.get("within") else set()
-        fields |= {extra["beside"][0]} if "beside" in extra else set()
-        fields |= {extra["set_size"]} if "set_size" in extra else set()
-        fields |= {EXACT, _STACK} if "on_page" in extra else set()
-        fields |= {extra["follows"][0]} if "follows" in extra else set()
-        fields |= {extra["thinks"][0]} if "thinks" in extra else set()
-        fields |= {extra["speaks"]} if "speaks" in extra else set()
-        fields |= set(extra.get("switch_of", ()))
+    for rules in rules_of(params).values():
+        fields |= rules.leaders
+        fields |= {EXACT} if rules.within else set()
+        fields |= {EXACT, _STACK} if rules.on_page is not None else set()
     return frozenset(fields & set(params.model_fields))
 
 
-def _extras(params: type[BaseModel]) -> dict[str, Mapping[str, Any]]:
-    return {
-        name: info.json_schema_extra
-        for name, info in params.model_fields.items()
-        if isinstance(info.json_schema_extra, dict)
-    }
-
-
-def _stack(
-    params: type[BaseModel],
-    raw: Mapping[str, Any],
-    extras: Mapping[str, Mapping[str, Any]],
-    chosen: Mapping[str, AssetRef],
-) -> str:
+def _stack(params: type[BaseModel], raw: Mapping[str, Any], chosen: Chosen) -> str:
     """Return the given or default stack; "" for a kind without stacks."""
     if _STACK not in params.model_fields:
         return ""
-    proposed = _followed(
-        params.model_fields[_STACK].default, extras.get(_STACK, {}).get("follows"), chosen
-    )
-    return str(raw.get(_STACK) or proposed)
+    default = params.model_fields[_STACK].default
+    return str(raw.get(_STACK) or _of_assets(default, rules_of(params)[_STACK], chosen))
 
 
-def _is_for_a_processor(extra: Mapping[str, Any], target: Target) -> bool:
-    return "without_dies" in extra and not target.has_dies
-
-
-def _chosen(
-    extras: Mapping[str, Mapping[str, Any]], target: Target, raw: Mapping[str, Any]
-) -> dict[str, AssetRef]:
-    """Return field -> the asset it names."""
+def _chosen(params: type[BaseModel], target: Target, raw: Mapping[str, Any]) -> Chosen:
     return {
         name: ref
-        for name, extra in extras.items()
-        if "asset" in extra
-        for ref in target.assets(str(extra["asset"]))
+        for name, asset in asset_fields(params).items()
+        for ref in target.assets(asset)
         if ref.key == str(raw.get(name, ""))
     }
-
-
-def _followed(value: Any, rule: Sequence[str] | None, chosen: Mapping[str, AssetRef]) -> Any:
-    if rule is None or rule[0] not in chosen:
-        return value
-    return chosen[rule[0]].data.get(rule[1]) or value
-
-
-def _for_thought(value: Any, rule: Sequence[Any] | None, chosen: Mapping[str, AssetRef]) -> Any:
-    """Return the value for a reasoning model, or a deployment that reasons."""
-    if rule is None or rule[0] not in chosen:
-        return value
-    served = chosen[rule[0]].data
-    model = MODELS.get(str(served.get("model_id", "")))
-    return rule[1] if served.get("reasoning") or (model and model.reasoning) else value
-
-
-def _spoken(value: Any, field: str | None, chosen: Mapping[str, AssetRef]) -> Any:
-    """Return the only language of questions that the model knows; ``value`` if it knows more."""
-    if field is None or field not in chosen:
-        return value
-    model = MODELS.get(str(chosen[field].data.get("model_id", "")))
-    known = LANGUAGES.intersection(model.languages if model else LANGUAGES)
-    return next(iter(known)) if len(known) == 1 else value
-
-
-def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, AssetRef]) -> Any:
-    for name, key, share in rules:
-        most = chosen[name].data.get(key) if name in chosen else None
-        if most:
-            value = min(value, max(1, int(int(most) * share)))
-    return value
-
-
-def _ports(extras: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Return fields that hold a port."""
-    return {name for name, extra in extras.items() if extra.get("free_port")}
 
 
 def _number(value: Any) -> int:
     """Parse a typed port; 0 if invalid."""
     text = str(value)
     return int(text) if text.isdecimal() and len(text) <= len("65535") else 0
+
+
+def unavailable(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
+    """Return field → why its value is refused; the plan gives the reason if it can."""
+    errors = {}
+    for name in type(params).model_fields:
+        offered = kind.choices(name, target)
+        value = str(getattr(params, name))
+        if offered is None or value in {choice.value for choice in offered}:
+            continue
+        ref = asset_named(kind, name, value, target)
+        if ref is None:
+            errors[name] = _("“%(value)s” is not available on this host.") % {"value": value}
+        else:
+            message = _("This job type cannot use %(asset)s. Choose another.")
+            errors[name] = message % {"asset": ref.label}
+        try:
+            kind.plan(params, target)
+        except LaunchError as error:
+            if error.field == name and str(error):
+                errors[name] = str(error)
+    return errors
+
+
+def fitting_first(refs: Sequence[AssetRef], way: str, target: Target) -> list[AssetRef]:
+    """Sort weights for a form: the first one is the default.
+
+    ``way``: how the model is run, e.g. "vllm". Weights that no stack of the host can run so come
+    last. They stay available, because verbatim mode may try them.
+    """
+    stacks = {one.value for one in stack_choices(target) if way in STACKS[one.value].paths}
+
+    def fits(ref: AssetRef) -> bool:
+        model = _model_of(ref)
+        path = model.paths.get(cast(PathName, way)) if model else None
+        if path is None or not path.limits:
+            return path is not None and bool(stacks)
+        return any(not one.stacks or stacks & set(one.stacks) for one in path.limits)
+
+    return sorted(refs, key=lambda ref: not fits(ref))
+
+
+def asset_named(kind: Kind, field: str, value: str, target: Target) -> AssetRef | None:
+    """Return the host's asset named by ``value``, usable by the kind or not."""
+    refs = target.assets(asset_fields(kind.Params).get(field, ""))
+    return next((ref for ref in refs if ref.key == value), None)

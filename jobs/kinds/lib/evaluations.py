@@ -1,123 +1,101 @@
-"""Shared code of evaluations: fields, and the base of those on public data sets."""
+"""Shared code of evaluations: fields, thinking, early stop, and the base of public data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from math import ceil
+from typing import Any, Literal, TypeAlias
 
 from django.utils.translation import gettext as _
-from pydantic import Field
+from django.utils.translation import gettext_lazy, ngettext
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.kinds.lib import work
-from jobs.kinds.lib.base import Choice, Target
-from jobs.kinds.lib.common import deployment_field
-from jobs.kinds.lib.lengths import check_limit
-from jobs.kinds.lib.thinking import NAME, Thinking, thinking_choices, workload_part
+from jobs.base.numbers import result_number, result_pk
+from jobs.catalog import MODELS, Question
+from jobs.catalog.data_sets import BY_EVALSCOPE, BY_OPENCOMPASS
+from jobs.kinds.lib.base import AssetRef, Baseline, Choice, Target, field
+from jobs.kinds.lib.load import check_limit
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact
+from jobs.statistics.paired import Goal, least_margin
+from jobs.tools.evalscope.commands import rules_version
+from jobs.tools.evalscope.early_stop import Rule
+from jobs.tools.lib import thinking as chat_templates
+from jobs.tools.lib.thinking import Body
 
+# Public sets by the names of both tools: (questions, subsets; a limit counts for each subset).
+_SETS: Mapping[str, tuple[int, int]] = {
+    name: (one.questions, one.subsets)
+    for sets in (BY_OPENCOMPASS, BY_EVALSCOPE)
+    for name, one in sets.items()
+}
+_TEN_OF_MMLU = (1369, 10)
 _UNDRAWN = "ceval"  # the sizes of its subsets are unknown before the run
-RECOMMENDED = "DeepSeek recommends 0.5 to 0.7 and several runs for R1."
+# An early stop with fewer questions has first looks with a question of each subset only.
+LEAST_QUESTIONS = 40
+STOP_FIELDS = ("stop_early", "baseline", "goal", "margin")  # without the first, no other counts
+# Thinking on or off in a run, where the model's chat template has a switch for it. A reasoning
+# model without a switch always thinks, such as DeepSeek-R1. The default sends nothing: it is left
+# out of the job's parameters, so that results of before are its repeats.
+THINKING = "thinking"  # field of Params
+Thinking: TypeAlias = Literal["", "on", "off"]
+THINKING_WORDS = {
+    "": gettext_lazy("model default"),
+    "on": gettext_lazy("on"),
+    "off": gettext_lazy("off"),
+}
+# Settings that change answers: both sides of an early stop need the same.
+_SAME = ("max_tokens", "temperature", THINKING)
 
 
-def limit_field(default: int, description: str, **extra: Any) -> Any:
-    """Return the field ``limit``."""
-    return Field(
-        default,
-        ge=0,
-        le=100000,
-        description=description,
-        json_schema_extra={
-            "label": "Question limit",
-            "unit": "questions",
-            "group": "Questions",
-            **extra,
-        },
-    )
+def limit_field(default: int, **rules: Any) -> Any:
+    return field(default, "Question limit", "Questions", "questions", ge=0, le=100000, **rules)
 
 
-def seed_field(description: str) -> Any:
+def seed_field() -> Any:
     """Return the field ``question_seed``. None: older jobs, which drew nothing."""
-    return Field(
-        None,
-        ge=0,
-        le=999_999,
-        description=description,
-        json_schema_extra={"label": "Question seed", "group": "Questions", "at_launch": 0},
-    )
+    return field(None, "Question seed", "Questions", ge=0, le=999_999, at_launch=0)
 
 
 def check_seed(seed: int | None, limit: int) -> None:
-    """Refuse a seed that draws nothing.
-
-    Raises:
-        LaunchError: at the field ``question_seed``.
-    """
+    """Refuse a seed that draws nothing."""
     if seed and not limit:
         message = _("A seed needs a question limit: all questions are sent.")
         raise LaunchError(message, "question_seed")
 
 
-def answer_field(default: int, most: int, description: str, **extra: Any) -> Any:
+def answer_field(default: int, most: int, **rules: Any) -> Any:
     """Return the field of max output tokens; ``most`` is its upper bound."""
-    return Field(
-        default,
-        ge=1,
-        le=most,
-        description=description,
-        json_schema_extra={
-            "label": "Max output tokens",
-            "unit": "tokens",
-            "group": "Answers",
-            **extra,
-        },
-    )
+    return field(default, "Max output tokens", "Answers", "tokens", ge=1, le=most, **rules)
 
 
-def temperature_field(default: float = 0.6, description: str = RECOMMENDED) -> Any:
-    """Return the field ``temperature``."""
-    return Field(
-        default,
-        ge=0.0,
-        le=2.0,
-        description=description,
-        json_schema_extra={"label": "Temperature", "group": "Answers"},
-    )
+def temperature_field(
+    default: float = 0.6,
+    description: str = "DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
+) -> Any:
+    return field(default, "Temperature", "Answers", ge=0.0, le=2.0, description=description)
 
 
 def samples_field() -> Any:
-    """Return the field ``samples``."""
-    return Field(
-        1,
+    return field(
+        *(1, "Samples per question", "Answers"),
         ge=1,
         le=64,
         description="Answers to each question; the score is their mean (pass@1). More than one "
         "needs a temperature above 0.",
-        json_schema_extra={"label": "Samples per question", "group": "Answers"},
     )
 
 
 def check_samples(samples: int, temperature: float) -> None:
-    """Refuse several answers to a question that are all the same.
-
-    Raises:
-        LaunchError: at the field ``samples``.
-    """
+    """Refuse several answers to a question that are all the same."""
     if samples > 1 and temperature == 0:
         message = _("At temperature 0 all samples are the same. Raise the temperature, or enter 1.")
         raise LaunchError(message, "samples")
 
 
 def batch_field(description: str = "Max concurrent questions.") -> Any:
-    """Return the field ``batch``."""
-    return Field(
-        4,
-        ge=1,
-        le=256,
-        description=description,
-        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
-    )
+    args = (4, "Concurrency", "Answers", "questions")
+    return field(*args, ge=1, le=256, description=description)
 
 
 def retries_field(
@@ -125,29 +103,155 @@ def retries_field(
     description: str = "How often a failed request is sent again. A question that still fails has "
     "no score.",
 ) -> Any:
-    """Return the field ``retries``."""
-    return Field(
-        default,
-        ge=0,
-        le=10,
-        description=description,
-        json_schema_extra={"label": "Retries", "group": "Answers"},
+    return field(default, "Retries", "Answers", ge=0, le=10, description=description)
+
+
+def thinking_field(*deployments: str) -> Any:
+    """Return the field ``thinking``. ``deployments``: fields whose engines all need the switch."""
+    return field(
+        *("", "Thinking", "Answers"),
+        exclude_if=lambda value: not value,
+        switch_of=deployments or ("deployment",),
+        description="Switches the reasoning in the chat template. Model default: as the template "
+        "decides.",
     )
 
 
-def mmlu_field(default: Literal["all", "ten"]) -> Any:
-    """Return the field ``mmlu``."""
-    return Field(
-        default,
-        description="All 57 subsets of MMLU, or the first ten alphabetically.",
-        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
-    )
+def thinking_choices() -> list[Choice]:
+    return [Choice(value, str(words)) for value, words in THINKING_WORDS.items()]
+
+
+def switch_of(served: AssetRef) -> str:
+    """Return the variable of the engine's chat template that switches reasoning: stated for an
+    endpoint, of the catalogue's model for a deployment; "" for none."""
+    if served.endpoint is not None:
+        return str(served.data.get("thinking_switch") or "")
+    if served.data.get("reasoning") and served.data.get("toolchain") == "llama.cpp":
+        return ""  # our reasoning template takes the place of the model's
+    model = MODELS.get(str(served.data.get("model_id") or ""))
+    return model.thinking_switch if model else ""
+
+
+def extra_body(served: AssetRef, chosen: Thinking) -> Body:
+    """Return the fields that each request gets; {} for the default.
+
+    Raises:
+        LaunchError: at the field ``thinking``, the template has no known switch.
+    """
+    if not chosen:
+        return {}
+    switch = switch_of(served)
+    if switch:
+        return chat_templates.body(switch, on=chosen == "on")
+    if served.endpoint is not None:
+        message = _(
+            "Endpoint %(name)s states no switch for thinking. Choose “%(default)s”, or edit the "
+            "endpoint."
+        )
+    else:
+        message = _(
+            "The model of %(name)s has no switch for thinking in the catalogue. Choose "
+            "“%(default)s”."
+        )
+    raise LaunchError(message % {"name": served.title, "default": THINKING_WORDS[""]}, THINKING)
+
+
+def workload_part(chosen: Thinking) -> list[str]:
+    """Return the part of a workload's text: "thinking off"; [] for the default."""
+    return [f"thinking {chosen}"] if chosen else []
+
+
+def goal_choices() -> list[Choice]:
+    """Return what may be asked of the comparison with the baseline."""
+    return [
+        Choice("at_least", _("Is the result at least as accurate?")),
+        Choice("same", _("Are both equally accurate?")),
+    ]
+
+
+def baseline_choices(target: Target) -> list[Choice]:
+    """Return the evaluations to compare with, none first."""
+    choices = [Choice("", "")]
+    for one in target.baselines(None):
+        number = result_number(one.result)
+        simulated = f", {_('simulated')}" if one.is_simulated else ""
+        choices.append(Choice(number, f"{number} {one.title} ({one.questions}){simulated}"))
+    return choices
+
+
+def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule | None:
+    """Return the rule of an early stop; None to ask all questions.
+
+    Raises:
+        LaunchError: at the field that makes the comparison impossible.
+    """
+    if not params.stop_early:
+        return None
+    if len(questions) < LEAST_QUESTIONS:
+        message = _("An early stop needs at least %(n)s questions.") % {"n": LEAST_QUESTIONS}
+        raise LaunchError(message, "stop_early")
+    if params.samples > 1:
+        message = _("An early stop compares one answer to each question. Enter 1.")
+        raise LaunchError(message, "samples")
+    base = _baseline(params.baseline, target)
+    name = result_number(base.result)
+    _check_same(params, base)
+    verdicts = base.verdicts(questions)
+    lacking = sum(one.id not in verdicts for one in questions)
+    if lacking:
+        message = ngettext(
+            "%(name)s has no answer to %(n)s of these questions. Choose another baseline.",
+            "%(name)s has no answers to %(n)s of these questions. Choose another baseline.",
+            lacking,
+        )
+        raise LaunchError(message % {"name": name, "n": lacking}, "baseline")
+    if sum(right is not None for right in verdicts.values()) < LEAST_QUESTIONS:
+        message = _("%(name)s has too few scored answers. Choose another baseline.")
+        raise LaunchError(message % {"name": name}, "baseline")
+    least = 100 * least_margin(len(questions))
+    if params.margin < least:
+        message = _("%(n)s questions cannot decide within this margin. Enter %(least)s or more.")
+        args = {"n": len(questions), "least": f"{ceil(10 * least) / 10:g}"}
+        raise LaunchError(message % args, "margin")
+    # Without a choice, ours is asked to be at least as accurate as an external baseline.
+    is_ours = target.asset("deployment", params.deployment).endpoint is None
+    usual: Goal = "at_least" if is_ours and base.is_external else "same"
+    return Rule(name, params.margin / 100, params.goal or usual, verdicts)
+
+
+def _baseline(key: str, target: Target) -> Baseline:
+    if not key:
+        raise LaunchError(_("Choose the baseline of the comparison."), "baseline")
+    pk = result_pk(key)
+    if pk is None:
+        raise LaunchError(_("Results are written as res-15. Choose one from the list."), "baseline")
+    found = target.baselines(pk)
+    if not found:
+        raise LaunchError(_("Unknown baseline. Choose one from the list."), "baseline")
+    return found[0]
+
+
+def _check_same(params: Any, base: Baseline) -> None:
+    """Refuse settings and scoring rules that the baseline does not have."""
+    number = result_number(base.result)
+    for name in _SAME:
+        other = base.params.get(name, type(params).model_fields[name].default)
+        if other != getattr(params, name):
+            message = _("The baseline %(name)s has %(value)s. Enter the same.")
+            shown = THINKING_WORDS.get(other, other) if name == THINKING else other
+            raise LaunchError(message % {"name": number, "value": shown}, name)
+    if base.tool.rpartition(", rules ")[2] != rules_version():
+        message = _(
+            "%(name)s was scored by older rules. Evaluate it again, or choose another baseline."
+        )
+        raise LaunchError(message % {"name": number}, "baseline")
 
 
 class SetsParams(VaccParams):
     """Public data sets to send. A kind gives its sets and defaults."""
 
-    deployment: str = deployment_field("Deployment to evaluate.")
+    deployment: str = field(..., "Deployment", "Target", asset="deployment")
+    """Deployment to evaluate."""
     datasets: tuple[str, ...]
     mmlu: Literal["all", "ten"]
     limit: int
@@ -160,10 +264,9 @@ class PublicSets(OnVacc, params=SetsParams):
     family = "evaluate"
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "mmlu":
             return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
-        if field == NAME:
+        if field == THINKING:
             return thinking_choices()
         return super().choices(field, target)
 
@@ -173,12 +276,24 @@ class PublicSets(OnVacc, params=SetsParams):
         return f"{served.title}, {sets_of(params)}"
 
     def successors(self, params: SetsParams) -> Sequence[str]:
-        """Speed of the same deployment."""
         return ("benchmark-online", "benchmark")
 
     def work(self, params: Mapping[str, Any]) -> float:
-        """Questions of all sets, in parallel."""
-        return work.public_questions(params)
+        asked, limit = 0, int(params["limit"])
+        for name in params["datasets"]:
+            ten = name == "mmlu" and params.get("mmlu") == "ten"
+            questions, subsets = _TEN_OF_MMLU if ten else _SETS[name]
+            asked += min(questions, limit * subsets) if limit else questions
+        return work_of_questions(asked, params)
+
+
+def mmlu_field(default: Literal["all", "ten"]) -> Any:
+    description = "All 57 subsets of MMLU, or the first ten alphabetically."
+    return field(default, "Subsets of MMLU", "Questions", description=description)
+
+
+def work_of_questions(asked: int, params: Mapping[str, Any]) -> float:
+    return asked * int(params.get("samples") or 1) / int(params["batch"])
 
 
 def sets_of(params: SetsParams) -> str:
@@ -203,7 +318,7 @@ def check_sets(params: SetsParams) -> None:
     """
     if len(set(params.datasets)) < len(params.datasets):
         raise LaunchError(_("Enter each data set only once."), "datasets")
-    check_limit(params.limit, work.questions_of_largest(params.datasets))
+    check_limit(params.limit, max(_SETS[name][0] for name in params.datasets))
 
 
 def drawing_seed(params: SetsParams) -> int | None:

@@ -1,16 +1,19 @@
-"""Virtual host of the deployment guide, to build its commands anywhere."""
+"""The deployment guide: its commands on a virtual host, and a plan's differences from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS
-from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.lib.base import EXACT, AssetRef, Kind, Target, asset_fields, asset_values
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.plans import Plan, Step, fill, slots
 from jobs.tools.vacc.site import GUIDE_FACTS, inside_of
@@ -62,7 +65,6 @@ class Sample:
 
     @property
     def filled(self) -> Plan:
-        """Return the plan with slots filled."""
         return fill(self.plan, self.values)
 
 
@@ -79,38 +81,20 @@ def plan_for(
     """
     model_id = model_named(model)
     target = target_for(model_id, stack)
-    known = {"stack": stack, "as_in_guide": as_in_guide, "model": model_id, **_assets(kind, target)}
+    known = {"stack": stack, EXACT: as_in_guide, "model": model_id}
+    for name, asset_type in asset_fields(kind.Params).items():
+        for ref in target.assets(asset_type):
+            known[name] = ref.key
     fields = kind.Params.model_fields
     raw = {name: value for name, value in {**known, **given}.items() if name in fields}
     params = kind.Params.model_validate(defaults_for(kind.Params, target, raw) | raw)
     plan = kind.plan(params, target)
-    return Sample(plan, _values(plan, kind.inputs(params, target)), kind.notes(params, target))
-
-
-def _assets(kind: Kind, target: Target) -> dict[str, str]:
-    """Return field -> key of the target's asset, for each asset field."""
-    refs = {
-        "weights": target.weights,
-        "artifact": target.artifacts,
-        "deployment": target.deployments,
-    }
-    keys = {}
-    for name, info in kind.Params.model_fields.items():
-        extra = info.json_schema_extra
-        asset_type = extra.get("asset") if isinstance(extra, dict) else None
-        if asset_type in refs:
-            keys[name] = refs[str(asset_type)][0].key
-    return keys
-
-
-def _values(plan: Plan, refs: Mapping[str, AssetRef]) -> dict[str, str]:
-    """Return every slot of the plan with its default for a first job on that host."""
-    dies = ",".join(map(str, range(plan.dies)))
-    known = {**_PROPOSED, "dies": dies, **asset_values(refs)}
+    dies, inputs = ",".join(map(str, range(plan.dies))), kind.inputs(params, target)
+    proposed = {**_PROPOSED, "dies": dies, **asset_values(inputs)}
     # Secrets appear by name only.
-    return {name: known.get(name, f"<{name}>") for name in slots(plan)} | {
-        "job_dir": _PROPOSED["job_dir"]
-    }
+    values = {name: proposed.get(name, f"<{name}>") for name in slots(plan)}
+    values["job_dir"] = _PROPOSED["job_dir"]
+    return Sample(plan, values, kind.notes(params, target))
 
 
 def as_json(sample: Sample, notes: Sequence[str]) -> dict[str, Any]:
@@ -128,7 +112,7 @@ def as_json(sample: Sample, notes: Sequence[str]) -> dict[str, Any]:
             {
                 "name": step.name,
                 "argv": list(step.argv),
-                "env": _environment(step),
+                "env": {**_path_of(step), **dict(step.env)},
                 "cwd": folders[number],
                 "files": {
                     _relative(paths[item.name], folders[number]): item.text
@@ -158,9 +142,8 @@ def _relative(path: str, folder: str) -> str:
         return path
 
 
-def _environment(step: Step) -> dict[str, str]:
-    first = {"PATH": ":".join((*step.path, "$PATH"))} if step.path else {}
-    return {**first, **dict(step.env)}
+def _path_of(step: Step) -> dict[str, str]:
+    return {"PATH": ":".join((*step.path, "$PATH"))} if step.path else {}
 
 
 def _ref(asset_type: str, title: str, model_id: str, *, path: str, **data: Any) -> AssetRef:
@@ -215,3 +198,25 @@ def _deployment(name: str, model_id: str, weights: str, stack: str) -> AssetRef:
         toolchain="vllm",
         artifact=None,
     )
+
+
+def guide_diff(kind: Kind, params: BaseModel, target: Target, plan: Plan) -> dict[str, Any]:
+    """Return ``{"notes": [{"id", "args"}], "plan": the guide's, as Plan.to_json()}``; {} for a kind
+    of job that the guide does not have.
+
+    The guide's plan is the same job with ``as_in_guide``, with only the files that differ. It is
+    null if the job equals the guide, the guide's plan is invalid, or the host has no dies.
+    """
+    if EXACT not in type(params).model_fields:
+        return {}
+    notes = [{"id": note.id, "args": dict(note.args)} for note in kind.notes(params, target)]
+    guide_plan = None
+    if target.has_dies:
+        with suppress(LaunchError, ValidationError):
+            exact = kind.Params.model_validate({**params.model_dump(mode="json"), EXACT: True})
+            guide_plan = kind.plan(exact, target)
+    if guide_plan is None or guide_plan.sha256() == plan.sha256():
+        return {"notes": notes, "plan": None}
+    own, printed = {item.name: item.text for item in plan.files}, guide_plan.to_json()
+    differs = [one for one in printed["files"] if own.get(one["name"], one["text"]) != one["text"]]
+    return {"notes": notes, "plan": {**printed, "files": differs}}

@@ -1,7 +1,4 @@
-"""Ports of a host: used by its servers, and available to a new one.
-
-A server's port is exclusive; 0: any free port, chosen by the host.
-"""
+"""Ports and listen addresses of servers. A server's port is exclusive; 0: the host chooses one."""
 
 from __future__ import annotations
 
@@ -11,12 +8,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef
 
 FIRST, LAST = 1024, 65535  # lower ports belong to the system
 # Internal ports of llmdeploy, by their names in params and deployment details.
-OWN = ("publish_port", "subscribe_port")
+LLMDEPLOY_PORTS = ("publish_port", "subscribe_port")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +28,30 @@ class Clash:
 
     @property
     def args(self) -> dict[str, Any]:
-        """Return arguments of its message."""
+        """Arguments of its message."""
         return {"port": self.port, "holder": self.holder, "free": self.free}
 
 
 def of_server(params: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, int]:
     """Return the server's ports from params and details: field → port."""
-    ports = {"port": params.get("port"), **{name: details.get(name) for name in OWN}}
+    ports = {"port": params.get("port"), **{name: details.get(name) for name in LLMDEPLOY_PORTS}}
     return {name: int(port) for name, port in ports.items() if port}
 
 
 def held(servers: Iterable[AssetRef]) -> dict[int, str]:
     """Return port → holder, current or promised, as text."""
-    holders = {}
+    holders: dict[int, str] = {}
     for ref in servers:
+        if ref.id is None:
+            holder = _("job #%(job)d (%(name)s)") % {"job": ref.job or 0, "name": ref.label}
+        else:
+            holder = _("deployment %(name)s") % {"name": ref.label}
         # A server waiting for restart keeps its last port only if it was requested.
         is_up = ref.data.get("state") != "waiting"
         listens = (ref.data.get("port") if is_up else None) or ref.data.get("asked_port")
-        for port in (listens, *(ref.data.get(name) for name in OWN)):
-            if port:
-                holders[int(port)] = _holder(ref)
+        ports = (listens, *(ref.data.get(name) for name in LLMDEPLOY_PORTS))
+        holders |= {int(port): holder for port in ports if port}
     return holders
-
-
-def _holder(ref: AssetRef) -> str:
-    if ref.id is None:
-        return _("job #%(job)d (%(name)s)") % {"job": ref.job or 0, "name": ref.label}
-    return _("deployment %(name)s") % {"name": ref.label}
 
 
 def next_free(port: int, taken: Collection[int]) -> int:
@@ -71,8 +66,7 @@ def clash(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> Clash | Non
     taken = held(servers)
     for name, port in wanted.items():
         if port in taken:
-            free = next_free(port, {*taken, *wanted.values()})
-            return Clash(name, port, taken[port], free)
+            return Clash(name, port, taken[port], next_free(port, {*taken, *wanted.values()}))
     return None
 
 
@@ -90,3 +84,27 @@ def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
     if conflict:
         message = _("Port %(port)d is in use by %(holder)s. Port %(free)d is free.")
         raise LaunchError(message % conflict.args, conflict.field)
+
+
+def refuse_address(address: str, field: str = "bind") -> None:
+    """Refuse an address at which no other machine reaches a server of its host.
+
+    All addresses (``0.0.0.0``) and ``127.0.0.1`` are allowed; "" is the default.
+
+    Raises:
+        LaunchError: at ``field``.
+    """
+    if not address or address == engine_addresses.LOOPBACK:
+        return
+    try:
+        ip = engine_addresses.ip_from(address)
+    except ValueError:
+        message = _("Enter an IP address of the host, such as 192.0.2.10.")
+        raise LaunchError(message, field) from None
+    is_reachable = engine_addresses.special(ip) in ("", engine_addresses.OWN)
+    if not (is_reachable or ip.is_unspecified):
+        message = _(
+            "Enter an address of the host in its network. Loopback addresses other than 127.0.0.1, "
+            "link-local and multicast addresses are not allowed."
+        )
+        raise LaunchError(message, field)

@@ -1,113 +1,130 @@
-"""Shared code of kinds on VACC hosts: stack, models, paths."""
+"""Shared code of kinds on VACC hosts: stack, models, paths, limits of the catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from pydantic import Field
+from django.utils.translation import gettext_lazy
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
-from jobs.kinds.lib.common import is_inside
+from jobs.catalog.limits import Wish, limits
+from jobs.catalog.stacks import Evaluation
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
+from jobs.kinds.lib.common import is_inside, reported
 from jobs.tools.lib.hub import HF_MIRROR
 from jobs.tools.vacc import images
 from jobs.tools.vacc.site import GUIDE_FACTS, VaccSite, vacc_site_of
 
-STACK_GROUP = "Stack"
-CPU_STACK = "vllm-cpu"
-# Absolute path that is unambiguous in command lines and YAML.
-PATH_PATTERN = r"^$|^/[A-Za-z0-9._/@+-]*$"
-
-
-class OfStack(Protocol):
-    """Params that name a stack."""
-
-    @property
-    def stack(self) -> str:
-        """A stack of the catalogue."""
-
-    @property
-    def as_in_guide(self) -> bool:
-        """Guide verbatim."""
-
-
-def folder_field(description: str, group: str, *, label: str = "Folder", **extra: Any) -> Any:
-    """Return the field ``folder`` on the host. ``extra``: more keys, see ``Kind``."""
-    return Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description=description,
-        json_schema_extra={"label": label, "group": group, **extra},
-    )
+GIT_ADDRESS = r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$"
+# Here, not in the dashboard, because a LaunchError carries the texts.
+LIMIT_WORDS: dict[str, Promise] = {
+    "limit:path": gettext_lazy("The catalogue has no deployment of %(model)s with %(path)s."),
+    "limit:stack_path": gettext_lazy("Stack %(stack)s cannot deploy this model with %(path)s."),
+    "limit:input_above_length": gettext_lazy(
+        "Inputs of %(max_input)s tokens exceed the total of %(max_length)s."
+    ),
+    "limit:context": gettext_lazy("Max context of %(model)s is %(tokens)s tokens."),
+    "limit:tp": gettext_lazy("tp %(tp)s is not supported for this model. Supported: %(allowed)s."),
+    "limit:precision": gettext_lazy("%(precision)s is not supported. Supported: %(allowed)s."),
+    "limit:weights_do_not_fit": gettext_lazy(
+        "Out of memory: at tp %(tp)s and %(precision)s, weights need %(weights_gb)s GB "
+        "of each die's %(die_gb)s GB. Use tp %(best)s or larger."
+    ),
+    "limit:weights_fit_nowhere": gettext_lazy(
+        "Out of memory: at tp %(tp)s and %(precision)s, weights need %(weights_gb)s GB "
+        "of each die's %(die_gb)s GB. No available tp is large enough."
+    ),
+    "limit:cache_does_not_fit": gettext_lazy(
+        "Out of memory: the KV cache of %(tokens)s tokens needs %(kv_gb)s GB per die. "
+        "With %(weights_gb)s GB of weights, that exceeds the die's %(die_gb)s GB."
+    ),
+    "limit:multiple": gettext_lazy(
+        "Lengths must be multiples of %(multiple)s tokens; %(tokens)s is not."
+    ),
+    "limit:reasoning_is_cut": gettext_lazy(
+        "Many answers will be cut off: the limit is %(max_length)s tokens for question "
+        "and answer, and the model may reason for up to %(tokens)s tokens."
+    ),
+    "limit:batch_size": gettext_lazy(
+        "%(server)s processes %(most)s requests at a time; the rest of %(asked)s are queued."
+    ),
+    "limit:align_qkv": gettext_lazy(
+        "%(tp)s dies cannot share %(heads)s KV heads evenly. Turn align_qkv on."
+    ),
+    "limit:stack_size": gettext_lazy(
+        "VACC_STACK_SIZE=%(size)s is needed to compile a model of this size."
+    ),
+    "limit:tp_not_shown": gettext_lazy(
+        "tp %(tp)s is untested: published compile files use tp %(shown)s."
+    ),
+    "limit:shape_not_shown": gettext_lazy(
+        "Max published shape: inputs of %(max_input)s tokens, %(max_length)s in total."
+    ),
+    "limit:pp": gettext_lazy("Stack %(stack)s supports pipeline parallel sizes: %(allowed)s."),
+    "limit:mtp_stack": gettext_lazy("Stack %(stack)s does not support MTP."),
+    "limit:mtp_pp": gettext_lazy("MTP is not supported with pipeline parallel size %(pp)s."),
+    "limit:max_input": gettext_lazy(
+        "Max input at tp %(tp)s and pp %(pp)s is %(most)s tokens; requested: %(asked)s."
+    ),
+    "limit:max_input_of_pp": gettext_lazy(
+        "Max input at tp %(tp)s and pp %(pp)s is %(most)s tokens; pp %(better)s allows %(asked)s."
+    ),
+    "limit:max_length": gettext_lazy(
+        "Max total at tp %(tp)s and pp %(pp)s is %(most)s tokens; requested: %(asked)s."
+    ),
+    "limit:max_length_of_pp": gettext_lazy(
+        "Max total at tp %(tp)s and pp %(pp)s is %(most)s tokens; pp %(better)s allows %(asked)s."
+    ),
+    "limit:concurrency": gettext_lazy(
+        "Max concurrency of the engine is %(most)s; requested: %(asked)s. Further "
+        "requests are not processed."
+    ),
+}
 
 
 def endpoint_field() -> Any:
     """Return the field ``endpoint`` of a download."""
-    return Field(
-        HF_MIRROR,
+    return field(
+        *(HF_MIRROR, "Hub address", "Download"),
         max_length=200,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
+        source="hub",
         description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
-        json_schema_extra={"label": "Hub address", "group": "Download", "source": "hub"},
     )
 
 
-def repository_field(description: str, *, label: str, group: str, **extra: Any) -> Any:
-    """Return the field ``repository`` of sources. ``extra``: more keys, see ``Kind``."""
-    return Field(
-        "",
-        max_length=255,
-        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description=description,
-        json_schema_extra={"label": label, "group": group, "source": "git", **extra},
-    )
+def stack_field(**rules: Any) -> Any:
+    description = "Software stack on the host: the deployment guide's, or the current one."
+    return field("guide", "Stack", "Stack", description=description, **rules)
 
 
-def stack_field(*, runs_without_dies: bool = False, follows: Sequence[str] = ()) -> Any:
-    """Return the field ``stack``. ``runs_without_dies``: the kind also supports vLLM on a
-    processor.
-
-    ``follows``: the asset field whose stack is the default, see ``jobs.kinds.lib.defaults``.
-    """
-    extra: dict[str, Any] = {"label": "Stack", "group": STACK_GROUP}
-    if follows:
-        extra["follows"] = [*follows]
-    if runs_without_dies:
-        extra["without_dies"] = CPU_STACK
-    return Field(
-        "guide",
-        description="Software stack on the host: the deployment guide's, or the current one.",
-        json_schema_extra=extra,
-    )
-
-
-def exact_field(*, of_every_stack: bool = False) -> Any:
-    """Return the field ``as_in_guide``. ``of_every_stack``: it also applies to the page of the
-    current stack."""
-    when: dict[str, Any] = {} if of_every_stack else {"when": ["stack", "guide"]}
-    return Field(
-        False,
+def exact_field(**rules: Any) -> Any:
+    return field(
+        *(False, "Guide verbatim", "Stack"),
+        needs_dies=True,
         description="The guide's unchanged commands, including ones known to fail.",
-        json_schema_extra={
-            "label": "Guide verbatim",
-            "group": STACK_GROUP,
-            "needs_dies": True,
-            **when,
-        },
+        **rules,
     )
 
 
-class VaccParams(KindParams):
-    """Stack on a host with cards, and how its commands are built."""
+class StackParams(KindParams):
+    """Stack of a host, and how its commands are built."""
+
+    stack: str
+    as_in_guide: bool
+
+
+class VaccParams(StackParams):
+    """Stack on a host with cards."""
 
     stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
+    as_in_guide: bool = exact_field(when=("stack", "guide"))
 
 
 class OnVacc(Kind, params=VaccParams):
@@ -126,52 +143,59 @@ class OnVacc(Kind, params=VaccParams):
         return True
 
 
+class OnOpencompass(OnVacc, params=VaccParams):
+    """Base of kinds that use OpenCompass in a host's conda."""
+
+    def runs_on(self, stack: Stack) -> bool:
+        return bool(stack.evaluation.opencompass)
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        if field == "dataset_source":
+            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
+        return super().choices(field, target)
+
+
+def opencompass_of(params: StackParams) -> Evaluation:
+    """Return the stack's tools; a ``LaunchError`` for a stack without OpenCompass."""
+    tools = stack_of(params).evaluation
+    if not tools.opencompass:
+        raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
+    return tools
+
+
 def stack_choices(target: Target) -> Sequence[Choice]:
     """Return the stacks that the host reports, or all if it reports none."""
     host_type = "vacc" if target.has_dies else "cpu"
     known = [stack for stack in STACKS.values() if stack.hosts == host_type]
-    reported = target.facts.get("stacks")
-    has = [stack for stack in known if reported is None or stack.id in reported]
+    reports = target.facts.get("stacks")
+    has = [stack for stack in known if reports is None or stack.id in reports]
     return [Choice(stack.id, stack.name) for stack in has or known]
 
 
-def stack_of(params: OfStack) -> Stack:
-    """Return the requested stack."""
+def stack_of(params: StackParams) -> Stack:
     return STACKS[params.stack]
 
 
-def stack_name(stack_id: str) -> str:
-    """Return a stack's name in the viewer's language; its id if the catalogue has no name."""
-    stack = STACKS.get(stack_id)
-    return _(stack.name) if stack else stack_id
-
-
-def is_exact(params: OfStack) -> bool:
+def is_exact(params: StackParams) -> bool:
     """True if guide verbatim was requested."""
     return params.as_in_guide and params.stack == "guide"
 
 
 def vacc_site(target: Target) -> VaccSite:
-    """Return the target's folders.
+    """Return the target's folders; a ``LaunchError`` if it has not reported them."""
+    return reported(vacc_site_of, target)
 
-    Raises:
-        LaunchError: the host has not reported its folders yet.
-    """
-    try:
-        return vacc_site_of(target.facts)
-    except KeyError:
-        raise LaunchError(
-            _("%(host)s has not reported its folders yet. Try again in a minute.")
-            % {"host": target.name}
-        ) from None
+
+def conda_site(target: Target) -> VaccSite:
+    """Return the folders of a host with conda; a ``LaunchError`` without."""
+    site = vacc_site(target)
+    if not site.conda:
+        raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
+    return site
 
 
 def model_of(model_id: str, field: str = "model") -> ZooModel:
-    """A model of the catalogue.
-
-    Raises:
-        LaunchError: unknown id; ``field`` is the form's field.
-    """
+    """A model of the catalogue; a ``LaunchError`` at ``field`` for an unknown id."""
     try:
         return MODELS[model_id]
     except KeyError:
@@ -180,11 +204,7 @@ def model_of(model_id: str, field: str = "model") -> ZooModel:
 
 def model_of_asset(ref: AssetRef) -> ZooModel:
     """Return the model of weights or an artifact; the form's field is named after the asset's
-    type.
-
-    Raises:
-        LaunchError: the catalogue no longer has the model.
-    """
+    type."""
     return model_of(str(ref.data["model_id"]), ref.type)
 
 
@@ -197,40 +217,28 @@ def image_name(stack: Stack, target: Target, tag: str = "") -> str:
     try:
         return images.reference(stack, vacc_site(target), tag)
     except ValueError:
-        raise LaunchError(
-            _("%(host)s has no image registry. Set HOST_REGISTRY in host.env.")
-            % {"host": target.name},
-            "stack",
-        ) from None
+        message = _("%(host)s has no image registry. Set HOST_REGISTRY in host.env.")
+        raise LaunchError(message % {"host": target.name}, "stack") from None
 
 
-def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
-    """Validate an entered folder: absolute, in the workspace, visible to containers.
+def folder_in_workspace(path: str, site: VaccSite) -> str:
+    """Validate the field ``folder``: absolute, in the workspace, visible to containers.
 
     Raises:
         LaunchError: it is not.
     """
     if not is_inside(path, site.workspace):
-        raise LaunchError(
-            _("Enter an absolute path below %(folder)s, which containers can access.")
-            % {"folder": site.workspace},
-            field,
-        )
+        message = _("Enter an absolute path below %(folder)s, which containers can access.")
+        raise LaunchError(message % {"folder": site.workspace}, "folder")
     if any(is_inside(path, jobs) for jobs in site.jobs_folders):
-        raise LaunchError(
-            _("This job folder is removed some days after the job ends. Move it elsewhere."),
-            field,
-        )
+        message = _("This job folder is removed some days after the job ends. Move it elsewhere.")
+        raise LaunchError(message, "folder")
     return str(PurePosixPath(path))
 
 
 def folder_or(default: str, entered: str, site: VaccSite) -> str:
-    """Return the folder of the field ``folder``; ``default`` if it is empty.
-
-    Raises:
-        LaunchError: see :func:`folder_in_workspace`.
-    """
-    return folder_in_workspace(entered, site, "folder") if entered else default
+    """Return the folder of the field ``folder``; ``default`` if it is empty."""
+    return folder_in_workspace(entered, site) if entered else default
 
 
 def source_choices(*names: str) -> list[Choice]:
@@ -255,3 +263,25 @@ def container_notes(stack: Stack, target: Target) -> list[Message]:
         args = {"folder": site.workspace, "mount": site.mount}
         notes.append(Message("guide:workspace_here", args))
     return notes
+
+
+def limit_notes(model: ZooModel, stack: Stack, wish: Wish, *, exact: bool) -> list[Message]:
+    """Return amber findings, which a person may accept; of a verbatim plan, which runs anyway, all
+    findings."""
+    found = limits(model, stack, wish)
+    return [Message(one.message_id, one.args) for one in found if exact or one.level == "amber"]
+
+
+def refuse_limits(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str]) -> None:
+    """Raise for red findings. ``fields``: field of the wish -> field of the form, if different.
+
+    Raises:
+        LaunchError: at the first red field.
+    """
+    for one in limits(model, stack, wish):
+        if one.level == "red":
+            args = dict(one.args)
+            if "stack" in args:
+                args["stack"] = _(STACKS[args["stack"]].name)
+            message = str(LIMIT_WORDS[one.message_id]) % args
+            raise LaunchError(message, fields.get(one.field, one.field))

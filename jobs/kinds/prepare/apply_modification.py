@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, ZooModel
-from jobs.kinds.lib.base import Choice, Target
+from jobs.kinds.lib.base import Choice, Target, field
 from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, vacc_site
 from jobs.plans import Plan
@@ -21,20 +20,12 @@ from jobs.tools.vacc import modification as vacc_modification
 class Params(VaccParams):
     """Weights to patch, or to restore."""
 
-    weights: str = Field(
-        description="Weights of a Qwen distill; Llama distills need no patch.",
-        json_schema_extra={"label": "Weights", "group": "VACC patch", "asset": "weights"},
-    )
-    only_show: bool = Field(
-        False,
-        description="Show all differences in the log and write nothing.",
-        json_schema_extra={"label": "Dry run", "group": "VACC patch"},
-    )
-    undo: bool = Field(
-        False,
-        description="Restore the files replaced by the patch.",
-        json_schema_extra={"label": "Undo", "group": "VACC patch"},
-    )
+    weights: str = field(..., "Weights", "VACC patch", asset="weights")
+    """Weights of a Qwen distill; Llama distills need no patch."""
+    only_show: bool = field(False, "Dry run", "VACC patch")
+    """Show all differences in the log and write nothing."""
+    undo: bool = field(False, "Undo", "VACC patch")
+    """Restore the files replaced by the patch."""
 
 
 class ApplyModification(OnVacc, params=Params):
@@ -46,28 +37,20 @@ class ApplyModification(OnVacc, params=Params):
     family = "prepare"
     programs = vacc_modification.PROGRAMS
     steps = vacc_modification.STEPS
-    mends = (
-        "check:modification_missing",
-        "check:modification_differs",
-    )
+    mends = ("check:modification_missing", "check:modification_differs")
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "weights":
-            return asset_choices(
-                ref for ref in target.weights if _needs_it(str(ref.data["model_id"]))
-            )
+            models = [(ref, MODELS.get(str(ref.data["model_id"]))) for ref in target.weights]
+            return asset_choices(ref for ref, model in models if model and model.modification)
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes: the guide describes the patch in words, and its linked file fits no
-        distill."""
         if params.undo:
             return [Message("guide:nothing_printed")]
         return [Message("guide:modification_in_words"), Message("guide:config_vacc_made")]
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The model's name."""
         return _model(params, target).name
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
@@ -76,12 +59,8 @@ class ApplyModification(OnVacc, params=Params):
             return None
         there = target.asset("weights", params.weights).data
         known = {name: there[name] for name in ("model_id", "precision", "bytes", "path")}
-        return {
-            "type": "weights",
-            "amends": True,
-            **known,
-            "details": {"modification": not params.undo},
-        }
+        details = {"modification": not params.undo}
+        return {"type": "weights", "amends": True, **known, "details": details}
 
     def plan(self, params: Params, target: Target) -> Plan:
         """Show differences, then write; or undo."""
@@ -89,24 +68,15 @@ class ApplyModification(OnVacc, params=Params):
         if params.undo and params.only_show:
             raise LaunchError(_("“Undo” cannot be a dry run. Choose one of the two."), "only_show")
         if not params.undo and not site.modification:
-            raise LaunchError(
-                _(
-                    "%(host)s has no folder with the vendor's model files. Set "
-                    "HOST_MODIFICATION_DIR in host.env."
-                )
-                % {"host": target.name},
-                "weights",
+            message = _(
+                "%(host)s has no folder with the vendor's model files. Set "
+                "HOST_MODIFICATION_DIR in host.env."
             )
+            raise LaunchError(message % {"host": target.name}, "weights")
         return vacc_modification.plan(model, site, undo=params.undo, only_show=params.only_show)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Compile the patched weights."""
         return () if params.undo or params.only_show else ("compile-vacc",)
-
-
-def _needs_it(model_id: str) -> bool:
-    model = MODELS.get(model_id)
-    return model is not None and bool(model.modification)
 
 
 def _model(params: Params, target: Target) -> ZooModel:

@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.base import Target, field
+from jobs.kinds.lib.common import PATH, SECRET
 from jobs.kinds.lib.vacc import (
+    GIT_ADDRESS,
     OnVacc,
     VaccParams,
-    folder_field,
     folder_or,
     image_name,
     is_exact,
-    repository_field,
     stack_of,
     vacc_site,
 )
@@ -26,65 +25,45 @@ from jobs.plans import Plan
 from jobs.tools.vacc import images as vacc_images
 from jobs.tools.vacc.images import Building, image_of, variant
 
+_GUIDE, _CURRENT = ("stack", "guide"), ("stack", "current")
+
 
 class Params(VaccParams):
     """Image, and its source."""
 
-    repository: str = repository_field(
-        "Address of the vLLM repository. Empty: the guide's.",
-        label="Sources of vLLM",
-        group="Build",
-        when=["stack", "guide"],
+    repository: str = field(
+        *("", "Sources of vLLM", "Build"),
+        max_length=255,
+        pattern=GIT_ADDRESS,
+        source="git",
+        when=_GUIDE,
     )
-    folder: str = folder_field(
-        "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace.",
-        "Build",
-        label="Vendor docker folder",
-        when=["stack", "guide"],
+    """Address of the vLLM repository. Empty: the guide's."""
+    folder: str = field(
+        "", "Vendor docker folder", "Build", max_length=255, pattern=PATH, when=_GUIDE
     )
-    no_cache: bool = Field(
-        True,
-        description="Rebuild every layer, as the guide does. If off, repeated builds are fast.",
-        json_schema_extra={
-            "label": "No docker cache",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
-    )
-    tag: str = Field(
-        "",
+    """Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."""
+    no_cache: bool = field(True, "No docker cache", "Build", when=_GUIDE)
+    """Rebuild every layer, as the guide does. If off, repeated builds are fast."""
+    tag: str = field(
+        *("", "Tag", "Pull"),
         max_length=128,
         pattern=r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$",
-        description="Image tag. Empty: the stack's tag for the host's processor.",
-        json_schema_extra={
-            "label": "Tag",
-            "group": "Pull",
-            "when": ["stack", "current"],
-            "source": "image",
-        },
+        when=_CURRENT,
+        source="image",
     )
-    registry_user: str = Field(
-        "",
+    """Image tag. Empty: the stack's tag for the host's processor."""
+    registry_user: str = field(
+        *("", "Registry user", "Pull"),
         max_length=128,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._@+$-]*$",
-        description="User of the host's image registry. Empty: no login.",
-        json_schema_extra={
-            "label": "Registry user",
-            "group": "Pull",
-            "when": ["stack", "current"],
-        },
+        when=_CURRENT,
     )
-    registry_password: str = Field(
-        "",
-        max_length=64,
-        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
-        description="Secret with the password of the registry user.",
-        json_schema_extra={
-            "label": "Registry password",
-            "group": "Pull",
-            "when": ["stack", "current"],
-        },
+    """User of the host's image registry. Empty: no login."""
+    registry_password: str = field(
+        "", "Registry password", "Pull", max_length=64, pattern=SECRET, when=_CURRENT
     )
+    """Secret with the password of the registry user."""
 
 
 class BuildImages(OnVacc, params=Params):
@@ -97,34 +76,29 @@ class BuildImages(OnVacc, params=Params):
     family = "prepare"
     programs = vacc_images.PROGRAMS
     steps = vacc_images.STEPS
-    mends = (
-        "image-missing",
-        "base-image-missing",
-        "check:image_missing",
-    )
+    mends = ("image-missing", "base-image-missing", "check:image_missing")
     brings = True
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide."""
         site = vacc_site(target)
-        if params.stack == "current":
-            return _notes_of_pull(params, target)
-        notes = [Message("guide:cd")]
         processor = variant(site)
-        if is_exact(params):
-            notes.append(Message("guide:clone_fails", {"folder": f"{site.workspace}/vllm"}))
-            if processor:
-                notes.append(Message("guide:image_needs_avx512"))
-            return [*notes, Message("guide:inspect_added")]
-        notes.append(Message("guide:clone_there"))
-        if processor == "_noavx":
-            notes.append(Message("guide:image_noavx"))
-        if processor == "_arm":
-            notes.append(Message("guide:image_arm", {"file": vacc_images.ARM_FILE}))
+        if params.stack == "current":
+            notes = [Message("guide:registry_login")] if params.registry_password else []
+            if processor and not params.tag:
+                notes.append(Message("guide:image_variant", {"image": _image(params, target)}))
+        elif is_exact(params):
+            folder = {"folder": f"{site.workspace}/vllm"}
+            notes = [Message("guide:cd"), Message("guide:clone_fails", folder)]
+            notes += [Message("guide:image_needs_avx512")] if processor else []
+        else:
+            notes = [Message("guide:cd"), Message("guide:clone_there")]
+            if processor == "_noavx":
+                notes.append(Message("guide:image_noavx"))
+            if processor == "_arm":
+                notes.append(Message("guide:image_arm", {"file": vacc_images.ARM_FILE}))
         return [*notes, Message("guide:inspect_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The image's name."""
         return _image(params, target)
 
     def sources(self, params: Params, target: Target) -> Mapping[str, str]:
@@ -166,19 +140,9 @@ class BuildImages(OnVacc, params=Params):
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
 
-def _notes_of_pull(params: Params, target: Target) -> Sequence[Message]:
-    notes = [Message("guide:registry_login")] if params.registry_password else []
-    if not params.tag and variant(vacc_site(target)):
-        notes.append(Message("guide:image_variant", {"image": _image(params, target)}))
-    return [*notes, Message("guide:inspect_added")]
-
-
 def _check_login(params: Params) -> None:
     """Refuse half a login, and a login that the commands have no place for."""
-    given = {
-        "registry_user": params.registry_user,
-        "registry_password": params.registry_password,
-    }
+    given = {name: getattr(params, name) for name in ("registry_user", "registry_password")}
     named = next((field for field, value in given.items() if value), None)
     if named and params.stack != "current":
         message = _("The guide's commands do not have this setting. Leave the default.")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
-from jobs.kinds.lib.base import Kind, KindParams, Target
+from jobs.kinds.lib.base import Kind, KindParams, Target, field
 from jobs.kinds.lib.common import is_inside, site
 from jobs.plans import Plan
 from jobs.tools.lib import collect
@@ -19,13 +18,9 @@ class Params(KindParams):
     """Folder to collect."""
 
     # One argument that no shell reads: names of other teams have spaces and any script.
-    folder: str = Field(
-        "",
-        max_length=255,
-        description="Folder of a run, below the host's workspace. JSON, JSON lines, CSV, "
-        "Markdown, YAML, text files and logs are copied; nothing is changed.",
-        json_schema_extra={"label": "Folder", "group": "Results"},
-    )
+    folder: str = field("", "Folder", "Results", max_length=255)
+    """Folder of a run, below the host's workspace. JSON, JSON lines, CSV, Markdown, YAML, text
+    files and logs are copied; nothing is changed."""
 
 
 class CollectResults(Kind, params=Params):
@@ -40,7 +35,6 @@ class CollectResults(Kind, params=Params):
     collects = collect.ARCHIVE
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The folder."""
         return params.folder
 
     def plan(self, params: Params, target: Target) -> Plan:

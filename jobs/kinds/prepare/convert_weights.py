@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import Field
-
 from jobs.base.messages import Message
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import gguf_choices, site
 from jobs.kinds.lib.vacc import model_of_asset
 from jobs.plans import Plan
@@ -20,10 +18,8 @@ from jobs.tools.vllm import cpu as vllm_cpu
 class Params(KindParams):
     """Weights to convert."""
 
-    weights: str = Field(
-        description="GGUF file, converted to BF16. Precision lost earlier is not restored.",
-        json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
-    )
+    weights: str = field(..., "Weights", "Model", asset="weights")
+    """GGUF file, converted to BF16. Precision lost earlier is not restored."""
 
 
 class ConvertWeights(Kind, params=Params):
@@ -39,11 +35,9 @@ class ConvertWeights(Kind, params=Params):
     programs = vllm_cpu.PROGRAMS
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on additions to the folder."""
         return (Message("convert:think_tokens"),)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         return gguf_choices(target) if field == "weights" else None
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -66,7 +60,6 @@ class ConvertWeights(Kind, params=Params):
         return vllm_cpu.unpack_plan(_folder(params, target), _label(params, target), site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Deploy the folder with vLLM."""
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
 

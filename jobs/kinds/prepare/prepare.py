@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, PackageSource, ZooModel
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Target
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import site
 from jobs.plans import Plan
 from jobs.tools.lib import environments, weights
@@ -21,29 +20,14 @@ from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU, Environment
 class Params(KindParams):
     """Content to install."""
 
-    what: Literal["weights", "environment"] = Field(
-        "weights",
-        description="Weights: download, unpack, verify. Environment: install a tool.",
-        json_schema_extra={"label": "Type", "group": "Content"},
+    what: Literal["weights", "environment"] = field("weights", "Type", "Content")
+    """Weights: download, unpack, verify. Environment: install a tool."""
+    model: str = field("smollm2-135m-instruct", "Model", "Content", when=("what", "weights"))
+    """Model to download."""
+    environment: str = field(
+        environments.LLAMA_CPP, "Environment", "Content", when=("what", "environment")
     )
-    model: str = Field(
-        "smollm2-135m-instruct",
-        description="Model to download.",
-        json_schema_extra={
-            "label": "Model",
-            "group": "Content",
-            "when": ["what", "weights"],
-        },
-    )
-    environment: str = Field(
-        environments.LLAMA_CPP,
-        description="Tool to install in its own environment.",
-        json_schema_extra={
-            "label": "Environment",
-            "group": "Content",
-            "when": ["what", "environment"],
-        },
-    )
+    """Tool to install in its own environment."""
 
 
 class Prepare(Kind, params=Params):
@@ -59,7 +43,6 @@ class Prepare(Kind, params=Params):
     brings = True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "what":
             return [Choice("weights", "Weights"), Choice("environment", "Environment")]
         if field == "model":
@@ -70,9 +53,9 @@ class Prepare(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "SmolLM2-135M-Instruct", "llama.cpp"."""
-        return (
-            weights_of(params)[0].name if params.what == "weights" else environment_of(params).title
-        )
+        if params.what == "weights":
+            return weights_of(params)[0].name
+        return environment_of(params).title
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """Weights or an environment, with its future path."""
@@ -109,7 +92,6 @@ class Prepare(Kind, params=Params):
 
 
 def weights_of(params: Params) -> tuple[ZooModel, PackageSource]:
-    """Return the chosen model and its package."""
     model = MODELS.get(params.model)
     if model is None:
         raise LaunchError(_("Unknown model. Choose one from the catalogue."), "model")
@@ -132,17 +114,14 @@ def _fitting(params: Params, target: Target) -> Environment:
             "%(tool)s needs Python 3.%(newest)d or older; %(host)s runs the agent with %(version)s."
         )
         args = {"tool": environment.title, "newest": environment.newest}
-        raise LaunchError(
-            message % {**args, "host": target.name, "version": version}, "environment"
-        )
+        args |= {"host": target.name, "version": version}
+        raise LaunchError(message % args, "environment")
     return environment
 
 
 def environment_of(params: Params) -> Environment:
-    """Return the chosen environment."""
     try:
         return ENVIRONMENTS[params.environment]
     except KeyError:
-        raise LaunchError(
-            _("Unknown environment. Choose one from the list."), "environment"
-        ) from None
+        message = _("Unknown environment. Choose one from the list.")
+        raise LaunchError(message, "environment") from None

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.kinds.lib.base import Choice, Target
+from jobs.kinds.lib.base import Choice, Target, field
+from jobs.kinds.lib.common import PATH
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
     endpoint_field,
-    folder_field,
     folder_or,
     is_exact,
     source_choices,
@@ -31,20 +30,15 @@ from jobs.tools.vacc.datasets import DATASETS, OPENCOMPASS, Dataset
 class Params(VaccParams):
     """Dataset, and its source."""
 
-    dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = Field(
-        "c4",
-        description="Dataset to prepare and verify.",
-        json_schema_extra={"label": "Dataset", "group": "Dataset"},
+    dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = field(
+        "c4", "Dataset", "Dataset"
     )
-    source: Literal["hf", "hfd", "folder"] = Field(
-        "hf",
-        description="Download tool for hub datasets (sonnets and OpenCompass use wget), or a "
-        "folder that has the data.",
-        json_schema_extra={"label": "Source", "group": "Dataset"},
-    )
-    folder: str = folder_field(
-        "Folder of the dataset. Empty: datasets in the workspace.", "Dataset"
-    )
+    """Dataset to prepare and verify."""
+    source: Literal["hf", "hfd", "folder"] = field("hf", "Source", "Dataset")
+    """Download tool for hub datasets (sonnets and OpenCompass use wget), or a folder that has the
+    data."""
+    folder: str = field("", "Folder", "Dataset", max_length=255, pattern=PATH)
+    """Folder of the dataset. Empty: datasets in the workspace."""
     endpoint: str = endpoint_field()
 
 
@@ -58,15 +52,10 @@ class PrepareDatasets(OnVacc, params=Params):
     family = "prepare"
     programs = vacc_datasets.PROGRAMS
     steps = vacc_datasets.STEPS
-    mends = (
-        "calibration-data-missing",
-        "dataset-missing",
-        "archive-missing",
-    )
+    mends = ("calibration-data-missing", "dataset-missing", "archive-missing")
     brings = True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "dataset":
             return [Choice(item.name, item.title) for item in DATASETS.values()]
         if field == "source":
@@ -74,26 +63,17 @@ class PrepareDatasets(OnVacc, params=Params):
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide."""
         if params.source == "folder":
-            return [Message("guide:nothing_printed")]
-        if params.dataset != OPENCOMPASS:
-            return [Message("guide:dataset_linked"), Message("guide:verify_added")]
-        if is_exact(params):
-            return [
-                Message("guide:comments_run"),
-                Message("guide:unzip_asks"),
-                Message("guide:verify_added"),
-            ]
-        return [
-            Message("guide:comments_run"),
-            Message("guide:wget_resumes"),
-            Message("guide:unzip_overwrites"),
-            Message("guide:verify_added"),
-        ]
+            names = ["nothing_printed"]
+        elif params.dataset != OPENCOMPASS:
+            names = ["dataset_linked", "verify_added"]
+        elif is_exact(params):
+            names = ["comments_run", "unzip_asks", "verify_added"]
+        else:
+            names = ["comments_run", "wget_resumes", "unzip_overwrites", "verify_added"]
+        return [Message(f"guide:{name}") for name in names]
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The dataset."""
         return DATASETS[params.dataset].title
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
@@ -114,10 +94,10 @@ class PrepareDatasets(OnVacc, params=Params):
             return vacc_datasets.check_plan(dataset, site, folder)
         if dataset.name == OPENCOMPASS:
             if params.folder:
-                raise LaunchError(
-                    _("OpenCompass reads data only from its own checkout. Leave this field empty."),
-                    "folder",
+                message = _(
+                    "OpenCompass reads data only from its own checkout. Leave this field empty."
                 )
+                raise LaunchError(message, "folder")
             return vacc_datasets.opencompass_plan(dataset, site, exact=is_exact(params))
         if not dataset.repo:
             return vacc_datasets.sonnet_plan(dataset, site, folder)
@@ -133,7 +113,6 @@ class PrepareDatasets(OnVacc, params=Params):
         return vacc_datasets.hub_plan(dataset, site, wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Kinds that read the data."""
         if params.dataset == OPENCOMPASS:
             return ("evaluate-opencompass",)
         return ("compile-vacc",) if DATASETS[params.dataset].calibrates else ("benchmark-online",)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field
-
 from jobs.base.messages import Message
-from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
-from jobs.kinds.lib.vacc import VaccParams, is_exact, repository_field, vacc_site
+from jobs.kinds.lib.base import Target, field
+from jobs.kinds.lib.vacc import (
+    GIT_ADDRESS,
+    OnOpencompass,
+    VaccParams,
+    conda_site,
+    is_exact,
+    opencompass_of,
+    vacc_site,
+)
 from jobs.plans import Plan
 from jobs.tools.opencompass import environment as opencompass_env
 from jobs.tools.opencompass.environment import INDEX, NAME, Installing
@@ -19,21 +24,22 @@ from jobs.tools.opencompass.environment import INDEX, NAME, Installing
 class Params(VaccParams):
     """From where."""
 
-    repository: str = repository_field(
-        "Repository address. Empty: the guide's.", label="Sources of OpenCompass", group="Sources"
+    repository: str = field(
+        *("", "Sources of OpenCompass", "Sources"),
+        max_length=255,
+        pattern=GIT_ADDRESS,
+        source="git",
     )
-    index: str = Field(
-        INDEX,
+    """Repository address. Empty: the guide's."""
+    index: str = field(
+        *(INDEX, "Package index", "Sources"),
         max_length=255,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Python package index. Empty: pip's settings on the host.",
-        json_schema_extra={"label": "Package index", "group": "Sources", "source": "index"},
+        source="index",
     )
-    dataset_source: Literal["", "modelscope"] = Field(
-        "",
-        description="Also install ModelScope to download datasets from it.",
-        json_schema_extra={"label": "Dataset source", "group": "Datasets"},
-    )
+    """Python package index. Empty: pip's settings on the host."""
+    dataset_source: Literal["", "modelscope"] = field("", "Dataset source", "Datasets")
+    """Also install ModelScope to download datasets from it."""
 
 
 class PrepareOpencompass(OnOpencompass, params=Params):
@@ -45,14 +51,10 @@ class PrepareOpencompass(OnOpencompass, params=Params):
     family = "prepare"
     programs = opencompass_env.PROGRAMS
     steps = opencompass_env.STEPS
-    mends = (
-        "opencompass-packages",
-        "check:conda_env_missing",
-    )
+    mends = ("opencompass-packages", "check:conda_env_missing")
     brings = True
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide."""
         site = vacc_site(target)
         notes = [
             Message("guide:cd"),
@@ -60,37 +62,31 @@ class PrepareOpencompass(OnOpencompass, params=Params):
             Message("guide:conda_yes"),
         ]
         if is_exact(params):
-            return [
-                *notes,
+            notes += [
                 Message("guide:conda_anew"),
                 Message("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"}),
                 Message("guide:opencompass_unheld"),
-                Message("guide:verify_added"),
             ]
-        return [
-            *notes,
-            Message("guide:conda_there"),
-            Message("guide:clone_there"),
-            Message("guide:opencompass_held"),
-            Message("guide:verify_added"),
-        ]
+        else:
+            there = ("conda_there", "clone_there", "opencompass_held")
+            notes += [Message(f"guide:{name}") for name in there]
+        return [*notes, Message("guide:verify_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "OpenCompass 0.4.1"."""
-        return f"OpenCompass {tools_of(params).opencompass}"
+        return f"OpenCompass {opencompass_of(params).opencompass}"
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """An environment."""
         return {
             "type": "environment",
             "name": NAME,
-            "fingerprint": opencompass_env.fingerprint(tools_of(params)),
+            "fingerprint": opencompass_env.fingerprint(opencompass_of(params)),
             "path": opencompass_env.folder(conda_site(target)),
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
         """Create, clone, check out, install, verify."""
-        tools = tools_of(params)
+        tools = opencompass_of(params)
         wanted = Installing(
             repository=params.repository or tools.opencompass_repository,
             index=params.index,
@@ -100,5 +96,4 @@ class PrepareOpencompass(OnOpencompass, params=Params):
         return opencompass_env.prepare_plan(tools, conda_site(target), wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
-        """Prepare its data in the checkout."""
         return ("prepare-datasets", "evaluate-opencompass")

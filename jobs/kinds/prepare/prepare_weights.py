@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, HubSource, ZooModel
-from jobs.kinds.lib.base import Choice, Target
-from jobs.kinds.lib.common import secret_field
+from jobs.kinds.lib.base import Choice, Target, field
+from jobs.kinds.lib.common import PATH, SECRET
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
     endpoint_field,
-    folder_field,
     folder_or,
     model_of,
     source_choices,
@@ -35,48 +33,29 @@ _MAIN_BRANCHES = ("main", "master")
 class Params(VaccParams):
     """Weights, and their source."""
 
-    model: str = Field(
-        "deepseek-r1-distill-qwen-7b",
-        description="Model to prepare.",
-        json_schema_extra={"label": "Model", "group": "Weights"},
-    )
-    source: Literal["hf", "hfd", "modelscope", "folder"] = Field(
-        "hf",
-        description="Download tool, or a folder that has the weights.",
-        json_schema_extra={"label": "Source", "group": "Weights"},
-    )
-    folder: str = folder_field(
-        "Folder of the weights. Empty: the host's weights folder.", "Weights"
-    )
+    model: str = field("deepseek-r1-distill-qwen-7b", "Model", "Weights")
+    """Model to prepare."""
+    source: Literal["hf", "hfd", "modelscope", "folder"] = field("hf", "Source", "Weights")
+    """Download tool, or a folder that has the weights."""
+    folder: str = field("", "Folder", "Weights", max_length=255, pattern=PATH)
+    """Folder of the weights. Empty: the host's weights folder."""
     endpoint: str = endpoint_field()
-    revision: str = Field(
-        "",
+    revision: str = field(
+        *("", "Revision", "Download"),
         max_length=100,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Branch, tag or commit. Empty: the latest.",
-        json_schema_extra={"label": "Revision", "group": "Download", "source": "revision"},
+        source="revision",
     )
-    token: str = secret_field(
-        "Secret with the hub token, for gated models; hf only.",
-        label="Token secret",
-        group="Download",
-        when=["source", "hf"],
+    """Branch, tag or commit. Empty: the latest."""
+    token: str = field(
+        *("", "Token secret", "Download"), max_length=64, pattern=SECRET, when=("source", "hf")
     )
-    connections: int = Field(
-        8,
-        ge=1,
-        le=32,
-        description="Parallel file downloads. With hfd.sh: connections per file, 10 at most.",
-        json_schema_extra={"label": "Connections", "group": "Download"},
-    )
-    checksums: bool = Field(
-        True,
-        description=(
-            "Read every shard and compare it with the hub's checksum, if the tool stored "
-            "one. If off, only sizes, index and headers are checked, in seconds."
-        ),
-        json_schema_extra={"label": "Verify checksums", "group": "Check"},
-    )
+    """Secret with the hub token, for gated models; hf only."""
+    connections: int = field(8, "Connections", "Download", ge=1, le=32)
+    """Parallel file downloads. With hfd.sh: connections per file, 10 at most."""
+    checksums: bool = field(True, "Verify checksums", "Check")
+    """Read every shard and compare it with the hub's checksum, if the tool stored one. If off, only
+    sizes, index and headers are checked, in seconds."""
 
 
 class PrepareWeights(OnVacc, params=Params):
@@ -88,14 +67,10 @@ class PrepareWeights(OnVacc, params=Params):
     progress = "tools.outputs.progress.brought"
     family = "prepare"
     programs = vacc_weights.PROGRAMS
-    mends = (
-        "check:weights_missing",
-        "check:shard_missing",
-    )
+    mends = ("check:weights_missing", "check:shard_missing")
     brings = True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
         if field == "model":
             return [
                 Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)
@@ -105,11 +80,9 @@ class PrepareWeights(OnVacc, params=Params):
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide, which only links to the hub's pages."""
         return [Message("guide:weights_linked"), Message("guide:verify_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The model's name."""
         return model_of(params.model).name
 
     def sources(self, params: Params, target: Target) -> Mapping[str, str]:
@@ -142,13 +115,10 @@ class PrepareWeights(OnVacc, params=Params):
         if params.source == "hfd" and params.connections > 10:
             raise LaunchError(_("hfd.sh supports at most 10 connections."), "connections")
         if params.source != "hf" and params.token:
-            raise LaunchError(
-                _(
-                    "Only hf keeps the token secret; other tools would expose it on the command "
-                    "line."
-                ),
-                "token",
+            message = _(
+                "Only hf keeps the token secret; other tools would expose it on the command line."
             )
+            raise LaunchError(message, "token")
         wanted = Download(
             source=params.source,
             repo=model.hub_id,

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.base.errors import PlanError
 from jobs.kinds import KINDS
+from jobs.kinds.lib.base import asset_fields as assets_of
 from jobs.models import Result
 from jobs.plans import from_json
 from jobs.queries.comparison.engine_settings import NO, YES, engine_settings
@@ -75,10 +76,7 @@ def _external(result: Result) -> dict[str, str]:
 
 def asset_fields(kind: str) -> set[str]:
     """Return fields that name assets of a host: covered by model, precision and deployment."""
-    fields = KINDS[kind].Params.model_fields if kind in KINDS else {}
-    extras = {name: field.json_schema_extra for name, field in fields.items()}
-    named = {name for name, extra in extras.items() if isinstance(extra, dict) and "asset" in extra}
-    return named | {"deployment"}
+    return {*(assets_of(KINDS[kind].Params) if kind in KINDS else ()), "deployment"}
 
 
 def _engine_settings(result: Result) -> dict[str, str]:

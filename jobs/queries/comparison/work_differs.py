@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.kinds.lib import early_stops, lengths
+from jobs.kinds.lib import evaluations, load
 from jobs.models import Result
 
 _LENGTHS = ("input_tokens_mean", "output_tokens_mean")
@@ -68,9 +68,9 @@ def differences(
     if any(one.name == _REQUESTS for one in entries) and all(map(_is_sample, results)):
         entries = [one for one in entries if one.name != _REQUESTS]
     if any(
-        one.name == early_stops.FIELDS[0] for one in entries
+        one.name == evaluations.STOP_FIELDS[0] for one in entries
     ):  # one side has no rule for an early stop
-        entries = [one for one in entries if one.name not in early_stops.FIELDS[1:]]
+        entries = [one for one in entries if one.name not in evaluations.STOP_FIELDS[1:]]
     if results[0].type != Result.Type.EVALUATION:
         entries += _real_lengths(metrics)
     return entries
@@ -144,6 +144,6 @@ def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:
     for name in _LENGTHS:
         values = [row.get(name) for row in metrics]
         known = [value for value in values if value]
-        if known and max(known) > (1 + lengths.APART) * min(known):
+        if known and max(known) > (1 + load.APART) * min(known):
             entries.append(Difference(name, values, is_metric=True))
     return entries

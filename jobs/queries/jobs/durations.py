@@ -12,8 +12,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 
 from jobs.kinds import KINDS, work_done, work_of
-from jobs.kinds.lib.defaults import EXACT
-from jobs.kinds.lib.work import did_all
+from jobs.kinds.lib.base import EXACT
+from jobs.kinds.lib.load import did_all
 from jobs.models import Host, Job
 
 _HISTORY = 600  # ended jobs of a host used for durations

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from jobs.base.numbers import number_from
 from jobs.kinds import KINDS
-from jobs.kinds.lib.defaults import EXACT
-from jobs.kinds.lib.thinking import NAME
+from jobs.kinds.lib.base import EXACT
+from jobs.kinds.lib.evaluations import THINKING
 from jobs.models import Deployment, Result, ResultPoint
 
 _RATE, _TOKENS = "output_tokens_per_s", "output_tokens_mean"
@@ -49,7 +49,7 @@ def evaluation_estimate(kind_name: str, params: Mapping[str, Any]) -> Evaluation
     if rated is None:
         return None
     rated_by, rate, is_scaled = rated
-    counted_by = _counted(deployment, str(params.get(NAME) or ""))
+    counted_by = _counted(deployment, str(params.get(THINKING) or ""))
     limit = float(params[kind.answer_limit])
     tokens = min(limit, float(counted_by.metrics[_TOKENS])) if counted_by else limit
     seconds = answers * tokens / rate
@@ -97,8 +97,8 @@ def _counted(deployment: Deployment, thinking: str) -> Result | None:
     a simulated deployment only."""
     if not deployment.model_id:
         return None
-    alike = Q(**{f"job__params__{NAME}": thinking})
-    alike = alike if thinking else ~Q(job__params__has_key=NAME)
+    alike = Q(**{f"job__params__{THINKING}": thinking})
+    alike = alike if thinking else ~Q(job__params__has_key=THINKING)
     is_simulated = deployment.job.host.is_simulated
     of_model = {"model_id": deployment.model_id, "simulated": is_simulated}
     return _newest(Result.Type.EVALUATION, _TOKENS, alike, **of_model)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.kinds.lib import early_stops
+from jobs.kinds.lib import evaluations
 from jobs.models import AnswerRow, Result
 from jobs.queries.answers.own_questions import (
     NoQuestions,
@@ -18,7 +18,7 @@ from jobs.queries.answers.own_questions import (
 
 # Parameters that choose the questions, and those that change no answer.
 CHOICE = frozenset(("questions", "language", "limit", "question_seed"))
-_NOT_ASKED = CHOICE.union(("batch", "retries", *early_stops.FIELDS))
+_NOT_ASKED = CHOICE.union(("batch", "retries", *evaluations.STOP_FIELDS))
 _MOST_LATER = 5
 _Key = tuple[str, str, str]  # set, id of the question, its checksum
 

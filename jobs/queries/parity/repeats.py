@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobs.kinds.lib import early_stops
+from jobs.kinds.lib import evaluations
 from jobs.models import Result
 from jobs.queries.comparison.work_differs import QUESTIONS
 from jobs.queries.parity.lacking import CHOICE
 
 # Which questions a run asked, and how many at once: each question counts once, in any run.
-_QUESTIONS = CHOICE.union(("batch", QUESTIONS, *early_stops.FIELDS))
+_QUESTIONS = CHOICE.union(("batch", QUESTIONS, *evaluations.STOP_FIELDS))
 
 
 def no_repeat(runs: Sequence[Result]) -> tuple[Result, list[str]] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.base.numbers import result_number
-from jobs.kinds.lib import early_stops
+from jobs.kinds.lib import evaluations
 from jobs.models import AnswerRow, Result
 from jobs.queries.answers.hygiene import unswitched
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
@@ -71,7 +71,7 @@ def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> 
     return Unequal(
         tools if tools[0] != tools[1] else [],
         # The interval of the statement has the rule of an early stop.
-        [one for one in work if one.name not in _TOOL.union(early_stops.FIELDS)],
+        [one for one in work if one.name not in _TOOL.union(evaluations.STOP_FIELDS)],
         [one for flag in FLAGS for one in _hygiene(flag, base, result, margin)],
         unscored if any(unscored) else None,
         [run for run in (*base, *result) if unswitched(run)],

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from jobs.kinds.lib.thinking import NAME
+from jobs.kinds.lib.evaluations import THINKING
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.answers import answer_flags
 from jobs.queries.answers.answer_flags import FAULTS, FLAGS, Facts, Habits
@@ -58,7 +58,7 @@ def keep(result: Result) -> None:
         for name, n in result.metrics.items()
         if not name.startswith("answers_") and name != EFFECT
     }
-    counts = _counts(rows, facts, habits) | _thinking(params.get(NAME), facts)
+    counts = _counts(rows, facts, habits) | _thinking(params.get(THINKING), facts)
     result.metrics = kept | counts | _effect(rows)
     result.rows_version = VERSION
     result.save(update_fields=["metrics", "rows_version"])

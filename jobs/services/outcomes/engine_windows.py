@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from jobs.base.messages import Message
-from jobs.kinds.lib.hits import hits_remark, since_start_remark
+from jobs.kinds.lib.load import hits_remark, since_start_remark
 from jobs.metrics.measured import Measurement
 from jobs.models import Job, JobStep, PointBlock
 from jobs.tools.lib.engine_counters import Samples, during, hits_since_start, running_peak, served

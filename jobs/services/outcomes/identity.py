@@ -24,8 +24,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs.base.errors import PlanError
-from jobs.kinds.lib import early_stops
-from jobs.kinds.lib.lengths import has_chosen_length
+from jobs.kinds.lib import evaluations
+from jobs.kinds.lib.load import has_chosen_length
 from jobs.models import Answer, Baseline, Import, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
@@ -218,7 +218,7 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     if params.get("dataset", CUSTOM) != CUSTOM:  # the team's prompts were not sent
         left_out |= {"prompts"}
     if not params.get("stop_early"):  # its rule does not count
-        left_out |= set(early_stops.FIELDS)
+        left_out |= set(evaluations.STOP_FIELDS)
     if not params.get("limit") or params.get("question_seed") is None:  # it drew nothing
         left_out |= {"question_seed"}
     if "dataset" not in params and not has_chosen_length(params):

@@ -17,7 +17,7 @@ from jobs.base.errors import JobsError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.kinds import KINDS
-from jobs.kinds.lib.lengths import answer_means, asked, ignores_ends, length_remarks
+from jobs.kinds.lib.load import answer_means, asked_lengths, ignores_ends, length_remarks
 from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG, LOG_BYTES, Measurement, Outcome
 from jobs.models import (
@@ -167,7 +167,7 @@ def _whole_product(job: Job, outcome: Outcome) -> Mapping[str, Any] | None:
 def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -> None:
     about = _about(job)
     kind = KINDS[job.kind]
-    asks = asked(kind.lengths, job.params, answer_limit=kind.answer_limit)
+    asks = asked_lengths(kind.lengths, job.params, answer_limit=kind.answer_limit)
     if measured.type == Result.Type.BENCHMARK:
         measured = with_energy(job, with_engine(job, measured))
     kept = run_context.of_job(job, [about.deployment.job] if about.deployment else [])

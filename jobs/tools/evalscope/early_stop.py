@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.catalog import Question
-from jobs.catalog.questions_schema import draw
+from jobs.catalog.questions import draw
 from jobs.plans import Output, Plan, PlanFile
 from jobs.statistics import paired
 from jobs.tools.evalscope import commands as evalscope

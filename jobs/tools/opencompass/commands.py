@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, DataSet, OfOpenCompass
-from jobs.catalog.questions_schema import draw
+from jobs.catalog.questions import draw
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.tools.lib.site import FILES, script
 from jobs.tools.lib.thinking import Body

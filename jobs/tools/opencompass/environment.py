@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.catalog.stacks_schema import Evaluation
+from jobs.catalog.stacks import Evaluation
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.tools.lib.site import FILES, script
 from jobs.tools.vacc.site import VaccSite

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from jobs.base.messages import Message
-from jobs.catalog.questions_schema import LETTERS
+from jobs.catalog.questions import LETTERS
 
 FAILED = "error"  # status of a question whose request failed
 # Maximum characters of one text: reasoning of 32,768 tokens has about 130,000.

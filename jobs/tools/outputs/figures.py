@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jobs.base.messages import Message
-from jobs.metrics import METRICS
-from jobs.metrics.latency import FAMILIES
+from jobs.metrics import FAMILIES, METRICS
 from jobs.metrics.measured import RequestTimes
 from jobs.tools.outputs.files import finite
 

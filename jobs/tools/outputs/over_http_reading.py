@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jobs.base.messages import Message
 from jobs.kinds.lib.common import holds_load, tool_version
-from jobs.kinds.lib.over_http import name_of
+from jobs.kinds.lib.load import prompts_name
 from jobs.metrics.measured import MOST_REQUESTS, Measurement, Outcome, RequestTimes, WarmUp
 from jobs.tools.outputs.figures import Point
 from jobs.tools.outputs.files import Ended
@@ -27,7 +27,7 @@ def measured(
     missing = ", ".join(str(value) for value in params.concurrency if value not in known)
     return outcome(
         points,
-        what=f"{name_of(params)} → {params.output_tokens} tok",
+        what=f"{prompts_name(params)} → {params.output_tokens} tok",
         tool=f"{environment} {tool_version(ended.plan, environment)}",
         remarks=[
             *failed_remarks(points),

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.base.messages import Message
 from jobs.kinds.evaluate.evaluate import Params
 from jobs.kinds.lib.common import tool_version
-from jobs.kinds.lib.thinking import workload_part
+from jobs.kinds.lib.evaluations import workload_part
 from jobs.metrics.measured import Measurement, Outcome, SetScore
 from jobs.tools.evalscope import early_stop, eval_reading
 from jobs.tools.evalscope.eval_reading import Look

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
-from jobs.catalog.stacks_schema import BuildIn
+from jobs.catalog.stacks import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.tools.lib import yaml_text
 from jobs.tools.lib.site import DIRECT, FILES, port_checks, script

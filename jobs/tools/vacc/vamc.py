@@ -12,7 +12,7 @@ from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
 from jobs.catalog import ZooModel
-from jobs.catalog.stacks_schema import BuildIn
+from jobs.catalog.stacks import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.tools.lib import yaml_text
 from jobs.tools.lib.site import FILES, script

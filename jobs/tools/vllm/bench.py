@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.catalog.stacks_schema import Offline, Stack
+from jobs.catalog.stacks import Offline, Stack
 from jobs.plans import CLIENT, DIES, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.tools.lib.load import STEPS as STEPS_OF_PROMPTS
 from jobs.tools.lib.seeds import seed_word

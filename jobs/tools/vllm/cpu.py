@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.catalog.stacks_schema import Stack
+from jobs.catalog.stacks import Stack
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU
 from jobs.tools.lib.site import FILES, Site, path_in, script

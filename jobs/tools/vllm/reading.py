@@ -11,7 +11,7 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.kinds.benchmark.benchmark_online import load_of
-from jobs.kinds.lib import lengths
+from jobs.kinds.lib import load
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics.measured import LOG, Measurement, Outcome, WarmUp
 from jobs.tools.imports import (
@@ -165,7 +165,7 @@ class _File:
             for name in ("input_tokens_mean", "output_tokens_mean")
         ]
         return self.run.concurrency != other.run.concurrency and all(
-            max(pair) <= (1 + lengths.APART) * min(pair) for pair in means
+            max(pair) <= (1 + load.APART) * min(pair) for pair in means
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.base.numbers import bytes_of
-from jobs.catalog.stacks_schema import Container, Stack
+from jobs.catalog.stacks import Container, Stack
 from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.tools.lib import engine_counters
 from jobs.tools.lib.environments import site_python

@@ -12,7 +12,7 @@ from jobs.access.sources import is_included
 from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import source_fields
+from jobs.kinds.lib.base import rules_of, source_fields
 from jobs.models import Source
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_job, make_user, permit_source
@@ -165,9 +165,9 @@ NAMES = re.compile(r"url|uri|endpoint|repo|index|registry|image|tag|mirror|hub|r
 def open_fields(kind):
     """Names of the kind's text fields that take any value of their form."""
     for name, info in kind.Params.model_fields.items():
-        extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+        rules = rules_of(kind.Params)[name]
         is_closed = any(kind.choices(name, host) is not None for host in (here(), vacc_host()))
-        if not (is_closed or extra.get("asset") or get_origin(info.annotation) is Literal):
+        if not (is_closed or rules.asset or get_origin(info.annotation) is Literal):
             yield name, info
 
 

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import yaml
 
-from jobs import catalog
-from jobs.catalog import MODELS, SHIPPED, added
-from jobs.catalog.loader import HERE
+from jobs.catalog import MODELS, SHIPPED
+from jobs.catalog import library as module
+from jobs.catalog.library import MOST_BYTES, Changed, Library, version_of
+from jobs.catalog.presets import HERE
 
 OURS = "ours-7b"
 
@@ -27,7 +28,7 @@ def put(folder, name=f"{OURS}.yaml", text=None):
 
 @pytest.fixture
 def here(tmp_path):
-    return catalog.models(tmp_path)
+    return Library(tmp_path)
 
 
 def reasons(library):
@@ -58,7 +59,7 @@ def test_a_file_that_changes_or_goes_is_seen_too(tmp_path, here):
 def test_a_file_is_read_once_while_it_stays_the_same(tmp_path, here, monkeypatch):
     put(tmp_path)
     read = []
-    monkeypatch.setattr(added, "_read", lambda path: read.append(path.name))
+    monkeypatch.setattr(module, "_read", lambda path: read.append(path.name))
     list(here)
     put(tmp_path, "bad.yaml", "id: x")
 
@@ -103,7 +104,7 @@ def test_a_bad_file_hides_no_other_and_is_reported(tmp_path, here):
         ("a.yaml", "a: !!python/object:os.system x", "could not determine a constructor"),
         ("a.yaml", "[" * 5000, "exceeded maximum nesting depth"),
         ("a.yaml", "id: " + "9" * 5000, "4300 digits"),
-        ("a.yaml", "x" * (added.MOST_BYTES + 1), "larger than 64 KiB"),
+        ("a.yaml", "x" * (MOST_BYTES + 1), "larger than 64 KiB"),
         ("a.yaml", "id: a\0b", "control characters are not allowed"),
         ("a.yaml", text_of("a", name="a\0b"), "name: String should match pattern"),
         ("a.yaml", text_of("a", name="a\u202eb"), "name: String should match pattern"),
@@ -143,7 +144,7 @@ def test_files_of_other_names_are_left_alone(tmp_path, here):
 
 
 def test_too_many_files_are_reported_and_none_is_read(tmp_path, here, monkeypatch):
-    monkeypatch.setattr(added, "MOST_FILES", 1)
+    monkeypatch.setattr(module, "MOST_FILES", 1)
     put(tmp_path)
     put(tmp_path, "b.yaml", text_of("b"))
 
@@ -152,7 +153,7 @@ def test_too_many_files_are_reported_and_none_is_read(tmp_path, here, monkeypatc
 
 
 def test_a_folder_that_is_not_there_adds_nothing(tmp_path):
-    library = catalog.models(tmp_path / "none")
+    library = Library(tmp_path / "none")
 
     assert (list(library), library.problems) == (list(SHIPPED), ())
 
@@ -160,7 +161,7 @@ def test_a_folder_that_is_not_there_adds_nothing(tmp_path):
 def test_a_folder_that_is_a_file_is_reported(tmp_path):
     (tmp_path / "f").write_text("")
 
-    assert reasons(catalog.models(tmp_path / "f")) == {str(tmp_path / "f"): "Not a directory"}
+    assert reasons(Library(tmp_path / "f")) == {str(tmp_path / "f"): "Not a directory"}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_several_shards_need_an_index(tmp_path, here):
 
 
 def test_a_saved_model_can_be_removed(tmp_path):
-    library = catalog.models(tmp_path / "new" / "folder")
+    library = Library(tmp_path / "new" / "folder")
 
     library.save(text_of())
     library.save(text_of(summary="Another."))
@@ -246,27 +247,27 @@ def test_a_failed_write_changes_no_file(tmp_path, here, monkeypatch):
 
 def test_a_text_replaces_only_the_version_that_it_was_made_from(tmp_path, here):
     here.save(text_of())
-    version = added.version_of(text_of().encode())
+    version = version_of(text_of().encode())
 
     here.save(text_of(summary="First."), version)
-    with pytest.raises(added.Changed):
+    with pytest.raises(Changed):
         here.save(text_of(summary="Second."), version)
     assert here[OURS].summary == "First."
 
     here.remove(OURS)
-    with pytest.raises(added.Changed):
+    with pytest.raises(Changed):
         here.save(text_of(summary="Second."), version)
     assert OURS not in here
 
 
 def test_of_many_who_change_one_version_at_once_one_does(tmp_path, here):
     here.save(text_of())
-    version = added.version_of(text_of().encode())
+    version = version_of(text_of().encode())
 
     def change(number):
         try:
             return here.save(text_of(summary=f"{number}."), version).summary
-        except added.Changed:
+        except Changed:
             return None
 
     with ThreadPoolExecutor(8) as pool:
@@ -303,7 +304,7 @@ def test_only_an_added_model_is_taken_out(tmp_path, model_id):
         put(folder, "outside.yaml")
     put(tmp_path / "in", "deepseek-r1.yaml")
 
-    assert not catalog.models(tmp_path / "in").remove(model_id)
+    assert not Library(tmp_path / "in").remove(model_id)
     assert len(list(tmp_path.rglob("*.yaml"))) == 3
 
 
@@ -311,7 +312,7 @@ def test_all_callers_see_the_configured_folder(tmp_path):
     put(tmp_path)
     before = MODELS._folder
     try:
-        catalog.configure(tmp_path)
+        MODELS.configure(tmp_path)
         assert MODELS[OURS].id == OURS
         assert MODELS.get("none") is None
     finally:
@@ -321,7 +322,7 @@ def test_all_callers_see_the_configured_folder(tmp_path):
 
 def test_without_a_folder_there_is_nowhere_to_keep_a_model():
     with pytest.raises(FileNotFoundError):
-        catalog.library.Library().save(text_of())
+        Library().save(text_of())
 
 
 def test_threads_see_complete_catalogues_during_changes(tmp_path, here):

@@ -9,7 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from jobs.catalog import MODELS, PROMPT_SETS, QUESTION_SETS, Question, QuestionSet
-from jobs.catalog.loader import HERE, load_models, load_questions
+from jobs.catalog.library import load_models
+from jobs.catalog.presets import HERE
+from jobs.catalog.questions import load_questions
 
 SMALL = "smollm2-135m-instruct"
 

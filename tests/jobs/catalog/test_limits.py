@@ -100,10 +100,10 @@ def test_the_largest_distill_does_not_fit_at_the_samples_tp_4():
     assert findings_of("llama-70b", SMALL, stack_size=256, tp=8) == [CUT]
 
 
-def test_dies_too_small_for_every_tp_have_their_own_message():
-    assert ("tp", "red", "limit:weights_fit_nowhere") in findings_of(
-        "llama-70b", SMALL, die_bytes=8 * 10**9
-    )
+def test_dies_too_small_for_every_tp_have_their_own_message(monkeypatch):
+    monkeypatch.setattr(limits, "DIE_BYTES", 8 * 10**9)
+
+    assert ("tp", "red", "limit:weights_fit_nowhere") in findings_of("llama-70b", SMALL)
 
 
 def test_a_cache_that_is_too_large_asks():
@@ -196,8 +196,9 @@ def test_a_stack_serves_only_what_it_can():
     assert findings_of("qwen-7b", SMALL, "vllm-cpu") == [("path", "red", "limit:stack_path")]
 
 
-def test_a_computer_without_cards_has_no_dies_to_fill():
-    small = replace(FULL, tp=1, precision="bf16", max_length=2048, die_bytes=1)
+def test_a_computer_without_cards_has_no_dies_to_fill(monkeypatch):
+    monkeypatch.setattr(limits, "DIE_BYTES", 1)
+    small = replace(FULL, tp=1, precision="bf16", max_length=2048)
 
     assert findings_of("smollm2-135m-instruct", small, "vllm-cpu") == []
 

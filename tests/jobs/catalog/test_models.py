@@ -95,13 +95,6 @@ def test_a_distills_tensors_are_two_bytes_a_parameter(name):
     assert SHIPPED[name].source.bytes == 2 * SHIPPED[name].parameters
 
 
-def test_attention_is_named_from_the_constants():
-    assert {name: SHIPPED[name].attention for name in ("deepseek-r1", QWEN[0])} == {
-        "deepseek-r1": "MLA",
-        QWEN[0]: "GQA",
-    }
-
-
 def test_only_qwen_distills_need_the_modification():
     needing = [model.id for model in SHIPPED.values() if model.modification]
 

@@ -7,10 +7,8 @@ from collections import Counter
 
 import pytest
 
-from jobs.catalog.loader import INCLUDED_QUESTIONS
-from jobs.catalog.question_sets import Changed, QuestionSets
+from jobs.catalog.questions import INCLUDED_QUESTIONS, Changed, Question, QuestionSet, QuestionSets
 from jobs.catalog.questions_file import read_questions
-from jobs.catalog.questions_schema import Question, QuestionSet
 
 
 def questions(*texts):

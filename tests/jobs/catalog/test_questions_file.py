@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from jobs.catalog.questions import jsonl
 from jobs.catalog.questions_file import MOST_BYTES, MOST_ERRORS, read_questions
-from jobs.catalog.questions_schema import jsonl
 
 
 def faults(text):

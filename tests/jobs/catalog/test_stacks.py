@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from jobs.catalog import STACKS
-from jobs.catalog.loader import HERE, load_stacks
+from jobs.catalog.presets import HERE
+from jobs.catalog.stacks import load_stacks
 
 DATA = Path(__file__).parents[2] / "data"
 GUIDE, CURRENT, CPU = STACKS["guide"], STACKS["current"], STACKS["vllm-cpu"]
@@ -110,7 +111,7 @@ def test_the_guides_image_needs_no_registry():
     ("change", "place"),
     [
         ({"colour": "blue"}, "colour: "),
-        ({"id": "another"}, "holds the stack another"),
+        ({"id": "another"}, "id is another"),
         ({"bench": None}, "bench: "),
     ],
 )

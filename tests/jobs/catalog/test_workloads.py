@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.catalog.strict_yaml import load_by_id
-from jobs.catalog.workloads import WORKLOADS, Workload
+from jobs.catalog.files import load_by_id
+from jobs.catalog.presets import WORKLOADS, Workload
 from jobs.kinds import KINDS
 
 BASE = """

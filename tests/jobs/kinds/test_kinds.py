@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.base import Target, rules_of
 from jobs.kinds.lib.defaults import defaults_for, unswitched
-from jobs.kinds.lib.lengths import RANDOM
+from jobs.kinds.lib.load import RANDOM
 from jobs.metrics import METRICS
 from jobs.plans import fill, script, slots
 from tests.jobs.lib.target import PARAMS, VALUES, here
@@ -203,8 +203,7 @@ def chosen(module, raw, target, field, value):
     given = {
         name: one
         for name, one in raw.items()
-        if (module.Params.model_fields[name].json_schema_extra or {}).get("follows", [""])[0]
-        != field
+        if (rules_of(module.Params)[name].follows or ("",))[0] != field
     } | {field: value}
     return defaults_for(module.Params, target, given) | given
 

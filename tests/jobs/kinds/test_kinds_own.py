@@ -62,7 +62,7 @@ def test_each_failure_that_a_kind_corrects_is_known():
 
 
 def test_a_kind_follows_kinds_that_there_are():
-    assert {name for kind in KINDS.values() for name in kind.follows} <= KINDS.keys()
+    assert {name for kind in KINDS.values() for name in kind.offered_after} <= KINDS.keys()
 
 
 def test_an_environment_is_its_list_and_nothing_else():

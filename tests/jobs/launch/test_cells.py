@@ -1,6 +1,6 @@
 """Cells of a matrix: limits with reasons, and the order of their runs."""
 
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import WORKLOADS
 from jobs.launch.matrix_spec import Limits, cells_of, runs_of
 
 VENDOR = WORKLOADS["vendor"]

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
-from jobs.catalog.workloads import WORKLOADS
+from jobs.catalog.presets import WORKLOADS
 from jobs.launch import launch
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import (

@@ -3,8 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from jobs.catalog.evaluations import EVALUATION_PRESETS, EvaluationPreset
-from jobs.catalog.strict_yaml import load_by_id
+from jobs.catalog.files import load_by_id
+from jobs.catalog.presets import EVALUATION_PRESETS, EvaluationPreset
 from jobs.kinds import KINDS
 from jobs.queries.jobs.evaluation_estimate import evaluation_estimate
 from jobs.tools.vacc.site import GUIDE_FACTS

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.pages.launch.launch_form import make_form, raw_values
 from jobs.kinds import KINDS
-from jobs.kinds.lib.defaults import EXACT
+from jobs.kinds.lib.base import EXACT
 from jobs.kinds.lib.guide import plan_for, target_for
 from jobs.launch.launch import preview
 from tests.factories import make_host

@@ -9,8 +9,7 @@ import yaml
 from django.apps import apps
 from django.urls import reverse
 
-from jobs import catalog
-from jobs.catalog import SHIPPED
+from jobs.catalog import MODELS, SHIPPED
 from jobs.kinds import KINDS
 from tests.factories import make_user
 from tests.jobs.lib.target import here
@@ -32,7 +31,7 @@ def added(settings):
         (folder / f"{OURS}.yaml").write_text(text, encoding="utf-8")
 
     yield add
-    catalog.configure(None)
+    MODELS.configure(None)
 
 
 def test_an_added_file_is_a_model_without_a_restart(client, added):

@@ -15,10 +15,8 @@ from django.urls import reverse
 from dashboard.pages.launch import launch_pipeline
 from dashboard.pages.models import model_edit, model_form, models
 from dashboard.server import health
-from jobs import catalog
-from jobs.catalog import MODELS, SHIPPED, from_config
-from jobs.catalog.architecture import Architecture
-from jobs.catalog.schema import RESERVED_IDS
+from jobs.catalog import MODELS, SHIPPED, schema
+from jobs.catalog.schema import RESERVED_IDS, Architecture
 from jobs.models import AuditEntry
 from tests.factories import make_user
 
@@ -33,7 +31,7 @@ def folder(settings):
     models_folder = Path(settings.DATA_DIR) / "catalog" / "models"
     models_folder.mkdir(parents=True)
     yield models_folder
-    catalog.configure(None)
+    MODELS.configure(None)
 
 
 @pytest.fixture
@@ -64,7 +62,7 @@ def test_a_form_filled_from_a_model_makes_that_model_again(model):
 
     made = model_form.data_of(model_form.typed_of(data))
 
-    assert catalog.ZooModel.model_validate(made) == catalog.ZooModel.model_validate(data)
+    assert schema.ZooModel.model_validate(made) == schema.ZooModel.model_validate(data)
 
 
 def test_the_form_writes_the_file_and_adds_the_model(admin, folder):
@@ -219,10 +217,10 @@ def test_a_mixture_of_experts_config_fills_the_architecture():
         },
     }
 
-    values = from_config.architecture_of(config)
+    values = schema.architecture_of(config)
 
     assert Architecture.model_validate(values) == r1
-    assert from_config.facts_of(config)["dtype"] == "fp8"
+    assert schema.facts_of(config)["dtype"] == "fp8"
 
 
 @pytest.mark.parametrize("config", ["", "{", "[1]", '{"a": 1}', "[" * 5000, "x" * 300_000])

@@ -13,9 +13,8 @@ from dashboard.pages.shared.plan import command_view
 from dashboard.text.messages import MESSAGES
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.defaults import EXACT
-from jobs.kinds.lib.guide import model_named, target_for
-from jobs.kinds.lib.guide_diff import guide_diff
+from jobs.kinds.lib.base import EXACT
+from jobs.kinds.lib.guide import guide_diff, model_named, target_for
 from jobs.launch.again import retry_job
 from jobs.launch.launch import launch
 from jobs.models import Job

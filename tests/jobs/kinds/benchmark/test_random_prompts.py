@@ -6,7 +6,7 @@ import pytest
 
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib import lengths, work
+from jobs.kinds.lib import load
 from jobs.kinds.lib.base import AssetRef
 from jobs.launch.matrix_spec import has_input
 from tests.jobs.lib.target import DEPLOYMENT, FOLDER, here
@@ -73,7 +73,7 @@ def test_guidellm_sends_them():
 def test_only_evalscope_needs_tokenizers_of_their_own(kind, prompts, names):
     needed = KINDS[kind].needs(params(kind, prompts=prompts), target())
 
-    assert [need.environment for need in needed] == names
+    assert list(needed) == names
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
@@ -113,13 +113,13 @@ def test_a_missing_tokenizer_names_the_step_that_is_missing(kept, step):
 def test_a_length_counts_only_for_random_prompts(kind):
     names = KINDS[kind].lengths
     sizes = {"input_tokens": 512, "output_tokens": 64}
-    load = {**sizes, "requests": 4, "concurrency": [1]}
+    asked, work = {**sizes, "requests": 4, "concurrency": [1]}, load.work_of_requests
 
     assert has_input(KINDS[kind], {"prompts": "random"})
     assert not has_input(KINDS[kind], {})
     assert not has_input(KINDS[kind], {"prompts": "Chat"})
-    assert lengths.asked(names, {**sizes, "prompts": "random"}) == sizes
-    assert lengths.asked(names, {**sizes, "prompts": "everyday"}) == {"output_tokens": 64}
-    without = {**load, "input_tokens": 1, "prompts": "everyday"}
-    assert work.over_http({**load, "prompts": "everyday"}) == work.over_http(without)
-    assert work.over_http({**load, "prompts": "random"}) > work.over_http(without)
+    assert load.asked_lengths(names, {**sizes, "prompts": "random"}) == sizes
+    assert load.asked_lengths(names, {**sizes, "prompts": "everyday"}) == {"output_tokens": 64}
+    without = {**asked, "input_tokens": 1, "prompts": "everyday"}
+    assert work({**asked, "prompts": "everyday"}) == work(without)
+    assert work({**asked, "prompts": "random"}) > work(without)

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib import lengths
+from jobs.kinds.lib import load
 from jobs.kinds.lib.base import TeamPrompts
 from jobs.launch.matrix_spec import has_input
 from jobs.plans import fill
@@ -150,7 +150,7 @@ def test_prompts_of_the_team_have_lengths_of_their_own():
     kind = KINDS["benchmark-online"]
 
     assert not has_input(kind, {"dataset": "custom"})
-    assert lengths.asked(
+    assert load.asked_lengths(
         kind.lengths, {"dataset": "custom", "input_tokens": 9, "output_tokens": 8}
     ) == {"output_tokens": 8}
 

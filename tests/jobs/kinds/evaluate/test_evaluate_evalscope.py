@@ -10,7 +10,6 @@ from pytest import approx
 from jobs.base.errors import LaunchError, ParseError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Need
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG
@@ -144,7 +143,7 @@ def test_a_key_is_in_the_environment_of_one_step_alone():
 
 
 def test_it_needs_evalscope_and_a_live_deployment():
-    assert kind.needs(params(), vacc_host()) == (Need("evalscope"),)
+    assert kind.needs(params(), vacc_host()) == ("evalscope",)
     assert [check.name for check in planned().checks] == ["endpoint"]
 
 

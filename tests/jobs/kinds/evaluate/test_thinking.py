@@ -33,7 +33,7 @@ def hybrid(monkeypatch):
     model = MODELS["deepseek-r1-distill-qwen-7b"]
     changed = {"id": "hybrid", "thinking_switch": "enable_thinking"}
     kept = {**MODELS, "hybrid": model.model_copy(update=changed)}
-    monkeypatch.setattr("jobs.kinds.lib.thinking.MODELS", kept)
+    monkeypatch.setattr("jobs.kinds.lib.evaluations.MODELS", kept)
 
 
 def target_of(name, **data):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate import evaluate
-from jobs.kinds.lib.base import AssetRef
+from jobs.kinds.lib.base import AssetRef, field
 from jobs.kinds.lib.defaults import bounds, defaults_for, leading
-from jobs.kinds.lib.prompts import PROMPT_TOKENS
+from jobs.kinds.lib.load import PROMPT_TOKENS
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
@@ -117,7 +117,7 @@ def test_a_switch_that_the_stack_does_not_have_frees_no_length():
 
 def test_on_a_processor_the_defaults_differ_from_those_on_cards():
     class Params(BaseModel):
-        length: int = Field(1024, json_schema_extra={"without_dies": 128})
+        length: int = field(1024, "Length", "Load", without_dies=128)
 
     assert defaults_for(Params, here()) == {"length": 128}
     assert defaults_for(Params, vacc_host()) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.kinds.lib.lengths import asked, ignores_ends, length_remarks, measured
+from jobs.kinds.lib.load import asked_lengths, ignores_ends, length_remarks, measured_lengths
 from jobs.tools.vllm import parser
 from tests.jobs.lib.target import DATA
 
@@ -24,12 +24,12 @@ def test_the_lengths_of_a_real_run_are_means_over_its_requests():
     path = DATA / "vllm-0.7.2" / "benchmark_serving_ok.json"
     metrics = parser.parse_served("x", path.read_bytes()).metrics
 
-    assert measured(metrics) == {"input_tokens": 20503 / 20, "output_tokens": 16.0}
+    assert measured_lengths(metrics) == {"input_tokens": 20503 / 20, "output_tokens": 16.0}
 
 
 def test_an_unreported_mean_comes_from_the_sum():
-    assert measured({"output_tokens": 30.0, "requests": 3}) == {"output_tokens": 10.0}
-    assert measured({"output_tokens": 30.0}) == {}
+    assert measured_lengths({"output_tokens": 30.0, "requests": 3}) == {"output_tokens": 10.0}
+    assert measured_lengths({"output_tokens": 30.0}) == {}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_unreported_mean_comes_from_the_sum():
 )
 def test_what_was_asked_for_is_read_from_the_params(kind, params, expected):
     of = KINDS[kind]
-    assert asked(of.lengths, params, answer_limit=of.answer_limit) == expected
+    assert asked_lengths(of.lengths, params, answer_limit=of.answer_limit) == expected
 
 
 def test_up_to_a_tenth_apart_there_is_no_remark():

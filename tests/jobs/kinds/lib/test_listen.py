@@ -3,12 +3,12 @@
 import pytest
 
 from jobs.base.errors import LaunchError
-from jobs.kinds.lib import listen
+from jobs.kinds.lib import ports
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1", "0.0.0.0", "::", "10.0.0.7", "fd00::7"])
 def test_an_address_in_the_network_is_allowed(address):
-    listen.refuse(address)
+    ports.refuse_address(address)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,6 @@ def test_an_address_in_the_network_is_allowed(address):
 )
 def test_other_addresses_are_refused_at_their_field(address, reason):
     with pytest.raises(LaunchError, match=reason) as refused:
-        listen.refuse(address)
+        ports.refuse_address(address)
 
     assert refused.value.field == "bind"

@@ -1,4 +1,4 @@
-"""Workloads of benchmarks: purpose, lengths, concurrency and repeats of each preset."""
+"""Presets: workloads of benchmarks, evaluations, included prompts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from jobs.catalog import strict_yaml
-from jobs.catalog.architecture import Strict
-from jobs.catalog.schema import Text, Tokens, Word
+from jobs.catalog.files import load_by_id
+from jobs.catalog.schema import Strict, Text, Tokens, Word
+
+HERE = Path(__file__).parent
 
 Concurrency = Annotated[int, Field(ge=1, le=1024)]
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)]
@@ -36,8 +37,7 @@ class Workload(Strict):
 
     ``requests`` is the number of a cell; ``requests_each`` is multiplied by its concurrency.
     ``warm_up``: one run before all others does not count. ``stops_early``: a row ends when more
-    load only queues. ``params``: values of other fields of
-    the form, of kinds that have them.
+    load only queues. ``params``: values of other fields of the form, of kinds that have them.
     """
 
     id: Id
@@ -75,4 +75,25 @@ class Workload(Strict):
         return self.model_copy(update=dict(self.without_dies))
 
 
-WORKLOADS = strict_yaml.load_by_id(Path(__file__).parent / "workloads.yaml", Workload)
+class EvaluationPreset(Strict):
+    """Preset of an evaluation. ``kinds``: kind of job -> values of its form, the usual kind
+    first."""
+
+    id: Id
+    name: Word
+    purpose: Text
+    takes: Text
+    kinds: Annotated[Mapping[Id, Mapping[str, str]], Field(min_length=1)]
+
+
+def load_prompts(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return all prompt sets in ``folder``, one text file each with a prompt per line, by name."""
+    return {
+        path.stem: tuple(path.read_text(encoding="utf-8").splitlines())
+        for path in sorted(folder.glob("*.txt"))
+    }
+
+
+WORKLOADS = load_by_id(HERE / "workloads.yaml", Workload)
+EVALUATION_PRESETS = load_by_id(HERE / "evaluations.yaml", EvaluationPreset)
+PROMPT_SETS = load_prompts(HERE / "prompts")

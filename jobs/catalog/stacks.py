@@ -1,13 +1,14 @@
-"""Schema of a stack's file: a compatible set of tools."""
+"""Stacks: compatible sets of tools. A YAML file each, read once at import."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from jobs.catalog.architecture import Strict
-from jobs.catalog.schema import PathName, Text, Tokens, Word
+from jobs.catalog.files import load_folder
+from jobs.catalog.schema import PathName, Strict, Text, Tokens, Word
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Command = tuple[Word, ...]
@@ -242,5 +243,13 @@ class Stack(Strict):
 
     @property
     def paths(self) -> tuple[PathName, ...]:
-        """Return the deployment paths of the stack."""
         return ("build_in", "vllm") if self.build_in else ("vllm",)
+
+
+def load_stacks(folder: Path) -> dict[str, Stack]:
+    """Return all stacks in ``folder`` by id, in stack order."""
+    stacks = load_folder(folder, Stack)
+    return {stack.id: stack for stack in sorted(stacks, key=lambda stack: stack.order)}
+
+
+STACKS = load_stacks(Path(__file__).parent / "stacks")

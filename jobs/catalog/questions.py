@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from jobs.catalog.folder_files import locked, write
-from jobs.catalog.questions_schema import Question, QuestionSet, jsonl
+from jobs.catalog.files import locked, write
 
 ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 MOST_SETS = 500
@@ -26,6 +33,106 @@ LONGEST_NAME, LONGEST_NOTE = 60, 500
 _SHORT = 12  # digits of a version in forms and results
 _MOST_INDEX = 1024 * 1024
 _SUFFIX = ".json"
+LETTERS = "ABCDEFGHIJ"
+LANGUAGES = frozenset(("en", "zh"))
+ALL = "all"  # languages
+LONGEST_QUESTION, LONGEST_CHOICE, LONGEST_ANSWER = 20_000, 4_000, 500
+MOST_ANSWERS = 20
+Answer = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ANSWER)]
+
+
+class Question(BaseModel):
+    """Question of a set.
+
+    *short*: free text, correct when it concludes with one of ``answers``; matches inside a phrase
+    of ``not_in`` do not count. *choice*: one of ``choices``, lettered from A; ``answers`` has the
+    correct letter. Rules: ``jobs.host.scoring``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+    sort: Literal["short", "choice"]
+    language: Literal["en", "zh"]
+    category: str = Field(max_length=60)
+    question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    answers: tuple[Answer, ...] = Field(min_length=1, max_length=MOST_ANSWERS)
+    choices: tuple[Annotated[str, StringConstraints(max_length=LONGEST_CHOICE)], ...] = ()
+    not_in: tuple[Answer, ...] = Field((), max_length=MOST_ANSWERS)
+
+    @model_validator(mode="after")
+    def _the_letter_stands_for_a_choice(self) -> Question:
+        if self.sort == "short" and self.choices:
+            raise ValueError("a short question has no choices")
+        if self.sort == "choice":
+            letters = LETTERS[: len(self.choices)]
+            if len(letters) < 2 or len(self.answers) != 1 or self.answers[0] not in letters:
+                raise ValueError("a choice needs two choices or more, and one letter as answer")
+        return self
+
+    @property
+    def subset(self) -> str:
+        """Return the subset in reports: "short_en", "choice_zh", …"""
+        return f"{self.sort}_{self.language}"
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """Question set in question order. ``name``: for pages and results."""
+
+    name: str
+    questions: tuple[Question, ...]
+
+    def spoken(self, language: str) -> tuple[Question, ...]:
+        """Return the questions in a language; all for "all"."""
+        return tuple(one for one in self.questions if language in (ALL, one.language))
+
+    def part(self, limit: int, seed: int = 0, language: str = ALL) -> tuple[Question, ...]:
+        """Return ``limit`` questions in a language, in set order; all of them for 0 or a high
+        limit.
+
+        Each category of each subset has its share of them, by largest remainders. Within it
+        ``seed`` draws: the same seed draws the same questions on every machine.
+        """
+        questions = self.spoken(language)
+        total = len(questions)
+        if limit <= 0 or limit >= total:
+            return questions
+        strata: dict[tuple[str, str], list[str]] = {}
+        for one in questions:
+            strata.setdefault((one.subset, one.category), []).append(one.id)
+        counts = {stratum: limit * len(ids) // total for stratum, ids in strata.items()}
+        by_remainder = sorted(
+            strata,
+            key=lambda one: (-(limit * len(strata[one]) % total), draw(seed, "/".join(one))),
+        )
+        for stratum in by_remainder[: limit - sum(counts.values())]:
+            counts[stratum] += 1
+        wanted = {
+            question_id
+            for stratum, ids in strata.items()
+            for question_id in sorted(ids, key=lambda one: draw(seed, one))[: counts[stratum]]
+        }
+        return tuple(question for question in questions if question.id in wanted)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Return the checksum of its text: the version of the set."""
+        return sha256(jsonl(self.questions).encode()).hexdigest()
+
+
+def jsonl(questions: Iterable[Question]) -> str:
+    """Return questions as JSON Lines, in the format that an upload accepts: the export of a set."""
+    lines = (
+        json.dumps(question.model_dump(exclude_defaults=True), ensure_ascii=False)
+        for question in questions
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def draw(seed: int, question_id: str) -> str:
+    """Return a key that sorts questions at random: a seed gives one order on every machine."""
+    return sha256(f"{seed}:{question_id}".encode()).hexdigest()
 
 
 class Changed(ValueError):
@@ -43,7 +150,6 @@ class Version:
 
     @property
     def short(self) -> str:
-        """Return the version as forms and results name it."""
         return self.sha256[:_SHORT]
 
 
@@ -59,7 +165,6 @@ class TeamSet:
 
     @property
     def current(self) -> Version:
-        """Return the newest version."""
         return self.versions[-1]
 
     @property
@@ -88,7 +193,6 @@ class QuestionSets(Mapping[str, QuestionSet]):
 
     @property
     def included(self) -> Mapping[str, QuestionSet]:
-        """Return the sets that come with the dashboard."""
         return self._included
 
     def team(self) -> list[TeamSet]:
@@ -140,7 +244,7 @@ class QuestionSets(Mapping[str, QuestionSet]):
             now = self.of_team(meta["id"])
             if (now.current.sha256 if now else None) != onto:
                 raise Changed(meta["id"])
-            write(_file(folder, meta["id"], version.sha256), text.encode())
+            write(folder / f"{meta['id']}@{version.sha256}.jsonl", text.encode())
             earlier = now.versions if now else ()
             if earlier and earlier[-1].sha256 == version.sha256:
                 version, earlier = earlier[-1], earlier[:-1]
@@ -183,10 +287,6 @@ class QuestionSets(Mapping[str, QuestionSet]):
         return sum(1 for _key in self)
 
 
-def _file(folder: Path, set_id: str, checksum: str) -> Path:
-    return folder / f"{set_id}@{checksum}.jsonl"
-
-
 def _store(folder: Path, team_set: TeamSet) -> None:
     text = json.dumps(asdict(team_set), ensure_ascii=False, indent=1)
     write(folder / f"{team_set.id}{_SUFFIX}", text.encode())
@@ -209,11 +309,36 @@ def _index(path: Path) -> TeamSet | None:
 def _version(folder: Path, set_id: str, checksum: str) -> QuestionSet:
     """A version never changes: read once."""
     try:
-        content = _file(folder, set_id, checksum).read_bytes()
+        content = (folder / f"{set_id}@{checksum}.jsonl").read_bytes()
     except OSError as error:
         raise KeyError(set_id) from error
     if sha256(content).hexdigest() != checksum:
         raise KeyError(set_id)
-    lines: list[Any] = [json.loads(line) for line in content.decode().split("\n") if line]
-    questions = tuple(Question.model_validate(line) for line in lines)
-    return QuestionSet(f"{set_id}@{checksum[:_SHORT]}", questions)
+    lines = [line for line in content.decode().split("\n") if line]
+    return QuestionSet(f"{set_id}@{checksum[:_SHORT]}", _questions(lines))
+
+
+def _questions(lines: Iterable[str]) -> tuple[Question, ...]:
+    return tuple(Question.model_validate(json.loads(line)) for line in lines)
+
+
+def load_questions(folder: Path) -> dict[str, QuestionSet]:
+    """Return all question sets in ``folder``, one JSONL file each, by name.
+
+    Raises:
+        pydantic.ValidationError: a line does not match the schema.
+        ValueError: two questions of a set have the same id.
+    """
+    sets = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        questions = _questions(path.read_text(encoding="utf-8").splitlines())
+        ids = [question.id for question in questions]
+        twice = {name for name in ids if ids.count(name) > 1}
+        if twice:
+            raise ValueError(f"{path.name} has duplicate ids: {sorted(twice)}")
+        sets[path.stem] = QuestionSet(path.stem, questions)
+    return sets
+
+
+INCLUDED_QUESTIONS = load_questions(Path(__file__).parent / "questions")
+QUESTION_SETS = QuestionSets(INCLUDED_QUESTIONS)

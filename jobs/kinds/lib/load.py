@@ -1,0 +1,431 @@
+"""Load of benchmarks: lengths, prompts, amount of work, and the base of those over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from django.utils.translation import gettext as _
+from pydantic import ConfigDict, Field
+
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.catalog import PROMPT_SETS
+from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, KindParams, Target, field
+from jobs.kinds.lib.common import (
+    exclusive_field,
+    folder_step,
+    key_of,
+    overlap_field,
+    seed_field,
+    tokenizer_folder,
+)
+from jobs.tools.lib.environments import ENVIRONMENTS, TOKENIZERS
+from jobs.tools.lib.load import HttpLoad, Sized
+from jobs.tools.llama_cpp import commands as llama_cpp
+from jobs.tools.vllm import serve as vllm
+
+APART = 0.1  # relative difference of lengths: more is reported, and is another workload
+INPUT, OUTPUT = "input_tokens", "output_tokens"
+# Prompts of a chosen length, of other clients.
+RANDOM = "random"
+# Data sets of vLLM's client whose prompts have lengths of their own.
+FIXED = ("sharegpt", "custom")
+# Tokens of the examples that llama.cpp's reasoning template adds (``jobs.kinds.deploy.deploy``).
+_EXAMPLES = 300
+_TEMPLATE_TOKENS = 32  # that a chat template may add to a prompt
+MARK_TOKENS = 8  # of the word that makes each prompt unique (cold.py)
+HITS_MOST = 0.01  # share of prompt tokens from a prefix cache; a cold benchmark has less
+# An engine reads about twenty prompt tokens in the time of one output token.
+_READ = 0.05
+# Counters of each engine under /metrics.
+COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
+
+
+def asked_lengths(
+    names: Sequence[str], params: Mapping[str, Any], *, answer_limit: str = ""
+) -> dict[str, int]:
+    """Return the requested ``{"input_tokens": n, "output_tokens": n}``, without unset values.
+
+    ``names``: lengths the kind requests; fixed prompts have their own. ``answer_limit``: the field
+    of max output tokens, of an evaluation.
+    """
+    if answer_limit:
+        most = params.get(answer_limit)
+        return {OUTPUT: most} if isinstance(most, int) else {}
+    if not has_chosen_length(params):
+        names = (OUTPUT,)
+    return {name: params[name] for name in names if isinstance(params.get(name), int)}
+
+
+def has_chosen_length(params: Mapping[str, Any]) -> bool:
+    """True if prompts have a chosen length: not those of a fixed set."""
+    if "dataset" in params:
+        return params["dataset"] not in FIXED
+    return bool(params.get("prompts", RANDOM) == RANDOM)
+
+
+def measured_lengths(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return measured lengths: means over completed requests."""
+    lengths: dict[str, float] = {}
+    for name in (INPUT, OUTPUT):
+        mean, total = metrics.get(f"{name}_mean"), metrics.get(name)
+        if mean is None and total is not None and metrics.get("requests"):
+            mean = total / metrics["requests"]
+        if mean is not None:
+            lengths[name] = mean
+    return lengths
+
+
+def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return mean tokens of an evaluation's questions and answers as metrics; unknown ones are
+    omitted."""
+    details = [answer.get("detail") or {} for answer in answers]
+    means = {}
+    for name in (INPUT, OUTPUT):
+        counts = [one[name] for one in details if isinstance(one.get(name), int | float)]
+        if counts:
+            means[f"{name}_mean"] = sum(counts) / len(counts)
+    return means
+
+
+def about_tokens(texts: Iterable[str]) -> int:
+    """Estimate the length of the longest of ``texts`` as a prompt, on the safe side: a token per
+    three bytes, and the chat template.
+    """
+    return max((len(text.encode()) for text in texts), default=0) // 3 + _TEMPLATE_TOKENS
+
+
+# Longest prompt of all included sets.
+PROMPT_TOKENS = MARK_TOKENS + about_tokens(line for lines in PROMPT_SETS.values() for line in lines)
+
+
+def longest_answer(served: Mapping[str, Any], prompt: int) -> int | None:
+    """Return tokens left for an answer after a prompt of ``prompt`` tokens.
+
+    None where it declares no limit; 0 or less where the prompt alone is too long.
+    """
+    whole = int(served.get("max_total") or 0)
+    if not whole:
+        return None
+    has_examples = served.get("reasoning") and served.get("toolchain") == "llama.cpp"
+    return whole - prompt - (_EXAMPLES if has_examples else 0)
+
+
+def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int) -> None:
+    """Refuse answers that do not fit in the deployment's context with the prompt.
+
+    Raises:
+        LaunchError: at ``field``, or at the deployment where no prompt fits.
+    """
+    most = longest_answer(served, prompt)
+    if most is None or tokens <= most:
+        return
+    args = {"name": served.get("name", ""), "context": served["max_total"], "most": most}
+    args |= {"prompt": int(served["max_total"]) - most}
+    if most < 1:
+        message = _(
+            "Context too short: %(name)s has %(context)s tokens, and the prompt alone "
+            "takes about %(prompt)d. Choose a deployment with a longer context."
+        )
+        raise LaunchError(message % args, "deployment")
+    message = _(
+        "At most %(most)d: prompt (about %(prompt)d) and output share the context of "
+        "%(name)s, %(context)s tokens. Reduce the value, or deploy with a longer "
+        "context."
+    )
+    raise LaunchError(message % args, field)
+
+
+def check_limit(limit: int, questions: int) -> None:
+    """Refuse to ask more questions than a set has.
+
+    Raises:
+        LaunchError: at the field ``limit``.
+    """
+    if limit > questions:
+        message = _("At most %(questions)d, the size of the set. 0: all questions.")
+        raise LaunchError(message % {"questions": questions}, "limit")
+
+
+def ignores_ends(arguments: Iterable[str]) -> bool:
+    """True if a command forces answers to full length."""
+    return any("ignore-eos" in word or "ignore_eos" in word for word in arguments)
+
+
+def length_remarks(
+    asked: Mapping[str, int],
+    points: Sequence[tuple[int, Mapping[str, Any]]],
+    *,
+    full: bool,
+    context: int = 0,
+) -> list[Message]:
+    """Return remarks on lengths that differ by more than ``APART`` from the requested ones, with
+    causes.
+
+    Each names the point with the largest difference. ``full``: see :func:`ignores_ends`.
+    ``context``: tokens that the deployment holds, prompt and output together; 0: not known.
+    """
+    remarks = []
+    for name, wanted in asked.items():
+        means = {c: m[name] for c, metrics in points if name in (m := measured_lengths(metrics))}
+        worst = max(means, key=lambda c: abs(means[c] - wanted), default=None)
+        if worst is None or abs(means[worst] - wanted) <= APART * wanted:
+            continue
+        args = {"asked": wanted, "measured": round(means[worst]), "concurrency": worst}
+        prompt = measured_lengths(dict(points)[worst]).get(INPUT, 0)
+        if name == OUTPUT and means[worst] < wanted and 0 < context < prompt + wanted:
+            remarks.append(Message("lengths:output_context", {**args, "context": context}))
+            continue
+        if name == INPUT:
+            cause = "lengths:input"
+        elif means[worst] > wanted:
+            cause = "lengths:output_long"
+        else:
+            cause = "lengths:output_cut" if full else "lengths:output_ended"
+        remarks.append(Message(cause, args))
+    return remarks
+
+
+def hits_remark(
+    params: Mapping[str, Any], points: Sequence[tuple[int, Mapping[str, float]]]
+) -> Message | None:
+    """Return a remark on the point with the most hits in a prefix cache, with the cause if
+    ``params`` show it."""
+    hits = {concurrency: m.get("engine_prefix_hits", 0.0) for concurrency, m in points}
+    worst = max(hits, key=lambda concurrency: hits[concurrency], default=None)
+    if worst is None or hits[worst] <= HITS_MOST:
+        return None
+    # Two decimals, like all shares.
+    args: dict[str, Any] = {"share": f"{100 * hits[worst]:.2f}", "concurrency": worst}
+    prefix, length = params.get("prefix_tokens") or 0, params.get("input_tokens") or 0
+    if params.get(EXACT):
+        return Message("benchmark:hits_guide", args)
+    if params.get("seed") is not None:
+        return Message("benchmark:hits_seed", {**args, "seed": params["seed"]})
+    if prefix and params.get("dataset") != "sharegpt" and hits[worst] <= 1.5 * prefix / length:
+        return Message("benchmark:hits_prefix", {**args, "tokens": prefix})
+    return Message("benchmark:hits", args)
+
+
+def since_start_remark(share: float) -> Message | None:
+    """Return a remark on a share of hits that counts all requests since the server's start."""
+    args = {"share": f"{100 * share:.2f}"}
+    return Message("benchmark:hits_since_start", args) if share > HITS_MOST else None
+
+
+def work_of_requests(params: Mapping[str, Any]) -> float:
+    """Return the work of a benchmark: requests × lengths / concurrency, one after the other.
+
+    Without a concurrency, all requests are sent at the start. This is rough: throughput rises with
+    concurrency.
+    """
+    requests = int(params["requests"])
+    levels = [int(at_once) for at_once in params.get("concurrency", (1,))]
+    return sum(requests / min(requests, each) for each in levels) * work_of_request(params)
+
+
+def work_of_request(params: Mapping[str, Any]) -> float:
+    """Return the work of one request, in output tokens."""
+    prompt = params.get(INPUT) if has_chosen_length(params) else 0
+    return float(params[OUTPUT]) + _READ * float(prompt or 0)
+
+
+def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
+    """Return False if a request failed or was not sent, or an evaluation stopped early: the
+    duration is then no reference."""
+    if (metrics.get("planned_questions") or 0) > (metrics.get("questions") or 0):
+        return False
+    asked = params.get("requests")
+    done = metrics.get("requests_all", metrics.get("requests"))
+    if metrics.get("failed_requests_all", metrics.get("failed_requests")):
+        return False
+    if not isinstance(asked, int) or done is None:
+        return True
+    return bool(done >= asked * len(params.get("concurrency") or (0,)))
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPrompts:
+    """Prompts to send. ``longest``: estimated tokens of the longest one, with its mark."""
+
+    prompts: tuple[str, ...]
+    longest: int
+    of_team: bool = False
+    sized: Sized | None = None
+
+
+def included_choices() -> list[Choice]:
+    return [Choice(name, f"{name} ({len(lines)})") for name, lines in PROMPT_SETS.items()]
+
+
+def team_choices(target: Target) -> list[Choice]:
+    return [Choice(one.name, f"{one.name} ({one.count})") for one in target.prompts]
+
+
+def chosen_prompts(name: str, target: Target) -> ChosenPrompts:
+    """Return the prompts of an included set, or of the team's.
+
+    Raises:
+        LaunchError: unknown set.
+    """
+    if name in PROMPT_SETS:
+        return ChosenPrompts(PROMPT_SETS[name], PROMPT_TOKENS)
+    return team_prompts(name, target)
+
+
+def team_prompts(name: str, target: Target) -> ChosenPrompts:
+    """Return the prompts of a set of the team.
+
+    Raises:
+        LaunchError: there is none, or it was removed.
+    """
+    found = next((one for one in target.prompts if one.name == name), None)
+    if found is None:
+        raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
+    return ChosenPrompts(tuple(found.read()), found.longest + MARK_TOKENS, of_team=True)
+
+
+def random_prompts(tokens: int, served: AssetRef, target: Target) -> ChosenPrompts:
+    """Return random prompts of ``tokens`` for a deployment.
+
+    Raises:
+        LaunchError: at ``prompts``: the tokenizer of its model is not on the host.
+    """
+    model_id = str(served.data.get("model_id") or "")
+    if not model_id:
+        message = _(
+            "Random prompts need a tokenizer. Choose the catalogue model of %(name)s first, or "
+            "other prompts."
+        )
+        raise LaunchError(message % {"name": served.title}, "prompts")
+    folder = tokenizer_folder(served, target)
+    if folder is None:
+        message = _(
+            "Random prompts need the tokenizer of %(model)s, which is missing on %(host)s. "
+            "%(step)s Or choose other prompts."
+        )
+        args = {"model": model_id, "host": target.name, "step": folder_step(model_id, target)}
+        raise LaunchError(message % args, "prompts")
+    return ChosenPrompts((), tokens + _TEMPLATE_TOKENS, sized=Sized(tokens, folder))
+
+
+def check_concurrency(values: Sequence[int]) -> None:
+    """Refuse duplicate values."""
+    if len(set(values)) < len(values):
+        raise LaunchError(_("Enter each concurrency only once."), "concurrency")
+
+
+def check_input(tokens: int, served: AssetRef) -> None:
+    """Refuse prompts above the deployment's limit."""
+    most = served.data.get("max_input")
+    if most and tokens > int(most):
+        message = _("Max prompt length of the deployment is %(tokens)d tokens.")
+        raise LaunchError(message % {"tokens": int(most)}, INPUT)
+
+
+class LoadParams(KindParams):
+    """Requests to send. Lengths are in tokens."""
+
+    model_config = ConfigDict(title="Params")  # as those of other kinds
+    deployment: str = field(..., "Deployment", "Target", asset="deployment")
+    """Deployment to benchmark."""
+    concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = field(
+        (1, 2, 4), "Concurrency", "Load", "requests", min_length=1, max_length=12
+    )
+    """Max concurrency. Several values are measured one after another."""
+    requests: int = field(12, "Requests", "Load", "requests", ge=1, le=10000)
+    """Requests per concurrency. Percentiles need many."""
+    output_tokens: int = field(
+        *(64, "Output length", "Load", "tokens"),
+        ge=1,
+        le=8192,
+        beside=("deployment", PROMPT_TOKENS),
+    )
+    """Output tokens per request, always generated in full."""
+    prompts: str = field("everyday", "Prompts", "Load", max_length=60)
+    """Included prompts, or those of the team. Sent in turn. Random words of a chosen length need
+    the model's tokenizer on the host."""
+    input_tokens: int = field(
+        128, "Prompt length", "Load", "tokens", ge=1, le=1048576, when=("prompts", RANDOM)
+    )
+    """Tokens of a random prompt, without the chat template."""
+    seed: int | None = seed_field()
+    exclusive: bool = exclusive_field(False)
+    overlap: bool = overlap_field()
+
+
+class OverHttp(Kind, params=LoadParams):
+    """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``."""
+
+    family = "benchmark"
+    lengths = (INPUT, OUTPUT)
+    takes_key: ClassVar[bool] = False  # the tool takes an API key from its environment
+    has_tokenizers: ClassVar[bool] = False  # the tool's environment has them
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        if field != "prompts":
+            return None
+        return [*included_choices(), Choice(RANDOM, _("random words")), *team_choices(target)]
+
+    def can_measure(self, served: AssetRef, target: Target) -> bool:
+        return self.takes_key or not key_of(served)
+
+    def needs(self, params: LoadParams, target: Target) -> Sequence[str]:
+        own = super().needs(params, target)
+        if params.prompts != RANDOM or self.has_tokenizers:
+            return own
+        return (*own, TOKENIZERS)
+
+    def title_of(self, params: LoadParams, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
+        served = target.asset("deployment", params.deployment)
+        return f"{served.title} @ {', '.join(map(str, params.concurrency))}"
+
+    def successors(self, params: LoadParams) -> Sequence[str]:
+        return ("evaluate",)
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        return work_of_requests(params)
+
+    def load(self, params: LoadParams, target: Target) -> HttpLoad:
+        """Return the requests for the deployment.
+
+        Raises:
+            LaunchError: the deployment is not on the host, or has a key, which the tool would
+                show; answers do not fit with the longest prompt; a concurrency is entered twice;
+                unknown prompts, or no tokenizer for random ones.
+        """
+        deployment = target.asset("deployment", params.deployment)
+        served = deployment.data
+        if not self.can_measure(deployment, target):
+            message = _("%(tool)s would show the API key in the process list. Use “Benchmark”.")
+            tool = ENVIRONMENTS[self.environment].title
+            raise LaunchError(message % {"tool": tool}, "deployment")
+        check_concurrency(params.concurrency)
+        if params.prompts == RANDOM:
+            check_input(params.input_tokens, deployment)
+            sent = random_prompts(params.input_tokens, deployment, target)
+        else:
+            sent = chosen_prompts(params.prompts, target)
+        check_answer(served, OUTPUT, params.output_tokens, sent.longest)
+        return HttpLoad(
+            concurrency=params.concurrency,
+            requests=params.requests,
+            output_tokens=params.output_tokens,
+            prompts=sent.prompts,
+            metrics=COUNTERS.get(str(served.get("toolchain")), ()),
+            streamed=not served.get("bare_stream"),
+            has_dies=target.has_dies,
+            seed=params.seed,
+            key=key_of(deployment),
+            of_team=sent.of_team,
+            sized=sent.sized,
+        )
+
+
+def prompts_name(params: LoadParams) -> str:
+    """Return the prompts for results: "random 1024"."""
+    sized = f" {params.input_tokens}" if params.prompts == RANDOM else ""
+    return f"{params.prompts}{sized}"
