@@ -111,7 +111,7 @@ CONFINED = (
 )
 COMMANDS = "dashboard.management"
 # Bounded texts of strangers that the web process reads itself: without Python's expressions, too.
-BOUNDED = ("jobs.completions.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.search")
+BOUNDED = ("jobs.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.search")
 
 
 def room_of(module: str, package: str) -> str:

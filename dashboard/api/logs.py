@@ -28,10 +28,9 @@ from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
-from jobs.logstore.expressions import InvalidExpression
-from jobs.logstore.frames import MOST_TIMES
-from jobs.logstore.lines import BLOCK_BYTES
-from jobs.logstore.search import SearchTooSlow
+from jobs.logstore.hub import MOST_TIMES
+from jobs.logstore.search import InvalidExpression, SearchTooSlow
+from jobs.logstore.side_files import BLOCK_BYTES
 from jobs.models import Job
 from jobs.queries.jobs.job_page import StepState, step_states
 from jobs.queries.jobs.log_excerpts import BREAKS
@@ -281,7 +280,7 @@ def log_folds(key: str, query: FoldsAsked) -> HttpResponseBase:
 
 def log_polls(key: str, query: FromAsked) -> HttpResponseBase:
     """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server
-    (:mod:`jobs.logstore.polls`), and how many lines of the log were looked at.
+    (:mod:`jobs.logstore.search`), and how many lines of the log were looked at.
 
     Asked again with ``to`` it goes on.
     """

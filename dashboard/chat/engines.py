@@ -19,7 +19,7 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from jobs.access import secrets, source_addresses, sources
 from jobs.base.errors import LaunchError
-from jobs.completions.completions import CHAT_PATH
+from jobs.completions import CHAT_PATH
 from jobs.host.run.redact import forms, unfinished
 from jobs.models import Deployment, Endpoint
 from jobs.queries.chat import ChatEngine

@@ -28,7 +28,7 @@ from django.db import close_old_connections
 
 from dashboard.chat.engines import Call, Engine
 from jobs.base.sanitize import sanitize, sanitize_text
-from jobs.completions.completions import Reply, parse_reply
+from jobs.completions import Reply, parse_reply
 from jobs.logstore import store
 from jobs.metrics.measured import token_shares
 from jobs.models import Turn

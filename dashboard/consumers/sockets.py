@@ -178,7 +178,7 @@ class LiveConsumer(PageSocket):
 class LogConsumer(PageSocket):
     """``ws/log/<job|deployment>/<id>/?from=OFFSET``: a log from an offset on, as it grows.
 
-    To the page: binary frames as :mod:`jobs.logstore.frames` makes them; one text frame
+    To the page: binary frames as :mod:`jobs.logstore.hub` makes them; one text frame
     ``{"type": "end", "final": bool}`` when the record is closed and every byte was sent, and then
     the socket closes with 1000. ``final`` is false where a restart may go on with the same log.
     From the page: nothing.

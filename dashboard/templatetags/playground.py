@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from dashboard.text import formatting
 from dashboard.text.messages import message
-from jobs.completions.completions import SAMPLING
+from jobs.completions import SAMPLING
 from jobs.models import Turn
 from jobs.queries.chat import MOST_TOKENS, ChatEngine, engine_of
 from jobs.tools.lib.thinking import chosen_in

@@ -3,44 +3,41 @@
 ==================  ==========================================================================
 ``N.log``           the raw log; counts while it has bytes, whatever else there is
 ``N.log.zst``       the packed log (:mod:`jobs.logstore.packed`); counts where no raw one does
-``N.lines``         its line index (:mod:`jobs.logstore.lines`)
-``N.times``         when its bytes arrived (:mod:`jobs.logstore.arrivals`)
+``N.lines``         its line index (:mod:`jobs.logstore.side_files`)
+``N.times``         when its bytes arrived (:mod:`jobs.logstore.side_files`)
 ==================  ==========================================================================
 
-So one takes the other's place in one moment, and in no moment is there no log.
+So one takes the other's place in one moment, and in no moment is there no log. Packing and
+unpacking are safe at any kill: the file is written beside the log, synced, and takes its place by
+one rename. One that a killed process left there is written anew. Where a raw and a packed log both
+exist the raw one counts, so the raw one goes last and comes first.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from jobs.logstore.packed import PackedLog
+from jobs.base.errors import DamagedLog, OffsetMismatch
+from jobs.base.files import sync_folder
+from jobs.logstore.packed import AT_ONCE_BYTES, PackedLog, open_packed, write_packed
 
 BESIDE = (".lines", ".times")
 # All files of one log, in an order in which they can be removed one by one: a packed log that is
 # stale goes before the raw one. The last two are of a turn of a chat.
 SUFFIXES = (".log.zst.new", ".log.zst", ".log.new", ".log", *BESIDE, ".alive", ".stop")
-
-
-class Log(Protocol):
-    """A log that is open for reading. ``size`` is what it had when it was opened."""
-
-    fd: int
-    size: int
-
-    def pread(self, count: int, offset: int) -> bytes:
-        """``count`` bytes from ``offset`` on, fewer where the log ends."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class RawLog:
-    """A file that holds a log as it is."""
+    """A file that holds a log as it is. ``size`` is what it had when it was opened."""
 
     fd: int
     size: int
@@ -50,8 +47,10 @@ class RawLog:
         return os.pread(self.fd, count, offset)
 
 
+Log = RawLog | PackedLog
+
+
 def packed_path(path: Path) -> Path:
-    """Return the path of the packed log of ``path``."""
     return path.with_name(f"{path.name}.zst")
 
 
@@ -62,19 +61,17 @@ def open_log(path: Path) -> Iterator[Log | None]:
     Raises:
         DamagedLog: it is packed, and its file is not as it was written.
     """
-    log = _open_raw(path)
+    log: Log | None = _open_raw(path)
     # The last look is for one that was unpacked just before the second.
     log = log or _open_packed(path) or _open_raw(path)
-    if log is None:
-        yield None
-        return
     try:
         yield log
     finally:
-        os.close(log.fd)
+        if log is not None:
+            os.close(log.fd)
 
 
-def _open_raw(path: Path) -> Log | None:
+def _open_raw(path: Path) -> RawLog | None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -85,7 +82,7 @@ def _open_raw(path: Path) -> Log | None:
     return None
 
 
-def _open_packed(path: Path) -> Log | None:
+def _open_packed(path: Path) -> PackedLog | None:
     packed = packed_path(path)
     try:
         fd = os.open(packed, os.O_RDONLY | os.O_CLOEXEC)
@@ -107,7 +104,7 @@ def log_bytes(path: Path) -> int:
         return log.size if log else 0
 
 
-def is_at(fd: int, path: Path) -> bool:
+def _is_at(fd: int, path: Path) -> bool:
     """Return True if ``path`` still names the file that is open as ``fd``."""
     try:
         return os.path.samestat(path.stat(), os.fstat(fd))
@@ -133,8 +130,131 @@ def locked(path: Path, *, create: bool = True) -> Iterator[int | None]:
         try:
             # Each open has a lock of its own, so this holds between threads too.
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if is_at(fd, path):
+            if _is_at(fd, path):
                 yield fd
                 return
         finally:
             os.close(fd)
+
+
+def pack(path: Path, *, sha256: str = "") -> bool:
+    """Pack the raw log at ``path``. ``sha256``: of what it must hold, where that is known.
+
+    False, with nothing changed: no raw log, another process packs it, it has grown meanwhile, or a
+    checksum differs, which is logged.
+
+    Raises:
+        OSError: the disk is full or broken. All is as it was.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        size = os.fstat(fd).st_size
+        with _draft_of(path) as draft:
+            return size > 0 and draft is not None and _pack(path, fd, size, draft, sha256)
+    finally:
+        os.close(fd)
+
+
+def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
+    with draft.open("wb") as file:
+        digest = write_packed(raw_fd, size, file.fileno())
+        os.fsync(file.fileno())
+        # Then the check reads from the disk, and no useful page leaves the cache.
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if sha256 and digest != sha256:
+        logger.error("%s is not packed: its SHA-256 is %s, not %s", path, digest, sha256)
+        return False
+    if (kept := _sha256_of(draft)) != digest:
+        logger.error(
+            "%s is not packed: the written file has SHA-256 %s, not %s", path, kept, digest
+        )
+        return False
+    # No append from here on: a waiting writer finds that the file has gone.
+    fcntl.flock(raw_fd, fcntl.LOCK_EX)
+    if not _is_at(raw_fd, path) or os.fstat(raw_fd).st_size != size:
+        return False
+    draft.replace(packed_path(path))
+    sync_folder(path.parent)
+    path.unlink()
+    return True
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path | None]:
+    """Return the path to write the packed log of ``path`` to; None while another process does."""
+    draft = path.with_name(f"{packed_path(path).name}.new")
+    fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        if not _is_at(fd, draft):  # it has just become the packed log
+            yield None
+            return
+        try:
+            yield draft
+        finally:
+            if _is_at(fd, draft):
+                draft.unlink()
+    finally:
+        os.close(fd)
+
+
+def _sha256_of(packed: Path) -> str:
+    """Return the SHA-256 of the log in a packed file, or the error of an unreadable one."""
+    digest, offset = hashlib.sha256(), 0
+    try:
+        with open_packed(packed) as log:
+            while piece := log.pread(AT_ONCE_BYTES, offset):
+                digest.update(piece)
+                offset += len(piece)
+    except DamagedLog as error:
+        return str(error)
+    return digest.hexdigest()
+
+
+@contextmanager
+def open_to_append(path: Path, offset: int) -> Iterator[int]:
+    """The raw log of ``path``, locked; a packed one is unpacked, if it ends at ``offset``.
+
+    Raises:
+        OffsetMismatch: it is packed, and ends elsewhere.
+        DamagedLog: it is packed, and its file is not as it was written.
+    """
+    while True:
+        with locked(path) as fd:
+            assert fd is not None  # noqa: S101 -- for mypy
+            if os.fstat(fd).st_size or not packed_path(path).exists():
+                yield fd
+                return
+            _unpack(path, offset)
+
+
+def _unpack(path: Path, offset: int) -> None:
+    """Put the raw log in the place of the empty file at ``path``, which the caller has locked."""
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        with open_packed(packed_path(path)) as log:
+            if log.size != offset:
+                raise OffsetMismatch(log.size)
+            with draft.open("wb") as file:
+                done = 0
+                while piece := log.pread(AT_ONCE_BYTES, done):
+                    if piece.count(0) < len(piece):  # what a host gave back takes no disk here
+                        file.seek(done)
+                        file.write(piece)  # all of it, or an error
+                    done += len(piece)
+                file.truncate(done)
+                os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        path.unlink()
+        raise
+    draft.replace(path)
+    sync_folder(path.parent)
+    packed_path(path).unlink(missing_ok=True)  # the log may be removed at this moment

@@ -64,7 +64,7 @@ class _Reader:
         self.offset = 0
         self._last = b""  # the bytes before the offset
         self.terminal = Terminal()
-        self.folds_bytes = 0  # of memory, about
+        self._folds_bytes = 0  # of memory, about
         self._counted = 0  # folds in it
         self._held = b""  # the begin of a sequence
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -78,13 +78,12 @@ class _Reader:
 
     @property
     def is_full(self) -> bool:
-        """Return True if the log has the maximum number of folds."""
-        return self.folds_bytes > MOST_BYTES
+        return self._folds_bytes > MOST_BYTES
 
     @property
     def weight(self) -> int:
-        """Return the approximate memory of its state, bytes."""
-        return self.folds_bytes + CELL_BYTES * self.terminal.cells
+        """The approximate memory of its state, bytes."""
+        return self._folds_bytes + CELL_BYTES * self.terminal.cells
 
     def read_on(self, log: Log, *, until: float) -> None:
         """Read on to the end of the log, to the maximum of folds, or until the time ``until``."""
@@ -96,7 +95,8 @@ class _Reader:
             self._take(piece[:DRAWN_BYTES] if does_move else piece, does_move=does_move)
             fresh = self.terminal.folds[self._counted :]
             self._counted += len(fresh)
-            self.folds_bytes += sum(map(_bytes_of, fresh))
+            for fold in fresh:
+                self._folds_bytes += FOLD_BYTES + sum(map(sys.getsizeof, fold.texts))
 
     def _take(self, piece: bytes, *, does_move: bool) -> None:
         self.offset += len(piece)
@@ -124,10 +124,6 @@ class _Reader:
 
     def _draw(self, data: bytes) -> None:
         self.terminal.feed(self._decoder.decode(data))
-
-
-def _bytes_of(fold: Fold) -> int:
-    return FOLD_BYTES + sum(map(sys.getsizeof, fold.texts))
 
 
 def _ends(line: re.Match[bytes]) -> bytes:

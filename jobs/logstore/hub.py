@@ -1,33 +1,57 @@
-"""One reader per log in a web process; each part is framed once for all followers."""
+"""One reader per log in a web process; each part is framed once for all followers.
+
+A frame is big-endian: the offset (8 bytes), how many times follow (4 bytes), each of them an offset
+and milliseconds since the epoch (8 and 8 bytes), then the log's bytes to the end of the message.
+Bytes from a time's offset on arrived then; the first of them holds for the first byte. No times:
+unknown.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import struct
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol
 
-from jobs.logstore.frames import MOST_TIMES, data_begins, frame
-
 MAX_FRAME_BYTES = 256 * 1024
+MOST_TIMES = 10_000
 # Frames that a reader caches (4 MiB, and their times): followers that are a little behind, or catch
 # up together, share them. Each read of the file serves all followers at that offset.
 KEPT_FRAMES = 16
 # Interval of checking a log without any notification.
 POLL_S = 1.0
+_HEAD = struct.Struct(">QI")
+_TIME = struct.Struct(">QQ")
+Time = tuple[int, int]
+
+
+def frame(offset: int, times: Sequence[Time], data: bytes) -> bytes:
+    packed_times = b"".join(_TIME.pack(*time) for time in times)
+    return b"".join((_HEAD.pack(offset, len(times)), packed_times, data))
+
+
+def unframe(message: bytes) -> tuple[int, list[Time], bytes]:
+    """Return offset, times and bytes of a message of :func:`frame`."""
+    begin = data_begins(message)
+    offset, _ = _HEAD.unpack_from(message)
+    return offset, list(_TIME.iter_unpack(message[_HEAD.size : begin])), message[begin:]
+
+
+def data_begins(message: bytes | memoryview) -> int:
+    """Return the offset in a message of the log's bytes."""
+    count: int = _HEAD.unpack_from(message)[1]
+    return _HEAD.size + count * _TIME.size
 
 
 class Source(Protocol):
     """Source that the hub reads from; :class:`jobs.logstore.store.LogStore` is one."""
 
-    def size(self, key: str) -> int:
-        """Bytes there are."""
+    def size(self, key: str) -> int: ...
 
-    def read(self, key: str, start: int, end: int) -> bytes:
-        """Bytes from ``start`` up to ``end``."""
+    def read(self, key: str, start: int, end: int) -> bytes: ...
 
-    def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
-        """Arrival of the bytes from each offset on, milliseconds since the epoch."""
+    def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[Time]: ...
 
 
 class Hub:
@@ -55,18 +79,16 @@ class Hub:
         for reader in self._readers.values():
             reader.wake(ended=True)
 
-    @property
-    def followed(self) -> frozenset[str]:
-        """Keys of the logs that someone follows now."""
-        return frozenset(self._readers)
-
     async def follow(self, key: str, offset: int) -> AsyncGenerator[bytes]:
         """Yield frames from ``offset`` on, without a gap; end when the log is over and all sent.
 
         Raises:
             RuntimeError: the reader failed, or the log was removed; follow again.
         """
-        reader = self._join(key)
+        reader = self._readers.get(key)
+        if reader is None:
+            reader = self._readers[key] = _Reader(key, self._source, self._is_over, self._poll_s)
+        reader.subscribers += 1
         try:
             while True:
                 number = reader.looks
@@ -80,33 +102,19 @@ class Hub:
                 else:
                     await reader.changed(number)
         finally:
-            self._leave(reader)
-
-    def _join(self, key: str) -> _Reader:
-        reader = self._readers.get(key)
-        if reader is None:
-            reader = self._readers[key] = _Reader(key, self._source, self._is_over, self._poll_s)
-        reader.subscribers += 1
-        return reader
-
-    def _leave(self, reader: _Reader) -> None:
-        reader.subscribers -= 1
-        if reader.subscribers == 0:
-            reader.stop()
-            self._readers.pop(reader.key, None)
+            reader.subscribers -= 1
+            if reader.subscribers == 0:
+                reader.task.cancel()
+                self._readers.pop(key, None)
 
 
 class _Reader:
     """Watch one log as it grows. ``end``: its size at the last check."""
 
     def __init__(
-        self,
-        key: str,
-        source: Source,
-        is_over: Callable[[str], Awaitable[bool]],
-        poll_s: float,
+        self, key: str, source: Source, is_over: Callable[[str], Awaitable[bool]], poll_s: float
     ) -> None:
-        self.key = key
+        self._key = key
         self.subscribers = 0
         self.looks = 0  # rises with each change, so that none is slept through
         self.over = False
@@ -120,17 +128,13 @@ class _Reader:
         self._frames: dict[int, bytes] = {}
         self._reading: dict[int, asyncio.Task[bytes]] = {}
         self.end = source.size(key)
-        self._task = asyncio.create_task(self._run(), name=f"log {key}")
+        self.task = asyncio.create_task(self._run(), name=f"log {key}")
 
     def wake(self, *, ended: bool) -> None:
         """Check now; with ``ended``, also whether the log is over."""
         if ended:
             self._ask_at = 0.0
         self._woken.set()
-
-    def stop(self) -> None:
-        """End the reading: no followers are left."""
-        self._task.cancel()
 
     async def frame_at(self, offset: int) -> bytes:
         """Return the frame that begins at ``offset``, one for all followers; b"" where the file has
@@ -155,7 +159,7 @@ class _Reader:
         if self.looks == number and not self._broken:
             await self._changed.wait()
         if self._broken:
-            raise RuntimeError(f"the reader of log {self.key} broke")
+            raise RuntimeError(f"the reader of log {self._key} broke")
 
     def _edge(self, offset: int) -> int:
         return min(self.end, (offset // MAX_FRAME_BYTES + 1) * MAX_FRAME_BYTES)
@@ -168,19 +172,18 @@ class _Reader:
             del self._reading[offset]
 
     def _read(self, offset: int, end: int) -> bytes:
-        data = self._source.read(self.key, offset, end)
+        data = self._source.read(self._key, offset, end)
         if not data:
             return b""
         last = offset + len(data) - 1
-        times = self._source.arrivals(self.key, offset, last, limit=MOST_TIMES)
+        times = self._source.arrivals(self._key, offset, last, limit=MOST_TIMES)
         return frame(offset, times, data)
 
     def _keep(self, offset: int, message: bytes) -> bytes:
-        if not message:
-            return b""
-        if len(self._frames) >= KEPT_FRAMES:
-            del self._frames[next(iter(self._frames))]
-        self._frames[offset] = message
+        if message:
+            if len(self._frames) >= KEPT_FRAMES:
+                del self._frames[next(iter(self._frames))]
+            self._frames[offset] = message
         return message
 
     async def _run(self) -> None:
@@ -202,8 +205,8 @@ class _Reader:
         # Asked before the size: what arrived before the end is then surely seen.
         if (moment := asyncio.get_running_loop().time()) >= self._ask_at:
             self._ask_at = moment + self._poll_s
-            over = await self._is_over(self.key)
-        size = max(self.end, self._source.size(self.key))
+            over = await self._is_over(self._key)
+        size = max(self.end, self._source.size(self._key))
         if (size, over) != (self.end, self.over):
             self.end, self.over = size, over
             self._notify()

@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import threading
 from array import array
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
 
 import zstandard
 
 from jobs.base.errors import DamagedLog
-from jobs.logstore.recent import Recent, Which, which
 
 FRAME_BYTES = 256 * 1024
 # Logs are words that come again and figures that do not: higher levels look for what is not there,
@@ -36,10 +37,41 @@ HEADER_BYTES = 18  # of a zstd frame, at most
 KEPT_TABLES = 64
 KEPT_FRAMES = 16  # 4 MiB: what the views of a page look at one after the other
 
+Which = tuple[int, int, int, int]
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Table of a packed log: the end of each frame in the file, and the log's size."""
+
+def which(stat: os.stat_result) -> Which:
+    """Return the identity of a file, its size last; another file or other content has another."""
+    return (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+
+
+class Recent(Generic[Key, Value]):
+    """The ``most`` values that were used last. Safe to use from several threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+
+    def get(self, key: Key) -> Value | None:
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None:
+                self._values.move_to_end(key)
+            return value
+
+    def keep(self, key: Key, value: Value) -> Value:
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return value
+
+
+class _Table(NamedTuple):
+    """The end of each frame in the file, and the log's size."""
 
     ends: array[int]
     size: int
@@ -89,18 +121,15 @@ class PackedLog:
         packed = memoryview(os.pread(self.fd, ends[last] - begin, begin))
         at = begin
         for number in range(first, last + 1):
-            yield self._decompressed(packed[at - begin : ends[number] - begin], number)
-            at = ends[number]
-
-    def _decompressed(self, frame: memoryview, number: int) -> bytes:
-        wanted = min(FRAME_BYTES, self.size - number * FRAME_BYTES)
-        try:
+            frame, at = packed[at - begin : ends[number] - begin], ends[number]
+            wanted = min(FRAME_BYTES, self.size - number * FRAME_BYTES)
             # Checked first: the decoder allocates the size that a frame declares.
-            if zstandard.frame_content_size(frame) == wanted:
-                return self._decompressor.decompress(frame, allow_extra_data=False)
-        except zstandard.ZstdError as error:
-            raise self._damaged(f"frame {number}: {error}") from error
-        raise self._damaged(f"frame {number} has another size than the table says")
+            if _content_size(frame) != wanted:
+                raise self._damaged(f"frame {number} has another size than the table says")
+            try:
+                yield self._decompressor.decompress(frame, allow_extra_data=False)
+            except zstandard.ZstdError as error:
+                raise self._damaged(f"frame {number}: {error}") from error
 
     def _read_table(self) -> _Table:
         file_bytes = self._which[-1]
@@ -130,6 +159,13 @@ class PackedLog:
 
     def _damaged(self, why: str) -> DamagedLog:
         return DamagedLog(f"{self._path} is damaged: {why}", name=self._path.name)
+
+
+def _content_size(frame: bytes | memoryview) -> int:
+    try:
+        return zstandard.frame_content_size(frame)
+    except zstandard.ZstdError:
+        return -1
 
 
 @contextmanager
@@ -176,10 +212,3 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def _content_size(header: bytes) -> int:
-    try:
-        return zstandard.frame_content_size(header)
-    except zstandard.ZstdError:
-        return -1

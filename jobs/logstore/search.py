@@ -1,7 +1,11 @@
-"""Search through a whole log, of any size, in bounded memory.
+"""Search through a whole log, of any size, in bounded memory; requests of the dashboard in it.
 
 Run as a program it searches in a process of its own: neither a gigabyte nor an expression that
 takes for ever may hold up the web server.
+
+Expressions are RE2's, whose time grows with the text alone. ``\\w``, ``\\d``, ``\\s`` and ``\\b``
+know ASCII only. There are no look-arounds and no back references, which no engine can find in
+linear time.
 """
 
 from __future__ import annotations
@@ -15,13 +19,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any
+
+import re2
+from django.utils.translation import gettext as _
 
 from jobs.base.errors import DamagedLog
-from jobs.logstore.expressions import Expression, letters_of, quoted, searchable
 from jobs.logstore.files import Log, open_log
-from jobs.logstore.lines import LineIndex
-from jobs.logstore.plain import LONGEST_LINE_BYTES, is_plain, plain
+from jobs.logstore.side_files import LineIndex
+from jobs.logstore.terminal import LONGEST_LINE_BYTES, is_plain, plain
+from jobs.plans import HEALTH_MARK
 
 READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a MiB
 FEW = 64  # lines that are looked at one by one
@@ -30,9 +37,35 @@ SPREAD = 1000
 SMALL_BYTES = 16 * 1024 * 1024
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+_LONGEST_REASON = 200
+_PREFIX = "(?m)"  # ^ and $ are a line's
+# A character by its number, as JavaScript writes it; or any other escape.
+_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
+# Begin and end of the text are those of its line.
+_EDGES = {"\\A": "^", "\\Z": "$", "\\z": "$"}
+_BEYOND_RE2 = re.compile(r"invalid perl operator: \(\?|invalid escape sequence: \\[1-9]")
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+
+SCAN_BYTES = 8 * 1024 * 1024  # of one look for requests
+# Older parts are shown unchanged: months of a busy server.
+MOST_BYTES = 256 * 1024 * 1024
+# Of a server's health and counters its host asks every few seconds, and uvicorn, which vLLM and
+# others serve with, prints a line each: ``127.0.0.1:55136 - "GET /health HTTP/1.1" 200 OK``. What
+# people ask for too, such as ``/v1/models``, has a mark, which is found in whatever form a server
+# prints a request. Only those that were answered with 200 count; any other answer is news.
+_COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)*"
+_POLL = re.compile(
+    rb'"%sGET /(?:health|metrics) HTTP/\d(?:\.\d)?%s" %s200\b' % (_COLOUR, _COLOUR, _COLOUR)
+    + rb"|GET /[^\s\"?]{0,200}\?%s\b[^\n]{0,60}?\b200\b" % HEALTH_MARK.encode()
+)
+
 
 class SearchTooSlow(Exception):
     """The search exceeded its time limit."""
+
+
+class InvalidExpression(ValueError):
+    """The text is no regular expression; the message says why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +83,7 @@ class Query:
 
     ``limit``: maximum of returned lines; the first of them, or those around line ``near``.
     ``grave``: an expression of lines to be marked. ``terms``: each match contains one of them, so
-    that parts without any are skipped fast.
+    that parts without any are skipped fast. Colour codes inside a word prevent a match.
     """
 
     text: str
@@ -77,7 +110,7 @@ class Matches:
 
 
 def search_file(path: Path, query: Query) -> Matches:
-    """Find a text in what is shown of a log (see :mod:`jobs.logstore.plain`).
+    """Find a text in what is shown of a log (see :func:`jobs.logstore.terminal.plain`).
 
     Case counts only when the text has a capital letter. Totals are of the whole log, whatever the
     limit. A match never spans lines.
@@ -88,8 +121,7 @@ def search_file(path: Path, query: Query) -> Matches:
     """
     if not query.text or "\n" in query.text:
         return Matches()
-    finder = _finder(query.text, regex=query.regex)
-    # Only where a word stands in one piece: a colour within it hides it, and its line.
+    finder = _finder(query)
     terms = [word.encode() for word in query.terms]
     with open_log(path) as log:
         if log is None:
@@ -106,14 +138,12 @@ def search_file(path: Path, query: Query) -> Matches:
 
 
 def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
-    """Search in a separate process.
+    """As :func:`search_file`, in a separate process.
 
     Raises:
-        InvalidExpression: the text is not a regular expression.
-        DamagedLog: the log is packed, and its file is not as it was written.
         SearchTooSlow: not done after ``timeout_s`` seconds.
     """
-    _finder(query.text, regex=query.regex)
+    _finder(query)
     order = json.dumps({"path": str(path), **asdict(query)})
     try:
         done = subprocess.run(
@@ -134,31 +164,20 @@ def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
     return Matches(**answer)
 
 
-class _Finder(Protocol):
-    """Finds lines that match, in bytes that begin and end with a line."""
-
-    def prepared(self, data: bytes) -> bytes:
-        """Return the text to search in, as long as ``data``."""
-
-    def is_in(self, data: bytes) -> bool:
-        """False where nothing can match."""
-
-    def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """The lines that match: where the first match and the line end, how many matches."""
-
-    def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
-        """Return the numbers of matches and of lines with one."""
-
-
-def _finder(text: str, *, regex: bool) -> _Finder:
-    letters = letters_of(text) if regex else text
+def _finder(query: Query) -> _Literal | _Expression:
+    text = query.text
+    # An escape has no capital letter: ``\\S``.
+    letters = re.sub(r"\\.", "", _ESCAPED.sub(_written_out, text)) if query.regex else text
     ignore_case = letters == letters.lower()
-    if regex or not text.isascii():
-        return _Expression(text if regex else quoted(text), ignore_case=ignore_case)
+    if query.regex or not text.isascii():
+        expression = text if query.regex else str(re2.escape(text))
+        return _Expression(expression, ignore_case=ignore_case)
     return _Literal(text.encode(), ignore_case=ignore_case)
 
 
 class _Literal:
+    """Finds lines that have a text, in bytes that begin and end with a line."""
+
     def __init__(self, needle: bytes, *, ignore_case: bool) -> None:
         self._needle = needle
         self._to_line_end = re.compile(re.escape(needle) + rb"[^\n]*")
@@ -166,19 +185,22 @@ class _Literal:
         self._is_lowered = ignore_case and needle.upper() != needle
 
     def prepared(self, data: bytes) -> bytes:
+        """Return the text to search in, as long as ``data``."""
         return data.lower() if self._is_lowered else data
 
     def is_in(self, data: bytes) -> bool:
         return self._needle in data
 
     def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """The lines that match: where the first match and the line end, how many matches."""
         while (position := data.find(self._needle, start, end)) >= 0:
             start = _line_end(data, position)
             yield position, start, data.count(self._needle, position, start)
 
     def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
+        """Return the numbers of matches and of lines with one."""
         total = lines = 0
-        for _, line_end, count in islice(self.lines(data, start, end), FEW):
+        for _position, line_end, count in islice(self.lines(data, start, end), FEW):
             total, lines, start = total + count, lines + 1, line_end
         if lines == FEW:  # two walks through the data, but none through Python
             total += data.count(self._needle, start, end)
@@ -187,24 +209,59 @@ class _Literal:
 
 
 class _Expression:
-    def __init__(self, pattern: str, *, ignore_case: bool) -> None:
-        self._expression = Expression(pattern, ignore_case=ignore_case)
+    """As :class:`_Literal`, by an expression; empty matches are none."""
+
+    def __init__(self, text: str, *, ignore_case: bool) -> None:
+        options = re2.Options()
+        options.case_sensitive = not ignore_case
+        options.never_nl = options.never_capture = True
+        options.log_errors = False
+        try:
+            self._pattern: Any = re2.compile(_PREFIX + _ESCAPED.sub(_written_out, text), options)
+        except re2.error as error:
+            raise InvalidExpression(_reason(error)) from error
 
     def prepared(self, data: bytes) -> bytes:
-        return searchable(data)
+        """``data`` in which a byte that is no UTF-8 is an unprintable character.
+
+        RE2 finds no character in such bytes, not even by ``.``.
+        """
+        if data.isascii():
+            return data
+        return _NO_UTF8.sub("\x7f", data.decode("utf-8", "surrogateescape")).encode()
 
     def is_in(self, data: bytes) -> bool:
-        return self._expression.first(data, 0, len(data)) is not None
+        return next(self._spans(data, 0, len(data)), None) is not None
 
     def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        while start < end and (found := self._expression.first(data, start, end)):
+        while start < end and (found := next(self._spans(data, start, end), None)):
             begin, stop = found
             start = _line_end(data, begin)
-            yield begin, start, 1 + self._expression.count(data, stop, start)
+            yield begin, start, 1 + sum(1 for _span in self._spans(data, stop, start))
 
     def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
-        counts = [count for _, _, count in self.lines(data, start, end)]
+        counts = [count for _begin, _end, count in self.lines(data, start, end)]
         return sum(counts), len(counts)
+
+    def _spans(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+        spans = (match.span() for match in self._pattern.finditer(data, start, end))
+        return ((begin, stop) for begin, stop in spans if stop > begin)
+
+
+def _written_out(escape: re.Match[str]) -> str:
+    if escape[0] in _EDGES:
+        return _EDGES[escape[0]]
+    number = int(escape[1] or escape[2] or "0", 16)
+    is_character = number and not 0xD800 <= number < 0xE000 and number < 0x110000
+    return str(re2.escape(chr(number))) if is_character else escape[0]
+
+
+def _reason(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    if _BEYOND_RE2.match(text):
+        return _("look-arounds and back references are not available")
+    return text.replace(_PREFIX, "", 1)[:_LONGEST_REASON]
 
 
 def _line_end(data: bytes, position: int) -> int:
@@ -225,7 +282,9 @@ class _Collected:
         self._before = 0  # lines that match before those of the head
         self._spread: dict[int, tuple[int, bool]] = {}
 
-    def add(self, finder: _Finder, data: bytes, place: _Place, *, offset: int) -> None:
+    def add(
+        self, finder: _Literal | _Expression, data: bytes, place: _Place, *, offset: int
+    ) -> None:
         """The matches of one block, which begins at ``offset``; ``data`` is what to look in."""
         start = 0
         while start < len(data):
@@ -242,7 +301,10 @@ class _Collected:
                     break
                 place.go_to(position)
                 if not self._is_spread(part):
-                    self._spread_add(part, place.line, place.shown(position, end))
+                    shown = place.shown(position, end)
+                    is_grave = self._grave is not None and bool(self._grave.search(shown))
+                    if part not in self._spread or is_grave:
+                        self._spread[part] = (place.line, is_grave)
                 if self._is_kept(place.line):
                     self._keep(Match(place.line, offset + place.raw_start(position), count))
             start = edge
@@ -266,20 +328,9 @@ class _Collected:
         known = self._spread.get(part)
         return known is not None and (known[1] or self._grave is None)
 
-    def _spread_add(self, part: int, line: int, text: bytes) -> None:
-        is_grave = self._grave is not None and bool(self._grave.search(text))
-        if part not in self._spread or is_grave:
-            self._spread[part] = (line, is_grave)
-
     def matches(self) -> Matches:
-        """Return the result of the search."""
-        return Matches(
-            total=self._total,
-            lines=self._lines,
-            before=self._before,
-            rows=[*self._head, *self._tail],
-            spread=sorted(self._spread.values()),
-        )
+        rows, spread = [*self._head, *self._tail], sorted(self._spread.values())
+        return Matches(self._total, self._lines, self._before, rows, spread)
 
 
 class _Place:
@@ -331,6 +382,44 @@ def _whole_lines(log: Log) -> Iterator[tuple[int, bytes]]:
             offset += cut
     if rest:
         yield offset, rest
+
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """``ranges`` of lines from one byte to ``to``, both ends in them, ascending; ``is_done``: no
+    whole line follows. ``lines`` of the log were looked at so far, a half one behind ``to`` too.
+    """
+
+    to: int
+    ranges: tuple[tuple[int, int], ...]
+    is_done: bool
+    lines: int
+
+
+def polls(log: Log, index: LineIndex, start: int) -> Polls:
+    """Find requests of the dashboard in a server's log, from byte ``start`` on, where a line
+    begins."""
+    if start < log.size - MOST_BYTES:
+        start = index.offset_of_line(log, index.line_at(log, log.size - MOST_BYTES) + 1)
+    data = log.pread(SCAN_BYTES, start)
+    end = data.rfind(b"\n") + 1
+    if not end:
+        # A line longer than this is no request.
+        is_long = len(data) == SCAN_BYTES
+        to = start + len(data) if is_long else start
+        return Polls(to, (), not is_long, index.line_at(log, start) - (not data))
+    line, at = index.line_at(log, start), 0
+    ranges: list[tuple[int, int]] = []
+    for match in _POLL.finditer(data, 0, end):
+        line += data.count(b"\n", at, match.start())
+        at = match.start()
+        if ranges and line <= ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], line)
+        else:
+            ranges.append((line, line))
+    line += data.count(b"\n", at, end)
+    is_half = end < len(data)
+    return Polls(start + end, tuple(ranges), len(data) < SCAN_BYTES, line - 1 + is_half)
 
 
 def main() -> None:

@@ -11,13 +11,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jobs.base.errors import LogRemoved, OffsetMismatch
-from jobs.logstore import packing
-from jobs.logstore.arrivals import Arrivals
-from jobs.logstore.files import BESIDE, SUFFIXES, RawLog, locked, log_bytes, open_log, packed_path
+from jobs.logstore import files
+from jobs.logstore.files import RawLog, open_log, packed_path
 from jobs.logstore.folds import FoldBook, Folds
-from jobs.logstore.lines import BLOCK_BYTES, LineIndex
-from jobs.logstore.polls import Polls, polls
-from jobs.logstore.search import SMALL_BYTES, Matches, Query, search_apart, search_file
+from jobs.logstore.search import (
+    SMALL_BYTES,
+    Matches,
+    Polls,
+    Query,
+    polls,
+    search_apart,
+    search_file,
+)
+from jobs.logstore.side_files import BLOCK_BYTES, Arrivals, LineIndex
 
 KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
 READ_BYTES = 1024 * 1024
@@ -63,7 +69,7 @@ class LogStore:
         """
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with packing.open_to_append(path, offset) as fd:
+        with files.open_to_append(path, offset) as fd:
             size = os.fstat(fd).st_size
             if size != offset:
                 # The sender relies on this size: bytes of a killed writer are synced first.
@@ -73,7 +79,7 @@ class LogStore:
                 raise OffsetMismatch(size)
             if not size:
                 # Side files of an earlier log: a reader during its removal made them again.
-                for suffix in BESIDE:
+                for suffix in files.BESIDE:
                     path.with_suffix(suffix).unlink(missing_ok=True)
             new_size = offset + len(data)
             # The time first: any process that sees the bytes then finds it.
@@ -95,7 +101,7 @@ class LogStore:
         """
         path = self.path(key)
         if packed_path(path).exists():
-            with packing.open_to_append(path, offset) as fd:
+            with files.open_to_append(path, offset) as fd:
                 if not os.fstat(fd).st_size:
                     path.unlink()  # it was removed at this moment
 
@@ -106,7 +112,7 @@ class LogStore:
         For a new owner of the key, whose number had a log of a record that the database has lost
         because an older one was restored. And for an unreadable log.
         """
-        with locked(self.path(key), create=False):
+        with files.locked(self.path(key), create=False):
             left = self._files(key)
             if not left:
                 return None
@@ -121,9 +127,14 @@ class LogStore:
 
     def remove(self, key: str) -> None:
         """Delete a log and its side files. Open readers continue."""
-        with locked(self.path(key), create=False):
+        with files.locked(self.path(key), create=False):
             for file in self._files(key):
                 file.unlink(missing_ok=True)
+
+    def _files(self, key: str) -> list[Path]:
+        """Return the files of this log, in the order of their removal."""
+        log = self.path(key)
+        return [file for suffix in files.SUFFIXES if (file := log.with_suffix(suffix)).exists()]
 
     def disk_bytes(self, key: str) -> int:
         """Bytes that this log takes, its index and times included, and no draft of it.
@@ -138,19 +149,12 @@ class LogStore:
         return total
 
     def pack(self, key: str, *, sha256: str = "") -> bool:
-        """Pack a closed log, to save disk; an append unpacks it again.
-
-        ``sha256``: the checksum in its record. False: nothing to pack, or the log is unchanged, see
-        :func:`jobs.logstore.packing.pack`.
-
-        Raises:
-            OSError: the disk is full or broken. The log is as it was.
-        """
-        return packing.pack(self.path(key), sha256=sha256)
+        """Pack a closed log; an append unpacks it again: see :func:`jobs.logstore.files.pack`."""
+        return files.pack(self.path(key), sha256=sha256)
 
     def size(self, key: str) -> int:
         """Bytes in the log; 0 when nothing has arrived."""
-        return log_bytes(self.path(key))
+        return files.log_bytes(self.path(key))
 
     def read(self, key: str, start: int, end: int) -> bytes:
         """Bytes from ``start`` up to ``end``, fewer where the log ends."""
@@ -173,7 +177,6 @@ class LogStore:
             start += len(piece)
 
     def sha256(self, key: str) -> str:
-        """Hex digest of the whole log."""
         digest = hashlib.sha256()
         for piece in self.chunks(key, 0, self.size(key)):
             digest.update(piece)
@@ -230,9 +233,9 @@ class LogStore:
         """
         path = self.path(key)
         with open_log(path) as log:
-            return (
-                polls(log, LineIndex(path), start) if log else Polls(0, (), is_done=True, lines=0)
-            )
+            if log is None:
+                return Polls(0, (), is_done=True, lines=0)
+            return polls(log, LineIndex(path), start)
 
     def search(
         self, key: str, query: Query, *, is_ours: bool = False, timeout_s: float = 60.0
@@ -249,11 +252,6 @@ class LogStore:
         if (is_ours or not query.regex) and self.size(key) < SMALL_BYTES:
             return search_file(path, query)
         return search_apart(path, query, timeout_s=timeout_s)
-
-    def _files(self, key: str) -> list[Path]:
-        """Return the files of this log, in the order of their removal."""
-        log = self.path(key)
-        return [file for suffix in SUFFIXES if (file := log.with_suffix(suffix)).exists()]
 
 
 def _write_whole(fd: int, data: bytes, offset: int) -> None:

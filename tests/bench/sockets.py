@@ -1,7 +1,7 @@
 """Many readers of one log in a process of their own: ``python -m tests.bench.sockets``.
 
 Order: ``{"url", "headers": {name: value}, "sockets", "bytes"}``. Each socket takes frames
-(:mod:`jobs.logstore.frames`) until it has ``bytes`` of them. It prints ``ready`` once every socket
+(:mod:`jobs.logstore.hub`) until it has ``bytes`` of them. It prints ``ready`` once every socket
 has had a first frame, and at the end ``{"ended_at", "complete", "sha256s", "frames"}``: times are
 of the monotonic clock, ``complete`` counts sockets without a gap or a repeat, ``frames`` are
 ``[socket, offset, bytes, arrived_at]`` where ``"frames": true`` was asked for.
@@ -19,7 +19,7 @@ from typing import Any
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from jobs.logstore.frames import data_begins, offset_of
+from jobs.logstore.hub import data_begins
 
 HASHED = 3  # sockets whose bytes are hashed; of the others offsets and sizes are checked
 CLOSED_EARLY_S = 120.0
@@ -41,7 +41,7 @@ class Page(WSListener):
             return
         view = frame.get_payload_as_memoryview()
         begin = data_begins(view)
-        offset, size = offset_of(view), len(view) - begin
+        offset, size = int.from_bytes(view[:8], "big"), len(view) - begin
         if self._all.frames is not None:
             self._all.frames.append((self.number, offset, size, time.monotonic()))
         self.is_broken |= offset != self.at

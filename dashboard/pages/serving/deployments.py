@@ -19,7 +19,7 @@ from dashboard.text.formatting import joined
 from dashboard.text.retention import removed_words
 from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
-from jobs.completions.completions import CHAT_PATH
+from jobs.completions import CHAT_PATH
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_page, deployments, needing
 from jobs.schedule.deployments import NotRestartable

@@ -30,7 +30,7 @@ from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
-from jobs.completions.completions import Exchange, request_body
+from jobs.completions import Exchange, request_body
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.evaluations import THINKING_WORDS, extra_body, switch_of
 from jobs.models import Answer, Conversation, Endpoint, Turn

@@ -1,5 +1,5 @@
 // @ts-check
-/** Parser of log frames; format: jobs/logstore/frames.py. Pure. */
+/** Parser of log frames; format: jobs/logstore/hub.py. Pure. */
 
 const HEAD_BYTES = 12;
 const TIME_BYTES = 16;

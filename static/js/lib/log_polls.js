@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Own requests of the dashboard in a server's log: no row while the filter is on. The server finds
- * them incrementally (jobs/logstore/polls.py).
+ * them incrementally (jobs/logstore/search.py).
  */
 
 const EVERY_MS = 500;

@@ -2,7 +2,7 @@
 /**
  * Reasoning and answer of a text with think tags. The twin of `jobs/reasoning.py`; both are held to
  * `tests/data/reasoning_vectors.json`. And what the events of a stream add up to: the twin of
- * `jobs/completions/completions.py`, held to `tests/data/stream_vectors.json`.
+ * `jobs/completions.py`, held to `tests/data/stream_vectors.json`.
  */
 
 const TAGS = ["<think>", "<thinking>", "</think>", "</thinking>"];

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The events of a stream from raw bytes, cut anywhere: inside a line, inside a character. Lines are
- * server-sent events, or (llmdeploy's) bare JSON. The twin of `jobs/completions/sse.py`.
+ * server-sent events, or (llmdeploy's) bare JSON. The twin of `jobs/completions.py`.
  */
 
 const CR = 13;

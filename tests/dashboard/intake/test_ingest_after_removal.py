@@ -13,7 +13,7 @@ from jobs.host.base import spool as spools
 from jobs.host.base.client import Answer, Client
 from jobs.host.base.spool import JOB, Meta
 from jobs.host.ship import Outcome, Shipper
-from jobs.logstore import packing
+from jobs.logstore import files
 from jobs.models import Deployment, Job
 from jobs.queries.instance import instance_id
 from jobs.schedule import lifecycle
@@ -214,13 +214,13 @@ def test_a_packed_log_is_unpacked_outside_a_transaction(caller, kind, monkeypatc
     caller.stream(job, "log", 0, HERE)
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
     assert logstore.store().pack(f"job/{job.pk}")
-    unpack, held = packing._unpack, []
+    unpack, held = files._unpack, []
 
     def looks(*args):
         held.append(connection.in_atomic_block)
         unpack(*args)
 
-    monkeypatch.setattr(packing, "_unpack", looks)
+    monkeypatch.setattr(files, "_unpack", looks)
 
     assert caller.stream(job, "log", len(HERE), REST).json()["size"] == len(HERE + REST)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.completions.completions import (
+from jobs.completions import (
     ERROR_BYTES,
     PAGE_BYTES,
     Exchange,
@@ -15,8 +15,8 @@ from jobs.completions.completions import (
     parse_response,
     parse_stream,
     request_body,
-    split,
 )
+from jobs.reasoning import split
 
 DATA = Path(__file__).parents[2] / "data"
 VECTORS_FILE = DATA / "reasoning_vectors.json"

@@ -117,7 +117,7 @@ def test_a_log_ends_only_after_its_last_byte(logs):
         hub.wake(KEY, ended=True)
         rest = [message async for message in follower]
         assert frames_of(rest) == [(5, b"last")]
-        assert hub.followed == frozenset()
+        assert hub._readers == {}
 
     asyncio.run(scenario())
 

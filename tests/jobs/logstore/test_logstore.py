@@ -11,11 +11,10 @@ import time
 import pytest
 
 from jobs.base.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, lines, plain, plain_stream
-from jobs.logstore.expressions import InvalidExpression
+from jobs.logstore import LogStore, Query, plain, plain_stream, side_files
 from jobs.logstore.files import open_log
-from jobs.logstore.lines import BLOCK_BYTES, LineIndex
-from jobs.logstore.search import SearchTooSlow
+from jobs.logstore.search import InvalidExpression, SearchTooSlow
+from jobs.logstore.side_files import BLOCK_BYTES, LineIndex
 from tests.waiting import PATIENCE_S
 
 KEY = "job/17"
@@ -164,7 +163,9 @@ def test_a_line_index_repaired_within_a_clock_tick_is_read_again(logs, monkeypat
     index = logs.path(KEY).with_suffix(".lines")
     raw = index.read_bytes()
     index.write_bytes(raw[:40] + bytes(len(raw) - 40))
-    monkeypatch.setattr(lines, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size))
+    monkeypatch.setattr(
+        side_files, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size)
+    )
 
     assert logs.line_count(KEY) == 20_000
     assert index.read_bytes() == raw

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from jobs.base.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, packed, packing
+from jobs.logstore import LogStore, Query, files, packed
 from jobs.logstore.packed import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, names, noise, packed_file
 
@@ -78,7 +78,7 @@ def test_a_log_that_is_not_what_its_record_says_stays_raw(logs, caplog):
 def test_a_log_is_only_gone_when_what_was_written_was_read_back(logs, monkeypatch, caplog, bit):
     logs.append(KEY, 0, noise(2 * FRAME_BYTES))
     before = names(logs)
-    written = packing.write_packed
+    written = files.write_packed
 
     def wrongly(raw_fd, size, packed_fd):
         digest = written(raw_fd, size, packed_fd)
@@ -86,7 +86,7 @@ def test_a_log_is_only_gone_when_what_was_written_was_read_back(logs, monkeypatc
         os.pwrite(packed_fd, b"\xff", bit % end)
         return digest
 
-    monkeypatch.setattr(packing, "write_packed", wrongly)
+    monkeypatch.setattr(files, "write_packed", wrongly)
     assert not logs.pack(KEY)
 
     assert names(logs) == before
@@ -96,14 +96,14 @@ def test_a_log_is_only_gone_when_what_was_written_was_read_back(logs, monkeypatc
 def test_a_log_that_grows_while_it_is_packed_stays_raw(logs, monkeypatch):
     data = noise(FRAME_BYTES)
     logs.append(KEY, 0, data)
-    written = packing.write_packed
+    written = files.write_packed
 
     def slowly(*args):
         digest = written(*args)
         logs.append(KEY, len(data), b"more\n")
         return digest
 
-    monkeypatch.setattr(packing, "write_packed", slowly)
+    monkeypatch.setattr(files, "write_packed", slowly)
     assert not logs.pack(KEY)
 
     assert logs.path(KEY).read_bytes() == data + b"more\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs import logstore
-from jobs.logstore import polls
+from jobs.logstore import search
 
 REAL = Path(__file__).parent.parent.parent / "data" / "vllm-0.32" / "vllm_serve.log"
 POLL = b'INFO:     127.0.0.1:55136 - "GET /health HTTP/1.1" 200 OK\n'
@@ -62,7 +62,7 @@ def test_it_goes_on_where_it_left_off_and_a_half_line_waits(log):
 
 
 def test_a_long_log_is_looked_through_in_parts(log, monkeypatch):
-    monkeypatch.setattr(polls, "SCAN_BYTES", 1000)
+    monkeypatch.setattr(search, "SCAN_BYTES", 1000)
     log.write((POLL + b"x\n") * 100)
 
     ranges, to, done = [], 0, False
@@ -74,14 +74,14 @@ def test_a_long_log_is_looked_through_in_parts(log, monkeypatch):
 
 
 def test_only_the_end_of_a_very_long_log_is_looked_through(log, monkeypatch):
-    monkeypatch.setattr(polls, "MOST_BYTES", 10 * len(POLL))
+    monkeypatch.setattr(search, "MOST_BYTES", 10 * len(POLL))
     log.write(POLL * 100)
 
     assert log.polls(KEY, 0).ranges == ((92, 100),)
 
 
 def test_a_line_without_an_end_is_passed(log, monkeypatch):
-    monkeypatch.setattr(polls, "SCAN_BYTES", 1000)
+    monkeypatch.setattr(search, "SCAN_BYTES", 1000)
     log.write(bytes(2500) + b"\n" + POLL)
 
     ranges, to, done = [], 0, False

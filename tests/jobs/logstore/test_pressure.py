@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.logstore import LogStore, folds, lines, plain
+from jobs.logstore import LogStore, folds, plain, side_files
 from jobs.logstore.folds import FoldBook
 from jobs.readings import progress_of
 from tests.jobs.lib.pyte_screen import by_pyte
@@ -116,7 +116,7 @@ def test_times_of_arrival_are_found_without_reading_all_of_them(logs, monkeypatc
 
 @pytest.mark.parametrize("size", [1, 40])
 def test_a_damaged_entry_of_a_long_line_index_is_found_anywhere(logs, monkeypatch, size):
-    monkeypatch.setattr(lines, "CHECKED_AT_ONCE", size)
+    monkeypatch.setattr(side_files, "CHECKED_AT_ONCE", size)
     data = b"".join(b"line %d\n" % n for n in range(1, 400_001))
     for start in range(0, len(data), 1_000_000):
         logs.append(KEY, start, data[start : start + 1_000_000])

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from jobs.logstore import LogStore, Query, search
-from jobs.logstore.expressions import InvalidExpression
 from jobs.logstore.files import RawLog
+from jobs.logstore.search import InvalidExpression
 
 KEY = "job/17"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.base.errors import OffsetMismatch
-from jobs.logstore import LogStore, packing
+from jobs.logstore import LogStore, files
 from jobs.logstore.packed import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, names, noise
 from tests.waiting import PATIENCE_S, until
@@ -126,16 +126,16 @@ def waits_for_lock(path):
 def test_an_append_that_waits_for_packing_succeeds(logs, monkeypatch):
     data = noise(FRAME_BYTES)
     logs.append(KEY, 0, data)
-    sync = packing._sync_folder
+    sync = files.sync_folder
     appender = threading.Thread(target=lambda: logs.append(KEY, len(data), b"more\n"))
 
-    def meanwhile(path):
-        monkeypatch.setattr(packing, "_sync_folder", sync)
+    def meanwhile(folder):
+        monkeypatch.setattr(files, "sync_folder", sync)
         appender.start()
-        until(lambda: waits_for_lock(path))
-        sync(path)
+        until(lambda: waits_for_lock(logs.path(KEY)))
+        sync(folder)
 
-    monkeypatch.setattr(packing, "_sync_folder", meanwhile)
+    monkeypatch.setattr(files, "sync_folder", meanwhile)
     assert logs.pack(KEY)
     appender.join(PATIENCE_S)
 
@@ -165,21 +165,21 @@ def test_a_log_that_is_being_appended_to_is_not_packed(logs, monkeypatch):
 def test_a_second_packer_leaves_a_finished_packed_log_alone(logs, tmp_path, monkeypatch):
     data = noise(FRAME_BYTES)
     logs.append(KEY, 0, data)
-    lock = packing.fcntl.flock
+    lock = files.fcntl.flock
 
     def after_another(fd, how):
-        monkeypatch.setattr(packing.fcntl, "flock", lock)
+        monkeypatch.setattr(files.fcntl, "flock", lock)
         assert LogStore(tmp_path / "logs").pack(KEY)
         lock(fd, how)
 
-    monkeypatch.setattr(packing.fcntl, "flock", after_another)
+    monkeypatch.setattr(files.fcntl, "flock", after_another)
     assert not logs.pack(KEY)
 
     assert names(logs) == ["17.lines", "17.log.zst", "17.times"]
     assert logs.read(KEY, 0, 2**30) == data
 
 
-STEPS = ["write_packed", "_sync_folder", "os.fsync", "Path.replace", "Path.unlink", "fcntl.flock"]
+STEPS = ["write_packed", "sync_folder", "os.fsync", "Path.replace", "Path.unlink", "fcntl.flock"]
 
 
 def dies_at(step, moment):
@@ -187,8 +187,8 @@ def dies_at(step, moment):
     owner, name = {
         "os": (os, step.rpartition(".")[2]),
         "Path": (Path, step.rpartition(".")[2]),
-        "fcntl": (packing.fcntl, step.rpartition(".")[2]),
-    }.get(step.partition(".")[0], (packing, step))
+        "fcntl": (files.fcntl, step.rpartition(".")[2]),
+    }.get(step.partition(".")[0], (files, step))
     real = getattr(owner, name)
 
     def last(*args, **kwargs):

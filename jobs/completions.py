@@ -1,4 +1,4 @@
-"""Requests to a deployed model, and what its answers mean.
+"""Requests to a deployed model, and what its answers mean; no passing of bytes to a browser.
 
 One request shape (OpenAI's chat completions) and three answer shapes: a stream of server-sent
 events, one of bare lines of JSON (llmdeploy's), and one JSON object. Reasoning comes in a field of
@@ -6,24 +6,23 @@ its own (``reasoning_content`` from llama.cpp and older vLLM, ``reasoning`` from
 inside the text, between think tags, or in both ways.
 
 An engine may send anything: a part of another type than it should have is left out, and nothing
-raises. The browser has a twin of this, ``Gatherer`` in ``static/js/lib/reasoning.js``. Both are
-held to ``tests/data/stream_vectors.json``.
+raises. The browser has twins of this, ``Gatherer`` in ``static/js/lib/reasoning.js`` and
+``static/js/lib/sse.js``, held to ``tests/data/stream_vectors.json``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from jobs.base.patterns import pattern
-from jobs.completions.sse import Event, events
-from jobs.reasoning import Parts, parts, split
-
-__all__ = ["CHAT_PATH", "Exchange", "Reply", "error_text", "parse_reply", "request_body", "split"]
+from jobs.reasoning import Parts, parts
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
 REASONING_FIELDS = ("reasoning_content", "reasoning")
@@ -37,6 +36,12 @@ _HTML = pattern(r"^\s*<(?:!doctype|html|head|body|h1|center|p)\b", ignore_case=T
 _TAGS = pattern(
     r"<script\b.*?</script\s*>|<style\b.*?</style\s*>|<[^>]*>", ignore_case=True, dot_all=True
 )
+_BOM = b"\xef\xbb\xbf"
+_LINES = pattern(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_FIELDS = (b"data", b"error", b"event", b"id", b"retry", b"")  # the last one is a comment
+_MOST_LINES = 1000  # of data in one event
+_BRACES = pattern(rb'["{}]')
+_STRING = pattern(rb'"(?:[^"\\]|\\.)*"', dot_all=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +124,6 @@ class _Gathered:
     usage: Mapping[str, Any] = field(default_factory=dict)
     deltas: list[int] = field(default_factory=list)  # offsets
 
-    def add_reasoning(self, offset: int, text: str) -> None:
-        """Take a piece of reasoning that came in a field of its own."""
-        self.reasoning.append(text)
-        self.deltas.append(offset)
-
-    def add_content(self, offset: int, text: str) -> None:
-        """Take a piece of the content."""
-        self.content.append(text)
-        self.content_length += len(text)
-        self.content_at.append(len(self.deltas))
-        self.deltas.append(offset)
-
     def remainder(self, text: str) -> str:
         """Return the new part of ``text``: engines that send messages may repeat all so far."""
         if len(text) < self.content_length:
@@ -151,19 +144,14 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
         _gather(gathered, event)
     if gathered.text and not gathered.finish_reason:
         gathered.error = gathered.error or gathered.text
-    content = "".join(gathered.content)
-    taken = _parts(
-        content,
-        "".join(gathered.reasoning),
-        expected=expected and gathered.finish_reason != "stop",
-    )
+    content, thought = "".join(gathered.content), "".join(gathered.reasoning)
+    taken = _parts(content, thought, expected=expected and gathered.finish_reason != "stop")
     first_answer, thoughts = None, len(gathered.deltas)
     if taken.answer_at is not None:
         ends = accumulate(map(len, gathered.content))
         index = next(i for i, end in enumerate(ends) if end > taken.answer_at)
         thoughts = gathered.content_at[index]
         first_answer = gathered.deltas[thoughts]
-    prompt_tokens, completion_tokens, reasoning_tokens = _usage(gathered.usage)
     return Reply(
         reasoning=_mended(taken.reasoning),
         answer=_mended(taken.answer),
@@ -174,9 +162,7 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
         first_token_at=gathered.deltas[0] if gathered.deltas else None,
         first_answer_at=first_answer,
         last_token_at=gathered.deltas[-1] if gathered.deltas else None,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        reasoning_tokens=reasoning_tokens,
+        **_usage(gathered.usage),
     )
 
 
@@ -192,15 +178,12 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
     content = _content(message) or _text(choice.get("text"))
     finish_reason = _word(choice.get("finish_reason"))
     taken = _parts(content, _thought(message), expected=expected and finish_reason != "stop")
-    prompt_tokens, completion_tokens, reasoning_tokens = _usage(_object(data.get("usage")))
     return Reply(
         reasoning=_mended(taken.reasoning),
         answer=_mended(taken.answer),
         finish_reason=finish_reason,
         error=error_text(raw, http_status) if _is_error(data) else "",
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        reasoning_tokens=reasoning_tokens,
+        **_usage(_object(data.get("usage"))),
     )
 
 
@@ -212,7 +195,7 @@ def parse_reply(raw: bytes, *, http_status: int = 200, expected: bool = False) -
 
 def _is_one_object(raw: bytes) -> bool:
     """Return True for an object that is no piece of a stream; it may span several lines."""
-    if raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{":
+    if raw.removeprefix(_BOM).lstrip()[:1] != b"{":
         return False
     data = _loaded(raw)
     return isinstance(data, dict) and not any("delta" in each for each in _choices(data))
@@ -220,7 +203,7 @@ def _is_one_object(raw: bytes) -> bool:
 
 def _loaded(raw: bytes) -> Any:
     try:
-        return json.loads(raw.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"))
+        return json.loads(raw.removeprefix(_BOM).decode(errors="replace"))
     except (ValueError, RecursionError):
         return None
 
@@ -275,9 +258,13 @@ def _gather(gathered: _Gathered, event: Event) -> None:
             thought = "" if gathered.reasoning else _thought(message)
             content = gathered.remainder(_content(message)) or _text(choice.get("text"))
         if thought:
-            gathered.add_reasoning(offset, thought)
+            gathered.reasoning.append(thought)
+            gathered.deltas.append(offset)
         if content:
-            gathered.add_content(offset, content)
+            gathered.content.append(content)
+            gathered.content_length += len(content)
+            gathered.content_at.append(len(gathered.deltas))
+            gathered.deltas.append(offset)
         if choice.get("finish_reason"):
             gathered.finish_reason = _word(choice["finish_reason"]) or gathered.finish_reason
 
@@ -325,10 +312,8 @@ def _mended(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        pass
-    else:
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _is_error(payload: Mapping[str, Any]) -> bool:
@@ -338,14 +323,14 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
     return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200, "200")
 
 
-def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
-    """Tokens of prompt, completion, reasoning; vLLM reports 0 where it does not count the last."""
+def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     details = _object(usage.get("completion_tokens_details"))
-    return (
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
-        _count(details.get("reasoning_tokens")) or None,
-    )
+    return {
+        "prompt_tokens": _count(usage.get("prompt_tokens")),
+        "completion_tokens": _count(usage.get("completion_tokens")),
+        # vLLM reports 0 where it does not count them.
+        "reasoning_tokens": _count(details.get("reasoning_tokens")) or None,
+    }
 
 
 def _count(value: Any) -> int | None:
@@ -369,3 +354,138 @@ def _message(data: Any, depth: int = 8) -> str:
                 return f"{'.'.join(map(str, place[:6]))}: {message}"
             return message
     return ""
+
+
+# Events of an engine's stream: server-sent events, or (llmdeploy's) bare JSON
+
+
+class Event(NamedTuple):
+    """One event of a stream; ``offset``: where its line begins. ``text``: what was no JSON.
+
+    ``is_error``: the stream itself calls it an error.
+    """
+
+    offset: int
+    payload: Any = None
+    text: str = ""
+    is_error: bool = False
+
+
+def events(raw: bytes) -> Iterator[Event]:
+    """The events of a stream, one by one; a last line that was cut is left out.
+
+    Ends at ``[DONE]``. Data on several lines are one event. A line that is no field of an event is
+    ``text``: a server that breaks prints its trace there.
+    """
+    name = b""
+    kept: list[bytes] = []
+    kept_at = 0
+    for offset, line in _lines(raw):
+        field, text = _named(line if offset else line.removeprefix(_BOM))
+        if field == b"data" and text == b"[DONE]":
+            return
+        if field is None and not name and not kept:  # every second line
+            continue
+        is_error = field == b"error" or name == b"error"
+        if field is None:
+            yield from _joined(kept, kept_at, is_error=is_error)
+            name, kept = b"", []
+        elif field == b"event":
+            name = text
+        elif field in (b"data", b"error"):
+            payload = _json(text)
+            if payload is not None:
+                if kept:
+                    kept = []
+                yield Event(offset, payload, "", is_error)
+            elif text and len(kept) < _MOST_LINES:
+                kept_at = kept_at if kept else offset
+                kept.append(text)
+        elif field == b"{":
+            for at, payload in _objects(text):
+                yield Event(offset + at, payload)
+        elif field not in _FIELDS and not _is_cut(line):
+            yield Event(offset, text=line.decode(errors="replace").strip())
+    yield from _joined(kept, kept_at, is_error=name == b"error")
+
+
+def _joined(lines: Sequence[bytes], offset: int, *, is_error: bool) -> Iterator[Event]:
+    """The event whose data lay on several lines, or were no JSON."""
+    if not lines:
+        return
+    text = b"\n".join(lines)
+    payload = _json(text) if len(lines) > 1 else None
+    if payload is not None:
+        yield Event(offset, payload, is_error=is_error)
+    elif is_error or not text.startswith((b"{", b"[")):
+        yield Event(offset, text=text.decode(errors="replace"), is_error=is_error)
+
+
+def _lines(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Each line and where it begins, one by one: all at once would be as much memory again."""
+    begin = 0
+    if b"\r" in raw:
+        yield from ((match.start(), match[0]) for match in _LINES.finditer(raw))
+        return
+    while end := raw.find(b"\n", begin) + 1:  # three times as fast as the expression
+        yield begin, raw[begin:end]
+        begin = end
+    if begin < len(raw):
+        yield begin, raw[begin:]
+
+
+def _named(line: bytes) -> tuple[bytes | None, bytes]:
+    """The field of a line and its value; None for an empty line, ``{`` for bare JSON."""
+    if line.startswith(b"data: "):  # nearly all, and there may be a hundred thousand
+        return b"data", line[6:].strip()
+    if line == b"\n":
+        return None, b""
+    bare = line.strip()
+    if not bare:
+        return None, b""
+    if bare.startswith(b"{"):
+        return b"{", bare
+    name, _, rest = bare.partition(b":")
+    return name, rest.strip()
+
+
+def _is_cut(line: bytes) -> bool:
+    """True for the begin of a field's name at the end of a stream."""
+    return not line.endswith((b"\n", b"\r")) and any(name.startswith(line) for name in _FIELDS)
+
+
+def _json(text: bytes) -> Any:
+    """Return the JSON value of a text; None if invalid. A cut character is replaced."""
+    try:
+        return from_json(text)
+    except ValueError:
+        pass  # perhaps only a cut character: tried again below, without those
+    if not text.startswith((b"{", b"[", b'"')):
+        return None
+    try:
+        return json.loads(text.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _objects(text: bytes) -> Iterator[tuple[int, Any]]:
+    """The JSON objects of a line, which may stand side by side; one that was cut is left out."""
+    payload = _json(text)
+    if payload is not None:
+        yield 0, payload
+        return
+    at = begin = depth = 0
+    while brace := _BRACES.search(text, at):
+        at = brace.end()
+        if brace[0] == b'"':
+            string = _STRING.match(text, brace.start())
+            if string is None:
+                return
+            at = string.end()
+        elif brace[0] == b"{":
+            begin = begin if depth else brace.start()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if not depth and (payload := _json(text[begin:at])) is not None:
+                yield begin, payload

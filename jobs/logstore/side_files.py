@@ -1,17 +1,18 @@
-"""The sparse line index of a log: newlines before each 64 KiB boundary, in a file beside it."""
+"""Files beside a log: where its lines are, and when its bytes arrived."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import struct
 import sys
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jobs.logstore.files import Log
-from jobs.logstore.recent import Recent, Which, which
+from jobs.logstore.packed import Recent, Which, which
 
 BLOCK_BYTES = 64 * 1024
 ENTRY_BYTES = 8
@@ -19,9 +20,15 @@ COUNT_AT_ONCE = 16 * BLOCK_BYTES
 # Numbers are objects while they are sorted: five times what the entries themselves take.
 CHECKED_AT_ONCE = 16 * 1024
 KEPT_INDEXES = 16  # of 120 KiB for each gigabyte
-
 # Whole ones, in order. A page asks three times for each stretch of lines.
 _known: Recent[Which, array[int]] = Recent(KEPT_INDEXES)
+
+ARRIVAL = struct.Struct("<QQ")  # offset in the log, milliseconds since the epoch
+# Within this time of the last entry no further one is stored. With a longer time, lines with their
+# own time would seem to have arrived before they were printed.
+RESOLUTION_MS = 100
+NEWEST = 32  # entries that are read at once: some seconds of a log that never rests
+_READ_WRITE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 class LineIndex:
@@ -38,27 +45,20 @@ class LineIndex:
         An append costs the same however long the log is: the entries before its last two are not
         checked here but by their readers.
         """
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fd = os.open(self._path, _READ_WRITE, 0o640)
         try:
             count = min(os.fstat(fd).st_size // ENTRY_BYTES, log.size // BLOCK_BYTES)
-            last = self._entry(fd, count - 1)
-            if last < max(1, self._entry(fd, count - 2)):  # a torn or zeroed end
+            raw = [
+                os.pread(fd, ENTRY_BYTES, number * ENTRY_BYTES) if number >= 0 else b""
+                for number in (count - 2, count - 1)
+            ]
+            before, last = (int.from_bytes(one, sys.byteorder) for one in raw)
+            if last < max(1, before):  # a torn or zeroed end
                 known = self._load(log.size)
                 count, last = len(known), known[-1] if known else 0
-            self._write(fd, log, count, last)
+            _write(fd, log, count, last)
         finally:
             os.close(fd)
-
-    def _entry(self, fd: int, number: int) -> int:
-        """One entry of the open index; 0 where there is none."""
-        raw = os.pread(fd, ENTRY_BYTES, number * ENTRY_BYTES) if number >= 0 else b""
-        return int.from_bytes(raw, sys.byteorder)
-
-    def _write(self, fd: int, log: Log, count: int, before: int) -> None:
-        """Make the entries from number ``count`` on, ``before`` being the one in front of them."""
-        fresh = _count(log, count, before)
-        os.ftruncate(fd, count * ENTRY_BYTES)
-        os.pwrite(fd, fresh.tobytes(), count * ENTRY_BYTES)
 
     def counts(self, log: Log, known: int = 0) -> list[int]:
         """All entries from number ``known`` on. Makes the missing ones, and keeps them."""
@@ -66,11 +66,13 @@ class LineIndex:
 
     def line_count(self, log: Log) -> int:
         """Lines; a last one without its newline counts."""
-        return self._newlines_before(log, log.size - 1) + 1 if log.size else 0
+        return self.line_at(log, log.size - 1) if log.size else 0
 
     def line_at(self, log: Log, offset: int) -> int:
         """Number of the line that holds byte ``offset``, from 1."""
-        return self._newlines_before(log, offset) + 1
+        offset = min(offset, log.size)
+        counts = self._whole(log) if offset >= BLOCK_BYTES else ()
+        return _newlines_before(log, offset, counts) + 1
 
     def numbers(self, log: Log) -> Callable[[int], int]:
         """:meth:`line_at` of this log for many bytes: the index is read once."""
@@ -93,11 +95,6 @@ class LineIndex:
                 return log.size
         return min(log.size, block * BLOCK_BYTES + position + 1)
 
-    def _newlines_before(self, log: Log, offset: int) -> int:
-        """Newlines in the bytes before ``offset``."""
-        offset = min(offset, log.size)
-        return _newlines_before(log, offset, self._whole(log) if offset >= BLOCK_BYTES else ())
-
     def _whole(self, log: Log) -> array[int]:
         known = self._load(log.size)
         if len(known) < log.size // BLOCK_BYTES:
@@ -105,24 +102,20 @@ class LineIndex:
             try:
                 if os.fstat(log.fd).st_nlink == 0:  # removed: the index would be another log's
                     return known + _count(log, len(known), known[-1] if known else 0)
-                self._mend(log)
+                # As extend does, from the last entry that can be true.
+                known = self._load(log.size)
+                fd = os.open(self._path, _READ_WRITE, 0o640)
+                try:
+                    _write(fd, log, len(known), known[-1] if known else 0)
+                finally:
+                    os.close(fd)
             finally:
                 fcntl.flock(log.fd, fcntl.LOCK_UN)
             known = self._load(log.size)
         return known
 
-    def _mend(self, log: Log) -> None:
-        """As :meth:`extend`, from the last entry that can be true."""
-        known = self._load(log.size)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            self._write(fd, log, len(known), known[-1] if known else 0)
-        finally:
-            os.close(fd)
-
     def _load(self, log_bytes: int) -> array[int]:
         """The entries on disk that can be true; a torn or zeroed end is left out."""
-        wanted = log_bytes // BLOCK_BYTES
         try:
             file = which(self._path.stat())
             entries = _known.get(file)
@@ -132,7 +125,7 @@ class LineIndex:
                     _known.keep(file, entries)
         except FileNotFoundError:
             return array("Q")
-        return entries[:wanted]
+        return entries[: log_bytes // BLOCK_BYTES]
 
 
 def _newlines_before(log: Log, offset: int, counts: Sequence[int]) -> int:
@@ -152,6 +145,13 @@ def _true_entries(raw: bytes) -> array[int]:
     return entries
 
 
+def _write(fd: int, log: Log, count: int, before: int) -> None:
+    """Make the entries of the index from number ``count`` on; ``before``: the one in front."""
+    fresh = _count(log, count, before)
+    os.ftruncate(fd, count * ENTRY_BYTES)
+    os.pwrite(fd, fresh.tobytes(), count * ENTRY_BYTES)
+
+
 def _count(log: Log, count: int, before: int) -> array[int]:
     """The entries after the first ``count``, of which ``before`` is the last."""
     fresh: array[int] = array("Q")
@@ -167,3 +167,60 @@ def _count(log: Log, count: int, before: int) -> array[int]:
             fresh.append(total)
         start += len(piece) // BLOCK_BYTES * BLOCK_BYTES
     return fresh
+
+
+class Arrivals:
+    """``<log>.times``: from each entry's offset on, bytes arrived at its time or just after."""
+
+    def __init__(self, log: Path) -> None:
+        self._path = log.with_suffix(".times")
+
+    def note(self, offset: int, *, at_ms: int) -> None:
+        """Store that bytes from ``offset`` on arrived now. The caller holds the log's lock."""
+        fd = os.open(self._path, _READ_WRITE, 0o640)
+        try:
+            whole = os.fstat(fd).st_size // ARRIVAL.size * ARRIVAL.size
+            if whole:
+                _, last_ms = ARRIVAL.unpack(os.pread(fd, ARRIVAL.size, whole - ARRIVAL.size))
+                if 0 <= at_ms - last_ms < RESOLUTION_MS:
+                    return
+            os.pwrite(fd, ARRIVAL.pack(offset, at_ms), whole)  # over an entry that a kill tore
+        finally:
+            os.close(fd)
+
+    def between(self, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
+        """Entries for the bytes from ``start`` to ``end``, at most ``limit``, thinned evenly.
+
+        Reads a few entries more than it returns: a log that grows for a week has a million.
+        """
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return []
+        try:
+            count = os.fstat(fd).st_size // ARRIVAL.size
+            # Followers of a log request its newest bytes, thousands of times.
+            tail = max(0, count - NEWEST)
+            newest = _arrivals(fd, tail, count)
+
+            def offset_of(number: int) -> int:
+                inside = newest[number - tail] if number >= tail else _arrival(fd, number)
+                return inside[0]
+
+            known = tail if newest and newest[0][0] <= start else 0
+            first = max(0, bisect_right(range(count), start, lo=known, key=offset_of) - 1)
+            last = bisect_right(range(count), end, lo=first, key=offset_of)
+            if last - first <= limit:
+                return _arrivals(fd, first, last)
+            return [_arrival(fd, first + i * (last - first) // limit) for i in range(limit)]
+        finally:
+            os.close(fd)
+
+
+def _arrival(fd: int, number: int) -> tuple[int, int]:
+    return _arrivals(fd, number, number + 1)[0]
+
+
+def _arrivals(fd: int, first: int, last: int) -> list[tuple[int, int]]:
+    raw = os.pread(fd, (last - first) * ARRIVAL.size, first * ARRIVAL.size)
+    return [(offset, at_ms) for offset, at_ms in ARRIVAL.iter_unpack(raw)]
