@@ -205,7 +205,7 @@ DISK_RESERVE_BYTES = ENV.disk_reserve_bytes
 
 # Modules with tasks that read a stranger's bytes: imported by workers, never by the web process.
 CONFINED_MODULES = [
-    "jobs.services.outcomes.closing",
+    "jobs.services.outcomes.outcomes",
     "jobs.readings",
     "dashboard.actions.import_tasks",
     "dashboard.pages.jobs.probe_tasks",

@@ -57,7 +57,7 @@ ROOMS: dict[str, list[set[str]]] = {
     "jobs.services": [
         {
             *("chat", "devices", "idempotency", "levels", "outputs", "pins"),
-            *("prompts", "removable", "results", "endpoints", "host_load", "hosts"),
+            *("prompts", "removable", "results", "endpoints", "hosts"),
         },
         {"intake"},
         {"outcomes"},
@@ -104,7 +104,7 @@ DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_
 # Rooms that read a stranger's bytes: only confined workers and commands import them.
 CONFINED = (
     *("jobs.tools.outputs", "jobs.readings", "jobs.imports", "jobs.services.import_storage"),
-    *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "closing", "known_failures")),
+    *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "known_failures")),
     *(f"jobs.services.outcomes.{name}" for name in ("outcomes", "run_context")),
     "dashboard.actions.import_tasks",
     "dashboard.pages.jobs.probe_tasks",

@@ -149,9 +149,9 @@ class Job(Retained):
     # The host's "ended" event, stored until log and outputs are complete.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
-    # Load of its host while it runs: jobs.services.host_load.
+    # Load of its host while it runs: jobs.services.intake.heartbeats.
     host_load = models.JSONField(default=dict)
-    # Counts of an evaluation so far: jobs.services.intake.scores.
+    # Counts of an evaluation so far: jobs.services.intake.points.
     scores = models.JSONField(null=True)
     # Set: log and files stay at any age and size, see jobs.services.pins.
     pinned_at = models.DateTimeField(null=True)

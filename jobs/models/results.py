@@ -118,7 +118,7 @@ class Result(models.Model):
     # Its identity, equal for repeats: see jobs.services.outcomes.identity.
     identity = models.JSONField(default=dict)
     fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
-    # Derived from the identity, for filters: see jobs.services.outcomes.subject.
+    # Derived from the identity, for filters: see jobs.services.outcomes.identity.
     stack = models.CharField(max_length=64, blank=True)  # of the catalogue, or the engine; "": n/a
     parallelism = models.CharField(max_length=32, blank=True)  # "tp 8 × pp 4"; "": not recorded
     subject = models.CharField(max_length=64, blank=True)  # shared with what it is judged by

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import is_naive, make_aware
 
 from jobs.base.sanitize import sanitize, sanitize_text
-from jobs.models import Answer, Import, ImportedFile, Result
+from jobs.models import Import, ImportedFile, Result
 from jobs.services.imports import (
     LONGEST,
     NUMBERS,
@@ -28,8 +28,8 @@ from jobs.services.imports import (
     not_stored,
 )
 from jobs.services.intake.limits import DiskReserved, check_disk
-from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
-from jobs.services.outcomes.outcomes import keep_points, stored_numbers
+from jobs.services.outcomes import shortfall
+from jobs.services.outcomes.outcomes import keep_parts, stored_numbers
 from jobs.tools.imports import Reading
 
 
@@ -166,17 +166,7 @@ def _result(row: Import, reading: Reading, about: About, origin: Origin | None) 
         incomplete=shortfall.of_measured(measured).failed > 0 or reading.missing > 0,
         created_by_id=row.created_by_id,
     )
-    keep_points(result, measured)
-    Answer.objects.bulk_create(
-        [
-            Answer(result=result, index=index, **sanitize(answer))
-            for index, answer in enumerate(measured.answers)
-        ],
-        batch_size=1000,
-    )
-    answer_rows.keep(result)
-    identity.keep(result)
-    token_use.keep(result)
+    keep_parts(result, measured)
 
 
 def moment(at: datetime | None) -> datetime | None:

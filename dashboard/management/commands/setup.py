@@ -20,7 +20,7 @@ from jobs.access import secrets
 from jobs.backup.restore import MARK
 from jobs.models import Host
 from jobs.queries.instance import instance_id
-from jobs.services.outcomes import answer_rows, identity, token_use
+from jobs.services.outcomes import answer_rows, identity
 
 HOST_NAME = "this-computer"
 
@@ -44,7 +44,6 @@ class Command(BaseCommand):
         instance_id()
         answer_rows.keep_missing()
         identity.keep_missing()  # reads the rows
-        token_use.keep_missing()
         if problem := secrets.problem():
             self.stderr.write(f"{problem} Jobs that need a secret fail until then.")
         self._first_administrator()

@@ -92,6 +92,12 @@ class _Thinned:
         return self._kept if is_kept else [*self._kept, self._last]
 
 
+def all_samples(job_id: int, watch: str) -> list[Sample]:
+    """Every sample of one watch, by the host's clock, oldest first."""
+    blocks = PointBlock.objects.filter(job=job_id, watch=watch).order_by("offset", "id")
+    return _flat(list(blocks.values_list("rows", flat=True)))
+
+
 def _context(blocks: QuerySet[PointBlock], watch: str, after: int) -> list[Rows]:
     before = blocks.filter(watch=watch, offset__lte=after).order_by("-offset", "-id")
     return list(before.values_list("rows", flat=True)[:_CONTEXT_BLOCKS])

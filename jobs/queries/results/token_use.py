@@ -1,4 +1,4 @@
-"""Token use of an evaluation, as stored with it (:mod:`jobs.services.outcomes.token_use`)."""
+"""Token use of an evaluation, as stored with it (:mod:`jobs.services.outcomes.answer_rows`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heartbeats of hosts, answered with commands: start, cancel, serve, stop.
+"""Heartbeats of hosts, answered with commands: start, cancel, serve, stop; load of a host.
 
 The answer comes from the records alone, so a message lost on the queue is made up by the next
 heartbeat.
@@ -23,10 +23,16 @@ from jobs.models import Deployment, Host, Job
 from jobs.protocol import Heartbeat, JobRun, ServerRun, read
 from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
 from jobs.schedule import deployments, lifecycle, preflights
-from jobs.services import host_load
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
 RESEND_MAX = 100  # jobs per heartbeat; others follow
+# Readings of a heartbeat, with the unit in the name.
+_READINGS = ("load_1m", "memory_free_bytes", "disk_free_bytes", "power_w", "temp_c")
+# A run may use all cores: an engine on the CPU has a thread per core, plus client and system. Load
+# above 1.5 times the cores comes from other programs. On a host with dies the cores run only client
+# and scheduler, and such a load slows both as well.
+LOADED = 1.5
+_MOST = 1e18  # above any real reading; sums of smaller values stay finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,6 @@ class Orders:
     news: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the intake's JSON."""
         answer = asdict(self)
         del answer["news"]
         return answer
@@ -66,7 +71,7 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
     with transaction.atomic():
         facts_wanted = _keep_report(host, report)
         cancel = _note_jobs(host, report.jobs)
-        host_load.note(host)
+        note_load(host)
         news = _close_broken(host, report.jobs)
         news |= deployments.note_heartbeat(host, report.serves)
         serve, stop_serve = _serves(host, report.serves)
@@ -95,14 +100,7 @@ def _keep_report(host: Host, report: Heartbeat) -> bool:
     host.load = report.load.model_dump(exclude_unset=True)
     host.protocol = Host.PROTOCOL
     host.clock_skew_s = report.now - moment.timestamp()
-    fields = [
-        "heartbeat_at",
-        "boot_id",
-        "agent_started_at",
-        "load",
-        "protocol",
-        "clock_skew_s",
-    ]
+    fields = ["heartbeat_at", "boot_id", "agent_started_at", "load", "protocol", "clock_skew_s"]
     if report.facts is not None:
         host.facts, host.facts_at = report.facts.model_dump(exclude_unset=True), moment
         host.dies_seen = all_dies(host)[: bounds.DIES_MAX]
@@ -137,7 +135,7 @@ def _note_jobs(host: Host, named: Sequence[JobRun]) -> list[int]:
 
 
 def _missing_jobs(host: Host) -> list[int]:
-    """Return running jobs that the host no longer reports.
+    """Running jobs that the host no longer reports.
 
     Where a backup was restored, the job ended after the backup and its host has sent everything to
     the database that was lost. Otherwise the host has nothing of it, and the job is lost.
@@ -181,3 +179,65 @@ def _serves(host: Host, named: Sequence[ServerRun]) -> tuple[list[int], list[int
     ).exclude(pk__in=running)
     pairs = restarts.order_by("pk").values_list("pk", "run")
     return [pk for pk, run in pairs if (pk, run) not in runs], sorted(stop)
+
+
+def note_load(host: Host) -> None:
+    """Add the last report of ``host`` to the summaries of its running jobs, of bounded size."""
+    readings = _readings(host.load)
+    if not readings:
+        return
+    running = Job.objects.filter(host=host, state=Job.State.RUNNING)
+    for pk, known in running.values_list("pk", "host_load"):
+        merged = dict(known)
+        for name, value in readings.items():
+            old = merged.get(name) or {"n": 0, "sum": 0.0, "min": value, "max": value}
+            merged[name] = {
+                "n": old["n"] + 1,
+                "sum": old["sum"] + value,
+                "min": min(old["min"], value),
+                "max": max(old["max"], value),
+            }
+        Job.objects.filter(pk=pk).update(host_load=merged)
+
+
+def load_summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """``{reading: {"samples", "mean", "min", "max"}}``; empty without a heartbeat."""
+    return {
+        name: {
+            "samples": one["n"],
+            "mean": round(one["sum"] / one["n"], 3),
+            "min": one["min"],
+            "max": one["max"],
+        }
+        for name, one in kept.items()
+    }
+
+
+def load_remarks(
+    load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]
+) -> list[Message]:
+    """A remark on a loaded host: mean load average of :func:`load_summary` above cores ×
+    ``LOADED``. Nothing when either is unknown."""
+    stats, cpu = load.get("load_1m"), facts.get("cpu")
+    cores = cpu.get("cores") if isinstance(cpu, dict) else None
+    if stats is None or cores is None or not _is_number(cores) or stats["mean"] <= LOADED * cores:
+        return []
+    return [Message("result:host_loaded", {"load": stats["mean"], "cores": cores})]
+
+
+def _readings(load: Mapping[str, Any]) -> dict[str, float]:
+    """One number per reading: total power of the dies, temperature of the hottest die."""
+    readings = {name: load[name] for name in _READINGS if _is_number(load.get(name))}
+    dies = load.get("dies")
+    rows = [row for row in dies.values() if isinstance(row, dict)] if isinstance(dies, dict) else []
+    power = [row["power_w"] for row in rows if _is_number(row.get("power_w"))]
+    heat = [row["temp_c"] for row in rows if _is_number(row.get("temp_c"))]
+    if power:
+        readings["power_w"] = sum(power)
+    if heat:
+        readings["temp_c"] = max(heat)
+    return {name: float(value) for name, value in readings.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST

@@ -1,13 +1,15 @@
-"""Intake of logs and events (points: ``points``). Each append is at an offset.
+"""Intake of logs and events, each append at an offset; progress from the end of a log.
 
 A stream grows only at its end: another offset is answered with the size (``OffsetMismatch``).
 Changes by an event share the transaction of the events' new size, so a repeated chunk has no
-effect.
+effect. Pages show progress, and a job without news in it counts as stalled
+(``jobs.queries.jobs.stalled``).
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +22,9 @@ from django.db.models import QuerySet
 from jobs import logstore, notifications
 from jobs.base import bounds
 from jobs.base.errors import DamagedLog, Incomplete, OffsetMismatch
+from jobs.base.numbers import GB, MB
+from jobs.confined import Busy, Limits, NotDone, Pool, Task
+from jobs.metrics.measured import Glance
 from jobs.models import Deployment, Job, JobStep
 from jobs.protocol import (
     Ended,
@@ -33,7 +38,7 @@ from jobs.protocol import (
 )
 from jobs.schedule import deployments, lifecycle
 from jobs.services import outputs
-from jobs.services.intake import limits, progress, verdicts
+from jobs.services.intake import limits, verdicts
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +47,25 @@ Events: TypeAlias = Sequence[tuple[bytes, Event | None]]  # each with its line
 Close: TypeAlias = Callable[[Job, Mapping[str, Any]], object]
 Taken = TypeVar("Taken")
 NOTE_EVERY_S = 1.0
+EVERY_S = 1.0
+# Enough of a log's end: a redrawn pip bar has 0.6 kB, EvalScope's tables 8 kB.
+TAIL_BYTES = 32 * 1024
+REST_S = 10.0  # after a tail that exceeds the limits
+DRAWN_EVERY_S = 20.0  # resolution of the last drawing time
+_KEPT = 1000
+# key of the log -> time of the last look (monotonic) and its size; one per process
+_looked_at: dict[str, tuple[float, int]] = {}
+# The host waits meanwhile: with a worker at work, a later chunk brings the progress.
+_GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=2, wall_s=5.0), most=1, patience_s=0.0)
+_GLANCE = Task("jobs.readings:glance", Glance, _GLANCES)
 
 
 def log_key(owner: Owner) -> str:
-    """Return the owner's key in the log store."""
     return f"job/{owner.pk}" if isinstance(owner, Job) else f"deployment/{owner.pk}"
 
 
 def sizes(owner: Owner) -> dict[str, Any]:
-    """Return received bytes per stream, and the max append of a log."""
+    """Received bytes per stream, and the max append of a log."""
     log_bytes = _log_size(owner)
     received = outputs.received(owner) if isinstance(owner, Job) else {}
     return {
@@ -77,12 +92,12 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     size = _append(key, offset, data)
     _note_size(owner, key, size)
     notifications.notify("log", key=key, size=size)
-    progress.update(owner, size)
+    note_progress(owner, size)
     return size
 
 
 def _log_size(owner: Owner) -> int:
-    """Return the received size of a log; for a removed log, from the row."""
+    """The received size of a log; for a removed log, from the row."""
     if owner.removed_at is not None:
         return owner.log_bytes
     key = log_key(owner)
@@ -97,8 +112,7 @@ def _append(key: str, offset: int, data: bytes) -> int:
 
 
 def _readable(key: str, read: Callable[[], Taken]) -> Taken:
-    """Return what ``read`` returns. A corrupt packed log is set aside, because its host still has
-    it.
+    """What ``read`` returns. A corrupt packed log is set aside, because its host still has it.
 
     Raises:
         OffsetMismatch: as ``read``, or because it has to be sent from its beginning.
@@ -154,32 +168,21 @@ def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
         Incomplete: an ``ended`` event came too early. The events before it are taken.
     """
     events = events_of(data)
-    return (
-        _job_events(owner, offset, events)
-        if isinstance(owner, Job)
-        else _deployment_events(owner, offset, events)
-    )
+    if isinstance(owner, Deployment):
+        return _deployment_events(owner, offset, events)
+    for number, (_line, event) in enumerate(events):
+        if isinstance(event, Ended):
+            return _end_of_job(owner, offset, events, number)
+    return apply_to_job(owner, offset, events)
 
 
 def events_of(data: bytes) -> Events:
-    """Return the events in the complete lines of ``data``.
-
-    Raises:
-        BadMessage: an event breaks the protocol.
-    """
+    """The events in the complete lines of ``data``. Raises ``BadMessage``."""
     lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
     return list(zip(lines, parse_events(lines), strict=True))
 
 
-def _job_events(job: Job, offset: int, events: Events) -> int:
-    for number, (_line, event) in enumerate(events):
-        if isinstance(event, Ended):
-            return _end_of_job(job, offset, events, number)
-    return apply_to_job(job, offset, events)
-
-
 def _end_of_job(job: Job, offset: int, events: Events, number: int) -> int:
-    """Apply events of which that with this ``number`` ends the job."""
     ended = cast("Ended", events[number][1]).model_dump()
     try:
         log_sha256 = verdicts.check_whole(job, ended)
@@ -264,7 +267,7 @@ def _deployment_events(deployment: Deployment, offset: int, events: Events) -> i
 
 
 def _cause_of(deployment: Deployment, events: Events, log_bytes: int) -> Mapping[str, Any] | None:
-    """Return the cause of the server's end; None if running or successful."""
+    """The cause of the server's end; None if running or successful."""
     log_from = deployment.log_from
     for _line, event in events:
         if _is_first_step(event):
@@ -298,5 +301,53 @@ def _is_first_step(event: Event | None) -> TypeGuard[StepStarted]:
 
 
 def _moment(job: Job, event: Event) -> datetime:
-    """Return the event's time by the dashboard's clock."""
+    """The event's time by the dashboard's clock."""
     return datetime.fromtimestamp(event.at - job.host.clock_skew_s, tz=UTC)
+
+
+def note_progress(owner: Job | Deployment, size: int) -> None:
+    """Read the end of the owner's log of ``size`` bytes, at most once a second.
+
+    Stored ``since``: time of the figures' last change (seconds since the epoch); ``drawn``: time
+    the log last printed figures or drew a bar.
+    """
+    topic = "job" if isinstance(owner, Job) else "deployment"
+    key, moment = log_key(owner), time.monotonic()
+    last, previous_size = _looked_at.get(key, (-EVERY_S, 0))
+    if moment - last < EVERY_S:
+        return
+    if len(_looked_at) > _KEPT:
+        _looked_at.clear()
+    _looked_at[key] = (moment, previous_size)
+    kind, begin = _begin_of_run(owner)
+    start = max(begin, size - TAIL_BYTES)
+    tail = logstore.store().read(key, start, size)
+    try:
+        seen = _GLANCE(kind, tail, previous_size - start)
+    except NotDone as error:
+        if not isinstance(error, Busy):
+            _looked_at[key] = (moment + REST_S, size)
+        return
+    _looked_at[key] = (moment, size)
+    if seen.figures is None:
+        return
+    now, known = round(time.time(), 1), owner.progress or {}
+    if not seen.figures.items() <= known.items():
+        if _while_it_works(owner).update(progress={**seen.figures, "since": now, "drawn": now}):
+            notifications.notify(topic, id=owner.pk, state=owner.state)
+    elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and seen.has_drawn:
+        _while_it_works(owner).update(progress={**known, "drawn": now})
+
+
+def _begin_of_run(owner: Job | Deployment) -> tuple[str, int]:
+    """The kind that wrote the log, and the offset of the current run."""
+    if isinstance(owner, Deployment):
+        return owner.job.kind, owner.log_from
+    begun = owner.steps.filter(log_from__isnull=False).order_by("-index").first()
+    return owner.kind, (begun and begun.log_from) or 0
+
+
+def _while_it_works(owner: Job | Deployment) -> QuerySet[Any]:
+    if isinstance(owner, Deployment):
+        return Deployment.objects.filter(pk=owner.pk, state=Deployment.State.LOADING)
+    return Job.objects.filter(pk=owner.pk, state__in=Job.ON_HOST_STATES)

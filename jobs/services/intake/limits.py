@@ -57,7 +57,7 @@ def check_host(host_id: int) -> None:
 
 
 def _fresh(name: str, measure: Callable[[], int], seconds: float) -> int:
-    """Return what ``measure`` returned at most ``seconds`` ago in this process."""
+    """What ``measure`` returned at most ``seconds`` ago in this process."""
     key = f"intake:{name}"
     known = caches["process"].get(key)
     if known is None:
@@ -67,7 +67,7 @@ def _fresh(name: str, measure: Callable[[], int], seconds: float) -> int:
 
 
 def stored_bytes(host_id: int) -> int:
-    """Return bytes of logs, live metrics and files that a host's jobs and servers keep here."""
+    """Bytes of logs, live metrics and files that a host's jobs and servers keep here."""
     total = 0
     for model in (Job, Deployment):
         rows = model._default_manager.filter(host=host_id, removed_at=None)

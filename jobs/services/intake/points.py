@@ -1,7 +1,15 @@
-"""Intake of scraped points: a job's are kept, a deployment's for a day."""
+"""Intake of scraped points: a job's are kept, a deployment's for a day; live counts.
+
+``Job.scores`` has the live counts of an evaluation, ``{part: counts}`` with the whole under "": the
+six counts of a point; ``since`` and ``at``, the first and last time of an answer or error (seconds
+since the epoch, the host's clock); and ``base``, the questions asked at ``since``. A pace is
+``(answered + errors - base) / (at - since)``.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,13 +19,16 @@ from django.db import transaction
 from jobs import notifications
 from jobs.base.errors import OffsetMismatch
 from jobs.models import Deployment, Job, PointBlock, ServedBlock
+from jobs.plans import ACCURACY
 from jobs.protocol import BadMessage, Rows, parse_points
 from jobs.services.intake import limits
-from jobs.services.intake.scores import with_points
 
 KEPT = timedelta(days=1)
 # A server is scraped every few seconds: a block is filled before the next begins.
 BLOCK_ROWS = 60
+COUNTS = ("answered", "scored", "right", "cut", "errors", "total")
+MOST_PARTS = 500
+_MOST = 1e9
 
 
 def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
@@ -30,18 +41,17 @@ def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
     """
     limits.check_disk()
     limits.check_host(owner.host_id)
-    if isinstance(owner, Job):
-        try:
-            return _append_to_job(owner, offset, data)
-        except BadMessage:
-            # The verdict does not wait for them, and the job's page says so.
-            Job.objects.filter(pk=owner.pk).update(points_refused=True)
-            raise
-    return _append_to_deployment(owner, offset, data)
+    if isinstance(owner, Deployment):
+        return _append_to_deployment(owner, offset, data)
+    try:
+        return _append_to_job(owner, offset, data)
+    except BadMessage:
+        # The verdict does not wait for them, and the job's page says so.
+        Job.objects.filter(pk=owner.pk).update(points_refused=True)
+        raise
 
 
 def forget_old_points(moment: datetime) -> None:
-    """Delete server points older than a day before ``moment``."""
     ServedBlock.objects.filter(until__lt=moment - KEPT).delete()
 
 
@@ -101,6 +111,40 @@ def _add_to_blocks(deployment: Deployment, watch: str, rows: Rows) -> None:
 
 
 def _until(deployment: Deployment, rows: Rows) -> datetime:
-    """Return the time of the last scraped row, by the dashboard's clock."""
+    """The time of the last scraped row, by the dashboard's clock."""
     at = datetime.fromtimestamp(float(rows[-1][0]), tz=UTC)
     return at - timedelta(seconds=deployment.host.clock_skew_s)
+
+
+def with_points(
+    known: Mapping[str, Any] | None, points: Mapping[str, Sequence[Sequence[Any]]]
+) -> dict[str, Any] | None:
+    """Scores after ``points`` (watch -> rows ``[t, values]``); None without scores."""
+    scores: dict[str, Any] | None = None
+    for watch, rows in points.items():
+        name, _slash, part = watch.partition("/")
+        if name != ACCURACY:
+            continue
+        scores = dict(known or {}) if scores is None else scores
+        if part in scores or len(scores) < MOST_PARTS:
+            at, counts = float(rows[-1][0]), counts_of(rows[-1][1])
+            begun = {"since": at, "base": counts["answered"] + counts["errors"]}
+            before = scores.get(part) or {}
+            if before.get("answered") or before.get("errors"):
+                begun = {name: before[name] for name in begun}
+            scores[part] = {**counts, **begun, "at": at}
+    return scores
+
+
+def counts_of(values: Mapping[str, Any]) -> dict[str, float]:
+    """Clamp the counts of a point to valid values, because hosts are untrusted."""
+    counts = {name: _count(values.get(name)) for name in COUNTS}
+    counts["scored"] = float(int(counts["scored"]))
+    counts["right"] = min(counts["right"], counts["scored"])
+    return counts
+
+
+def _count(value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.0
+    return float(min(_MOST, max(0.0, value)))

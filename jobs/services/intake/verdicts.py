@@ -6,8 +6,12 @@ becomes of a job whose outputs exceed the limits.
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Mapping
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.cache import caches
@@ -20,15 +24,19 @@ from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
 from jobs.models import Deployment, Job
 from jobs.schedule import lifecycle
 from jobs.services import outputs
-from jobs.services.intake import digests
 
 # The largest honest report, of 10,000 requests with 1,024 token times each, takes half of it.
 READERS = Pool(Limits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2)
-_CLOSE = Task("jobs.services.outcomes.closing:close", int, READERS)
-_CAUSE = Task("jobs.services.outcomes.closing:cause_of_server", dict[str, Any], READERS)
+_CLOSE = Task("jobs.services.outcomes.outcomes:close", int, READERS)
+_CAUSE = Task("jobs.services.outcomes.outcomes:cause_of_server", dict[str, Any], READERS)
 # A worker that something else ended, such as the kernel for lack of memory, is tried again.
 _MOST_DEATHS = 3
 _DEATHS_KEPT_S = 3600
+# Well below the timeouts of a host (30 s) and of a proxy (usually 60 s).
+BUDGET_S = 5.0
+# Unfinished logs, some hundred bytes each; the least recently used one is dropped. The limit
+# exceeds the jobs that end at once on all hosts: otherwise logs evict each other and never finish.
+_MOST_BEGUN = 10_000
 
 _judged: set[int] = set()
 _choosing = threading.Lock()
@@ -63,10 +71,7 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
             raise Incomplete({"log": log_bytes, "points": job.points_bytes, "outputs": arrived})
     if not job.is_open or ended["verdict"] == "lost":
         return ""
-    try:
-        return digests.sha256(f"job/{job.pk}", job.claim_token)
-    except digests.Unfinished as error:
-        raise Incomplete({"hashed": error.hashed}) from None
+    return sha256_of_log(f"job/{job.pk}", job.claim_token)
 
 
 def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
@@ -106,8 +111,7 @@ def end(job: Job, ended: Mapping[str, Any], *, state: str, message: Message) -> 
 def cause_of_server(
     deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the cause for a server that exited unexpectedly: see
-    :func:`jobs.services.outcomes.known_failures.servers_cause`. Empty if that takes too long.
+    """See :func:`jobs.services.outcomes.known_failures.servers_cause`. Empty if it takes too long.
 
     Raises:
         Busy: no worker is free.
@@ -122,3 +126,50 @@ def _deaths(job: Job) -> int:
     key = f"deaths:{job.pk}"
     caches["process"].add(key, 0, _DEATHS_KEPT_S)
     return int(caches["process"].incr(key))
+
+
+@dataclass
+class _Begun:
+    """Unfinished checksum of a log."""
+
+    digest: Any = field(default_factory=hashlib.sha256)
+    bytes: int = 0
+    working: threading.Lock = field(default_factory=threading.Lock)
+
+
+_begun: OrderedDict[Hashable, _Begun] = OrderedDict()
+
+
+def sha256_of_log(key: str, owner: Hashable, *, budget_s: float | None = None) -> str:
+    """Return the hex digest of the ended log ``key``, in parts: 20 GB take longer than a host's
+    timeout.
+
+    ``owner`` distinguishes successive logs with the same key. The state of a checksum cannot be
+    stored: each web process has its own. A host that retries mostly reaches the same process;
+    otherwise both processes finish.
+
+    Raises:
+        Incomplete: ``budget_s`` is over; the next call continues.
+    """
+    deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
+    with _choosing:
+        begun = _begun.setdefault((key, owner), _Begun())
+        _begun.move_to_end((key, owner))
+        if len(_begun) > _MOST_BEGUN:
+            _begun.popitem(last=False)
+    # A request after its host's timeout may still be running.
+    if not begun.working.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise Incomplete({"hashed": begun.bytes})
+    try:
+        store = logstore.store()
+        for piece in store.chunks(key, begun.bytes, store.size(key)):
+            begun.digest.update(piece)
+            begun.bytes += len(piece)
+            if time.monotonic() >= deadline and begun.bytes < store.size(key):
+                raise Incomplete({"hashed": begun.bytes})
+        checksum = str(begun.digest.hexdigest())
+    finally:
+        begun.working.release()
+    with _choosing:
+        _begun.pop((key, owner), None)
+    return checksum

@@ -1,6 +1,8 @@
-"""Rows of an evaluation's answers for lists, and the counts of flags as metrics of the result.
+"""Rows of an evaluation's answers for lists; counts of flags and token use as metrics.
 
 Texts are read once, one answer at a time. Lists, comparisons and statements read rows or metrics.
+The summary of token use is ``run_context["token_use"]``; :mod:`jobs.queries.results.token_use`
+reads it.
 """
 
 from __future__ import annotations
@@ -9,13 +11,17 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil, isfinite
+from statistics import mean, median
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from jobs.kinds.lib.evaluations import THINKING
+from jobs.metrics.measured import token_shares
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.answers import answer_flags
 from jobs.queries.answers.answer_flags import FAULTS, FLAGS, Facts, Habits
@@ -24,50 +30,112 @@ from jobs.statistics import design_effect
 from jobs.tools.outputs.answers import content_key, own_question
 from jobs.tools.outputs.loops import loops
 
-# Raise it when flags or rows change: results of an older version get new rows at the next start.
-VERSION = 6
-_MOST = 2**31 - 1
-_AT_ONCE = 200
+# Raise one when flags, rows or the summary change: older results get new ones at the next start.
+VERSION, USE_VERSION = 6, 1
+USE = "token_use"
+USE_METRICS = (
+    *("reasoning_tokens_mean", "answer_tokens_mean", "reasoning_share", "tokens_per_correct"),
+)
+_MOST, _LONGEST_S = 2**31 - 1, 10_000_000.0
 # Slow and long are answers above the 95th percentile of their run.
 PERCENTILE = 0.95
+# Budgets of all curves, eight per doubling: 4,096 and 32,768 are among them.
+_GRID = sorted({round(2 ** (step / 8)) for step in range(8 * 31 + 1)})
 _FIELDS = (
     *("pk", "index", "subset", "question", "question_id", "sample", "expected", "answer"),
     *("extracted", "reasoning", "finish", "status", "score", "detail"),
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer without its texts. ``said`` and ``thought`` are lengths in characters."""
+
+    question: tuple[str, str]
+    score: float | None
+    finish: str
+    tokens: int | None
+    said: int
+    thought: int
+    counted: int | None  # tokens of the reasoning, as the tool counted them
+    ttft_s: float | None
+    latency_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """Tokens of an answer, ``total`` those of reasoning and answer."""
+
+    of: _Answered
+    is_cut: bool
+    total: int
+    reasoning: int
+    is_estimated: bool
+
+    @property
+    def score(self) -> float:
+        return self.of.score or 0.0
+
+    @property
+    def answer(self) -> int:
+        return self.total - self.reasoning
+
+    @property
+    def first_answer_s(self) -> float | None:
+        """Seconds to the first token of the answer; None: not reported, or none came.
+
+        After reasoning it is estimated: its tokens came at the mean rate.
+        """
+        ttft_s, latency_s = self.of.ttft_s, self.of.latency_s
+        if ttft_s is None or not self.answer:
+            return None
+        if not self.reasoning:
+            return ttft_s
+        if latency_s is None or latency_s < ttft_s or self.total < 2:
+            return None
+        return ttft_s + self.reasoning * (latency_s - ttft_s) / (self.total - 1)
+
+
 def keep(result: Result) -> None:
-    """Store rows and counts of an evaluation, after its answers."""
+    """Store rows, counts and token use of an evaluation, after its answers."""
     if result.type != Result.Type.EVALUATION:
         return
-    rows, facts = _read(result)
-    if not rows:
-        return
-    params = result.job.params if result.job else {}
-    limit = params.get("max_tokens")
-    habits = answer_flags.habits(facts, limit if isinstance(limit, int) else None)
-    slow = _above([row.latency_s for row in rows])
-    long = _above(_lengths(rows))
-    for row, one, is_slow, is_long in zip(rows, facts, slow, long, strict=True):
-        extra = [name for name, holds in (("slow", is_slow), ("long", is_long)) if holds]
-        row.marks = answer_flags.bits([*answer_flags.flags(one, habits), *extra])
-    AnswerRow.objects.filter(result=result).delete()
-    AnswerRow.objects.bulk_create(rows, batch_size=1000)
+    rows, facts, answers = _read(result)
     kept = {
-        name: n
-        for name, n in result.metrics.items()
-        if not name.startswith("answers_") and name != EFFECT
+        name: value
+        for name, value in result.metrics.items()
+        if not name.startswith("answers_") and name not in (EFFECT, *USE_METRICS)
     }
-    counts = _counts(rows, facts, habits) | _thinking(params.get(THINKING), facts)
-    result.metrics = kept | counts | _effect(rows)
-    result.rows_version = VERSION
-    result.save(update_fields=["metrics", "rows_version"])
+    used = _used(answers, _limit(result))
+    result.run_context = {**result.run_context, USE: _summary(result, len(answers), used)}
+    result.metrics = kept | (_use_metrics(used) if used else {})
+    if rows:
+        params = result.job.params if result.job else {}
+        limit = params.get("max_tokens")
+        habits = answer_flags.habits(facts, limit if isinstance(limit, int) else None)
+        has_tokens = all(row.tokens is not None for row in rows)
+        slow = _above([row.latency_s for row in rows])
+        # Lengths that compare: tokens where all have them, else characters.
+        long = _above([row.tokens if has_tokens else row.characters for row in rows])
+        for row, one, is_slow, is_long in zip(rows, facts, slow, long, strict=True):
+            extra = [name for name, holds in (("slow", is_slow), ("long", is_long)) if holds]
+            row.marks = answer_flags.bits([*answer_flags.flags(one, habits), *extra])
+        AnswerRow.objects.filter(result=result).delete()
+        AnswerRow.objects.bulk_create(rows, batch_size=1000)
+        counts = _counts(rows, facts, habits) | _thinking(params.get(THINKING), facts)
+        result.metrics = result.metrics | counts | _effect(rows)
+        result.rows_version = VERSION
+    result.save(update_fields=["metrics", "run_context", "rows_version"])
 
 
 def keep_missing() -> int:
-    """Store rows for results without them or with older ones; return their number."""
+    """Store rows and token use for results without them or with older ones; return the number."""
     answered = Exists(Answer.objects.filter(result=OuterRef("pk")))
-    old = Result.objects.filter(answered, type=Result.Type.EVALUATION, rows_version__lt=VERSION)
+    version = f"run_context__{USE}__version"
+    unused = Q(**{f"{version}__isnull": True}) | Q(**{f"{version}__lt": USE_VERSION})
+    old = Result.objects.filter(
+        unused | Q(answered, rows_version__lt=VERSION), type=Result.Type.EVALUATION
+    )
     numbers = list(old.order_by("pk").values_list("pk", flat=True))
     for number in numbers:
         with transaction.atomic():
@@ -75,19 +143,19 @@ def keep_missing() -> int:
     return len(numbers)
 
 
-def _read(result: Result) -> tuple[list[AnswerRow], list[Facts]]:
-    rows, facts = [], []
-    answers = Answer.objects.filter(result=result).order_by("index").values(*_FIELDS)
-    for one in answers.iterator(_AT_ONCE):
+def _read(result: Result) -> tuple[list[AnswerRow], list[Facts], list[_Answered]]:
+    rows, facts, answers = [], [], []
+    values = Answer.objects.filter(result=result).order_by("index").values(*_FIELDS)
+    for one in values.iterator(200):
         detail = one["detail"] if isinstance(one["detail"], dict) else {}
-        tokens = _whole(detail.get("output_tokens"))
-        rows.append(_row(result, one, detail, tokens))
+        row = _row(result, one, detail)
+        rows.append(row)
         facts.append(
             answer_flags.facts(
-                subset=one["subset"],
+                subset=row.subset,
                 finish=one["finish"],
                 status=one["status"],
-                tokens=tokens,
+                tokens=row.tokens,
                 thought=str(detail.get("thought") or ""),
                 reasoning=one["reasoning"],
                 answer=one["answer"],
@@ -96,17 +164,27 @@ def _read(result: Result) -> tuple[list[AnswerRow], list[Facts]]:
                 rule=str(detail.get("rule") or ""),
             )
         )
-    return rows, facts
+        answers.append(
+            _Answered(
+                question=(row.subset, row.question_id or _digest(one["question"])),
+                score=None if one["status"] else row.score,
+                finish=one["finish"],
+                tokens=row.tokens,
+                said=len(one["answer"]),
+                thought=len(one["reasoning"]),
+                counted=_whole(detail.get("reasoning_tokens")),
+                ttft_s=_seconds(detail.get("ttft_s")),
+                latency_s=row.latency_s,
+            )
+        )
+    return rows, facts, answers
 
 
-def _row(
-    result: Result, one: dict[str, Any], detail: dict[str, Any], tokens: int | None
-) -> AnswerRow:
+def _row(result: Result, one: dict[str, Any], detail: dict[str, Any]) -> AnswerRow:
     content = content_key(one["question"], one["expected"])
     named = [one["subset"], one["question_id"], content, one["sample"]]
     if one["status"] and not (one["question"] or one["question_id"]):
         named.append(one["index"])  # a failed request: only its place tells the question
-    key = json.dumps(named, ensure_ascii=False)
     said = " ".join(one["extracted"].split()).lower()
     verdict = AnswerRow.Verdict.CORRECT if one["score"] >= 0.5 else AnswerRow.Verdict.INCORRECT
     return AnswerRow(
@@ -118,12 +196,12 @@ def _row(
         question_id=one["question_id"],
         sample=one["sample"],
         question=" ".join(own_question(one["question"])[:640].split())[:160],
-        key=_digest(key)[:32],
+        key=_digest(json.dumps(named, ensure_ascii=False))[:32],
         content=content,
         said=_digest(said)[:16] if said else "",
         verdict=AnswerRow.Verdict.UNSCORED if one["status"] else verdict,
         score=min(1.0, max(0.0, one["score"])),
-        tokens=tokens,
+        tokens=_whole(detail.get("output_tokens")),
         latency_s=_seconds(detail.get("latency_s")),
         characters=len(one["reasoning"]) + len(one["answer"]),
     )
@@ -133,15 +211,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _lengths(rows: Sequence[AnswerRow]) -> list[float | None]:
-    """Return lengths that compare: tokens where all have them, else characters."""
-    if all(row.tokens is not None for row in rows):
-        return [row.tokens for row in rows]
-    return [row.characters for row in rows]
-
-
 def _above(values: Sequence[float | None]) -> list[bool]:
-    """Return True for each value above the percentile; none of fewer than 20 is."""
+    """True for each value above the percentile; none of fewer than 20 is."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return [False] * len(values)
@@ -150,7 +221,7 @@ def _above(values: Sequence[float | None]) -> list[bool]:
 
 
 def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -> dict[str, int]:
-    """Return the counts as metrics. A flag that the tool's files cannot tell has none."""
+    """The counts as metrics. A flag that the tool's files cannot tell has none."""
     marks = Counter(row.marks for row in rows)
     counts = {
         f"answers_{name}": sum(n for bits, n in marks.items() if bits & answer_flags.bits([name]))
@@ -165,9 +236,9 @@ def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -
 
 
 def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
-    """Return how many answers have reasoning; of a chosen thinking also how many speak against it:
-    with thinking on, a single answer with reasoning shows that the switch works, and a cut one
-    without tags may be all reasoning."""
+    """How many answers have reasoning; of a chosen thinking also how many speak against it: with
+    thinking on, a single answer with reasoning shows that the switch works, and a cut one without
+    tags may be all reasoning."""
     reasoned = sum(one.has_reasoning or one.thought == "open" for one in facts)
     counts = {"answers_reasoned": reasoned}
     if chosen == "off":
@@ -179,8 +250,8 @@ def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
 
 
 def _effect(rows: Iterable[AnswerRow]) -> dict[str, float]:
-    """Return the design effect of several answers to a question, with the weights of the sets; {}
-    for one answer each."""
+    """The design effect of several answers to a question, with the weights of the sets; {} for one
+    answer each."""
     sets: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.verdict != AnswerRow.Verdict.UNSCORED:
@@ -192,13 +263,120 @@ def _effect(rows: Iterable[AnswerRow]) -> dict[str, float]:
     return {EFFECT: sum(len(one) * design_effect(one) for one in questions) / total}
 
 
-def _whole(value: Any) -> int | None:
+def _used(answers: Sequence[_Answered], limit: int | None) -> list[_Used]:
+    """Answers with output tokens. ``limit``: of these tokens; None: unknown."""
+    thinks = 2 * sum(bool(one.thought) for one in answers) >= len(answers)
+    used = []
+    for one in answers:
+        total = one.tokens
+        if total is None:
+            continue
+        is_at_limit = limit is not None and total >= limit
+        is_cut = one.finish == "length" if one.finish else is_at_limit
+        lengths = one.thought, one.said
+        if is_cut and thinks and not one.thought:
+            # Templates of reasoning models open the thought in the prompt: a cut one has no tag.
+            lengths = (one.said, 0)
+        reasoning, _answer, is_estimated = token_shares(total, lengths, counted=one.counted)
+        used.append(_Used(one, is_cut, total, reasoning, is_estimated))
+    return used
+
+
+def _use_metrics(used: Sequence[_Used]) -> dict[str, float]:
+    output, reasoning = sum(one.total for one in used), sum(one.reasoning for one in used)
+    correct = sum(one.score for one in used)
+    metrics = {
+        "reasoning_tokens_mean": reasoning / len(used),
+        "answer_tokens_mean": (output - reasoning) / len(used),
+    }
+    if output:
+        metrics["reasoning_share"] = reasoning / output
+    if correct:
+        metrics["tokens_per_correct"] = output / correct
+    return metrics
+
+
+def _summary(result: Result, total: int, used: Sequence[_Used]) -> dict[str, Any]:
+    """``{"version", "answers": all, "counted": those with tokens}`` and, with any, what the page
+    shows of them."""
+    summary: dict[str, Any] = {"version": USE_VERSION, "answers": total, "counted": len(used)}
+    if not used:
+        return summary
+    scored = [one for one in used if one.of.score is not None]
+    return summary | {
+        "estimated": sum(one.is_estimated for one in used),
+        "reasoning_p50": median(one.reasoning for one in used),
+        "answer_p50": median(one.answer for one in used),
+        "output": sum(one.total for one in used),
+        "correct": sum(one.score for one in used),
+        "longest": max(one.total for one in used),
+        "limit": _limit(result),
+        "cut": sum(one.is_cut for one in used),
+        "seconds": _times(used),
+        "scored": len(scored),
+        "questions": len({one.of.question for one in scored}),
+        "curve": _curve(scored),
+    }
+
+
+def _times(used: Sequence[_Used]) -> dict[str, Any]:
+    """Mean and median of the seconds to the first answer token if the tool reports enough for each
+    answer that has one, else of the whole answer; empty without either."""
+    answering = [one for one in used if one.answer]
+    firsts = [one.first_answer_s for one in answering]
+    latencies = [one.of.latency_s for one in used]
+    has_firsts = bool(firsts) and None not in firsts
+    if not has_firsts and not any(latencies):
+        return {}
+    known = [value for value in (firsts if has_firsts else latencies) if value is not None]
+    return {
+        "of": "first_answer" if has_firsts else "latency",
+        "estimated": has_firsts and any(one.reasoning for one in answering),
+        "mean": mean(known),
+        "p50": median(known),
+        "n": len(known),
+    }
+
+
+def _curve(scored: Sequence[_Used]) -> list[list[float]]:
+    """``[budget, correct answers of at most so many tokens]`` by rising budget, from the shortest
+    answer to the longest."""
+    if not scored:
+        return []
+    ordered = sorted(scored, key=lambda one: one.total)
+    sums = list(accumulate(one.score for one in ordered))
+    curve, done = [], 0
+    for budget in budgets(ordered[0].total, ordered[-1].total):
+        while done < len(ordered) and ordered[done].total <= budget:
+            done += 1
+        curve.append([budget, sums[done - 1] if done else 0.0])
+    return curve
+
+
+def budgets(shortest: int, longest: int) -> list[int]:
+    """The budgets of :data:`_GRID` from the last one below ``shortest`` to the first one not below
+    ``longest``."""
+    below = [budget for budget in _GRID if budget < shortest]
+    between = [budget for budget in _GRID if shortest <= budget < longest]
+    return [*below[-1:], *between, next(budget for budget in _GRID if budget >= longest)]
+
+
+def _limit(result: Result) -> int | None:
+    """Limit of output tokens; None: unknown."""
+    return _whole(result.asked.get("output_tokens")) or None
+
+
+def _number(value: Any, most: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return None
-    return int(value) if 0 <= value <= _MOST else None
+    return value if 0 <= value <= most else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value, _MOST)
+    return None if number is None else int(number)
 
 
 def _seconds(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return None
-    return float(value) if value >= 0 else None
+    number = _number(value, _LONGEST_S)
+    return None if number is None else float(number)

@@ -1,21 +1,27 @@
-"""Engine metrics during each point of a benchmark, from scraped samples."""
+"""Engine metrics and energy per token at each point of a benchmark, from scraped samples."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from jobs.base.messages import Message
 from jobs.kinds.lib.load import hits_remark, since_start_remark
 from jobs.metrics.measured import Measurement
-from jobs.models import Job, JobStep, PointBlock
-from jobs.tools.lib.engine_counters import Samples, during, hits_since_start, running_peak, served
+from jobs.models import Job
+from jobs.plans import DIES
+from jobs.queries.jobs.points import Sample, all_samples
+from jobs.tools.lib.engine_counters import during, hits_since_start, running_peak, served
 
 WATCH = "engine"
 _STEP = "measure"
 # Every tool loads for longer before its first request.
 _START_UP_S = 1.0
+# A mean of fewer readings, one every five seconds, says nothing about a point.
+LEAST_READINGS = 2
+_RATE, _POWER = "output_tokens_per_s", "power_w"
 
 Window = tuple[float, float]
 
@@ -27,43 +33,75 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     engine that reports hits only since its start, the whole has ``engine_prefix_hits_since_start``
     at the end of the run; points have no share.
     """
-    samples = samples_of(job, WATCH)
+    samples = all_samples(job.pk, WATCH)
     windows = windows_of(job, measured) if samples else {}
-    engine_metrics = {
-        concurrency: {
-            **during(samples, *window),
-            **_served(samples, concurrency, windows, measured),
-        }
-        for concurrency, window in windows.items()
+    own = {
+        level: {**during(samples, *window), **_served(samples, level, windows, measured)}
+        for level, window in windows.items()
     }
-    points = [(c, {**engine_metrics.get(c, {}), **metrics}) for c, metrics in measured.points]
-    best = measured.metrics.get("output_tokens_per_s")
-    of_best = next(
-        (engine_metrics.get(c) for c, m in points if m.get("output_tokens_per_s") == best), None
-    )
-    remark = hits_remark(job.params, points)
-    others = _others_remark(samples, windows)
-    whole = dict(of_best or {})
+    measured = _with_metrics(measured, own)
+    points = measured.points
+    remark, whole = hits_remark(job.params, points), dict(measured.metrics)
     if windows and not any("engine_prefix_hits" in metrics for _c, metrics in points):
         share = hits_since_start(samples, max(end for _begin, end in windows.values()))
         if share is not None:
-            whole["engine_prefix_hits_since_start"] = share
+            whole = {"engine_prefix_hits_since_start": share, **whole}
             remark = since_start_remark(share)
-    return replace(
-        measured,
-        points=points,
-        metrics={**whole, **measured.metrics},
-        remarks=[*measured.remarks, *filter(None, (remark, others))],
-    )
+    remarks = [*measured.remarks, *filter(None, (remark, _others_remark(samples, windows)))]
+    return replace(measured, metrics=whole, remarks=remarks)
+
+
+def with_energy(job: Job, measured: Measurement) -> Measurement:
+    """Return ``measured`` with power and energy at each point; unchanged where none was
+    reported."""
+    readings = [
+        (at, values[_POWER]) for at, values in all_samples(job.pk, DIES) if _POWER in values
+    ]
+    windows = windows_of(job, measured) if readings else {}
+    own = {
+        level: _energy(readings, windows[level], metrics, has_start=level in measured.began)
+        for level, metrics in measured.points
+        if level in windows
+    }
+    return _with_metrics(measured, own) if own else measured
+
+
+def _with_metrics(measured: Measurement, own: Mapping[int, Mapping[str, float]]) -> Measurement:
+    """Add metrics by concurrency. The whole has those of the point with the highest output
+    rate."""
+    points = [(level, {**own.get(level, {}), **metrics}) for level, metrics in measured.points]
+    best = measured.metrics.get(_RATE)
+    of_best = (own.get(level, {}) for level, metrics in points if metrics.get(_RATE) == best)
+    return replace(measured, points=points, metrics={**next(of_best, {}), **measured.metrics})
+
+
+def _energy(
+    readings: Sequence[tuple[float, float]],
+    window: Window,
+    metrics: Mapping[str, float],
+    *,
+    has_start: bool,
+) -> dict[str, float]:
+    """The metrics of one point. Requests fill its duration from the recorded start, else up to the
+    window's end: the tool's own start-up is not measured."""
+    begin, end = window
+    duration = metrics.get("duration_s")
+    if duration:
+        begin, end = (begin, begin + duration) if has_start else (max(begin, end - duration), end)
+    watts = [power for at, power in readings if begin <= at <= end]
+    if len(watts) < LEAST_READINGS:
+        return {}
+    power, rate = fmean(watts), metrics.get(_RATE)
+    return {"power_mean_w": power, **({"energy_per_token_j": power / rate} if rate else {})}
 
 
 def _served(
-    samples: Samples,
+    samples: Sequence[Sample],
     concurrency: int,
     windows: Mapping[int, Window],
     measured: Measurement,
 ) -> dict[str, float]:
-    """Return what the engine served at one point, from before its first request to before the next
+    """What the engine served at one point, from before its first request to before the next
     point's, without warm-ups. A first request comes at its recorded start, else when the tool has
     loaded."""
     starts = {
@@ -80,10 +118,8 @@ def _served(
     )
 
 
-def _others_remark(
-    samples: list[tuple[float, Mapping[str, float]]], windows: Mapping[int, Window]
-) -> Message | None:
-    """Return a remark when the engine ran more requests than the client sent: other clients.
+def _others_remark(samples: Sequence[Sample], windows: Mapping[int, Window]) -> Message | None:
+    """A remark when the engine ran more requests than the client sent: other clients.
 
     The point with the largest excess counts; a client without a limit (0) is left out.
     """
@@ -95,48 +131,31 @@ def _others_remark(
     return Message("result:other_clients", args)
 
 
-def samples_of(job: Job, watch: str) -> list[tuple[float, Mapping[str, float]]]:
-    """Return the samples of a watch by the host's clock, oldest first."""
-    blocks = PointBlock.objects.filter(job=job, watch=watch).order_by("offset", "id")
-    rows = [row for (block,) in blocks.values_list("rows") for row in block]
-    return sorted(((float(at), values) for at, values in rows), key=lambda row: row[0])
-
-
 def windows_of(job: Job, measured: Measurement) -> dict[int, Window]:
-    """Return concurrency → time window by the host's clock (seconds since the epoch).
+    """Concurrency → time window by the host's clock (seconds since the epoch).
 
     The window of a point is its own step, from the start that the tool recorded; of points that
-    share one step, the recorded starts divide it. It begins with the first measured request, where
-    that is known.
+    share one step, the recorded starts divide it: each ends with the next start, the last with the
+    step. It begins with the first measured request, where that is known.
     """
-    steps = {step.name: window for step in job.steps.all() if (window := _window(job, step))}
+    steps: dict[str, Window] = {}
+    for step in job.steps.all():
+        if step.started_at is not None and step.duration_s is not None:
+            # Rows of steps use the dashboard's clock.
+            begin = step.started_at.timestamp() + job.host.clock_skew_s
+            steps[step.name] = begin, begin + step.duration_s
     windows = {}
-    for concurrency, _metrics in measured.points:
-        names = [f"{_STEP}-{concurrency}", *([_STEP] if len(measured.points) == 1 else [])]
+    for level, _metrics in measured.points:
+        names = [f"{_STEP}-{level}", *([_STEP] if len(measured.points) == 1 else [])]
         window = next((steps[name] for name in names if name in steps), None)
         if window is not None:
-            begin, end = window
-            windows[concurrency] = (max(begin, measured.began.get(concurrency, begin)), end)
-    windows = windows or _recorded(measured.began, steps.get(_STEP))
+            windows[level] = (max(window[0], measured.began.get(level, 0.0)), window[1])
+    if not windows and _STEP in steps:
+        order = sorted(measured.began.items(), key=lambda item: item[1])
+        ends = [*(begin for _c, begin in order[1:]), steps[_STEP][1]]
+        windows = {level: (begin, end) for (level, begin), end in zip(order, ends, strict=False)}
     warmed = {level: one.until or 0.0 for level, one in measured.warm_ups.items()}
     return {
         level: (min(max(begin, warmed.get(level, begin)), end), end)
         for level, (begin, end) in windows.items()
     }
-
-
-def _recorded(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:
-    """Return recorded windows: each ends with the next start, the last with the step."""
-    if whole is None or not began:
-        return {}
-    order = sorted(began.items(), key=lambda item: item[1])
-    ends = [*(begin for _c, begin in order[1:]), whole[1]]
-    pairs = zip(order, ends, strict=True)
-    return {concurrency: (begin, end) for (concurrency, begin), end in pairs}
-
-
-def _window(job: Job, step: JobStep) -> Window | None:
-    if step.started_at is None or step.duration_s is None:
-        return None
-    begin = step.started_at.timestamp() + job.host.clock_skew_s  # rows use the dashboard's clock
-    return begin, begin + step.duration_s

@@ -1,4 +1,4 @@
-"""Identity of a measurement: the parts that define repeats.
+"""Identity of a measurement: the parts that define repeats; stack, parallelism and subject.
 
 Two results are repeats when all parts are equal: kind and tool, workload, deployment, model,
 engine, host. Left out are names, ids, folders and ports, the list of concurrencies (each point has
@@ -31,16 +31,12 @@ from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
 from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
 from jobs.queries.comparison.pairing import verdicts_text
-from jobs.queries.comparison.work_differs import declared_workload, tool_family
-from jobs.services.outcomes.subject import parallelism_of, stack_of, subject_of
+from jobs.queries.comparison.work_differs import declared_workload, hardware, tool_family, work
 from jobs.tools.lib.load import TEAM_FILE
 from jobs.tools.vllm.own_prompts import DATASET as CUSTOM
 
-# Stored in each identity; results with an older schema get a new identity at the next start.
-# Schemas 3 to 7 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
-# well, schema 4 the verdicts, schema 5 verdicts by the checksum of a question, schema 6 only where
-# each question has one answer, correct or not, schema 7 subjects with the number of devices, and
-# parallelism without a tensor parallel size.
+# Stored in each identity. Raise it when parts, or what derives from them, change: results with an
+# older schema get a new identity at the next start.
 SCHEMA = 7
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
@@ -72,8 +68,7 @@ _KEPT_AT_ONCE = 200
 
 
 def keep(result: Result) -> None:
-    """Store the identity of ``result`` and what derives from it, after points and rows of
-    answers."""
+    """Store the identity of ``result`` and what derives from it, after points and answer rows."""
     result.identity = identity_of(result)
     result.fingerprint = fingerprint(result.identity)
     result.stack, result.parallelism = stack_of(result), parallelism_of(result)
@@ -108,7 +103,7 @@ def _move_baselines(result: Result, earlier: str) -> None:
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the parts (canonical JSON) in hex; "" with an unknown part."""
+    """SHA-256 of the parts (canonical JSON) in hex; "" with an unknown part."""
     if identity["unknown"]:
         return ""
     text = json.dumps(identity["parts"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -138,11 +133,8 @@ def identity_of(result: Result) -> dict[str, Any]:
 
 
 def _external(result: Result, job: Job) -> dict[str, dict[str, Any]]:
-    """Return the parts of a result on an endpoint."""
     own = _plan(job)
-    known = result.run_context.get("endpoint") or {}
-    device = result.run_context.get("device") or {}
-    client = _client(result, job)
+    known, device = (result.run_context.get(name) or {} for name in ("endpoint", "device"))
     return {
         "measurement": _measurement(result, job, own),
         "workload": _workload(result, job, own),
@@ -158,23 +150,21 @@ def _external(result: Result, job: Job) -> dict[str, dict[str, Any]]:
         "host": {
             "device": device.get("text") or None,
             "devices": device.get("count") or "",
-            **client,
+            **_client(result, job),
         },
     }
 
 
 def _client(result: Result, job: Job) -> dict[str, Any]:
-    """Return the host that sent the requests."""
-    facts = result.run_context.get("host") or {}
-    value = facts.get("cpu")
-    cpu = value if isinstance(value, dict) else {}
+    """The host that sent the requests."""
+    cpu = (result.run_context.get("host") or {}).get("cpu")
+    cpu = cpu if isinstance(cpu, dict) else {}
     return {"host": job.host.name, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
 
 
 def _of_import(result: Result) -> dict[str, dict[str, Any]]:
-    """Return what the files have and people declared. Without a declared workload, engine,
-    precision, parallelism or device an imported result has no repeats.
-    """
+    """What the files have and people declared. Without a declared workload, engine, precision,
+    parallelism or device an imported result has no repeats."""
     told = result.imported or Import()
     device = result.run_context.get("device") or {}
     workload = {"workload": declared_workload(told.workload) or None, **result.asked}
@@ -212,7 +202,7 @@ def _measurement(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
 
 
 def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
-    """Return the workload: parameters of the job and checksums of the sent data."""
+    """Parameters of the job and checksums of the sent data."""
     params = job.params
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(job.kind)
     if params.get("dataset", CUSTOM) != CUSTOM:  # the team's prompts were not sent
@@ -243,8 +233,8 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
 
 
 def _files_sha256(plan: Plan) -> dict[str, str]:
-    """Return the checksum of a plan's data files; {} without any. Line order is ignored because a
-    seed changes it. Scripts are not part of the workload."""
+    """Checksum of a plan's data files; {} without any. Line order is ignored because a seed changes
+    it. Scripts are not part of the workload."""
     data = [item for item in plan.files if not item.name.endswith(".py")]
     if not data:
         return {}
@@ -257,8 +247,8 @@ def _files_sha256(plan: Plan) -> dict[str, str]:
 
 
 def _config_sha256(plan: Plan) -> dict[str, str]:
-    """Return the checksum of the server's configuration, without names, ports, addresses, folders
-    and dies; {} without any."""
+    """Checksum of the server's configuration, without names, ports, addresses, folders and dies; {}
+    without any."""
     texts = [item.text for item in plan.files if not item.name.endswith(".py")]
     if not texts:
         return {}
@@ -267,7 +257,7 @@ def _config_sha256(plan: Plan) -> dict[str, str]:
 
 
 def _without_places(text: str) -> Any:
-    """Return the sections of a YAML file with settings only; other text unchanged."""
+    """The sections of a YAML file with settings only; other text unchanged."""
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -283,7 +273,7 @@ def _without_places(text: str) -> Any:
 
 
 def questions_sha256(result: Result) -> str | None:
-    """Return the checksum of the questions with expected answers; None without questions."""
+    """Checksum of the questions with expected answers; None without questions."""
     digest, known = hashlib.sha256(), False
     rows = Answer.objects.filter(result=result).order_by("subset", "question", "expected")
     for row in rows.values_list("subset", "question", "expected").iterator(_HASHED_AT_ONCE):
@@ -293,14 +283,14 @@ def questions_sha256(result: Result) -> str | None:
 
 
 def _seed(params: Mapping[str, Any]) -> str:
-    """Return the seed policy: only a fixed seed counts."""
+    """Only a fixed seed counts."""
     if "seed" not in params:
         return "none"
     return "fresh" if params["seed"] is None else f"fixed: {params['seed']}"
 
 
 def _deployment(result: Result, job: Job, served: Plan | None) -> dict[str, Any]:
-    """Return arguments and environment of the engine, and declared limits of the deployment."""
+    """Arguments and environment of the engine, and declared limits of the deployment."""
     if result.deployment is None:
         params = job.params
         return {name: _value(params[name]) for name in sorted(_ENGINE_PARAMS & params.keys())}
@@ -314,25 +304,17 @@ def _deployment(result: Result, job: Job, served: Plan | None) -> dict[str, Any]
 
 
 def _model(result: Result, job: Job) -> dict[str, Any]:
-    return {
-        "model": result.model_id or None,
-        "precision": result.label,
-        "sha256": weights_sha256(result, job) or None,
-    }
-
-
-def weights_sha256(result: Result, job: Job) -> str:
-    """Return the checksum of the loaded artifact or weights; "" when unknown."""
-    loaded = result.deployment.job if result.deployment else job
-    if result.deployment and result.deployment.artifact:
-        return result.deployment.artifact.sha256
-    number = (loaded.inputs.get("weights") or {}).get("id") or 0
-    known = Weights.objects.filter(pk=number).values_list("sha256", flat=True).first()
-    return known or ""
+    served = result.deployment
+    if served is not None and served.artifact:
+        sha256 = served.artifact.sha256
+    else:
+        loaded = ((served.job if served else job).inputs.get("weights") or {}).get("id") or 0
+        sha256 = Weights.objects.filter(pk=loaded).values_list("sha256", flat=True).first() or ""
+    return {"model": result.model_id or None, "precision": result.label, "sha256": sha256 or None}
 
 
 def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
-    """Return image ids, fingerprints of environments and versions of programs."""
+    """Image ids, fingerprints of environments and versions of programs."""
     if plan is None:
         return {"image": None}
     made = result.run_context.get("environments") or []
@@ -368,7 +350,7 @@ def _plan(job: Job) -> Plan | None:
 
 
 def _value(value: Any) -> Any:
-    """Return a parameter as text or number: the last part of a folder, a list as one text."""
+    """A parameter as text or number: the last part of a folder, a list as one text."""
     if isinstance(value, str):
         return without_folder(value)
     if isinstance(value, bool | int | float):
@@ -376,3 +358,68 @@ def _value(value: Any) -> Any:
     if value is None:
         return ""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+LONGEST_STACK = 64
+_MOST_DIES = 9999
+
+
+def stack_of(result: Result) -> str:
+    """Id of the stack that served or loaded the model, or toolchain of the artifact; "" for a
+    device of others, and when unknown."""
+    if result.imported_id or result.run_context.get("device"):
+        return ""
+    served = result.deployment
+    if served is None:
+        named = _params(result).get("stack")
+    else:
+        named = served.details.get("stack") or (served.artifact and served.artifact.toolchain)
+    return named[:LONGEST_STACK] if isinstance(named, str) else ""
+
+
+def parallelism_of(result: Result) -> str:
+    """ "tp8", or "tp8 × pp4" with more than one pipeline stage; "" when not recorded. An import may
+    have an expert parallel size too, or lack the first: "pp4 × ep16"."""
+    served, told = result.deployment, _params(result)
+    if result.imported is not None:
+        told = {name: getattr(result.imported, name) for name in ("tp", "pp", "ep")}
+    elif served is not None:
+        told = served.details
+    tp, pp, ep = (_size(told.get(name)) for name in ("tp", "pp", "ep"))
+    ep = ep if result.imported_id else 0
+    sizes = [f"{name}{size}" for name, size in (("pp", pp), ("ep", ep)) if size > 1]
+    return " × ".join([f"tp{tp}", *sizes] if tp else sizes)
+
+
+def _size(value: Any) -> int:
+    """A parallel size in bounds; 0: not recorded."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 < value <= _MOST_DIES else 0
+
+
+def subject_of(result: Result, parallelism: str) -> str:
+    """SHA-256 of the subject's parts; "" when the workload is not fully known.
+
+    A subject is what a regression is asked of: one model, precision and parallelism under one
+    workload of one tool, on equal hardware. Stack, driver, image, arguments and weights may differ:
+    these are the causes that a regression is searched for. The fingerprint has all of them.
+    """
+    asked = work(result)
+    if not asked or not result.model_id or any(value is None for value in asked.values()):
+        return ""
+    named = {
+        "type": result.type,
+        "work": asked,
+        "model": result.model_id,
+        "precision": result.label,
+        "parallelism": parallelism,
+        "simulated": result.simulated,
+        "hardware": hardware(result),
+    }
+    text = json.dumps(named, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _params(result: Result) -> Mapping[str, Any]:
+    params = result.job.params if result.job else None
+    return params if isinstance(params, dict) else {}

@@ -36,8 +36,7 @@ def cause(job: Job, *, exit_code: int | None, message: Message) -> dict[str, Any
     ``line`` counts from 1; None: line of the server's log.
     """
     args = message.args
-    known = known_failure(job, exit_code=exit_code, args=args)
-    if known is not None:
+    if known := known_failure(job, exit_code=exit_code, args=args):
         return {"failure": known}
     if message.id in _TOLD_BY_SERVER:
         text = headline_in(str(args.get("last_lines") or ""))
@@ -52,11 +51,16 @@ def cause(job: Job, *, exit_code: int | None, message: Message) -> dict[str, Any
 def servers_cause(
     deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the cause for a server that exited unexpectedly; see :func:`servers_failure`."""
-    known = servers_failure(deployment, log_from=log_from, exit_code=exit_code, args=args)
-    if known is not None:
+    """Return the cause for a server that exited unexpectedly, as :func:`cause`.
+
+    ``log_from`` is the start of this run in the log (bytes); earlier runs are ignored.
+    """
+    exit_code = exit_code or None  # exit code 0 of a server explains nothing
+    about, key = _about(deployment.job, exit_code, args), f"deployment/{deployment.pk}"
+    places = [(OWN_LOG, _in_log(key, about, since=log_from)), *_out_of_memory(exit_code, args)]
+    if known := _likeliest(places):
         return {"failure": known}
-    return _telling(headline(f"deployment/{deployment.pk}", (log_from, None), elsewhere=False))
+    return _telling(headline(key, (log_from, None), elsewhere=False))
 
 
 def _telling(quote: Quote | None) -> dict[str, Any]:
@@ -77,21 +81,8 @@ def known_failure(
     return _likeliest([*_sightings(job, args, about), *_out_of_memory(exit_code, args)])
 
 
-def servers_failure(
-    deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """Return the known failure of a server that exited unexpectedly; ``where`` is "", its own log.
-
-    ``log_from`` is the start of this run in the log (bytes); earlier runs are ignored.
-    """
-    exit_code = exit_code or None  # exit code 0 of a server explains nothing
-    about = _about(deployment.job, exit_code, args)
-    sightings = _in_log(f"deployment/{deployment.pk}", about, since=log_from)
-    return _likeliest([(OWN_LOG, sightings), *_out_of_memory(exit_code, args)])
-
-
 def _about(job: Job, exit_code: int | None, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts that exclude failures."""
+    """Facts that exclude failures."""
     return {"kind": job.kind, "tools": _tools(job, args.get("step")), "exit_code": exit_code}
 
 
@@ -137,7 +128,7 @@ def _sightings(
 def _out_of_memory(
     exit_code: int | None, args: Mapping[str, Any]
 ) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
-    """Return the out-of-memory failure from the kernel's counters; the process logs nothing."""
+    """The out-of-memory failure from the kernel's counters; the process logs nothing."""
     host = args.get("host")
     kills = host.get("oom_kills") if isinstance(host, Mapping) else 0
     if kills and exit_code in KILLED:
@@ -168,12 +159,12 @@ def _in_bytes(content: bytes, about: dict[str, Any]) -> tuple[Sighting, ...]:
 
 
 def _without_place(sighting: Sighting) -> Sighting:
-    """Return the match without its position: quoted lines have no position in the log."""
+    """The match without its position: quoted lines have no position in the log."""
     return Sighting(sighting.failure, args=sighting.args)
 
 
 def _tools(job: Job, step: object) -> Collection[str] | None:
-    """Return the names of programs and files in the command of ``step``; None: unknown step."""
+    """Names of programs and files in the command of ``step``; None: unknown step."""
     try:
         steps = {each.name: each for each in from_json(job.plan).steps}
     except (PlanError, LookupError, TypeError):

@@ -23,7 +23,7 @@ from jobs.models import (
     Turn,
 )
 from jobs.plans import ENGINES
-from jobs.services.host_load import summary
+from jobs.services.intake.heartbeats import load_summary
 from jobs.tools.outputs.engine_about import read_file
 from jobs.tools.vacc.site import inside_of
 
@@ -39,15 +39,15 @@ def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
 
     ``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}], "images":
     {name: id}, "programs": {name: version}, "dies": [ids], "load":
-    jobs.services.host_load}``.
+    jobs.services.intake.heartbeats}``.
 
     Environments and programs are those in the commands of ``job`` or of ``others`` (the job that
     started the server under test); images are those found by preflight checks; dies are the leased
     ones. ``"dataset"`` is present for a prepared data set.
     """
-    others = tuple(others)
-    facts: Mapping[str, Any] = job.host.facts
-    named = [arg for one in (job, *others) for arg in arguments_of(one)]
+    jobs, facts = (job, *others), job.host.facts
+    named = [arg for one in jobs for arg in arguments_of(one)]
+    leased = {die for one in jobs for die in str(one.values.get("dies") or "").split(",") if die}
     return {
         "host": {name: facts[name] for name in HOST_FACTS if name in facts},
         "environments": [
@@ -55,16 +55,16 @@ def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
             for made in Environment.objects.filter(host=job.host).order_by("name", "pk")
             if any(arg.startswith(made.path.rstrip("/") + "/") for arg in named)
         ],
-        "images": _image_ids((job, *others)),
-        "programs": _programs(facts, (job, *others)),
-        "dies": _dies((job, *others)),
-        "load": summary(job.host_load),
+        "images": _image_ids(jobs),
+        "programs": _programs(facts, jobs),
+        "dies": sorted(leased, key=lambda die: (len(die), die)),
+        "load": load_summary(job.host_load),
         **_dataset(job),
     }
 
 
 def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
-    """Return name -> id of each image found by the preflight checks of ``jobs``."""
+    """Name -> id of each image found by the preflight checks of ``jobs``."""
     ids = {}
     for preflight in Preflight.objects.filter(job__in=jobs).exclude(done_at=None).order_by("pk"):
         for finding in preflight.findings:
@@ -75,7 +75,7 @@ def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
 
 
 def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
-    """Return name -> version of the host's programs in the steps of ``jobs``, "" if unknown."""
+    """Name -> version of the host's programs in the steps of ``jobs``, "" if unknown."""
     named = {step["argv"][0] for job in jobs for step in job.plan.get("steps", ())}
     listed = facts.get("tools")
     tools = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
@@ -83,14 +83,8 @@ def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
     return {name: version for name, version in versions.items() if name in named}
 
 
-def _dies(jobs: Iterable[Job]) -> list[str]:
-    """Return the ids of the dies leased by ``jobs``, in numeric order."""
-    leased = {die for job in jobs for die in str(job.values.get("dies") or "").split(",") if die}
-    return sorted(leased, key=lambda die: (len(die), die))
-
-
 def _dataset(job: Job) -> dict[str, Any]:
-    """Return the prepared data set whose folder the commands of ``job`` contain."""
+    """The prepared data set whose folder the commands of ``job`` contain."""
     arguments = arguments_of(job)
     for made in Dataset.objects.filter(host=job.host).order_by("name", "pk"):
         places = [place for place in (made.path, inside_of(job.host.facts, made.path)) if place]
@@ -152,52 +146,40 @@ def concurrent_load(
         host=job.host_id,
         pk__in=up.values("deployment"),
     )
-    return {
-        "jobs": [
-            pk
-            for pk, since, seconds, until in times.values_list(
-                "pk", "started_at", "duration_s", "finished_at"
-            )
-            if since and _overlap(start, end, since, _ended(since, seconds, until)) >= _TOUCH
-        ],
-        "deployments": []
-        if endpoint is not None
-        else list(
-            servers.exclude(pk=under_test.pk if under_test else 0)
-            .order_by("pk")
-            .values_list("name", flat=True)
-        ),
-        "chats": 0 if endpoint is not None else _chat_answers(job, start, end),
-    }
-
-
-def _chat_answers(job: Job, start: datetime, end: datetime) -> int:
-    """Return the number of chat answers on the host between ``start`` and ``end``."""
+    rows = times.values_list("pk", "started_at", "duration_s", "finished_at")
+    beside = [
+        pk
+        for pk, since, seconds, until in rows
+        if since and min(end, _ended(since, seconds, until)) - max(start, since) >= _TOUCH
+    ]
+    if endpoint is not None:
+        return {"jobs": beside, "deployments": [], "chats": 0}
+    others = servers.exclude(pk=under_test.pk if under_test else 0).order_by("pk")
     turns = Turn.objects.filter(
         deployment__host=job.host_id, created_at__gt=start - _LONGEST_TURN, created_at__lt=end
     )
-    rows = turns.order_by("pk").values_list("created_at", "state", "stats")
-    return sum(_answered_until(*row) > start for row in rows.iterator())
+    answers = turns.order_by("pk").values_list("created_at", "state", "stats")
+    return {
+        "jobs": beside,
+        "deployments": list(others.values_list("name", flat=True)),
+        "chats": sum(_answered_until(*row) > start for row in answers.iterator()),
+    }
 
 
 def _answered_until(asked: datetime, state: str, stats: Mapping[str, Any]) -> datetime:
-    """Return the end of a chat answer; an answer without times (failed) ends immediately."""
+    """The end of a chat answer; an answer without times (failed) ends immediately."""
     if state == Turn.State.STREAMING:
         return now()
     return asked + timedelta(milliseconds=float(stats.get("total_ms") or 0))
 
 
 def _ended(since: datetime, seconds: float | None, until: datetime | None) -> datetime:
-    """Return the end of a job on its host; its outputs may arrive much later."""
+    """The end of a job on its host; its outputs may arrive much later."""
     if until is None or seconds is None:
         return until or now()
     return since + timedelta(seconds=seconds)
 
 
-def _overlap(start: datetime, end: datetime, since: datetime, until: datetime) -> timedelta:
-    return min(end, until) - max(start, since)
-
-
 def arguments_of(job: Job) -> list[str]:
-    """Return all arguments of the commands of ``job``, step by step."""
+    """All arguments of the commands of ``job``, step by step."""
     return [arg for step in job.plan.get("steps", ()) for arg in step["argv"]]

@@ -30,7 +30,7 @@ class Shortfall(NamedTuple):
 def shortfall(
     metrics: Mapping[str, Any], remarks: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> Shortfall:
-    """Return the shortfall of a result with these metrics and remarks (id, arguments)."""
+    """The shortfall of a result with these metrics and remarks (id, arguments)."""
     for name, args in remarks:
         if name == UNSCORED:
             return Shortfall(int(args["unscored"]), int(args["total"]))
@@ -42,12 +42,11 @@ def shortfall(
 
 
 def of_measured(measured: Measurement) -> Shortfall:
-    """Return the shortfall of a kind's measurement."""
     return shortfall(measured.metrics, [(one.id, one.args) for one in measured.remarks])
 
 
 def too_few(outcome: Outcome) -> Message | None:
-    """Return the failure of a run with half or more failed; None otherwise."""
+    """The failure of a run with half or more failed; None otherwise."""
     if outcome.measured is None:
         return None
     failed, total = of_measured(outcome.measured)
@@ -59,7 +58,7 @@ def too_few(outcome: Outcome) -> Message | None:
 
 
 def worded(message: Message, measured: Measurement | None) -> Message:
-    """Return the message of a success, with the failures if any."""
+    """The message of a success, with the failures if any."""
     missed = of_measured(measured) if measured else Shortfall(0, 0)
     if not missed.failed or message.id not in _INCOMPLETE:
         return message

@@ -6,7 +6,8 @@ from importlib import import_module
 import pytest
 
 from jobs import logstore
-from jobs.services.intake import digests
+from jobs.base.errors import Incomplete
+from jobs.services.intake import verdicts
 from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +19,7 @@ LOG = b"".join(b"line %07d\n" % number for number in range(500))  # 6,500 bytes,
 @pytest.fixture(autouse=True)
 def a_piece_at_a_time(monkeypatch):
     """Each request has time for one piece of a log."""
-    monkeypatch.setattr(digests, "BUDGET_S", 0.0)
+    monkeypatch.setattr(verdicts, "BUDGET_S", 0.0)
     monkeypatch.setattr(import_module("jobs.logstore.store"), "READ_BYTES", PIECE)
 
 
@@ -69,26 +70,26 @@ def test_two_logs_are_checked_in_turns(caller, kind):
     for job, _, _ in jobs:
         job.refresh_from_db()
         assert job.state == "succeeded"
-    assert not digests._begun
+    assert not verdicts._begun
 
 
 def test_what_had_the_same_number_before_is_not_gone_on_with(caller, kind):
     key = "job/123456"
     logstore.store().append(key, 0, b"a" * 2 * PIECE)
-    with pytest.raises(digests.Unfinished):
-        digests.sha256(key, "an earlier token")
+    with pytest.raises(Incomplete):
+        verdicts.sha256_of_log(key, "an earlier token")
 
-    digest = digests.sha256(key, "token", budget_s=10)
+    digest = verdicts.sha256_of_log(key, "token", budget_s=10)
 
     assert digest == hashlib.sha256(b"a" * 2 * PIECE).hexdigest()
-    digests._begun.clear()
+    verdicts._begun.clear()
 
 
 def test_only_so_many_are_remembered(caller, kind):
     logstore.store().append("job/123457", 0, b"a" * 2 * PIECE)
-    for number in range(3 * digests._MOST):
-        with pytest.raises(digests.Unfinished):
-            digests.sha256("job/123457", number)
+    for number in range(3 * verdicts._MOST_BEGUN):
+        with pytest.raises(Incomplete):
+            verdicts.sha256_of_log("job/123457", number)
 
-    assert len(digests._begun) == digests._MOST
-    digests._begun.clear()
+    assert len(verdicts._begun) == verdicts._MOST_BEGUN
+    verdicts._begun.clear()

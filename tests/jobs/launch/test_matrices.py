@@ -21,7 +21,7 @@ from jobs.launch.matrix_spec import MatrixSpec
 from jobs.models import Job, Matrix
 from jobs.queries.matrices import matrices, matrix_page
 from jobs.schedule import dispatch, lifecycle
-from jobs.services.outcomes import matrix_runs
+from jobs.services.outcomes import outcomes
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
 
@@ -88,7 +88,7 @@ def end(job, state="succeeded", rate=50.0, **metrics):
         job.refresh_from_db()
         point = {"output_tokens_per_s": rate, **metrics}
         make_measured(job=job, points=[(concurrency, point)], host=job.host)
-        matrix_runs.after_result(job.pk)
+        outcomes.end_matrix_row(job.pk)
 
 
 def states(matrix):
@@ -367,5 +367,5 @@ def test_a_warm_up_does_not_count(host, spec):
 
     cell = matrix_page(matrix.pk).cells[0]
     assert (cell.values, cell.first.job) == ([50.0], second)
-    assert matrix_runs.warm_up(first.pk) == [Message("matrix:warm_up")]
-    assert matrix_runs.warm_up(second.pk) == []
+    assert outcomes.warm_up_remarks(first.pk) == [Message("matrix:warm_up")]
+    assert outcomes.warm_up_remarks(second.pk) == []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.models import Answer, Result
-from jobs.services.outcomes import token_use
+from jobs.services.outcomes import answer_rows
 from tests.factories import make_measured
 
 # Tokens, characters of reasoning and of answer, score, other fields.
@@ -34,5 +34,5 @@ def make_used(rows: Sequence[Row] = KNOWN, *, limit: int | None = 100, **fields:
         answer.detail |= {name: more[name] for name in told if name in more}
         answer.detail |= {} if tokens is None else {"output_tokens": tokens}
         answer.save()
-    token_use.keep(result)
+    answer_rows.keep(result)
     return result

@@ -47,7 +47,7 @@ def beat(deployment: Deployment, *serves):
         "jobs": [],
         "serves": list(serves),
     }
-    orders = heartbeats.heartbeat(deployment.host, body, protocol=2)
+    orders = heartbeats.heartbeat(deployment.host, body)
     deployment.refresh_from_db()
     return orders
 

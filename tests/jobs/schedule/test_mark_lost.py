@@ -63,7 +63,6 @@ def test_a_returning_host_ends_the_jobs_and_keeps_the_servers(away):
             "jobs": [{"id": job.pk, "token": str(job.claim_token), "state": "running"}],
             "serves": [{**serve, "state": "running", "health": "ready", "port": 1}],
         },
-        protocol=2,
     )
 
     deployment.refresh_from_db()
@@ -86,7 +85,7 @@ def test_a_running_job_that_its_host_no_longer_names_is_asked_for_again():
     make_job(state="succeeded", host=host, claim_id="n")
     entry = {"id": named.pk, "token": str(named.claim_token), "state": "running"}
 
-    orders = heartbeats.heartbeat(host, {**report, "jobs": [entry]}, protocol=2)
+    orders = heartbeats.heartbeat(host, {**report, "jobs": [entry]})
 
     assert orders.resend == [missing.pk]
     assert orders.to_json()["resend"] == [missing.pk]

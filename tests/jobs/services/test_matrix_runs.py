@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.services.outcomes.matrix_runs import only_queues
+from jobs.services.outcomes.outcomes import only_queues
 
 
 def point(concurrency, rate, seconds, **more):

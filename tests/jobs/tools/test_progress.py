@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.readings import progress_of
-from jobs.services.intake.progress import TAIL_BYTES
+from jobs.services.intake.intake import TAIL_BYTES
 from tests.jobs.lib.target import DATA
 
 LOGS = {

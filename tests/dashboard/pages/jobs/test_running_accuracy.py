@@ -13,8 +13,7 @@ from jobs.plans import Watch
 from jobs.queries.jobs.job_page import job_page
 from jobs.queries.jobs.running_accuracy import standings, whole_standing
 from jobs.queries.overview import running_of
-from jobs.services.intake.points import append_points
-from jobs.services.intake.scores import MOST_PARTS, with_points
+from jobs.services.intake.points import MOST_PARTS, append_points, with_points
 from jobs.statistics import wilson
 from tests.factories import make_job, make_plan, make_user
 

@@ -50,7 +50,7 @@ def beat(host, **load):
         "jobs": [],
         "serves": [],
     }
-    heartbeats.heartbeat(host, body, protocol=2)
+    heartbeats.heartbeat(host, body)
 
 
 def test_the_api_returns_identity_repeats_provenance(get, host):

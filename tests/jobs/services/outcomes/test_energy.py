@@ -10,7 +10,7 @@ from jobs.metrics.measured import Measurement, RequestTimes
 from jobs.models import JobStep, PointBlock, PointRequests
 from jobs.plans import Step
 from jobs.services.outcomes import outcomes
-from jobs.services.outcomes.energy import with_energy
+from jobs.services.outcomes.engine_windows import with_energy
 from tests.factories import make_job, make_plan
 
 pytestmark = pytest.mark.django_db

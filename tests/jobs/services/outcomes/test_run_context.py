@@ -7,7 +7,7 @@ from django.utils.timezone import now
 
 from jobs.models import Conversation, DeploymentEvent, Environment, Turn
 from jobs.plans import Plan, Step
-from jobs.services.host_load import remarks
+from jobs.services.intake.heartbeats import load_remarks
 from jobs.services.outcomes import run_context
 from tests.factories import make_deployment, make_host, make_job, make_user
 
@@ -132,8 +132,8 @@ def test_a_load_above_that_of_the_run_is_remarked(mean, cores, ids):
     load = {"load_1m": {"samples": 4, "mean": mean, "min": 0.1, "max": 9.0}}
     facts = {"cpu": {"cores": cores}} if cores else {}
 
-    assert [remark.id for remark in remarks(load, facts)] == ids
+    assert [remark.id for remark in load_remarks(load, facts)] == ids
 
 
 def test_an_unreported_load_has_no_remark():
-    assert remarks({}, {"cpu": {"cores": 2}}) == []
+    assert load_remarks({}, {"cpu": {"cores": 2}}) == []

@@ -6,7 +6,7 @@ from jobs.metrics.measured import token_shares
 from jobs.models import Result
 from jobs.queries.results.token_use import pooled
 from jobs.queries.results.token_use import token_use as read
-from jobs.services.outcomes import token_use
+from jobs.services.outcomes import answer_rows
 from jobs.statistics import wilson
 from tests.factories import make_result
 from tests.jobs.lib.token_using import make_used
@@ -21,7 +21,7 @@ def shares_at(result):
 def test_means_shares_and_tokens_per_correct_answer():
     result = make_used()
 
-    assert {name: result.metrics[name] for name in token_use.NAMES} == {
+    assert {name: result.metrics[name] for name in answer_rows.USE_METRICS} == {
         "reasoning_tokens_mean": 150 / 5,
         "answer_tokens_mean": 70 / 5,
         "reasoning_share": 150 / 220,
@@ -131,7 +131,7 @@ def test_a_tool_without_tokens_has_no_token_use():
     result = make_used([(None, 0, 9, 1.0, {})])
 
     assert read(result) is None
-    assert not set(token_use.NAMES) & set(result.metrics)
+    assert not set(answer_rows.USE_METRICS) & set(result.metrics)
 
 
 @pytest.mark.parametrize("tokens", [-1, 1e300, float("nan"), "9", True, [9]])
@@ -140,7 +140,7 @@ def test_a_false_number_of_tokens_is_none(tokens):
     answer = result.answers.first()
     answer.detail = {"output_tokens": tokens} if tokens == tokens else {"output_tokens": None}
     answer.save()
-    token_use.keep(result)
+    answer_rows.keep(result)
 
     assert read(result).counted == 1
 
@@ -150,7 +150,7 @@ def test_the_next_start_makes_missing_ones_once():
     Result.objects.filter(pk=result.pk).update(run_context={"sets": []}, metrics={"accuracy": 0.5})
     make_result()
 
-    assert (token_use.keep_missing(), token_use.keep_missing()) == (1, 0)
+    assert (answer_rows.keep_missing(), answer_rows.keep_missing()) == (1, 0)
 
     result.refresh_from_db()
     assert result.metrics["tokens_per_correct"] == 110
