@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import include, path
 
 from dashboard.pages.admin import (
@@ -36,46 +38,34 @@ from dashboard.pages.serving import deployments, endpoints, playground
 from dashboard.pages.shared import old_addresses
 from dashboard.reports import page as reports
 
+# Prefix -> modules with the addresses below it, in their order.
+_BELOW: dict[str, list[Any]] = {
+    "": [overview, small_pages, account],
+    "jobs/": [job_list, job_page, hosts.job_urlpatterns],
+    "pipelines/": [pipeline],
+    "launch/": [launch_preflight, launch_matrix, launch],
+    "matrices/": [matrix],
+    "hosts/": [hosts],
+    "models/": [launch_pipeline, model_edit, models],
+    "questions/": [data_sets],
+    "deployments/": [deployments],
+    "endpoints/": [endpoints],
+    "results/": [
+        *(imports, results, answers, question_sets, organise, fleet, tradeoff, history, points),
+        *(requests, tables, old_addresses),
+    ],
+    "parity/": [parity, missing_questions],
+    "reports/": [reports],
+    "levels/": [levels],
+    "prompts/": [prompts],
+    "playground/": [playground],
+    "storage/": [storage],
+    "audit/": [audit],
+    "secrets/": [secrets],
+    "sources/": [sources],
+}
+
 urlpatterns = [
-    path("", include(overview.urlpatterns)),
-    path("", include(small_pages.urlpatterns)),
-    path("", include(account.urlpatterns)),
-    path("jobs/", include(job_list.urlpatterns)),
-    path("jobs/", include(job_page.urlpatterns)),
-    path("jobs/", include(hosts.job_urlpatterns)),
-    path("pipelines/", include(pipeline.urlpatterns)),
-    path("launch/", include(launch_preflight.urlpatterns)),
-    path("launch/", include(launch_matrix.urlpatterns)),
-    path("launch/", include(launch.urlpatterns)),
-    path("matrices/", include(matrix.urlpatterns)),
-    path("hosts/", include(hosts.urlpatterns)),
-    path("models/", include(launch_pipeline.urlpatterns)),
-    path("models/", include(model_edit.urlpatterns)),
-    path("models/", include(models.urlpatterns)),
-    path("questions/", include(data_sets.urlpatterns)),
-    path("deployments/", include(deployments.urlpatterns)),
-    path("endpoints/", include(endpoints.urlpatterns)),
-    path("results/", include(imports.urlpatterns)),
-    path("results/", include(results.urlpatterns)),
-    path("parity/", include(parity.urlpatterns)),
-    path("parity/", include(missing_questions.urlpatterns)),
-    path("results/", include(answers.urlpatterns)),
-    path("results/", include(question_sets.urlpatterns)),
-    path("reports/", include(reports.urlpatterns)),
-    path("levels/", include(levels.urlpatterns)),
-    path("prompts/", include(prompts.urlpatterns)),
-    path("results/", include(organise.urlpatterns)),
-    path("results/", include(fleet.urlpatterns)),
-    path("results/", include(tradeoff.urlpatterns)),
-    path("results/", include(history.urlpatterns)),
-    path("results/", include(points.urlpatterns)),
-    path("results/", include(requests.urlpatterns)),
-    path("results/", include(tables.urlpatterns)),
-    path("results/", include(old_addresses.urlpatterns)),
-    path("playground/", include(playground.urlpatterns)),
-    path("storage/", include(storage.urlpatterns)),
-    path("audit/", include(audit.urlpatterns)),
-    path("secrets/", include(secrets.urlpatterns)),
-    path("sources/", include(sources.urlpatterns)),
+    *(path(prefix, include(part)) for prefix, parts in _BELOW.items() for part in parts),
     path("api/v1/", include("dashboard.api.app")),
 ]

@@ -24,17 +24,31 @@ from jobs.models import ApiToken
 _USED_EVERY = timedelta(minutes=1)
 
 
-class TokenAuth(AuthBase):
-    """A caller who sends ``Authorization: Bearer TOKEN``; it may do ``action``."""
-
-    openapi_type = "http"
-    openapi_scheme = "bearer"
+class _Way(AuthBase):
+    """A way to authenticate a caller who may do ``action``."""
 
     def __init__(self, action: str) -> None:
         self.action = action
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Any:
+        user = self.user(request)
+        if user is not None:
+            check(user, self.action)
+        return user
+
+    def user(self, request: HttpRequest) -> Any:
+        """Return who calls; None: ask the next way. Raises ``Refused``."""
+        raise NotImplementedError
+
+
+class TokenAuth(_Way):
+    """A caller who sends ``Authorization: Bearer TOKEN``."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def user(self, request: HttpRequest) -> Any:
         # Another scheme is a proxy's own affair, and comes with each request of its pages.
         if not request.headers.get("Authorization", "").lower().startswith("bearer"):
             return None
@@ -42,31 +56,22 @@ class TokenAuth(AuthBase):
         if user is None:
             raise Refused(_unknown_token(request))
         request.user = user
-        check(user, self.action)
         return user
 
 
-class SessionAuth(AuthBase):
-    """A caller who has logged in to the pages; it may do ``action``.
-
-    A request that changes something carries the CSRF token too.
-    """
+class SessionAuth(_Way):
+    """A caller who has logged in to the pages. A change carries the CSRF token too."""
 
     openapi_type = "apiKey"
     openapi_in = "cookie"
     openapi_name = settings.SESSION_COOKIE_NAME
 
-    def __init__(self, action: str) -> None:
-        self.action = action
-        super().__init__()
-
-    def __call__(self, request: HttpRequest) -> Any:
+    def user(self, request: HttpRequest) -> Any:
         if check_csrf(request):
             raise Refused(error(403, "csrf", _("The CSRF token is missing or wrong.")))
         if not request.user.is_authenticated:
             text = _("Send “Authorization: Bearer TOKEN”, or log in.")
             raise Refused(_unauthorized("login", text))
-        check(request.user, self.action)
         return request.user
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from inspect import Parameter, Signature, cleandoc, signature
+from dataclasses import dataclass
+from inspect import Parameter, Signature, cleandoc
 from typing import Any, get_type_hints
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -26,7 +27,7 @@ from dashboard.server.downloads import PIECE_BYTES, Stream, ranged
 from dashboard.server.json_errors import error, gone
 from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
-from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
+from jobs.logstore import MAX_FRAME_BYTES, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
 from jobs.logstore.hub import MOST_TIMES
 from jobs.logstore.search import InvalidExpression, SearchTooSlow
@@ -36,7 +37,7 @@ from jobs.queries.jobs.job_page import StepState, step_states
 from jobs.queries.jobs.log_excerpts import BREAKS
 
 operations = Operations("Logs")
-# ``(key, query) -> answer``: what is asked of one log; the last has no query.
+# ``(log, query) -> answer``: what is asked of one log; the last has no query.
 Reader = Callable[..., HttpResponseBase]
 
 MOST_MATCHES = 5000
@@ -164,9 +165,17 @@ class LogSteps(Answer):
     steps: list[LogStep]
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log that is asked for: its name in the store, its record, and the request."""
+
+    key: str
+    record: Any
+    request: HttpRequest
+
+
 def _read(kind: str, answer: Reader, title: str) -> Callable[..., HttpResponseBase]:
-    """``answer(key, query)`` as an operation on a record of this kind, for those who may see it."""
-    needed = signature(answer).parameters.keys() & {"request", "record"}
+    """``answer(log, query)`` as an operation on a record of this kind, for those who may see it."""
 
     def view(request: HttpRequest, record_id: int, **asked: BaseModel) -> HttpResponseBase:
         record = find_record(kind, record_id)
@@ -175,9 +184,7 @@ def _read(kind: str, answer: Reader, title: str) -> Callable[..., HttpResponseBa
         check(request.user, ACTIONS[kind], record)
         if record.removed_at is not None:
             raise Refused(gone(record))
-        known = {"request": request, "record": record}
-        more = {name: known[name] for name in needed}
-        response = answer(f"{kind}/{record_id}", **asked, **more)
+        response = answer(Log(f"{kind}/{record_id}", record, request), **asked)
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -193,40 +200,39 @@ def _read(kind: str, answer: Reader, title: str) -> Callable[..., HttpResponseBa
     return view
 
 
-def log(key: str, query: LogAsked, *, request: HttpRequest, record: Any) -> HttpResponseBase:
+def log(asked: Log, query: LogAsked) -> HttpResponseBase:
     """The bytes from ``from`` up to ``to``; all of it when neither is given. ``X-Log-Size`` is the
     size of the whole log. ``Range`` counts from ``from``; the log of an ended job has an ETag.
     """
-    logs = store()
-    size = logs.size(key)
+    size = store().size(asked.key)
     start, end = query.start or 0, size if query.to is None else min(size, query.to)
     if query.framed == "1":
-        return _framed(logs, key, start=start, end=end)
-    return _bytes(request, record, query, key=key, start=start, end=end)
+        data = store().read(asked.key, start, min(end, start + MAX_FRAME_BYTES))
+        last = start + len(data) - 1
+        times = store().arrivals(asked.key, start, last, limit=MOST_TIMES) if data else []
+        return HttpResponse(frame(start, times, data), content_type="application/octet-stream")
+    return _bytes(asked, query, start, end)
 
 
-def log_lines(
-    key: str, query: LinesAsked, *, request: HttpRequest, record: Any
-) -> HttpResponseBase:
+def log_lines(asked: Log, query: LinesAsked) -> HttpResponseBase:
     """Raw bytes of these lines. ``X-Log-Offset`` says where the first begins, ``X-Log-Lines`` how
     many there are.
     """
     logs = store()
     first = max(1, query.start or 1)
     last = first + 999 if query.to is None else query.to
-    start = logs.offset_of_line(key, first)
-    end = logs.offset_of_line(key, last + 1)
-    response = _bytes(request, record, query, key=key, start=start, end=end)
+    start = logs.offset_of_line(asked.key, first)
+    response = _bytes(asked, query, start, logs.offset_of_line(asked.key, last + 1))
     response.headers["X-Log-Offset"] = str(start)
-    response.headers["X-Log-Lines"] = str(logs.line_count(key))
+    response.headers["X-Log-Lines"] = str(logs.line_count(asked.key))
     return response
 
 
-def log_search(key: str, query: SearchAsked, *, request: HttpRequest) -> HttpResponseBase:
+def log_search(asked: Log, query: SearchAsked) -> HttpResponseBase:
     """Return the number of matches and the first of them, or with ``near`` those around that
     line. A person's searches run one after another."""
     is_ours = query.warnings == "1"
-    asked = LogQuery(
+    wanted = LogQuery(
         WARNINGS if is_ours else query.q[:1000],
         regex=is_ours or query.regex == "1",
         limit=min(MOST_MATCHES, 1000 if query.limit is None else query.limit),
@@ -236,8 +242,8 @@ def log_search(key: str, query: SearchAsked, *, request: HttpRequest) -> HttpRes
     )
     try:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
-        with search_turn(member(request.user).pk, "warnings" if is_ours else "typed"):
-            matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
+        with search_turn(member(asked.request.user).pk, "warnings" if is_ours else "typed"):
+            matches = store().search(asked.key, wanted, is_ours=is_ours, timeout_s=timeout_s)
     except NoTurn:
         busy = _("Other searches are still running. Search again in a moment.")
         refusal = error(429, "too_many", busy)
@@ -252,13 +258,13 @@ def log_search(key: str, query: SearchAsked, *, request: HttpRequest) -> HttpRes
     return JsonResponse(LogMatches.of(matches))
 
 
-def log_index(key: str, query: KnownAsked) -> HttpResponseBase:
+def log_index(asked: Log, query: KnownAsked) -> HttpResponseBase:
     """Newline counts a block, with which any line is found.
 
     ``counts`` begins with number ``known``, as many as the caller has: of 20 GB they are 300,000.
     All is of one moment while the log grows.
     """
-    logs = store()
+    logs, key = store(), asked.key
     size = logs.size(key)
     known = min(query.known or 0, size // BLOCK_BYTES)
     counts = logs.newline_counts(key, known=known)[: size // BLOCK_BYTES - known]
@@ -268,38 +274,36 @@ def log_index(key: str, query: KnownAsked) -> HttpResponseBase:
     return JsonResponse({**index, "counts": counts, "ends_line": ends_line})
 
 
-def log_folds(key: str, query: FoldsAsked) -> HttpResponseBase:
+def log_folds(asked: Log, query: FoldsAsked) -> HttpResponseBase:
     """Return collapsed updates: rows that stand for more than one line.
 
     ``folds`` begins with number ``known``, and ``open`` is what may change still. Asked again with
     what is known it goes on.
     """
-    folds = store().folds(key, series=query.series, known=query.known or 0)
+    folds = store().folds(asked.key, series=query.series, known=query.known or 0)
     return JsonResponse(LogFolds.of(folds))
 
 
-def log_polls(key: str, query: FromAsked) -> HttpResponseBase:
+def log_polls(asked: Log, query: FromAsked) -> HttpResponseBase:
     """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server
     (:mod:`jobs.logstore.search`), and how many lines of the log were looked at.
 
     Asked again with ``to`` it goes on.
     """
-    return JsonResponse(LogPolls.of(store().polls(key, query.start or 0)))
+    return JsonResponse(LogPolls.of(store().polls(asked.key, query.start or 0)))
 
 
-def log_steps(key: str) -> HttpResponseBase:
+def log_steps(asked: Log) -> HttpResponseBase:
     """The job's steps with their lines.
 
     ``title`` is the name in the caller's language. ``line_from`` and ``line_to`` are the first and
     last line, null while the step has not begun or ended. A step that printed nothing ends a line
     before it begins.
     """
-    kind, _slash, record_id = key.partition("/")
-    if kind != "job":
-        return JsonResponse({"steps": []})
-    job = Job.objects.get(pk=int(record_id))
-    steps = step_states(list(job.steps.all()), job)
-    return JsonResponse({"steps": [_step(item, key) for item in steps]})
+    job, steps = asked.record, list[StepState]()
+    if isinstance(job, Job):
+        steps = step_states(list(job.steps.all()), job)
+    return JsonResponse({"steps": [_step(item, asked.key) for item in steps]})
 
 
 def _step(item: StepState, key: str) -> Json:
@@ -314,18 +318,10 @@ def _step(item: StepState, key: str) -> Json:
     return LogStep.of(item, look=look, line_from=line_from, line_to=line_to)
 
 
-def _bytes(
-    request: HttpRequest,
-    record: Any,
-    query: LogAsked | LinesAsked,
-    *,
-    key: str,
-    start: int,
-    end: int,
-) -> HttpResponseBase:
+def _bytes(asked: Log, query: LogAsked | LinesAsked, start: int, end: int) -> HttpResponseBase:
     """A part of a log: of its bytes any range, of its plain text the whole."""
-    logs, is_plain = store(), query.plain == "1"
-    size = logs.size(key)
+    logs, key, record = store(), asked.key, asked.record
+    is_plain, size = query.plain == "1", logs.size(asked.key)
     headers = {
         "X-Log-Size": str(size),
         "X-Content-Type-Options": "nosniff",
@@ -336,7 +332,13 @@ def _bytes(
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     length = max(0, end - start)
     if is_plain:
-        return _plain(request, headers, logs.chunks(key, start, start + length), length=length)
+        # Its size is not known before it is sent.
+        pieces = plain_stream(logs.chunks(key, start, start + length))
+        if asked.request.method == "HEAD":
+            return Stream(_each(iter(())), headers=headers)
+        if length > PIECE_BYTES:
+            return Stream(_each(pieces), headers=headers)
+        return HttpResponse(b"".join(pieces), headers=headers)
     digest = getattr(record, "log_sha256", "")
     is_whole = bool(digest) and record.log_bytes == size
     etag = f'"{digest}-{start}-{end}"' if is_whole else ""
@@ -347,25 +349,7 @@ def _bytes(
             raise LogRemoved(f"the log {key} was removed during the transfer")
         return piece
 
-    return ranged(request, read, size=length, etag=etag, headers=headers)
-
-
-def _plain(
-    request: HttpRequest, headers: dict[str, str], chunks: Iterator[bytes], *, length: int
-) -> HttpResponseBase:
-    """The text of ``chunks``, whose size is not known before it is sent."""
-    pieces = plain_stream(chunks)
-    if request.method == "HEAD":
-        return Stream(_each(iter(())), headers=headers)
-    if length > PIECE_BYTES:
-        return Stream(_each(pieces), headers=headers)
-    return HttpResponse(b"".join(pieces), headers=headers)
-
-
-def _framed(logs: LogStore, key: str, *, start: int, end: int) -> HttpResponse:
-    data = logs.read(key, start, min(end, start + MAX_FRAME_BYTES))
-    times = logs.arrivals(key, start, start + len(data) - 1, limit=MOST_TIMES) if data else []
-    return HttpResponse(frame(start, times, data), content_type="application/octet-stream")
+    return ranged(asked.request, read, size=length, etag=etag, headers=headers)
 
 
 async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

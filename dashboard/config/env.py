@@ -129,11 +129,8 @@ def host_redis_url(env: Env) -> str:
 
 def valkey_users_file(env: Env) -> Path | None:
     """The file of the embedded Valkey's users; None with another Redis."""
-    try:
-        folder = json.loads((env.data_dir / RUN_FILE).read_text())["valkey_folder"]
-    except (OSError, ValueError, KeyError):
-        return None
-    is_ours = bool(folder) and Path(socket_of(env.redis_url)).parent == Path(folder)
+    folder = run_facts(env.data_dir).get("valkey_folder")
+    is_ours = folder and Path(socket_of(env.redis_url)).parent == Path(folder)
     return env.data_dir / VALKEY_USERS if is_ours else None
 
 
@@ -146,18 +143,19 @@ def _read(name: str, read: Read, known: Mapping[str, str]) -> Any:
         raise BadVariable(f"{name}={shown} will not do; allowed: {error}") from error
 
 
-def remembered(data_dir: Path) -> dict[str, str]:
-    """The variables that the last ``make run`` on this ``DATA_DIR`` was started with."""
+def run_facts(data_dir: Path) -> dict[str, Any]:
+    """What the last ``make run`` on this ``DATA_DIR`` wrote down; {} before the first."""
     try:
-        environ: dict[str, str] = json.loads((data_dir / RUN_FILE).read_text())["environ"]
-    except (OSError, ValueError, KeyError):
+        facts = json.loads((data_dir / RUN_FILE).read_text())
+    except (OSError, ValueError):
         return {}
-    return environ
+    return facts if isinstance(facts, dict) else {}
 
 
 def load_remembering(environ: Mapping[str, str]) -> Env:
-    """As :func:`load`, with what the ``run.json`` of the same ``DATA_DIR`` remembers."""
-    return load(environ, remembered(read_folder(environ.get("DATA_DIR") or "data")))
+    """As :func:`load`, with the variables of the last ``make run`` on the same ``DATA_DIR``."""
+    facts = run_facts(read_folder(environ.get("DATA_DIR") or "data"))
+    return load(environ, facts.get("environ"))
 
 
 def secret_key(env: Env) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from dashboard.config.env import RUN_FILE
+from dashboard.config.env import run_facts
 from dashboard.pages.launch.launch_form import offers
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
@@ -226,9 +225,8 @@ def about(job: Job) -> str:
 def is_down() -> bool:
     """True when the supervisor that wrote ``run.json`` is gone. False where nothing tells: the
     dashboard was never started here, or runs elsewhere on the same database."""
-    try:
-        pid = int(json.loads((settings.DATA_DIR / RUN_FILE).read_text())["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+    pid = run_facts(settings.DATA_DIR).get("pid")
+    if not isinstance(pid, int):
         return False
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -92,8 +92,9 @@ def _own(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            address = env_module.run_facts(data_dir).get("address", "still starting")
             raise CannotStart(
-                f"A dashboard already runs on DATA_DIR={data_dir}: {_address_of(data_dir)}"
+                f"A dashboard already runs on DATA_DIR={data_dir}: {address}"
             ) from None
         yield
 
@@ -112,13 +113,6 @@ def _refuse_open(data_dir: Path) -> None:
             f"DATA_DIR={data_dir} can be read by other accounts (mode {stat.S_IMODE(mode):04o}). "
             f"Close it, then start again: chmod -R go= {shlex.quote(str(data_dir))}"
         )
-
-
-def _address_of(data_dir: Path) -> str:
-    try:
-        return str(json.loads((data_dir / RUN_FILE).read_text())["address"])
-    except (OSError, ValueError, KeyError):
-        return "still starting"
 
 
 def _listen(env: Env) -> socket.socket:
@@ -171,7 +165,7 @@ def _run(
     began = time.monotonic()
     server = None
     if not env.redis_url:
-        old_folder = _old_valkey_folder(env.data_dir)
+        old_folder = env_module.run_facts(env.data_dir).get("valkey_folder", "")
         server = valkey.prepare(env.data_dir, old_folder, env.valkey_memory_bytes)
     address = (env.public_url or f"http://{_reachable(env)}:{env.port}") + "/"
     _remember(env, address, server)
@@ -192,13 +186,6 @@ def _run(
     finally:
         if server is not None:
             shutil.rmtree(server.folder, ignore_errors=True)
-
-
-def _old_valkey_folder(data_dir: Path) -> str:
-    try:
-        return str(json.loads((data_dir / RUN_FILE).read_text())["valkey_folder"])
-    except (OSError, ValueError, KeyError):
-        return ""
 
 
 def _reachable(env: Env) -> str:

@@ -62,7 +62,7 @@ def _median(do: Callable[[], Any], rounds: int) -> float:
 def _lines(record: Job, first: int, last: int) -> bytes:
     asked = logs.LinesAsked.model_validate({"from": first, "to": last})
     request = RequestFactory().get("/")
-    answer = logs.log_lines(f"job/{record.pk}", asked, request=request, record=record)
+    answer = logs.log_lines(logs.Log(f"job/{record.pk}", record, request), asked)
     return bytes(getattr(answer, "content", b""))
 
 

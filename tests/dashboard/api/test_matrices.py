@@ -6,17 +6,11 @@ from jobs.base.messages import Message
 from jobs.models import Job, Matrix
 from jobs.schedule import lifecycle
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.dashboard.lib.caller import Caller
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.factories import make_deployment, make_host, make_job, make_measured
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 SERVED = {"engine": "vllm", "stack": "guide", "container": "vllm-1", "max_total": 65536}
 SERVED["tokenizer"] = "/t"
-
-
-@pytest.fixture
-def api():
-    return Caller(make_user("ada"))
 
 
 @pytest.fixture
@@ -143,12 +137,3 @@ def test_a_wrong_matrix_is_refused_at_its_field(api, body, fields, field):
     assert answer.status_code in (400, 422)
     assert field in answer.json()["fields"]
     assert Matrix.objects.count() == 0
-
-
-def test_the_matrix_of_another_person_is_not_cancelled(body):
-    eve = Caller(make_user("eve"))
-    matrix = eve.post("matrices", body).json()
-
-    Matrix.objects.update(created_by=make_user("ada"))
-
-    assert eve.post(f"matrices/{matrix['id']}/cancel").status_code == 403

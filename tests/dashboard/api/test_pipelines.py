@@ -3,15 +3,9 @@
 import pytest
 
 from jobs.models import AuditEntry, Job
-from tests.dashboard.lib.caller import Caller
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-@pytest.fixture
-def api():
-    return Caller(make_user("ada"))
 
 
 def make_chain(chain, by, *states):

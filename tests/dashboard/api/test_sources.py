@@ -10,11 +10,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 GIT = {"type": "git", "address": "https://git.example/team", "note": "ours"}
 
 
-@pytest.fixture
-def admin():
-    return Caller(make_user("ada", is_staff=True))
-
-
 def delete(caller, number):
     return caller.client.delete(f"/api/v1/sources/{number}", headers=caller.headers)
 

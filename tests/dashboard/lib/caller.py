@@ -21,7 +21,10 @@ class Caller:
         return self.client.get(f"/api/v1/{path}", query, headers=self.headers)
 
     def post(self, path, body=None):
-        return self.client.post(
+        return self.send("post", path, body)
+
+    def send(self, method, path, body=None):
+        return getattr(self.client, method)(
             f"/api/v1/{path}",
             json.dumps(body),
             content_type="application/json",
