@@ -105,9 +105,7 @@ def once_by_header(request: HttpRequest, key: str, run: Callable[[], _Answer]) -
     """Run a request of the API once; a repeat gets the answer of the first.
 
     ``run`` returns ids. The body is drawn afterwards, because ``run`` holds SQLite's only writer.
-
-    Raises:
-        OtherRequest: the person sent the key with another body, or to another address.
+    Raises ``OtherRequest``: the person sent the key with another body, or to another address.
     """
     if not key:
         return run()

@@ -43,11 +43,8 @@ from jobs.tools.imports import Reading
 
 
 def make_draft(by: By, sent: Sent, about: About) -> str:
-    """Store files as a draft; return its id.
-
-    Raises:
-        LaunchError: at ``files`` or ``job``: nothing can be imported.
-    """
+    """Store files as a draft; return its id. Raises ``LaunchError``: at ``files`` or ``job``:
+    nothing can be imported."""
     files, origin = _files(sent)
     shown = preview(files, recognise(files))
     if not shown.found:
@@ -62,12 +59,8 @@ def show_draft(by: By, draft_id: str) -> Preview:
 
 
 def keep_draft(by: By, draft_id: str) -> Stored:
-    """Store the results of a draft and remove it.
-
-    Raises:
-        Gone: there is no such draft.
-        LaunchError: the results cannot be stored.
-    """
+    """Store the results of a draft and remove it. Raises ``Gone``: there is no such draft;
+    ``LaunchError``: the results cannot be stored."""
     draft = _loaded(by, draft_id)
     stored = keep(by, draft.files, recognise(draft.files), draft.about, draft.origin)
     import_drafts.remove(draft)
@@ -76,11 +69,8 @@ def keep_draft(by: By, draft_id: str) -> Stored:
 
 
 def import_files(by: By, sent: Sent, about: About, is_dry: bool) -> dict[str, Any]:
-    """Return the content of files as JSON; store it unless ``is_dry``.
-
-    Raises:
-        LaunchError: nothing can be imported, or stored.
-    """
+    """Return the content of files as JSON; store it unless ``is_dry``. Raises ``LaunchError``:
+    nothing can be imported, or stored."""
     files, origin = _files(sent)
     recognised = recognise(files)
     answer = as_json(files, recognised)
@@ -101,11 +91,8 @@ def keep(
     by: By, files: Mapping[str, bytes], recognised: Recognised, about: About, origin: Origin | None
 ) -> list[Kept]:
     """Store the recognised results, each with its audit entry. ``origin``: None for an upload.
-
-    Raises:
-        PermissionDenied: the person may not import.
-        LaunchError: a field is wrong, or the disk is full.
-    """
+    Raises ``PermissionDenied``: the person may not import; ``LaunchError``: a field is wrong, or
+    the disk is full."""
     user = User.objects.get(pk=by.user)
     with audit_log.origin(by.origin):
         return [_keep(user, files, one, about, origin) for one in recognised.readings]
@@ -146,12 +133,8 @@ def _files(sent: Sent) -> tuple[Mapping[str, bytes], Origin | None]:
 
 
 def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
-    """Return path -> content of the files of a job.
-
-    Raises:
-        LaunchError: at ``job`` if the files are gone; at ``files`` as
-            :func:`jobs.imports.read_uploads`.
-    """
+    """Return path -> content of the files of a job. Raises ``LaunchError``: at ``job`` if the files
+    are gone; at ``files`` as :func:`jobs.imports.read_uploads`."""
     output = source.output
     if output.bytes > 2 * limit_bytes:  # by the host's word: packed files are smaller
         raise too_large(limit_bytes)

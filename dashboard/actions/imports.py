@@ -65,21 +65,14 @@ _IMPORT = Task("dashboard.actions.import_tasks:import_files", dict[str, Any], RE
 
 
 def make_draft(user: AbstractBaseUser, sent: Sent, about: About) -> str:
-    """Store what somebody sent as a draft; return its id.
-
-    Raises:
-        LaunchError: at ``files`` or ``job``: nothing can be imported, or read within the limits.
-    """
+    """Store what somebody sent as a draft; return its id. Raises ``LaunchError``: at ``files`` or
+    ``job``: nothing can be imported, or read within the limits."""
     return _within_limits(user, _DRAFT, sent, about)
 
 
 def show_draft(user: AbstractBaseUser, draft_id: str) -> Preview:
-    """Return what a draft has.
-
-    Raises:
-        LaunchError: as :func:`make_draft`.
-        Gone: there is no such draft of this person.
-    """
+    """Return what a draft has. Raises ``LaunchError``: as :func:`make_draft`; ``Gone``: there is no
+    such draft of this person."""
     return _within_limits(user, _SHOWN, draft_id)
 
 
@@ -91,11 +84,8 @@ def keep_draft(user: AbstractBaseUser, draft_id: str) -> Stored:
 def import_files(
     user: AbstractBaseUser, sent: Sent, about: About, *, is_dry: bool
 ) -> dict[str, Any]:
-    """Return what files have, as JSON; store it unless ``is_dry``.
-
-    Raises:
-        LaunchError: a field is wrong, or as :func:`make_draft`.
-    """
+    """Return what files have, as JSON; store it unless ``is_dry``. Raises ``LaunchError``: a field
+    is wrong, or as :func:`make_draft`."""
     return _within_limits(user, _IMPORT, sent, about, is_dry)
 
 
@@ -109,11 +99,8 @@ def _within_limits(user: AbstractBaseUser, task: Task[T], *args: Any) -> T:
 
 @action("result.declare")
 def declare(user: AbstractBaseUser, row: Import, about: About) -> Done[bool]:
-    """Replace what is declared of an import. False: nothing changed.
-
-    Raises:
-        LaunchError: a field is wrong.
-    """
+    """Replace what is declared of an import. False: nothing changed. Raises ``LaunchError``: a
+    field is wrong."""
     changed = imports.declare(row, about, user)
     if not changed:
         return Done(False)

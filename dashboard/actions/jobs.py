@@ -118,11 +118,8 @@ def retry(user: AbstractBaseUser, job_id: int) -> Done[Job]:
 
 
 def retry_all(user: User, job_ids: Sequence[int]) -> list[int]:
-    """Retry jobs in this order: all or none. Return the ids of the new jobs.
-
-    Raises:
-        LaunchError: an input is missing.
-    """
+    """Retry jobs in this order: all or none. Return the ids of the new jobs. Raises
+    ``LaunchError``: an input is missing."""
     hosts = Job.objects.filter(pk__in=job_ids).values_list("host", flat=True)
     with transaction.atomic():
         for host in sorted(set(hosts)):  # two callers must not wait for each other
@@ -132,11 +129,8 @@ def retry_all(user: User, job_ids: Sequence[int]) -> list[int]:
 
 @action("job.repeat")
 def resume(user: AbstractBaseUser, job_id: int) -> Done[Job]:
-    """Continue a stopped evaluation as a new job.
-
-    Raises:
-        LaunchError: nothing to continue, or an input is missing.
-    """
+    """Continue a stopped evaluation as a new job. Raises ``LaunchError``: nothing to continue, or
+    an input is missing."""
     job = again.resume_job(job_id, user)
     return Done(job, f"job {job.pk}", resumes=job_id)
 
@@ -156,10 +150,7 @@ def move(
     user: AbstractBaseUser, job: Job, asked: Mapping[str, Any] | QueryDict
 ) -> Done[queue.Move]:
     """Move a queued job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
-
-    Raises:
-        jobs.schedule.queue.NotMoved: the move is not possible.
-    """
+    Raises ``NotMoved``: the move is not possible."""
     moved = queue.move(
         job.pk,
         to=str(asked.get("to") or ""),
@@ -174,12 +165,8 @@ def move(
 
 @action("job.order", dispatches=True)
 def set_priority(user: AbstractBaseUser, job: Job, name: str) -> Done[None]:
-    """Set the priority of a queued job; above normal only an administrator may.
-
-    Raises:
-        LaunchError: unknown priority.
-        jobs.schedule.queue.NotMoved: the job is no longer queued.
-    """
+    """Set the priority of a queued job; above normal only an administrator may. Raises
+    ``LaunchError``: unknown priority; ``NotMoved``: the job is no longer queued."""
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL:
         check(user, "job.raise", job)
@@ -192,11 +179,8 @@ def set_priority(user: AbstractBaseUser, job: Job, name: str) -> Done[None]:
 
 @action("job.order", dispatches=True)
 def set_exclusive(user: AbstractBaseUser, job: Job, *, exclusive: bool) -> Done[None]:
-    """Set exclusive use of a queued job on or off.
-
-    Raises:
-        jobs.schedule.queue.NotMoved: the job is no longer queued.
-    """
+    """Set exclusive use of a queued job on or off. Raises ``NotMoved``: the job is no longer
+    queued."""
     if not queue.set_exclusive(job.pk, exclusive=exclusive):
         return Done(None)
     return Done(None, f"job {job.pk}", exclusive=exclusive)
@@ -213,11 +197,8 @@ def cancel_pipeline(user: AbstractBaseUser, jobs: Sequence[Job], chain_id: UUID)
 
 @action("job.repeat")
 def retry_pipeline(user: AbstractBaseUser, chain_id: UUID) -> Done[list[Job]]:
-    """Retry the failed and cancelled jobs of a pipeline; return the new jobs.
-
-    Raises:
-        LaunchError: nothing to retry, a job is still being cancelled, or an input is missing.
-    """
+    """Retry the failed and cancelled jobs of a pipeline; return the new jobs. Raises
+    ``LaunchError``: nothing to retry, a job is still being cancelled, or an input is missing."""
     may_raise = allowed(user, "job.raise")
     done = Done(again.retry_failed_jobs(chain_id, user, can_prioritize=may_raise))
     for job in done.value:
@@ -227,11 +208,8 @@ def retry_pipeline(user: AbstractBaseUser, chain_id: UUID) -> Done[list[Job]]:
 
 @action("job.repeat")
 def resume_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
-    """Run cells that did not succeed again; return the new jobs.
-
-    Raises:
-        LaunchError: there is none, or an input is missing.
-    """
+    """Run cells that did not succeed again; return the new jobs. Raises ``LaunchError``: there is
+    none, or an input is missing."""
     may_raise = allowed(user, "job.raise")
     jobs = matrices.resume_matrix(matrix, user, can_prioritize=may_raise)
     return Done(jobs, f"matrix {matrix.pk}", jobs=len(jobs))
@@ -239,11 +217,8 @@ def resume_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
 
 @action("job.repeat")
 def repeat_cell(user: AbstractBaseUser, cell: MatrixCell, *, count: int) -> Done[list[Job]]:
-    """Run one cell of a matrix again; return the new jobs.
-
-    Raises:
-        LaunchError: the cell is skipped or active, or an input is missing.
-    """
+    """Run one cell of a matrix again; return the new jobs. Raises ``LaunchError``: the cell is
+    skipped or active, or an input is missing."""
     may_raise = allowed(user, "job.raise")
     done = Done(matrices.repeat_cell(cell, user, count=count, can_prioritize=may_raise))
     for job in done.value:
@@ -267,11 +242,7 @@ def stop(user: AbstractBaseUser, deployment: Deployment) -> Done[bool]:
 
 @action("deployment.restart")
 def restart(user: AbstractBaseUser, deployment: Deployment) -> Done[int]:
-    """Start the next run of a deployment's plan; return its number.
-
-    Raises:
-        jobs.schedule.deployments.NotRestartable: the server never started.
-        LaunchError: dies, port, folder, host or secret are not available.
-    """
+    """Start the next run of a deployment's plan; return its number. Raises ``NotRestartable``: the
+    server never started; ``LaunchError``: dies, port, folder, host or secret are not available."""
     run = deployments.restart_deployment(deployment.pk, user)
     return Done(run, f"deployment {deployment.pk}", run=run)

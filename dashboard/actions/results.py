@@ -22,11 +22,8 @@ def _subject(pk: int) -> str:
 
 @action("result.tag")
 def tag(user: AbstractBaseUser, result_ids: Sequence[int], names: Sequence[str]) -> Done[int]:
-    """Add tags to results; return how many got a new one.
-
-    Raises:
-        LaunchError: a tag or the selection is refused; ``field`` names it.
-    """
+    """Add tags to results; return how many got a new one. Raises ``LaunchError``: a tag or the
+    selection is refused; ``field`` names it."""
     wanted = tags.clean(names)
     changed = tags.add(result_ids, wanted, user)
     if not changed:
@@ -52,11 +49,8 @@ def note(user: AbstractBaseUser, result: Result, text: str) -> Done[Note]:
 
 @action("result.change_note")
 def change_note(user: AbstractBaseUser, row: Note, text: str) -> Done[bool]:
-    """Replace the text of a note. False: it is the same, or the note was removed.
-
-    Raises:
-        LaunchError: the text is refused.
-    """
+    """Replace the text of a note. False: it is the same, or the note was removed. Raises
+    ``LaunchError``: the text is refused."""
     if not notes.change(row, text, user):
         return Done(False)
     about = {"before": row.text[:_SHOWN], "text": text.strip()[:_SHOWN]}
@@ -88,11 +82,8 @@ def withdraw(user: AbstractBaseUser, row: SignOff) -> Done[bool]:
 
 @action("result.baseline")
 def set_baseline(user: AbstractBaseUser, result: Result) -> Done[bool]:
-    """Make a result the baseline of its subject. False: it is already.
-
-    Raises:
-        LaunchError: it cannot be one.
-    """
+    """Make a result the baseline of its subject. False: it is already. Raises ``LaunchError``: it
+    cannot be one."""
     if not baselines.set_baseline(result, user):
         return Done(False)
     return Done(True, _subject(result.pk), did="set")

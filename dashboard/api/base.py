@@ -212,11 +212,8 @@ class Page(BaseModel):
     )
 
     def cursor(self) -> Cursor | None:
-        """Return the place where the page begins; None: at the newest row.
-
-        Raises:
-            Refused: it is no cursor.
-        """
+        """Return the place where the page begins; None: at the newest row. Raises ``Refused``: it
+        is no cursor."""
         older = cursor(self.before)
         if self.before and older is None:
             raise invalid("before", _("“before” is not a cursor of this API."))

@@ -76,11 +76,9 @@ class Engine:
     async def chat(self, body: dict[str, Any], reader: Reader) -> None:
         """Give ``reader`` the status of the answer, then its bytes as they arrive.
 
-        Callbacks instead of a generator: each token of a hundred chats passes here.
-
-        Raises:
-            RefusedAnswer: a redirect, a compressed answer, or too many bytes.
-            aiohttp.ClientError, TimeoutError: see :meth:`failure`.
+        Callbacks instead of a generator: each token of a hundred chats passes here. Raises
+        ``RefusedAnswer``: a redirect, a compressed answer, or too many bytes; ``ClientError``,
+        ``TimeoutError``: see :meth:`failure`.
         """
         timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         size = of_line = 0
@@ -272,10 +270,8 @@ class NotCallable(Exception):
 def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
     """Return how ``user`` may call ``engine`` now. All rules are read again at each call.
 
-    A name is not looked up: the call then goes through :func:`resolved`.
-
-    Raises:
-        NotCallable: it is not ready, or a rule forbids the call.
+    A name is not looked up: the call then goes through :func:`resolved`. Raises ``NotCallable``: it
+    is not ready, or a rule forbids the call.
     """
     if not engine.is_offered:
         raise NotCallable("chat:archived" if engine.endpoint else "chat:not-ready")
@@ -285,11 +281,8 @@ def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
 
 
 async def resolved(call: Call) -> Call:
-    """Return ``call`` with the addresses of its name, which are looked up once.
-
-    Raises:
-        NotCallable: there is none within ``LOOKUP_S``, or none that may be called.
-    """
+    """Return ``call`` with the addresses of its name, which are looked up once. Raises
+    ``NotCallable``: there is none within ``LOOKUP_S``, or none that may be called."""
     if call.listed is None:
         return call
     try:

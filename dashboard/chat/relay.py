@@ -83,7 +83,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     request = ASGIRequest(scope, BytesIO())
     starts = verb == "start" and turns.began(turn_id) is None
     asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
-    if isinstance(asked, _Refused):
+    if isinstance(asked, _OfAnother):
         await sync_to_async(asked.record, thread_sensitive=False)()
         asked = HTTPStatus.NOT_FOUND
     if isinstance(asked, HTTPStatus):
@@ -138,7 +138,7 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
+class _OfAnother:
     """A turn of another person."""
 
     user: AbstractBaseUser | AnonymousUser
@@ -161,7 +161,7 @@ class _Guard(CsrfViewMiddleware):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
 
 
-def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _Refused | HTTPStatus:
+def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _OfAnother | HTTPStatus:
     """The turn, when the request comes from its owner's own page; else what to answer.
 
     All that the database knows is read here: another thread would be a part of the wait for the
@@ -190,7 +190,7 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _Ref
         return HTTPStatus.NOT_FOUND
     if not allowed(user, "conversation.change", turn.conversation):
         address = request.META.get("REMOTE_ADDR", "")
-        return _Refused(user, address, f"{request.method} {request.path}")
+        return _OfAnother(user, address, f"{request.method} {request.path}")
     engine = engine_of(turn)
     expected = engine is not None and engine.thinks
     if not starts or turn.state != Turn.State.STREAMING:

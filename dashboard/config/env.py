@@ -94,10 +94,7 @@ def _variable(field: str) -> str:
 
 def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None) -> Env:
     """Read every variable; an empty one counts as not set. ``remembered`` stands below ``environ``.
-
-    Raises:
-        BadVariable: a value is not allowed.
-    """
+    Raises ``BadVariable``: a value is not allowed."""
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
     values = {name: _read(name, read, known) for name, read in variables().items()}
     env = Env(**{one.name: values[_variable(one.name)] for one in fields(Env)})

@@ -29,7 +29,7 @@ from dashboard.security.permissions import allowed
 logger = logging.getLogger(__name__)
 
 CHECK_S = 5.0
-# Codes that a page does not come back after; static/js/lib/live_socket.js knows the same.
+# Close codes after which the page does not reconnect; static/js/lib/live_socket.js knows the same.
 LOGGED_OUT = 4401
 FORBIDDEN = 4403
 # A page that is closed with it comes back later: others of its person may be closed by then.
@@ -73,11 +73,8 @@ class SessionGuard:
         action: str,
         obj: Any = None,
     ) -> Listener:
-        """Add a listener whose right to ``action`` was just checked.
-
-        Raises:
-            TooManyError: the person has too many.
-        """
+        """Add a listener whose right to ``action`` was just checked. Raises ``TooManyError``: the
+        person has too many."""
         if sum(each.user_id == user.pk for each in self._listeners) >= MOST_OF_A_PERSON:
             raise TooManyError
         password_hash = session.get(HASH_SESSION_KEY, "")

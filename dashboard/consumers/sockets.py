@@ -73,10 +73,8 @@ class PageSocket(AsyncWebsocketConsumer):
     def subject(self) -> tuple[str, Any]:
         """Return the page's right: an action of :mod:`dashboard.security.permissions`, its object.
 
-        Asked in a thread, of people who are logged in.
-
-        Raises:
-            RefusedError: there is no such thing.
+        Asked in a thread, of people who are logged in. Raises ``RefusedError``: there is no such
+        thing.
         """
         raise NotImplementedError
 

@@ -321,11 +321,8 @@ def _owner(host: Host, owner: str, owner_id: int) -> Owner | None:
 
 
 def _chunk(request: HttpRequest) -> Chunk:
-    """The bytes of an append.
-
-    Raises:
-        BadRequest: too many, not zstd, or not those that the checksum is of.
-    """
+    """The bytes of an append. Raises ``BadRequest``: too many, not zstd, or not those that the
+    checksum is of."""
     try:
         body = request.body
     except RequestDataTooBig:

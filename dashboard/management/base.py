@@ -182,10 +182,8 @@ def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
 def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
     """The job's log as it grows, until the job has ended and all of it is here.
 
-    Each new sentence about the job goes to ``say``. Reads only: stopping it changes nothing.
-
-    Raises:
-        CommandError: the log was removed, or ``watch`` does not wait for a dashboard that is down.
+    Each new sentence about the job goes to ``say``. Reads only: stopping it changes nothing. Raises
+    ``CommandError``: the log was removed, or ``watch`` does not wait for a dashboard that is down.
     """
     key, offset, last_line, data = f"job/{job_id}", 0, "", b"\n"
     while True:
@@ -267,11 +265,8 @@ class Watch:
         self._has_warned = False
 
     def update(self) -> None:
-        """Look, at most every ``every_s``.
-
-        Raises:
-            CommandError: the dashboard is down, and the command is not to wait for it.
-        """
+        """Look, at most every ``every_s``. Raises ``CommandError``: the dashboard is down, and the
+        command is not to wait for it."""
         now = time.monotonic()
         if now - self._looked < self._every_s:
             return

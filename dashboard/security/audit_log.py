@@ -86,11 +86,8 @@ def record_often(
 
 
 def record_reading(user: AbstractBaseUser | AnonymousUser, chat: Conversation) -> None:
-    """Record that ``user``, an administrator, reads the chat of another person.
-
-    Raises:
-        PermissionDenied: they may not.
-    """
+    """Record that ``user``, an administrator, reads the chat of another person. Raises
+    ``PermissionDenied``: they may not."""
     check(user, "conversation.view", chat)
     if chat.user_id != user.pk:
         of = chat.user.get_username()

@@ -130,10 +130,8 @@ def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
     all?" Ask again with the object before doing it.
 
     A caller with an API token (``user.token_scope``) may do what both they and its scope may. Only
-    a token of the scope *admin* carries the rights of an administrator.
-
-    Raises:
-        KeyError: no such action.
+    a token of the scope *admin* carries the rights of an administrator. Raises ``KeyError``: no
+    such action.
     """
     if ACTIONS[action] is Need.ANYONE:
         return True

@@ -42,11 +42,8 @@ def person(request: HttpRequest) -> AbstractBaseUser | None:
 
 
 def cursor_of(request: HttpRequest) -> int:
-    """Return the bytes after which points are asked for, ``?after=``; -1: from the first on.
-
-    Raises:
-        Http404: it is no such number.
-    """
+    """Return the bytes after which points are asked for, ``?after=``; -1: from the first on. Raises
+    ``Http404``: it is no such number."""
     text = request.GET.get("after", "-1")
     cursor = -1 if text.startswith("-") else number_from(text)
     if cursor is None:

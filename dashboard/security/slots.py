@@ -50,11 +50,8 @@ class NoTurn(Exception):
 @contextlib.contextmanager
 def search_turn(person: int, line: str = "typed") -> Iterator[None]:
     """Wait for the turn of ``person`` to search in logs, then hold it: one search of a person at a
-    time, and few of all people. Each ``line`` has turns of its own.
-
-    Raises:
-        NoTurn: the search must not begin.
-    """
+    time, and few of all people. Each ``line`` has turns of its own. Raises ``NoTurn``: the search
+    must not begin."""
     with ExitStack() as held:
         with _waits(f"{line}-{person}"):
             deadline = time.monotonic() + LONGEST_WAIT_S

@@ -66,11 +66,8 @@ def send_file(
     sha256: str = "",
     as_attachment: bool = True,
 ) -> HttpResponseBase:
-    """Answer with a file. ``sha256`` of its whole content, if known, is its ETag.
-
-    Raises:
-        Http404: there is no such file.
-    """
+    """Answer with a file. ``sha256`` of its whole content, if known, is its ETag. Raises
+    ``Http404``: there is no such file."""
     try:
         seen = path.stat()
     except OSError as problem:
@@ -365,11 +362,8 @@ def _renew(path: Path) -> bool:
 
 
 def _file(request: HttpRequest, digest: str, content: bytes) -> Path:
-    """Return the file of the download that goes on, else one with ``content``.
-
-    Raises:
-        OSError, DiskReserved: there is no room for another file.
-    """
+    """Return the file of the download that goes on, else one with ``content``. Raises ``OSError``,
+    ``DiskReserved``: there is no room for another file."""
     folder, owner = Path(settings.DATA_DIR, EXPORTS), f"{request.user.pk}-"
     begun = _ETAG.fullmatch(request.headers.get("If-Range", "").strip())
     if begun and _renew(path := folder / f"{owner}{begun[1]}"):
@@ -385,11 +379,8 @@ def _file(request: HttpRequest, digest: str, content: bytes) -> Path:
 
 
 def _make_room(folder: Path, owner: str) -> None:
-    """Remove the person's files that were read the longest ago, but none that is in use.
-
-    Raises:
-        OSError: all are in use.
-    """
+    """Remove the person's files that were read the longest ago, but none that is in use. Raises
+    ``OSError``: all are in use."""
     read_at = {file: file.stat().st_atime for file in folder.glob(f"{owner}*")}
     oldest = sorted(read_at, key=read_at.__getitem__)
     for file in oldest[: max(0, len(oldest) + 1 - KEPT_OF_A_PERSON)]:

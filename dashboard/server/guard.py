@@ -45,7 +45,7 @@ _TEXTS = {
 }
 
 
-class _Refused(Exception):
+class _NotTaken(Exception):
     """The request is refused with ``status``."""
 
     def __init__(self, status: int, **args: Any) -> None:
@@ -98,7 +98,7 @@ class Guard:
         try:
             body.check_size()
             await self._app(scope, body.receive, body.send)
-        except _Refused as refused:
+        except _NotTaken as refused:
             logger.debug(
                 "%s %s from %s: %s", scope["method"], scope["path"], body.client, refused.status
             )
@@ -127,16 +127,12 @@ class Guard:
         self._bodies.pop(body, None)
 
     def start(self, body: _Body) -> None:
-        """Count a request whose body is whole.
-
-        Raises:
-            _Refused: too many of this client run.
-        """
+        """Count a request whose body is whole. Raises ``_NotTaken``: too many of this client run."""
         most = body.route.most_running
         if most is None:
             return
         if self._running[body.client, body.route.start] >= most:
-            raise _Refused(429)
+            raise _NotTaken(429)
         self._running[body.client, body.route.start] += 1
         body.is_running = True
 
@@ -169,9 +165,9 @@ class _Body:
         self.began: float | None = None
 
     def check_size(self, more: int = 0) -> None:
-        """Raise ``_Refused`` for a body that is too large, or says so."""
+        """Raise ``_NotTaken`` for a body that is too large, or says so."""
         if max(self._declared, self.received + more) > self.route.most_bytes:
-            raise _Refused(413, bytes=self.route.most_bytes)
+            raise _NotTaken(413, bytes=self.route.most_bytes)
 
     def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """Pass an answer on. Not a coroutine of its own: each token of a chat passes here."""
@@ -179,15 +175,11 @@ class _Body:
         return self._send(message)
 
     async def receive(self) -> MutableMapping[str, Any]:
-        """The next piece.
-
-        Raises:
-            _Refused: it is too late or too large, or too many run.
-        """
+        """The next piece. Raises ``_NotTaken``: it is too late or too large, or too many run."""
         if self._is_whole:
             return await self._receive()
         if self._is_given_up:
-            raise _Refused(408)
+            raise _NotTaken(408)
         if self.began is None:
             self.began = asyncio.get_running_loop().time()
             self._guard.enter(self)
@@ -195,7 +187,7 @@ class _Body:
             async with asyncio.timeout_at(self._deadline()) as self._timeout:
                 message = await self._receive()
         except TimeoutError:
-            raise _Refused(408) from None
+            raise _NotTaken(408) from None
         finally:
             self._timeout = None
         count = len(message.get("body", b""))
@@ -235,7 +227,7 @@ def _length(scope: Scope) -> tuple[int, bool]:
     return (0, True) if declared is None else (declared, False)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _Refused) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _NotTaken) -> None:
     """Answer. Then take what still comes: a client that sends reads nothing before it has ended."""
     request = ASGIRequest({"query_string": b"", **scope}, BytesIO())
     with translation.override(translation.get_language_from_request(request)):
