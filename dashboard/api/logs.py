@@ -300,9 +300,8 @@ def log_steps(asked: Log) -> HttpResponseBase:
     last line, null while the step has not begun or ended. A step that printed nothing ends a line
     before it begins.
     """
-    job, steps = asked.record, list[StepState]()
-    if isinstance(job, Job):
-        steps = step_states(list(job.steps.all()), job)
+    job = asked.record
+    steps = step_states(list(job.steps.all()), job) if isinstance(job, Job) else ()
     return JsonResponse({"steps": [_step(item, asked.key) for item in steps]})
 
 
