@@ -127,7 +127,7 @@ class Guard:
         self._bodies.pop(body, None)
 
     def start(self, body: _Body) -> None:
-        """Count a request whose body is whole. Raises ``_NotTaken``: too many of this client run."""
+        """Count a request whose body is whole. Raises ``_NotTaken``: too many of a client run."""
         most = body.route.most_running
         if most is None:
             return
