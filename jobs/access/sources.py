@@ -63,6 +63,7 @@ _FORMS = {
         "Enter a model's hub ID and the revision, such as %(example)s."
     ),
 }
+_GUIDE = "guide"
 # Suffixes of the vendor's tags for processors, see jobs.tools.vacc.images.
 _VARIANTS = ("", "_noavx", "_arm")
 _HUGGING_FACE = gettext_lazy("default of huggingface_hub")
@@ -96,7 +97,7 @@ class Included:
 @cache
 def included() -> tuple[Included, ...]:
     """Return all included sources, sorted by type; of each type in the order of the stacks."""
-    guide = gettext_lazy(STACKS["guide"].name)
+    guide = gettext_lazy(STACKS[_GUIDE].name)
     images = [(stack, stack.vllm.image) for stack in STACKS.values() if stack.vllm.image]
     return (
         *_repositories(),

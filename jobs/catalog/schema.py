@@ -53,7 +53,7 @@ PATH_TITLES: dict[PathName, str] = {
     "vllm": "vLLM",
     "llama_cpp": "llama.cpp",
 }
-_CONFIG_CHARACTERS = 200_000
+CONFIG_CHARACTERS = 200_000
 _DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -379,7 +379,7 @@ def read_config(text: str) -> dict[str, Any]:
     Raises:
         ValueError: not a config.json.
     """
-    if len(text) > _CONFIG_CHARACTERS:
+    if len(text) > CONFIG_CHARACTERS:
         raise ValueError("too large for a config.json")
     try:
         config = json.loads(text)

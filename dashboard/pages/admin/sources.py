@@ -37,7 +37,8 @@ def source_add(request: HttpRequest) -> HttpResponse:
         return _list(request, typed, {error.field: str(error)})
     added = _("%(address)s added.") % {"address": row.address}
     if found := special_range(row.address):
-        messages.warning(request, f"{added} {_('It is %(what)s.') % {'what': found}}")
+        warning = _("It is %(what)s.") % {"what": found}
+        messages.warning(request, f"{added} {warning}")
     else:
         messages.success(request, added)
     return redirect("source-list")

@@ -1,64 +1,138 @@
-"""Models of the team's own: added, changed, deleted and put back in the browser.
+"""Models of the team's own: added, changed, deleted and put back in the browser, as YAML.
 
-What is kept is the file that a person would write: ``DATA_DIR/catalog/models/<id>.yaml``.
+What is kept is the file that a person would write: ``DATA_DIR/catalog/models/<id>.yaml``. For a new
+model, hub id and ``config.json`` fill most of it in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import yaml
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import (
     require_GET,
     require_http_methods,
     require_POST,
     require_safe,
 )
+from pydantic import ValidationError
 
-from dashboard.pages.models import model_form
-from dashboard.pages.models.model_form import ModelInvalid
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import requires
-from jobs.catalog import MODELS, SHIPPED, files
+from jobs.base.validation_errors import message_of
+from jobs.catalog import MODELS, SHIPPED, ZooModel, files, schema
 from jobs.catalog.library import MOST_BYTES, SUFFIX, Changed, version_of
 from jobs.tools.lib import yaml_text
 
-_LONGEST = MOST_BYTES  # characters of a field; with more, no file would be kept
-_VERSION = "version"  # field: the version of the file that a form was filled from
+_EMPTY_PATH = dict.fromkeys(("precisions", "tp", "default_tp", "source"))
+_LINES = gettext_lazy("Enter lines of “name: value”.")
+# Messages of pydantic's and the schema's own types of errors; others have general ones.
+_MESSAGES: Mapping[str, str | Promise] = {
+    "extra_forbidden": gettext_lazy("Unknown field."),
+    "string_type": gettext_lazy("Enter text."),
+    "tuple_type": gettext_lazy("Enter a list."),
+    "model_type": _LINES,
+    "dict_type": _LINES,
+    "shards_unindexed": gettext_lazy("Enter index_file for several shards."),
+    "tp_out_of_range": gettext_lazy("Each tp must be from 1 to 4096 dies."),
+    "default_tp_unlisted": gettext_lazy("default_tp must be one of tp."),
+    "shape_misplaced": gettext_lazy("Set a shape for Build_In only; Build_In requires one."),
+    "modification_unknown": gettext_lazy(
+        "The VACC patch supports only Build_In of %(architecture)s."
+    ),
+    "active_above_all": gettext_lazy("active_parameters must not exceed parameters."),
+    "heads_uneven": gettext_lazy("num_attention_heads must be a multiple of num_key_value_heads."),
+}
+_NO_PATH = gettext_lazy("Enter precisions and dies for Build_In or vLLM.")
+# The same, where the place decides: (place, type).
+_MESSAGES_AT: Mapping[tuple[str, str], str | Promise] = {
+    ("paths", "missing"): _NO_PATH,
+    ("paths", "too_short"): _NO_PATH,
+    ("id", "string_pattern_mismatch"): gettext_lazy(
+        "Use small letters, digits, single dots and hyphens."
+    ),
+    ("hub_id", "string_pattern_mismatch"): gettext_lazy(
+        "Enter owner/name: letters, digits, dots, dashes and underscores."
+    ),
+}
+
+
+class Invalid(ValueError):
+    """A text that is no model of the catalogue. ``errors``: each with its line and place."""
+
+    def __init__(self, *errors: str) -> None:
+        super().__init__(*errors)
+        self.errors = list(errors)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("model.change")
 def model_add(request: HttpRequest) -> HttpResponse:
-    """The form of a new model: empty, or filled from the model that ``?like=`` names."""
-    if request.method == "POST":
-        return _take(request, model_id="")
+    """Ask for hub id and config.json (GET), then show the YAML that follows from them (POST).
+
+    ``?like=`` shows the YAML of that model, without its names.
+    """
     like = MODELS.get(request.GET.get("like", ""))
-    data = model_form.EMPTY
-    if like is not None and like.package is None:
-        data = {**like.model_dump(mode="json", exclude_defaults=True), "id": "", "name": ""}
-        data["source"] = {"sort": "hub", **data["source"]}
-        data.pop("published", None)
-    return _form(request, model_form.typed_of(data), {}, model_id="")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("model.change")
-def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
-    """The form of a model that was added; one with weights in a package has its YAML alone."""
-    text = _text_of(model_id)
-    data = files.load(text)
-    if data["source"]["sort"] != "hub":
-        return redirect("model-edit-yaml", model_id)
+    if request.method != "POST" and like is not None and like.package is None:
+        data = like.model_dump(mode="json", exclude_defaults=True, exclude={"published"})
+        source = {"sort": "hub", **data["source"]}
+        text = yaml_text.dump({**data, "source": source, "id": None, "name": None})
+        return _editor(request, text)
+    typed = {name: request.POST.get(name, "") for name in ("hub_id", "config")}
+    errors: dict[str, str] = {}
     if request.method == "POST":
-        return _take(request, model_id=model_id)
-    typed = {**model_form.typed_of(data), _VERSION: version_of(text.encode())}
-    return _form(request, typed, {}, model_id=model_id)
+        upload = request.FILES.get("file")
+        if upload is not None:
+            content = upload.read(schema.CONFIG_CHARACTERS + 1)
+            typed["config"] = content.decode(errors="replace")
+        text = _draft(typed["hub_id"].strip(), typed["config"], errors)
+        if not errors:
+            return _editor(request, text, errors=_errors(text))
+    context = {"typed": typed, "errors": errors}
+    return render(request, "models/add.html", context, status=422 if errors else 200)
+
+
+def _draft(hub_id: str, config: str, errors: dict[str, str]) -> str:
+    """Return the YAML of a new model; unknown values are empty. Fills ``errors`` by field."""
+    facts: dict[str, Any] = {}
+    if not hub_id:
+        errors["hub_id"] = _("Enter owner/name as on the hub. ID and name are filled in from it.")
+    if not config.strip():
+        errors["config"] = _("Paste config.json first. Most fields are filled in from it.")
+    else:
+        try:
+            read = schema.read_config(config)
+            facts = {"architecture": schema.architecture_of(read)}
+            facts |= schema.facts_of(read)
+        except ValueError as error:
+            errors["config"] = str(error)
+    name = hub_id.rpartition("/")[2]
+    asked = ("family", "summary", "parameters", "dtype", "licence", "context_tokens", "languages")
+    data = {
+        "id": re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-."),
+        "name": name,
+        "hub_id": hub_id,
+        **dict.fromkeys(asked),
+        "reasoning": False,
+        "architecture": {},
+        "source": {"sort": "hub", "bytes": None, "shards": 1, "precision": facts.get("dtype")},
+        "sampling": {"temperature": 0.6, "top_p": 0.95, "max_tokens": 32768},
+        "prompting": {"system_prompt": True},
+        "paths": {
+            "build_in": {**_EMPTY_PATH, "shape": {"max_input": None, "max_length": None}},
+            "vllm": _EMPTY_PATH,
+        },
+    }
+    return yaml_text.dump(data | facts)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,15 +141,14 @@ def model_add_yaml(request: HttpRequest) -> HttpResponse:
     """A model as YAML, pasted or uploaded; ``?file=`` opens one that could not be read."""
     asked = request.GET.get("file", "")
     file = next((item.file for item in MODELS.problems if item.file == asked), "")
-    text = MODELS.text_of(file) if file else None
-    return _yaml(request, text or "", model_id="", file=file)
+    return _edit(request, (file and MODELS.text_of(file)) or "", file=file)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("model.change")
-def model_edit_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
+def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
     """The file of a model that was added, to be written over."""
-    return _yaml(request, _text_of(model_id), model_id=model_id)
+    return _edit(request, _text_of(model_id), model_id=model_id)
 
 
 @require_safe
@@ -146,124 +219,134 @@ def model_discard(request: HttpRequest) -> HttpResponse:
     return redirect("model-list")
 
 
-def _take(request: HttpRequest, *, model_id: str) -> HttpResponse:
-    """Fill in from a config.json, show the YAML, or keep it: by the button that was used."""
-    sent = request.POST
-    typed = {name: sent[name].replace("\r\n", "\n") for name in _names() if name in sent}
-    too_long = [name for name, text in typed.items() if len(text) > _LONGEST]
-    typed[model_form.CONFIG] = sent.get(model_form.CONFIG, "")
-    typed[_VERSION] = sent.get(_VERSION, "")
-    if model_id:
-        typed["id"] = model_id
+def _edit(request: HttpRequest, text: str, *, model_id: str = "", file: str = "") -> HttpResponse:
+    """Show a text (GET), then keep the one that was sent (POST)."""
+    version = version_of(text.encode()) if model_id else ""
+    if request.method != "POST":
+        return _editor(request, text, model_id=model_id, file=file, version=version)
+    # The one that was opened, also on the page of a refusal: it would replace another's change.
+    version = request.POST.get("version", "")
+    upload, text = request.FILES.get("file"), request.POST.get("text", "").replace("\r\n", "\n")
     try:
-        if too_long:
-            problem = _("At most %(max_length)s characters.") % {"max_length": _LONGEST}
-            raise ModelInvalid(dict.fromkeys(too_long, problem))
-        if "fill" in request.POST:
-            return _form(request, model_form.with_config(typed), {}, model_id=model_id)
-        typed = typed if model_id else model_form.begun(typed) | {_VERSION: typed[_VERSION]}
-        text = model_form.checked(model_form.data_of(typed))
-        if "show" in request.POST:
-            return _form(request, typed, {}, model_id=model_id, text=text)
-        return _keep(request, text, is_new=not model_id)
-    except ModelInvalid as error:
-        return _form(request, typed, error.errors, model_id=model_id)
+        if upload is not None:
+            text = upload.read(MOST_BYTES + 1).decode("utf-8")
+        return _keep(request, text, version, model_id=model_id, file=file)
+    except Invalid as error:
+        errors = error.errors
     except (ValueError, OSError) as error:
-        return _form(request, typed, {"": str(error)}, model_id=model_id)
+        errors = [str(error)]
+    own = {"model_id": model_id, "file": file, "version": version}
+    return _editor(request, text, errors=errors, status=422, **own)
 
 
-def _keep(request: HttpRequest, text: str, *, is_new: bool) -> HttpResponse:
+def _keep(
+    request: HttpRequest, text: str, version: str, *, model_id: str, file: str
+) -> HttpResponse:
     """Write the file.
 
     Raises:
-        ModelInvalid: there is one already, or another version than the one that was opened.
-        ValueError, OSError: why it is not.
+        ValueError, OSError: why it is not; ``Invalid`` with more than one reason.
     """
-    name = model_form.id_in(text)
-    if is_new and name in MODELS:
-        raise ModelInvalid({"id": _("Model %(id)s already exists.") % {"id": name}})
+    if len(text) > MOST_BYTES:
+        raise Invalid(_("At most %(max_length)s characters.") % {"max_length": MOST_BYTES})
+    if errors := _errors(text):
+        raise Invalid(*errors)
+    name = str(files.load(text)["id"])
+    if model_id and name != model_id:
+        raise Invalid(_("The ID cannot change: %(id)s.") % {"id": model_id})
+    if not model_id and name in MODELS:
+        raise Invalid(_("Model %(id)s already exists.") % {"id": name})
     try:
-        model = MODELS.save(text, None if is_new else request.POST.get(_VERSION) or None)
+        model = MODELS.save(text, version or None if model_id else None)
     except Changed as error:
         problem = _("Not saved: the model was changed after you opened it.")
         more = _("Open the model in another tab and copy your changes there.")
-        raise ModelInvalid({"": f"{problem} {more}"}) from error
-    record(request.user, "model.change", f"model {model.id}", did="add" if is_new else "change")
+        raise Invalid(f"{problem} {more}") from error
+    did = "change" if model_id else "add"
+    record(request.user, "model.change", f"model {model.id}", did=did)
     messages.success(request, _("%(name)s saved.") % {"name": model.name})
+    if file and file != f"{name}{SUFFIX}":
+        MODELS.discard(file)
     return redirect("model-detail", model.id)
 
 
-def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> HttpResponse:
-    errors: list[str] = []
-    version = version_of(text.encode()) if model_id else ""
-    if request.method == "POST":
-        # The one that was opened, also on the page of a refusal: it would replace another's change.
-        version = request.POST.get(_VERSION, "")
-        upload = request.FILES.get("file")
-        text = request.POST.get("text", "").replace("\r\n", "\n")
-        try:
-            if upload is not None:
-                text = upload.read(MOST_BYTES + 1).decode("utf-8")
-            if len(text) > _LONGEST:
-                problem = _("At most %(max_length)s characters.")
-                raise ValueError(problem % {"max_length": _LONGEST})
-            model_form.check_text(text)
-            if model_id and model_form.id_in(text) != model_id:
-                raise ValueError(_("The ID cannot change: %(id)s.") % {"id": model_id})
-            answer = _keep(request, text, is_new=not model_id)
-            if file and file != f"{model_form.id_in(text)}{SUFFIX}":
-                MODELS.discard(file)
-            return answer
-        except ModelInvalid as error:
-            errors = [f"{at}: {problem}" if at else problem for at, problem in error.errors.items()]
-        except (ValueError, OSError) as error:
-            errors = [str(error)]
-    context = {"model_id": model_id, "text": text, "errors": errors, "file": file}
-    context[_VERSION] = version
-    return render(request, "models/yaml.html", context, status=422 if errors else 200)
-
-
-def _form(
+def _editor(
     request: HttpRequest,
-    typed: Mapping[str, str],
-    errors: Mapping[str, str],
+    text: str,
     *,
-    model_id: str,
-    text: str = "",
+    errors: Sequence[str] = (),
+    status: int = 200,
+    model_id: str = "",
+    file: str = "",
+    version: str = "",
 ) -> HttpResponse:
-    config = model_form.text_field(
-        model_form.CONFIG,
-        "config.json",
-        _("Paste the model's config.json. The architecture is filled in from it."),
-        typed,
-        errors,
-    )
-    more = model_form.text_field(
-        model_form.MORE,
-        _("Other fields (YAML)"),
-        _("Fields without an input: limits, published figures, rope_scaling, mla, moe …"),
-        typed,
-        errors,
-    )
-    context: dict[str, Any] = {
+    context = {
         "model_id": model_id,
-        "groups": model_form.fields(typed, errors, fixed_id=bool(model_id)),
-        "config": config,
-        "more": more,
-        "errors": errors,
-        "general_error": errors.get("", ""),
         "text": text,
-        _VERSION: typed.get(_VERSION, ""),
+        "errors": errors,
+        "file": file,
+        "version": version,
     }
-    return render(request, "models/edit.html", context, status=422 if errors else 200)
+    return render(request, "models/yaml.html", context, status=status)
 
 
-def _names() -> list[str]:
-    return [spec.name for spec in model_form.SPECS] + [model_form.MORE]
+def _errors(text: str) -> list[str]:
+    """Return what is wrong with a model's YAML, each error with its line and place."""
+    try:
+        ZooModel.model_validate(files.load(text))
+    except files.NotYaml as error:
+        message = _("Invalid YAML: %(reason)s")
+        if error.line:
+            message = _("Invalid YAML, line %(line)s: %(reason)s")
+        return [message % {"reason": error.reason, "line": error.line}]
+    except ValidationError as error:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        found = {}
+        for fault in error.errors():
+            place = _place(fault)
+            name = ".".join(place)
+            args = {"line": _line(root, place), "place": name, "error": _fault_text(name, fault)}
+            template = _("Line %(line)s, %(place)s: %(error)s") if name else "%(error)s"
+            found.setdefault(name, (args["line"], template % args))
+        return [message for _at, message in sorted(found.values(), key=lambda item: item[0])]
+    return []
+
+
+def _place(fault: Any) -> list[str]:
+    """Return the place of an error in the file, without union branches."""
+    place = [str(part) for part in fault["loc"]]
+    if place[:1] == ["source"] and place[1:2] in (["hub"], ["package"]):
+        del place[1]
+    if place and place[-1].startswith(("constrained-", "literal[", "[key]")):
+        del place[-1]
+    return place
+
+
+def _line(node: Any, place: Sequence[str]) -> int:
+    """Return the line of a place, from 1; where it is missing, that of what should have it."""
+    line = 1
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            known = {key.value: (key, value) for key, value in node.value}
+        elif isinstance(node, yaml.SequenceNode):
+            known = {str(index): (item, item) for index, item in enumerate(node.value)}
+        else:
+            break
+        if part not in known:
+            break
+        at, node = known[part]
+        line = at.start_mark.line + 1
+    return line
+
+
+def _fault_text(place: str, fault: Any) -> str:
+    kind = str(fault["type"])
+    text = _MESSAGES_AT.get((place, kind)) or _MESSAGES.get(kind)
+    return str(text) % fault.get("ctx", {}) if text else message_of(fault)
 
 
 def _text_of(model_id: str) -> str:
-    """The file of a model that was added; Http404: there is none."""
+    """Return the file of a model that was added. Raises ``Http404``."""
     text = MODELS.text_of(f"{model_id}{SUFFIX}") if MODELS.is_added(model_id) else None
     if text is None:
         raise Http404(f"{model_id} was not added here")
@@ -275,7 +358,7 @@ urlpatterns: list[URLPattern] = [
     path("add/yaml/", model_add_yaml, name="model-add-yaml"),
     path("discard/", model_discard, name="model-discard"),
     path("<str:model_id>/edit/", model_edit, name="model-edit"),
-    path("<str:model_id>/edit/yaml/", model_edit_yaml, name="model-edit-yaml"),
+    path("<str:model_id>/edit/yaml/", model_edit, name="model-edit-yaml"),
     path("<str:model_id>/model.yaml", model_yaml, name="model-yaml"),
     path("<str:model_id>/delete/", model_delete, name="model-delete"),
     path("<str:model_id>/deleted/", model_deleted, name="model-deleted"),

@@ -1,4 +1,4 @@
-"""Adding a model in the browser: a form over the catalogue's schema writes the model's file."""
+"""Adding a model in the browser: from hub id and config.json to its YAML, which is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from dashboard.pages.launch import launch_pipeline
-from dashboard.pages.models import model_edit, model_form, models
+from dashboard.pages.models import model_edit, models
 from dashboard.server import health
 from jobs.catalog import MODELS, SHIPPED, schema
 from jobs.catalog.schema import RESERVED_IDS, Architecture
@@ -46,67 +46,23 @@ def data_of(model=QWEN, **changes):
     return {**data, "id": OURS, "name": "Ours", **changes}
 
 
-def filled(**changes):
-    return model_form.typed_of(data_of()) | changes
-
-
 def text_of(**changes):
     return yaml.safe_dump(data_of(**changes))
 
 
-@pytest.mark.parametrize(
-    "model", [model for model in SHIPPED.values() if model.package is None], ids=lambda m: m.id
-)
-def test_a_form_filled_from_a_model_makes_that_model_again(model):
-    data = data_of(model)
-
-    made = model_form.data_of(model_form.typed_of(data))
-
-    assert schema.ZooModel.model_validate(made) == schema.ZooModel.model_validate(data)
+def add(client, **changes):
+    return client.post(reverse("model-add-yaml"), {"text": text_of(**changes)})
 
 
-def test_the_form_writes_the_file_and_adds_the_model(admin, folder):
-    answer = admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+def test_the_yaml_is_the_file_and_adds_the_model(admin, folder):
+    answer = add(admin)
 
     assert answer.url == reverse("model-detail", args=[OURS])
     kept = yaml.safe_load((folder / f"{OURS}.yaml").read_text())
     assert (kept["id"], kept["architecture"]["num_hidden_layers"]) == (OURS, 28)
     assert MODELS[OURS].sampling == QWEN.sampling
-    assert MODELS[OURS].published == QWEN.published
     audit = AuditEntry.objects.get(action="model.change")
     assert (audit.subject, audit.detail) == (f"model {OURS}", {"did": "add"})
-
-
-def test_showing_the_yaml_keeps_nothing(admin, folder):
-    page = admin.post(reverse("model-add"), {**filled(), "show": "1"}).content.decode()
-
-    assert "id: ours-of-the-team" in page
-    assert list(folder.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
-        ("hub_id", "only-a-name", "Enter owner/name: letters, digits"),
-        ("parameters", "many", "Enter a whole number."),
-        ("sampling.top_p", "2", "At most 1"),
-        ("architecture.hidden_size", "", "Required."),
-        ("paths.build_in.default_tp", "3", ""),
-        ("source.shards", "0", "At least 1"),
-    ],
-)
-def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(
-    admin, folder, field, value, message
-):
-    answer = admin.post(reverse("model-add"), {**filled(**{field: value}), "keep": "1"})
-
-    page = answer.content.decode()
-    assert answer.status_code == 422
-    if message:
-        error = page[page.index(f'id="e-{field}"') :]
-        assert message in error[: error.index("</p>")]
-    assert list(folder.iterdir()) == []
 
 
 def test_a_model_id_cannot_be_the_name_of_a_page():
@@ -118,49 +74,33 @@ def test_a_model_id_cannot_be_the_name_of_a_page():
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_IDS))
-def test_an_id_of_a_page_is_refused_in_forms_and_files(admin, folder, name):
-    page = admin.post(reverse("model-add"), {**filled(id=name), "keep": "1"}).content.decode()
+def test_an_id_of_a_page_is_refused_in_texts_and_files(admin, folder, name):
+    page = add(admin, id=name).content.decode()
     (folder / f"{name}.yaml").write_text(text_of(id=name))
 
-    error = page[page.index('id="e-id"') :]
-    assert "reserved for a dashboard page" in error[: error.index("</p>")]
+    assert "reserved for a dashboard page" in page
     reasons = [item.reason for item in MODELS.problems]
     assert reasons == ["id: the dashboard has a page of this name"]
     assert name not in MODELS
 
 
-def test_a_model_without_precisions_and_dies_is_refused(admin, folder):
-    nothing = {name: "" for name in filled() if name.startswith(("paths.", "more"))}
-
-    page = admin.post(reverse("model-add"), {**filled(**nothing), "keep": "1"}).content.decode()
-
-    for field in ("paths.build_in.precisions", "paths.vllm.precisions"):
-        error = page[page.index(f'id="e-{field}"') :]
-        assert "Enter precisions and dies for Build_In or vLLM." in error[: error.index("</p>")]
-    assert "paths: " not in page
-
-
-def test_an_error_without_a_field_has_its_place(admin, folder):
-    typed = filled(more="published: [{dataset: aime24}]")
-
-    page = admin.post(reverse("model-add"), {**typed, "keep": "1"}).content.decode()
-
-    error = page[page.index('id="e-more"') :]
-    assert "published.0." in error[: error.index("</p>")]
+def architecture(**changes):
+    return {**data_of()["architecture"], **changes}
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "message"),
+    ("changes", "message"),
     [
-        ("architecture.num_key_value_heads", "3", "num_attention_heads须为"),
-        ("paths.build_in.default_tp", "3", "default_tp须为tp之一"),
-        ("active_parameters", "9999999999999", "active_parameters不能大于parameters"),
+        ({"architecture": architecture(num_key_value_heads=3)}, "num_attention_heads须为"),
+        ({"active_parameters": 9999999999999}, "active_parameters不能大于parameters"),
     ],
 )
-def test_a_rule_between_fields_is_in_the_reader_s_language(admin, field, value, message):
-    typed = {**filled(**{field: value}), "keep": "1"}
+def test_a_rule_between_fields_is_in_the_reader_s_language(admin, changes, message):
+    text = text_of(**changes)
 
-    answer = admin.post(reverse("model-add"), typed, headers={"accept-language": "zh-hans"})
+    answer = admin.post(
+        reverse("model-add-yaml"), {"text": text}, headers={"accept-language": "zh-hans"}
+    )
 
     assert answer.status_code == 422
     assert message in answer.content.decode()
@@ -187,22 +127,54 @@ CONFIG = {
 }
 
 
-def test_a_pasted_config_fills_only_the_architecture(admin):
-    typed = {"name": "Mine", "config": json.dumps(CONFIG), "fill": "1"}
+@pytest.mark.parametrize("how", ["pasted", "uploaded"])
+def test_a_config_fills_in_most_of_the_yaml(admin, folder, how):
+    typed = {"hub_id": "Qwen/Qwen2.5-7B_Chat", "config": json.dumps(CONFIG)}
+    if how == "uploaded":
+        typed["file"] = SimpleUploadedFile("config.json", typed.pop("config").encode())
 
-    page = admin.post(reverse("model-add"), typed).content.decode()
+    answer = admin.post(reverse("model-add"), typed)
 
-    def value(name):
-        start = page.index(f'name="{name}" value="') + len(f'name="{name}" value="')
-        return page[start : page.index('"', start)]
+    made = yaml.safe_load(answer.context["text"])
+    assert (made["id"], made["name"]) == ("qwen2.5-7b-chat", "Qwen2.5-7B_Chat")
+    numbers = made["architecture"]
+    assert (numbers["num_hidden_layers"], numbers["head_dim"]) == (36, 128)
+    assert (numbers["eos_token_id"], numbers["rope_scaling"]["type"]) == (151645, "yarn")
+    assert (made["context_tokens"], made["dtype"], made["source"]["precision"]) == (
+        32768,
+        "bf16",
+        "bf16",
+    )
+    assert list(folder.iterdir()) == []
 
-    assert value("architecture.num_hidden_layers") == "36"
-    assert value("architecture.head_dim") == "128"
-    assert value("architecture.eos_token_id") == "151645"
-    assert value("context_tokens") == "32768"
-    assert value("name") == "Mine"
-    assert page.count('<option value="bf16" selected>') == 2  # of the weights as published, kept
-    assert "type: yarn" in page
+
+def test_the_yaml_of_a_new_model_names_the_lines_to_fill_in(admin):
+    typed = {"hub_id": "Qwen/Qwen2.5-7B", "config": json.dumps(CONFIG)}
+
+    context = admin.post(reverse("model-add"), typed).context
+
+    lines = context["text"].splitlines()
+    found = dict(
+        re.fullmatch(r"Line (\d+), ([^:]+): .*", one).groups() for one in context["errors"]
+    )
+    assert {"family", "licence", "source.bytes", "paths.vllm.tp"} <= set(found.values())
+    for line, place in found.items():
+        assert lines[int(line) - 1].strip().startswith(f"{place.rpartition('.')[2]}:")
+
+
+def test_a_new_model_needs_a_hub_id_and_a_config(admin):
+    answer = admin.post(reverse("model-add"), {})
+
+    assert answer.status_code == 422
+    assert set(answer.context["errors"]) == {"config", "hub_id"}
+
+
+def test_a_model_like_another_has_its_values_without_its_names(admin):
+    context = admin.get(reverse("model-add"), {"like": QWEN.id}).context
+
+    made = yaml.safe_load(context["text"])
+    assert (made["id"], made["name"], "published" in made) == (None, None, False)
+    assert made["architecture"]["num_hidden_layers"] == 28
 
 
 def test_a_mixture_of_experts_config_fills_the_architecture():
@@ -225,61 +197,28 @@ def test_a_mixture_of_experts_config_fills_the_architecture():
 
 @pytest.mark.parametrize("config", ["", "{", "[1]", '{"a": 1}', "[" * 5000, "x" * 300_000])
 def test_what_is_no_config_is_refused_at_its_field(admin, config):
-    answer = admin.post(reverse("model-add"), {"config": config, "fill": "1"})
+    answer = admin.post(reverse("model-add"), {"hub_id": "a/b", "config": config})
+
+    assert answer.status_code == 422
+    assert list(answer.context["errors"]) == ["config"]
+
+
+def test_a_long_text_is_refused_with_the_limit_and_not_cut(admin, folder):
+    text = text_of() + "#" * 65_537 + "\nits end"
+
+    answer = admin.post(reverse("model-add-yaml"), {"text": text})
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    error = page[page.index('id="e-config"') :]
-    assert len(error[: error.index("</p>")]) > len('id="e-config">')
-
-
-@pytest.mark.parametrize("more", ["5", "0", "true", "1.5", "- 1", "2020-01-01", "a: [", "b"])
-@pytest.mark.parametrize("button", ["fill", "show", "keep"])
-def test_every_button_refuses_yaml_that_names_nothing(admin, more, button):
-    typed = {**filled(more=more), "config": json.dumps(CONFIG), button: "1"}
-
-    answer = admin.post(reverse("model-add"), typed)
-
-    page = answer.content.decode()
-    assert answer.status_code == 422
-    error = page[page.index('id="e-more"') :]
-    assert len(error[: error.index("</p>")]) > len('id="e-more">')
-
-
-@pytest.mark.parametrize("more", ["5: x", "a: 2020-01-01", "published: 5", "rope: {5: 6}"])
-def test_a_config_fills_in_beside_any_names_and_values(admin, more):
-    typed = {**filled(more=more), "config": json.dumps(CONFIG), "fill": "1"}
-
-    assert admin.post(reverse("model-add"), typed).status_code == 200
-
-
-@pytest.mark.parametrize("button", ["fill", "show", "keep"])
-@pytest.mark.parametrize("field", ["more", "summary"])
-def test_a_long_value_is_refused_with_the_limit_and_not_cut(admin, folder, button, field):
-    typed = filled(**{field: "#" * 65_537 + "\nits end"})
-
-    answer = admin.post(reverse("model-add"), {**typed, "config": json.dumps(CONFIG), button: "1"})
-
-    page = answer.content.decode()
-    assert answer.status_code == 422
-    error = page[page.index(f'id="e-{field}"') :]
-    assert "At most 65536 characters." in error[: error.index("</p>")]
+    assert "At most 65536 characters." in page
     assert "its end" in page
     assert list(folder.iterdir()) == []
 
 
-def test_what_a_file_can_hold_goes_through_the_form_whole(admin, folder):
-    more = filled()["more"] + "# a line as a browser sends it\r\n" * 1_500
-
-    admin.post(reverse("model-add"), {**filled(more=more + "context_tokens: 77"), "keep": "1"})
-
-    assert MODELS[OURS].context_tokens == 77
-
-
 def test_a_model_is_changed_and_the_change_undone(admin, folder):
-    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    add(admin)
 
-    admin.post(reverse("model-edit", args=[OURS]), {**filled(name="Better"), "keep": "1"})
+    admin.post(reverse("model-edit", args=[OURS]), {"text": text_of(name="Better")})
     assert MODELS[OURS].name == "Better"
     admin.post(reverse("model-undo", args=[OURS]))
 
@@ -294,56 +233,37 @@ def opened(admin, name):
     return re.search(r'name="version" value="([0-9a-f]{64})"', page)[1]
 
 
-def test_the_second_of_two_edits_is_refused_and_not_lost(admin, folder):
-    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
-    address, version = reverse("model-edit", args=[OURS]), opened(admin, "model-edit")
-    first = {**filled(name="First"), "version": version, "keep": "1"}
-    assert admin.post(address, first).status_code == 302
+@pytest.mark.parametrize("name", ["model-edit", "model-edit-yaml"])
+def test_the_second_of_two_edits_is_refused_and_not_lost(admin, folder, name):
+    add(admin)
+    address, version = reverse(name, args=[OURS]), opened(admin, name)
+    admin.post(address, {"text": text_of(name="First"), "version": version})
 
-    more = filled()["more"] + "# my own"
-    second = {**filled(name="Second", more=more), "version": version}
     for _ in range(2):
-        answer = admin.post(address, {**second, "keep": "1"})
+        answer = admin.post(address, {"text": text_of(name="Second"), "version": version})
         page = answer.content.decode()
         assert answer.status_code == 422
         assert "Not saved: the model was changed after you opened it" in page
-        assert 'value="Second"' in page and "# my own" in page
+        assert "name: Second" in page
+        assert f'name="version" value="{version}"' in page
     assert MODELS[OURS].name == "First"
-    shown = admin.post(address, {**second, "show": "1"}).content.decode()
-    assert f'name="version" value="{version}"' in shown
 
-    third = {**filled(name="Third"), "version": opened(admin, "model-edit"), "keep": "1"}
+    third = {"text": text_of(name="Third"), "version": opened(admin, name)}
     assert admin.post(address, third).status_code == 302
     assert MODELS[OURS].name == "Third"
 
 
-def test_yaml_replaces_no_version_but_the_one_that_was_opened(admin, folder):
-    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
-    address, version = reverse("model-edit-yaml", args=[OURS]), opened(admin, "model-edit-yaml")
-    admin.post(address, {"text": text_of(name="First"), "version": version})
-
-    answer = admin.post(address, {"text": text_of(name="Second"), "version": version})
-
-    page = answer.content.decode()
-    assert answer.status_code == 422
-    assert "Not saved: the model was changed after you opened it" in page
-    assert "name: Second" in page
-    assert f'name="version" value="{version}"' in page
-    assert MODELS[OURS].name == "First"
-
-
 def test_the_id_of_a_model_stays(admin, folder):
-    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    add(admin)
 
-    admin.post(reverse("model-edit", args=[OURS]), {**filled(id="other"), "keep": "1"})
-    answer = admin.post(reverse("model-edit-yaml", args=[OURS]), {"text": text_of(id="other")})
+    answer = admin.post(reverse("model-edit", args=[OURS]), {"text": text_of(id="other")})
 
     assert answer.status_code == 422
     assert "other" not in MODELS
 
 
 def test_a_model_is_deleted_after_a_question_and_restored(admin, folder):
-    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
+    add(admin)
     address = reverse("model-delete", args=[OURS])
 
     asked = admin.get(address).content.decode()
@@ -358,8 +278,8 @@ def test_a_model_is_deleted_after_a_question_and_restored(admin, folder):
 
 
 def test_a_deleted_model_s_page_offers_undo_once(admin, folder):
-    admin.post(reverse("model-add"), {**filled(), "keep": "1"})
-    admin.post(reverse("model-edit", args=[OURS]), {**filled(name="Better"), "keep": "1"})
+    add(admin)
+    admin.post(reverse("model-edit", args=[OURS]), {"text": text_of(name="Better")})
     address = reverse("model-deleted", args=[OURS])
     assert admin.get(address).status_code == 404
 
@@ -378,8 +298,7 @@ def test_a_model_that_ships_is_neither_changed_nor_deleted(admin):
     for name in ("model-edit", "model-delete", "model-edit-yaml"):
         assert admin.post(reverse(name, args=[QWEN.id])).status_code == 404
     assert admin.post(reverse("model-undo", args=[QWEN.id])).status_code == 404
-    answer = admin.post(reverse("model-add"), {**filled(id=QWEN.id), "keep": "1"})
-    assert answer.status_code == 422
+    assert add(admin, id=QWEN.id).status_code == 422
 
 
 @pytest.mark.parametrize("how", ["pasted", "uploaded"])
@@ -460,38 +379,6 @@ def test_a_member_sees_models_and_changes_none(client, folder):
     for name in ("model-edit", "model-delete", "model-undo"):
         assert client.post(reverse(name, args=[OURS])).status_code == 403
     assert client.get(reverse("model-deleted", args=[OURS])).status_code == 403
-    assert client.post(reverse("model-add"), filled()).status_code == 403
+    assert client.post(reverse("model-add"), {}).status_code == 403
+    assert add(client).status_code == 403
     assert client.get(reverse("model-yaml", args=[OURS])).status_code == 200
-
-
-@pytest.mark.parametrize("button", ["keep", "show"])
-def test_an_empty_form_requires_only_the_config_and_hub_id(admin, button):
-    empty = admin.get(reverse("model-add")).context["groups"]
-    typed = {field.name: field.value for group in empty for field in group.fields}
-
-    answer = admin.post(reverse("model-add"), {**typed, button: "1"})
-
-    assert answer.status_code == 422
-    assert set(answer.context["errors"]) == {"config", "hub_id"}
-    assert "Required." not in answer.text
-
-
-def test_what_is_kept_with_a_config_is_filled_in_from_it_first(admin):
-    typed = {"config": json.dumps(CONFIG), "hub_id": "Qwen/Qwen2.5-7B_Chat", "keep": "1"}
-
-    context = admin.post(reverse("model-add"), typed).context
-
-    shown = {field.name: field for group in context["groups"] for field in group.fields}
-    assert shown["architecture.num_hidden_layers"].value == str(CONFIG["num_hidden_layers"])
-    assert (shown["id"].value, shown["name"].value) == ("qwen2.5-7b-chat", "Qwen2.5-7B_Chat")
-    assert not {name for name in context["errors"] if name.startswith("architecture")}
-    assert "config" not in context["errors"]
-
-
-def test_an_id_that_was_typed_is_not_replaced_by_the_hubs(admin):
-    typed = {"config": json.dumps(CONFIG), "hub_id": "Qwen/Qwen2.5-7B", "id": "mine", "fill": "1"}
-
-    groups = admin.post(reverse("model-add"), typed).context["groups"]
-
-    values = {field.name: field.value for group in groups for field in group.fields}
-    assert (values["id"], values["name"]) == ("mine", "Qwen2.5-7B")
