@@ -301,14 +301,15 @@ def _errors(text: str) -> list[str]:
         return [message % {"reason": error.reason, "line": error.line}]
     except ValidationError as error:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        found = {}
+        found: dict[str, tuple[int, str]] = {}
         for fault in error.errors():
-            place = _place(fault)
-            name = ".".join(place)
-            args = {"line": _line(root, place), "place": name, "error": _fault_text(name, fault)}
-            template = _("Line %(line)s, %(place)s: %(error)s") if name else "%(error)s"
-            found.setdefault(name, (args["line"], template % args))
-        return [message for _at, message in sorted(found.values(), key=lambda item: item[0])]
+            place, message = _place(fault), _("Line %(line)s, %(place)s: %(error)s")
+            name, line = ".".join(place), _line(root, place)
+            text = _fault_text(name, fault)
+            if name:
+                text = message % {"line": line, "place": name, "error": text}
+            found.setdefault(name, (line, text))
+        return [text for _line, text in sorted(found.values(), key=lambda item: item[0])]
     return []
 
 
