@@ -16,14 +16,14 @@ from dashboard.pages.admin import (
     sources,
     storage,
 )
-from dashboard.pages.answers import answers, question_sets
-from dashboard.pages.compare import tables
+from dashboard.pages.answers import answers
+from dashboard.pages.compare import compare
 from dashboard.pages.home import overview, small_pages
 from dashboard.pages.hosts import hosts
 from dashboard.pages.jobs import job_list, job_page, matrix, pipeline
 from dashboard.pages.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.pages.models import model_edit, models
-from dashboard.pages.parity import missing_questions, parity
+from dashboard.pages.parity import parity
 from dashboard.pages.results import (
     fleet,
     history,
@@ -35,8 +35,8 @@ from dashboard.pages.results import (
     tradeoff,
 )
 from dashboard.pages.serving import deployments, endpoints, playground
-from dashboard.pages.shared import old_addresses
-from dashboard.reports import page as reports
+from dashboard.pages.shared import addresses
+from dashboard.reports import make as reports
 
 # Prefix -> modules with the addresses below it, in their order.
 _BELOW: dict[str, list[Any]] = {
@@ -51,10 +51,10 @@ _BELOW: dict[str, list[Any]] = {
     "deployments/": [deployments],
     "endpoints/": [endpoints],
     "results/": [
-        *(imports, results, answers, question_sets, organise, fleet, tradeoff, history, points),
-        *(requests, tables, old_addresses),
+        *(imports, results, answers, organise, fleet, tradeoff, history, points),
+        *(requests, compare, addresses),
     ],
-    "parity/": [parity, missing_questions],
+    "parity/": [parity],
     "reports/": [reports],
     "levels/": [levels],
     "prompts/": [prompts],

@@ -13,7 +13,7 @@ from dashboard.api.base import Answer, Created, Json, Operations, ResultNumber, 
 from dashboard.api.errors import missing
 from dashboard.pages.results.facets import kept
 from dashboard.pages.shared.addresses import ResultId
-from dashboard.pages.shared.verdict import as_data, marks_of
+from dashboard.pages.shared.marks import as_data, marks_of
 from jobs.base.numbers import result_number
 from jobs.models import Note, Result, SavedView, SignOff, Tag
 from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of, views_for

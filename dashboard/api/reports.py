@@ -10,10 +10,8 @@ from ninja import Query
 
 from dashboard.api.base import Operations
 from dashboard.api.errors import invalid
-from dashboard.reports.kinds import KINDS
-from dashboard.reports.kinds.base import Asked, Kind, ReportError
-from dashboard.reports.make import download, make
-from dashboard.reports.writers import TYPES
+from dashboard.reports.document import Asked, Kind, ReportError
+from dashboard.reports.make import KINDS, TYPES, download, make
 
 operations = Operations("Reports")
 

@@ -27,11 +27,10 @@ from dashboard.api.base import (
     read,
 )
 from dashboard.api.questions import DataSetAnswer, team_answer
-from dashboard.pages.answers.question_export import Export, export
+from dashboard.pages.answers.reader import Export, export
 from dashboard.pages.results.fleet_rows import stale_text
 from dashboard.pages.shared.addresses import ResultId
-from dashboard.pages.shared.flags import all_flags
-from dashboard.pages.shared.verdict import as_data, marks_of, organised_fields
+from dashboard.pages.shared.marks import all_flags, as_data, marks_of, organised_fields
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError

@@ -1,4 +1,4 @@
-"""Document of a report: sections of texts, numbers, tables, figures and code.
+"""Document of a report: sections of texts, numbers, tables, figures and code; kinds of reports.
 
 Writers know these classes only. Texts are in the language of the report, neither escaped nor
 marked up.
@@ -6,35 +6,19 @@ marked up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from django.http import Http404
+from pydantic import BaseModel, Field
 
 from dashboard.charts import figures
+from dashboard.pages.shared.cells import Facts, Table, Tone
+from jobs.base.numbers import DIGITS
 
-Tone = Literal["", "bold", "warn", "good", "bad", "dim"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A number or a text as pages show it.
-
-    ``value``: the number with every digit, in ``measure``; ``low`` and ``high``: its interval;
-    ``n``: number of its samples, which are ``of`` runs, requests or questions. ``unit``,
-    ``interval`` and ``note`` are shown after ``text``.
-    """
-
-    text: str
-    unit: str = ""
-    value: float | None = None
-    measure: str = ""
-    interval: str = ""
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-    of: str = ""
-    note: str = ""
-    tone: Tone = ""
+LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh-hans"}  # of a report -> of Django
+Id = Annotated[int, Field(ge=0, lt=10**DIGITS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +26,7 @@ class Paragraph:
     """A text."""
 
     name: ClassVar = "paragraph"
+    title: ClassVar = ""
     text: str
     tone: Tone = ""
 
@@ -53,42 +38,6 @@ class Listing:
     name: ClassVar = "listing"
     items: Sequence[str]
     title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Names with their values. ``is_large``: the numbers of a conclusion."""
-
-    name: ClassVar = "facts"
-    rows: Sequence[tuple[str, Cell]]
-    title: str = ""
-    is_large: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Heading of a column. ``series``: index of the line in the charts."""
-
-    text: str
-    note: str = ""
-    is_number: bool = True
-    series: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of cells; the first cell of each is the heading of its row. ``notes`` stand below."""
-
-    name: ClassVar = "table"
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
-    notes: Sequence[str] = ()
-
-    @property
-    def lines(self) -> list[list[tuple[Column, Cell]]]:
-        """Return each row with the columns of its cells."""
-        return [list(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +86,48 @@ class Report:
     source: str
     about: Facts
     sections: Sequence[Section]
-    warnings: Sequence[str] = field(default=())
+    warnings: Sequence[str] = ()
 
     @property
-    def figures(self) -> list[Figure]:
-        """Return all charts."""
-        blocks = [block for section in self.sections for block in section.blocks]
-        return [block for block in blocks if isinstance(block, Figure)]
+    def has_figures(self) -> bool:
+        blocks = (block for section in self.sections for block in section.blocks)
+        return any(isinstance(block, Figure) for block in blocks)
+
+
+class Asked(BaseModel):
+    """Language and format of a report."""
+
+    language: Literal["en", "zh"] = Field("en", description="independent of the reader's own")
+    format: Literal["html", "md", "csv"] = Field(
+        "html", description="html: one file with charts; md: Markdown; csv: one line a number"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of report. ``action``: the right that it needs; ``asked``: its parameters, of which
+    ``results`` name results.
+
+    ``build`` returns the document in the active language. Raises ``Http404`` for a missing record,
+    ``ReportError`` for records that give no report.
+    """
+
+    name: str
+    summary: str
+    action: str
+    asked: type[Asked]
+    build: Callable[[Any], Report]
+    results: Sequence[str] = ()
+
+
+class ReportError(Exception):
+    """There is no such report. ``field``: the parameter to change."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def absent(what: str, numbers: Sequence[object]) -> Http404:
+    """Return the error for records that do not exist."""
+    return Http404(f"{what}: {', '.join(map(str, numbers))}")

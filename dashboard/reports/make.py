@@ -1,14 +1,34 @@
-"""Make a report: from parameters to a file, in the language that it is asked in."""
+"""Make a report: from parameters to a file, in the language that it is asked in; downloads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, get_origin
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import URLPattern, path
 from django.utils.translation import get_language, override
+from django.views.decorators.http import require_safe
+from pydantic import ValidationError
 
-from dashboard.reports.kinds.base import LANGUAGES, Asked, Kind, ReportError
-from dashboard.reports.writers import TYPES, WRITERS
+from dashboard.pages.shared.addresses import with_old_queries
+from dashboard.reports import comparison, html, matrix, parity, plain, result
+from dashboard.reports.document import LANGUAGES, Asked, Kind, Report, ReportError
+from dashboard.security.permissions import requires
+from jobs.base.validation_errors import messages
+
+# A new kind is a file here and a name in this list; a new format is a line of the next two.
+KINDS: dict[str, Kind] = {
+    module.KIND.name: module.KIND for module in (result, comparison, parity, matrix)
+}
+TYPES: Mapping[str, str] = {"html": "text/html", "md": "text/markdown", "csv": "text/csv"}
+_WRITERS: Mapping[str, Callable[[Report], str]] = {
+    "html": html.write,
+    "md": plain.markdown,
+    "csv": plain.csv,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +55,7 @@ def make(kind: Kind, asked: Asked) -> File:
             with override(own):
                 kind.build(asked)  # the same error, in the language of the person who asked
             raise
-        text = WRITERS[asked.format](report)
+        text = _WRITERS[asked.format](report)
     name = f"{report.file}.{asked.language}.{asked.format}"
     return File(name, f"{TYPES[asked.format]}; charset=utf-8", text)
 
@@ -47,3 +67,32 @@ def download(file: File) -> HttpResponse:
         "X-Content-Type-Options": "nosniff",
     }
     return HttpResponse(file.text, content_type=file.content_type, headers=headers)
+
+
+def _view(kind: Kind) -> Callable[..., HttpResponseBase]:
+    """Return the view of a kind; the address has all that it is asked for, and is read for it."""
+
+    @require_safe
+    @requires(kind.action)
+    @with_old_queries(*kind.results)
+    def report(request: HttpRequest) -> HttpResponse:
+        query = request.GET
+        given: dict[str, Any] = {
+            name: query.getlist(name) if get_origin(field.annotation) is list else query[name]
+            for name, field in kind.asked.model_fields.items()
+            if name in query
+        }
+        try:
+            return download(make(kind, kind.asked.model_validate(given)))
+        except ValidationError as error:
+            problems = [f"{name}: {text}" for name, text in messages(error).items()]
+        except ReportError as error:
+            problems = [str(error)]
+        return render(request, "reports/refused.html", {"problems": problems}, status=400)
+
+    return report
+
+
+urlpatterns: list[URLPattern] = [
+    path(f"{kind.name}/", _view(kind), name=f"report-{kind.name}") for kind in KINDS.values()
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django import template
@@ -17,53 +16,32 @@ from jobs.queries.chat import MOST_TOKENS, ChatEngine, engine_of
 from jobs.tools.lib.thinking import chosen_in
 
 register = template.Library()
+register.filter("engine", engine_of)
 
 _LEAST_LEFT = 64  # tokens of a question and a line of an answer
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """An answer that was cut short: by its limit, or (``by_limit`` false) where the context ended.
-
-    ``more`` is the limit to ask again with, None at the most that can be asked for.
-    """
-
-    tokens: int
-    in_thought: bool
-    by_limit: bool
-    more: int | None
-
-
 @register.simple_tag
-def cut_of(turn: Turn) -> Cut | None:
-    """Return why a turn's answer stopped early; None if it did not."""
+def cut_of(turn: Turn) -> dict[str, Any] | None:
+    """Return how a turn's answer was cut short, by its limit or where the context ended; None if it
+    was not. ``more``: the limit to ask again with, None at the most that can be asked for."""
     if turn.finish_reason != "length":
         return None
     limit = int(turn.request.get("max_tokens") or 0)
     tokens = int(turn.stats.get("completion_tokens") or limit)
-    return Cut(
-        tokens=tokens,
-        in_thought=bool(turn.reasoning) and not turn.answer,
+    return {
+        "tokens": tokens,
+        "in_thought": bool(turn.reasoning) and not turn.answer,
         # An engine that gives no number has its pieces counted, which may hold several tokens each.
-        by_limit=tokens >= limit or bool(turn.stats.get("counted")),
-        more=min(2 * limit, MOST_TOKENS) if limit < MOST_TOKENS else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ContextLeft:
-    """Tokens that the next question and its answer may have, of ``total`` in a request."""
-
-    tokens: int
-    total: int
-    taken: int  # by what was said so far
+        "by_limit": tokens >= limit or bool(turn.stats.get("counted")),
+        "more": min(2 * limit, MOST_TOKENS) if limit < MOST_TOKENS else None,
+    }
 
 
 @register.simple_tag
-def context_left(turn: Turn, chosen: ChatEngine | None = None) -> ContextLeft | None:
-    """Return the context that a turn left in the ``chosen`` engine, by default its own; None if its
-    length is unknown.
-    """
+def context_left(turn: Turn, chosen: ChatEngine | None = None) -> dict[str, int] | None:
+    """Return the tokens that a turn left in the ``chosen`` engine, by default its own, for the next
+    question and its answer, of ``total`` in a request, ``taken`` so far; None if unknown."""
     engine = chosen or engine_of(turn)
     total = engine.context if engine else None
     prompt = turn.stats.get("prompt_tokens")
@@ -71,7 +49,7 @@ def context_left(turn: Turn, chosen: ChatEngine | None = None) -> ContextLeft | 
         return None
     # Reasoning is not sent back.
     taken = prompt + int(turn.stats.get("answer_tokens") or 0)
-    return ContextLeft(max(0, total - taken), total, taken)
+    return {"tokens": max(0, total - taken), "total": total, "taken": taken}
 
 
 @register.simple_tag
@@ -81,42 +59,30 @@ def history_problem(turn: Turn | None, chosen: ChatEngine | None) -> str:
     Told before a message is sent, which the engine would refuse or answer with a few tokens.
     """
     left = context_left(turn, chosen) if turn is not None and chosen is not None else None
-    if left is None or chosen is None or left.tokens >= _LEAST_LEFT:
+    if left is None or chosen is None or left["tokens"] >= _LEAST_LEFT:
         return ""
-    args = {"name": chosen.name, "total": formatting.number(left.total)}
-    if left.tokens:
+    args = {"name": chosen.name, "total": formatting.number(left["total"])}
+    if left["tokens"]:
         text = gettext(
             "Context of %(name)s: %(total)s tokens, about %(left)s left. Start a new chat or "
             "choose a deployment with a longer context."
         )
-        return text % {**args, "left": formatting.number(left.tokens)}
+        return text % {**args, "left": formatting.number(left["tokens"])}
     text = gettext(
         "Context of %(name)s: %(total)s tokens. This chat has about %(taken)s. Start a new "
         "chat or choose a deployment with a longer context."
     )
-    return text % {**args, "taken": formatting.number(left.taken)}
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """Return the number of an attempt, from 1, and the ids of its neighbours."""
-
-    number: int
-    count: int
-    before: int | None
-    after: int | None
+    return text % {**args, "taken": formatting.number(left["taken"])}
 
 
 @register.simple_tag
-def attempt_of(turn: Turn, attempts: Sequence[int]) -> Attempt:
-    """Return the position of a turn among the attempts at its question."""
-    at = attempts.index(turn.pk)
-    return Attempt(
-        number=at + 1,
-        count=len(attempts),
-        before=attempts[at - 1] if at else None,
-        after=attempts[at + 1] if at + 1 < len(attempts) else None,
-    )
+def attempt_of(turn: Turn, attempts: Sequence[int]) -> dict[str, int | None]:
+    """Return the number of a turn among the attempts at its question, from 1, and its
+    neighbours' ids."""
+    at, count = attempts.index(turn.pk), len(attempts)
+    before = attempts[at - 1] if at else None
+    after = attempts[at + 1] if at + 1 < count else None
+    return {"number": at + 1, "count": count, "before": before, "after": after}
 
 
 @register.simple_tag
@@ -139,12 +105,6 @@ def thinks_first(turn: Turn) -> bool:
     """True when the turn's model reasons before it answers."""
     engine = engine_of(turn)
     return engine is not None and engine.thinks
-
-
-@register.filter
-def engine(turn: Turn) -> ChatEngine | None:
-    """The engine that a turn was sent to; None: unknown."""
-    return engine_of(turn)
 
 
 @register.filter

@@ -1,79 +1,73 @@
-"""Metrics of results: ``{% load results %}``."""
+"""Metrics, answers and data sets of results: ``{% load results %}``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
 from dashboard.charts import forest
 from dashboard.charts.series import Series, throughput
 from dashboard.charts.series import measured as was_measured
-from dashboard.pages.shared.verdict import NO_MARKS, Marks
+from dashboard.pages.shared import sets_table
+from dashboard.pages.shared.comparison import change_texts, paired_words
+from dashboard.pages.shared.marks import NO_MARKS, Marks
 from dashboard.pages.shared.words import (
-    PairedWords,
-    change_texts,
+    bounds_text,
     failed_text,
+    field_text,
+    gap_text,
     interval_text,
     lengths_texts,
-    paired_words,
     runs_text,
+    setting_text,
 )
-from dashboard.templatetags.ui import icon, num
-from dashboard.text.formatting import number, percent
-from dashboard.text.labels import (
-    cell_marks,
-    host_word,
-    metric_text,
-    phrase,
-    point_marks,
-    result_name,
-    stack_name,
-)
+from dashboard.templatetags.ui import icon, num, state
+from dashboard.text import formatting
+from dashboard.text.answers import MEANINGS, TITLES, ending_words, rule_words, visible
+from dashboard.text.labels import cell_marks, metric_text, point_marks, result_name
 from jobs.kinds import KINDS
 from jobs.kinds.lib.vllm import Offline
-from jobs.models import Job, Result
-from jobs.queries.comparison.compared_settings import text_of
+from jobs.models import Answer, AnswerRow, Job, Result
+from jobs.queries.answers.answer_flags import FLAGS, names
+from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
 from jobs.queries.comparison.comparison import Cell, Change
-from jobs.queries.comparison.engine_settings import NO, YES
-from jobs.queries.comparison.pairing import Paired
 from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.running_accuracy import Standing, whole_standing
-from jobs.queries.matrices import CellView
 from jobs.queries.results import results as queries
 from jobs.queries.results.curve import RATE
+from jobs.queries.results.set_scores import SetGroup
 from jobs.statistics import Interval
 
 register = template.Library()
+register.filter("reached", progress_of)
+register.filter("cell_marks", cell_marks)
+register.filter("setting_text", setting_text)
+register.filter("visible", visible)
+register.filter("counted", formatting.counted)
+register.filter("rule_words", rule_words)
+register.simple_tag(field_text, name="setting")
+register.simple_tag(paired_words)
+register.simple_tag(queries.accuracy, name="result_accuracy")
+register.simple_tag(sets_table.area_title, name="area_name")
+register.simple_tag(gap_text, name="gap")
+
+_STATES = {"correct": "succeeded", "incorrect": "failed", "unscored": "unknown"}
 
 
 @register.filter
 def at(metrics: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a metric; None: not measured."""
     return metrics.get(name)
-
-
-@register.simple_tag(name="paired_words")
-def words_of_pair(pair: Paired, is_barred: bool) -> PairedWords:
-    """Return how many answers changed between two evaluations, in words."""
-    return paired_words(pair, is_barred=is_barred)
-
-
-@register.filter(name="cell_marks")
-def marks_of_cell(cell: CellView) -> tuple[str, ...]:
-    """Return what limits the number of a cell of a matrix."""
-    return cell_marks(cell)
 
 
 @register.filter
 def marked(marks: Mapping[int, Marks], result: Result) -> Marks:
-    """Return the marks of a result in a list."""
     return marks.get(result.pk, NO_MARKS)
 
 
@@ -104,16 +98,15 @@ def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
     return mark_safe("\n".join(parts))  # noqa: S308 -- each part is escaped
 
 
-@register.filter
-def reached(job: Job) -> Mapping[str, Any]:
-    """Return a job's progress, see ``jobs.queries.jobs.job_page.progress_of``."""
-    return progress_of(job)
-
-
 @register.simple_tag
 def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
     """Return a metric's number for a table, with the unit in the heading."""
-    figure = metrics.get(name)
+    return bare(name, metrics.get(name))
+
+
+@register.simple_tag
+def bare(name: str, figure: float | None) -> SafeString:
+    """Return a metric's value without the unit, which stands after the metric's name."""
     if figure is None:
         return format_html('<span class="dim">{}</span>', gettext("n/a"))
     return format_html('<span class="num">{}</span>', metric_text(name, figure)[0])
@@ -124,27 +117,14 @@ def cell(name: str, result: Result) -> SafeString:
     """Return a metric for the result list; "" when results of this type have no such metric."""
     figure = result.metrics.get(name)
     if name == "concurrency" and figure is None and result.type == Result.Type.BENCHMARK:
-        return _no_concurrency(result)
+        text, why = "–", gettext("The tool reports no concurrency.")
+        if result.job is not None and isinstance(KINDS.get(result.job.kind), Offline):
+            text = gettext("offline")
+            why = gettext("Measured without a server: all requests at once, or one batch.")
+        return format_html('<span class="dim" title="{}">{}</span>', why, text)
     is_batch = "batch_latency_mean_s" in result.metrics
-    if figure is None and (
-        is_batch or (result.type == Result.Type.EVALUATION) != (name == "accuracy")
-    ):
-        return mark_safe("")
-    return value(name, result.metrics)
-
-
-def _no_concurrency(result: Result) -> SafeString:
-    text, why = "–", gettext("The tool reports no concurrency.")
-    if result.job is not None and isinstance(KINDS.get(result.job.kind), Offline):
-        text = gettext("offline")
-        why = gettext("Measured without a server: all requests at once, or one batch.")
-    return format_html('<span class="dim" title="{}">{}</span>', why, text)
-
-
-@register.simple_tag
-def bare(name: str, figure: float | None) -> SafeString:
-    """Return a metric's value without the unit, which stands after the metric's name."""
-    return value(name, {name: figure})
+    is_other = (result.type == Result.Type.EVALUATION) != (name == "accuracy")
+    return mark_safe("") if figure is None and (is_batch or is_other) else bare(name, figure)
 
 
 @register.simple_tag
@@ -164,20 +144,30 @@ def failed(metrics: Mapping[str, Any]) -> SafeString:
 
 
 @register.simple_tag
+def percent(value: float | None) -> SafeString:
+    """A score in per cent, as OpenCompass prints it; a dash where there is none."""
+    if value is None:
+        return format_html('<span class="dim">{}</span>', "-")
+    return format_html('<span class="num">{}</span>', formatting.percent(value / 100))
+
+
+@register.simple_tag
+def bounds(interval: Interval) -> SafeString:
+    """The 95 % interval of a share, in per cent."""
+    return format_html('<span class="num">{}</span>', bounds_text(interval))
+
+
+@register.simple_tag
 def share(interval: Interval) -> SafeString:
     """Return a share in per cent with its 95 % interval: "46.20 [41.02, 51.44]"."""
-    return format_html(
-        '<span class="num">{}</span> <span class="pm num">[{}, {}]</span>',
-        percent(interval.value),
-        percent(interval.low),
-        percent(interval.high),
-    )
+    text = '<span class="num">{}</span> <span class="pm num">{}</span>'
+    return format_html(text, formatting.percent(interval.value), bounds_text(interval))
 
 
 @register.simple_tag
 def share_bounds(interval: Interval) -> str:
     """Return the bounds of a share in per cent: "41.02, 51.44"."""
-    return f"{percent(interval.low)}, {percent(interval.high)}"
+    return bounds_text(interval)[1:-1]
 
 
 @register.inclusion_tag("jobs/_running_accuracy.html")
@@ -194,15 +184,12 @@ def standing_share(one: Standing) -> SafeString:
         return mark_safe("")
     if not one.is_partial:
         return share(one.accuracy)
-    return format_html('<span class="num">{}</span>', percent(one.accuracy.value))
+    return format_html('<span class="num">{}</span>', formatting.percent(one.accuracy.value))
 
 
 @register.simple_tag
 def lengths(result: Result) -> SafeString:
-    """Return token lengths: "requested 1,024 → 1,024", below "measured 1,019 → 272".
-
-    "" when both are unknown.
-    """
+    """Return token lengths: "requested 1,024 → 1,024", below "measured 1,019 → 272"."""
     asks, was = lengths_texts(result)
     if not asks:
         return format_html('<span class="num">{}</span>', was) if was else mark_safe("")
@@ -224,14 +211,10 @@ def compared(figure: Cell, name: str, *, grouped: bool) -> SafeString:
     text = format_html('<b class="b">{}</b>', bare(name, figure.value))
     if figure.value is None:
         return text
+    text = format_html("{} {}", text, interval_of(figure.interval, name))
     if not grouped:
-        return format_html("{} {}", text, interval_of(figure.interval, name))
-    return format_html(
-        '{} {} <span class="pm num">{}</span>',
-        text,
-        interval_of(figure.interval, name),
-        runs_text(figure.runs),
-    )
+        return text
+    return format_html('{} <span class="pm num">{}</span>', text, runs_text(figure.runs))
 
 
 @register.simple_tag
@@ -263,38 +246,11 @@ def result_figure(result: Result) -> dict[str, Any] | None:
 
 
 @register.simple_tag
-def result_accuracy(result: Result) -> Interval | None:
-    """Return an evaluation's accuracy with its interval."""
-    return queries.accuracy(result)
-
-
-@register.simple_tag
 def count(parameters: int) -> SafeString:
     """Return a large count in short form: 134.5 M, 1.5 B."""
     size, unit = (parameters / 1e9, "B") if parameters >= 1e9 else (parameters / 1e6, "M")
-    return format_html('<span class="num">{}<span class="u">{}</span></span>', number(size), unit)
-
-
-@register.simple_tag
-def setting(raw: Any, name: str) -> str:
-    """Return a value of the form field ``name`` as text: "1, 2, 4"."""
-    return setting_text(text_of(raw), name)
-
-
-@register.filter
-def setting_text(text: str, name: str) -> str:
-    """Return the value of the setting ``name`` in a comparison as text."""
-    if name == "host":
-        return host_word(text)
-    if name == "stack":
-        return stack_name(text)
-    if name == "seed" and not text:
-        return gettext("new for each concurrency and run")
-    if name == "limit" and text == "0":  # of questions; 0 asks all
-        return gettext("none")
-    if name in ("precision", "what"):
-        return phrase(text)
-    return {YES: gettext("yes"), NO: gettext("no")}.get(text, text)
+    text = '<span class="num">{}<span class="u">{}</span></span>'
+    return format_html(text, formatting.number(size), unit)
 
 
 @register.simple_tag
@@ -314,3 +270,59 @@ def series_key(index: int) -> SafeString:
         f'<svg class="lk s{index + 1}" viewBox="0 0 34 10" aria-hidden="true">'
         f'<line x1="0" x2="34" y1="5" y2="5"/>{shapes[index]}</svg>'
     )
+
+
+@register.simple_tag
+def row_verdict(row: AnswerRow) -> SafeString:
+    """Correct, incorrect, or without a score."""
+    return state(_STATES[row.verdict], str(TITLES[row.verdict]))
+
+
+@register.simple_tag
+def row_flags(row: AnswerRow) -> SafeString:
+    """Flags of an answer as stamps; "" for none."""
+    stamps = ((MEANINGS[name], TITLES[name]) for name in names(row.marks) if name in FLAGS)
+    return format_html_join("", ' <span class="stamp dist" title="{}">{}</span>', stamps)
+
+
+@register.simple_tag
+def agreement(before: Mapping[str, str], other: Result) -> str:
+    """Return how many of the common incorrect answers are the same: "3 of 8"; "" for none.
+    ``before`` are those of the baseline."""
+    both, same = wrong_agreement(before, wrong_answers(other))
+    if not both:
+        return ""
+    text = gettext("%(same)s of %(both)s answers that are incorrect in both are the same.")
+    return text % {"same": formatting.counted(same), "both": formatting.counted(both)}
+
+
+@register.simple_tag
+def place_word(place: str) -> str:
+    """Return the name of a text in which a search looks."""
+    words = {
+        "question": pgettext("where a search looks", "question"),
+        "reasoning": gettext("reasoning"),
+        "answer": gettext("answer"),
+    }
+    return words[place]
+
+
+@register.simple_tag
+def listed(chosen: str, known: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return the choices of a field, with a chosen one that is no choice in front."""
+    if not chosen or any(name == chosen for name, _n in known):
+        return list(known)
+    return [(chosen, 0), *known]
+
+
+@register.simple_tag
+def ending(answer: Answer) -> str:
+    """Return the reason for which an answer ended; a guess is named as one."""
+    most = answer.result.job.params.get("max_tokens") if answer.result.job else None
+    return ending_words(answer, most if isinstance(most, int) else None)
+
+
+@register.simple_tag
+def mean_label(group: SetGroup, groups: Sequence[SetGroup]) -> str:
+    """The name of a row of means: see :func:`dashboard.pages.shared.sets_table.mean_label`."""
+    return sets_table.mean_label(group, alone=len(groups) == 1)

@@ -27,7 +27,7 @@ from dashboard.actions.action import FIELD
 from dashboard.charts import sparklines
 from dashboard.charts.figures import Figure
 from dashboard.pages.shared import die_grid as grids
-from dashboard.pages.shared.flags import (
+from dashboard.pages.shared.marks import (
     all_flags,
     disturbed_words,
     faulty_words,
@@ -81,6 +81,7 @@ register.filter("setting_name", stringfilter(setting_title))
 register.filter("stack_title", stringfilter(stack_name))
 register.filter("step_name", stringfilter(step_title))
 register.filter("unit_name", stringfilter(unit_word))
+register.simple_tag(stalled_text, name="stalled")
 register.simple_tag(sparklines.spark)
 register.simple_tag(sparklines.area)
 
@@ -92,60 +93,38 @@ CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
 @lru_cache(maxsize=512)  # a page has hundreds of a few
 def icon(name: str, label: str = "", small: bool = False) -> SafeString:
     """An icon of the sprite. It stands before a word, or carries a ``label``."""
-    return format_html(
-        '<svg class="i{}" {}><use href="{}#i-{}"/></svg>',
-        " s" if small else "",
-        _named(label),
-        _sprite(),
-        name,
-    )
+    shape = '<svg class="i{}" {}><use href="{}#i-{}"/></svg>'
+    return format_html(shape, " s" if small else "", _named(label), _sprite(), name)
 
 
 @register.simple_tag
 def shape(state: str, label: str = "") -> SafeString:
-    """The shape of a state alone; in a note or a track, where the word stands beside it."""
-    return format_html(
-        '<svg {}><use href="{}#s-{}"/></svg>',
-        _named(label),
-        _sprite(),
-        style_of(state).shape,
-    )
+    drawn = '<svg {}><use href="{}#s-{}"/></svg>'
+    return format_html(drawn, _named(label), _sprite(), style_of(state).shape)
 
 
 @register.filter
 def state_word(name: str) -> str:
-    """A state where only text can stand, as in an option."""
     return str(style_of(name).word)
 
 
 @register.simple_tag
 def state(thing: Any, word: str = "") -> SafeString:
     """A state as shape and word: of a job, deployment, host or turn, or given by its name."""
-    appearance = style_of(state_of(thing))
-    return format_html(
-        '<span class="st {}">{}{}</span>',
-        appearance.css,
-        shape(state_of(thing)),
-        word or appearance.word,
-    )
+    name = state_of(thing)
+    look = style_of(name)
+    return format_html('<span class="st {}">{}{}</span>', look.css, shape(name), word or look.word)
 
 
 @register.simple_tag(takes_context=True)
-def may_confirm(context: template.Context, job: Job) -> bool:
-    """Return True if the viewer may start a job in spite of its host's findings."""
-    return allowed(context["user"], "job.confirm", job)
+def may(context: template.Context, action: str, thing: Any = None) -> bool:
+    """Return True if the viewer may do ``action``, such as "job.launch", with a thing."""
+    return allowed(context["user"], action, thing)
 
 
 @register.filter
 def role(user: AbstractBaseUser) -> str:
-    """Return the role of a person as a word."""
     return str(ROLES[role_of(user)])
-
-
-@register.simple_tag(takes_context=True)
-def may(context: template.Context, action: str) -> bool:
-    """Return True if the viewer's role allows ``action``, such as "job.launch"."""
-    return allowed(context["user"], action)
 
 
 @register.simple_tag
@@ -197,7 +176,6 @@ def bytes(count: Any) -> SafeString:
 
 @register.simple_tag
 def gigabytes_per_s(rate: float | None) -> SafeString:
-    """A rate of bytes in GB/s, with the unit in the heading."""
     return num(rate / 1e9 if rate else None)
 
 
@@ -253,27 +231,17 @@ def warns(remark: Mapping[str, Any]) -> bool:
 @register.simple_tag
 def starts_in(forecast: Forecast) -> str:
     """Expected start of a job, in a few words; on hover its assumptions, or why it is unknown."""
-    return format_html(
-        '<span title="{}">{}</span>',
-        queue.starts(forecast),
-        capfirst(queue.starts_in(forecast)),
-    )
+    words = capfirst(queue.starts_in(forecast))
+    return format_html('<span title="{}">{}</span>', queue.starts(forecast), words)
 
 
 @register.simple_tag
 def priority(job: Job) -> SafeString:
-    """A stamp for a priority that is not the normal one."""
     if job.priority == Job.Priority.NORMAL:
         return mark_safe("")
     css = "base" if job.priority == Job.Priority.URGENT else "line"
     word = queue.priority_word(queue.priority_name(job.priority))
     return format_html('<span class="stamp {}">{}</span>', css, word)
-
-
-@register.simple_tag
-def stalled(job: Job) -> str:
-    """Return how long a running job has had no output; "" if it has output."""
-    return stalled_text(job)
 
 
 @register.filter
@@ -291,22 +259,16 @@ def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
 
 @register.simple_tag
 def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
-    """The die grid of a view model; "" without cells."""
     if not grid.cells:
         return mark_safe("")
     cells = format_html_join("", '<i class="{}"></i>', ((cell,) for cell in grid.cells))
-    return format_html(
-        '<span class="dies{}" role="img" aria-label="{}">{}</span>',
-        " big" if big else "",
-        grid.label,
-        cells,
-    )
+    text = '<span class="dies{}" role="img" aria-label="{}">{}</span>'
+    return format_html(text, " big" if big else "", grid.label, cells)
 
 
 @register.simple_tag
 def stamps(result: Result) -> SafeString:
-    """Flags: imported, external, simulated, incomplete, faulty answers, thinking doubtful,
-    disturbed, loaded host, other clients. Most results have none, which renders no template."""
+    """Flags of a result. Most results have none, which renders no template."""
     shown = {
         "imported": result.imported_id is not None,
         "endpoint": result.endpoint,
@@ -362,10 +324,8 @@ def chart(figure: Figure, height: int, label: str, id: str, csv: str = "") -> di
 @register.simple_tag
 def middle(name: str) -> SafeString:
     """A name that is cut in its middle where room is short: its end tells variants apart."""
-    head, tail = halves(name)
-    return format_html(
-        '<span class="mid" title="{}"><span>{}</span><span>{}</span></span>', name, head, tail
-    )
+    text = '<span class="mid" title="{}"><span>{}</span><span>{}</span></span>'
+    return format_html(text, name, *halves(name))
 
 
 @register.simple_tag
@@ -374,50 +334,36 @@ def progress(done: float | None, total: float | None, state: str = "running") ->
     if done is None or not total:
         return mark_safe("")
     share = min(100, max(0, round(100 * done / total)))
-    return format_html(
-        '<svg class="prog {}" role="img" aria-label="{}"><rect width="{}%" height="100%"/></svg>',
-        style_of(state).css,
-        f"{share} %",
-        share,
+    bar = (
+        '<svg class="prog {}" role="img" aria-label="{} %"><rect width="{}%" height="100%"/></svg>'
     )
+    return format_html(bar, style_of(state).css, share, share)
 
 
 @register.simple_tag
 def line_share(share: float) -> SafeString:
     """The line under a step that runs, ``share`` (0 to 1) of it drawn."""
-    return format_html(
-        '<svg class="share" aria-hidden="true"><rect width="{}%" height="100%"/></svg>',
-        round(100 * share, 1),
-    )
+    line = '<svg class="share" aria-hidden="true"><rect width="{}%" height="100%"/></svg>'
+    return format_html(line, round(100 * share, 1))
 
 
 @register.simple_tag
 def meter(share: float, level: str = "") -> SafeString:
     """A small bar in a cell, ``share`` from 0 to 1; level "hi" or "over" where it is too much."""
-    width = min(100, max(0, round(100 * share)))
-    return format_html(
-        '<svg class="meter {}" aria-hidden="true"><rect width="{}%" height="100%"/></svg>',
-        level,
-        width,
-    )
+    bar = '<svg class="meter {}" aria-hidden="true"><rect width="{}%" height="100%"/></svg>'
+    return format_html(bar, level, min(100, max(0, round(100 * share))))
 
 
 @register.simple_tag
 def person(user: AbstractBaseUser | None) -> SafeString:
-    """A person: initial and name."""
     if user is None:
         return format_html('<span class="dim">{}</span>', gettext("unknown person"))
-    name = user.get_username()
-    return format_html(
-        '<span class="row0"><span class="who" aria-hidden="true">{}</span>{}</span>',
-        name[:1].upper(),
-        name,
-    )
+    text = '<span class="row0"><span class="who" aria-hidden="true">{}</span>{}</span>'
+    return format_html(text, initial(user), user.get_username())
 
 
 @register.filter
 def initial(user: AbstractBaseUser) -> str:
-    """The letter that stands for a person."""
     return user.get_username()[:1].upper()
 
 
@@ -429,13 +375,11 @@ def live(thing: Job | Model) -> str:
 
 @register.filter
 def as_json(value: Any) -> str:
-    """Plain JSON text, for a data- attribute."""
     return json.dumps(value, ensure_ascii=False)
 
 
 @cache
 def _sprite() -> str:
-    """Return the address of the icons: a list has hundreds of them."""
     return static("icons.svg")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboard.management import base
 from dashboard.pages.parity.asked import stated
-from dashboard.pages.parity.data import GATE, as_data, as_text, verdict_of
+from dashboard.pages.parity.rows import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
 from jobs.queries.parity.errors import ParityError
 

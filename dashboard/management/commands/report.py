@@ -12,9 +12,8 @@ from django.http import Http404
 from pydantic import ValidationError
 
 from dashboard.management import base
-from dashboard.reports.kinds import KINDS
-from dashboard.reports.kinds.base import FORMATS, LANGUAGES, ReportError
-from dashboard.reports.make import make
+from dashboard.reports.document import LANGUAGES, ReportError
+from dashboard.reports.make import KINDS, TYPES, make
 from jobs.base.validation_errors import messages
 
 STDOUT = "-"
@@ -36,7 +35,7 @@ class Command(base.DashboardCommand):
         parser.add_argument("--parity", action="store_true", help=help_text)
         base.add_statement_options(parser)
         parser.add_argument("--language", choices=tuple(LANGUAGES), default="en")
-        parser.add_argument("--format", choices=FORMATS, default="html")
+        parser.add_argument("--format", choices=tuple(TYPES), default="html")
         parser.add_argument(
             "--output", default=STDOUT, metavar="FILE", help="default: standard output"
         )

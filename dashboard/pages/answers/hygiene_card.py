@@ -2,81 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.pages.shared.flags import thinking_words
+from dashboard.pages.shared.marks import thinking_words
 from dashboard.text.answers import MEANINGS, TITLES
-from dashboard.text.formatting import number, percent
+from dashboard.text.formatting import number, percent, points
 from jobs.models import Result
 from jobs.queries.answers.hygiene import Faulty, Hygiene, hygiene
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A flag: count and share, and the score if all its answers were incorrect, or correct."""
-
-    name: str
-    title: str
-    meaning: str
-    count: int
-    is_known: bool
-    share: str
-    bounds: str
-    move: str
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """The table with its conclusion. ``unscored`` and ``thinking``, which tells of a switch without
-    effect, are sentences, "" for none."""
-
-    conclusion: str
-    is_clean: bool
-    total: int
-    rows: Sequence[Row]
-    unscored: str
-    thinking: str
-
-
-def hygiene_card(result: Result) -> Card | None:
-    """Return the card of an evaluation; None without stored answers."""
+def hygiene_card(result: Result) -> dict[str, Any] | None:
+    """Return the table with its conclusion; None without stored answers. ``unscored`` and
+    ``thinking``, which tells of a switch without effect, are sentences, "" for none."""
     known = hygiene(result)
     if known is None:
         return None
-    rows = [_row(known, one, is_known=one.flag not in known.unknown) for one in known.flags]
-    return Card(
-        _conclusion(known),
-        not known.any.count,
-        known.total,
-        rows,
-        _unscored(known),
-        thinking_words(result),
+    text = ngettext(
+        "Unscored is not incorrect: %(n)s answer without a score is not in the score.",
+        "Unscored is not incorrect: %(n)s answers without a score are not in the score.",
+        known.unscored,
     )
+    return {
+        "conclusion": _conclusion(known),
+        "is_clean": not known.any.count,
+        "total": known.total,
+        "rows": [_row(known, one) for one in known.flags],
+        "unscored": text % {"n": number(known.unscored)} if known.unscored else "",
+        "thinking": thinking_words(result),
+    }
 
 
-def _row(known: Hygiene, one: Faulty, *, is_known: bool) -> Row:
-    return Row(
-        name=one.flag,
-        title=str(TITLES[one.flag]),
-        meaning=str(MEANINGS[one.flag]),
-        count=one.count,
-        is_known=is_known,
-        share=percent(one.share),
-        bounds=f"{percent(one.low)} – {percent(one.high)}",
-        move=_move(known, one),
-    )
-
-
-def _move(known: Hygiene, one: Faulty) -> str:
-    """Return the largest change of the score in points, down and up: "−1.20 / +0.40"."""
-    if known.score is None:
-        return ""
-    down, up = 100 * (one.low - known.score), 100 * (one.high - known.score)
-    return f"{number(down, 2, signed=True)} / {number(up, 2, signed=True)}"
+def _row(known: Hygiene, one: Faulty) -> dict[str, Any]:
+    """Return a flag: count and share, and the score if all its answers were incorrect, or correct,
+    with the change of the score in points: "−1.20 / +0.40"."""
+    score = known.score
+    return {
+        "name": one.flag,
+        "title": str(TITLES[one.flag]),
+        "meaning": str(MEANINGS[one.flag]),
+        "count": one.count,
+        "is_known": one.flag not in known.unknown,
+        "share": percent(one.share),
+        "bounds": f"{percent(one.low)} – {percent(one.high)}",
+        "move": "" if score is None else f"{points(one.low - score)} / {points(one.high - score)}",
+    }
 
 
 def _conclusion(known: Hygiene) -> str:
@@ -94,14 +66,3 @@ def _conclusion(known: Hygiene) -> str:
         "low": percent(known.any.low),
         "high": percent(known.any.high),
     }
-
-
-def _unscored(known: Hygiene) -> str:
-    if not known.unscored:
-        return ""
-    text = ngettext(
-        "Unscored is not incorrect: %(n)s answer without a score is not in the score.",
-        "Unscored is not incorrect: %(n)s answers without a score are not in the score.",
-        known.unscored,
-    )
-    return text % {"n": number(known.unscored)}

@@ -1,9 +1,9 @@
-"""Reader of answers: filters of an address, headings and links."""
+"""Reader of answers: filters of an address, headings and links, and the questions listed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -13,7 +13,10 @@ from dashboard.pages.shared.columns import Column
 from dashboard.text.answers import MEANINGS, TITLES
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
+from jobs.base.messages import Message
 from jobs.base.numbers import result_pk
+from jobs.catalog import QUESTION_SETS
+from jobs.catalog.questions import LONGEST_NAME, LONGEST_NOTE
 from jobs.models import Result
 from jobs.queries.answers.answer_list import (
     FIRST,
@@ -24,38 +27,23 @@ from jobs.queries.answers.answer_list import (
     Matches,
     Wanted,
     bases_of,
+    matches,
 )
+from jobs.queries.answers.own_questions import NoQuestions, OwnQuestions, questions_at, set_of
 from jobs.queries.results.named import NotNumbered, pk_of
 from jobs.queries.sorting import Order
 
 LONGEST = 200
+_MOST_TRIED = 100
+_OF_QUESTION = (("set", gettext_lazy("Set")), ("category", gettext_lazy("Category")))
+_CHARS = (("length", gettext_lazy("Chars")),)
 COLUMNS: Sequence[Column] = (
-    Column("index", gettext_lazy("No."), orders=[("index", gettext_lazy("No."))], css="r"),
-    Column("verdict", gettext_lazy("Verdict"), orders=[("verdict", gettext_lazy("Verdict"))]),
-    Column(
-        "question",
-        gettext_lazy("Question"),
-        orders=[
-            ("question", gettext_lazy("Question")),
-            ("set", gettext_lazy("Set")),
-            ("category", gettext_lazy("Category")),
-        ],
-    ),
-    Column("flags", gettext_lazy("Flags"), orders=[("flags", gettext_lazy("Flags"))], falls=True),
-    Column(
-        "tokens",
-        gettext_lazy("Tokens"),
-        orders=[("tokens", gettext_lazy("Tokens")), ("length", gettext_lazy("Chars"))],
-        css="r",
-        falls=True,
-    ),
-    Column(
-        "latency",
-        gettext_lazy("Time, s"),
-        orders=[("latency", gettext_lazy("Time, s"))],
-        css="r",
-        falls=True,
-    ),
+    Column("index", gettext_lazy("No."), css="r"),
+    Column("verdict", gettext_lazy("Verdict")),
+    Column("question", gettext_lazy("Question"), also=_OF_QUESTION),
+    Column("flags", gettext_lazy("Flags"), falls=True),
+    Column("tokens", gettext_lazy("Tokens"), also=_CHARS, css="r", falls=True),
+    Column("latency", gettext_lazy("Time, s"), css="r", falls=True),
 )
 
 
@@ -91,14 +79,15 @@ def asked(query: QueryDict, result: Result) -> Asked:
     shown = [name for name in SHOWN if name in query.getlist("show")]
     if base is None:
         shown = [name for name in shown if name != "changed"]
-    places = [name for name in PLACES if name in query.getlist("in")]
+    order = query.get("order", "")
+    name = order.removeprefix("-")
     wanted = Wanted(
         shown=tuple(shown),
         subset=query.get("set", "")[:LONGEST],
         category=query.get("category", "")[:LONGEST],
         text=query.get("q", "").strip()[:LONGEST],
-        places=tuple(places or PLACES),
-        order=_order(query.get("order", "")),
+        places=tuple(name for name in PLACES if name in query.getlist("in")) or tuple(PLACES),
+        order=Order(name, order.startswith("-")) if name in ORDERS else FIRST,
         base=base,
     )
     return Asked(wanted, bases, problem)
@@ -110,11 +99,6 @@ def _base_problem(text: str) -> str:
     except NotNumbered as error:
         return message(error.reason.id, error.reason.args)
     return _("No evaluation with answers to compare with: %(id)s.") % {"id": text[:30]}
-
-
-def _order(text: str) -> Order:
-    name = text.removeprefix("-")
-    return Order(name, text.startswith("-")) if name in ORDERS else FIRST
 
 
 def _other(number: int | None, result: Result) -> Result | None:
@@ -141,9 +125,8 @@ def _chip(query: QueryDict, wanted: Wanted, found: Matches, name: str) -> Chip:
     shown = [one for one in wanted.shown if one != name] if is_on else [*wanted.shown, name]
     changed = plain(query)
     changed.setlist("show", shown)
-    return Chip(
-        name, str(TITLES[name]), str(MEANINGS[name]), found.counts[name], _written(changed), is_on
-    )
+    title, meaning, address = str(TITLES[name]), str(MEANINGS[name]), changed.urlencode(safe="/")
+    return Chip(name, title, meaning, found.counts[name], address, is_on)
 
 
 def plain(query: QueryDict) -> QueryDict:
@@ -158,7 +141,7 @@ def without(query: QueryDict, *names: str) -> str:
     kept = plain(query)
     for name in names:
         kept.pop(name, None)
-    return _written(kept)
+    return kept.urlencode(safe="/")
 
 
 def base_choices(read: Asked) -> list[tuple[str, str]]:
@@ -169,5 +152,58 @@ def base_choices(read: Asked) -> list[tuple[str, str]]:
     return [(result_name(one), f"{result_name(one)} {one.measured}") for one in known]
 
 
-def _written(query: QueryDict) -> str:
-    return query.urlencode(safe="/")
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Questions to save as a set or to download. ``own`` is None where there are none; ``problem``
+    says why. ``proposed``: id, name and note that a form of a set begins with; the id is free."""
+
+    own: OwnQuestions | None = None
+    problem: str = ""
+    proposed: dict[str, str] = field(default_factory=dict)
+
+
+def reason_of(result: Result) -> str:
+    """Return why the questions of a result cannot be saved; "" if they can."""
+    try:
+        set_of(result)
+    except NoQuestions as error:
+        return message(error.reason.id, error.reason.args)
+    return ""
+
+
+def export(query: QueryDict, result: Result) -> Export:
+    """Return the questions that an address of the reader lists."""
+    try:
+        return _listed(query, result)
+    except NoQuestions as error:
+        return Export(problem=message(error.reason.id, error.reason.args))
+
+
+def _listed(query: QueryDict, result: Result) -> Export:
+    set_of(result)
+    shown = query.getlist("show")
+    if unknown := [name for name in shown if name not in SHOWN]:
+        raise NoQuestions(Message("questions:filter", {"name": unknown[0][:40]}))
+    wanted = asked(query, result).wanted
+    if wanted.base is None and ("changed" in shown or query.get("base")):
+        raise NoQuestions(Message("questions:no_base"))
+    own = questions_at(result, matches(result, wanted).indexes)
+    name = _("Answers of %(name)s") % {"name": result_name(result)}
+    set_id = f"answers-{result_name(result)}"
+    if wanted.base is not None and "changed" in shown:
+        args = {"base": result_name(wanted.base), "result": result_name(result)}
+        name = _("Changed answers, %(base)s → %(result)s") % args
+        set_id = f"changed-{result_name(wanted.base)}-{result_name(result)}"
+    return export_of(own, set_id, name)
+
+
+def export_of(own: OwnQuestions, set_id: str, name: str) -> Export:
+    """Return questions with the fields of a new set. Raises ``NoQuestions`` for none."""
+    if not own.questions and own.lacking:
+        raise NoQuestions(Message("questions:changed_since", {"key": own.key}))
+    if not own.questions:
+        raise NoQuestions(Message("questions:no_match"))
+    tried = (set_id, *(f"{set_id}-{number}" for number in range(2, _MOST_TRIED)))
+    free = next((one for one in tried if QUESTION_SETS.of_team(one) is None), "")
+    note = (_("From %(key)s.") % {"key": own.key})[:LONGEST_NOTE]
+    return Export(own, "", {"id": free, "name": name[:LONGEST_NAME], "note": note})

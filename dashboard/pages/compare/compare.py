@@ -1,77 +1,99 @@
-"""Comparison page: single runs, or groups of repeats."""
+"""Comparison of single runs or groups of repeats, as a page and as CSV; tables as in the guide."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
-from dashboard.pages.compare.comparison_export import comparison_csv
 from dashboard.pages.compare.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.pages.compare.token_card import budget_figure
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import of_comparison
-from dashboard.pages.parity.data import full_headline, statement_of
-from dashboard.pages.shared.compared import charts, problem_of, read_groups, with_repeats
+from dashboard.pages.shared import sets_table
+from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.comparison import (
+    BATCH,
     barred_words,
     barrier_words,
+    charts,
     conclusion,
     declared_words,
+    problem_of,
+    read_groups,
+    with_repeats,
 )
-from dashboard.pages.shared.old_addresses import with_old_queries
-from dashboard.pages.shared.verdict import marks_of
+from dashboard.pages.shared.export import as_csv, fixed, unit_name
+from dashboard.pages.shared.marks import marks_of
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from, result_number
+from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.answers.answer_list import wrong_answers
-from jobs.queries.comparison.comparison import MOST, Comparison, compare
+from jobs.queries.comparison.comparison import MOST, Cell, Change, Column, Comparison, compare
+from jobs.queries.comparison.group_accuracy import is_accuracy
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.results.named import NotNumbered, pks_of
 from jobs.queries.results.repeats import other_runs
+from jobs.queries.results.results import accuracy
+from jobs.queries.results.set_scores import set_groups
+from jobs.statistics import mean, mean_interval
 
-_BATCH = "batch_latency_mean_s"
+LONGEST_NAME = 120
+# Fields of an export that differ between the runs of a column.
+_OF_RUN = (
+    *("result", "job", "disturbed", "flags", "tags", "is_baseline", "verdict_vs_baseline"),
+    *("baseline", "measured_at", "by", "at"),
+)
+_HEAD = (
+    *("concurrency", "metric", "unit", "value", "low", "high", "interval", "n"),
+    *("difference", "difference_low", "difference_high", "difference_unit", "verdict"),
+)
+_WHOLE = None  # in place of a concurrency: metrics of the whole run
+Groups = Sequence[Sequence[Result]]
 
 
 @require_GET
 @requires("result.view")
 @with_old_queries("id", "group")
 def compare_results(request: HttpRequest) -> HttpResponse:
-    """Compare several ``?id=res-1`` (runs) or ``?group=res-1,res-2`` (repeats).
-
-    The first is the baseline.
+    """Compare several ``?id=res-1`` (runs) or ``?group=res-1,res-2`` (repeats); the first is the
+    baseline.
 
     The URL names all runs: later runs do not change the page. ``concurrency`` selects the metrics,
     ``all=1`` shows equal values too, ``format=csv`` exports all concurrencies.
     """
     is_grouped = "group" in request.GET
     try:
-        wanted = _wanted(request)
+        if is_grouped:
+            wanted = [pks_of(text.split(",")) for text in request.GET.getlist("group")]
+        else:
+            wanted = [[pk] for pk in pks_of(request.GET.getlist("id"))]
     except NotNumbered as error:
         problem = message(error.reason.id, error.reason.args)
         return render(request, "results/compare.html", {"problem": problem}, status=400)
     # The statement on two groups reads all of their runs.
     groups, missing = read_groups(wanted, heads_only=len(wanted) != 2)
     if missing:
-        return _missing(request, groups, missing)
-    heads = [runs[0] for runs in groups]
+        return _missing(request, groups, missing, is_grouped=is_grouped)
     problem = problem_of(groups)
+    heads = [runs[0] for runs in groups]
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
     if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
-        context["as_runs"] = _as_runs(groups[0])
+        context["as_runs"] = _as_runs([[run] for run in groups[0]])
     if not problem:
         comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
         if request.GET.get("format") == "csv":
@@ -114,19 +136,11 @@ def run_more(request: HttpRequest) -> HttpResponse:
         messages.success(request, text % {"n": len(launched), "jobs": jobs})
     if request.POST.get("from") == "result" and wanted:
         return redirect("result-detail", wanted[0])
-    query = request.POST.get("back", "")
-    return redirect(f"{reverse('result-compare')}?{query}")
-
-
-def _wanted(request: HttpRequest) -> list[list[int]]:
-    """Return the ids of each column in URL order. Raises ``NotNumbered``."""
-    if "group" in request.GET:
-        return [pks_of(text.split(",")) for text in request.GET.getlist("group")]
-    return [[pk] for pk in pks_of(request.GET.getlist("id"))]
+    return redirect(f"{reverse('result-compare')}?{request.POST.get('back', '')}")
 
 
 def _missing(
-    request: HttpRequest, groups: list[list[Result]], missing: Sequence[int]
+    request: HttpRequest, groups: Groups, missing: Sequence[int], *, is_grouped: bool
 ) -> HttpResponse:
     """Return the page for missing results, with a link to the rest."""
     text = ngettext(
@@ -134,11 +148,10 @@ def _missing(
         "%(ids)s do not exist or were removed.",
         len(missing),
     )
-    write = _grouped if "group" in request.GET else lambda those: _as_runs([r[0] for r in those])
     context = {
         "problem": text % {"ids": _(", ").join(map(result_number, missing))},
         "results": [runs[0] for runs in groups],
-        "the_rest": write(groups) if not problem_of(groups) else "",
+        "the_rest": "" if problem_of(groups) else _query(groups, is_grouped=is_grouped),
     }
     return render(request, "results/compare.html", context, status=404)
 
@@ -147,13 +160,15 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     heads = comparison.heads
     show_all = request.GET.get("all") == "1"
     groups = [list(column.runs) for column in comparison.columns]
-    ids = _grouped(groups) if is_grouped else _as_runs(heads)
+    ids = _query(groups, is_grouped=is_grouped)
     is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
     others = other_runs([run for runs in groups for run in runs])
     repeated = with_repeats(groups, others)
     # Links to other columns keep the selected concurrency.
     kept = f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else ""
+    always = ("accuracy", *(row.metric for row in comparison.rows[:1]))
+    pairs = zip(heads[1:], comparison.paired, strict=True)
     context = {
         "comparison": comparison,
         "title": conclusion(comparison),
@@ -170,23 +185,25 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "report_query": f"{ids}{kept}&",
         "show_all": show_all,
         "is_evaluation": is_evaluation,
-        "rows": [
-            row
-            for row in comparison.rows
-            if show_all or row.differs or row.metric in ("accuracy", comparison.rows[0].metric)
-        ],
+        "rows": [row for row in comparison.rows if show_all or row.differs or row.metric in always],
         "settings": comparison.settings if show_all else differing,
         "differing": len(differing),
         "simulated": len({result.simulated for result in heads}) > 1,
         "imported": any(result.imported_id for result in heads),
         "pairs": [
             (other, paired, index in comparison.barred)
-            for index, (other, paired) in enumerate(
-                zip(heads[1:], comparison.paired, strict=True), 1
-            )
+            for index, (other, paired) in enumerate(pairs, 1)
             if paired is not None
         ],
-        "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
+        # Each with the query that has it as baseline.
+        "columns": [
+            {
+                "result": runs[0],
+                "runs": runs,
+                "as_base": _query([runs, *groups[:at], *groups[at + 1 :]], is_grouped=is_grouped),
+            }
+            for at, runs in enumerate(groups)
+        ],
         **_switches(groups, repeated, others, is_grouped=is_grouped),
     }
     if is_evaluation:
@@ -194,7 +211,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         context["budget_is_pooled"] = any(len(column.runs) > 1 for column in comparison.columns)
         context["wrong"] = wrong_answers(heads[0]) if context["pairs"] else {}
     else:
-        is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH
+        is_batch = bool(comparison.rows) and comparison.rows[0].metric == BATCH
         context |= {"is_batch": is_batch, **charts(comparison)}
     return context
 
@@ -207,67 +224,179 @@ def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
         found = of_comparison(comparison, *asked)
     except ParityError:  # another page says what a margin and a goal are
         found = of_comparison(comparison, "")
-    context = {"tables_query": _as_runs(comparison.heads)}
+    context = {"tables_query": _as_runs([column.runs for column in comparison.columns])}
     columns = comparison.columns
     if len(columns) == 2 and columns[0].head.type == Result.Type.EVALUATION:
         ids = [",".join(map(result_name, column.runs)) for column in columns]
         context["parity_query"] = urlencode({"base": ids[0], "id": ids[1]}, safe=",")
-    if found is not None:
-        context |= {"title": full_headline(found), "needed": words.needed(statement_of(found))}
+    if found is not None and (statement := found.parity.statement):
+        context |= {"title": words.full_headline(found), "needed": words.needed(statement)}
         context["parity_query"] += f"&margin={found.asks.margin:g}&goal={found.goal}"
     return context
 
 
-def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict[str, Any]:
-    """Return a column's runs, and the query with this column as baseline."""
-    turned = [groups[index], *groups[:index], *groups[index + 1 :]]
-    runs = groups[index]
-    return {
-        "result": runs[0],
-        "runs": runs,
-        "as_base": _grouped(turned) if is_grouped else _as_runs([one[0] for one in turned]),
-    }
-
-
 def _switches(
-    groups: list[list[Result]],
-    repeated: list[list[Result]],
-    others: Mapping[str, Sequence[Result]],
-    *,
-    is_grouped: bool,
+    groups: Groups, repeated: Groups, others: Mapping[str, Sequence[Result]], *, is_grouped: bool
 ) -> dict[str, Any]:
     """Return queries of this comparison as runs and as groups, without disturbed runs, and with
     further repeats; "" where no switch exists.
     """
     undisturbed = [[run for run in runs if run.counts] for runs in groups]
     if is_grouped:  # a side with only disturbed runs stays unchanged
-        undisturbed = [some or runs for some, runs in zip(undisturbed, groups, strict=True)]
+        undisturbed = [some or [*runs] for some, runs in zip(undisturbed, groups, strict=True)]
     undisturbed = [runs for runs in undisturbed if runs]
-    write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
+    disturbed = sum(map(len, groups)) - sum(map(len, undisturbed))
+    without = _query(undisturbed, is_grouped=is_grouped)
     switches: dict[str, Any] = {
-        "as_runs": _as_runs([runs[0] for runs in groups]),
-        "as_groups": _grouped(repeated),
-        "without_disturbed": "",
-        "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in undisturbed),
+        "as_runs": _as_runs(groups),
+        "as_groups": _query(repeated, is_grouped=True),
+        "without_disturbed": without if disturbed and len(undisturbed) > 1 else "",
+        "disturbed": disturbed,
     }
-    if switches["disturbed"] and len(undisturbed) > 1:
-        switches["without_disturbed"] = write(undisturbed)
     if is_grouped:
         for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
             new = [
                 [run for run in others.get(runs[0].fingerprint, ()) if run.counts == counts]
                 for runs in groups
             ]
+            both = [[*runs, *more] for runs, more in zip(groups, new, strict=True)]
             switches[name] = [run for runs in new for run in runs]
-            switches[f"with_{name}"] = _grouped(
-                [[*runs, *more] for runs, more in zip(groups, new, strict=True)]
-            )
+            switches[f"with_{name}"] = _query(both, is_grouped=True)
     return switches
 
 
-def _as_runs(results: Sequence[Result]) -> str:
-    return "&".join(f"id={result_name(result)}" for result in results)
+def _as_runs(groups: Groups) -> str:
+    return "&".join(f"id={result_name(runs[0])}" for runs in groups)
 
 
-def _grouped(groups: Sequence[Sequence[Result]]) -> str:
+def _query(groups: Groups, *, is_grouped: bool) -> str:
+    if not is_grouped:
+        return _as_runs(groups)
     return "&".join("group=" + ",".join(map(result_name, runs)) for runs in groups)
+
+
+def comparison_csv(comparison: Comparison) -> HttpResponse:
+    """Return each column's metrics at every concurrency, with differences to the baseline.
+
+    ``value`` is the mean of ``n`` runs. ``low`` and ``high`` are the 95 % interval of the mean
+    ("t", of values above 0 "log t") or of an accuracy over its questions ("wilson").
+    ``difference`` is vs the first column.
+    """
+    columns = comparison.columns
+    groups = [list(column.runs) for column in columns]
+    at: dict[int | None, Comparison] = {c: compare(groups, c) for c in comparison.common}
+    at = at or {_WHOLE: comparison}
+    marks = marks_of(comparison.heads)
+    abouts = []
+    for column in columns:
+        known = fixed(column.head, marks[column.head.pk])
+        abouts.append({name: value for name, value in known.items() if name not in _OF_RUN})
+    head = ["column", "results", "jobs", "uncounted_results", *abouts[0], *_HEAD]
+    lines: list[Sequence[Any]] = [head]
+    for index, column in enumerate(columns):
+        named = [
+            "base" if index == 0 else index + 1,
+            " ".join(map(result_name, column.runs)),
+            " ".join(str(run.job_id or "") for run in column.runs).strip(),
+            " ".join(result_name(run) for run in column.runs if not run.counts),
+            *abouts[index].values(),
+        ]
+        for concurrency, name in _numbers(column):
+            change = _change(at.get(concurrency), index, name)
+            cells = [row.cells[index] for row in comparison.rows if row.metric == name]
+            cell = cells[0] if concurrency is _WHOLE and cells else None
+            lines.append([*named, *_line(column, concurrency, name, change, cell)])
+    return as_csv(lines, f"compare-{'-'.join(map(result_name, comparison.heads))}")
+
+
+def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
+    """Yield each concurrency with its metrics; without points, the metrics of the whole run."""
+    rows: list[tuple[int | None, Any]] = [*column.points]
+    for concurrency, metrics in rows or [(_WHOLE, column.head.metrics)]:
+        for name in METRICS:
+            if name in metrics and name != "concurrency":
+                yield concurrency, name
+
+
+def _line(
+    column: Column, concurrency: int | None, name: str, change: Change | None, cell: Cell | None
+) -> Sequence[Any]:
+    values = [
+        metrics[name]
+        for own in column.own
+        for c, metrics in own
+        if c == concurrency and name in metrics
+    ]
+    if concurrency is _WHOLE:
+        values = [run.metrics[name] for run in column.runs if name in run.metrics]
+    interval, method = mean_interval(values), "t" if min(values) <= 0 else "log t"
+    if is_accuracy(name) and cell is not None and cell.interval:
+        interval, method = cell.interval, "wilson"
+    elif name == "accuracy":
+        interval, method = accuracy(column.head, mean(values)), "wilson"
+    difference: Sequence[Any] = ("", "", "", "", change.verdict if change else "")
+    if change is not None and change.absolute is not None:
+        is_relative = change.relative is not None
+        size = change.relative if is_relative else change.absolute
+        bounds = ["" if bound is None else bound for bound in (change.low, change.high)]
+        unit = "share of base" if is_relative else unit_name(name)
+        difference = (size, *bounds, unit, change.verdict)
+    return [
+        *("" if concurrency is None else concurrency, name, unit_name(name)),
+        mean(values) if len(values) > 1 else values[0],
+        *((interval.low, interval.high, method) if interval else ("", "", "")),
+        len(values),
+        *difference,
+    ]
+
+
+def _change(comparison: Comparison | None, index: int, name: str) -> Change | None:
+    """Return the change of a metric; None for the baseline and for metrics not compared."""
+    if comparison is None or index == 0 or name == "failed_requests":  # covers the whole run
+        return None
+    rows = [row for row in comparison.rows if row.metric == name]
+    return rows[0].changes[index - 1] if rows else None
+
+
+@require_GET
+@requires("result.view")
+@with_old_queries("id")
+def result_tables(request: HttpRequest) -> HttpResponse:
+    """Show the evaluations ``?id=res-11&id=res-27`` as tables in the form of the deployment guide;
+    ``name`` is the heading of each in turn. ``format=md`` is a file.
+    """
+    try:
+        wanted, problem = pks_of(request.GET.getlist("id"))[:MOST], ""
+    except NotNumbered as error:
+        wanted, problem = [], message(error.reason.id, error.reason.args)
+    groups, missing = read_groups([[pk] for pk in wanted])
+    results = [runs[0] for runs in groups if runs[0].type == Result.Type.EVALUATION]
+    typed = [*request.GET.getlist("name"), *([""] * len(results))]
+    named = [(result, _name(result, text)) for result, text in zip(results, typed, strict=False)]
+    text = sets_table.tables([(set_groups(result), name) for result, name in named])
+    if request.GET.get("format") == "md" and text:
+        headers = {
+            "Content-Disposition": 'attachment; filename="tables.md"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HttpResponse(text, content_type="text/markdown; charset=utf-8", headers=headers)
+    context: dict[str, Any] = {"named": named, "text": text, "query": request.GET.urlencode()}
+    if missing or not text:
+        advice = _("Select evaluations in the list, then Compare, then Tables.")
+        context["problem"] = problem or advice
+    status = 404 if missing or not named else 200
+    return render(request, "results/tables.html", context, status=status)
+
+
+def _name(result: Result, typed: str) -> str:
+    """Return the typed name; else the name in the imported file, else of what was measured."""
+    imported = result.imported
+    own = imported.model if imported and imported.model else result.measured
+    return typed.strip()[:LONGEST_NAME] or own
+
+
+urlpatterns: list[URLPattern] = [
+    path("compare/", compare_results, name="result-compare"),
+    path("compare/more/", run_more, name="result-run-more"),
+    path("tables/", result_tables, name="result-tables"),
+]

@@ -44,50 +44,47 @@ class MoreRuns:
 
     @property
     def of_each(self) -> int | None:
-        """Return the number of missing runs when equal for all sides, else None."""
+        """The number of missing runs when equal for all sides, else None."""
         counts = {side.runs for side in self.sides}
         return counts.pop() if len(counts) == 1 and len(self.sides) > 1 else None
 
     @property
     def disturbed(self) -> list[Side]:
-        """Return the sides whose new runs would be disturbed."""
         return [side for side in self.sides if side.disturbed_by]
 
     @property
     def total(self) -> int:
-        """Return the missing runs of all sides."""
         return sum(side.runs for side in self.sides)
 
 
 def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) -> MoreRuns:
     """Return the missing runs of ``comparison``; ``with_repeats`` are its columns with all
     undisturbed repeats."""
-    settle = comparison.settle
+    settle, columns = comparison.settle, comparison.columns
     if settle is None:  # the statement on two evaluations has their missing questions
         return MoreRuns("")
-    if alone := [column.head for column in comparison.columns if not column.head.fingerprint]:
+    if alone := [column.head for column in columns if not column.head.fingerprint]:
         return MoreRuns(" ".join(map(_stands_alone, alone)))
     each = list(settle.each)
-    if len({_key(column.head) for column in comparison.columns}) == 1:
+    if len({_key(column.head) for column in columns}) == 1:
         return MoreRuns("")  # single repeats of one measurement: no difference to test
     if settle.is_first:
         each = _without_what_exists(comparison, settle.each, with_repeats)
         if not any(each):
             text = _("Three or more runs of each exist. Include repeats for an interval.")
             return MoreRuns(text, has_enough=True)
-    columns = comparison.columns
-    lacking = [
-        (column.head, lacked) for column, lacked in zip(columns, each, strict=False) if lacked
-    ]
-    is_worth = max(each, default=0) <= LAUNCHED_MOST
-    beside = disturbers([head for head, _lacked in lacking]) if is_worth else {}
+    pairs = zip(columns, each, strict=False)
+    lacking = [(column.head, lacked) for column, lacked in pairs if lacked]
+    text = _missing_text(each, lacking, is_first=settle.is_first)
+    if max(each, default=0) > LAUNCHED_MOST:
+        return MoreRuns(text)
+    beside = disturbers([head for head, _lacked in lacking])
     sides = [
         Side(head, lacked, beside.get(head.pk, ()))
         for head, lacked in lacking
         if head.imported_id is None  # measured elsewhere
     ]
-    text = _missing_text(each, lacking, is_first=settle.is_first)
-    return MoreRuns(text, sides if is_worth else ())
+    return MoreRuns(text, sides)
 
 
 def _without_what_exists(
@@ -117,8 +114,8 @@ def _stands_alone(result: Result) -> str:
     """Return why more runs give no interval: parts of the identity are unknown."""
     if result.imported_id is not None:
         text = _("%(name)s has no repeats. Unknown: %(parts)s. Declare them on its page.")
-        return text % {"name": result_name(result), "parts": unknown_words(result)}
-    text = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
+    else:
+        text = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
     return text % {"name": result_name(result), "parts": unknown_words(result)}
 
 
@@ -147,27 +144,24 @@ def _missing_text(
             "No interval: three runs of each are needed, %(n)s more of each.",
             most,
         )
-        return text % {"n": most}
-    if is_first:
+    elif is_first:
         text = _("No interval: three runs of each are needed. Missing: %(named)s.")
-        return text % {"named": named}
-    if most > _RUNS_WORTH:
+    elif most > _RUNS_WORTH:
         text = _(
             "No significant difference (95 %% interval includes 0). Significance would need about"
             " %(n)s more runs of each (power 80 %%)."
         )
-        return text % {"n": most}
-    if not is_equal:
+    elif not is_equal:
         text = _(
             "No significant difference (95 %% interval includes 0). Needed if the difference stays"
             " (power 80 %%), about: %(named)s."
         )
-        return text % {"named": named}
-    text = ngettext(
-        "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
-        " about %(n)s more run of each (power 80 %%).",
-        "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
-        " about %(n)s more runs of each (power 80 %%).",
-        most,
-    )
-    return text % {"n": most}
+    else:
+        text = ngettext(
+            "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
+            " about %(n)s more run of each (power 80 %%).",
+            "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
+            " about %(n)s more runs of each (power 80 %%).",
+            most,
+        )
+    return text % {"n": most, "named": named}

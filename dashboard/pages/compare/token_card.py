@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts import tradeoff
 from dashboard.charts.figures import Figure
-from dashboard.pages.shared.compared import short_name
+from dashboard.pages.shared.comparison import short_name
 from dashboard.text.formatting import counted, duration, joined, measured, number
 from dashboard.text.labels import metric_text
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.results.token_use import BudgetUse, TokenUse, pooled, token_use
 
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """Value with its title; ``note`` is smaller and optional."""
-
-    title: str
-    value: str
-    note: str = ""
+Fact = tuple[str, str, str]  # title, value, a smaller note
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCard:
-    """Facts, budget curve (None without scored answers), and the text below."""
-
-    facts: Sequence[Fact]
-    figure: Figure | None
-    notes: str
-
-
-def token_card(result: Result) -> TokenCard | None:
-    """Return the card; None where the tool reports no output tokens."""
+def token_card(result: Result) -> dict[str, Any] | None:
+    """Return facts, budget curve (None without scored answers) and the text below; None where the
+    tool reports no output tokens."""
     use = token_use(result)
     if use is None:
         return None
     figure = tradeoff.budgets([(_("accuracy"), use)]) if use.curve else None
-    return TokenCard(_facts(result, use), figure, joined(*_notes(use)))
+    return {"facts": _facts(result, use), "figure": figure, "notes": joined(*_notes(use))}
 
 
 def budget_uses(comparison: Comparison) -> list[BudgetUse | None]:
@@ -62,51 +46,31 @@ def budget_figure(comparison: Comparison) -> Figure | None:
 def _facts(result: Result, use: TokenUse) -> list[Fact]:
     metrics = result.metrics
     mark = _("estimated") if use.estimated else ""
+    reasoning = _pair(metrics.get("reasoning_tokens_mean"), use.reasoning_p50)
+    answer = _pair(metrics.get("answer_tokens_mean"), use.answer_p50)
     facts = [
-        Fact(
-            _("Reasoning tokens, mean / median"),
-            _pair(metrics.get("reasoning_tokens_mean"), use.reasoning_p50),
-            mark,
-        ),
-        Fact(
-            _("Answer tokens, mean / median"),
-            _pair(metrics.get("answer_tokens_mean"), use.answer_p50),
-            mark,
-        ),
-        *_share(metrics, mark),
-        Fact(_("Tokens per correct answer"), *_per_correct(metrics, use)),
-        *_seconds(use),
+        (_("Reasoning tokens, mean / median"), reasoning, mark),
+        (_("Answer tokens, mean / median"), answer, mark),
     ]
-    seconds = result.job.duration_s if result.job else None
-    if seconds:
-        facts.append(Fact(_("Whole evaluation"), duration(seconds)))
+    if (share := metrics.get("reasoning_share")) is not None:
+        text = " ".join(metric_text("reasoning_share", share))
+        facts.append((_("Reasoning share"), text, mark))
+    each, of = metrics.get("tokens_per_correct"), ""
+    if each is not None:
+        args = {"tokens": counted(use.output), "correct": counted(use.correct)}
+        of = _("%(tokens)s tokens / %(correct)s correct") % args
+    own = _("no correct answer") if each is None else measured(each)
+    facts.append((_("Tokens per correct answer"), own, of))
+    if times := use.seconds:
+        value = f"{measured(times.mean)} / {measured(times.p50)} s"
+        if times.is_whole:
+            facts.append((_("Latency of a whole answer, mean / median"), value, ""))
+        else:
+            note = _("estimated") if times.is_estimated else ""
+            facts.append((_("Time to first answer token, mean / median"), value, note))
+    if seconds := result.job.duration_s if result.job else None:
+        facts.append((_("Whole evaluation"), duration(seconds), ""))
     return facts
-
-
-def _share(metrics: Mapping[str, float], mark: str) -> list[Fact]:
-    share = metrics.get("reasoning_share")
-    if share is None:
-        return []
-    return [Fact(_("Reasoning share"), " ".join(metric_text("reasoning_share", share)), mark)]
-
-
-def _per_correct(metrics: Mapping[str, float], use: TokenUse) -> tuple[str, str]:
-    value = metrics.get("tokens_per_correct")
-    if value is None:
-        return _("no correct answer"), ""
-    args = {"tokens": counted(use.output), "correct": counted(use.correct)}
-    return measured(value), _("%(tokens)s tokens / %(correct)s correct") % args
-
-
-def _seconds(use: TokenUse) -> list[Fact]:
-    times = use.seconds
-    if times is None:
-        return []
-    value = f"{measured(times.mean)} / {measured(times.p50)} s"
-    if times.is_whole:
-        return [Fact(_("Latency of a whole answer, mean / median"), value)]
-    title = _("Time to first answer token, mean / median")
-    return [Fact(title, value, _("estimated") if times.is_estimated else "")]
 
 
 def _pair(mean: float | None, middle: float) -> str:

@@ -37,8 +37,7 @@ from dashboard.actions.action import once
 from dashboard.charts import live
 from dashboard.pages.jobs.failures import advice, missed_before, outcome_text, why_job
 from dashboard.pages.jobs.probe_card import SHOWN, csv_of, page_of, verdict_of
-from dashboard.pages.shared.guide_diff import against
-from dashboard.pages.shared.plan import command_view
+from dashboard.pages.shared.plan import against, command_view
 from dashboard.pages.shared.remedies import actions, can_retry, form_address
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person

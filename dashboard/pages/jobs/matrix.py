@@ -29,8 +29,7 @@ from dashboard.pages.results.conclusion import (
 )
 from dashboard.pages.results.two_sides import sides_table
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
-from dashboard.pages.shared.flags import LOADED
-from dashboard.pages.shared.verdict import marks_of
+from dashboard.pages.shared.marks import LOADED, marks_of
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text import queue_words
 from dashboard.text.formatting import change_text

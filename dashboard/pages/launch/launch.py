@@ -28,8 +28,7 @@ from dashboard.pages.launch.launch_form import (
     typed_values,
 )
 from dashboard.pages.launch.launch_summary import checks
-from dashboard.pages.shared.guide_diff import against
-from dashboard.pages.shared.plan import command_view
+from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue

@@ -16,8 +16,7 @@ from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.pages.launch.confirmation_form import confirmed_in
 from dashboard.pages.launch.launch_preflight import fragment
-from dashboard.pages.shared.guide_diff import against
-from dashboard.pages.shared.plan import CommandView, command_view
+from dashboard.pages.shared.plan import CommandView, against, command_view
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person

@@ -9,17 +9,23 @@ their names), ``margin``, ``goal``, ``planned``.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
+from urllib.parse import urlencode
 
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dashboard.pages.shared.compared import read_groups
+from dashboard.pages.shared.comparison import read_groups
 from dashboard.pages.shared.provenance import part_title
 from dashboard.text.labels import phrase, result_name
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from, result_number
+from jobs.kinds import KINDS
+from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.parity import counts, pasted
@@ -33,10 +39,11 @@ from jobs.queries.parity.compared import (
     usual_goal,
 )
 from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.evaluations import latest_evaluations
 from jobs.queries.parity.repeats import no_repeat
 from jobs.queries.parity.sides import Notes, Side, side_of
 from jobs.queries.parity.statement import Looks, state
-from jobs.queries.results.named import NotNumbered, pks_of
+from jobs.queries.results.named import NotNumbered, number_of_job, of_jobs, pk_of, pks_of
 from jobs.statistics import Goal
 
 MOST_RUNS = 16
@@ -46,6 +53,12 @@ LONGEST_NAME = 120
 Source = Literal["results", "counts", "tables"]
 # Where an error of counts is shown.
 _FIELDS = {"base": "base_counts", "result": "counts", "names": "sets"}
+_COMMAS = re.compile(r"[,，、]")
+# Parameters of an evaluation that decide its questions and answers.
+_SAME = (
+    *("questions", "language", "limit", "question_seed"),
+    *("max_tokens", "temperature", "batch", "thinking"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +85,12 @@ class SideView:
 
     @property
     def called(self) -> str:
-        """Return the name next to "Baseline" or "Result"; "" without an own one."""
+        """The name next to "Baseline" or "Result"; "" without an own one."""
         return self.name if self.results else self.title
 
     @property
     def ids(self) -> str:
-        """Return the numbers of the results, as in the address."""
+        """The numbers of the results, as in the address."""
         return ",".join(map(result_name, self.results))
 
 
@@ -100,14 +113,24 @@ class Stated:
 
     @property
     def goal(self) -> Goal | None:
-        """Return the question: the usual one if nobody chose one; None without a statement."""
+        """The question: the usual one if nobody chose one; None without a statement."""
         statement = self.parity.statement
         return statement.goal if statement else self.asks.goal
 
     @property
+    def sides(self) -> tuple[SideView, SideView]:
+        return self.base, self.result
+
+    @property
     def results(self) -> list[Result]:
-        """Return all results."""
         return [*self.base.results, *self.result.results]
+
+    @property
+    def file_name(self) -> str:
+        """The name of a file of the statement, without an ending."""
+        if self.source != "results":
+            return "parity"
+        return f"parity-{self.base.ids}-{self.result.ids}".replace(",", "+")
 
 
 def is_asked(data: Mapping[str, str]) -> bool:
@@ -123,19 +146,17 @@ def stated(data: Mapping[str, str]) -> Stated:
         ParityError: at a field, with what to do.
     """
     asks = _asks_of(data)
-    given = {name: data.get(name, "").strip() for name in ("base", "id", "tables")}
-    typed = (data.get("base_counts", "").strip(), data.get("counts", "").strip())
-    kinds = [bool(given["id"]), any(typed), bool(given["tables"])]
-    if sum(kinds) > 1:
+    base, result, tables, *typed = (
+        data.get(name, "").strip() for name in ("base", "id", "tables", "base_counts", "counts")
+    )
+    if sum(map(bool, (result, any(typed), tables))) > 1:
         raise ParityError(Message("parity:both"))
-    if given["tables"]:
-        chosen = data.get("baseline", "")
-        found = _of_tables(given["tables"], given["base"], asks, chosen)
+    if tables:
+        found = _of_tables(tables, base, asks, data.get("baseline", ""))
     elif any(typed):
-        titles = (data.get("base_title", ""), data.get("title", ""))
-        found = _of_counts(typed, titles, data, asks)
+        found = _of_counts(typed, data, asks)
     else:
-        found = _of_results(given["base"], given["id"], asks)
+        found = _of_results(base, result, asks)
     asked = found.parity.statement.pooled.questions if found.parity.statement else (0, 0)
     if asks.planned is not None and asks.planned < min(asked):
         raise ParityError(Message("parity:fewer_planned", {"n": min(asked)}), "planned")
@@ -155,43 +176,25 @@ def of_comparison(comparison: Comparison, margin: str, goal: str = "") -> Stated
     is_known = all(barrier.is_unknown for barrier in comparison.barriers)
     if len(sides) != 2 or not is_evaluation or not is_known:
         return None
-    found = _parity(sides[0], sides[1], asks)
-    if found.statement is None:
-        return None
-    return Stated("results", found, _view(sides[0]), _view(sides[1]), asks)
+    found = _stated(sides[0], sides[1], asks)
+    return found if found.parity.statement else None
 
 
 def _asks_of(data: Mapping[str, str]) -> Asks:
-    goal = data.get("goal", "").strip()
+    goal, planned_text = data.get("goal", "").strip(), data.get("planned", "").strip()
     if goal and goal not in GOALS:
         raise ParityError(Message("parity:goal", {"goals": ", ".join(GOALS)}), "goal")
-    planned = _planned(data.get("planned", ""))
-    return Asks(_margin(data.get("margin", "")), cast("Goal", goal) if goal else None, planned)
-
-
-def _parity(base: Sequence[Result], result: Sequence[Result], asks: Asks) -> Parity:
-    goal = asks.goal or usual_goal(base, result)
-    return parity(base, result, asks.margin, goal, asks.planned)
-
-
-def _margin(text: str) -> float:
     try:
-        margin = float(text) if text.strip() else MARGIN
+        margin = float(data.get("margin", "").strip() or MARGIN)
     except ValueError:
         margin = math.nan
     if not LEAST_MARGIN <= margin <= MOST_MARGIN:
         args = {"least": f"{LEAST_MARGIN:g}", "most": f"{MOST_MARGIN:g}"}
         raise ParityError(Message("parity:margin", args), "margin")
-    return margin
-
-
-def _planned(text: str) -> int | None:
-    if not text.strip():
-        return None
-    planned = number_from(text.strip())
-    if not planned or planned > counts.MOST_QUESTIONS:
+    planned = number_from(planned_text) if planned_text else None
+    if planned_text and (not planned or planned > counts.MOST_QUESTIONS):
         raise ParityError(Message("parity:planned"), "planned")
-    return planned
+    return Asks(margin, cast("Goal", goal) if goal else None, planned)
 
 
 def _of_results(base: str, result: str, asks: Asks) -> Stated:
@@ -200,8 +203,13 @@ def _of_results(base: str, result: str, asks: Asks) -> Stated:
     twice = next((run for run in second if run.pk in own), None)
     if twice is not None:
         raise ParityError(Message("parity:same", {"name": result_name(twice)}), "id")
-    found = _parity(first, second, asks)
-    return Stated("results", found, _view(first), _view(second), asks)
+    return _stated(first, second, asks)
+
+
+def _stated(base: Sequence[Result], result: Sequence[Result], asks: Asks) -> Stated:
+    goal = asks.goal or usual_goal(base, result)
+    found = parity(base, result, asks.margin, goal, asks.planned)
+    return Stated("results", found, _view(base), _view(result), asks)
 
 
 def runs_of(text: str, field: str) -> list[Result]:
@@ -250,28 +258,27 @@ def _titled(title: str, default: str) -> SideView:
     return SideView(own or default, title=own)
 
 
-def _of_counts(
-    typed: tuple[str, str], titles: tuple[str, str], data: Mapping[str, str], asks: Asks
-) -> Stated:
-    names, left_out = (_names_in(data.get(name, "")) for name in ("sets", "left_out"))
+def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Stated:
+    names, left_out = (
+        [name.strip()[:LONGEST_NAME] for name in text.split(",")] if text.strip() else []
+        for text in (data.get("sets", ""), data.get("left_out", ""))
+    )
     try:
-        base, result = (
-            counts.counts_of(text, field)
-            for text, field in zip(typed, ("base", "result"), strict=True)
-        )
+        base, result = counts.counts_of(typed[0], "base"), counts.counts_of(typed[1], "result")
         evidence = counts.evidence_of(base, result, names)
     except ParityError as error:
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
     statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks())
     found = Parity(statement, Notes(declared=list(names) or [""], left_out=left_out))
-    sides = _titled(titles[0], _("Baseline")), _titled(titles[1], _("Result"))
-    written = tuple(",".join(one.text for one in side) for side in (base, result))
-    both = written[0], written[1]
-    return Stated("counts", found, *sides, asks, counts=both, names=names, left_out=left_out)
-
-
-def _names_in(text: str) -> list[str]:
-    return [name.strip()[:LONGEST_NAME] for name in text.split(",")] if text.strip() else []
+    return Stated(
+        *("counts", found),
+        _titled(data.get("base_title", ""), _("Baseline")),
+        _titled(data.get("title", ""), _("Result")),
+        asks,
+        counts=(",".join(one.text for one in base), ",".join(one.text for one in result)),
+        names=names,
+        left_out=left_out,
+    )
 
 
 def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
@@ -287,16 +294,13 @@ def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
         columns.reverse()
     (first, own), (second, other) = columns
     found = of_sides(own, other, asks.margin, asks.goal or TABLE_GOAL, asks.looks())
-    stated_ = Stated("tables", found, first, second, asks, tables=text)
-    return stated_ if base else replace(stated_, **_written(own, other, found))
+    statement = Stated("tables", found, first, second, asks, tables=text)
+    return statement if base else replace(statement, **_written(own, other, found))
 
 
 def _baseline(first: str, second: str, chosen: str) -> int:
-    """Return the index of the baseline: as chosen, else by the names of the columns.
-
-    Raises:
-        ParityError: at "baseline", where the names do not tell.
-    """
+    """Return the index of the baseline: as chosen, else by the names of the columns. Raises
+    ``ParityError`` at "baseline", where the names do not tell."""
     if chosen in ("first", "second"):
         return int(chosen == "second")
     found = pasted.baseline_of(first, second)
@@ -310,14 +314,88 @@ def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
     """Return the tables as counts, for an address that others can open; {} without a statement."""
     if found.statement is None:
         return {}
-    names = [row.name for row in found.statement.rows]
-    totals = [row.questions for row in found.statement.rows]
+    rows = found.statement.rows
+    names = [row.name for row in rows]
     written = [
         ",".join(
-            f"{side.sets[name].value:.{side.sets[name].decimals}f}%{total[index]}"
-            for name, total in zip(names, totals, strict=True)
+            f"{side.sets[row.name].value:.{side.sets[row.name].decimals}f}%{row.questions[index]}"
+            for row in rows
         )
         for index, side in enumerate((own, other))
     ]
     left_out = [name for name in dict.fromkeys((*own.names, *other.names)) if name not in names]
     return {"counts": (written[0], written[1]), "names": names, "left_out": left_out}
+
+
+def query_of(found: Stated, *, is_swapped: bool = False) -> str:
+    """Return the query of the statement's address; "" for a table beside a result."""
+    first, second = found.sides[::-1] if is_swapped else found.sides
+    if found.source == "results":
+        named = {"base": first.ids, "id": second.ids}
+    elif any(found.counts):
+        typed = found.counts[::-1] if is_swapped else found.counts
+        named = {"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)}
+        named |= {"left_out": ",".join(found.left_out)}
+        named |= {"base_title": first.title, "title": second.title}
+    else:
+        return ""
+    return f"{_query(named)}&{asks_query(found)}"
+
+
+def asks_query(found: Stated) -> str:
+    """Return the part of a statement's address that does not name its sides."""
+    margin, planned = f"{found.asks.margin:g}", found.asks.planned
+    return _query({"margin": margin, "goal": found.goal, "planned": planned})
+
+
+def _query(named: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in named.items() if value}, safe=",/")
+
+
+def choices() -> list[tuple[str, str]]:
+    """Return the latest evaluations, newest first: name, and what a person searches by."""
+    found = []
+    for one in latest_evaluations():
+        when = f"{timezone.localtime(one.created_at):%Y-%m-%d %H:%M}"
+        label, what = phrase(one.label), phrase(one.what)
+        parts = (one.model_id, label, what, one.measured, one.device, when)
+        found.append((result_name(one), _(", ").join(dict.fromkeys(filter(None, parts)))))
+    return found
+
+
+def ids_of(text: str, field: str) -> str:
+    """Return typed results as in an address; "" of no text. "#11" is the result of job 11.
+
+    Raises:
+        ParityError: at ``field``.
+    """
+    parts = [part.strip() for part in _COMMAS.split(text) if part.strip()]
+    if len(parts) > MOST_RUNS:
+        raise ParityError(Message("parity:many", {"most": MOST_RUNS}), field)
+    jobs = {part: job for part in parts if (job := number_of_job(part)) is not None}
+    found = of_jobs(jobs.values())
+    absent = [part for part, job in jobs.items() if job not in found]
+    if absent:
+        raise ParityError(Message("parity:no_result", {"names": ", ".join(absent)}), field)
+    try:
+        pks = [found[jobs[part]] if part in jobs else pk_of(part) for part in parts]
+    except NotNumbered as error:
+        raise ParityError(error.reason, field) from error
+    return ",".join(map(result_number, pks))
+
+
+def early_address(text: str) -> str:
+    """Return the launch form of an evaluation that stops early, with a result, "res-11", as its
+    baseline and its questions; "" where it is none. The person chooses host and deployment."""
+    try:
+        runs = runs_of(text, "id")
+    except ParityError:
+        return ""
+    job = runs[0].job
+    if len(runs) > 1 or job is None or not isinstance(KINDS.get(job.kind), Evaluate):
+        return ""
+    if job.params.get("samples", 1) != 1:
+        return ""
+    same = {name: job.params[name] for name in _SAME if job.params.get(name) is not None}
+    query = urlencode({**same, "stop_early": 1, "baseline": result_name(runs[0])})
+    return f"{reverse('launch-form', args=[Evaluate.name])}?{query}"

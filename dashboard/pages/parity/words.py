@@ -1,33 +1,36 @@
-"""Verdict, method and numbers of a parity statement in words."""
+"""Parity statement in words: verdict, reasons, method, warnings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, log10
-from typing import Any
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.pages.parity.asked import Stated
+from dashboard.pages.shared.comparison import barrier_words
+from dashboard.pages.shared.marks import thinking_words
+from dashboard.pages.shared.words import gap_bounds
 from dashboard.text.formatting import number, percent, points
+from dashboard.text.labels import result_name
 from jobs.kinds.lib.evaluations import goal_choices
+from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Row, Statement
-from jobs.statistics import Decision, Interval, Method, Z
+from jobs.queries.parity.warnings import Unequal
+from jobs.statistics import Decision, Method, Z
 
 TONES: dict[Decision, str] = {
     **{"equivalent": "good", "better": "good", "not_worse": "good"},
     "worse": "bad",
 }
+MOST_NAMES = 5
 
 
 def goals() -> dict[str, str]:
     """Return what a person may ask of two sides, in words."""
     return {choice.value: choice.label for choice in goal_choices()}
-
-
-def bounds(interval: Interval) -> str:
-    """Return an interval of a difference in points: "[−1.97, +1.44]"."""
-    return f"[{points(interval.low)}, {points(interval.high)}]"
 
 
 def margin_text(margin: float) -> str:
@@ -37,89 +40,90 @@ def margin_text(margin: float) -> str:
     return text % {"n": f"{size:g}"}
 
 
-def about(count: int) -> str:
-    """Return an estimate rounded up to two digits: "8 000"."""
-    unit = 10 ** max(0, floor(log10(max(1, count))) - 1)
-    return number(-(-count // unit) * unit)
-
-
 def verdict(row: Row, margin: float) -> str:
     """Return the verdict in a few words, for a table."""
-    args = {"margin": margin_text(margin)}
-    return {
-        "equivalent": _("equivalent within %(margin)s") % args,
-        "not_worse": _("not worse by more than %(margin)s") % args,
+    texts = {
+        "equivalent": _("equivalent within %(margin)s"),
+        "not_worse": _("not worse by more than %(margin)s"),
         "better": _("better"),
         "worse": _("worse"),
         "cannot_tell": _("cannot tell"),
-    }[row.decision]
-
-
-def headline(statement: Statement) -> str:
-    """Return the verdict on all questions as a title."""
-    row = statement.pooled
-    args = {
-        "margin": margin_text(statement.margin),
-        "points": points(row.gap.value)[1:],
     }
-    return {
+    return texts[row.decision] % {"margin": margin_text(margin)}
+
+
+def headline(stated: Stated) -> str:
+    """Return the verdict on all questions as a title."""
+    statement = stated.parity.statement
+    if statement is None:
+        return _("Not comparable")
+    row = statement.pooled
+    texts = {
         "equivalent": _("Equivalent within %(margin)s"),
         "not_worse": _("Not worse by more than %(margin)s"),
         "better": _("Better by %(points)s points"),
         "worse": _("Worse by %(points)s points"),
         "cannot_tell": _("Cannot tell within %(margin)s"),
-    }[row.decision] % args
-
-
-def more(count: int | None) -> str:
-    """Return the missing questions: "about 8 000 more questions"; "" when decided."""
-    if count is None:
-        return ""
-    text = ngettext("about %(n)s more question", "about %(n)s more questions", count)
-    return text % {"n": about(count)}
-
-
-def sentence(statement: Statement, base: str, result: str) -> str:
-    """Return the difference with its interval."""
-    row = statement.pooled
-    args = {
-        "base": base,
-        "result": result,
-        "points": points(row.gap.value),
-        "interval": bounds(row.gap),
     }
+    args = {"margin": margin_text(statement.margin), "points": points(row.gap.value)[1:]}
+    return texts[row.decision] % args
+
+
+def full_headline(stated: Stated) -> str:
+    """Return the verdict with the names of both sides, for a title."""
+    args = {"result": stated.result.name, "base": stated.base.name, "headline": headline(stated)}
+    return _("%(result)s vs %(base)s: %(headline)s") % args
+
+
+def sentence(stated: Stated) -> str:
+    """Return the difference with its interval, and the names of both sides."""
+    args = {"base": stated.base.name, "result": stated.result.name}
+    statement = stated.parity.statement
+    if statement is None:
+        text = _(
+            "%(result)s vs %(base)s: no verdict and no difference. The sides share no question, "
+            "and no data set with counts."
+        )
+        return text % args
+    gap = statement.pooled.gap
+    args |= {"points": points(gap.value), "interval": gap_bounds(gap)}
     text = _("%(result)s vs %(base)s: accuracy %(points)s points, 95 %% interval %(interval)s.")
     return text % args
 
 
-def reasons(statement: Statement) -> list[str]:
+def action(notes: Notes) -> str:
+    """Return what makes two sides without a statement comparable."""
+    if notes.uncounted or notes.unfit or notes.no_share:
+        return _("Enter correct answers and questions of each data set as counts.")
+    if notes.unequal:
+        return _("Compare the same questions: the numbers of questions differ.")
+    if notes.apart:
+        return _("Evaluate both with the same version of the same question set.")
+    return _("Evaluate both on the same data sets, in the same version.")
+
+
+def reasons(stated: Stated) -> list[str]:
     """Return the meaning of the verdict, and its limit."""
+    statement = stated.parity.statement
+    if statement is None:
+        return [action(stated.parity.notes)]
     row, args = statement.pooled, {"margin": margin_text(statement.margin)}
+    more = ""
     if row.decision == "better":
-        return [_("The whole interval is above 0.")]
-    if row.decision == "worse":
-        return [_("The whole interval is below 0.")]
-    if row.decision == "cannot_tell":
-        return _undecided(statement)
-    if row.decision == "equivalent":
+        text = _("The whole interval is above 0.")
+    elif row.decision == "worse":
+        text = _("The whole interval is below 0.")
+    elif row.decision == "equivalent":
         text = _(
             "The whole interval is within ±%(margin)s. This rule calls models with a "
             "difference of %(margin)s or more equivalent in at most 5 %% of cases."
         )
-    else:
+    elif row.decision == "not_worse":
         text = _(
             "The whole interval is above −%(margin)s. This rule is wrong about models that lose "
             "%(margin)s or more in at most 5 %% of cases."
         )
-    texts = [text % args]
-    if statement.is_significant:
-        texts.append(_("The difference is significant, but smaller than the margin."))
-    return texts
-
-
-def _undecided(statement: Statement) -> list[str]:
-    row, args = statement.pooled, {"margin": margin_text(statement.margin)}
-    if statement.goal == "at_least":
+    elif statement.goal == "at_least":
         text = _(
             "The interval includes 0 and reaches below −%(margin)s. Neither a loss nor its absence "
             "is shown."
@@ -129,16 +133,21 @@ def _undecided(statement: Statement) -> list[str]:
             "The interval includes 0 and reaches beyond ±%(margin)s. Neither a difference nor "
             "parity is shown."
         )
-    texts = [text % args]
-    if statement.goal == "same" and row.gap.low > -statement.margin:
-        texts.append(_("A loss of %(margin)s or more is excluded.") % args)
-    return [*texts, needed(statement)]
+        if row.gap.low > -statement.margin:
+            more = _("A loss of %(margin)s or more is excluded.") % args
+    if row.decision in ("equivalent", "not_worse") and statement.is_significant:
+        more = _("The difference is significant, but smaller than the margin.")
+    missing = needed(statement) if row.decision == "cannot_tell" else ""
+    return list(filter(None, (text % args, more, missing)))
 
 
 def needed(statement: Statement) -> str:
     """Return the missing questions with what they would show; "" when decided."""
-    if statement.pooled.more is None:
+    count = statement.pooled.more
+    if count is None:
         return ""
+    unit = 10 ** max(0, floor(log10(max(1, count))) - 1)  # an estimate: rounded up to two digits
+    more = ngettext("about %(n)s more question", "about %(n)s more questions", count)
     if statement.looks.are_known:
         text = _(
             "If both are equally accurate, %(more)s show it with a power of 80 %%. The estimate "
@@ -149,7 +158,7 @@ def needed(statement: Statement) -> str:
             "If both are equally accurate, %(more)s show it with a power of 80 %%. The estimate "
             "starts from this difference."
         )
-    return text % {"more": more(statement.pooled.more)}
+    return text % {"more": more % {"n": number(-(-count // unit) * unit)}}
 
 
 def method_name(method: Method) -> str:
@@ -185,8 +194,7 @@ def methods(statement: Statement) -> list[str]:
         ),
     }
     shown = [text for name, text in texts.items() if name in used]
-    asked = min(statement.pooled.questions)
-    z = statement.looks.z(asked)
+    z = statement.looks.z(min(statement.pooled.questions))
     if z > Z:
         wider = _("Accuracies: Wilson's interval with the quantile %(z)s in place of 1.96.")
         shown.append(wider % {"z": number(z, 2)})
@@ -207,38 +215,33 @@ def methods(statement: Statement) -> list[str]:
                 "their number: of 20 sets, one may differ by chance."
             )
         )
-    shown.append(_rule(statement) % {"margin": margin_text(statement.margin)})
-    shown += looks_words(statement)
-    return shown
-
-
-def _rule(statement: Statement) -> str:
     if statement.goal == "at_least":
-        return _(
+        rule = _(
             "Not worse: the whole 95 %% interval above −%(margin)s (one-sided test, 2.5 %%). "
             "Better or worse: the whole interval on one side of 0."
         )
-    return _(
-        "Equivalent: the whole 95 %% interval within ±%(margin)s (two one-sided tests, 2.5 %% "
-        "each). Better or worse: the whole interval on one side of 0."
-    )
+    else:
+        rule = _(
+            "Equivalent: the whole 95 %% interval within ±%(margin)s (two one-sided tests, 2.5 %% "
+            "each). Better or worse: the whole interval on one side of 0."
+        )
+    return [*shown, rule % {"margin": margin_text(statement.margin)}, *_looks(statement)]
 
 
-def looks_words(statement: Statement) -> list[str]:
+def _looks(statement: Statement) -> list[str]:
     """Return what the interval allows for: an early stop, an extension, or nothing."""
     looks, found = statement.looks, []
     if not looks.are_known:
         found.append(_("Counts do not tell of earlier looks: this is the interval of a first one."))
-    asked = min(statement.pooled.questions)
-    if looks.planned is not None and asked > looks.planned:
-        args = {"asked": number(asked), "planned": number(looks.planned), "n": looks.number}
+    asked, planned = min(statement.pooled.questions), looks.planned
+    args = {"asked": number(asked), "planned": number(planned or 0), "n": looks.number}
+    if planned is not None and asked > planned:
         text = _(
             "Early stop, then extended: %(asked)s questions, of which %(planned)s were planned. "
             "Look number %(n)s. Over all looks, each verdict is wrong in at most 7.5 %% of cases."
         )
         found.append(text % args)
-    elif looks.planned is not None:
-        args = {"asked": number(min(statement.pooled.questions)), "planned": number(looks.planned)}
+    elif planned is not None:
         text = _(
             "Early stop: %(asked)s of %(planned)s planned questions, with a wider interval (Lan "
             "and DeMets 1983). Looks at any time miss the true difference in at most 5 %% of "
@@ -250,7 +253,7 @@ def looks_words(statement: Statement) -> list[str]:
             "Extended: look number %(n)s, each with more questions. The interval is wider "
             "(Bonferroni). Over all looks, each verdict is wrong in at most 5 %% of cases."
         )
-        found.append(text % {"n": looks.number})
+        found.append(text % args)
     return found
 
 
@@ -285,18 +288,117 @@ def is_weighted(row: Row, side: int) -> bool:
     return abs(row.rights[side] / row.questions[side] - shown) > 1e-9
 
 
-def plain_words(statement: Statement) -> str:
-    """Return the two means of the differences, where they disagree in sign."""
-    if not statement.is_opposed:
-        return ""
-    args: dict[str, Any] = {
-        "plain": points(statement.plain, 3),
-        "pooled": points(statement.pooled.gap.value),
-        "interval": bounds(statement.pooled.gap),
+class Warned(NamedTuple):
+    """A warning. ``id`` names its kind, for programs."""
+
+    id: str
+    text: str
+
+
+def warnings(stated: Stated) -> list[Warned]:
+    """Return the limits of the statement, worst first: differences besides the models, and omitted
+    sets."""
+    found, statement = [], stated.parity.statement
+    if statement and statement.is_opposed:
+        text = _(
+            "The plain mean of the sets (%(plain)s points) and the mean of all questions "
+            "(%(pooled)s %(interval)s) differ in sign. Small sets decide the plain mean: do not "
+            "quote it alone."
+        )
+        gap = statement.pooled.gap
+        args = {"pooled": points(gap.value), "interval": gap_bounds(gap)}
+        text %= {"plain": points(statement.plain, 3), **args}
+        found.append(Warned("means_disagree", text))
+    if stated.parity.unequal:
+        found += _unequal(stated.parity.unequal, stated)
+    return found + _notes(stated.parity.notes)
+
+
+def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
+    found: list[tuple[str, str]] = []
+    if unequal.tools:
+        args = {"base": unequal.tools[0], "result": unequal.tools[1]}
+        found.append(("tool", _("Different tools: baseline %(base)s, result %(result)s.") % args))
+    heads = [side.results[0] for side in stated.sides]
+    known = [barrier_words(one, heads) for one in unequal.work if not one.is_unknown]
+    unknown = [barrier_words(one, heads) for one in unequal.work if one.is_unknown]
+    if known:
+        text = _("Different settings, baseline / result: %(names)s.")
+        found.append(("work", text % {"names": _("; ").join(known)}))
+    if unequal.has_import:
+        text = _("Imported: prompts, sampling and token limit of the import are unknown.")
+        found.append(("imported", text))
+    elif unknown:
+        found.append(("unknown", _("Not recorded: %(names)s.") % {"names": _("; ").join(unknown)}))
+    for one in unequal.hygiene:
+        text = _("%(flag)s: baseline %(a)s %%, result %(b)s %%. Read these answers first.")
+        shares = {"a": percent(one.first.value), "b": percent(one.second.value)}
+        found.append(("hygiene", text % {"flag": _flag(one.flag), **shares}))
+    if unequal.unscored:
+        a, b = map(number, unequal.unscored)
+        text = _("Answers without a score are left out: baseline %(a)s, result %(b)s.")
+        found.append(("unscored", text % {"a": a, "b": b}))
+    for run in unequal.unswitched:
+        found.append(("thinking", f"{result_name(run)}{_(': ')}{thinking_words(run)}"))
+    if unequal.has_simulated:
+        text = _("A simulated result is included: its metrics were not measured on hardware.")
+        found.append(("simulated", text))
+    return [Warned(*one) for one in found]
+
+
+def _flag(flag: str) -> str:
+    return {
+        "answers_cut": _("Cut at the token limit"),
+        "answers_open_thought": _("Unfinished reasoning"),
+        "answers_not_extracted": _("No answer extracted"),
+        "answers_empty": _("Empty answers"),
+        "answers_failed": _("Failed requests"),
+        "answers_looping": _("Answers in a loop"),
+    }[flag]
+
+
+def _notes(notes: Notes) -> list[Warned]:
+    """Return the limits of the evidence."""
+    version = _("Different versions of a data set, which only common questions compare: %(names)s.")
+    unfit = _("Left out, the score is of another number of questions: %(names)s.")
+    no_share = _("Left out, no share of questions and no answers stored: %(names)s.")
+    declared = _("Declared by name only, without a checksum of the questions: %(names)s.")
+    texts = {
+        "version": (version, [f"{name} {a} / {b}" for name, a, b in notes.versions]),
+        "partly": (
+            _("Common questions only: %(names)s."),
+            [f"{name} {common} / {all_}" for name, common, all_ in notes.partly],
+        ),
+        "apart": (_("Left out, no common questions: %(names)s."), notes.apart),
+        "unequal": (
+            _("Left out, other numbers of questions: %(names)s."),
+            [f"{name} {a} / {b}" for name, a, b in notes.unequal],
+        ),
+        "left_out": (_("In the pasted tables, but left out: %(names)s."), notes.left_out),
+        "only_base": (_("Only in the baseline, left out: %(names)s."), notes.only_base),
+        "only_result": (_("Only in the result, left out: %(names)s."), notes.only_result),
+        "uncounted": (_("Left out, number of questions unknown: %(names)s."), notes.uncounted),
+        "unfit": (unfit, notes.unfit),
+        "no_share": (no_share, notes.no_share),
+        "alone": (
+            _("No answers stored: one run of several counts for %(names)s."),
+            notes.alone,
+        ),
+        "catalogue": (_("Number of questions from the catalogue: %(names)s."), notes.catalogue),
+        "declared": (declared, [name for name in notes.declared if name]),
     }
-    text = _(
-        "The plain mean of the sets (%(plain)s points) and the mean of all questions "
-        "(%(pooled)s %(interval)s) differ in sign. Small sets decide the plain mean: do not quote "
-        "it alone."
-    )
-    return text % args
+    found = [
+        Warned(kind, text % {"names": _listed(names)})
+        for kind, (text, names) in texts.items()
+        if names
+    ]
+    if "" in notes.declared:
+        text = _("Typed counts: taken as the same questions on both sides.")
+        found.append(Warned("declared", text))
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = _(", ").join(names[:MOST_NAMES])
+    rest = len(names) - MOST_NAMES
+    return shown + _(" and %(n)s more") % {"n": rest} if rest > 0 else shown

@@ -10,9 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.pages.shared.flags import Flag, all_flags
+from dashboard.pages.shared.marks import NO_MARKS, Flag, Marks, all_flags
 from dashboard.pages.shared.remedies import form_address
-from dashboard.pages.shared.verdict import NO_MARKS, Marks
 from dashboard.text.labels import phrase, result_place
 from jobs.models import Deployment, Result
 from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale

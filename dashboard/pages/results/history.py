@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.charts import history as chart
 from dashboard.pages.results.history_rows import history_csv, period_rows
-from dashboard.pages.shared.verdict import marks_of
+from dashboard.pages.shared.marks import marks_of
 from dashboard.security.permissions import requires
 from jobs.base.numbers import number_from
 from jobs.models import Result

@@ -10,8 +10,8 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from dashboard.pages.shared.export import as_csv, fixed, unit_name
+from dashboard.pages.shared.marks import marks_of
 from dashboard.pages.shared.provenance import part_text, part_title
-from dashboard.pages.shared.verdict import marks_of
 from dashboard.text.labels import result_name
 from jobs.queries.comparison.history import History, PartChange, Period
 

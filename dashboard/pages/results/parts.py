@@ -9,7 +9,7 @@ from django.http import HttpRequest, QueryDict
 
 from dashboard.pages.results.facets import Asked, chips, day_options, facets, kept
 from dashboard.pages.shared.columns import chosen, written
-from dashboard.pages.shared.verdict import compare_query, marks_of, sentence, word
+from dashboard.pages.shared.marks import compare_query, marks_of, sentence, word
 from dashboard.security.permissions import allowed
 from dashboard.security.request import person
 from jobs.models import Result, SavedView

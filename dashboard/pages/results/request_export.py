@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from dashboard.pages.shared.export import as_csv, fixed
-from dashboard.pages.shared.verdict import marks_of
+from dashboard.pages.shared.marks import marks_of
 from dashboard.text.labels import result_name
 from jobs.models import PointRequests, Result
 

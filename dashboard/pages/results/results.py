@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET, require_safe
 
 from dashboard.charts import forest
 from dashboard.pages.answers.hygiene_card import hygiene_card
-from dashboard.pages.compare.compare import compare_results, run_more
 from dashboard.pages.compare.token_card import token_card
 from dashboard.pages.results import level_choice
 from dashboard.pages.results.conclusion import conclusion_card
@@ -34,9 +33,9 @@ from dashboard.pages.results.repeats import repeat_table
 from dashboard.pages.results.two_sides import sides_table
 from dashboard.pages.shared import export, sets_table
 from dashboard.pages.shared.columns import RESULTS, chosen, heads
+from dashboard.pages.shared.marks import marks_of
 from dashboard.pages.shared.provenance import identity_rows, provenance_rows, unknown_words
-from dashboard.pages.shared.subject_table import subject_table
-from dashboard.pages.shared.verdict import marks_of
+from dashboard.pages.shared.sets_table import subject_table
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.import_words import declared_rows
 from dashboard.text.labels import result_name
@@ -285,8 +284,6 @@ def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
 
 urlpatterns: list[URLPattern] = [
     path("", results, name="result-list"),
-    path("compare/", compare_results, name="result-compare"),
-    path("compare/more/", run_more, name="result-run-more"),
     path("<result:result_id>/", result, name="result-detail"),
     path("<result:result_id>/result.<str:ending>", result_file, name="result-file"),
 ]

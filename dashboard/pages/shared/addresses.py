@@ -1,18 +1,30 @@
-"""Numbers of results in addresses, queries and bodies: "res-15". Importing it registers both path
-converters: ``result`` for pages, ``typed_result`` for the API, which says what is wrong.
+"""Numbers of results in addresses, queries and bodies: "res-15"; addresses of earlier versions.
+
+Importing it registers both path converters: ``result`` for pages, ``typed_result`` for the API,
+which says what is wrong.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from django.urls import register_converter
+from django.http import HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, register_converter, reverse
+from django.views.decorators.http import require_safe
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from dashboard.security.permissions import requires
 from dashboard.text.messages import message
-from jobs.base.numbers import RESULT_PATTERN, result_number
+from jobs.base.numbers import RESULT_PATTERN, number_from, result_number
+from jobs.models import Import
 from jobs.queries.results.named import NotNumbered, pk_of
+
+View = Callable[..., HttpResponseBase]
 
 
 class ResultPath:
@@ -21,11 +33,9 @@ class ResultPath:
     regex = RESULT_PATTERN
 
     def to_python(self, text: str) -> int:
-        """Return the id."""
         return pk_of(text)
 
     def to_url(self, pk: int) -> str:
-        """Return the number of a result."""
         return result_number(int(pk))
 
 
@@ -35,7 +45,6 @@ class TypedResultPath(ResultPath):
     regex = "[^/]+"
 
     def to_python(self, text: str) -> Any:
-        """Return the text."""
         return text
 
 
@@ -53,3 +62,54 @@ ResultId = Annotated[int, BeforeValidator(_read), WithJsonSchema(SCHEMA)]
 
 register_converter(ResultPath, "result")
 register_converter(TypedResultPath, "typed_result")
+
+
+def with_old_queries(*names: str) -> Callable[[View], View]:
+    """Return a decorator: a GET whose parameters ``names`` are bare ids of results leads to the
+    address with their numbers. With any other text among them the view says what is wrong.
+    """
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def read(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            query = request.GET.copy()
+            given = [text for name in names for text in query.getlist(name) if text.strip()]
+            if request.method not in ("GET", "HEAD") or not given or not all(map(_renamed, given)):
+                return view(request, *args, **kwargs)
+            for name in names:
+                query.setlist(name, [_renamed(text) for text in query.getlist(name)])
+            return HttpResponsePermanentRedirect(f"{request.path}?{query.urlencode(safe=',/')}")
+
+        return read
+
+    return decorator
+
+
+def _renamed(text: str) -> str:
+    """Return "res-11,res-12" for "11,12"; "" for other text."""
+    pks = [number_from(part.strip()) for part in text.split(",") if part.strip()]
+    return ",".join(result_number(pk) for pk in pks if pk) if pks and all(pks) else ""
+
+
+@require_safe
+@requires("result.view")
+def old_address(request: HttpRequest, pk: int, rest: str) -> HttpResponsePermanentRedirect:
+    """Lead from ``/results/15/…`` to ``/results/res-15/…``."""
+    query = request.META.get("QUERY_STRING", "")
+    address = f"{reverse('result-list')}{result_number(pk)}/{quote(rest)}"
+    return HttpResponsePermanentRedirect(f"{address}?{query}" if query else address)
+
+
+@require_safe
+@requires("result.view")
+def old_import(request: HttpRequest, import_id: int, rest: str) -> HttpResponseBase:
+    """Lead from ``/results/imports/3/…`` to ``/results/res-15/…``."""
+    row = get_object_or_404(Import, pk=import_id)  # by its own key: any number is compared there
+    return old_address(request, row.result.pk, rest)
+
+
+urlpatterns: list[URLPattern] = [
+    path("imports/<int:import_id>/<path:rest>", old_import, name="result-old-import"),
+    path("<int:pk>/", old_address, {"rest": ""}, name="result-old"),
+    path("<int:pk>/<path:rest>", old_address, name="result-old-part"),
+]

@@ -25,7 +25,8 @@ _PARAMETER = "columns"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Column of a table. ``orders``: sort orders as (name in the URL, heading).
+    """Column of a table. ``is_sorted``: by its name; ``also``: further sort orders as (name in the
+    URL, heading).
 
     ``is_fixed``: cannot be hidden. ``is_usual``: shown by default. ``metric``: shown metric.
     ``falls``: the first click sorts from high to low.
@@ -34,12 +35,18 @@ class Column:
     name: str
     title: str | Promise
     hint: str | Promise = ""
-    orders: Sequence[tuple[str, str | Promise]] = ()
+    also: Sequence[tuple[str, str | Promise]] = ()
+    is_sorted: bool = True
     is_fixed: bool = False
     is_usual: bool = True
     metric: str = ""
     css: str = ""
     falls: bool = False
+
+    @property
+    def orders(self) -> list[tuple[str, str | Promise]]:
+        """Sort orders as (name in the URL, heading)."""
+        return [(self.name, self.title), *self.also] if self.is_sorted else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Heading of a column. ``sorted`` is for ``aria-sort``."""
+    """Heading of a column."""
 
     title: str
     hint: str
@@ -62,7 +69,7 @@ class Head:
 
     @property
     def sorted(self) -> str:
-        """Return the sort direction of this column, "" without one."""
+        """The sort direction of this column for ``aria-sort``, "" without one."""
         return next((link.sorted for link in self.links if link.sorted), "")
 
 
@@ -75,43 +82,24 @@ def _with_unit(name: str) -> str:
 _with_unit_lazy = lazy(_with_unit, str)
 
 
-def _metric(
-    name: str, title: str | Promise = "", hint: str | Promise = "", *, usual: bool = False
-) -> Column:
-    word = title or _with_unit_lazy(name)
-    falls = METRICS[name].better != "lower"
-    orders = [(name, word)]
-    return Column(name, word, hint, orders, is_usual=usual, metric=name, css="r", falls=falls)
+def _metric(name: str, title: str | Promise = "", hint: str | Promise = "") -> Column:
+    """Return the column of a metric, which is shown by default if it has a title of its own."""
+    word, falls = title or _with_unit_lazy(name), METRICS[name].better != "lower"
+    return Column(name, word, hint, is_usual=bool(title), metric=name, css="r", falls=falls)
 
 
 RESULTS: Sequence[Column] = (
-    Column("job", _("Result"), orders=[("job", _("Result"))], is_fixed=True, falls=True),
+    Column("job", _("Result"), is_fixed=True, falls=True),
+    Column("model", _("Model"), also=[("precision", _("Precision"))], is_fixed=True, css="hide-s"),
+    Column("workload", _("Workload"), also=[("host", _("Host"))], css="hide-s"),
+    _metric("concurrency", pgettext_lazy("head of a column", "Conc."), _("Concurrency")),
+    _metric("output_tokens_per_s", _("Output, tok/s")),
+    _metric("ttft_p50_ms", "TTFT, ms", "TTFT p50, ms"),
+    _metric("ttft_p99_ms", "p99, ms", "TTFT p99, ms"),
+    _metric("tpot_p50_ms", "TPOT, ms", "TPOT p50, ms"),
+    _metric("accuracy", _("Accuracy, %")),
     Column(
-        "model",
-        _("Model"),
-        orders=[("model", _("Model")), ("precision", _("Precision"))],
-        is_fixed=True,
-        css="hide-s",
-    ),
-    Column(
-        "workload",
-        _("Workload"),
-        orders=[("workload", _("Workload")), ("host", _("Host"))],
-        css="hide-s",
-    ),
-    _metric(
-        "concurrency", pgettext_lazy("head of a column", "Conc."), _("Concurrency"), usual=True
-    ),
-    _metric("output_tokens_per_s", _("Output, tok/s"), usual=True),
-    _metric("ttft_p50_ms", "TTFT, ms", "TTFT p50, ms", usual=True),
-    _metric("ttft_p99_ms", "p99, ms", "TTFT p99, ms", usual=True),
-    _metric("tpot_p50_ms", "TPOT, ms", "TPOT p50, ms", usual=True),
-    _metric("accuracy", _("Accuracy, %"), usual=True),
-    Column(
-        "done",
-        _("Samples"),
-        _("Completed requests, questions or iterations"),
-        [("done", _("Samples"))],
+        *("done", _("Samples"), _("Completed requests, questions or iterations")),
         css="r",
         falls=True,
     ),
@@ -123,40 +111,25 @@ RESULTS: Sequence[Column] = (
             *("input_tokens_mean", "output_tokens_mean", "duration_s"),
         )
     ),
-    Column("stack", _("Stack"), orders=[("stack", _("Stack"))], is_usual=False, css="hide-s"),
-    Column("tool", _("Tool"), is_usual=False, css="hide-s"),
-    Column("person", _("Started by"), orders=[("person", _("Started by"))], css="hide-s"),
-    Column("made", _("Created"), orders=[("made", _("Created"))], css="r", falls=True),
+    Column("stack", _("Stack"), is_usual=False, css="hide-s"),
+    Column("tool", _("Tool"), is_sorted=False, is_usual=False, css="hide-s"),
+    Column("person", _("Started by"), css="hide-s"),
+    Column("made", _("Created"), css="r", falls=True),
 )
 JOBS: Sequence[Column] = (
     Column(
-        "job",
-        _("Job"),
-        orders=[("job", _("Job")), ("kind", _("Kind")), ("state", _("State"))],
+        *("job", _("Job")),
+        also=[("kind", _("Kind")), ("state", _("State"))],
         is_fixed=True,
         falls=True,
     ),
-    Column("host", _("Host"), orders=[("host", _("Host"))], css="hide-s"),
-    Column("outcome", _("Outcome")),
-    Column("person", _("Started by"), orders=[("person", _("Started by"))], css="hide-s"),
-    Column(
-        "started",
-        _("Started"),
-        orders=[("started", _("Started"))],
-        is_usual=False,
-        css="r hide-s",
-        falls=True,
-    ),
-    Column(
-        "ended",
-        _("Ended"),
-        orders=[("ended", _("Ended"))],
-        is_usual=False,
-        css="r hide-s",
-        falls=True,
-    ),
-    Column("duration", _("Duration"), orders=[("duration", _("Duration"))], css="r", falls=True),
-    Column("made", _("Created"), orders=[("made", _("Created"))], css="r", falls=True),
+    Column("host", _("Host"), css="hide-s"),
+    Column("outcome", _("Outcome"), is_sorted=False),
+    Column("person", _("Started by"), css="hide-s"),
+    Column("started", _("Started"), is_usual=False, css="r hide-s", falls=True),
+    Column("ended", _("Ended"), is_usual=False, css="r hide-s", falls=True),
+    Column("duration", _("Duration"), css="r", falls=True),
+    Column("made", _("Created"), css="r", falls=True),
 )
 TABLES: Mapping[str, Sequence[Column]] = {"results": RESULTS, "jobs": JOBS}
 
@@ -168,10 +141,8 @@ def cookie_name(table: str) -> str:
 
 def written(names: Sequence[str], table: str) -> str:
     """Return the cookie value for these columns, without unknown names."""
-    known = [
-        column.name for column in TABLES[table] if column.name in names and not column.is_fixed
-    ]
-    return ".".join(known) or _NONE
+    columns = [column for column in TABLES[table] if not column.is_fixed]
+    return ".".join(column.name for column in columns if column.name in names) or _NONE
 
 
 def chosen(request: HttpRequest, table: str) -> list[Column]:
@@ -193,22 +164,19 @@ def without_columns(address: str) -> str:
 
 def heads(columns: Sequence[Column], order: Order, query: QueryDict) -> list[Head]:
     """Return the headings of these columns; ``query`` is the URL's query without the page."""
+
+    def link(name: str, word: str, column: Column) -> Link:
+        is_now, address = order.name == name, query.copy()
+        # A second click reverses the order.
+        falls = not order.descending if is_now else column.falls
+        address["order"] = str(Order(name, falls))
+        way = "descending" if order.descending else "ascending"
+        return Link(word, address.urlencode(), way if is_now else "")
+
     return [
         Head(
-            str(column.title),
-            str(column.hint),
-            column.css,
-            [_link(name, str(word), column, order, query) for name, word in column.orders],
+            *(str(column.title), str(column.hint), column.css),
+            [link(name, str(word), column) for name, word in column.orders],
         )
         for column in columns
     ]
-
-
-def _link(name: str, word: str, column: Column, order: Order, query: QueryDict) -> Link:
-    is_now = order.name == name
-    # A second click reverses the order.
-    falls = not order.descending if is_now else column.falls
-    address = query.copy()
-    address["order"] = str(Order(name, falls))
-    sorted_ = ("descending" if order.descending else "ascending") if is_now else ""
-    return Link(word, address.urlencode(), sorted_)

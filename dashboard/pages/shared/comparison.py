@@ -1,21 +1,152 @@
-"""Texts of a comparison: verdict, and differences in workload."""
+"""Comparison of results: columns read and checked, charts, verdicts and differences in words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from dashboard.charts import latency, per_user
+from dashboard.charts.figures import Figure
+from dashboard.charts.series import Run, Series, measured, throughput
 from dashboard.pages.shared.provenance import part_text, part_title
-from dashboard.text.formatting import change_text, full_moment, number
-from dashboard.text.labels import metric_label, metric_text, phrase, result_name
+from dashboard.pages.shared.words import gap_bounds
+from dashboard.text.formatting import change_text, full_moment, number, p_text
+from dashboard.text.labels import metric_label, metric_text, phrase, point_marks, result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
-from jobs.queries.comparison.comparison import Change, Column, Comparison
+from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison
+from jobs.queries.comparison.pairing import Paired
 from jobs.queries.comparison.work_differs import Difference
+from jobs.queries.results.curve import RATE
+from jobs.queries.results.devices import device_count
+from jobs.queries.results.repeats import MOST as MOST_RUNS
 
-_BATCH = "batch_latency_mean_s"
+BATCH = "batch_latency_mean_s"
+# Fields that only the first run of a column needs.
+_LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
+# Metrics that are drawn with their intervals.
+_WITH_BARS = (RATE, *latency.statistics("ttft"))
+
+
+def read_groups(
+    wanted: Sequence[Sequence[int]], *, heads_only: bool = False
+) -> tuple[list[list[Result]], list[int]]:
+    """Return the runs of each column in the given order, and the missing ids.
+
+    ``heads_only``: only the first run of a column has its large fields and related rows.
+    """
+    rows = Result.objects.select_related(
+        *("host", "job", "deployment__job", "endpoint", "imported__declared_by", "created_by")
+    )
+    numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
+    if heads_only:
+        results = Result.objects.defer(*_LARGE).in_bulk(numbers)
+        heads = [next((pk for pk in group if pk in results), None) for group in wanted]
+        results |= rows.in_bulk([pk for pk in heads if pk is not None])
+    else:
+        results = rows.in_bulk(numbers)
+    groups = [[results[pk] for pk in group if pk in results] for group in wanted]
+    return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
+
+
+def problem_of(groups: Sequence[Sequence[Result]]) -> str:
+    """Return why these results cannot be compared; "" when they can."""
+    results = [result for runs in groups for result in runs]
+    if len(groups) == 1 and len(groups[0]) > 1:
+        return _("All are repeats of one measurement. The result page shows the mean.")
+    if len(groups) < 2:
+        return _("Select at least two results in the list.")
+    if len(groups) > MOST:
+        text = _("%(n)s results are selected. At most %(most)s can be compared.")
+        return text % {"n": len(groups), "most": MOST}
+    if len({result.type for result in results}) > 1:
+        return _("A benchmark and an evaluation have no common metrics.")
+    if len({result.pk for result in results}) < len(results):
+        return _("A run is selected twice. Select each run once.")
+    for runs in groups:
+        for run in runs[1:]:
+            if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
+                text = _("%(a)s and %(b)s are not repeats. Compare as runs.")
+                return text % {"a": result_name(runs[0]), "b": result_name(run)}
+    everyone = [runs[0].fingerprint for runs in groups]
+    if any(len(runs) > 1 and everyone.count(runs[0].fingerprint) > 1 for runs in groups):
+        return _("Two groups are repeats of one measurement. Compare as runs.")
+    return ""
+
+
+def with_repeats(
+    groups: list[list[Result]], others: Mapping[str, Sequence[Result]]
+) -> list[list[Result]]:
+    """Return each selected run with its undisturbed repeats; repeats of one measurement form one
+    group. ``others`` are the repeats that are in no group, by identity."""
+    shown = {run.pk: run for runs in groups for run in runs}
+    found: dict[Any, list[Result]] = {}
+    for runs in groups:
+        head = runs[0]
+        key = head.fingerprint or head.pk
+        if key not in found:
+            alike = [run for run in shown.values() if run.fingerprint == head.fingerprint != ""]
+            known = [*alike, *others.get(head.fingerprint, ())]
+            repeats = [run for run in known if run.counts and run.pk != head.pk]
+            repeats.sort(key=lambda run: (run.created_at, run.pk))
+            found[key] = [head, *repeats[: MOST_RUNS - 1]]
+    return list(found.values())
+
+
+def short_name(column: Column) -> str:
+    """Return the name of a column's first result with its number of runs: "res-12 × 3"."""
+    name = result_name(column.head)
+    return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
+
+
+def charts(comparison: Comparison) -> dict[str, Any]:
+    """Return the charts of a comparison of benchmarks; False where nothing was measured.
+
+    Batches without a server have none: no rates, no TTFT.
+    """
+    # Full names, because saved images have no page around them.
+    names = {}
+    for column in comparison.columns:
+        parts = (short_name(column), column.head.model_id, phrase(column.head.label))
+        names[parts[0]] = _(", ").join(filter(None, parts))
+
+    def named(figure: Figure) -> Figure:
+        return replace(figure, layout={**figure.layout, "meta": {"names": names}})
+
+    series = [_series(column) for column in comparison.columns]
+    has_ttft, has_tpot = (measured(series, f"{name}_p50_ms") for name in ("ttft", "tpot"))
+    return {
+        "drawn": measured(series, RATE),
+        "throughput": named(throughput(series)),
+        "ttft": has_ttft and named(latency.percentiles("ttft", series)),
+        "per_device": per_user.has_devices(series) and named(per_user.per_device(series)),
+        "interactivity": has_tpot and named(per_user.interactivity(series)),
+    }
+
+
+def _series(column: Column) -> Series:
+    runs = list(zip(column.runs, column.own, strict=True))
+    return Series(
+        short_name(column),
+        column.points,
+        marks=point_marks(runs),
+        intervals={
+            (concurrency, name): interval
+            for concurrency, _metrics in column.points
+            for name in _WITH_BARS
+            if (interval := column.interval(name, concurrency))
+        },
+        devices=device_count(column.head),
+        results={c: run.pk for run, points in reversed(runs) for c, _metrics in points},
+        runs=[
+            Run(result_name(run), points, is_disturbed=not run.counts, result=run.pk)
+            for run, points in runs
+            if len(runs) > 1
+        ],
+    )
 
 
 def conclusion(comparison: Comparison) -> str:
@@ -50,6 +181,53 @@ def _verdict_words(comparison: Comparison, column: Column, change: Change) -> st
     return words
 
 
+def _measured_words(comparison: Comparison, column: Column, change: Change) -> str:
+    base, metric = comparison.columns[0], comparison.rows[0].metric
+    args: dict[str, Any] = {
+        "name": _name(column),
+        "base": _name(base),
+        "metric": metric_label(metric).lower(),
+        "size": _("unchanged") if change.verdict == "same" else size_of(change, metric),
+        "concurrency": comparison.concurrency,
+        "interval": interval_of(change, metric),
+    }
+    if change.verdict == "not_comparable" and _is_unchecked(comparison):
+        return _("%(name)s vs %(base)s: not judged, workload of the import unknown") % args
+    if change.verdict == "not_comparable":
+        return _("%(name)s vs %(base)s: not comparable, different workloads") % args
+    if metric == BATCH:
+        args["change"] = _("%(metric)s %(size)s for a batch of %(concurrency)s") % args
+    elif comparison.concurrency is None:
+        args["change"] = _("%(metric)s %(size)s") % args
+    else:
+        args["change"] = _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
+    if change.verdict in ("same", "") and change.low is None:
+        text = _("%(name)s vs %(base)s: %(change)s")
+    elif change.verdict == "noise":
+        text = _(
+            "%(name)s vs %(base)s: %(change)s, no significant difference "
+            "(95 %% interval %(interval)s includes 0)"
+        )
+    elif column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
+        text = _("%(name)s vs %(base)s, repeats of one measurement: %(change)s")
+    elif change.verdict == "unknown":
+        text = _("%(name)s vs %(base)s: %(change)s, too few runs for an interval")
+    else:
+        text = _(
+            "%(name)s vs %(base)s: %(change)s, significant difference (95 %% interval %(interval)s)"
+        )
+    return text % args
+
+
+def _name(column: Column) -> str:
+    label = result_name(column.head)
+    if column.head.label:
+        label = _("%(result)s (%(label)s)") % {"result": label, "label": phrase(column.head.label)}
+    if len(column.runs) == 1:
+        return label
+    return label + _(", %(n)s runs") % {"n": len(column.runs)}
+
+
 def declared_words(comparison: Comparison) -> str:
     """Return on whose words a verdict with an import rests; "" without one."""
     heads = [
@@ -71,49 +249,6 @@ def declared_words(comparison: Comparison) -> str:
             told.append(_("%(result)s by %(name)s on %(at)s") % args)
     text = _("As declared: workload, engine and device of imports are not measured (%(who)s).")
     return text % {"who": _("; ").join(told)}
-
-
-def _measured_words(comparison: Comparison, column: Column, change: Change) -> str:
-    base, main = comparison.columns[0], comparison.rows[0]
-    size = _("unchanged") if change.verdict == "same" else size_of(change, main.metric)
-    args = {
-        "name": _name(column),
-        "base": _name(base),
-        "change": _measured(main.metric, size, comparison.concurrency),
-        "interval": interval_of(change, main.metric),
-    }
-    if change.verdict == "not_comparable" and _is_unchecked(comparison):
-        return _("%(name)s vs %(base)s: not judged, workload of the import unknown") % args
-    if change.verdict == "not_comparable":
-        return _("%(name)s vs %(base)s: not comparable, different workloads") % args
-    if change.verdict in ("same", "") and change.low is None:
-        return _("%(name)s vs %(base)s: %(change)s") % args
-    if change.verdict == "noise":
-        return (
-            _(
-                "%(name)s vs %(base)s: %(change)s, no significant difference "
-                "(95 %% interval %(interval)s includes 0)"
-            )
-            % args
-        )
-    if column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
-        return _("%(name)s vs %(base)s, repeats of one measurement: %(change)s") % args
-    if change.verdict == "unknown":
-        return _("%(name)s vs %(base)s: %(change)s, too few runs for an interval") % args
-    return (
-        _("%(name)s vs %(base)s: %(change)s, significant difference (95 %% interval %(interval)s)")
-        % args
-    )
-
-
-def _measured(metric: str, size: str, concurrency: int | None) -> str:
-    """Return the compared metric with the size of its change and its concurrency."""
-    args = {"metric": metric_label(metric).lower(), "size": size, "concurrency": concurrency}
-    if metric == _BATCH:
-        return _("%(metric)s %(size)s for a batch of %(concurrency)s") % args
-    if concurrency is None:
-        return _("%(metric)s %(size)s") % args
-    return _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
 
 
 def size_of(change: Change, metric: str, points: str = "") -> str:
@@ -147,6 +282,28 @@ def _sized(value: float | None, change: Change, name: str, points: str) -> str:
     return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
 
 
+def change_texts(change: Change, name: str) -> tuple[str, str]:
+    """Return a difference of the metric ``name``: signed size, then interval and verdict.
+
+    Without comparability a dash: the heading of the column says "not comparable".
+    """
+    if change.value is None:
+        return _("not measured"), ""
+    if change.verdict == "same":
+        return _("equal"), ""
+    if change.absolute is None:
+        return "–", ""
+    labels = {
+        "better": _("better"),
+        "worse": _("worse"),
+        "noise": _("not significant"),
+        "unknown": _("too few runs"),
+    }
+    points = _("%(n)s pt")
+    details = f"{interval_of(change, name, points)} {labels.get(change.verdict, '')}"
+    return size_of(change, name, points), details.strip()
+
+
 def _is_unchecked(comparison: Comparison) -> bool:
     """Return True if only an import's unknown workload stands in the way of a verdict."""
     is_imported = any(head.imported_id for head in comparison.heads)
@@ -163,8 +320,7 @@ def barred_words(comparison: Comparison) -> str:
         )
     if len(comparison.barred) == len(comparison.columns) - 1:
         return _("Not comparable: different workloads.")
-    heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
-    names = _jobs(heads)
+    names = _names([comparison.columns[index].head for index in sorted(comparison.barred)])
     text = _("Not comparable with %(base)s: %(names)s. Different workloads.")
     return text % {"names": names, "base": result_name(comparison.columns[0].head)}
 
@@ -178,13 +334,14 @@ def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
         return _("Unknown: %(name)s") % {"name": part_title(barrier.name)}
     is_many = len(heads) > 2
     if barrier.is_checksum:
-        title = _checksum_words(barrier.name)
-        others = [
-            head
-            for head, value in zip(heads, barrier.values, strict=True)
-            if value != barrier.values[0]
-        ]
-        return f"{title}{_(': ')}{_jobs(others)}" if is_many else title
+        titles = {
+            "questions_sha256": _("Different question sets"),
+            "scorer_sha256": _("Different scoring rules"),
+        }
+        title = titles.get(barrier.name, _("Different data sets"))
+        pairs = zip(heads, barrier.values, strict=True)
+        others = [head for head, value in pairs if value != barrier.values[0]]
+        return f"{title}{_(': ')}{_names(others)}" if is_many else title
     title = metric_label(barrier.name) if barrier.is_metric else part_title(barrier.name)
     values = [_value(barrier, value) for value in barrier.values]
     if not is_many:
@@ -193,22 +350,14 @@ def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
     for head, text in zip(heads, values, strict=True):
         alike.setdefault(text, []).append(head)
     parts = [
-        _("%(value)s (%(jobs)s)") % {"value": text, "jobs": _jobs(those)}
+        _("%(value)s (%(jobs)s)") % {"value": text, "jobs": _names(those)}
         for text, those in alike.items()
     ]
     return f"{title}{_(': ')}{_(', ').join(parts)}"
 
 
-def _checksum_words(name: str) -> str:
-    if name == "questions_sha256":
-        return _("Different question sets")
-    if name == "scorer_sha256":
-        return _("Different scoring rules")
-    return _("Different data sets")
-
-
-def _jobs(results: Sequence[Result]) -> str:
-    return _(", ").join(result_name(result) for result in results)
+def _names(results: Sequence[Result]) -> str:
+    return _(", ").join(map(result_name, results))
 
 
 def _value(barrier: Difference, value: Any) -> str:
@@ -219,11 +368,37 @@ def _value(barrier: Difference, value: Any) -> str:
     return part_text(barrier.name, value)
 
 
-def _name(column: Column) -> str:
-    head: Result = column.head
-    label = result_name(head)
-    if head.label:
-        label = _("%(result)s (%(label)s)") % {"result": label, "label": phrase(head.label)}
-    if len(column.runs) == 1:
-        return label
-    return label + _(", %(n)s runs") % {"n": len(column.runs)}
+class PairedWords(NamedTuple):
+    """Words on two evaluations by question; ``verdict`` is "" where they are not comparable."""
+
+    common: str
+    changed: str
+    verdict: str
+
+
+def paired_words(paired: Paired, *, is_barred: bool) -> PairedWords:
+    """Return how many answers changed between two evaluations, and what that shows."""
+    args = {"n": paired.answers, "both": paired.both, "neither": paired.neither}
+    if paired.p is None:
+        text = _("%(n)s common answers: %(both)s correct in both, %(neither)s in neither")
+    else:
+        text = _("%(n)s common questions: %(both)s correct in both, %(neither)s in neither")
+    common = text % args
+    if not paired.is_whole:
+        common += f" {_('(different question sets: common questions only)')}"
+    changed = _("%(gained)s fixed, %(lost)s regressed.")
+    changed %= {"gained": paired.only_other, "lost": paired.only_base}
+    if is_barred:
+        return PairedWords(common, changed, "")
+    if paired.p is None and paired.gap.includes_zero:
+        verdict = _("Mean scores do not differ significantly (95 %% interval includes 0):")
+    elif paired.p is None:
+        verdict = _("Mean scores differ significantly (95 %% interval excludes 0):")
+    elif paired.gap.includes_zero:
+        verdict = _("No significant difference (95 %% interval includes 0):")
+    else:
+        verdict = _("Significant difference (95 %% interval excludes 0):")
+    shown = gap_bounds(paired.gap)
+    if paired.p is not None:
+        shown += f"{_(', ')}{p_text(paired.p)} {_('(McNemar, exact)')}"
+    return PairedWords(common, changed, f"{verdict % {}} {shown}{_('.')}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number
 from dashboard.text.labels import kind_title, state_of, style_of
@@ -18,6 +19,7 @@ CARDS_A_ROW = 8
 HOT_C = 90.0  # what the grid marks; the vendor publishes no limit
 _COLOURS = 4  # what look.css has keys for; beyond them colours repeat
 
+T = TypeVar("T")
 Held = Mapping[str, Job | Deployment]
 DieState = Literal["unknown", "missing", "hot", "held", "free"]
 _SMALL = {"unknown": "g", "missing": "m", "hot": "h", "held": "a", "free": ""}
@@ -35,28 +37,24 @@ class Die:
 
     @property
     def words(self) -> str:
-        """Return temperature, power and state as text."""
+        """Temperature, power and state as text."""
         parts = []
         if self.reading.temp_c is not None:
             parts.append(f"{number(self.reading.temp_c, 1)} °C")
         if self.reading.power_w is not None:
             parts.append(f"{number(self.reading.power_w, 1)} W")
-        state = {
-            "unknown": gettext("state unknown"),
-            "missing": gettext("missing"),
-            "hot": gettext("hot"),
-        }.get(self.state)
-        if state:
-            parts.append(state)
+        states = {"unknown": _("state unknown"), "missing": _("missing"), "hot": _("hot")}
+        if self.state in states:
+            parts.append(states[self.state])
         if self.holder:
             parts.append(f"{name_of(self.holder)} ({style_of(state_of(self.holder)).word})")
         elif self.state in ("hot", "free"):
-            parts.append(gettext("free"))
-        return gettext(", ").join(parts)
+            parts.append(_("free"))
+        return _(", ").join(parts)
 
 
 def dies_of(host: Host, held: Held | None = None) -> list[Die]:
-    """Every die of a host by number, missing dies included.
+    """Return every die of a host by number, missing dies included.
 
     ``held`` is who holds which, where that is known already; else it is asked for.
     """
@@ -92,43 +90,44 @@ class Grid:
 
 
 def grid(host: Host, own: Sequence[str] = (), held: Held | None = None) -> Grid:
-    """The host's dies; none for a host without. With ``own``: only these are marked, as held."""
+    """Return the host's dies; none for a host without. With ``own``: only these are marked, as
+    held."""
     # With its own dies named, nobody else's lease matters and none is asked for.
     host_dies = dies_of(host, {} if own else held)
     if not host_dies:
         return Grid((), 0, 0, "")
-    count = len(host_dies)
+    count, taken = len(host_dies), sum(die.holder is not None for die in host_dies)
+    marks = {die.name: _SMALL[die.state] for die in host_dies}
     if host_dies[0].state == "unknown":
-        label = gettext("%(n)s dies, state unknown") % {"n": count}
-        return Grid(_by_rows({die.name: "g" for die in host_dies}), 0, count, label)
-    if own:
-        label = ngettext("%(n)s die", "%(n)s dies", len(own)) % {"n": len(own)}
+        label, taken = _("%(n)s dies, state unknown") % {"n": count}, 0
+    elif own:
+        taken = len(own)
+        label = ngettext("%(n)s die", "%(n)s dies", taken) % {"n": taken}
         marks = {die.name: "on" if die.name in own else "" for die in host_dies}
-        return Grid(_by_rows(marks), len(own), count, label)
-    taken = sum(die.holder is not None for die in host_dies)
-    label = gettext("%(held)s of %(all)s dies in use") % {"held": taken, "all": count}
-    for state, text in (("missing", gettext(", %(n)s missing")), ("hot", gettext(", %(n)s hot"))):
-        if number_of := sum(die.state == state for die in host_dies):
-            label += text % {"n": number_of}
-    return Grid(_by_rows({die.name: _SMALL[die.state] for die in host_dies}), taken, count, label)
+    else:
+        label = _("%(held)s of %(all)s dies in use") % {"held": taken, "all": count}
+        for state, text in (("missing", _(", %(n)s missing")), ("hot", _(", %(n)s hot"))):
+            if number_of := sum(die.state == state for die in host_dies):
+                label += text % {"n": number_of}
+    cells: list[str] = []
+    for part, rows in _by_cards(marks):
+        for row in rows:
+            cells += ["none" if mark is None else mark for mark in row]
+            cells += ["none"] * (CARDS_A_ROW - len(part))
+    return Grid(tuple(cells), taken, count, label)
 
 
-def _place(name: str, index: int) -> tuple[int, int]:
-    """(card, row) of a die: by its number, which every tool of the vendor counts card by card."""
-    return divmod(int(name) if name.isdecimal() else index, DIES_A_CARD)
-
-
-def _by_rows(marks: Mapping[str, str]) -> tuple[str, ...]:
-    """Die by die into rows of eight, a card a column; "none" where there is no die."""
-    places = {_place(name, index): mark for index, (name, mark) in enumerate(marks.items())}
-    used = sorted({card for card, _ in places})
-    rows: list[str] = []
+def _by_cards(things: Mapping[str, T]) -> Iterator[tuple[list[int], list[list[T | None]]]]:
+    """Yield up to eight cards: their numbers, and the rows of their dies; None where a card has no
+    die. The vendor's tools number dies card by card."""
+    places = {
+        divmod(int(name) if name.isdecimal() else index, DIES_A_CARD): thing
+        for index, (name, thing) in enumerate(things.items())
+    }
+    used = sorted({card for card, _row in places})
     for at in range(0, len(used), CARDS_A_ROW):
         part = used[at : at + CARDS_A_ROW]
-        for row in range(DIES_A_CARD):
-            rows.extend(places.get((card, row), "none") for card in part)
-            rows.extend(["none"] * (CARDS_A_ROW - len(part)))
-    return tuple(rows)
+        yield part, [[places.get((card, row)) for card in part] for row in range(DIES_A_CARD)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +140,10 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """Return the text of the cell: "84°", "missing", the last holder; "" if nothing is
-        known."""
+        """The text of the cell: "84°", "missing", the last holder; "" if nothing is known."""
         holder, heat = self.die.holder, self.die.reading.temp_c
         if self.die.state == "missing":
-            return gettext("missing")
+            return _("missing")
         if self.die.state == "unknown" and holder:
             return f"#{holder.pk}" if isinstance(holder, Job) else holder.name
         return "" if heat is None else f"{heat:.0f}°"
@@ -167,11 +165,11 @@ class Block:
     """Up to eight cards: their numbers, and rows of as many cells; None where a card has no die."""
 
     cards: tuple[int, ...]
-    rows: tuple[tuple[Cell | None, ...], ...]
+    rows: Sequence[Sequence[Cell | None]]
 
     @property
     def gap(self) -> str:
-        """Return the slice of eight places that fills a row with fewer cards."""
+        """The slice of eight places that fills a row with fewer cards."""
         return f":{max(0, CARDS_A_ROW - len(self.cards))}"
 
 
@@ -179,76 +177,60 @@ class Block:
 class Cards:
     """The large grid of a host, a card a column."""
 
-    blocks: tuple[Block, ...]
-    holders: tuple[Holder, ...]
-    dies: tuple[Die, ...]
+    blocks: Sequence[Block]
+    holders: Sequence[Holder]
+    dies: Sequence[Die]
 
     @property
     def count(self) -> int:
-        """Return the number of cards."""
         return sum(len(block.cards) for block in self.blocks)
 
     @property
     def missing(self) -> list[Die]:
-        """Return the missing dies."""
         return [die for die in self.dies if die.state == "missing"]
 
     @property
     def hot(self) -> list[Die]:
-        """Dies at ``HOT_C`` or above."""
         return [die for die in self.dies if die.state == "hot"]
 
     @property
     def free(self) -> int:
-        """Return the number of dies that a job could get now."""
+        """The number of dies that a job could get now."""
         return sum(die.holder is None and die.state in ("free", "hot") for die in self.dies)
 
     @property
     def hottest(self) -> Die | None:
-        """Return the hottest die; None if no temperature is known."""
         measured = [die for die in self.dies if die.reading.temp_c is not None]
         return max(measured, key=lambda die: die.reading.temp_c or 0.0, default=None)
 
     @property
     def power_w(self) -> float | None:
-        """Return the power of all dies; None if one is unknown."""
+        """The power of all dies; None if one is unknown."""
         values = [die.reading.power_w for die in self.dies if die.state != "missing"]
         known = [watts for watts in values if watts is not None]
         return sum(known) if known and len(known) == len(values) else None
 
 
 def cards(host: Host, held: Held | None = None) -> Cards | None:
-    """The host's dies, card by card; None for a host without any."""
+    """Return the host's dies, card by card; None for a host without any."""
     host_dies = dies_of(host, held)
     if not host_dies:
         return None
-    holders = _holders(host_dies)
-    keys = {holder.path: f"l{holder.key}" for holder in holders}
-    places = {_place(die.name, index): _cell(die, keys) for index, die in enumerate(host_dies)}
-    used = sorted({card for card, _ in places})
-    blocks = []
-    for at in range(0, len(used), CARDS_A_ROW):
-        part = tuple(used[at : at + CARDS_A_ROW])
-        rows = (tuple(places.get((card, row)) for card in part) for row in range(DIES_A_CARD))
-        blocks.append(Block(part, tuple(rows)))
-    return Cards(tuple(blocks), holders, tuple(host_dies))
-
-
-def _cell(die: Die, keys: Mapping[str, str]) -> Cell:
-    path = path_of(die.holder) if die.holder else ""
-    colour = keys.get(path, "") if die.state in ("held", "hot") else ""
-    return Cell(die, f"{colour} {_LARGE[die.state]}".strip(), path)
-
-
-def _holders(host_dies: Sequence[Die]) -> tuple[Holder, ...]:
     by_path: dict[str, list[Job | Deployment]] = {}
     for die in host_dies:
         if die.holder is not None:
             by_path.setdefault(path_of(die.holder), []).append(die.holder)
-    return tuple(
-        Holder(subjects[0], name_of(subjects[0]), path, index % _COLOURS + 1, len(subjects))
-        for index, (path, subjects) in enumerate(by_path.items())
-    )
+    holders = [
+        Holder(those[0], name_of(those[0]), path, index % _COLOURS + 1, len(those))
+        for index, (path, those) in enumerate(by_path.items())
+    ]
+    keys = {holder.path: f"l{holder.key}" for holder in holders}
+    cells = {}
+    for die in host_dies:
+        path = path_of(die.holder) if die.holder else ""
+        colour = keys.get(path, "") if die.state in ("held", "hot") else ""
+        cells[die.name] = Cell(die, f"{colour} {_LARGE[die.state]}".strip(), path)
+    return Cards([Block(tuple(part), rows) for part, rows in _by_cards(cells)], holders, host_dies)
 
 
 def name_of(subject: Job | Deployment) -> str:

@@ -38,9 +38,7 @@ class Rates:
 
 def rates(deployments: Iterable[Deployment], *, at: float | None = None) -> dict[int, Rates]:
     """Return the rates of each deployment (with its host) with reports in the last half hour.
-
-    ``at`` is the current time in seconds since the epoch.
-    """
+    ``at``: the current time in seconds since the epoch."""
     moment = time.time() if at is None else at
     skews = {deployment.pk: deployment.host.clock_skew_s for deployment in deployments}
     since = datetime.fromtimestamp(moment, tz=UTC) - timedelta(minutes=MINUTES)

@@ -7,13 +7,14 @@ several concurrencies. Column names have the unit in brackets.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpResponse
 from django.utils.timezone import now
 
-from dashboard.pages.shared.verdict import Marks, as_data, marks_of, organised_fields
+from dashboard.pages.shared.marks import Marks, as_data, marks_of, organised_fields
 from dashboard.text.labels import result_name
 from jobs.metrics import METRICS
 from jobs.models import Note, Result, SignOff
@@ -30,17 +31,14 @@ _LENGTHS = ("input_tokens", "output_tokens")
 
 
 def list_json(rows: Sequence[Result]) -> dict[str, Any]:
-    """Return the results with their points as JSON. Needs host, deployment and points."""
+    """Needs host, deployment and points."""
     marks = marks_of(rows)
     return {"results": [{**_about(row, marks[row.pk]), "points": _points(row)} for row in rows]}
 
 
 def list_csv(rows: Sequence[Result]) -> HttpResponse:
-    """Return the results as CSV lines. Needs host, deployment and points."""
-    lines = [(row, concurrency, metrics) for row in rows for concurrency, metrics in _lines(row)]
-    response = as_csv(_table(lines, marks_of(rows)))
-    response["Content-Disposition"] = f'attachment; filename="results-{now():%Y-%m-%d}.csv"'
-    return response
+    """Needs host, deployment and points."""
+    return as_csv(_table(rows, marks_of(rows)), f"results-{now():%Y-%m-%d}")
 
 
 def result_json(page: ResultPage) -> dict[str, Any]:
@@ -49,8 +47,8 @@ def result_json(page: ResultPage) -> dict[str, Any]:
     known = provenance(row)
     return {
         **_about(row, marks_of([row])[row.pk]),
-        "notes": [_note(note) for note in notes_of(row)],
-        "sign_offs": [_sign_off(one) for one in sign_offs_of(row)],
+        "notes": list(map(_added, notes_of(row))),
+        "sign_offs": list(map(_added, sign_offs_of(row))),
         "identity": {"fingerprint": row.fingerprint, **row.identity},
         "repeats": [result_name(other) for other in page.repeats if other.counts],
         "provenance": {**known.parts, "missing": list(known.missing)},
@@ -88,14 +86,13 @@ def result_csv(page: ResultPage) -> HttpResponse:
     row = page.result
     marks = marks_of([row])
     if row.type != Result.Type.EVALUATION:
-        return as_csv(_table([(row, c, metrics) for c, metrics in _lines(row)], marks))
+        return as_csv(_table([row], marks))
     about = fixed(row, marks[row.pk])
-    rows = (
-        [*map(answer.get, ANSWER_FIELDS), *map(answer["detail"].get, _ANSWER_DETAILS)]
-        for answer in answer_rows(row)
+    lines = (
+        [*map(one.get, ANSWER_FIELDS), *map(one["detail"].get, _ANSWER_DETAILS), *about.values()]
+        for one in answer_rows(row)
     )
-    head = [*ANSWER_FIELDS, *_ANSWER_DETAILS, *about]
-    return as_csv([head, *([*answer, *about.values()] for answer in rows)])
+    return as_csv([[*ANSWER_FIELDS, *_ANSWER_DETAILS, *about], *lines])
 
 
 def unit_head(name: str) -> str:
@@ -115,14 +112,13 @@ def _about(row: Result, marks: Marks) -> dict[str, Any]:
     return {**about, "metrics": row.metrics, "remarks": row.remarks}
 
 
-def _note(note: Note) -> dict[str, Any]:
-    return {"text": note.text, "by": _name(note.created_by), "at": note.created_at.isoformat()}
-
-
-def _sign_off(row: SignOff) -> dict[str, Any]:
+def _added(row: Note | SignOff) -> dict[str, Any]:
+    about = {"by": _name(row.created_by), "at": row.created_at.isoformat()}
+    if isinstance(row, Note):
+        return {"text": row.text, **about}
     withdrawn = row.withdrawn_at.isoformat() if row.withdrawn_at else None
-    about = {"purpose": row.purpose, "by": _name(row.created_by), "at": row.created_at.isoformat()}
-    return {**about, "withdrawn_by": _name(row.withdrawn_by), "withdrawn_at": withdrawn}
+    ended = {"withdrawn_by": _name(row.withdrawn_by), "withdrawn_at": withdrawn}
+    return {"purpose": row.purpose, **about, **ended}
 
 
 def _name(user: Any) -> str:
@@ -175,35 +171,36 @@ def _lines(row: Result) -> list[tuple[Any, dict[str, Any]]]:
     return [(point.concurrency, point.metrics) for point in points] or [("", row.metrics)]
 
 
-def _table(
-    lines: Sequence[tuple[Result, Any, dict[str, Any]]], marks: Mapping[int, Marks]
-) -> list[list[Any]]:
-    names = [
-        name
-        for name in METRICS
-        if name != "concurrency" and any(name in metrics for _row, _c, metrics in lines)
-    ]
-    if not lines:
-        return []
-    about = {row.pk: fixed(row, marks[row.pk]) for row, _c, _metrics in lines}
-    head = [*about[lines[0][0].pk], "concurrency", *map(unit_head, names)]
+def _table(rows: Sequence[Result], marks: Mapping[int, Marks]) -> list[list[Any]]:
+    abouts = [(fixed(row, marks[row.pk]), row) for row in rows]
+    lines = [(about, c, metrics) for about, row in abouts for c, metrics in _lines(row)]
+    known = {name for _about, _c, metrics in lines for name in metrics}
+    names = [name for name in METRICS if name != "concurrency" and name in known]
+    head = [*lines[0][0], "concurrency", *map(unit_head, names)] if lines else []
     return [
-        head,
+        *([head] if head else []),
         *(
-            [*about[row.pk].values(), concurrency, *(metrics.get(name, "") for name in names)]
-            for row, concurrency, metrics in lines
+            [*about.values(), concurrency, *(metrics.get(name, "") for name in names)]
+            for about, concurrency, metrics in lines
         ),
     ]
 
 
-def as_csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
-    """Return rows as a CSV for spreadsheets."""
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response.write("\ufeff")  # otherwise Excel assumes the system encoding
-    writer = csv.writer(response)
+def as_csv(rows: Iterable[Sequence[Any]], file: str = "") -> HttpResponse:
+    """Return rows as a CSV for spreadsheets; ``file``: name of a download, without an ending."""
+    headers = {"Content-Disposition": f'attachment; filename="{file}.csv"'} if file else {}
+    text = csv_text(rows)
+    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows as the text of a CSV for spreadsheets."""
+    text = io.StringIO()
+    text.write("\ufeff")  # otherwise Excel assumes the system encoding
+    writer = csv.writer(text)
     for row in rows:
         writer.writerow([as_text(value) for value in row])
-    return response
+    return text.getvalue()
 
 
 def as_text(value: Any) -> Any:

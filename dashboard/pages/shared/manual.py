@@ -90,11 +90,8 @@ class Page:
 
 
 def page(name: str) -> Page:
-    """The page ``name`` of ``PAGES``, in the viewer's language where it is translated.
-
-    Raises:
-        KeyError: there is no such page.
-    """
+    """Return the page ``name`` of ``PAGES``, in the viewer's language where it is translated.
+    Raises ``KeyError``."""
     if name not in PAGES:
         raise KeyError(name)
     chinese = ROOT / f"{name}.zh.md"
@@ -146,9 +143,7 @@ def _slug(text: str, taken: dict[str, int]) -> str:
 
 def _point(child: Token, path: Path, root: str) -> None:
     """Point a link or picture at the dashboard's address; a file that it does not serve is text.
-
-    ``/api/v1/`` and its like are pages of the dashboard, below the address that it has.
-    """
+    ``/api/v1/`` and its like are pages of the dashboard."""
     if child.type == "image":
         name = PurePosixPath(str(child.attrGet("src"))).name
         child.attrSet("src", f"{root}images/{name}")
@@ -170,26 +165,21 @@ def _point(child: Token, path: Path, root: str) -> None:
 
 def _with_scrolling_tables(tokens: list[Token]) -> list[Token]:
     """The tokens, with each table in a box that scrolls by itself."""
+    box = Token("html_block", "", 0, content='<div class="scroll" tabindex="0" role="group">')
+    end = Token("html_block", "", 0, content="</div>")
     out = []
     for token in tokens:
         if token.type == "table_open":
-            box = Token(
-                "html_block", "", 0, content='<div class="scroll" tabindex="0" role="group">'
-            )
             token.attrSet("class", "t dense")
-            out += [box, token]
-        elif token.type == "table_close":
-            out += [token, Token("html_block", "", 0, content="</div>")]
-        else:
-            out.append(token)
+        before, after = token.type == "table_open", token.type == "table_close"
+        out += [*([box] if before else []), token, *([end] if after else [])]
     return out
 
 
 def titles() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Groups in order: ``(group, [(name, title)])``."""
-    return [
-        (group, [(name, page(name).title) for name in names]) for group, names in GROUPS.items()
-    ]
+    """Return the groups in order: ``(group, [(name, title)])``."""
+    rows = GROUPS.items()
+    return [(group, [(name, page(name).title) for name in names]) for group, names in rows]
 
 
 def help_for(view_name: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.text import capfirst
@@ -76,8 +75,7 @@ _SEEDS: dict[str, str | Promise] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Section of the identity with rows (name, value); None: unknown."""
 
     title: str
@@ -87,17 +85,13 @@ class Group:
 def identity_rows(result: Result) -> list[Group]:
     """Return the parts of the identity; empty without one."""
     parts = result.identity.get("parts") or {}
-    return [
-        Group(
-            str(title),
-            [
-                (part_title(name), None if value is None else part_text(name, value))
-                for name, value in parts[group].items()
-            ],
-        )
-        for group, title in _GROUPS.items()
-        if parts.get(group)
-    ]
+    groups = []
+    for group, title in _GROUPS.items():
+        if parts.get(group):
+            known = parts[group].items()
+            rows = [(part_title(k), None if v is None else part_text(k, v)) for k, v in known]
+            groups.append(Group(str(title), rows))
+    return groups
 
 
 def unknown_words(result: Result) -> str:
@@ -107,7 +101,6 @@ def unknown_words(result: Result) -> str:
 
 
 def part_title(name: str) -> str:
-    """Return the translated title of a part."""
     if name in _NAMES:
         return str(_NAMES[name])
     return capfirst(_numbered(name)) or setting_title(name)
@@ -116,10 +109,10 @@ def part_title(name: str) -> str:
 def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
     """Return the provenance as (name, value); None: not recorded."""
     known = provenance(result)
-    rows: list[tuple[str, str | None]] = [
-        (part_title(name), _provenance_text(name, value)) for name, value in known.parts.items()
+    return [
+        *((part_title(name), _provenance_text(name, one)) for name, one in known.parts.items()),
+        *((part_title(name), None) for name in known.missing),
     ]
-    return rows + [(part_title(name), None) for name in known.missing]
 
 
 def part_text(name: str, value: Any) -> str:
@@ -173,10 +166,8 @@ def _provenance_text(name: str, value: Any) -> str:
 
 
 def _load_text(load: Mapping[str, Mapping[str, float]]) -> str:
-    """Return load average, memory, power and temperature as text."""
     parts = []
-    if "load_1m" in load:
-        one = load["load_1m"]
+    if one := load.get("load_1m"):
         text = _("load: mean %(mean)s, max %(max)s (%(n)s samples)")
         parts.append(text % {**_rounded(one), "n": one["samples"]})
     if "memory_free_bytes" in load:

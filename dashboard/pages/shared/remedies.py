@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from dashboard.security.permissions import allowed
 from dashboard.text.known_failures import view_of
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import EXACT, Kind
+from jobs.kinds.lib.base import EXACT
 from jobs.launch.again import can_resume
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
@@ -41,16 +39,9 @@ _ON_HOST = (
     *("work:not_found", "job:unreadable", "job:kind_unknown"),
 )
 _OF_DEPLOYMENT = (
-    *(
-        "job:deployment_gone",
-        "benchmark:no_request",
-        "benchmark:no_request_cause",
-        "evaluate:no_question",
-    ),
-    *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
+    *("job:deployment_gone", "benchmark:no_request", "benchmark:no_request_cause"),
+    *("evaluate:no_question", "check:endpoint_silent", "connection-refused", "all-requests-failed"),
 )
-_AGAIN: str | Promise = _("Retry unchanged")
-_EDIT: str | Promise = _("Edit and rerun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +64,10 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     """
     if job.is_open or job.state == Job.State.SUCCEEDED or not allowed(user, "job.repeat", job):
         return []
-    again = Action(str(_AGAIN), reverse("job-retry", args=[job.pk]), "refresh", posts=True)
-    edit = Action(str(_EDIT), form_address(job), "adjustments")
+    again = Action(
+        *(gettext("Retry unchanged"), reverse("job-retry", args=[job.pk]), "refresh"), posts=True
+    )
+    edit = Action(gettext("Edit and rerun"), form_address(job), "adjustments")
     fix, pipeline, server = _fix(job, user), _pipeline(job), server_down(job)
     if server is not None and not (pipeline and server.job.chain == job.chain):
         restart = _restart(server, user)
@@ -110,13 +103,12 @@ def can_retry(job: Job) -> bool:
 
 
 def server_down(job: Job) -> Deployment | None:
-    """Return the job's deployment if stopped."""
     server = _used(job)
     return server if server is not None and server.state in GONE else None
 
 
 def form_address(job: Job, **changed: str) -> str:
-    """Return the address of the job's form, filled with its values except ``changed``."""
+    """Return the address of the job's form with its values, except ``changed``."""
     query = urlencode({"host": job.host.name, "from": job.pk, **changed})
     return f"{reverse('launch-form', args=[job.kind])}?{query}"
 
@@ -143,7 +135,7 @@ def is_for_host(job: Job) -> bool:
 
 
 def _first(action: Action) -> Action:
-    return Action(action.words, action.address, action.icon, action.posts, primary=True)
+    return replace(action, primary=True)
 
 
 def _is_transient(job: Job) -> bool:
@@ -177,22 +169,20 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     if cause == "job:deployment_gone" and server_down(job) is None:
         return None  # it is up again
     if cause in _OF_DEPLOYMENT:
-        return _deployment(job)
+        server = _used(job)
+        return None if server is None else _open(server)
     mender = next((kind for kind in KINDS.values() if cause in kind.mends), None)
     if mender and mender.name != job.kind:
         label = gettext("Open form “%(kind)s”") % {"kind": gettext(mender.title)}
+        own: dict[str, Any] = {**job.params}
+        own["model"] = own.get("model") or job.model_id
+        query = {"host": job.host.name}
+        for name in ("model", "stack", "weights"):
+            if name in mender.Params.model_fields and own.get(name):
+                query[name] = str(own[name])
         address = reverse("launch-form", args=[mender.name])
-        query = urlencode({"host": job.host.name, **_common_values(job, mender)})
-        return Action(label, f"{address}?{query}", "player-play")
+        return Action(label, f"{address}?{urlencode(query)}", "player-play")
     return None
-
-
-def _common_values(job: Job, mender: Kind) -> dict[str, str]:
-    """Return the failed job's values for the form of the job that fixes its cause."""
-    own = {**job.params, "model": job.params.get("model") or job.model_id}
-    names = ("model", "stack", "weights")
-    fields = mender.Params.model_fields
-    return {name: str(own[name]) for name in names if name in fields and own.get(name)}
 
 
 def _cause(job: Job) -> str:
@@ -204,11 +194,6 @@ def _used(job: Job) -> Deployment | None:
     ref = job.inputs.get("deployment") or {}
     wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job=ref.get("job") or 0)
     return Deployment.objects.filter(wanted).select_related("job").first() if ref else None
-
-
-def _deployment(job: Job) -> Action | None:
-    server = _used(job)
-    return None if server is None else _open(server)
 
 
 def _open(server: Deployment) -> Action:

@@ -1,16 +1,26 @@
-"""Markdown table of data sets in the format of the deployment guide."""
+"""Data sets of a result: as Markdown in the format of the deployment guide, and MMLU by area."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import cast
 
 from django.utils.translation import gettext as _
 
+from jobs.models import Result
+from jobs.queries.results.organised import baseline_history
 from jobs.queries.results.set_scores import SetGroup
+from jobs.queries.results.subjects import SORTS, Area, Sort, areas
 
 # Placeholder for a name that the page fills in.
 NAME = "{name}"
+
+
+def tables(results: Sequence[tuple[Sequence[SetGroup], str]]) -> str:
+    """Return the tables of several results, each with its name, as in the guide."""
+    return "\n".join(markdown(groups, name) for groups, name in results)
 
 
 def markdown(groups: Sequence[SetGroup], name: str) -> str:
@@ -20,14 +30,11 @@ def markdown(groups: Sequence[SetGroup], name: str) -> str:
 
 
 def _table(group: SetGroup, name: str) -> str:
-    lines = [
-        f"| dataset | version | metric | mode | {_cell(name)} |",
-        "|----- | ----- | ----- | ----- | -----|",
-    ]
+    lines = [_row("dataset", "version", "metric", "mode", name)]
+    lines.append("|----- | ----- | ----- | ----- | -----|")
     if not group.is_folded:
         for row in group.rows:
-            cells = (row.title, row.version, row.metric, row.mode, _score(row.value))
-            lines.append(_row(*cells))
+            lines.append(_row(row.title, row.version, row.metric, row.mode, _score(row.value)))
     if group.is_folded or group.macro is not None:
         lines.append(_mean(group))
     return "\n".join(lines) + "\n"
@@ -54,17 +61,46 @@ def _mean(group: SetGroup) -> str:
 
 
 def _row(*cells: str) -> str:
-    return f"| {' | '.join(map(_cell, cells))} |"
+    texts = (" ".join(cell.replace("|", "\\|").split()) for cell in cells)
+    return f"| {' | '.join(texts)} |"
 
 
 def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def tables(results: Sequence[tuple[Sequence[SetGroup], str]]) -> str:
-    """Return the tables of several results, each with its name, as in the guide."""
-    return "\n".join(markdown(groups, name) for groups, name in results)
+@dataclass(frozen=True, slots=True)
+class SubjectTable:
+    """Areas of a result. ``base`` has the scores to compare with; ``sorts`` are the other orders
+    with their words."""
+
+    areas: Sequence[Area]
+    base: Result | None
+    sort: Sort
+    sorts: Sequence[tuple[Sort, str]]
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def subject_table(result: Result, group: SetGroup, sort: str) -> SubjectTable | None:
+    """Return the areas of a group; None unless it is MMLU. ``sort``: one of ``SORTS``, else the
+    score. The baseline is that of the subject, if it is another result."""
+    if not group.is_folded or not areas(group, None, "name"):
+        return None
+    current = baseline_history(result).current
+    base = current.result if current and current.result_id != result.pk else None
+    chosen = cast("Sort", sort) if sort in SORTS else "score"
+    if base is None and chosen == "difference":
+        chosen = "score"
+    words = {"score": _("score"), "difference": _("difference"), "name": _("name")}
+    sorts = [(one, words[one]) for one in SORTS if base is not None or one != "difference"]
+    return SubjectTable(areas(group, base, chosen), base, chosen, sorts)
+
+
+def area_title(area: Area) -> str:
+    """Return the name of an area."""
+    titles = {
+        "stem": _("STEM"),
+        "humanities": _("Humanities"),
+        "social": _("Social sciences"),
+        "other": _("Other (business, health, misc.)"),
+    }
+    return titles[area.name]

@@ -1,21 +1,53 @@
-"""Numbers of results as text: failed requests, lengths, intervals, differences."""
+"""Numbers of results as text: shares, intervals, differences, lengths, settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from dashboard.pages.shared.comparison import interval_of, size_of
-from dashboard.text.formatting import number, p_text, percent, points
-from dashboard.text.labels import metric_text
+from dashboard.text.formatting import number, percent, points
+from dashboard.text.labels import host_word, metric_text, phrase, stack_name
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
 from jobs.models import Result
-from jobs.queries.comparison.comparison import Change
+from jobs.queries.comparison.compared_settings import text_of
+from jobs.queries.comparison.engine_settings import NO, YES
 from jobs.queries.comparison.group_accuracy import is_accuracy
-from jobs.queries.comparison.pairing import Paired
 from jobs.statistics import Interval
+
+
+def bounds_text(share: Interval) -> str:
+    """Return the interval of a share in per cent: "[41.02, 51.44]"."""
+    return f"[{percent(share.low)}, {percent(share.high)}]"
+
+
+def share_text(share: Interval) -> str:
+    """Return a share in per cent with its interval: "46.20 [41.02, 51.44]"."""
+    return f"{percent(share.value)} {bounds_text(share)}"
+
+
+def gap_bounds(gap: Interval) -> str:
+    """Return the interval of a difference of shares in points: "[−1.97, +1.44]"."""
+    return f"[{points(gap.low)}, {points(gap.high)}]"
+
+
+def gap_text(gap: Interval) -> str:
+    """Return a difference of shares in points with its interval: "−2.10 [−5.30, +1.10]"."""
+    return f"{points(gap.value)} {gap_bounds(gap)}"
+
+
+def interval_text(interval: Interval, name: str) -> str:
+    """Return the interval of a mean of the metric ``name``: "[41.02, 51.44]"."""
+    if is_accuracy(name):
+        return bounds_text(interval)
+    return f"[{metric_text(name, interval.low)[0]}, {metric_text(name, interval.high)[0]}]"
+
+
+def runs_text(runs: int) -> str:
+    """Return the sample size of a mean: "of 3 runs"."""
+    return ngettext("of %(n)s run", "of %(n)s runs", runs) % {"n": runs}
 
 
 def failed_text(metrics: Mapping[str, Any]) -> str:
@@ -28,13 +60,13 @@ def failed_text(metrics: Mapping[str, Any]) -> str:
     if completed is None:
         return number(failures, 0)
     args = {"n": number(int(failures)), "total": number(int(failures + completed))}
-    return gettext("%(n)s of %(total)s") % args
+    return _("%(n)s of %(total)s") % args
 
 
 def lengths_texts(result: Result) -> tuple[str, str]:
     """Return requested and measured token lengths: "requested 1 024 → 1 024"; "" when unknown."""
     sizes = measured_lengths(result.metrics)
-    asked, was = gettext("requested %(lengths)s"), gettext("measured %(lengths)s")
+    asked, was = _("requested %(lengths)s"), _("measured %(lengths)s")
     return (
         asked % {"lengths": _arrow(result.asked)} if result.asked else "",
         was % {"lengths": _arrow(sizes)} if sizes else "",
@@ -42,85 +74,26 @@ def lengths_texts(result: Result) -> tuple[str, str]:
 
 
 def _arrow(tokens: Mapping[str, float]) -> str:
-    unknown = gettext("unknown")
     return " → ".join(
-        number(round(tokens[name])) if name in tokens else unknown for name in (INPUT, OUTPUT)
+        number(round(tokens[name])) if name in tokens else _("unknown") for name in (INPUT, OUTPUT)
     )
 
 
-def interval_text(interval: Interval, name: str) -> str:
-    """Return the interval of a mean of the metric ``name``: "[41.02, 51.44]"."""
-    low, high = interval.low, interval.high
-    if is_accuracy(name):
-        return f"[{percent(low)}, {percent(high)}]"
-    return f"[{metric_text(name, low)[0]}, {metric_text(name, high)[0]}]"
+def setting_text(text: str, name: str) -> str:
+    """Return the value of the setting ``name`` in a comparison as text."""
+    if name == "host":
+        return host_word(text)
+    if name == "stack":
+        return stack_name(text)
+    if name == "seed" and not text:
+        return _("new for each concurrency and run")
+    if name == "limit" and text == "0":  # of questions; 0 asks all
+        return _("none")
+    if name in ("precision", "what"):
+        return phrase(text)
+    return {YES: _("yes"), NO: _("no")}.get(text, text)
 
 
-def runs_text(runs: int) -> str:
-    """Return the sample size of a mean: "of 3 runs"."""
-    return ngettext("of %(n)s run", "of %(n)s runs", runs) % {"n": runs}
-
-
-def change_texts(change: Change, name: str) -> tuple[str, str]:
-    """Return a difference of the metric ``name``: signed size, then interval and verdict.
-
-    Without comparability a dash: the heading of the column says "not comparable".
-    """
-    if change.value is None:
-        return gettext("not measured"), ""
-    if change.verdict == "same":
-        return gettext("equal"), ""
-    if change.absolute is None:
-        return "–", ""
-    points = gettext("%(n)s pt")
-    interval = interval_of(change, name, points)
-    return size_of(change, name, points), f"{interval} {_verdict_label(change)}".strip()
-
-
-def _verdict_label(change: Change) -> str:
-    labels = {
-        "better": gettext("better"),
-        "worse": gettext("worse"),
-        "noise": gettext("not significant"),
-        "unknown": gettext("too few runs"),
-    }
-    return labels.get(change.verdict, "")
-
-
-class PairedWords(NamedTuple):
-    """Words on two evaluations by question; ``verdict`` is "" where they are not comparable."""
-
-    common: str
-    changed: str
-    verdict: str
-
-
-def paired_words(paired: Paired, *, is_barred: bool) -> PairedWords:
-    """Return how many answers changed between two evaluations, and what that shows."""
-    args = {"n": paired.answers, "both": paired.both, "neither": paired.neither}
-    if paired.p is None:
-        text = gettext("%(n)s common answers: %(both)s correct in both, %(neither)s in neither")
-    else:
-        text = gettext("%(n)s common questions: %(both)s correct in both, %(neither)s in neither")
-    common = text % args
-    if not paired.is_whole:
-        note = gettext("(different question sets: common questions only)")
-        common = f"{common} {note}"
-    changed = gettext("%(gained)s fixed, %(lost)s regressed.")
-    changed %= {"gained": paired.only_other, "lost": paired.only_base}
-    if is_barred:
-        return PairedWords(common, changed, "")
-    if paired.p is None and paired.gap.includes_zero:
-        verdict = (
-            gettext("Mean scores do not differ significantly (95 %% interval includes 0):") % {}
-        )
-    elif paired.p is None:
-        verdict = gettext("Mean scores differ significantly (95 %% interval excludes 0):") % {}
-    elif paired.gap.includes_zero:
-        verdict = gettext("No significant difference (95 %% interval includes 0):") % {}
-    else:
-        verdict = gettext("Significant difference (95 %% interval excludes 0):") % {}
-    shown = f"[{points(paired.gap.low)}, {points(paired.gap.high)}]"
-    if paired.p is not None:
-        shown += f"{gettext(', ')}{p_text(paired.p)} {gettext('(McNemar, exact)')}"
-    return PairedWords(common, changed, f"{verdict} {shown}{gettext('.')}")
+def field_text(raw: Any, name: str) -> str:
+    """Return a value of the form field ``name`` as text: "1, 2, 4"."""
+    return setting_text(text_of(raw), name)

@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dashboard.reports.kinds import KINDS
-from dashboard.reports.make import make
+from dashboard.reports.make import KINDS, make
 from jobs.models import Matrix
 from tests.factories import make_cell, make_host, make_job, make_measured
 from tests.measuring import SERVE, make_measuring_host, measured, served

@@ -11,7 +11,7 @@ from django.utils.html import escape
 from django.utils.translation import override
 
 from dashboard.pages.shared.comparison import conclusion
-from dashboard.reports.kinds import KINDS
+from dashboard.reports.make import KINDS
 from dashboard.text.formatting import full_moment
 from jobs.models import Matrix, Note, Result, SignOff
 from jobs.plans import Plan, Step

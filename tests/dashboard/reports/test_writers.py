@@ -10,19 +10,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from dashboard.charts.series import Series, throughput
-from dashboard.reports.document import (
-    Cell,
-    Code,
-    Column,
-    Facts,
-    Figure,
-    Listing,
-    Paragraph,
-    Report,
-    Section,
-    Table,
-)
-from dashboard.reports.writers import html, markdown, tidy_csv
+from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
+from dashboard.reports import html, plain
+from dashboard.reports.document import Code, Figure, Listing, Paragraph, Report, Section
 
 EVIL = "<script>alert(1)</script> | *b* `c` =1+1"
 
@@ -38,7 +28,7 @@ def figure():
 
 
 def table(columns):
-    heads = [Column("Concurrency", is_number=False), *(Column(str(n)) for n in range(columns))]
+    heads = [Heading("Concurrency", is_number=False), *(Heading(str(n)) for n in range(columns))]
     return Table("Wide", heads, [[Cell("rate"), *(Cell(f"v{n}") for n in range(columns))]], ["end"])
 
 
@@ -46,7 +36,7 @@ BLOCKS = (
     Paragraph(EVIL),
     Listing([EVIL, EVIL], EVIL),
     Facts([(EVIL, Cell(EVIL, note=EVIL))], EVIL),
-    Table(EVIL, [Column(EVIL), Column(EVIL)], [[Cell(EVIL), Cell(EVIL, interval=EVIL)]], [EVIL]),
+    Table(EVIL, [Heading(EVIL), Heading(EVIL)], [[Cell(EVIL), Cell(EVIL, interval=EVIL)]], [EVIL]),
     Code(EVIL, f"{EVIL}\n```\nend"),
 )
 
@@ -64,7 +54,7 @@ def test_markdown_shows_a_text_as_it_is(block):
     rendered = (
         MarkdownIt("commonmark", {"html": True})
         .enable("table")
-        .render(markdown.write(report(block, warnings=[EVIL])))
+        .render(plain.markdown(report(block, warnings=[EVIL])))
     )
 
     assert "<script>" not in rendered
@@ -74,14 +64,14 @@ def test_markdown_shows_a_text_as_it_is(block):
 
 @pytest.mark.parametrize("text", ["# a", "- a", "1. a", "+ a", "= a", "  > a", "![a](b)", "a  \nb"])
 def test_no_line_begins_a_block_of_markdown(text):
-    rendered = MarkdownIt("commonmark").render(markdown.escaped(text))
+    rendered = MarkdownIt("commonmark").render(plain.escaped(text))
 
     assert re.fullmatch(r"<p>[^<]*</p>\n", rendered)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1"])
 def test_a_spreadsheet_reads_no_formula(text):
-    rows = list(csv.DictReader(io.StringIO(tidy_csv.write(report(Listing([text]))))))
+    rows = list(csv.DictReader(io.StringIO(plain.csv(report(Listing([text]))))))
 
     assert [row["text"] for row in rows][-1] == f"'{text}"
 
@@ -89,7 +79,7 @@ def test_a_spreadsheet_reads_no_formula(text):
 def test_a_negative_number_stays_a_number():
     cell = Cell("−1.5", value=-1.5)
 
-    text = tidy_csv.write(report(Facts([("drift", cell)])))
+    text = plain.csv(report(Facts([("drift", cell)])))
 
     assert ",-1.5," in text
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 from django.utils.translation import override
 
-from dashboard.templatetags.results import setting_text
+from dashboard.pages.shared.words import setting_text
 from jobs.kinds import KINDS
 from jobs.plans import Plan, Step
 from jobs.queries.comparison.compared_settings import settings

@@ -8,8 +8,7 @@ import pytest
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from dashboard.pages.shared.guide_diff import ABOUT, against
-from dashboard.pages.shared.plan import command_view
+from dashboard.pages.shared.plan import ABOUT, against, command_view
 from dashboard.text.messages import MESSAGES
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS

@@ -1,6 +1,6 @@
 """Words on two evaluations by question."""
 
-from dashboard.pages.shared.words import paired_words
+from dashboard.pages.shared.comparison import paired_words
 from jobs.queries.comparison.pairing import Paired
 from jobs.statistics import Interval
 

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.jobs.matrix import RowConclusion, row_conclusions
-from dashboard.pages.shared.verdict import marks_of
+from dashboard.pages.shared import cells
+from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
+from dashboard.pages.shared.marks import flags, marks_of
+from dashboard.reports import parts
 from dashboard.reports.document import (
+    Asked,
     Block,
-    Cell,
     Code,
-    Facts,
     Figure,
+    Id,
+    Kind,
     Listing,
     Paragraph,
     Report,
     Section,
+    absent,
 )
-from dashboard.reports.kinds.base import Asked, Id, Kind, absent
-from dashboard.reports.parts import matrix_tables, method, numbers, remarks
 from dashboard.text.formatting import change_text, full_moment
 from dashboard.text.labels import (
     cell_marks,
     host_title,
     kind_title,
     metric_label,
+    metric_text,
     result_name,
+    state_of,
     style_of,
 )
 from dashboard.text.messages import message
@@ -43,6 +49,7 @@ from jobs.queries.results.results import result_page
 
 # Tables of a report without a chosen metric, where its results have them.
 _SHOWN = (RATE, "ttft_p50_ms", "tpot_p50_ms", "latency_p50_s")
+_SHA256 = 12  # letters of a plan's SHA-256
 
 
 class MatrixAsked(Asked):
@@ -57,7 +64,6 @@ def build(asked: MatrixAsked) -> Report:
     page = matrix_page(asked.id, asked.metric or RATE)
     if page is None:
         raise absent("matrix", [asked.id])
-    matrix = page.matrix
     results = [run.result for run in page.runs if run.result is not None]
     measured = [run.result for run in page.runs if run.result is not None and not run.is_warm_up]
     others = [] if asked.metric else [name for name in _SHOWN if name in page.metrics]
@@ -66,24 +72,22 @@ def build(asked: MatrixAsked) -> Report:
         for name in others
         if name != page.metric and (found := matrix_page(asked.id, name)) is not None
     ]
+    count = len(page.runs)
+    runs = ngettext("%(n)s run", "%(n)s runs", count) % {"n": count}
     return Report(
         kicker=_("Matrix report"),
         title=_title(page),
-        file=f"report-matrix-{matrix.pk}",
-        source=_("Matrix %(id)s, %(runs)s") % {"id": matrix.pk, "runs": _runs(len(page.runs))},
+        file=f"report-matrix-{page.matrix.pk}",
+        source=_("Matrix %(id)s, %(runs)s") % {"id": page.matrix.pk, "runs": runs},
         about=_about(page),
-        warnings=[*_unfinished(page), *remarks.warnings(results)],
+        warnings=[*_unfinished(page), *parts.warnings(results)],
         sections=[
             Section(_("Conclusion"), _conclusion(page)),
             Section(_("Numbers"), _numbers(pages)),
             Section(_("Method"), _method(page, measured)),
-            Section(_("Remarks"), _remarks(page, results) or [remarks.nothing()]),
+            parts.remarks(_remarks(page, results)),
         ],
     )
-
-
-def _runs(count: int) -> str:
-    return ngettext("%(n)s run", "%(n)s runs", count) % {"n": count}
 
 
 def _title(page: MatrixPage) -> str:
@@ -91,11 +95,11 @@ def _title(page: MatrixPage) -> str:
     best = page.best
     if best is None or best.value is None:
         return page.matrix.title
-    cell = numbers.whole(page.metric, best.value)
+    value, marks = " ".join(filter(None, metric_text(page.metric, best.value))), cell_marks(best)
     args = {
         "title": page.matrix.title,
         "metric": metric_label(page.metric).lower(),
-        "value": numbers.marked(f"{cell.text} {cell.unit}".strip(), cell_marks(best)),
+        "value": f"{value} ({_(', ').join(marks)})" if marks else value,
         "lengths": lengths(best.input_tokens, best.output_tokens),
         "n": best.concurrency,
     }
@@ -103,8 +107,7 @@ def _title(page: MatrixPage) -> str:
 
 
 def _unfinished(page: MatrixPage) -> list[str]:
-    counts = page.counts
-    left = counts["running"] + counts["queued"]
+    left = page.counts["running"] + page.counts["queued"]
     if not left:
         return []
     text = ngettext(
@@ -130,7 +133,7 @@ def _about(page: MatrixPage) -> Facts:
         (_("Started by"), matrix.created_by.get_username() if matrix.created_by else ""),
         (_("Created"), full_moment(matrix.created_at)),
     ]
-    return Facts([(name, Cell(text)) for name, text in rows if text])
+    return cells.facts(rows)
 
 
 def _conclusion(page: MatrixPage) -> list[Block]:
@@ -144,12 +147,11 @@ def _conclusion(page: MatrixPage) -> list[Block]:
     blocks: list[Block] = []
     best = page.best
     if best is not None and best.value is not None:
-        note = _("%(lengths)s at concurrency %(n)s") % {
-            "lengths": lengths(best.input_tokens, best.output_tokens),
-            "n": best.concurrency,
-        }
+        at = {"lengths": lengths(best.input_tokens, best.output_tokens), "n": best.concurrency}
+        note = _("%(lengths)s at concurrency %(n)s") % at
         label = _("Highest %(metric)s") % {"metric": metric_label(page.metric).lower()}
-        cell = matrix_tables.cell_number(best, page.metric, unit=True, note=note)
+        unit = metric_text(page.metric, best.value)[1]
+        cell = replace(_number(best, page.metric, note), unit=unit)
         blocks.append(Facts([(label, cell)], is_large=True))
     blocks += [_row(one) for one in row_conclusions(page)]
     blocks.append(Facts(counts, _("Cells")))
@@ -175,23 +177,79 @@ def _drift(cell: CellView) -> str:
     drift = cell.drift
     if drift is None:
         raise ValueError("no drift")
-    name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
     interval = f"[{change_text(drift.low)}, {change_text(drift.high)}]"
     if drift.includes_zero:
         text = _("No significant drift from the first to the last third of the runs.")
     else:
         text = _("The value changed from the first to the last third of the runs.")
-    return f"{name}{_(': ')}{text} {change_text(drift.value)} {interval}"
+    return f"{_name(cell)}{_(': ')}{text} {change_text(drift.value)} {interval}"
 
 
 def _numbers(pages: Sequence[MatrixPage]) -> list[Block]:
     page = pages[0]
-    blocks: list[Block] = [matrix_tables.cells(page)]
+    blocks: list[Block] = [_cells(page)]
     if page.best is not None:
         height = min(420, 120 + 28 * len(page.rows))
         blocks.append(Figure(_("Heat map"), matrix_heat.figure(page), height))
-    blocks += [matrix_tables.cells(other) for other in pages[1:]]
-    return [*blocks, matrix_tables.runs(page)]
+    blocks += [_cells(other) for other in pages[1:]]
+    run, state = pgettext("of a measurement", "Run"), _("State")
+    rate = Heading(cells.heading(page.metric).text)
+    heads = [*cells.words(run, _("Job"), state), rate, *cells.words(_("Plan, SHA-256"))]
+    rows = [_run(run, page.metric) for run in page.runs]
+    return [*blocks, Table(_("Runs in the order of their start"), heads, rows)]
+
+
+def _cells(page: MatrixPage) -> Table:
+    """Return one metric of all cells: a row each pair of lengths, a column each concurrency."""
+    has_input = bool(page.rows) and page.rows[0].input_tokens is not None
+    first = _("Input → output, tokens") if has_input else _("Output, tokens")
+    rows = []
+    for row in page.rows:
+        name = lengths(row.input_tokens, row.output_tokens) if has_input else row.output_tokens
+        rows.append([Cell(str(name)), *(_cell(cell, page.metric) for cell in row.cells)])
+    heads = [*cells.words(first), *(Heading(str(concurrency)) for concurrency in page.columns)]
+    note = _(
+        "Columns: concurrency. Brackets: 95 %% interval of the mean, from three runs; n: runs."
+    )
+    return Table(cells.title_of(page.metric), heads, rows, [note % {}])
+
+
+def _number(cell: CellView, metric: str, note: str = "") -> Cell:
+    """Return the mean of a cell with its interval and number of runs."""
+    runs = len(cell.values)
+    sample = f"n={runs}" if runs > 1 else ""
+    note = _(", ").join(filter(None, (note, *cell_marks(cell), sample)))
+    return cells.bare(metric, cell.value, cell.interval, n=runs, of="runs", note=note)
+
+
+def _cell(cell: CellView, metric: str) -> Cell:
+    if cell.value is not None:
+        return _number(cell, metric)
+    word, note, tone = str(style_of(cell.state).word), "", "dim"
+    job = cell.bad.job if cell.bad is not None else None
+    if cell.state == "skipped" and cell.skip is not None:
+        note = message(cell.skip.id, cell.skip.args)
+    elif cell.state in ("failed", "cancelled") and job is not None:
+        note = message(job.message_id, job.message_args)
+        tone = "bad" if cell.state == "failed" else "dim"
+    return Cell(word, note=note, tone="bad" if tone == "bad" else "dim")
+
+
+def _run(run: RunView, metric: str) -> list[Cell]:
+    job = run.job
+    repeat = _("warm-up, not counted") if run.is_warm_up else f"×{run.cell.repeat}"
+    words = [flag.word for flag in flags(run.result)] if run.result is not None else []
+    state = state_of(job) if job is not None else "skipped"
+    if run.skip is not None:
+        state, words = "skipped", [message(run.skip.id, run.skip.args)]
+    number = cells.bare(metric, run.value, n=1, of="runs")
+    return [
+        Cell(_name(run.cell), note=repeat),
+        Cell(f"#{job.pk}" if job is not None else ""),
+        Cell(str(style_of(state).word), note=_(", ").join(words)),
+        number if run.value is not None else Cell("–", tone="dim"),
+        Cell(job.plan_sha256[:_SHA256] if job is not None else ""),
+    ]
 
 
 def _method(page: MatrixPage, measured: Sequence[Result]) -> list[Block]:
@@ -204,23 +262,18 @@ def _method(page: MatrixPage, measured: Sequence[Result]) -> list[Block]:
     if spec.get("stops_early"):
         items.append(_("A row ends when more load only queues."))
     items.append(_("Each run is a job of its own with new prompts."))
-    blocks: list[Block] = [Listing(items)]
     params: Mapping[str, Any] = spec.get("params") if isinstance(spec.get("params"), dict) else {}
-    rows = method.fields(params)
-    blocks += [Facts(rows, _("Inputs"))] if rows else []
+    blocks: list[Block] = [Listing(items), *parts.inputs(params)]
     if not measured:
         return blocks
-    head = measured[0]
-    own = result_page(head.pk)
     note = _("Each command once, with its runs. Files are in full in the first.")
     return [
         *blocks,
-        method.environment(own),
-        method.provenance(head),
-        *method.identity(head),
+        *parts.environment(result_page(measured[0].pk)),
+        *parts.identity(measured[0]),
         Paragraph(note),
         *_commands(page),
-        *method.packages(measured),
+        *parts.packages(measured),
     ]
 
 
@@ -232,36 +285,32 @@ def _commands(page: MatrixPage) -> list[Code]:
             by_plan.setdefault(run.job.plan_sha256, []).append(run)
     blocks: list[Code] = []
     for runs in by_plan.values():
-        first = runs[0].job
-        if first is None:
-            raise ValueError("no job")
-        cells = _(", ").join(dict.fromkeys(_name(run.cell) for run in runs))
-        jobs = _(", ").join(f"#{run.job.pk}" for run in runs if run.job is not None)
-        title = _("%(cells)s: commands of %(jobs)s") % {"cells": cells, "jobs": jobs}
-        longest = 0 if blocks else method.LONGEST_FILE
-        blocks.append(method.code(title, first, longest_file=longest, is_folded=True))
+        known = [run.job for run in runs if run.job is not None]
+        names = _(", ").join(dict.fromkeys(_name(run.cell) for run in runs))
+        jobs = _(", ").join(f"#{job.pk}" for job in known)
+        title = _("%(cells)s: commands of %(jobs)s") % {"cells": names, "jobs": jobs}
+        longest = 0 if blocks else parts.LONGEST_FILE
+        blocks.append(parts.code(title, known[0], longest=longest, is_folded=True))
     return blocks
 
 
 def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
-    blocks: list[Block] = []
-    failed = [_failed(run) for run in page.runs if run.is_bad]
-    blocks += [Listing(failed, _("Failed runs"))] if failed else []
     skipped = [
         f"{_name(cell)}{_(': ')}{message(cell.skip.id, cell.skip.args)}"
         for cell in page.cells
         if cell.skip is not None
     ]
-    blocks += [Listing(skipped, _("Skipped cells"))] if skipped else []
-    by_text: dict[str, list[Result]] = {}
-    for result in results:
-        for text in remarks.remarks_of(result):
-            by_text.setdefault(text, []).append(result)
-    items = [f"{remarks.names_of(those)}{_(': ')}{text}" for text, those in by_text.items()]
-    blocks += [Listing(items, _("Remarks of runs"))] if items else []
+    texts = [(text, result) for result in results for text in parts.remarks_of(result)]
+    listings = (
+        Listing([_failed(run) for run in page.runs if run.is_bad], _("Failed runs")),
+        Listing(skipped, _("Skipped cells")),
+        Listing(parts.by_text(texts), _("Remarks of runs")),
+    )
+    blocks: list[Block] = [one for one in listings if one.items]
     marks = marks_of(results)
     for result in results:
-        blocks += remarks.organised(result, marks[result.pk], result_name(result))
+        tags = [tag.name for tag in marks[result.pk].added.tags]
+        blocks += parts.added(result, tags, result_name(result))
     return blocks
 
 
@@ -270,12 +319,11 @@ def _name(cell: CellView | MatrixCell) -> str:
 
 
 def _failed(run: RunView) -> str:
-    job, cell = run.job, run.cell
+    job = run.job
     if job is None:
         raise ValueError("no job")
-    name = _name(cell)
-    texts = [message(job.message_id, job.message_args), *remarks.known_failure(job)]
-    return f"#{job.pk}, {name}{_(': ')}{' '.join(texts)}"
+    texts = [message(job.message_id, job.message_args), *parts.known_failure(job)]
+    return f"#{job.pk}, {_name(run.cell)}{_(': ')}{' '.join(texts)}"
 
 
 KIND = Kind("matrix", "Report of a matrix", "job.view", MatrixAsked, build)

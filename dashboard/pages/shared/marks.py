@@ -1,4 +1,4 @@
-"""Verdicts vs the baseline in words, and the marks that people added to results."""
+"""Marks of results: flags that limit the numbers, what people added, verdicts vs the baseline."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from dashboard.pages.shared.comparison import interval_of, size_of
-from dashboard.text.formatting import joined
+from dashboard.pages.shared.comparison import BATCH, interval_of, size_of
+from dashboard.text.formatting import joined, number
 from dashboard.text.labels import metric_label, result_name
+from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.models import Result
+from jobs.queries.answers.hygiene import is_doubtful, unswitched
 from jobs.queries.comparison.regression import State, Verdict, verdicts
 from jobs.queries.results.organised import NONE, Organised, organised
+from jobs.services.outcomes.shortfall import shortfall
 from jobs.statistics import LEAST_RUNS
 
+LOADED = "result:host_loaded"
+_OTHERS = "result:other_clients"
 _WORDS: Mapping[State, str | Promise] = {
     "own": gettext_lazy("baseline"),
     "uncounted": gettext_lazy("not judged"),
@@ -31,6 +36,97 @@ _WORDS: Mapping[State, str | Promise] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag as a word, and its reason as a sentence. ``style``: class of its stamp."""
+
+    word: str
+    why: str
+    style: str = "dist"
+
+
+def flags(result: Result) -> list[Flag]:
+    """Return the flags of a result in the order of the stamps on its page."""
+    found = []
+    device = _(", ") + result.device if result.device else ""
+    if result.endpoint:
+        why = _("Measured on endpoint %(name)s, an engine that this dashboard did not start.")
+        found.append(Flag(_("external") + device, why % {"name": result.endpoint.name}, "ext"))
+    if result.imported:
+        why = _("Measured by others, read from their file %(file)s.")
+        found.append(Flag(_("imported") + device, why % {"file": result.imported.name}, "ext"))
+    if result.simulated:
+        why = _("mock commands on a fast clock. The numbers were not measured on hardware.")
+        found.append(Flag(_("simulated"), why, "sim"))
+    if result.incomplete:
+        found.append(Flag(_("incomplete"), missed_words(result)))
+    if faulty := faulty_words(result):
+        found.append(Flag(_("faulty answers"), faulty))
+    if thinking := thinking_words(result):
+        found.append(Flag(_("thinking doubtful"), thinking))
+    if result.disturbed:
+        found.append(Flag(_("disturbed"), disturbed_words(result)))
+    for remark in result.remarks:
+        if remark["id"] == LOADED:
+            found.append(Flag(_("loaded host"), message(remark["id"], remark["args"])))
+        if remark["id"] == _OTHERS:
+            found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))
+    return found
+
+
+def all_flags(result: Result) -> list[Flag]:
+    """Return the flags, and one of a small sample: of a number that stands for a model."""
+    few = _remarks(result, ":few_")
+    return [*flags(result), *([Flag(_("few samples"), few)] if few else [])]
+
+
+def disturbed_words(result: Result) -> str:
+    """Return the other work during the run; "" for none."""
+    return _remarks(result, "result:beside_")
+
+
+def _remarks(result: Result, part: str) -> str:
+    """Return the remarks with this part of an id as text."""
+    return " ".join(message(one["id"], one["args"]) for one in result.remarks if part in one["id"])
+
+
+def missed_words(result: Result) -> str:
+    """Return the count of failed requests, or of questions that were not scored, as text."""
+    remarks = [(one["id"], one["args"]) for one in result.remarks]
+    missed = shortfall(result.metrics, remarks)._asdict()
+    is_evaluation = result.type == Result.Type.EVALUATION
+    return message(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
+
+
+def faulty_words(result: Result) -> str:
+    """Return why faulty answers leave a score doubtful; "" where they do not."""
+    if not is_doubtful(result):
+        return ""
+    total, faulty = (result.metrics[f"answers_{name}"] for name in ("total", "faulty"))
+    text = _("%(n)s of %(total)s answers are faulty (e.g. cut off). The score is doubtful.")
+    return text % {"n": number(faulty), "total": number(total)}
+
+
+def thinking_words(result: Result) -> str:
+    """Return what speaks against the thinking that a run chose; "" for nothing."""
+    found = unswitched(result)
+    if found is None:
+        return ""
+    if found.chosen == "on":
+        return _(
+            "Thinking was on, but no answer has reasoning: the engine may ignore the switch, or "
+            "the tool dropped the reasoning."
+        )
+    text = ngettext(
+        "Thinking was off, but %(n)s of %(total)s answers has reasoning: the engine may ignore the "
+        "switch.",
+        "Thinking was off, but %(n)s of %(total)s answers have reasoning: the engine may ignore "
+        "the switch.",
+        found.reasoned,
+    )
+    return text % {"n": number(found.reasoned), "total": number(found.total)}
+
+
 @dataclass(frozen=True)
 class Marks:
     """Marks of a result in a list, besides its numbers. A page shows each text several times."""
@@ -40,17 +136,17 @@ class Marks:
 
     @cached_property
     def word(self) -> str:
-        """Return the verdict in two or three words; "" where a list says nothing."""
-        return list_word(self.verdict) if self.verdict else ""
+        """The verdict in two or three words; "" where a list says nothing."""
+        return _list_word(self.verdict) if self.verdict else ""
 
     @cached_property
     def hint(self) -> str:
-        """Return the verdict as a sentence."""
+        """The verdict as a sentence."""
         return sentence(self.verdict) if self.verdict else ""
 
     @property
     def css(self) -> str:
-        """Return the look of the verdict's stamp."""
+        """The look of the verdict's stamp."""
         state = self.verdict.state if self.verdict else ""
         return {"regressed": "bad", "improved": "good"}.get(state, "line")
 
@@ -70,7 +166,7 @@ def word(verdict: Verdict) -> str:
     return str(_WORDS[verdict.state])
 
 
-def list_word(verdict: Verdict) -> str:
+def _list_word(verdict: Verdict) -> str:
     """Return the verdict with the size of the change, for the row of a list; "" for the baseline
     itself and for runs that do not count."""
     if verdict.state in ("own", "uncounted", "barred"):
@@ -92,9 +188,13 @@ def sentence(verdict: Verdict) -> str:
         return _("Disturbed, incomplete and loaded runs are not judged.")
     if verdict.change is None:
         return _("Not comparable with the baseline %(base)s: different workloads.") % {"base": base}
+    metric = metric_label(verdict.metric).lower()
+    if verdict.concurrency is not None and verdict.metric != BATCH:
+        at = {"metric": metric, "concurrency": verdict.concurrency}
+        metric = _("%(metric)s at concurrency %(concurrency)s") % at
     args = {
         "verdict": word(verdict).capitalize(),
-        "metric": _measured(verdict),
+        "metric": metric,
         "size": size_of(verdict.change, verdict.metric),
         "interval": interval_of(verdict.change, verdict.metric),
         "base": base,
@@ -103,21 +203,19 @@ def sentence(verdict: Verdict) -> str:
     }
     if verdict.state == "unknown":
         text = _("%(verdict)s: %(metric)s %(size)s vs %(base)s, without an interval.")
-        return joined(text % args, missing(verdict))
+        return joined(text % args, _missing(verdict))
     if verdict.metric == "accuracy":
         text = _("%(verdict)s: %(metric)s %(size)s vs %(base)s, 95 %% interval %(interval)s.")
         return text % args
-    return (
-        _(
-            "%(verdict)s: %(metric)s %(size)s vs %(base)s, 95 %% interval %(interval)s "
-            "(runs: %(base_runs)s, then %(runs)s)."
-        )
-        % args
+    text = _(
+        "%(verdict)s: %(metric)s %(size)s vs %(base)s, 95 %% interval %(interval)s "
+        "(runs: %(base_runs)s, then %(runs)s)."
     )
+    return text % args
 
 
-def missing(verdict: Verdict) -> str:
-    """Return the missing runs until there is an interval; "" when none are missing."""
+def _missing(verdict: Verdict) -> str:
+    """Return the missing runs until there is an interval."""
     of_base, own = verdict.more
     if not verdict.more_runs:
         return _("A value of 0 and equal runs have no interval.")
@@ -126,24 +224,15 @@ def missing(verdict: Verdict) -> str:
         text = _(
             "%(least)s runs of each are needed: %(base)s more of the baseline, %(own)s of this."
         )
-        return text % args
-    if of_base:
+    elif of_base:
         text = ngettext(
             "%(n)s more run of the baseline is needed.",
             "%(n)s more runs of the baseline are needed.",
             of_base,
         )
-        return text % args
-    text = ngettext("%(n)s more run is needed.", "%(n)s more runs are needed.", own)
+    else:
+        text = ngettext("%(n)s more run is needed.", "%(n)s more runs are needed.", own)
     return text % args
-
-
-def _measured(verdict: Verdict) -> str:
-    label = metric_label(verdict.metric).lower()
-    if verdict.concurrency is None or verdict.metric == "batch_latency_mean_s":
-        return label
-    args = {"metric": label, "concurrency": verdict.concurrency}
-    return _("%(metric)s at concurrency %(concurrency)s") % args
 
 
 def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
@@ -151,14 +240,14 @@ def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
     if verdict is None:
         return None
     change = verdict.change
-    size = None if change is None else change.absolute
     is_relative = change is not None and change.relative is not None
+    size = (change.relative if is_relative else change.absolute) if change else None
     return {
         "state": verdict.state,
         "baseline": result_name(verdict.baseline.result),
         "metric": verdict.metric or None,
         "concurrency": verdict.concurrency,
-        "change": change.relative if change is not None and is_relative else size,
+        "change": size,
         "is_relative": is_relative,
         "low": change.low if change else None,
         "high": change.high if change else None,

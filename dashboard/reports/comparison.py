@@ -1,0 +1,366 @@
+"""Report of a comparison: two to eight results, or groups of repeats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+from pydantic import Field
+
+from dashboard.charts.tradeoff import is_doubling, points_of
+from dashboard.pages.compare.more_runs import more_runs
+from dashboard.pages.compare.token_card import budget_figure, budget_uses
+from dashboard.pages.parity import words
+from dashboard.pages.parity.asked import Stated, of_comparison
+from dashboard.pages.shared import cells
+from dashboard.pages.shared.addresses import ResultId
+from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
+from dashboard.pages.shared.comparison import (
+    BATCH,
+    barred_words,
+    barrier_words,
+    change_texts,
+    charts,
+    conclusion,
+    conclusions,
+    declared_words,
+    paired_words,
+    problem_of,
+    read_groups,
+    short_name,
+    with_repeats,
+)
+from dashboard.pages.shared.marks import flags
+from dashboard.pages.shared.words import setting_text
+from dashboard.reports import parity, parts
+from dashboard.reports.document import (
+    Asked,
+    Block,
+    Figure,
+    Id,
+    Kind,
+    Listing,
+    Paragraph,
+    Report,
+    ReportError,
+    Section,
+    absent,
+)
+from dashboard.text.formatting import number
+from dashboard.text.import_words import declared_facts, measured_text
+from dashboard.text.labels import phrase, result_name, result_place, setting_title
+from dashboard.text.messages import message
+from jobs.base.numbers import result_number
+from jobs.models import Result
+from jobs.queries.comparison.comparison import Change, Column, Comparison, MetricRow, compare
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.results.devices import device_count
+from jobs.queries.results.named import NotNumbered, pks_of
+from jobs.queries.results.repeats import other_runs
+from jobs.queries.results.results import accuracy, result_page
+from jobs.queries.results.token_use import BudgetUse
+
+_CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
+# Metrics of the charts, for tables over all concurrencies.
+_DRAWN = (
+    *("output_tokens_per_s", "requests_per_s"),
+    *("ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms", "latency_p50_s"),
+    *("requests", "failed_requests"),
+)
+
+
+class ComparisonAsked(Asked):
+    """Report of a comparison; the first result or group is the baseline."""
+
+    id: list[ResultId] = Field(default_factory=list, description="results, each alone; repeat it")
+    group: list[str] = Field(
+        default_factory=list,
+        description="repeats of one measurement: res-11,res-12; repeat it",
+    )
+    concurrency: Id | None = Field(None, description="compared one; null: the highest common one")
+    margin: str = Field("", max_length=20, description="points of a parity statement; empty: 1")
+    goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
+
+
+def build(asked: ComparisonAsked) -> Report:
+    """Return the report."""
+    is_grouped = bool(asked.group)
+    try:
+        wanted = [pks_of(text.split(",")) for text in asked.group]
+    except NotNumbered as error:
+        raise ReportError("group", message(error.reason.id, error.reason.args)) from None
+    groups, missing = read_groups(wanted or [[pk] for pk in dict.fromkeys(asked.id)])
+    if missing:
+        raise absent("results", list(map(result_number, missing)))
+    if problem := problem_of(groups):
+        raise ReportError("group" if is_grouped else "id", problem)
+    comparison = compare(groups, asked.concurrency)
+    try:
+        found = of_comparison(comparison, asked.margin, asked.goal)
+    except ParityError as error:
+        raise ReportError(error.field, message(error.reason.id, error.reason.args)) from None
+    results = [run for runs in groups for run in runs]
+    heads = comparison.heads
+    joined = _(", ").join
+    rows = [
+        (_("Models"), joined(dict.fromkeys(head.model_id for head in heads))),
+        (_("Workload"), joined(dict.fromkeys(phrase(head.what) for head in heads))),
+        (_("Tool"), joined(dict.fromkeys(head.tool for head in heads))),
+        (_("Baseline"), short_name(comparison.columns[0])),
+        (_("Measured"), measured_text(heads)),
+        *declared_facts(heads),
+    ]
+    barred = barred_words(comparison)
+    reasons = _("; ").join(barrier_words(one, heads) for one in comparison.barriers)
+    barriers = [f"{barred} {reasons}" if barred else "", declared_words(comparison)]
+    return Report(
+        kicker=_("Comparison report"),
+        title=words.full_headline(found) if found else conclusion(comparison),
+        file=f"report-compare-{'-'.join(map(result_name, heads))}",
+        source=parts.sources(results),
+        about=cells.facts(rows),
+        warnings=[*filter(None, barriers), *parts.warnings(results)],
+        sections=[
+            *_parity(found),
+            Section(_("Conclusion"), _conclusion(comparison, groups, is_grouped=is_grouped)),
+            Section(_("Numbers"), _numbers(comparison, is_grouped=is_grouped)),
+            Section(_("Method"), _method(comparison)),
+            parts.remarks(parts.remarks_on(results)),
+        ],
+    )
+
+
+def _parity(found: Stated | None) -> list[Section]:
+    """Return the parity statement of two evaluations, which stands first."""
+    if found is None:
+        return []
+    warned = [one.text for one in words.warnings(found)]
+    quoted = [Listing(warned, _("Before you quote it"))] if warned else []
+    blocks = [*parity.conclusion(found), *quoted, *parity.numbers(found), *parity.methods(found)]
+    return [Section(_("Parity statement"), blocks)]
+
+
+def _conclusion(
+    comparison: Comparison, groups: list[list[Result]], *, is_grouped: bool
+) -> list[Block]:
+    blocks: list[Block] = [Listing(conclusions(comparison) or [conclusion(comparison)])]
+    others = other_runs([run for runs in groups for run in runs])
+    more = more_runs(comparison, with_repeats(groups, others))
+    if more.text:
+        blocks.append(Paragraph(more.text))
+    runs = pgettext("of a measurement", "Runs")
+    heads = cells.words(_("Result"), _("Name"), _("Precision"), _("Device"), runs)
+    rows = [_column(column, index) for index, column in enumerate(comparison.columns)]
+    notes = [] if is_grouped else [_("Hollow markers: disturbed, incomplete or loaded runs.")]
+    return [*blocks, Table(_("Compared results"), heads, rows, notes)]
+
+
+def _column(column: Column, index: int) -> list[Cell]:
+    """Return what a column is of."""
+    head = column.head
+    marks = [flag.word for flag in flags(head)]
+    if index == 0:
+        marks.insert(0, _("baseline"))
+    device, count = head.device or result_place(head), device_count(head)
+    if count and not head.device:
+        dies = ngettext("%(n)s die", "%(n)s dies", count) % {"n": count}
+        device = _("%(host)s, %(dies)s") % {"host": device, "dies": dies}
+    return [
+        Cell(short_name(column), note=_(", ").join(marks)),
+        Cell(head.measured, note=head.model_id if head.model_id != head.measured else ""),
+        Cell(phrase(head.label)),
+        Cell(device, note=_(", ").join(filter(None, (head.stack, head.parallelism)))),
+        Cell(parts.sources(column.runs), note=measured_text([head]) if head.measured_at else ""),
+    ]
+
+
+def _numbers(comparison: Comparison, *, is_grouped: bool) -> list[Block]:
+    blocks: list[Block] = [_metrics(comparison, is_grouped=is_grouped)]
+    height = _CHART + _KEY * len(comparison.columns)
+    if comparison.heads[0].type == Result.Type.EVALUATION:
+        budget = budget_figure(comparison)
+        if budget is not None:
+            title, caption = _("Accuracy vs token budget"), _("marks: own limit")
+            blocks += [Figure(title, budget, height, caption), _by_budget(comparison)]
+        return [*blocks, *_changed_answers(comparison)]
+    drawn: dict[str, Any] = charts(comparison)
+    if not drawn["drawn"]:
+        return blocks
+    shown = (
+        ("throughput", _("Throughput vs concurrency"), ""),
+        ("ttft", _("Time to first token (TTFT)"), _("p50 bold, p99 thin")),
+        ("interactivity", _("Throughput vs interactivity"), _("labels: concurrency")),
+        ("per_device", _("Throughput per device vs per user"), _("dotted: Pareto frontier")),
+    )
+    blocks += [
+        Figure(title, drawn[name], height, caption) for name, title, caption in shown if drawn[name]
+    ]
+    return [*blocks, *_by_concurrency(comparison)]
+
+
+def _heads(comparison: Comparison, first: str) -> list[Heading]:
+    notes = {index: _("not comparable") for index in comparison.barred} | {0: _("baseline")}
+    return [
+        Heading(first, is_number=False),
+        *(
+            Heading(short_name(column), notes.get(index, ""), series=index)
+            for index, column in enumerate(comparison.columns)
+        ),
+    ]
+
+
+def _metrics(comparison: Comparison, *, is_grouped: bool) -> Table:
+    """Return all common metrics, with differences to the baseline."""
+    title, at = _("Metrics"), comparison.concurrency
+    if at is not None and comparison.rows and comparison.rows[0].metric == BATCH:
+        title = _("Metrics of a batch of %(n)s") % {"n": at}
+    elif at is not None:
+        title = _("Metrics at concurrency %(n)s") % {"n": at}
+    # What values and brackets are, as the page has it.
+    is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
+    if is_evaluation and is_grouped:
+        text = _(
+            "Values: means of the runs above. Brackets: 95 %% interval over the questions: several "
+            "answers to a question are one observation. Brackets of a difference: paired by "
+            "question. Not significant: the interval includes 0. Different question sets have no "
+            "difference."
+        )
+    elif is_evaluation:
+        text = _(
+            "Brackets: 95 %% interval, of a difference paired by question. Not significant: the "
+            "interval includes 0. Each value covers its own questions, a difference the common "
+            "ones."
+        )
+    elif is_grouped:
+        text = _(
+            "Values: means of the runs above, with the 95 %% interval in brackets, from three "
+            "runs. Differences of rates and times: ratio of geometric means, which may differ from "
+            "the ratio of the means. Brackets of a difference: 95 %% interval (Welch, on "
+            "logarithms)."
+        )
+    else:
+        text = _("Values of single runs, without intervals.")
+    rows = [_metric(row, comparison, is_grouped=is_grouped) for row in comparison.rows]
+    return Table(title, _heads(comparison, _("Metric")), rows, [text % {}])
+
+
+def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list[Cell]:
+    name = row.metric
+    covers_all = name == "failed_requests" and comparison.has_several
+    shown = [cells.heading(name, note=_("all concurrencies") if covers_all else "")]
+    for column, figure in zip(comparison.columns, row.cells, strict=True):
+        single = name == "accuracy" and figure.runs == 1
+        cell = cells.compared(figure, name, grouped=is_grouped)
+        if single and (bounds := figure.interval or accuracy(column.head)):
+            questions = int(column.head.metrics.get("questions") or 0)
+            cell = cells.share(bounds, questions, figure.value, unit="", tone="bold")
+        shown.append(cell)
+    pairs = zip(shown[2:], row.changes, strict=True)
+    return [*shown[:2], *(_with_change(cell, change, name) for cell, change in pairs)]
+
+
+def _with_change(cell: Cell, change: Change, name: str) -> Cell:
+    """Add a difference to the number that it is of."""
+    if cell.value is None:
+        return cell
+    tones: dict[str, Tone] = {"better": "good", "worse": "bad"}
+    note = " ".join(filter(None, (cell.note, *change_texts(change, name))))
+    return replace(cell, note=note, tone=tones.get(change.verdict, "bold"))
+
+
+def _by_concurrency(comparison: Comparison) -> list[Table]:
+    """Return a table for each drawn metric: a row a concurrency, a column a result."""
+    columns = comparison.columns
+    known = sorted({c for column in columns for c, _metrics in column.points})
+    if known == [comparison.concurrency]:
+        return []
+    heads = _heads(comparison, _("Concurrency"))
+    tables = []
+    for name in _DRAWN:
+        if any(name in found for column in columns for _c, found in column.points):
+            rows = [[Cell(str(c)), *(_at(column, name, c) for column in columns)] for c in known]
+            title = _("%(metric)s by concurrency") % {"metric": cells.title_of(name)}
+            tables.append(Table(title, heads, rows))
+    return tables
+
+
+def _at(column: Column, name: str, concurrency: int) -> Cell:
+    value = dict(column.points).get(concurrency, {}).get(name)
+    runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
+    return cells.bare(name, value, column.interval(name, concurrency), n=runs, of="runs")
+
+
+def _by_budget(comparison: Comparison) -> Table:
+    """Return the accuracy within each token budget: a row a doubling, a column a result."""
+    uses = budget_uses(comparison)
+    drawn = {point.budget for use in uses if use for point in points_of(use)}
+    limits = {use.limit for use in uses if use and use.limit}
+    rows = [
+        [Cell(number(budget)), *(_within(use, budget) for use in uses)]
+        for budget in sorted(drawn)
+        if is_doubling(budget) or budget in limits
+    ]
+    text = _(
+        "Share of correct answers with at most so many tokens: a lower bound of a run with "
+        "that limit. Brackets: 95 %% interval (Wilson). Overlapping intervals prove nothing: "
+        "the table of metrics has the paired difference."
+    )
+    notes = [text % {}]
+    if any(len(column.runs) > 1 for column in comparison.columns):
+        notes.append(
+            _(
+                "Of a group: the answers of all its runs together. Runs without token counts, or "
+                "with another limit, do not count."
+            )
+        )
+    heads = _heads(comparison, _("Token budget"))
+    return Table(_("Accuracy by token budget, %%") % {}, heads, rows, notes)
+
+
+def _within(use: BudgetUse | None, budget: int) -> Cell:
+    """Return the accuracy within a budget; n/a outside of the curve, and between its points."""
+    points = points_of(use) if use else []
+    below = [point for point in points if point.budget <= budget]
+    if use is None or not below or budget > points[-1].budget:
+        return cells.missing()
+    if below[-1].budget < min(budget, use.longest):
+        return cells.missing()
+    return cells.share(below[-1].share, use.questions, unit="")
+
+
+def _changed_answers(comparison: Comparison) -> list[Block]:
+    """Return how many answers changed between two evaluations."""
+    blocks: list[Block] = []
+    pairs = zip(comparison.columns[1:], comparison.paired, strict=True)
+    for index, (column, paired) in enumerate(pairs, 1):
+        if paired is not None:
+            names = {"a": result_name(comparison.heads[0]), "b": result_name(column.head)}
+            title = _("Changed answers, %(a)s → %(b)s") % names
+            said = paired_words(paired, is_barred=index in comparison.barred)
+            blocks.append(Listing([text for text in said if text], title))
+    return blocks
+
+
+def _method(comparison: Comparison) -> list[Block]:
+    heads = comparison.heads
+    differing = [setting for setting in comparison.settings if setting.differs]
+    rows = []
+    for setting in differing:
+        texts = [setting_text(value, setting.name) if value else "" for value in setting.values]
+        rows.append([Cell(text or _("none")) for text in (setting_title(setting.name), *texts)])
+    columns = [replace(head, is_number=False) for head in _heads(comparison, _("Setting"))]
+    equal = len(comparison.settings) - len(differing)
+    note = ngettext("%(n)s setting is equal.", "%(n)s settings are equal.", equal) % {"n": equal}
+    blocks: list[Block] = [Table(_("Configuration, differences only"), columns, rows, [note])]
+    for head in heads:
+        blocks += parts.titled(parts.environment(result_page(head.pk)), head)
+    blocks += [block for head in heads for block in parts.commands(head.job)]
+    return [*blocks, *parts.packages(heads)]
+
+
+KIND = Kind(
+    *("comparison", "Report of a comparison", "result.view", ComparisonAsked, build),
+    results=("id", "group"),
+)

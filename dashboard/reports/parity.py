@@ -1,0 +1,134 @@
+"""Report of a parity statement: of two results, of groups of repeats, or of bare counts."""
+
+from __future__ import annotations
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from pydantic import Field
+
+from dashboard.pages.parity import rows, words
+from dashboard.pages.parity.asked import Stated, stated
+from dashboard.pages.shared.cells import Facts, facts
+from dashboard.reports import parts
+from dashboard.reports.document import (
+    Asked,
+    Block,
+    Figure,
+    Kind,
+    Listing,
+    Report,
+    ReportError,
+    Section,
+)
+from dashboard.text.formatting import number
+from dashboard.text.import_words import declared_facts, measured_text
+from dashboard.text.labels import phrase
+from dashboard.text.messages import message
+from jobs.queries.parity.compared import MARGIN
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.results.results import result_page
+
+
+class ParityAsked(Asked):
+    """Report of a parity statement: results, or bare counts."""
+
+    base: str = Field("", max_length=400, description="baseline: res-11; repeats res-11,res-12")
+    id: str = Field("", max_length=400, description="result: res-27; repeats res-27,res-28")
+    base_counts: str = Field("", max_length=20000, description="154/159,933/976")
+    counts: str = Field("", max_length=20000, description="155/159,929/976")
+    sets: str = Field("", max_length=20000, description="names of the counts' data sets")
+    base_title: str = Field("", max_length=400, description="name of the baseline of counts")
+    title: str = Field("", max_length=400, description="name of the result of counts")
+    margin: str = Field(f"{MARGIN:g}", max_length=20, description="points")
+    goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
+    planned: str = Field("", max_length=20, description="questions of a run that stops early")
+
+
+def build(asked: ParityAsked) -> Report:
+    """Return the report."""
+    try:
+        found = stated(asked.model_dump(include=set(ParityAsked.model_fields)))
+    except ParityError as error:
+        text = message(error.reason.id, error.reason.args)
+        if error.reason.id == "parity:missing":
+            raise Http404(text) from None
+        raise ReportError(error.field, text) from None
+    warnings = [one.text for one in words.warnings(found)]
+    sections = [Section(_("Conclusion"), conclusion(found))]
+    if found.parity.statement:
+        sections.append(Section(_("Numbers"), numbers(found)))
+    return Report(
+        kicker=_("Parity report"),
+        title=words.headline(found),
+        file=f"report-{found.file_name}",
+        source=parts.sources(found.results) if found.results else _("Typed counts"),
+        about=_about(found),
+        warnings=[*warnings, *parts.warnings(found.results)],
+        sections=[
+            *sections,
+            Section(_("Method"), [*methods(found), *_method(found)]),
+            parts.remarks(parts.remarks_on(found.results, has_added=False)),
+        ],
+    )
+
+
+def conclusion(found: Stated) -> list[Block]:
+    """Return the verdict with its reasons and the numbers behind it."""
+    texts = [words.sentence(found), *words.reasons(found)]
+    statement = found.parity.statement
+    if statement is None:
+        return [Listing(texts)]
+    return [Listing([words.headline(found), *texts]), rows.facts(found, statement)]
+
+
+def numbers(found: Stated) -> list[Block]:
+    """Return the table by data set, its chart, and the sets of large groups."""
+    statement = found.parity.statement
+    if statement is None:
+        return []
+    sets, *folded = rows.tables(found, statement)
+    figure = rows.forest_of(statement)
+    band = _("band: ±%(margin)s") % {"margin": words.margin_text(statement.margin)}
+    return [sets, Figure(_("Differences"), figure, figure.height, band), *folded]
+
+
+def methods(found: Stated) -> list[Block]:
+    """Return how the numbers were calculated, with the sources."""
+    statement = found.parity.statement
+    return [Listing(words.methods(statement), _("Statistics"))] if statement else []
+
+
+def _about(found: Stated) -> Facts:
+    heads = [side.results[0] for side in found.sides if side.results]
+    statement = found.parity.statement
+    asked = number(min(statement.pooled.questions)) if statement else ""
+    return facts(
+        [
+            (_("Baseline"), found.base.name),
+            (_("Result"), found.result.name),
+            (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
+            (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
+            (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
+            (pgettext("count", "Questions"), asked),
+            (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
+            (_("Margin"), words.margin_text(found.asks.margin / 100)),
+            (_("Measured"), measured_text(heads)),
+            *declared_facts(heads),
+        ]
+    )
+
+
+def _method(found: Stated) -> list[Block]:
+    blocks: list[Block] = []
+    for result in (side.results[0] for side in found.sides if side.results):
+        inputs = parts.inputs(result.job.params) if result.job else []
+        tables = [*inputs, *parts.environment(result_page(result.pk))]
+        blocks += [*parts.titled(tables, result), *parts.commands(result.job)]
+    return blocks
+
+
+KIND = Kind(
+    *("parity", "Report of a parity statement", "result.view", ParityAsked, build),
+    results=("base", "id"),
+)

@@ -1,0 +1,195 @@
+"""Parts that several kinds of reports have: method (commands, environment, identity), remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from dashboard.pages.shared.cells import Cell, Facts
+from dashboard.pages.shared.marks import flags, marks_of
+from dashboard.pages.shared.provenance import identity_rows, provenance_rows, unknown_words
+from dashboard.pages.shared.words import field_text
+from dashboard.reports.document import Block, Code, Listing, Paragraph, Section
+from dashboard.text.formatting import full_moment, size
+from dashboard.text.known_failures import view_of
+from dashboard.text.labels import result_name, result_place, setting_title
+from dashboard.text.messages import message
+from jobs.models import Job, Note, Result, SignOff
+from jobs.plans import from_json, script
+from jobs.queries.results.organised import notes_of, sign_offs_of
+from jobs.queries.results.results import ResultPage
+
+LONGEST_FILE = 4_000  # characters of a file that a command list has in full
+_SETS = "evaluate:sets"  # a remark that has a table of its own
+
+
+def commands(job: Job | None) -> list[Block]:
+    """Return the commands of a job as a script; secrets are names there. An import has none."""
+    if job is None:
+        return []
+    return [code(_("Commands of job #%(job)s") % {"job": job.pk}, job)]
+
+
+def code(title: str, job: Job, *, longest: int = LONGEST_FILE, is_folded: bool = False) -> Code:
+    """Return the commands of a job; longer files are named with their checksum."""
+    return Code(title, script(from_json(job.plan), job.values, longest_file=longest), is_folded)
+
+
+def environment(page: ResultPage) -> list[Facts]:
+    """Return tool, host and software of a result, and both at the time of the run."""
+    result = page.result
+    rows = [(_("Tool"), Cell(result.tool)), (_("Host"), Cell(result_place(result)))]
+    rows += [(setting_title(name), Cell(value)) for name, value in page.host_facts]
+    if page.artifact:
+        rows.append((_("Artifact"), Cell(f"sha256 {page.artifact.sha256}")))
+        rows.append((_("Size"), Cell(*size(page.artifact.bytes))))
+    rows += [
+        (str(one.get("name", "")), Cell(str(one.get("fingerprint", ""))))
+        for one in _environments(result)
+    ]
+    if result.job:
+        rows.append((_("Plan"), Cell(f"sha256 {result.job.plan_sha256}")))
+    known = _rows(provenance_rows(result), _("not recorded"))
+    return [Facts(rows, _("Environment")), Facts(known, _("Provenance"))]
+
+
+def _rows(rows: Sequence[tuple[str, str | None]], unknown: str) -> list[tuple[str, Cell]]:
+    dim = Cell(unknown, tone="dim")
+    return [(name, dim if value is None else Cell(value)) for name, value in rows]
+
+
+def inputs(params: Mapping[str, Any]) -> list[Facts]:
+    """Return fields of a form with their values; the deployment has a fact of its own."""
+    rows = [
+        (setting_title(name), Cell(field_text(value, name) or _("none")))
+        for name, value in params.items()
+        if name != "deployment"
+    ]
+    return [Facts(rows, _("Inputs"))] if rows else []
+
+
+def titled(tables: Sequence[Facts], result: Result) -> list[Facts]:
+    """Return facts with the name of the result that they are of."""
+    return [replace(one, title=f"{one.title} {result_name(result)}") for one in tables]
+
+
+def identity(result: Result) -> list[Block]:
+    """Return the parts that define the measurement, by group."""
+    title = _("Identity: %(group)s")
+    blocks: list[Block] = [
+        Facts(_rows(group.rows, _("unknown")), title % {"group": group.title})
+        for group in identity_rows(result)
+    ]
+    unknown = unknown_words(result)
+    if unknown:
+        text = _("Cannot be grouped. Unknown: %(unknown)s.")
+        blocks.append(Paragraph(text % {"unknown": unknown}))
+    elif result.fingerprint:
+        rows = [(_("Fingerprint"), Cell(result.fingerprint))]
+        blocks.append(Facts(rows, title % {"group": "SHA-256"}))
+    return blocks
+
+
+def packages(results: Sequence[Result]) -> list[Listing]:
+    """Return the packages of each environment, once for several results."""
+    found: dict[str, Listing] = {}
+    for one in (one for result in results for one in _environments(result)):
+        versions = one.get("versions")
+        if isinstance(versions, Mapping) and versions:
+            title = _("Packages of %(name)s") % {"name": one.get("name", "")}
+            items = [f"{name} {version}" for name, version in versions.items()]
+            found.setdefault(str(one.get("fingerprint", "")), Listing(items, title))
+    return list(found.values())
+
+
+def _environments(result: Result) -> list[Mapping[str, Any]]:
+    rows = result.run_context.get("environments") or []
+    return [one for one in rows if isinstance(one, Mapping)]
+
+
+def warnings(results: Sequence[Result]) -> list[str]:
+    """Return what limits the numbers of all results; of several, with their names."""
+    texts = [
+        (f"{capfirst(flag.word)}{_(': ')}{flag.why}", result)
+        for result in results
+        for flag in flags(result)
+    ]
+    return [text for text, _one in texts] if len(results) == 1 else by_text(texts)
+
+
+def by_text(texts: Sequence[tuple[str, Result]]) -> list[str]:
+    """Return each text once, with the results that it is of: "res-1, res-2: …"."""
+    found: dict[str, list[str]] = {}
+    for text, result in texts:
+        found.setdefault(text, []).append(result_name(result))
+    return [f"{_(', ').join(names)}{_(': ')}{text}" for text, names in found.items()]
+
+
+def sources(results: Sequence[Result]) -> str:
+    """Return results with their jobs: "res-1 (job #5), res-2"; an import has no job."""
+    text = _("%(result)s (job #%(job)s)")
+    return _(", ").join(
+        text % {"result": result_name(one), "job": one.job_id} if one.job_id else result_name(one)
+        for one in results
+    )
+
+
+def remarks(blocks: Sequence[Block]) -> Section:
+    """Return the last section of a report."""
+    return Section(_("Remarks"), blocks or [Paragraph(_("No remarks."), "dim")])
+
+
+def remarks_on(
+    results: Sequence[Result], *, is_titled: bool = True, has_added: bool = True
+) -> list[Block]:
+    """Return the remarks on results, their known failures, and what people added to them."""
+    marks = marks_of(results) if has_added else {}
+    blocks: list[Block] = []
+    for result in results:
+        title = result_name(result) if is_titled else ""
+        items = [*remarks_of(result), *known_failure(result.job)]
+        blocks += [Listing(items, title)] if items else []
+        if has_added:
+            tags = [tag.name for tag in marks[result.pk].added.tags]
+            blocks += added(result, tags, "" if items else title)
+    return blocks
+
+
+def remarks_of(result: Result) -> list[str]:
+    """Return the remarks on how a result was measured, without those of its flags."""
+    texts = (
+        message(remark["id"], remark["args"]) for remark in result.remarks if remark["id"] != _SETS
+    )
+    stated = " ".join(flag.why for flag in flags(result))
+    return [text for text in texts if text not in stated]
+
+
+def added(result: Result, tags: Sequence[str], title: str) -> list[Block]:
+    """Return what people added to a result: sign-offs, tags, notes."""
+    items = [_added(row) for row in sign_offs_of(result)]
+    items += [_("Tags: %(tags)s") % {"tags": _(", ").join(tags)}] if tags else []
+    items += [_added(row) for row in notes_of(result)]
+    return [Listing(items, title)] if items else []
+
+
+def known_failure(job: Job | None) -> list[str]:
+    """Return cause and advice of the known failure of a job."""
+    view = view_of(job) if job else None
+    return [view.cause, view.advice] if view else []
+
+
+def _added(row: SignOff | Note) -> str:
+    by = row.created_by.get_username() if row.created_by else _("a removed account")
+    args = {"by": by, "at": full_moment(row.created_at)}
+    if isinstance(row, Note):
+        args |= {"at": full_moment(row.edited_at or row.created_at), "text": row.text}
+        return _("Note of %(by)s, %(at)s: %(text)s") % args
+    args["purpose"] = row.purpose
+    if row.withdrawn_at is None:
+        return _("Released: %(purpose)s (%(by)s, %(at)s)") % args
+    args["withdrawn"] = full_moment(row.withdrawn_at)
+    return _("Release withdrawn: %(purpose)s (%(by)s, %(at)s; withdrawn %(withdrawn)s)") % args

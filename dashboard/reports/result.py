@@ -1,0 +1,435 @@
+"""Report of one result: a benchmark or an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from pydantic import Field
+
+from dashboard.charts import forest
+from dashboard.pages.results.conclusion import Card, Row, conclusion_card
+from dashboard.pages.results.conclusion import Figure as CardFigure
+from dashboard.pages.results.curve_series import curve_series, marks_of_points
+from dashboard.pages.results.level_choice import NONE
+from dashboard.pages.results.page_parts import charts, page_title, peak, point_columns
+from dashboard.pages.results.repeats import repeat_table
+from dashboard.pages.results.two_sides import SidesRow, SidesTable
+from dashboard.pages.shared import cells
+from dashboard.pages.shared.addresses import ResultId
+from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
+from dashboard.pages.shared.marks import marks_of
+from dashboard.pages.shared.sets_table import mean_label
+from dashboard.pages.shared.words import failed_text, lengths_texts
+from dashboard.reports import parts
+from dashboard.reports.document import (
+    Asked,
+    Block,
+    Figure,
+    Kind,
+    Listing,
+    Paragraph,
+    Report,
+    ReportError,
+    Section,
+    absent,
+)
+from dashboard.text.formatting import duration, full_moment, percent
+from dashboard.text.import_words import declared_facts, measured_text
+from dashboard.text.labels import phrase, result_name, result_place
+from jobs.base.numbers import result_number
+from jobs.models import Result
+from jobs.queries.results.benchmark_curve import curve_of
+from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.levels import Level
+from jobs.queries.results.results import ResultPage, result_page
+from jobs.queries.results.set_scores import SetGroup, SetRow
+from jobs.queries.results.team_levels import team_levels
+from jobs.statistics import LEAST_RUNS
+
+_CHART, _TALL = 250, 560  # pixels
+_SHARES = ("p50", "p90", "p99")
+
+
+class ResultAsked(Asked):
+    """Report of one result."""
+
+    id: ResultId
+    level: str = Field("", description="service level of the conclusion: see the address of a page")
+
+
+def build(asked: ResultAsked) -> Report:
+    """Return the report."""
+    try:
+        page = result_page(asked.id)
+    except Result.DoesNotExist:
+        raise absent("result", [result_number(asked.id)]) from None
+    result = page.result
+    level = None
+    if asked.level not in ("", NONE):
+        level = dict(team_levels().options()).get(asked.level)
+        if level is None:
+            text = _("This service level was removed or hidden. Choose another.")
+            raise ReportError("level", text)
+    is_evaluation = result.type == Result.Type.EVALUATION
+    points = [] if is_evaluation else curve_of(page)
+    card = conclusion_card(page, points, level=level, user=AnonymousUser())
+    if is_evaluation:
+        numbers = [*_accuracy_chart(page), *_sets(page), *_categories(page)]
+    else:
+        drawn = charts(page, curve_series(page, points))
+        numbers = [*_charts(drawn), *_numbers(page, drawn, card)]
+    return Report(
+        kicker=_("Accuracy report") if is_evaluation else _("Performance report"),
+        title=page_title(page, points),
+        file=f"report-{result_name(result)}",
+        source=parts.sources([result]),
+        about=_about(page),
+        warnings=parts.warnings([result]),
+        sections=[
+            Section(_("Conclusion"), _conclusion(page, points, card, level)),
+            Section(_("Numbers"), numbers),
+            Section(_("Method"), _method(page)),
+            parts.remarks(parts.remarks_on([result], is_titled=False)),
+        ],
+    )
+
+
+def _about(page: ResultPage) -> Facts:
+    """Return what was measured, on what, when."""
+    result = page.result
+    took_s = result.job.duration_s if result.job else None
+    rows = [
+        (_("Model"), result.model_id),
+        (_("Precision"), phrase(result.label)),
+        (_("Deployment"), page.deployment.name if page.deployment else ""),
+        (_("Endpoint"), result.endpoint.name if result.endpoint else ""),
+        (_("Device"), result.device),
+        (
+            _("Measured from") if result.endpoint else _("Host"),
+            result_place(result) if result.host else "",
+        ),
+        (_("Stack"), result.stack),
+        (_("Parallelism"), result.parallelism),
+        (_("Workload"), phrase(result.what)),
+        (_("Tokens, input → output"), _(", ").join(filter(None, lengths_texts(result)))),
+        (_("Tool"), result.tool),
+        (_("Duration"), duration(took_s) if took_s else ""),
+        *([(_("Measured"), measured_text([result]))] if result.imported else []),
+        *declared_facts([result]),
+        (
+            _("Imported by") if result.imported else _("Started by"),
+            result.created_by.get_username() if result.created_by else "",
+        ),
+        (_("Imported") if result.imported else _("Created"), full_moment(result.created_at)),
+    ]
+    return cells.facts(rows)
+
+
+def _conclusion(
+    page: ResultPage, points: Sequence[CurvePoint], card: Card | None, level: Level | None
+) -> list[Block]:
+    blocks: list[Block] = []
+    if card is None:
+        blocks.append(_main(page, points))
+    else:
+        blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "bold"))
+        rows = [(one.label, _card_cell(one)) for one in card.figures]
+        blocks += [Facts(rows, is_large=True)] if rows else []
+        if level is not None and card.level_text:
+            blocks.append(Paragraph(f"{level.name}{_(': ')}{card.level_text}"))
+        steps = [step.text for step in card.steps]
+        blocks += [Listing(steps, _("Next steps"))] if steps else []
+    marks = marks_of([page.result])[page.result.pk]
+    if marks.verdict:
+        blocks.append(Paragraph(f"{_('Baseline')}{_(': ')}{marks.hint}"))
+    return blocks
+
+
+def _card_cell(figure: CardFigure) -> Cell:
+    """Return a figure of the card; the best rates with value, interval and runs."""
+    point = figure.point
+    if point is None:
+        return Cell(figure.text, figure.unit, interval=figure.interval, note=figure.note)
+    more = {"n": len(point.runs), "of": "runs", "note": figure.note, "unit": figure.unit}
+    return cells.bare(RATE, point.rate, point.interval(RATE), **more)
+
+
+def _main(page: ResultPage, points: Sequence[CurvePoint]) -> Facts:
+    """Return the main metrics of a result without a conclusion."""
+    found: Mapping[str, Any] = page.result.metrics
+    if page.accuracy is not None:
+        questions = int(found["questions"])
+        rows = [
+            (_("Accuracy"), cells.share(page.accuracy, questions, found.get("accuracy"))),
+            (_("Correct"), cells.whole("correct", found.get("correct", 0))),
+            (_("Questions"), cells.whole("questions", questions)),
+        ]
+        both = (("accuracy_en", _("English")), ("accuracy_zh", _("Chinese")))
+        rows += [(label, cells.whole(name, found[name])) for name, label in both if name in found]
+        return Facts(rows, is_large=True)
+    if "batch_latency_mean_s" in found:
+        names = [(_("Batch latency mean"), "mean"), *((share, share) for share in _SHARES)]
+        rows = []
+        for label, which in names:
+            name = f"batch_latency_{which}_s"
+            rows.append((label, cells.whole(name, found.get(name))))
+        return Facts(rows, is_large=True)
+    found = peak(page, points)
+    failed = failed_text(found)
+    labels = {
+        _("Peak output"): RATE,
+        "TTFT p50": "ttft_p50_ms",
+        "TPOT p50": "tpot_p50_ms",
+        _("Requests/s"): "requests_per_s",
+    }
+    rows = [(label, cells.whole(name, found.get(name))) for label, name in labels.items()]
+    rows.append((_("Failed"), Cell(failed) if failed else cells.missing()))
+    return Facts(rows, title=page.result.measured, is_large=True)
+
+
+def _accuracy_chart(page: ResultPage) -> list[Block]:
+    if not page.categories:
+        return []
+    title = _("Accuracy by data set") if page.categories[0].is_set else _("By category")
+    figure = forest.categories(page.categories, page.accuracy)
+    height = min(_TALL, figure.height)
+    return [Figure(title, figure, height, _("95 %% confidence interval") % {})]
+
+
+def _charts(drawn: Mapping[str, Any]) -> list[Block]:
+    blocks: list[Block] = []
+    if drawn["throughput"]:
+        blocks.append(Figure(_("Throughput vs concurrency"), drawn["throughput"], _CHART))
+    shares = _("p50 bold, p90 and p99 thin")
+    blocks += [Figure(title, figure, _CHART, shares) for _name, title, figure in drawn["waits"]]
+    if drawn.get("per_device"):
+        title, frontier = _("Throughput per device vs per user"), _("dotted: Pareto frontier")
+        blocks.append(Figure(title, drawn["per_device"], _CHART, frontier))
+    return blocks
+
+
+def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> list[Block]:
+    blocks: list[Block] = []
+    if card is not None and card.rows:
+        blocks.append(_by_concurrency(card))
+    if drawn.get("wait_rows"):
+        first = page.points[0]
+        heads = [*cells.words(_("Metric")), *map(Heading, (_("mean"), *_SHARES))]
+        rows = [
+            [
+                cells.heading(names[0], label),
+                *(cells.bare(name, first.metrics.get(name)) for name in names),
+            ]
+            for label, names in drawn["wait_rows"]
+        ]
+        title = _("Latency at concurrency %(n)s") % {"n": first.concurrency}
+        blocks.append(Table(title, heads, rows))
+    if page.points:
+        blocks.append(_metrics(page))
+    if card is not None and card.sides:
+        blocks.append(_sides(card.sides))
+    return [*blocks, *_repeats(page)]
+
+
+def _metrics(page: ResultPage) -> Table:
+    """Return the metrics of one run: a column a concurrency, with what limits its numbers."""
+    is_batch = "batch_latency_mean_s" in page.result.metrics
+    heads = cells.words(_("Batch size") if is_batch else _("Concurrency"))
+    limits = marks_of_points(page)
+    for point in page.points:
+        marks = _(", ").join(limits.get(point.concurrency, ()))
+        heads.append(Heading(f"{point.concurrency} ({marks})" if marks else str(point.concurrency)))
+    rows = [
+        [
+            cells.heading(name, label),
+            *(cells.bare(name, point.metrics.get(name)) for point in page.points),
+        ]
+        for name, label in point_columns(page)
+    ]
+    return Table(_("Metrics of %(name)s") % {"name": result_name(page.result)}, heads, rows)
+
+
+def _by_concurrency(card: Card) -> Table:
+    """Return throughput and latency with intervals: a column a concurrency."""
+    heads = cells.words(_("Concurrency"))
+    for row in card.rows:
+        words = list(row.marks)
+        if row.is_recommended:
+            words.append(_("recommended"))
+        elif row.is_best:
+            words.append(pgettext("throughput", "best"))
+        heads.append(Heading(str(row.point.concurrency), _(", ").join(words)))
+    points = [row.point for row in card.rows]
+    completed = [
+        Cell(f"{one.completed} / {one.failed}", value=one.completed, measure="requests")
+        for one in points
+    ]
+    rates = []
+    for row in card.rows:
+        rate = row.point.rate if row.rate[0] else None
+        bounds, runs = row.point.interval(RATE), len(row.point.runs)
+        rates.append(cells.bare(RATE, rate, bounds, n=runs, of="runs", tone="bold"))
+    rows = [
+        [Cell(pgettext("count", "Runs")), *(cells.count(len(one.runs)) for one in points)],
+        [Cell(_("Completed / failed")), *completed],
+        [cells.heading(RATE), *rates],
+    ]
+    for name, column in zip(card.names, card.columns, strict=True):
+        label = column.rpartition(", ")[0]
+        rows.append([cells.heading(name, label), *(_latency(one, name) for one in points)])
+    if card.conclusion.level:
+        rows.append([Cell(_("Service level")), *map(_level, card.rows)])
+    return Table(_("Throughput and latency by concurrency"), heads, rows, card.remarks)
+
+
+def _latency(point: CurvePoint, name: str) -> Cell:
+    bounds, runs = point.interval(name), len(point.runs)
+    is_of_requests = bounds is not None and runs < LEAST_RUNS
+    n, of = (point.completed, "requests") if is_of_requests else (runs, "runs")
+    return cells.bare(name, point.mean(name), bounds, n=n, of=of)
+
+
+def _level(row: Row) -> Cell:
+    verdict = row.verdict.verdict if row.verdict else ""
+    if verdict == "met":
+        return Cell(_("met"), tone="good")
+    if verdict == "missed":
+        return Cell(_("missed"), note=row.why, tone="bad")
+    return Cell(_("unknown") if row.verdict else _("too many failures"), tone="dim")
+
+
+def _sides(found: SidesTable) -> Table:
+    """Return client against engine."""
+    titles = [_("Output tokens, client"), _("engine"), _("Difference")]
+    if found.has_ttft:
+        titles += [_("TTFT mean, ms, client"), _("engine"), _("Difference")]
+    if found.has_queue:
+        titles += [_("Queue mean, ms, client"), _("engine")]
+    rows = [[Cell(str(row.concurrency)), *_side(row, found)] for row in found.rows]
+    heads = [*cells.words(_("Concurrency")), *map(Heading, titles)]
+    return Table(_("Client and engine"), heads, rows, [text for text, _is_flagged in found.texts])
+
+
+def _side(row: SidesRow, found: SidesTable) -> list[Cell]:
+    side = row.side
+    tokens = (side.client_tokens, side.engine_tokens, side.tokens_share)
+    shown = [*zip(row.tokens, tokens, ("tokens", "tokens", "share"), strict=True)]
+    if found.has_ttft:
+        ttft = (side.client_ttft_ms, side.engine_ttft_ms, side.delay_ms)
+        shown += zip(row.ttft, ttft, ("ms",) * 3, strict=True)
+    if found.has_queue:
+        queue = (side.client_queue_ms, side.engine_queue_ms)
+        shown += zip(row.queue, queue, ("ms",) * 2, strict=True)
+    return [
+        Cell(text, value=value, measure=measure) if text else cells.missing()
+        for text, value, measure in shown
+    ]
+
+
+def _repeats(page: ResultPage) -> list[Block]:
+    """Return the runs of the measurement with their mean."""
+    table = repeat_table(page)
+    if table is None:
+        return []
+    if not table.concurrencies:
+        others = _(", ").join(map(result_name, page.repeats))
+        return [Listing([_("Repeats at other concurrencies: %(runs)s") % {"runs": others}])]
+    metric = table.metric
+    own = cells.heading(metric).text
+    heads = cells.words(pgettext("of a measurement", "Run"))
+    heads += [Heading(own if value is None else str(value)) for value in table.concurrencies]
+    rows = []
+    for row in table.rows:
+        note = full_moment(row.result.created_at)
+        if row.result.incomplete:
+            note = _("incomplete, not counted")
+        elif row.result.disturbed:
+            note = _("disturbed, not counted")
+        elif row.result.loaded:
+            note = _("loaded host, not counted")
+        values = [cells.bare(metric, value) for value in row.values]
+        rows.append([Cell(result_name(row.result), note=note), *values])
+    means = [cells.compared(figure, metric, grouped=True) for figure in table.means]
+    rows.append([Cell(_("mean")), *means])
+    return [Table(_("Repeats: %(metric)s") % {"metric": cells.title_of(metric)}, heads, rows)]
+
+
+def _sets(page: ResultPage) -> list[Table]:
+    """Return the accuracy by data set, with means."""
+    if not page.sets:
+        return []
+    interval = _("95 %% interval") % {}
+    heads = cells.words("dataset", "version", "metric", "mode")
+    heads += map(Heading, (page.result.measured, _("Questions"), interval))
+    rows = [row for group in page.sets for row in _group(group, page.sets)]
+    note = _(
+        "In per cent. “avg” weights data sets equally, “by question” weights questions "
+        "equally. Rankings by the two may differ."
+    )
+    return [Table(_("Accuracy by data set"), heads, rows, [note])]
+
+
+def _group(group: SetGroup, groups: Sequence[SetGroup]) -> list[list[Cell]]:
+    rows = [_set(row) for row in group.rows]
+    if group.macro is None:
+        return rows
+    weighted = (
+        "" if group.weighted is None else f"{_('by question')} {percent(group.weighted / 100)}"
+    )
+    share = group.macro / 100
+    mean = Cell(percent(share), value=share, measure="share", tone="bold")
+    questions = cells.count(group.questions) if group.questions else Cell("")
+    label = Cell(mean_label(group, alone=len(groups) == 1), tone="bold")
+    names = [label, Cell(""), Cell(group.metric), Cell(group.mode)]
+    return [*rows, [*names, mean, questions, Cell(weighted)]]
+
+
+def _set(row: SetRow) -> list[Cell]:
+    bounds, score = row.interval, Cell("-")
+    if row.value is not None:
+        share = row.value / 100
+        ends = (bounds.low, bounds.high) if bounds else None
+        score = Cell(percent(share), value=share, measure="share", bounds=ends)
+        score = replace(score, n=row.questions, of="questions")
+    questions = cells.count(row.questions) if row.questions else Cell("")
+    interval = f"{percent(bounds.low)}, {percent(bounds.high)}" if bounds else ""
+    names = map(Cell, (row.title, row.version, row.metric, row.mode))
+    return [*names, score, questions, Cell(interval)]
+
+
+def _categories(page: ResultPage) -> list[Table]:
+    """Return the accuracy by category of the questions; data sets have a table of their own."""
+    if not page.categories or page.categories[0].is_set:
+        return []
+    titles = (_("Correct"), _("Questions"), _("Accuracy, %"))
+    heads = [*cells.words(_("Category")), *map(Heading, titles)]
+    rows = [
+        [
+            Cell(item.name),
+            cells.bare("correct", item.right),
+            cells.count(item.questions),
+            cells.share(item.share, item.questions),
+        ]
+        for item in page.categories
+    ]
+    note = _("95 %% confidence interval (Wilson). Small categories have wide intervals.") % {}
+    return [Table(_("By category"), heads, rows, [note])]
+
+
+def _method(page: ResultPage) -> list[Block]:
+    result = page.result
+    return [
+        *parts.environment(page),
+        *(parts.inputs(result.job.params) if result.job else []),
+        *parts.identity(result),
+        *parts.commands(result.job),
+        *parts.packages([result]),
+    ]
+
+
+KIND = Kind(*("result", "Report of a result", "result.view", ResultAsked, build), results=("id",))
