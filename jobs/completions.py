@@ -86,11 +86,9 @@ def request_body(
     extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The body of a streamed chat request. ``extra``: fields of the engine beside OpenAI's.
-
     Reasoning is never sent back: R1's authors advise against it, and its template drops it.
     ``params`` may hold ``system`` (text) and the names in ``SAMPLING``; the engine decides what is
-    left empty.
-    """
+    left empty."""
     params = params or {}
     messages: list[dict[str, str]] = []
     if params.get("system"):
@@ -132,11 +130,9 @@ class _Gathered:
 
 
 def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
-    """Take a whole event stream apart; it may be cut anywhere, or be an error's JSON.
-
-    ``expected``: the model thinks before it answers. What came without any think tag is then its
-    thought, unless the model ended by itself.
-    """
+    """Take a whole event stream apart; it may be cut anywhere, or be an error's JSON. ``expected``:
+    the model thinks before it answers. What came without any think tag is then its thought, unless
+    the model ended by itself."""
     if http_status >= 400:
         return Reply(error=error_text(raw, http_status))
     gathered = _Gathered()
@@ -189,16 +185,12 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
 
 def parse_reply(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
     """Take apart what a request for a stream brought: an engine may answer with one object."""
-    parse = parse_response if _is_one_object(raw) else parse_stream
+    parse = parse_stream
+    if raw.removeprefix(_BOM).lstrip()[:1] == b"{":
+        data = _loaded(raw)  # an object, which may span several lines, or a piece of a stream
+        if isinstance(data, dict) and not any("delta" in each for each in _choices(data)):
+            parse = parse_response
     return parse(raw, http_status=http_status, expected=expected)
-
-
-def _is_one_object(raw: bytes) -> bool:
-    """Return True for an object that is no piece of a stream; it may span several lines."""
-    if raw.removeprefix(_BOM).lstrip()[:1] != b"{":
-        return False
-    data = _loaded(raw)
-    return isinstance(data, dict) and not any("delta" in each for each in _choices(data))
 
 
 def _loaded(raw: bytes) -> Any:
@@ -218,10 +210,8 @@ def _parts(content: str, by_field: str, *, expected: bool) -> Parts:
 
 
 def error_text(raw: bytes, http_status: int) -> str:
-    """Return the engine's error: the message of its JSON, else its text, else the status.
-
-    Of a page of a web server its title, without markup.
-    """
+    """Return the engine's error: the message of its JSON, else its text, else the status. Of a page
+    of a web server its title, without markup."""
     text = raw[:PAGE_BYTES].decode(errors="replace").strip()
     message = _message(_loaded(raw[:ERROR_BYTES]))
     if not message and _HTML.search(text):
@@ -361,9 +351,7 @@ def _message(data: Any, depth: int = 8) -> str:
 
 class Event(NamedTuple):
     """One event of a stream; ``offset``: where its line begins. ``text``: what was no JSON.
-
-    ``is_error``: the stream itself calls it an error.
-    """
+    ``is_error``: the stream itself calls it an error."""
 
     offset: int
     payload: Any = None
@@ -372,11 +360,9 @@ class Event(NamedTuple):
 
 
 def events(raw: bytes) -> Iterator[Event]:
-    """The events of a stream, one by one; a last line that was cut is left out.
-
-    Ends at ``[DONE]``. Data on several lines are one event. A line that is no field of an event is
-    ``text``: a server that breaks prints its trace there.
-    """
+    """The events of a stream, one by one; a last line that was cut is left out. Ends at ``[DONE]``.
+    Data on several lines are one event. A line that is no field of an event is ``text``: a server
+    that breaks prints its trace there."""
     name = b""
     kept: list[bytes] = []
     kept_at = 0

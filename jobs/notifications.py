@@ -14,9 +14,9 @@ import asyncio
 import json
 import logging
 import socket
-import threading
 import time
 from collections.abc import AsyncGenerator
+from functools import cache
 from typing import Any
 
 import redis
@@ -42,14 +42,11 @@ REST_S = 2.0
 RECONNECT_S = 0.5
 
 
+@cache
 def channel() -> str:
-    """The channel of this dashboard."""
-    global _channel
-    if _channel is None:
-        # The one row, made by the first caller: see jobs.queries.instance, a later package.
-        instance, _is_new = Instance.objects.get_or_create(pk=1)
-        _channel = f"vacc:{instance.instance_id}:notifications"
-    return _channel
+    # The one row, made by the first caller: see jobs.queries.instance, a later package.
+    instance, _is_new = Instance.objects.get_or_create(pk=1)
+    return f"vacc:{instance.instance_id}:notifications"
 
 
 def notify(topic: str, **data: Any) -> None:
@@ -59,11 +56,9 @@ def notify(topic: str, **data: Any) -> None:
 
 
 async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-    """Yield ``(topic, data)`` for ever; ``data`` has ``at``. Connects again by itself.
-
-    After each (re)connect it yields ``(CONNECTED, {})``: notifications in between are lost. While
-    Redis is away it yields ``(AWAY, {})`` at each try. Without any ``REDIS_URL`` it ends.
-    """
+    """Yield ``(topic, data)`` for ever; ``data`` has ``at``. Connects again by itself. After each
+    (re)connect it yields ``(CONNECTED, {})``: notifications in between are lost. While Redis is
+    away it yields ``(AWAY, {})`` at each try. Without any ``REDIS_URL`` it ends."""
     while settings.REDIS_URL:
         try:
             async for notification in _listen_once():
@@ -76,12 +71,16 @@ async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
 
 
 async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+    keepalive: dict[str, Any] = {}
+    if not socket_of(settings.REDIS_URL):
+        # A silently vanished Redis: a listener only reads, and would not notice.
+        times = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+        keepalive = {"socket_keepalive": True, "socket_keepalive_options": times}
     client = redis.asyncio.Redis.from_url(
         settings.REDIS_URL,
         socket_connect_timeout=2.0,
         socket_timeout=None,
-        # A silently vanished Redis: a listener only reads, and would not notice.
-        **_keepalive(),
+        **keepalive,
         retry=AsyncRetry(NoBackoff(), 0),
     )
     try:
@@ -97,19 +96,10 @@ async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
         await client.aclose()
 
 
-def _keepalive() -> dict[str, Any]:
-    if socket_of(settings.REDIS_URL):
-        return {}
-    times = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
-    return {"socket_keepalive": True, "socket_keepalive_options": times}
-
-
 class _Publisher:
     """One client per process, with a pause after each failure so that no request waits twice."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._client: redis.Redis | None = None
         self._rest_until = 0.0
         self._is_away = False
 
@@ -118,7 +108,7 @@ class _Publisher:
             return
         try:
             message = json.dumps({"type": topic, "at": time.time(), **data})
-            self._connected().publish(channel(), message)
+            _client().publish(channel(), message)
         except (redis.RedisError, OSError) as error:
             self._rest_until = time.monotonic() + REST_S
             if not self._is_away:
@@ -129,19 +119,17 @@ class _Publisher:
             self._is_away = False
             logger.info("Redis is back")
 
-    def _connected(self) -> redis.Redis:
-        with self._lock:
-            if self._client is None:
-                self._client = redis.Redis.from_url(
-                    settings.REDIS_URL,
-                    socket_connect_timeout=TIMEOUT_S,
-                    socket_timeout=TIMEOUT_S,
-                    # One retry without a wait: the first send after Redis came back meets a
-                    # connection that has died meanwhile.
-                    retry=Retry(NoBackoff(), 1),
-                )
-            return self._client
+
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=TIMEOUT_S,
+        socket_timeout=TIMEOUT_S,
+        # One retry without a wait: the first send after Redis came back meets a connection that has
+        # died meanwhile.
+        retry=Retry(NoBackoff(), 1),
+    )
 
 
-_channel: str | None = None
 _publisher = _Publisher()

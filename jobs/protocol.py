@@ -56,11 +56,8 @@ Model = TypeVar("Model", bound=HostModel)
 
 
 def load(data: bytes, where: str = "") -> Any:
-    """Return JSON as a database can store it: see ``sanitize.sanitize``.
-
-    Raises:
-        BadMessage: no JSON, or nested deeper than 16; its ``field`` is ``where``.
-    """
+    """Return JSON as a database can store it: see ``sanitize.sanitize``. Raises BadMessage: no
+    JSON, or nested deeper than 16; its ``field`` is ``where``."""
     try:
         value = json.loads(data)
     except RecursionError:
@@ -75,7 +72,6 @@ def load(data: bytes, where: str = "") -> Any:
 
 
 def _is_deep(value: Any) -> bool:
-    """Return True if lists and mappings are nested deeper than ``DEPTH``."""
     level = [value]
     for _ in range(DEPTH + 1):
         level = [
@@ -88,11 +84,8 @@ def _is_deep(value: Any) -> bool:
 
 
 def read(model: type[Model], value: Any, where: str = "") -> Model:
-    """Return ``value`` as a ``model``.
-
-    Raises:
-        BadMessage: it is none; ``field`` begins with ``where``.
-    """
+    """Return ``value`` as a ``model``. Raises BadMessage: it is none; ``field`` begins with
+    ``where``."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -173,15 +166,13 @@ class WithMessage(HostModel):
 # Facts: what a host's probe found, see ``jobs.host.probe``
 
 RootName = Literal["environments", "spool", "serve", "weights", "artifacts", "datasets"]
-
-
-def _ip(text: str) -> str:
-    return str(ip_from(text))  # its ValueError says what is wrong
-
-
-def _first_images(value: Any) -> Any:
-    """Leave out images above the bound: docker may have more, and no page needs all."""
-    return value[: bounds.IMAGES_MAX] if isinstance(value, list) else value
+# Its ValueError says what is wrong.
+Ip = Annotated[Text64, AfterValidator(lambda text: str(ip_from(text)))]
+# Docker may have more images than the bound, and no page needs all.
+Images = Annotated[
+    list[Text1000],
+    BeforeValidator(lambda sent: sent[: bounds.IMAGES_MAX] if isinstance(sent, list) else sent),
+]
 
 
 class Cpu(HostModel):
@@ -223,7 +214,7 @@ class Die(HostModel):
 class Facts(HostModel):
     """All facts. Fields without a default are needed to plan a job."""
 
-    address: Annotated[Text64, AfterValidator(_ip)] | None = None
+    address: Ip | None = None
     arch: Text64 = ""
     cpu: Cpu | None = None
     disk: Disk | None = None
@@ -244,7 +235,7 @@ class Facts(HostModel):
     registry: Text1000 | None = None
     modification_dir: Text1000 = ""
     conda: Text1000 = ""
-    images: Annotated[list[Text1000], BeforeValidator(_first_images)] = Field(default_factory=list)
+    images: Images = Field(default_factory=list)
     stacks: Annotated[list[Text64], Field(max_length=16)] | None = None
 
 
@@ -421,14 +412,10 @@ _EVENTS: dict[str, type[Event]] = {
 
 
 def parse_events(lines: Sequence[bytes]) -> list[Event | None]:
-    """Return the event of each line; None for a line that says nothing to a dashboard.
-
-    Such a line was torn by a power cut, or is of a type that this version does not know.
-
-    Raises:
-        BadMessage: an event breaks the protocol; ``field`` is like ``events[2].message_args``.
-            Or there are more lines, or more torn ones, than :mod:`jobs.base.bounds` allows.
-    """
+    """Return the event of each line; None for a line that says nothing to a dashboard. Such a line
+    was torn by a power cut, or is of a type that this version does not know. Raises BadMessage: an
+    event breaks the protocol; ``field`` is like ``events[2].message_args``. Or there are more
+    lines, or more torn ones, than :mod:`jobs.base.bounds` allows."""
     _check_count(lines, "events")
     events: list[Event | None] = []
     sent = [_sent(line) for line in lines]
@@ -462,12 +449,9 @@ class Point(HostModel):
 
 
 def parse_points(data: bytes) -> dict[str, Rows]:
-    """Return the rows of whole lines by watch. Lines that are no JSON were torn: left out.
-
-    Raises:
-        BadMessage: a point breaks the protocol; ``field`` is like ``points[7].v.waiting``. Or there
-            are more lines, or more torn ones, than :mod:`jobs.base.bounds` allows.
-    """
+    """Return the rows of whole lines by watch. Lines that are no JSON were torn: left out. Raises
+    BadMessage: a point breaks the protocol; ``field`` is like ``points[7].v.waiting``. Or there are
+    more lines, or more torn ones, than :mod:`jobs.base.bounds` allows."""
     rows: dict[str, Rows] = {}
     lines = data.splitlines()
     _check_count(lines, "points")

@@ -12,8 +12,7 @@ import pytest
 from django.core.cache import caches
 from django.utils import translation
 
-from jobs.confined import worker
-from jobs.confined.pool import Pool, taken
+from jobs.confined import Pool, taken, worker
 
 pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
 

@@ -10,48 +10,49 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import psycopg
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from jobs.backup.files import copy_checked, entry_of, open_regular
-from jobs.backup.manifest import BackupError, DatabaseEntry, Engine
+from jobs.backup.files import (
+    BackupError,
+    DatabaseEntry,
+    Engine,
+    copy_checked,
+    entry_of,
+    open_regular,
+)
 from jobs.models import earlier
 
 FILES: Mapping[Engine, str] = {"sqlite": "db.sqlite3", "postgresql": "database.dump"}
 # Tables whose rows stay out of every copy.
 EMPTIED = ("django_session",)
-CHUNK_BYTES = 1024 * 1024
 SHOWN_LINES = 5  # of a program's error
 
 
-@dataclass(slots=True)
-class Contents:
+_PG_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))"
+
+
+class Contents(NamedTuple):
     """Rows per table, and applied migrations as ``app.name``."""
 
-    rows: dict[str, int] = field(default_factory=dict)
-    migrations: list[str] = field(default_factory=list)
+    rows: dict[str, int]
+    migrations: list[str]
 
 
 def engine() -> Engine:
-    """Return the kind of the database that the settings name."""
     return cast(Engine, connection.vendor)
 
 
 def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
     """Copy the database into ``folder`` while others use it, without the rows of ``EMPTIED``.
-
-    Raises:
-        BackupError: it cannot be copied.
-    """
+    Raises BackupError: it cannot be copied."""
     path = folder / FILES[engine()]
     draft = path.with_name(f"{path.name}.part")
     _make_private(draft)
@@ -63,11 +64,8 @@ def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
 
 
 def refuse_unless_empty() -> None:
-    """Check that the database of the settings has no tables.
-
-    Raises:
-        BackupError: it has some, or cannot be reached.
-    """
+    """Check that the database of the settings has no tables. Raises BackupError: it has some, or
+    cannot be reached."""
     if engine() == "sqlite":
         path = Path(connection.settings_dict["NAME"])
         if path.exists():
@@ -75,8 +73,7 @@ def refuse_unless_empty() -> None:
         return
     name = connection.settings_dict["NAME"]
     with _postgresql() as server:
-        query = "SELECT 1 FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) LIMIT 1"
-        if server.execute(query).fetchone() is not None:
+        if server.execute(_PG_TABLES).fetchone() is not None:
             raise BackupError(
                 f"The database {name} has tables. Make an empty one, then restore: "
                 f"dropdb {name} && createdb {name}"
@@ -85,10 +82,7 @@ def refuse_unless_empty() -> None:
 
 def fill(source: Path, entry: DatabaseEntry) -> Contents:
     """Make the database of the settings, which is empty, from a backup; return what it has now.
-
-    Raises:
-        BackupError: it cannot be made.
-    """
+    Raises BackupError: it cannot be made."""
     if engine() == "sqlite":
         path = Path(connection.settings_dict["NAME"])
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -110,10 +104,8 @@ def unknown_migrations(names: list[str]) -> list[str]:
 
 def _copy_sqlite(draft: Path) -> Contents:
     """Copy the database beside ``draft``, remove rows, then write ``draft`` from what is left.
-
     Deleted rows stay in free pages of a file. ``VACUUM INTO`` copies none of these, and needs no
-    space in ``/tmp`` as ``VACUUM`` does.
-    """
+    space in ``/tmp`` as ``VACUUM`` does."""
     source = Path(connection.settings_dict["NAME"])
     whole = draft.with_name(f"{draft.name}.whole")
     try:
@@ -148,10 +140,18 @@ def _sqlite(path: Path) -> sqlite3.Connection:
 
 def _contents_of_sqlite(opened: sqlite3.Connection) -> Contents:
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    tables = [name for (name,) in opened.execute(f"{query} ORDER BY name")]
-    count = 'SELECT count(*) FROM "{}"'
-    rows = {name: opened.execute(count.format(name)).fetchone()[0] for name in tables}
-    migrations = opened.execute("SELECT app, name FROM django_migrations").fetchall()
+    return _contents(lambda text: opened.execute(text).fetchall(), query)
+
+
+def _contents_of_postgresql(server: psycopg.Connection[Any]) -> Contents:
+    return _contents(lambda text: server.execute(text.encode()).fetchall(), _PG_TABLES)
+
+
+def _contents(ask: Callable[[str], list[Any]], tables: str) -> Contents:
+    names = sorted(name for (name,) in ask(tables))
+    counts = {name: f'SELECT count(*) FROM "{name}"' for name in names}  # noqa: S608 -- ours
+    rows = {name: ask(count)[0][0] for name, count in counts.items()}
+    migrations = ask("SELECT app, name FROM django_migrations")
     return Contents(rows, sorted(f"{app}.{name}" for app, name in migrations))
 
 
@@ -166,7 +166,7 @@ def _dump_postgresql(draft: Path) -> Contents:
         options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot[0]}")
         _run("pg_dump", *options, *left_out, f"--file={draft}", f"--dbname={_conninfo()}")
         contents = _contents_of_postgresql(server)
-        contents.rows |= dict.fromkeys(set(EMPTIED) & set(contents.rows), 0)
+        contents.rows.update(dict.fromkeys(set(EMPTIED) & set(contents.rows), 0))
         return contents
 
 
@@ -179,19 +179,6 @@ def _postgresql() -> Iterator[psycopg.Connection[Any]]:
     except psycopg.Error as error:
         name = connection.settings_dict["NAME"]
         raise BackupError(f"Cannot read the database {name}: {error}") from error
-
-
-def _contents_of_postgresql(server: psycopg.Connection[Any]) -> Contents:
-    query = "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))"
-    tables = [name for (name,) in server.execute(f"{query} ORDER BY tablename").fetchall()]
-    rows = {}
-    for name in tables:
-        counted = server.execute(
-            sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))
-        ).fetchone()
-        rows[name] = counted[0] if counted else 0
-    migrations = server.execute("SELECT app, name FROM django_migrations").fetchall()
-    return Contents(rows, sorted(f"{app}.{name}" for app, name in migrations))
 
 
 def _conninfo() -> str:
@@ -207,11 +194,6 @@ def _password() -> str:
 
 
 def _run(program: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL.
-
-    Raises:
-        BackupError: it is missing, or failed.
-    """
     path = shutil.which(program)
     if path is None:
         raise BackupError(

@@ -1,4 +1,5 @@
 """Copies of folders that change meanwhile: incremental, and equal to one moment of each file.
+``manifest.json``: what a backup contains. It is written last, so only whole backups have one.
 
 A file is copied when its size or its time of change differs from the copy's, as with ``cp -au``.
 Unlike with ``cp -au`` the copy loses what the folder has lost: a raw log that stayed in the copy
@@ -9,23 +10,128 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import hmac
+import json
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
 
-from jobs.backup.manifest import BackupError, FileEntry
+from pydantic import BaseModel, NonNegativeInt, ValidationError
+
+from jobs.base.errors import JobsError
+from jobs.base.files import write_atomic
 from jobs.logstore.files import BESIDE
+
+FORMAT = 2  # 1: neither a signature nor checksums of large files
+FILE = "manifest.json"
+# The manifest of the backup before, while the next one is written or after it was killed.
+UNFINISHED = "unfinished.json"
+# HMAC of the manifest's bytes. Its key stays in ``DATA_DIR``: see docs/decisions.
+SIGNATURE = "manifest.hmac"
+KEY = "secrets/backup_key"
 
 CHUNK_BYTES = 1024 * 1024
 MOST_PASSES = 20
 # A draft takes its place under another name, or is written again.
 DRAFT_SUFFIXES = (".log.new", ".log.zst.new")
 DRAFT_OF_COPY = ".backup-part"
+
+Engine = Literal["sqlite", "postgresql"]
+
+
+class BackupError(JobsError):
+    """A backup or restore that cannot continue. The message says the cause and the action."""
+
+    id = "backup"
+
+
+class FileEntry(BaseModel):
+    """A copied file. ``sha256`` is empty only in format 1. ``changed_ns``: time of its last change
+    in ``DATA_DIR``, nanoseconds since the epoch."""
+
+    bytes: NonNegativeInt
+    sha256: str = ""
+    changed_ns: int = 0
+
+
+class DatabaseEntry(FileEntry):
+    """The copy of the database."""
+
+    engine: Engine
+    file: str
+
+
+class Manifest(BaseModel):
+    """Content of a backup. Paths are relative to ``DATA_DIR``, and to the backup's folder.
+    ``migrations``: applied ones, ``app.name``. ``rows``: rows per table of the copied database.
+    ``links``: path -> target of symbolic links."""
+
+    format: int = FORMAT
+    made_at: datetime
+    instance: str
+    data_dir: str
+    database: DatabaseEntry | None = None
+    migrations: list[str] = []
+    rows: dict[str, int] = {}
+    files: dict[str, FileEntry] = {}
+    links: dict[str, str] = {}
+
+    @property
+    def bytes(self) -> int:
+        own = self.database.bytes if self.database else 0
+        return own + sum(entry.bytes for entry in self.files.values())
+
+
+def write(manifest: Manifest, folder: Path, key: str) -> None:
+    raw = manifest.model_dump_json(indent=1).encode()
+    write_atomic(folder / SIGNATURE, _signature(raw, key).encode(), mode=0o600)
+    write_atomic(folder / FILE, raw, mode=0o600)
+
+
+def read(path: Path, key: str) -> tuple[Manifest, bool]:
+    """Return a manifest, and True if the key signed it. Raises BackupError: it is unreadable, or a
+    newer version of the dashboard wrote it. Raises FileNotFoundError: there is none."""
+    raw = path.read_bytes()
+    try:
+        content = json.loads(raw)
+        version = content["format"] if isinstance(content, dict) else None
+        if isinstance(version, int) and version > FORMAT:
+            raise BackupError(
+                f"{path} has format {version}, and this version reads formats up to {FORMAT}. "
+                "Install the version that made the backup, or a newer one, then restore."
+            )
+        manifest = Manifest.model_validate(content)
+    except (ValueError, KeyError, RecursionError, ValidationError) as error:
+        raise BackupError(
+            f"{path} is damaged: {str(error).splitlines()[0]}. Restore from another backup."
+        ) from error
+    named = Counter([*manifest.files, *manifest.links])
+    for name in named:
+        if not _has_own_place(name, named):
+            raise BackupError(f"{path} is damaged: it names {name!r}. Restore from another backup.")
+    try:
+        signature = path.with_name(SIGNATURE).read_text(errors="replace")
+    except FileNotFoundError:
+        signature = ""
+    return manifest, hmac.compare_digest(signature.encode(), _signature(raw, key).encode())
+
+
+def _has_own_place(name: str, named: Counter[str]) -> bool:
+    """Return True for a plain path in the folder, named once, below no other file or link."""
+    path = PurePosixPath(name)
+    is_plain = "/".join(path.parts) == name != "" and ".." not in path.parts and "\0" not in name
+    return is_plain and named[name] == 1 and not any(str(one) in named for one in path.parents)
+
+
+def _signature(raw: bytes, key: str) -> str:
+    return hmac.new(key.encode(), raw, hashlib.sha256).hexdigest()
 
 
 @dataclass(slots=True)
@@ -62,8 +168,22 @@ def mirror(
     result = Mirrored()
     before: set[str] = set()
     for number in range(MOST_PASSES):
-        result.files, result.links, own = {}, {}, result.files
-        names, vanished = _one_pass(source, target, folder, {**known, **own}, left_out, result)
+        known = {**known, **result.files}
+        result.files, result.links = {}, {}
+        names: set[str] = set()
+        vanished = False
+        for root, paths in walk(source / folder):
+            _make_folder(target / root.relative_to(source))
+            for path in paths:
+                name = path.relative_to(source).as_posix()
+                if name in left_out or name.endswith(DRAFT_SUFFIXES):
+                    continue
+                try:
+                    _copy(path, target / name, name, known, result)
+                except FileNotFoundError:
+                    vanished = True
+                    continue
+                names.add(name)
         if is_scratch or (number and not vanished and before <= names):
             result.removed = _remove_others(target, folder, names)
             return result
@@ -74,38 +194,10 @@ def mirror(
     )
 
 
-def _one_pass(
-    source: Path,
-    target: Path,
-    folder: str,
-    known: Mapping[str, FileEntry],
-    left_out: frozenset[str],
-    result: Mirrored,
-) -> tuple[set[str], bool]:
-    """Copy what differs; return the names of this walk, and whether one vanished meanwhile."""
-    names: set[str] = set()
-    vanished = False
-    for root, paths in walk(source / folder):
-        _make_folder(target / root.relative_to(source))
-        for path in paths:
-            name = path.relative_to(source).as_posix()
-            if name in left_out or name.endswith(DRAFT_SUFFIXES):
-                continue
-            try:
-                _copy(path, target / name, name, known, result)
-            except FileNotFoundError:
-                vanished = True
-                continue
-            names.add(name)
-    return names, vanished
-
-
 def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield each folder with its files and links; nothing if ``folder`` is missing.
-
-    Side files of a log come before the log: an index must never describe bytes that the copy of
-    the log does not have, whereas missing entries are made again.
-    """
+    """Yield each folder with its files and links; nothing if ``folder`` is missing. Side files of a
+    log come before the log: an index must never describe bytes that the copy of the log does not
+    have, whereas missing entries are made again."""
 
     def fail(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
@@ -120,15 +212,12 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
 def _copy(
     source: Path, target: Path, name: str, known: Mapping[str, FileEntry], result: Mirrored
 ) -> None:
-    """Copy one file or link if it differs. Sockets and pipes have no content to copy.
-
-    Raises:
-        FileNotFoundError: it is gone.
-    """
+    """Copy one file or link if it differs. Sockets and pipes have no content to copy. Raises
+    FileNotFoundError: it is gone."""
     status = source.lstat()
     if stat.S_ISLNK(status.st_mode):
         result.links[name] = str(source.readlink())
-        make_link(target, result.links[name])
+        _make_link(target, result.links[name])
     elif stat.S_ISREG(status.st_mode):
         with source.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
@@ -142,16 +231,14 @@ def _copy(
                 with open_regular(target) as copy:
                     if entry_of(copy, status) == result.files[name]:
                         return
-            result.files[name] = copy_file(file.fileno(), target, status)
+            result.files[name] = _copy_file(file.fileno(), target, status)
             result.copied += 1
             result.copied_bytes += result.files[name].bytes
 
 
 def _is_same(target: Path, status: os.stat_result, entry: FileEntry | None) -> bool:
-    """Return True if the copy has the size and time of the file.
-
-    A file system with coarse times rounds those of the copy: then the manifest has them.
-    """
+    """Return True if the copy has the size and time of the file. A file system with coarse times
+    rounds those of the copy: then the manifest has them."""
     try:
         copy = target.lstat()
     except FileNotFoundError:
@@ -164,11 +251,9 @@ def _is_same(target: Path, status: os.stat_result, entry: FileEntry | None) -> b
     return status.st_mtime_ns in times
 
 
-def copy_file(fd: int, target: Path, status: os.stat_result) -> FileEntry:
-    """Copy the first ``status.st_size`` bytes of a file, with its times and its owner's rights.
-
-    A log that grows meanwhile is later than its copy, and is copied again the next time.
-    """
+def _copy_file(fd: int, target: Path, status: os.stat_result) -> FileEntry:
+    """Copy the first ``status.st_size`` bytes of a file, with its times and its owner's rights. A
+    log that grows meanwhile is later than its copy, and is copied again the next time."""
     draft = target.with_name(f".{target.name}{DRAFT_OF_COPY}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(draft, flags, 0o600), "wb") as copy:
@@ -183,23 +268,16 @@ def copy_file(fd: int, target: Path, status: os.stat_result) -> FileEntry:
 
 
 def copy_checked(source: Path, target: Path, wanted: FileEntry) -> None:
-    """Copy a file of a backup.
-
-    Raises:
-        BackupError: its bytes are not those of the manifest.
-    """
+    """Copy a file of a backup. Raises BackupError: its bytes are not those of the manifest."""
     with open_regular(source) as fd:
-        if copy_file(fd, target, os.fstat(fd)).sha256 != wanted.sha256:
+        if _copy_file(fd, target, os.fstat(fd)).sha256 != wanted.sha256:
             raise BackupError(f"{source} changed during the restore. Restore again.")
 
 
-def make_link(target: Path, named: str) -> None:
-    """Make a symbolic link, in place of what is there."""
-    if target.is_symlink():
-        if str(target.readlink()) == named:
-            return
-        target.unlink()
-    elif target.is_dir():
+def _make_link(target: Path, named: str) -> None:
+    if target.is_symlink() and str(target.readlink()) == named:
+        return
+    if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
     else:
         target.unlink(missing_ok=True)
@@ -207,10 +285,8 @@ def make_link(target: Path, named: str) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder of the copy, in place of a file or link.
-
-    Through a link that stayed there the copy would be written into the source.
-    """
+    """Make a folder of the copy, in place of a file or link. Through a link that stayed there the
+    copy would be written into the source."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -52,11 +52,9 @@ class Endpoint:
 
 
 def is_callable(found: str, *, on_this_machine: bool) -> bool:
-    """Return True if the dashboard may call an address of the special range ``found``.
-
-    Special addresses mean the dashboard's own machine or network devices, so another host must not
-    name them. No host names a metadata service.
-    """
+    """Return True if the dashboard may call an address of the special range ``found``. Special
+    addresses mean the dashboard's own machine or network devices, so another host must not name
+    them. No host names a metadata service."""
     return not found or (on_this_machine and found not in (NO_MACHINE, METADATA))
 
 
@@ -84,11 +82,8 @@ def port_from(value: object) -> int | None:
 
 
 def ip_from(text: str) -> Ip:
-    """Return an IP address without a zone, because a zone may hold any text.
-
-    Raises:
-        ValueError: ``text`` is none.
-    """
+    """Return an IP address without a zone, because a zone may hold any text. Raises ValueError:
+    ``text`` is none."""
     ip = ip_address(text)
     if ip.version == 6 and ip.scope_id is not None:
         raise ValueError(f"{text!r} has a zone")
@@ -117,12 +112,10 @@ def special(ip: Ip) -> str:
 
 
 def _is_own(ip: Ip) -> bool:
-    """Return True for an address of this machine; also where the system cannot be asked.
-
-    Only an own address can be bound, except with the kernel's ``ip_nonlocal_bind``. Then the system
-    must call the address from itself; nothing is sent, because ``connect`` of UDP only looks up the
-    way. Alone this would not do: of a network's second address the first one is the caller.
-    """
+    """Return True for an address of this machine; also where the system cannot be asked. Only an
+    own address can be bound, except with the kernel's ``ip_nonlocal_bind``. Then the system must
+    call the address from itself; nothing is sent, because ``connect`` of UDP only looks up the way.
+    Alone this would not do: of a network's second address the first one is the caller."""
     family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
     try:
         return _can_be_bound(ip, family) and (

@@ -18,10 +18,8 @@ _BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def number_from(text: str) -> int | None:
-    """Return a whole number of at most ``DIGITS`` digits; None for other text.
-
-    Only ASCII digits count, with leading zeros.
-    """
+    """Return a whole number of at most ``DIGITS`` digits; None for other text. Only ASCII digits
+    count, with leading zeros."""
     is_number = len(text) <= DIGITS and text.isascii() and text.isdecimal()
     return int(text) if is_number else None
 
@@ -33,9 +31,7 @@ def result_number(pk: int) -> str:
 
 def result_pk(text: str) -> int | None:
     """Return the id of the result that ``text`` numbers, such as "res-15"; None for other text.
-
-    Spaces around it and the case of its letters do not count.
-    """
+    Spaces around it and the case of its letters do not count."""
     text = text.strip().lower()
     return int(text.removeprefix("res-")) if _RESULT.fullmatch(text) else None
 

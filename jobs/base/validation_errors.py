@@ -72,10 +72,8 @@ PATTERNS: dict[str, str | Promise] = {
 
 
 def messages(error: ValidationError) -> dict[str, str]:
-    """Return field → message; "" is the whole form.
-
-    For fields with several values, each wrong value is named.
-    """
+    """Return field → message; "" is the whole form. For fields with several values, each wrong
+    value is named."""
     by_field: dict[str, list[str]] = {}
     for item in error.errors():
         of_value = len(item["loc"]) > 1 and isinstance(item["loc"][1], int)
@@ -91,7 +89,6 @@ def messages(error: ValidationError) -> dict[str, str]:
 
 
 def message_of(item: Mapping[str, Any]) -> str:
-    """Return the message of one error of a ValidationError."""
     limits = item.get("ctx") or {}
     texts = {
         "missing": _("Required."),

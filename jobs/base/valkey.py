@@ -72,7 +72,6 @@ def hostname_of(url: str) -> str:
 
 
 def database_of(url: str) -> str:
-    """Return the number of the database, as text."""
     parts = urlsplit(url)
     if numbers := parse_qs(parts.query).get("db"):
         return numbers[0]
@@ -92,23 +91,19 @@ def user_of(host: str) -> str:
 
 
 def dashboard_line(password: str) -> str:
-    """Return the line of the ACL file for the dashboard."""
     # Valkey compares this hash; passwords are long and random.
     digest = hashlib.sha256(password.encode()).hexdigest()
     return f"user {DASHBOARD} on #{digest} ~* &* +@all\n"
 
 
 def host_rules(host: str, password_sha256: str, *, database: str = "0") -> str:
-    """Return name and rules of the user of a host, as ``ACL SETUSER`` takes them.
-
-    ``database`` other than "0": the worker selects it.
-    """
+    """Return name and rules of the user of a host, as ``ACL SETUSER`` takes them. ``database``
+    other than "0": the worker selects it."""
     select = "" if database == "0" else " +select"
     return f"{user_of(host)} reset on #{password_sha256} ~host.{host} -@all {HOST_COMMANDS}{select}"
 
 
 def host_line(host: str, password_sha256: str) -> str:
-    """Return the line of the ACL file for a host."""
     return f"user {host_rules(host, password_sha256)}\n"
 
 

@@ -12,9 +12,7 @@ _BAD = re.compile(r"[\s\\@?#\x00-\x20]|%2e|%2f|%5c", re.IGNORECASE)
 
 def is_below(address: str, prefixes: Iterable[str]) -> bool:
     """Return True if ``address`` has scheme, host and port of a prefix, and its path or one below.
-
-    ``https://hub.example/a`` contains ``https://hub.example/a/b``, not ``…/ab`` or ``…/a/../b``.
-    """
+    ``https://hub.example/a`` contains ``https://hub.example/a/b``, not ``…/ab`` or ``…/a/../b``."""
     try:
         scheme, host, port, path = parts_of(address)
     except ValueError:
@@ -27,12 +25,9 @@ def is_below(address: str, prefixes: Iterable[str]) -> bool:
 
 
 def parts_of(address: str) -> tuple[str, str, int, str]:
-    """Return (scheme, host, port, path without a slash at its end) of an http address.
-
-    Raises:
-        ValueError: another scheme, no host, or what clients read in different ways: an account, a
-        query, a fragment, a dot segment, an encoded separator, a backslash, a space.
-    """
+    """Return (scheme, host, port, path without a slash at its end) of an http address. Raises
+    ValueError: another scheme, no host, or what clients read in different ways: an account, a
+    query, a fragment, a dot segment, an encoded separator, a backslash, a space."""
     if _BAD.search(address):
         raise ValueError(address)
     parts = urlsplit(address)

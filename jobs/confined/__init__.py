@@ -5,11 +5,186 @@ Not here: the readers themselves, which the web process never imports.
 
 from __future__ import annotations
 
+import json
+import multiprocessing
+import queue
+import signal
+import sys
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar
+
+from django.utils import translation
+from pydantic import TypeAdapter, ValidationError
+
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
 from jobs.base.numbers import GB, MB
-from jobs.confined.pool import Busy, Exceeded, Failed, NotDone, Pool, Task
+from jobs.confined import worker
 from jobs.confined.worker import Limits
+
+__all__ = ["SHORT", "Busy", "Exceeded", "Failed", "Limits", "NotDone", "Pool", "Task"]
+
+Answer = TypeVar("Answer")
+PATIENCE_S = 20.0  # usual wait for a free worker
+# Exit codes of a worker. Libraries in C and Rust abort without memory.
+_REASONS = {-signal.SIGXCPU: "time", -signal.SIGABRT: "memory"}
+
+
+class NotDone(JobsError):
+    """A task without an answer. ``message`` says why to people."""
+
+    message: Message
+
+
+class Exceeded(NotDone):
+    """A task took more than its limits, or its worker ended."""
+
+    id = "confined:exceeded"
+
+    def __init__(self, reason: str, limits: Limits) -> None:
+        super().__init__(f"{reason} of {limits}")
+        self.reason = reason
+        args: dict[str, dict[str, Any]] = {
+            "memory": {"gb": f"{limits.memory / GB:g}"},
+            "time": {"seconds": limits.cpu_s},
+            "answer": {"mb": f"{limits.answer / MB:g}"},
+            "ended": {},
+        }
+        self.message = Message(f"confined:{reason}", args[reason])
+
+
+class Busy(NotDone):
+    """All workers are at work, or the database is away: try again later."""
+
+    id = "confined:busy"
+    message = Message(id)
+
+
+class Failed(NotDone):
+    """A task raised an error that nobody expected, which its worker has logged; or its answer is
+    of another type."""
+
+    id = "confined:failed"
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.message = Message(self.id, {"error": error})
+
+
+class Pool:
+    """At most ``most`` workers with equal limits. They start when needed and stay. ``patience_s``:
+    how long a task waits for a free one."""
+
+    def __init__(self, limits: Limits, most: int, patience_s: float = PATIENCE_S) -> None:
+        self.limits, self._patience_s = limits, patience_s
+        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _number in range(most):
+            self._free.put(None)
+
+    def run(self, name: str, args: tuple[Any, ...]) -> bytes:
+        """Return the answer of a task as JSON. Raises Exceeded: see there. Raises Busy: no worker
+        is free. Raises JobsError: as the function raises it. Raises Failed: the function raised
+        another error."""
+        try:
+            hand = self._free.get(timeout=self._patience_s)
+        except queue.Empty:
+            raise Busy("no worker is free") from None
+        stays = False
+        try:
+            if hand is not None and not hand.lives:
+                hand.kill()
+                hand = None
+            hand = hand or _Worker(self.limits)
+            answer = hand.ask(name, args)
+            stays = answer[1:2] == worker.STAYS
+        finally:
+            if hand is not None and not stays:
+                hand.kill()
+            self._free.put(hand if stays else None)
+        return taken(answer[:1], answer[2:], self.limits)
+
+
+class Task(Generic[Answer]):
+    """A function of the workers by its name, "package.module:function", and the type of its answer,
+    which is that of the function. Arguments are pickled. Errors: see :meth:`Pool.run`."""
+
+    def __init__(self, name: str, answer: type[Answer], pool: Pool) -> None:
+        self.name = name
+        self.pool = pool
+        self._adapter: TypeAdapter[Answer] = TypeAdapter(answer)
+
+    def __call__(self, *args: Any) -> Answer:
+        answer = self.pool.run(self.name, args)
+        try:
+            return self._adapter.validate_json(answer)
+        except ValidationError as error:
+            raise Failed(f"{self.name}: {error.errors()[0]['msg']}") from error
+
+
+class _Worker:
+    """One child process. Raises Exceeded: it has ended, or has to; or the server process that forks
+    workers has just ended, which the next call starts."""
+
+    def __init__(self, limits: Limits) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["jobs.confined.preload"])
+        self._limits = limits
+        self._connection, far = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=worker.serve, args=(far, limits), name="confined", daemon=True
+        )
+        try:
+            self._process.start()
+        except (EOFError, OSError) as error:
+            raise Exceeded("ended", limits) from error
+        far.close()
+
+    @property
+    def lives(self) -> bool:
+        return self._process.is_alive()
+
+    def ask(self, name: str, args: tuple[Any, ...]) -> bytes:
+        try:
+            self._connection.send((name, args, translation.get_language() or "en"))
+            if not self._connection.poll(self._limits.wall_s):
+                raise Exceeded("time", self._limits)
+            return self._connection.recv_bytes(2 + self._limits.answer)
+        except (EOFError, OSError) as error:
+            self._process.join(5)
+            reason = _REASONS.get(self._process.exitcode or 0, "ended")
+            raise Exceeded(reason, self._limits) from error
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join(5)
+        self._connection.close()
+
+
+def taken(kind: bytes, content: bytes, limits: Limits) -> bytes:
+    """Return the JSON of an answer, or raise the error that it is: see :meth:`Pool.run`."""
+    if kind == worker.VALUE:
+        return content
+    if kind == worker.ERROR:
+        raise _error(json.loads(content))
+    if kind == worker.NO_DATABASE:
+        raise Busy("the database is away")
+    if kind == worker.FAILED:
+        raise Failed(content.decode())
+    raise Exceeded("memory" if kind == worker.MEMORY else "answer", limits)
+
+
+def _error(described: dict[str, Any]) -> JobsError:
+    module, name = described["class"]
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not (isinstance(found, type) and issubclass(found, JobsError)):
+        raise Failed(f"{module}.{name}: {described['args']}")
+    error = found.__new__(found)
+    error.args = tuple(described["args"])
+    vars(error).update(described["state"])
+    return error
+
 
 # For what takes a moment: a check, a pasted table.
 SHORT = Pool(Limits(memory=GB, answer=16 * MB, cpu_s=20, wall_s=60.0), most=2)
-
-__all__ = ["SHORT", "Busy", "Exceeded", "Failed", "Limits", "NotDone", "Pool", "Task"]

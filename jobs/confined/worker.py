@@ -64,11 +64,15 @@ def serve(connection: Connection, limits: Limits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the web process ends it
     load()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    statm = os.open(
-        "/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC
-    )  # now: a task may use up all files
+    statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)  # a task may use up all files
     begun = _bytes(statm)
-    _limit(limits, begun)
+    os.nice(_NICE)
+    Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    for kind, most in (
+        (resource.RLIMIT_AS, begun + limits.memory),
+        (resource.RLIMIT_NOFILE, limits.files),
+    ):
+        resource.setrlimit(kind, (most, most))
     while True:
         try:
             name, args, language = connection.recv()
@@ -76,11 +80,11 @@ def serve(connection: Connection, limits: Limits) -> None:
             return
         cpu_s = int(time.process_time()) + limits.cpu_s + 1
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.RLIM_INFINITY))
-        kind, content = answered(name, args, language, limits)
+        answer, content = answered(name, args, language, limits)
         connections.close_all()
-        leaves = kind in (MEMORY, FAILED) or _bytes(statm) - begun > limits.memory // 2
+        leaves = answer in (MEMORY, FAILED) or _bytes(statm) - begun > limits.memory // 2
         try:
-            connection.send_bytes(kind + (LEAVES if leaves else STAYS) + content)
+            connection.send_bytes(answer + (LEAVES if leaves else STAYS) + content)
         except OSError:
             return
         if leaves:
@@ -100,7 +104,10 @@ def answered(
     except MemoryError:
         return MEMORY, b""
     except JobsError as error:
-        return ERROR, _described(error)
+        kind = type(error)
+        state = {key: item for key, item in vars(error).items() if not key.startswith("__")}
+        named = {"class": [kind.__module__, kind.__qualname__], "args": error.args, "state": state}
+        return ERROR, json.dumps(named, default=str).encode()
     except (OperationalError, InterfaceError) as error:  # it may be back soon
         logger.error("%s: %s", name, error)
         return NO_DATABASE, b""
@@ -109,24 +116,5 @@ def answered(
         return FAILED, type(error).__name__.encode()
 
 
-def _described(error: JobsError) -> bytes:
-    kind = type(error)
-    state = {name: value for name, value in vars(error).items() if not name.startswith("__")}
-    described = {"class": [kind.__module__, kind.__qualname__], "args": error.args, "state": state}
-    return json.dumps(described, default=str).encode()
-
-
-def _limit(limits: Limits, begun: int) -> None:
-    """Set the limits of this process, which has an address space of ``begun`` bytes."""
-    os.nice(_NICE)
-    Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-    for kind, most in (
-        (resource.RLIMIT_AS, begun + limits.memory),
-        (resource.RLIMIT_NOFILE, limits.files),
-    ):
-        resource.setrlimit(kind, (most, most))
-
-
 def _bytes(statm: int) -> int:
-    """Return the address space of this process."""
     return int(os.pread(statm, 32, 0).split()[0]) * _PAGE

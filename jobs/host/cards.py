@@ -32,11 +32,6 @@ class UnreadableError(ValueError):
 
 
 def parts_of(card: str) -> Parts:
-    """Return the parts that the card names.
-
-    Raises:
-        UnreadableError: another form than hubs write.
-    """
     lines = _section(card, "configs")
     if not lines:
         return {}
@@ -108,7 +103,6 @@ def _patterns(given: Any) -> list[str]:
 
 
 def _section(card: str, key: str) -> _Lines:
-    """Return the lines below ``key``; none if the card has no such key."""
     head, *lines = card.splitlines() or [""]
     found: _Lines = deque()
     is_inside = False

@@ -62,11 +62,9 @@ def bad(message_id: str, /, **args: Any) -> CheckResult:
 
 
 def run(config: Config, plan: Plan, values: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Run a plan's checks; a finding for each, in the plan's order.
-
-    ``{"name", "level", "message_id", "message_args"}``; level: *ok* holds, *warn* does not and a
-    person may go on, *failed* does not, *unknown* could not be checked.
-    """
+    """Run a plan's checks; a finding for each, in the plan's order. ``{"name", "level",
+    "message_id", "message_args"}``; level: *ok* holds, *warn* does not and a person may go on,
+    *failed* does not, *unknown* could not be checked."""
     findings = []
     for check in plan.checks:
         level, message_id, args = _found(config, check, values)
@@ -108,12 +106,10 @@ def dies(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def iommu(config: Config, args: Mapping[str, str]) -> CheckResult:
-    """The IOMMU is off."""
     return bad("iommu_on") if probe.iommu_is_on(config.root) else good("iommu_off")
 
 
 def avx512(config: Config, args: Mapping[str, str]) -> CheckResult:
-    """The processor has AVX-512."""
     cpu = probe.cpu(config.root)
     if cpu["avx512"]:
         return good("avx512", cpu=cpu["model"])
@@ -158,7 +154,6 @@ def conda(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def docker(config: Config, args: Mapping[str, str]) -> CheckResult:
-    """Docker is there and its daemon answers."""
     if shutil.which("docker") is None:
         return bad("tool_missing", tool="docker")
     code, output = _docker("version", "--format", "{{.Server.Version}}")
@@ -274,10 +269,8 @@ def path(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The disk of ``path``, or of where it will be, has ``bytes`` free, and the host's reserve.
-
     With ``resumes`` what an earlier download left in ``path`` counts too. ``before``: a JSON list
-    of such arguments, which need room on the same disk first.
-    """
+    of such arguments, which need room on the same disk first."""
     place, wanted = _there(Path(args["path"])), _bytes_wanted(config, args)
     if wanted:
         before = json.loads(args.get("before", "[]"))
@@ -297,7 +290,6 @@ def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def _bytes_wanted(config: Config, args: Mapping[str, str]) -> int:
-    """Return bytes still to be written below ``path``."""
     wanted = int(int(args["bytes"]) * config.scale)
     if not args.get("resumes"):
         return wanted
@@ -386,10 +378,8 @@ def _counted(place: Path) -> tuple[int, int, bool]:
 
 def data_set(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The folder ``path`` has data of the set ``name``, and its ``card``, where one is named.
-
     ``splits``: names with commas between them, each of which has files in each of ``parts``.
-    Without: the files of ``repository`` belong there.
-    """
+    Without: the files of ``repository`` belong there."""
     folder, card = Path(args["path"]), args["card"]
     about = {"name": args["name"], "repository": args["repository"], "path": args["path"]}
     if not any(_data_of(folder)):
@@ -473,7 +463,6 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def _data_of(folder: Path) -> Iterator[Path]:
-    """Yield files of the folder with data."""
     found = folder.rglob("*") if folder.is_dir() else ()
     return (item for item in found if item.suffix in _DATA and _is_there(item))
 

@@ -59,8 +59,7 @@ _READINGS = {
 
 class CommandResult(NamedTuple):
     """Exit code and output. A command that could not run, or timed out, has code None and the
-    reason in ``err``.
-    """
+    reason in ``err``."""
 
     code: int | None
     out: str
@@ -68,7 +67,6 @@ class CommandResult(NamedTuple):
 
 
 def run_command(argv: Sequence[str], timeout_s: float) -> CommandResult:
-    """Run ``argv`` to its end, without any input."""
     try:
         done = subprocess.run(
             argv,
@@ -125,7 +123,6 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def cpu(root: Path) -> dict[str, Any]:
-    """``{"model", "cores", "avx512"}``."""
     fields: dict[str, str] = {}
     for line in (root / "proc/cpuinfo").read_text(errors="replace").splitlines():
         name, colon, value = line.partition(":")
@@ -280,16 +277,13 @@ def stacks(images: list[str]) -> list[str]:
 
 
 def readings(config: Config) -> dict[str, Any]:
-    """``{"dies": {"0": {"temp_c": 71.5, "power_w": 18.2}}, "unread": {"gettemp": "…"}}``.
-
-    Empty on a host without dies or without ``vasmi``; ``unread`` is there only for a command
-    with unreadable output. Takes up to ten seconds.
-    """
+    """``{"dies": {"0": {"temp_c": 71.5, "power_w": 18.2}}, "unread": {"gettemp": "…"}}``. Empty on
+    a host without dies or without ``vasmi``; ``unread`` is there only for a command with unreadable
+    output. Takes up to ten seconds."""
     return read_dies([str(die["id"]) for die in dies_below(config.root / "dev")])
 
 
 def read_dies(numbers: Sequence[str]) -> dict[str, Any]:
-    """Return the readings of the dies with these numbers."""
     program = shutil.which("vasmi")
     if program is None or not numbers:
         return {}
@@ -312,9 +306,7 @@ def _highest(
     text: str, pattern: re.Pattern[str], limits: tuple[float, float], numbers: Sequence[str]
 ) -> dict[str, float]:
     """Die -> the highest value that stands with it: of a die's several sensors the hottest counts.
-
-    A value belongs to the device that was named last, on its line or before it.
-    """
+    A value belongs to the device that was named last, on its line or before it."""
     highest: dict[str, float] = {}
     device = ""
     for line in text.splitlines():

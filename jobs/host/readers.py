@@ -29,9 +29,7 @@ class Reader(Protocol):
     IS_STEADY: bool
     READS_AT_END: bool
 
-    def read(self) -> dict[str, dict[str, float]]:
-        """The points as they are now."""
-        ...
+    def read(self) -> dict[str, dict[str, float]]: ...
 
 
 class DiesReader:

@@ -45,12 +45,8 @@ class Adopter:
         self._starts: dict[tuple[Path, int], int] = {}
 
     def adopt(self, spool: Spool) -> None:
-        """Adopt one spool: running and ended ones are left, a fresh one is started, a dead one
-        gets its last event.
-
-        Raises:
-            FileNotFoundError: it was set aside meanwhile.
-        """
+        """Adopt one spool: running and ended ones are left, a fresh one is started, a dead one gets
+        its last event. Raises FileNotFoundError: it was set aside meanwhile."""
         if spool.is_running() or spool.exit() is not None:
             return
         meta = spool.meta()
@@ -66,10 +62,8 @@ class Adopter:
 
 
 def close_dead(spool: Spool) -> bool:
-    """Write the last event of a run whose launcher died without one: *lost*. False: it lives.
-
-    The lock decides, never a process id. What its commands left running is ended first.
-    """
+    """Write the last event of a run whose launcher died without one: *lost*. False: it lives. The
+    lock decides, never a process id. What its commands left running is ended first."""
     lock = spool.lock(0.0)
     if lock is None:
         return False
@@ -105,11 +99,9 @@ def close_dead(spool: Spool) -> bool:
 
 
 def stop_everything(host_dir: Path, grace_s: float) -> list[str]:
-    """Cancel every job and server of this host and wait for them to end.
-
-    What still runs after ``grace_s`` seconds is killed. Returns the names of those ("job 17"), each
-    of which the agent will later report as lost.
-    """
+    """Cancel every job and server of this host and wait for them to end. What still runs after
+    ``grace_s`` seconds is killed. Returns the names of those ("job 17"), each of which the agent
+    will later report as lost."""
     running = [spool for spool in spools.all_spools(host_dir) if spool.is_running()]
     for spool in running:
         with contextlib.suppress(FileNotFoundError):
@@ -167,10 +159,8 @@ def _clean_up(spool: Spool) -> None:
 
 class Orphans:
     """Spools unknown to the dashboard: stop them, then set them aside. ``clock`` is in seconds.
-
     They are another dashboard's, or this one's database has become an older one. No page shows
-    them: no one could stop them, or know why their dies are in use.
-    """
+    them: no one could stop them, or know why their dies are in use."""
 
     def __init__(self, host_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._host_dir = host_dir
@@ -179,10 +169,7 @@ class Orphans:
 
     def set_aside(self, spool: Spool) -> bool:
         """Set the spool aside. False: it still runs, or just began to end; to be tried again.
-
-        Raises:
-            FileNotFoundError: it was set aside meanwhile.
-        """
+        Raises FileNotFoundError: it was set aside meanwhile."""
         meta, moment = spool.meta(), self._clock()
         key = (spool.path, meta.token)
         if not spool.is_running() and spools.set_aside(spool, self._host_dir) is not None:
@@ -335,9 +322,7 @@ class _Closed(NamedTuple):
 
 class SpoolIndex:
     """Index of the host's spools: the closed ones, by far the most, cost a round nothing.
-
-    Thread-safe.
-    """
+    Thread-safe."""
 
     def __init__(self, host_dir: Path) -> None:
         self._host_dir = host_dir
@@ -346,10 +331,8 @@ class SpoolIndex:
         self._looking = threading.Lock()
 
     def open(self, instance: str | None) -> list[Spool]:
-        """All but those that are closed and of this dashboard; jobs first, by number.
-
-        None: the dashboard is not identified yet, so none is closed.
-        """
+        """All but those that are closed and of this dashboard; jobs first, by number. None: the
+        dashboard is not identified yet, so none is closed."""
         with self._looking:
             return [
                 Spool(self._host_dir / folder / str(number))
@@ -366,14 +349,12 @@ class SpoolIndex:
             self._closed[_key(spool)] = _Closed(instance, stat.st_ino, stat.st_mtime_ns)
 
     def reopen(self, spool: Spool) -> None:
-        """List a spool again at each look, although it was closed."""
         with self._looking:
             if self._closed.pop(_key(spool), None) is not None:
                 # It lists only those that were open.
                 self._snapshots.pop(spool.path.parent.name, None)
 
     def forget(self, spool: Spool) -> None:
-        """Drop a removed spool."""
         with self._looking:
             self._closed.pop(_key(spool), None)
 
@@ -412,12 +393,9 @@ def _key(spool: Spool) -> tuple[str, int]:
 
 class DiskUsage:
     """Disk usage of the folders ``MEASURED``. ``sizes``: folder → ``{"bytes", "at"}`` (seconds
-    since the epoch); an unreadable folder is missing.
-
-    They may hold hundreds of gigabytes in a hundred thousand files on a slow disk. So each is
-    measured once an hour, and earlier only when an entry came or went in it: during a download of
-    weights, at each round.
-    """
+    since the epoch); an unreadable folder is missing. They may hold hundreds of gigabytes in a
+    hundred thousand files on a slow disk. So each is measured once an hour, and earlier only when
+    an entry came or went in it: during a download of weights, at each round."""
 
     def __init__(self) -> None:
         self._marks: dict[str, object] = {}
@@ -428,23 +406,19 @@ class DiskUsage:
         for name in MEASURED:
             mark = _mark(folders[name]) if name in folders else None
             others = {key: value for key, value in self.sizes.items() if key != name}
+            age_s = at - self.sizes.get(name, {"at": at})["at"]
+            is_known = name in self.sizes and mark == self._marks[name] and 0 <= age_s < INTERVAL_S
             if mark is None:
                 self.sizes = others
-            elif self._is_due(name, mark, at):
+            elif not is_known:
                 self._marks[name] = mark
                 size = {"bytes": disk.taken_bytes(Path(folders[name])), "at": at}
                 self.sizes = {**others, name: size}  # a new dict, because the heartbeat reads it
 
-    def _is_due(self, name: str, mark: object, at: float) -> bool:
-        known = self.sizes.get(name)
-        return known is None or mark != self._marks[name] or not 0 <= at - known["at"] < INTERVAL_S
-
 
 def _mark(folder: str) -> object:
     """Return a value that changes when an entry comes or goes in the folder or in its subfolders.
-
-    One level of subfolders counts. None: the folder cannot be read.
-    """
+    One level of subfolders counts. None: the folder cannot be read."""
     try:
         with os.scandir(folder) as entries:
             inside = {each.name: _changed(each) for each in entries}

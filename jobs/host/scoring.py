@@ -50,11 +50,9 @@ RULES = (
 
 def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Verdict:
     """Whether ``answer`` is right. ``question`` has ``question``, ``answers`` and, of a choice, the
-    text of each letter; ``not_in`` lists phrases in which an accepted text does not count.
-
-    ``cut``: the answer ended at the limit of tokens. A number in its unfinished sentence counts
-    then only as a conclusion: after "so", "the answer is", …, or as what an equation comes to.
-    """
+    text of each letter; ``not_in`` lists phrases in which an accepted text does not count. ``cut``:
+    the answer ended at the limit of tokens. A number in its unfinished sentence counts then only as
+    a conclusion: after "so", "the answer is", …, or as what an equation comes to."""
     text = said(answer)
     if not text:
         return Verdict(right=False, taken="", rule="empty")
@@ -69,10 +67,8 @@ def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Ver
 
 
 def said(answer: str) -> str:
-    """The answer without its thoughts, open ones included; text between two thoughts stays.
-
-    The tag that opens the first one may be missing: the template wrote it into the prompt.
-    """
+    """The answer without its thoughts, open ones included; text between two thoughts stays. The tag
+    that opens the first one may be missing: the template wrote it into the prompt."""
     first, *others = _THOUGHT.split(answer)
     _thought, close, after = first.partition("</think>")
     spoken = "\n\n".join([after if close else first, *others])
@@ -167,9 +163,8 @@ class _Found(NamedTuple):
 
 
 class _Sentences:
-    """The numbers of a text by its sentences. Answers of thousands of lines are real: a sentence
-    is looked up, not searched for among all numbers.
-    """
+    """The numbers of a text by its sentences. Answers of thousands of lines are real: a sentence is
+    looked up, not searched for among all numbers."""
 
     def __init__(self, text: str, left: list[_Found]) -> None:
         self._left = left
@@ -235,11 +230,9 @@ def numbers(text: str) -> list[_Found]:
 def _without_question(
     text: str, question: str, wanted: set[float]
 ) -> tuple[list[float], list[_Found]]:
-    """Numbers of the question, and those of the answer without them where it is restated.
-
-    "One", which is an article or a unit ("1 week") more often than a count, is left out unless it
-    is wanted.
-    """
+    """Numbers of the question, and those of the answer without them where it is restated. "One",
+    which is an article or a unit ("1 week") more often than a count, is left out unless it is
+    wanted."""
     keep_one = 1.0 in wanted
     asked = [one.value for one in numbers(plain_lines(question)) if keep_one or one.value != 1]
     left = [one for one in numbers(text) if keep_one or one.value != 1]
@@ -261,8 +254,7 @@ def _without_question(
 
 def _without_unfinished(text: str, left: list[_Found]) -> list[_Found]:
     """Of a text that was cut off, the numbers that were said to their end and conclude something,
-    see :func:`score`.
-    """
+    see :func:`score`."""
     begin = max((match.start() for match in _SENTENCE_END.finditer(text)), default=0)
     cue = _CUE.search(text, begin)
     return [
@@ -276,11 +268,9 @@ def _without_unfinished(text: str, left: list[_Found]) -> list[_Found]:
 def _concluded(
     text: str, left: list[_Found], asked: Sequence[float], by_sentence: _Sentences
 ) -> _Found | None:
-    """What the answer concludes with.
-
-    After its last "the answer is", "so", …; else in the last sentence where it calculates in
-    several, else in the first with a number. There it is what an equation comes to, else the first.
-    """
+    """What the answer concludes with. After its last "the answer is", "so", …; else in the last
+    sentence where it calculates in several, else in the first with a number. There it is what an
+    equation comes to, else the first."""
     for cue in reversed(list(_CUE.finditer(text))):
         sentence = by_sentence.numbers(cue.end())
         if sentence:
@@ -297,8 +287,7 @@ def _concluded(
 
 def _result(text: str, sentence: list[_Found], asked: Sequence[float]) -> _Found:
     """What the last equation comes to, unless that is a number of the question: then it is a check
-    ("9 * 9 = 81"). Without one the first number.
-    """
+    ("9 * 9 = 81"). Without one the first number."""
     for one in reversed(sentence):
         if one.value not in asked and _is_result(text, one):
             return one

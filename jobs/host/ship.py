@@ -67,11 +67,9 @@ class _Ends(NamedTuple):
 
 
 class Shipper:
-    """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it.
-
-    ``server_log_bytes``: how much of a server's log keeps its disk here once the dashboard has it;
-    0: all. ``broken_by``: after BROKEN, the error of the spool.
-    """
+    """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it. ``server_log_bytes``:
+    how much of a server's log keeps its disk here once the dashboard has it; 0: all. ``broken_by``:
+    after BROKEN, the error of the spool."""
 
     def __init__(self, spool: Spool, client: Client, *, server_log_bytes: int = 0) -> None:
         self._spool = spool
@@ -95,10 +93,8 @@ class Shipper:
 
     def run(self, stopped: threading.Event) -> Outcome:
         """Ship until all has been taken (COMPLETE), the job is unknown (UNKNOWN), or what the host
-        has left can never make the whole that the dashboard waits for (BROKEN).
-
-        Returns NOTHING when ``stopped`` was set.
-        """
+        has left can never make the whole that the dashboard waits for (BROKEN). Returns NOTHING
+        when ``stopped`` was set."""
         with FolderChanges(self._spool.path) as changes:
             return self._run(stopped, changes)
 
@@ -141,12 +137,8 @@ class Shipper:
         return Outcome.NOTHING
 
     def round(self) -> Outcome:
-        """One round: log, points, outputs, then the events that refer to them.
-
-        Raises:
-            Unreachable: the dashboard did not answer.
-            FileNotFoundError: the spool is gone.
-        """
+        """One round: log, points, outputs, then the events that refer to them. Raises Unreachable:
+        the dashboard did not answer. Raises FileNotFoundError: the spool is gone."""
         self._moved = False
         meta = self._spool.meta()
         if meta != self._meta:  # a server's next run has a token of its own
@@ -174,10 +166,8 @@ class Shipper:
             self._report_lost(self._have["log"])
 
     def _log_end(self, ended: Mapping[str, Any] | None) -> int:
-        """Return how far the log is free of secrets after redaction.
-
-        A possible beginning of a secret waits; at the end the launcher has redacted all.
-        """
+        """Return how far the log is free of secrets after redaction. A possible beginning of a
+        secret waits; at the end the launcher has redacted all."""
         size, have = _size(self._spool.log), self._have["log"]
         secrets = [] if ended else forms(self._spool.secrets().values())
         if not secrets or size <= have:
@@ -211,8 +201,7 @@ class Shipper:
 
     def _points(self, end: int) -> bool:
         """Send live metrics. They are for charts: where the dashboard refuses them, all else goes
-        on without them.
-        """
+        on without them."""
         if not self._sends_points:
             return False
         try:
@@ -225,13 +214,14 @@ class Shipper:
             return False
 
     def _stream(self, name: str, path: Path, end: int) -> bool:
-        """Send one file up to ``end``; True when data was sent."""
         have, sent = self._have, False
         while have[name] < end:
             chunk = self._at_most(self._log_chunk if name == "log" else CHUNK)
             raw = _read(path, have[name], min(chunk, end - have[name]))
             if name != "log":
-                raw = _whole_lines(raw) or _first_line(_read(path, have[name], LONGEST_LINE))
+                # A line longer than a chunk goes alone: what follows may go in chunks as ever.
+                line = b"" if _whole_lines(raw) else _read(path, have[name], LONGEST_LINE)
+                raw = _whole_lines(raw) or line[: line.find(b"\n") + 1] or _whole_lines(line)
             if not raw:
                 raise _Stop(Outcome.BROKEN, f"a line of {path.name} is too long")
             answer = self._client.send(self._meta, name, have[name], raw)
@@ -244,11 +234,9 @@ class Shipper:
         return sent
 
     def _is_short(self, name: str, path: Path, size: int, sent: int) -> None:
-        """Handle a file shorter than on the dashboard: a power cut took unwritten data.
-
-        A job goes on with the rest and closes; its last event has the size. A
-        server's log goes on in its next run, so that it is filled up to where the dashboard is.
-        """
+        """Handle a file shorter than on the dashboard: a power cut took unwritten data. A job goes
+        on with the rest and closes; its last event has the size. A server's log goes on in its next
+        run, so that it is filled up to where the dashboard is."""
         if name not in self._was_short:
             self._was_short.add(name)
             log.error("%s has %s bytes, the dashboard %s", path, size, sent)
@@ -261,9 +249,7 @@ class Shipper:
 
     def _make_room(self, taken: int) -> None:
         """Give back the disk of what the dashboard has of a server's log, but for its last part.
-
-        The file keeps its length, and what was given back reads as zero bytes.
-        """
+        The file keeps its length, and what was given back reads as zero bytes."""
         end = (taken - self._server_log_bytes) // BLOCK * BLOCK
         if self._server_log_bytes and end - self._given_back >= self._server_log_bytes // 16:
             with self._spool.log.open("r+b") as file:
@@ -276,7 +262,6 @@ class Shipper:
             self._given_back = end
 
     def _note(self, text: str) -> None:
-        """Write to the agent's log and to the spool's."""
         log.error("%s: %s", self._spool, text)
         with contextlib.suppress(OSError):  # a full disk
             self._spool.note(text)
@@ -371,14 +356,7 @@ def _read(path: Path, offset: int, size: int) -> bytes:
         return file.read(size)
 
 
-def _first_line(raw: bytes) -> bytes:
-    """Alone, where it is longer than a chunk: what follows it may go in chunks as ever."""
-    return raw[: raw.find(b"\n") + 1] or _whole_lines(raw)
-
-
 def _whole_lines(raw: bytes) -> bytes:
-    """Cut after the last newline; nothing when there is none.
-
-    Zero bytes are no part of a line: a server's old points, of which the disk was given back.
-    """
+    """Cut after the last newline; nothing when there is none. Zero bytes are no part of a line: a
+    server's old points, of which the disk was given back."""
     return raw[: max(raw.rfind(b"\n"), raw.rfind(b"\0")) + 1]

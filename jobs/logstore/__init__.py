@@ -39,5 +39,4 @@ def _store_at(root: str) -> LogStore:
 
 
 def store() -> LogStore:
-    """The logs of this dashboard."""
     return _store_at(str(settings.DATA_DIR))

@@ -56,11 +56,8 @@ def packed_path(path: Path) -> Path:
 
 @contextmanager
 def open_log(path: Path) -> Iterator[Log | None]:
-    """The log of ``path``, raw or packed; None while it has no bytes.
-
-    Raises:
-        DamagedLog: it is packed, and its file is not as it was written.
-    """
+    """The log of ``path``, raw or packed; None while it has no bytes. Raises DamagedLog: it is
+    packed, and its file is not as it was written."""
     log: Log | None = _open_raw(path)
     # The last look is for one that was unpacked just before the second.
     log = log or _open_packed(path) or _open_raw(path)
@@ -96,7 +93,6 @@ def _open_packed(path: Path) -> PackedLog | None:
 
 
 def log_bytes(path: Path) -> int:
-    """Return the size of the log of ``path``, bytes."""
     with suppress(FileNotFoundError):  # no raw log: a packed one counts
         if size := path.stat().st_size:
             return size
@@ -114,10 +110,8 @@ def _is_at(fd: int, path: Path) -> bool:
 
 @contextmanager
 def locked(path: Path, *, create: bool = True) -> Iterator[int | None]:
-    """Return a locked descriptor of the file at ``path``; None without a file.
-
-    Who waited for a lock finds that another file has taken the place of the first, and waits anew.
-    """
+    """Return a locked descriptor of the file at ``path``; None without a file. Who waited for a
+    lock finds that another file has taken the place of the first, and waits anew."""
     flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     while True:
         try:
@@ -138,14 +132,10 @@ def locked(path: Path, *, create: bool = True) -> Iterator[int | None]:
 
 
 def pack(path: Path, *, sha256: str = "") -> bool:
-    """Pack the raw log at ``path``. ``sha256``: of what it must hold, where that is known.
-
-    False, with nothing changed: no raw log, another process packs it, it has grown meanwhile, or a
-    checksum differs, which is logged.
-
-    Raises:
-        OSError: the disk is full or broken. All is as it was.
-    """
+    """Pack the raw log at ``path``. ``sha256``: of what it must hold, where that is known. False,
+    with nothing changed: no raw log, another process packs it, it has grown meanwhile, or a
+    checksum differs, which is logged. Raises OSError: the disk is full or broken. All is as it
+    was."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -220,12 +210,9 @@ def _sha256_of(packed: Path) -> str:
 
 @contextmanager
 def open_to_append(path: Path, offset: int) -> Iterator[int]:
-    """The raw log of ``path``, locked; a packed one is unpacked, if it ends at ``offset``.
-
-    Raises:
-        OffsetMismatch: it is packed, and ends elsewhere.
-        DamagedLog: it is packed, and its file is not as it was written.
-    """
+    """The raw log of ``path``, locked; a packed one is unpacked, if it ends at ``offset``. Raises
+    OffsetMismatch: it is packed, and ends elsewhere. Raises DamagedLog: it is packed, and its file
+    is not as it was written."""
     while True:
         with locked(path) as fd:
             assert fd is not None  # noqa: S101 -- for mypy

@@ -71,9 +71,8 @@ class _Reader:
         self.ends_line = True
 
     def is_of(self, log: Log) -> bool:
-        """Return True if the file still has the content read before: a number that is reused,
-        after a database was restored, begins with an empty log.
-        """
+        """Return True if the file still has the content read before: a number that is reused, after
+        a database was restored, begins with an empty log."""
         return log.pread(len(self._last), self.offset - len(self._last)) == self._last
 
     @property
@@ -82,7 +81,6 @@ class _Reader:
 
     @property
     def weight(self) -> int:
-        """The approximate memory of its state, bytes."""
         return self._folds_bytes + CELL_BYTES * self.terminal.cells
 
     def read_on(self, log: Log, *, until: float) -> None:
@@ -143,11 +141,9 @@ class FoldBook:
         self._readers: OrderedDict[Path, _Reader] = OrderedDict()
 
     def folds(self, path: Path, *, series: str, known: int, most: int, budget_s: float) -> Folds:
-        """Return the folds of ``path`` beyond the ``known`` ones of ``series``.
-
-        Looks at the log for at most ``budget_s``. At most ``most`` folds; where some are left
-        out, so is ``open``.
-        """
+        """Return the folds of ``path`` beyond the ``known`` ones of ``series``. Looks at the log
+        for at most ``budget_s``. At most ``most`` folds; where some are left out, so is
+        ``open``."""
         with open_log(path) as log:
             if log is None:
                 return Folds("", 0, 0, 0, is_done=True, is_full=False, folds=[], open=[])

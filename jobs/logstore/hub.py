@@ -55,11 +55,9 @@ class Source(Protocol):
 
 
 class Hub:
-    """Follows logs for any number of subscribers of one event loop.
-
-    ``is_over(key)`` returns True for a log that will not grow; it is called once per poll for each
-    followed log, however many follow it. A slow subscriber costs nothing but its own cursor.
-    """
+    """Follows logs for any number of subscribers of one event loop. ``is_over(key)`` returns True
+    for a log that will not grow; it is called once per poll for each followed log, however many
+    follow it. A slow subscriber costs nothing but its own cursor."""
 
     def __init__(
         self, source: Source, is_over: Callable[[str], Awaitable[bool]], *, poll_s: float = POLL_S
@@ -81,10 +79,7 @@ class Hub:
 
     async def follow(self, key: str, offset: int) -> AsyncGenerator[bytes]:
         """Yield frames from ``offset`` on, without a gap; end when the log is over and all sent.
-
-        Raises:
-            RuntimeError: the reader failed, or the log was removed; follow again.
-        """
+        Raises RuntimeError: the reader failed, or the log was removed; follow again."""
         reader = self._readers.get(key)
         if reader is None:
             reader = self._readers[key] = _Reader(key, self._source, self._is_over, self._poll_s)
@@ -138,11 +133,8 @@ class _Reader:
 
     async def frame_at(self, offset: int) -> bytes:
         """Return the frame that begins at ``offset``, one for all followers; b"" where the file has
-        become shorter.
-
-        Frames end at multiples of ``MAX_FRAME_BYTES`` or at the end of the log, so that followers
-        from other offsets share frames from the next of these edges on.
-        """
+        become shorter. Frames end at multiples of ``MAX_FRAME_BYTES`` or at the end of the log, so
+        that followers from other offsets share frames from the next of these edges on."""
         message = self._frames.get(offset)
         if message is not None:
             return message
@@ -190,7 +182,15 @@ class _Reader:
         try:
             while True:
                 self._woken.clear()
-                await self._poll()
+                over = self.over
+                # Asked before the size: what arrived before the end is then surely seen.
+                if (moment := asyncio.get_running_loop().time()) >= self._ask_at:
+                    self._ask_at = moment + self._poll_s
+                    over = await self._is_over(self._key)
+                size = max(self.end, self._source.size(self._key))
+                if (size, over) != (self.end, self.over):
+                    self.end, self.over = size, over
+                    self._notify()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._poll_s)
         except asyncio.CancelledError:
@@ -199,17 +199,6 @@ class _Reader:
             self._broken = True  # the followers end, and come back to a new reader
             self._notify()
             raise
-
-    async def _poll(self) -> None:
-        over = self.over
-        # Asked before the size: what arrived before the end is then surely seen.
-        if (moment := asyncio.get_running_loop().time()) >= self._ask_at:
-            self._ask_at = moment + self._poll_s
-            over = await self._is_over(self._key)
-        size = max(self.end, self._source.size(self._key))
-        if (size, over) != (self.end, self.over):
-            self.end, self.over = size, over
-            self._notify()
 
     def _notify(self) -> None:
         self.looks += 1

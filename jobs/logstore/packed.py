@@ -100,7 +100,11 @@ class PackedLog:
         first, last = offset // FRAME_BYTES, (end - 1) // FRAME_BYTES
         if last - first < 2:
             # A small read is followed by the next soon: of the next line, or the frame's rest.
-            frames = [self._kept_frame(number) for number in range(first, last + 1)]
+            frames = []
+            for number in range(first, last + 1):
+                key = (self._which, number)
+                frame = _frames.get(key) or next(self._read_frames(number, number))
+                frames.append(_frames.keep(key, frame))
         else:
             frames = list(self._read_frames(first, last))
         begin = first * FRAME_BYTES
@@ -109,10 +113,6 @@ class PackedLog:
         frames[0] = frames[0][offset - begin :]
         frames[-1] = frames[-1][: end - last * FRAME_BYTES]
         return b"".join(frames)
-
-    def _kept_frame(self, number: int) -> bytes:
-        key = (self._which, number)
-        return _frames.get(key) or _frames.keep(key, next(self._read_frames(number, number)))
 
     def _read_frames(self, first: int, last: int) -> Iterator[bytes]:
         """These frames' bytes of the log, read from the disk at once."""
@@ -170,12 +170,8 @@ def _content_size(frame: bytes | memoryview) -> int:
 
 @contextmanager
 def open_packed(path: Path) -> Iterator[PackedLog]:
-    """Read the packed log that is at ``path``.
-
-    Raises:
-        DamagedLog: it does not end in the table of a packed log.
-        FileNotFoundError: it is not there.
-    """
+    """Read the packed log that is at ``path``. Raises DamagedLog: it does not end in the table of a
+    packed log. Raises FileNotFoundError: it is not there."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield PackedLog(fd, path)
@@ -184,10 +180,8 @@ def open_packed(path: Path) -> Iterator[PackedLog]:
 
 
 def write_packed(raw_fd: int, size: int, packed_fd: int) -> str:
-    """Pack the first ``size`` bytes of a file; the hex SHA-256 of what was read.
-
-    Both C libraries let other threads work meanwhile.
-    """
+    """Pack the first ``size`` bytes of a file; the hex SHA-256 of what was read. Both C libraries
+    let other threads work meanwhile."""
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
     digest, entries, offset = hashlib.sha256(), [], 0
     while offset < size:

@@ -79,12 +79,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Text or expression to search for.
-
-    ``limit``: maximum of returned lines; the first of them, or those around line ``near``.
-    ``grave``: an expression of lines to be marked. ``terms``: each match contains one of them, so
-    that parts without any are skipped fast. Colour codes inside a word prevent a match.
-    """
+    """Text or expression to search for. ``limit``: maximum of returned lines; the first of them, or
+    those around line ``near``. ``grave``: an expression of lines to be marked. ``terms``: each
+    match contains one of them, so that parts without any are skipped fast. Colour codes inside a
+    word prevent a match."""
 
     text: str
     regex: bool = False
@@ -97,10 +95,8 @@ class Query:
 @dataclass(slots=True)
 class Matches:
     """``total`` matches in ``lines`` lines; ``rows``: some of them, with ``before`` ones before.
-
     ``spread``: for each of ``SPREAD`` equal parts of the log one line that matches, if there is
-    one, and whether it is grave.
-    """
+    one, and whether it is grave."""
 
     total: int = 0
     lines: int = 0
@@ -110,15 +106,10 @@ class Matches:
 
 
 def search_file(path: Path, query: Query) -> Matches:
-    """Find a text in what is shown of a log (see :func:`jobs.logstore.terminal.plain`).
-
-    Case counts only when the text has a capital letter. Totals are of the whole log, whatever the
-    limit. A match never spans lines.
-
-    Raises:
-        InvalidExpression: the text is not a regular expression.
-        DamagedLog: the log is packed, and its file is not as it was written.
-    """
+    """Find a text in what is shown of a log (see :func:`jobs.logstore.terminal.plain`). Case counts
+    only when the text has a capital letter. Totals are of the whole log, whatever the limit. A
+    match never spans lines. Raises InvalidExpression: the text is not a regular expression. Raises
+    DamagedLog: the log is packed, and its file is not as it was written."""
     if not query.text or "\n" in query.text:
         return Matches()
     finder = _finder(query)
@@ -138,11 +129,8 @@ def search_file(path: Path, query: Query) -> Matches:
 
 
 def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
-    """As :func:`search_file`, in a separate process.
-
-    Raises:
-        SearchTooSlow: not done after ``timeout_s`` seconds.
-    """
+    """As :func:`search_file`, in a separate process. Raises SearchTooSlow: not done after
+    ``timeout_s`` seconds."""
     _finder(query)
     order = json.dumps({"path": str(path), **asdict(query)})
     try:
@@ -222,10 +210,8 @@ class _Expression:
             raise InvalidExpression(_reason(error)) from error
 
     def prepared(self, data: bytes) -> bytes:
-        """``data`` in which a byte that is no UTF-8 is an unprintable character.
-
-        RE2 finds no character in such bytes, not even by ``.``.
-        """
+        """``data`` in which a byte that is no UTF-8 is an unprintable character. RE2 finds no
+        character in such bytes, not even by ``.``."""
         if data.isascii():
             return data
         return _NO_UTF8.sub("\x7f", data.decode("utf-8", "surrogateescape")).encode()
@@ -348,14 +334,12 @@ class _Place:
         self._at = position
 
     def shown(self, position: int, end: int) -> bytes:
-        """Return the shown part of its line, up to ``end``."""
         return self._shown[self._start(position) : end]
 
     def _start(self, position: int) -> int:
         return self._shown.rfind(b"\n", 0, position) + 1
 
     def raw_start(self, position: int) -> int:
-        """Return the offset of its line in the block."""
         if self._shown is self._block:
             return self._start(position)
         while self._raw_line < self.line:
@@ -387,8 +371,7 @@ def _whole_lines(log: Log) -> Iterator[tuple[int, bytes]]:
 @dataclass(frozen=True, slots=True)
 class Polls:
     """``ranges`` of lines from one byte to ``to``, both ends in them, ascending; ``is_done``: no
-    whole line follows. ``lines`` of the log were looked at so far, a half one behind ``to`` too.
-    """
+    whole line follows. ``lines`` of the log were looked at so far, a half one behind ``to`` too."""
 
     to: int
     ranges: tuple[tuple[int, int], ...]
@@ -423,7 +406,6 @@ def polls(log: Log, index: LineIndex, start: int) -> Polls:
 
 
 def main() -> None:
-    """Search with the JSON query on standard input; answer with JSON."""
     order = json.load(sys.stdin)
     path = Path(order.pop("path"))
     try:

@@ -32,19 +32,16 @@ _READ_WRITE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 class LineIndex:
-    """``<log>.lines``: entry ``i`` (unsigned, 8 bytes) counts the newlines before byte
-    ``(i + 1) * BLOCK_BYTES``. It can always be made again from the log, and is when it is short.
-    """
+    """``<log>.lines``: entry ``i`` (unsigned, 8 bytes) counts the newlines before byte ``(i + 1) *
+    BLOCK_BYTES``. It can always be made again from the log, and is when it is short."""
 
     def __init__(self, log: Path) -> None:
         self._path = log.with_suffix(".lines")
 
     def extend(self, log: Log) -> None:
-        """Add what is missing. The caller holds the log's lock.
-
-        An append costs the same however long the log is: the entries before its last two are not
-        checked here but by their readers.
-        """
+        """Add what is missing. The caller holds the log's lock. An append costs the same however
+        long the log is: the entries before its last two are not checked here but by their
+        readers."""
         fd = os.open(self._path, _READ_WRITE, 0o640)
         try:
             count = min(os.fstat(fd).st_size // ENTRY_BYTES, log.size // BLOCK_BYTES)
@@ -189,10 +186,8 @@ class Arrivals:
             os.close(fd)
 
     def between(self, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
-        """Entries for the bytes from ``start`` to ``end``, at most ``limit``, thinned evenly.
-
-        Reads a few entries more than it returns: a log that grows for a week has a million.
-        """
+        """Entries for the bytes from ``start`` to ``end``, at most ``limit``, thinned evenly. Reads
+        a few entries more than it returns: a log that grows for a week has a million."""
         try:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

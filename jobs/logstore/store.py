@@ -47,11 +47,8 @@ class LogStore:
         self._fold_book = FoldBook()
 
     def path(self, key: str) -> Path:
-        """Return the path of the raw log; side files are named after it.
-
-        Raises:
-            ValueError: the key is not ``word/number``.
-        """
+        """Return the path of the raw log; side files are named after it. Raises ValueError: the key
+        is not ``word/number``."""
         if not KEY.fullmatch(key):
             raise ValueError(f"not a log key: {key!r}")
         return self._root / f"{key}.log"
@@ -61,12 +58,9 @@ class LogStore:
         self._listeners.append(listener)
 
     def append(self, key: str, offset: int, data: bytes) -> int:
-        """Add ``data``, which begins at ``offset``; return the new size. It is on disk then.
-
-        Raises:
-            OffsetMismatch: the log does not end at ``offset``. Nothing was written.
-            OSError: the disk is full or broken. The file is as it was before.
-        """
+        """Add ``data``, which begins at ``offset``; return the new size. It is on disk then. Raises
+        OffsetMismatch: the log does not end at ``offset``. Nothing was written. Raises OSError: the
+        disk is full or broken. The file is as it was before."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.open_to_append(path, offset) as fd:
@@ -92,13 +86,9 @@ class LogStore:
         return new_size
 
     def unpack(self, key: str, offset: int) -> None:
-        """Unpack a packed log that ends at ``offset``: 20 GB take a minute.
-
-        An append does it too. Call this before a transaction, which would be held meanwhile.
-
-        Raises:
-            OffsetMismatch: it is packed, and ends elsewhere.
-        """
+        """Unpack a packed log that ends at ``offset``: 20 GB take a minute. An append does it too.
+        Call this before a transaction, which would be held meanwhile. Raises OffsetMismatch: it is
+        packed, and ends elsewhere."""
         path = self.path(key)
         if packed_path(path).exists():
             with files.open_to_append(path, offset) as fd:
@@ -107,11 +97,8 @@ class LogStore:
 
     def set_aside(self, key: str) -> Path | None:
         """Move the files of ``key`` to the folder ``aside``. Returns the new path; None without
-        files.
-
-        For a new owner of the key, whose number had a log of a record that the database has lost
-        because an older one was restored. And for an unreadable log.
-        """
+        files. For a new owner of the key, whose number had a log of a record that the database has
+        lost because an older one was restored. And for an unreadable log."""
         with files.locked(self.path(key), create=False):
             left = self._files(key)
             if not left:
@@ -132,15 +119,12 @@ class LogStore:
                 file.unlink(missing_ok=True)
 
     def _files(self, key: str) -> list[Path]:
-        """Return the files of this log, in the order of their removal."""
         log = self.path(key)
         return [file for suffix in files.SUFFIXES if (file := log.with_suffix(suffix)).exists()]
 
     def disk_bytes(self, key: str) -> int:
-        """Bytes that this log takes, its index and times included, and no draft of it.
-
-        Not those of zero bytes that a host has given back, which take no disk.
-        """
+        """Bytes that this log takes, its index and times included, and no draft of it. Not those of
+        zero bytes that a host has given back, which take no disk."""
         total = 0
         for file in self._files(key):
             with contextlib.suppress(FileNotFoundError):  # it has just been packed
@@ -149,7 +133,6 @@ class LogStore:
         return total
 
     def pack(self, key: str, *, sha256: str = "") -> bool:
-        """Pack a closed log; an append unpacks it again: see :func:`jobs.logstore.files.pack`."""
         return files.pack(self.path(key), sha256=sha256)
 
     def size(self, key: str) -> int:
@@ -164,11 +147,8 @@ class LogStore:
             return log.pread(end - start, start) if log else b""
 
     def chunks(self, key: str, start: int, end: int) -> Iterator[bytes]:
-        """Yield the range in pieces of at most 1 MiB.
-
-        Raises:
-            LogRemoved: the log ends before ``end``, so that a part never passes for the whole.
-        """
+        """Yield the range in pieces of at most 1 MiB. Raises LogRemoved: the log ends before
+        ``end``, so that a part never passes for the whole."""
         while start < end:
             piece = self.read(key, start, min(end, start + READ_BYTES))
             if not piece:
@@ -210,27 +190,21 @@ class LogStore:
             return LineIndex(self.path(key)).offset_of_line(log, n) if log else 0
 
     def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
-        """``(offset, milliseconds since the epoch)``: when bytes from each offset on arrived.
-
-        The first is the one that holds for ``start``; at most ``limit``, thinned evenly.
-        """
+        """``(offset, milliseconds since the epoch)``: when bytes from each offset on arrived. The
+        first is the one that holds for ``start``; at most ``limit``, thinned evenly."""
         return Arrivals(self.path(key)).between(start, end, limit=limit)
 
     def folds(self, key: str, *, series: str = "", known: int = 0, budget_s: float = 0.2) -> Folds:
-        """Return the rows that stand for more than one line; see :mod:`jobs.logstore.folds`.
-
-        Reads on for ``budget_s`` at most, and returns at most 5,000 folds: ``to`` and their number
-        show whether there are more.
-        """
+        """Return the rows that stand for more than one line; see :mod:`jobs.logstore.folds`. Reads
+        on for ``budget_s`` at most, and returns at most 5,000 folds: ``to`` and their number show
+        whether there are more."""
         return self._fold_book.folds(
             self.path(key), series=series, known=known, most=MOST_FOLDS, budget_s=budget_s
         )
 
     def polls(self, key: str, start: int) -> Polls:
         """Lines that are the dashboard's own requests, from byte ``start`` on, where a line begins.
-
-        A few megabytes at once: ``is_done`` is False while there are more.
-        """
+        A few megabytes at once: ``is_done`` is False while there are more."""
         path = self.path(key)
         with open_log(path) as log:
             if log is None:
@@ -240,14 +214,10 @@ class LogStore:
     def search(
         self, key: str, query: Query, *, is_ours: bool = False, timeout_s: float = 60.0
     ) -> Matches:
-        """Look through the whole log as it is shown; see :mod:`jobs.logstore.search`.
-
-        ``is_ours``: no person typed the text, so that as an expression it is quick.
-
-        Raises:
-            InvalidExpression: the text is not a regular expression.
-            SearchTooSlow: not done after ``timeout_s`` seconds.
-        """
+        """Look through the whole log as it is shown; see :mod:`jobs.logstore.search`. ``is_ours``:
+        no person typed the text, so that as an expression it is quick. Raises InvalidExpression:
+        the text is not a regular expression. Raises SearchTooSlow: not done after ``timeout_s``
+        seconds."""
         path = self.path(key)
         if (is_ours or not query.regex) and self.size(key) < SMALL_BYTES:
             return search_file(path, query)

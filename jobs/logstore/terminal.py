@@ -48,10 +48,8 @@ ERASES = re.compile(rb"\x1b\[[0-2]?[JK]")
 @dataclass(frozen=True, slots=True)
 class Fold:
     """One row that stands for the lines ``first`` to ``line``, and has the number of the last.
-
-    ``texts`` is what is shown, with colours: more than one where the lines do not suffice to
-    number the rows.
-    """
+    ``texts`` is what is shown, with colours: more than one where the lines do not suffice to number
+    the rows."""
 
     first: int
     line: int
@@ -71,7 +69,6 @@ class _Row:
     is_fresh: bool = True  # the cursor came by a newline and has drawn nothing yet
 
     def text(self) -> str:
-        """With its colours, without spaces at the end."""
         shown = self.characters.rstrip(" " + SECOND)
         if not self.pens:
             return shown.replace(SECOND, "")
@@ -119,10 +116,8 @@ class Terminal:
                 self._write(token)
 
     def skip(self, newlines: int) -> None:
-        """Go on ``newlines`` further, past lines that draw nothing over and leave the screen.
-
-        The cursor is at the begin of the last row.
-        """
+        """Go on ``newlines`` further, past lines that draw nothing over and leave the screen. The
+        cursor is at the begin of the last row."""
         self._scroll(len(self._screen))
         self.line += newlines
         self._last = self.line - 1
@@ -134,7 +129,6 @@ class Terminal:
 
     @property
     def cells(self) -> int:
-        """Columns that the screen keeps now."""
         return sum(len(row.characters) + len(row.pens) for row in self._screen)
 
     def shown(self) -> list[str]:
@@ -220,7 +214,6 @@ class Terminal:
             row.characters, row.pens = "", []
 
     def _scroll(self, count: int) -> None:
-        """The first ``count`` rows leave the screen."""
         folds, self._last = self._folds_of(count, self._last)
         self.folds += folds
         del self._screen[:count]
@@ -356,11 +349,8 @@ def _bare(data: bytes) -> bytes:
 
 
 def _last_state(line: bytes) -> bytes:
-    """Return the visible text of a line after its carriage returns.
-
-    A text erased at the very end is shown as it was before. ``lastState`` of
-    static/js/lib/log_redraw.js does the same.
-    """
+    """Return the visible text of a line after its carriage returns. A text erased at the very end
+    is shown as it was before. ``lastState`` of static/js/lib/log_redraw.js does the same."""
     if len(line) > LONGEST_REDRAWN_BYTES:
         line = line[line.find(b"\r", len(line) - LONGEST_REDRAWN_BYTES) + 1 :]
     parts = line.split(b"\r")

@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.config.host_env import write_own_host
 from jobs.access import secrets
-from jobs.backup.restore import MARK
+from jobs.backup import MARK
 from jobs.models import Host
 from jobs.queries.instance import instance_id
 from jobs.services.outcomes import answer_rows, identity

@@ -52,11 +52,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Agent:
-    """One loop in the main thread.
-
-    A thread each for heartbeats, facts, readings of the cards, removal of ended spools, and disk
-    usage; for each spool that is shipped or adopted; and for each preflight check.
-    """
+    """One loop in the main thread. A thread each for heartbeats, facts, readings of the cards,
+    removal of ended spools, and disk usage; for each spool that is shipped or adopted; and for each
+    preflight check."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -90,7 +88,6 @@ class Agent:
         self._stop_asked = True
 
     def run(self) -> None:
-        """Work until :meth:`stop`."""
         probe.roots(self._config.dir, self._config.workspace)
         self._boundary(self._write_limits)
         woken_at = _changed(self._config.dir / "wakeup")
@@ -144,7 +141,6 @@ class Agent:
             log.exception("the agent continues after an error")
 
     def _check_spools(self) -> None:
-        """Adopt, set aside, ship, and watch the health of every spool."""
         known = self._client.instance()
         alive: set[tuple[Path, int]] = set()
         for spool in self._spool_index.open(known):
@@ -188,7 +184,6 @@ class Agent:
         _begin(self._adopting, spool.path, work, f"adopt {spool.path.name}")
 
     def _forget(self, spool: Spool) -> None:
-        """Drop the state of a spool that was removed."""
         self._spool_index.forget(spool)
         self._unreadable.discard(spool.path)
 
@@ -264,10 +259,8 @@ class Agent:
                 del self._broken[path]
 
     def _follow_orders(self, body: Mapping[str, Any], runs: Mapping[int, int]) -> None:
-        """Do what the dashboard asks for; a request that fails leaves the others alone.
-
-        ``runs`` are those that were reported: a stop is meant for them, not for a later one.
-        """
+        """Do what the dashboard asks for; a request that fails leaves the others alone. ``runs``
+        are those that were reported: a stop is meant for them, not for a later one."""
         for kind, key in ((spools.JOB, "cancel"), (spools.DEPLOYMENT, "stop_serve")):
             for number in body.get(key, ()):
                 run = 1 if kind == spools.JOB else runs.get(number, 0)
@@ -322,7 +315,12 @@ class Agent:
                 if meta.type == spools.JOB:
                     jobs.append(about)
                 else:
-                    serves.append({**about, "run": meta.run, **self._health(spool, meta.run)})
+                    health = self._healths.get((spool.path, meta.run))
+                    port = spool.plan()["values"].get("port")
+                    # Until its first check the state that an earlier agent saw holds.
+                    first = READY if spool.was_ready() else LOADING
+                    about["run"], about["port"] = meta.run, int(port) if port else None
+                    serves.append({**about, "health": health.state if health else first})
             except FileNotFoundError:
                 continue
             except UNREADABLE:
@@ -335,13 +333,6 @@ class Agent:
             "jobs": jobs,
             "serves": serves,
         }
-
-    def _health(self, spool: Spool, run: int) -> dict[str, Any]:
-        health = self._healths.get((spool.path, run))
-        port = spool.plan()["values"].get("port")
-        # Until its first check the state that an earlier agent saw holds.
-        first = READY if spool.was_ready() else LOADING
-        return {"health": health.state if health else first, "port": int(port) if port else None}
 
     def _load(self) -> dict[str, Any]:
         read_at, readings = self._readings
@@ -401,8 +392,7 @@ def _begin(working: set[Key], key: Key, work: Callable[[], None], name: str) -> 
 
 class DuplicateFilter(logging.Filter):
     """Pass each message once in ten minutes, the next time with its number of repeats: an error may
-    repeat for a day. ``clock`` is in seconds.
-    """
+    repeat for a day. ``clock`` is in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

@@ -59,13 +59,11 @@ app.conf.update(
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def stand_by(**_: object) -> None:
-    """Have a launcher ready for the first job."""
     spawn.STANDBY.prepare()
 
 
 @app.task(name="host.start")  # type: ignore[untyped-decorator]
 def start(job_id: int) -> None:
-    """Claim this job and start it."""
     try:
         claim.claim_job(CONFIG, CLIENT, job_id)
     except Unreachable as error:  # the heartbeat will name it again
@@ -75,7 +73,6 @@ def start(job_id: int) -> None:
 
 @app.task(name="host.serve")  # type: ignore[untyped-decorator]
 def serve(deployment_id: int) -> None:
-    """Claim the next run of this deployment and start it."""
     try:
         claim.claim_deployment(CONFIG, CLIENT, deployment_id)
     except Unreachable as error:
@@ -83,11 +80,9 @@ def serve(deployment_id: int) -> None:
 
 
 def wake(_number: int) -> None:
-    """Make the agent send a heartbeat now, by a file in HOST_DIR whose times change.
-
-    The agent asks the dashboard what to stop or check: a message may be old, and of another
-    dashboard that used the same Redis.
-    """
+    """Make the agent send a heartbeat now, by a file in HOST_DIR whose times change. The agent asks
+    the dashboard what to stop or check: a message may be old, and of another dashboard that used
+    the same Redis."""
     path = CONFIG.dir / "wakeup"
     # A new file has a new inode: two wake-ups within one tick of the file system's clock differ.
     new = path.with_name(f".{path.name}.new")

@@ -18,11 +18,9 @@ PATIENCE = 3  # failures in a row before a server that was ready is unhealthy
 
 
 class Health:
-    """The health of one run of a server, from the path of its port that its plan names.
-
-    *loading* until the first 200, *ready*, *unhealthy* after three failures in a row. ``changed``
-    is called from the thread when the word changes.
-    """
+    """The health of one run of a server, from the path of its port that its plan names. *loading*
+    until the first 200, *ready*, *unhealthy* after three failures in a row. ``changed`` is called
+    from the thread when the word changes."""
 
     def __init__(self, spool: Spool, port: int, changed: Callable[[], None]) -> None:
         self._spool = spool
@@ -39,7 +37,6 @@ class Health:
         threading.Thread(target=self._ask, name=f"health {spool.path.name}", daemon=True).start()
 
     def stop(self) -> None:
-        """Ask no more."""
         self._stopped.set()
 
     def _ask(self) -> None:

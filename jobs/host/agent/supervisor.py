@@ -26,12 +26,9 @@ _OPEN = "/proc/self/fd"
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One process to keep alive.
-
-    ``env`` is added to the supervisor's own environment. ``cwd`` None: the supervisor's folder.
-    It is sent ``stop_signal`` when all is to stop, and SIGKILL ``stop_timeout_s`` seconds later.
-    ``pass_fds`` are file descriptors that it inherits.
-    """
+    """One process to keep alive. ``env`` is added to the supervisor's own environment. ``cwd``
+    None: the supervisor's folder. It is sent ``stop_signal`` when all is to stop, and SIGKILL
+    ``stop_timeout_s`` seconds later. ``pass_fds`` are file descriptors that it inherits."""
 
     name: str
     argv: Sequence[str]
@@ -83,10 +80,8 @@ class Supervisor:
         self._stop_signals = 0
 
     def run(self) -> int:
-        """Run until SIGTERM, SIGINT or SIGHUP; a second one kills what still runs.
-
-        Returns the exit code: 0, or 1 when a child was hopeless.
-        """
+        """Run until SIGTERM, SIGINT or SIGHUP; a second one kills what still runs. Returns the exit
+        code: 0, or 1 when a child was hopeless."""
         reader, writer = os.pipe()
         for end in (reader, writer):
             os.set_blocking(end, False)
@@ -179,14 +174,12 @@ class Supervisor:
 
 
 def _sleep(reader: int, longest_s: float) -> None:
-    """Wait for a signal."""
     select.select([reader], [], [], max(0.0, longest_s))
     with contextlib.suppress(BlockingIOError):
         os.read(reader, 4096)
 
 
 def _how(code: int) -> str:
-    """Return how a process ended, as text."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:
@@ -197,11 +190,9 @@ def _how(code: int) -> str:
 
 def bound_output(outputs: Sequence[int] = (1, 2)) -> None:
     """Move the content of a long file that the output goes to to ``FILE.1``, in place: all
-    processes keep their file. Terminal and journal have bounds of their own.
-
-    Lines that are written during the move may be lost. Where ``FILE.1`` cannot be written, the
-    content is removed, and the file begins with a line that says so.
-    """
+    processes keep their file. Terminal and journal have bounds of their own. Lines that are written
+    during the move may be lost. Where ``FILE.1`` cannot be written, the content is removed, and the
+    file begins with a line that says so."""
     for fd in outputs:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):

@@ -44,19 +44,16 @@ class Answer:
 
 class _Adapter(HTTPAdapter):
     """TLS trusts the authorities of this system (or of ``SSL_CERT_FILE``), because an office adds
-    its own to them; requests would trust those in the package certifi.
-    """
+    its own to them; requests would trust those in the package certifi."""
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Name no file: each connection then loads the system's authorities, and is verified."""
 
 
 class Client:
-    """Connections to the dashboard; any number of threads may share them.
-
-    All requests raise :class:`Unreachable`. The client learns the dashboard's instance from every
-    answer and keeps it in ``HOST_DIR/instance``, for the agent and the worker alike.
-    """
+    """Connections to the dashboard; any number of threads may share them. All requests raise
+    :class:`Unreachable`. The client learns the dashboard's instance from every answer and keeps it
+    in ``HOST_DIR/instance``, for the agent and the worker alike."""
 
     def __init__(self, config: Config) -> None:
         self.dashboard = config.dashboard_url
@@ -91,11 +88,9 @@ class Client:
         return self._json(f"checks/{check_id}", {"findings": findings})
 
     def streams(self, meta: Meta) -> Answer:
-        """Ask for the sizes that the dashboard has."""
         return self._request("GET", f"{_of(meta)}/streams", None, _owner(meta))
 
     def send(self, meta: Meta, stream: str, offset: int, raw: bytes) -> Answer:
-        """Send a chunk of the log, the events or the points."""
         return self._chunk(meta, f"streams/{stream}?offset={offset}", raw, {})
 
     def send_output(self, meta: Meta, output: Mapping[str, Any], offset: int, raw: bytes) -> Answer:
@@ -199,10 +194,8 @@ def _owner(meta: Meta) -> dict[str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the cause as the system or TLS states it.
-
-    requests wraps the cause in texts about its retries, although it retries nothing.
-    """
+    """Return the cause as the system or TLS states it. requests wraps the cause in texts about its
+    retries, although it retries nothing."""
     inner = error.args[0] if error.args else None
     why = getattr(inner, "reason", None)
     return str(why.__cause__ or why) if isinstance(why, Exception) else str(error)

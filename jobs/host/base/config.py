@@ -110,7 +110,6 @@ class Config:
     limits: HostLimits = field(default_factory=HostLimits)
 
     def as_environment(self) -> dict[str, str]:
-        """Return the settings as environment variables, for child processes."""
         return {
             "HOST_NAME": self.name,
             "DASHBOARD_URL": self.dashboard_url,
@@ -132,11 +131,8 @@ class Config:
 
 
 def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
-    """Settings from ``environ`` (the process's own when None); ``file`` has the last word.
-
-    Raises:
-        ConfigError: a value is missing or not allowed.
-    """
+    """Settings from ``environ`` (the process's own when None); ``file`` has the last word. Raises
+    ConfigError: a value is missing or not allowed."""
     given = dict(os.environ if environ is None else environ)
     if file is not None:
         given |= read_env_file(file)
@@ -179,10 +175,7 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
 
 def read_env_file(path: Path) -> dict[str, str]:
     """``NAME=value`` lines; a value may be quoted as in a shell, ``#`` begins a comment line.
-
-    Raises:
-        ConfigError: the file cannot be read, or a line is something else.
-    """
+    Raises ConfigError: the file cannot be read, or a line is something else."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -311,10 +304,8 @@ def _limits(values: Mapping[str, str]) -> HostLimits:
 
 
 def write_limits(limits: HostLimits, host_dir: Path, *, if_missing: bool = False) -> None:
-    """Store the limits in ``limits.json``, for the launchers of running jobs too.
-
-    ``if_missing``: the agent's settings win over a worker's.
-    """
+    """Store the limits in ``limits.json``, for the launchers of running jobs too. ``if_missing``:
+    the agent's settings win over a worker's."""
     file = host_dir / "limits.json"
     if not file.exists() or (not if_missing and limits_of(host_dir) != limits):
         write_json(file, asdict(limits))

@@ -16,17 +16,13 @@ _MODIFY, _MOVED_TO, _CREATE = 0x2, 0x80, 0x100  # <sys/inotify.h>
 
 def give_back(fd: int, end: int) -> bool:
     """Give the disk of a file's first ``end`` bytes back; they read as zero bytes from now on.
-
-    False: the file system cannot do it, and keeps them.
-    """
+    False: the file system cannot do it, and keeps them."""
     return end <= 0 or _LIBC.fallocate(fd, _PUNCH_HOLE | _KEEP_SIZE, 0, end) == 0
 
 
 def data_from(path: Path, start: int) -> int:
     """Return the first byte from ``start`` on that was not given back; the size if there is none.
-
-    ``start`` itself where the file system cannot report it.
-    """
+    ``start`` itself where the file system cannot report it."""
     with path.open("rb") as file:
         try:
             return os.lseek(file.fileno(), start, os.SEEK_DATA)
@@ -36,10 +32,8 @@ def data_from(path: Path, start: int) -> int:
 
 
 def taken_bytes(path: Path) -> int:
-    """Return the disk usage of a folder or file. Vanishing or unreadable files are left out.
-
-    Links are not followed.
-    """
+    """Return the disk usage of a folder or file. Vanishing or unreadable files are left out. Links
+    are not followed."""
     try:
         total = path.lstat().st_blocks * 512
         with os.scandir(path) as entries:
@@ -60,11 +54,9 @@ def _taken_by(entry: os.DirEntry[str]) -> int:
 
 
 class FolderChanges:
-    """Watch the files directly in one folder, by inotify.
-
-    ``works`` is False where the kernel has no watch left to give (by default 128 a user): then
-    :meth:`wait` only waits, and the caller has to check the files.
-    """
+    """Watch the files directly in one folder, by inotify. ``works`` is False where the kernel has
+    no watch left to give (by default 128 a user): then :meth:`wait` only waits, and the caller has
+    to check the files."""
 
     def __init__(self, folder: Path) -> None:
         self._fd = _LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -27,15 +27,10 @@ def get(
     headers: Mapping[str, str] | None = None,
     ips: Sequence[str] = (),
 ) -> tuple[int, bytes]:
-    """Return status and body of a GET, also of a redirect.
-
-    ``within_s``: seconds until the last byte. ``longest``: bytes of the body. ``ips``: addresses to
-    connect to, instead of those of the host's name. Proxies of the environment are not used.
-
-    Raises:
-        OSError: no answer, or an answer that is incomplete, late or too long.
-        ValueError: no such address.
-    """
+    """Return status and body of a GET, also of a redirect. ``within_s``: seconds until the last
+    byte. ``longest``: bytes of the body. ``ips``: addresses to connect to, instead of those of the
+    host's name. Proxies of the environment are not used. Raises OSError: no answer, or an answer
+    that is incomplete, late or too long. Raises ValueError: no such address."""
     content = bytearray()
     with _answer(url, within_s, headers or {}, ips) as answer:
         while part := answer.read(PART):

@@ -41,10 +41,8 @@ def children() -> dict[int, list[int]]:
 
 
 def descendants(root: int, among: Mapping[int, Sequence[int]] | None = None) -> list[int]:
-    """All processes below ``root`` that have not ended, in the order of their ids.
-
-    ``among``: :func:`children` of an earlier look, where two answers must be of one moment.
-    """
+    """All processes below ``root`` that have not ended, in the order of their ids. ``among``:
+    :func:`children` of an earlier look, where two answers must be of one moment."""
     known = children() if among is None else among
     pids: list[int] = []
     waiting = [root]
@@ -72,10 +70,8 @@ def become_subreaper() -> None:
 
 
 def dies_with(parent_pid: int) -> Callable[[], None]:
-    """Make the kernel kill a child when its parent dies; runs between fork and exec.
-
-    The parent is the *thread* that forks (prctl(2)): start such children from the main thread.
-    """
+    """Make the kernel kill a child when its parent dies; runs between fork and exec. The parent is
+    the *thread* that forks (prctl(2)): start such children from the main thread."""
 
     def prepare() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

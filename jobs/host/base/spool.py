@@ -79,7 +79,6 @@ class Spool:
         return content
 
     def keep_secrets(self, given: Mapping[str, str]) -> None:
-        """Store the values given to the run, readable by this user only."""
         if given:
             write_json(self.path / "secrets.json", dict(given), mode=0o600)
         else:
@@ -112,10 +111,8 @@ class Spool:
         return False
 
     def lock(self, wait_s: float = 1.0) -> int | None:
-        """Take the lock; the descriptor that holds it, or None when a launcher has it.
-
-        It waits a moment because :meth:`is_running` holds the lock during its check.
-        """
+        """Take the lock; the descriptor that holds it, or None when a launcher has it. It waits a
+        moment because :meth:`is_running` holds the lock during its check."""
         return take_lock(self.path / "lock", wait_s)
 
     def was_started(self) -> bool:
@@ -136,10 +133,8 @@ class Spool:
         return events
 
     def append_event(self, type: str, **fields: Any) -> dict[str, Any]:
-        """Write one event to the disk; return it with ``seq``, ``type``, ``at`` and ``mono``.
-
-        Only for the holder of the lock.
-        """
+        """Write one event to the disk; return it with ``seq``, ``type``, ``at`` and ``mono``. Only
+        for the holder of the lock."""
         self.events.touch()
         with self.events.open("r+b") as file:
             text = file.read()
@@ -171,10 +166,8 @@ class Spool:
         outputs: list[dict[str, Any]] | None = None,
         wait_s: float = 0.0,
     ) -> None:
-        """Write the last event and ``exit.json``, then forget the secrets.
-
-        Only for the holder of the lock. ``wait_s``: how long to wait for room on a full disk.
-        """
+        """Write the last event and ``exit.json``, then forget the secrets. Only for the holder of
+        the lock. ``wait_s``: how long to wait for room on a full disk."""
         log_bytes, log_sha256 = self._whole_log()
         fields = {
             "verdict": verdict,
@@ -205,10 +198,8 @@ class Spool:
             file.write(f"{text}\n")
 
     def ask_cancel(self, run: int | None = None) -> None:
-        """Ask the launcher of this run (None: the present one) to stop. It looks every 0.1 s.
-
-        The run is in the file, so that a request which comes late never stops the next run.
-        """
+        """Ask the launcher of this run (None: the present one) to stop. It looks every 0.1 s. The
+        run is in the file, so that a request which comes late never stops the next run."""
         self._store_run("cancel", self.meta().run if run is None else run)
 
     def is_cancel_asked(self, run: int) -> bool:
@@ -231,11 +222,9 @@ class Spool:
         return self._names_run("acked")
 
     def mark_ready(self, run: int) -> None:
-        """Store that the server has once been ready in this run."""
         self._store_run("ready", run)
 
     def was_ready(self) -> bool:
-        """True when the server has been ready in the present run."""
         return self._names_run("ready")
 
     def _store_run(self, name: str, run: int) -> None:
@@ -248,7 +237,6 @@ class Spool:
             return False
 
     def last_lines(self, count: int = 10, longest: int = 2000) -> str:
-        """The end of the log: at most ``count`` lines and ``longest`` characters."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * longest))
@@ -268,11 +256,8 @@ def create(
     deployment: Any,
     secrets: Mapping[str, str] | None = None,
 ) -> Spool:
-    """Make a spool, whole or not at all. ``plan`` is ``Plan.to_json()``.
-
-    Raises:
-        FileExistsError: there is one of this path.
-    """
+    """Make a spool, whole or not at all. ``plan`` is ``Plan.to_json()``. Raises FileExistsError:
+    there is one of this path."""
     if path.exists():
         raise FileExistsError(path)
     new = path.parent / f".{path.name}.new"
@@ -295,10 +280,8 @@ def begin_run(
     values: Mapping[str, str],
     secrets: Mapping[str, str],
 ) -> None:
-    """Make the spool of a server ready for its next run. Only for the holder of the lock.
-
-    Log and events go on where they are. ``meta.json`` comes last: until then the run before counts.
-    """
+    """Make the spool of a server ready for its next run. Only for the holder of the lock. Log and
+    events go on where they are. ``meta.json`` comes last: until then the run before counts."""
     write_json(spool.path / "plan.json", {"plan": plan, "values": values, "deployment": None})
     (spool.path / "cancel").unlink(missing_ok=True)
     spool.keep_secrets(secrets)
@@ -365,10 +348,7 @@ def take_lock(path: Path, wait_s: float) -> int | None:
 
 def when_room(write: Callable[[], _T], wait_s: float) -> _T:
     """Return what ``write()`` returns, with retries for ``wait_s`` seconds while the disk is full.
-
-    Raises:
-        OSError: the disk is full still, or it is something else.
-    """
+    Raises OSError: the disk is full still, or it is something else."""
     deadline = time.monotonic() + wait_s
     while True:
         try:

@@ -28,15 +28,10 @@ log = logging.getLogger(__name__)
 
 
 def claim_job(config: Config, client: Client, job_id: int) -> bool:
-    """Claim a job and start it. True when it is ours now: it runs or has run.
-
-    Safe to repeat: the nonce of the claim is on the disk before it is used, and a job that is here
-    already is only started where nothing of it has run yet.
-
-    Raises:
-        Unreachable: the dashboard did not answer; try again.
-        PlanError: the dashboard sent something that cannot be run.
-    """
+    """Claim a job and start it. True when it is ours now: it runs or has run. Safe to repeat: the
+    nonce of the claim is on the disk before it is used, and a job that is here already is only
+    started where nothing of it has run yet. Raises Unreachable: the dashboard did not answer; try
+    again. Raises PlanError: the dashboard sent something that cannot be run."""
     spool = Spool(config.dir / spools.JOBS_FOLDER / str(job_id))
     # The adopter holds the guard while it closes a dead run, which may take minutes.
     if spool.is_running() and spool.meta().instance == client.instance():
@@ -69,10 +64,8 @@ def claim_job(config: Config, client: Client, job_id: int) -> bool:
 
 
 def half_claimed(config: Config) -> list[int]:
-    """Jobs whose claim was begun here and not ended: its process was killed in between.
-
-    The dashboard may count them as claimed and not name them again: the host has to ask.
-    """
+    """Jobs whose claim was begun here and not ended: its process was killed in between. The
+    dashboard may count them as claimed and not name them again: the host has to ask."""
     names = [p.name for p in (config.dir / "claims").glob("job-*.nonce")]
     return sorted(int(name.removeprefix("job-").removesuffix(".nonce")) for name in names)
 
@@ -101,10 +94,8 @@ def claim_deployment(config: Config, client: Client, deployment_id: int) -> bool
 
 
 def start_if_fresh(config: Config, spool: Spool) -> bool:
-    """Start the launcher where nothing of the present run has begun. True when it was started.
-
-    What the host's own policy does not permit is closed instead, as failed.
-    """
+    """Start the launcher where nothing of the present run has begun. True when it was started. What
+    the host's own policy does not permit is closed instead, as failed."""
     if spool.is_running() or spool.exit() is not None or spool.was_started():
         return False
     lock = spool.lock()
@@ -120,10 +111,8 @@ def start_if_fresh(config: Config, spool: Spool) -> bool:
 
 
 def _launch(config: Config, spool: Spool, lock: int) -> None:
-    """Hand the spool to a launcher, if this host permits all that its plan names.
-
-    ``lock`` is the launcher's then, or closed: held on, the spool would look running for ever.
-    """
+    """Hand the spool to a launcher, if this host permits all that its plan names. ``lock`` is the
+    launcher's then, or closed: held on, the spool would look running for ever."""
     with contextlib.ExitStack() as held:
         held.callback(os.close, lock)
         refusal = _refusal(config, spool)
@@ -150,9 +139,7 @@ def _refusal(config: Config, spool: Spool) -> Refusal | None:
 
 def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) -> bool:
     """Ask this run of a job ("job") or a server ("deployment") to stop. False: not here, or ended.
-
-    Only one of the dashboard that we work for: another one may have used the same number.
-    """
+    Only one of the dashboard that we work for: another one may have used the same number."""
     folder = spools.SERVERS_FOLDER if kind == spools.DEPLOYMENT else spools.JOBS_FOLDER
     spool = Spool(config.dir / folder / str(number))
     try:
@@ -215,11 +202,8 @@ def _with_own(
 
 
 def free_port(config: Config, first_choice: int | None = None) -> int:
-    """A port that nothing listens on and no other spool was given.
-
-    Raises:
-        OSError: all of HOST_PORTS are taken.
-    """
+    """A port that nothing listens on and no other spool was given. Raises OSError: all of
+    HOST_PORTS are taken."""
     first, last = config.ports
     taken = _given_ports(config.dir)
     choices: list[int | None] = [first_choice, *range(first, last + 1)]

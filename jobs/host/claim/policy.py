@@ -69,9 +69,7 @@ class Policy:
 
     def refusal(self, plan: Plan, values: Mapping[str, str], work: Path) -> Refusal | None:
         """Return the first part of ``plan`` that this host does not permit; None: permitted.
-
-        ``work`` is the folder of steps that name none.
-        """
+        ``work`` is the folder of steps that name none."""
         # A secret stands in environments alone, and is no path.
         known = {name: "-" for name in slots(plan) if name.startswith(SECRET)}
         whole = plan if plan.filled else fill(plan, {**values, **known})
@@ -202,11 +200,8 @@ def _of_docker(argv: Sequence[str]) -> Iterator[str]:
 def _parsed(
     argv: Sequence[str], switches: frozenset[str], letters: str
 ) -> tuple[list[tuple[str, str]], Sequence[str]]:
-    """The options that stand first, with their values, and the words after them.
-
-    ``letters`` are the short options without a value; they may stand before one that has one:
-    ``-itv/etc:/x``.
-    """
+    """The options that stand first, with their values, and the words after them. ``letters`` are
+    the short options without a value; they may stand before one that has one: ``-itv/etc:/x``."""
     options, at = [], 0
     while at < len(argv) and argv[at].startswith("-") and argv[at] not in ("-", "--"):
         option, given, value = argv[at].partition("=")

@@ -31,11 +31,9 @@ _OURS = ("CELERY_", "DJANGO_", "FORKED_BY_MULTIPROCESSING", "_MP_FORK_")
 
 
 class Commands:
-    """The children of one launcher, which is their subreaper. For its main thread alone.
-
-    Every child that ends, adopted orphans included, is collected here: nothing else in the process
-    may call waitpid.
-    """
+    """The children of one launcher, which is their subreaper. For its main thread alone. Every
+    child that ends, adopted orphans included, is collected here: nothing else in the process may
+    call waitpid."""
 
     def __init__(self, spool: Path, log_fd: int) -> None:
         self._spool = spool
@@ -57,11 +55,8 @@ class Commands:
         self.stop_asked = True
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> int:
-        """Start a command in a session and process group of its own; its process id.
-
-        Raises:
-            OSError: it cannot be started (FileNotFoundError: no such program).
-        """
+        """Start a command in a session and process group of its own; its process id. Raises
+        OSError: it cannot be started (FileNotFoundError: no such program)."""
         try:
             umask = int(os.environ.get(UMASK, ""), 8)
         except ValueError:
@@ -95,10 +90,8 @@ class Commands:
         return self._ended.get(pid)
 
     def end(self, group: int, grace_s: float) -> None:
-        """End everything below this process but the spared.
-
-        SIGTERM to the group and to what has left it, ``grace_s`` seconds, then SIGKILL.
-        """
+        """End everything below this process but the spared. SIGTERM to the group and to what has
+        left it, ``grace_s`` seconds, then SIGKILL."""
         process.send_group(group, signal.SIGTERM)
         for pid in self._left():
             with contextlib.suppress(ProcessLookupError):
@@ -130,7 +123,6 @@ class Commands:
                 self._ended[pid] = os.waitstatus_to_exitcode(status)
 
     def _left(self) -> list[int]:
-        """Processes of this job that still run."""
         self._collect()
         pids = set(marked(self._spool))
         # One look for both: what a server starts between two looks would not be spared.

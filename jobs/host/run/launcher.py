@@ -106,7 +106,12 @@ class Launcher:
         plan = template if template.filled else fill(template, {**stored["values"], **given})
         self._outputs = plan.outputs
         self._server_step = plan.steps[-1].name
-        _write_files(plan, self._spool.path / "files")
+        # Not atomic: a run that is cut off here is never continued.
+        for item in plan.files:
+            own = self._spool.path / "files" / item.name
+            for place in (own, *([Path(item.at)] if item.at else [])):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(item.text, encoding="utf-8")
         # Of a plan that serves, the launcher of its server scrapes.
         if plan.watches and (self._is_server or not any(step.serves for step in plan.steps)):
             self._scraper = Scraper(plan.watches, self._spool.points, endless=self._is_server)
@@ -119,7 +124,6 @@ class Launcher:
     def _run_step(
         self, index: int, step: Step, template: Plan, stored: dict[str, Any]
     ) -> Verdict | None:
-        """Run one step; None when it went well."""
         began = time.monotonic()
         self._step_event("step_started", index, step)
         if step.serves and not self._is_server:
@@ -215,7 +219,6 @@ class Launcher:
         self._commands.kill_leftovers()
 
     def _conclude(self, verdict: Verdict) -> None:
-        """Look at what is there now, and write the last event."""
         secrets = self._hide_secrets()
         outputs, missing = _output_files(self._spool.work, self._outputs, secrets)
         if verdict.verdict == "succeeded":
@@ -254,12 +257,9 @@ class Launcher:
 
 
 class LogLimit:
-    """Check one log, which is open as ``fd``.
-
-    A server's log counts by its disk usage, because it grows for months and the disk of the part
-    that the dashboard has is given back. On a disk that gives nothing back, the log of earlier runs
-    does not count.
-    """
+    """Check one log, which is open as ``fd``. A server's log counts by its disk usage, because it
+    grows for months and the disk of the part that the dashboard has is given back. On a disk that
+    gives nothing back, the log of earlier runs does not count."""
 
     def __init__(self, fd: int, host_dir: Path, *, is_server: bool) -> None:
         self._fd = fd
@@ -272,9 +272,7 @@ class LogLimit:
 
     def exceeded(self) -> tuple[str, dict[str, Any]] | None:
         """Return why the command has to end: message id and arguments; None: within the limit.
-
-        Costs two system calls.
-        """
+        Costs two system calls."""
         if time.monotonic() - self._read_at > LIMITS_FRESH_S:
             self._limits, self._read_at = limits_of(self._host_dir), time.monotonic()
         size = self._size()
@@ -304,14 +302,6 @@ class LogLimit:
             return None
         sizes = {"free": free, "reserve": reserve, "log": size}
         return "host:disk_full", {name: probe.size_text(count) for name, count in sizes.items()}
-
-
-def _write_files(plan: Plan, folder: Path) -> None:
-    """Write the plan's files. Not atomic: a run that is cut off here is never continued."""
-    for item in plan.files:
-        for place in (folder / item.name, *([Path(item.at)] if item.at else [])):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(item.text, encoding="utf-8")
 
 
 def _output_files(

@@ -26,11 +26,9 @@ _WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{%d}\Z" % LINE)
 
 
 def forms(secrets: Iterable[str]) -> list[bytes]:
-    """Return the bytes by which each of ``secrets`` is found, each once.
-
-    Literal, in JSON, in an address, in hexadecimal digits, and in base64 of any text around it,
-    such as ``user:secret`` of Basic auth. What was cut, compressed or encrypted is not found.
-    """
+    """Return the bytes by which each of ``secrets`` is found, each once. Literal, in JSON, in an
+    address, in hexadecimal digits, and in base64 of any text around it, such as ``user:secret`` of
+    Basic auth. What was cut, compressed or encrypted is not found."""
     return list(dict.fromkeys(form for secret in secrets for form in _forms(secret)))
 
 
@@ -57,10 +55,8 @@ def _in_address(secret: str) -> Iterator[bytes]:
 
 
 def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
-    """Overwrite every occurrence of ``secrets`` that begins at ``start`` or later.
-
-    Newlines within an occurrence stay: tools wrap base64 and hexadecimal digits.
-    """
+    """Overwrite every occurrence of ``secrets`` that begins at ``start`` or later. Newlines within
+    an occurrence stay: tools wrap base64 and hexadecimal digits."""
     overlap = reach(secrets)
     if not overlap:
         return
@@ -86,11 +82,9 @@ def reach(secrets: Sequence[bytes]) -> int:
 
 
 def unfinished(tail: bytes, secrets: Sequence[bytes]) -> int:
-    """Return the bytes at the end of ``tail`` that may begin one of ``secrets``.
-
-    A newline at the end ends a secret, except after a long line of base64 or hexadecimal digits:
-    ``tail`` needs ``LINE`` bytes before those that may begin one.
-    """
+    """Return the bytes at the end of ``tail`` that may begin one of ``secrets``. A newline at the
+    end ends a secret, except after a long line of base64 or hexadecimal digits: ``tail`` needs
+    ``LINE`` bytes before those that may begin one."""
     text = tail.rstrip(_NEWLINES)
     if len(text) < len(tail) and not _WRAPPED.search(text):
         return 0

@@ -31,12 +31,10 @@ log = logging.getLogger(__name__)
 
 
 class Points:
-    """A points file that several watches write to, one line a scrape.
-
-    That of a server has no end. When it idles, the same values again are left out (what came last
-    before a change is written with it, so that rates are right), and the disk of lines that are
-    long shipped is given back. Offsets stand: a reader that comes back to them finds zero bytes.
-    """
+    """A points file that several watches write to, one line a scrape. That of a server has no end.
+    When it idles, the same values again are left out (what came last before a change is written
+    with it, so that rates are right), and the disk of lines that are long shipped is given back.
+    Offsets stand: a reader that comes back to them finds zero bytes."""
 
     def __init__(self, path: Path, *, endless: bool) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -137,10 +135,8 @@ class Scraper:
 
 
 class Counted:
-    """Points of one reader: the whole as ``name``, each part as ``name/part``.
-
-    Changes only, but for a steady one.
-    """
+    """Points of one reader: the whole as ``name``, each part as ``name/part``. Changes only, but
+    for a steady one."""
 
     def __init__(self, points: Points, name: str, *, is_steady: bool = False) -> None:
         self._points, self._name, self._is_steady = points, name, is_steady
@@ -187,9 +183,8 @@ def _get(url: str, key: str) -> str:
 
 def samples(text: str, names: Collection[str]) -> dict[str, float]:
     """Values of the named samples, summed over their labels. Others, NaN and infinities are left.
-
-    Source of the format: prometheus.io/docs/instrumenting/exposition_formats, "Text-based format".
-    """
+    Source of the format: prometheus.io/docs/instrumenting/exposition_formats, "Text-based
+    format"."""
     values: dict[str, float] = {}
     for line in text.splitlines():
         name = line.partition("{")[0].split(" ", 1)[0].strip()

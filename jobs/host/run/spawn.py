@@ -27,11 +27,9 @@ ANSWER_S = 10.0  # how long a launcher that stands by may take to begin
 
 def start_launcher(spool: Spool, lock: int, *, detach: bool) -> int:
     """Start the launcher of a spool whose ``lock`` the caller holds; the caller's copy is closed.
-
     The launcher inherits the lock, so that it is never free in between. With ``detach`` it forks
     once more and the caller is not its parent: it survives the caller and leaves no zombie.
-    Without, the caller must collect it. Returns the process id (of no use with ``detach``).
-    """
+    Without, the caller must collect it. Returns the process id (of no use with ``detach``)."""
     try:
         with (spool.path / "launcher.log").open("ab") as output:
             arguments = [str(spool.path), "--lock-fd", str(lock), *(["--detach"] * detach)]
@@ -60,10 +58,7 @@ def _popen(arguments: list[str], fd: int, output: int) -> subprocess.Popen[bytes
 
 class Standby:
     """A launcher that is up already and waits for a spool: the next job begins 70 ms sooner, on a
-    busy host 300 ms. It ends by itself when this process does.
-
-    Any number of threads may use it.
-    """
+    busy host 300 ms. It ends by itself when this process does. Any number of threads may use it."""
 
     def __init__(self) -> None:
         self._using = threading.Lock()
@@ -71,7 +66,6 @@ class Standby:
         self._pid = 0
 
     def prepare(self) -> None:
-        """Start a standby launcher if none waits."""
         with self._using:
             if self._socket is not None:
                 return
@@ -133,11 +127,8 @@ class Server:
     """A job's view of the server that it starts in ``serve/<deployment>/``."""
 
     def __init__(self, job: Spool, meta: Meta, stored: Mapping[str, Any]) -> None:
-        """``stored`` is the job's plan.json.
-
-        Raises:
-            PlanError: the dashboard named no deployment for a plan that serves.
-        """
+        """``stored`` is the job's plan.json. Raises PlanError: the dashboard named no deployment
+        for a plan that serves."""
         about = stored.get("deployment")
         if not about or "serve_dir" not in stored["values"]:
             raise PlanError("the plan starts a server, but the job has no deployment")
@@ -160,7 +151,6 @@ class Server:
             return None if lock is None else start_launcher(self._spool, lock, detach=False)
 
     def stop(self) -> None:
-        """Ask it to stop; its own launcher ends it."""
         if self._is_ours():
             self._spool.ask_cancel()
 
@@ -190,13 +180,9 @@ def prepare_spool(
     values: Mapping[str, str],
     secrets: Mapping[str, str],
 ) -> int | None:
-    """Make the spool of a server ready for run ``meta.run``: its lock, for the launcher.
-
-    None when a server still runs there. The caller holds the guard of the deployment.
-
-    Raises:
-        PlanError: the plan starts no server.
-    """
+    """Make the spool of a server ready for run ``meta.run``: its lock, for the launcher. None when
+    a server still runs there. The caller holds the guard of the deployment. Raises PlanError: the
+    plan starts no server."""
     steps = tuple(step for step in template.steps if step.serves)
     if not steps:
         raise PlanError("the plan starts no server")

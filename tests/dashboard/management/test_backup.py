@@ -21,9 +21,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from jobs.backup import database
-from jobs.backup.manifest import KEY, SIGNATURE, Manifest, read, write
-from jobs.backup.restore import MARK
+from jobs.backup import MARK, database
+from jobs.backup.files import KEY, SIGNATURE, Manifest, read, write
 from jobs.logstore import store
 from jobs.models import Instance
 from jobs.queries.instance import instance_id

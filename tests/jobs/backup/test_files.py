@@ -6,8 +6,7 @@ import os
 import pytest
 
 from jobs.backup import files
-from jobs.backup.files import mirror
-from jobs.backup.manifest import BackupError, FileEntry
+from jobs.backup.files import BackupError, FileEntry, mirror
 
 
 @pytest.fixture
