@@ -55,14 +55,11 @@ ROOMS: dict[str, list[set[str]]] = {
         {"matrices"},
     ],
     "jobs.services": [
-        {
-            *("chat", "devices", "idempotency", "levels", "outputs", "pins"),
-            *("prompts", "removable", "results", "endpoints", "hosts"),
-        },
+        {"chat", "endpoints", "hosts", "idempotency", "outputs", "prompts", "results"},
         {"intake"},
         {"outcomes"},
         {"imports"},
-        {"collected", "import_drafts", "import_storage"},
+        {"import_storage"},
         {"upkeep"},
     ],
     "jobs.host": [

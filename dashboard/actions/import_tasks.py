@@ -32,10 +32,9 @@ from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.imports import Recognised, pasted, read_uploads, recognise, too_large
 from jobs.metrics import METRICS
-from jobs.services import import_drafts, import_storage
-from jobs.services.collected import Collected, collected, gone
+from jobs.services import import_storage, imports
 from jobs.services.import_storage import Kept
-from jobs.services.imports import About, Origin
+from jobs.services.imports import About, Collected, Origin, collected, files_gone
 from jobs.services.outcomes import shortfall
 from jobs.services.outcomes.outcomes import stored_numbers
 from jobs.services.outputs import output_path
@@ -49,7 +48,7 @@ def make_draft(by: By, sent: Sent, about: About) -> str:
     shown = preview(files, recognise(files))
     if not shown.found:
         raise LaunchError(shown.reasons, "files")
-    return import_drafts.save(by.user, files, about, origin)
+    return imports.save_draft(by.user, files, about, origin)
 
 
 def show_draft(by: By, draft_id: str) -> Preview:
@@ -63,7 +62,7 @@ def keep_draft(by: By, draft_id: str) -> Stored:
     ``LaunchError``: the results cannot be stored."""
     draft = _loaded(by, draft_id)
     stored = keep(by, draft.files, recognise(draft.files), draft.about, draft.origin)
-    import_drafts.remove(draft)
+    imports.remove_draft(draft)
     new = [one.row.result.pk for one in stored if one.is_new]
     return Stored([one.row.result.pk for one in stored], new)
 
@@ -115,8 +114,8 @@ def _keep(
     return Done(kept, subject_of(kept.row), **detail)
 
 
-def _loaded(by: By, draft_id: str) -> import_drafts.Draft:
-    draft = import_drafts.load(by.user, draft_id)
+def _loaded(by: By, draft_id: str) -> imports.ImportDraft:
+    draft = imports.load_draft(by.user, draft_id)
     if draft is None:
         raise Gone(draft_id)
     return draft
@@ -141,7 +140,7 @@ def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
     try:
         content = output_path(source.job.pk, output.path).read_bytes()
     except OSError as error:
-        raise gone(source.job) from error
+        raise files_gone(source.job) from error
     return read_uploads([(output.path, content)], limit_bytes=limit_bytes)
 
 

@@ -19,7 +19,7 @@ from jobs.launch import launch as launching
 from jobs.launch.matrix_spec import MatrixSpec
 from jobs.models import Deployment, Host, Job, Matrix, MatrixCell
 from jobs.schedule import deployments, lifecycle, queue
-from jobs.services import pins
+from jobs.services.upkeep import retention
 
 Findings = Sequence[Mapping[str, Any]]
 
@@ -139,8 +139,8 @@ def resume(user: AbstractBaseUser, job_id: int) -> Done[Job]:
 def keep_files(user: AbstractBaseUser, job: Job, *, keep: bool) -> Done[bool]:
     """Keep a job's log and files, or apply retention again. False: nothing to keep, or to stop."""
     if not keep and job.pinned_at is not None:
-        check(user, "job.unpin", pins.pin_of(job))
-    if not (pins.pin(job.pk, user) if keep else pins.unpin(job.pk)):
+        check(user, "job.unpin", retention.pin_of(job))
+    if not (retention.pin(job.pk, user) if keep else retention.unpin(job.pk)):
         return Done(False)
     return Done(True, f"job {job.pk}", pinned=keep)
 

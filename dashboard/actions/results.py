@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from dashboard.actions.action import Done, action
 from jobs.base.numbers import result_number
 from jobs.models import Note, Result, SavedView, SignOff, Tag
-from jobs.services.results import baselines, notes, saved_views, sign_offs, tags
+from jobs.services import results
 
 _SHOWN = 200  # characters of a text in the audit log
 _NAMED = 50  # results of one entry
@@ -24,8 +24,8 @@ def _subject(pk: int) -> str:
 def tag(user: AbstractBaseUser, result_ids: Sequence[int], names: Sequence[str]) -> Done[int]:
     """Add tags to results; return how many got a new one. Raises ``LaunchError``: a tag or the
     selection is refused; ``field`` names it."""
-    wanted = tags.clean(names)
-    changed = tags.add(result_ids, wanted, user)
+    wanted = results.clean_tags(names)
+    changed = results.add_tags(result_ids, wanted, user)
     if not changed:
         return Done(0)
     named = [result_number(pk) for pk in sorted(changed)[:_NAMED]]
@@ -35,7 +35,7 @@ def tag(user: AbstractBaseUser, result_ids: Sequence[int], names: Sequence[str])
 @action("result.untag")
 def untag(user: AbstractBaseUser, row: Tag) -> Done[bool]:
     """Remove a tag from its result. False: it was removed already."""
-    if not tags.remove(row):
+    if not results.removed(row):
         return Done(False)
     return Done(True, _subject(row.result_id), tags=[row.name])
 
@@ -43,7 +43,7 @@ def untag(user: AbstractBaseUser, row: Tag) -> Done[bool]:
 @action("result.note")
 def note(user: AbstractBaseUser, result: Result, text: str) -> Done[Note]:
     """Add a note. Raises ``LaunchError``: the text is refused."""
-    row = notes.add(result, text, user)
+    row = results.add_note(result, text, user)
     return Done(row, _subject(result.pk), text=row.text[:_SHOWN])
 
 
@@ -51,7 +51,7 @@ def note(user: AbstractBaseUser, result: Result, text: str) -> Done[Note]:
 def change_note(user: AbstractBaseUser, row: Note, text: str) -> Done[bool]:
     """Replace the text of a note. False: it is the same, or the note was removed. Raises
     ``LaunchError``: the text is refused."""
-    if not notes.change(row, text, user):
+    if not results.change_note(row, text, user):
         return Done(False)
     about = {"before": row.text[:_SHOWN], "text": text.strip()[:_SHOWN]}
     return Done(True, _subject(row.result_id), did="edit", **about)
@@ -60,7 +60,7 @@ def change_note(user: AbstractBaseUser, row: Note, text: str) -> Done[bool]:
 @action("result.change_note")
 def remove_note(user: AbstractBaseUser, row: Note) -> Done[bool]:
     """Remove a note. False: it was removed already."""
-    if not notes.remove(row):
+    if not results.removed(row):
         return Done(False)
     return Done(True, _subject(row.result_id), did="delete", text=row.text[:_SHOWN])
 
@@ -68,14 +68,14 @@ def remove_note(user: AbstractBaseUser, row: Note) -> Done[bool]:
 @action("result.sign_off")
 def sign_off(user: AbstractBaseUser, result: Result, purpose: str) -> Done[SignOff]:
     """Sign a result off. Raises ``LaunchError``: the purpose is refused."""
-    row = sign_offs.add(result, purpose, user)
+    row = results.sign_off(result, purpose, user)
     return Done(row, _subject(result.pk), purpose=row.purpose)
 
 
 @action("result.withdraw")
 def withdraw(user: AbstractBaseUser, row: SignOff) -> Done[bool]:
     """Withdraw a sign-off. False: it was withdrawn already."""
-    if not sign_offs.withdraw(row, user):
+    if not results.withdraw(row, user):
         return Done(False)
     return Done(True, _subject(row.result_id), purpose=row.purpose)
 
@@ -84,7 +84,7 @@ def withdraw(user: AbstractBaseUser, row: SignOff) -> Done[bool]:
 def set_baseline(user: AbstractBaseUser, result: Result) -> Done[bool]:
     """Make a result the baseline of its subject. False: it is already. Raises ``LaunchError``: it
     cannot be one."""
-    if not baselines.set_baseline(result, user):
+    if not results.set_baseline(result, user):
         return Done(False)
     return Done(True, _subject(result.pk), did="set")
 
@@ -92,7 +92,7 @@ def set_baseline(user: AbstractBaseUser, result: Result) -> Done[bool]:
 @action("result.baseline")
 def remove_baseline(user: AbstractBaseUser, result: Result) -> Done[bool]:
     """End the baseline that a result is. False: it is not."""
-    if not baselines.remove_baseline(result, user):
+    if not results.remove_baseline(result, user):
         return Done(False)
     return Done(True, _subject(result.pk), did="remove")
 
@@ -100,7 +100,7 @@ def remove_baseline(user: AbstractBaseUser, result: Result) -> Done[bool]:
 @action("result.save_view")
 def save_view(user: AbstractBaseUser, name: str, query: str, *, is_shared: bool) -> Done[SavedView]:
     """Save a view of the result list. Raises ``LaunchError``: name or query is refused."""
-    row = saved_views.save(name, query, user, is_shared=is_shared)
+    row = results.save_view(name, query, user, is_shared=is_shared)
     return Done(row, f"view {row.name}", **_about(row))
 
 
@@ -115,14 +115,14 @@ def change_view(
 ) -> Done[SavedView]:
     """Change parts of a saved view. Raises ``LaunchError``: name or query is refused."""
     before = row.name
-    saved_views.change(row, name=name, query=query, is_shared=is_shared)
+    results.change_view(row, name=name, query=query, is_shared=is_shared)
     return Done(row, f"view {row.name}", did="change", before=before, **_about(row))
 
 
 @action("result.change_view")
 def remove_view(user: AbstractBaseUser, row: SavedView) -> Done[bool]:
     """Remove a saved view. False: it was removed already."""
-    if not saved_views.remove(row):
+    if not results.removed(row):
         return Done(False)
     return Done(True, f"view {row.name}", did="delete", **_about(row))
 

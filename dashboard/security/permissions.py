@@ -48,7 +48,7 @@ ACTIONS: dict[str, Need] = {
     "job.cancel": Need.OWNER,
     "job.order": Need.OWNER,  # its place and priority while it waits
     "job.pin": Need.MEMBER,  # keep its log and files
-    "job.unpin": Need.OWNER,  # no more; of a jobs.services.pins.Pin, which is who set it
+    "job.unpin": Need.OWNER,  # no more; of a retention.Pin, which is who set it
     "job.raise": Need.ADMIN,  # let it come before other people's jobs
     "host.view": Need.VIEWER,
     "host.add": Need.ADMIN,

@@ -14,7 +14,7 @@ from dashboard.text.formatting import day_text, duration, joined, size_text
 from jobs.models import Deployment, Job
 from jobs.models.jobs import Retained
 from jobs.queries.storage import PendingRemoval, limits, pending_removal_of
-from jobs.services import pins
+from jobs.services.upkeep import retention
 
 
 def span_text(seconds: float) -> str:
@@ -84,7 +84,7 @@ def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
         return False
     if job.pinned_at is None:
         return allowed(user, "job.pin", job)
-    return allowed(user, "job.unpin", pins.pin_of(job))
+    return allowed(user, "job.unpin", retention.pin_of(job))
 
 
 def removal_words(job: Job) -> str:

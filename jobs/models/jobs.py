@@ -153,7 +153,7 @@ class Job(Retained):
     host_load = models.JSONField(default=dict)
     # Counts of an evaluation so far: jobs.services.intake.points.
     scores = models.JSONField(null=True)
-    # Set: log and files stay at any age and size, see jobs.services.pins.
+    # Set: log and files stay at any age and size, see jobs.services.upkeep.retention.
     pinned_at = models.DateTimeField(null=True)
     pinned_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"

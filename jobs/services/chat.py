@@ -22,7 +22,6 @@ class BusyError(Exception):
 
 
 def start_conversation(user: AbstractBaseUser, prompt: str) -> Conversation:
-    """A new conversation, named after its first question."""
     text = " ".join(prompt.split())
     title = text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1].rstrip() + "…"
     return Conversation.objects.create(user_id=user.pk, title=title)
@@ -72,7 +71,6 @@ def add_turn(
 
 
 def _place(turns: QuerySet[Turn], again: Turn | None) -> tuple[int, int]:
-    """Index and attempt of a new turn."""
     if again is None:
         last = turns.aggregate(last=Max("index"))["last"]
         return (0 if last is None else last + 1), 0
@@ -109,19 +107,16 @@ def show_attempt(turn: Turn) -> None:
 
 
 def rename_conversation(conversation: Conversation, title: str) -> None:
-    """Give it another title."""
     Conversation.objects.filter(pk=conversation.pk).update(title=title[:200])
 
 
 def delete_conversation(conversation: Conversation) -> None:
-    """Delete it with its turns and their streams."""
     for turn in Turn.objects.filter(conversation=conversation):
         delete_turn(turn)
     conversation.delete()
 
 
 def delete_turn(turn: Turn) -> None:
-    """Delete a turn and the files of its stream."""
     key = f"turn/{turn.pk}"
     turn.delete()
     store().remove(key)

@@ -172,7 +172,6 @@ def note_refusal(host: Host, about: str, problem: str) -> None:
 
 
 def forget_refusals(host_id: int) -> None:
-    """Forget what was refused: somebody has read it."""
     Host.objects.filter(pk=host_id).update(refusals=[])
 
 

@@ -17,9 +17,8 @@ from django.utils.timezone import is_naive, make_aware
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.models import Import, ImportedFile, Result
 from jobs.services.imports import (
+    DECLARED,
     LONGEST,
-    NUMBERS,
-    TEXTS,
     About,
     Origin,
     checked,
@@ -42,7 +41,7 @@ class Kept:
 
 
 def earlier(files: Mapping[str, bytes], reading: Reading) -> Import | None:
-    """Return the import that has a file of this result already; None for a new one."""
+    """The import that has a file of this result already; None for a new one."""
     digests = [hashlib.sha256(files[path]).hexdigest() for path in reading.sources]
     rows = Import.objects.filter(
         files__sha256__in=digests, files__is_source=True, part=_part(reading)
@@ -77,8 +76,7 @@ def _keep(
     user: AbstractBaseUser | None,
     origin: Origin | None,
 ) -> Kept:
-    known = earlier(files, reading)
-    if known is not None:
+    if known := earlier(files, reading):
         return Kept(known, is_new=False)
     folder: Path | None = None
     try:
@@ -89,10 +87,9 @@ def _keep(
             _write(files, reading, folder)
             _result(row, reading, about, origin)
     except IntegrityError:  # the same files at the same time
-        known = earlier(files, reading)
-        if known is None:
-            raise
-        return Kept(known, is_new=False)
+        if known := earlier(files, reading):
+            return Kept(known, is_new=False)
+        raise
     except (OSError, DiskReserved) as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -117,7 +114,7 @@ def _row(
         read_what=_line(reading.measured.what, 200),
         measured_at=moment(reading.at),
         created_by_id=user.pk if user else None,
-        **{name: getattr(about, name) for name in (*TEXTS, *NUMBERS) if name != "model"},
+        **{name: getattr(about, name) for name in DECLARED},
     )
     if about != About():
         row.declared_by_id, row.declared_at = row.created_by_id, row.created_at
@@ -170,7 +167,7 @@ def _result(row: Import, reading: Reading, about: About, origin: Origin | None) 
 
 
 def moment(at: datetime | None) -> datetime | None:
-    """Return a time with a zone: that of the dashboard where the file has none."""
+    """A time with a zone: that of the dashboard where the file has none."""
     return make_aware(at) if at is not None and is_naive(at) else at
 
 
@@ -179,6 +176,6 @@ def _part(reading: Reading) -> str:
 
 
 def _line(text: str, most: int) -> str:
-    """Return one printable line of foreign text."""
+    """One printable line of foreign text."""
     clean = "".join(char if char.isprintable() else " " for char in sanitize_text(text))
     return " ".join(clean.split())[:most]

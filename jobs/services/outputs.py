@@ -42,12 +42,11 @@ class Declared:
 
 
 def outputs_folder(job_id: int) -> Path:
-    """Return the folder of a job's outputs."""
     return Path(settings.DATA_DIR, "outputs", str(job_id))
 
 
 def output_path(job_id: int, path: str) -> Path:
-    """Return the path of an output on the dashboard's disk.
+    """Path of an output on the dashboard's disk.
 
     Raises:
         BadOutput: ``path`` is not a plain relative path; it could leave the job's folder.
@@ -99,7 +98,7 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
 
 
 def received(job: Job) -> dict[str, int]:
-    """Return path -> received bytes; complete for a job with removed files."""
+    """Path -> received bytes; complete for a job with removed files."""
     size = "received_bytes" if job.removed_at is None else "bytes"
     return dict(job.outputs.values_list("path", size))
 
@@ -135,7 +134,7 @@ class Contents(Mapping[str, bytes]):
 
 
 def end_of(job: Job, path: str, size: int) -> tuple[bytes, bool]:
-    """Return the last ``size`` bytes of an output, and whether that is all of it."""
+    """The last ``size`` bytes of an output, and whether that is all of it."""
     with output_path(job.pk, path).open("rb") as file:
         whole = file.seek(0, os.SEEK_END)
         file.seek(max(0, whole - size))
@@ -154,7 +153,6 @@ def _check_declared(job: Job, declared: Declared, size: int) -> None:
 
 
 def _is_at(path: str, output: Mapping[str, Any]) -> bool:
-    """Return True if ``path`` matches the glob of a plan's output, part by part."""
     parts, patterns = PurePosixPath(path).parts, PurePosixPath(str(output["pattern"])).parts
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 

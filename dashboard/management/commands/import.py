@@ -18,9 +18,8 @@ from dashboard.security import audit_log
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.imports import read_paths, recognise
-from jobs.services.collected import collected
 from jobs.services.import_storage import Kept
-from jobs.services.imports import NUMBERS, TEXTS, about_of
+from jobs.services.imports import NUMBERS, TEXTS, about_of, collected
 
 _DECLARED = {
     "devices": "number of devices (default: as in --device)",

@@ -69,7 +69,7 @@ from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.points import has_points, samples_after
 from jobs.queries.jobs.running_accuracy import standings
 from jobs.queries.storage import limits
-from jobs.services.collected import has_files
+from jobs.services.imports import has_files
 from jobs.services.intake.limits import keeps_points
 from jobs.services.outputs import outputs_folder
 from jobs.tools.greedy_probe.commands import KIND as PROBE

@@ -27,8 +27,8 @@ from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from, result_number
 from jobs.models import Import, ImportedFile
-from jobs.services import import_drafts, imports
-from jobs.services.collected import Collected, collected
+from jobs.services import imports
+from jobs.services.imports import Collected, collected
 
 
 @require_http_methods(["GET", "POST"])
@@ -55,7 +55,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
 @requires("result.import")
 def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
     """Show what a draft has (GET); store it (POST)."""
-    draft = import_drafts.load(_own(request).pk, draft_id, with_files=False)
+    draft = imports.load_draft(_own(request).pk, draft_id, with_files=False)
     try:
         if draft is None:
             raise actions.Gone(draft_id)
@@ -63,7 +63,7 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
             context = {"draft": draft, "preview": actions.show_draft(_own(request), draft_id)}
             return render(request, "imports/preview.html", context)
         if request.POST.get("do") == "discard":
-            import_drafts.remove(draft)
+            imports.remove_draft(draft)
             return redirect("import-upload")
         stored = actions.keep_draft(_own(request), draft_id)
     except actions.Gone:

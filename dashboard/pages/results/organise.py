@@ -20,7 +20,7 @@ from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.models import Note, Result, SavedView, SignOff, Tag
 from jobs.queries.results.named import NotNumbered, pks_of
-from jobs.services.results import tags
+from jobs.services import results
 
 
 @require_POST
@@ -31,7 +31,7 @@ def tag_results(request: HttpRequest) -> HttpResponse:
     text = request.POST.get("tags", "")
     try:
         wanted = pks_of(request.POST.getlist("id"))
-        changed = actions.tag(request.user, wanted, tags.parse(text))
+        changed = actions.tag(request.user, wanted, results.parse_tags(text))
     except NotNumbered as error:
         why = message(error.reason.id, error.reason.args)
         messages.error(request, _("Not tagged. %(why)s") % {"why": why})

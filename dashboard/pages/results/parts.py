@@ -21,7 +21,7 @@ from jobs.queries.results.organised import (
     views_for,
 )
 from jobs.queries.results.result_counts import Counts
-from jobs.services.results import baselines, notes, saved_views, sign_offs, tags
+from jobs.services import results
 
 _NOT_FILTERS = frozenset(("order", "group", "columns"))
 
@@ -50,10 +50,10 @@ def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -
         ],
         "view_query": kept(request.GET, columns=written(shown, "results")),
         "may_save_view": allowed(request.user, "result.save_view"),
-        "longest_view": saved_views.LONGEST_NAME,
+        "longest_view": results.VIEW_CHARS,
         "may_tag": allowed(request.user, "result.tag"),
         "tag_names": tag_names(),
-        "longest_tag": tags.LONGEST,
+        "longest_tag": results.TAG_CHARS,
         "as_identities": grouped.urlencode(),
         "as_runs": single.urlencode(),
     }
@@ -83,7 +83,7 @@ def organised_context(
             for row in sign_offs_of(result)
         ],
         "history": baseline_history(result),
-        "no_baseline": baselines.refusal(result),
+        "no_baseline": results.baseline_refusal(result),
         "verdict": verdict,
         "verdict_word": word(verdict) if verdict else "",
         "verdict_text": sentence(verdict) if verdict else "",
@@ -93,9 +93,9 @@ def organised_context(
         "may_sign_off": allowed(user, "result.sign_off"),
         "may_set_baseline": allowed(user, "result.baseline"),
         "limits": {
-            "tags": tags.LONGEST * tags.MOST,
-            "note": notes.LONGEST,
-            "purpose": sign_offs.LONGEST,
+            "tags": results.TAG_CHARS * results.MOST_TAGS,
+            "note": results.NOTE_CHARS,
+            "purpose": results.PURPOSE_CHARS,
         },
         "typed": typed,
         "errors": errors,

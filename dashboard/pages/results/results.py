@@ -55,7 +55,7 @@ from jobs.queries.results.results import (
     result_page,
 )
 from jobs.queries.sorting import in_order, read_order
-from jobs.services.pins import pins_of
+from jobs.services.upkeep.retention import pins_of
 
 GROUPED = "identity"
 OTHERS = "others"  # parameter: points of other runs in the charts

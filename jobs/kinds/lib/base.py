@@ -363,7 +363,7 @@ class Kind(ABC):
     offered_after: ClassVar[Sequence[str]] = ()
     # Ids of known failures and checks that a job of this kind fixes.
     mends: ClassVar[Sequence[str]] = ()
-    # Output, an archive, whose files may be results to import (``jobs.services.collected``).
+    # Output, an archive, whose files may be results to import (``jobs.services.imports``).
     collects: ClassVar[str] = ""
     brings: ClassVar[bool] = False  # downloads over a network: a stall may be a slow remote side
     # Requested lengths, from Params: see load.asked_lengths.

@@ -59,8 +59,7 @@ class _Candidate(NamedTuple):
 
 
 def pack_some(moment: datetime | None = None) -> int:
-    """Run one round; return the number of packed logs. Does nothing while another process
-    packs."""
+    """Run one round; return the number of packed logs. Does nothing while another process packs."""
     before = (moment or now()) - timedelta(seconds=settings.COMPRESS_LOGS_AFTER_S)
     with _alone() as is_alone:
         if not is_alone:
@@ -94,7 +93,7 @@ def pack_some(moment: datetime | None = None) -> int:
 
 
 def _has_room(candidate: _Candidate) -> bool:
-    """Return True if the disk has room for the packed log and for concurrent writes.
+    """True if the disk has room for the packed log and for concurrent writes.
 
     Otherwise the log stays raw; nothing is lost.
     """
@@ -103,7 +102,6 @@ def _has_room(candidate: _Candidate) -> bool:
 
 
 def _measure_again(packed: _Candidate) -> None:
-    """Have :mod:`jobs.services.upkeep.retention` measure the smaller size."""
     rows = _MODELS[packed.kind]._default_manager.filter(pk=packed.record_id, stored_bytes__gt=0)
     rows.update(stored_bytes=None)
 

@@ -9,6 +9,7 @@ first get ``EAR_FOR`` to report. Every change is conditional, so two reapers are
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Case, F, Q, Value, When
@@ -35,105 +36,65 @@ UNCLAIMED_FOR = timedelta(seconds=10)
 UNCLAIMED_CLOSED_AFTER = timedelta(minutes=5)
 
 
-def claim_run(moment: datetime | None = None) -> bool:
-    """Return True for one caller per round. Records when rounds resume after a gap."""
+def claim_round(field: str, every_s: float, moment: datetime | None = None, **changes: Any) -> bool:
+    """True for one caller per round of ``every_s``: ``field`` of the instance is its last one."""
     moment = moment or now()
     instance_id()  # the row is there
-    due = Q(swept_at=None) | Q(swept_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
-    due |= Q(swept_at__gt=moment + timedelta(seconds=ROUND_S))  # the clock was put back
+    due = Q(**{field: None}) | Q(**{f"{field}__lt": moment - timedelta(seconds=every_s * 0.8)})
+    # The clock was put back.
+    due |= Q(**{f"{field}__gt": moment + timedelta(seconds=every_s)})
+    return Instance.objects.filter(due).update(**{field: moment}, **changes) > 0
+
+
+def claim_run(moment: datetime | None = None) -> bool:
+    """True for one caller per round. Records when rounds resume after a gap."""
+    moment = moment or now()
     was_away = Q(awake_since=None) | Q(swept_at=None) | Q(swept_at__lt=moment - AWAY_AFTER)
     awake_since = Case(When(was_away, then=Value(moment)), default=F("awake_since"))
-    return Instance.objects.filter(due).update(swept_at=moment, awake_since=awake_since) > 0
+    return claim_round("swept_at", ROUND_S, moment, awake_since=awake_since)
 
 
 def reap(moment: datetime | None = None) -> int:
     """Run one round; return the number of lost jobs and deployments."""
     moment = moment or now()
-    _notify_unclaimed(moment)
+    answering = Q(host__heartbeat_at__gte=moment - timedelta(seconds=settings.HOST_AWAY_AFTER_S))
+    jobs = Job.objects.filter(answering).select_related("host")
+    unclaimed = jobs.filter(state=Job.State.STARTING, claim_id="")
+    for job in unclaimed.filter(dispatched_at__lt=moment - UNCLAIMED_FOR):
+        agent_tasks.send(job.host.name, "start", job.pk)
     lifecycle.cancel_orphans()
-    _close_unclaimed(moment)
-    _notify_stalled(moment)
+    # Right after it was away itself the dashboard has not been asked for the job for long.
+    if not _was_away(moment, UNCLAIMED_CLOSED_AFTER):
+        minutes = round(UNCLAIMED_CLOSED_AFTER.total_seconds() / 60)
+        for job in unclaimed.filter(dispatched_at__lt=moment - UNCLAIMED_CLOSED_AFTER):
+            message = Message("job:not_taken", {"host": job.host.name, "minutes": minutes})
+            lifecycle.finish_unclaimed_job(job.pk, Job.State.ERRORED, message=message)
+    for job in jobs.filter(state=Job.State.RUNNING):
+        if stalled_since(job, moment):  # it sends no notification itself
+            notifications.notify("job", id=job.pk, state=job.state)
     points.forget_old_points(moment)
     idempotency.forget_old(moment)
-    return (
-        _lose_missing_jobs(moment)
-        + _lose_missing_deployments(moment)
-        + _lose_all_of_gone_hosts(moment)
-    )
+    lost, missing = 0, Q(missing_since__lt=moment - MISSING_FOR)
+    for job in jobs.filter(missing, state__in=Job.ON_HOST_STATES):
+        message = Message("job:missing", {"host": job.host.name})
+        lost += lifecycle.finish_job(job.pk, Job.State.LOST, message=message)
+    servers = Deployment.objects.filter(answering, missing, state__in=Deployment.LIVE_STATES)
+    for row in servers.select_related("host"):
+        lost += deployments.lose(row, Message("deployment:missing", {"host": row.host.name}))
+    return lost + _lose_all_of_gone_hosts(moment)
 
 
-def _answering(moment: datetime) -> Q:
-    return Q(host__heartbeat_at__gte=moment - timedelta(seconds=settings.HOST_AWAY_AFTER_S))
-
-
-def _lose_missing_jobs(moment: datetime) -> int:
-    missing = Job.objects.filter(
-        _answering(moment),
-        state__in=Job.ON_HOST_STATES,
-        missing_since__lt=moment - MISSING_FOR,
-    ).select_related("host")
-    return sum(
-        lifecycle.finish_job(
-            job.pk, Job.State.LOST, message=Message("job:missing", {"host": job.host.name})
-        )
-        for job in missing
-    )
-
-
-def _lose_missing_deployments(moment: datetime) -> int:
-    missing = Deployment.objects.filter(
-        _answering(moment),
-        state__in=Deployment.LIVE_STATES,
-        missing_since__lt=moment - MISSING_FOR,
-    ).select_related("host")
-    return sum(
-        deployments.lose(row, Message("deployment:missing", {"host": row.host.name}))
-        for row in missing
-    )
+def _was_away(moment: datetime, lately: timedelta) -> bool:
+    return Instance.objects.filter(awake_since__gt=moment - lately).exists()
 
 
 def _lose_all_of_gone_hosts(moment: datetime) -> int:
-    after = timedelta(seconds=settings.HOST_LOST_AFTER_S)
-    lost = 0
-    if Instance.objects.filter(awake_since__gt=moment - EAR_FOR).exists():
+    if _was_away(moment, EAR_FOR):
         return 0
+    after, lost = timedelta(seconds=settings.HOST_LOST_AFTER_S), 0
     for host in Host.objects.filter(heartbeat_at__lt=moment - after):
         args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
         lost += lose_all(
             host, Message("job:host_gone", args), Message("deployment:host_gone", args)
         )
     return lost
-
-
-def _notify_unclaimed(moment: datetime) -> None:
-    unclaimed = Job.objects.filter(
-        _answering(moment),
-        state=Job.State.STARTING,
-        claim_id="",
-        dispatched_at__lt=moment - UNCLAIMED_FOR,
-    ).select_related("host")
-    for job in unclaimed:
-        agent_tasks.send(job.host.name, "start", job.pk)
-
-
-def _notify_stalled(moment: datetime) -> None:
-    """Notify pages of stalled jobs, which send no notification themselves."""
-    for job in Job.objects.filter(_answering(moment), state=Job.State.RUNNING):
-        if stalled_since(job, moment):
-            notifications.notify("job", id=job.pk, state=job.state)
-
-
-def _close_unclaimed(moment: datetime) -> None:
-    untaken = Job.objects.filter(
-        _answering(moment),
-        state=Job.State.STARTING,
-        claim_id="",
-        dispatched_at__lt=moment - UNCLAIMED_CLOSED_AFTER,
-    ).select_related("host")
-    # Right after it was away itself the dashboard has not been asked for the job for long.
-    if Instance.objects.filter(awake_since__gt=moment - UNCLAIMED_CLOSED_AFTER).exists():
-        return
-    minutes = round(UNCLAIMED_CLOSED_AFTER.total_seconds() / 60)
-    for job in untaken:
-        message = Message("job:not_taken", {"host": job.host.name, "minutes": minutes})
-        lifecycle.finish_unclaimed_job(job.pk, Job.State.ERRORED, message=message)

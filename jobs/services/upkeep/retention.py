@@ -1,4 +1,4 @@
-"""Retention: removal of old logs, output files and points, by age and total size.
+"""Retention: removal of old logs, output files and points, by age and total size; kept jobs.
 
 The record stays: the row with its plan, steps, verdict, sizes and checksums, and its result with
 every number. A removal is written into the row before the first file goes, so that no page shows
@@ -13,8 +13,9 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils.timezone import now
 
 from jobs import logstore, notifications
@@ -40,6 +41,7 @@ from jobs.queries.storage import (
     removable_jobs,
 )
 from jobs.services.outputs import outputs_folder
+from jobs.services.upkeep.reaper import claim_round
 
 ROUND_S = 300.0
 # A round ends after so long, wherever it is; the next one goes on.
@@ -50,12 +52,7 @@ log = logging.getLogger(__name__)
 
 
 def claim_run(moment: datetime | None = None) -> bool:
-    """Return True for one caller per round."""
-    moment = moment or now()
-    instance_id()  # the row is there
-    due = Q(tidied_at=None) | Q(tidied_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
-    due |= Q(tidied_at__gt=moment + timedelta(seconds=ROUND_S))  # the clock was put back
-    return Instance.objects.filter(due).update(tidied_at=moment) > 0
+    return claim_round("tidied_at", ROUND_S, moment)
 
 
 def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGEST_S) -> int:
@@ -75,13 +72,12 @@ def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
     False: running, kept, its server is in use, or nothing is left.
     """
     measure_job(job_id)
-    return _remove_job(
-        may_be_removed(now()), job_id, Retained.Why.PERSON, {"user": user.get_username()}
-    )
+    args = {"user": user.get_username()}
+    return _remove_job(may_be_removed(now()), job_id, Retained.Why.PERSON, args)
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return the total size of a folder, subfolders included; 0 if missing."""
+    """Total size of a folder, subfolders included; 0 if missing."""
     sizes = 0
     for root, _folders, names in os.walk(folder):
         for name in names:
@@ -91,8 +87,6 @@ def folder_bytes(folder: Path) -> int:
 
 
 def measure_job(job_id: int) -> None:
-    """Store the disk usage of an ended job."""
-
     def measure() -> int:
         files = folder_bytes(outputs_folder(job_id))
         return files + logstore.store().disk_bytes(f"job/{job_id}")
@@ -102,8 +96,8 @@ def measure_job(job_id: int) -> None:
 
 
 def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0) -> None:
-    """Store measured sizes, except changed ones: a log packed or completed meanwhile is
-    measured in the next round."""
+    """Store measured sizes, except changed ones: a log packed or completed meanwhile is measured in
+    the next round."""
     size = measure()
     rows.update(stored_bytes=size + more)
     if measure() != size:
@@ -228,7 +222,6 @@ def _mark(rows: QuerySet[Any], key: str, why: str, args: dict[str, Any]) -> bool
 
 
 def _log_size(key: str) -> int:
-    """Return received bytes; 0 for an unreadable log, which is removed too."""
     try:
         return logstore.store().size(key)
     except (DamagedLog, OSError) as error:
@@ -268,3 +261,48 @@ def _erased(key: str, folder: Path | None = None) -> bool:
         log.error("what is kept of %s cannot be removed: %s", key, error)
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Pin of a job and its owner; ``user_id`` is None without a person, or for a deleted
+    account."""
+
+    job_id: int
+    user_id: int | None
+
+
+def pin_of(job: Job) -> Pin:
+    return Pin(job.pk, job.pinned_by_id)
+
+
+def pins_of(job_ids: Iterable[int]) -> list[Pin]:
+    rows = Job.objects.filter(pk__in=job_ids, pinned_at__isnull=False)
+    return [Pin(pk, user) for pk, user in rows.values_list("pk", "pinned_by_id")]
+
+
+def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
+    """Keep the files of a job and of its server.
+
+    True also if already kept; the first person's name stays. False: log and files were already
+    removed.
+    """
+    kept = Job.objects.filter(pk=job_id, removed_at=None)
+    by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None, "unpinned_at": None}
+    if kept.filter(pinned_at=None).update(**by):
+        _notify(job_id)
+        return True
+    return kept.exists()
+
+
+def unpin(job_id: int) -> bool:
+    """Return to retention by age and size, after a day. False: it was not kept."""
+    pinned = Job.objects.filter(pk=job_id, pinned_at__isnull=False)
+    if not pinned.update(pinned_at=None, pinned_by=None, unpinned_at=now()):
+        return False
+    _notify(job_id)
+    return True
+
+
+def _notify(job_id: int) -> None:
+    transaction.on_commit(lambda: notifications.notify("job", id=job_id))

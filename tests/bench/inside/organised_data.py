@@ -33,7 +33,7 @@ from jobs.models import (
     Tag,
 )
 from jobs.queries.instance import instance_id
-from jobs.services.results.baselines import set_baseline
+from jobs.services.results import set_baseline
 from tests.factories import make_endpoint, make_job, make_measured, make_user
 from tests.jobs.lib.importing import DATA, SERVE, imported
 from tests.measuring import FACTS, make_measuring_host, served

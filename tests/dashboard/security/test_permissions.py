@@ -6,7 +6,7 @@ from django.urls import get_resolver
 
 from dashboard.consumers import sockets
 from dashboard.security.permissions import ACTIONS, Need, allowed, requires
-from jobs.services.pins import Pin
+from jobs.services.upkeep.retention import Pin
 from tests.dashboard.lib.routes import every_pattern
 from tests.factories import make_job, make_user
 

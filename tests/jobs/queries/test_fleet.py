@@ -7,7 +7,7 @@ from django.utils.timezone import now, timedelta
 
 from jobs.models import Baseline, Deployment, Environment, Host, Result, SignOff
 from jobs.queries.fleet import STALE_DAYS, fleet, whole_days
-from jobs.services.results.baselines import set_baseline
+from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_artifact, make_job, make_measured
 from tests.measuring import FACTS, make_measuring_host, measured, served

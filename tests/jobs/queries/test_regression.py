@@ -7,7 +7,7 @@ from django.utils.timezone import now
 
 from jobs.models import Baseline, Result
 from jobs.queries.comparison.regression import verdicts
-from jobs.services.results.baselines import set_baseline
+from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_deployment, make_job, make_measured
 from tests.measuring import make_measuring_host, measured, served

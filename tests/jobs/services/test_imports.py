@@ -23,9 +23,8 @@ from jobs.queries.results.published import published_comparisons
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.queries.results.results import Filters, matching, result_list, result_page
 from jobs.queries.storage import count
-from jobs.services import import_drafts, import_storage, imports
+from jobs.services import import_storage, imports, results
 from jobs.services.imports import About, model_of
-from jobs.services.results import baselines
 from tests.factories import make_host, make_job, make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported, keep
 
@@ -341,7 +340,7 @@ def test_a_correction_replaces_what_was_declared():
 
 def test_a_baseline_keeps_what_was_declared():
     result = imported(**DECLARED)
-    baselines.set_baseline(result, make_user("ann"))
+    results.set_baseline(result, make_user("ann"))
 
     with pytest.raises(LaunchError, match="Remove the baseline first"):
         imports.declare(result.imported, About(), None)
@@ -443,22 +442,22 @@ def test_a_partial_run_is_incomplete(tmp_path):
 
 def test_a_draft_is_of_its_owner_only():
     ann, ben = make_user("ann"), make_user("ben")
-    number = import_drafts.save(ann.pk, {"a/b.json": b"1"}, About("8 × H800", "m"))
+    number = imports.save_draft(ann.pk, {"a/b.json": b"1"}, About("8 × H800", "m"))
 
-    draft = import_drafts.load(ann.pk, number)
+    draft = imports.load_draft(ann.pk, number)
 
     assert (draft.files, draft.about) == ({"a/b.json": b"1"}, About("8 × H800", "m"))
-    assert import_drafts.load(ben.pk, number) is None
-    assert import_drafts.load(ann.pk, "../../etc") is None
-    import_drafts.remove(draft)
-    assert import_drafts.load(ann.pk, number) is None
+    assert imports.load_draft(ben.pk, number) is None
+    assert imports.load_draft(ann.pk, "../../etc") is None
+    imports.remove_draft(draft)
+    assert imports.load_draft(ann.pk, number) is None
 
 
 def test_only_the_newest_drafts_of_a_person_stay(settings):
     ann = make_user("ann")
     numbers = [
-        import_drafts.save(ann.pk, {"a": b"1"}, About()) for _ in range(import_drafts.MOST + 3)
+        imports.save_draft(ann.pk, {"a": b"1"}, About()) for _ in range(imports.MOST_DRAFTS + 3)
     ]
 
-    assert len(list(Path(settings.DATA_DIR, "import-drafts").iterdir())) == import_drafts.MOST
-    assert import_drafts.load(ann.pk, numbers[-1]) is not None
+    assert len(list(Path(settings.DATA_DIR, "import-drafts").iterdir())) == imports.MOST_DRAFTS
+    assert imports.load_draft(ann.pk, numbers[-1]) is not None

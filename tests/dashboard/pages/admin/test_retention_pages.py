@@ -17,7 +17,6 @@ from dashboard.text.retention import removed_words, span_text
 from jobs.models import AuditEntry, Job, OutputFile
 from jobs.plans import Plan, Step, Watch
 from jobs.queries.storage import last_count
-from jobs.services import pins
 from jobs.services.upkeep import retention
 from tests.factories import make_deployment, make_job, make_measured, make_result, make_user
 from tests.kept import DAY, LOG, ended, over
@@ -84,7 +83,7 @@ def test_a_pin_on_a_job_page_has_its_person_and_is_recorded(client, lin):
 
 def test_a_pin_is_taken_away_again(client, lin):
     job = ended(DAY)
-    pins.pin(job.pk, lin)
+    retention.pin(job.pk, lin)
 
     client.post(reverse("job-pin", args=[job.pk]), {"pinned": "0"})
 
@@ -98,7 +97,7 @@ def test_a_pin_is_taken_away_again(client, lin):
 def test_only_its_owner_or_an_administrator_removes_a_pin(client, lin):
     root = make_user("root", is_staff=True)
     job = make_result(job=ended(DAY)).job
-    pins.pin(job.pk, root)
+    retention.pin(job.pk, root)
     address = reverse("job-pin", args=[job.pk])
     api_address = reverse("api-job-pin", args=[job.pk])
 
@@ -162,7 +161,7 @@ def test_results_have_a_pin_in_their_list_and_on_their_page(client, lin):
 
 def test_results_and_jobs_can_be_filtered_by_pin(client, lin):
     kept, other = make_result(job=ended(DAY)), make_result(job=ended(DAY))
-    pins.pin(kept.job_id, lin)
+    retention.pin(kept.job_id, lin)
 
     results = client.get(reverse("result-list") + "?pinned=1")
     jobs = client.get(reverse("job-list") + "?pinned=1")
@@ -190,7 +189,7 @@ def test_the_api_pins_and_unpins(client, lin):
     for wrong in ({"pinned": "yes"}, {}, [], None):
         assert (post(wrong)[0], post(wrong)[1]["error"]) == (400, "invalid")
     assert client.get("/api/v1/jobs?pinned=1").json()["jobs"] == []
-    pins.pin(job.pk, None)
+    retention.pin(job.pk, None)
     assert [row["id"] for row in client.get("/api/v1/jobs?pinned=1").json()["jobs"]] == [job.pk]
     result = make_result(job=job)
     make_result()
@@ -357,7 +356,7 @@ def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
     assert f"will be removed on {when:%-d %b %Y}: retention 90 days (RETENTION_AGE)." in text
     assert "Use “Keep files” to retain them." in text
     assert "will be removed" not in text_of(client, "job-detail", later.pk)
-    pins.pin(soon.pk, lin)
+    retention.pin(soon.pk, lin)
     assert "will be removed" not in text_of(client, "job-detail", soon.pk)
 
 
@@ -460,7 +459,7 @@ def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why
         "removed": removed,
     }[why]()
     if why == "pinned":
-        pins.pin(job.pk, admin)
+        retention.pin(job.pk, admin)
     before = Job.objects.values().get(pk=job.pk)
 
     asked = client.get(reverse("storage-remove", args=[job.pk])).text

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import AuditEntry, Baseline, Note, Result, SavedView, SignOff, Tag
-from jobs.services.results.baselines import set_baseline
+from jobs.services.results import set_baseline
 from tests.comparing import OTHER, text_of
 from tests.factories import make_measured, make_result, make_user
 from tests.measuring import measured, served

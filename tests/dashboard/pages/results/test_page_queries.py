@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Result, Tag
-from jobs.services.results.baselines import set_baseline
+from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_deployment, make_job, make_measured, make_user
 from tests.measuring import measured, served

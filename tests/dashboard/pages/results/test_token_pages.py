@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from jobs.models import Result
 from jobs.queries.results.subjects import AREAS
-from jobs.services.results import baselines
+from jobs.services import results
 from tests.comparing import grouped, ids, text_of
 from tests.factories import make_job, make_measured, make_user
 from tests.jobs.lib.token_using import KNOWN, make_used
@@ -124,7 +124,7 @@ def test_subjects_sort_by_their_difference_to_the_baseline(get):
     base, now = with_subjects(90.0), with_subjects(40.0)
     Result.objects.update(subject="one")
     base.refresh_from_db()
-    baselines.set_baseline(base, None)
+    results.set_baseline(base, None)
     html = get("result-detail", now.pk, query="subjects=difference")
     other = html[html.index("Other (business") :]
 

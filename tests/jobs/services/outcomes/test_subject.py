@@ -4,8 +4,8 @@ import pytest
 
 from jobs.models import Artifact, Baseline, Result
 from jobs.plans import Plan, Step
+from jobs.services import results
 from jobs.services.outcomes import identity
-from jobs.services.results import baselines
 from tests.comparing import OTHER
 from tests.factories import make_artifact, make_deployment, make_job, make_measured
 from tests.jobs.lib.importing import imported
@@ -134,7 +134,7 @@ def test_another_number_of_devices_is_another_subject(host):
 
 def test_a_baseline_follows_its_subject_at_the_next_start(host):
     result = with_devices(host, 8)
-    baselines.set_baseline(result, None)
+    results.set_baseline(result, None)
     earlier = "0" * 64
     Baseline.objects.update(subject=earlier)
     Result.objects.update(subject=earlier, identity={**result.identity, "schema": 5})

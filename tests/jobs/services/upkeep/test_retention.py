@@ -12,7 +12,7 @@ from jobs.models import Deployment, Instance, Job, PointBlock, Turn
 from jobs.queries import storage
 from jobs.queries.chat import ChatEngine
 from jobs.schedule import deployments
-from jobs.services import chat, pins
+from jobs.services import chat
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention
 from tests.factories import make_deployment, make_job, make_measured, make_user
@@ -126,8 +126,8 @@ def test_logs_of_what_runs_count_for_the_limit_and_stay(limits):
 def test_one_that_is_pinned_is_never_touched(limits):
     limits.RETENTION_SIZE_BYTES = 1
     job, server = ended(), over()
-    pins.pin(job.pk, make_user())
-    pins.pin(server.job_id, make_user())
+    retention.pin(job.pk, make_user())
+    retention.pin(server.job_id, make_user())
 
     assert retention.apply_retention() == 0
 
@@ -301,7 +301,7 @@ def test_a_pin_comes_too_late_once_the_removal_is_written_down():
     job = ended()
     retention.apply_retention()
 
-    assert not pins.pin(job.pk, make_user())
+    assert not retention.pin(job.pk, make_user())
 
     job.refresh_from_db()
     assert job.pinned_at is None
@@ -309,13 +309,13 @@ def test_a_pin_comes_too_late_once_the_removal_is_written_down():
 
 def test_the_first_pin_stays_until_a_day_after_unpinning():
     job, first = ended(), make_user()
-    assert pins.pin(job.pk, first)
-    assert pins.pin(job.pk, make_user())
+    assert retention.pin(job.pk, first)
+    assert retention.pin(job.pk, make_user())
     job.refresh_from_db()
     assert job.pinned_by == first
 
-    assert pins.unpin(job.pk)
-    assert not pins.unpin(job.pk)
+    assert retention.unpin(job.pk)
+    assert not retention.unpin(job.pk)
     assert retention.apply_retention(now() + timedelta(hours=23)) == 0
     job.refresh_from_db()
     assert storage.pending_removal_of(job).at == job.unpinned_at + DAY
@@ -324,8 +324,8 @@ def test_the_first_pin_stays_until_a_day_after_unpinning():
 
 def test_the_log_of_the_server_of_an_unpinned_job_has_a_day_too():
     server = over()
-    pins.pin(server.job_id, make_user())
-    pins.unpin(server.job_id)
+    retention.pin(server.job_id, make_user())
+    retention.unpin(server.job_id)
 
     assert retention.apply_retention(now() + timedelta(hours=23)) == 0
     assert retention.apply_retention(now() + timedelta(hours=25)) > 0
@@ -334,15 +334,15 @@ def test_the_log_of_the_server_of_an_unpinned_job_has_a_day_too():
 
 def test_a_person_need_not_wait_for_that_day():
     job, admin = ended(), make_user()
-    pins.pin(job.pk, admin)
-    pins.unpin(job.pk)
+    retention.pin(job.pk, admin)
+    retention.unpin(job.pk)
 
     assert retention.remove_now(job.pk, admin)
 
 
 def test_a_person_removes_jobs_neither_pinned_nor_running():
     admin, job, pinned = make_user(), ended(timedelta(minutes=1)), ended(DAY)
-    pins.pin(pinned.pk, admin)
+    retention.pin(pinned.pk, admin)
     running = make_job(state=Job.State.RUNNING)
 
     assert retention.remove_now(job.pk, admin)
@@ -368,7 +368,7 @@ def test_a_round_counts_the_bytes_of_each_place(limits, settings):
     limits.RETENTION_AGE_S = None
     ended(2 * DAY, log=b"x" * 100, files=3, points=2)
     pinned = ended(20 * DAY, log=b"x" * 50)
-    pins.pin(pinned.pk, None)
+    retention.pin(pinned.pk, None)
     over(30 * DAY)
     aside = Path(settings.DATA_DIR, "logs", "aside", "job-7")
     aside.mkdir(parents=True)
@@ -397,7 +397,7 @@ def test_what_goes_within_a_week_is_foretold_for_age(limits):
     removal = storage.pending_removal_of(soon)
     assert (removal.why, removal.at) == ("age", soon.finished_at + 90 * DAY)
     assert storage.pending_removal_of(later) is None
-    pins.pin(soon.pk, None)
+    retention.pin(soon.pk, None)
     soon.refresh_from_db()
     assert storage.pending_removal_of(soon) is None
 

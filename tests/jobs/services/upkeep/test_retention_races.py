@@ -8,7 +8,6 @@ from django.utils.timezone import now
 from jobs import logstore
 from jobs.models import Deployment, Job
 from jobs.schedule import deployments
-from jobs.services import pins
 from jobs.services.intake import intake
 from jobs.services.upkeep import retention
 from tests.factories import make_host, make_user
@@ -31,7 +30,9 @@ def test_of_a_pin_and_a_removal_at_once_one_comes_too_late():
         job = ended(host=host)
         retention.measure_job(job.pk)
 
-        pinned, removed = together(lambda pk=job.pk: pins.pin(pk, user), retention.apply_retention)
+        pinned, removed = together(
+            lambda pk=job.pk: retention.pin(pk, user), retention.apply_retention
+        )
 
         job.refresh_from_db()
         there = logstore.store().size(f"job/{job.pk}") > 0
