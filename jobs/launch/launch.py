@@ -7,7 +7,7 @@ start; no function here waits for one.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ from jobs.schedule.targets import by_hand, made_by, slots_of, target_of
 from jobs.tools.lib.environments import ENVIRONMENTS
 
 TOUR_PRECISION = "int8"
+Findings = Iterable[Mapping[str, Any]]
 
 
 class InvalidParams(LaunchError):
@@ -188,13 +189,13 @@ def launch(
     repeats: Job | None = None,
     after: Iterable[Job] = (),
     priority: int = Job.Priority.NORMAL,
-    confirmed: Iterable[Mapping[str, Any]] = (),
+    confirmed: Findings | Callable[[Plan | None], Findings] = (),
     confirm: Sequence[str] = (),
 ) -> Job:
     """Queue a new job, after jobs for the environments it needs; return it.
 
-    ``confirmed``: accepted findings, see ``jobs.schedule.preflights``; ``confirm``: names of checks
-    whose warnings are accepted, or "all".
+    ``confirmed``: accepted findings, see ``jobs.schedule.preflights``, or a function that returns
+    those of the plan; ``confirm``: names of checks whose warnings are accepted, or "all".
 
     Raises:
         InvalidParams: see its ``fields``.
@@ -206,7 +207,8 @@ def launch(
         job_preview = preview(kind_name, raw, host, target, user=user)
         draft = draft_of(KINDS[kind_name], job_preview, target)
         draft.priority, draft.repeats = priority, repeats
-        accepted = [*confirmed, *confirmed_by_name(job_preview.plan, confirm, user)]
+        found = confirmed(job_preview.plan) if callable(confirmed) else confirmed
+        accepted = [*found, *confirmed_by_name(job_preview.plan, confirm, user)]
         draft.confirmed = confirmed_for(job_preview.plan, accepted)
         return create(
             draft,

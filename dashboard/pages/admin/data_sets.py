@@ -21,7 +21,7 @@ from django.views.decorators.http import (
 )
 
 from dashboard.actions import question_sets as actions
-from dashboard.pages.launch.launch_preflight import PATIENCE, finding_line
+from dashboard.pages.launch.parts import PATIENCE, finding_line
 from dashboard.pages.results.published import row_of
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires

@@ -1,4 +1,4 @@
-"""Launch form: fields of a kind, command preview, and launch."""
+"""Launch form of a job: fields of its kind, command, checks, and launch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
-from dashboard.pages.launch.confirmation_form import Unconfirmed, confirmed_in
-from dashboard.pages.launch.evaluation_plan import better_known, evaluation_plan
-from dashboard.pages.launch.evaluation_presets import preset_links
+from dashboard.pages.launch import parts
+from dashboard.pages.launch.launch_evaluation import better_known, evaluation_plan, preset_links
 from dashboard.pages.launch.launch_form import (
     LaunchForm,
     left_empty,
@@ -27,22 +27,22 @@ from dashboard.pages.launch.launch_form import (
     typed_from_params,
     typed_values,
 )
-from dashboard.pages.launch.launch_summary import checks
-from dashboard.pages.shared.plan import against, command_view
+from dashboard.security.audit_log import record_often
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
+from dashboard.text.formatting import since
+from dashboard.text.labels import host_title
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_job
-from jobs.launch.launch import InvalidParams, Preview, draft_of, preview
-from jobs.models import Deployment, Host, Job
+from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
+from jobs.models import Deployment, Host, Job, Preflight
 from jobs.plans import Plan, from_json
-from jobs.queries.hosts.hosts import is_away
+from jobs.queries.hosts.hosts import is_away, lacks_room
 from jobs.queries.jobs.durations import durations
 from jobs.schedule.forecast import Forecast, forecast_drafts
-from jobs.schedule.launch_rights import open_hosts
 from jobs.schedule.targets import made_by, target_of
 
 
@@ -50,7 +50,7 @@ from jobs.schedule.targets import made_by, target_of
 @requires("job.launch")
 def launch_start(request: HttpRequest) -> HttpResponse:
     """Show the form of ``?kind=``, or of the host's first kind."""
-    query, host = request.GET.copy(), _host(request.GET, person(request))
+    query, (host, _hosts) = request.GET.copy(), _host(request.GET, person(request))
     first = _in_order(target_of(host) if host else None)[0].name
     kind = _kind(query.pop("kind", [first])[-1])
     address = reverse("launch-form", args=[kind.name])
@@ -64,55 +64,38 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     kind = _kind(kind_name)
     if request.method != "POST":
         return render(request, "launch/form.html", _context(request, kind, request.GET))
-    host = _host(request.POST, person(request))
+    host, _hosts = _host(request.POST, person(request))
     if host is None:
         return redirect("launch-form", kind_name)
-    target = target_of(host)
-    form = make_form(kind, target, typed_values(kind, request.POST), {})
-    raw = raw_values(form, kind)
-    plan = preview(kind.name, raw, host, target, user=person(request)).plan
+    form = make_form(kind, target_of(host), typed_values(kind, request.POST), {})
 
-    def run() -> int:
+    def launch() -> int:
         if left_empty(form):
             raise InvalidParams(left_empty(form))
-        return _launch(request, kind, host, raw, plan).pk
+        job = job_actions.launch(
+            request.user,
+            kind.name,
+            raw_values(form, kind),
+            host,
+            priority=queue.priority_for(request.user, request.POST.get("priority", "")),
+            confirmed=lambda plan: parts.confirmed_in(request, host, plan),
+        )
+        return job.pk
 
     try:
-        job_id = once(request, run)
-    except Unconfirmed as error:
+        return redirect("job-detail", once(request, launch))
+    except parts.Unconfirmed as error:
         context = _context(request, kind, request.POST) | {"general_error": str(error)}
-        return render(request, "launch/form.html", context, status=422)
-    except InvalidParams as error:
-        errors: Mapping[str, str] = error.fields
     except LaunchError as error:
-        errors = {error.field: str(error)}
-    else:
-        return redirect("job-detail", job_id)
-    context = _context(request, kind, request.POST, errors=errors)
+        context = _context(request, kind, request.POST, errors=parts.errors_of(error))
     return render(request, "launch/form.html", context, status=422)
-
-
-def _launch(
-    request: HttpRequest, kind: Kind, host: Host, raw: Mapping[str, Any], plan: Plan | None
-) -> Job:
-    """Launch the posted form. ``plan``: that of its preview.
-
-    Raises:
-        LaunchError: a field is wrong, or a warning is not confirmed.
-    """
-    priority = queue.priority_for(request.user, request.POST.get("priority", ""))
-    confirmed = confirmed_in(request, host, plan) if plan else []
-    return job_actions.launch(
-        request.user, kind.name, raw, host, priority=priority, confirmed=confirmed
-    )
 
 
 @require_POST
 @requires("job.launch")
 def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Render the form's preview as fragments; the page's address follows the input."""
-    kind = _kind(kind_name)
-    context = _context(request, kind, request.POST)
+    context = _context(request, _kind(kind_name), request.POST)
     response = render(request, "launch/_preview.html", context)
     response["HX-Replace-Url"] = context["address"]
     return response
@@ -122,14 +105,32 @@ def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
 @requires("job.launch")
 def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Download the plan of the form in the URL as a shell script."""
-    context = _context(request, _kind(kind_name), request.GET)
-    if context["script"] is None:
-        raise Http404("this form makes no plan")
-    return HttpResponse(
-        context["script"],
-        content_type="text/x-shellscript; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="plan.sh"'},
-    )
+    return parts.script_file(_context(request, _kind(kind_name), request.GET)["script"], "plan.sh")
+
+
+@require_POST
+@requires("job.launch")
+def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """Request the preflight of the form's plan."""
+    kind, user = _kind(kind_name), person(request)
+    host, _hosts = _host(request.POST, user)
+    if host is None:
+        return HttpResponse()
+    target = target_of(host)
+    form = make_form(kind, target, _promises_kept(kind, typed_values(kind, request.POST)), {})
+    planned = preview(kind.name, raw_values(form, kind), host, target, user=user)
+    asked = ask_checks(host, planned, user)
+    if asked is None:
+        return HttpResponse()
+    record_often(request.user, "host.check", f"host {host.name}", kind=kind_name)
+    return parts.fragment(request, asked)
+
+
+@require_GET
+@requires("job.launch")
+def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
+    """Return findings so far; ``?form=`` names the form of the confirmation checkbox."""
+    return parts.fragment(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
 
 
 def _kind(name: str) -> Kind:
@@ -138,32 +139,9 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _host(data: QueryDict, user: AbstractBaseUser | None) -> Host | None:
-    """Return the host named by ``data``; default: the first where ``user`` may launch, This
-    computer before others."""
-    hosts = {host.name: host for host in Host.objects.all()}
-    name = str(data.get("host", ""))
-    if name in hosts:
-        return hosts[name]
-    allowed = open_hosts(hosts.values(), user)
-    own = [host for host in allowed if host.type == Host.Type.THIS_COMPUTER]
-    return next(iter([*own, *allowed, *hosts.values()]), None)
-
-
-def offered(host: Host | None, user: AbstractBaseUser | None) -> list[Host]:
-    """Return hosts on which ``user`` may launch, and the chosen one."""
-    hosts = list(Host.objects.all())
-    allowed = open_hosts(hosts, user)
-    return [one for one in hosts if one in allowed or one == host]
-
-
-def _repeated(data: QueryDict, kind: Kind) -> Job | None:
-    """Return the job to repeat: "from=17" fills the form with its values.
-
-    "against=17" comes from an edited form: differences from that job are marked.
-    """
-    number = number_from(data.get("from") or data.get("against", ""))
-    return Job.objects.filter(pk=number, kind=kind.name).first() if number is not None else None
+def _host(data: QueryDict, user: AbstractBaseUser | None) -> tuple[Host | None, list[Host]]:
+    """Return the form's host, by default This computer, and those to offer."""
+    return parts.choose_host(data, user, first=lambda one: one.type == Host.Type.THIS_COMPUTER)
 
 
 def _context(
@@ -174,18 +152,16 @@ def _context(
     errors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     user = person(request)
-    host = _host(data, user)
+    host, hosts = _host(data, user)
     target = target_of(host) if host else None
-    base: dict[str, Any] = {
-        "families": _families(kind, target),
-        "kind": kind,
-        "hosts": offered(host, user),
-        "host": host,
-        "script": None,
-    }
+    base = {"families": _families(kind, target), "kind": kind, "hosts": hosts, "host": host}
     if host is None or target is None:
-        return base
-    origin = _repeated(data, kind)
+        return base | {"script": None}
+    # "from=17" fills the form with values of job 17. "against=17" comes from an edited form:
+    # differences from that job are marked.
+    number = number_from(data.get("from") or data.get("against", ""))
+    repeated = Job.objects.filter(pk=number, kind=kind.name) if number is not None else []
+    origin = next(iter(repeated), None)
     typed = typed_values(kind, data)
     if origin and "from" in data:
         typed = {**typed_from_params(kind, origin.params), **typed}
@@ -195,31 +171,34 @@ def _context(
     problems = {**result.errors, **left_empty(draft), **(errors or {})}
     form = make_form(kind, target, typed, problems)
     plan = None if problems else result.plan
-    priority = _priority(request, data)
-    starts = _starts(kind, result, target, host, priority) if plan else None
-    return base | {
+    priority = str(data.get("priority", ""))
+    if priority not in queue.priorities_for(request.user):
+        priority = "normal"
+    address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
+    address += f"&against={origin.pk}" if origin else ""
+    planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
+    if plan:
+        if origin:  # changes are marked
+            before: Plan | None = from_json(origin.plan)
+        else:
+            usual = proposed_raw(kind, target, typed)
+            before = preview(kind.name, usual, host, target, user=user).plan
+        planned = {"script": result.script, "view": parts.command_of(result, before)}
+        planned |= _expected(kind, result, target, host, priority)
+    return {
+        **base,
+        **planned,
         "priorities": queue.priorities_for(request.user),
         "priority": priority,
-        "starts": starts,
         "form": form,
         "origin": origin,
-        "address": _address(kind, form, origin, priority),
+        "presets": preset_links(kind, target, form),
+        "address": address if priority == "normal" else f"{address}&priority={priority}",
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
-        **_expected(kind, target, form, result if plan else None, host=host),
         "errors": problems,
         "general_error": problems.get("", ""),
-        "script": result.script if plan else None,
-        "view": command_view(
-            plan,
-            result.values,
-            proposed=result.open_slots,
-            before=_before(kind, target, host, typed, origin, user),
-            guide=against(result.guide),
-        )
-        if plan
-        else None,
-        "checks": checks(host, result, form, starts),
-        "blocked": _blocked(form, problems),
+        "checks": checks(host, result, form, planned["starts"]),
+        "blocked": "missing" if form.missing else ("errors" if problems else ""),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
@@ -227,51 +206,15 @@ def _context(
 
 
 def _expected(
-    kind: Kind, target: Target, form: LaunchForm, planned: Preview | None, *, host: Host
+    kind: Kind, planned: Preview, target: Target, host: Host, priority: str
 ) -> dict[str, Any]:
-    """Return presets, what the launch will take, and earlier runs."""
-    params = planned.params if planned else None
-    before = evaluation_plan(kind, params.model_dump(), target) if params else None
-    earlier = durations(draft_of(kind, planned, target), host) if planned else None
-    return {
-        "presets": preset_links(kind, target, form),
-        "before": before,
-        "earlier": better_known(before, earlier),
-    }
-
-
-def _address(kind: Kind, form: LaunchForm, origin: Job | None, priority: str) -> str:
-    """Return a shareable link of the form."""
-    address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
-    if origin:
-        address += f"&against={origin.pk}"
-    return address if priority == "normal" else f"{address}&priority={priority}"
-
-
-def _priority(request: HttpRequest, data: QueryDict) -> str:
-    """Return the priority named by ``data``, if permitted."""
-    name = str(data.get("priority", ""))
-    return name if name in queue.priorities_for(request.user) else "normal"
-
-
-def _starts(kind: Kind, result: Preview, target: Target, host: Host, priority: str) -> Forecast:
-    """Return the forecast start of a launch now."""
-    draft = draft_of(kind, result, target)
+    """Return the forecast of a launch now, what it will take, and earlier runs."""
+    draft = draft_of(kind, planned, target)
+    earlier = durations(draft, host)
     draft.host, draft.priority = host, queue.read_priority(priority)
-    return forecast_drafts(host, [draft])[0]
-
-
-def form_preview(kind_name: str, request: HttpRequest) -> tuple[Host | None, Preview]:
-    """Build the preview of the form filled by the POST; Http404: unknown kind."""
-    data = request.POST
-    kind, host = _kind(kind_name), _host(data, person(request))
-    if host is None:
-        return None, Preview()
-    typed = _promises_kept(kind, typed_values(kind, data))
-    target = target_of(host)
-    form = make_form(kind, target, typed, {})
-    raw = raw_values(form, kind)
-    return host, preview(kind.name, raw, host, target, user=person(request))
+    before = evaluation_plan(kind, planned.params.model_dump(), target)
+    starts = forecast_drafts(host, [draft])[0]
+    return {"starts": starts, "before": before, "earlier": better_known(before, earlier)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,38 +255,96 @@ def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
     settled = dict(typed)
     for name, asset in asset_fields(kind.Params).items():
         number = promised_job(typed.get(name))
-        if number is not None:
-            made = (
-                Deployment.objects.filter(job=number).first()
-                if asset == "deployment"
-                else made_by(number, asset)
-            )
-            open_still = Job.objects.filter(pk=number, state__in=Job.OPEN_STATES).exists()
-            settled[name] = str(made.pk) if made and not open_still else typed[name]
+        if number is None or Job.objects.filter(pk=number, state__in=Job.OPEN_STATES).exists():
+            continue
+        if asset == "deployment":
+            made: Any = Deployment.objects.filter(job=number).first()
+        else:
+            made = made_by(number, asset)
+        settled[name] = str(made.pk) if made else typed[name]
     return settled
 
 
-def _before(
-    kind: Kind,
-    target: Target,
-    host: Host,
-    typed: Mapping[str, str],
-    origin: Job | None,
-    user: AbstractBaseUser | None,
-) -> Plan | None:
-    """Return the plan to compare with: the repeated job's, or the form's default."""
-    if origin:
-        return from_json(origin.plan)
-    raw = proposed_raw(kind, target, typed)
-    result = preview(kind.name, raw, host, target, user=user)
-    return result.plan
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    """One line of the list. ``state``: passed, note (a fact), warning or failed. ``job``: a related
+    job."""
+
+    state: str
+    message: str
+    remark: str = ""
+    job: int | None = None
+
+    @property
+    def word(self) -> str:
+        """Label of the state."""
+        return {
+            "passed": _("passed"),
+            "note": _("info"),
+            "warning": _("warning"),
+            "failed": _("blocked"),
+        }[self.state]
 
 
-def _blocked(form: LaunchForm, errors: Mapping[str, str]) -> str:
-    """Return why the button is disabled: "missing", "errors", or "" if enabled."""
-    if form.missing:
-        return "missing"
-    return "errors" if errors else ""
+def checks(
+    host: Host, result: Preview, form: LaunchForm, starts: Forecast | None = None
+) -> list[SummaryLine]:
+    """Return all checks before a launch; blocking ones last, next to the button.
+
+    ``starts``: forecast of the start; None if unknown.
+    """
+    lines = [_of_host(host), *_of_queue(host, starts)]
+    for name in result.will_add:
+        text = _("Environment %(name)s is missing on the host: a job installs it first.")
+        lines.append(SummaryLine("note", text % {"name": name}, _("one-time")))
+    for field in form.fields:
+        number = promised_job(field.value)
+        if number is not None:
+            text = _("%(field)s is not finished yet: this job starts afterwards.")
+            lines.append(SummaryLine("note", text % {"field": field.label}, job=number))
+    missing = [field.missing.message for field in form.fields if field.missing]
+    lines += [SummaryLine("failed", text) for text in missing]
+    wrong = sum(bool(field.error) for field in form.fields if not field.missing)
+    if wrong:
+        text = ngettext("%(count)d field is invalid.", "%(count)d fields are invalid.", wrong)
+        lines.append(SummaryLine("failed", text % {"count": wrong}))
+    return lines
+
+
+def _of_host(host: Host) -> SummaryLine:
+    state, remark = "warning", ""
+    if host.heartbeat_at is None:
+        text = _("%(host)s has not connected yet; the job waits in the queue.")
+    elif is_away(host):
+        text = _("%(host)s is offline; the job starts when the host is back.")
+        remark = since(host.heartbeat_at)
+    elif host.is_outdated:
+        text = _("%(host)s runs an earlier version. The job starts when it is upgraded.")
+    elif host.draining:
+        state = "note"  # paused on purpose: not a warning
+        text = _("%(host)s is paused: no new jobs start there.")
+    elif lacks_room(host):
+        text = _("The disk of %(host)s is full; the job starts once there is room.")
+    else:
+        state, text, remark = "passed", _("%(host)s is online."), since(host.heartbeat_at)
+    return SummaryLine(state, text % {"host": host_title(host)}, remark)
+
+
+def _of_queue(host: Host, starts: Forecast | None) -> list[SummaryLine]:
+    if starts is None:
+        return []
+    if starts.starts_in_s is None:
+        if starts.message.id in queue.OF_THE_HOST:
+            return []  # in the line of the host
+        return [SummaryLine("note", queue.starts(starts))]
+    if not queue.is_next(starts):
+        open_here = Job.objects.filter(host=host)
+        runs = open_here.filter(state__in=Job.ON_HOST_STATES).order_by("pk").first()
+        first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER).first()
+        return [SummaryLine("note", queue.starts(starts), job=first.pk if first else None)]
+    if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
+        return [SummaryLine("passed", _("Starts next: queued jobs do not block this one."))]
+    return [SummaryLine("passed", _("The queue is empty: the job starts immediately."))]
 
 
 urlpatterns: list[URLPattern] = [
@@ -351,4 +352,6 @@ urlpatterns: list[URLPattern] = [
     path("<slug:kind_name>/", launch_form, name="launch-form"),
     path("<slug:kind_name>/preview/", launch_preview, name="launch-preview"),
     path("<slug:kind_name>/plan.sh", launch_script, name="launch-script"),
+    path("<slug:kind_name>/check/", launch_check, name="launch-check"),
+    path("preflights/<int:preflight_id>/", launch_findings, name="launch-findings"),
 ]

@@ -11,14 +11,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from dashboard.text.labels import STATES, disambiguate, phrase
-from jobs.access.sources import offered
+from jobs.access.sources import offered as listed_sources
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, Target, asset_fields
+from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, Rules, Target, asset_fields, rules_of
 from jobs.kinds.lib.defaults import (
     asset_named,
     bounds,
@@ -37,11 +39,23 @@ _SHORT_CHOICES = 4  # max choices shown as segments; more become a list
 _SHORT_LABEL = 24
 _SEGMENTS = 32  # max total width of segment labels, in English letters
 _SEGMENT_EDGES = 4
-# Kinds that produce an asset: without and with accelerator cards.
-_MAKERS = {
-    "weights": ("prepare", "prepare-weights"),
-    "artifact": ("compile", "compile-vacc"),
-    "deployment": ("deploy", "deploy-build-in"),
+# Kinds that produce an asset, without and with accelerator cards, and the words for it.
+_MAKERS: dict[str, tuple[tuple[str, str], Promise, Promise]] = {
+    "weights": (
+        ("prepare", "prepare-weights"),
+        gettext_lazy("No weights on this host yet."),
+        gettext_lazy("Prepare weights"),
+    ),
+    "artifact": (
+        ("compile", "compile-vacc"),
+        gettext_lazy("No artifact on this host yet."),
+        gettext_lazy("Compile a model"),
+    ),
+    "deployment": (
+        ("deploy", "deploy-build-in"),
+        gettext_lazy("No deployment on this host yet."),
+        gettext_lazy("Deploy a model"),
+    ),
 }
 _WIDE_FROM = 300  # texts of this max length or more get a full row
 
@@ -57,9 +71,8 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Field without choices on this host: its asset, and the kind that produces one."""
+    """Field without choices on this host: the kind that produces one."""
 
-    asset: str
     message: str
     action: str
     kind: str
@@ -90,12 +103,10 @@ class Field:
 
     @property
     def changed(self) -> bool:
-        """True if the value differs from the default."""
         return self.value != self.default
 
     @property
     def default_label(self) -> str:
-        """Label of the default option."""
         if self.control == "check":
             return _("on") if self.default == "1" else _("off")
         labels = {option.value: option.label for option in self.options}
@@ -138,7 +149,6 @@ class LaunchForm:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Return all fields in page order."""
         return tuple(field for group in self.groups for field in group.fields)
 
     @property
@@ -168,41 +178,39 @@ def make_form(
     kind: Kind, target: Target, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> LaunchForm:
     """Build the form of ``kind`` on ``target`` with ``typed`` values, or defaults."""
-    given = {name: _first(kind, target, name) for name in asset_fields(kind.Params)} | dict(typed)
-    proposed, most = defaults_for(kind.Params, target, given), bounds(kind.Params, target, given)
+    given = dict(typed)
+    for name in asset_fields(kind.Params):
+        usual = next(iter(offers(kind, target, name) or ()), None)
+        given.setdefault(name, usual.value if usual else "")
+    proposed, bound = defaults_for(kind.Params, target, given), bounds(kind.Params, target, given)
     without_switch = unswitched(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
-    for name, of_kind in _specs(kind.Params).items():
-        if of_kind.get("needs_dies") and not target.has_dies:
+    for name, rules in rules_of(kind.Params).items():
+        if rules.needs_dies and not target.has_dies:
             continue
-        default = proposed.get(name, _default(kind, name))
+        default = proposed.get(name, kind.Params.model_fields[name].default)
+        default = "" if default is PydanticUndefined else default
         if name in without_switch and typed.get(name, default) == default:
             continue  # another value stays, with its error
-        spec = {**of_kind, "most": most.get(name)}
-        field = _field(kind, target, name, spec, _text(default), typed, errors.get(name, ""))
-        groups.setdefault(spec.get("group") or "", []).append(field)
+        limit = _limit(_specs(kind.Params)[name], bound.get(name))
+        shown = {"error": errors.get(name, ""), "limit": limit}
+        field = _field(kind, target, name, _text(default), typed, **shown)
+        groups.setdefault(rules.group, []).append(field)
     return LaunchForm(
         kind=kind.name,
         host=target.name,
-        groups=tuple(
-            Group(_(title) if title else _("Settings"), tuple(fields))
-            for title, fields in groups.items()
-        ),
+        groups=tuple(Group(_(title), tuple(fields)) for title, fields in groups.items()),
     )
-
-
-# Former names of fields, by present name: people saved addresses with them.
-_SAVED_LINKS = {"exclusive": "quiet"}
 
 
 def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
     """Return values of the kind's fields in ``data``; the last value of a name counts."""
     return {
-        name: ", ".join(map(str, data.getlist(given)))
-        if _takes_several(kind, name)
-        else str(data[given])
-        for name in kind.Params.model_fields
-        if (given := name if name in data else _SAVED_LINKS.get(name, name)) in data
+        name: ", ".join(map(str, data.getlist(name)))
+        if spec.get("type") == "array"
+        else str(data[name])
+        for name, spec in _specs(kind.Params).items()
+        if name in data
     }
 
 
@@ -250,83 +258,63 @@ def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
 
 def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
     """Return choices of a field on ``target``; None: unknown field, or any value of its type."""
-    if name not in kind.Params.model_fields:
+    rules = rules_of(kind.Params).get(name)
+    if rules is None:
         return None
-    return _choices(kind, target, name, _specs(kind.Params)[name])
+    offered = kind.choices(name, target)
+    if not rules.asset:
+        enum = _specs(kind.Params)[name].get("enum")
+        if offered is None and enum is not None:
+            return [Choice(_text(value), _text(value)) for value in enum]
+        return offered
+    there: Sequence[AssetRef] = target.assets(rules.asset)
+    refs = {r.key: r for r in (fitting_first(there, rules.way, target) if rules.way else there)}
+    if offered is None:
+        offered = [Choice(ref.key, ref.label) for ref in refs.values()]
+    named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]
+    if rules.asset == "deployment":
+        ports = [_number_and_port(refs.get(choice.value)) for choice in offered]
+        named = disambiguate([(label, *one) for label, one in zip(named, ports, strict=True)])
+    return [Choice(one.value, label) for one, label in zip(offered, named, strict=True)]
 
 
 def _field(
-    kind: Kind,
-    target: Target,
-    name: str,
-    spec: Mapping[str, Any],
-    default: str,
-    typed: Mapping[str, str],
-    error: str,
+    kind: Kind, target: Target, name: str, default: str, typed: Mapping[str, str], **shown: str
 ) -> Field:
-    asset, source = spec.get("asset"), str(spec.get("source") or "")
-    choices = _choices(kind, target, name, spec)
-    if choices is not None and default not in [choice.value for choice in choices]:
-        default = choices[0].value if choices else ""
-    value = typed.get(name, default)
-    options: tuple[Option, ...] = ()
-    down = None
-    if choices is not None:
-        known = [choice.value for choice in choices]
-        extra = []
-        if value and value not in known:
-            down = deployment_down(target.name, value) if asset == "deployment" else None
-            gone = _down_label(down) if down else _gone_label(kind, target, name, value)
-            extra = [Choice(value, gone)]
-        options = tuple(
-            Option(
-                choice.value,
-                _(choice.label) if choice.label else _("not set"),
-                choice.value == value,
-            )
-            for choice in [*choices, *extra]
-        )
+    """``shown``: error and limit, as they are."""
+    rules, spec, choices = rules_of(kind.Params)[name], _specs(kind.Params)[name], None
+    offered = offers(kind, target, name)
+    if offered is not None and default not in [choice.value for choice in offered]:
+        default = offered[0].value if offered else ""
+    value, down = typed.get(name, default), None
+    if offered is not None:
+        choices = list(offered)
+        if value and value not in [choice.value for choice in offered]:
+            down = deployment_down(target.name, value) if rules.asset == "deployment" else None
+            choices.append(Choice(value, _gone_label(kind, target, name, value, down)))
+    options = tuple(
+        Option(one.value, _(one.label) if one.label else _("not set"), one.value == value)
+        for one in choices or ()
+    )
     return Field(
         name=name,
-        label=_(spec.get("label") or name.replace("_", " ").capitalize()),
-        help=_(spec["description"]) if spec.get("description") else "",
-        control=_control(spec, options if choices is not None else None),
+        label=_(rules.label),
+        help=_(spec["description"]),
+        control=_control(spec, rules, options if choices is not None else None),
         value=value,
         default=default,
-        unit=_(spec["unit"]) if spec.get("unit") else "",
-        limit=_limit(spec),
+        unit=_(rules.unit) if rules.unit else "",
         options=options,
-        missing=_missing(spec, target) if asset and not options else None,
-        error=error,
+        missing=_missing(rules, target) if rules.asset and not options else None,
+        **shown,
         down=down,
-        source=source,
-        listed=tuple(offered(source, target.facts)) if source else (),
-        is_asset=asset is not None,
-        when=tuple(spec["when"]) if spec.get("when") else None,
+        source=rules.source or "",
+        listed=tuple(listed_sources(rules.source, target.facts)) if rules.source else (),
+        is_asset=rules.asset is not None,
+        when=rules.when,
         leads=name in leading(kind.Params),
         is_wide=spec.get("maxLength", 0) >= _WIDE_FROM,
     )
-
-
-def _choices(
-    kind: Kind, target: Target, name: str, spec: Mapping[str, Any]
-) -> Sequence[Choice] | None:
-    offered = kind.choices(name, target)
-    asset = spec.get("asset")
-    if asset:
-        there = target.assets(asset)
-        way = spec.get("way")
-        refs = {ref.key: ref for ref in (fitting_first(there, way, target) if way else there)}
-        if offered is None:
-            offered = [Choice(ref.key, ref.label) for ref in refs.values()]
-        named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]
-        if asset == "deployment":
-            ports = [_number_and_port(refs.get(choice.value)) for choice in offered]
-            named = disambiguate([(name, *one) for name, one in zip(named, ports, strict=True)])
-        return [Choice(one.value, name) for one, name in zip(offered, named, strict=True)]
-    if offered is None and "enum" in spec:
-        return [Choice(_text(value), _text(value)) for value in spec["enum"]]
-    return offered
 
 
 def _number_and_port(ref: AssetRef | None) -> tuple[int | None, str]:
@@ -344,8 +332,11 @@ def _asset_label(label: str, ref: AssetRef | None) -> str:
     return _("%(asset)s (from job #%(job)d, not finished)") % {"asset": label, "job": ref.job}
 
 
-def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
-    """Return the label of an unavailable value; for assets: missing or incompatible."""
+def _gone_label(kind: Kind, target: Target, name: str, value: str, down: Deployment | None) -> str:
+    """Return the label of an unavailable value; for assets: stopped, incompatible or missing."""
+    if down:
+        args = {"name": down.name, "state": STATES[down.state].word}
+        return _("%(name)s, %(state)s") % args
     if name not in asset_fields(kind.Params):
         return value
     ref = asset_named(kind, name, value, target)
@@ -354,36 +345,18 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str) -> str:
     return _("%(value)s, not on this host") % {"value": value}
 
 
-def _down_label(deployment: Deployment) -> str:
-    args = {"name": deployment.name, "state": STATES[deployment.state].word}
-    return _("%(name)s, %(state)s") % args
-
-
-def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
+def _missing(rules: Rules, target: Target) -> Missing | None:
     """Return the kind that produces an asset, with or without cards."""
-    asset = str(spec["asset"])
-    maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
-    own = str(spec.get("made_by", ""))
-    if own and KINDS[own].is_available(target):
-        texts = _("No usable input on this host yet."), _("Prepare it")
-        return Missing(asset, *texts, own)
-    return {
-        "weights": Missing(
-            asset, _("No weights on this host yet."), _("Prepare weights"), maker["weights"]
-        ),
-        "artifact": Missing(
-            asset, _("No artifact on this host yet."), _("Compile a model"), maker["artifact"]
-        ),
-        "deployment": Missing(
-            asset,
-            _("No deployment on this host yet."),
-            _("Deploy a model"),
-            maker["deployment"],
-        ),
-    }.get(asset)
+    if rules.made_by and KINDS[rules.made_by].is_available(target):
+        text = _("No usable input on this host yet.")
+        return Missing(text, _("Prepare it"), rules.made_by)
+    if rules.asset not in _MAKERS:
+        return None
+    makers, text_of_none, action = _MAKERS[rules.asset]
+    return Missing(str(text_of_none), str(action), makers[target.has_dies])
 
 
-def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str:
+def _control(spec: Mapping[str, Any], rules: Rules, options: tuple[Option, ...] | None) -> str:
     if options is not None:
         widths = [_width(option.label) for option in options]
         short = (
@@ -391,7 +364,7 @@ def _control(spec: Mapping[str, Any], options: tuple[Option, ...] | None) -> str
             and all(width <= _SHORT_LABEL for width in widths)
             and sum(widths) + _SEGMENT_EDGES * len(widths) <= _SEGMENTS
         )
-        return "segments" if short and len(options) > 1 and not spec.get("asset") else "select"
+        return "segments" if short and len(options) > 1 and not rules.asset else "select"
     if spec.get("type") == "boolean":
         return "check"
     if spec.get("type") in ("integer", "number"):
@@ -404,11 +377,11 @@ def _width(label: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in label)
 
 
-def _limit(spec: Mapping[str, Any]) -> str:
+def _limit(spec: Mapping[str, Any], most: int | None) -> str:
     """Format the field's bounds, given other values: "≤ 8", "≥ 1", "1–64"."""
     inner = spec.get("items", {}) if spec.get("type") == "array" else spec
     low, high = inner.get("minimum"), inner.get("maximum")
-    high = min(filter(None, (high, spec.get("most"))), default=None) if high else high
+    high = min(filter(None, (high, most)), default=None) if high else high
     if high is None:
         return f"≥ {low}" if low not in (None, 0, 1) else ""
     if low in (None, 0, 1):
@@ -433,21 +406,6 @@ def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     if either:
         resolved = {**_resolved(either[0], schema), **resolved, "nullable": True}
     return resolved
-
-
-def _first(kind: Kind, target: Target, name: str) -> str:
-    """Return the default asset of a field; "" for none."""
-    choices = offers(kind, target, name) or ()
-    return next((choice.value for choice in choices), "")
-
-
-def _default(kind: Kind, name: str) -> Any:
-    value = kind.Params.model_fields[name].get_default(call_default_factory=True)
-    return "" if value is PydanticUndefined else value
-
-
-def _takes_several(kind: Kind, name: str) -> bool:
-    return _specs(kind.Params)[name].get("type") == "array"
 
 
 def _text(value: Any) -> str:

@@ -1,99 +1,82 @@
-"""Launch form of a matrix: presets, table of cells with skipped ones, and launch."""
+"""Launch form of a matrix: workload, lengths, concurrency, its table of cells, and launch."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.auth.models import AbstractBaseUser
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
+from pydantic import ValidationError
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
-from dashboard.pages.launch.confirmation_form import confirmed_in
-from dashboard.pages.launch.launch import offered
-from dashboard.pages.launch.matrix_form import (
-    kind_of,
-    kinds_on,
-    matrix_form,
-    with_errors,
-    workload_of,
+from dashboard.pages.launch import parts
+from dashboard.pages.launch.launch_form import (
+    Group,
+    LaunchForm,
+    left_empty,
+    make_form,
+    offers,
+    raw_values,
+    typed_values,
 )
-from dashboard.pages.shared.plan import command_view
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
 from jobs.base.errors import LaunchError
+from jobs.base.numbers import number_from
+from jobs.base.validation_errors import messages
 from jobs.catalog.presets import WORKLOADS, Workload
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Kind
+from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import CellPreview, MatrixPreview, preview_matrix
-from jobs.models import Host, Matrix
-from jobs.schedule.launch_rights import open_hosts
+from jobs.launch.matrix_spec import AXES, MatrixSpec, has_input, kinds
+from jobs.models import Host
 from jobs.schedule.targets import target_of
 
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("job.launch")
-def launch_matrix(request: HttpRequest) -> HttpResponse:
-    """Show the form with its cells, filled from the URL; POST launches the matrix."""
-    if request.method != "POST":
-        return render(request, "launch/matrix.html", _context(request, request.GET))
-    context = _context(request, request.POST)
-    form = context["form"]
-    if form is None:
-        return redirect("launch-matrix")
-    if form.workload.commands:  # each in its own form
-        return render(request, "launch/matrix.html", context, status=422)
-    try:
-        matrix_id = once(request, lambda: _launch(request, context).pk)
-    except InvalidParams as error:
-        errors = error.fields
-    except LaunchError as error:
-        errors = {error.field: str(error)}
-    else:
-        return redirect("matrix-detail", matrix_id)
-    context["form"] = with_errors(form, context["target"], errors)
-    context["general_error"] = errors.get("", "")
-    return render(request, "launch/matrix.html", context, status=422)
+# Fields of a kind that the matrix sets, or that make no sense in one.
+_NOT_SHOWN = frozenset((*AXES, "as_in_guide", "overlap"))
+_LISTS = AXES[:3]
+_NUMBERS = ("requests", "repeats", "order_seed")
+_SWITCHES = ("requests_each", "shuffled", "stops_early", "warm_up")
 
 
-def _launch(request: HttpRequest, context: Mapping[str, Any]) -> Matrix:
-    """Launch the posted form.
+@dataclass(frozen=True, slots=True)
+class MatrixForm:
+    """Filled form. ``texts``: entered or default values of the matrix's own fields.
 
-    Raises:
-        LaunchError: a field is wrong, or a warning is not confirmed.
+    ``spec`` None: see ``errors``, field → message. ``jobs``: fields that all jobs share.
     """
-    host, form, planned = context["host"], context["form"], context["planned"]
-    if planned is None or form.errors:
-        raise InvalidParams(form.errors)
-    return job_actions.launch_matrix(
-        request.user,
-        form.spec,
-        host,
-        priority=queue.priority_for(request.user, request.POST.get("priority", "")),
-        confirmed=confirmed_in(request, host, planned.first.preview.plan),
-    )
 
+    workload: Workload
+    kind: Kind
+    jobs: LaunchForm
+    texts: dict[str, str]
+    has_input: bool
+    spec: MatrixSpec | None = None
+    errors: dict[str, str] = field(default_factory=dict)
 
-@require_GET
-@requires("job.launch")
-def launch_matrix_script(request: HttpRequest) -> HttpResponse:
-    """Download all runs of the form in the URL as one shell script."""
-    planned = _context(request, request.GET)["planned"]
-    if planned is None:
-        raise Http404("this form makes no matrix")
-    return HttpResponse(
-        planned.script,
-        content_type="text/x-shellscript; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="matrix.sh"'},
-    )
+    @property
+    def query(self) -> str:
+        """The form's state as a query."""
+        own = {"workload": self.workload.id, "of": self.workload.id, "kind": self.kind.name}
+        state = [("host", self.jobs.host), *own.items(), *self.texts.items()]
+        state += [(each.name, each.value) for each in self.jobs.fields]
+        return urlencode([(name, value) for name, value in state if value])
+
+    def with_errors(self, target: Target, errors: Mapping[str, str]) -> MatrixForm:
+        """Return the form with more errors, also at the fields that its jobs share."""
+        typed = {each.name: each.value for each in self.jobs.fields}
+        jobs = _shared(make_form(self.kind, target, typed, errors))
+        return replace(self, jobs=jobs, errors={**self.errors, **errors})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,37 +88,83 @@ class _Row:
     cells: list[CellPreview]
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("job.launch")
+def launch_matrix(request: HttpRequest) -> HttpResponse:
+    """Show the form with its cells, filled from the URL; POST launches the matrix."""
+    if request.method != "POST":
+        return render(request, "launch/matrix.html", _context(request, request.GET))
+    context = _context(request, request.POST)
+    form, host, planned = context["form"], context["host"], context["planned"]
+    if form is None:
+        return redirect("launch-matrix")
+    if form.workload.commands:  # each in its own form
+        return render(request, "launch/matrix.html", context, status=422)
+
+    def launch() -> int:
+        if planned is None or form.errors:
+            raise InvalidParams(form.errors)
+        matrix = job_actions.launch_matrix(
+            request.user,
+            form.spec,
+            host,
+            priority=queue.priority_for(request.user, request.POST.get("priority", "")),
+            confirmed=parts.confirmed_in(request, host, planned.first.preview.plan),
+        )
+        return matrix.pk
+
+    try:
+        return redirect("matrix-detail", once(request, launch))
+    except LaunchError as error:
+        errors = parts.errors_of(error)
+    context["form"] = form.with_errors(context["target"], errors)
+    context["general_error"] = errors.get("", "")
+    return render(request, "launch/matrix.html", context, status=422)
+
+
+@require_GET
+@requires("job.launch")
+def launch_matrix_script(request: HttpRequest) -> HttpResponse:
+    """Download all runs of the form in the URL as one shell script."""
+    planned = _context(request, request.GET)["planned"]
+    return parts.script_file(planned.script if planned else None, "matrix.sh")
+
+
 def _context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
     user = person(request)
-    host = _host(data, user)
+    # By default the first host that has a deployment to measure.
+    host, hosts = parts.choose_host(
+        data, user, first=lambda one: one.deployments.filter(state="ready").exists()
+    )
     target = target_of(host) if host else None
     base: dict[str, Any] = {
         "workloads": list(WORKLOADS.values()),
-        "workload": workload_of(data),
-        "hosts": offered(host, user),
+        "workload": _workload_of(data),
+        "hosts": hosts,
         "host": host,
         "target": target,
         "form": None,
         "planned": None,
         "general_error": "",
     }
-    kind = kind_of(data, target) if target else None
+    kind = _kind_of(data, target) if target else None
     if host is None or target is None or kind is None:
         return base
     form = matrix_form(data, kind, target)
     planned = preview_matrix(form.spec, host, target, user=user) if form.spec else None
     if planned is not None and planned.errors:
-        form = with_errors(form, target, planned.errors)
+        form = form.with_errors(target, planned.errors)
     launchable = planned is not None and not planned.errors
+    first = planned.first if planned and launchable else None
     return base | {
         "form": form,
-        "kinds": kinds_on(target),
+        "kinds": _kinds_on(target),
         "kind": kind,
         "planned": planned if launchable else None,
         "rows": _rows(planned) if planned else [],
         "columns": list(form.spec.concurrency) if form.spec else [],
         "general_error": form.errors.get("", ""),
-        "view": _view(planned) if planned and launchable else None,
+        "view": parts.command_of(first.preview if first else None),
         "priorities": queue.priorities_for(request.user),
         "priority": str(data.get("priority", "normal")),
         "address": f"{reverse('launch-matrix')}?{form.query}",
@@ -158,14 +187,6 @@ def _commands(workload: Workload, host: Host, data: QueryDict) -> list[tuple[Kin
     return found
 
 
-def _view(planned: MatrixPreview) -> Any:
-    """Return the command of the first run for display."""
-    first = planned.first
-    if first is None or first.preview is None or first.preview.plan is None:
-        return None
-    return command_view(first.preview.plan, first.preview.values, proposed=first.preview.open_slots)
-
-
 def _rows(planned: MatrixPreview) -> list[_Row]:
     rows: dict[int, _Row] = {}
     for one in planned.cells:
@@ -175,16 +196,116 @@ def _rows(planned: MatrixPreview) -> list[_Row]:
     return list(rows.values())
 
 
-def _host(data: QueryDict, user: AbstractBaseUser | None) -> Host | None:
-    """Return the host named by ``data``; default: the first where ``user`` may launch that has a
-    deployment to measure."""
-    hosts = {host.name: host for host in Host.objects.all()}
-    name = str(data.get("host", ""))
-    if name in hosts:
-        return hosts[name]
-    allowed = open_hosts(hosts.values(), user)
-    served = [host for host in allowed if host.deployments.filter(state="ready").exists()]
-    return next(iter([*served, *allowed, *hosts.values()]), None)
+def _workload_of(data: QueryDict) -> Workload:
+    return WORKLOADS.get(str(data.get("workload", "")), next(iter(WORKLOADS.values())))
+
+
+def _kinds_on(target: Target) -> list[Kind]:
+    """Return kinds with a matrix on ``target``: those with something to measure first, an endpoint
+    that does not answer last; of these those whose prompts have chosen lengths."""
+    there = [kind for kind in kinds() if kind.is_available(target)]
+    return sorted(there, key=lambda kind: (_rank(kind, target), not has_input(kind, {})))
+
+
+def _rank(kind: Kind, target: Target) -> int:
+    """Return 0 if ``kind`` can measure a deployment or an answering endpoint, 1 if only silent
+    endpoints, 2 if nothing."""
+    measured = [ref for ref in _offered(kind, target) if kind.can_measure(ref, target)]
+    if not measured:
+        return 2
+    return 0 if any(ref.data.get("is_answering", True) for ref in measured) else 1
+
+
+def _offered(kind: Kind, target: Target) -> list[AssetRef]:
+    keys = [choice.value for choice in offers(kind, target, "deployment") or ()]
+    return [ref for ref in target.deployments if ref.key in keys]
+
+
+def _kind_of(data: QueryDict, target: Target) -> Kind | None:
+    """Return the kind named by ``data``, or the first on ``target`` that can measure the deployment
+    named there, else the first that offers it; None: the host has none."""
+    offered = _kinds_on(target)
+    named = [kind for kind in offered if kind.name == data.get("kind")]
+    wanted = str(data.get("deployment", ""))
+    fitting = [
+        (kind, ref) for kind in offered for ref in _offered(kind, target) if ref.key == wanted
+    ]
+    fitting.sort(key=lambda pair: not pair[0].can_measure(pair[1], target))
+    return next(iter([*named, *(kind for kind, _ref in fitting), *offered]), None)
+
+
+def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
+    """Return the form of ``kind`` on ``target``, filled from ``data``.
+
+    A workload that changed (``of`` is another) resets the lengths.
+    """
+    workload = _workload_of(data).on_host(has_dies=target.has_dies)
+    keeps = data.get("of", workload.id) == workload.id
+    texts = _texts(workload, data if keeps else QueryDict())
+    given = {"exclusive": "1", **workload.params}
+    own = {name: value for name, value in given.items() if name in kind.Params.model_fields}
+    typed = {**own, **typed_values(kind, data)}
+    jobs = _shared(make_form(kind, target, typed, {}))
+    raw = {name: value for name, value in raw_values(jobs, kind).items() if name not in _NOT_SHOWN}
+    prompts = has_input(kind, raw)
+    spec, errors = None, dict[str, str]()
+    if not workload.commands:
+        spec, errors = _spec(workload, kind, raw, texts, has_input=prompts)
+    errors = {**left_empty(jobs), **errors}
+    return MatrixForm(workload, kind, jobs, texts, prompts, None if errors else spec, errors)
+
+
+def _shared(form: LaunchForm) -> LaunchForm:
+    groups = (
+        Group(group.title, tuple(one for one in group.fields if one.name not in _NOT_SHOWN))
+        for group in form.groups
+    )
+    return LaunchForm(form.kind, form.host, tuple(group for group in groups if group.fields))
+
+
+def _texts(workload: Workload, data: QueryDict) -> dict[str, str]:
+    texts = {name: ", ".join(map(str, getattr(workload, name))) for name in _LISTS}
+    texts |= {
+        "requests": str(workload.requests or workload.requests_each or ""),
+        "repeats": str(workload.repeats),
+        "order_seed": "1",
+        "requests_each": "1" if workload.requests is None else "0",
+        **{name: "1" if getattr(workload, name) else "0" for name in _SWITCHES[1:]},
+    }
+    for name in texts:
+        if name in data:
+            texts[name] = str(data[name])[:400]
+    return texts
+
+
+def _spec(
+    workload: Workload,
+    kind: Kind,
+    raw: Mapping[str, Any],
+    texts: Mapping[str, str],
+    *,
+    has_input: bool,
+) -> tuple[MatrixSpec | None, dict[str, str]]:
+    values: dict[str, Any] = {name: texts[name] == "1" for name in _SWITCHES}
+    errors: dict[str, str] = {}
+    for name in _LISTS:
+        numbers = [number_from(part) for part in re.split(r"[,，、\s]+", texts[name]) if part]
+        if name == "input_tokens" and not has_input:
+            numbers = []
+        elif not numbers or None in numbers:
+            errors[name] = _("Enter whole numbers, separated by commas.")
+        values[name] = [number for number in numbers if number is not None]
+    for name in _NUMBERS:
+        number = number_from(texts[name].strip())
+        if number is None:
+            errors[name] = _("Enter a whole number.")
+        values[name] = number
+    if errors:
+        return None, errors
+    try:
+        return MatrixSpec(kind=kind.name, workload=workload.id, params=dict(raw), **values), {}
+    except ValidationError as error:
+        return None, messages(error)
 
 
 urlpatterns: list[URLPattern] = [

@@ -14,9 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
-from dashboard.pages.launch.confirmation_form import confirmed_in
-from dashboard.pages.launch.launch_preflight import fragment
-from dashboard.pages.shared.plan import CommandView, against, command_view
+from dashboard.pages.launch import parts
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
@@ -82,7 +80,7 @@ def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
         host=host,
         stack=context["stack"],
         options=context["options"],
-        confirmed=confirmed_in(request, host, checked[0]) if checked else [],
+        confirmed=parts.confirmed_in(request, host, checked[0]) if checked else [],
     )
     if not jobs:
         return reverse("model-detail", args=[model.id])
@@ -100,7 +98,7 @@ def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
         return HttpResponse()
     asked = preflights.ask(host, checked[0].to_json(), checked[1], user=person(request))
     audit_log.record_often(request.user, "host.check", f"host {host.name}", model=model.id)
-    return fragment(request, asked, form_id="pipeline-form")
+    return parts.fragment(request, asked, form_id="pipeline-form")
 
 
 def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
@@ -119,10 +117,8 @@ def _context(
 
     ``errors``: option → message; ``typed``: entered values.
     """
-    hosts = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
-    named = [host for host in hosts if host.name == data.get("host")]
-    allowed = launch_rights.open_hosts(hosts, user)
-    host = next(iter([*named, *allowed, *hosts]), None)
+    fitting = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
+    host, hosts = parts.choose_host(data, user, fitting)
     offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
     stack = str(data.get("stack", ""))
     if stack not in offered:
@@ -132,26 +128,27 @@ def _context(
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)
-    away = host is None or is_away(host)
+    kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
     return {
         "model": model,
         "pipeline": pipeline,
-        "hosts": [one for one in hosts if one in allowed or one == host],
+        "hosts": hosts,
         "host": host,
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,
         "options": options,
         "errors": errors,
         "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
-        "precisions": [(name, precision_words(name)) for name in PRECISIONS],
+        "precisions": [(one, _("fp16 and int8") if one == BOTH else one) for one in PRECISIONS],
         "calibrations": [(name, DATASETS[name].title) for name in CALIBRATIONS],
         "workloads": [WORKLOADS[name] for name in WORKLOAD_IDS if name],
         "evaluations": [EVALUATION_PRESETS[name] for name in EVALUATION_IDS if name],
         "is_blocked": bool(errors) or any(one.preview and one.preview.errors for one in planned),
         "drafts": planned,
-        "shown": [(draft, _shown(draft)) for draft in planned],
-        "outside_guide": _outside_guide(planned),
-        "asks_host": not away and not errors,
+        "shown": [(draft, parts.command_of(draft.preview)) for draft in planned],
+        # Kinds that the guide has no command for.
+        "outside_guide": _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds)),
+        "asks_host": host is not None and not is_away(host) and not errors,
     }
 
 
@@ -164,17 +161,6 @@ def _options(pipeline: Pipeline, data: QueryDict) -> tuple[Options, dict[str, st
             return read_options({**given, **dict.fromkeys(errors, "")}, pipeline.options), errors
         except LaunchError as error:
             errors[error.field] = str(error)
-
-
-def _outside_guide(planned: Sequence[Draft]) -> str:
-    """Return titles of kinds in the chain that the guide has no command for."""
-    kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
-    return _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds))
-
-
-def precision_words(name: str) -> str:
-    """Return the label of a precision choice."""
-    return _("fp16 and int8") if name == BOTH else name
 
 
 def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
@@ -197,16 +183,6 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
             kinds = waits.setdefault(queue.starts(starts), [])
             kinds += [job.kind] if job.kind not in kinds else []
     return [*waits.items()]
-
-
-def _shown(draft: Draft) -> CommandView | None:
-    """Return the stage's command view; None without a job or plan."""
-    result = draft.preview
-    if result is None or result.plan is None:
-        return None
-    return command_view(
-        result.plan, result.values, proposed=result.open_slots, guide=against(result.guide)
-    )
 
 
 urlpatterns: list[URLPattern] = [

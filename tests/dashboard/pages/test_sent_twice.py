@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.urls import reverse
 
-from dashboard.pages.launch import launch as views
+from jobs.launch import launch
 from jobs.models import AuditEntry, IdempotencyKey, Job, Matrix, MatrixCell
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.comparing import OTHER, grouped, runs
@@ -136,24 +136,18 @@ def test_a_second_click_creates_no_job(browser, make):
     assert (Job.objects.count(), AuditEntry.objects.count()) == (made, entries)
 
 
-def test_the_preview_of_a_form_is_made_before_its_transaction(browser, monkeypatch):
+def test_a_posted_form_is_previewed_once(browser, monkeypatch):
     page, action, extra = launch_form()
-    fields, steps = {**form_of(browser, page, action), **extra}, []
+    fields, previews, real = {**form_of(browser, page, action), **extra}, [], launch.preview
 
-    def noted(name):
-        real = getattr(views, name)
+    def noted(kind_name, *args, **options):
+        previews.append(kind_name)
+        return real(kind_name, *args, **options)
 
-        def note(*args, **options):
-            steps.append(name)
-            return real(*args, **options)
-
-        return note
-
-    for name in ("preview", "once", "launch"):
-        monkeypatch.setattr(views, name, noted(name))
+    monkeypatch.setattr(launch, "preview", noted)
     browser.post(action, fields)
 
-    assert steps == ["preview", "once", "launch"]
+    assert previews == [Job.objects.get().kind]
 
 
 def test_a_page_shown_again_launches_other_values(browser):

@@ -120,4 +120,5 @@ def test_guidellm_stands_in_its_folder_its_kind_and_two_lists():
         "jobs/kinds/benchmark/benchmark_guidellm.py",
         "jobs/kinds/__init__.py",
         "jobs/host/claim/programs.py",  # written by `manage.py allowed_programs`
+        "dashboard/text/result_messages.py",  # of imports
     }

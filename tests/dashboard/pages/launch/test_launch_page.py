@@ -86,7 +86,7 @@ def test_the_form_offers_the_host_s_job_types_by_family(page, host):
     ]
     assert links_of(text, "Compile") == []  # there is one only
 
-    cards = make_host(type="vacc", facts={"cards": [{"dies": 4}], "dies": 4, "roots": {}})
+    cards = make_host(type="vacc", facts={"dies": [{"id": 0}], "roots": {}})
     text = page.get(reverse("launch-form", args=["benchmark-online"]), {"host": cards.name}).text
     assert "benchmark-online" in links_of(text, "Job type")
     assert "compile" not in links_of(text, "Job type")

@@ -1,13 +1,19 @@
-"""Duration of an evaluation and questions for a margin, before its launch."""
+"""Launch form of an evaluation: presets as links, duration, and questions for a margin."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlencode
 
+from django.urls import reverse
+
+from dashboard.pages.launch.launch_form import LaunchForm, offers
+from jobs.catalog.presets import EVALUATION_PRESETS, EvaluationPreset
+from jobs.kinds import KINDS
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.kinds.lib.base import Kind, Target
 from jobs.models import Result
 from jobs.queries.jobs.durations import Durations
 from jobs.queries.jobs.evaluation_estimate import (
@@ -62,20 +68,23 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> Ev
     if not kind.answer_limit:
         return None
     ref = next((one for one in target.deployments if one.key == params.get("deployment")), None)
-    model_id = str(ref.data.get("model_id") or "") if ref else ""
+    served = ref.data if ref else {}
+    model_id = str(served.get("model_id") or "")
     measured_by = latest_accuracy(model_id) if model_id else None
     accuracy = float(measured_by.metrics["accuracy"]) if measured_by else USUAL_ACCURACY
     is_early = bool(params.get(evaluations.STOP_FIELDS[0]))
     margin = params["margin"] / 100 if is_early else MARGIN
     z = BOUNDARY if is_early else Z
-    asked = [
-        (cast("Goal", choice.value), choice.label)
-        for choice in evaluations.goal_choices()
-        if not (is_early and params["goal"]) or choice.value == params["goal"]
-    ]
+    goals = []
+    for choice in evaluations.goal_choices():
+        if not (is_early and params["goal"]) or choice.value == params["goal"]:
+            goal = cast("Goal", choice.value)
+            paired = questions_paired(goal, margin=margin, z=z)
+            unpaired = questions_unpaired(goal, accuracy, margin, z)
+            goals.append(GoalPlan(choice.label, paired, unpaired))
     return EvaluationPlan(
         estimate=evaluation_estimate(kind.name, params),
-        dies=_dies(ref),
+        dies=len([number for number in str(served.get("dies") or "").split(",") if number]),
         all_dies=len(target.facts.get("dies") or ()),
         is_endpoint=ref is not None and ref.endpoint is not None,
         accuracy=100 * accuracy,
@@ -83,14 +92,7 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> Ev
         changed=100 * USUAL_CHANGED,
         margin=100 * margin,
         interval=questions_for_interval(accuracy, margin),
-        goals=[
-            GoalPlan(
-                words,
-                questions_paired(goal, margin=margin, z=z),
-                questions_unpaired(goal, accuracy, margin, z),
-            )
-            for goal, words in asked
-        ],
+        goals=goals,
     )
 
 
@@ -103,6 +105,45 @@ def better_known(before: EvaluationPlan | None, earlier: Durations | None) -> Du
     return earlier
 
 
-def _dies(ref: AssetRef | None) -> int:
-    listed = str(ref.data.get("dies") or "") if ref else ""
-    return len([number for number in listed.split(",") if number])
+@dataclass(frozen=True, slots=True)
+class PresetLink:
+    """Preset for display. ``address`` "": this host has no kind for it. ``kind``: of the form."""
+
+    preset: EvaluationPreset
+    kind: str
+    address: str
+    is_current: bool
+
+
+def preset_links(kind: Kind, target: Target, form: LaunchForm) -> list[PresetLink]:
+    """Return the presets on ``target``; none for a kind that evaluates nothing."""
+    if kind.family != "evaluate":
+        return []
+    values = {field.name: field.value for field in form.fields}
+    presets = EVALUATION_PRESETS.values()
+    current = next((one.id for one in presets if _fits(one, kind, values)), "own")
+    links = []
+    for preset in presets:
+        # The form's own kind if the preset has it, else the first that the host supports.
+        names = [kind.name] if kind.name in preset.kinds else list(preset.kinds)
+        kinds = (KINDS[name] for name in names)
+        chosen = next((one for one in kinds if one is kind or one.is_available(target)), None)
+        if chosen is None:
+            links.append(PresetLink(preset, "", "", is_current=False))
+            continue
+        query = {"host": target.name}
+        # Each kind has its own choice of deployments.
+        offered = [one.value for one in offers(chosen, target, "deployment") or ()]
+        if values.get("deployment", "") in offered:
+            query["deployment"] = values["deployment"]
+        query |= preset.kinds[chosen.name]
+        address = f"{reverse('launch-form', args=[chosen.name])}?{urlencode(query)}"
+        links.append(PresetLink(preset, chosen.name, address, is_current=preset.id == current))
+    return links
+
+
+def _fits(preset: EvaluationPreset, kind: Kind, values: Mapping[str, str]) -> bool:
+    wanted = preset.kinds.get(kind.name)
+    if not wanted:
+        return False
+    return all(values.get(name) == value for name, value in wanted.items())

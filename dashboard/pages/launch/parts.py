@@ -1,0 +1,140 @@
+"""Parts of every launch form: host, command, script, preflight and its confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from dashboard.pages.shared.plan import CommandView, against, command_view
+from dashboard.security.request import person
+from dashboard.text.messages import message
+from jobs.base.errors import LaunchError
+from jobs.base.numbers import number_from
+from jobs.launch.launch import InvalidParams, Preview
+from jobs.models import Host, Preflight
+from jobs.plans import Plan
+from jobs.schedule import preflights
+from jobs.schedule.launch_rights import open_hosts
+
+# The page polls no longer than this; an online host answers in less than a second.
+PATIENCE = timedelta(seconds=20)
+_FORMS = ("launch-form", "pipeline-form")
+_SHAPES = {"ok": "passed", "warn": "warning", "failed": "failed", "unknown": "queued"}
+
+
+def choose_host(
+    data: QueryDict,
+    user: AbstractBaseUser | None,
+    hosts: Iterable[Host] | None = None,
+    *,
+    first: Callable[[Host], bool] = lambda host: False,
+) -> tuple[Host | None, list[Host]]:
+    """Return the host named by ``data``, and those to offer: where ``user`` may launch, and it.
+
+    Default: one where ``user`` may launch, preferably such a one as ``first`` takes.
+    """
+    every = list(Host.objects.all() if hosts is None else hosts)
+    named = [host for host in every if host.name == data.get("host")]
+    allowed = open_hosts(every, user)
+    usual = [] if named else [*filter(first, allowed), *allowed, *every]
+    host = next(iter([*named, *usual]), None)
+    return host, [one for one in every if one in allowed or one == host]
+
+
+def errors_of(error: LaunchError) -> dict[str, str]:
+    """Return field → message; "" is the form as a whole."""
+    return error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
+
+
+def command_of(planned: Preview | None, before: Plan | None = None) -> CommandView | None:
+    """Return the command for display, changes against ``before`` marked; None without a plan."""
+    if planned is None or planned.plan is None:
+        return None
+    return command_view(
+        planned.plan,
+        planned.values,
+        proposed=planned.open_slots,
+        before=before,
+        guide=against(planned.guide),
+    )
+
+
+def script_file(script: str | None, name: str) -> HttpResponse:
+    """Return a shell script as a download; Http404 for a form without a plan."""
+    if script is None:
+        raise Http404("this form makes no plan")
+    return HttpResponse(
+        script,
+        content_type="text/x-shellscript; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+class Unconfirmed(LaunchError):
+    """The preflight found warnings that the form does not confirm; the message names them."""
+
+
+def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str, Any]]:
+    """Return the confirmed findings of the preflight for ``plan``, as listed in the form.
+
+    Raises:
+        Unconfirmed: the latest fresh preflight found more.
+    """
+    looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
+    number = number_from(request.POST.get("confirm", ""))
+    known = looks.filter(pk=number) if number is not None else []
+    warnings = [item for preflight in known for item in preflights.found_by(preflight)]
+    last = looks.filter(done_at__isnull=False).first()
+    if last is not None and not preflights.is_stale(last):
+        left = preflights.unconfirmed(preflights.found_by(last), warnings)
+        if left:
+            found = " ".join(message(item["message_id"], item["message_args"]) for item in left)
+            text = _("Not launched: the host asks for confirmation. %(found)s")
+            raise Unconfirmed(text % {"found": found})
+    return preflights.confirmation(warnings, person(request))
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """One finding for display."""
+
+    state: str
+    word: str
+    message: str
+
+
+def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
+    """Render findings of ``asked``, polled until answered, with a checkbox for warnings."""
+    lines = [finding_line(item) for item in asked.findings]
+    named = form_id or request.GET.get("form", "")
+    warnings = preflights.found_by(asked)
+    context = {
+        "asked": asked,
+        "lines": lines,
+        "form_id": named if named in _FORMS else _FORMS[0],
+        "warnings": [message(item["message_id"], item["message_args"]) for item in warnings],
+        "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
+        "stops": sum(line.state == "failed" for line in lines),
+    }
+    return render(request, "launch/_preflight.html", context)
+
+
+def finding_line(item: dict[str, Any]) -> FindingLine:
+    """Return a finding of ``Preflight.findings`` for display."""
+    labels = {
+        "ok": _("passed"),
+        "warn": _("needs confirmation"),
+        "failed": _("blocked"),
+        "unknown": _("deferred"),
+    }
+    level = str(item["level"])
+    text = message(str(item["message_id"]), item["message_args"])
+    return FindingLine(_SHAPES[level], labels[level], text)
