@@ -1,6 +1,9 @@
-"""State of a job after its host reports its end."""
+"""What a host's last events make of a job, its measurements among them."""
+
+from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
 from django.urls import reverse
@@ -8,7 +11,7 @@ from django.urls import reverse
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.metrics.measured import Measurement, Outcome
-from jobs.models import Artifact, Result
+from jobs.models import Artifact, Job, JobStep, Result
 from jobs.queries.jobs.job_page import job_page
 from jobs.schedule import dispatch, lifecycle
 from tests.dashboard.lib.host_caller import LOG, STARTED, end, ended, events, taken_job
@@ -327,3 +330,47 @@ def test_a_host_that_lost_its_log_end_still_closes_its_job(caller, kind):
 
     job.refresh_from_db()
     assert (job.state, job.message_id) == ("lost", "host:rebooted")
+
+
+AT = 1_795_000_000.0
+STEP = {"type": "step_started", "index": 0, "name": "measure", "log_offset": 0, "at": AT}
+DONE = {
+    **{"type": "step_ended", "index": 0, "name": "measure", "exit_code": 0},
+    **{"duration_s": 10.0, "log_offset": len(LOG), "at": AT + 10},
+}
+
+
+def scraped(at, **values):
+    metrics = {f"vllm:{name}": value for name, value in values.items()}
+    return json.dumps({"t": at, "w": "engine", "v": metrics}).encode() + b"\n"
+
+
+def test_a_result_has_requested_and_measured_values_and_flags(caller, kind, monkeypatch):
+    metrics = {
+        **{"output_tokens_per_s": 40.0, "requests": 20.0},
+        **{"input_tokens_mean": 1019.0, "output_tokens_mean": 272.0},
+    }
+    kind.outcome = Outcome(measured=Measurement("benchmark", "b", "t", metrics, [(4, metrics)]))
+    real = KINDS["benchmark-online"]
+    kind.Params, kind.lengths = real.Params, real.lengths
+    monkeypatch.setitem(KINDS, "benchmark-online", kind)
+    job = taken_job(caller, params={"deployment": "1", "seed": 0})
+    Job.objects.filter(pk=job.pk).update(
+        kind="benchmark-online",
+        params={"deployment": "1", "seed": 0, "input_tokens": 1024, "output_tokens": 1024},
+    )
+    JobStep.objects.filter(job=job, index=0).update(name="measure")
+    points = scraped(AT, prefix_cache_queries_total=0, prefix_cache_hits_total=0)
+    points += scraped(AT + 9, prefix_cache_queries_total=1000, prefix_cache_hits_total=250)
+
+    caller.stream(job, "points", 0, points)
+    caller.stream(job, "log", 0, LOG)
+    caller.stream(job, "events", 0, events(STARTED, STEP, DONE, ended(points_bytes=len(points))))
+
+    result = Result.objects.get(job=job)
+    assert result.asked == {"input_tokens": 1024, "output_tokens": 1024}
+    assert result.metrics["engine_prefix_hits"] == 0.25
+    assert result.points.get().metrics["engine_prefix_hits"] == 0.25
+    assert [remark["id"] for remark in result.remarks] == [
+        *("benchmark:hits_seed", "lengths:output_ended"),
+    ]

@@ -1,8 +1,12 @@
-"""The commands of ``manage.py``."""
+"""Commands of manage.py, those of secrets and sources among them."""
+
+from __future__ import annotations
 
 import hashlib
+import io
 import json
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -14,12 +18,22 @@ from django.utils.timezone import now
 
 from dashboard.management.commands import tour
 from dashboard.security.counters import hashed
+from jobs.access import secret_keys as keys
+from jobs.access import secrets
 from jobs.host.base.config import load
 from jobs.logstore import store
-from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Preflight, Result
+from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Preflight, Result, Secret, Source
 from jobs.schedule import agent_tasks, preflights
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_guide_weights, make_host, make_job, make_user
+from tests.factories import (
+    keep_secret,
+    make_guide_weights,
+    make_host,
+    make_job,
+    make_user,
+    permit_source,
+    secret_values,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -308,3 +322,135 @@ def test_a_weak_first_password_stops_the_start(settings):
         run("setup", "--dashboard-url", "http://127.0.0.1:1")
 
     assert not User.objects.exists()
+
+
+VALUE = "hf_0123456789"
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{VALUE}\n"))
+
+
+HUB = ("--purpose", "hub", "--endpoint", "https://huggingface.co")
+
+
+def test_a_value_comes_from_standard_input_and_rules_from_options(typed):
+    make_host("va16-01")
+    make_user("lin")
+
+    said = run("set_secret", "HF_TOKEN", *HUB, "--host", "va16-01", "--person", "lin")
+
+    assert said == "HF_TOKEN saved.\n"
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    listed = run("list_secrets").splitlines()
+    assert listed[1].split() == ["HF_TOKEN", "hub", "https://huggingface.co", "va16-01", "lin"]
+    assert VALUE not in "".join(listed)
+    assert AuditEntry.objects.get().user is None
+
+
+def test_rules_change_without_the_value():
+    keep_secret("API_KEY", VALUE, purpose="hub")
+
+    run("set_secret", "API_KEY", "--purpose", "engine", "--keep-value")
+
+    assert Secret.objects.get().purpose == "engine"
+    assert secret_values(["API_KEY"]) == {"API_KEY": VALUE}
+    assert "all deployments" in run("list_secrets")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("set_secret", "token", *HUB), "name: Use capital letters"),
+        (("set_secret", "HF_TOKEN", "--purpose", "hub"), "endpoints: Enter at least one address"),
+        (("set_secret", "HF_TOKEN", *HUB, "--host", "moon"), "hosts: No host is named “moon”."),
+        (("set_secret", "HF_TOKEN", *HUB, "--keep-value"), "value: Enter the secret's value."),
+        (("delete_secret", "HF_TOKEN"), "No secret is named 'HF_TOKEN'. Secrets: none"),
+    ],
+)
+def test_an_error_of_a_secret_says_what_is_wrong(typed, arguments, message):
+    with pytest.raises(CommandError, match=message.replace("(", "\\(")):
+        run(*arguments)
+
+    assert secrets.names() == []
+
+
+def test_a_secret_is_deleted():
+    keep_secret("HF_TOKEN", VALUE)
+
+    assert run("delete_secret", "HF_TOKEN") == "HF_TOKEN deleted.\n"
+    assert secrets.names() == []
+
+
+def test_the_key_is_rotated():
+    keep_secret("HF_TOKEN", VALUE)
+    before = keys.load()
+
+    assert run("rotate_secrets_key").startswith("1 secrets encrypted")
+
+    assert keys.load() != before
+    assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert AuditEntry.objects.get().detail == {"did": "rotate", "secrets": 1}
+
+
+def setup():
+    """Errors of a start."""
+    errors = StringIO()
+    call_command("setup", "--dashboard-url", "http://127.0.0.1:1", stdout=StringIO(), stderr=errors)
+    return errors.getvalue()
+
+
+def test_a_start_with_a_bad_key_file_goes_on_and_names_it(settings):
+    settings.DEBUG = True  # collects no static files
+    keep_secret("HF_TOKEN", VALUE)
+    keys.key_file().write_text("no key")
+
+    assert f"holds no valid key: {keys.key_file()}" in setup()
+
+
+def test_a_rotation_without_the_key_file_changes_nothing():
+    keep_secret("HF_TOKEN", VALUE)
+    keys.key_file().unlink()
+
+    with pytest.raises(CommandError, match=r"Nothing changed\. The key file of secrets is missing"):
+        run("rotate_secrets_key")
+
+
+GIT = "https://git.example/team"
+
+
+def test_a_source_is_added_listed_and_deleted():
+    said = run("add_source", "git", GIT, "--note", "ours")
+    row = Source.objects.get()
+    assert said == f"{GIT} added as source {row.pk}.\n"
+    lines = run("list_sources").splitlines()
+    assert lines[1].split() == [str(row.pk), "git", GIT, "manage.py", "ours"]
+    assert any(line.split()[1:4] == ["hub", "https://hf-mirror.com", "included"] for line in lines)
+
+    assert run("delete_source", str(row.pk)) == f"{GIT} removed.\n"
+
+    assert not Source.objects.exists()
+    entries = AuditEntry.objects.order_by("pk")
+    assert [(one.user, one.detail["did"]) for one in entries] == [(None, "add"), (None, "delete")]
+
+
+def test_the_list_names_who_added_a_source():
+    permit_source(GIT, user=make_user("ada"))
+
+    assert run("list_sources").splitlines()[1].split()[3] == "ada"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("add_source", "git", "http://git.example"), r"Not added\.(.|\n)*address: Enter a web"),
+        (("add_source", "data", GIT), "invalid choice: 'data'"),
+        (("delete_source", "7"), r"There is no source 7\. See: manage\.py list_sources"),
+    ],
+)
+def test_an_error_of_a_source_says_what_is_wrong(arguments, message):
+    with pytest.raises(CommandError, match=message):
+        run(*arguments)
+
+    assert not Source.objects.exists()

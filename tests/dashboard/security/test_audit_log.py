@@ -1,25 +1,43 @@
-"""What the audit log records, in which words, and that entries are only added."""
+"""What the audit log records, in which words; its chain, and that entries are only added."""
+
+from __future__ import annotations
 
 import ast
+import json
+import os
+import socket
+import stat
 from functools import cache
+from io import StringIO
 from itertools import chain
+from logging.config import DictConfigurator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from django.conf import settings as project
 from django.contrib.auth.models import User
-from django.core.management import call_command
-from django.db import transaction
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.db.models import ProtectedError
 from django.db.utils import IntegrityError
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
+from django.utils.timezone import now
 
+from dashboard.actions.levels import LevelForm
+from dashboard.actions.prompts import PromptForm
+from dashboard.config import audit_export, readers
+from dashboard.config.readers import read_audit_export
 from dashboard.security import audit_log
 from dashboard.security.counters import hashed
 from dashboard.text.audit import ACTION_LABELS, DETAIL_LABELS, action_label, detail_pairs
-from jobs.models import ApiToken, AppendOnlyError, AuditEntry
+from jobs.models import ApiToken, AppendOnlyError, AuditEntry, Instance
+from jobs.queries import audit
+from jobs.queries.audit import ChainBroken
 from tests.factories import make_host, make_job, make_user
+from tests.threads import together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -117,10 +135,9 @@ def test_a_wrong_password_is_no_login(client):
 # Every recorded action has words
 
 
-REMOVALS = ast.parse("record(name='', did=('delete', 'undo'))", mode="eval").body.keywords
-
-
-VARIES = ("self.action", "action", "name")
+# Of rows that a team edits: ``dashboard.actions.rows`` records one of these for each area.
+ROWS = ("add", "change", "change:delete", "change:undo")
+VARIES = ("action", "name")
 
 
 @cache
@@ -139,9 +156,7 @@ def _recorded():
                 yield from _recorded_by_actions(file, node)
             if not isinstance(node, ast.Call):
                 continue
-            if ast.unparse(node.func) == "Removable":  # records its action itself
-                yield file, node.args[0].value, REMOVALS
-            elif is_record(node.func) and ast.unparse(node.args[1]) not in VARIES:
+            if is_record(node.func) and ast.unparse(node.args[1]) not in VARIES:
                 assert isinstance(node.args[1], ast.Constant), (file, node.lineno)
                 yield file, node.args[1].value, node.keywords
 
@@ -151,6 +166,8 @@ def _recorded_by_actions(file, function):
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
     for decorator in function.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "action":
+            if isinstance(decorator.args[0], ast.JoinedStr):
+                continue  # see ROWS
             for call in calls:
                 at = {"Done": 1, "done.add": 0}.get(ast.unparse(call.func))
                 if at is not None and len(call.args) > at:
@@ -167,7 +184,8 @@ def is_record(function):
 
 
 def constants(node):
-    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+    values = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+    return [value for value in values if isinstance(value, str)]
 
 
 def test_every_recorded_action_has_a_label():
@@ -175,6 +193,8 @@ def test_every_recorded_action_has_a_label():
 
     assert len(calls) >= 30
     assert {action for _file, action, _details in calls} <= set(ACTION_LABELS)
+    rows = {f"{form.area}.{name}" for form in (LevelForm, PromptForm) for name in ROWS}
+    assert rows <= set(ACTION_LABELS)
 
 
 def test_every_recorded_detail_has_a_label():
@@ -260,3 +280,265 @@ def test_a_person_with_entries_stays(admin):
 
     with pytest.raises(ProtectedError):
         User.objects.filter(pk=admin.pk).delete()
+
+
+TABLE = AuditEntry._meta.db_table
+
+
+def filled(count=4):
+    """Entries with all that a detail may hold; their numbers."""
+    user = make_user("ada")
+    details = {"name": "夜间\n", "tags": ["b", "a"], "tp": 32, "shared": True, "note": None}
+    for number in range(count):
+        audit_log.record(user if number % 2 else None, "job.pin", f"job {number}", **details)
+    return list(AuditEntry.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def sql(statement, *args):
+    with connection.cursor() as cursor:
+        cursor.execute(statement.replace("TABLE", TABLE), args)
+
+
+def verify(*arguments):
+    out = StringIO()
+    call_command("verify_audit", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def test_an_untouched_log_is_whole():
+    filled()
+
+    assert verify() == "4 entries, none changed or missing\n"
+
+
+def test_a_log_without_entries_is_whole():
+    assert verify() == "0 entries, none changed or missing\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "action = 'job.cancel'",
+        "subject = 'job 7'",
+        "detail = '{}'",
+        "origin = '192.0.2.1'",
+        "user_id = NULL",
+        "at = '2020-01-01 00:00:00+00:00'",
+    ],
+)
+def test_a_changed_entry_is_named(change):
+    second = filled()[1]
+    sql(f"UPDATE TABLE SET {change} WHERE id = %s", second)
+
+    with pytest.raises(CommandError, match=rf"entry {second} \("):
+        verify()
+
+
+def test_a_removed_entry_is_missed_by_the_next_one():
+    _first, second, third, _last = filled()
+    sql("DELETE FROM TABLE WHERE id = %s", second)
+
+    with pytest.raises(CommandError, match=rf"entry {third} \(job.pin, job 2"):
+        verify()
+
+
+def test_removed_last_entries_are_missed():
+    sql("DELETE FROM TABLE WHERE id = %s", filled()[-1])
+
+    with pytest.raises(CommandError, match="after the last one, 3 in all, are missing"):
+        verify()
+
+
+def test_a_blanked_end_of_the_chain_is_noticed():
+    sql("DELETE FROM TABLE WHERE id = %s", filled()[-1])
+    Instance.objects.update(audit_head="")
+
+    with pytest.raises(CommandError, match="digest of the last entry, 3 in all, was removed"):
+        verify()
+
+
+def test_an_added_entry_is_named():
+    filled()
+    sql(
+        "INSERT INTO TABLE (action, subject, detail, at, origin, digest) "
+        "VALUES ('job.pin', 'job 1', '{}', %s, '', '')",
+        now(),
+    )
+
+    with pytest.raises(CommandError, match="does not follow"):
+        verify()
+
+
+def test_an_entry_that_is_rolled_back_leaves_no_gap():
+    filled()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        audit_log.record(None, "job.pin", "job 1")
+        raise ZeroDivisionError
+    audit_log.record(None, "job.pin", "job 2")
+
+    assert audit.verify() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_at_once_make_one_chain():
+    def writer(name):
+        return lambda: [audit_log.record(None, "job.pin", f"job {name}") for _ in range(10)]
+
+    together(*[writer(name) for name in range(6)])
+
+    assert audit.verify() == 60
+
+
+# The second place
+
+
+@pytest.fixture
+def exported():
+    """Write entries to the place of the setting, until the end of the test."""
+    before = list(audit_log._export.handlers)
+
+    def to(setting):
+        (described,) = audit_export.handlers(read_audit_export(setting)).values()
+        handler = DictConfigurator({"version": 1}).configure_handler(described)
+        audit_log._export.handlers[:] = [handler]
+
+    yield to
+    audit_log._export.handlers[:] = before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_gets_each_entry_and_the_log_must_have_it(exported, tmp_path):
+    file, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    exported(str(file))
+    numbers = filled(2)
+    file.rename(moved)
+    audit_log.record(None, "job.pin", "job 2")
+
+    lines = [json.loads(line) for path in (moved, file) for line in path.read_text().splitlines()]
+    assert [line["id"] for line in lines[:2]] == numbers
+    assert lines[1]["person"] == "ada" and lines[1]["detail"]["name"] == "夜间\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert verify(moved).splitlines()[1] == f"{moved}: 2 entries, all in the log"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_exported_entry_that_the_log_lacks_is_named(exported, tmp_path):
+    """An exported line shows that the whole chain was rewritten."""
+    file = tmp_path / "audit.jsonl"
+    exported(str(file))
+    first, second = filled(2)
+    sql("DELETE FROM TABLE WHERE id = %s", second)
+    Instance.objects.update(audit_head=AuditEntry.objects.get(pk=first).digest)
+
+    assert audit.verify() == 1
+    with pytest.raises(CommandError, match=f"entry {second} of the file is not in the database"):
+        verify(file)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_that_is_rolled_back_is_not_exported(exported, tmp_path):
+    exported(str(tmp_path / "audit.jsonl"))
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        audit_log.record(None, "job.pin", "job 1")
+        raise ZeroDivisionError
+
+    assert not (tmp_path / "audit.jsonl").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_syslog_gets_each_entry(exported):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        exported(f"syslog:127.0.0.1:{server.getsockname()[1]}")
+        audit_log.record(None, "job.pin", "job 1")
+        received = server.recv(65536).decode()
+
+    priority, _space, line = received.partition("vacc-audit: ")
+    assert (priority, json.loads(line)["subject"]) == ("<86>", "job 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_place_that_cannot_be_written_keeps_no_entry_out(exported, tmp_path, capsys):
+    exported(str(tmp_path / "missing" / "audit.jsonl"))
+
+    audit_log.record(None, "job.pin", "job 1")
+
+    assert audit.verify() == 1
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_syslog_that_takes_nothing_holds_no_request_up(exported, tmp_path, monkeypatch, capsys):
+    place = str(tmp_path / "log")
+    monkeypatch.setattr(readers, "LOCAL_SYSLOG", place)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+    ):
+        server.bind(place)
+        exported("syslog")
+        other.connect(place)
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            for _ in range(100_000):
+                other.send(b"line")
+        began = monotonic()
+        audit_log.record(None, "job.pin", "job 1")
+
+    assert monotonic() - began < 10
+    assert audit.verify() == 1
+    assert "TimeoutError" in capsys.readouterr().err
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_the_second_place_leaves_the_answer_as_it_is(exported, tmp_path, monkeypatch):
+    exported(str(tmp_path / "audit.jsonl"))
+    monkeypatch.setattr(audit_log, "plain", lambda _entry: 1 / 0)
+
+    with transaction.atomic():
+        audit_log.record(None, "job.pin", "job 1")
+
+    assert audit.verify() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_exported_entry_asks_for_no_account(exported, tmp_path):
+    exported(str(tmp_path / "audit.jsonl"))
+    user = make_user("ada")
+
+    with CaptureQueriesContext(connection) as asked:
+        audit_log.record(user, "job.pin", "job 1")
+
+    assert not [one["sql"] for one in asked if "auth_user" in one["sql"]]
+
+
+@pytest.mark.parametrize("text", ["", "[1]\n", '{"id": 1}\n', "no JSON\n", None])
+def test_a_file_that_is_no_export_is_refused(tmp_path, text):
+    file = tmp_path / "other"
+    if text is not None:
+        file.write_text(text)
+    if text == "":
+        assert "0 entries" in verify(file)
+        return
+
+    with pytest.raises(CommandError, match=r"no export|Cannot read"):
+        verify(file)
+
+
+@pytest.mark.parametrize("setting", ["syslog:", "syslog:localhost", "syslog:1.2.3.4", os.sep])
+def test_a_place_that_is_none_is_refused(setting):
+    with pytest.raises(ValueError, match=r"address and a port|file"):
+        read_audit_export(setting)
+
+
+def test_a_downloaded_log_can_be_compared_with_the_database(client, tmp_path):
+    client.force_login(make_user("root", is_staff=True))
+    filled()
+    file = tmp_path / "entries.jsonl"
+    answer = client.get("/api/v1/audit")
+    file.write_text("".join(json.dumps(one) + "\n" for one in answer.json()["entries"]))
+
+    assert audit.compare(file.open()) == 4
+    sql("UPDATE TABLE SET digest = 'x' WHERE action = 'job.pin'")
+    with pytest.raises(ChainBroken):
+        audit.compare(file.open())

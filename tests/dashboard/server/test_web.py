@@ -11,6 +11,8 @@ import uvicorn
 from django.conf import settings
 
 from dashboard.server import web
+from dashboard.server.web import config
+from jobs.host.agent.agent import HEARTBEAT_S
 
 
 @pytest.fixture
@@ -27,3 +29,7 @@ def test_all_pages_are_loaded_before_it_serves(done):
         web.main(os.dup(listener.fileno()))
 
     assert done == [settings.ROOT_URLCONF, "serves"]
+
+
+def test_a_host_s_connection_outlives_late_heartbeats():
+    assert config().timeout_keep_alive > 10 * HEARTBEAT_S
