@@ -164,11 +164,9 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
 
 def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
     """Take a whole JSON answer (not streamed) apart; ``expected`` as for a stream."""
-    if http_status >= 400:
-        return Reply(error=error_text(raw, http_status))
     data = _object(_loaded(raw))
     choice = next(iter(_choices(data)), None)
-    if choice is None:
+    if http_status >= 400 or choice is None:
         return Reply(error=error_text(raw, http_status))
     message = _object(choice.get("message"))
     content = _content(message) or _text(choice.get("text"))

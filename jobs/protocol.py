@@ -175,39 +175,29 @@ Images = Annotated[
 ]
 
 
-class Cpu(HostModel):
-    """Processor; ``cores``: those that the agent may use."""
-
+class _Cpu(HostModel):
     model: Text255
-    cores: Annotated[int, Field(strict=True, ge=0, le=65536)]
+    cores: Annotated[int, Field(strict=True, ge=0, le=65536)]  # that the agent may use
     avx512: StrictBool
 
 
-class Disk(HostModel):
-    """File system of the host's folder, in bytes."""
-
+class _Disk(HostModel):
     total_bytes: Count
     free_bytes: Count
 
 
-class Python(HostModel):
-    """Interpreter of the agent."""
-
+class _Python(HostModel):
     path: Text1000
     version: Text64
 
 
-class Tool(HostModel):
-    """A program on the PATH; version "": unknown."""
-
+class _Tool(HostModel):
     name: Text64
-    version: Text255
+    version: Text255  # "": unknown
     path: Text1000
 
 
-class Die(HostModel):
-    """A device ``/dev/vaccN``."""
-
+class _Die(HostModel):
     id: Annotated[int, Field(strict=True, ge=0, le=65535)]
 
 
@@ -216,17 +206,17 @@ class Facts(HostModel):
 
     address: Ip | None = None
     arch: Text64 = ""
-    cpu: Cpu | None = None
-    disk: Disk | None = None
+    cpu: _Cpu | None = None
+    disk: _Disk | None = None
     kernel: Text255 = ""
     memory_bytes: Count | None = None
     os: Text255 = ""
-    python: Python | None = None
+    python: _Python | None = None
     roots: dict[RootName, Text1000]
-    tools: list[Tool] = Field(default_factory=list, max_length=bounds.TOOLS_MAX)
+    tools: list[_Tool] = Field(default_factory=list, max_length=bounds.TOOLS_MAX)
     wheels_dir: Text1000 | None = None
     # A VACC host:
-    dies: list[Die] = Field(default_factory=list, max_length=DIES_MAX)
+    dies: list[_Die] = Field(default_factory=list, max_length=DIES_MAX)
     driver: Text255 = ""
     iommu: StrictBool | None = None
     compiler: Text255 = ""
@@ -242,16 +232,12 @@ class Facts(HostModel):
 # Heartbeats
 
 
-class DieReading(HostModel):
-    """Last reading of a die, °C and W; None: unknown."""
-
+class _DieReading(HostModel):
     temp_c: Number | None = None
     power_w: Number | None = None
 
 
-class FolderSize(HostModel):
-    """Disk usage of a folder, measured at ``at``."""
-
+class _FolderSize(HostModel):
     bytes: Count
     at: Seconds
 
@@ -265,8 +251,8 @@ class Load(HostModel):
     disk_reserve_bytes: Count | None = None
     spool_bytes: Count | None = None
     aside_bytes: Count | None = None
-    disk_usage: dict[Text64, FolderSize] = Field(default_factory=dict, max_length=16)
-    dies: dict[Text64, DieReading] = Field(default_factory=dict, max_length=DIES_MAX)
+    disk_usage: dict[Text64, _FolderSize] = Field(default_factory=dict, max_length=16)
+    dies: dict[Text64, _DieReading] = Field(default_factory=dict, max_length=DIES_MAX)
     # Output that the agent could not read, by command.
     unread: dict[Text64, Words] = Field(default_factory=dict, max_length=16)
 

@@ -28,7 +28,6 @@ app = Celery("jobs.host", broker=for_celery(CONFIG.redis_url))
 app.conf.update(
     accept_content=["json"],
     broker_connection_max_retries=None,
-    broker_connection_retry=True,
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         # Without a list of unacknowledged messages, its lock and its script: a lost hint is
@@ -37,22 +36,17 @@ app.conf.update(
         # One key for the queue instead of four.
         "priority_steps": [0],
     },
-    enable_utc=True,
-    task_acks_late=False,
     task_default_exchange="",
     task_default_queue=QUEUE,
     task_ignore_result=True,
     # The nameless exchange needs no table of bindings.
     task_queues={QUEUE: {"exchange": "", "routing_key": QUEUE}},
-    task_reject_on_worker_lost=False,
-    task_serializer="json",
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_disable_prefetch=True,
     # Broadcasts to workers need a channel that all share, and a script.
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
     worker_prefetch_multiplier=1,
-    worker_send_task_events=False,
     worker_soft_shutdown_timeout=5.0,
 )
 

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jobs.base.errors import JobsError
@@ -41,42 +42,17 @@ class ConfigError(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """Limits of disk and time; 0 is no limit.
-
-    ``log_bytes``: how long a job's log may become. ``disk_reserve_bytes``: what stays free on the
-    disk of the spools. ``server_log_bytes``: how much of a server's log stays on this disk once the
-    dashboard has it. ``spools_s``: how long the spool of a job stays that the dashboard has all of;
-    ``spools_bytes``: how much of the disk all of these may take.
-    """
+    """Limits of disk and time; 0 is no limit. ``log_bytes``: how long a job's log may become.
+    ``disk_reserve_bytes``: what stays free on the disk of the spools. ``server_log_bytes``: how
+    much of a server's log stays on this disk once the dashboard has it. ``spools_s``: how long the
+    spool of a job stays that the dashboard has all of; ``spools_bytes``: how much of the disk all
+    of these may take."""
 
     log_bytes: int = 100 * 10**9
     disk_reserve_bytes: int = 10**9
     server_log_bytes: int = 10**9
     spools_s: int = 7 * 86400
     spools_bytes: int = 0
-
-
-def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text)
-    if not match:
-        raise ValueError("a size such as 500M, 20G or 1T is allowed, and 0 for no limit")
-    return round(float(match[1]) * _UNITS[match[2].upper()])
-
-
-def _duration_s(text: str) -> int:
-    match = _DURATION.fullmatch(text)
-    if not match:
-        raise ValueError("a length of time such as 12h or 7d is allowed, and 0 for no limit")
-    return round(float(match[1]) * _SECONDS[match[2]])
-
-
-_LIMITS: dict[str, tuple[str, Callable[[str], int]]] = {
-    "HOST_LOG_LIMIT": ("log_bytes", _size),
-    "HOST_DISK_RESERVE": ("disk_reserve_bytes", _size),
-    "HOST_SERVER_LOG_KEEP": ("server_log_bytes", _size),
-    "HOST_KEEP_SPOOLS": ("spools_s", _duration_s),
-    "HOST_KEEP_SPOOLS_WITHIN": ("spools_bytes", _size),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +70,11 @@ class Config:
 
     name: str
     dashboard_url: str
-    redis_url: str
     key: str
     dir: Path
-    wheels_dir: Path | None
-    ports: tuple[int, int]
+    redis_url: str = ""
+    wheels_dir: Path | None = None
+    ports: tuple[int, int] = (20000, 20999)
     workspace: Path | None = None
     mount: str = "/test"
     registry: str = ""
@@ -110,23 +86,14 @@ class Config:
     limits: HostLimits = field(default_factory=HostLimits)
 
     def as_environment(self) -> dict[str, str]:
+        values = {name: getattr(self, key) for name, (key, _) in _SETTINGS.items()}
+        limits = {name: getattr(self.limits, key) for name, (key, _) in _LIMITS.items()}
         return {
-            "HOST_NAME": self.name,
-            "DASHBOARD_URL": self.dashboard_url,
-            "REDIS_URL": self.redis_url,
-            "HOST_KEY": self.key,
-            "HOST_DIR": str(self.dir),
-            "WHEELS_DIR": str(self.wheels_dir or ""),
+            **{name: str(value or "") for name, value in values.items()},
             "HOST_PORTS": f"{self.ports[0]}-{self.ports[1]}",
-            "HOST_WORKSPACE": str(self.workspace or ""),
-            "HOST_MOUNT": self.mount,
-            "HOST_REGISTRY": self.registry,
-            "HOST_MODIFICATION_DIR": str(self.modification_dir or ""),
-            "HOST_ROOT": str(self.root),
-            "HOST_SCALE": f"{self.scale!r}",
             "AGENT_ALLOWED_PROGRAMS": " ".join(self.allowed_programs),
             "AGENT_ALLOWED_PATHS": ":".join(self.allowed_paths),
-            **{name: str(getattr(self.limits, limit)) for name, (limit, _) in _LIMITS.items()},
+            **{name: str(value) for name, value in limits.items()},
         }
 
 
@@ -136,41 +103,24 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
     given = dict(os.environ if environ is None else environ)
     if file is not None:
         given |= read_env_file(file)
-    values = {name: value.strip() for name, value in given.items()}
     for name, meaning in _REQUIRED.items():
-        if not values.get(name):
+        if not given.get(name, "").strip():
             raise ConfigError(f"{name} is not set: {meaning}")
-    return Config(
-        name=_matching(
-            values, "HOST_NAME", _NAME, "small letters, digits and hyphens are allowed, 63 at most"
-        ),
-        dashboard_url=_dashboard_url(values),
-        redis_url=_redis_url(values),
-        key=values["HOST_KEY"],
-        dir=_writable("HOST_DIR", values["HOST_DIR"]),
-        wheels_dir=_existing(values, "WHEELS_DIR"),
-        ports=_ports(values),
-        workspace=(
-            _writable("HOST_WORKSPACE", values["HOST_WORKSPACE"])
-            if values.get("HOST_WORKSPACE")
-            else None
-        ),
-        mount=_matching(
-            values, "HOST_MOUNT", _MOUNT, "an absolute path such as /test is allowed", "/test"
-        ).rstrip("/"),
-        registry=_matching(
-            values,
-            "HOST_REGISTRY",
-            _REGISTRY,
-            "a host name with or without a port is allowed, such as registry.lan:5000",
-        ),
-        modification_dir=_existing(values, "HOST_MODIFICATION_DIR"),
-        root=_existing(values, "HOST_ROOT") or Path("/"),
-        scale=_scale(values),
-        allowed_programs=_allowed_programs(values),
-        allowed_paths=_allowed_paths(values),
-        limits=_limits(values),
-    )
+    values, limits = _read(given, _SETTINGS), _read(given, _LIMITS)
+    return Config(**values, limits=HostLimits(**limits))
+
+
+def _read(
+    given: Mapping[str, str], settings: Mapping[str, tuple[str, Callable[[str], Any]]]
+) -> dict[str, Any]:
+    values = {}
+    for name, (attribute, read) in settings.items():
+        if text := given.get(name, "").strip():
+            try:
+                values[attribute] = read(text)
+            except ValueError as error:
+                raise ConfigError(f"{name} is {text!r}{error}") from None
+    return values
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -195,83 +145,75 @@ def read_env_file(path: Path) -> dict[str, str]:
     return values
 
 
-def _matching(
-    values: Mapping[str, str], name: str, allowed: re.Pattern[str], meaning: str, default: str = ""
-) -> str:
-    text = values.get(name) or default
-    if text and not allowed.fullmatch(text):
-        raise ConfigError(f"{name} is {text!r}: {meaning}")
-    return text
+def _matching(allowed: re.Pattern[str], meaning: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not allowed.fullmatch(text):
+            raise ValueError(f": {meaning}")
+        return text.rstrip("/")
+
+    return read
 
 
-def _dashboard_url(values: Mapping[str, str]) -> str:
-    url = values["DASHBOARD_URL"]
+def _dashboard_url(text: str) -> str:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(text)
         fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         fine = False
     if not fine:
-        raise ConfigError(
-            f"DASHBOARD_URL is {url!r}: http://HOST:PORT or https://HOST is allowed, "
-            "with a path where the dashboard has one"
+        raise ValueError(
+            ": http://HOST:PORT or https://HOST is allowed, with a path where the dashboard has one"
         )
-    return url.rstrip("/")
+    return text.rstrip("/")
 
 
-def _redis_url(values: Mapping[str, str]) -> str:
-    url = values.get("REDIS_URL", "")
-    if url and not is_address(url):
+def _redis_url(text: str) -> str:
+    if not is_address(text):
         raise ConfigError(
-            f"REDIS_URL is {without_login(url)!r}: an address such as redis://10.0.0.5:6379/0, "
+            f"REDIS_URL is {without_login(text)!r}: an address such as redis://10.0.0.5:6379/0, "
             "rediss://… or unix:///PATH is allowed, or none"
         )
-    return url
+    return text
 
 
-def _writable(name: str, text: str) -> Path:
+def _writable(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{name} is {text!r}, which cannot be made: {error}") from error
+        raise ValueError(f", which cannot be made: {error}") from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise ConfigError(f"{name} is {text!r}, where this user may not write")
+        raise ValueError(", where this user may not write")
     return path
 
 
-def _existing(values: Mapping[str, str], name: str) -> Path | None:
-    text = values.get(name)
-    if not text:
-        return None
+def _existing(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if not path.is_dir():
-        raise ConfigError(f"{name} is {text!r}, which is no folder")
+        raise ValueError(", which is no folder")
     return path
 
 
-def _ports(values: Mapping[str, str]) -> tuple[int, int]:
-    text = values.get("HOST_PORTS") or "20000-20999"
+def _ports(text: str) -> tuple[int, int]:
     match = _PORTS.fullmatch(text)
     first, last = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1024 <= first <= last <= 65535:
-        raise ConfigError(f"HOST_PORTS is {text!r}: FIRST-LAST is allowed, between 1024 and 65535")
+        raise ValueError(": FIRST-LAST is allowed, between 1024 and 65535")
     return first, last
 
 
-def _scale(values: Mapping[str, str]) -> float:
-    text = values.get("HOST_SCALE") or "1"
+def _scale(text: str) -> float:
     try:
         scale = float(text)
     except ValueError:
         scale = 0.0
     if not 0 < scale <= 1:
-        raise ConfigError(f"HOST_SCALE is {text!r}: a number above 0 and up to 1 is allowed")
+        raise ValueError(": a number above 0 and up to 1 is allowed")
     return scale
 
 
-def _allowed_programs(values: Mapping[str, str]) -> tuple[str, ...]:
-    names = tuple(filter(None, re.split(r"[\s,]+", values.get("AGENT_ALLOWED_PROGRAMS", ""))))
+def _programs(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, re.split(r"[\s,]+", text)))
     for name in names:
         if not _PROGRAM.fullmatch(name):
             raise ConfigError(
@@ -281,8 +223,8 @@ def _allowed_programs(values: Mapping[str, str]) -> tuple[str, ...]:
     return names
 
 
-def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
-    folders = tuple(filter(None, values.get("AGENT_ALLOWED_PATHS", "").split(":")))
+def _paths(text: str) -> tuple[str, ...]:
+    folders = tuple(filter(None, text.split(":")))
     for folder in folders:
         if folder != "default" and (not folder.startswith("/") or folder.strip("/") == ""):
             raise ConfigError(
@@ -292,15 +234,54 @@ def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
     return folders
 
 
-def _limits(values: Mapping[str, str]) -> HostLimits:
-    limits = {}
-    for name, (limit, read) in _LIMITS.items():
-        if text := values.get(name):
-            try:
-                limits[limit] = read(text)
-            except ValueError as error:
-                raise ConfigError(f"{name} is {text!r}: {error}") from None
-    return HostLimits(**limits)
+def _size(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(": a size such as 500M, 20G or 1T is allowed, and 0 for no limit")
+    return round(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def _duration_s(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise ValueError(": a length of time such as 12h or 7d is allowed, and 0 for no limit")
+    return round(float(match[1]) * _SECONDS[match[2]])
+
+
+# Variable -> field, and how its text is read.
+_SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "HOST_NAME": (
+        "name",
+        _matching(_NAME, "small letters, digits and hyphens are allowed, 63 at most"),
+    ),
+    "DASHBOARD_URL": ("dashboard_url", _dashboard_url),
+    "REDIS_URL": ("redis_url", _redis_url),
+    "HOST_KEY": ("key", str),
+    "HOST_DIR": ("dir", _writable),
+    "WHEELS_DIR": ("wheels_dir", _existing),
+    "HOST_PORTS": ("ports", _ports),
+    "HOST_WORKSPACE": ("workspace", _writable),
+    "HOST_MOUNT": ("mount", _matching(_MOUNT, "an absolute path such as /test is allowed")),
+    "HOST_REGISTRY": (
+        "registry",
+        _matching(
+            _REGISTRY,
+            "a host name with or without a port is allowed, such as registry.lan:5000",
+        ),
+    ),
+    "HOST_MODIFICATION_DIR": ("modification_dir", _existing),
+    "HOST_ROOT": ("root", _existing),
+    "HOST_SCALE": ("scale", _scale),
+    "AGENT_ALLOWED_PROGRAMS": ("allowed_programs", _programs),
+    "AGENT_ALLOWED_PATHS": ("allowed_paths", _paths),
+}
+_LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "HOST_LOG_LIMIT": ("log_bytes", _size),
+    "HOST_DISK_RESERVE": ("disk_reserve_bytes", _size),
+    "HOST_SERVER_LOG_KEEP": ("server_log_bytes", _size),
+    "HOST_KEEP_SPOOLS": ("spools_s", _duration_s),
+    "HOST_KEEP_SPOOLS_WITHIN": ("spools_bytes", _size),
+}
 
 
 def write_limits(limits: HostLimits, host_dir: Path, *, if_missing: bool = False) -> None:
