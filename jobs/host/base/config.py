@@ -265,8 +265,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HOST_REGISTRY": (
         "registry",
         _matching(
-            _REGISTRY,
-            "a host name with or without a port is allowed, such as registry.lan:5000",
+            _REGISTRY, "a host name with or without a port is allowed, such as registry.lan:5000"
         ),
     ),
     "HOST_MODIFICATION_DIR": ("modification_dir", _existing),

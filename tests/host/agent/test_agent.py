@@ -32,11 +32,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
 
 def _server_plan(*later):
     serve = Step("serve", (sys.executable, "{job_dir}/files/server.py", "{port}"), serves=True)
-    return record_of(
-        serve,
-        *later,
-        files=(PlanFile("server.py", SERVER),),
-    )
+    return record_of(serve, *later, files=(PlanFile("server.py", SERVER),))
 
 
 @pytest.fixture

@@ -280,12 +280,7 @@ def test_watched_files_must_be_in_the_roots_too(strict):
 
 def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
     monkeypatch.setattr("jobs.host.probe.conda_prefix", lambda: "/root/miniconda3")
-    policy = policy_of(
-        replace(
-            strict,
-            allowed_paths=("/nfs/workspace", "/root/miniconda3"),
-        )
-    )
+    policy = policy_of(replace(strict, allowed_paths=("/nfs/workspace", "/root/miniconda3")))
     count, refusals = 0, []
     for name, kind in KINDS.items():
         if "as_in_guide" not in kind.Params.model_fields:

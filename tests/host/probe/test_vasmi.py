@@ -75,10 +75,7 @@ def test_a_card_that_prints_blocks_is_read(dies):
     readings = probe.readings(dies(2, gettemp=BLOCKS, getpwr=BLOCKS))
 
     assert readings == {
-        "dies": {
-            "0": {"temp_c": 34.43, "power_w": 30.9582},
-            "1": {"temp_c": 36.1, "power_w": 29.5},
-        }
+        "dies": {"0": {"temp_c": 34.43, "power_w": 30.9582}, "1": {"temp_c": 36.1, "power_w": 29.5}}
     }
 
 

@@ -64,11 +64,7 @@ def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launc
     launch(spool)
 
     ended = spool.exit()
-    assert (ended["verdict"], ended["message_id"], ended["exit_code"]) == (
-        "failed",
-        "work:exit",
-        3,
-    )
+    assert (ended["verdict"], ended["message_id"], ended["exit_code"]) == ("failed", "work:exit", 3)
     assert args_of(ended) == {"step": "step-0", "exit_code": 3}
     assert spool.log.read_text() == ""
 

@@ -351,8 +351,7 @@ def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(
 ):
     (tmp_path / "noise").write_text(noise(900_000))
     spool = taken(
-        f"cat {tmp_path}/noise; cp {tmp_path}/noise r.txt",
-        outputs=(Output("result", "r.txt"),),
+        f"cat {tmp_path}/noise; cp {tmp_path}/noise r.txt", outputs=(Output("result", "r.txt"),)
     )
     launch(spool)
     intake.proxy_takes, intake.proxy_says, intake.log_chunk = 60_000, says, 1024 * 1024
@@ -416,10 +415,7 @@ def test_a_dashboard_checking_a_long_log_is_asked_again_at_once(intake, taken, l
 
 @pytest.mark.parametrize(
     "text",
-    [
-        b"x" * 50_000_000,
-        bytes(range(256)) * 40_000 + b"\xff\xfe\x1b[31m" * 1000,
-    ],
+    [b"x" * 50_000_000, bytes(range(256)) * 40_000 + b"\xff\xfe\x1b[31m" * 1000],
     ids=["a line of 50 MB", "binary garbage"],
 )
 def test_whatever_a_command_prints_arrives(intake, taken, launch, ship, tmp_path, text):

@@ -22,16 +22,7 @@ def logs(tmp_path):
     [
         *("loss sp[a-z]+ed", "[0-9a-f]+", r"\bno\b", "[^a-z ]+", "é+", "a.c$", "^x", "k"),
         # What stands for a capital without being one.
-        *(
-            r"\x4c",
-            r"[\x41-\x5a]",
-            "[@-_]+",
-            "[!-@]",
-            "[0-f]+",
-            r"(?i:a)b",
-            r"\101",
-            "[+-a]",
-        ),
+        *(r"\x4c", r"[\x41-\x5a]", "[@-_]+", "[!-@]", "[0-f]+", r"(?i:a)b", r"\101", "[+-a]"),
     ],
 )
 def test_a_lowercase_expression_finds_what_ignoring_case_does(logs, pattern):

@@ -67,11 +67,7 @@ def test_bars_drawn_at_random_are_what_a_terminal_shows():
 
 def test_what_was_drawn_over_is_one_row_with_a_line_of_its_own():
     text = "start\nouter 0%\ninner 0%\x1b[A\router 1%\n\rinner 9%\x1b[A\router 2%\n\n"
-    assert folds_of(text + "done\n") == [
-        (2, 3, "outer 2%"),
-        (4, 4, "inner 9%"),
-        (5, 6, "done"),
-    ]
+    assert folds_of(text + "done\n") == [(2, 3, "outer 2%"), (4, 4, "inner 9%"), (5, 6, "done")]
 
 
 def test_numbers_of_rows_rise_whatever_was_drawn_last():
