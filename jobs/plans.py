@@ -35,7 +35,7 @@ _ADDED: tuple[tuple[str, int, dict[str, Any]], ...] = (
 _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 
 # Names of watches with special charts.
-ACCURACY = "accuracy"  # counts of an evaluation, jobs.tools.lib.counts
+ACCURACY = "accuracy"  # counts of an evaluation, jobs.tools.lib.growing
 CLIENT = "client"  # progress of a benchmark's client, jobs.tools.vllm.host_reader
 DIES = "dies"  # temperature and power, jobs.host.readers
 LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"

@@ -27,7 +27,7 @@ from jobs.metrics.measured import EngineAbout, Glance, Outcome, Progress, TableS
 from jobs.plans import Plan
 from jobs.tools.greedy_probe import commands as greedy_probe
 from jobs.tools.greedy_probe import parser as probe
-from jobs.tools.lib import collect
+from jobs.tools.lib import folders
 from jobs.tools.opencompass.environment import NAME
 from jobs.tools.opencompass.parser import HEAD, parse_csv, parse_markdown
 from jobs.tools.outputs import engine_about
@@ -284,7 +284,7 @@ def converted(ended: Ended) -> Outcome:
 
 def collected(ended: Ended) -> Outcome:
     """Number of files, and of those that are left out."""
-    done = _report(ended, collect.REPORT, CollectedReport)
+    done = _report(ended, folders.REPORT, CollectedReport)
     args: dict[str, Any] = {"files": done.files, "size": size(done.bytes)}
     if not done.left_out:
         return Outcome(message=Message("collect:done", args))

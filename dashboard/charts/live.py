@@ -14,7 +14,7 @@ from jobs.plans import CLIENT, DIES
 from jobs.queries.jobs.points import Sample
 from jobs.services.intake.points import counts_of
 from jobs.statistics import wilson
-from jobs.tools.lib.engine_values import (
+from jobs.tools.lib.engine_counters import (
     Values,
     kv_cache,
     output_tokens,

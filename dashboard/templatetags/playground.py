@@ -13,7 +13,7 @@ from dashboard.text.messages import message
 from jobs.completions import SAMPLING
 from jobs.models import Turn
 from jobs.queries.chat import MOST_TOKENS, ChatEngine, engine_of
-from jobs.tools.lib.thinking import chosen_in
+from jobs.tools.lib.load import thinking_in
 
 register = template.Library()
 register.filter("engine", engine_of)
@@ -89,7 +89,7 @@ def attempt_of(turn: Turn, attempts: Sequence[int]) -> dict[str, int | None]:
 def asked_with(turn: Turn) -> list[tuple[str, Any]]:
     """Return the parameters of a turn beside messages and model, as ``(name, value)``."""
     known = [(name, turn.request[name]) for name in SAMPLING if name in turn.request]
-    chosen = chosen_in(turn.request)
+    chosen = thinking_in(turn.request)
     return [*known, ("thinking", chosen)] if chosen else known
 
 

@@ -22,7 +22,7 @@ from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job, Result
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.matrices import CellView
-from jobs.tools.lib import external
+from jobs.tools.lib import variants
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.vacc.datasets import DATASETS
 
@@ -69,7 +69,7 @@ _STEPS: dict[str, str | Promise] = {
     "download": pgettext_lazy("step", "download"),
     "clone": pgettext_lazy("step", "clone"),
     "checkout": pgettext_lazy("step", "check out"),
-    **external.STEPS,
+    **variants.ENDPOINT_STEPS,
     **{name: words for kind in KINDS.values() for name, words in kind.steps.items()},
 }
 # Titles of prepare jobs, and phrases in other titles and labels.

@@ -26,9 +26,9 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target, endpoint_number, source_fields
 from jobs.models import Endpoint, Host, Job, Source
 from jobs.plans import ENGINES
-from jobs.tools.lib.hub import HF_MIRROR
 from jobs.tools.opencompass.environment import INDEX
 from jobs.tools.vacc.datasets import CORE_URL, MATH_URL, SONNET_URL
+from jobs.tools.vacc.weights import HF_MIRROR
 
 TYPES: Mapping[str, str | Promise] = {
     Source.Type.GIT: gettext_lazy("git repository"),

@@ -18,7 +18,7 @@ from typing import Protocol
 from jobs.host import probe
 from jobs.plans import Watch
 from jobs.tools.evalscope.host_reader import EvalScopeReader
-from jobs.tools.lib.counts import Expected
+from jobs.tools.lib.growing import Expected
 from jobs.tools.opencompass.host_reader import OpenCompassReader
 from jobs.tools.vllm.host_reader import BenchLogReader, ProgressReader
 

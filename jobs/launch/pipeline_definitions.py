@@ -21,7 +21,7 @@ from jobs.tools.lib.environments import VLLM_CPU
 from jobs.tools.vacc import images as vacc_images
 from jobs.tools.vacc.datasets import DATASETS
 from jobs.tools.vacc.site import vacc_site_of
-from jobs.tools.vllm.cpu import FORMAT
+from jobs.tools.vllm.serve import FORMAT
 
 BOTH = "both"
 PRECISIONS = ("int8", "fp16", BOTH)

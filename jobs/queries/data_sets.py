@@ -13,7 +13,7 @@ from jobs.metrics.measured import SHARES
 from jobs.models import Dataset, Host, Result
 from jobs.queries.results.published import PublishedComparison, is_of, published_comparisons
 from jobs.statistics import Interval, wilson
-from jobs.tools.lib.data_files import folder_of
+from jobs.tools.lib.folders import folder_of
 from jobs.tools.lib.site import Site, site_of
 from jobs.tools.vacc.datasets import OPENCOMPASS
 

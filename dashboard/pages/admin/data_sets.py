@@ -43,7 +43,7 @@ from jobs.queries.data_sets import (
 from jobs.queries.hosts.hosts import is_away
 from jobs.schedule import preflights
 from jobs.schedule.launch_rights import may_launch
-from jobs.tools.lib.data_files import files_plan
+from jobs.tools.lib.folders import files_plan
 
 _SHOWN = 10  # questions of a set on its page
 _PREVIEWED = 5  # questions of a form

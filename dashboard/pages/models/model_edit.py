@@ -31,7 +31,7 @@ from dashboard.security.permissions import requires
 from jobs.base.validation_errors import message_of
 from jobs.catalog import MODELS, SHIPPED, ZooModel, files, schema
 from jobs.catalog.library import MOST_BYTES, SUFFIX, Changed, version_of
-from jobs.tools.lib import yaml_text
+from jobs.tools.lib import site
 
 _EMPTY_PATH = dict.fromkeys(("precisions", "tp", "default_tp", "source"))
 _LINES = gettext_lazy("Enter lines of “name: value”.")
@@ -85,7 +85,7 @@ def model_add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" and like is not None and like.package is None:
         data = like.model_dump(mode="json", exclude_defaults=True, exclude={"published"})
         source = {"sort": "hub", **data["source"]}
-        text = yaml_text.dump({**data, "source": source, "id": None, "name": None})
+        text = site.yaml_text({**data, "source": source, "id": None, "name": None})
         return _editor(request, text)
     typed = {name: request.POST.get(name, "") for name in ("hub_id", "config")}
     errors: dict[str, str] = {}
@@ -132,7 +132,7 @@ def _draft(hub_id: str, config: str, errors: dict[str, str]) -> str:
             "vllm": _EMPTY_PATH,
         },
     }
-    return yaml_text.dump(data | facts)
+    return site.yaml_text(data | facts)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -156,7 +156,7 @@ def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
 def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
     """Return the model's file for download: as stored, or as shipped."""
     if model_id in SHIPPED:
-        text = yaml_text.dump(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
+        text = site.yaml_text(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
     else:
         text = _text_of(model_id)
     return HttpResponse(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from jobs.models import Deployment
 from jobs.queries.jobs.points import Sample, served_samples
-from jobs.tools.lib import engine_values
+from jobs.tools.lib import engine_counters
 
 MINUTES = 30
 BIN_S = 30.0
@@ -53,15 +53,15 @@ def _rates(samples: Sequence[Sample], moment: float) -> Rates:
     heard, last = samples[-1]
     is_stale = moment - heard > STALE_S
     grown = _grown(samples)
-    kv_cache = engine_values.kv_cache(last)
+    kv_cache = engine_counters.kv_cache(last)
     now = _rate(grown, heard - NOW_S, heard)
     first_bin = moment - MINUTES * 60
     bins = [first_bin + number * BIN_S for number in range(round(MINUTES * 60 / BIN_S))]
     history = [_rate(grown, start, start + BIN_S) for start in bins]
     return Rates(
         output=None if is_stale else now,
-        running=None if is_stale else engine_values.running(last),
-        waiting=None if is_stale else engine_values.waiting(last),
+        running=None if is_stale else engine_counters.running(last),
+        waiting=None if is_stale else engine_counters.waiting(last),
         kv_cache=None if is_stale or kv_cache is None else 100 * kv_cache,
         history=(*history[:-1], history[-1] if is_stale else now),
         heard=datetime.fromtimestamp(heard, tz=UTC),
@@ -74,7 +74,7 @@ def _grown(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
     grown = []
     before: tuple[float, float] | None = None
     for at, values in samples:
-        total = engine_values.output_tokens(values)
+        total = engine_counters.output_tokens(values)
         if total is None:
             continue
         if before is not None and at > before[0] and at - before[0] <= STALE_S:

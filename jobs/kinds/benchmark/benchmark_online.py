@@ -35,8 +35,7 @@ from jobs.plans import Plan, literal
 from jobs.tools.lib.site import Site
 from jobs.tools.vacc.site import VaccSite
 from jobs.tools.vllm import bench as vllm_bench
-from jobs.tools.vllm.bench import BenchLoad
-from jobs.tools.vllm.own_prompts import DATASET, OwnPrompts
+from jobs.tools.vllm.bench import CUSTOM, BenchLoad
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # Input and output each take at most half of the deployment's context.
@@ -57,9 +56,7 @@ class Params(VllmParams):
     )
     """sonnet: lines of poems. random: random tokens. sharegpt: real questions. custom: prompts of
     the team."""
-    prompts: str = field(
-        "", "Prompts of the team", "Load", max_length=60, when=("dataset", DATASET)
-    )
+    prompts: str = field("", "Prompts of the team", "Load", max_length=60, when=("dataset", CUSTOM))
     """Sent in turn, with their own lengths. Answers are generated in full."""
     path: str = field("", "File", "Load", max_length=400, pattern=PATH)
     """Sonnet or ShareGPT file, as a path in the container. Empty: the image's sonnets, or the
@@ -111,7 +108,7 @@ class BenchmarkOnline(OnVllm, params=Params):
         if field == "dataset":
             named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
             first = [Choice("", _("Stack default"))] if target.has_dies else []
-            own = [DATASET] if target.prompts else []
+            own = [CUSTOM] if target.prompts else []
             return [*first, *(Choice(one, one) for one in (*named, *own))]
         if field == "prompts":
             return [Choice("", ""), *load.team_choices(target)]
@@ -180,15 +177,7 @@ class BenchmarkOnline(OnVllm, params=Params):
             seed=params.seed,
             exact=params.as_in_guide,
             key=key_of(deployment),
-            own=OwnPrompts(
-                prompts=own.prompts,
-                requests=params.requests,
-                output_tokens=params.output_tokens,
-                concurrency=params.concurrency,
-                seed=params.seed,
-            )
-            if own
-            else None,
+            own=own.prompts if own else (),
         )
         if deployment.endpoint is not None:
             return against(_external(sent, stack, deployment, target), deployment, site.python)
@@ -258,7 +247,7 @@ def _own_prompts(params: Params, target: Target) -> load.ChosenPrompts | None:
     Raises:
         LaunchError: unknown, or in verbatim mode.
     """
-    if params.dataset != DATASET:
+    if params.dataset != CUSTOM:
         return None
     if params.as_in_guide:
         message = _("The guide's command has other prompts. Switch off “Guide verbatim”.")
@@ -303,7 +292,7 @@ def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
         LaunchError: a file is needed and its path is unknown.
     """
     dataset = _dataset(params)
-    if params.path or dataset in ("random", DATASET):
+    if params.path or dataset in ("random", CUSTOM):
         return params.path
     if dataset == "sonnet" and stack.bench.online.sonnet_file:
         return ""
@@ -327,6 +316,6 @@ def load_of(params: Params) -> str:
     """Return the load for results: "random 1024 → 256 tok"."""
     dataset = _dataset(params)
     if dataset in load.FIXED:
-        name = params.prompts if dataset == DATASET else dataset
+        name = params.prompts if dataset == CUSTOM else dataset
         return f"{name} → {params.output_tokens} tok"
     return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"

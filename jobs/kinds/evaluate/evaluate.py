@@ -19,8 +19,7 @@ from jobs.kinds.lib.load import about_tokens, check_answer, check_limit
 from jobs.plans import Plan
 from jobs.statistics.paired import Goal
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.evalscope import early_stop
-from jobs.tools.lib import resuming
+from jobs.tools.lib import variants
 from jobs.tools.lib.environments import EVALSCOPE
 
 
@@ -99,7 +98,7 @@ class Evaluate(Kind, params=EvalScopeParams):
     tool: ClassVar[str] = "evalscope"  # in results
     answer_limit = "max_tokens"
     programs: ClassVar[Sequence[str]] = evalscope.PROGRAMS
-    steps = resuming.STEPS
+    steps = variants.RESUME_STEPS
     clients: ClassVar[Sequence[str]] = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
@@ -137,7 +136,7 @@ class Evaluate(Kind, params=EvalScopeParams):
         if rule is None:
             plan = evalscope.eval_plan(asking, here)
         else:
-            plan = early_stop.decided_plan(asking, rule, here, params.question_seed or 0)
+            plan = evalscope.decided_plan(asking, rule, here, params.question_seed or 0)
         return against(plan, served, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
@@ -145,7 +144,7 @@ class Evaluate(Kind, params=EvalScopeParams):
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """EvalScope asks only what is not answered yet, and scores all."""
-        return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
+        return variants.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
     def work(self, params: Mapping[str, Any]) -> float:
         asked = len(QUESTION_SETS[params["questions"]].spoken(params.get("language", "all")))

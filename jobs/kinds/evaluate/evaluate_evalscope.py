@@ -19,13 +19,12 @@ from jobs.kinds.lib.load import COUNTERS
 from jobs.kinds.lib.vacc import folder_in_workspace, source_choices, stack_of, vacc_site
 from jobs.plans import Plan
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.evalscope import public_sets
-from jobs.tools.evalscope.public_sets import HubRun
-from jobs.tools.lib import resuming
-from jobs.tools.lib.data_files import DATA_FOLDER
+from jobs.tools.evalscope.commands import HubRun
+from jobs.tools.lib import variants
 from jobs.tools.lib.environments import EVALSCOPE
-from jobs.tools.lib.hub import HF_MIRROR
+from jobs.tools.lib.folders import DATA_FOLDER
 from jobs.tools.lib.site import Site
+from jobs.tools.vacc.weights import HF_MIRROR
 from jobs.tools.vllm import serve as vllm
 
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
@@ -84,9 +83,9 @@ class EvaluateEvalscope(PublicSets, params=Params):
     has_dies = None
     environment = EVALSCOPE
     answer_limit = "max_tokens"
-    programs = public_sets.PROGRAMS
-    steps = resuming.STEPS
-    clients = public_sets.CLIENTS
+    programs = evalscope.SETS_PROGRAMS
+    steps = variants.RESUME_STEPS
+    clients = evalscope.SETS_CLIENTS
 
     def runs_on(self, stack: Stack) -> bool:
         return bool(stack.evaluation.evalscope)
@@ -136,11 +135,11 @@ class EvaluateEvalscope(PublicSets, params=Params):
             key=key_of(under_test),
             extra_body=evaluations.extra_body(under_test, params.thinking),
         )
-        return against(public_sets.evaluate_plan(asking, here), under_test, here.python)
+        return against(evalscope.sets_plan(asking, here), under_test, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """EvalScope asks only what is not answered yet, and scores all."""
-        return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
+        return variants.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
 
 def _folder(path: str, here: Site, target: Target) -> str:

@@ -17,7 +17,7 @@ from jobs.kinds.lib.common import against, key_of, tokenizer_of
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, Thinking
 from jobs.kinds.lib.vacc import OnOpencompass, conda_site, is_exact, opencompass_of, vacc_site
 from jobs.plans import Plan
-from jobs.tools.lib import resuming
+from jobs.tools.lib import variants
 from jobs.tools.opencompass import commands as opencompass
 from jobs.tools.opencompass import environment
 from jobs.tools.opencompass.commands import CEVAL, FOLLOW, OpenCompassRun
@@ -74,7 +74,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
     progress = "tools.outputs.progress.sets"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS
-    steps: ClassVar = {**opencompass.STEPS, **resuming.STEPS}
+    steps: ClassVar = {**opencompass.STEPS, **variants.RESUME_STEPS}
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         asking, exact = _asking(params, target), is_exact(params)
@@ -118,7 +118,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         if not any(item.name == FOLLOW for item in plan.files):
             return None
         steps = tuple(step for step in plan.steps if step.name != "dry-run")
-        return resuming.resumed(
+        return variants.resumed(
             replace(plan, steps=steps),
             earlier,
             step="evaluate",

@@ -7,8 +7,8 @@ from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, key_of, site
 from jobs.kinds.lib.evaluations import extra_body
 from jobs.plans import Plan
-from jobs.tools.lib import resuming
-from jobs.tools.opencompass import questions as toolchain
+from jobs.tools.lib import variants
+from jobs.tools.opencompass import commands as opencompass
 from jobs.tools.opencompass.commands import OUTPUTS
 
 # Where a deployment states none: prompts are short.
@@ -18,19 +18,19 @@ _MAX_TOTAL = 131072
 class EvaluateOpencompassQuestions(Evaluate, params=Params):
     """Send questions through OpenCompass: same prompts and rules as Evaluate, another tool."""
 
-    name = toolchain.KIND
+    name = opencompass.QUESTIONS
     title = "Evaluate with OpenCompass, own questions"
     reads = "tools.outputs.questions_reading.by_opencompass"
     progress = "tools.outputs.progress.sets"
-    environment = toolchain.NAME
+    environment = opencompass.QUESTIONS_NAME
     tool = "OpenCompass"
-    programs = toolchain.PROGRAMS
+    programs = opencompass.QUESTIONS_PROGRAMS
     clients = ()
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: OpenCompass asks all questions, then scores them."""
         served, here = target.asset("deployment", params.deployment), site(target)
-        asking = toolchain.OwnQuestionsRun(
+        asking = opencompass.OwnQuestionsRun(
             questions=questions_of(params, served),
             model=str(served.data["name"]),
             max_tokens=params.max_tokens,
@@ -42,9 +42,9 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
             key=key_of(served),
             extra_body=extra_body(served, params.thinking),
         )
-        return against(toolchain.evaluate_plan(asking, here), served, here.python)
+        return against(opencompass.questions_plan(asking, here), served, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """OpenCompass asks only what is not answered yet, and scores all."""
-        words = toolchain.CONTINUE
-        return resuming.resumed(plan, earlier, step="evaluate", folder=OUTPUTS, words=words)
+        words = opencompass.CONTINUE
+        return variants.resumed(plan, earlier, step="evaluate", folder=OUTPUTS, words=words)

@@ -23,7 +23,7 @@ from jobs.kinds.lib.load import (
 )
 from jobs.plans import Plan, literal
 from jobs.tools.greedy_probe import commands as greedy_probe
-from jobs.tools.lib import external
+from jobs.tools.lib import variants
 
 _QUESTIONS = "questions:"  # begin of a choice that is a question set
 
@@ -105,7 +105,7 @@ class GreedyProbe(Kind, params=Params):
             bodies=(extra_body(first, params.thinking), extra_body(second, params.thinking)),
         )
         if second.endpoint is not None:
-            made = external.reference_checked(made, literal(here.python), key=key_of(second))
+            made = variants.reference_checked(made, literal(here.python), key=key_of(second))
         return against(made, first, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Target, field
 from jobs.plans import Check, Plan, literal
-from jobs.tools.lib import external
+from jobs.tools.lib import variants
 from jobs.tools.lib.site import Site, site_of
 
 # Of fields that may be empty. An absolute path is unambiguous in command lines and YAML.
@@ -49,7 +49,7 @@ def overlap_field() -> Any:
 
 def seed_field() -> Any:
     """Return the field ``seed`` of a benchmark over HTTP: None draws one per concurrency and job
-    (``jobs.tools.lib.seeds``); a number is used as typed.
+    (``jobs.tools.lib.load``); a number is used as typed.
     """
     return field(
         None,
@@ -109,7 +109,7 @@ def against(plan: Plan, served: AssetRef, python: str) -> Plan:
     if served.endpoint is None:
         return plan
     counters = bool(served.data["toolchain"])
-    return external.checked(plan, literal(python), key=key_of(served), has_counters=counters)
+    return variants.checked(plan, literal(python), key=key_of(served), has_counters=counters)
 
 
 def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:

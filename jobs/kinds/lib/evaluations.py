@@ -18,10 +18,9 @@ from jobs.kinds.lib.base import AssetRef, Baseline, Choice, Target, field
 from jobs.kinds.lib.load import check_limit
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact
 from jobs.statistics.paired import Goal, least_margin
-from jobs.tools.evalscope.commands import rules_version
-from jobs.tools.evalscope.early_stop import Rule
-from jobs.tools.lib import thinking as chat_templates
-from jobs.tools.lib.thinking import Body
+from jobs.tools.evalscope.commands import Rule, rules_version
+from jobs.tools.lib import load
+from jobs.tools.lib.load import Body
 
 # Public sets by the names of both tools: (questions, subsets; a limit counts for each subset).
 _SETS: Mapping[str, tuple[int, int]] = {
@@ -142,7 +141,7 @@ def extra_body(served: AssetRef, chosen: Thinking) -> Body:
         return {}
     switch = switch_of(served)
     if switch:
-        return chat_templates.body(switch, on=chosen == "on")
+        return load.thinking_body(switch, on=chosen == "on")
     if served.endpoint is not None:
         message = _(
             "Endpoint %(name)s states no switch for thinking. Choose “%(default)s”, or edit the "

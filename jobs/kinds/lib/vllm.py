@@ -34,7 +34,7 @@ from jobs.kinds.lib.vacc import (
 from jobs.tools.lib.site import Site
 from jobs.tools.vacc.site import VaccSite, inside_of
 from jobs.tools.vllm import bench as vllm_bench
-from jobs.tools.vllm import cpu as vllm_cpu
+from jobs.tools.vllm import serve as vllm
 
 CPU_STACK = "vllm-cpu"
 # Field of a wish -> field of these forms, if named differently.
@@ -98,7 +98,7 @@ class OnVllm(Kind, params=VllmParams):
             return stack_choices(target)
         if field == "weights" and not target.has_dies:
             formats = ((ref, ref.data.get("format")) for ref in target.weights)
-            return asset_choices(ref for ref, form in formats if form == vllm_cpu.FORMAT)
+            return asset_choices(ref for ref, form in formats if form == vllm.FORMAT)
         return None
 
     def needs(self, params: StackParams, target: Target) -> Sequence[str]:

@@ -10,7 +10,7 @@ from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import Kind, KindParams, Target, field
 from jobs.kinds.lib.common import is_inside, site
 from jobs.plans import Plan
-from jobs.tools.lib import collect
+from jobs.tools.lib import folders
 from jobs.tools.lib.site import Site
 
 
@@ -26,13 +26,13 @@ class Params(KindParams):
 class CollectResults(Kind, params=Params):
     """Copy the result files of a folder on a host, for an import."""
 
-    name = collect.KIND
+    name = folders.COLLECT
     title = "Collect result files"
     reads = "readings.collected"
     family = "prepare"
-    programs = collect.PROGRAMS
-    steps = collect.STEPS
-    collects = collect.ARCHIVE
+    programs = folders.COLLECT_PROGRAMS
+    steps = folders.COLLECT_STEPS
+    collects = folders.ARCHIVE
 
     def title_of(self, params: Params, target: Target) -> str:
         return params.folder
@@ -40,7 +40,7 @@ class CollectResults(Kind, params=Params):
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: pack."""
         here = site(target)
-        return collect.plan(_folder(params.folder, here), here)
+        return folders.collect_plan(_folder(params.folder, here), here)
 
 
 def _folder(path: str, here: Site) -> str:

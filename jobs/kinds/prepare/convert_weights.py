@@ -12,7 +12,7 @@ from jobs.kinds.lib.common import gguf_choices, site
 from jobs.kinds.lib.vacc import model_of_asset
 from jobs.plans import Plan
 from jobs.tools.lib.environments import VLLM_CPU
-from jobs.tools.vllm import cpu as vllm_cpu
+from jobs.tools.vllm import serve as vllm
 
 
 class Params(KindParams):
@@ -32,7 +32,7 @@ class ConvertWeights(Kind, params=Params):
     family = "prepare"
     has_dies = False
     environment = VLLM_CPU
-    programs = vllm_cpu.PROGRAMS
+    programs = vllm.CPU_PROGRAMS
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         return (Message("convert:think_tokens"),)
@@ -52,23 +52,23 @@ class ConvertWeights(Kind, params=Params):
             "model_id": target.asset("weights", params.weights).data["model_id"],
             "precision": _label(params, target),
             "path": _folder(params, target),
-            "details": {"format": vllm_cpu.FORMAT},
+            "details": {"format": vllm.FORMAT},
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: unpack."""
-        return vllm_cpu.unpack_plan(_folder(params, target), _label(params, target), site(target))
+        return vllm.unpack_plan(_folder(params, target), _label(params, target), site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
         return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
 
 def _label(params: Params, target: Target) -> str:
-    return vllm_cpu.label_of(str(target.asset("weights", params.weights).data["precision"]))
+    return vllm.label_of(str(target.asset("weights", params.weights).data["precision"]))
 
 
 def _folder(params: Params, target: Target) -> str:
     """Return the folder next to the source file, named after the model's hub ID."""
     model = model_of_asset(target.asset("weights", params.weights))
     root = PurePosixPath(site(target).weights, model.id)
-    return str(root / f"{model.folder}.{vllm_cpu.PRECISION}")
+    return str(root / f"{model.folder}.{vllm.PRECISION}")

@@ -13,7 +13,7 @@ from jobs.catalog import MODELS, PackageSource, ZooModel
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import site
 from jobs.plans import Plan
-from jobs.tools.lib import environments, weights
+from jobs.tools.lib import environments
 from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU, Environment
 
 
@@ -75,14 +75,14 @@ class Prepare(Kind, params=Params):
             "precision": source.precision,
             "bytes": source.bytes,
             "sha256": source.sha256,
-            "path": weights.path_of(model, source, here),
+            "path": environments.weights_path(model, source, here),
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
         """Download and verify, or create and verify."""
         if params.what == "environment":
             return environments.prepare_plan(_fitting(params, target), site(target))
-        return weights.prepare_plan(*weights_of(params), site(target))
+        return environments.weights_plan(*weights_of(params), site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
         """Weights are compiled or unpacked; of the environments only vLLM's has a next step."""

@@ -21,10 +21,10 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.plans import Plan
-from jobs.tools.lib import hub
-from jobs.tools.lib.hub import Download
 from jobs.tools.vacc import datasets as vacc_datasets
+from jobs.tools.vacc import weights as vacc_weights
 from jobs.tools.vacc.datasets import DATASETS, OPENCOMPASS, Dataset
+from jobs.tools.vacc.weights import Download
 
 
 class Params(VaccParams):
@@ -108,7 +108,7 @@ class PrepareDatasets(OnVacc, params=Params):
             endpoint=params.endpoint,
             files=dataset.files,
             is_dataset=True,
-            program=hub.program_of(target.facts) if params.source == "hf" else "",
+            program=vacc_weights.program_of(target.facts) if params.source == "hf" else "",
         )
         return vacc_datasets.hub_plan(dataset, site, wanted)
 

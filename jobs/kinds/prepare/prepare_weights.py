@@ -22,9 +22,8 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.plans import Plan
-from jobs.tools.lib import hub
-from jobs.tools.lib.hub import Download
 from jobs.tools.vacc import weights as vacc_weights
+from jobs.tools.vacc.weights import Download
 
 # Of Hugging Face and of ModelScope: only a repository's owners write there.
 _MAIN_BRANCHES = ("main", "master")
@@ -129,7 +128,7 @@ class PrepareWeights(OnVacc, params=Params):
             connections=params.connections,
             # For a single file, the tool's progress bar gives the bytes.
             bytes=source.bytes if source.shards > 1 else 0,
-            program=hub.program_of(target.facts) if params.source == "hf" else "",
+            program=vacc_weights.program_of(target.facts) if params.source == "hf" else "",
         )
         return vacc_weights.prepare_plan(
             model, source, site, wanted=wanted, read_all=params.checksums

@@ -33,7 +33,7 @@ from jobs.queries.comparison.engine_settings import engine_settings, images, wit
 from jobs.queries.comparison.pairing import verdicts_text
 from jobs.queries.comparison.work_differs import declared_workload, hardware, tool_family, work
 from jobs.tools.lib.load import TEAM_FILE
-from jobs.tools.vllm.own_prompts import DATASET as CUSTOM
+from jobs.tools.vllm.bench import CUSTOM as CUSTOM
 
 # Stored in each identity. Raise it when parts, or what derives from them, change: results with an
 # older schema get a new identity at the next start.

@@ -41,7 +41,7 @@ from jobs.services import outputs
 from jobs.services.intake import heartbeats, intake, verdicts
 from jobs.services.outcomes import answer_rows, identity, known_failures, run_context, shortfall
 from jobs.services.outcomes.engine_windows import with_energy, with_engine
-from jobs.tools.lib import external
+from jobs.tools.lib import variants
 from jobs.tools.outputs.files import UNEXPECTED
 
 State = Job.State
@@ -210,7 +210,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
     kept = run_context.of_job(job, [subject.deployment.job] if subject.deployment else [])
     if subject.endpoint is not None:
         # What the first step kept of the endpoint's answers.
-        answers = outputs.Contents(job).get(external.ENDPOINT_FILE, b"")
+        answers = outputs.Contents(job).get(variants.ENDPOINT_FILE, b"")
         kept |= sanitize(run_context.of_endpoint(subject.endpoint, answers))
     others = kept["concurrent_load"] = run_context.concurrent_load(
         job, under_test=subject.deployment, endpoint=subject.endpoint, duration_s=duration_s

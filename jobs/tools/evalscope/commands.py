@@ -1,37 +1,51 @@
-"""EvalScope: its performance test and its evaluation, both without a network."""
+"""EvalScope: its performance test and its evaluations, on own questions or public data sets.
+
+With own questions an evaluation may go in parts, and end when the comparison with a baseline is
+decided. The questions are asked in a random order, the same share of each subset in each look. So a
+look compares a random part of them, and not those that were answered first.
+
+tools/evalscope/precision_llm.py of VastModelZOO (June 2026) builds the task of public data sets in
+Python; here it is EvalScope's command.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jobs.catalog import Question
+from jobs.catalog.data_sets import BY_EVALSCOPE
+from jobs.catalog.questions import LETTERS, draw
 from jobs.plans import ACCURACY, CLIENT, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.statistics import paired
 from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE, TOKENIZERS
-from jobs.tools.lib.load import HttpLoad
-from jobs.tools.lib.seeds import seeds_text
-from jobs.tools.lib.site import FILES, Site, script
-from jobs.tools.lib.thinking import Body
+from jobs.tools.lib.folders import DATA_FOLDER, folder_check
+from jobs.tools.lib.load import Body, HttpLoad
+from jobs.tools.lib.site import FILES, UNBUFFERED, Site, endpoint_check, path_in, script, secret
 
 PROGRAMS = ("python",)
 CLIENTS = ("ask_and_score.py", "ask_until_decided.py")
 PERF_CLIENTS = ("send_cold.py",)
+SETS = "evaluate-evalscope"
+SETS_PROGRAMS = ("evalscope", "modelscope")
+SETS_CLIENTS = ("evalscope",)
 
-# No hub access; caches stay in the job's folder.
-_ENV = (
-    ("PYTHONUNBUFFERED", "1"),
-    ("FORCE_COLOR", "1"),
-    ("COLUMNS", "100"),
-    ("HF_HUB_OFFLINE", "1"),
-    ("HF_DATASETS_OFFLINE", "1"),
-    ("HF_HOME", "{job_dir}/work/cache/huggingface"),
-    ("MODELSCOPE_CACHE", "{job_dir}/work/cache/modelscope"),
+_SHOWN = (*UNBUFFERED, ("FORCE_COLOR", "1"), ("COLUMNS", "100"))
+_OFFLINE = (("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
+_CACHE = (
     ("EVALSCOPE_CACHE", "{job_dir}/work/cache/evalscope"),
     ("XDG_CACHE_HOME", "{job_dir}/work/cache"),
+)
+# No hub access; caches stay in the job's folder.
+_ENV = (
+    *(*_SHOWN, *_OFFLINE),
+    ("HF_HOME", "{job_dir}/work/cache/huggingface"),
+    ("MODELSCOPE_CACHE", "{job_dir}/work/cache/modelscope"),
+    *_CACHE,
     ("no_proxy", "127.0.0.1,localhost"),
 )
 # llama.cpp's server closes a connection after a stream without saying so first. A client that keeps
@@ -40,45 +54,58 @@ _HEADERS = ("--headers", "Connection=close")
 # EvalScope's connection test may take as long as a request, six hours; an unresponsive deployment
 # must fail immediately, request by request.
 _NO_WAIT = ("--no-test-connection", "--total-timeout", "600")
-# A question without an answer is skipped and reported, instead of ending the run.
-_PATIENCE = {"timeout": 600, "retry_interval": 1}
 # The client library would send each attempt three times.
-ONE_CLIENT = ("--model-args", "max_retries=0")
+_ONE_CLIENT = ("--model-args", "max_retries=0")
 # Every request is generated to full length without cache: a cached prompt would distort TTFT, and
 # an early stop the rate.
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
 PAUSE_S = 1
-# Prompts of sized.py, from files in the working folder.
-_WRITTEN = ("--dataset", "written_lines", "--dataset-path", "{job_dir}/work")
 # Adds a unique mark before each prompt, and records the start of each concurrency.
 _SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
 BARE = "bare"  # a stream of JSON lines without events
-PROGRESS = "client.jsonl"  # as jobs.tools.vllm.host_reader knows it
+_PROGRESS = "client.jsonl"  # as jobs.tools.vllm.host_reader knows it
 
 # Continue from answers of an earlier job. They are scored again, because EvalScope compares the
 # settings of that job, which may name its folders.
 CONTINUE = ("--use-cache", "eval", "--rerun-review")
 
 # Benchmark of ask_and_score.py per question type.
-BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
-LETTERS = "ABCDEFGHIJ"
+_BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
+_ASK = "ask_and_score.py"
 # Read, not imported: it belongs to the host, where a watch uses it too.
-_SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
+_SCORING = Path(__file__).parents[2] / "host" / "scoring.py"
 _VERSION = re.compile(r"^VERSION = (\d+)$", re.MULTILINE)
+
+LOOKS = 10
+LOOKS_FILE = "eval/looks.jsonl"
+_DECIDE, _RULE = "ask_until_decided.py", "early_stop.json"
+
+# Subsets of MMLU's 57 in VastModelZOO's short evaluation.
+_TEN_OF_MMLU = (
+    *("abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge"),
+    *("college_biology", "college_chemistry", "college_computer_science"),
+    *("college_mathematics", "college_medicine"),
+)
 
 
 def perf_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``."""
-    data = f"{FILES}/{load.prompts_file().name}"
+    data = ("cold_lines", "--dataset-path", f"{FILES}/{load.prompts_file().name}")
+    steps: tuple[Step, ...] = ()
+    if load.sized:
+        # Random prompts for each concurrency and its warm-up, from files in the working folder.
+        data = ("written_lines", "--dataset-path", "{job_dir}/work")
+        python = ENVIRONMENTS[TOKENIZERS].python(site)
+        requests = load.requests + max(load.concurrency)
+        steps = (load.sized.written(python, requests=requests, seeds=load.seeds),)
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
-        *("--seeds", seeds_text(load.seed, load.concurrency), "--windows", WINDOWS),
-        *("--progress", PROGRESS, "--stream", "sse" if load.streamed else BARE, "perf"),
+        *("--seeds", load.seeds, "--windows", WINDOWS),
+        *("--progress", _PROGRESS, "--stream", "sse" if load.streamed else BARE, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
-        *("--model", "{deployment.name}", *_HEADERS),
-        *(("--dataset", "cold_lines", "--dataset-path", data) if not load.sized else _WRITTEN),
+        *("--model", "{deployment.name}", *_HEADERS, "--dataset", *data),
         *("--parallel", *map(str, load.concurrency)),
         *("--number", *(str(load.requests) for _ in load.concurrency)),
         *_NO_WAIT,
@@ -89,10 +116,7 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     )
     return Plan(
         kind="benchmark",
-        steps=(
-            *_sized(load, site),
-            Step("measure", argv, env=(*_ENV, *_key("API_KEY", load.key))),
-        ),
+        steps=(*steps, Step("measure", argv, env=(*_ENV, *secret("API_KEY", load.key)))),
         files=(script(_SEND), *load.files()),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
@@ -114,25 +138,14 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     )
 
 
-def _sized(load: HttpLoad, site: Site) -> tuple[Step, ...]:
-    """Return the step that writes random prompts for each concurrency and its warm-up."""
-    if load.sized is None:
-        return ()
-    seeds = seeds_text(load.seed, load.concurrency)
-    python = ENVIRONMENTS[TOKENIZERS].python(site)
-    requests = load.requests + max(load.concurrency)
-    return (load.sized.written(python, requests=requests, seeds=seeds),)
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionRun:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
     """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
     answers per question, ``retries`` of a failed request.
 
     ``key``: name of the API key's secret. ``extra_body``: more fields of each request.
     """
 
-    questions: tuple[Question, ...]
     max_tokens: int
     temperature: float
     batch: int
@@ -141,6 +154,31 @@ class QuestionRun:
     key: str = ""
     extra_body: Body = field(default_factory=dict)
 
+    def generation(self, *, timeout: int, **more: Any) -> str:
+        """Return --generation-config. A question without an answer is skipped and reported,
+        instead of ending the run."""
+        config = {
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            **more,
+            **{"timeout": timeout, "retry_interval": 1},
+            "retries": self.retries + 1,  # attempts
+            **({"extra_body": self.extra_body} if self.extra_body else {}),
+        }
+        return literal(json.dumps(config))
+
+    @property
+    def repeats(self) -> tuple[str, ...]:
+        """The option of several answers per question."""
+        return ("--repeats", str(self.samples)) if self.samples > 1 else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionRun(Asking):
+    """Evaluation with own questions."""
+
+    questions: tuple[Question, ...]
+
 
 def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> Plan:
     """Plan an evaluation of the deployment in the slots ``{deployment.url}`` and
@@ -148,66 +186,59 @@ def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> P
 
     ``folder`` has the questions, relative to the work folder.
     """
-    subsets = by_subset(asking.questions)
-    datasets = _dataset_args(subsets, folder)
-    generation = {
-        "max_tokens": asking.max_tokens,
-        "temperature": asking.temperature,
-        **_PATIENCE,
-        "retries": asking.retries + 1,  # attempts
-        **extra_fields(asking.extra_body),
-    }
+    subsets = _by_subset(asking.questions)
+    datasets: dict[str, dict[str, object]] = {}
+    for sort, benchmark in _BENCHMARKS.items():
+        names = [name for name, questions in subsets.items() if questions[0].sort == sort]
+        if names:
+            datasets[benchmark] = {"local_path": folder, "subset_list": names}
     argv = (
-        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/ask_and_score.py", "eval"),
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_ASK}", "eval"),
         *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1"),
         *("--api-key", "" if asking.key else "none"),
         *("--model", "{deployment.name}", "--model-id", "model"),
         *("--datasets", *datasets),
         *("--dataset-args", literal(json.dumps(datasets, ensure_ascii=False))),
-        *("--generation-config", literal(json.dumps(generation)), *ONE_CLIENT),
-        *("--eval-batch-size", str(asking.batch)),
-        *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
+        *("--generation-config", asking.generation(timeout=600), *_ONE_CLIENT),
+        *("--eval-batch-size", str(asking.batch), *asking.repeats),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
+    )
+    env = (*_ENV, *secret("EVALSCOPE_API_KEY", asking.key))
+    expected = tuple(
+        (f"{_BENCHMARKS[questions[0].sort]}/{subset}", asking.samples * len(questions))
+        for subset, questions in subsets.items()
     )
     return Plan(
         kind="evaluate",
-        steps=(Step("ask", argv, env=(*_ENV, *_key("EVALSCOPE_API_KEY", asking.key))),),
-        files=(script("ask_and_score.py"), scoring_rules(), *questions_files(asking.questions)),
-        outputs=(
-            Output("report", "eval/reports/model/*.json"),
-            Output("reviews", "eval/reviews/model/*.jsonl"),
-            Output("predictions", "eval/predictions/model/*.jsonl", required=False),
-            Output("page", "eval/reports/report.html", required=False),
-        ),
-        watches=(
-            Watch(
-                ACCURACY,
-                interval_s=0.5,
-                reader="evalscope",
-                folder="{job_dir}/work/eval",
-                expected=tuple(
-                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", asking.samples * len(questions))
-                    for subset, questions in subsets.items()
-                ),
-            ),
-        ),
+        steps=(Step("ask", argv, env=env),),
+        files=(script(_ASK), scoring_rules(), *questions_files(asking.questions)),
+        outputs=_outputs(reviewed=True),
+        watches=(_scores(0.5, expected),),
     )
 
 
-def extra_fields(extra_body: Body) -> dict[str, Any]:
-    """Return EvalScope's setting of more fields in each request; {} for none."""
-    return {"extra_body": extra_body} if extra_body else {}
+def _outputs(*, reviewed: bool) -> tuple[Output, ...]:
+    """Return the files of an evaluation. ``reviewed``: each question needs its score."""
+    return (
+        Output("report", "eval/reports/model/*.json"),
+        Output("reviews", "eval/reviews/model/*.jsonl", required=reviewed),
+        Output("predictions", "eval/predictions/model/*.jsonl", required=False),
+        Output("page", "eval/reports/report.html", required=False),
+    )
 
 
-def _key(variable: str, name: str) -> tuple[tuple[str, str], ...]:
-    return ((variable, f"{{secret:{name}}}"),) if name else ()
+def _scores(interval_s: float, expected: tuple[tuple[str, int], ...]) -> Watch:
+    folder = "{job_dir}/work/eval"
+    return Watch(
+        ACCURACY, interval_s=interval_s, reader="evalscope", folder=folder, expected=expected
+    )
 
 
 def questions_files(questions: Sequence[Question]) -> tuple[PlanFile, ...]:
     """Return a JSONL file for each subset, named after it."""
     return tuple(
         PlanFile(f"{subset}.jsonl", "".join(map(question_line, those)))
-        for subset, those in by_subset(questions).items()
+        for subset, those in _by_subset(questions).items()
     )
 
 
@@ -222,24 +253,12 @@ def rules_version() -> str:
     return found[1] if found else ""
 
 
-def by_subset(questions: Sequence[Question]) -> dict[str, list[Question]]:
+def _by_subset(questions: Sequence[Question]) -> dict[str, list[Question]]:
     """Return questions by subset, in set order."""
     subsets: dict[str, list[Question]] = {}
     for question in questions:
         subsets.setdefault(question.subset, []).append(question)
     return subsets
-
-
-def _dataset_args(
-    subsets: Mapping[str, Sequence[Question]], folder: str
-) -> dict[str, dict[str, object]]:
-    """Return EvalScope's --dataset-args: files of the plan per benchmark."""
-    arguments: dict[str, dict[str, object]] = {}
-    for sort, benchmark in BENCHMARKS.items():
-        names = [name for name, questions in subsets.items() if questions[0].sort == sort]
-        if names:
-            arguments[benchmark] = {"local_path": folder, "subset_list": names}
-    return arguments
 
 
 def question_line(question: Question) -> str:
@@ -254,3 +273,130 @@ def question_line(question: Question) -> str:
         **({"not_in": list(question.not_in)} if question.not_in else {}),
     }
     return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``verdicts`` of the result ``baseline``, such as "res-15": question id -> correct, None
+    without a score. ``margin`` is from 0 to 1."""
+
+    baseline: str
+    margin: float
+    goal: paired.Goal
+    verdicts: Mapping[str, bool | None]
+
+
+def decided_plan(asking: QuestionRun, rule: Rule, site: Site, seed: int) -> Plan:
+    """Plan an evaluation that asks a tenth more in each look until ``rule`` decides."""
+    subsets = {
+        subset: sorted(those, key=lambda one: draw(seed, one.id))
+        for subset, those in _by_subset(asking.questions).items()
+    }
+    questions = tuple(question for those in subsets.values() for question in those)
+    # Questions that were asked so far are in a folder of their own.
+    plan = eval_plan(replace(asking, questions=questions), site, folder="asked")
+    (step,) = plan.steps
+    python, _ask, *arguments = step.argv
+    argv = (python, f"{FILES}/{_DECIDE}", f"{FILES}/{_RULE}", *arguments)
+    # The same formulas decide on the dashboard.
+    formulas = Path(paired.__file__)
+    parts = {
+        f"{subset}.jsonl": {
+            "reviews": f"eval/reviews/model/{_BENCHMARKS[those[0].sort]}_{subset}.jsonl",
+            "looks": [-(-look * len(those) // LOOKS) for look in range(1, LOOKS + 1)],
+            "baseline": [
+                None if (right := rule.verdicts[one.id]) is None else int(right) for one in those
+            ],
+        }
+        for subset, those in subsets.items()
+    }
+    asked = {"baseline": rule.baseline, "margin": rule.margin, "goal": rule.goal}
+    return replace(
+        plan,
+        steps=(replace(step, argv=argv),),
+        files=(
+            *(*plan.files, script(_DECIDE)),
+            PlanFile(formulas.name, formulas.read_text(encoding="utf-8")),
+            PlanFile(_RULE, json.dumps({**asked, "parts": parts}) + "\n"),
+        ),
+        outputs=(*plan.outputs, Output("looks", LOOKS_FILE)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubRun(Asking):
+    """Evaluation with public data sets. ``hub``: "modelscope" or "huggingface"; "" if ``folder``
+    has the data.
+
+    ``limit``: questions per subset, 0 for all. ``metrics``: counters of the engine to read.
+    """
+
+    datasets: tuple[str, ...]
+    ten_of_mmlu: bool
+    hub: str
+    folder: str
+    endpoint: str
+    limit: int
+    top_p: float
+    metrics: tuple[str, ...]
+
+
+def sets_plan(asking: HubRun, site: Site) -> Plan:
+    """Download the data if needed; generate and score."""
+    environment, env = ENVIRONMENTS[EVALSCOPE], _sets_environment(asking, site)
+    sets = [(name, BY_EVALSCOPE[name].evalscope) for name in asking.datasets]
+    arguments: dict[str, dict[str, Any]] = {}
+    for name in asking.datasets:
+        if not asking.hub:
+            arguments[name] = {"local_path": str(PurePosixPath(asking.folder, name))}
+        if name == "mmlu" and asking.ten_of_mmlu:
+            arguments.setdefault(name, {})["subset_list"] = list(_TEN_OF_MMLU)
+    # ModelScope's command downloads, because EvalScope's library needs packages missing in the
+    # environment. Existing files are only compared with the hub.
+    download = (environment.program(site, "modelscope"), "download")
+    brought = [
+        Step(f"download-{name}", (*download, one.repository, "--repo-type", "dataset"), env=env)
+        for name, one in sets
+        if asking.hub == "modelscope" and one
+    ]
+    more = {"top_p": asking.top_p, "top_k": 20, "n": 1, "stream": True}  # of the same script
+    argv = (
+        *(environment.program(site, "evalscope"), "eval"),
+        *("--model", "{deployment.name}", "--model-id", "model"),
+        *("--api-url", "{deployment.url}/v1", "--api-key", "" if asking.key else "EMPTY"),
+        *("--eval-type", "openai_api", "--datasets", *asking.datasets),
+        *(("--dataset-hub", asking.hub) if asking.hub else ()),
+        *("--dataset-args", literal(json.dumps(arguments))),
+        *("--eval-batch-size", str(asking.batch)),
+        *("--generation-config", asking.generation(timeout=6000, **more), *_ONE_CLIENT),
+        *(("--limit", str(asking.limit)) if asking.limit else ()),
+        *asking.repeats,
+        *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
+    )
+    ask = Step("ask", argv, env=(*env, *secret("EVALSCOPE_API_KEY", asking.key)))
+    folders = [folder_check(one, asking.folder) for _name, one in sets if one and not asking.hub]
+    return Plan(
+        kind=SETS,
+        steps=(*brought, ask),
+        outputs=_outputs(reviewed=False),
+        watches=(
+            Watch("engine", "{deployment.url}/metrics", asking.metrics, interval_s=1.0),
+            # EvalScope reports a set's size after loading.
+            _scores(1.0, tuple((name, 0) for name in asking.datasets)),
+        ),
+        checks=(*folders, endpoint_check()),
+    )
+
+
+def _sets_environment(asking: HubRun, site: Site) -> tuple[tuple[str, str], ...]:
+    """Return the environment; downloads stay for the next job. Data of a folder needs no hub."""
+    endpoint = (("HF_ENDPOINT", literal(asking.endpoint)),) if asking.hub == "huggingface" else ()
+    return (
+        *_SHOWN,
+        ("HF_HOME", path_in(site.workspace, DATA_FOLDER, "huggingface")),
+        ("MODELSCOPE_CACHE", path_in(site.workspace, DATA_FOLDER, "modelscope")),
+        *_CACHE,
+        ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
+        *(_OFFLINE if not asking.hub else ()),
+        *endpoint,
+    )

@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.tools.lib.counts import MOST_FILES, Counts, Expected, rows
-from jobs.tools.lib.tails import Tail
+from jobs.tools.lib.growing import MOST_FILES, Counts, Expected, Tail, rows
 
 _RERUN = re.compile(r"(.+)\.jsonl(?:\.rerun-[0-9a-f]+)?")
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - evalscope - [A-Z]+: (.*)")

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.plans import ENGINES, Check, Output, Plan, PlanFile, Step, literal
-from jobs.tools.lib.load import json_lines
-from jobs.tools.lib.site import DIRECT, FILES, Site, script
-from jobs.tools.lib.thinking import Body
+from jobs.plans import ENGINES, Output, Plan, PlanFile, Step, literal
+from jobs.tools.lib.load import Body, json_lines
+from jobs.tools.lib.site import DIRECT, FILES, Site, endpoint_check, script, secret
 
 KIND = "greedy-probe"
 PROGRAMS = ("python3",)
@@ -34,15 +33,13 @@ def plan(
     fields of their requests."""
     extra = [word for body in bodies for word in ("--body", literal(json.dumps(body)))]
     argv = (
-        *(literal(site.python), f"{FILES}/{_SCRIPT}", "{deployment.url}", "{reference.url}"),
+        *(site.python_word, f"{FILES}/{_SCRIPT}", "{deployment.url}", "{reference.url}"),
         *("--served-model-name", "{deployment.name}", "--served-model-name", "{reference.name}"),
         *("--prompts", f"{FILES}/{_PROMPTS}", "--max-tokens", str(max_tokens)),
         *("--again", str(again), *(("--logprobs",) if logprobs else ())),
-        *(extra if any(bodies) else ()),
-        *("--to", OUTPUT),
+        *(*(extra if any(bodies) else ()), "--to", OUTPUT),
     )
-    named = zip(("API_KEY", "REFERENCE_API_KEY"), keys, strict=True)
-    env = tuple((variable, f"{{secret:{key}}}") for variable, key in named if key)
+    env = (*secret("API_KEY", keys[0]), *secret("REFERENCE_API_KEY", keys[1]))
     return Plan(
         kind=KIND,
         steps=(Step("probe", argv, env=env),),
@@ -50,8 +47,6 @@ def plan(
         outputs=(Output("probe", OUTPUT),),
         # A preflight check has no key.
         checks=tuple(
-            Check("endpoint", (("url", f"{{{slot}.url}}"), ("model", f"{{{slot}.name}}")))
-            for slot, key in zip(ENGINES, keys, strict=True)
-            if not key
+            endpoint_check(slot) for slot, key in zip(ENGINES, keys, strict=True) if not key
         ),
     )

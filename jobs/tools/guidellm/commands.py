@@ -6,16 +6,15 @@ import json
 
 from jobs.plans import Output, Plan, Step, literal
 from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.lib.load import HttpLoad
-from jobs.tools.lib.seeds import COLD, seeds_text
-from jobs.tools.lib.site import FILES, Site
+from jobs.tools.lib.load import HttpLoad, cold_prompts
+from jobs.tools.lib.site import UNBUFFERED, Site
 
 NAME = "guidellm"
 PROGRAMS = ("python", NAME)
 KIND = "benchmark-guidellm"
 
 _ENV = (
-    ("PYTHONUNBUFFERED", "1"),
+    *UNBUFFERED,
     ("COLUMNS", "160"),
     ("HF_HUB_OFFLINE", "1"),
     ("HF_HOME", "{job_dir}/work/cache"),
@@ -27,7 +26,6 @@ _ENV = (
 _HEADERS = {"Connection": "close"}
 # Every request is generated to its full length and read whole.
 _BODY = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
-_REQUEST_S = 600
 
 
 def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
@@ -36,28 +34,20 @@ def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
 
     One run per concurrency: in a combined run, the second would reuse the first's prompts.
     """
+    python, requests, seeds = ENVIRONMENTS[NAME].python(site), load.requests, load.seeds
+    if load.sized:
+        written = load.sized.written(python, requests=requests, seeds=seeds)
+    else:
+        written = cold_prompts(python, load.prompts_file().name, requests=requests, seeds=seeds)
+    levels = load.concurrency
+    runs = [Step(f"measure-{level}", _command(load, level, site), env=_ENV) for level in levels]
     return Plan(
         kind=KIND,
-        steps=(
-            _written(load, site),
-            *(
-                Step(f"measure-{level}", _command(load, level, site), env=_ENV)
-                for level in load.concurrency
-            ),
-        ),
+        steps=(written, *runs),
         files=load.files(),
-        outputs=tuple(Output(f"result-{level}", _result(level)) for level in load.concurrency),
+        outputs=tuple(Output(f"result-{level}", f"result-{level}.json") for level in levels),
         watches=load.watches(),
     )
-
-
-def _written(load: HttpLoad, site: Site) -> Step:
-    """Return the step that writes a file of prompts for each concurrency."""
-    python, seeds = ENVIRONMENTS[NAME].python(site), seeds_text(load.seed, load.concurrency)
-    if load.sized:
-        return load.sized.written(python, requests=load.requests, seeds=seeds)
-    write = (python, f"{FILES}/{COLD}", "--requests", str(load.requests), "--seeds", seeds)
-    return Step("prompts", (*write, f"{FILES}/{load.prompts_file().name}"))
 
 
 def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
@@ -68,7 +58,7 @@ def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
         "request_format": "/v1/chat/completions",
         "stream": load.streamed,
         "max_tokens": load.output_tokens,
-        "timeout": _REQUEST_S,
+        "timeout": 600,
         "validate_backend": False,
         "extras": {"headers": _HEADERS, "body": _BODY},
     }
@@ -82,10 +72,6 @@ def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
         *("--profile", f"kind=concurrent,streams={level}"),
         *("--constraint", f"kind=max_requests,count={load.requests}"),
         *("--data", f"kind={kind},path={prompts}"),
-        *("--output", f"kind=json,path={_result(level)}", "--output", "kind=console"),
+        *("--output", f"kind=json,path=result-{level}.json", "--output", "kind=console"),
         "--disable-console-interactive",
     )
-
-
-def _result(level: int) -> str:
-    return f"result-{level}.json"

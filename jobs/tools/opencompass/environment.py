@@ -9,7 +9,8 @@ from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks import Evaluation
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
-from jobs.tools.lib.site import FILES, script
+from jobs.tools.lib.site import FILES, check, script, tool_check
+from jobs.tools.vacc.images import clone_step
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("conda", "git", "pip", "python", "python3")
@@ -50,70 +51,38 @@ def fingerprint(tools: Evaluation) -> str:
 def prepare_plan(tools: Evaluation, site: VaccSite, wanted: Installing) -> Plan:
     """Create the environment, clone, check out, install, check that modules import."""
     checkout, inside = site.at("opencompass"), (literal(f"{folder(site)}/bin"),)
-    steps: tuple[Step, ...] = (
-        _create(tools, site, exact=wanted.exact),
-        _clone(tools, site, wanted),
-        Step("checkout", ("git", "checkout", tools.opencompass_checkout), cwd=checkout),
-        Step("install", _install(wanted), cwd=checkout, path=inside),
+    python, verify = literal(f"{folder(site)}/bin/python"), script("verify_environment.py")
+    # -y, because it runs unattended: conda would recreate an existing environment.
+    version = f"python={tools.opencompass_python}"
+    create: tuple[str, ...] = ("conda", "create", "-n", NAME, version, "-y")
+    index, pip = INDEX if wanted.exact else wanted.index, ("pip", "install")
+    install = (*pip, "-e", EXTRA, *(("-i", literal(index)) if index else ()))
+    files: tuple[PlanFile, ...] = ()
+    if not wanted.exact:
+        create = (site.python_word, f"{FILES}/unless_there.py", python, *create)
+        install = (*install, "-c", f"{FILES}/{_CONSTRAINTS_FILE}")
+        files = (PlanFile(_CONSTRAINTS_FILE, CONSTRAINTS),)
+    clone, clones = clone_step(
+        *(tools.opencompass_repository, wanted.repository, "opencompass"),
+        *(tools.opencompass_checkout, site),
+        exact=wanted.exact,
     )
-    if wanted.modelscope:
-        steps += (Step("install-modelscope", ("pip", "install", "ModelScope"), path=inside),)
-    python = literal(f"{folder(site)}/bin/python")
-    verify = Step("verify", (python, f"{FILES}/verify_environment.py", NAME, NAME))
+    more = (Step("install-modelscope", (*pip, "ModelScope"), path=inside),)
     return Plan(
         kind=KIND,
-        steps=(*steps, verify),
-        files=_files(exact=wanted.exact),
+        steps=(
+            Step("create", create, path=(literal(f"{site.conda}/bin"),)),
+            clone,
+            Step("checkout", ("git", "checkout", tools.opencompass_checkout), cwd=checkout),
+            Step("install", install, cwd=checkout, path=inside),
+            *(more if wanted.modelscope else ()),
+            Step("verify", (python, f"{FILES}/{verify.name}", NAME, NAME)),
+        ),
+        files=(verify, *(() if wanted.exact else (script("unless_there.py"),)), *clones, *files),
         outputs=(Output("versions", "versions.json"),),
         writes=(f"{site.workspace}/opencompass",),
         checks=(
-            Check("conda"),
-            Check("tool", (("name", "git"), ("version", ""))),
-            Check("disk", (("path", literal(site.conda)), ("bytes", str(10**10)))),
+            *(Check("conda"), tool_check("git")),
+            check("disk", path=literal(site.conda), bytes=str(10**10)),
         ),
-    )
-
-
-def _create(tools: Evaluation, site: VaccSite, *, exact: bool) -> Step:
-    """Return the create step with -y, because it runs unattended. With -y conda would recreate
-    an existing environment."""
-    argv: tuple[str, ...] = (
-        "conda",
-        "create",
-        "-n",
-        NAME,
-        f"python={tools.opencompass_python}",
-        "-y",
-    )
-    if not exact:
-        there = literal(f"{folder(site)}/bin/python")
-        argv = (site.python_word, f"{FILES}/unless_there.py", there, *argv)
-    return Step("create", argv, path=(literal(f"{site.conda}/bin"),))
-
-
-def _clone(tools: Evaluation, site: VaccSite, wanted: Installing) -> Step:
-    if wanted.exact:
-        return Step("clone", ("git", "clone", tools.opencompass_repository), cwd=site.at())
-    argv = (
-        *(site.python_word, f"{FILES}/clone_or_fetch.py", literal(wanted.repository)),
-        *(site.at("opencompass"), "--ref", tools.opencompass_checkout),
-    )
-    return Step("clone", argv, cwd=site.at())
-
-
-def _install(wanted: Installing) -> tuple[str, ...]:
-    index = INDEX if wanted.exact else wanted.index
-    held = () if wanted.exact else ("-c", f"{FILES}/{_CONSTRAINTS_FILE}")
-    return ("pip", "install", "-e", EXTRA, *(("-i", literal(index)) if index else ()), *held)
-
-
-def _files(*, exact: bool) -> tuple[PlanFile, ...]:
-    check = script("verify_environment.py")
-    if exact:
-        return (check,)
-    return (
-        check,
-        script("unless_there.py"),
-        script("clone_or_fetch.py"),
-        PlanFile(_CONSTRAINTS_FILE, CONSTRAINTS),
     )

@@ -18,8 +18,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.tools.lib.counts import MOST_FILES, Counts, Expected, rows
-from jobs.tools.lib.tails import MOST_BYTES, Tail, open_regular
+from jobs.tools.lib.growing import (
+    MOST_BYTES,
+    MOST_FILES,
+    Counts,
+    Expected,
+    Tail,
+    open_regular,
+    rows,
+)
 
 _RUN = re.compile(rb"OpenCompass - INFO - Current exp folder: \S*?(\d{8}_\d{6})\s*$")
 # A member ends where a line is a brace at its own indentation: a line end in a text is "\n" there.

@@ -10,7 +10,8 @@ from jobs.kinds.evaluate.evaluate import Params
 from jobs.kinds.lib.common import tool_version
 from jobs.kinds.lib.evaluations import workload_part
 from jobs.metrics.measured import Measurement, Outcome, SetScore
-from jobs.tools.evalscope import early_stop, eval_reading
+from jobs.tools.evalscope import commands as evalscope
+from jobs.tools.evalscope import eval_reading
 from jobs.tools.evalscope.eval_reading import Look
 from jobs.tools.opencompass.parser import parse_questions
 from jobs.tools.outputs.answers import Scored, cut_remark, kept
@@ -40,7 +41,7 @@ def by_opencompass(ended: Ended) -> Outcome:
 
 def _outcome(ended: Ended, scored: Sequence[Scored], asked: int) -> Outcome:
     """``scored``: the answers, failed ones included. ``asked``: requested ones."""
-    params, kind, path = ended.params, ended.kind, early_stop.LOOKS_FILE
+    params, kind, path = ended.params, ended.kind, evalscope.LOOKS_FILE
     counted = [row for row in scored if row.score is not None]
     if not counted:
         return Outcome(failure=Message("evaluate:no_question", {"questions": asked}))

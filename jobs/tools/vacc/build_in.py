@@ -13,8 +13,7 @@ from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
-from jobs.tools.lib import yaml_text
-from jobs.tools.lib.site import DIRECT, FILES, port_checks, script
+from jobs.tools.lib.site import DIRECT, FILES, check, port_checks, script, tool_check, yaml_text
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("llmdeploy", "python3", "vastgenx")
@@ -23,7 +22,7 @@ STEPS = {
     "configure": pgettext_lazy("step", "configure"),
 }
 KIND = "deploy-build-in"
-TEMPLATE = "llmdeploy.yaml"
+_TEMPLATE = "llmdeploy.yaml"
 # A server restarts from its own folder, because the job's may be removed.
 _SERVER_FILES = "{serve_dir}/files"
 _CONFIG = "{serve_dir}/llmdeploy.yaml"
@@ -55,11 +54,23 @@ def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
     """Verify the artifact, start the server, wait until ready."""
     files = [script("verify_folder.py"), script("follow_ready.py"), script(DIRECT)]
     if tools.config:
-        files += [script("fill_template.py"), PlanFile(TEMPLATE, llmdeploy_text(serving))]
-    steps = _with_config(tools, serving, site) if tools.config else _with_flags(tools, serving)
+        files += [script("fill_template.py"), PlanFile(_TEMPLATE, llmdeploy_text(serving))]
+    # Only the size: a checksum of 70 GB takes longer than the server's start.
+    verify = (site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}")
+    # With another readiness path, /v1/models may not exist.
+    named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
+    wait = (
+        *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),
+        *("--health", literal(serving.ready_path), "--log", "{serve_dir}/log", *named),
+        *("--timeout", f"{READY_TIMEOUT_S:g}"),
+    )
     return Plan(
         kind=KIND,
-        steps=(_check_step(site), *steps, _wait(serving, site)),
+        steps=(
+            Step("check", (*verify, "--bytes", "{artifact.bytes}")),
+            *_serve(tools, serving, site),
+            Step("wait", wait),
+        ),
         files=tuple(files),
         outputs=(Output("ready", "ready.json"),),
         dies=serving.tp,
@@ -68,9 +79,31 @@ def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
     )
 
 
-def llmdeploy_config(serving: BuildInServer) -> dict[str, Any]:
-    """Return llmdeploy's YAML as data. Values in angle brackets are filled at launch."""
-    return {
+def _serve(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> tuple[Step, ...]:
+    before: tuple[Step, ...] = ()
+    if tools.config:
+        # llmdeploy needs a file; dies and port are set at each start.
+        fill = (
+            site.python_word,
+            f"{_SERVER_FILES}/fill_template.py",
+            f"{_SERVER_FILES}/{_TEMPLATE}",
+        )
+        before = (Step("configure", (*fill, _CONFIG, "dies={dies}", "port={port}"), serves=True),)
+        argv = (*tools.serve_command, _CONFIG)
+    else:
+        # VACC_VISIBLE_DEVICES is not set together with --llm_devices: the resulting numbering is
+        # undocumented.
+        argv = (
+            *(*tools.serve_command, "--model", "{artifact.path}"),
+            *("--host", serving.bind, "--port", "{port}"),
+            *("--batch_size", str(serving.batch_size), "--llm_devices", "[{dies}]"),
+        )
+    return (*before, Step("serve", argv, serves=True, health=serving.ready_path))
+
+
+def llmdeploy_text(serving: BuildInServer) -> str:
+    """Return llmdeploy's YAML as a template. Values in angle brackets are filled at launch."""
+    config: dict[str, dict[str, Any]] = {
         "model": {
             "model_name": serving.name,
             "batch_size": serving.batch_size,
@@ -88,76 +121,16 @@ def llmdeploy_config(serving: BuildInServer) -> dict[str, Any]:
         },
         "api": {"server_host": serving.bind, "server_port": "<port>"},
     }
-
-
-def llmdeploy_text(serving: BuildInServer) -> str:
-    """Return llmdeploy's YAML as a template."""
-    return yaml_text.dump(llmdeploy_config(serving))
-
-
-def _with_config(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> tuple[Step, ...]:
-    """Return steps for llmdeploy, which needs a file; dies and port are set at each start."""
-    fill = (
-        *(site.python_word, f"{_SERVER_FILES}/fill_template.py", f"{_SERVER_FILES}/{TEMPLATE}"),
-        *(_CONFIG, "dies={dies}", "port={port}"),
-    )
-    return (
-        Step("configure", fill, serves=True),
-        Step(
-            "serve",
-            (*tools.serve_command, _CONFIG),
-            serves=True,
-            health=serving.ready_path,
-        ),
-    )
-
-
-def _with_flags(tools: BuildIn, serving: BuildInServer) -> tuple[Step, ...]:
-    """Return the step for vastgenx, configured by its command line.
-
-    VACC_VISIBLE_DEVICES is not set together with --llm_devices: the resulting numbering is
-    undocumented.
-    """
-    argv = (
-        *(*tools.serve_command, "--model", "{artifact.path}"),
-        *("--host", serving.bind, "--port", "{port}"),
-        *("--batch_size", str(serving.batch_size), "--llm_devices", "[{dies}]"),
-    )
-    return (Step("serve", argv, serves=True, health=serving.ready_path),)
-
-
-def _check_step(site: VaccSite) -> Step:
-    """Check only the size: a checksum of 70 GB takes longer than the server's start."""
-    argv = (
-        *(site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}"),
-        *("--bytes", "{artifact.bytes}"),
-    )
-    return Step("check", argv)
-
-
-def _wait(serving: BuildInServer, site: VaccSite) -> Step:
-    # With another readiness path, /v1/models may not exist.
-    named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
-    argv = (
-        *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),
-        *("--health", literal(serving.ready_path), "--log", "{serve_dir}/log", *named),
-        *("--timeout", f"{READY_TIMEOUT_S:g}"),
-    )
-    return Step("wait", argv)
+    return yaml_text(config)
 
 
 def _checks(tools: BuildIn, serving: BuildInServer) -> tuple[Check, ...]:
-    checks = [
-        Check("tool", (("name", tools.server), ("version", ""))),
-        Check("dies", (("ids", "{dies}"),)),
+    config, what = literal(serving.deploy_config), _("llmdeploy configuration of the artifact")
+    return (
+        tool_check(tools.server),
+        check("dies", ids="{dies}"),
         Check("iommu"),
-        Check("path", (("path", "{artifact.path}"), ("what", _("artifact folder")))),
+        check("path", path="{artifact.path}", what=_("artifact folder")),
         *port_checks(serving.port),
-    ]
-    if tools.config:
-        config = (
-            ("path", literal(serving.deploy_config)),
-            ("what", _("llmdeploy configuration of the artifact")),
-        )
-        checks.append(Check("path", config))
-    return tuple(checks)
+        *((check("path", path=config, what=what),) if tools.config else ()),
+    )

@@ -12,10 +12,9 @@ from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
-from jobs.tools.lib import hub
-from jobs.tools.lib.hub import Download
-from jobs.tools.lib.site import FILES, script
+from jobs.tools.lib.site import FILES, check, script, tool_check
 from jobs.tools.vacc.site import VaccSite
+from jobs.tools.vacc.weights import FOLLOW, Download, download_checks, download_step, room_check
 
 PROGRAMS = ("python3", "unzip", "wget")
 STEPS = {
@@ -62,7 +61,7 @@ class Dataset:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return files to download from the hub."""
+        """Files to download from the hub."""
         return tuple(part.path for part in self.parts)
 
 
@@ -134,32 +133,26 @@ def folder_of(dataset: Dataset, site: VaccSite) -> str:
 
 def check_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
     """Plan a check of an existing dataset."""
-    there = Check("path", (("path", literal(folder)), ("what", _("dataset folder"))))
+    there = check("path", path=literal(folder), what=_("dataset folder"))
     return _plan(dataset, site, folder, steps=(), checks=(there,))
 
 
 def hub_plan(dataset: Dataset, site: VaccSite, wanted: Download) -> Plan:
-    """From a hub."""
     return _plan(
         dataset,
         site,
         wanted.folder,
-        steps=(hub.step("download", wanted, site),),
-        files=tuple(map(script, hub.files_of_step())),
-        checks=(*hub.checks(wanted), _room(dataset, wanted.folder)),
+        steps=(download_step(wanted, site),),
+        files=(script(FOLLOW),),
+        checks=download_checks(wanted, dataset.bytes),
     )
 
 
 def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
     """One text file of vLLM's sources."""
     argv = ("wget", "--continue", "--directory-prefix", literal(folder), SONNET_URL)
-    return _plan(
-        dataset,
-        site,
-        folder,
-        steps=(Step("download", argv),),
-        checks=(_tool("wget"), _room(dataset, folder)),
-    )
+    checks = (tool_check("wget"), room_check(folder, dataset.bytes))
+    return _plan(dataset, site, folder, steps=(Step("download", argv),), checks=checks)
 
 
 def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
@@ -181,19 +174,13 @@ def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
             Step("unpack-math", ("unzip", "-o", MATH, "-d", "./data/"), cwd=checkout),
         ),
         checks=(
-            _tool("wget"),
-            _tool("unzip"),
-            Check(
+            *(tool_check("wget"), tool_check("unzip")),
+            check(
                 "path",
-                (
-                    ("path", checkout),
-                    (
-                        "what",
-                        _("OpenCompass checkout; run “Prepare OpenCompass” first"),
-                    ),
-                ),
+                path=checkout,
+                what=_("OpenCompass checkout; run “Prepare OpenCompass” first"),
             ),
-            _room(dataset, f"{site.workspace}/opencompass"),
+            room_check(f"{site.workspace}/opencompass", dataset.bytes),
         ),
     )
 
@@ -207,6 +194,8 @@ def _plan(
     checks: tuple[Check, ...],
     files: tuple[PlanFile, ...] = (),
 ) -> Plan:
+    parts = [{"path": p.path, "sort": p.sort, "items": p.items} for p in dataset.parts]
+    expected = json.dumps({"name": dataset.name, "files": parts}, indent=1) + "\n"
     verify = (
         *(site.python_word, f"{FILES}/{_SCRIPT}", literal(folder)),
         *("--expected", f"{FILES}/{_EXPECTED}"),
@@ -214,21 +203,7 @@ def _plan(
     return Plan(
         kind=KIND,
         steps=(*steps, Step("verify", verify)),
-        files=(*files, script(_SCRIPT), PlanFile(_EXPECTED, _expected(dataset))),
+        files=(*files, script(_SCRIPT), PlanFile(_EXPECTED, expected)),
         outputs=(Output("dataset", "dataset.json"),),
         checks=checks,
     )
-
-
-def _expected(dataset: Dataset) -> str:
-    parts = [{"path": p.path, "sort": p.sort, "items": p.items} for p in dataset.parts]
-    return json.dumps({"name": dataset.name, "files": parts}, indent=1) + "\n"
-
-
-def _room(dataset: Dataset, folder: str) -> Check:
-    args = (("path", literal(folder)), ("bytes", str(dataset.bytes)), ("resumes", "yes"))
-    return Check("disk", args)
-
-
-def _tool(name: str) -> Check:
-    return Check("tool", (("name", name), ("version", "")))

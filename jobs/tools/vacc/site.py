@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any
 
-from jobs.plans import literal
+from jobs.tools.lib.site import Site, site_of
 
 # Virtual host of the deployment guide: only the paths of its printed commands.
 GUIDE_FACTS: Mapping[str, Any] = {
@@ -30,8 +30,8 @@ GUIDE_FACTS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class VaccSite:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaccSite(Site):
     """Folders of one VACC host. ``mount``: path of ``workspace`` in containers.
 
     ``conda`` is conda's own folder, ``registry`` the host name of the image registry, without which
@@ -40,31 +40,13 @@ class VaccSite:
     which are removed some days after their end.
     """
 
-    python: str
-    workspace: str
     mount: str
-    weights: str
-    artifacts: str
     conda: str
     registry: str
     modification: str
     arch: str
     avx512: bool
-    cpus: int
     jobs_folders: tuple[str, ...] = ()
-
-    @property
-    def python_word(self) -> str:
-        """The host's own interpreter, as an argument."""
-        return literal(self.python)
-
-    def at(self, *parts: str) -> str:
-        """A path below the workspace, as an argument: braces in it are no slots."""
-        return literal(str(PurePosixPath(self.workspace, *parts)))
-
-    def inside(self, *parts: str) -> str:
-        """Return the path in containers."""
-        return literal(str(PurePosixPath(self.mount, *parts)))
 
 
 def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
@@ -73,22 +55,17 @@ def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
     Raises:
         KeyError: folders not reported yet, or not a VACC host.
     """
-    cpu = facts.get("cpu") or {}
+    site, roots = site_of(facts), facts["roots"]
+    own = {one.name: getattr(site, one.name) for one in fields(Site)}
     return VaccSite(
-        python=str((facts.get("python") or {}).get("path") or "python3"),
-        workspace=str(facts["workspace"]),
+        **{**own, "workspace": str(facts["workspace"])},
         mount=str(facts["mount"]),
-        weights=str(facts["roots"]["weights"]),
-        artifacts=str(facts["roots"]["artifacts"]),
         conda=str(facts.get("conda") or ""),
         registry=str(facts.get("registry") or ""),
         modification=str(facts.get("modification_dir") or ""),
         arch=str(facts.get("arch") or "x86_64"),
-        avx512=bool(cpu.get("avx512", True)),
-        cpus=int(cpu.get("cores") or 1),
-        jobs_folders=tuple(
-            str(facts["roots"][name]) for name in ("spool", "serve") if name in facts["roots"]
-        ),
+        avx512=bool((facts.get("cpu") or {}).get("avx512", True)),
+        jobs_folders=tuple(str(roots[name]) for name in ("spool", "serve") if name in roots),
     )
 
 

@@ -14,8 +14,7 @@ from django.utils.translation import pgettext_lazy
 from jobs.catalog import ZooModel
 from jobs.catalog.stacks import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
-from jobs.tools.lib import yaml_text
-from jobs.tools.lib.site import FILES, script
+from jobs.tools.lib.site import FILES, check, script, yaml_text
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("python3", "vamc")
@@ -25,9 +24,6 @@ STEPS = {
 }
 KIND = "compile-vacc"
 NAME = "vamc"
-MODEL_ARCH = "vacc"
-# File names of the guide, in vamc's working folder.
-GUIDE_FOLDER = "build_in/build"
 _VERIFY = "verify_folder.py"
 _BEFORE = "before.json"
 
@@ -78,44 +74,60 @@ class Compiling:
 
 def config(wanted: Compiling) -> dict[str, Any]:
     """Return the YAML as data, in the order of the vendor's files."""
-    kwargs = {
-        "b2s": wanted.b2s,
-        "tp": wanted.tp,
-        "model_arch": MODEL_ARCH if wanted.vacc_files else None,
-        "align_qkv": wanted.align_qkv,
-    }
-    frontend = {
-        "checkpoint": wanted.checkpoint,
+    is_int8, data = wanted.precision == "int8", wanted.calibration
+    quantize = _given(
+        type=wanted.quantization,
+        device=wanted.device or None,
+        calib_args=_given(true_sequential=wanted.true_sequential) or None,
+    )
+    dataset = data and {
         "type": "huggingface",
-        "dtype": wanted.frontend_dtype or None,
-        "shape": {"input_ids": [[wanted.max_input], [wanted.max_length]]},
-        "model_kwargs": _without_none(kwargs),
-        "quantize": _quantize(wanted) if wanted.precision == "int8" else None,
+        "name": data.name,
+        "path": data.path,
+        "nsamples": data.samples,
+        "seqlen": data.length,
     }
-    backend = {
-        "type": "tvm_vacc",
-        "dtype": wanted.precision,
-        "merge_params": wanted.merge_params,
-        "remove_params": wanted.remove_params,
-        "compile": {
-            "data_type": wanted.data_type,
-            "gather_data_vccl_dsp_enable": wanted.gather_data,
-        },
-    }
-    return _without_none(
-        {
-            "name": wanted.name,
-            "frontend": _without_none(frontend),
-            "backend": _without_none(backend),
-            "dataset": _dataset(wanted.calibration) if wanted.precision == "int8" else None,
-            "workspace": _workspace(wanted),
-        }
+    pins = {"transformers": wanted.transformers, "huggingface-hub": wanted.huggingface_hub}
+    return _given(
+        name=wanted.name,
+        frontend=_given(
+            checkpoint=wanted.checkpoint,
+            type="huggingface",
+            dtype=wanted.frontend_dtype or None,
+            shape={"input_ids": [[wanted.max_input], [wanted.max_length]]},
+            model_kwargs=_given(
+                b2s=wanted.b2s,
+                tp=wanted.tp,
+                model_arch="vacc" if wanted.vacc_files else None,
+                align_qkv=wanted.align_qkv,
+            ),
+            quantize=quantize if is_int8 else None,
+        ),
+        backend=_given(
+            type="tvm_vacc",
+            dtype=wanted.precision,
+            merge_params=wanted.merge_params,
+            remove_params=wanted.remove_params,
+            compile={
+                "data_type": wanted.data_type,
+                "gather_data_vccl_dsp_enable": wanted.gather_data,
+            },
+        ),
+        dataset=dataset if is_int8 else None,
+        workspace=_given(
+            path=wanted.folder,
+            workers=wanted.workers,
+            env_recheck=wanted.env_recheck,
+            pyenv={name: version for name, version in pins.items() if version} or None,
+            save_log=wanted.save_log,
+            enable_ir=wanted.enable_ir,
+        ),
     )
 
 
-def text(wanted: Compiling) -> str:
-    """The YAML as a file."""
-    return yaml_text.dump(config(wanted))
+def _given(**fields: Any) -> dict[str, Any]:
+    """Return only fields with values."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def compile_plan(
@@ -133,11 +145,12 @@ def compile_plan(
     ``exact``: the file's path and name are the guide's.
     """
     name = f"hf_ds_r1_distill_{wanted.precision}.yaml"
-    place = f"{GUIDE_FOLDER}/{name}"
+    place = f"build_in/build/{name}"  # of the guide, in vamc's working folder
     argument = f"./{place}" if exact else f"{FILES}/{name}"
     env = (("VACC_STACK_SIZE", str(stack_size)),) if stack_size else ()
     folder = f"{wanted.folder}/{wanted.name}"
     verify = (site.python_word, f"{FILES}/{_VERIFY}", literal(folder))
+    at = f"{{job_dir}}/work/{place}" if exact else ""
     return Plan(
         kind=KIND,
         steps=(
@@ -145,10 +158,7 @@ def compile_plan(
             Step("compile", (*tools.compile_command, argument), env=env),
             Step("verify", (*verify, "--since", _BEFORE)),
         ),
-        files=(
-            PlanFile(name, text(wanted), at=f"{{job_dir}}/work/{place}" if exact else ""),
-            script(_VERIFY),
-        ),
+        files=(PlanFile(name, yaml_text(config(wanted)), at=at), script(_VERIFY)),
         outputs=(Output("artifact", "artifact.json"),),
         checks=_checks(tools, wanted, model=model, room_bytes=room_bytes),
         writes=(deploy_folder(folder),),
@@ -164,53 +174,13 @@ def _checks(
     tools: BuildIn, wanted: Compiling, *, model: ZooModel, room_bytes: int
 ) -> tuple[Check, ...]:
     checks = [
-        Check("tool", (("name", tools.compiler), ("version", "3.0+"))),
-        Check("weights", (("path", "{weights.path}"),)),
-        Check("disk", (("path", literal(wanted.folder)), ("bytes", str(room_bytes)))),
+        check("tool", name=tools.compiler, version="3.0+"),
+        check("weights", path="{weights.path}"),
+        check("disk", path=literal(wanted.folder), bytes=str(room_bytes)),
     ]
     if model.modification and wanted.vacc_files:
-        checks.append(Check("modification", (("path", "{weights.path}"),)))
+        checks.append(check("modification", path="{weights.path}"))
     if wanted.calibration and wanted.precision == "int8":
         data = literal(wanted.calibration.path)
-        checks.append(Check("path", (("path", data), ("what", _("calibration data")))))
+        checks.append(check("path", path=data, what=_("calibration data")))
     return tuple(checks)
-
-
-def _quantize(wanted: Compiling) -> dict[str, Any]:
-    calib = None
-    if wanted.true_sequential is not None:
-        calib = {"true_sequential": wanted.true_sequential}
-    return _without_none(
-        {"type": wanted.quantization, "device": wanted.device or None, "calib_args": calib}
-    )
-
-
-def _dataset(data: Calibration | None) -> dict[str, Any] | None:
-    if data is None:
-        return None
-    return {
-        "type": "huggingface",
-        "name": data.name,
-        "path": data.path,
-        "nsamples": data.samples,
-        "seqlen": data.length,
-    }
-
-
-def _workspace(wanted: Compiling) -> dict[str, Any]:
-    pins = {"transformers": wanted.transformers, "huggingface-hub": wanted.huggingface_hub}
-    return _without_none(
-        {
-            "path": wanted.folder,
-            "workers": wanted.workers,
-            "env_recheck": wanted.env_recheck,
-            "pyenv": {name: version for name, version in pins.items() if version} or None,
-            "save_log": wanted.save_log,
-            "enable_ir": wanted.enable_ir,
-        }
-    )
-
-
-def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return only fields with values."""
-    return {name: value for name, value in fields.items() if value is not None}

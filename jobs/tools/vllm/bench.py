@@ -6,19 +6,18 @@ stack's data lists each version's options.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks import Offline, Stack
 from jobs.plans import CLIENT, DIES, Check, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.tools.lib.load import COLD, TEAM_FILE, cold_prompts, json_lines, seed_word, seeds_text
 from jobs.tools.lib.load import STEPS as STEPS_OF_PROMPTS
-from jobs.tools.lib.seeds import seed_word
-from jobs.tools.lib.site import Site, script_path
+from jobs.tools.lib.site import Site, check, endpoint_check, script, secret
 from jobs.tools.vacc.site import VaccSite
-from jobs.tools.vllm import cpu as vllm_cpu
 from jobs.tools.vllm import serve as vllm
-from jobs.tools.vllm.own_prompts import OwnPrompts
 
 PROGRAMS = ("docker", "python", "vllm")
 STEPS = {
@@ -28,23 +27,36 @@ STEPS = {
     "folder": pgettext_lazy("step", "make folder"),
     "send": pgettext_lazy("step", "send prompts"),
 }
-IN_DEPLOYMENT = "{deployment.container}"
-OWN_NAME = "vllm-bench-{job}"
+_IN_DEPLOYMENT = "{deployment.container}"
+_OWN_NAME = "vllm-bench-{job}"
 # Result folders in the container: the guide's, and one per job.
 GUIDE_RESULTS = "/workspace/models/benchmark_result"
-OWN_RESULTS = "/tmp/vacc-bench-{job}"  # noqa: S108 -- in a container
+_OWN_RESULTS = "/tmp/vacc-bench-{job}"  # noqa: S108 -- in a container
 # On the current page it is below the working folder.
-PAGE_RESULTS = "./benchmark_result"
+_PAGE_RESULTS = "./benchmark_result"
 # The job's folder in its container.
-JOB_MOUNT = "/results"
+_JOB_MOUNT = "/results"
 # The job's working folder without a container.
-WORK = "{job_dir}/work"
-PERCENTILES = "50,90,95,99"
-CHAT = "/v1/chat/completions"
-# For stacks in containers, or in environments.
-AnySite = VaccSite | Site
-# docker exec's process survives its client: this stops it.
-STOP = "stop_inside.py"
+_WORK = "{job_dir}/work"
+_CHAT = "/v1/chat/completions"
+# A team's prompts, new for each concurrency.
+CUSTOM = "custom"
+# Stops what runs in a container with a given word among its arguments: a client of docker that is
+# ended leaves what it has started there running.
+STOP = """\
+import os
+import signal
+import sys
+from pathlib import Path
+
+for process in Path("/proc").glob("[0-9]*"):
+    try:
+        argv = (process / "cmdline").read_bytes().split(b"\\0")
+        if sys.argv[1].encode() in argv and int(process.name) != os.getpid():
+            os.kill(int(process.name), signal.SIGTERM)
+    except OSError:  # it has ended, or belongs to another account
+        continue
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,7 @@ class BenchLoad:
     ``input_tokens`` includes ``prefix_tokens``, the shared prefix. ``seed`` None: a new one per
     concurrency and job. ``tokenizer``: its folder, where the client sees it. ``by_url``: the server
     is an endpoint, whose address may have https and a path. ``own``: a team's prompts, in place of
-    a data set.
+    a data set, each with a mark that makes it new (cold.py).
     """
 
     dataset: str
@@ -69,7 +81,17 @@ class BenchLoad:
     key: str = ""
     tokenizer: str = "{deployment.tokenizer}"
     by_url: bool = False
-    own: OwnPrompts | None = None
+    own: tuple[str, ...] = ()
+
+    def names(self, concurrency: int) -> tuple[str, str]:
+        """Return the suffix of a run's steps, and its file name."""
+        if len(self.concurrency) == 1:
+            return "", "result.json"
+        return f"-{concurrency}", f"result-{concurrency}.json"
+
+    def prompts_at(self, concurrency: int) -> str:
+        """Return the file of own prompts that cold.py writes for a run."""
+        return f"prompts-{self.prompts}-at-{concurrency}.jsonl"
 
 
 def online_plan(stack: Stack, load: BenchLoad, python: str) -> Plan:
@@ -78,25 +100,12 @@ def online_plan(stack: Stack, load: BenchLoad, python: str) -> Plan:
     ``python``: interpreter of the host.
     """
     as_printed = load.exact and bool(stack.bench.folder)
-    folder = GUIDE_RESULTS if as_printed else OWN_RESULTS
-    steps: list[Step] = list(_written(load, python))
-    if not as_printed:
-        # 0.7.2 runs to its end before it finds the folder missing.
-        steps.append(Step("folder", ("docker", "exec", IN_DEPLOYMENT, "mkdir", "-p", folder)))
-    for concurrency in load.concurrency:
-        steps += _measured(stack, load, concurrency, folder, IN_DEPLOYMENT)
-    return Plan(
-        kind="benchmark-online",
-        steps=tuple(steps),
-        files=_files(load),
-        outputs=(Output("result", "result*.json"),),
-        watches=(
-            vllm.engine_watch("{deployment.url}"),
-            _client(_runs(load)),
-            _die_readings("{deployment.dies}"),
-        ),
-        checks=(Check("docker"), _endpoint()),
-    )
+    folder = GUIDE_RESULTS if as_printed else _OWN_RESULTS
+    # 0.7.2 runs to its end before it finds the folder missing.
+    made = () if as_printed else (_folder_step(_IN_DEPLOYMENT, folder),)
+    steps = (*made, *_runs_in(stack, load, folder, _IN_DEPLOYMENT))
+    dies = _die_readings("{deployment.dies}")
+    return _online(load, python, steps, (Check("docker"), endpoint_check()), dies)
 
 
 def online_from_own_plan(
@@ -106,56 +115,54 @@ def online_from_own_plan(
     dies. ``tokenizer``: the check that its folder exists.
     """
     label = ("--label", f"{vllm.LABEL}={{job}}")
-    started = _container(stack, image, OWN_NAME, site, own=label, publish=("--network", "host"))
-    folder = ("docker", "exec", OWN_NAME, "mkdir", "-p", OWN_RESULTS)
-    steps = [
-        *_written(load, site.python),
-        Step("container", started, cleanup=vllm.remove(OWN_NAME)),
-        Step("folder", folder),
-    ]
-    for concurrency in load.concurrency:
-        steps += _measured(stack, load, concurrency, OWN_RESULTS, OWN_NAME)
-    return Plan(
-        kind="benchmark-online",
-        steps=tuple(steps),
-        files=_files(load),
-        outputs=(Output("result", "result*.json"),),
-        watches=(vllm.engine_watch("{deployment.url}"), _client(_runs(load))),
-        checks=(
-            Check("docker"),
-            Check("image", (("name", literal(image)),)),
-            tokenizer,
-            Check("container", (("name", OWN_NAME),)),
-            _endpoint(),
-        ),
+    network = ("--network", "host")
+    started = _container(stack, image, _OWN_NAME, site, own=label, publish=network)
+    steps = (
+        Step("container", started, cleanup=vllm.remove(_OWN_NAME)),
+        _folder_step(_OWN_NAME, _OWN_RESULTS),
+        *_runs_in(stack, load, _OWN_RESULTS, _OWN_NAME),
     )
+    checks = (
+        Check("docker"),
+        check("image", name=literal(image)),
+        tokenizer,
+        check("container", name=_OWN_NAME),
+        endpoint_check(),
+    )
+    return _online(load, site.python, steps, checks)
 
 
 def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     """Benchmark a deployment at each concurrency from the stack's environment."""
-    command = vllm_cpu.command(stack, stack.bench.online.command, site)
-    steps = list(_written(load, site.python))
-    for concurrency in load.concurrency:
-        suffix, file = _names(load, concurrency)
-        argv = _own_argv(stack, load, concurrency, WORK, file, command)
-        env = (*vllm_cpu.variables(), *_key(load.key))
-        steps.append(Step(f"measure{suffix}", argv, env=env))
+    command = vllm.cpu_command(stack, stack.bench.online.command, site)
+    env = (*vllm.cpu_variables(), *secret("OPENAI_API_KEY", load.key))
+    steps = [
+        Step(
+            f"measure{load.names(concurrency)[0]}",
+            _own_argv(stack, load, concurrency, _WORK, command),
+            env=env,
+        )
+        for concurrency in load.concurrency
+    ]
+    return _online(load, site.python, steps, (endpoint_check(),))
+
+
+def _online(
+    load: BenchLoad, python: str, steps: Iterable[Step], checks: tuple[Check, ...], *more: Watch
+) -> Plan:
+    """Return the plan of these steps, behind the one that writes a team's prompts."""
+    seeds = seeds_text(load.seed, load.concurrency)
+    written = cold_prompts(literal(python), TEAM_FILE, requests=load.prompts, seeds=seeds)
+    files = (script(COLD), PlanFile(TEAM_FILE, json_lines(load.own)))
+    runs = tuple((str(concurrency), load.prompts) for concurrency in load.concurrency)
     return Plan(
         kind="benchmark-online",
-        steps=tuple(steps),
-        files=_files(load),
+        steps=(*((written,) if load.own else ()), *steps),
+        files=files if load.own else (),
         outputs=(Output("result", "result*.json"),),
-        watches=(vllm.engine_watch("{deployment.url}"), _client(_runs(load))),
-        checks=(_endpoint(),),
+        watches=(vllm.engine_watch("{deployment.url}"), _client(runs), *more),
+        checks=checks,
     )
-
-
-def _written(load: BenchLoad, python: str) -> tuple[Step, ...]:
-    return (load.own.written(python),) if load.own else ()
-
-
-def _files(load: BenchLoad) -> tuple[PlanFile, ...]:
-    return load.own.files() if load.own else ()
 
 
 def _client(runs: tuple[tuple[str, int], ...]) -> Watch:
@@ -168,73 +175,59 @@ def _die_readings(dies: str) -> Watch:
     return Watch(DIES, interval_s=5.0, reader="dies", folder=dies)
 
 
-def _runs(load: BenchLoad) -> tuple[tuple[str, int], ...]:
-    return tuple((str(concurrency), load.prompts) for concurrency in load.concurrency)
+def _folder_step(container: str, folder: str) -> Step:
+    return Step("folder", ("docker", "exec", container, "mkdir", "-p", folder))
 
 
-def _endpoint() -> Check:
-    return Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}")))
+def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list[Step]:
+    """Return the steps of each run in a container: copy own prompts into it, measure, copy the
+    result out of it."""
+    steps = []
+    online, env = stack.bench.online, secret("OPENAI_API_KEY", load.key)
+    for concurrency in load.concurrency:
+        suffix, file = load.names(concurrency)
+        workdir, written, mark = "", folder, folder
+        if not load.exact:
+            argv = _own_argv(stack, load, concurrency, folder, online.command)
+        elif stack.bench.folder:
+            argv = _guide_argv(stack, load, concurrency, folder)
+        else:
+            argv = _page_argv(stack, load, concurrency)
+            workdir, mark = folder, _PAGE_RESULTS
+            written = f"{folder}/{_PAGE_RESULTS.removeprefix('./')}"
+        if load.own:
+            prompts = load.prompts_at(concurrency)
+            sent = ("docker", "cp", prompts, f"{container}:{folder}/{prompts}")
+            steps.append(Step(f"send{suffix}", sent))
+        run = (*_exec(container, workdir=workdir, key=bool(load.key)), *argv)
+        # docker exec's process survives its client.
+        stop = (*_exec(container), "python3", "-c", literal(STOP), mark)
+        steps.append(Step(f"measure{suffix}", run, env=env, cleanup=stop))
+        steps.append(
+            Step(f"fetch{suffix}", ("docker", "cp", f"{container}:{written}/{file}", file))
+        )
+    return steps
 
 
-def _names(load: BenchLoad, concurrency: int) -> tuple[str, str]:
-    """Return the step suffix of a run, and its file name."""
-    if len(load.concurrency) == 1:
-        return "", "result.json"
-    return f"-{concurrency}", f"result-{concurrency}.json"
-
-
-def _measured(
-    stack: Stack, load: BenchLoad, concurrency: int, folder: str, container: str
-) -> tuple[Step, ...]:
-    """Return steps of one run: copy own prompts into the container, measure, copy the result out of
-    it."""
-    suffix, file = _names(load, concurrency)
-    workdir = ""
-    if not load.exact:
-        argv = _own_argv(stack, load, concurrency, folder, file, stack.bench.online.command)
-        written, mark = folder, folder
-    elif stack.bench.folder:
-        argv = _guide_argv(stack, load, concurrency, folder, file)
-        written, mark = folder, folder
-    else:
-        argv = _page_argv(stack, load, concurrency, file)
-        workdir, mark = folder, PAGE_RESULTS
-        written = f"{folder}/{PAGE_RESULTS.removeprefix('./')}"
-    measure = Step(
-        f"measure{suffix}",
-        (*_exec(container, workdir=workdir, key=bool(load.key)), *argv),
-        env=_key(load.key),
-        cleanup=_stop(mark, container),
-    )
-    copied = ("docker", "cp", f"{container}:{written}/{file}", file)
-    fetch = Step(f"fetch{suffix}", copied)
-    if not load.own:
-        return measure, fetch
-    prompts = load.own.file_at(concurrency)
-    sent = ("docker", "cp", prompts, f"{container}:{folder}/{prompts}")
-    return Step(f"send{suffix}", sent), measure, fetch
-
-
-def _stop(mark: str, container: str) -> tuple[str, ...]:
-    """Return the command that stops the benchmark with this argument in the container."""
-    program = literal(script_path(STOP).read_text(encoding="utf-8"))
-    return (*_exec(container), "python3", "-c", program, mark)
-
-
-def _guide_argv(
-    stack: Stack, load: BenchLoad, concurrency: int, folder: str, file: str
-) -> tuple[str, ...]:
+def _guide_argv(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> tuple[str, ...]:
     """Return the guide's command. It fails, because its default backend posts a prompt to the
     chat endpoint."""
     return (
-        *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", CHAT),
+        *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", _CHAT),
         *_dataset_options(stack, load),
+        *_written(load, concurrency, folder),
+    )
+
+
+def _written(load: BenchLoad, concurrency: int, folder: str) -> tuple[str, ...]:
+    file = load.names(concurrency)[1]
+    return (
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
     )
 
 
-def _page_argv(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> tuple[str, ...]:
+def _page_argv(stack: Stack, load: BenchLoad, concurrency: int) -> tuple[str, ...]:
     """Return the current page's command: random prompts to the completions endpoint."""
     prompts = ("--num-prompts", str(load.prompts))
     sent: tuple[str, ...] = (
@@ -248,40 +241,38 @@ def _page_argv(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> tu
         *("--port", "{deployment.port}", "--model", "{deployment.tokenizer}"),
         *(*sent, "--max-concurrency", str(concurrency)),
         *("--served-model-name", "{deployment.name}", "--save-result"),
-        *("--result-dir", PAGE_RESULTS, "--result-filename", file),
+        *("--result-dir", _PAGE_RESULTS, "--result-filename", load.names(concurrency)[1]),
     )
 
 
 def _own_argv(
-    stack: Stack,
-    load: BenchLoad,
-    concurrency: int,
-    folder: str,
-    file: str,
-    command: tuple[str, ...],
+    stack: Stack, load: BenchLoad, concurrency: int, folder: str, command: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the corrected command with comparable results: seed, percentiles, greedy decoding."""
     online = stack.bench.online
     address = ("--host", "{deployment.host}", "--port", "{deployment.port}")
+    seed = seed_word(load.seed, load.concurrency.index(concurrency) + 1)
+    # Own prompts are sent unchanged, because the server applies the chat template; answers are
+    # generated in full.
+    own = (
+        *("--dataset-name", CUSTOM, "--dataset-path", f"{folder}/{load.prompts_at(concurrency)}"),
+        *("--custom-output-len", str(load.output_tokens), "--skip-chat-template"),
+        *("--disable-shuffle", "--ignore-eos"),
+    )
     return (
         *(*command, *(("--base-url", "{deployment.url}") if load.by_url else address)),
         *("--backend", online.chat_backend, "--model", load.tokenizer),
-        *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
-        *(load.own.options(concurrency, folder) if load.own else _dataset_options(stack, load)),
-        *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
-        *("--result-dir", folder, "--result-filename", file, "--save-result"),
-        *("--seed", _seed(load, concurrency), "--trust-remote-code"),
-        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
+        *("--served-model-name", "{deployment.name}", "--endpoint", _CHAT),
+        *(own if load.own else _dataset_options(stack, load)),
+        *_written(load, concurrency, folder),
+        *("--seed", seed, "--trust-remote-code", "--percentile-metrics", "ttft,tpot,itl,e2el"),
+        *("--metric-percentiles", "50,90,95,99"),
         # 0.7.2 sends it by default
         *(("--temperature", "0.0") if online.sampling_flags else ()),
         # llama.cpp closes a connection after a stream: a reused one loses the next request.
         *(("--header", "Connection=close") if online.header_flag else ()),
         *(("--save-detailed",) if online.save_detailed else ()),
     )
-
-
-def _seed(load: BenchLoad, concurrency: int) -> str:
-    return seed_word(load.seed, load.concurrency.index(concurrency) + 1)
 
 
 def _dataset_options(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
@@ -322,19 +313,23 @@ class Engine:
 
 
 def throughput_plan(
-    stack: Stack, engine: Engine, site: AnySite, *, prompts: int, input_tokens: int, output: int
+    stack: Stack,
+    engine: Engine,
+    site: VaccSite | Site,
+    *,
+    prompts: int,
+    input_tokens: int,
+    output: int,
 ) -> Plan:
     """Measure throughput with ``prompts`` requests sent at once."""
-    newer = stack.bench.throughput.dataset_name
-    named = _RANDOM if engine.exact or newer else ()
+    tool = stack.bench.throughput
+    named = ("--dataset-name", "random") if engine.exact or tool.dataset_name else ()
     # If it has options for random lengths, their defaults override other options.
-    of = "random-" if newer and not engine.exact else ""
+    of = "random-" if tool.dataset_name and not engine.exact else ""
     options = (
-        *_engine_options(stack, engine),
         *(*named, "--num-prompts", str(prompts)),
         *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
     )
-    tool = stack.bench.throughput
     plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, options)
     return replace(plan, watches=(_client((("", prompts),)), *plan.watches))
 
@@ -342,7 +337,7 @@ def throughput_plan(
 def latency_plan(
     stack: Stack,
     engine: Engine,
-    site: AnySite,
+    site: VaccSite | Site,
     *,
     input_tokens: int,
     output: int,
@@ -351,22 +346,10 @@ def latency_plan(
 ) -> Plan:
     """Measure time per batch, over ``iterations`` after ten warm-up batches."""
     options = (
-        *_engine_options(stack, engine),
         *("--input-len", str(input_tokens), "--output-len", str(output)),
         *("--batch-size", str(batch), "--num-iters", str(iterations)),
     )
     return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, options)
-
-
-_RANDOM = ("--dataset-name", "random")
-
-
-def _engine_options(stack: Stack, engine: Engine) -> tuple[str, ...]:
-    return (
-        *("--model", literal(engine.weights), "--trust-remote-code"),
-        *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
-        *("--max-model-len", str(engine.max_length)),
-    )
 
 
 def _offline_plan(
@@ -374,20 +357,25 @@ def _offline_plan(
     stack: Stack,
     tool: Offline,
     engine: Engine,
-    site: AnySite,
+    site: VaccSite | Site,
     options: tuple[str, ...],
 ) -> Plan:
+    options = (
+        *("--model", literal(engine.weights), "--trust-remote-code"),
+        *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
+        *("--max-model-len", str(engine.max_length), *options),
+    )
     if isinstance(site, VaccSite):
         return _offline_in_container(kind, stack, tool, engine, site, options)
     argv = (
-        *(*vllm_cpu.command(stack, tool.command, site), *options),
-        *("--output-json", f"{WORK}/result.json"),
+        *(*vllm.cpu_command(stack, tool.command, site), *options),
+        *("--output-json", f"{_WORK}/result.json"),
     )
     return Plan(
         kind=kind,
-        steps=(Step("measure", argv, env=vllm_cpu.variables(engine.kv_cache_gib)),),
+        steps=(Step("measure", argv, env=vllm.cpu_variables(engine.kv_cache_gib)),),
         outputs=(Output("result", "result.json"),),
-        checks=vllm_cpu.checks(engine.folder),
+        checks=(vllm.weights_check(engine.folder),),
     )
 
 
@@ -401,17 +389,30 @@ def _offline_in_container(
 ) -> Plan:
     """Run the benchmark in a separate container, because the engine needs exclusive dies."""
     container = stack.vllm.container
-    name = container.name if container and engine.exact else OWN_NAME
-    own = () if engine.exact else _own_options()
+    name = container.name if container and engine.exact else _OWN_NAME
+    own: tuple[str, ...] = ()
+    result: tuple[str, ...] = ()
+    in_folder = _exec(name, workdir=stack.bench.folder)
+    plugged_in: tuple[Step, ...] = ()
+    if not engine.exact:
+        own = (
+            *("--label", f"{vllm.LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
+            *("-v", f"{_WORK}:{_JOB_MOUNT}"),
+        )
+        result = ("--output-json", f"{_JOB_MOUNT}/result.json")
+        if tool.needs_import:
+            # Only the command ``vllm`` imports the plug-in: other scripts get it as their first
+            # line, not in a wrapper, because worker processes load the script too. The container's
+            # copy is removed with it.
+            line = f"1i import {tool.needs_import}"
+            plugged_in = (Step("plug-in", (*in_folder, "sed", "-i", line, tool.command[-1])),)
     started = _container(stack, engine.image, name, site, own=own)
-    result = () if engine.exact else ("--output-json", f"{JOB_MOUNT}/result.json")
-    measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *options, *result)
     return Plan(
         kind=kind,
         steps=(
             Step("container", started, cleanup=vllm.remove(name)),
-            *_plugged_in(stack, tool, engine, name),
-            Step("measure", measured),
+            *plugged_in,
+            Step("measure", (*in_folder, *tool.command, *options, *result)),
         ),
         outputs=(Output("result", "result.json", required=not engine.exact),),
         watches=(_die_readings("{dies}"),),
@@ -419,11 +420,11 @@ def _offline_in_container(
         writes=vllm.one_name(name) if engine.exact else (),
         checks=(
             Check("docker"),
-            Check("image", (("name", literal(engine.image)),)),
-            Check("dies", (("ids", "{dies}"),)),
+            check("image", name=literal(engine.image)),
+            check("dies", ids="{dies}"),
             Check("iommu"),
-            Check("weights", (("path", literal(engine.folder)),)),
-            Check("container", (("name", name),)),
+            vllm.weights_check(engine.folder),
+            check("container", name=name),
         ),
     )
 
@@ -441,9 +442,7 @@ def _container(
 
     ``own``: options not in the guide; ``publish``: in addition, where the network is docker's own.
     """
-    container = stack.vllm.container
-    if container is None:
-        raise ValueError(f"the stack {stack.id} runs in no container")
+    container = vllm.container_of(stack)
     if not container.publish_port:
         return vllm.waiting_container(container, image, name, site, own=own)
     return (
@@ -454,36 +453,8 @@ def _container(
     )
 
 
-def _plugged_in(stack: Stack, tool: Offline, engine: Engine, name: str) -> tuple[Step, ...]:
-    """Only the command ``vllm`` imports the plug-in: other scripts get it as their first line.
-
-    In the script, not in a wrapper, because worker processes load the script too. The container's
-    copy is removed with it.
-    """
-    if engine.exact or not tool.needs_import:
-        return ()
-    line = f"1i import {tool.needs_import}"
-    return (
-        Step(
-            "plug-in",
-            (*_exec(name, workdir=stack.bench.folder), "sed", "-i", line, tool.command[-1]),
-        ),
-    )
-
-
-def _own_options() -> tuple[str, ...]:
-    return (
-        *("--label", f"{vllm.LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
-        *("-v", f"{{job_dir}}/work:{JOB_MOUNT}"),
-    )
-
-
 def _exec(name: str, *, workdir: str = "", key: bool = False) -> tuple[str, ...]:
     """Return ``docker exec`` for a command of the guide's container shell."""
     where = ("-w", workdir) if workdir else ()
     given = ("-e", "OPENAI_API_KEY") if key else ()
     return ("docker", "exec", *where, *given, name)
-
-
-def _key(name: str) -> tuple[tuple[str, str], ...]:
-    return (("OPENAI_API_KEY", f"{{secret:{name}}}"),) if name else ()

@@ -14,8 +14,7 @@ import json
 import re
 from pathlib import Path
 
-from jobs.tools.lib.counts import Expected
-from jobs.tools.lib.tails import Tail
+from jobs.tools.lib.growing import Expected, Tail
 
 NAMES = ("sent", "done", "failed", "tokens", "level", "warm")
 # tqdm: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"

@@ -10,33 +10,50 @@ from dataclasses import dataclass
 
 from jobs.base.numbers import bytes_of
 from jobs.catalog.stacks import Container, Stack
-from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import Check, Output, Plan, Step, Watch, literal
 from jobs.tools.lib import engine_counters
-from jobs.tools.lib.environments import site_python
-from jobs.tools.lib.site import DIRECT, FILES, Site, port_checks, script
+from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU
+from jobs.tools.lib.site import (
+    DIRECT,
+    FILES,
+    UNBUFFERED,
+    Site,
+    check,
+    path_in,
+    port_checks,
+    script,
+    secret,
+)
 from jobs.tools.vacc.site import VaccSite
-from jobs.tools.vllm import cpu as vllm_cpu
 
 PROGRAMS = ("docker", "python", "python3", "vllm")
 CLIENTS = ("follow_ready.py",)
 KIND = "deploy-vllm"
-METRICS = (
-    "vllm:num_requests_running",
-    "vllm:num_requests_waiting",
-    "vllm:generation_tokens_total",
-    "vllm:prompt_tokens_total",
-    *engine_counters.VLLM,
-)
+METRICS = engine_counters.VLLM
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
 LOOPBACK = "127.0.0.1"
 # Address of the guide's machine; other hosts cannot listen on it.
 GUIDE_ADDRESS = "10.24.73.25"
 # 642 GiB from a slow disk: an hour and a half at 120 MB/s.
-READY_TIMEOUT_S = 2 * 3600.0
+_READY_TIMEOUT_S = 2 * 3600.0
 LABEL = "vacc.job"
 OWN_NAME = "vllm-{deployment.id}"
 # Template that starts reasoning, for models not trained to reason.
-TEMPLATE = "reasoning.jinja"
+_TEMPLATE = "reasoning.jinja"
+
+# Without cards: from an environment instead of a container.
+CPU_PROGRAMS = ("python",)
+FORMAT = "safetensors"  # input: a folder, not a GGUF file
+PRECISION = "BF16"
+_UNPACK = "gguf_to_hf.py"
+# No hub access, no telemetry.
+_CPU_ENV = (
+    *UNBUFFERED,
+    ("HF_HUB_OFFLINE", "1"),
+    ("VLLM_NO_USAGE_STATS", "1"),
+    ("DO_NOT_TRACK", "1"),
+    ("no_proxy", "127.0.0.1,localhost"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +84,6 @@ class VllmServer:
 
     @property
     def dies(self) -> int:
-        """Number of dies."""
         return self.tp * self.pp
 
     @property
@@ -85,21 +101,24 @@ class VllmServer:
         """Its URL on its own host."""
         return f"http://{self.only_address or LOOPBACK}:{{port}}"
 
+    @property
+    def env(self) -> tuple[tuple[str, str], ...]:
+        """The command's environment. docker's ``-e NAME`` passes the key on, so that process lists
+        do not show it."""
+        return secret("VLLM_API_KEY", self.key)
+
 
 def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
     """Start a container with a server, and wait until ready."""
-    container = stack.vllm.container
-    if container is None:
-        raise ValueError(f"the stack {stack.id} runs in no container")
+    container = container_of(stack)
     name = container.name if serving.exact else OWN_NAME
-    steps: tuple[Step, ...]
-    if container.publish_port:
-        steps = (_run(stack, serving, container, name, site),)
-    else:
-        steps = _start_and_exec(stack, serving, container, name, site)
+    start = _run if container.publish_port else _start_and_exec
     return Plan(
         kind=KIND,
-        steps=(*steps, _wait(stack, serving, site.python_word)),
+        steps=(
+            *start(stack, serving, container, name, site),
+            _wait(stack, serving, site.python_word),
+        ),
         files=(script("follow_ready.py"), script(DIRECT)),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
@@ -109,6 +128,12 @@ def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
         address=serving.only_address,
         writes=one_name(name) if serving.exact else (),
     )
+
+
+def container_of(stack: Stack) -> Container:
+    if stack.vllm.container is None:
+        raise ValueError(f"the stack {stack.id} runs in no container")
+    return stack.vllm.container
 
 
 def one_name(container: str) -> tuple[str, ...]:
@@ -121,18 +146,19 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
     """Start the server from the stack's environment, and wait until ready."""
     serve = Step(
         "serve",
-        serve_argv(stack, serving, vllm_cpu.command(stack, stack.vllm.command, site)),
-        env=(*vllm_cpu.variables(serving.kv_cache_space), *_environment(serving)),
+        serve_argv(stack, serving, cpu_command(stack, stack.vllm.command, site)),
+        env=(*cpu_variables(serving.kv_cache_space), *serving.env),
         serves=True,
         health=stack.vllm.health_path,
     )
+    files = (script("follow_ready.py"), script(DIRECT))
     return Plan(
         kind=KIND,
-        steps=(serve, _wait(stack, serving, site_python(site))),
-        files=(script("follow_ready.py"), script(DIRECT), *_template(serving)),
+        steps=(serve, _wait(stack, serving, site.python_word)),
+        files=(*files, script(_TEMPLATE)) if serving.template else files,
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
-        checks=(*vllm_cpu.checks(serving.folder), *port_checks(serving.port)),
+        checks=(weights_check(serving.folder), *port_checks(serving.port)),
         port=serving.port,
         address=serving.only_address,
     )
@@ -141,10 +167,6 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
 def engine_watch(url: str) -> Watch:
     """Return the watch of the counters of a vLLM server."""
     return Watch("engine", f"{url}/metrics", METRICS, interval_s=1.0)
-
-
-def _template(serving: VllmServer) -> tuple[PlanFile, ...]:
-    return (script(TEMPLATE),) if serving.template else ()
 
 
 def waiting_container(
@@ -163,11 +185,6 @@ def waiting_container(
     )
 
 
-def _bytes(size: str) -> int:
-    """Parse a docker size ("256g") into bytes."""
-    return bytes_of(float(size[:-1]), f"{size[-1].upper()}iB")
-
-
 def remove(name: str) -> tuple[str, ...]:
     """Return the command that removes a container."""
     return ("docker", "rm", "-f", name)
@@ -182,7 +199,7 @@ def _start_and_exec(
         Step(
             "container",
             waiting_container(container, serving.image, name, site, own=own),
-            env=_environment(serving),
+            env=serving.env,
             serves=True,
             cleanup=remove(name),
         ),
@@ -197,51 +214,32 @@ def _start_and_exec(
 
 def _run(
     stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
-) -> Step:
+) -> tuple[Step, ...]:
     """Return the current step: one ``docker run`` with the server as its command."""
+    long = stack.vllm.long_input if serving.long_input else None
+    variables = long.env.items() if long else ()
     argv = (
         *("docker", "run", "--privileged=true", f"--shm-size={container.shm_size}"),
         *("--name", name, "-v", f"{literal(site.weights)}:{container.mount}"),
         *("-p", "{port}:{port}", f"--ipc={container.ipc}"),
         *(() if serving.exact else ("--rm", *_own_options(serving))),
-        *_long_input(stack, serving),
+        *(word for key, value in variables for word in ("-e", f"{key}={value}")),
         literal(serving.image),
         *serve_argv(stack, serving, stack.vllm.command),
     )
-    return Step(
-        "serve",
-        argv,
-        env=_environment(serving),
-        serves=True,
-        cleanup=remove(name),
-        health=stack.vllm.health_path,
-    )
+    health = stack.vllm.health_path
+    step = Step("serve", argv, env=serving.env, serves=True, cleanup=remove(name), health=health)
+    return (step,)
 
 
 def _own_options(serving: VllmServer) -> tuple[str, ...]:
     """Return options missing in the printed commands: dies, label, API key."""
+    space = f"VLLM_VACC_KVCACHE_SPACE={serving.kv_cache_space}"
     return (
         *("--label", f"{LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
         *(("-e", "VLLM_API_KEY") if serving.key else ()),
-        *(
-            ("-e", f"VLLM_VACC_KVCACHE_SPACE={serving.kv_cache_space}")
-            if serving.kv_cache_space
-            else ()
-        ),
+        *(("-e", space) if serving.kv_cache_space else ()),
     )
-
-
-def _environment(serving: VllmServer) -> tuple[tuple[str, str], ...]:
-    """Return the command's environment. docker's ``-e NAME`` passes the key on, so that process
-    lists do not show it."""
-    return (("VLLM_API_KEY", f"{{secret:{serving.key}}}"),) if serving.key else ()
-
-
-def _long_input(stack: Stack, serving: VllmServer) -> tuple[str, ...]:
-    long = stack.vllm.long_input
-    if long is None or not serving.long_input:
-        return ()
-    return tuple(word for key, value in long.env.items() for word in ("-e", f"{key}={value}"))
 
 
 def serve_argv(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> tuple[str, ...]:
@@ -263,7 +261,7 @@ def serve_argv(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> t
         *speculative,
         *(("--no-async-scheduling",) if is_synchronous(stack, serving) else ()),
         # A server restarts from its own folder, because the job's may be removed.
-        *(("--chat-template", f"{{serve_dir}}/files/{TEMPLATE}") if serving.template else ()),
+        *(("--chat-template", f"{{serve_dir}}/files/{_TEMPLATE}") if serving.template else ()),
     )
 
 
@@ -276,35 +274,65 @@ def is_synchronous(stack: Stack, serving: VllmServer) -> bool:
 
 def _wait(stack: Stack, serving: VllmServer, python: str) -> Step:
     """Follow the server's log until it is ready and serves the model."""
-    return Step(
-        "wait",
-        (
-            *(python, f"{FILES}/follow_ready.py", serving.url),
-            *("--health", stack.vllm.health_path, "--log", "{serve_dir}/log"),
-            *("--model", literal(serving.served_name)),
-            *("--timeout", f"{READY_TIMEOUT_S:g}"),
-        ),
-        env=(
-            ("PYTHONUNBUFFERED", "1"),
-            *((("API_KEY", f"{{secret:{serving.key}}}"),) if serving.key else ()),
-        ),
+    argv = (
+        *(python, f"{FILES}/follow_ready.py", serving.url),
+        *("--health", stack.vllm.health_path, "--log", "{serve_dir}/log"),
+        *("--model", literal(serving.served_name), "--timeout", f"{_READY_TIMEOUT_S:g}"),
     )
+    return Step("wait", argv, env=(*UNBUFFERED, *secret("API_KEY", serving.key)))
 
 
 def _checks(
     stack: Stack, container: Container, serving: VllmServer, name: str
 ) -> tuple[Check, ...]:
     """Return checks before dies are leased for an hour of loading."""
+    size = container.shm_size  # docker's, such as "256g"
+    shared = str(bytes_of(float(size[:-1]), f"{size[-1].upper()}iB"))
     return (
         Check("docker"),
-        Check("image", (("name", literal(serving.image)),)),
-        Check("dies", (("ids", "{dies}"),)),
+        check("image", name=literal(serving.image)),
+        check("dies", ids="{dies}"),
         Check("iommu"),
         # A pulled image matches the processor; a built one may not.
         *((Check("avx512", asks=True),) if stack.vllm.image and stack.vllm.image.build else ()),
         # With --ipc=host the container uses the host's shared memory, regardless of --shm-size.
-        Check("shm", (("bytes", str(_bytes(container.shm_size))),), asks=True),
-        Check("weights", (("path", literal(serving.folder)),)),
-        Check("container", (("name", name),)),
+        check("shm", bytes=shared, asks=True),
+        weights_check(serving.folder),
+        check("container", name=name),
         *port_checks(serving.port),
+    )
+
+
+def weights_check(folder: str) -> Check:
+    """Return the check before loading the weights in ``folder``."""
+    return check("weights", path=literal(folder))
+
+
+def cpu_command(stack: Stack, argv: tuple[str, ...], site: Site) -> tuple[str, ...]:
+    """Return a command of the stack's data, with its program's path in the environment."""
+    return (ENVIRONMENTS[stack.environment].program(site, argv[0]), *argv[1:])
+
+
+def cpu_variables(kv_cache_gib: int = 0) -> tuple[tuple[str, str], ...]:
+    """Return environment variables; ``kv_cache_gib``: KV cache memory, 0: vLLM's default."""
+    space = (("VLLM_CPU_KVCACHE_SPACE", str(kv_cache_gib)),) if kv_cache_gib else ()
+    return (*_CPU_ENV, *space)
+
+
+def label_of(source_precision: str) -> str:
+    """Return the label of unpacked weights: "BF16 from Q4_1"."""
+    return f"{PRECISION} from {source_precision}"
+
+
+def unpack_plan(folder: str, label: str, site: Site) -> Plan:
+    """Convert the GGUF file in the slot ``{weights.path}`` to a folder of safetensors."""
+    argv = (
+        *(ENVIRONMENTS[VLLM_CPU].python(site), f"{FILES}/{_UNPACK}"),
+        *("--source", "{weights.path}", "--precision", literal(label), "--to", path_in(folder)),
+    )
+    return Plan(
+        kind="convert-weights",
+        steps=(Step("unpack", argv, env=UNBUFFERED),),
+        files=(script(_UNPACK),),
+        outputs=(Output("weights", "weights.json"),),
     )

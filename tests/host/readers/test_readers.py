@@ -14,7 +14,7 @@ from jobs.host.run import scraper
 from jobs.host.run.scraper import Counted, Scraper
 from jobs.plans import Watch
 from jobs.tools.evalscope.host_reader import EvalScopeReader
-from jobs.tools.lib import tails
+from jobs.tools.lib.growing import Tail
 from jobs.tools.opencompass.host_reader import OpenCompassReader
 from jobs.tools.vllm.host_reader import BenchLogReader, ProgressReader
 
@@ -172,8 +172,8 @@ def test_a_strange_line_breaks_nothing_and_counts_no_score(tmp_path, line):
 
 
 def test_a_line_longer_than_one_look_is_skipped(tmp_path, monkeypatch):
-    monkeypatch.setattr(tails, "MOST_BYTES", 100)
-    path, tail = tmp_path / "x", tails.Tail()
+    monkeypatch.setattr("jobs.tools.lib.growing.MOST_BYTES", 100)
+    path, tail = tmp_path / "x", Tail()
     path.write_bytes(b"a\n" + b"x" * 250 + b"\nb\n")
 
     lines = [line for _ in range(6) for line in tail.read(path)[0]]
@@ -187,8 +187,8 @@ def test_links_and_pipes_are_not_read(tmp_path):
     (tmp_path / "link").symlink_to(secret)
     os.mkfifo(tmp_path / "pipe")
 
-    assert tails.Tail().read(tmp_path / "link") == ([], False)
-    assert tails.Tail().read(tmp_path / "pipe") == ([], False)
+    assert Tail().read(tmp_path / "link") == ([], False)
+    assert Tail().read(tmp_path / "pipe") == ([], False)
 
 
 # -- OpenCompass ----------------------------------------------------------------------------------

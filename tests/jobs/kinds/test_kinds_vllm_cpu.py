@@ -245,7 +245,7 @@ def test_the_other_packages_are_installed_by_hash():
 def test_a_package_is_found_under_its_second_name_too(tmp_path):
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    script = script_path(environments.ALIAS)
+    script = script_path("write_alias.py")
     ask = "import importlib.metadata as m; print(m.version('installer'))"
 
     subprocess.run([python, script, "pip", "installer", "+cpu"], check=True)

@@ -11,8 +11,8 @@ from jobs.models import AuditEntry, Environment, Job
 from jobs.queries.jobs.durations import durations
 from jobs.schedule.targets import target_of
 from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.lib.resuming import TAKE_OVER
 from jobs.tools.lib.site import site_of
+from jobs.tools.lib.variants import TAKE_OVER
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs.models import Job, OutputFile
 from jobs.services.outputs import output_path
-from jobs.tools.lib.collect import ARCHIVE, KIND
+from jobs.tools.lib.folders import ARCHIVE, COLLECT
 from tests.factories import make_host, make_job
 
 FOLDER = "/nfs/runs/H800 结果"
@@ -32,7 +32,7 @@ def make_collected(files: Mapping[str, bytes] | None, **fields: Any) -> Job:
     """Return a succeeded job that collected ``files``; None: its archive has not arrived."""
     job = make_job(
         **{
-            "kind": KIND,
+            "kind": COLLECT,
             "state": "succeeded",
             "params": {"folder": FOLDER},
             "message_id": "collect:partly",

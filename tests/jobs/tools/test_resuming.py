@@ -7,7 +7,7 @@ import pytest
 
 from jobs.kinds import KINDS
 from jobs.plans import Check, Plan, PlanFile, Step
-from jobs.tools.lib.resuming import TAKE_OVER, resumed
+from jobs.tools.lib.variants import TAKE_OVER, resumed
 from tests.jobs.lib.scripts import SCRIPTS
 
 PLAN = Plan(

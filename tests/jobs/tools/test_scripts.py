@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from jobs.tools.vllm.bench import STOP
 from tests import hostile_server
 from tests.hostile_server import hostile
 from tests.jobs.lib.scripts import SCRIPTS
@@ -381,8 +382,7 @@ def test_only_processes_with_the_argument_are_stopped():
     for popen in started:
         assert popen.stdout.readline() == "up\n"
 
-    program = (SCRIPTS / "stop_inside.py").read_text()
-    done = subprocess.run([sys.executable, "-c", program, mark], check=False)
+    done = subprocess.run([sys.executable, "-c", STOP, mark], check=False)
 
     ours, other = started
     assert (done.returncode, ours.wait(PATIENCE_S), other.poll()) == (0, -15, None)

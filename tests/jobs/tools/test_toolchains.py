@@ -10,7 +10,7 @@ import pytest
 from jobs.base.errors import PlanError
 from jobs.plans import fill
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.lib import environments, pip
+from jobs.tools.lib import environments
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.load import HttpLoad
 from jobs.tools.lib.site import site_of
@@ -20,7 +20,7 @@ SITE = site_of(here().facts)
 
 
 def test_without_wheels_pip_uses_the_host_s_settings():
-    names = [name for name, _ in pip.environment(SITE)]
+    names = [name for name, _ in environments.pip_environment(SITE)]
 
     assert not {"PIP_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS"} & set(names)
 
@@ -28,7 +28,7 @@ def test_without_wheels_pip_uses_the_host_s_settings():
 def test_with_a_folder_of_wheels_pip_asks_no_index():
     site = replace(SITE, wheels_dir="/mnt/my wheels {1}")
 
-    env = dict(pip.environment(site))
+    env = dict(environments.pip_environment(site))
 
     assert env["PIP_NO_INDEX"] == "1"
     # pip splits this variable at spaces
@@ -84,7 +84,7 @@ def test_the_name_of_the_list_says_how_long_it_is():
 def test_a_host_without_a_python_path_uses_python_on_the_path():
     site = site_of({**here().facts, "python": None, "cpu": None})
 
-    assert environments.site_python(site) == "python3"
+    assert site.python_word == "python3"
     assert site.spare_threads == 1
 
 

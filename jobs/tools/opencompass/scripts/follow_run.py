@@ -136,6 +136,9 @@ def main():
     follower = Follower(Path(folder), int(sets), sys.stdout.buffer)
     asks_only = any(command[at : at + 2] == ASKS_ONLY for at in range(len(command)))
     scorer = Scorer(Path(folder), command) if asks_only else None
+    # Its configuration may import modules beside this file. Plans set no PYTHONPATH: hosts refuse
+    # it, because it may name any folder.
+    os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parent)
     with subprocess.Popen(command) as child:
 
         def end(*_):

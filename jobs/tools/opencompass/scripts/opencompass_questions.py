@@ -1,6 +1,6 @@
 """Questions of this dashboard for OpenCompass 0.5: data set, client, evaluator.
 
-The configuration of the job names the three classes; with_modules.py lets OpenCompass find it.
+The configuration of the job names the three classes; follow_run.py lets OpenCompass find it.
 Prompts are those of ask_and_score.py, rules those of scoring.py: both lie beside this file, so that
 OpenCompass and EvalScope ask and score the same.
 

@@ -14,7 +14,7 @@ from dashboard.security.counters import hashed
 from jobs.imports import read_paths
 from jobs.models import ApiToken, AuditEntry, Import, Job, OutputFile, Result
 from jobs.services.outputs import output_path
-from jobs.tools.lib.collect import ARCHIVE
+from jobs.tools.lib.folders import ARCHIVE
 from tests.factories import make_host, make_job, make_user
 from tests.jobs.lib.collecting import FOLDER, HOST, make_collected
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported

@@ -58,7 +58,7 @@ def test_the_step_runs_the_environment_of_the_tool():
 
     assert "/opencompass-0.5.4-" in step.argv[0]
     assert step.argv[0].endswith("/bin/python")
-    assert step.argv[1].endswith("/files/with_modules.py")
+    assert step.argv[1].endswith("/files/follow_run.py")
     assert "PYTHONPATH" not in dict(step.env)
 
 

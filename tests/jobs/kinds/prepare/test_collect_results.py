@@ -17,7 +17,7 @@ from jobs.imports import read_paths, read_uploads, recognise
 from jobs.kinds import KINDS
 from jobs.plans import fill
 from jobs.readings import read_outcome
-from jobs.tools.lib import collect
+from jobs.tools.lib import folders
 from jobs.tools.lib.site import script_path
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE
 from tests.jobs.lib.target import VALUES, here
@@ -113,14 +113,14 @@ def collected(host, folder="runs", root="space"):
 
 def unpacked(host):
     """Return path -> content, as an import reads the archive."""
-    content = (host / "work" / collect.ARCHIVE).read_bytes()
-    return dict(read_uploads([(collect.ARCHIVE, content)], limit_bytes=10**9))
+    content = (host / "work" / folders.ARCHIVE).read_bytes()
+    return dict(read_uploads([(folders.ARCHIVE, content)], limit_bytes=10**9))
 
 
 def outcome(host):
-    report = (host / "work" / collect.REPORT).read_bytes()
+    report = (host / "work" / folders.REPORT).read_bytes()
     params = KIND.Params(folder="/x")
-    return read_outcome(KIND, params, None, {collect.REPORT: report})
+    return read_outcome(KIND, params, None, {folders.REPORT: report})
 
 
 def test_files_keep_their_paths_below_the_folder(host):
@@ -179,7 +179,7 @@ def test_a_folder_that_leads_elsewhere_is_refused(host):
     ):
         done = collected(host, folder)
         assert (done.returncode, reason in done.stderr) == (1, True), done.stderr
-    assert not (host / "work" / collect.ARCHIVE).exists()
+    assert not (host / "work" / folders.ARCHIVE).exists()
 
 
 def test_folders_of_jobs_below_are_left_out(host):
@@ -275,7 +275,7 @@ def test_a_part_of_a_folder_never_looks_whole(host, limited, files, reason):
     with pytest.raises(limited.Refused, match=reason):
         limited.collect(host / "space/runs", host / "space", [])
 
-    assert not (host / "work" / collect.ARCHIVE).exists()
+    assert not (host / "work" / folders.ARCHIVE).exists()
 
 
 def test_the_log_names_the_first_of_many(host, limited, capsys):
@@ -319,7 +319,7 @@ def test_a_collected_folder_has_the_figures_of_an_upload(host, path):
     done = collected(host, f"runs/{own}")
 
     assert done.returncode == 0, done.stderr
-    with tarfile.open(host / "work" / collect.ARCHIVE) as archive:
+    with tarfile.open(host / "work" / folders.ARCHIVE) as archive:
         assert all(member.isreg() for member in archive)
     whole = recognise(read_paths([DATA / path], limit_bytes=10**9))
     assert recognise(unpacked(host)).readings == whole.readings

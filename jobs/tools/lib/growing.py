@@ -1,13 +1,21 @@
-"""Read the lines added to a file since the last read. Standard library only."""
+"""Files of a running tool: added lines, counts of an evaluation. Standard library only."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from jobs.plans import LONGEST_PART
 
 # Bytes of one read; a file that grew by more is read on in the next ones.
 MOST_BYTES = 4 * 1024 * 1024
+# A tool that makes up data sets by the thousand is a fault; a page shows no more either.
+MOST_FILES = 500
+
+Expected = Sequence[tuple[str, int]]
 
 
 def open_regular(path: Path) -> int | None:
@@ -67,7 +75,41 @@ class Tail:
             return []
         self._offset += end
         lines = data[:end].replace(b"\r", b"\n").split(b"\n")[:-1]
-        if self._skips:
-            self._skips = False
-            return lines[1:]
-        return lines
+        begin, self._skips = int(self._skips), False
+        return lines[begin:]
+
+
+@dataclass(slots=True)
+class Counts:
+    """Questions of one file. ``right`` is a sum of scores from 0 to 1 over ``scored`` questions.
+
+    ``cut``: answers that were cut off at the token limit. ``errors``: questions that got none.
+    ``total``: questions that will be asked, 0 where that is not known.
+    """
+
+    answered: int = 0
+    scored: int = 0
+    right: float = 0.0
+    cut: int = 0
+    errors: int = 0
+    total: int = 0
+
+    def add(self, other: Counts) -> None:
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+    def values(self) -> dict[str, float]:
+        """As one point."""
+        return {name: round(float(value), 6) for name, value in asdict(self).items()}
+
+
+def rows(sets: Mapping[str, Counts]) -> dict[str, dict[str, float]]:
+    """A point for each data set, and one for all of them under the name "": its total is unknown
+    where one of them is."""
+    whole = Counts()
+    for counts in sets.values():
+        whole.add(counts)
+    if any(counts.total == 0 for counts in sets.values()):
+        whole.total = 0
+    of_sets = {name[:LONGEST_PART]: counts.values() for name, counts in sets.items() if name}
+    return {"": whole.values(), **of_sets}
