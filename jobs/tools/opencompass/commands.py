@@ -378,11 +378,7 @@ def questions_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
     )
 
 
-def questions_config(asking: OwnQuestionsRun, subsets: Sequence[str]) -> str:
-    """Return the configuration as Python code."""
-    extra = f"        extra_body={asking.extra_body!r},\n" if asking.extra_body else ""
-    return f"""\
-# Questions of this job, asked of {asking.model!r}.
+_QUESTIONS_IMPORTS = """\
 import os
 
 from opencompass.openicl.icl_inferencer import GenInferencer
@@ -392,7 +388,27 @@ from opencompass.partitioners import NaivePartitioner
 from opencompass.runners import LocalRunner
 from opencompass.tasks import OpenICLEvalTask, OpenICLInferTask
 from opencompass_questions import Client, Questions, Rules
+"""
+_QUESTIONS_TASKS = """\
+# One process asks all subsets, one scores them: each start takes half a minute of processor time.
+infer = dict(
+    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
+    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLInferTask)),
+)
+eval = dict(
+    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
+    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask)),
+)
+del os  # OpenCompass writes down every name of this file, and cannot read a module
+"""
 
+
+def questions_config(asking: OwnQuestionsRun, subsets: Sequence[str]) -> str:
+    """Return the configuration as Python code."""
+    extra = f"        extra_body={asking.extra_body!r},\n" if asking.extra_body else ""
+    return f"""\
+# Questions of this job, asked of {asking.model!r}.
+{_QUESTIONS_IMPORTS}
 subsets = {list(subsets)!r}
 datasets = [
     dict(
@@ -437,14 +453,4 @@ models = [
 {extra}    )
 ]
 
-# One process asks all subsets, one scores them: each start takes half a minute of processor time.
-infer = dict(
-    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
-    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLInferTask)),
-)
-eval = dict(
-    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
-    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask)),
-)
-del os  # OpenCompass writes down every name of this file, and cannot read a module
-"""
+{_QUESTIONS_TASKS}"""
