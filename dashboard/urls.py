@@ -21,7 +21,7 @@ from dashboard.pages.compare import compare
 from dashboard.pages.home import overview, small_pages
 from dashboard.pages.hosts import hosts
 from dashboard.pages.jobs import job_list, job_page, matrix, pipeline
-from dashboard.pages.launch import launch_pipeline
+from dashboard.pages.launch import launch, launch_matrix, launch_pipeline
 from dashboard.pages.models import model_edit, models
 from dashboard.pages.parity import parity
 from dashboard.pages.results import (
@@ -43,6 +43,7 @@ _BELOW: dict[str, list[Any]] = {
     "": [overview, small_pages, account],
     "jobs/": [job_list, job_page, hosts.job_urlpatterns],
     "pipelines/": [pipeline],
+    "launch/": [launch_matrix, launch],
     "matrices/": [matrix],
     "hosts/": [hosts],
     "models/": [launch_pipeline, model_edit, models],
