@@ -37,12 +37,8 @@ class Outdated(LaunchError):
 
 def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: bool = False) -> Job:
     """Retry ``job_id`` unchanged: a new job with the same plan. Its inputs must still exist.
-
-    Priority and exclusive use are copied; urgent only with ``can_prioritize``.
-
-    Raises:
-        LaunchError: an input is missing.
-    """
+    Priority and exclusive use are copied; urgent only with ``can_prioritize``. Raises
+    ``LaunchError``: an input is missing."""
     with transaction.atomic():
         old = Job.objects.select_related("host").get(pk=job_id)
         lifecycle.lock_host(old.host_id)
@@ -62,13 +58,9 @@ def repeat(
     starts: bool = True,
 ) -> Job:
     """Queue a job with the plan of ``old``, or its continuation ``plan``. The caller has locked the
-    host, and dispatches unless ``starts``. ``raw``, ``inputs``: in place of the job's.
-
-    Raises:
-        Outdated: its params are invalid now.
-        LaunchError: an input is missing; ``user`` may not launch on the host, or use a secret of
-            the plan in this way; a source is not permitted.
-    """
+    host, and dispatches unless ``starts``. ``raw``, ``inputs``: in place of the job's. Raises
+    ``Outdated``: its params are invalid now; ``LaunchError``: an input is missing; ``user`` may not
+    launch on the host, or use a secret of the plan in this way; a source is not permitted."""
     kind, target = kind_named(old.kind), target_of(old.host)
     try:
         params = kind.Params.model_validate(settled(kind, old.params if raw is None else raw))
@@ -134,10 +126,8 @@ def _inputs_still_there(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, di
 
 
 def _environments_of(old: Job, kind: Kind, params: Any, target: Target) -> list[str]:
-    """Return names of environments that the plan of ``old`` needs and that can be recreated.
-
-    Raises:
-        LaunchError: the plan uses one that is neither installed nor identical to the current pins.
+    """Return names of environments that the plan of ``old`` needs and that can be recreated. Raises
+    ``LaunchError``: the plan uses one that is neither installed nor identical to the current pins.
     """
     arguments = [word for step in old.plan["steps"] for word in step["argv"]]
 
@@ -164,13 +154,8 @@ def can_resume(job: Job) -> bool:
 
 def resume_job(job_id: int, user: AbstractBaseUser | None) -> Job:
     """Continue ``job_id`` on its host: a new job with its parameters and its answers, which asks
-    only what is not answered yet.
-
-    The answers must still be on the host, which a check before the start verifies.
-
-    Raises:
-        LaunchError: nothing to continue, or an input is missing.
-    """
+    only what is not answered yet. The answers must still be on the host, which a check before the
+    start verifies. Raises ``LaunchError``: nothing to continue, or an input is missing."""
     with transaction.atomic():
         old = Job.objects.select_related("host").get(pk=job_id)
         lifecycle.lock_host(old.host_id)
@@ -193,16 +178,11 @@ def _continuation(job: Job) -> Plan | None:
 def retry_failed_jobs(
     chain_id: UUID, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> list[Job]:
-    """Retry every failed, cancelled or lost job of the chain, in order.
-
-    Jobs of stopped servers that they use are retried too. Plans stay unchanged, and dependencies
-    move to the new attempts; succeeded jobs are reused. New jobs belong to the same chain. Urgent
-    priority is copied only with ``can_prioritize``.
-
-    Raises:
-        LaunchError: nothing to retry, a job is still being cancelled, or an input is missing; then
-        no job is started.
-    """
+    """Retry every failed, cancelled or lost job of the chain, in order. Jobs of stopped servers
+    that they use are retried too. Plans stay unchanged, and dependencies move to the new attempts;
+    succeeded jobs are reused. New jobs belong to the same chain. Urgent priority is copied only
+    with ``can_prioritize``. Raises ``LaunchError``: nothing to retry, a job is still being
+    cancelled, or an input is missing; then no job is started."""
     with transaction.atomic():
         for host in Job.objects.filter(chain=chain_id).values_list("host", flat=True).distinct():
             lifecycle.lock_host(host)
@@ -265,11 +245,9 @@ def _predecessor(number: int) -> Job | None:
 
 
 def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
-    """Cancel every open job of the chain; return the cancelled ones, last first.
-
-    Queued jobs are cancelled before running ones, so that none starts meanwhile. A job that ends
-    by itself at that moment is not included.
-    """
+    """Cancel every open job of the chain; return the cancelled ones, last first. Queued jobs are
+    cancelled before running ones, so that none starts meanwhile. A job that ends by itself at that
+    moment is not included."""
     chain = chain_of(chain_id)
     jobs = sorted(chain.to_cancel if chain else (), key=lambda job: job.pk, reverse=True)
     jobs.sort(key=lambda job: job.state != Job.State.QUEUED)
@@ -285,11 +263,9 @@ class NextStep:
 
 
 def next_steps(job: Job, user: AbstractBaseUser | None) -> list[NextStep]:
-    """Return kinds that accept the product of ``job`` and that ``user`` can launch now.
-
-    Empty for a job that has not succeeded, a kind without successors, or a person who may not
-    launch on the host.
-    """
+    """Return kinds that accept the product of ``job`` and that ``user`` can launch now. Empty for a
+    job that has not succeeded, a kind without successors, or a person who may not launch on the
+    host."""
     if job.state != Job.State.SUCCEEDED or job.kind not in KINDS:
         return []
     kind = KINDS[job.kind]

@@ -51,11 +51,9 @@ class InvalidParams(LaunchError):
 @dataclass(frozen=True, slots=True)
 class Preview:
     """Plan of a possible launch. Without a plan, ``errors`` gives the reason: field → message.
-
     ``params``: a model of the kind's Params, None if they are invalid. ``values`` are known slots,
     ``open_slots`` those set at launch, with proposed values ("" for none). ``will_add`` names
-    environments to prepare first. ``guide``: differences of the plan, see
-    ``jobs.kinds.lib.guide``.
+    environments to prepare first. ``guide``: differences of the plan, see ``jobs.kinds.lib.guide``.
     """
 
     params: Any = None
@@ -83,13 +81,9 @@ def preview(
     *,
     user: AbstractBaseUser | None = None,
 ) -> Preview:
-    """Preview a launch with ``raw`` on ``host`` by ``user``. Changes nothing.
-
-    ``target``: the host with products of later jobs. No ``user``: hosts, secrets for everyone.
-
-    Raises:
-        LaunchError: unknown kind.
-    """
+    """Preview a launch with ``raw`` on ``host`` by ``user``. Changes nothing. ``target``: the host
+    with products of later jobs. No ``user``: hosts, secrets for everyone. Raises ``LaunchError``:
+    unknown kind."""
     kind, target = kind_named(kind_name), target or target_of(host)
     if refused := launch_rights.errors(host, user):
         return Preview(errors=refused)
@@ -125,11 +119,8 @@ def preview(
 
 
 def params_of(kind: Kind, raw: Mapping[str, Any], target: Target) -> Any:
-    """Return the Params of ``raw`` with the defaults on ``target``.
-
-    Raises:
-        ValidationError: invalid values.
-    """
+    """Return the Params of ``raw`` with the defaults on ``target``. Raises ``ValidationError``:
+    invalid values."""
     given = settled(kind, raw)
     return kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
 
@@ -222,11 +213,8 @@ def launch(
 
 
 def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
-    """Return the unsaved job of a preview, without host and person.
-
-    Raises:
-        InvalidParams: ``job_preview`` has no plan.
-    """
+    """Return the unsaved job of a preview, without host and person. Raises ``InvalidParams``:
+    ``job_preview`` has no plan."""
     params, plan = job_preview.params, job_preview.plan
     if plan is None:
         raise InvalidParams(job_preview.errors)
@@ -256,11 +244,8 @@ def confirmed_for(plan: Plan | None, accepted: Iterable[Mapping[str, Any]]) -> A
 def confirmed_by_name(
     plan: Plan | None, names: Sequence[str], user: AbstractBaseUser | None
 ) -> list[dict[str, Any]]:
-    """Return a confirmation by names of checks, before any preflight.
-
-    Raises:
-        InvalidParams: a name is not a confirmable check of this plan.
-    """
+    """Return a confirmation by names of checks, before any preflight. Raises ``InvalidParams``: a
+    name is not a confirmable check of this plan."""
     offered = [preflights.ALL, *preflights.confirmable(plan)] if plan else []
     for name in names:
         if name not in offered:
@@ -304,10 +289,7 @@ def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
 
 def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
     """Launch the tour's five jobs as one chain: prepare, compile, deploy, benchmark, evaluate.
-
-    Raises:
-        LaunchError: the host has not reported yet.
-    """
+    Raises ``LaunchError``: the host has not reported yet."""
     chain = uuid.uuid4()
     with transaction.atomic():
 
@@ -335,10 +317,8 @@ def create(
     after: Iterable[Job] = (),
     starts: bool = True,
 ) -> Job:
-    """Write the job, its steps, its deployment and its predecessors.
-
-    ``target``: the known host, with promises. Not ``starts``: the caller dispatches.
-    """
+    """Write the job, its steps, its deployment and its predecessors. ``target``: the known host,
+    with promises. Not ``starts``: the caller dispatches."""
     queue.check_length(host)
     if environments and chain is None:
         chain = uuid.uuid4()

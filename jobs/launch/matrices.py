@@ -51,10 +51,8 @@ class CellPreview:
 @dataclass(frozen=True, slots=True)
 class MatrixPreview:
     """Cells of a possible launch and the order of their runs. ``errors``: field → message.
-
     ``expected_s``: from earlier jobs on this host; ``unknown``: cells without such jobs.
-    ``by_hand``: slots of a script that no host fills.
-    """
+    ``by_hand``: slots of a script that no host fills."""
 
     spec: MatrixSpec
     cells: tuple[CellPreview, ...] = ()
@@ -114,11 +112,9 @@ def preview_matrix(
     *,
     user: AbstractBaseUser | None = None,
 ) -> MatrixPreview:
-    """Preview a matrix on ``host`` by ``user``. Changes nothing.
-
-    A limit of deployment, stack, model or workload skips a cell. A refusal of the plan at a length
-    or a concurrency skips it too; any other refusal is an error of the form.
-    """
+    """Preview a matrix on ``host`` by ``user``. Changes nothing. A limit of deployment, stack,
+    model or workload skips a cell. A refusal of the plan at a length or a concurrency skips it too;
+    any other refusal is an error of the form."""
     target = target or target_of(host)
     try:
         spec.check()
@@ -214,11 +210,8 @@ def launch_matrix(
     confirm: Sequence[str] = (),
 ) -> Matrix:
     """Queue all runs of a matrix; return it. ``confirmed``, ``confirm``: see
-    :func:`jobs.launch.launch.launch`.
-
-    Raises:
-        InvalidParams: see its ``fields``; then nothing is queued.
-    """
+    :func:`jobs.launch.launch.launch`. Raises ``InvalidParams``: see its ``fields``; then nothing is
+    queued."""
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)
         target = target_of(host)
@@ -284,12 +277,8 @@ def resume_matrix(
     matrix: Matrix, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> list[Job]:
     """Run again, whole, every cell that failed, was cancelled or was lost, in the first order.
-
-    Done, running, queued and skipped cells stay as they are.
-
-    Raises:
-        LaunchError: there is none, or an input is missing; then none is queued.
-    """
+    Done, running, queued and skipped cells stay as they are. Raises ``LaunchError``: there is none,
+    or an input is missing; then none is queued."""
     with transaction.atomic():
         lifecycle.lock_host(matrix.host_id)
         broken = MatrixCell.objects.filter(matrix=matrix, skip_id="", job__state__in=_ENDED_BADLY)
@@ -310,10 +299,7 @@ def repeat_cell(
     can_prioritize: bool = False,
 ) -> list[Job]:
     """Run one cell again: a failed run is replaced, a measured cell gets ``count`` more runs.
-
-    Raises:
-        LaunchError: the cell is skipped or still active, or an input is missing.
-    """
+    Raises ``LaunchError``: the cell is skipped or still active, or an input is missing."""
     with transaction.atomic():
         lifecycle.lock_host(cell.matrix.host_id)
         cell = MatrixCell.objects.select_related("matrix", "job").get(pk=cell.pk)

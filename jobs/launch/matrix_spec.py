@@ -27,11 +27,9 @@ _Length = Annotated[int, Field(ge=1, le=1048576)]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Known limits before a cell runs; None: unknown, or no limit.
-
-    ``max_input``, ``max_total``: of one request. ``max_concurrency``: of the engine.
-    ``total_tokens``: of all concurrent requests. ``context``: of the model.
-    """
+    """Known limits before a cell runs; None: unknown, or no limit. ``max_input``, ``max_total``: of
+    one request. ``max_concurrency``: of the engine. ``total_tokens``: of all concurrent requests.
+    ``context``: of the model."""
 
     max_input: int | None = None
     max_total: int | None = None
@@ -60,10 +58,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One combination. ``input_tokens`` None: the prompts have their own lengths.
-
-    ``skip``: reason why it does not run.
-    """
+    """One combination. ``input_tokens`` None: the prompts have their own lengths. ``skip``: reason
+    why it does not run."""
 
     row: int
     column: int
@@ -105,12 +101,10 @@ def runs_of(
     stops_early: bool = False,
     warm_up: bool = False,
 ) -> tuple[Run, ...]:
-    """The runs of all cells without a skip, in the order of their start.
-
-    Each repeat is a block with every cell once, so drift affects all cells alike. ``shuffled``:
-    each block has its own order, from ``seed``. With ``stops_early`` whole rows are shuffled, and
-    concurrency rises in each. ``warm_up``: the cell of the first run comes first, once more.
-    """
+    """The runs of all cells without a skip, in the order of their start. Each repeat is a block
+    with every cell once, so drift affects all cells alike. ``shuffled``: each block has its own
+    order, from ``seed``. With ``stops_early`` whole rows are shuffled, and concurrency rises in
+    each. ``warm_up``: the cell of the first run comes first, once more."""
     draw = random.Random(seed)  # noqa: S311 -- an order that can be repeated, no secret
     open_cells = [cell for cell in cells if cell.skip is None]
     if stops_early:
@@ -130,10 +124,8 @@ def runs_of(
 
 class MatrixSpec(BaseModel):
     """A matrix as requested. ``params``: values of the other fields of ``kind``, as in its form.
-
-    ``warm_up``: the first run is done once before all others, and does not count.
-    ``requests`` counts per run; with ``requests_each`` it is multiplied by the concurrency.
-    """
+    ``warm_up``: the first run is done once before all others, and does not count. ``requests``
+    counts per run; with ``requests_each`` it is multiplied by the concurrency."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -216,10 +208,8 @@ def kinds() -> list[Kind]:
 
 
 def has_input(kind: Kind, params: Mapping[str, Any]) -> bool:
-    """True if prompts of ``kind`` have a chosen length: not those of a fixed set.
-
-    ``params``: values of other fields than defaults.
-    """
+    """True if prompts of ``kind`` have a chosen length: not those of a fixed set. ``params``:
+    values of other fields than defaults."""
     fields = kind.Params.model_fields
     names = [name for name in ("dataset", "prompts") if name in fields]
     values: dict[str, Any] = {n: params.get(n) or fields[n].default for n in names}

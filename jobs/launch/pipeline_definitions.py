@@ -40,11 +40,10 @@ Finder = Callable[[Target], AssetRef | None]
 @dataclass(frozen=True, slots=True)
 class Options:
     """``as_in_guide``: guide verbatim. ``precision``: compiled precision, "both" for one server of
-    each. ``calibration``: data set for int8. ``concurrency`` of HTTP benchmarks; empty: each
-    kind's default. ``workload``, ``evaluation``: presets of the catalogue; "": the defaults of the
-    forms. ``bind``: listen address in verbatim mode, in place of the guide's. ``port`` of
-    the server: 0 for a free one at launch; in verbatim mode the guide's.
-    """
+    each. ``calibration``: data set for int8. ``concurrency`` of HTTP benchmarks; empty: each kind's
+    default. ``workload``, ``evaluation``: presets of the catalogue; "": the defaults of the forms.
+    ``bind``: listen address in verbatim mode, in place of the guide's. ``port`` of the server: 0
+    for a free one at launch; in verbatim mode the guide's."""
 
     as_in_guide: bool = False
     precision: str = PRECISIONS[0]
@@ -59,10 +58,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class PipelineJob:
     """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that job.
-
     ``there`` finds an asset that makes the job unnecessary. ``after`` names further jobs that come
-    first: of a measurement the end is enough, any other must succeed.
-    """
+    first: of a measurement the end is enough, any other must succeed."""
 
     name: str
     kind: str
@@ -73,10 +70,8 @@ class PipelineJob:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Chain for some models, on hosts with or without dies.
-
-    ``options`` names the fields of :class:`Options` that a person can set.
-    """
+    """Chain for some models, on hosts with or without dies. ``options`` names the fields of
+    :class:`Options` that a person can set."""
 
     id: str
     title: str
@@ -87,11 +82,8 @@ class Pipeline:
 
 
 def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
-    """Read options from a form or address; those not ``offered`` keep their defaults.
-
-    Raises:
-        LaunchError: an option is invalid; its ``field`` is the option.
-    """
+    """Read options from a form or address; those not ``offered`` keep their defaults. Raises
+    ``LaunchError``: an option is invalid; its ``field`` is the option."""
     given = {
         item.name: str(data.get(item.name, "")).strip() if item.name in offered else ""
         for item in fields(Options)
@@ -186,8 +178,7 @@ def _image(stack: str) -> Finder:
 
 def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
     """Weights, VACC patch, calibration data; of each precision compile, deploy, benchmark,
-    evaluate. Precisions run in sequence, because other work disturbs a benchmark.
-    """
+    evaluate. Precisions run in sequence, because other work disturbs a benchmark."""
     precisions = ("fp16", "int8") if options.precision == BOTH else (options.precision,)
     own = _existing("weights", model_id=model.id)
     jobs = [PipelineJob("weights", "prepare-weights", {"model": model.id}, own)]

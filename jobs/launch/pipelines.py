@@ -41,10 +41,8 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Draft of a stage; ``job`` is unsaved, None without a plan.
-
-    ``number`` is its position in the chain, from 1; ``after`` are the positions it depends on.
-    """
+    """Draft of a stage; ``job`` is unsaved, None without a plan. ``number`` is its position in the
+    chain, from 1; ``after`` are the positions it depends on."""
 
     stage: Stage
     number: int
@@ -99,10 +97,8 @@ def drafts(
     user: AbstractBaseUser | None = None,
 ) -> list[Draft]:
     """Return the plan of each job, as :func:`launch_pipeline` creates it. Changes nothing.
-
     Environments come before the job that needs them, as at launch. A stage that cannot be planned
-    blocks the stages that use its product.
-    """
+    blocks the stages that use its product."""
     chosen, target = options or Options(), target_of(host)
     drafted: list[Draft] = []
     keys: dict[str, str] = {}  # a job's name -> its product or existing asset
@@ -166,11 +162,9 @@ def _raw(job: PipelineJob, keys: Mapping[str, str], stack: str, options: Options
 
 
 def checks_of(pipeline: Pipeline, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
-    """Return one preflight for a whole chain, with known slots; None: nothing to check.
-
-    It has every check of every job, except those of something that an earlier job of the chain
-    makes. A disk needs room for the job and for those before it.
-    """
+    """Return one preflight for a whole chain, with known slots; None: nothing to check. It has
+    every check of every job, except those of something that an earlier job of the chain makes. A
+    disk needs room for the job and for those before it."""
     made: list[str] = []
     disks: list[dict[str, str]] = []
     wanted: dict[Check, None] = {}
@@ -226,12 +220,8 @@ def launch_pipeline(
     confirmed: Sequence[Mapping[str, Any]] = (),
 ) -> list[Job]:
     """Launch every job of the pipeline as one chain; return the jobs, tool environments included.
-
-    ``confirmed``: see :func:`jobs.launch.launch.launch`.
-
-    Raises:
-        LaunchError: unknown pipeline or model, or a job cannot be launched; then none is.
-    """
+    ``confirmed``: see :func:`jobs.launch.launch.launch`. Raises ``LaunchError``: unknown pipeline
+    or model, or a job cannot be launched; then none is."""
     pipeline, model = PIPELINES.get(pipeline_id), MODELS.get(model_id)
     if pipeline is None or model is None or not pipeline.suits(model):
         raise LaunchError(_("This model has no such pipeline."), "pipeline")

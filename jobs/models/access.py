@@ -36,9 +36,7 @@ class Instance(models.Model):
 
 class Account(models.Model):
     """A person's role: the one place that has it. Made with the user (``jobs.access.accounts``).
-
-    Django's ``is_staff`` follows it, and nothing reads ``is_staff``.
-    """
+    Django's ``is_staff`` follows it, and nothing reads ``is_staff``."""
 
     class Role(models.TextChoices):
         VIEWER = "viewer"
@@ -55,10 +53,8 @@ class Account(models.Model):
 
 
 class ApiToken(models.Model):
-    """A person's key to the API. Only its SHA-256 is kept; the token is shown once.
-
-    ``scope`` bounds what its user may do with it: :func:`dashboard.security.permissions.allowed`.
-    """
+    """A person's key to the API. Only its SHA-256 is kept; the token is shown once. ``scope``
+    bounds what its user may do with it: :func:`dashboard.security.permissions.allowed`."""
 
     class Scope(models.TextChoices):
         READ = "read"
@@ -104,12 +100,10 @@ class AppendOnlyQuerySet(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """One act of a person, a host or a stranger: who, what, on which object, from where.
-
-    Entries are only added. Their numbers are their order. ``digest`` covers the entry and the
-    digest before it, so a changed or missing entry breaks the chain (``jobs.queries.audit``).
-    ``origin``: address of the request, "manage.py" for a command on the server, "" if unknown.
-    """
+    """One act of a person, a host or a stranger: who, what, on which object, from where. Entries
+    are only added. Their numbers are their order. ``digest`` covers the entry and the digest before
+    it, so a changed or missing entry breaks the chain (``jobs.queries.audit``). ``origin``: address
+    of the request, "manage.py" for a command on the server, "" if unknown."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
     action = models.CharField(max_length=50)
@@ -154,10 +148,8 @@ class AuditEntry(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """One request that created jobs. ``key`` and ``request`` are SHA-256.
-
-    ``answer``: address of the page, or body of the API's answer.
-    """
+    """One request that created jobs. ``key`` and ``request`` are SHA-256. ``answer``: address of
+    the page, or body of the API's answer."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     key = models.CharField(max_length=64)
@@ -176,10 +168,8 @@ class IdempotencyKey(models.Model):
 
 class Secret(models.Model):
     """A secret that jobs name. Its value is stored encrypted (``jobs.access.secret_keys``).
-
     ``endpoints``: URL prefixes to which commands may send it. An engine key without any may go to
-    every deployment; a hub token or registry password needs one.
-    """
+    every deployment; a hub token or registry password needs one."""
 
     class Purpose(models.TextChoices):
         HUB = "hub"
@@ -211,12 +201,9 @@ class Secret(models.Model):
 
 class Source(models.Model):
     """A place from which jobs may fetch code or data, or an engine that they may call, added by an
-    administrator.
-
-    ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on a hub; of git
-    repositories, images, data and endpoints it may be a prefix
-    (``jobs.access.source_addresses``).
-    """
+    administrator. ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on
+    a hub; of git repositories, images, data and endpoints it may be a prefix
+    (``jobs.access.source_addresses``)."""
 
     class Type(models.TextChoices):
         GIT = "git"

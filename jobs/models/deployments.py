@@ -17,14 +17,12 @@ from jobs.models.jobs import Artifact, Job, Retained, StoredRecord
 
 
 class Endpoint(models.Model):
-    """An engine at a web address, which jobs measure and nobody here starts or stops.
-
-    ``url`` ends before ``/v1``. ``api_key`` names a secret. ``device`` describes the hardware in
-    words ("8 × H800"), ``devices`` counts it. ``engine`` and ``engine_version`` are what a person
-    stated; ``found`` is what the last answered check found:
-    ``{"models", "engine", "version", "max_context", "has_counters"}``. ``check_id`` and
-    ``check_args`` are the message of the last check.
-    """
+    """An engine at a web address, which jobs measure and nobody here starts or stops. ``url`` ends
+    before ``/v1``. ``api_key`` names a secret. ``device`` describes the hardware in words ("8 ×
+    H800"), ``devices`` counts it. ``engine`` and ``engine_version`` are what a person stated;
+    ``found`` is what the last answered check found: ``{"models", "engine", "version",
+    "max_context", "has_counters"}``. ``check_id`` and ``check_args`` are the message of the last
+    check."""
 
     name = models.CharField(max_length=100, unique=True)
     url = models.CharField(max_length=300)
@@ -80,12 +78,10 @@ class Endpoint(models.Model):
 
 
 class Deployment(Retained):
-    """A model behind an OpenAI-compatible API.
-
-    ``state`` changes only through ``jobs.schedule.deployments``. ``run`` counts the starts of its
-    server: a restart is the next run, with the same plan. ``details`` is what its kind of job knows
-    of it: stack, engine, container, tp, limits, the tokenizer's folder, the name of its API key.
-    """
+    """A model behind an OpenAI-compatible API. ``state`` changes only through
+    ``jobs.schedule.deployments``. ``run`` counts the starts of its server: a restart is the next
+    run, with the same plan. ``details`` is what its kind of job knows of it: stack, engine,
+    container, tp, limits, the tokenizer's folder, the name of its API key."""
 
     class State(models.TextChoices):
         WAITING = "waiting"  # its job has not started the server yet
@@ -174,10 +170,8 @@ class DeploymentEvent(models.Model):
 
 class ServedBlock(models.Model):
     """Metrics that a deployment's server reported, one watch: ``rows`` as in ``PointBlock``.
-
     ``until`` is the time of the last row, by our clock. Blocks are dropped after a day
-    (``jobs.services.intake.points``).
-    """
+    (``jobs.services.intake.points``)."""
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="blocks")
     watch = models.CharField(max_length=64)
@@ -221,11 +215,9 @@ class Conversation(models.Model):
 
 
 class Turn(StoredRecord):
-    """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``.
-
-    A question that was asked again has several, of which one is shown: later requests send its
-    answer back. ``device``: hardware of the endpoint in words, as stated when it was asked.
-    """
+    """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``. A
+    question that was asked again has several, of which one is shown: later requests send its answer
+    back. ``device``: hardware of the endpoint in words, as stated when it was asked."""
 
     class State(models.TextChoices):
         STREAMING = "streaming"

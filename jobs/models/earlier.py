@@ -17,11 +17,8 @@ FIRST = {"0002_instance_swept_at", "0001_squashed_0045_verdicts"}
 
 
 def forget_steps(*, using: str, **_signal: Any) -> None:
-    """Delete the records of the steps of before 0.1.0. Receiver of ``pre_migrate``.
-
-    Raises:
-        CommandError: the database lacks some of them.
-    """
+    """Delete the records of the steps of before 0.1.0. Receiver of ``pre_migrate``. Raises
+    ``CommandError``: the database lacks some of them."""
     recorder = MigrationRecorder(connections[using])
     done = {name for app, name in recorder.applied_migrations() if app == APP}
     if LAST in done:

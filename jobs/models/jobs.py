@@ -25,11 +25,9 @@ class StoredRecord(models.Model):
 
 
 class Retained(StoredRecord):
-    """A record whose files may be removed while the row stays.
-
-    ``removed_at`` is written before the first file goes, so that no page shows half of it; until
-    the last one is gone ``stored_bytes`` is None.
-    """
+    """A record whose files may be removed while the row stays. ``removed_at`` is written before the
+    first file goes, so that no page shows half of it; until the last one is gone ``stored_bytes``
+    is None."""
 
     class Why(models.TextChoices):
         AGE = "age"
@@ -272,9 +270,7 @@ class OutputFile(models.Model):
 
 class PointBlock(models.Model):
     """Points of one watch: ``rows`` is ``[[seconds since the epoch, {metric: value}], …]``.
-
-    ``offset`` is where the block begins in the host's points file (bytes).
-    """
+    ``offset`` is where the block begins in the host's points file (bytes)."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="point_blocks")
     offset = models.BigIntegerField()
@@ -292,10 +288,8 @@ class PointBlock(models.Model):
 
 
 class Asset(models.Model):
-    """Something on a host's disk, registered by the job that made it.
-
-    ``details``: facts of its kind of job beyond the columns: shapes, tp, what was checked.
-    """
+    """Something on a host's disk, registered by the job that made it. ``details``: facts of its
+    kind of job beyond the columns: shapes, tp, what was checked."""
 
     host = models.ForeignKey(Host, models.CASCADE)
     job = models.ForeignKey(Job, models.SET_NULL, null=True)
@@ -310,10 +304,8 @@ class Asset(models.Model):
 
 class Environment(Asset):
     """Environment of a tool: a virtual environment, or a docker image ("image:vllm_vacc").
-
     ``fingerprint`` is of its pinned requirements, or the image's id; an image's ``path`` is its
-    name.
-    """
+    name."""
 
     name = models.CharField(max_length=64)  # "llama.cpp", "evalscope"
     fingerprint = models.CharField(max_length=64)
@@ -348,10 +340,8 @@ class Weights(Asset):
 
 
 class Artifact(Asset):
-    """Output of a compile: model x toolchain x precision, with a checksum.
-
-    ``label`` is how pages and figures name the precision, with its source: "Q8_0 from Q4_1".
-    """
+    """Output of a compile: model x toolchain x precision, with a checksum. ``label`` is how pages
+    and figures name the precision, with its source: "Q8_0 from Q4_1"."""
 
     model_id = models.CharField(max_length=100)
     toolchain = models.CharField(max_length=32)
@@ -408,10 +398,8 @@ class Preflight(models.Model):
 
 
 class Matrix(models.Model):
-    """Benchmark jobs that fill one table: see ``jobs.launch.matrices``.
-
-    ``spec`` is a ``jobs.launch.matrix_spec.MatrixSpec``. Its state is that of its cells.
-    """
+    """Benchmark jobs that fill one table: see ``jobs.launch.matrices``. ``spec`` is a
+    ``jobs.launch.matrix_spec.MatrixSpec``. Its state is that of its cells."""
 
     title = models.CharField(max_length=200)
     kind = models.CharField(max_length=32)  # a key of jobs.kinds.KINDS
@@ -433,11 +421,9 @@ class Matrix(models.Model):
 
 
 class MatrixCell(models.Model):
-    """One run of one cell. A skipped cell has a reason and no run.
-
-    ``repeat`` counts from 1; ``WARM_UP`` is an additional run before all others, which does not
-    count. ``job`` is the last attempt; earlier ones are in the chain of ``Job.repeats``.
-    """
+    """One run of one cell. A skipped cell has a reason and no run. ``repeat`` counts from 1;
+    ``WARM_UP`` is an additional run before all others, which does not count. ``job`` is the last
+    attempt; earlier ones are in the chain of ``Job.repeats``."""
 
     WARM_UP: ClassVar = 0
 

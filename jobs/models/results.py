@@ -17,15 +17,12 @@ from jobs.models.jobs import Job
 
 
 class Import(models.Model):
-    """One imported result. Its files are in ``DATA_DIR/imports/<id>/<index>``.
-
-    ``sha256`` covers the files with the figures; with ``part``, which tells apart several results
-    in the same files, it is unique. ``version`` is "" and ``measured_at`` None if no file has it.
-    Imports of earlier versions have no ``measured_at`` either.
-
-    People declare what files do not have: ``device`` in words with the number of ``devices``,
-    ``precision``, ``engine`` with its version, parallel sizes, ``workload``. "" and None: unknown.
-    """
+    """One imported result. Its files are in ``DATA_DIR/imports/<id>/<index>``. ``sha256`` covers
+    the files with the figures; with ``part``, which tells apart several results in the same files,
+    it is unique. ``version`` is "" and ``measured_at`` None if no file has it. Imports of earlier
+    versions have no ``measured_at`` either. People declare what files do not have: ``device`` in
+    words with the number of ``devices``, ``precision``, ``engine`` with its version, parallel
+    sizes, ``workload``. "" and None: unknown."""
 
     sha256 = models.CharField(max_length=64)
     part = models.CharField(max_length=100, blank=True)
@@ -83,14 +80,11 @@ class ImportedFile(models.Model):
 
 class Result(models.Model):
     """Measurements of one job, or of files of others. ``metrics`` is flat, keyed by names of
-    ``jobs.metrics.METRICS``.
-
-    A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
-    those of the point with the highest output rate, of the points where at most 1 % of the requests
-    failed if there are any. The requests of all points have names of their own (``requests_all``,
-    ``failed_requests_all``).
-    An evaluation has :class:`Answer` rows.
-    """
+    ``jobs.metrics.METRICS``. A benchmark with several concurrencies has a :class:`ResultPoint`
+    each; its own ``metrics`` are those of the point with the highest output rate, of the points
+    where at most 1 % of the requests failed if there are any. The requests of all points have names
+    of their own (``requests_all``, ``failed_requests_all``). An evaluation has :class:`Answer`
+    rows."""
 
     class Type(models.TextChoices):
         BENCHMARK = "benchmark"
@@ -213,11 +207,9 @@ class ResultPoint(models.Model):
 
 
 class PointRequests(models.Model):
-    """Completed requests of a point, where the tool wrote their times.
-
-    ``rows``: ``[ttft_ms, tpot_ms, latency_s]`` each, None where not reported. A table of its own,
-    because lists of points never need them.
-    """
+    """Completed requests of a point, where the tool wrote their times. ``rows``: ``[ttft_ms,
+    tpot_ms, latency_s]`` each, None where not reported. A table of its own, because lists of points
+    never need them."""
 
     point = models.OneToOneField(ResultPoint, models.CASCADE, related_name="requests")
     rows = models.JSONField(default=list)
@@ -227,11 +219,9 @@ class PointRequests(models.Model):
 
 
 class Answer(models.Model):
-    """One answer to a question of an evaluation, as asked, answered and scored.
-
-    ``score`` is 0 where ``status`` is not "": then the tool gave none, and the answer counts
-    neither as right nor as wrong (:meth:`AnswerQuerySet.scored`).
-    """
+    """One answer to a question of an evaluation, as asked, answered and scored. ``score`` is 0
+    where ``status`` is not "": then the tool gave none, and the answer counts neither as right nor
+    as wrong (:meth:`AnswerQuerySet.scored`)."""
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="answers")
     index = models.PositiveIntegerField()
@@ -258,11 +248,9 @@ class Answer(models.Model):
 
 
 class AnswerRow(models.Model):
-    """Row of an :class:`Answer` in lists: what is shown, filtered and sorted there.
-
-    A table of its own, because an answer has up to a megabyte of text, which SQLite reads to reach
-    the columns behind it. Derived from the answers by :mod:`jobs.services.outcomes.answer_rows`.
-    """
+    """Row of an :class:`Answer` in lists: what is shown, filtered and sorted there. A table of its
+    own, because an answer has up to a megabyte of text, which SQLite reads to reach the columns
+    behind it. Derived from the answers by :mod:`jobs.services.outcomes.answer_rows`."""
 
     class Verdict(models.TextChoices):
         CORRECT = "correct"
@@ -364,10 +352,8 @@ class SignOff(Added):
 
 
 class Baseline(Added):
-    """The result that later ones of its subject are judged by, until ``ended_at``.
-
-    ``runs`` are the ids of the result and of its counted repeats when it was set.
-    """
+    """The result that later ones of its subject are judged by, until ``ended_at``. ``runs`` are the
+    ids of the result and of its counted repeats when it was set."""
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="baselines")
     runs = models.JSONField(default=list)
@@ -411,12 +397,10 @@ class SavedView(Added):
 
 class ServiceLevel(models.Model):
     """Named limits that a deployment must hold, or the mark of an included level as hidden.
-
     ``limits``: metric of ``jobs.queries.results.levels.METRICS`` -> highest value. ``goodput``:
     least share of requests within all limits, 0 to 1; None: any. ``key``: "" for the team's own,
     else the hidden included level, whose row has no limits. ``removed_at``: removed or hidden,
-    which can be undone.
-    """
+    which can be undone."""
 
     key = models.CharField(max_length=32, blank=True)
     name = models.CharField(max_length=60)
@@ -445,12 +429,9 @@ class ServiceLevel(models.Model):
 
 
 class PromptSet(models.Model):
-    """Prompts of a benchmark, by a name that forms and the API use.
-
-    ``text``: JSON lines with the key "prompt", as a plan's file has them; ``sha256`` is of this
-    text. ``longest``: estimated tokens of the longest prompt. ``removed_at``: no longer offered;
-    its results still name it.
-    """
+    """Prompts of a benchmark, by a name that forms and the API use. ``text``: JSON lines with the
+    key "prompt", as a plan's file has them; ``sha256`` is of this text. ``longest``: estimated
+    tokens of the longest prompt. ``removed_at``: no longer offered; its results still name it."""
 
     name = models.CharField(max_length=60)
     language = models.CharField(max_length=40, blank=True)

@@ -45,8 +45,7 @@ _READ: Mapping[str, Any] = {
 @dataclass(frozen=True, slots=True)
 class RequestLoad:
     """Target of a benchmark or evaluation: the deployments named by ``refs`` (as in
-    ``Job.inputs``), or the host if empty. ``overlaps``: a benchmark that allows overlap.
-    """
+    ``Job.inputs``), or the host if empty. ``overlaps``: a benchmark that allows overlap."""
 
     refs: tuple[Mapping[str, Any], ...]
     overlaps: bool
@@ -71,10 +70,8 @@ def load_of(
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A deployment on the host, with its job and dies.
-
-    ``id`` is 0 while its job is starting it, ``port`` is 0 if unknown.
-    """
+    """A deployment on the host, with its job and dies. ``id`` is 0 while its job is starting it,
+    ``port`` is 0 if unknown."""
 
     id: int
     job: int
@@ -86,12 +83,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class HostJob:
-    """A job in the queue or on the host. Its ``dies`` are released when it ends.
-
-    ``serves``: it starts a server, which keeps the dies. ``by``: name of the person who launched
-    it, "" for none. ``places`` are written and ``reads`` read. A place is a folder or file path,
-    an image name, or a special name such as ``docker:vllm``; a folder and its content are one.
-    """
+    """A job in the queue or on the host. Its ``dies`` are released when it ends. ``serves``: it
+    starts a server, which keeps the dies. ``by``: name of the person who launched it, "" for none.
+    ``places`` are written and ``reads`` read. A place is a folder or file path, an image name, or a
+    special name such as ``docker:vllm``; a folder and its content are one."""
 
     id: int
     title: str
@@ -115,10 +110,8 @@ class HostJob:
 @dataclass(slots=True)
 class Reservation:
     """Reservations for the front of the queue. Each field except counts is the first such job.
-
     ``held_up``: jobs without reservation, because servers use their dies. They still come first
-    once a server is stopped. ``readers``: jobs that will read places.
-    """
+    once a server is stopped. ``readers``: jobs that will read places."""
 
     first: HostJob | None = None
     exclusive: HostJob | None = None  # nothing starts before it
@@ -132,10 +125,8 @@ class Reservation:
 @dataclass(slots=True)
 class HostCapacity:
     """Free capacity of a host. The queue is walked from its front: :meth:`blocker_of` checks each
-    job, :meth:`allocate` and :meth:`reserve` record starts and reservations.
-
-    ``free``: dies not in use.
-    """
+    job, :meth:`allocate` and :meth:`reserve` record starts and reservations. ``free``: dies not in
+    use."""
 
     host: str
     slots: int
@@ -161,12 +152,9 @@ class HostCapacity:
         )
 
     def reserves_for(self, job: HostJob) -> bool:
-        """True if capacity is reserved for the blocked ``job``.
-
-        It is, if the job can start once running jobs have ended. Dies of a server may never be
-        released, so they reserve nothing. Nor do jobs that wait for a place or for another
-        benchmark.
-        """
+        """True if capacity is reserved for the blocked ``job``. It is, if the job can start once
+        running jobs have ended. Dies of a server may never be released, so they reserve nothing.
+        Nor do jobs that wait for a place or for another benchmark."""
         if self._place(job) or self._load(job):
             return False
         if job.exclusive:
@@ -245,10 +233,8 @@ class HostCapacity:
 
     def _load(self, job: HostJob) -> Message | None:
         """A running benchmark that would disturb ``job``, or an evaluation of the same deployment.
-
         Two benchmarks on one host disturb each other. A job with exclusive use waits for all jobs
-        anyway, and jobs behind wait for it.
-        """
+        anyway, and jobs behind wait for it."""
         if job.load is None or job.exclusive:
             return None
         mine = self._names(job.load)
@@ -332,11 +318,9 @@ class HostCapacity:
 
     def _lack(self, job: HostJob, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
         """How many ``held`` dies must be released before ``job`` starts, and jobs ahead that take
-        some first: ``[{"job", "dies"}]``.
-
-        If released dies do not suffice for jobs ahead and ``job``: ``{"behind": [jobs],
-        "behind_serves": True if their dies are released only when a server is stopped}``.
-        """
+        some first: ``[{"job", "dies"}]``. If released dies do not suffice for jobs ahead and
+        ``job``: ``{"behind": [jobs], "behind_serves": True if their dies are released only when a
+        server is stopped}``."""
         coming = self._coming()
         for lack in range(job.dies - coming, held + 1):
             left, first = coming + lack, []
@@ -384,11 +368,8 @@ def read_by(deployment: Deployment) -> tuple[str, ...]:
 
 
 def capacity_of(host: Host) -> HostCapacity:
-    """Free capacity of ``host``, in two queries.
-
-    Only needed columns: this runs at each start, and Django takes longer to build all columns of
-    four tables than the database to find them.
-    """
+    """Free capacity of ``host``, in two queries. Only needed columns: this runs at each start, and
+    Django takes longer to build all columns of four tables than the database to find them."""
     on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
     columns = {name: _READ[name] for name in ("writes_text", "overlaps")}
     jobs = list(
@@ -460,11 +441,9 @@ def _places(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
 
 
 def startable_jobs(host: Host) -> Iterator[HostJob]:
-    """Jobs that may start on ``host`` once capacity is free, in queue order.
-
-    Jobs with unfinished predecessors are excluded. Read lazily in parts of ``_AT_ONCE`` and
-    without plans: a queue may have ten thousand jobs, and the first few fill the host.
-    """
+    """Jobs that may start on ``host`` once capacity is free, in queue order. Jobs with unfinished
+    predecessors are excluded. Read lazily in parts of ``_AT_ONCE`` and without plans: a queue may
+    have ten thousand jobs, and the first few fill the host."""
     unfinished = Job.objects.filter(~Job.released(), before=OuterRef("pk"))
     queued = Job.objects.filter(
         ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None

@@ -87,15 +87,10 @@ def _stop(deployment: Deployment, message: Message) -> bool:
 
 
 def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int:
-    """Start the next run of the deployment's plan; a running server is stopped first.
-
-    Returns the number of the run.
-
-    Raises:
-        NotRestartable: its job has not succeeded.
-        LaunchError: its dies or port are in use, a job writes its folder or has exclusive use of
-        the host, or ``user`` may not launch there or not use a secret of the plan.
-    """
+    """Start the next run of the deployment's plan; a running server is stopped first. Returns the
+    number of the run. Raises ``NotRestartable``: its job has not succeeded; ``LaunchError``: its
+    dies or port are in use, a job writes its folder or has exclusive use of the host, or ``user``
+    may not launch there or not use a secret of the plan."""
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
         raise NotRestartable(f"job {deployment.job_id} is {deployment.job.state}")
@@ -168,10 +163,8 @@ def _check_dies(deployment: Deployment) -> None:
 
 
 def _check_running(deployment: Deployment) -> None:
-    """Refuse during a job that writes what it reads, or has exclusive use of the host.
-
-    A loading server would disturb the latter; one that is running may be the measured one.
-    """
+    """Refuse during a job that writes what it reads, or has exclusive use of the host. A loading
+    server would disturb the latter; one that is running may be the measured one."""
     reads, is_live = read_by(deployment), deployment.state in Deployment.LIVE_STATES
     for other in capacity_of(deployment.host).running:
         if place := common_place(reads, other.places):
@@ -189,12 +182,9 @@ def _check_running(deployment: Deployment) -> None:
 
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
-    """Claim a restart for the host; repeated claims return the same.
-
-    Raises:
-        Deployment.DoesNotExist: not on this host.
-        RunRefused: that run is not the one that is wanted.
-    """
+    """Claim a restart for the host; repeated claims return the same. Raises
+    ``Deployment.DoesNotExist``: not on this host; ``RunRefused``: that run is not the one that is
+    wanted."""
     with transaction.atomic():
         deployment = Deployment.objects.select_related("job", "host").get(
             pk=deployment_id, host=host
@@ -226,10 +216,8 @@ def note_ended(
     ended: Mapping[str, Any],
     cause: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Record a server's end (``ended`` event): *stopped* if requested, else *failed*.
-
-    ``cause`` (``jobs.services.outcomes.known_failures``) is stored with a failed one.
-    """
+    """Record a server's end (``ended`` event): *stopped* if requested, else *failed*. ``cause``
+    (``jobs.services.outcomes.known_failures``) is stored with a failed one."""
     run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
         return False  # an earlier run: its successor is already requested
@@ -254,10 +242,8 @@ def note_ended(
 
 
 def note_heartbeat(host: Host, serves: Iterable[ServerRun]) -> bool:
-    """Apply the host's report of its servers. True: a state changed.
-
-    An expected deployment that is not reported counts as missing.
-    """
+    """Apply the host's report of its servers. True: a state changed. An expected deployment that is
+    not reported counts as missing."""
     moment = now()
     named = {
         (serve.id, serve.token, serve.run): serve for serve in serves if serve.state == "running"

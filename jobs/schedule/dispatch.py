@@ -41,7 +41,6 @@ GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST
 @dataclass(frozen=True, slots=True)
 class _Wait:
     """Reason why a job cannot start yet. ``never``: it never will, and closes in that state.
-
     ``ask``: the host must run the preflight first. ``person``: a person must confirm its findings.
     """
 
@@ -142,8 +141,7 @@ def _reasons_on(host: Host, ids: set[int]) -> dict[int, Message]:
 
 class _Known:
     """Cache of one walk along a queue: inputs of jobs, because many share them, and preflights.
-    ``overdue``: jobs whose preflight has been unanswered for long.
-    """
+    ``overdue``: jobs whose preflight has been unanswered for long."""
 
     def __init__(self, host: Host, overdue: int = 0) -> None:
         self._of: dict[str, _Wait | None] = {}
@@ -200,11 +198,8 @@ def _wait_of(one: HostJob, capacity: HostCapacity, known: _Known) -> _Wait | Non
 
 
 def _start(one: HostJob, capacity: HostCapacity) -> HostJob | None:
-    """Lease the job's resources if still available, under the host's lock.
-
-    Return the started job; None: not started. The row counts, not ``one``: exclusive use may have
-    been set since.
-    """
+    """Lease the job's resources if still available, under the host's lock. Return the started job;
+    None: not started. The row counts, not ``one``: exclusive use may have been set since."""
     with transaction.atomic():
         host = lifecycle.lock_host(Job.objects.values_list("host_id", flat=True).get(pk=one.id))
         job = Job.objects.select_related("deployment", "host").get(pk=one.id)
@@ -300,11 +295,8 @@ def _waits_for_person(
 
 
 def _values(job: Job, host: Host, refs: Mapping[str, AssetRef]) -> dict[str, str]:
-    """Every slot of the plan that the dashboard fills.
-
-    Raises:
-        PlanError: the plan has an asset's slot that no input fills.
-    """
+    """Every slot of the plan that the dashboard fills. Raises ``PlanError``: the plan has an
+    asset's slot that no input fills."""
     wanted = int(job.plan.get("dies", 0))
     values = {"job": str(job.pk), **asset_values(refs)}
     if dies(host):

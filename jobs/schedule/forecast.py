@@ -80,11 +80,9 @@ class _Course:
 def forecast(
     capacity: HostCapacity, queue: Sequence[Ahead], left: Mapping[int, float | None]
 ) -> dict[int, Forecast]:
-    """Forecasts of the jobs of ``queue``, by id.
-
-    ``left``: job on the host → remaining seconds, None if unknown. ``capacity`` is authoritative: a
-    job may have started or ended during the reads.
-    """
+    """Forecasts of the jobs of ``queue``, by id. ``left``: job on the host → remaining seconds,
+    None if unknown. ``capacity`` is authoritative: a job may have started or ended during the
+    reads."""
     running = {other.id for other in capacity.running}
     course = _Course(
         capacity=capacity,

@@ -16,11 +16,8 @@ from jobs.notifications import notify
 
 
 def check(host: Host, user: AbstractBaseUser | None) -> None:
-    """Refuse a launch of ``user`` on ``host``. Without a user, only open hosts are allowed.
-
-    Raises:
-        LaunchError: at the field *host*, or at none for a role that may not launch anywhere.
-    """
+    """Refuse a launch of ``user`` on ``host``. Without a user, only open hosts are allowed. Raises
+    ``LaunchError``: at the field *host*, or at none for a role that may not launch anywhere."""
     if user is not None and role_of(user) == Account.Role.VIEWER:
         text = _("Your role, viewer, does not allow launching. Ask an administrator to change it.")
         raise LaunchError(text)
@@ -66,10 +63,8 @@ def open_hosts(hosts: Iterable[Host], user: AbstractBaseUser | None) -> list[Hos
 
 
 def refusal_of(job: Job) -> Message | None:
-    """Why the person who launched ``job`` may no longer do so; None: they may.
-
-    The job's host must be read with it.
-    """
+    """Why the person who launched ``job`` may no longer do so; None: they may. The job's host must
+    be read with it."""
     host = job.host
     if job.created_by_id is None:
         args = {"host": host.name}
@@ -82,10 +77,8 @@ def refusal_of(job: Job) -> Message | None:
 
 
 def restrict(host_id: int, people: Collection[User] | None) -> tuple[list[str] | None, bool]:
-    """Set who may launch on a host: ``people`` and administrators; None: everyone.
-
-    Returns the former names (None: everyone), and False if nothing changed.
-    """
+    """Set who may launch on a host: ``people`` and administrators; None: everyone. Returns the
+    former names (None: everyone), and False if nothing changed."""
     with transaction.atomic():
         host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
         before = launcher_names(host)

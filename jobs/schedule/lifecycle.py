@@ -37,29 +37,23 @@ class ClaimRefused(JobsError):
 
 
 def lock_host(host_id: int) -> Host:
-    """Lock the host's row until the transaction ends: required for leases.
-
-    SQLite has no row locks and needs none: its transactions begin IMMEDIATE, one writer at a time.
-    """
+    """Lock the host's row until the transaction ends: required for leases. SQLite has no row locks
+    and needs none: its transactions begin IMMEDIATE, one writer at a time."""
     # no_key: rows that refer to the host may still be written meanwhile.
     return Host.objects.select_for_update(no_key=True).get(pk=host_id)
 
 
 def lock_waiting(ids: Iterable[int]) -> None:
-    """Lock the rows of queued jobs until the transaction ends, oldest first.
-
-    Code that changes several jobs must lock them first, or two transactions may deadlock: not all
-    of them lock the host.
-    """
+    """Lock the rows of queued jobs until the transaction ends, oldest first. Code that changes
+    several jobs must lock them first, or two transactions may deadlock: not all of them lock the
+    host."""
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=ids, state=State.QUEUED)
     list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
-    """queued → starting, with the slots that the dashboard fills.
-
-    False: the job is no longer queued, was cancelled, or its host is paused or at its job limit.
-    """
+    """queued → starting, with the slots that the dashboard fills. False: the job is no longer
+    queued, was cancelled, or its host is paused or at its job limit."""
     with transaction.atomic():
         host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         busy = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).count()
@@ -75,12 +69,9 @@ def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
 
 
 def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
-    """Claim a job for its host. The same ``claim_id`` returns the same job again.
-
-    Raises:
-        Job.DoesNotExist: unknown job on this host.
-        ClaimRefused: the job is not starting, or another claim was first.
-    """
+    """Claim a job for its host. The same ``claim_id`` returns the same job again. Raises
+    ``Job.DoesNotExist``: unknown job on this host; ``ClaimRefused``: the job is not starting, or
+    another claim was first."""
     open_to_claim = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
     if claim_id:
         moment = now()
@@ -113,10 +104,8 @@ def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
 def finish_job(
     job_id: int, state: str, *, message: Message, duration_s: float | None = None
 ) -> bool:
-    """Close an active job; False if already closed: the first verdict stands.
-
-    Queued jobs that depend on an unsuccessful one are cancelled too.
-    """
+    """Close an active job; False if already closed: the first verdict stands. Queued jobs that
+    depend on an unsuccessful one are cancelled too."""
     still_open = Q(pk=job_id, state__in=Job.OPEN_STATES)
     return _close(still_open, state, message=message, duration_s=duration_s)
 
@@ -163,10 +152,8 @@ def _close(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
 
 
 def cancel_orphans() -> int:
-    """Cancel queued jobs whose predecessor did not succeed; return the count.
-
-    :func:`finish_job` does so too, except for a job launched at the same moment.
-    """
+    """Cancel queued jobs whose predecessor did not succeed; return the count. :func:`finish_job`
+    does so too, except for a job launched at the same moment."""
     closed = [state for state in State if state not in (*Job.OPEN_STATES, State.SUCCEEDED)]
     orphans = Job.objects.filter(
         state=State.QUEUED, after__state__in=closed, after__product__isnull=False

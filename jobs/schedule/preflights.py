@@ -41,10 +41,8 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PreflightState:
-    """Preflight of a queued job: request and answer.
-
-    ``unanswered_since``: time of the first unanswered request; None: answered.
-    """
+    """Preflight of a queued job: request and answer. ``unanswered_since``: time of the first
+    unanswered request; None: answered."""
 
     asked_at: datetime
     done_at: datetime | None
@@ -143,11 +141,8 @@ def open_on(host: Host) -> list[int]:
 
 
 def answer(preflight: Preflight, findings: Sequence[Item]) -> bool:
-    """Store the host's findings. False: already answered; the first answer stands.
-
-    Raises:
-        BadMessage: ``findings`` break the protocol.
-    """
+    """Store the host's findings. False: already answered; the first answer stands. Raises
+    ``BadMessage``: ``findings`` break the protocol."""
     parsed = read(Findings, {"findings": findings}).model_dump()["findings"]
     with transaction.atomic():
         open_rows = Preflight.objects.filter(pk=preflight.pk, done_at=None)

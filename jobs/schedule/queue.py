@@ -70,14 +70,9 @@ def move(
     can_overtake: bool,
 ) -> Move:
     """Move a queued job within its priority: one of ``STEPS``, or before or after another.
-
-    ``can_overtake``: it may pass other people's jobs.
-
-    Raises:
-        Job.DoesNotExist: unknown job.
-        NotMoved: it, or the other one, is no longer queued there.
-        PassesOthers: see ``can_overtake``.
-    """
+    ``can_overtake``: it may pass other people's jobs. Raises ``Job.DoesNotExist``: unknown job;
+    ``NotMoved``: it, or the other one, is no longer queued there; ``PassesOthers``: see
+    ``can_overtake``."""
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
@@ -100,15 +95,9 @@ def move(
 
 
 def set_priority(job_id: int, priority: int, *, can_overtake: bool = False) -> list[int]:
-    """Set the priority of a queued job; a higher one also for jobs it depends on.
-
-    ``can_overtake``: it keeps its place, even before other people's jobs. Returns ids of changed
-    jobs.
-
-    Raises:
-        Job.DoesNotExist: unknown job.
-        NotMoved: the job is no longer queued.
-    """
+    """Set the priority of a queued job; a higher one also for jobs it depends on. ``can_overtake``:
+    it keeps its place, even before other people's jobs. Returns ids of changed jobs. Raises
+    ``Job.DoesNotExist``: unknown job; ``NotMoved``: the job is no longer queued."""
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(state=Job.State.QUEUED)
@@ -125,10 +114,8 @@ def set_priority(job_id: int, priority: int, *, can_overtake: bool = False) -> l
 
 
 def raise_those_before(job_id: int, priority: int, *, can_overtake: bool = False) -> list[int]:
-    """Raise queued jobs that a job depends on to its priority; return their ids.
-
-    Otherwise an urgent job would wait for one that others overtake. ``can_overtake``: as above.
-    """
+    """Raise queued jobs that a job depends on to its priority; return their ids. Otherwise an
+    urgent job would wait for one that others overtake. ``can_overtake``: as above."""
     lower = _all_before(job_id, priority)
     if not lower:
         return []
@@ -149,10 +136,8 @@ def _all_before(job_id: int, priority: int) -> list[int]:
 
 
 def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
-    """Move queued jobs to another priority; return their ids.
-
-    Without permission to pass, age decides the place: otherwise a detour through an empty priority
-    would bring a job to the front.
+    """Move queued jobs to another priority; return their ids. Without permission to pass, age
+    decides the place: otherwise a detour through an empty priority would bring a job to the front.
     """
     entered = list(
         jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
@@ -175,11 +160,8 @@ def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
 
 
 def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
-    """Set exclusive use of a queued job. False: no change.
-
-    Raises:
-        NotMoved: the job is no longer queued.
-    """
+    """Set exclusive use of a queued job. False: no change. Raises ``NotMoved``: the job is no
+    longer queued."""
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)

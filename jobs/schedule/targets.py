@@ -46,11 +46,8 @@ class InputGone(Exception):
 
 
 def check_product(product: Mapping[str, Any]) -> None:
-    """Raise ``ParseError`` unless ``product`` can be registered.
-
-    A product with ``amends`` adds details to a registered one and needs only the identifying
-    fields.
-    """
+    """Raise ``ParseError`` unless ``product`` can be registered. A product with ``amends`` adds
+    details to a registered one and needs only the identifying fields."""
     kind = product["type"]
     if kind == "deployment":
         return  # its row is created with the job
@@ -70,10 +67,8 @@ def check_product(product: Mapping[str, Any]) -> None:
 
 
 def register(job: Job, product: Mapping[str, Any]) -> Record | None:
-    """Return the row for a checked product. A recreated product replaces its earlier row.
-
-    A deployment already has a row, which gets the new details. None: no row to amend.
-    """
+    """Return the row for a checked product. A recreated product replaces its earlier row. A
+    deployment already has a row, which gets the new details. None: no row to amend."""
     if product["type"] == "deployment":
         if product.get("details"):
             Deployment.objects.filter(job=job).update(details=product["details"])
@@ -100,10 +95,8 @@ def register(job: Job, product: Mapping[str, Any]) -> Record | None:
 
 
 def made_by(job_id: int, type: str) -> Record | None:
-    """What ``job_id`` registered as ``type``; None without a record.
-
-    When a later job recreated or changed the product, the record names that job.
-    """
+    """What ``job_id`` registered as ``type``; None without a record. When a later job recreated or
+    changed the product, the record names that job."""
     if type not in _TYPES:
         return None
     record = _TYPES[type][0]._default_manager.filter(job_id=job_id).first()
@@ -122,11 +115,8 @@ def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
 
 
 def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
-    """The records of a job's ``inputs`` by key, fulfilled promises included.
-
-    Raises:
-        InputGone: one of them is missing.
-    """
+    """The records of a job's ``inputs`` by key, fulfilled promises included. Raises ``InputGone``:
+    one of them is missing."""
     refs = {}
     for key, ref in inputs.items():
         found = _resolved(key, ref)
@@ -224,10 +214,8 @@ def asset_ref(record: Record) -> AssetRef:
 
 
 def deployment_ref(deployment: Deployment) -> AssetRef:
-    """A deployment as a choice. ``url``: as seen by its own host.
-
-    The artifact describes the model; deployments of plain weights carry the details.
-    """
+    """A deployment as a choice. ``url``: as seen by its own host. The artifact describes the model;
+    deployments of plain weights carry the details."""
     artifact, number = deployment.artifact, str(deployment.pk)
     at = engine_addresses.parse(deployment.host_url)
     data = {
@@ -250,9 +238,7 @@ def deployment_ref(deployment: Deployment) -> AssetRef:
 
 def endpoint_ref(endpoint: Endpoint) -> AssetRef:
     """An endpoint as a choice, with the keys of a deployment. ``name``: that of its model.
-
-    ``toolchain`` names the engine only if its counters can be read.
-    """
+    ``toolchain`` names the engine only if its counters can be read."""
     parts = urlsplit(endpoint.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     data = {
@@ -285,11 +271,8 @@ def promise(
     address: str | None = None,
 ) -> AssetRef:
     """A job's future product as a choice, flattened like its record. ``job`` may be an unused
-    number.
-
-    ``port``: the server's requested port, not guaranteed. ``address``: its only listen address, as
-    ``Plan.address``.
-    """
+    number. ``port``: the server's requested port, not guaranteed. ``address``: its only listen
+    address, as ``Plan.address``."""
     data = dict(product.get("details") or {})
     if product.get("path"):
         data["mount_path"] = inside_of(host.facts, str(product["path"]))

@@ -37,12 +37,8 @@ def add_turn(
     again: Turn | None = None,
 ) -> Turn:
     """The next turn, to be started by the page. The conversation remembers how it was asked.
-
-    ``again``: the turn of which it is another attempt, which is kept and no longer shown.
-
-    Raises:
-        BusyError: another page has asked in this moment.
-    """
+    ``again``: the turn of which it is another attempt, which is kept and no longer shown. Raises
+    ``BusyError``: another page has asked in this moment."""
     try:
         with transaction.atomic():
             Conversation.objects.filter(pk=conversation.pk).update(
@@ -79,10 +75,8 @@ def _place(turns: QuerySet[Turn], again: Turn | None) -> tuple[int, int]:
 
 
 def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
-    """Write the end of a turn, once. An attempt that failed without a word leaves the place.
-
-    What is shown then is the newest attempt that has an answer, where there is one.
-    """
+    """Write the end of a turn, once. An attempt that failed without a word leaves the place. What
+    is shown then is the newest attempt that has an answer, where there is one."""
     with transaction.atomic():
         turns = Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING)
         if not turns.update(state=state, **fields):

@@ -36,10 +36,8 @@ class HostAnswers(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Login of a host. It is shown once: only hashes are stored.
-
-    ``valkey_password``: "" without a Valkey user of its own.
-    """
+    """Login of a host. It is shown once: only hashes are stored. ``valkey_password``: "" without a
+    Valkey user of its own."""
 
     key: str
     valkey_password: str
@@ -48,11 +46,8 @@ class Credentials:
 def add(
     name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS
 ) -> tuple[Host, Credentials]:
-    """Add a host; return it with its credentials.
-
-    Raises:
-        LaunchError: invalid or duplicate name.
-    """
+    """Add a host; return it with its credentials. Raises ``LaunchError``: invalid or duplicate
+    name."""
     if not NAME.match(name):
         message = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
         raise LaunchError(message, "name")
@@ -68,10 +63,8 @@ def add(
 
 
 def keep_own(name: str, host_type: str, key: str, **fields: int) -> Credentials:
-    """Add or update a host on the dashboard's own computer, where its key is stored, too.
-
-    Its Valkey password is a new one each time.
-    """
+    """Add or update a host on the dashboard's own computer, where its key is stored, too. Its
+    Valkey password is a new one each time."""
     password = valkey_users.new_password() if valkey_users.are_managed() else ""
     made = Credentials(key, password)
     defaults: dict[str, Any] = {"type": host_type, **_hashes(made), **fields}
@@ -115,11 +108,7 @@ def set_draining(name: str, *, draining: bool) -> bool:
 
 
 def read_slots(text: str) -> int:
-    """Parse the max concurrent jobs of a host.
-
-    Raises:
-        LaunchError: invalid number.
-    """
+    """Parse the max concurrent jobs of a host. Raises ``LaunchError``: invalid number."""
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_SLOTS:
         message = _("Enter a whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
         raise LaunchError(message, "slots")
@@ -142,14 +131,9 @@ def forget_missing_dies(host_id: int) -> list[str]:
 
 
 def mark_lost(host_id: int, user: AbstractBaseUser) -> int:
-    """Mark an offline host as lost, with its jobs and deployments.
-
-    If it comes back, it ends those jobs, and a running server is reattached. Returns the
-    number of lost jobs and deployments.
-
-    Raises:
-        HostAnswers: the host is online.
-    """
+    """Mark an offline host as lost, with its jobs and deployments. If it comes back, it ends those
+    jobs, and a running server is reattached. Returns the number of lost jobs and deployments.
+    Raises ``HostAnswers``: the host is online."""
     with transaction.atomic():
         host = lifecycle.lock_host(host_id)
         if not is_away(host):

@@ -58,13 +58,8 @@ def keep(
     origin: Origin | None = None,
 ) -> list[Kept]:
     """Store each reading as a result, with its original files. Known files change nothing.
-
-    ``origin``: None for an upload.
-
-    Raises:
-        LaunchError: at the field of ``about``; at ``files`` if the disk is broken, full, or has
-            only its reserve left. Results stored before stay.
-    """
+    ``origin``: None for an upload. Raises ``LaunchError``: at the field of ``about``; at ``files``
+    if the disk is broken, full, or has only its reserve left. Results stored before stay."""
     about = checked(about)
     return [_keep(files, reading, about, user, origin) for reading in readings]
 

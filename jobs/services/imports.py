@@ -76,8 +76,7 @@ _NOT_ONE = re.compile(
 @dataclass(frozen=True, slots=True)
 class About:
     """Declaration of a person: the ``device`` in words and the number of ``devices``, the ``model``
-    (id or text; "": the file's), precision, engine with its version, parallel sizes, workload.
-    """
+    (id or text; "": the file's), precision, engine with its version, parallel sizes, workload."""
 
     device: str = ""
     model: str = ""
@@ -149,11 +148,8 @@ def model_of(text: str) -> str:
 
 
 def about_of(given: Mapping[str, str]) -> About:
-    """Return what people entered, by field; other names are ignored.
-
-    Raises:
-        LaunchError: at the field.
-    """
+    """Return what people entered, by field; other names are ignored. Raises ``LaunchError``: at the
+    field."""
     values: dict[str, Any] = {name: given.get(name, "") for name in TEXTS}
     for name in NUMBERS:
         text = given.get(name, "").strip()
@@ -164,10 +160,7 @@ def about_of(given: Mapping[str, str]) -> About:
 
 def checked(about: About) -> About:
     """Return what people declare, without spaces around, with the number of devices in the text.
-
-    Raises:
-        LaunchError: at the field.
-    """
+    Raises ``LaunchError``: at the field."""
     values: dict[str, Any] = {}
     for name, most in TEXTS.items():
         text = values[name] = " ".join(getattr(about, name).split())
@@ -196,11 +189,8 @@ def about_row(row: Import) -> About:
 
 def declare(row: Import, about: About, user: AbstractBaseUser | None) -> dict[str, list[Any]]:
     """Replace what is declared of an import; return the changed fields with old and new value.
-
-    Raises:
-        LaunchError: at the field; at ``device`` if the result is a baseline or signed off, which
-            belongs to what was declared.
-    """
+    Raises ``LaunchError``: at the field; at ``device`` if the result is a baseline or signed off,
+    which belongs to what was declared."""
     about, before = checked(about), asdict(about_row(row))
     changed = {
         name: [before[name], new] for name, new in asdict(about).items() if before[name] != new
@@ -235,11 +225,8 @@ def is_released(row: Import) -> bool:
 
 
 def remove(row: Import) -> None:
-    """Remove an import with its result and files.
-
-    Raises:
-        Released: the result is signed off; a released number does not vanish.
-    """
+    """Remove an import with its result and files. Raises ``Released``: the result is signed off; a
+    released number does not vanish."""
     number = row.pk
     with transaction.atomic():
         Result.objects.select_for_update().get(pk=row.result.pk)  # no sign-off in between
@@ -271,11 +258,8 @@ def not_stored(error: OSError | DiskReserved) -> LaunchError:
 def save_draft(
     user_id: int, files: Mapping[str, bytes], about: About, origin: Origin | None = None
 ) -> str:
-    """Store a draft and return its id; older drafts go.
-
-    Raises:
-        LaunchError: at ``files``: the disk is broken, full, or has only its reserve left.
-    """
+    """Store a draft and return its id; older drafts go. Raises ``LaunchError``: at ``files``: the
+    disk is broken, full, or has only its reserve left."""
     _clean(user_id)
     number = uuid.uuid4().hex
     folder = _drafts() / number
@@ -355,12 +339,8 @@ def has_files(job: Job) -> bool:
 
 
 def collected(job_id: int | None) -> Collected:
-    """Return what a job collected.
-
-    Raises:
-        LaunchError: at ``job``: there is no such job, it collects nothing, has not succeeded, or
-            its files were removed.
-    """
+    """Return what a job collected. Raises ``LaunchError``: at ``job``: there is no such job, it
+    collects nothing, has not succeeded, or its files were removed."""
     job = Job.objects.select_related("host").filter(pk=job_id or 0).first()
     kind = KINDS.get(job.kind) if job else None
     if job is None or kind is None or not kind.collects:

@@ -46,11 +46,8 @@ def outputs_folder(job_id: int) -> Path:
 
 
 def output_path(job_id: int, path: str) -> Path:
-    """Path of an output on the dashboard's disk.
-
-    Raises:
-        BadOutput: ``path`` is not a plain relative path; it could leave the job's folder.
-    """
+    """Path of an output on the dashboard's disk. Raises ``BadOutput``: ``path`` is not a plain
+    relative path; it could leave the job's folder."""
     parts = PurePosixPath(path).parts
     plain = path and "\0" not in path and "\\" not in path and len(path) <= PATH_CHARS
     if not plain or path.startswith("/") or not parts or ".." in path.split("/"):
@@ -59,15 +56,11 @@ def output_path(job_id: int, path: str) -> Path:
 
 
 def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> int:
-    """Append ``data`` to an output; return the new size. Synced to disk on return.
-
-    For a job with removed files, nothing is stored and the full size is returned.
-
-    Raises:
-        OffsetMismatch: the file does not end at ``offset``. With size 0: complete, but the
-        checksum differs; it must be sent again.
-        BadOutput: see :func:`output_path`; or more bytes than declared, or an unknown name.
-    """
+    """Append ``data`` to an output; return the new size. Synced to disk on return. For a job with
+    removed files, nothing is stored and the full size is returned. Raises ``OffsetMismatch``: the
+    file does not end at ``offset``. With size 0: complete, but the checksum differs; it must be
+    sent again; ``BadOutput``: see :func:`output_path`; or more bytes than declared, or an unknown
+    name."""
     path = output_path(job.pk, declared.path)
     _check_declared(job, declared, offset + len(data))
     with transaction.atomic():
@@ -105,12 +98,8 @@ def received(job: Job) -> dict[str, int]:
 
 class Contents(Mapping[str, bytes]):
     """Path -> content of every complete output of a job, sorted by path; read when asked for.
-
-    ``more``: contents that are no output, such as the end of the log.
-
-    Raises:
-        BadOutput: what is asked for has more than ``PARSED_MAX`` bytes.
-    """
+    ``more``: contents that are no output, such as the end of the log. Raises ``BadOutput``: what is
+    asked for has more than ``PARSED_MAX`` bytes."""
 
     def __init__(self, job: Job, more: Mapping[str, bytes] | None = None) -> None:
         self._job_id = job.pk
@@ -169,11 +158,8 @@ def _check_sum(job: Job, declared: Declared) -> None:
 
 
 def _write(path: Path, offset: int, data: bytes) -> int:
-    """Write ``data`` at ``offset``, and truncate leftovers of a killed writer.
-
-    Raises:
-        BadOutput: the file system has no such path, or a folder is there.
-    """
+    """Write ``data`` at ``offset``, and truncate leftovers of a killed writer. Raises
+    ``BadOutput``: the file system has no such path, or a folder is there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)

@@ -25,11 +25,8 @@ Person = AbstractBaseUser | None
 
 
 def one_line(text: str, field: str, *, most: int) -> str:
-    """Return ``text`` as one line of single spaces, in composed form (NFC).
-
-    Raises:
-        LaunchError: it is empty, too long, or has control characters.
-    """
+    """Return ``text`` as one line of single spaces, in composed form (NFC). Raises ``LaunchError``:
+    it is empty, too long, or has control characters."""
     line = " ".join(normalize("NFC", text).split())
     if not line:
         raise LaunchError(_("Enter a text."), field)
@@ -50,11 +47,8 @@ def parse_tags(text: str) -> list[str]:
 
 
 def clean_tags(names: Iterable[str]) -> list[str]:
-    """Return the tags, each once, in the spelling that is in use.
-
-    Raises:
-        LaunchError: a tag is too long, there are too many, or there is none.
-    """
+    """Return the tags, each once, in the spelling that is in use. Raises ``LaunchError``: a tag is
+    too long, there are too many, or there is none."""
     wanted = [one_line(name, TAGS, most=TAG_CHARS) for name in names if name.strip()]
     if not wanted:
         raise LaunchError(_("Enter a tag."), TAGS)
@@ -70,11 +64,8 @@ def clean_tags(names: Iterable[str]) -> list[str]:
 
 
 def add_tags(result_ids: Sequence[int], names: Sequence[str], user: Person) -> list[int]:
-    """Add tags to results; return the ids of those that got a new one.
-
-    Raises:
-        LaunchError: a result would have too many tags, or too many results are selected.
-    """
+    """Add tags to results; return the ids of those that got a new one. Raises ``LaunchError``: a
+    result would have too many tags, or too many results are selected."""
     if len(result_ids) > MOST_TAGGED:
         text = _("Select at most %(most)s results.") % {"most": MOST_TAGGED}
         raise LaunchError(text, TAGS)
@@ -114,11 +105,8 @@ def add_note(result: Result, text: str, user: Person) -> Note:
 
 
 def change_note(note: Note, text: str, user: Person) -> bool:
-    """Replace the text of a note. False: it is the same, or the note was removed.
-
-    Raises:
-        LaunchError: the text is empty or too long, or has control characters.
-    """
+    """Replace the text of a note. False: it is the same, or the note was removed. Raises
+    ``LaunchError``: the text is empty or too long, or has control characters."""
     cleaned = _lines(text)
     if cleaned == note.text:
         return False
@@ -140,12 +128,8 @@ def _lines(text: str) -> str:
 
 
 def sign_off(result: Result, purpose: str, user: Person) -> SignOff:
-    """Release a result to someone.
-
-    Raises:
-        LaunchError: the purpose is empty or too long, it is signed off for it already, or the
-            history is full.
-    """
+    """Release a result to someone. Raises ``LaunchError``: the purpose is empty or too long, it is
+    signed off for it already, or the history is full."""
     cleaned = one_line(purpose, "purpose", most=PURPOSE_CHARS)
     with transaction.atomic():
         Result.objects.select_for_update().get(pk=result.pk)
@@ -166,10 +150,7 @@ def withdraw(row: SignOff, user: Person) -> bool:
 
 def set_baseline(result: Result, user: Person) -> bool:
     """Make ``result`` the baseline of its subject, in place of another. False: it is already.
-
-    Raises:
-        LaunchError: it cannot be one.
-    """
+    Raises ``LaunchError``: it cannot be one."""
     if why := baseline_refusal(result):
         raise LaunchError(why, "result")
     with transaction.atomic():
@@ -227,11 +208,8 @@ def _end_baseline(before: Baseline | None, moment: datetime, user: Person) -> No
 def save_view(
     name: str, query: str, user: AbstractBaseUser, *, is_shared: bool = False
 ) -> SavedView:
-    """Save filters, order and columns of the result list under a name.
-
-    Raises:
-        LaunchError: a wrong name or query, or too many views; ``field`` names it.
-    """
+    """Save filters, order and columns of the result list under a name. Raises ``LaunchError``: a
+    wrong name or query, or too many views; ``field`` names it."""
     cleaned = one_line(name, "name", most=VIEW_CHARS)
     mine = SavedView.objects.filter(created_by_id=user.pk)
     known = {"query": _query(query), "is_shared": is_shared}
@@ -251,11 +229,8 @@ def change_view(
     query: str | None = None,
     is_shared: bool | None = None,
 ) -> SavedView:
-    """Change parts of a view; None: stays.
-
-    Raises:
-        LaunchError: a wrong name or query; ``field`` names it.
-    """
+    """Change parts of a view; None: stays. Raises ``LaunchError``: a wrong name or query; ``field``
+    names it."""
     if name is not None:
         view.name = one_line(name, "name", most=VIEW_CHARS)
         others = SavedView.objects.filter(created_by_id=view.created_by_id, name=view.name)

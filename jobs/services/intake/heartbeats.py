@@ -38,11 +38,8 @@ _MOST = 1e18  # above any real reading; sums of smaller values stay finite
 @dataclass(frozen=True, slots=True)
 class Orders:
     """Commands for a host: ids of jobs to claim and to cancel, of servers to claim and to stop.
-
-    ``resend``: jobs that the host had sent as a whole, to be sent again.
-    ``news``: queued jobs may start now, because the host is back, has disk space again, or a
-    deployment changed.
-    """
+    ``resend``: jobs that the host had sent as a whole, to be sent again. ``news``: queued jobs may
+    start now, because the host is back, has disk space again, or a deployment changed."""
 
     start: list[int] = field(default_factory=list)
     cancel: list[int] = field(default_factory=list)
@@ -60,11 +57,8 @@ class Orders:
 
 
 def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
-    """Store the host's report and return its pending commands.
-
-    Raises:
-        BadMessage: ``body`` breaks the protocol. Nothing is stored.
-    """
+    """Store the host's report and return its pending commands. Raises ``BadMessage``: ``body``
+    breaks the protocol. Nothing is stored."""
     report = read(Heartbeat, body)
     was_shut = is_away(host) or lacks_room(host) or host.is_outdated
     # In one transaction, or the reaper would see the host back with outdated jobs.
@@ -135,11 +129,9 @@ def _note_jobs(host: Host, named: Sequence[JobRun]) -> list[int]:
 
 
 def _missing_jobs(host: Host) -> list[int]:
-    """Running jobs that the host no longer reports.
-
-    Where a backup was restored, the job ended after the backup and its host has sent everything to
-    the database that was lost. Otherwise the host has nothing of it, and the job is lost.
-    """
+    """Running jobs that the host no longer reports. Where a backup was restored, the job ended
+    after the backup and its host has sent everything to the database that was lost. Otherwise the
+    host has nothing of it, and the job is lost."""
     rows = Job.objects.filter(
         host=host, state__in=Job.ON_HOST_STATES, missing_since__isnull=False
     ).exclude(claim_id="")

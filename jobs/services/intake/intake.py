@@ -78,12 +78,8 @@ def sizes(owner: Owner) -> dict[str, Any]:
 
 
 def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Append to the log; return the new size.
-
-    Raises:
-        OffsetMismatch: the log does not end at ``offset``.
-        LimitReached, DiskReserved: no more is stored, or not now (:mod:`limits`).
-    """
+    """Append to the log; return the new size. Raises ``OffsetMismatch``: the log does not end at
+    ``offset``; ``LimitReached, DiskReserved``: no more is stored, or not now (:mod:`limits`)."""
     limits.check_disk()
     limits.check_log(owner.host_id, offset + len(data))
     if not owner.is_open:
@@ -113,10 +109,7 @@ def _append(key: str, offset: int, data: bytes) -> int:
 
 def _readable(key: str, read: Callable[[], Taken]) -> Taken:
     """What ``read`` returns. A corrupt packed log is set aside, because its host still has it.
-
-    Raises:
-        OffsetMismatch: as ``read``, or because it has to be sent from its beginning.
-    """
+    Raises ``OffsetMismatch``: as ``read``, or because it has to be sent from its beginning."""
     try:
         return read()
     except DamagedLog as damaged:
@@ -126,11 +119,9 @@ def _readable(key: str, read: Callable[[], Taken]) -> Taken:
 
 
 def _append_late(owner: Owner, offset: int, data: bytes) -> int:
-    """Append to the log of an ended job or server whose lost host is back.
-
-    The log may be removed meanwhile or at this moment: the row is locked, and data for a removed
-    log is counted but not stored, so that the host can finish.
-    """
+    """Append to the log of an ended job or server whose lost host is back. The log may be removed
+    meanwhile or at this moment: the row is locked, and data for a removed log is counted but not
+    stored, so that the host can finish."""
     rows, key = type(owner)._default_manager, log_key(owner)
     if owner.removed_at is None:
         _readable(key, partial(logstore.store().unpack, key, offset))
@@ -151,21 +142,16 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
 
 
 def _note_size(owner: Owner, key: str, size: int) -> None:
-    """Store the log's size, once a second: a transaction costs as much as the append.
-
-    The file has the exact size, and the verdict stores it finally.
-    """
+    """Store the log's size, once a second: a transaction costs as much as the append. The file has
+    the exact size, and the verdict stores it finally."""
     if caches["process"].add(f"noted:{key}", True, NOTE_EVERY_S):
         type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
 
 
 def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Apply the complete lines of ``data`` in order; return the new size.
-
-    Raises:
-        BadMessage: an event breaks the protocol. No event is taken.
-        OffsetMismatch: the events do not end at ``offset``.
-        Incomplete: an ``ended`` event came too early. The events before it are taken.
+    """Apply the complete lines of ``data`` in order; return the new size. Raises ``BadMessage``: an
+    event breaks the protocol. No event is taken; ``OffsetMismatch``: the events do not end at
+    ``offset``; ``Incomplete``: an ``ended`` event came too early. The events before it are taken.
     """
     events = events_of(data)
     if isinstance(owner, Deployment):
@@ -199,11 +185,8 @@ def _end_of_job(job: Job, offset: int, events: Events, number: int) -> int:
 
 
 def apply_to_job(job: Job, offset: int, events: Events, close: Close | None = None) -> int:
-    """Apply events to a job; return their new size. ``close``: what to do at its end.
-
-    Raises:
-        OffsetMismatch: the events do not end at ``offset``.
-    """
+    """Apply events to a job; return their new size. ``close``: what to do at its end. Raises
+    ``OffsetMismatch``: the events do not end at ``offset``."""
     with transaction.atomic():
         row = Job.objects.select_for_update(of=("self",)).select_related("host").get(pk=job.pk)
         if row.events_bytes != offset:
@@ -306,11 +289,9 @@ def _moment(job: Job, event: Event) -> datetime:
 
 
 def note_progress(owner: Job | Deployment, size: int) -> None:
-    """Read the end of the owner's log of ``size`` bytes, at most once a second.
-
-    Stored ``since``: time of the figures' last change (seconds since the epoch); ``drawn``: time
-    the log last printed figures or drew a bar.
-    """
+    """Read the end of the owner's log of ``size`` bytes, at most once a second. Stored ``since``:
+    time of the figures' last change (seconds since the epoch); ``drawn``: time the log last printed
+    figures or drew a bar."""
     topic = "job" if isinstance(owner, Job) else "deployment"
     key, moment = log_key(owner), time.monotonic()
     last, previous_size = _looked_at.get(key, (-EVERY_S, 0))

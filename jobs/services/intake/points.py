@@ -32,13 +32,10 @@ _MOST = 1e9
 
 
 def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
-    """Append the complete lines of ``data``; return the new size.
-
-    Raises:
-        BadMessage: a point breaks the protocol. None is taken, and the host sends no more.
-        LimitReached, DiskReserved: no more is stored, or not now (:mod:`limits`).
-        OffsetMismatch: the points do not end at ``offset``.
-    """
+    """Append the complete lines of ``data``; return the new size. Raises ``BadMessage``: a point
+    breaks the protocol. None is taken, and the host sends no more; ``LimitReached, DiskReserved``:
+    no more is stored, or not now (:mod:`limits`); ``OffsetMismatch``: the points do not end at
+    ``offset``."""
     limits.check_disk()
     limits.check_host(owner.host_id)
     if isinstance(owner, Deployment):

@@ -53,12 +53,9 @@ class Unread(JobsError):
 
 
 def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a job's log, in hex digits.
-
-    Raises:
-        Incomplete: log, points or outputs are not complete, or the checksum is not finished. A job
-            with removed log and files is always complete.
-    """
+    """Return the SHA-256 of a job's log, in hex digits. Raises ``Incomplete``: log, points or
+    outputs are not complete, or the checksum is not finished. A job with removed log and files is
+    always complete."""
     if job.removed_at is None:
         log_bytes = logstore.store().size(f"job/{job.pk}")
         arrived = outputs.received(job)
@@ -76,12 +73,9 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
 
 def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
     """Judge an open job by its ``ended`` event in ``data``, store all; return the size of events.
-
-    Raises:
-        OffsetMismatch: the events do not end at ``offset``.
-        Busy: no worker is free, the job's verdict is under way, or its worker died.
-        Unread: the outputs exceed a limit, or their reader fails. Nothing is stored.
-    """
+    Raises ``OffsetMismatch``: the events do not end at ``offset``; ``Busy``: no worker is free, the
+    job's verdict is under way, or its worker died; ``Unread``: the outputs exceed a limit, or their
+    reader fails. Nothing is stored."""
     with _choosing:
         if job.pk in _judged:
             raise Busy("its verdict is under way")
@@ -112,10 +106,7 @@ def cause_of_server(
     deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any]:
     """See :func:`jobs.services.outcomes.known_failures.servers_cause`. Empty if it takes too long.
-
-    Raises:
-        Busy: no worker is free.
-    """
+    Raises ``Busy``: no worker is free."""
     try:
         return _CAUSE(deployment.pk, log_from, exit_code, dict(args))
     except (Exceeded, Failed):
@@ -142,15 +133,10 @@ _begun: OrderedDict[Hashable, _Begun] = OrderedDict()
 
 def sha256_of_log(key: str, owner: Hashable, *, budget_s: float | None = None) -> str:
     """Return the hex digest of the ended log ``key``, in parts: 20 GB take longer than a host's
-    timeout.
-
-    ``owner`` distinguishes successive logs with the same key. The state of a checksum cannot be
-    stored: each web process has its own. A host that retries mostly reaches the same process;
-    otherwise both processes finish.
-
-    Raises:
-        Incomplete: ``budget_s`` is over; the next call continues.
-    """
+    timeout. ``owner`` distinguishes successive logs with the same key. The state of a checksum
+    cannot be stored: each web process has its own. A host that retries mostly reaches the same
+    process; otherwise both processes finish. Raises ``Incomplete``: ``budget_s`` is over; the next
+    call continues."""
     deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
     with _choosing:
         begun = _begun.setdefault((key, owner), _Begun())

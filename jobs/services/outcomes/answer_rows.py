@@ -82,10 +82,8 @@ class _Used:
 
     @property
     def first_answer_s(self) -> float | None:
-        """Seconds to the first token of the answer; None: not reported, or none came.
-
-        After reasoning it is estimated: its tokens came at the mean rate.
-        """
+        """Seconds to the first token of the answer; None: not reported, or none came. After
+        reasoning it is estimated: its tokens came at the mean rate."""
         ttft_s, latency_s = self.of.ttft_s, self.of.latency_s
         if ttft_s is None or not self.answer:
             return None

@@ -28,11 +28,9 @@ Window = tuple[float, float]
 
 def with_engine(job: Job, measured: Measurement) -> Measurement:
     """Return ``measured`` with engine metrics at each point, and a remark on cached prompts.
-
     Metrics of the tool stay. Without points or windows, ``measured`` is returned unchanged. For an
     engine that reports hits only since its start, the whole has ``engine_prefix_hits_since_start``
-    at the end of the run; points have no share.
-    """
+    at the end of the run; points have no share."""
     samples = all_samples(job.pk, WATCH)
     windows = windows_of(job, measured) if samples else {}
     own = {
@@ -119,10 +117,8 @@ def _served(
 
 
 def _others_remark(samples: Sequence[Sample], windows: Mapping[int, Window]) -> Message | None:
-    """A remark when the engine ran more requests than the client sent: other clients.
-
-    The point with the largest excess counts; a client without a limit (0) is left out.
-    """
+    """A remark when the engine ran more requests than the client sent: other clients. The point
+    with the largest excess counts; a client without a limit (0) is left out."""
     peaks = {c: running_peak(samples, *window) or 0.0 for c, window in windows.items() if c}
     worst = max(peaks, key=lambda c: peaks[c] - c, default=None)
     if worst is None or peaks[worst] <= worst:
@@ -132,12 +128,10 @@ def _others_remark(samples: Sequence[Sample], windows: Mapping[int, Window]) -> 
 
 
 def windows_of(job: Job, measured: Measurement) -> dict[int, Window]:
-    """Concurrency → time window by the host's clock (seconds since the epoch).
-
-    The window of a point is its own step, from the start that the tool recorded; of points that
-    share one step, the recorded starts divide it: each ends with the next start, the last with the
-    step. It begins with the first measured request, where that is known.
-    """
+    """Concurrency → time window by the host's clock (seconds since the epoch). The window of a
+    point is its own step, from the start that the tool recorded; of points that share one step, the
+    recorded starts divide it: each ends with the next start, the last with the step. It begins with
+    the first measured request, where that is known."""
     steps: dict[str, Window] = {}
     for step in job.steps.all():
         if step.started_at is not None and step.duration_s is not None:

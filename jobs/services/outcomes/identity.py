@@ -111,11 +111,9 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
 
 
 def identity_of(result: Result) -> dict[str, Any]:
-    """Return ``{"schema", "parts": {group: {name: value}}, "unknown": ["group.name"]}``.
-
-    Values are text, numbers or None; an unknown part is None. Groups are "measurement",
-    "workload", "deployment", "model", "engine" and "host".
-    """
+    """Return ``{"schema", "parts": {group: {name: value}}, "unknown": ["group.name"]}``. Values are
+    text, numbers or None; an unknown part is None. Groups are "measurement", "workload",
+    "deployment", "model", "engine" and "host"."""
     job = result.job
     if job is None:
         parts = _of_import(result)
@@ -398,12 +396,10 @@ def _size(value: Any) -> int:
 
 
 def subject_of(result: Result, parallelism: str) -> str:
-    """SHA-256 of the subject's parts; "" when the workload is not fully known.
-
-    A subject is what a regression is asked of: one model, precision and parallelism under one
-    workload of one tool, on equal hardware. Stack, driver, image, arguments and weights may differ:
-    these are the causes that a regression is searched for. The fingerprint has all of them.
-    """
+    """SHA-256 of the subject's parts; "" when the workload is not fully known. A subject is what a
+    regression is asked of: one model, precision and parallelism under one workload of one tool, on
+    equal hardware. Stack, driver, image, arguments and weights may differ: these are the causes
+    that a regression is searched for. The fingerprint has all of them."""
     asked = work(result)
     if not asked or not result.model_id or any(value is None for value in asked.values()):
         return ""

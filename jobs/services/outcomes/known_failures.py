@@ -31,10 +31,8 @@ KILLED = (-9, 137)
 
 def cause(job: Job, *, exit_code: int | None, message: Message) -> dict[str, Any]:
     """Return the cause for a failed job's message: ``{"failure": …}`` for a known failure, else
-    ``{"telling": {"line", "text"}}`` with the most significant log line; ``{}``: neither.
-
-    ``line`` counts from 1; None: line of the server's log.
-    """
+    ``{"telling": {"line", "text"}}`` with the most significant log line; ``{}``: neither. ``line``
+    counts from 1; None: line of the server's log."""
     args = message.args
     if known := known_failure(job, exit_code=exit_code, args=args):
         return {"failure": known}
@@ -51,10 +49,8 @@ def cause(job: Job, *, exit_code: int | None, message: Message) -> dict[str, Any
 def servers_cause(
     deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the cause for a server that exited unexpectedly, as :func:`cause`.
-
-    ``log_from`` is the start of this run in the log (bytes); earlier runs are ignored.
-    """
+    """Return the cause for a server that exited unexpectedly, as :func:`cause`. ``log_from`` is the
+    start of this run in the log (bytes); earlier runs are ignored."""
     exit_code = exit_code or None  # exit code 0 of a server explains nothing
     about, key = _about(deployment.job, exit_code, args), f"deployment/{deployment.pk}"
     places = [(OWN_LOG, _in_log(key, about, since=log_from)), *_out_of_memory(exit_code, args)]
@@ -71,12 +67,10 @@ def known_failure(
     job: Job, *, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return the known failure for a failed job's message (``message_args["failure"]``), or None.
-
     ``{"id", "args", "where", "line", "offset", "last_line", "count"}``: ``where`` is "" for the
     job's log, "server" for that of its deployment, else the path of an output. ``line`` (from 1)
     and ``offset`` (bytes) are those of the first matching line; None for a match of the exit code
-    or of the server's last lines.
-    """
+    or of the server's last lines."""
     about = _about(job, exit_code, args)
     return _likeliest([*_sightings(job, args, about), *_out_of_memory(exit_code, args)])
 

@@ -143,10 +143,8 @@ def _unreadable(error: Exception) -> Verdict:
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
-    """Close the job and store its results. False: already closed, nothing is stored.
-
-    Data that cannot be stored makes the job *errored*; otherwise the host would send it forever.
-    """
+    """Close the job and store its results. False: already closed, nothing is stored. Data that
+    cannot be stored makes the job *errored*; otherwise the host would send it forever."""
     try:
         with transaction.atomic():
             return _apply(job, ended, verdict)
@@ -317,10 +315,8 @@ def end_matrix_row(job_id: int) -> None:
 
 def only_queues(points: Sequence[tuple[int, Mapping[str, Any]]]) -> Message | None:
     """Return why more load is useless after the highest of ``points``; None: it may help.
-
     Throughput rose by less than ``LEAST_GAIN``, and requests took longer. Unknown values stop
-    nothing.
-    """
+    nothing."""
     ordered = sorted(points, key=lambda point: point[0])
     if len(ordered) < 2:
         return None

@@ -35,15 +35,11 @@ HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes", "driver", "compiler
 
 
 def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
-    """Return the context of ``job``.
-
-    ``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}], "images":
-    {name: id}, "programs": {name: version}, "dies": [ids], "load":
-    jobs.services.intake.heartbeats}``.
-
-    Environments and programs are those in the commands of ``job`` or of ``others`` (the job that
-    started the server under test); images are those found by preflight checks; dies are the leased
-    ones. ``"dataset"`` is present for a prepared data set.
+    """Return the context of ``job``. ``{"host": {fact: value}, "environments": [{"name",
+    "fingerprint", "versions"}], "images": {name: id}, "programs": {name: version}, "dies": [ids],
+    "load": jobs.services.intake.heartbeats}``. Environments and programs are those in the commands
+    of ``job`` or of ``others`` (the job that started the server under test); images are those found
+    by preflight checks; dies are the leased ones. ``"dataset"`` is present for a prepared data set.
     """
     jobs, facts = (job, *others), job.host.facts
     named = [arg for one in jobs for arg in arguments_of(one)]
@@ -96,10 +92,8 @@ def _dataset(job: Job) -> dict[str, Any]:
 
 def of_endpoint(endpoint: Endpoint, answers: bytes) -> dict[str, Any]:
     """Return the context of a result that was measured on ``endpoint``: what it is, and its device.
-
     ``answers``: file of the job's first step, which asked the engine from the host. What it told
-    comes before what an earlier check found or a person stated; "" is unknown.
-    """
+    comes before what an earlier check found or a person stated; "" is unknown."""
     about = read_file(answers, endpoint.model)
     engine, version = (about.engine, about.version) if about else ("", "")
     known = {
@@ -121,15 +115,11 @@ def concurrent_load(
     duration_s: float | None,
     endpoint: Endpoint | None = None,
 ) -> dict[str, Any] | None:
-    """Return the other work of this dashboard on the host during the job.
-
-    ``{"jobs": [ids], "deployments": [names], "chats": n}``: n chat answers of deployments on the
-    host, including the one under test; all empty on an idle host. None for a job that never
-    started. Based on the recorded times, not on the job's settings.
-
-    Against an ``endpoint``: jobs against it from every host too; deployments and chats of the host
-    do not load it, and are left out.
-    """
+    """Return the other work of this dashboard on the host during the job. ``{"jobs": [ids],
+    "deployments": [names], "chats": n}``: n chat answers of deployments on the host, including the
+    one under test; all empty on an idle host. None for a job that never started. Based on the
+    recorded times, not on the job's settings. Against an ``endpoint``: jobs against it from every
+    host too; deployments and chats of the host do not load it, and are left out."""
     if job.started_at is None:
         return None
     start = job.started_at

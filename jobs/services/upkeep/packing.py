@@ -93,10 +93,8 @@ def pack_some(moment: datetime | None = None) -> int:
 
 
 def _has_room(candidate: _Candidate) -> bool:
-    """True if the disk has room for the packed log and for concurrent writes.
-
-    Otherwise the log stays raw; nothing is lost.
-    """
+    """True if the disk has room for the packed log and for concurrent writes. Otherwise the log
+    stays raw; nothing is lost."""
     free = shutil.disk_usage(settings.DATA_DIR).free
     return free >= store().size(candidate.key) / LEAST_PACKED + SPARE_BYTES
 
@@ -128,10 +126,8 @@ def _alone() -> Iterator[bool]:
 
 
 def _closed(kind: str, before: datetime) -> Iterator[tuple[_Candidate, str]]:
-    """Raw logs of this kind that nothing was added to since ``before`` and that are closed.
-
-    Each comes with its expected SHA-256; "" if unknown.
-    """
+    """Raw logs of this kind that nothing was added to since ``before`` and that are closed. Each
+    comes with its expected SHA-256; "" if unknown."""
     candidates = list(_still(kind, before))
     for start in range(0, len(candidates), ASKED_AT_ONCE):
         some = {candidate.record_id: candidate for candidate in candidates[start:][:ASKED_AT_ONCE]}

@@ -67,10 +67,8 @@ def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGES
 
 
 def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
-    """Remove a job's log, files and points on request. Irreversible.
-
-    False: running, kept, its server is in use, or nothing is left.
-    """
+    """Remove a job's log, files and points on request. Irreversible. False: running, kept, its
+    server is in use, or nothing is left."""
     measure_job(job_id)
     args = {"user": user.get_username()}
     return _remove_job(may_be_removed(now()), job_id, Retained.Why.PERSON, args)
@@ -169,11 +167,8 @@ def _remove_over(moment: datetime, ends_at: float) -> int:
 
 
 def _oldest(moment: datetime, ends_at: float) -> Iterator[Bulk]:
-    """Yield records to remove, each once, oldest end first, while there is time.
-
-    Removed records are not repeated. Others (pinned at that moment, or a disk error) stay first
-    from then on.
-    """
+    """Yield records to remove, each once, oldest end first, while there is time. Removed records
+    are not repeated. Others (pinned at that moment, or a disk error) stay first from then on."""
     yielded, stuck = set[Bulk](), 0
     while time.monotonic() < ends_at:
         bulks = oldest(moment, _BATCH + stuck)
@@ -202,10 +197,8 @@ def _remove_job(rows: QuerySet[Job], job_id: int, why: str, args: dict[str, Any]
 
 
 def _mark(rows: QuerySet[Any], key: str, why: str, args: dict[str, Any]) -> bool:
-    """Record the removal: a concurrent pin or start comes either before or too late.
-
-    From now on ``log_bytes`` is where the log's host goes on, see ``jobs.services.intake.intake``.
-    """
+    """Record the removal: a concurrent pin or start comes either before or too late. From now on
+    ``log_bytes`` is where the log's host goes on, see ``jobs.services.intake.intake``."""
     with transaction.atomic():
         row = rows.select_for_update(of=("self",)).first()
         if row is None:
@@ -282,11 +275,8 @@ def pins_of(job_ids: Iterable[int]) -> list[Pin]:
 
 
 def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
-    """Keep the files of a job and of its server.
-
-    True also if already kept; the first person's name stays. False: log and files were already
-    removed.
-    """
+    """Keep the files of a job and of its server. True also if already kept; the first person's name
+    stays. False: log and files were already removed."""
     kept = Job.objects.filter(pk=job_id, removed_at=None)
     by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None, "unpinned_at": None}
     if kept.filter(pinned_at=None).update(**by):
