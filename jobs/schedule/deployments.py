@@ -106,9 +106,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     with transaction.atomic():
         # Of two restarts on one host, the second sees the first.
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
-        _check_dies(deployment)
-        _check_ports(deployment)
-        _check_running(deployment)
+        _check_host(deployment)
         launch_rights.check(deployment.host, user)
         secrets.check(from_json(deployment.job.plan), {}, host=deployment.host, user=user)
         was_live = deployment.state in Deployment.LIVE_STATES
@@ -126,47 +124,36 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     return deployment.run
 
 
-def _check_ports(deployment: Deployment) -> None:
-    others = [ref for ref in target_of(deployment.host).servers if ref.id != deployment.pk]
-    wanted = ports.of_server(deployment.job.params, deployment.details)
-    clash = ports.clash(wanted, others)
-    if clash:
-        message = _(
-            "Not restarted: port %(port)d is in use by %(holder)s. End that first, or edit and "
-            "rerun its job with another port, such as %(free)d."
-        )
-        raise LaunchError(message % clash.args, clash.field)
-
-
-def _check_dies(deployment: Deployment) -> None:
-    """Refuse if its dies are in use: the plan names the leased dies."""
-    held = leased_dies(deployment.host)
+def _check_host(deployment: Deployment) -> None:
+    """Refuse while dies or ports of the plan are in use, or during a job that writes what the
+    server reads, or has exclusive use of the host. A loading server would disturb the latter; one
+    that is running may be the measured one."""
+    host, held = deployment.host, leased_dies(deployment.host)
     mine = [die for die in deployment.job.values.get("dies", "").split(",") if die]
-    users: dict[tuple[str, int], tuple[Job | Deployment, list[str]]] = {}
-    for die in mine:
-        user = held.get(die)
-        if user is not None and user != deployment:
-            users.setdefault((type(user).__name__, user.pk), (user, []))[1].append(die)
-    for user, names in users.values():
-        args = {"dies": ", ".join(names), "id": user.pk}
+    others = {die: held[die] for die in mine if held.get(die, deployment) != deployment}
+    if others:
+        user = next(iter(others.values()))
+        args = {"dies": ", ".join(die for die, one in others.items() if one == user)}
+        name = user.title if isinstance(user, Job) else user.name
+        message = _(
+            "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
+            "that deployment, or retry this deployment's job: the job queues for free dies."
+        )
         if isinstance(user, Job):
             message = _(
                 "Not restarted: dies %(dies)s are in use by job #%(id)d (%(name)s). Restart "
                 "after that job has ended."
             )
-            raise LaunchError(message % {**args, "name": user.title})
+        raise LaunchError(message % {**args, "id": user.pk, "name": name})
+    servers = [ref for ref in target_of(host).servers if ref.id != deployment.pk]
+    if clash := ports.clash(ports.of_server(deployment.job.params, deployment.details), servers):
         message = _(
-            "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
-            "that deployment, or retry this deployment's job: the job queues for free dies."
+            "Not restarted: port %(port)d is in use by %(holder)s. End that first, or edit and "
+            "rerun its job with another port, such as %(free)d."
         )
-        raise LaunchError(message % {**args, "name": user.name})
-
-
-def _check_running(deployment: Deployment) -> None:
-    """Refuse during a job that writes what it reads, or has exclusive use of the host. A loading
-    server would disturb the latter; one that is running may be the measured one."""
+        raise LaunchError(message % clash.args, clash.field)
     reads, is_live = read_by(deployment), deployment.state in Deployment.LIVE_STATES
-    for other in capacity_of(deployment.host).running:
+    for other in capacity_of(host).running:
         if place := common_place(reads, other.places):
             message = _(
                 "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "

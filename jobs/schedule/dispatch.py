@@ -251,19 +251,17 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
         refs = resolve(inputs)
     except InputGone as error:
         return _Wait(Message("job:input_gone", {"input": error.args[0]}), never=_CANCELLED)
-    waits = (_waits_for_engine(refs[name]) for name in ENGINES if name in refs)
-    return min(filter(None, waits), key=lambda wait: not wait.never, default=None)
-
-
-def _waits_for_engine(engine: AssetRef) -> _Wait | None:
-    """The wait for a deployment or endpoint that is not ready."""
-    state = engine.data["state"]
-    args = {"name": engine.title, "state": state}
-    if state == ARCHIVED:
-        return _Wait(Message("job:endpoint_archived", args), never=_CANCELLED)
-    if state in GONE:
-        return _Wait(Message("job:deployment_gone", args), never=_CANCELLED)
-    return None if state == Deployment.State.READY else _Wait(Message("wait:deployment", args))
+    waits: list[_Wait] = []
+    for engine in (refs[name] for name in ENGINES if name in refs):
+        state = engine.data["state"]
+        args = {"name": engine.title, "state": state}
+        if state == ARCHIVED:
+            waits.append(_Wait(Message("job:endpoint_archived", args), never=_CANCELLED))
+        elif state in GONE:
+            waits.append(_Wait(Message("job:deployment_gone", args), never=_CANCELLED))
+        elif state != Deployment.State.READY:
+            waits.append(_Wait(Message("wait:deployment", args)))
+    return min(waits, key=lambda wait: not wait.never, default=None)
 
 
 def _waits_for_preflight(

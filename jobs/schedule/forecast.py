@@ -214,7 +214,13 @@ def _read(host: Host) -> _HostQueue:
     waiting = list(queued.prefetch_related("after")[:MOST])
     on_host = list(Job.objects.filter(pk__in=[other.id for other in capacity.running]))
     usual = usual_times(host, [*waiting, *on_host])
-    left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
+    left: dict[int, float | None] = {}  # None: unknown, or longer than ever before
+    for job in on_host:
+        known = usual.get(job.pk)
+        if job.started_at is None:
+            left[job.pk] = known.typical_s if known else None
+        else:
+            left[job.pk] = left_s(job, (now() - job.started_at).total_seconds(), known)
     reason = ""
     if host.draining:
         reason = "forecast:draining"
@@ -256,13 +262,6 @@ def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
             if ref.get("id") == server.pk or ref.get("job") == server.job_id:
                 messages[pk] = message
     return messages
-
-
-def _left_s(job: Job, usual: Durations | None) -> float | None:
-    """Remaining seconds of a job on the host; None: unknown, or longer than ever before."""
-    if job.started_at is None:
-        return usual.typical_s if usual else None
-    return left_s(job, (now() - job.started_at).total_seconds(), usual)
 
 
 def _unknown(reason: str, **args: object) -> Forecast:

@@ -76,7 +76,11 @@ def move(
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
-        rows = _level(job)
+        level = Job.objects.filter(
+            host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority
+        )
+        values = level.order_by(*Job.QUEUE_ORDER).values_list("pk", "place", "created_by_id")
+        rows = [_Row(*row) for row in values]
         was = next((index for index, row in enumerate(rows) if row.id == job.pk), None)
         if was is None:
             raise NotMoved(_("This job is no longer queued."))
@@ -171,12 +175,6 @@ def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
         if changed:
             transaction.on_commit(partial(notifications.notify, "job", id=job_id))
     return changed == 1
-
-
-def _level(job: Job) -> list[_Row]:
-    waiting = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority)
-    values = waiting.order_by(*Job.QUEUE_ORDER).values_list("pk", "place", "created_by_id")
-    return [_Row(*row) for row in values]
 
 
 def _index(

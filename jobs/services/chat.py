@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils.timezone import now
 
 from jobs.logstore import store
@@ -48,7 +48,12 @@ def add_turn(
                 updated_at=now(),
             )
             turns = Turn.objects.filter(conversation=conversation)
-            index, attempt = _place(turns, again)
+            if again is None:
+                last = turns.aggregate(last=Max("index"))["last"]
+                index, attempt = (0 if last is None else last + 1), 0
+            else:
+                last = turns.filter(index=again.index).aggregate(last=Max("attempt"))["last"]
+                index, attempt = again.index, (last or 0) + 1
             turns.filter(index=index).update(is_shown=False)
             turn = Turn.objects.create(
                 conversation=conversation,
@@ -64,14 +69,6 @@ def add_turn(
         raise BusyError from error
     store().set_aside(f"turn/{turn.pk}")
     return turn
-
-
-def _place(turns: QuerySet[Turn], again: Turn | None) -> tuple[int, int]:
-    if again is None:
-        last = turns.aggregate(last=Max("index"))["last"]
-        return (0 if last is None else last + 1), 0
-    last = turns.filter(index=again.index).aggregate(last=Max("attempt"))["last"]
-    return again.index, (last or 0) + 1
 
 
 def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -135,15 +134,13 @@ def _check_declared(job: Job, declared: Declared, size: int) -> None:
     named = [output for output in job.plan["outputs"] if output["name"] == declared.name]
     if not named or len(declared.name) > NAME_CHARS:
         raise BadOutput(f"the plan has no output {declared.name[:NAME_CHARS]!r}")
-    if not any(_is_at(declared.path, output) for output in named):
+    parts = PurePosixPath(declared.path).parts
+    globs = [PurePosixPath(str(output["pattern"])).parts for output in named]
+    # Part by part, because a star matches no slash.
+    if not any(len(parts) == len(one) and all(map(fnmatchcase, parts, one)) for one in globs):
         raise BadOutput(f"{declared.path!r} is no path of output {declared.name!r}")
     if size > declared.total:
         raise BadOutput(f"{declared.path!r} has more than {declared.total} bytes")
-
-
-def _is_at(path: str, output: Mapping[str, Any]) -> bool:
-    parts, patterns = PurePosixPath(path).parts, PurePosixPath(str(output["pattern"])).parts
-    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
 def _check_sum(job: Job, declared: Declared) -> None:

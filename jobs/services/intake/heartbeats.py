@@ -70,6 +70,11 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         news |= deployments.note_heartbeat(host, report.serves)
         serve, stop_serve = _serves(host, report.serves)
         start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
+        # No longer reported. Where a backup was restored, a job ended after the backup and its host
+        # has sent everything to the database that was lost. Otherwise the host has nothing of it,
+        # and the job is lost.
+        on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
+        missing = on_host.filter(missing_since__isnull=False)
         transaction.on_commit(partial(notifications.notify, "host", name=host.name))
     return Orders(
         start=list(start.order_by("pk").values_list("pk", flat=True)),
@@ -77,7 +82,7 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         serve=serve,
         checks=preflights.open_on(host),
         stop_serve=stop_serve,
-        resend=_missing_jobs(host),
+        resend=list(missing.order_by("pk").values_list("pk", flat=True)[:RESEND_MAX]),
         facts_wanted=facts_wanted,
         news=news or (was_shut and not lacks_room(host)),
     )
@@ -126,16 +131,6 @@ def _note_jobs(host: Host, named: Sequence[JobRun]) -> list[int]:
     return sorted(
         pk for pk, job in ours.items() if pk in running and (job.cancel_asked_at or not job.is_open)
     )
-
-
-def _missing_jobs(host: Host) -> list[int]:
-    """Running jobs that the host no longer reports. Where a backup was restored, the job ended
-    after the backup and its host has sent everything to the database that was lost. Otherwise the
-    host has nothing of it, and the job is lost."""
-    rows = Job.objects.filter(
-        host=host, state__in=Job.ON_HOST_STATES, missing_since__isnull=False
-    ).exclude(claim_id="")
-    return list(rows.order_by("pk").values_list("pk", flat=True)[:RESEND_MAX])
 
 
 def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:

@@ -86,7 +86,10 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
         return _append_late(owner, offset, data)
     key = log_key(owner)
     size = _append(key, offset, data)
-    _note_size(owner, key, size)
+    # Once a second: a transaction costs as much as the append. The file has the exact size, and the
+    # verdict stores it finally.
+    if caches["process"].add(f"noted:{key}", True, NOTE_EVERY_S):
+        type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
     notifications.notify("log", key=key, size=size)
     note_progress(owner, size)
     return size
@@ -139,13 +142,6 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
         rows.filter(pk=owner.pk).update(**changes)
     notifications.notify("log", key=key, size=size)
     return size
-
-
-def _note_size(owner: Owner, key: str, size: int) -> None:
-    """Store the log's size, once a second: a transaction costs as much as the append. The file has
-    the exact size, and the verdict stores it finally."""
-    if caches["process"].add(f"noted:{key}", True, NOTE_EVERY_S):
-        type(owner)._default_manager.filter(pk=owner.pk, log_bytes__lt=size).update(log_bytes=size)
 
 
 def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
@@ -300,7 +296,11 @@ def note_progress(owner: Job | Deployment, size: int) -> None:
     if len(_looked_at) > _KEPT:
         _looked_at.clear()
     _looked_at[key] = (moment, previous_size)
-    kind, begin = _begin_of_run(owner)
+    if isinstance(owner, Deployment):
+        kind, begin = owner.job.kind, owner.log_from  # where the current run begins
+    else:
+        begun = owner.steps.filter(log_from__isnull=False).order_by("-index").first()
+        kind, begin = owner.kind, (begun and begun.log_from) or 0
     start = max(begin, size - TAIL_BYTES)
     tail = logstore.store().read(key, start, size)
     try:
@@ -318,14 +318,6 @@ def note_progress(owner: Job | Deployment, size: int) -> None:
             notifications.notify(topic, id=owner.pk, state=owner.state)
     elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and seen.has_drawn:
         _while_it_works(owner).update(progress={**known, "drawn": now})
-
-
-def _begin_of_run(owner: Job | Deployment) -> tuple[str, int]:
-    """The kind that wrote the log, and the offset of the current run."""
-    if isinstance(owner, Deployment):
-        return owner.job.kind, owner.log_from
-    begun = owner.steps.filter(log_from__isnull=False).order_by("-index").first()
-    return owner.kind, (begun and begun.log_from) or 0
 
 
 def _while_it_works(owner: Job | Deployment) -> QuerySet[Any]:

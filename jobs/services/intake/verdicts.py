@@ -83,9 +83,11 @@ def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
     try:
         return _CLOSE(job.pk, offset, data, log_sha256)
     except (Exceeded, Failed) as error:
-        is_sure = isinstance(error, Exceeded) and error.reason != "ended"
-        if not is_sure and _deaths(job) < _MOST_DEATHS:
-            raise Busy(str(error)) from error
+        if not isinstance(error, Exceeded) or error.reason == "ended":
+            key = f"deaths:{job.pk}"
+            caches["process"].add(key, 0, _DEATHS_KEPT_S)
+            if int(caches["process"].incr(key)) < _MOST_DEATHS:
+                raise Busy(str(error)) from error
         if isinstance(error, Exceeded):
             raise Unread(error.message) from error
         raise Unread(Message(Unread.id, {"reason": str(error)})) from error
@@ -111,12 +113,6 @@ def cause_of_server(
         return _CAUSE(deployment.pk, log_from, exit_code, dict(args))
     except (Exceeded, Failed):
         return {}
-
-
-def _deaths(job: Job) -> int:
-    key = f"deaths:{job.pk}"
-    caches["process"].add(key, 0, _DEATHS_KEPT_S)
-    return int(caches["process"].incr(key))
 
 
 @dataclass

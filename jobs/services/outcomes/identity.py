@@ -216,7 +216,9 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
         for name, value in params.items()
         if name not in left_out and not (name in _ADDED and value == _ADDED[name])
     }
-    values["seed"] = _seed(params)
+    values["seed"] = "none"  # only a fixed seed counts
+    if "seed" in params:
+        values["seed"] = "fresh" if params["seed"] is None else f"fixed: {params['seed']}"
     if result.type == Result.Type.EVALUATION:
         values["questions_sha256"] = questions_sha256(result)
     elif own is not None:
@@ -278,13 +280,6 @@ def questions_sha256(result: Result) -> str | None:
         digest.update(json.dumps(row, ensure_ascii=False).encode())
         known = True
     return digest.hexdigest() if known else None
-
-
-def _seed(params: Mapping[str, Any]) -> str:
-    """Only a fixed seed counts."""
-    if "seed" not in params:
-        return "none"
-    return "fresh" if params["seed"] is None else f"fixed: {params['seed']}"
 
 
 def _deployment(result: Result, job: Job, served: Plan | None) -> dict[str, Any]:
@@ -383,16 +378,14 @@ def parallelism_of(result: Result) -> str:
         told = {name: getattr(result.imported, name) for name in ("tp", "pp", "ep")}
     elif served is not None:
         told = served.details
-    tp, pp, ep = (_size(told.get(name)) for name in ("tp", "pp", "ep"))
+    given = (told.get(name) for name in ("tp", "pp", "ep"))
+    tp, pp, ep = (
+        one if isinstance(one, int) and not isinstance(one, bool) and 0 < one <= _MOST_DIES else 0
+        for one in given
+    )
     ep = ep if result.imported_id else 0
     sizes = [f"{name}{size}" for name, size in (("pp", pp), ("ep", ep)) if size > 1]
     return " × ".join([f"tp{tp}", *sizes] if tp else sizes)
-
-
-def _size(value: Any) -> int:
-    """A parallel size in bounds; 0: not recorded."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and 0 < value <= _MOST_DIES else 0
 
 
 def subject_of(result: Result, parallelism: str) -> str:

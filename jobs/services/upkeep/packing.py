@@ -75,8 +75,10 @@ def pack_some(moment: datetime | None = None) -> int:
             for number, (candidate, sha256) in enumerate(sorted(closed)):
                 if number and time.monotonic() >= until:
                     break
-                if not _has_room(candidate):
-                    continue  # smaller ones make some
+                # For the packed log and for concurrent writes; smaller logs make some.
+                wanted = store().size(candidate.key) / LEAST_PACKED + SPARE_BYTES
+                if shutil.disk_usage(settings.DATA_DIR).free < wanted:
+                    continue
                 done = False
                 try:
                     done = humble.submit(store().pack, candidate.key, sha256=sha256).result()
@@ -85,23 +87,12 @@ def pack_some(moment: datetime | None = None) -> int:
                     if error.errno in DISK_FULL:
                         continue  # at the next round
                 packed += done
-                if done:
-                    _measure_again(candidate)
+                if done:  # have retention measure the smaller size
+                    rows = _MODELS[candidate.kind]._default_manager.filter(pk=candidate.record_id)
+                    rows.filter(stored_bytes__gt=0).update(stored_bytes=None)
                 else:
                     _left[candidate.key] = candidate.written_ns
         return packed
-
-
-def _has_room(candidate: _Candidate) -> bool:
-    """True if the disk has room for the packed log and for concurrent writes. Otherwise the log
-    stays raw; nothing is lost."""
-    free = shutil.disk_usage(settings.DATA_DIR).free
-    return free >= store().size(candidate.key) / LEAST_PACKED + SPARE_BYTES
-
-
-def _measure_again(packed: _Candidate) -> None:
-    rows = _MODELS[packed.kind]._default_manager.filter(pk=packed.record_id, stored_bytes__gt=0)
-    rows.update(stored_bytes=None)
 
 
 def _be_humble() -> None:
