@@ -183,15 +183,10 @@ def launch(
     confirmed: Findings | Callable[[Plan | None], Findings] = (),
     confirm: Sequence[str] = (),
 ) -> Job:
-    """Queue a new job, after jobs for the environments it needs; return it.
-
-    ``confirmed``: accepted findings, see ``jobs.schedule.preflights``, or a function that returns
-    those of the plan; ``confirm``: names of checks whose warnings are accepted, or "all".
-
-    Raises:
-        InvalidParams: see its ``fields``.
-        LaunchError: unknown kind.
-    """
+    """Queue a new job, after jobs for the environments it needs; return it. ``confirmed``: accepted
+    findings, see ``jobs.schedule.preflights``, or a function that returns those of the plan;
+    ``confirm``: names of checks whose warnings are accepted, or "all". Raises ``InvalidParams``:
+    see its ``fields``; ``LaunchError``: unknown kind."""
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)  # two launches must not add one environment twice
         target = target_of(host)
