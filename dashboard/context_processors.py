@@ -15,7 +15,7 @@ from dashboard.pages.shared.die_grid import Grid, grid
 from dashboard.pages.shared.manual import help_for
 from dashboard.security.permissions import allowed
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts.hosts import held_on, is_away
+from jobs.queries.hosts import held_on, is_away
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ from dashboard.pages.results import (
     history,
     imports,
     organise,
-    points,
-    requests,
+    point,
     results,
     tradeoff,
 )
@@ -51,8 +50,8 @@ _BELOW: dict[str, list[Any]] = {
     "deployments/": [deployments],
     "endpoints/": [endpoints],
     "results/": [
-        *(imports, results, answers, organise, fleet, tradeoff, history, points),
-        *(requests, compare, addresses),
+        *(imports, results, answers, organise, fleet, tradeoff, history, point),
+        *(compare, addresses),
     ],
     "parity/": [parity],
     "reports/": [reports],

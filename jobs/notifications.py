@@ -44,7 +44,7 @@ RECONNECT_S = 0.5
 
 @cache
 def channel() -> str:
-    # The one row, made by the first caller: see jobs.queries.instance, a later package.
+    # The one row, made by the first caller: see jobs.queries.hosts, a later package.
     instance, _is_new = Instance.objects.get_or_create(pk=1)
     return f"vacc:{instance.instance_id}:notifications"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.kinds import KINDS
-from jobs.queries.jobs.chains import TOUR_KINDS
+from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.browser.lib import unwell
 
 HOST = "this-computer"

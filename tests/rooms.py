@@ -45,12 +45,11 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.queries": [
         {
-            *("chat", "deployments", "endpoints", "instance", "prompts"),
-            *("sorting", "storage"),
+            *("chat", "engines", "hosts", "sorting", "storage"),
         },
         {"audit"},
-        {"hosts", "results", "answers"},
-        {"jobs", "comparison", "data_sets", "models"},
+        {"results", "answers"},
+        {"jobs", "comparison", "sets", "models"},
         {"fleet", "overview", "parity", "search"},
         {"matrices"},
     ],

@@ -23,7 +23,7 @@ from jobs.models import (
     Job,
     Turn,
 )
-from jobs.queries.jobs.chains import TOUR_KINDS
+from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.browser.lib import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
 from tests.jobs.lib.importing import imported

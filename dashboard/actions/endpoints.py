@@ -27,7 +27,7 @@ from jobs.host.base import engine_http
 from jobs.metrics import measured
 from jobs.metrics.measured import EngineAbout
 from jobs.models import Endpoint, Source
-from jobs.queries.endpoints import engine_keys
+from jobs.queries.engines import engine_keys
 from jobs.services import endpoints
 from jobs.services.endpoints import Checked
 

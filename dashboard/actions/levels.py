@@ -12,8 +12,7 @@ from django.utils.translation import gettext_lazy
 from dashboard.actions.action import Done, action
 from dashboard.actions.rows import Line, RowForm
 from jobs.models import ServiceLevel
-from jobs.queries.results.levels import FAMILIES, STATISTICS
-from jobs.queries.results.team_levels import INCLUDED, level_of
+from jobs.queries.results.levels import FAMILIES, INCLUDED, STATISTICS, level_of
 
 # Highest limit of a unit, a day: longer ones are mistakes.
 _HIGHEST = {"ms": 86_400_000.0, "s": 86_400.0}

@@ -11,7 +11,7 @@ from dashboard.actions import endpoints as actions
 from dashboard.api.base import Created, Json, Operations, Time, listing, read
 from dashboard.text.messages import message
 from jobs.models import Endpoint
-from jobs.queries.endpoints import endpoints
+from jobs.queries.engines import endpoints
 
 operations = Operations("Endpoints", "endpoints")
 

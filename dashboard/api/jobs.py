@@ -45,10 +45,10 @@ from jobs.base.numbers import result_number
 from jobs.launch import launch
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts.host_page import queue_position, queue_positions, queued_jobs
+from jobs.queries.hosts import queue_position, queue_positions, queued_jobs
 from jobs.queries.jobs import jobs as queries
-from jobs.queries.jobs.chains import ChainProgress, chain_of
-from jobs.queries.jobs.running_accuracy import Standings, standings
+from jobs.queries.jobs.job_page import ChainProgress, chain_of
+from jobs.queries.jobs.progress import Standings, standings
 from jobs.schedule.queue import STEPS
 from jobs.services.intake.intake import log_key
 

@@ -12,7 +12,7 @@ from dashboard.pages.parity.asked import stated
 from dashboard.pages.parity.rows import as_data
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import MARGIN
-from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.entered import ParityError
 
 operations = Operations("Results")
 _MARGIN = Field(f"{MARGIN:g}", max_length=20, description="points")

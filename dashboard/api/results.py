@@ -28,7 +28,7 @@ from dashboard.api.base import (
 )
 from dashboard.api.questions import DataSetAnswer, team_answer
 from dashboard.pages.answers.reader import Export, export
-from dashboard.pages.results.fleet_rows import stale_text
+from dashboard.pages.results.fleet import stale_text
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import all_flags, as_data, marks_of, organised_fields
 from dashboard.text.labels import result_name
@@ -39,11 +39,10 @@ from jobs.catalog.questions import jsonl
 from jobs.kinds.lib.load import measured_lengths
 from jobs.models import Import, Result
 from jobs.queries.fleet import FleetValue, fleet, whole_days
-from jobs.queries.results.filters import MARKS
+from jobs.queries.results.listing import MARKS
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import repeats_of
-from jobs.queries.results.results import answer_rows
-from jobs.queries.results.set_scores import set_groups
+from jobs.queries.results.results import answer_rows, set_groups
 from jobs.services.imports import about_row
 
 operations = Operations("Results")

@@ -27,7 +27,7 @@ from dashboard.api.errors import conflict
 from dashboard.api.jobs import WithLog
 from dashboard.text.messages import server_message
 from jobs.models import Deployment, Host
-from jobs.queries.hosts.hosts import is_away
+from jobs.queries.hosts import is_away
 from jobs.schedule.deployments import NotRestartable
 from jobs.schedule.launch_rights import launcher_names
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from dashboard.charts import series as over
 from dashboard.charts.figures import FAINT_INK, INK, Figure, axis, layout
 from dashboard.charts.series import Series
-from jobs.queries.results import devices
+from jobs.queries.results import provenance
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.pareto import frontier
+from jobs.queries.results.tradeoff import frontier
 
 # Positions of a label next to its point, best first: offset of the box right of and above the
 # point, as shares of the box.
@@ -89,7 +89,7 @@ def has_devices(all_series: Sequence[Series]) -> bool:
 
 
 def _device_rows(series: Series) -> list[Row]:
-    return _rows(series, lambda metrics: devices.per_device(metrics.get(RATE), series.devices))
+    return _rows(series, lambda metrics: provenance.per_device(metrics.get(RATE), series.devices))
 
 
 def _rows(series: Series, rate: Callable[[Any], float | None]) -> list[Row]:
@@ -97,7 +97,7 @@ def _rows(series: Series, rate: Callable[[Any], float | None]) -> list[Row]:
     return [
         (concurrency, x, y)
         for concurrency, metrics in series.points
-        if (x := devices.per_user(metrics)) is not None and (y := rate(metrics)) is not None
+        if (x := provenance.per_user(metrics)) is not None and (y := rate(metrics)) is not None
     ]
 
 

@@ -31,7 +31,7 @@ from jobs.base.numbers import number_from
 from jobs.confined import Busy
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.protocol import BadMessage, ClaimJob, ClaimRun, load, read
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.schedule import deployments, dispatch, lifecycle, preflights
 from jobs.services import hosts, outputs
 from jobs.services.intake import heartbeats, intake, limits, points

@@ -55,11 +55,10 @@ from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison, MetricRow, compare
-from jobs.queries.parity.errors import ParityError
-from jobs.queries.results.devices import device_count
-from jobs.queries.results.named import NotNumbered, pks_of
+from jobs.queries.parity.entered import ParityError
+from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import other_runs
-from jobs.queries.results.results import accuracy, result_page
+from jobs.queries.results.results import NotNumbered, accuracy, pks_of, result_page
 from jobs.queries.results.token_use import BudgetUse
 
 _CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend

@@ -26,7 +26,7 @@ from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import MARGIN
-from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.results import result_page
 
 

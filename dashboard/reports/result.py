@@ -12,13 +12,19 @@ from django.utils.translation import pgettext
 from pydantic import Field
 
 from dashboard.charts import forest
+from dashboard.pages.results.client_vs_engine import SidesRow, SidesTable
 from dashboard.pages.results.conclusion import Card, Row, conclusion_card
 from dashboard.pages.results.conclusion import Figure as CardFigure
-from dashboard.pages.results.curve_series import curve_series, marks_of_points
-from dashboard.pages.results.level_choice import NONE
-from dashboard.pages.results.page_parts import charts, page_title, peak, point_columns
-from dashboard.pages.results.repeats import repeat_table
-from dashboard.pages.results.two_sides import SidesRow, SidesTable
+from dashboard.pages.results.levels import NONE
+from dashboard.pages.results.page_parts import (
+    charts,
+    curve_series,
+    marks_of_points,
+    page_title,
+    peak,
+    point_columns,
+    repeat_table,
+)
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
@@ -43,12 +49,9 @@ from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, result_place
 from jobs.base.numbers import result_number
 from jobs.models import Result
-from jobs.queries.results.benchmark_curve import curve_of
-from jobs.queries.results.curve import RATE, CurvePoint
-from jobs.queries.results.levels import Level
-from jobs.queries.results.results import ResultPage, result_page
-from jobs.queries.results.set_scores import SetGroup, SetRow
-from jobs.queries.results.team_levels import team_levels
+from jobs.queries.results.curve import RATE, CurvePoint, curve_of
+from jobs.queries.results.levels import Level, team_levels
+from jobs.queries.results.results import ResultPage, SetGroup, SetRow, result_page
 from jobs.statistics import LEAST_RUNS
 
 _CHART, _TALL = 250, 560  # pixels

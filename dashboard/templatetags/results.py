@@ -37,12 +37,12 @@ from jobs.kinds.lib.vllm import Offline
 from jobs.models import Answer, AnswerRow, Job, Result
 from jobs.queries.answers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
-from jobs.queries.comparison.comparison import Cell, Change
+from jobs.queries.comparison.comparison import Change
 from jobs.queries.jobs.job_page import progress_of
-from jobs.queries.jobs.running_accuracy import Standing, whole_standing
+from jobs.queries.jobs.progress import Standing, whole_standing
 from jobs.queries.results import results as queries
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.set_scores import SetGroup
+from jobs.queries.results.results import Mean, SetGroup
 from jobs.statistics import Interval
 
 register = template.Library()
@@ -206,7 +206,7 @@ def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeStrin
 
 
 @register.simple_tag
-def compared(figure: Cell, name: str, *, grouped: bool) -> SafeString:
+def compared(figure: Mean, name: str, *, grouped: bool) -> SafeString:
     """Return a number of a comparison with its interval; for a group with its number of runs."""
     text = format_html('<b class="b">{}</b>', bare(name, figure.value))
     if figure.value is None:

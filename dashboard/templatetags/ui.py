@@ -63,7 +63,7 @@ from jobs.access.accounts import role_of
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
-from jobs.queries.results.headline import headline as headline_metric
+from jobs.queries.results.repeats import headline as headline_metric
 from jobs.schedule.forecast import Forecast
 
 register = template.Library()

@@ -14,7 +14,7 @@ from dashboard.text.labels import result_name
 from jobs.catalog import MODELS
 from jobs.metrics.measured import SetScore
 from jobs.models import Import, Result
-from jobs.queries.results.workloads import own_workloads
+from jobs.queries.results.listing import own_workloads
 from jobs.services import imports
 
 # Declared part -> label, hint and example of its field.

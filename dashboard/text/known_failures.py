@@ -14,7 +14,7 @@ from dashboard.text.formatting import Arguments, joined
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
 from jobs.kinds import KINDS
 from jobs.models import Deployment, Job
-from jobs.queries.jobs.stalled import stalled_since
+from jobs.queries.jobs.progress import stalled_since
 
 # Actions besides fixing the cause.
 _NEXT: dict[Severity, str | Promise] = {

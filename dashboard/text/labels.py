@@ -20,7 +20,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import rules_of
 from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job, Result
-from jobs.queries.hosts.hosts import is_away
+from jobs.queries.hosts import is_away
 from jobs.queries.matrices import CellView
 from jobs.tools.lib import variants
 from jobs.tools.lib.environments import ENVIRONMENTS

@@ -17,7 +17,7 @@ from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.models import Job
-from jobs.queries.deployments import needing
+from jobs.queries.engines import needing
 from jobs.schedule import dispatch
 from jobs.schedule.forecast import Forecast, forecasts
 

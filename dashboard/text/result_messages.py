@@ -269,7 +269,7 @@ RESULT_MESSAGES: dict[str, str | Promise] = {
     "import:macro_only": _(
         "The number of questions is not in the files: there is only the mean of sets."
     ),
-    # Texts in place of a result's number (jobs.queries.results.named).
+    # Texts in place of a result's number (jobs.queries.results.results).
     "result:number": _("“%(text)s” is no result. Results are written as res-15."),
     "result:number_of_job": _(
         "“%(text)s” is no result. Results are written as res-15. #%(job)s is a job; its result is "

@@ -18,7 +18,7 @@ from django.utils.timezone import now
 from jobs.backup import database, files
 from jobs.backup.files import FILE, KEY, UNFINISHED, BackupError, FileEntry, Manifest, Mirrored
 from jobs.base.files import write_atomic
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 
 __all__ = ["KEY", "BackupError", "Manifest", "Mirrored", "create", "restore"]
 

@@ -21,7 +21,7 @@ from jobs.kinds.lib.base import Kind, Target, endpoint_key, promised_job, rules_
 from jobs.launch.launch import cancel, create, environment_of, kind_named, preview, settled
 from jobs.models import Deployment, Job
 from jobs.plans import Plan
-from jobs.queries.jobs.chains import chain_of
+from jobs.queries.jobs.job_page import chain_of
 from jobs.schedule import dispatch, launch_rights, lifecycle
 from jobs.schedule.targets import ARCHIVED, InputGone, resolve, target_of
 from jobs.tools.lib.environments import ENVIRONMENTS

@@ -29,8 +29,8 @@ from jobs.kinds.lib.guide import guide_diff
 from jobs.models import Deployment, Host, Job, JobStep, Preflight
 from jobs.models.jobs import last_place
 from jobs.plans import Plan
-from jobs.queries.deployments import deployment_down
-from jobs.queries.hosts.hosts import is_away
+from jobs.queries.engines import deployment_down
+from jobs.queries.hosts import is_away
 from jobs.schedule import agent_tasks, dispatch, launch_rights, lifecycle, preflights, queue
 from jobs.schedule.targets import by_hand, made_by, slots_of, target_of
 from jobs.tools.lib.environments import ENVIRONMENTS

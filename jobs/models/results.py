@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -116,7 +116,7 @@ class Result(models.Model):
     stack = models.CharField(max_length=64, blank=True)  # of the catalogue, or the engine; "": n/a
     parallelism = models.CharField(max_length=32, blank=True)  # "tp 8 × pp 4"; "": not recorded
     subject = models.CharField(max_length=64, blank=True)  # shared with what it is judged by
-    # Of an evaluation, a bit a question: see jobs.queries.comparison.pairing.
+    # Of an evaluation, a bit a question: see jobs.queries.comparison.accuracy.
     verdicts = models.TextField(blank=True)
     # Version of the rules that made its AnswerRows; 0: it has none.
     rows_version = models.PositiveSmallIntegerField(default=0)
@@ -161,6 +161,17 @@ class Result(models.Model):
         """Name of the deployment or endpoint, else of the model."""
         measured = self.deployment or self.endpoint
         return measured.name if measured else self.model_id
+
+    @property
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """Return the parts of the identity by group; None is an unknown value."""
+        parts: dict[str, dict[str, Any]] = self.identity.get("parts") or {}
+        return parts
+
+    @property
+    def named_parts(self) -> dict[str, Any]:
+        """Return the parts of all groups. Only "sha256" is a name of two: the model has it."""
+        return {name: value for group in self.parts.values() for name, value in group.items()}
 
     @property
     def is_external(self) -> bool:

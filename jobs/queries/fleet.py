@@ -1,6 +1,6 @@
 """Fleet: what stands for each model and precision on each stack, as speed and as accuracy.
 
-:mod:`jobs.queries.results.best_first` has the rule. Devices of others have no stack, so external
+:mod:`jobs.queries.results.repeats` has the rule. Devices of others have no stack, so external
 and imported results are not here.
 """
 
@@ -17,9 +17,7 @@ from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Result
 from jobs.queries.comparison.regression import Verdict, verdicts
-from jobs.queries.results.best_first import first_of
-from jobs.queries.results.headline import headline
-from jobs.queries.results.identities import best_concurrencies
+from jobs.queries.results.repeats import best_concurrencies, first_of, headline
 from jobs.queries.results.results import accuracy
 from jobs.statistics import Interval
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.models import Artifact, Deployment, Host, Job, Result, Weights
-from jobs.queries.results.best_first import best_first
+from jobs.queries.results.repeats import best_first
 
 _RESULTS = 30
 _UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)

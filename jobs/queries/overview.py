@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,13 +13,18 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Job, Result
-from jobs.queries.deployments import broken_since
-from jobs.queries.jobs.chains import BROKEN_STATES
+from jobs.queries.engines import broken_since
 from jobs.queries.jobs.durations import durations
-from jobs.queries.jobs.job_page import left_s, progress_of
-from jobs.queries.results.best_first import best_first
-from jobs.queries.results.headline import headline, secondary_metric
-from jobs.queries.results.repeats import at_concurrency, repeats_of
+from jobs.queries.jobs.job_page import BROKEN_STATES, left_s, progress_of
+from jobs.queries.results.repeats import (
+    best_concurrency,
+    best_first,
+    headline,
+    read_points,
+    repeats_of,
+    secondary_metric,
+    values_at,
+)
 
 _MOST = 8
 _SPARK = 14
@@ -73,7 +79,7 @@ class ResultFigures:
     value: float | None
     second: str
     second_value: float | None
-    history: tuple[float, ...]
+    history: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +164,7 @@ def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
     rows = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     if user is not None:
         rows = rows.filter(created_by_id=user.pk)
-    latest = list(rows.order_by("-created_at", "-id")[:_MOST])
-    return [_figures(result) for result in latest]
+    return list(map(_figures, rows.order_by("-created_at", "-id")[:_MOST]))
 
 
 def serving() -> list[ServedModel]:
@@ -172,7 +177,10 @@ def serving() -> list[ServedModel]:
         .select_related("host", "artifact", "job")
         .order_by("-created_at", "-id")[:_MOST]
     )
-    return [_serving(deployment) for deployment in deployments]
+    measured = {"type": Result.Type.BENCHMARK, "metrics__has_key": "output_tokens_per_s"}
+    return [
+        ServedModel(one, best_first(one.results.filter(**measured)).first()) for one in deployments
+    ]
 
 
 def is_new() -> bool:
@@ -224,7 +232,7 @@ def _figures(result: Result) -> ResultFigures:
         value=result.metrics.get(metric),
         second=second,
         second_value=result.metrics.get(second),
-        history=tuple(_history(result, metric)),
+        history=_history(result, metric),
     )
 
 
@@ -233,19 +241,11 @@ def _history(result: Result, metric: str) -> list[float]:
     if not result.counts or metric not in result.metrics:
         return []
     before = repeats_of(result).filter(created_at__lte=result.created_at)
-    latest = before.order_by("-created_at", "-id").prefetch_related("points")[: _SPARK - 1]
-    runs = [*reversed(latest), result]
+    latest = before.order_by("-created_at", "-id")[: _SPARK - 1]
     if result.type == Result.Type.EVALUATION:
+        runs = [*reversed(latest), result]
         return [run.metrics[metric] for run in runs if metric in run.metrics]
-    value = result.metrics[metric]
-    points = result.points.all()
-    own = (point.concurrency for point in points if point.metrics.get(metric) == value)
-    concurrency = next(own, None)
-    return [] if concurrency is None else at_concurrency(runs, metric, concurrency)
-
-
-def _serving(deployment: Deployment) -> ServedModel:
-    measured = deployment.results.filter(
-        type=Result.Type.BENCHMARK, metrics__has_key="output_tokens_per_s"
-    )
-    return ServedModel(deployment, best_first(measured).first())
+    ids = [*reversed(latest.values_list("pk", flat=True)), result.pk]
+    points = read_points(ids)
+    concurrency = best_concurrency(result, metric, points.get(result.pk, ()))
+    return [] if concurrency is None else values_at(points, ids, metric, concurrency)

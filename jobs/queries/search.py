@@ -16,7 +16,7 @@ from jobs.catalog import MODELS, ZooModel
 from jobs.models import Conversation, Deployment, Host, Job, Result
 from jobs.queries.chat import conversations_with
 from jobs.queries.jobs import jobs
-from jobs.queries.results.filters import Filters, matching
+from jobs.queries.results.listing import Filters, matching
 
 MOST = 8
 

@@ -21,7 +21,7 @@ from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES
-from jobs.queries.hosts.hosts import dies, held_dies, holding_deployments
+from jobs.queries.hosts import dies, held_dies, holding_deployments
 
 _AT_ONCE = 500
 _SERVED = "deployment"

@@ -26,7 +26,7 @@ from jobs.kinds.lib import ports
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import ENGINES, from_json
 from jobs.protocol import ServerRun
-from jobs.queries.hosts.hosts import leased_dies
+from jobs.queries.hosts import leased_dies
 from jobs.schedule import agent_tasks, launch_rights
 from jobs.schedule.capacity import capacity_of, common_place, read_by
 from jobs.schedule.targets import target_of

@@ -21,7 +21,7 @@ from jobs.kinds.lib.base import AssetRef, asset_values
 from jobs.kinds.lib.common import size
 from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES, from_json, slots
-from jobs.queries.hosts.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
+from jobs.queries.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
 from jobs.schedule import agent_tasks, launch_rights, lifecycle, preflights
 from jobs.schedule.capacity import (
     HostCapacity,

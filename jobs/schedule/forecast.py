@@ -18,7 +18,7 @@ from django.utils.timezone import now
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES
-from jobs.queries.hosts.hosts import is_away, lacks_room
+from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs.durations import Durations, usual_times
 from jobs.queries.jobs.job_page import left_s
 from jobs.schedule.capacity import HostCapacity, HostJob, capacity_of, queued_job_of

@@ -18,9 +18,9 @@ from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Target, asset_values
 from jobs.models import Artifact, Dataset, Deployment, Endpoint, Environment, Host, Job, Weights
 from jobs.plans import ENGINES, Plan
-from jobs.queries.answers.baselines import baselines
-from jobs.queries.hosts.hosts import holding_deployments, proposed_dies
-from jobs.queries.prompts import team_prompts
+from jobs.queries.answers.own_questions import baselines
+from jobs.queries.hosts import holding_deployments, proposed_dies
+from jobs.queries.sets import team_prompts
 from jobs.tools.vacc.site import inside_of
 
 Record = Environment | Weights | Artifact | Dataset

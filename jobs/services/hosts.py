@@ -19,7 +19,7 @@ from jobs.base.errors import JobsError, LaunchError
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.notifications import notify
-from jobs.queries.hosts.hosts import dies, is_away, missing_dies
+from jobs.queries.hosts import dies, is_away, missing_dies
 from jobs.schedule import deployments, lifecycle
 
 # Max concurrent jobs of a new host. Dies are the real limit: most jobs use some exclusively.

@@ -27,7 +27,7 @@ from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.models import Baseline, Import, ImportedFile, Job, OutputFile, Result, SignOff
-from jobs.queries.results import result_counts
+from jobs.queries.results import listing
 from jobs.services.intake.limits import DiskReserved, check_disk
 from jobs.services.outcomes import identity
 
@@ -215,7 +215,7 @@ def declare(row: Import, about: About, user: AbstractBaseUser | None) -> dict[st
         result.run_context = {**result.run_context, "device": device}
         result.save(update_fields=["model_id", "label", "what", "run_context"])
         identity.keep(result)
-    result_counts.forget()
+    listing.forget()
     return changed
 
 
@@ -234,7 +234,7 @@ def remove(row: Import) -> None:
             raise Released
         row.delete()
     shutil.rmtree(files_folder(number), ignore_errors=True)
-    result_counts.forget()
+    listing.forget()
 
 
 def files_folder(import_id: int) -> Path:

@@ -3,10 +3,7 @@ Here: pure functions with their sources; every interval is of 95 %.
 Not here: which numbers are compared (`comparison`, `parity`).
 """
 
-from jobs.statistics.clusters import cells_of, clustered_error, design_effect, mean_of_differences
 from jobs.statistics.evidence import (
-    ALL,
-    Difference,
     Evidence,
     Method,
     Scores,
@@ -37,14 +34,18 @@ from jobs.statistics.samples import (
     relative_difference,
     runs_to_tell,
 )
-from jobs.statistics.shares import difference, mcnemar
-from jobs.statistics.strata import Share, pooled, pooled_difference, weights_of
+from jobs.statistics.shares import (
+    Share,
+    design_effect,
+    difference,
+    mcnemar,
+    pooled,
+    weights_of,
+)
 
 __all__ = [
-    "ALL",
     "LEAST_RUNS",
     "Decision",
-    "Difference",
     "Evidence",
     "Goal",
     "Interval",
@@ -53,8 +54,6 @@ __all__ = [
     "Seen",
     "Share",
     "Z",
-    "cells_of",
-    "clustered_error",
     "decision",
     "design_effect",
     "difference",
@@ -67,12 +66,10 @@ __all__ = [
     "mean",
     "mean_difference",
     "mean_interval",
-    "mean_of_differences",
     "monitored_z",
     "more_questions",
     "paired_difference",
     "pooled",
-    "pooled_difference",
     "quantile_interval",
     "relative_change",
     "relative_difference",

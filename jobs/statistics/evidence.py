@@ -1,22 +1,68 @@
-"""Evidence of a data set: its questions on two sides, paired where both have the answers.
-
-One function gives the difference, for each place that has one: statement, comparison, baseline.
-"""
+"""Evidence of a data set: its questions on two sides, paired where both have the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
+from statistics import fmean
 from typing import Literal
 
-from jobs.statistics.bootstrap import bootstrap_difference
-from jobs.statistics.clusters import cells_of, design_effect, mean_of_differences
 from jobs.statistics.paired import Interval, Z, paired_difference
 from jobs.statistics.power import paired_variance
-from jobs.statistics.strata import Share, pooled_difference, weights_of
+from jobs.statistics.samples import NORMAL
+from jobs.statistics.shares import (
+    Share,
+    cells_of,
+    design_effect,
+    mean_of_differences,
+    pooled_difference,
+    weights_of,
+)
+
+SEED = 20_250_403
+RESAMPLES, DRAWS = 2000, 4_000_000  # resamples; fewer above so many draws
+LEAST_DIFFERENT = 10  # fewer differing questions: resampling invents no others
+
+
+def bootstrap_difference(
+    differences: Sequence[float], step: float, z: float = Z, seed: int = SEED
+) -> tuple[Interval, bool]:
+    """Return the mean with its interval, and True where it is from resampling.
+
+    Bias-corrected and accelerated (Efron 1987, J. American Statistical Association 82, 171-185),
+    with a fixed seed: the same answers give the same interval. With few differing questions, or
+    wider than 95 %, it is ``clusters.mean_of_differences``.
+    """
+    if len(set(differences)) < 2 or sum(d != 0 for d in differences) < LEAST_DIFFERENT or z > Z:
+        return mean_of_differences(differences, step, z), False
+    total, middle = len(differences), fmean(differences)
+    draw = Random(seed)  # noqa: S311 -- resampling, no secret
+    count = max(500, min(RESAMPLES, DRAWS // total))
+    means = sorted(fmean(draw.choices(differences, k=total)) for _ in range(count))
+    below = (sum(one < middle for one in means) + sum(one <= middle for one in means)) / 2
+    bias = NORMAL.inv_cdf(min(1 - 0.5 / count, max(0.5 / count, below / count)))
+    # Jackknife of a mean: its skewness.
+    cubes = sum((middle - one) ** 3 for one in differences)
+    squares = sum((middle - one) ** 2 for one in differences)
+    skew = -cubes / (6 * squares**1.5) if squares else 0.0
+    low, high = (_at(means, _adjusted(bias, skew, side)) for side in (-z, z))
+    return Interval(middle, min(middle, low), max(middle, high)), True
+
+
+def _adjusted(bias: float, skew: float, z: float) -> float:
+    moved = bias + z
+    return NORMAL.cdf(bias + moved / (1 - skew * moved))
+
+
+def _at(ordered: Sequence[float], share: float) -> float:
+    place = share * (len(ordered) - 1)
+    index = min(len(ordered) - 2, max(0, int(place)))
+    part = place - index
+    return ordered[index] * (1 - part) + ordered[index + 1] * part
+
 
 Scores = Mapping[object, Sequence[float]]  # question -> scores of its answers, from 0 to 1
-ALL = ""  # name of counts without a set's name
 # Formula of a difference: see the functions.
 Method = Literal["paired", "clustered", "bootstrap", "unpaired"]
 Cells = tuple[int, int, int, int]
@@ -29,7 +75,8 @@ class Evidence:
     ``cells``: questions correct in both, only in the first, only in the second, in neither; None
     without one answer a question on both sides. ``gaps``: difference of each question's mean score,
     None for different questions. ``step``: least difference of a question. ``printed``: shares as a
-    table has them, rounded. ``is_share``: scores are 0 or 1.
+    table has them, rounded, which give ``gap``. ``is_share``: scores are 0 or 1. ``name`` is "" for
+    counts without one.
     """
 
     name: str
@@ -44,7 +91,6 @@ class Evidence:
 
     @property
     def gap(self) -> float:
-        """Return the difference as a table of the sets has it."""
         if self.printed:
             return self.printed[1] - self.printed[0]
         return self.second.value - self.first.value
@@ -66,9 +112,11 @@ class Difference:
 
 def difference_of(evidence: Sequence[Evidence], z: float = Z) -> Difference:
     """Return the difference; ``z``: quantile of its interval."""
-    cells = _summed(evidence)
-    if cells:
-        variance = paired_variance(cells[1], cells[2], sum(cells))
+    each = [one.cells for one in evidence if one.cells is not None]
+    if len(each) == len(evidence):
+        both, lost, gained, neither = map(sum, zip(*each, strict=True))
+        cells = both, lost, gained, neither
+        variance = paired_variance(lost, gained, sum(cells))
         return Difference(paired_difference(*cells, z), "paired", variance, cells)
     gaps = [gap for one in evidence if one.gaps is not None for gap in one.gaps]
     if all(one.gaps is not None for one in evidence):
@@ -80,63 +128,37 @@ def difference_of(evidence: Sequence[Evidence], z: float = Z) -> Difference:
         variance = len(gaps) * ((interval.high - interval.low) / (2 * z)) ** 2
         return Difference(interval, "bootstrap" if is_resampled else "clustered", variance)
     firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
-    interval = pooled_difference(firsts, seconds, z)
-    return Difference(interval, "unpaired", _unpaired(firsts, seconds))
+    total = min(sum(one.total for one in firsts), sum(one.total for one in seconds))
+    variance = total * sum(
+        weight**2 * (a.variance / a.total + b.variance / b.total)
+        for weight, a, b in zip(weights_of(firsts, seconds), firsts, seconds, strict=True)
+    )
+    return Difference(pooled_difference(firsts, seconds, z), "unpaired", variance)
 
 
 def gap_of_same(first: Scores, second: Scores) -> Interval | None:
     """Return the difference of two sides with the same questions; None for others, or none."""
     if not first or first.keys() != second.keys():
         return None
-    return difference_of([from_scores(ALL, "", first, second)]).interval
+    return difference_of([from_scores("", "", first, second)]).interval
 
 
 def from_scores(name: str, group: str, first: Scores, second: Scores) -> Evidence:
     """Return the evidence of the common questions; there is at least one."""
     common = [key for key in first if key in second]
     sides = [[first[key] for key in common], [second[key] for key in common]]
-    is_share = _is_share(sides)
-    gaps = [_mean(after) - _mean(before) for before, after in zip(*sides, strict=True)]
-    fewest = min(len(scores) for side in sides for scores in side)
+    shares = [Share(sum(map(_mean, side)), len(common), design_effect(side)) for side in sides]
     return Evidence(
         name,
         group,
-        _share(sides[0]),
-        _share(sides[1]),
+        shares[0],
+        shares[1],
         cells=cells_of(*sides),
-        gaps=gaps,
-        step=1 / fewest,
-        is_share=is_share,
+        gaps=[_mean(after) - _mean(before) for before, after in zip(*sides, strict=True)],
+        step=1 / min(len(scores) for side in sides for scores in side),
+        is_share=all(score in (0, 1) for side in sides for scores in side for score in scores),
     )
-
-
-def _share(questions: Sequence[Sequence[float]]) -> Share:
-    """Return the mean of the questions; the design effect is that of their answers."""
-    total = len(questions)
-    return Share(sum(map(_mean, questions)), total, design_effect(questions))
-
-
-def _is_share(sides: Sequence[Sequence[Sequence[float]]]) -> bool:
-    return all(score in (0, 1) for side in sides for scores in side for score in scores)
 
 
 def _mean(scores: Sequence[float]) -> float:
     return sum(scores) / len(scores)
-
-
-def _summed(evidence: Sequence[Evidence]) -> Cells | None:
-    """Return the pairs of all sets; None where a set has none."""
-    each = [one.cells for one in evidence if one.cells is not None]
-    if len(each) < len(evidence):
-        return None
-    both, lost, gained, neither = map(sum, zip(*each, strict=True))
-    return both, lost, gained, neither
-
-
-def _unpaired(firsts: Sequence[Share], seconds: Sequence[Share]) -> float:
-    """Return the variance of one question's difference, each set with its weight."""
-    total = min(sum(one.total for one in firsts), sum(one.total for one in seconds))
-    return total * sum(
-        weight**2 * (a.variance / a.total + b.variance / b.total)
-        for weight, a, b in zip(weights_of(firsts, seconds), firsts, seconds, strict=True)
-    )

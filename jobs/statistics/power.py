@@ -1,17 +1,13 @@
-"""More questions until a verdict, from what was seen: conditional power.
-
-The questions so far keep their difference; only those that are added are random. Their true
-difference is a condition that a page says in words. Lan and Wittes 1988, Biometrics 44, 579-585.
-"""
+"""Numbers of questions: for a margin before a launch, and until a verdict after one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import comb, exp, sqrt
+from math import ceil, comb, exp, sqrt
 
-from jobs.statistics.base import POWER, probability
-from jobs.statistics.paired import Goal, excess
+from jobs.statistics.paired import Goal, Z, excess
+from jobs.statistics.samples import NORMAL, POWER
 
 MOST_QUESTIONS = 10**9
 _FINE = 1e-7
@@ -55,10 +51,10 @@ def conditional_power(goal: Goal, seen: Seen, more: int, margin: float, z: float
     middle = seen.questions * seen.gap / total
     spread = sqrt(seen.variance * more) / total
     least, most = _least(seen, more, margin, z), -_least(seen, more, margin, z)
-    power = probability((middle - least) / spread)
+    power = NORMAL.cdf((middle - least) / spread)
     if goal == "at_least":
         return power
-    return max(0.0, power - probability((middle - most) / spread))
+    return max(0.0, power - NORMAL.cdf((middle - most) / spread))
 
 
 def _of_few(goal: Goal, seen: Seen, more: int, margin: float, z: float) -> float:
@@ -119,3 +115,42 @@ def more_questions(goal: Goal, seen: Seen, margin: float, z_of: Callable[[int], 
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
+
+
+MARGIN = 0.01  # one point
+USUAL_ACCURACY = 0.9  # where nothing was measured
+# Assumed share of the questions that two runs of alike models answer differently.
+USUAL_CHANGED = 0.05
+
+
+def questions_for_interval(accuracy: float, margin: float = MARGIN) -> int:
+    """Return questions that give one accuracy a 95 % interval of ± ``margin`` (normal
+    approximation, Cochran 1977, Sampling Techniques, 4.2)."""
+    return ceil(Z * Z * _spread(accuracy) / margin**2)
+
+
+def questions_unpaired(goal: Goal, accuracy: float, margin: float = MARGIN, z: float = Z) -> int:
+    """Return questions on each side that show the goal with a power of 80 %, if both are equally
+    accurate and answer different questions."""
+    return _questions(goal, 2 * _spread(accuracy), margin, z)
+
+
+def questions_paired(
+    goal: Goal, changed: float = USUAL_CHANGED, margin: float = MARGIN, z: float = Z
+) -> int:
+    """Return questions that both sides answer to show the goal with a power of 80 %, if both are
+    equally accurate and the share ``changed`` of the answers differs."""
+    return _questions(goal, changed, margin, z)
+
+
+def _questions(goal: Goal, variance: float, margin: float, z: float) -> int:
+    """Chow, Shao and Wang 2008, Sample Size Calculations in Clinical Research, 3.2: of two tests at
+    once, each may lose half of what the power leaves. ``variance``: of one question."""
+    power = POWER if goal == "at_least" else (1 + POWER) / 2
+    return ceil(variance * ((z + NORMAL.inv_cdf(power)) / margin) ** 2)
+
+
+def _spread(accuracy: float) -> float:
+    """Variance of one answer; at 0 and 1 that of the nearest share of ten thousand answers."""
+    share = min(0.9999, max(0.0001, accuracy))
+    return share * (1 - share)

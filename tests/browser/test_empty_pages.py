@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from jobs.queries.jobs.chains import TOUR_KINDS
+from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.browser.lib.checks import Inspector
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]

@@ -14,7 +14,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from jobs.kinds import KINDS
-from jobs.queries.jobs.chains import TOUR_KINDS
+from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.api import until
 from tests.browser.lib.checks import Inspector
 from tests.browser.lib.visits import Complaints, Visitor

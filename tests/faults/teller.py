@@ -86,7 +86,7 @@ def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[i
 def host_state(host: str) -> dict[str, Any]:
     """Free dies of a host, and true if it is offline."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
-    from jobs.queries.hosts.hosts import free_dies, is_away  # noqa: PLC0415 -- needs Django set up
+    from jobs.queries.hosts import free_dies, is_away  # noqa: PLC0415 -- needs Django set up
 
     row = Host.objects.get(name=host)
     return {"free": sorted(free_dies(row)), "away": is_away(row)}

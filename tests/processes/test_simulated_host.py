@@ -28,7 +28,7 @@ NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
 TELLER = f"""
 import json, sys
 from jobs.models import Host, Job
-from jobs.queries.hosts.hosts import free_dies
+from jobs.queries.hosts import free_dies
 for line in sys.stdin:
     job = Job.objects.get(pk=int(line))
     print(json.dumps({{

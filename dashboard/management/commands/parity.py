@@ -11,7 +11,7 @@ from dashboard.management import base
 from dashboard.pages.parity.asked import stated
 from dashboard.pages.parity.rows import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
-from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.entered import ParityError
 
 
 class Command(base.PlainCommand):

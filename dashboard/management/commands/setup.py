@@ -19,7 +19,7 @@ from dashboard.config.host_env import write_own_host
 from jobs.access import secrets
 from jobs.backup import MARK
 from jobs.models import Host
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.services.outcomes import answer_rows, identity
 
 HOST_NAME = "this-computer"

@@ -18,7 +18,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
-from jobs.queries.jobs.chains import TOUR_KINDS
+from jobs.queries.jobs.job_page import TOUR_KINDS
 
 HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")
 HOST_WAIT_S = 60.0

@@ -32,7 +32,8 @@ from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.questions import TeamSet, jsonl
 from jobs.catalog.questions_file import MOST_BYTES, ReadQuestions, read_questions
 from jobs.models import Host, Preflight
-from jobs.queries.data_sets import (
+from jobs.queries.hosts import is_away
+from jobs.queries.sets import (
     lacking_hosts,
     places_of,
     published_for,
@@ -40,7 +41,6 @@ from jobs.queries.data_sets import (
     set_rows,
     site_for,
 )
-from jobs.queries.hosts.hosts import is_away
 from jobs.schedule import preflights
 from jobs.schedule.launch_rights import may_launch
 from jobs.tools.lib.folders import files_plan

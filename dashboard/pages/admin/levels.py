@@ -9,10 +9,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import levels as actions
 from dashboard.pages.admin.rows import RowPages
-from dashboard.pages.results.level_words import limits_words
+from dashboard.pages.results.levels import limits_words
 from dashboard.security.permissions import allowed, requires
-from jobs.queries.results.levels import Level
-from jobs.queries.results.team_levels import INCLUDED, level_of, own_level, team_levels
+from jobs.queries.results.levels import INCLUDED, Level, level_of, own_level, team_levels
 
 _ROWS = RowPages(actions.LevelForm, "level", "level_id", own_level, "levels/form.html")
 

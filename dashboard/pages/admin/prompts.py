@@ -12,7 +12,7 @@ from dashboard.actions.prompts import PromptForm
 from dashboard.pages.admin.rows import RowPages
 from dashboard.security.permissions import requires
 from jobs.catalog import PROMPT_SETS
-from jobs.queries.prompts import prompt_set, prompt_sets, prompts_in
+from jobs.queries.sets import prompt_set, prompt_sets, prompts_in
 
 _ROWS = RowPages(
     PromptForm, "prompt", "prompt_set_id", prompt_set, "prompts/form.html", has_detail=True

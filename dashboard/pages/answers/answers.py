@@ -37,8 +37,8 @@ from jobs.queries.answers.answer_list import (
     page_rows,
     part_counts,
     sampling_of,
+    side_by_side,
 )
-from jobs.queries.answers.side_by_side import side_by_side
 
 # What the page's script asks for instead of the whole page, as HX-Target.
 PANE, LIST = "answer", "answer-list"

@@ -30,7 +30,7 @@ from jobs.queries.answers.answer_list import (
     matches,
 )
 from jobs.queries.answers.own_questions import NoQuestions, OwnQuestions, questions_at, set_of
-from jobs.queries.results.named import NotNumbered, pk_of
+from jobs.queries.results.results import NotNumbered, pk_of
 from jobs.queries.sorting import Order
 
 LONGEST = 200

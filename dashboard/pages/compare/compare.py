@@ -43,13 +43,11 @@ from jobs.base.numbers import number_from, result_number
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.answers.answer_list import wrong_answers
-from jobs.queries.comparison.comparison import MOST, Cell, Change, Column, Comparison, compare
-from jobs.queries.comparison.group_accuracy import is_accuracy
-from jobs.queries.parity.errors import ParityError
-from jobs.queries.results.named import NotNumbered, pks_of
+from jobs.queries.comparison.accuracy import is_accuracy
+from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison, compare
+from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.repeats import other_runs
-from jobs.queries.results.results import accuracy
-from jobs.queries.results.set_scores import set_groups
+from jobs.queries.results.results import Mean, NotNumbered, accuracy, pks_of, set_groups
 from jobs.statistics import mean, mean_interval
 
 LONGEST_NAME = 120
@@ -319,7 +317,7 @@ def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
 
 
 def _line(
-    column: Column, concurrency: int | None, name: str, change: Change | None, cell: Cell | None
+    column: Column, concurrency: int | None, name: str, change: Change | None, cell: Mean | None
 ) -> Sequence[Any]:
     values = [
         metrics[name]

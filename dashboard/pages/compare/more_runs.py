@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -13,7 +12,7 @@ from dashboard.pages.shared.provenance import unknown_words
 from dashboard.text.labels import result_name
 from jobs.models import Deployment, Result
 from jobs.queries.comparison.comparison import Comparison
-from jobs.queries.results.repeats import at_concurrency, disturbers, points_at
+from jobs.queries.results.repeats import disturbers, read_points, values_at
 from jobs.statistics import LEAST_RUNS
 
 LAUNCHED_MOST = 10  # runs of one side per request
@@ -92,10 +91,14 @@ def _without_what_exists(
 ) -> list[int]:
     """Return the missing runs of each column with all undisturbed repeats included. Of columns that
     are repeats of each other, only the first counts."""
-    if comparison.concurrency is not None:
-        everyone = [run for runs in with_repeats for run in runs]
-        prefetch_related_objects(everyone, points_at([comparison.concurrency]))
-    exist = {_key(runs[0]): _counted(comparison, runs) for runs in with_repeats}
+    counted_runs = [[run for run in runs if run.counts] for runs in with_repeats]
+    numbers = [len(runs) for runs in counted_runs]
+    if (at := comparison.concurrency) is not None:  # with the compared metric
+        metric = comparison.rows[0].metric
+        ids = [[run.pk for run in runs] for runs in counted_runs]
+        points = read_points((pk for own in ids for pk in own), [at])
+        numbers = [len(values_at(points, own, metric, at)) for own in ids]
+    exist = {_key(runs[0]): n for runs, n in zip(with_repeats, numbers, strict=True)}
     missing: list[int] = []
     counted: set[str] = set()
     for column, lacked in zip(comparison.columns, each, strict=True):
@@ -117,14 +120,6 @@ def _stands_alone(result: Result) -> str:
     else:
         text = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
     return text % {"name": result_name(result), "parts": unknown_words(result)}
-
-
-def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:
-    """Return how many of ``runs`` count in a group: undisturbed, with the compared metric."""
-    counted = [run for run in runs if run.counts]
-    if comparison.concurrency is None:
-        return len(counted)
-    return len(at_concurrency(counted, comparison.rows[0].metric, comparison.concurrency))
 
 
 def _missing_text(

@@ -34,8 +34,8 @@ from jobs.catalog import QUESTION_SETS, SHIPPED
 from jobs.kinds import KINDS
 from jobs.models import Environment, Job
 from jobs.queries import overview as queries
-from jobs.queries.hosts.host_page import hosts_now
-from jobs.queries.jobs.chains import newest_chain
+from jobs.queries.hosts import hosts_now
+from jobs.queries.jobs.job_page import newest_chain
 
 _DISMISSED = "dismissed chain"  # session key: the dismissed pipeline
 # Duration of the tour on two idle and on two busy cores, as in the README. The first tour also

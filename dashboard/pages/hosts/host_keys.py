@@ -22,7 +22,7 @@ from jobs.access import valkey_users
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.models import Host
-from jobs.queries.hosts.host_page import host_page
+from jobs.queries.hosts import host_page
 from jobs.services import hosts
 
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side

@@ -16,8 +16,7 @@ from dashboard.text.labels import host_state, host_title, stack_name
 from dashboard.text.queue_words import QueueRow, rows
 from jobs.access import valkey_users
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts.host_page import HostNow
-from jobs.queries.hosts.hosts import is_away, lacks_room
+from jobs.queries.hosts import HostNow, is_away, lacks_room
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from dashboard.text.labels import host_title
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.numbers import number_from
 from jobs.models import Account, Host, Job
-from jobs.queries.hosts.host_page import host_page, hosts_now, queued_jobs
+from jobs.queries.hosts import host_page, hosts_now, queued_jobs
 from jobs.schedule import dispatch
 from jobs.schedule.launch_rights import launcher_names, may_launch, restrict
 from jobs.schedule.queue import PassesOthers

@@ -16,7 +16,7 @@ from dashboard.text.messages import message, telling_line
 from jobs.models import Deployment, Job, Preflight
 from jobs.queries.jobs.job_page import JobPage
 from jobs.queries.jobs.log_excerpts import Part, Quote, headline, line_of, telling_lines
-from jobs.queries.jobs.stalled import last_arrival
+from jobs.queries.jobs.progress import last_arrival
 from jobs.schedule import preflights
 
 _BY_SERVER = ("work:server_ended", "work:server_killed")

@@ -64,10 +64,10 @@ from jobs.confined import NotDone
 from jobs.launch.again import next_steps
 from jobs.models import Job, OutputFile
 from jobs.plans import ACCURACY, CLIENT, DIES, from_json, script
-from jobs.queries.hosts.host_page import queue_position
+from jobs.queries.hosts import queue_position
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.points import has_points, samples_after
-from jobs.queries.jobs.running_accuracy import standings
+from jobs.queries.jobs.progress import standings
 from jobs.queries.storage import limits
 from jobs.services.imports import has_files
 from jobs.services.intake.limits import keeps_points

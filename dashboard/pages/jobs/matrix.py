@@ -20,6 +20,7 @@ from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
+from dashboard.pages.results.client_vs_engine import sides_table
 from dashboard.pages.results.conclusion import (
     WARNING_SHAPES,
     Figure,
@@ -27,7 +28,6 @@ from dashboard.pages.results.conclusion import (
     noise_words,
     rate_figure,
 )
-from dashboard.pages.results.two_sides import sides_table
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
 from dashboard.pages.shared.marks import LOADED, marks_of
 from dashboard.security.permissions import allowed, check, requires
@@ -40,8 +40,8 @@ from jobs.base.numbers import number_from
 from jobs.catalog.presets import WORKLOADS
 from jobs.models import Matrix, MatrixCell, Result
 from jobs.queries.matrices import RATE, CellView, MatrixPage, Row, RunView, matrices, matrix_page
-from jobs.queries.results.benchmark_curve import limits_of
 from jobs.queries.results.conclusion import conclude
+from jobs.queries.results.curve import limits_of
 from jobs.statistics import Interval
 
 _LISTED = 100

@@ -30,10 +30,10 @@ from jobs.kinds.lib.base import EXACT
 from jobs.launch.pipeline_definitions import BOTH, PRECISIONS, Options, Pipeline
 from jobs.launch.pipelines import pipelines_of
 from jobs.models import Job
-from jobs.queries.hosts.hosts import dies
-from jobs.queries.jobs.chains import ChainProgress, chain_of, waiting_outside
+from jobs.queries.hosts import dies
+from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside
 from jobs.queries.overview import Running, running_of
-from jobs.queries.results.headline import headline
+from jobs.queries.results.repeats import headline
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from jobs.base.errors import JobsError
 from jobs.base.numbers import GB, MB
 from jobs.confined import Limits, NotDone, Pool, Task
 from jobs.models import Job
-from jobs.queries.jobs.probe import Side, sides_of
+from jobs.queries.jobs.job_page import Side, sides_of
 from jobs.tools.greedy_probe.commands import KIND, OUTPUT
 
 Answer = TypeVar("Answer")

@@ -16,7 +16,7 @@ from dashboard.text.formatting import counted, measured, number, percent
 from jobs.base.errors import ParseError
 from jobs.models import Job
 from jobs.plans import ENGINES
-from jobs.queries.jobs.probe import Side, sides_of
+from jobs.queries.jobs.job_page import Side, sides_of
 from jobs.services import outputs
 from jobs.statistics import wilson
 from jobs.tools.greedy_probe.commands import OUTPUT

@@ -40,7 +40,7 @@ from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_j
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.plans import Plan, from_json
-from jobs.queries.hosts.hosts import is_away, lacks_room
+from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs.durations import durations
 from jobs.schedule.forecast import Forecast, forecast_drafts
 from jobs.schedule.targets import made_by, target_of

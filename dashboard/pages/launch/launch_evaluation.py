@@ -15,14 +15,14 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Kind, Target
 from jobs.models import Result
-from jobs.queries.jobs.durations import Durations
-from jobs.queries.jobs.evaluation_estimate import (
+from jobs.queries.jobs.durations import (
+    Durations,
     EvaluationEstimate,
     evaluation_estimate,
     latest_accuracy,
 )
 from jobs.statistics.paired import BOUNDARY, Goal, Z
-from jobs.statistics.sample_size import (
+from jobs.statistics.power import (
     MARGIN,
     USUAL_ACCURACY,
     USUAL_CHANGED,

@@ -30,7 +30,7 @@ from jobs.kinds.lib.defaults import (
     unswitched,
 )
 from jobs.models import Deployment
-from jobs.queries.deployments import deployment_down
+from jobs.queries.engines import deployment_down
 
 # Entered value of a field: text, or a list of texts for several values.
 Raw = dict[str, Any]

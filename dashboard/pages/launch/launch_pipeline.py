@@ -37,7 +37,7 @@ from jobs.launch.pipeline_definitions import (
 )
 from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
 from jobs.models import Host
-from jobs.queries.hosts.hosts import dies, is_away
+from jobs.queries.hosts import dies, is_away
 from jobs.schedule import launch_rights, preflights
 from jobs.schedule.forecast import forecast_drafts
 from jobs.schedule.targets import target_of

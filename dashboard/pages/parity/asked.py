@@ -28,7 +28,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Comparison
-from jobs.queries.parity import counts, pasted
+from jobs.queries.parity import entered
 from jobs.queries.parity.compared import (
     LEAST_MARGIN,
     MARGIN,
@@ -38,12 +38,11 @@ from jobs.queries.parity.compared import (
     parity,
     usual_goal,
 )
-from jobs.queries.parity.errors import ParityError
-from jobs.queries.parity.evaluations import latest_evaluations
-from jobs.queries.parity.repeats import no_repeat
+from jobs.queries.parity.entered import ParityError
+from jobs.queries.parity.runs import latest_evaluations, no_repeat
 from jobs.queries.parity.sides import Notes, Side, side_of
 from jobs.queries.parity.statement import Looks, state
-from jobs.queries.results.named import NotNumbered, number_of_job, of_jobs, pk_of, pks_of
+from jobs.queries.results.results import NotNumbered, number_of_job, of_jobs, pk_of, pks_of
 from jobs.statistics import Goal
 
 MOST_RUNS = 16
@@ -192,7 +191,7 @@ def _asks_of(data: Mapping[str, str]) -> Asks:
         args = {"least": f"{LEAST_MARGIN:g}", "most": f"{MOST_MARGIN:g}"}
         raise ParityError(Message("parity:margin", args), "margin")
     planned = number_from(planned_text) if planned_text else None
-    if planned_text and (not planned or planned > counts.MOST_QUESTIONS):
+    if planned_text and (not planned or planned > entered.MOST_QUESTIONS):
         raise ParityError(Message("parity:planned"), "planned")
     return Asks(margin, cast("Goal", goal) if goal else None, planned)
 
@@ -264,8 +263,8 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
         for text in (data.get("sets", ""), data.get("left_out", ""))
     )
     try:
-        base, result = counts.counts_of(typed[0], "base"), counts.counts_of(typed[1], "result")
-        evidence = counts.evidence_of(base, result, names)
+        base, result = entered.counts_of(typed[0], "base"), entered.counts_of(typed[1], "result")
+        evidence = entered.evidence_of(base, result, names)
     except ParityError as error:
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
     statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks())
@@ -282,7 +281,7 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
 
 
 def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
-    columns = [(_titled(one.name, one.name), one.side) for one in pasted.columns_of(text)]
+    columns = [(_titled(one.name, one.name), one.side) for one in entered.columns_of(text)]
     if len(columns) > 2 or (base and len(columns) > 1):
         raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
     if len(columns) == 1 and not base:
@@ -303,7 +302,7 @@ def _baseline(first: str, second: str, chosen: str) -> int:
     ``ParityError`` at "baseline", where the names do not tell."""
     if chosen in ("first", "second"):
         return int(chosen == "second")
-    found = pasted.baseline_of(first, second)
+    found = entered.baseline_of(first, second)
     if found is None:
         args = {"first": first[:LONGEST_NAME], "second": second[:LONGEST_NAME]}
         raise ParityError(Message("parity:which_baseline", args), "baseline")
@@ -311,7 +310,7 @@ def _baseline(first: str, second: str, chosen: str) -> int:
 
 
 def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
-    """Return the tables as counts, for an address that others can open; {} without a statement."""
+    """Return the tables as entered, for an address that others can open; {} without a statement."""
     if found.statement is None:
         return {}
     rows = found.statement.rows

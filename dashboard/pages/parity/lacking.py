@@ -27,8 +27,8 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.models import Job
 from jobs.queries.answers.own_questions import NoQuestions
-from jobs.queries.parity.errors import ParityError
-from jobs.queries.parity.lacking import lacking, lacking_questions
+from jobs.queries.parity.entered import ParityError
+from jobs.queries.parity.runs import lacking, lacking_questions
 
 Which = Literal["base", "result"]
 SIDES: Sequence[Which] = ("result", "base")

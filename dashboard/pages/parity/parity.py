@@ -19,7 +19,7 @@ from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import points
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import LEAST_MARGIN, MARGIN, MOST_MARGIN
-from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.entered import ParityError
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "left_out", "tables", "baseline"),

@@ -20,7 +20,7 @@ from dashboard.text.formatting import p_text, percent, points
 from dashboard.text.labels import result_name
 from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Row, Statement
-from jobs.queries.results.set_scores import MOST_ROWS
+from jobs.queries.results.results import MOST_ROWS
 from jobs.statistics import Decision
 
 # Exit code of a gate in CI by verdict; 1 is that of an error.

@@ -16,9 +16,9 @@ from dashboard.pages.shared.words import gap_bounds
 from dashboard.text.formatting import number, percent, points
 from dashboard.text.labels import result_name
 from jobs.kinds.lib.evaluations import goal_choices
+from jobs.queries.parity.compared import Unequal
 from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Row, Statement
-from jobs.queries.parity.warnings import Unequal
 from jobs.statistics import Decision, Method, Z
 
 TONES: dict[Decision, str] = {

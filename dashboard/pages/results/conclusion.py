@@ -7,24 +7,123 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.pages.results.conclusion_steps import StepLine, step_lines
-from dashboard.pages.results.curve_series import marks_of_points
-from dashboard.pages.results.level_words import check_words, limits_words, metric_words
-from dashboard.pages.results.two_sides import SidesTable, sides_table
+from dashboard.pages.results.client_vs_engine import SidesTable, sides_table
+from dashboard.pages.results.levels import check_words, limits_words, metric_words
+from dashboard.pages.results.page_parts import marks_of_points
+from dashboard.pages.shared.remedies import form_address
 from dashboard.pages.shared.words import interval_text
+from dashboard.security.permissions import allowed
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import metric_text
-from jobs.models import Result
-from jobs.queries.results.benchmark_curve import limits_of
-from jobs.queries.results.conclusion import Conclusion, conclude
-from jobs.queries.results.curve import RATE, CurvePoint
-from jobs.queries.results.devices import device_count, per_device, per_user
+from jobs.kinds import KINDS
+from jobs.models import Job, Result
+from jobs.queries.results.conclusion import Conclusion, Step, conclude
+from jobs.queries.results.curve import LIMIT_FIELDS, RATE, CurvePoint, limits_of
 from jobs.queries.results.levels import FAMILIES, Level, LevelPoint
+from jobs.queries.results.provenance import device_count, per_device, per_user
 from jobs.queries.results.results import ResultPage
 from jobs.statistics import LEAST_RUNS, Interval, least_samples
+
+_MEASURES = ("measure_higher", "measure_lower", "measure_between", "measure_more")
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """Next step with the address that does it, "" for none."""
+
+    text: str
+    address: str = ""
+    label: str = ""
+
+
+def step_lines(
+    found: Conclusion, result: Result, user: AbstractBaseUser | AnonymousUser
+) -> list[StepLine]:
+    """Return the next steps; forms only for people who may launch."""
+    may_launch = allowed(user, "job.launch")
+    lines = []
+    for step in found.steps:
+        address, label = _form(step, found, result) if may_launch else ("", "")
+        if step.id == "failures" and result.job_id:
+            address, label = reverse("job-detail", args=[result.job_id]), _("Open the log")
+        text = _step_text(step, found)
+        if text:
+            lines.append(StepLine(text, address, label))
+    return lines
+
+
+def _step_text(step: Step, found: Conclusion) -> str:
+    args: dict[str, Any] = {"n": step.n, "values": _(", ").join(map(str, step.concurrency))}
+    if step.id == "repeat":
+        text = ngettext(
+            "Run it %(n)s more time: an interval needs three runs.",
+            "Run it %(n)s more times: an interval needs three runs.",
+            step.n,
+        )
+        return text % args
+    if step.id == "raise_limit":
+        return _("Raise the deployment's max concurrency, then measure again.")
+    texts = {
+        "measure_higher": _("Measure a higher concurrency: %(values)s."),
+        "measure_lower": _("Measure a lower concurrency: %(values)s."),
+        "measure_between": _("Measure in between for a closer value: %(values)s."),
+        "measure_more": _("Measure more concurrencies: %(values)s."),
+        "stack_limit": _("Use another stack for more: this one supports %(n)s."),
+        "use": _("Limit clients to concurrency %(n)s."),
+        "failures": _("Read the log for the cause of the failures, then measure again."),
+        "requests": _("Send %(n)s requests per concurrency: percentiles need them."),
+        "kv_cache": _("The KV cache is full. Use shorter lengths, or more devices."),
+        "queue": _("Requests mostly wait in the engine's queue. Check its limits."),
+        "level": _("Concurrency 1 misses the level. Use more or faster devices."),
+    }
+    return texts[step.id] % args
+
+
+def _form(step: Step, found: Conclusion, result: Result) -> tuple[str, str]:
+    """Return the address of a filled form and its label; "" without one."""
+    if step.id == "raise_limit" and result.deployment is not None:
+        return _raised(result.deployment.job, step.n)
+    job = result.job
+    if job is None or job.kind not in KINDS:
+        return "", ""
+    if step.id in _MEASURES:
+        values = _possible(job, step.concurrency)
+        if not values:
+            return "", ""
+        # A conclusion is of the points of one run: the new one measures these once more.
+        values = sorted({*values, *(point.concurrency for point in found.points)})
+        return form_address(job, concurrency=", ".join(map(str, values))), _("Open the form")
+    if step.id == "requests" and "requests" in KINDS[job.kind].Params.model_fields:
+        return form_address(job, requests=str(step.n)), _("Open the form")
+    if step.id == "repeat":
+        return form_address(job), _("Open the form")
+    return "", ""
+
+
+def _raised(job: Job, most: int) -> tuple[str, str]:
+    """Return the form of the deployment with a higher limit, as far as its kind permits."""
+    kind = KINDS.get(job.kind)
+    fields = kind.Params.model_json_schema()["properties"] if kind else {}
+    name = next((name for name in LIMIT_FIELDS if name in fields and name in job.params), None)
+    if name is None:
+        return "", ""
+    value = min(most, int(fields[name].get("maximum", most)))
+    is_higher = value > int(job.params[name])
+    return (form_address(job, **{name: str(value)}), _("Open the form")) if is_higher else ("", "")
+
+
+def _possible(job: Job, values: tuple[int, ...]) -> list[int]:
+    """Return the values that the kind's field takes; none for a kind without it."""
+    field = KINDS[job.kind].Params.model_json_schema()["properties"].get("concurrency", {})
+    most = field.get("items", {}).get("maximum")
+    if field.get("type") != "array" or most is None:
+        return []
+    return [value for value in values if value <= most]
+
 
 _SHARES = ("p50", "p90", "p99")
 WARNING_SHAPES = ("none", "fails", "falls")
@@ -94,12 +193,8 @@ def conclusion_card(
         return None
     found = conclude(points, limits=limits_of(result.deployment), level=level)
     marks = marks_of_points(page)
-    names = [
-        f"{family}_{share}_{unit}"
-        for family, unit in FAMILIES.items()
-        for share in _SHARES
-        if any(point.mean(f"{family}_{share}_{unit}") is not None for point in points)
-    ]
+    columns = [f"{name}_{share}_{unit}" for name, unit in FAMILIES.items() for share in _SHARES]
+    names = [name for name in columns if any(point.mean(name) is not None for point in points)]
     return Card(
         conclusion=found,
         headline=headline(found),
@@ -195,9 +290,10 @@ def _figures(found: Conclusion, result: Result, marks: Mapping[int, Sequence[str
         figures.append(Figure(_("Per user"), text, unit, note=note))
     joules = best.mean("energy_per_token_j")
     if joules is not None:
-        text, unit = metric_text("energy_per_token_j", joules)
-        note = _("at the best, all dies")
-        figures.append(Figure(_("Energy per output token"), text, unit, note=note))
+        figure = metric_text("energy_per_token_j", joules)
+        figures.append(
+            Figure(_("Energy per output token"), *figure, note=_("at the best, all dies"))
+        )
     return figures
 
 
@@ -209,12 +305,11 @@ def _recommendation(found: Conclusion) -> Figure:
         is_unknown = found.level is not None and found.level.unknown
         note = _("no concurrency is known to meet the level")
         return Figure(label, _("unknown") if is_unknown else _("none"), note=note)
-    args = {"rate": _text(RATE, knee.rate)}
+    fast, within = _("%(rate)s, as fast as the best"), _("%(rate)s, within the level")
+    text = fast if knee is found.knee else within
+    note = text % {"rate": " ".join(metric_text(RATE, knee.rate))}
     if knee is found.best:
-        return Figure(label, str(knee.concurrency), note=_("the best itself"))
-    if knee is found.knee:
-        return Figure(label, str(knee.concurrency), note=_("%(rate)s, as fast as the best") % args)
-    note = _("%(rate)s, within the level") % args
+        note = _("the best itself")
     return Figure(label, str(knee.concurrency), note=note)
 
 
@@ -226,12 +321,7 @@ def rate_figure(label: str, point: CurvePoint, marks: Mapping[int, Sequence[str]
     return Figure(label, text, unit, _bounds(point.interval(RATE), RATE), note, point)
 
 
-def _text(name: str, value: float) -> str:
-    return " ".join(metric_text(name, value))
-
-
 def _bounds(interval: Interval | None, name: str) -> str:
-    """Return the interval of a mean; "" without one."""
     return interval_text(interval, name) if interval else ""
 
 
@@ -244,17 +334,17 @@ def _rows(found: Conclusion, names: Sequence[str], marks: Mapping[int, Sequence[
     rows = []
     for point in found.points:
         verdict = against.get(point.concurrency)
-        value = metric_text(RATE, point.rate)[0] if point.rate else ""
+        rate = metric_text(RATE, point.rate)[0] if point.rate else ""
         rows.append(
             Row(
                 point,
-                (value, _bounds(point.interval(RATE), RATE)),
+                (rate, _bounds(point.interval(RATE), RATE)),
                 [_cell(point, name) for name in names],
                 verdict,
                 check_words(verdict) if verdict else "",
-                point is found.best,
-                point is found.recommended,
-                marks.get(point.concurrency, ()),
+                is_best=point is found.best,
+                is_recommended=point is found.recommended,
+                marks=marks.get(point.concurrency, ()),
             )
         )
     return rows
@@ -293,9 +383,7 @@ def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:
 def _level_text(found: Conclusion) -> str:
     """Return the finding on the chosen level; "" without one."""
     finding = found.level
-    if finding is None:
-        return ""
-    if not finding.points:
+    if finding is None or not finding.points:
         return ""
     args: dict[str, Any] = {"limits": limits_words(finding.level)}
     if not finding.is_known:

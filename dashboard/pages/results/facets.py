@@ -1,23 +1,39 @@
-"""Filters of the result list: read from an address, and shown as facets and chips."""
+"""Head of the result list: filters of an address, facets, chips, saved views."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from django.utils.timezone import get_current_timezone, now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.pages.shared.columns import chosen, written
+from dashboard.security.permissions import allowed
+from dashboard.security.request import person
 from dashboard.text.labels import host_word, phrase, stack_name
 from jobs.base.numbers import number_from
 from jobs.models import Host
-from jobs.queries.results.filters import MARKS, Filters
-from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
-from jobs.queries.results.results import facet_counts, mark_counts, pinned_count, tag_counts
+from jobs.queries.results.listing import (
+    FACETS,
+    MARKS,
+    STAMPS,
+    Counts,
+    Filters,
+    facet_counts,
+    mark_counts,
+    pinned_count,
+    tag_counts,
+)
+from jobs.queries.results.organised import (
+    tag_names,
+    views_for,
+)
+from jobs.services import results
 
 DAYS = (7, 30, 90)
 _DATES = {"from": "since", "to": "until"}
@@ -43,13 +59,17 @@ class Asked:
 
 def asked(query: QueryDict) -> Asked:
     """Read the filters of an address."""
+    flags = _flags()
+    words = {word.casefold(): name for name, word in flags.items()}
     errors: dict[str, str] = {}
     bounds: dict[str, datetime] = {}
     dates = {name: query.get(name, "").strip() for name in _DATES}
     for name, text in dates.items():
         if text:
             try:
-                day = _day(text)
+                date_ = date.fromisoformat(text)
+                day = datetime(date_.year, date_.month, date_.day, tzinfo=get_current_timezone())
+                day.astimezone(UTC)  # as a database is asked: the year 1 may overflow
                 bounds[_DATES[name]] = day + timedelta(days=1) if name == "to" else day
             except (ValueError, OverflowError):
                 errors[name] = _("Enter a date such as %(example)s.") % {"example": "2026-11-27"}
@@ -61,7 +81,7 @@ def asked(query: QueryDict) -> Asked:
         facets={facet: query.getlist(facet) for facet in FACETS},
         stamps=[stamp for stamp in query.getlist("stamp") if stamp in STAMPS],
         text=query.get("q", "").strip(),
-        stamp_words=_stamp_words(),
+        stamp_words={**{name: name for name in flags}, **words},
         deployment=number_from(query.get("deployment", "")),
         endpoint=number_from(query.get("endpoint", "")),
         pinned="1" in query.getlist("pinned"),
@@ -84,21 +104,16 @@ def kept(query: QueryDict, **more: str) -> str:
     return clean.urlencode()
 
 
-def _day(text: str) -> datetime:
-    """Return the first moment of a day in the viewer's zone. Raises ValueError, OverflowError."""
-    day = date.fromisoformat(text)
-    moment = datetime(day.year, day.month, day.day, tzinfo=get_current_timezone())
-    moment.astimezone(UTC)  # as a database is asked: the year 1 may overflow
-    return moment
-
-
-def facets(filters: Filters, known: Counts | None = None) -> list[dict[str, Any]]:
-    """Return the facets with values, result counts and selection. ``known``: the counts of
-    ``jobs.queries.results.results.counts_of``."""
-    counts = facet_counts(filters, known)
-    chosen = {**filters.facets, "stamp": filters.stamps, "tag": filters.tags, "mark": filters.marks}
-    counts |= {"tag": _with_chosen(tag_counts(filters), filters.tags)}
-    counts |= {"mark": _with_chosen(mark_counts(filters), filters.marks)}
+def facets(filters: Filters, stored: Counts | None = None) -> list[dict[str, Any]]:
+    """Return the facets with values, result counts and selection. ``stored``: those of
+    ``counts_of``, if known."""
+    counts = facet_counts(filters, stored)
+    added = {"tag": filters.tags, "mark": filters.marks}
+    chosen = {**filters.facets, "stamp": filters.stamps, **added}
+    counts |= {"tag": tag_counts(filters), "mark": mark_counts(filters)}
+    for name, values in added.items():  # also without a result, so that they can be cleared
+        known = {value for value, _n in counts[name]}
+        counts[name] += [(value, 0) for value in values if value not in known]
     rows = []
     for name, title in _titles().items():
         options = [
@@ -115,10 +130,16 @@ def facets(filters: Filters, known: Counts | None = None) -> list[dict[str, Any]
 
 def chips(query: QueryDict, read: Asked) -> list[dict[str, str]]:
     """Return the active filters, each with the query without it."""
-    own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Files")}
-    own |= {"endpoint": _("endpoint")}
-    own |= {"days": _("Created"), "from": _("Created from"), "to": _("Created until")}
-    titles = {**_titles(), **own}
+    titles = {
+        **_titles(),
+        "q": _("text"),
+        "deployment": _("deployment"),
+        "pinned": _("Files"),
+        "endpoint": _("endpoint"),
+        "days": _("Created"),
+        "from": _("Created from"),
+        "to": _("Created until"),
+    }
     rows = []
     for name, title in titles.items():
         for value in query.getlist(name):
@@ -130,11 +151,6 @@ def chips(query: QueryDict, read: Asked) -> list[dict[str, str]]:
             word = word_of(name, value)
             rows.append({"title": title, "word": word, "without": without.urlencode()})
     return [row for row in rows if row["word"]]
-
-
-def day_options(read: Asked) -> list[dict[str, Any]]:
-    """Return the choices of a span of days."""
-    return [{"value": n, "word": word_of("days", str(n)), "on": read.days == n} for n in DAYS]
 
 
 def word_of(name: str, value: str) -> str:
@@ -149,12 +165,6 @@ def word_of(name: str, value: str) -> str:
     if name in ("q", "tag", "from", "to", "deployment", "endpoint", "person"):
         return value
     return _words().get(value) or phrase(value)
-
-
-def _with_chosen(counts: list[tuple[str, int]], chosen: Iterable[str]) -> list[tuple[str, int]]:
-    """Add chosen values without a result, so that they can be cleared."""
-    known = {value for value, _n in counts}
-    return [*counts, *((value, 0) for value in chosen if value not in known)]
 
 
 def _titles() -> dict[str, str]:
@@ -198,7 +208,34 @@ def _flags() -> dict[str, str]:
     }
 
 
-def _stamp_words() -> dict[str, str]:
-    """Return search words for flags: names and translated labels."""
-    shown = _flags()
-    return {name: name for name in shown} | {w.casefold(): name for name, w in shown.items()}
+def is_filtered(query: QueryDict) -> bool:
+    return any(name not in ("order", "group", "columns") for name in query)
+
+
+def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -> dict[str, Any]:
+    """Return the context of filters, saved views and selection of the list. ``counts``: those of
+    its filters, if known."""
+    user, shown = person(request), [column.name for column in chosen(request, "results")]
+    grouped, single = request.GET.copy(), request.GET.copy()
+    for query in (grouped, single):
+        query.pop("after", None)
+    grouped["group"] = "identity"
+    single.pop("group", None)
+    return {
+        "facets": facets(read.filters, counts),
+        "read": read,
+        "days": [{"value": n, "word": word_of("days", str(n)), "on": read.days == n} for n in DAYS],
+        "chosen": chips(request.GET, read),
+        "views": [
+            (view, allowed(request.user, "result.change_view", view))
+            for view in (views_for(user) if user else ())
+        ],
+        "view_query": kept(request.GET, columns=written(shown, "results")),
+        "may_save_view": allowed(request.user, "result.save_view"),
+        "longest_view": results.VIEW_CHARS,
+        "may_tag": allowed(request.user, "result.tag"),
+        "tag_names": tag_names(),
+        "longest_tag": results.TAG_CHARS,
+        "as_identities": grouped.urlencode(),
+        "as_runs": single.urlencode(),
+    }

@@ -104,9 +104,7 @@ def import_file(request: HttpRequest, import_result_id: int, index: int) -> Http
 @requires("result.declare")
 def import_declare(request: HttpRequest, import_result_id: int) -> HttpResponse:
     """Form of what is declared of an import (GET); store it (POST)."""
-    row = Import.objects.select_related("result").filter(result=import_result_id).first()
-    if row is None:
-        raise Http404(f"{result_number(import_result_id)} is no import")
+    row = _import(import_result_id)
     given = {name: str(value or "") for name, value in asdict(imports.about_row(row)).items()}
     errors: dict[str, str] = {}
     if request.method == "POST":
@@ -126,13 +124,7 @@ def import_declare(request: HttpRequest, import_result_id: int) -> HttpResponse:
 @requires("result.remove")
 def import_remove(request: HttpRequest, import_result_id: int) -> HttpResponse:
     """Ask (GET), then remove an import with its result (POST)."""
-    row = (
-        Import.objects.select_related("result", "created_by")
-        .filter(result=import_result_id)
-        .first()
-    )
-    if row is None:
-        raise Http404(f"{result_number(import_result_id)} is no import")
+    row = _import(import_result_id)
     check(request.user, "result.remove", row)
     if request.method == "POST":
         name = result_name(row.result)
@@ -146,6 +138,14 @@ def import_remove(request: HttpRequest, import_result_id: int) -> HttpResponse:
     refusal = message(imports.Released.id) if imports.is_released(row) else ""
     context = {"import": row, "result": row.result, "refusal": refusal}
     return render(request, "imports/remove.html", context)
+
+
+def _import(result_id: int) -> Import:
+    rows = Import.objects.select_related("result", "created_by")
+    row = rows.filter(result=result_id).first()
+    if row is None:
+        raise Http404(f"{result_number(result_id)} is no import")
+    return row
 
 
 def _own(request: HttpRequest) -> AbstractBaseUser:

@@ -19,7 +19,7 @@ from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.models import Note, Result, SavedView, SignOff, Tag
-from jobs.queries.results.named import NotNumbered, pks_of
+from jobs.queries.results.results import NotNumbered, pks_of
 from jobs.services import results
 
 
@@ -38,7 +38,7 @@ def tag_results(request: HttpRequest) -> HttpResponse:
         return _back(request)
     except LaunchError as error:
         if len(wanted) == 1 and request.POST.get("from") == "result":
-            return result_response(request, wanted[0], typed={"tags": text}, errors=_at(error))
+            return _refused(request, wanted[0], {"tags": text}, error)
         messages.error(request, _("Not tagged. %(why)s") % {"why": error})
         return _back(request)
     text = ngettext("%(n)s result tagged.", "%(n)s results tagged.", changed)
@@ -60,12 +60,11 @@ def untag_result(request: HttpRequest, result_id: int) -> HttpResponse:
 @requires("result.note")
 def add_note(request: HttpRequest, result_id: int) -> HttpResponse:
     """Add the note ``text``."""
-    result = get_object_or_404(Result, pk=result_id)
+    result, text = get_object_or_404(Result, pk=result_id), request.POST.get("text", "")
     try:
-        actions.note(request.user, result, request.POST.get("text", ""))
+        actions.note(request.user, result, text)
     except LaunchError as error:
-        typed = {"text": request.POST.get("text", "")}
-        return result_response(request, result_id, typed=typed, errors=_at(error))
+        return _refused(request, result_id, {"text": text}, error)
     return _back(request, result_id, "notes")
 
 
@@ -78,13 +77,11 @@ def change_note(request: HttpRequest, note_id: int) -> HttpResponse:
         actions.remove_note(request.user, note)
         messages.success(request, _("Note removed."))
         return _back(request, note.result_id, "notes")
-    text = request.POST.get("text", "")
+    text, name = request.POST.get("text", ""), f"note-{note_id}"
     try:
         actions.change_note(request.user, note, text)
     except LaunchError as error:
-        name = f"note-{note_id}"
-        errors = {name: str(error)}
-        return result_response(request, note.result_id, typed={name: text}, errors=errors)
+        return _refused(request, note.result_id, {name: text}, error, name)
     return _back(request, note.result_id, "notes")
 
 
@@ -97,8 +94,7 @@ def sign_off(request: HttpRequest, result_id: int) -> HttpResponse:
     try:
         actions.sign_off(request.user, result, purpose)
     except LaunchError as error:
-        typed = {"purpose": purpose}
-        return result_response(request, result_id, typed=typed, errors=_at(error))
+        return _refused(request, result_id, {"purpose": purpose}, error)
     return _back(request, result_id, "sign-off")
 
 
@@ -166,8 +162,12 @@ def change_view(request: HttpRequest, view_id: int) -> HttpResponse:
     return _back(request)
 
 
-def _at(error: LaunchError) -> dict[str, str]:
-    return {error.field: str(error)}
+def _refused(
+    request: HttpRequest, result_id: int, typed: dict[str, str], error: LaunchError, field: str = ""
+) -> HttpResponse:
+    """Return the result page with the error at its field."""
+    errors = {field or error.field: str(error)}
+    return result_response(request, result_id, typed=typed, errors=errors)
 
 
 def _to_list(query: str) -> HttpResponse:

@@ -1,26 +1,28 @@
-"""Parts that the page of a result and its report share: title, columns of points, charts."""
+"""Parts that the page of a result and its report share: title, series, tables, charts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from dashboard.charts import latency
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import COLOURS, Figure
 from dashboard.charts.per_user import has_devices, per_device
-from dashboard.charts.series import Series, throughput
+from dashboard.charts.series import Run, Series, throughput
+from dashboard.pages.shared.provenance import part_text
 from dashboard.text.formatting import number
-from dashboard.text.labels import metric_label, metric_text
+from dashboard.text.labels import metric_label, metric_text, point_marks, result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
-from jobs.queries.results.benchmark_curve import own_points, runs_of
 from jobs.queries.results.conclusion import best_of
-from jobs.queries.results.curve import RATE, CurvePoint
-from jobs.queries.results.repeats import Spread
-from jobs.queries.results.results import ResultPage
-from jobs.statistics import mean, mean_interval
+from jobs.queries.results.curve import RATE, CurvePoint, further_points, own_points, runs_of
+from jobs.queries.results.provenance import device_count
+from jobs.queries.results.repeats import headline
+from jobs.queries.results.results import Mean, ResultPage, mean_of, point_rows
+from jobs.statistics import Interval
 
 _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
@@ -32,6 +34,112 @@ _POINT_COLUMNS = (
     *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
     *("power_mean_w", "energy_per_token_j"),
 )
+
+
+def curve_series(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
+    """Return the means over the runs with their intervals, and the single runs as dots.
+
+    Points without a limit of the concurrency have no curve: then only the result's own points.
+    """
+    result, runs = page.result, runs_of(page)
+    own = [(point.concurrency, point.metrics) for point in page.points]
+    devices, marks = device_count(result), marks_of_points(page)
+    results = {concurrency: result.pk for concurrency, _metrics in own}
+    if not points or any(not concurrency for concurrency, _metrics in own):
+        return Series(result_name(result), own, results=results, marks=marks, devices=devices)
+    means = []
+    intervals: dict[tuple[int, str], Interval] = {}
+    for point in points:
+        names = list(dict.fromkeys(name for run in point.runs for name in run))
+        values = {name: mean for name in names if (mean := point.mean(name)) is not None}
+        means.append((point.concurrency, values))
+        intervals |= {
+            (point.concurrency, name): interval
+            for name in names
+            if (interval := point.interval(name)) is not None
+        }
+    name, dots = result_name(result), []
+    if len(runs) > 1:
+        name += f" × {len(runs)}"
+        dots = [
+            Run(result_name(run), own_points(page, run), is_disturbed=False, result=run.pk)
+            for run in runs
+        ]
+    return Series(
+        name,
+        means,
+        intervals=intervals,
+        results=results,
+        marks=marks,
+        runs=dots,
+        devices=devices,
+    )
+
+
+def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
+    """Return what limits the numbers of the page, by concurrency."""
+    return point_marks((run, own_points(page, run)) for run in runs_of(page))
+
+
+def further_series(page: ResultPage) -> list[Series]:
+    """Return the points of other runs at concurrencies that this result did not measure, a series a
+    run: the latest, as many as there are colours."""
+    return [
+        Series(
+            result_name(run),
+            points,
+            results={concurrency: run.pk for concurrency, _metrics in points},
+            marks=point_marks([(run, points)]),
+            devices=device_count(page.result),  # a part of the identity
+        )
+        for run, points in further_points(page)[: len(COLOURS) - 1]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatRow:
+    """Run with its value in each column; None: not measured."""
+
+    result: Result
+    values: Sequence[float | None]
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatTable:
+    """``concurrencies`` are the columns, only None for an evaluation; ``means`` are over the
+    undisturbed runs."""
+
+    metric: str
+    concurrencies: Sequence[int | None]
+    rows: Sequence[RepeatRow]
+    means: Sequence[Mean]
+
+
+def repeat_table(page: ResultPage) -> RepeatTable | None:
+    """Return the table, None without repeats. The result itself is the first row."""
+    if not page.repeats:
+        return None
+    metric = headline(page.result.type, page.result.metrics)
+    runs = [page.result, *page.repeats]
+    columns = [_by_concurrency(run, metric) for run in runs]
+    shared = [c for c in columns[0] if any(c in other for other in columns[1:])]
+    rows = [
+        RepeatRow(run, [values.get(c) for c in shared], is_own=run is page.result)
+        for run, values in zip(runs, columns, strict=True)
+    ]
+    counted = [row.values for row in rows if row.result.counts]
+    means = [
+        mean_of(page.result, metric, [value for own in counted if (value := own[at]) is not None])
+        for at in range(len(shared))
+    ]
+    return RepeatTable(metric, shared, rows, means)
+
+
+def _by_concurrency(run: Result, metric: str) -> dict[int | None, float]:
+    if run.type == Result.Type.EVALUATION:
+        return {None: run.metrics[metric]} if metric in run.metrics else {}
+    return {c: metrics[metric] for c, metrics in point_rows(run) if metric in metrics}
 
 
 def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
@@ -83,9 +191,17 @@ def peak(page: ResultPage, points: Sequence[CurvePoint]) -> Mapping[str, Any]:
 
 
 def point_columns(page: ResultPage) -> list[tuple[str, str]]:
-    """Return the measured metrics of the points, each with its label."""
-    result = page.result
-    return [(name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)]
+    """Return the measured metrics of the points, each with its label; lengths in tokens with the
+    requested value."""
+    columns = []
+    for name in _POINT_COLUMNS:
+        label, asked = metric_label(name), page.result.asked.get(name.removesuffix("_mean"))
+        if asked is not None and name.endswith("_tokens_mean"):
+            args = {"metric": label, "asked": number(asked)}
+            label = _("%(metric)s (requested: %(asked)s)") % args
+        if _has(page, name):
+            columns.append((name, label))
+    return columns
 
 
 def charts(page: ResultPage, drawn: Series, further: Sequence[Series] = ()) -> dict[str, Any]:
@@ -93,18 +209,31 @@ def charts(page: ResultPage, drawn: Series, further: Sequence[Series] = ()) -> d
 
     ``further``: other runs at other concurrencies, which stand apart.
     """
-    families = [family for family in _wait_titles() if _has_family(page, family)]
+    percentile_names = [name for name in METRICS if _has(page, name)]
+    waits = {
+        family: title
+        for family, title in _wait_titles().items()
+        if any(name.startswith(f"{family}_p") for name in percentile_names)
+    }
     series = [drawn, *further]
     if len({concurrency for one in series for concurrency, _metrics in one.points}) == 1:
-        tables = [(_wait_titles()[name], latency.statistics(name)) for name in families]
+        tables = [(title, latency.statistics(name)) for name, title in waits.items()]
         return {"throughput": False, "waits": [], "wait_rows": tables}
     return {
-        "throughput": _has(page, "output_tokens_per_s") and throughput(series),
+        "throughput": _has(page, RATE) and throughput(series),
         "waits": [
-            (name, _wait_titles()[name], latency.percentiles(name, series)) for name in families
+            (name, title, latency.percentiles(name, series)) for name, title in waits.items()
         ],
         "per_device": has_devices(series) and per_device(series),
     }
+
+
+def short_part(name: str, value: Any, longest: int) -> str:
+    """Return a part of an identity as text of bounded length; of a checksum the first digits."""
+    text = part_text(name, value)
+    if name.endswith("sha256"):
+        return text[:12]
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, Figure, int]]:
@@ -124,20 +253,12 @@ def repeated(page: ResultPage, points: Sequence[CurvePoint], metric: str) -> dic
     same = (p.concurrency for p in page.points if p.metrics.get(metric) == own)
     at = best.concurrency if best else next(same, None)
     rows = (row for run in runs_of(page) for row in own_points(page, run) if row[0] == at)
-    values = [float(metrics[metric]) for _at, metrics in rows if metric in metrics]
-    found = None
-    if len(values) > 1:
-        found = Spread(len(values), mean(values), mean_interval(values))
-    return {"spread": found, "spread_metric": metric, "spread_at": at}
-
-
-def _row_label(result: Result, name: str) -> str:
-    """Return the metric's label; for token lengths with the requested value."""
-    asked = result.asked.get(name.removesuffix("_mean"))
-    if asked is None or not name.endswith("_tokens_mean"):
-        return metric_label(name)
-    args = {"metric": metric_label(name), "asked": number(asked)}
-    return _("%(metric)s (requested: %(asked)s)") % args
+    found = mean_of(page.result, metric, [float(row[metric]) for _at, row in rows if metric in row])
+    return {
+        "spread": found if found.runs > 1 else None,
+        "spread_metric": metric,
+        "spread_at": at,
+    }
 
 
 def _wait_titles() -> dict[str, str]:
@@ -151,8 +272,3 @@ def _wait_titles() -> dict[str, str]:
 
 def _has(page: ResultPage, metric: str) -> bool:
     return any(metric in point.metrics for point in page.points)
-
-
-def _has_family(page: ResultPage, family: str) -> bool:
-    """Return True when any percentile of the family was measured."""
-    return any(_has(page, name) for name in METRICS if name.startswith(f"{family}_p"))

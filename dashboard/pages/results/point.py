@@ -1,16 +1,21 @@
-"""Texts of one point of a benchmark: numbers with intervals, command, environment."""
+"""Page of one point of a benchmark, which charts show as a panel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from dashboard.pages.shared.provenance import part_text, part_title
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_GET
+
+from dashboard.pages.results.page_parts import short_part
+from dashboard.pages.shared.provenance import part_title
+from dashboard.security.permissions import requires
 from dashboard.text.labels import metric_label, metric_text
 from jobs.models import Result
 from jobs.plans import step_script
-from jobs.queries.results.points import PointPage
-from jobs.statistics import Interval
+from jobs.queries.results.curve import PointPage, point_page
 
 _SHOWN = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
@@ -22,59 +27,45 @@ _GROUPS = ("measurement", "model", "engine", "host")
 _LONGEST = 80
 
 
-@dataclass(frozen=True, slots=True)
-class PointRow:
-    """Metric of a point: value of this run, mean over the runs, 95 % interval; "" without one."""
-
-    label: str
-    own: str
-    mean: str
-    interval: str
-
-
-def point_rows(page: PointPage) -> list[PointRow]:
-    """Return the measured metrics. With one run, a percentile has the interval of its requests."""
-    return [
-        PointRow(
-            metric_label(name),
-            _text(name, own),
-            _text(name, page.all_runs.mean(name)) if len(page.all_runs.runs) > 1 else "",
-            _bounds(name, page.all_runs.interval(name)),
-        )
-        for name in _SHOWN
-        if (own := page.own.mean(name)) is not None
-    ]
-
-
-def point_command(page: PointPage) -> str:
-    """Return the command of the point as bash; "" when the plan cannot be read."""
-    if page.step is None or page.result.job is None:
-        return ""
-    return step_script(page.step, page.result.job.values or {})
+@require_GET
+@requires("result.view")
+def result_point(request: HttpRequest, result_id: int, concurrency: int) -> HttpResponse:
+    """Show a point: numbers with intervals, command, environment, links to job, log and result."""
+    try:
+        page = point_page(result_id, concurrency)
+    except Result.DoesNotExist as error:
+        raise Http404(f"the result has no point at {concurrency}") from error
+    result, step = page.result, page.step
+    names = [name for name in _SHOWN if page.own.mean(name) is not None]
+    context = {
+        "page": page,
+        "result": result,
+        "concurrency": concurrency,
+        "rows": [_row(page, name) for name in names],
+        "command": step_script(step, result.job.values or {}) if step and result.job else "",
+        "environment": [
+            (part_title(name), None if value is None else short_part(name, value, _LONGEST))
+            for group in _GROUPS
+            for name, value in result.parts.get(group, {}).items()
+        ],
+    }
+    return render(request, "results/point.html", context)
 
 
-def environment_rows(result: Result) -> Sequence[tuple[str, str | None]]:
-    """Return tool, model, engine and host of the identity as (title, value); None: unknown."""
-    parts = result.identity.get("parts") or {}
-    return [
-        (part_title(name), None if value is None else _short(name, part_text(name, value)))
-        for group in _GROUPS
-        for name, value in parts.get(group, {}).items()
-    ]
+def _row(page: PointPage, name: str) -> dict[str, Any]:
+    """Return a metric: value of this run, mean over the runs, 95 % interval; "" without one. With
+    one run, a percentile has the interval of its requests."""
+    own, mean = (
+        "" if value is None else " ".join(filter(None, metric_text(name, value)))
+        for value in (page.own.mean(name), page.all_runs.mean(name))
+    )
+    found, interval = page.all_runs.interval(name), ""
+    if found is not None:
+        low, high = (metric_text(name, bound)[0] for bound in (found.low, found.high))
+        interval = f"[{low}, {high}]"
+    return {"label": metric_label(name), "own": own, "mean": mean, "interval": interval}
 
 
-def _short(name: str, text: str) -> str:
-    if name.endswith("sha256"):
-        return text[:12]
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _text(name: str, value: float | None) -> str:
-    return "" if value is None else " ".join(filter(None, metric_text(name, value)))
-
-
-def _bounds(name: str, interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    low, high = (metric_text(name, bound)[0] for bound in (interval.low, interval.high))
-    return f"[{low}, {high}]"
+urlpatterns: list[URLPattern] = [
+    path("<result:result_id>/points/<int:concurrency>/", result_point, name="result-point"),
+]

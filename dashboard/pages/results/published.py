@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.text.labels import phrase, result_place, stack_name
-from jobs.catalog.schema import Published
 from jobs.queries.results.published import Ours, PublishedComparison, Why
 
 _WHY: dict[Why, str | Promise] = {
@@ -23,50 +22,27 @@ _WHY: dict[Why, str | Promise] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedRow:
-    """Published figure; ``ours`` is our latest result, with figures in per cent as text."""
-
-    item: Published
-    ours: Ours | None
-    best: Ours | None
-    why: str
-    verdict: str
-    how: str = ""
-    value: str = ""
-    low: str = ""
-    high: str = ""
-    best_value: str = ""
-
-
-def row_of(comparison: PublishedComparison) -> PublishedRow:
-    """Return a row of the table."""
-    ours = comparison.latest
+def row_of(comparison: PublishedComparison) -> dict[str, Any]:
+    """Return a row of the table: the figure, and what stands for us in per cent as text."""
+    ours, best = comparison.latest, comparison.best
+    row = {"item": comparison.published, "ours": ours, "best": best}
     if ours is None:
-        return PublishedRow(comparison.published, None, None, "", "")
-    why = _("; ").join(str(_WHY[name]) for name in comparison.why)
-    return PublishedRow(
-        comparison.published,
-        ours,
-        comparison.best,
-        why,
-        _verdict(comparison, why),
-        how=_how(ours),
-        value=_per_cent(ours.share.value),
-        low=_per_cent(ours.share.low),
-        high=_per_cent(ours.share.high),
-        best_value=_per_cent(comparison.best.share.value) if comparison.best else "",
-    )
-
-
-def _verdict(comparison: PublishedComparison, why: str) -> str:
+        return row
+    why, verdict = _("; ").join(str(_WHY[name]) for name in comparison.why), ""
     if why:
-        return _("Not comparable: %(why)s.") % {"why": why}
-    if comparison.within is None:
-        return ""
-    if comparison.within:
-        return _("Published figure inside our 95 % interval.")
-    return _("Published figure outside our 95 % interval.")
+        verdict = _("Not comparable: %(why)s.") % {"why": why}
+    elif comparison.within is not None:
+        inside = _("Published figure inside our 95 % interval.")
+        outside = _("Published figure outside our 95 % interval.")
+        verdict = inside if comparison.within else outside
+    share = ours.share
+    return row | {
+        "why": why,
+        "verdict": verdict,
+        "how": _how(ours),
+        **{name: f"{100 * getattr(share, name):.1f}" for name in ("value", "low", "high")},
+        "best_value": f"{100 * best.share.value:.1f}" if best else "",
+    }
 
 
 def _how(ours: Ours) -> str:
@@ -76,7 +52,3 @@ def _how(ours: Ours) -> str:
     count = ngettext("%(n)s question", "%(n)s questions", ours.questions) % {"n": ours.questions}
     parts = [count, result.tool, stack_name(stack) if stack else "", phrase(result.label)]
     return _(", ").join([*filter(None, parts), result_place(result)]) + _(".")
-
-
-def _per_cent(share: float) -> str:
-    return f"{100 * share:.1f}"

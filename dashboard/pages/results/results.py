@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,24 +16,25 @@ from django.views.decorators.http import require_GET, require_safe
 from dashboard.charts import forest
 from dashboard.pages.answers.hygiene_card import hygiene_card
 from dashboard.pages.compare.token_card import token_card
-from dashboard.pages.results import level_choice
+from dashboard.pages.results import levels
+from dashboard.pages.results.client_vs_engine import sides_table
 from dashboard.pages.results.conclusion import conclusion_card
-from dashboard.pages.results.curve_series import curve_series, further_series, marks_of_points
-from dashboard.pages.results.facets import Asked, asked
+from dashboard.pages.results.facets import asked, is_filtered, list_head
 from dashboard.pages.results.page_parts import (
     charts,
+    curve_series,
+    further_series,
+    marks_of_points,
     page_title,
     peak,
     point_columns,
+    repeat_table,
     repeated,
     spreads,
 )
-from dashboard.pages.results.parts import is_filtered, list_head, organised_context
-from dashboard.pages.results.repeats import repeat_table
-from dashboard.pages.results.two_sides import sides_table
 from dashboard.pages.shared import export, sets_table
 from dashboard.pages.shared.columns import RESULTS, chosen, heads
-from dashboard.pages.shared.marks import marks_of
+from dashboard.pages.shared.marks import compare_query, marks_of, sentence, word
 from dashboard.pages.shared.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.pages.shared.sets_table import subject_table
 from dashboard.security.permissions import allowed, requires
@@ -42,25 +43,25 @@ from dashboard.text.labels import result_name
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
 from jobs.catalog import MODELS
 from jobs.metrics import METRICS
-from jobs.models import Result
-from jobs.queries.results.benchmark_curve import curve_of, further_points
-from jobs.queries.results.curve import CurvePoint
-from jobs.queries.results.filters import matching
-from jobs.queries.results.identities import identity_list
-from jobs.queries.results.result_orders import COLUMNS, NEWEST
-from jobs.queries.results.results import (
-    ResultPage,
+from jobs.models import PointRequests, Result
+from jobs.queries.results.curve import CurvePoint, curve_of, further_points
+from jobs.queries.results.listing import (
+    COLUMNS,
+    NEWEST,
     counts_of,
+    identity_list,
+    matching,
     result_list,
-    result_page,
 )
+from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of, tag_names
+from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.sorting import in_order, read_order
+from jobs.services import results as added
 from jobs.services.upkeep.retention import pins_of
 
-GROUPED = "identity"
-OTHERS = "others"  # parameter: points of other runs in the charts
 EXPORT_MOST = 10_000
 LONGEST_NAME = 120
+_REQUESTS_HEAD = ("concurrency", "request", "ttft_ms [ms]", "tpot_ms [ms]", "latency_s [s]")
 
 
 @require_GET
@@ -68,58 +69,45 @@ LONGEST_NAME = 120
 def results(request: HttpRequest) -> HttpResponse:
     """Result list, filtered by the facets in the URL.
 
-    ``order=-NAME`` sorts by a column of ``jobs.queries.results.result_orders``, from high to low.
+    ``order=-NAME`` sorts by a column of ``jobs.queries.results.listing``, from high to low.
     ``group=identity`` has one row an identity.
     ``format=csv`` or ``json`` exports the filtered results in this order with all columns, at most
     ``EXPORT_MOST`` results.
     """
     read = asked(request.GET)
-    filters = read.filters
     order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
     if request.GET.get("format") in ("csv", "json"):
-        rows = in_order(matching(filters), COLUMNS[order.name], order)
+        rows = in_order(matching(read.filters), COLUMNS[order.name], order)
         return _export(request.GET["format"], rows[:EXPORT_MOST])
-    if request.GET.get("group") == GROUPED:
-        return _identities(request, read)
-    counts = counts_of(filters)
-    page = result_list(filters, request.GET.get("after", ""), order, counts)
-    query = request.GET.copy()
+    query, after = request.GET.copy(), request.GET.get("after", "")
     query.pop("after", None)
-    columns = chosen(request, "results")
     context = {
-        "page": page,
-        "filters": filters,
-        **list_head(request, read, counts),
-        "marks": marks_of(page.results),
+        "filters": read.filters,
         "query": query.urlencode(),
         "export_most": EXPORT_MOST,
+        "is_later_page": bool(after),
+        "is_filtered": is_filtered(query),
+    }
+    if request.GET.get("group") == "identity":
+        identities = identity_list(read.filters, after)
+        context |= list_head(request, read) | {
+            "page": identities,
+            "marks": marks_of([row.latest for row in identities.rows]),
+            "is_grouped": True,
+        }
+        return render(request, "results/list.html", context)
+    counts = counts_of(read.filters)
+    page, columns = result_list(read.filters, after, order, counts), chosen(request, "results")
+    pins = pins_of(page.pinned)
+    context |= list_head(request, read, counts) | {
+        "page": page,
+        "marks": marks_of(page.results),
         "order": order,
         "columns": columns,
         "all_columns": RESULTS,
         "heads": heads(columns, order, query),
-        "is_later_page": bool(request.GET.get("after")),
-        "is_filtered": is_filtered(query),
         "may_pin": allowed(request.user, "job.pin"),
-        "may_unpin": _may_unpin(request, page.pinned),
-    }
-    return render(request, "results/list.html", context)
-
-
-def _identities(request: HttpRequest, read: Asked) -> HttpResponse:
-    """Return the list with one row an identity, latest first."""
-    page = identity_list(read.filters, request.GET.get("after", ""))
-    query = request.GET.copy()
-    query.pop("after", None)
-    context = {
-        "page": page,
-        "filters": read.filters,
-        **list_head(request, read),
-        "marks": marks_of([row.latest for row in page.rows]),
-        "query": query.urlencode(),
-        "export_most": EXPORT_MOST,
-        "is_grouped": True,
-        "is_later_page": bool(request.GET.get("after")),
-        "is_filtered": is_filtered(query),
+        "may_unpin": {pin.job_id for pin in pins if allowed(request.user, "job.unpin", pin)},
     }
     return render(request, "results/list.html", context)
 
@@ -144,8 +132,8 @@ def result_response(
     page = _page(result_id)
     is_evaluation = page.result.type == Result.Type.EVALUATION
     points = [] if is_evaluation else curve_of(page)
-    context = _context(page, points) | _kept(request, page)
-    context |= organised_context(request, page.result, typed or {}, errors or {})
+    context = _context(page, points) | _kept(request, page) | _organised(request, page.result)
+    context |= {"typed": typed or {}, "errors": errors or {}}
     if is_evaluation:
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
@@ -155,28 +143,22 @@ def result_response(
         tables = [(group, subject_table(page.result, group, sort)) for group in page.sets]
         context |= {"set_tables": tables, "is_sorted": bool(sort)}
     else:
-        levels = level_choice.level_choice(request)
-        card = conclusion_card(page, points, level=levels.level, user=request.user)
+        choice = levels.level_choice(request)
+        card = conclusion_card(page, points, level=choice.level, user=request.user)
         # Of a single point, which allows no conclusion, both sides are shown all the same.
         sides = None if card else sides_table(points, page.result)
-        context |= {"levels": levels, "card": card, "sides": sides}
-        context |= _charts(request, page, points)
-        context["spreads"] = spreads(points)
-        level = {"level": levels.key} if levels.key else {}
+        context |= {"levels": choice, "card": card, "sides": sides}
+        is_on = request.GET.get("others") == "on"  # points of other runs in the charts
+        further, marks = further_series(page) if is_on else (), marks_of_points(page)
+        context |= charts(page, curve_series(page, points), further) | {
+            "others": [(run, [at for at, _m in rows]) for run, rows in further_points(page)],
+            "has_others": is_on,
+            "point_heads": [(point, marks.get(point.concurrency, ())) for point in page.points],
+            "spreads": spreads(points),
+        }
+        level = {"level": choice.key} if choice.key else {}
         context["report_query"] = f"{urlencode({'id': result_name(page.result), **level})}&"
     return render(request, "results/detail.html", context, status=422 if errors else 200)
-
-
-def _charts(request: HttpRequest, page: ResultPage, points: Sequence[CurvePoint]) -> dict[str, Any]:
-    """Return the charts; ``?others=on`` adds the points of other runs."""
-    is_on = request.GET.get(OTHERS) == "on"
-    marks = marks_of_points(page)
-    return {
-        **charts(page, curve_series(page, points), further_series(page) if is_on else ()),
-        "others": [(run, [at for at, _m in rows]) for run, rows in further_points(page)],
-        "has_others": is_on,
-        "point_heads": [(point, marks.get(point.concurrency, ())) for point in page.points],
-    }
 
 
 @require_safe
@@ -196,23 +178,18 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
 
 def _kept_level(request: HttpRequest) -> HttpResponse:
     """Store the chosen service level in a browser cookie, then redirect to the address to share."""
-    key = request.GET.get(level_choice.PARAMETER, "")[:LONGEST_NAME]
-    answer = HttpResponseRedirect(f"?{urlencode({level_choice.PARAMETER: key})}#conclusion")
+    key = request.GET.get(levels.PARAMETER, "")[:LONGEST_NAME]
+    answer = HttpResponseRedirect(f"?{urlencode({levels.PARAMETER: key})}#conclusion")
     answer.set_cookie(
-        level_choice.COOKIE,
+        levels.COOKIE,
         quote(key),
-        max_age=level_choice.KEPT_S,
+        max_age=levels.KEPT_S,
         path=reverse("overview"),
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
     )
     return answer
-
-
-def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
-    """Return the jobs that this person may unpin."""
-    return {pin.job_id for pin in pins_of(pinned) if allowed(request.user, "job.unpin", pin)}
 
 
 def _page(result_id: int) -> ResultPage:
@@ -239,6 +216,40 @@ def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
         "imported_files": list(imported.files.all()) if imported else [],
         "declared": declared_rows(imported) if imported else [],
         "may_remove": imported is not None and allowed(request.user, "result.remove", imported),
+    }
+
+
+def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
+    """Return the context of tags, notes, sign-offs and baseline."""
+    user, mark = request.user, marks_of([result])[result.pk]
+    verdict = mark.verdict
+    return {
+        "mark": mark,
+        "tags": [(tag, allowed(user, "result.untag", tag)) for tag in mark.added.tags],
+        "tag_names": tag_names(),
+        "notes": [
+            (note, allowed(user, "result.change_note", note), f"note-{note.pk}")
+            for note in notes_of(result)
+        ],
+        "sign_offs": [
+            (row, row.withdrawn_at is None and allowed(user, "result.withdraw", row))
+            for row in sign_offs_of(result)
+        ],
+        "history": baseline_history(result),
+        "no_baseline": added.baseline_refusal(result),
+        "verdict": verdict,
+        "verdict_word": word(verdict) if verdict else "",
+        "verdict_text": sentence(verdict) if verdict else "",
+        "verdict_query": compare_query(verdict, result) if verdict else "",
+        "may_tag": allowed(user, "result.tag"),
+        "may_note": allowed(user, "result.note"),
+        "may_sign_off": allowed(user, "result.sign_off"),
+        "may_set_baseline": allowed(user, "result.baseline"),
+        "limits": {
+            "tags": added.TAG_CHARS * added.MOST_TAGS,
+            "note": added.NOTE_CHARS,
+            "purpose": added.PURPOSE_CHARS,
+        },
     }
 
 
@@ -271,6 +282,28 @@ def _context(page: ResultPage, points: Sequence[CurvePoint]) -> dict[str, Any]:
     }
 
 
+@require_GET
+@requires("result.view")
+def result_requests(request: HttpRequest, result_id: int) -> HttpResponse:
+    """Export the completed requests of each concurrency with their times, in the order of the tool;
+    a time that was not reported is empty."""
+    rows = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
+    result = rows.filter(pk=result_id).first()
+    if result is None:
+        raise Http404("there is no such result")
+    about = export.fixed(result, marks_of([result])[result.pk])
+    lines: list[Sequence[Any]] = [[*_REQUESTS_HEAD, *about]]
+    points = PointRequests.objects.filter(point__result=result).order_by("point__concurrency", "pk")
+    for concurrency, requests in points.values_list("point__concurrency", "rows"):
+        for number, times in enumerate(requests, start=1):
+            known = ("" if value is None else value for value in times)
+            lines.append([concurrency, number, *known, *about.values()])
+    response = export.as_csv(lines)
+    name = f"{result_name(result)}-requests.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
 def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
     named = list(
         rows.select_related(
@@ -286,4 +319,5 @@ urlpatterns: list[URLPattern] = [
     path("", results, name="result-list"),
     path("<result:result_id>/", result, name="result-detail"),
     path("<result:result_id>/result.<str:ending>", result_file, name="result-file"),
+    path("<result:result_id>/requests.csv", result_requests, name="result-requests"),
 ]

@@ -21,7 +21,7 @@ from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.completions import CHAT_PATH
 from jobs.models import Deployment
-from jobs.queries.deployments import deployment_page, deployments, needing
+from jobs.queries.engines import deployment_page, deployments, needing
 from jobs.schedule.deployments import NotRestartable
 
 _RUNS = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)

@@ -23,7 +23,7 @@ from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Endpoint
-from jobs.queries.endpoints import endpoint_page, endpoints, jobs_against
+from jobs.queries.engines import endpoint_page, endpoints, jobs_against
 
 # Kinds offered on an endpoint's page, the usual ones first: those that measure a deployment.
 _USUAL = ("benchmark", "evaluate")

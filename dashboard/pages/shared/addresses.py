@@ -22,7 +22,7 @@ from dashboard.security.permissions import requires
 from dashboard.text.messages import message
 from jobs.base.numbers import RESULT_PATTERN, number_from, result_number
 from jobs.models import Import
-from jobs.queries.results.named import NotNumbered, pk_of
+from jobs.queries.results.results import NotNumbered, pk_of
 
 View = Callable[..., HttpResponseBase]
 

@@ -13,7 +13,7 @@ from dashboard.pages.shared.words import bounds_text, gap_bounds, interval_text,
 from dashboard.text.formatting import percent, points
 from dashboard.text.labels import metric_label, metric_text
 from jobs.metrics import METRICS
-from jobs.queries.comparison.comparison import Cell as Figure
+from jobs.queries.results.results import Mean as Figure
 from jobs.statistics import Interval
 
 Tone = Literal["", "bold", "warn", "good", "bad", "dim", "line"]

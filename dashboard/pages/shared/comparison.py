@@ -17,11 +17,11 @@ from dashboard.text.formatting import change_text, full_moment, number, p_text
 from dashboard.text.labels import metric_label, metric_text, phrase, point_marks, result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
+from jobs.queries.comparison.accuracy import Paired
 from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison
-from jobs.queries.comparison.pairing import Paired
 from jobs.queries.comparison.work_differs import Difference
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.devices import device_count
+from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
 
 BATCH = "batch_latency_mean_s"

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from dashboard.text.formatting import number
 from dashboard.text.labels import kind_title, state_of, style_of
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts.hosts import Reading, all_dies, dies, is_away, leased_dies, readings
+from jobs.queries.hosts import Reading, all_dies, dies, is_away, leased_dies, readings
 
 DIES_A_CARD = 4
 CARDS_A_ROW = 8

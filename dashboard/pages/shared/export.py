@@ -18,12 +18,10 @@ from dashboard.pages.shared.marks import Marks, as_data, marks_of, organised_fie
 from dashboard.text.labels import result_name
 from jobs.metrics import METRICS
 from jobs.models import Note, Result, SignOff
-from jobs.queries.results.benchmark_curve import curve_of, limits_of
 from jobs.queries.results.conclusion import conclude
-from jobs.queries.results.curve import RATE
-from jobs.queries.results.devices import device_count
+from jobs.queries.results.curve import RATE, curve_of, limits_of
 from jobs.queries.results.organised import notes_of, sign_offs_of
-from jobs.queries.results.provenance import provenance
+from jobs.queries.results.provenance import device_count, provenance
 from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows
 
 _ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency_s")

@@ -15,8 +15,7 @@ from dashboard.text.formatting import number, size
 from dashboard.text.labels import EXTERNAL, host_word, kind_title, phrase, setting_title, stack_name
 from jobs.kinds.lib import evaluations
 from jobs.models import Result
-from jobs.queries.comparison.compared_settings import text_of
-from jobs.queries.comparison.engine_settings import NO, YES
+from jobs.queries.comparison.settings import NO, YES, text_of
 from jobs.queries.results.provenance import provenance
 
 _GROUPS: dict[str, str | Promise] = {

@@ -18,7 +18,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import EXACT
 from jobs.launch.again import can_resume
 from jobs.models import Deployment, Job
-from jobs.queries.jobs.chains import chain_of
+from jobs.queries.jobs.job_page import chain_of
 from jobs.schedule.dispatch import GONE
 
 # Outcomes that a retry may fix with the same settings.

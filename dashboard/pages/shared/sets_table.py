@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from jobs.models import Result
 from jobs.queries.results.organised import baseline_history
-from jobs.queries.results.set_scores import SetGroup
+from jobs.queries.results.results import SetGroup
 from jobs.queries.results.subjects import SORTS, Area, Sort, areas
 
 # Placeholder for a name that the page fills in.

@@ -12,9 +12,8 @@ from dashboard.text.formatting import number, percent, points
 from dashboard.text.labels import host_word, metric_text, phrase, stack_name
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
 from jobs.models import Result
-from jobs.queries.comparison.compared_settings import text_of
-from jobs.queries.comparison.engine_settings import NO, YES
-from jobs.queries.comparison.group_accuracy import is_accuracy
+from jobs.queries.comparison.accuracy import is_accuracy
+from jobs.queries.comparison.settings import NO, YES, text_of
 from jobs.statistics import Interval
 
 

@@ -1,10 +1,8 @@
-"""Answers of an evaluation that match filters, in an order.
-
-The list reads :class:`AnswerRow` only; a search is the one thing that reads texts.
-"""
+"""Answers of an evaluation that match filters, in an order, and two answers side by side."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -232,3 +230,55 @@ def _in_order(rows: QuerySet[AnswerRow], order: Order) -> QuerySet[AnswerRow]:
     value = F(ORDERS[order.name])
     ordered = value.desc(nulls_last=True) if order.descending else value.asc(nulls_last=True)
     return rows.order_by(ordered, "index")
+
+
+# Of the differing sentence, at most so many characters are marked.
+MOST_MARKED = 200
+_SENTENCE_END = re.compile(r"[\n。！？]|[.!?](?=\s)")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A text whose ``marked`` part is the first sentence that differs, "" where none does."""
+
+    before: str
+    marked: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """The answer of the base, and the reasoning of both. ``at``: characters that are equal."""
+
+    base: Answer
+    theirs: Split
+    mine: Split
+    at: int
+
+
+def side_by_side(base: Result, answer: Answer) -> SideBySide | None:
+    """Return the base's answer to the same question; None if it was not asked."""
+    row = same_in(base, answer.row)
+    if row is None:
+        return None
+    other = answer_of(base.pk, row.index)
+    at = equal_characters(other.reasoning, answer.reasoning)
+    return SideBySide(other, _split(other.reasoning, at), _split(answer.reasoning, at), at)
+
+
+def equal_characters(first: str, second: str) -> int:
+    """Return the length of the common beginning of two texts."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _split(text: str, at: int) -> Split:
+    end = _SENTENCE_END.search(text, at)
+    until = min(end.end() if end else len(text), at + MOST_MARKED)
+    return Split(text[:at], text[at:until], text[until:])

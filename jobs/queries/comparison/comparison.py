@@ -6,20 +6,30 @@ are pooled: later runs never change a comparison.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from math import isclose
 from operator import itemgetter
 from typing import Any, Literal
 
 from jobs.metrics import METRICS
 from jobs.models import Result
-from jobs.queries.comparison.compared_settings import Setting, settings
-from jobs.queries.comparison.group_accuracy import GroupAccuracy, gap, group_accuracy, is_accuracy
-from jobs.queries.comparison.pairing import PARTS, Paired, asked_of, pair
+from jobs.queries.comparison.accuracy import (
+    PARTS,
+    Paired,
+    ScoredAnswers,
+    asked_of,
+    group_gap,
+    is_accuracy,
+    pair,
+    scored_answers,
+)
+from jobs.queries.comparison.settings import Setting, settings
 from jobs.queries.comparison.work_differs import Difference, differences
-from jobs.queries.results.repeats import Point, read_points
-from jobs.queries.results.results import accuracy
+from jobs.queries.results.repeats import Point, metrics_at, read_points
+from jobs.queries.results.results import Mean, accuracy, mean_of
 from jobs.statistics import (
     LEAST_RUNS,
     Interval,
@@ -56,7 +66,7 @@ class Change:
 
     ``relative`` is the difference as a share of the baseline: ratio of geometric means minus 1.
     Shares have only an ``absolute`` difference. ``low`` and ``high`` are the 95 % interval in the
-    same unit; None without one. Columns that are not comparable have the value alone.
+    unit of ``size``; None without one. Columns that are not comparable have the value alone.
     """
 
     value: float | None
@@ -66,15 +76,13 @@ class Change:
     high: float | None = None
     verdict: Verdict = ""
 
+    @property
+    def is_relative(self) -> bool:
+        return self.relative is not None
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Metric of one column: mean of its runs, number of runs, interval from three runs; of the
-    accuracy of one run or a group that of its questions."""
-
-    value: float | None
-    runs: int
-    interval: Interval | None = None
+    @property
+    def size(self) -> float | None:
+        return self.absolute if self.relative is None else self.relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +90,20 @@ class MetricRow:
     """Metric with the values of all columns and the changes vs the first."""
 
     metric: str
-    cells: Sequence[Cell]
+    cells: Sequence[Mean]
     changes: Sequence[Change]
 
     @property
     def base(self) -> float | None:
-        """Return the value of the baseline."""
         return self.cells[0].value
 
     @property
-    def pairs(self) -> list[tuple[Cell, Change]]:
+    def pairs(self) -> list[tuple[Mean, Change]]:
         """Return each column except the first with its change."""
         return list(zip(self.cells[1:], self.changes, strict=True))
 
     @property
     def differs(self) -> bool:
-        """Return False when every column has the baseline's value."""
         return any(cell.value != self.base for cell in self.cells[1:])
 
 
@@ -114,7 +120,6 @@ class Column:
 
     @property
     def head(self) -> Result:
-        """Return the run that represents the column."""
         return self.runs[0]
 
     def values(self, metric: str, concurrency: int | None) -> list[float]:
@@ -178,7 +183,6 @@ class Comparison:
 
     @property
     def heads(self) -> list[Result]:
-        """Return the run that represents each column."""
         return [column.head for column in self.columns]
 
 
@@ -193,9 +197,7 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     common = sorted(set.intersection(*({c for c, _ in column.points} for column in columns)))
     chosen = concurrency if concurrency in common else (common[-1] if common else None)
     heads = [column.head for column in columns]
-    base = columns[0]
-    paired = _paired(base, columns[1:], is_evaluation=is_evaluation)
-    at_chosen = [_at(column, chosen) for column in columns]
+    at_chosen = [metrics_at(column.points, chosen) for column in columns]
     apart = {
         index: entries
         for index in range(1, len(heads))
@@ -205,10 +207,13 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     barriers = [one for one in differences(heads, at_chosen) if one.name in named]
     shares = None
     if is_evaluation and any(len(column.runs) > 1 for column in columns):
-        shares = [group_accuracy(column.runs) for column in columns]
+        shares = [scored_answers(column.runs) for column in columns]
+    paired = _paired(columns[0], columns[1:], is_evaluation=is_evaluation)
     table = _Table(columns, chosen, paired, frozenset(apart), shares)
-    rows = [table.row(name) for name in _names(heads)]
-    rows = [row for row in rows if row.base is not None]
+    names = _QUALITY if is_evaluation else _SPEED
+    if is_evaluation and not all("accuracy" in head.metrics for head in heads):
+        names = ("accuracy_macro", *names)  # an imported table may have the mean of sets only
+    rows = [row for row in map(table.row, names) if row.base is not None]
     return Comparison(
         columns=columns,
         concurrency=chosen,
@@ -222,37 +227,22 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     )
 
 
-def _names(heads: Sequence[Result]) -> Sequence[str]:
-    """Return the compared metrics. An imported table may have the mean of sets only."""
-    if heads[0].type != Result.Type.EVALUATION:
-        return _SPEED
-    has_all = all("accuracy" in head.metrics for head in heads)
-    return _QUALITY if has_all else ("accuracy_macro", *_QUALITY)
-
-
 def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Column:
     own = [sorted(points.get(run.pk, ()), key=itemgetter(0)) for run in runs]
-    by_concurrency: dict[int, list[Mapping[str, Any]]] = {}
-    for rows_of_run in own:
-        for concurrency, metrics in rows_of_run:
-            by_concurrency.setdefault(concurrency, []).append(metrics)
-    means = []
-    for concurrency, rows in sorted(by_concurrency.items()):
-        values = {
-            name: [row[name] for row in rows if name in row]
-            for name in dict.fromkeys(name for row in rows for name in row)
-        }
-        means.append((concurrency, {name: _mean(samples) for name, samples in values.items()}))
+    by_concurrency: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for concurrency, metrics in chain.from_iterable(own):
+        by_concurrency[concurrency].append(metrics)
+    means = [
+        (
+            concurrency,
+            {
+                name: mean([row[name] for row in rows if name in row])
+                for name in dict.fromkeys(chain.from_iterable(rows))
+            },
+        )
+        for concurrency, rows in sorted(by_concurrency.items())
+    ]
     return Column(runs, own, means)
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Return the mean; the value of a single run stays exact."""
-    return values[0] if len(values) == 1 else mean(values)
-
-
-def _at(column: Column, concurrency: int | None) -> Mapping[str, Any]:
-    return next((metrics for c, metrics in column.points if c == concurrency), {})
 
 
 def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> list[Paired | None]:
@@ -271,13 +261,13 @@ def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> l
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Builder of the rows of a comparison. ``shares``: accuracies of groups of evaluations."""
+    """Builder of the rows of a comparison. ``shares``: answers of groups of evaluations."""
 
     columns: Sequence[Column]
     concurrency: int | None
     paired: Sequence[Paired | None]
     barred: frozenset[int]
-    shares: Sequence[GroupAccuracy] | None
+    shares: Sequence[ScoredAnswers] | None
 
     def row(self, name: str) -> MetricRow:
         values = [column.values(name, self.concurrency) for column in self.columns]
@@ -285,36 +275,29 @@ class _Table:
         changes = [self._change(name, values[0], values[i], i) for i in range(1, len(values))]
         return MetricRow(name, cells, changes)
 
-    def _cell(self, name: str, index: int, samples: Sequence[float]) -> Cell:
-        if not samples:
-            return Cell(None, 0)
-        value, interval = _mean(samples), mean_interval(samples)
-        if self.shares and is_accuracy(name):
-            interval = self.shares[index].interval(name, value)
-        elif name == "accuracy":
-            interval = accuracy(self.columns[index].head, value)
-        return Cell(value, len(samples), interval)
+    def _cell(self, name: str, index: int, samples: Sequence[float]) -> Mean:
+        found = mean_of(self.columns[index].head, name, samples)
+        if self.shares and is_accuracy(name) and found.value is not None:
+            return replace(found, interval=self.shares[index].interval(name, found.value))
+        return found
 
     def _change(
         self, name: str, mine: Sequence[float], theirs: Sequence[float], index: int
     ) -> Change:
         if not mine or not theirs:
-            return Change(_mean(theirs) if theirs else None)
-        before, after = _mean(mine), _mean(theirs)
+            return Change(mean(theirs) if theirs else None)
+        before, after = mean(mine), mean(theirs)
         if index in self.barred:
             return Change(after, verdict="not_comparable")
         found = self._gap(name, before, after, index)
-        if found is None:
-            return changed(name, mine, theirs)
-        verdict = "noise" if found.includes_zero else _judged(name, found.value)
-        return Change(after, None, found.value, found.low, found.high, verdict)
+        return changed(name, mine, theirs) if found is None else changed_by(name, after, found)
 
     def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
         """Return the paired difference of two accuracies; the unpaired one when that of the same
         questions does not match the shown values. None without either, and for other metrics."""
         runs = len(self.columns[0].runs), len(self.columns[index].runs)
         if self.shares and is_accuracy(name) and runs != (1, 1):
-            return gap(self.shares[0], self.shares[index], name, mine, theirs)
+            return group_gap(self.shares[0], self.shares[index], name, mine, theirs)
         paired = self.paired[index - 1]
         if paired is not None:
             known = paired.gap if name == "accuracy" else paired.parts.get(name)
@@ -328,11 +311,16 @@ class _Table:
         return difference(after, before) if before and after else None
 
 
+def changed_by(name: str, value: float, gap: Interval) -> Change:
+    """Return the change to ``value`` by a difference of known interval."""
+    return Change(value, None, gap.value, gap.low, gap.high, _verdict(name, gap))
+
+
 def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
     """Return the change: ratio of geometric means for rates and times, difference for shares and
     counts."""
-    value = _mean(theirs)
-    absolute = value - _mean(mine)
+    value = mean(theirs)
+    absolute = value - mean(mine)
     if METRICS[name].unit == "%" or METRICS[name].is_count:
         interval = mean_difference(mine, theirs)
         relative = None
@@ -344,9 +332,16 @@ def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change
         verdict: Verdict = "unknown" if is_short else ""
         if absolute == 0 and not relative:
             verdict = "same"
-        return Change(value, relative, absolute, None, None, verdict)
-    verdict = "noise" if interval.includes_zero else _judged(name, interval.value)
-    return Change(value, relative, absolute, interval.low, interval.high, verdict)
+        return Change(value, relative, absolute, verdict=verdict)
+    found = _verdict(name, interval)
+    return Change(value, relative, absolute, interval.low, interval.high, found)
+
+
+def _verdict(name: str, interval: Interval) -> Verdict:
+    better = METRICS[name].better
+    if interval.includes_zero or not better:
+        return "noise" if interval.includes_zero else ""
+    return "better" if (interval.value > 0) == (better == "higher") else "worse"
 
 
 def _settle(
@@ -363,8 +358,10 @@ def _settle(
             for index, cell in enumerate(main.cells)
         ]
         return Settle(each, is_first=True) if any(each) else None
-    values = [column.values(main.metric, concurrency) for column in columns]
     open_ones = [index for index, one in enumerate(main.changes, 1) if one.verdict == "noise"]
+    if not open_ones:
+        return None
+    values = [column.values(main.metric, concurrency) for column in columns]
     wanted = [0] * len(columns)
     for index in open_ones:
         more = runs_to_tell(values[0], values[index])
@@ -372,13 +369,4 @@ def _settle(
             total = more + min(len(values[0]), len(values[index]))
             wanted[0], wanted[index] = max(wanted[0], total), total
     each = [max(0, total - len(samples)) for total, samples in zip(wanted, values, strict=True)]
-    if not open_ones:
-        return None
     return Settle(each if any(each) else (), is_first=False)
-
-
-def _judged(name: str, gap: float) -> Verdict:
-    better = METRICS[name].better
-    if not better:
-        return ""
-    return "better" if (gap > 0) == (better == "higher") else "worse"

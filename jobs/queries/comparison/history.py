@@ -14,15 +14,13 @@ from typing import Any
 
 from django.db.models import Max, Prefetch, Q
 
-from jobs.metrics import METRICS
 from jobs.models import Result, ResultPoint
-from jobs.queries.comparison.comparison import Change, Verdict, changed
-from jobs.queries.comparison.pairing import paired_gap
+from jobs.queries.comparison.accuracy import paired_gap
+from jobs.queries.comparison.comparison import Change, changed, changed_by
 from jobs.queries.comparison.work_differs import differences, hardware, work
-from jobs.queries.results.headline import headline
-from jobs.queries.results.identities import best_concurrency
-from jobs.queries.results.results import accuracy, points_of
-from jobs.statistics import Interval, mean, mean_interval
+from jobs.queries.results.repeats import best_concurrency, headline
+from jobs.queries.results.results import mean_of, point_rows
+from jobs.statistics import Interval, mean
 
 MOST_RUNS = 200  # the latest
 MOST_SUBJECTS = 40  # of the model, searched for other versions of the tool
@@ -53,8 +51,9 @@ class PartChange:
 class Period:
     """Consecutive runs with the same identity, oldest first.
 
-    ``values`` are those of its counted runs. ``base`` is the period that ``parts`` and ``change``
-    compare with; None for the first. ``is_barred``: not comparable with it.
+    ``values``, their ``mean`` and its ``interval`` are of its counted runs. ``base`` is the period
+    that ``parts`` and ``change`` compare with; None for the first. ``is_barred``: not comparable
+    with it.
     """
 
     number: int
@@ -68,7 +67,6 @@ class Period:
 
     @property
     def mean(self) -> float | None:
-        """Return the mean of the counted runs; None without any."""
         return mean(self.values) if self.values else None
 
     @property
@@ -103,10 +101,10 @@ def history(result_id: int, metric: str = "", concurrency: int | None = None) ->
     """Return the history of a result's measurement. An unknown metric or concurrency is replaced
     by that of the result's main value. Raises ``Result.DoesNotExist``."""
     result = Result.objects.prefetch_related("points").get(pk=result_id)
-    points = points_of(result)
-    concurrencies = sorted({point.concurrency for point in points})
+    points = point_rows(result)
+    concurrencies = sorted({at for at, _metrics in points})
     names = _QUALITY if result.type == Result.Type.EVALUATION else _SPEED
-    measured = [point.metrics for point in points] or [result.metrics]
+    measured = [metrics for _at, metrics in points] or [result.metrics]
     metrics = [name for name in names if any(name in row for row in measured)]
     main = headline(result.type, result.metrics)
     if metric not in metrics:
@@ -130,75 +128,58 @@ def history(result_id: int, metric: str = "", concurrency: int | None = None) ->
 
 
 def _same(result: Result) -> Q:
-    """Return the filter of the runs of this measurement."""
-    if result.subject:
-        return Q(subject__in=[result.subject, *_other_versions(result)])
-    if result.fingerprint:
-        return Q(fingerprint=result.fingerprint)
-    return Q(pk=result.pk)
-
-
-def _other_versions(result: Result) -> list[str]:
-    """Return the subjects that differ in the version of the tool only."""
+    """Return the filter of the runs of this measurement, also with other versions of its tool."""
+    if not result.subject:
+        return Q(fingerprint=result.fingerprint) if result.fingerprint else Q(pk=result.pk)
     alike = ("type", "model_id", "label", "parallelism", "simulated")
     rows = Result.objects.filter(**{name: getattr(result, name) for name in alike})
     others = rows.exclude(subject__in=["", result.subject]).order_by().values_list("subject")
     latest = others.annotate(last=Max("pk")).order_by("-last")[:MOST_SUBJECTS]
-    heads = Result.objects.in_bulk([last for _subject, last in latest])
-    own = (_work_of_any_version(result), hardware(result))
-    return [
-        head.subject
-        for head in heads.values()
-        if (_work_of_any_version(head), hardware(head)) == own
-    ]
+    heads = Result.objects.in_bulk([last for _subject, last in latest]).values()
+    own = _work_of_any_version(result)
+    subjects = [head.subject for head in heads if _work_of_any_version(head) == own]
+    return Q(subject__in=[result.subject, *subjects])
 
 
-def _work_of_any_version(result: Result) -> dict[str, Any]:
-    """Return the workload with the name of the tool, without its version."""
+def _work_of_any_version(result: Result) -> tuple[dict[str, Any], Any]:
+    """Return workload and hardware, with the name of the tool without its version."""
     asked = work(result)
-    return {**asked, "tool": str(asked.get("tool") or "").partition(" ")[0]}
+    tool = str(asked.get("tool") or "").partition(" ")[0]
+    return {**asked, "tool": tool}, hardware(result)
 
 
 def _value(run: Result, metric: str) -> float | None:
-    rows = [point.metrics for point in run.points.all()]
-    if run.type == Result.Type.EVALUATION:
-        rows = [run.metrics]
+    is_whole = run.type == Result.Type.EVALUATION
+    rows = [run.metrics] if is_whole else [point.metrics for point in run.points.all()]
     value = next((row[metric] for row in rows if metric in row), None)
     return float(value) if isinstance(value, int | float) else None
 
 
 def _periods(runs: Sequence[Result], values: Mapping[int, float], metric: str) -> list[Period]:
-    """Return the periods, oldest first, each compared with the last one before that has values."""
+    """Return the periods, oldest first, each compared with the last one before that has values.
+
+    A run with an unknown part of the identity stands alone.
+    """
     periods: list[Period] = []
     base: Period | None = None
-    for number, (_key, group) in enumerate(groupby(runs, _key_of), start=1):
+    groups = groupby(runs, lambda run: (run.fingerprint or run.pk, _facts(run)))
+    for number, (_key, group) in enumerate(groups, start=1):
         alike = list(group)
         counted = [values[run.pk] for run in alike if run.counts and run.pk in values]
         period = Period(number, alike, counted)
-        period.interval = _interval(period, metric)
+        period.interval = mean_of(period.head, metric, counted).interval
         if base is not None:
             period.base = base
-            period.parts = _parts(base.head, period.head)
+            was, now = _named(base.head), _named(period.head)
+            period.parts = [
+                PartChange(name, was.get(name), now.get(name))
+                for name in dict.fromkeys((*was, *now))
+                if was.get(name) != now.get(name)
+            ]
             _compare(period, base, metric)
         periods.append(period)
         base = period if counted else base
     return periods
-
-
-def _interval(period: Period, metric: str) -> Interval | None:
-    """Return the interval of a period's mean.
-
-    Repeats ask the same questions, and at temperature 0 all are equal: an accuracy has the interval
-    of its questions, whatever the number of runs.
-    """
-    if metric == "accuracy" and period.mean is not None:
-        return accuracy(period.head, period.mean)
-    return mean_interval(period.values)
-
-
-def _key_of(run: Result) -> Any:
-    """Return what the runs of a period share; a run with an unknown part stands alone."""
-    return (run.fingerprint or run.pk, _facts(run))
 
 
 def _facts(run: Result) -> dict[str, str]:
@@ -208,24 +189,12 @@ def _facts(run: Result) -> dict[str, str]:
     return {name: str(facts[name]) for name in _FACTS if facts.get(name)}
 
 
-def _parts(base: Result, head: Result) -> list[PartChange]:
-    """Return what differs, in the order of the identity."""
-    was, now = _named(base), _named(head)
-    return [
-        PartChange(name, was.get(name), now.get(name))
-        for name in dict.fromkeys((*was, *now))
-        if was.get(name) != now.get(name)
-    ]
-
-
 def _named(run: Result) -> dict[str, Any]:
     """Return the parts of an identity by name, with the stack and the facts of the host.
 
     Groups share no name but "sha256" with others, which only the model has.
     """
-    groups = (run.identity.get("parts") or {}).values()
-    named = {name: value for group in groups for name, value in group.items()}
-    return {**({"stack": run.stack} if run.stack else {}), **named, **_facts(run)}
+    return {**({"stack": run.stack} if run.stack else {}), **run.named_parts, **_facts(run)}
 
 
 def _compare(period: Period, base: Period, metric: str) -> None:
@@ -238,15 +207,9 @@ def _compare(period: Period, base: Period, metric: str) -> None:
     ]
     if differences(heads, rows):
         period.is_barred = True
-        return
-    if metric != "accuracy":
+    elif metric != "accuracy":
         period.change = changed(metric, base.values, period.values)
-        return
-    gap = paired_gap(base.head, period.head)
-    if gap is None:
+    elif gap := paired_gap(*heads):
+        period.change = changed_by(metric, period.values[-1], gap)
+    else:
         period.is_barred = True
-        return
-    better = (gap.value > 0) == (METRICS[metric].better == "higher")
-    verdict: Verdict = "noise" if gap.includes_zero else "better" if better else "worse"
-    value = period.values[-1]
-    period.change = Change(value, None, gap.value, gap.low, gap.high, verdict)

@@ -10,17 +10,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from django.db.models import F, OrderBy
 
 from jobs.models import Baseline, Result
-from jobs.queries.comparison.comparison import Change, changed
-from jobs.queries.comparison.pairing import paired_gap
+from jobs.queries.comparison.accuracy import paired_gap
+from jobs.queries.comparison.comparison import Change, changed, changed_by
 from jobs.queries.comparison.work_differs import differences
-from jobs.queries.results.headline import headline
-from jobs.queries.results.identities import best_concurrencies
-from jobs.queries.results.repeats import MOST, Point, first_of_each, read_points, values_at
+from jobs.queries.results.repeats import (
+    MOST,
+    Point,
+    best_concurrencies,
+    first_of_each,
+    headline,
+    metrics_at,
+    read_points,
+    values_at,
+)
 from jobs.statistics import LEAST_RUNS
 
 # "own": a run of the baseline itself. "uncounted": disturbed, incomplete or loaded. "barred": the
@@ -69,16 +76,26 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
     heads = {baseline.result_id: baseline.result for baseline in baselines.values()}
     best = best_concurrencies(heads.values())
     bases = _bases(baselines)
-    groups = _groups(judged, {run for base in bases.values() for run in base})
-    everyone = {row.pk for row in judged}
-    everyone |= {run for runs in (*bases.values(), *groups.values()) for run in runs}
+    # The latest counted runs of each benchmark's identity that are in no baseline.
+    speeds = {row.fingerprint for row in judged if row.type == Result.Type.BENCHMARK} - {""}
+    of_bases = {run for base in bases.values() for run in base}
+    groups = _ranked(speeds, of_bases, [F("created_at").desc(), F("pk").desc()], MOST)
+    everyone = {row.pk for row in judged} | of_bases
+    everyone |= {run for runs in groups.values() for run in runs}
     points = read_points(everyone, best.values())
     found = {}
     for row in judged:
         baseline = baselines[row.subject]
-        metric = headline(baseline.result.type, baseline.result.metrics)
-        sides = _Sides(baseline, bases[row.subject], row, groups.get(row.fingerprint, ()))
-        found[row.pk] = sides.verdict(metric, best.get(baseline.result_id), points)
+        if row.pk in bases[row.subject]:
+            found[row.pk] = Verdict("own", baseline, base_runs=bases[row.subject])
+        elif not row.counts:
+            found[row.pk] = Verdict("uncounted", baseline)
+        elif row.type == Result.Type.EVALUATION:
+            found[row.pk] = _of_accuracy(baseline, row)
+        else:
+            others = (run for run in groups.get(row.fingerprint, ()) if run != row.pk)
+            sides = bases[row.subject], [row.pk, *others][:MOST]
+            found[row.pk] = _of_speed(baseline, row, sides, best.get(baseline.result_id), points)
     return found
 
 
@@ -101,13 +118,6 @@ def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[int]]:
     return bases
 
 
-def _groups(judged: Sequence[Result], of_bases: set[int]) -> Mapping[str, list[int]]:
-    """Return the latest counted runs of each benchmark's identity that are in no baseline."""
-    speeds = [result for result in judged if result.type == Result.Type.BENCHMARK]
-    wanted = {result.fingerprint for result in speeds} - {""}
-    return _ranked(wanted, of_bases, [F("created_at").desc(), F("pk").desc()], MOST)
-
-
 def _ranked(
     fingerprints: set[str], left_out: set[int], by: Sequence[OrderBy], most: int
 ) -> Mapping[str, list[int]]:
@@ -121,56 +131,31 @@ def _ranked(
     return runs
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """Runs of a baseline, its result first, and the result to judge with ``others``, the counted
-    runs of its identity."""
-
-    baseline: Baseline
-    base: Sequence[int]
-    result: Result
-    others: Sequence[int]
-
-    def verdict(
-        self, metric: str, at: int | None, points: Mapping[int, Sequence[Point]]
-    ) -> Verdict:
-        """Return the verdict on the result by ``metric`` at a concurrency."""
-        result = self.result
-        if result.pk in self.base:
-            return Verdict("own", self.baseline, base_runs=self.base)
-        if not result.counts:
-            return Verdict("uncounted", self.baseline)
-        if result.type == Result.Type.EVALUATION:
-            return _of_accuracy(self.baseline, result)
-        runs = [result.pk, *(run for run in self.others if run != result.pk)][:MOST]
-        return self._of_speed(runs, metric, at, points)
-
-    def _of_speed(
-        self,
-        runs: Sequence[int],
-        metric: str,
-        at: int | None,
-        points: Mapping[int, Sequence[Point]],
-    ) -> Verdict:
-        if at is None or not values_at(points, runs[:1], metric, at):
-            return Verdict("barred", self.baseline, metric, at)
-        pair = [self.baseline.result, self.result]
-        if differences(pair, [_at(points.get(run.pk, ()), at) for run in pair]):
-            return Verdict("barred", self.baseline, metric, at)
-        # A run without the metric at this concurrency is left out.
-        by_run = [
-            {run: values for run in side if (values := values_at(points, [run], metric, at))}
-            for side in (self.base, runs)
-        ]
-        mine, theirs = ([one for values in side.values() for one in values] for side in by_run)
-        change = changed(metric, mine, theirs)
-        more = (0, 0)
-        if change.low is None:
-            more = (max(0, LEAST_RUNS - len(mine)), max(0, LEAST_RUNS - len(theirs)))
-        state: State = "unknown"
-        if change.low is not None:
-            state = _STATES.get(change.verdict, "unknown")
-        return Verdict(state, self.baseline, metric, at, change, [*by_run[0]], [*by_run[1]], more)
+def _of_speed(
+    baseline: Baseline,
+    result: Result,
+    sides: tuple[Sequence[int], Sequence[int]],
+    at: int | None,
+    points: Mapping[int, Sequence[Point]],
+) -> Verdict:
+    """Compare the runs of a baseline with those of a benchmark, each with its own result first."""
+    metric = headline(baseline.result.type, baseline.result.metrics)
+    if at is None or not values_at(points, [result.pk], metric, at):
+        return Verdict("barred", baseline, metric, at)
+    pair = [baseline.result, result]
+    if differences(pair, [metrics_at(points.get(run.pk, ()), at) for run in pair]):
+        return Verdict("barred", baseline, metric, at)
+    # A run without the metric at this concurrency is left out.
+    base_runs, runs = (
+        [run for run in side if values_at(points, [run], metric, at)] for side in sides
+    )
+    mine, theirs = (values_at(points, side, metric, at) for side in (base_runs, runs))
+    change = changed(metric, mine, theirs)
+    if change.low is None:
+        more = max(0, LEAST_RUNS - len(mine)), max(0, LEAST_RUNS - len(theirs))
+        return Verdict("unknown", baseline, metric, at, change, base_runs, runs, more)
+    state = _STATES.get(change.verdict, "unknown")
+    return Verdict(state, baseline, metric, at, change, base_runs, runs)
 
 
 def _of_accuracy(baseline: Baseline, other: Result) -> Verdict:
@@ -179,13 +164,6 @@ def _of_accuracy(baseline: Baseline, other: Result) -> Verdict:
     gap = paired_gap(head, other)
     if gap is None:
         return Verdict("barred", baseline, "accuracy")
-    state: State = "same"
-    if not gap.includes_zero:
-        state = "improved" if gap.value > 0 else "regressed"
-    value = float(other.metrics.get("accuracy") or 0)
-    change = Change(value, None, gap.value, gap.low, gap.high)
+    change = changed_by("accuracy", float(other.metrics.get("accuracy") or 0), gap)
+    state = _STATES[change.verdict]
     return Verdict(state, baseline, "accuracy", None, change, [head.pk], [other.pk])
-
-
-def _at(points: Sequence[Point], concurrency: int) -> Mapping[str, Any]:
-    return next((metrics for at, metrics in points if at == concurrency), {})

@@ -36,7 +36,6 @@ class Difference:
 
     @property
     def is_unknown(self) -> bool:
-        """Return True when the value is unknown for all results."""
         return all(value is None for value in self.values)
 
     @property
@@ -67,20 +66,20 @@ def differences(
             entries.append(Difference(name, values))
     if any(one.name == _REQUESTS for one in entries) and all(map(_is_sample, results)):
         entries = [one for one in entries if one.name != _REQUESTS]
-    if any(
-        one.name == evaluations.STOP_FIELDS[0] for one in entries
-    ):  # one side has no rule for an early stop
+    if any(one.name == evaluations.STOP_FIELDS[0] for one in entries):  # one side has no such rule
         entries = [one for one in entries if one.name not in evaluations.STOP_FIELDS[1:]]
-    if results[0].type != Result.Type.EVALUATION:
-        entries += _real_lengths(metrics)
+    for name in _LENGTHS if results[0].type != Result.Type.EVALUATION else ():
+        values = [row.get(name) for row in metrics]
+        known = [value for value in values if value]
+        if known and max(known) > (1 + load.APART) * min(known):
+            entries.append(Difference(name, values, is_metric=True))
     return entries
 
 
 def tool_family(tool: str) -> str:
     """Return a tool without its version; names of one tool are one: vLLM's benchmark over HTTP was
     a script before it became a command."""
-    words = [word for word in tool.casefold().split() if not word[:1].isdigit()]
-    name = " ".join(words)
+    name = " ".join(word for word in tool.casefold().split() if not word[:1].isdigit())
     return _SAME_TOOL.get(name, name)
 
 
@@ -107,8 +106,7 @@ def _as_declared(
 
 def work(result: Result) -> dict[str, Any]:
     """Return the parts of the identity that bar a comparison when they differ."""
-    parts = result.identity.get("parts") or {}
-    asked = {**parts.get("measurement", {}), **parts.get("workload", {})}
+    asked = {**result.parts.get("measurement", {}), **result.parts.get("workload", {})}
     left_out = _NOT_FOR_ACCURACY if result.type == Result.Type.EVALUATION else frozenset()
     return {name: value for name, value in asked.items() if name not in left_out}
 
@@ -134,16 +132,6 @@ def hardware(result: Result) -> Any:
         return [device.get("text"), device.get("count")] if is_known else str(device)
     if result.type == Result.Type.EVALUATION:
         return None
-    host = (result.identity.get("parts") or {}).get("host") or {}
+    host = result.parts.get("host") or {}
     known = {name: host.get(name) for name in _HARDWARE}
     return known if known["cpu"] else {**known, "host": host.get("host")}
-
-
-def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:
-    entries = []
-    for name in _LENGTHS:
-        values = [row.get(name) for row in metrics]
-        known = [value for value in values if value]
-        if known and max(known) > (1 + load.APART) * min(known):
-            entries.append(Difference(name, values, is_metric=True))
-    return entries

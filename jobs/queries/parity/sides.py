@@ -10,9 +10,8 @@ from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.metrics.measured import SHARES
 from jobs.models import Answer, Result
 from jobs.queries.answers.own_questions import set_key
-from jobs.queries.answers.question_scores import scores_by_question
-from jobs.queries.parity.counts import right_of
-from jobs.queries.results.set_scores import SetRow, set_groups
+from jobs.queries.comparison.accuracy import scored_answers
+from jobs.queries.results.results import set_groups
 from jobs.statistics import Evidence, Scores, Share, from_scores
 
 
@@ -86,7 +85,6 @@ class Side:
 
     @property
     def names(self) -> list[str]:
-        """Return the names of all sets."""
         return list(dict.fromkeys([*self.sets, *self.answers]))
 
     def title(self, name: str) -> str:
@@ -99,32 +97,47 @@ class Side:
         return self.key.partition("@")[2] or (row.version if row else "")
 
 
+def right_of(score: float, total: int, decimals: int = 2) -> int | None:
+    """Return the number of correct answers that gives this score in per cent, printed with
+    ``decimals``; None where no number does: the score is of another number of questions."""
+    right = round(score * total / 100)
+    half = 0.5 * 10**-decimals * (1 + 1e-6) + 1e-9
+    return right if abs(100 * right / total - score) <= half else None
+
+
+def decimals_of(text: str) -> int:
+    """Return the number of decimals of a printed score."""
+    return len(text.strip().partition(".")[2])
+
+
 def side_of(results: Sequence[Result]) -> Side:
-    """Return the sets of a result, or of several runs of one evaluation."""
-    found = scores_by_question(results)
-    checksum = _checksum_of(results[0])
+    """Return the sets of a result, or of several runs of one evaluation; one without sets is one
+    set."""
+    head, found = results[0], scored_answers(results)
+    checksum = str((head.parts.get("workload") or {}).get("questions_sha256") or "")
     sets = {
-        row.dataset: _table_set(group.name, row)
-        for group in set_groups(results[0])
+        row.dataset: TableSet(
+            row.dataset, group.name, row.version, row.metric, row.value, row.questions
+        )
+        for group in set_groups(head)
         for row in group.rows
     }
-    if not sets and not found.scores:
-        return Side(_whole(results[0]), {}, len(results), checksum=checksum)
+    if not sets and not found.sets:
+        share, total = head.metrics.get("accuracy"), int(head.metrics.get("questions") or 0)
+        if share is not None and total:
+            right, name = head.metrics.get("correct", round(share * total)), head.what
+            sets = {name: TableSet(name, name, "", SHARES[0], 100 * right / total, total)}
+        return Side(sets, {}, len(results), checksum=checksum)
     keys = dict.fromkeys(filter(None, map(set_key, results)))
-    left, names = _joined(sets, found.scores)
+    left, names = _joined(sets, found.sets)
     return Side(
         left,
-        {names.get(name, name): scores for name, scores in found.scores.items()},
+        {names.get(name, name): scores for name, scores in found.sets.items()},
         len(results),
         " + ".join(keys),
         {names.get(name, name): asked for name, asked in found.asked.items()},
         checksum,
     )
-
-
-def _checksum_of(result: Result) -> str:
-    workload = (result.identity.get("parts") or {}).get("workload") or {}
-    return str(workload.get("questions_sha256") or "")
 
 
 def _joined(
@@ -147,40 +160,23 @@ def _joined(
     return left, names
 
 
-def _table_set(group: str, row: SetRow) -> TableSet:
-    return TableSet(row.dataset, group, row.version, row.metric, row.value, row.questions)
-
-
-def _whole(result: Result) -> dict[str, TableSet]:
-    """Return a result without sets as one set."""
-    share, total = result.metrics.get("accuracy"), int(result.metrics.get("questions") or 0)
-    if share is None or not total:
-        return {}
-    right = result.metrics.get("correct", round(share * total))
-    name = result.what
-    return {name: TableSet(name, name, "", SHARES[0], 100 * right / total, total)}
-
-
 def evidence_of(base: Side, result: Side) -> tuple[list[Evidence], Notes]:
     """Return the evidence of the common sets, and its limits."""
-    notes, found = Notes(), []
+    notes = Notes()
+    # Of one full name; with other ones the questions of both sides decide.
     common = [
-        name for name in base.names if name in result.names and _may_match(name, base, result)
+        name
+        for name in base.names
+        if name in result.names
+        and (
+            base.title(name) == result.title(name)
+            or (base.answers.get(name) and result.answers.get(name))
+        )
     ]
     notes.only_base = [base.title(name) for name in base.names if name not in common]
     notes.only_result = [result.title(name) for name in result.names if name not in common]
-    for name in common:
-        one = _evidence(name, base, result, notes)
-        if one is not None:
-            found.append(one)
-    return found, notes
-
-
-def _may_match(name: str, base: Side, result: Side) -> bool:
-    """Return True for one full name; with other ones the questions of both sides decide."""
-    if base.title(name) == result.title(name):
-        return True
-    return bool(base.answers.get(name) and result.answers.get(name))
+    found = [_evidence(name, base, result, notes) for name in common]
+    return [one for one in found if one is not None], notes
 
 
 def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | None:
@@ -201,7 +197,8 @@ def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | N
         if len(common) < asked:
             notes.partly.append((title, len(common), asked))
         version = " / ".join(dict.fromkeys(versions))
-        notes.identities[title] = SetIdentity(version, _checksum(common))
+        questions = "\n".join(sorted(map(str, common))).encode("utf-8", "replace")
+        notes.identities[title] = SetIdentity(version, sha256(questions).hexdigest())
         return from_scores(title, group, first, second)
     if is_other:
         return None
@@ -222,12 +219,6 @@ def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | N
     notes.declared.append(title)
     notes.identities[title] = SetIdentity(versions[0] if versions else "", "")
     return Evidence(title, group, before[0], after[0], printed=(before[1], after[1]))
-
-
-def _checksum(questions: Sequence[object]) -> str:
-    """Return the SHA-256 of questions in any order, in hex."""
-    text = "\n".join(sorted(map(str, questions)))
-    return sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:

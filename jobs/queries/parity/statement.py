@@ -92,7 +92,6 @@ class Statement:
 
     @property
     def decision(self) -> Decision:
-        """Return the verdict on all questions."""
         return self.pooled.decision
 
     @property
@@ -133,7 +132,7 @@ def state(
 
 @dataclass(frozen=True, slots=True)
 class _Asks:
-    """Request of a statement. ``z``: quantile of its intervals."""
+    """Request. ``z``: quantile of the intervals."""
 
     margin: float
     goal: Goal
@@ -149,7 +148,11 @@ def _row(evidence: Sequence[Evidence], asks: _Asks, name: str) -> Row:
     found = difference_of(evidence, z)
     gap, cells = found.interval, found.cells
     said = decision(gap, asks.margin, asks.goal)
-    is_counted = all(one.is_share and _is_whole(one) for one in evidence)
+    is_counted = all(
+        one.is_share and abs(side.right - round(side.right)) < 1e-6
+        for one in evidence
+        for side in (one.first, one.second)
+    )
     rights = (sum(one.right for one in firsts), sum(one.right for one in seconds))
     more = None
     if said == "cannot_tell":
@@ -182,7 +185,3 @@ def _side(
         return pooled(own, weights, z)
     effect = sum(weight * one.effect for weight, one in zip(weights, own, strict=True))
     return Share(sum(one.right for one in own), sum(one.total for one in own), effect).interval(z)
-
-
-def _is_whole(one: Evidence) -> bool:
-    return all(abs(side.right - round(side.right)) < 1e-6 for side in (one.first, one.second))

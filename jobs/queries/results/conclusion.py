@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Literal
 
-from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint
+from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint, Limit
 from jobs.queries.results.levels import Level, LevelFinding, hold
 from jobs.statistics import LEAST_RUNS
 
@@ -36,17 +36,6 @@ KV_FULL = 0.95
 # Requests that wait this share of their TTFT in the engine's queue mostly wait.
 QUEUED = 0.5
 _WIDE = 2  # concurrencies with a larger ratio have room for one between them
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Highest concurrency that is served at once; further requests wait.
-
-    ``origin``: "deployment" for a setting of the server, "stack" for a published limit.
-    """
-
-    most: int
-    origin: Literal["deployment", "stack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +90,6 @@ class Conclusion:
 
     @property
     def last(self) -> CurvePoint:
-        """Return the point with the highest concurrency."""
         return self.points[-1]
 
 
@@ -121,22 +109,26 @@ def conclude(
         return Conclusion("none", points, excluded=excluded, steps=steps)
     best, knee = _best_and_knee(usable)
     finding = hold(level, usable) if level else None
+    recommended: CurvePoint | None = knee
+    if finding is not None and finding.is_known:
+        met = [one.point for one in finding.points if one.verdict == "met"]
+        recommended = _best_and_knee(met)[1] if met else None
     above = [point for point in excluded if point.concurrency > usable[-1].concurrency]
     lowest = min(limits, key=lambda one: one.most, default=None)
     binding = lowest if lowest and knee.concurrency >= lowest.most else None
-    top = usable[-1]
+    queue, ttft = (usable[-1].mean(f"{name}_mean_ms") for name in ("engine_queue", "ttft"))
     found = Conclusion(
         _shape(usable, best, knee, is_failing=bool(above), is_limited=binding is not None),
         points,
         best=best,
         knee=knee,
-        recommended=_recommended(knee, finding),
+        recommended=recommended,
         limit=binding,
         failing=above[0] if above else None,
         excluded=excluded,
         level=finding,
         is_cache_full=(best.mean("engine_kv_cache_peak") or 0.0) >= KV_FULL,
-        is_queued=_is_queued(top),
+        is_queued=queue is not None and ttft is not None and queue > 0 and queue >= QUEUED * ttft,
     )
     steps = [*_by_shape(found, usable, lowest), *_by_level(found), *_by_samples(found)]
     return replace(found, steps=list(dict.fromkeys(steps)))
@@ -151,14 +143,6 @@ def best_of(points: Sequence[CurvePoint]) -> CurvePoint | None:
 def _best_and_knee(points: Sequence[CurvePoint]) -> tuple[CurvePoint, CurvePoint]:
     best = max(points, key=lambda point: point.rate)
     return best, next(point for point in points if point.is_as_good_as(best))
-
-
-def _recommended(knee: CurvePoint, finding: LevelFinding | None) -> CurvePoint | None:
-    """Return the knee of the points that hold the level; None where none does."""
-    if finding is None or not finding.is_known:
-        return knee
-    met = [one.point for one in finding.points if one.verdict == "met"]
-    return _best_and_knee(met)[1] if met else None
 
 
 def _shape(
@@ -181,11 +165,6 @@ def _shape(
     if knee is usable[0]:
         return "flat"
     return "rising" if knee is top else "saturated"
-
-
-def _is_queued(point: CurvePoint) -> bool:
-    queue, ttft = point.mean("engine_queue_mean_ms"), point.mean("ttft_mean_ms")
-    return queue is not None and ttft is not None and queue > 0 and queue >= QUEUED * ttft
 
 
 def _by_shape(found: Conclusion, usable: Sequence[CurvePoint], lowest: Limit | None) -> list[Step]:

@@ -1,15 +1,28 @@
-"""Curve of a benchmark: a point per concurrency, over one or several runs. Pure."""
+"""Curve of a benchmark: a point per concurrency over its runs; its limits; one point alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, pairwise
+from typing import Any, Literal
 
+from jobs import logstore
+from jobs.base.errors import PlanError
+from jobs.base.numbers import number_from, result_number
+from jobs.catalog import STACKS
 from jobs.kinds.lib.common import holds_load
 from jobs.metrics.measured import RequestRow, RequestTimes
+from jobs.models import Deployment, JobStep, PointRequests, Result
+from jobs.plans import Step, from_json
+from jobs.queries.results.repeats import Point, counted_with
+from jobs.queries.results.results import ResultPage, point_rows
 from jobs.statistics import Interval, mean, mean_interval, quantile_interval, relative_difference
 
+WARM_UP = "--warmup-num"  # of EvalScope; vLLM's engine counts requests itself
+# Requests read for one page: 12 points of 4,000 are far more than intervals need.
+MOST_REQUESTS = 50_000
 RATE = "output_tokens_per_s"
 # The knee: a rate this close to the best is as good as the best. Runs of one measurement differ by
 # a few per cent, and 5 % of throughput never pays for a doubled latency.
@@ -24,7 +37,8 @@ PERCENTILES = (50, 90, 95, 99)
 class CurvePoint:
     """Point of a curve: the metrics of each run at this concurrency.
 
-    ``requests``: the completed requests of all runs, where the tool wrote them.
+    ``requests``: the completed requests of all runs, where the tool wrote them. ``completed`` and
+    ``failed``: their numbers over all runs; 0: none, or not reported.
     """
 
     concurrency: int
@@ -79,19 +93,11 @@ class CurvePoint:
 
     @property
     def completed(self) -> int:
-        """Return the completed requests of all runs; 0: none, or not reported."""
         return int(sum(self.values("requests")))
 
     @property
     def failed(self) -> int:
-        """Return the failed requests of all runs."""
         return int(sum(self.values("failed_requests")))
-
-    @property
-    def failed_share(self) -> float:
-        """Return failed requests as a share of all sent ones."""
-        sent = self.completed + self.failed
-        return self.failed / sent if sent else 0.0
 
     @property
     def is_usable(self) -> bool:
@@ -109,23 +115,162 @@ class CurvePoint:
 
 
 def curve(
-    runs: Sequence[Sequence[tuple[int, Mapping[str, float]]]],
-    requests: Mapping[int, Sequence[RequestRow]] | None = None,
+    runs: Iterable[Iterable[Point]], requests: Mapping[int, Sequence[RequestRow]] | None = None
 ) -> list[CurvePoint]:
-    """Return the curve of several runs, each ``(concurrency, metrics)``, by concurrency.
+    """Return the curve of several runs, by concurrency.
 
     Points without a limit of the concurrency (0) have no place on it.
     """
     rows: dict[int, list[Mapping[str, float]]] = {}
-    for run in runs:
-        for concurrency, metrics in run:
-            rows.setdefault(concurrency, []).append(metrics)
+    for concurrency, metrics in chain.from_iterable(runs):
+        rows.setdefault(concurrency, []).append(metrics)
+    of_requests = requests or {}
     return [
-        CurvePoint(
-            concurrency,
-            rows[concurrency],
-            (requests or {}).get(concurrency, ()),
-        )
+        CurvePoint(concurrency, rows[concurrency], of_requests.get(concurrency, ()))
         for concurrency in sorted(rows)
         if concurrency > 0
     ]
+
+
+def runs_of(page: ResultPage) -> list[Result]:
+    """Return the result with its counted repeats; one that does not count alone."""
+    others = [run for run in page.repeats if run.counts] if page.result.counts else []
+    return [page.result, *others]
+
+
+def curve_of(page: ResultPage) -> list[CurvePoint]:
+    """Return the curve of a benchmark at its own concurrencies, each over its runs
+    (:func:`runs_of`)."""
+    runs = runs_of(page)
+    requests = _requests([run.pk for run in runs])
+    return curve([own_points(page, run) for run in runs], requests)
+
+
+def own_points(page: ResultPage, run: Result) -> list[Point]:
+    """Return the points of ``run`` at the concurrencies that the page's result measured."""
+    own = {point.concurrency for point in page.points}
+    return [row for row in point_rows(run) if row[0] in own]
+
+
+def further_points(page: ResultPage) -> list[tuple[Result, list[Point]]]:
+    """Return other runs with their points at concurrencies that the page's result did not measure,
+    latest first; runs without such a point are left out."""
+    own = {0, *(point.concurrency for point in page.points)}
+    rows = (
+        (run, [row for row in point_rows(run) if row[0] not in own]) for run in runs_of(page)[1:]
+    )
+    return [(run, points) for run, points in rows if points]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Highest concurrency that is served at once; further requests wait.
+
+    ``origin``: "deployment" for a setting of the server, "stack" for a published limit.
+    """
+
+    most: int
+    origin: Literal["deployment", "stack"]
+
+
+# Fields of deploy kinds with the highest concurrency.
+LIMIT_FIELDS = ("parallel", "batch_size")
+
+
+def limits_of(deployment: Deployment | None) -> list[Limit]:
+    """Return the known concurrency limits of a deployment: its own setting, and that of its
+    stack."""
+    if deployment is None:
+        return []
+    params: Mapping[str, Any] = deployment.job.params or {}
+    values = [params.get(field) for field in LIMIT_FIELDS]
+    limits = [Limit(most, "deployment") for most in values if isinstance(most, int) and most > 0]
+    stack = STACKS.get(str(deployment.details.get("stack") or ""))
+    # Of vLLM; a Build_In server has its batch size.
+    if stack is not None and not limits and stack.vllm.max_concurrency:
+        return [Limit(stack.vllm.max_concurrency, "stack")]
+    return limits
+
+
+def warm_ups_of(result: Result) -> int:
+    """Return the warm-up requests before each point, as the command of the tool says; 0: none, or
+    unknown."""
+    plan = result.job.plan if result.job else {}
+    for step in plan.get("steps", ()):
+        for option, value in pairwise(map(str, step.get("argv", ()))):
+            if option == WARM_UP:
+                return min(number_from(value) or 0, MOST_REQUESTS)
+    return 0
+
+
+def _requests(
+    results: Sequence[int], concurrency: int | None = None
+) -> dict[int, list[RequestRow]]:
+    """Return the stored requests by concurrency, of the first results up to ``MOST_REQUESTS``."""
+    rows = PointRequests.objects.filter(point__result__in=results).order_by("point__result_id")
+    if concurrency is not None:
+        rows = rows.filter(point__concurrency=concurrency)
+    by_concurrency: dict[int, list[RequestRow]] = {}
+    left = MOST_REQUESTS
+    for at, stored in rows.values_list("point__concurrency", "rows").iterator(20):
+        if left <= 0:
+            break
+        by_concurrency.setdefault(at, []).extend(map(tuple, stored))
+        left -= len(stored)
+    return by_concurrency
+
+
+@dataclass(frozen=True, slots=True)
+class PointPage:
+    """Point of a result. ``own`` is of this run, ``all_runs`` of it and its counted repeats.
+
+    ``step`` is the command that measured it, None when the plan cannot be read; ``log_line`` its
+    first line in the job's log, None when the step printed nothing or the log was removed.
+    """
+
+    result: Result
+    own: CurvePoint
+    all_runs: CurvePoint
+    step: Step | None
+    log_line: int | None
+
+
+def point_page(result_id: int, concurrency: int) -> PointPage:
+    """Return a point of a result; its concurrency may be 0, no limit. Raises
+    ``Result.DoesNotExist``, also without such a point."""
+    rows = Result.objects.select_related("host", "job", "deployment", "endpoint", "created_by")
+    result = rows.get(pk=result_id)
+    own = _point([result], concurrency)
+    if not own.runs:
+        raise Result.DoesNotExist(f"{result_number(result_id)} has no point at {concurrency}")
+    runs = counted_with(result) if result.counts else [result]
+    step = _step(result, concurrency)
+    log_line = _log_line(result, step) if step else None
+    return PointPage(
+        result, own, _point(runs, concurrency) if len(runs) > 1 else own, step, log_line
+    )
+
+
+def _point(runs: Sequence[Result], concurrency: int) -> CurvePoint:
+    requests = _requests([run.pk for run in runs], concurrency).get(concurrency, [])
+    rows = [metrics for run in runs for c, metrics in point_rows(run) if c == concurrency]
+    return CurvePoint(concurrency, rows, requests)
+
+
+def _step(result: Result, concurrency: int) -> Step | None:
+    """Return the step of this concurrency, else the one that measured all, else the last."""
+    try:
+        plan = from_json(result.job.plan if result.job else {})
+    except PlanError:
+        return None
+    by_name = {step.name: step for step in plan.steps}
+    return by_name.get(f"measure-{concurrency}") or by_name.get("measure") or plan.steps[-1]
+
+
+def _log_line(result: Result, step: Step) -> int | None:
+    if result.job is None or result.job.removed_at is not None:
+        return None
+    ran = JobStep.objects.filter(job=result.job, name=step.name).first()
+    if ran is None or ran.log_from is None or ran.log_from == ran.log_to:
+        return None
+    return logstore.store().line_begun_at(f"job/{result.job_id}", ran.log_from)

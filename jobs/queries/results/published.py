@@ -16,7 +16,7 @@ from jobs.catalog import ZooModel
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.schema import Published
 from jobs.models import Answer, Result
-from jobs.queries.results.best_first import best_first
+from jobs.queries.results.repeats import best_first
 from jobs.statistics import Interval, wilson
 
 # Reasons why our figure is not comparable with the published one.

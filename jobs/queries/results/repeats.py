@@ -1,29 +1,52 @@
-"""Repeats of a measurement: results with the same identity, at the same concurrency."""
+"""Results that belong together: repeats with their points, and which run stands for a model."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, OrderBy, Prefetch, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import (
+    BooleanField,
+    Case,
+    F,
+    FloatField,
+    OrderBy,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce, Greatest, RowNumber
 
-from jobs.models import Deployment, Result, ResultPoint
-from jobs.statistics import Interval
+from jobs.models import Baseline, Deployment, Result, ResultPoint, SignOff
 
 MOST = 50
 Point = tuple[int, Mapping[str, Any]]  # concurrency, metrics
+# Main and second metric: the first measured one counts. An offline batch has only a latency.
+_FIRST: dict[str, Sequence[str]] = {
+    Result.Type.BENCHMARK: ("output_tokens_per_s", "total_tokens_per_s", "batch_latency_mean_s"),
+    Result.Type.EVALUATION: ("accuracy", "accuracy_macro"),
+}
+_SECONDARY: dict[str, Sequence[str]] = {
+    Result.Type.BENCHMARK: ("ttft_p50_ms", "batch_latency_p99_s", "requests_per_s"),
+    Result.Type.EVALUATION: ("questions",),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A metric over repeats at one concurrency; ``interval`` is None with fewer than three."""
+def headline(result_type: str, metrics: Mapping[str, Any]) -> str:
+    """Return the name of the main metric of a result of this type."""
+    names = _FIRST[result_type]
+    return next((name for name in names if name in metrics), names[0])
 
-    runs: int
-    mean: float
-    interval: Interval | None
+
+def secondary_metric(result_type: str, metrics: Mapping[str, Any]) -> str:
+    names = _SECONDARY[result_type]
+    return next((name for name in names if name in metrics), names[0])
 
 
 def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
@@ -34,9 +57,9 @@ def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
     return rows if uncounted else rows.filter(Result.COUNTED)
 
 
-def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
-    """Return ``result`` and its repeats, oldest first, at most ``MOST``."""
-    others = repeats_of(result, uncounted=uncounted).order_by("created_at", "pk")
+def counted_with(result: Result) -> list[Result]:
+    """Return ``result`` and its counted repeats, oldest first, at most ``MOST``."""
+    others = repeats_of(result).order_by("created_at", "pk")
     others = others.prefetch_related("points")[: MOST - 1]
     return sorted([result, *others], key=lambda run: (run.created_at, run.pk))
 
@@ -79,6 +102,11 @@ def read_points(
     return found
 
 
+def metrics_at(points: Iterable[Point], concurrency: int | None) -> Mapping[str, Any]:
+    """Return the metrics of the point at ``concurrency``; empty without one."""
+    return next((metrics for at, metrics in points if at == concurrency), {})
+
+
 def values_at(
     points: Mapping[int, Sequence[Point]], runs: Iterable[int], metric: str, concurrency: int
 ) -> list[float]:
@@ -91,19 +119,31 @@ def values_at(
     ]
 
 
-def points_at(concurrencies: Iterable[int]) -> Prefetch[str]:
-    """Return the prefetch of the points at these concurrencies, for :func:`at_concurrency`."""
-    return Prefetch("points", ResultPoint.objects.filter(concurrency__in=set(concurrencies)))
+def best_concurrency(result: Result, metric: str, points: Iterable[Point]) -> int | None:
+    """Return the concurrency of the point that has the result's own value of ``metric``."""
+    value = result.metrics.get(metric)
+    if value is None:
+        return None
+    return next((at for at, metrics in points if metrics.get(metric) == value), None)
 
 
-def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> list[float]:
-    """Return the metric of each result measured at ``concurrency``, in order."""
-    return [
-        float(point.metrics[metric])
-        for result in results
-        for point in result.points.all()
-        if point.concurrency == concurrency and metric in point.metrics
-    ]
+def best_concurrencies(results: Iterable[Result]) -> dict[int, int]:
+    """Return :func:`best_concurrency` of each result by its id, where it has one.
+
+    The database compares the values: parsing all points takes longer than the rest of a list.
+    """
+    named: dict[str, list[int]] = defaultdict(list)
+    for result in results:
+        metric = headline(result.type, result.metrics)
+        if result.type == Result.Type.BENCHMARK and result.metrics.get(metric) is not None:
+            named[metric].append(result.pk)
+    found: dict[int, int] = {}
+    for metric, numbers in named.items():
+        own = {f"metrics__{metric}": F(f"result__metrics__{metric}")}
+        points = ResultPoint.objects.filter(result__in=numbers, **own)
+        for number, concurrency in points.values_list("result_id", "concurrency"):
+            found.setdefault(number, concurrency)
+    return found
 
 
 def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
@@ -111,15 +151,76 @@ def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
     new run. Results without other deployments are left out, as are those of endpoints, which no
     deployment of the host disturbs."""
     rows = [result for result in results if result.endpoint_id is None]
-    up = list(
-        Deployment.objects.filter(
-            state__in=Deployment.LIVE_STATES, host__in={result.host_id for result in rows}
-        ).order_by("pk")
-    )
+    hosts = {result.host_id for result in rows}
+    up = Deployment.objects.filter(state__in=Deployment.LIVE_STATES, host__in=hosts)
+    live = list(up.order_by("pk"))
     beside = {
-        result.pk: [
-            one for one in up if one.host_id == result.host_id and one.pk != result.deployment_id
-        ]
-        for result in rows
+        row.pk: [one for one in live if one.host_id == row.host_id and one.pk != row.deployment_id]
+        for row in rows
     }
     return {pk: those for pk, those in beside.items() if those}
+
+
+def best_first(rows: QuerySet[Result]) -> QuerySet[Result]:
+    """Return ``rows``, what stands for them first.
+
+    1. A real result, then a simulated one.
+    2. A sign-off or a current baseline.
+    3. A run that counts: neither disturbed nor incomplete nor of a loaded host.
+    4. Of sign-offs and baselines the latest choice; of others the most requests or questions.
+    5. The newest.
+
+    Evaluations that stopped early are left out: the answers chose which questions they cover.
+    """
+    return _rated(rows).order_by(*_BEST_FIRST)
+
+
+def first_of(rows: QuerySet[Result], parts: tuple[str, ...]) -> list[int]:
+    """Return the ids of what stands for each combination of ``parts``."""
+    ranked = first_of_each(_rated(rows).order_by(), parts, _BEST_FIRST, 1)
+    return list(ranked.values_list("pk", flat=True))
+
+
+_BEST_FIRST = (
+    F("simulated").asc(),
+    F("is_chosen").desc(),
+    F("is_counted").desc(),
+    F("chosen_at").desc(nulls_last=True),
+    F("sample").desc(),
+    F("created_at").desc(),
+    F("pk").desc(),
+)
+# Requests of all points, of a single point, or questions.
+_SAMPLES = ("requests_all", "requests", "questions")
+
+
+def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
+    """Add the terms of ``_BEST_FIRST``; leave out what stopped early."""
+    own = {"result": OuterRef("pk")}
+    choices = (
+        SignOff.objects.filter(withdrawn_at=None, **own),
+        Baseline.objects.filter(ended_at=None, **own),
+    )
+    signed, base = (
+        Subquery(rows.order_by("-created_at").values("created_at")[:1]) for rows in choices
+    )
+    planned, asked = (_number(name) for name in ("planned_questions", "questions"))
+    sample = Coalesce(*map(_number, _SAMPLES), Value(0.0))
+    rated = rows.annotate(planned=planned, asked_of_them=asked).filter(
+        Q(planned=None) | Q(planned__lte=F("asked_of_them"))
+    )
+    return rated.annotate(
+        # The later of both, where there are both: a database may not compare with NULL.
+        chosen_at=Coalesce(Greatest(signed, base), signed, base),
+        is_chosen=_true_where(Q(chosen_at__isnull=False)),
+        is_counted=_true_where(Result.COUNTED),
+        sample=Case(When(is_chosen=True, then=Value(0.0)), default=sample),
+    )
+
+
+def _number(metric: str) -> Cast:
+    return Cast(KT(f"metrics__{metric}"), FloatField())
+
+
+def _true_where(condition: Q) -> Case:
+    return Case(When(condition, then=True), default=False, output_field=BooleanField())

@@ -1,26 +1,24 @@
-"""Queries of results: list with facets, single result, questions."""
+"""Single results: by number, page, scores by data set, accuracy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Prefetch
+from django.db.models import Count, Q
 
-from jobs.models import Answer, Artifact, Deployment, Job, OutputFile, Result, ResultPoint, Tag
-from jobs.queries.results import result_counts
-from jobs.queries.results.filters import MARKS, Filters, matching
+from jobs.base.errors import JobsError
+from jobs.base.messages import Message
+from jobs.base.numbers import number_from, result_number, result_pk
+from jobs.metrics.measured import SHARES
+from jobs.models import Answer, AnswerRow, Artifact, Deployment, OutputFile, Result, ResultPoint
+from jobs.queries.answers.own_questions import set_key
 from jobs.queries.results.repeats import MOST, repeats_of
-from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
-from jobs.queries.results.result_orders import COLUMNS, NEWEST
-from jobs.queries.results.set_scores import SetGroup, set_groups
-from jobs.queries.sorting import Order, sorted_page
-from jobs.statistics import Interval, Share, wilson
+from jobs.statistics import Interval, Share, mean, mean_interval, wilson
 
-PAGE = 50
 EFFECT = "accuracy_effect"
-MOST_TAGS = 40  # in the facet
+MOST_ROWS = 8  # sets of a group; with more it is one row that expands
 MOST_CATEGORIES = 24  # more rows do not fit into a chart
 ANSWER_FIELDS = (
     *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
@@ -28,18 +26,225 @@ ANSWER_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """``results`` in the requested order; ``after`` is the next page's cursor, "" at the end.
+class NotNumbered(JobsError):
+    """A text that numbers no result. ``reason`` says what to write."""
 
-    ``pinned`` and ``removed`` are ids of jobs: pinned jobs, and jobs with removed log and files.
+    id = "result:number"
+
+    def __init__(self, reason: Message) -> None:
+        super().__init__(reason.id)
+        self.reason = reason
+
+
+def pk_of(text: str) -> int:
+    """Return the id of the result that ``text`` numbers, "res-15"; such a result may be missing.
+
+    Raises:
+        NotNumbered: another text, such as "15" or "#15"; of a job it names the result of the job.
+    """
+    pk = result_pk(text)
+    if pk is not None:
+        return pk
+    text = text.strip()
+    number = number_from(text.removeprefix("#"))
+    result = of_jobs([number]).get(number) if number is not None else None
+    if number is None or result is None:
+        raise NotNumbered(Message("result:number", {"text": text[:40]}))
+    args = {"text": text, "job": number, "result": result_number(result)}
+    raise NotNumbered(Message("result:number_of_job", args))
+
+
+def pks_of(texts: Iterable[str]) -> list[int]:
+    """Return the unique ids of results in order; empty texts are left out.
+
+    Raises:
+        NotNumbered: at the first other text.
+    """
+    return list(dict.fromkeys(pk_of(text) for text in texts if text.strip()))
+
+
+def number_of_job(text: str) -> int | None:
+    """Return the number of a job that ``text`` marks as one, such as "#15"; None for other text."""
+    text = text.strip()
+    return number_from(text[1:]) if text.startswith("#") else None
+
+
+def of_jobs(jobs: Iterable[int]) -> dict[int, int]:
+    """Return the id of the result of each job that has one."""
+    rows = Result.objects.filter(job__in=list(jobs)).order_by()
+    return {job: pk for job, pk in rows.values_list("job_id", "pk") if job is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Mean of a metric over ``runs``, None without any, with its 95 % interval: from three runs on,
+    of an accuracy that of its questions."""
+
+    value: float | None
+    runs: int
+    interval: Interval | None = None
+
+
+def mean_of(head: Result, metric: str, values: Sequence[float]) -> Mean:
+    """Return the mean of ``values`` of ``head`` and its repeats.
+
+    Repeats ask the same questions, and at temperature 0 all are equal: an accuracy has the interval
+    of its questions, whatever the number of runs.
+    """
+    if not values:
+        return Mean(None, 0)
+    value = mean(values)
+    interval = accuracy(head, value) if metric == "accuracy" else mean_interval(values)
+    return Mean(value, len(values), interval)
+
+
+def accuracy(result: Result, share: float | None = None) -> Interval | None:
+    """Return an evaluation's accuracy with its Wilson interval over the questions.
+
+    ``share``: mean of the result and its repeats. Repeats ask the same questions, so their number
+    is that of one run.
+    """
+    questions = int(result.metrics.get("questions") or 0)
+    if result.type != Result.Type.EVALUATION or not questions:
+        return None
+    share = result.metrics.get("accuracy", 0.0) if share is None else share
+    effect = float(result.metrics.get(EFFECT) or 1.0)
+    return Share(share * questions, questions, effect).interval()
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """Score of a data set. ``value`` is in per cent; ``interval`` is from 0 to 1, None when the
+    number of questions is unknown. ``question_set``: key of the set of this dashboard that the data
+    set is a part of; "" for others.
     """
 
-    results: Sequence[Result]
-    after: str
-    total: int
-    pinned: frozenset[int]
-    removed: frozenset[int]
+    dataset: str
+    version: str
+    metric: str
+    mode: str
+    value: float | None
+    questions: int | None
+    question_set: str = ""
+
+    @property
+    def interval(self) -> Interval | None:
+        if self.value is None or not self.questions or self.metric not in SHARES:
+            return None
+        return wilson(min(self.value / 100, 1.0) * self.questions, self.questions)
+
+    @property
+    def title(self) -> str:
+        """Return the full name: question sets share names of parts, such as "short_en"."""
+        return f"{self.question_set}/{self.dataset}" if self.question_set else self.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class SetGroup:
+    """Group of data sets. ``macro`` is the mean of sets, ``weighted`` the mean of questions, in per
+    cent; None with fewer than two sets, or when a score is unknown or not a share.
+    """
+
+    name: str
+    rows: Sequence[SetRow]
+    macro: float | None
+    weighted: float | None
+    questions: int | None
+
+    @property
+    def is_folded(self) -> bool:
+        """Return True when the group is one row that expands."""
+        return len(self.rows) > MOST_ROWS
+
+    @property
+    def metric(self) -> str:
+        return self.rows[0].metric
+
+    @property
+    def mode(self) -> str:
+        return self.rows[0].mode
+
+
+def set_groups(result: Result) -> list[SetGroup]:
+    """Return the groups in the order of the tool; empty for a benchmark.
+
+    For results stored without sets, the sets come from the answers.
+    """
+    if result.type != Result.Type.EVALUATION:
+        return []
+    key = set_key(result)
+    stored = result.run_context.get("sets") or _sets_of_answers(result)
+    groups: dict[str, list[SetRow]] = {}
+    for one in stored:
+        version = one["version"] or key.partition("@")[2]
+        fields = {name: value for name, value in one.items() if name != "group"}
+        row = SetRow(**fields | {"version": version}, question_set=key)
+        groups.setdefault(str(one["group"]), []).append(row)
+    return [_group(name, rows) for name, rows in groups.items()]
+
+
+def _sets_of_answers(result: Result) -> list[dict[str, Any]]:
+    scored = AnswerRow.objects.filter(result=result).exclude(verdict=AnswerRow.Verdict.UNSCORED)
+    right = Count("pk", filter=Q(verdict=AnswerRow.Verdict.CORRECT))
+    counts = scored.order_by("subset").values_list("subset").annotate(n=Count("pk"), right=right)
+    group = str(result.job.params.get("questions") or "") if result.job else ""
+    about = {"group": group, "version": "", "metric": "accuracy", "mode": "gen"}
+    return [
+        {**about, "dataset": subset, "value": 100 * right / total, "questions": total}
+        for subset, total, right in counts
+    ]
+
+
+def _group(name: str, rows: Sequence[SetRow]) -> SetGroup:
+    values = [row.value for row in rows if row.value is not None and row.metric in SHARES]
+    sizes = [row.questions for row in rows if row.questions]
+    questions = sum(sizes) if len(sizes) == len(rows) else None
+    if len(rows) < 2 or len(values) < len(rows):
+        return SetGroup(name, rows, None, None, questions)
+    weighted = None
+    if questions:
+        pairs = zip(values, sizes, strict=True)
+        weighted = sum(value * size for value, size in pairs) / questions
+    return SetGroup(name, rows, sum(values) / len(values), weighted, questions)
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Questions of one category: number, correct answers, interval of the accuracy."""
+
+    name: str
+    questions: int
+    right: float
+    is_set: bool = False  # a data set, or a group of data sets
+
+    @property
+    def share(self) -> Interval:
+        return wilson(self.right, self.questions)
+
+
+def categories(result: Result) -> list[Category]:
+    """Return an evaluation by category of its questions, largest first; without categories by data
+    set in order, with a large group as one row. At most :data:`MOST_CATEGORIES`.
+    """
+    by_name: dict[str, list[float]] = {}
+    scored = Answer.objects.scored().filter(result=result)
+    for category, score in scored.values_list("detail__category", "score"):
+        by_name.setdefault(str(category or ""), []).append(score)
+    if "" not in by_name and 0 < len(by_name) <= MOST_CATEGORIES:
+        entries = [Category(name, len(scores), sum(scores)) for name, scores in by_name.items()]
+        return sorted(entries, key=lambda category: (-category.questions, category.name))
+    entries = []
+    for group in set_groups(result):
+        if group.is_folded and group.weighted is not None and group.questions:
+            name, right = f"{group.name} ({len(group.rows)})", group.weighted / 100
+            entries.append(Category(name, group.questions, right * group.questions, is_set=True))
+        elif not group.is_folded:
+            entries += [
+                Category(row.dataset, row.questions, interval.value * row.questions, is_set=True)
+                for row in group.rows
+                if (interval := row.interval) is not None and row.questions
+            ]
+    return entries[:MOST_CATEGORIES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,88 +282,6 @@ class ResultPage:
         return [(name, str(value)) for name, value in named.items() if value]
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
-    """Questions of one category: number, correct answers, interval of the accuracy."""
-
-    name: str
-    questions: int
-    right: float
-    share: Interval
-    is_set: bool = False  # a data set, or a group of data sets
-
-
-def result_list(
-    filters: Filters, after: str = "", order: Order = NEWEST, counts: Counts | None = None
-) -> Page:
-    """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page; ``counts``
-    those of :func:`counts_of`, if known."""
-    counts = counts_of(filters) if counts is None else counts
-    total = _passing(counts, filters).total()
-    matches = matching(filters)
-    matches = matches.select_related("host", "deployment", "endpoint", "created_by")
-    # Plans of jobs are large.
-    matches = matches.prefetch_related(Prefetch("job", Job.objects.only("kind")))
-    rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
-    kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
-    pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
-    removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
-    return Page(rows, following, total, frozenset(pinned), frozenset(removed))
-
-
-def facet_counts(
-    filters: Filters, counts: Counts | None = None
-) -> dict[str, list[tuple[str, int]]]:
-    """Return the values of each facet with result counts, highest count first. An empty value is
-    no choice: external results have no precision. ``counts``: of :func:`counts_of`, if known."""
-    counts, facets = counts_of(filters) if counts is None else counts, {}
-    for facet in FACETS:
-        by_value = result_counts.by(_passing(counts, filters.without(facet)), facet)
-        values = [(str(value), n) for value, n in by_value.items() if value not in (None, "")]
-        facets[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
-    open_counts = _passing(counts, filters.without("stamp"))
-    stamps = [(name, result_counts.by(open_counts, name)[True]) for name in STAMPS]
-    facets["stamp"] = [(name, n) for name, n in stamps if n]
-    return facets
-
-
-def pinned_count(filters: Filters) -> int:
-    """Return the number of pinned results that match the other filters."""
-    return matching(replace(filters, pinned=True)).count()
-
-
-def tag_counts(filters: Filters) -> list[tuple[str, int]]:
-    """Return the tags of the results that match the other filters, highest count first.
-
-    Read anew each time, because tags change: the query walks tagged results only.
-    """
-    rows, others = Tag.objects.order_by(), filters.without("tag")
-    if not others.are_empty:
-        same = matching(others).order_by().filter(pk=OuterRef("result_id"))
-        rows = rows.filter(Exists(same))
-    counted = rows.values_list("name").annotate(n=Count("pk")).order_by("-n", "name")
-    return list(counted[:MOST_TAGS])
-
-
-def mark_counts(filters: Filters) -> list[tuple[str, int]]:
-    """Return the marks of the results that match the other filters, where there are any."""
-    others = filters.without("mark")
-    counted = [(mark, matching(replace(others, marks=(mark,))).count()) for mark in MARKS]
-    return [(mark, n) for mark, n in counted if n]
-
-
-def counts_of(filters: Filters) -> Counts:
-    """Return the counts of results that match all filters but facets and flags: total and facets
-    of a page come from the same."""
-    if filters.are_cached:
-        return result_counts.count_all()
-    return result_counts.count(matching(replace(filters, facets={}, stamps=())))
-
-
-def _passing(counts: Counts, filters: Filters) -> Counts:
-    return result_counts.passing(counts, filters.facets, filters.stamps)
-
-
 def result_page(result_id: int) -> ResultPage:
     """Return all data of a result page. Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
@@ -166,21 +289,17 @@ def result_page(result_id: int) -> ResultPage:
         *("deployment__artifact", "deployment__host", "deployment__job"),
     ).get(pk=result_id)
     deployment = result.deployment
-    is_evaluation = result.type == Result.Type.EVALUATION
+    repeats = repeats_of(result, uncounted=True).select_related("host", "created_by")
+    repeats = repeats.defer("identity", "asked", "verdicts").prefetch_related("points")
     return ResultPage(
         result=result,
         points=points_of(result),
         outputs=list(OutputFile.objects.filter(job=result.job_id) if result.job_id else ()),
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
-        repeats=list(
-            repeats_of(result, uncounted=True)
-            .select_related("host", "created_by")
-            .defer("identity", "asked", "verdicts")
-            .prefetch_related("points")[:MOST]
-        ),
+        repeats=list(repeats[:MOST]),
         sets=set_groups(result),
-        categories=categories(result) if is_evaluation else [],
+        categories=categories(result) if result.type == Result.Type.EVALUATION else [],
         accuracy=accuracy(result),
     )
 
@@ -190,61 +309,12 @@ def points_of(result: Result) -> list[ResultPoint]:
     return sorted(result.points.all(), key=lambda p: (p.concurrency, p.index))
 
 
-def accuracy(result: Result, share: float | None = None) -> Interval | None:
-    """Return an evaluation's accuracy with its Wilson interval over the questions.
-
-    ``share``: mean of the result and its repeats. Repeats ask the same questions, so their number
-    is that of one run.
-    """
-    questions = int(result.metrics.get("questions") or 0)
-    if result.type != Result.Type.EVALUATION or not questions:
-        return None
-    share = result.metrics.get("accuracy", 0.0) if share is None else share
-    effect = float(result.metrics.get(EFFECT) or 1.0)
-    return Share(share * questions, questions, effect).interval()
-
-
-def categories(result: Result) -> list[Category]:
-    """Return an evaluation by category of its questions, largest first; without categories by data
-    set in order, with a large group as one row. At most :data:`MOST_CATEGORIES`.
-    """
-    rows: dict[str, list[float]] = {}
-    scored = Answer.objects.scored().filter(result=result)
-    for category, score in scored.values_list("detail__category", "score"):
-        rows.setdefault(str(category or ""), []).append(score)
-    if "" not in rows and 0 < len(rows) <= MOST_CATEGORIES:
-        entries = [_category(name, sum(scores), len(scores)) for name, scores in rows.items()]
-        return sorted(entries, key=lambda category: (-category.questions, category.name))
-    return _by_set(set_groups(result))[:MOST_CATEGORIES]
-
-
-def _by_set(groups: Sequence[SetGroup]) -> list[Category]:
-    entries = []
-    for group in groups:
-        if group.is_folded and group.weighted is not None and group.questions:
-            name, total = f"{group.name} ({len(group.rows)})", group.questions
-            entries.append(_category(name, group.weighted / 100 * total, total, is_set=True))
-        elif not group.is_folded:
-            entries += [
-                _category(
-                    row.dataset, row.interval.value * row.questions, row.questions, is_set=True
-                )
-                for row in group.rows
-                if row.interval is not None and row.questions
-            ]
-    return entries
-
-
-def _category(name: str, right: float, questions: int, *, is_set: bool = False) -> Category:
-    return Category(name, questions, right, wilson(right, questions), is_set)
+def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return ``(concurrency, metrics)`` of a benchmark, for charts and tables."""
+    return [(point.concurrency, point.metrics) for point in points_of(result)]
 
 
 def answer_rows(result: Result) -> list[dict[str, Any]]:
     """Return all answers with all stored data; ``score`` is None without a score of the tool."""
     rows = Answer.objects.filter(result=result).order_by("index").values(*ANSWER_FIELDS, "detail")
     return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
-
-
-def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:
-    """Return ``(concurrency, metrics)`` of a benchmark, for charts and tables."""
-    return [(point.concurrency, point.metrics) for point in points_of(result)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jobs.models import Result
-from jobs.queries.results.set_scores import SetGroup, SetRow, set_groups
+from jobs.queries.results.results import SetGroup, SetRow, set_groups
 from jobs.statistics import Interval, difference, wilson
 
 AREAS: Mapping[str, Sequence[str]] = {

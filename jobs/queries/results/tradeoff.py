@@ -1,8 +1,4 @@
-"""Accuracy beside speed: each evaluation with the fastest benchmark of the same engine.
-
-Two measurements make a point, so each point names both and why they belong together. Accuracies
-compare on the same questions only: a page has one set of them.
-"""
+"""Accuracy beside speed: each evaluation with the fastest benchmark of the same engine."""
 
 from __future__ import annotations
 
@@ -13,10 +9,25 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jobs.models import Result
-from jobs.queries.results.devices import device_count, per_device
-from jobs.queries.results.filters import Filters, matching
+from jobs.queries.results.listing import Filters, matching
+from jobs.queries.results.provenance import device_count, per_device
 from jobs.queries.results.results import accuracy
 from jobs.statistics import Interval
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the indexes of the points on the frontier, by rising x; more is better in both.
+
+    Equal points are on it together.
+    """
+    order = sorted(range(len(points)), key=lambda index: points[index], reverse=True)
+    kept: list[int] = []
+    for index in order:  # falling x, of one x falling y
+        x, y = points[index]
+        if not kept or y > points[kept[-1]][1] or (x, y) == points[kept[-1]]:
+            kept.append(index)
+    return kept[::-1]
+
 
 RATE = "output_tokens_per_s"
 MOST = 100  # evaluations, the latest

@@ -21,7 +21,7 @@ from jobs.base import bounds
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.protocol import Heartbeat, JobRun, ServerRun, read
-from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
+from jobs.queries.hosts import all_dies, is_away, lacks_room
 from jobs.schedule import deployments, lifecycle, preflights
 
 FACTS_FRESH_FOR = timedelta(minutes=10)

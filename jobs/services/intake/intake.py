@@ -3,7 +3,7 @@
 A stream grows only at its end: another offset is answered with the size (``OffsetMismatch``).
 Changes by an event share the transaction of the events' new size, so a repeated chunk has no
 effect. Pages show progress, and a job without news in it counts as stalled
-(``jobs.queries.jobs.stalled``).
+(``jobs.queries.jobs.progress``).
 """
 
 from __future__ import annotations

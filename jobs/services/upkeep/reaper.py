@@ -18,8 +18,8 @@ from django.utils.timezone import now
 from jobs import notifications
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Instance, Job
-from jobs.queries.instance import instance_id
-from jobs.queries.jobs.stalled import stalled_since
+from jobs.queries.hosts import instance_id
+from jobs.queries.jobs.progress import stalled_since
 from jobs.schedule import agent_tasks, deployments, lifecycle
 from jobs.services import idempotency
 from jobs.services.hosts import lose_all

@@ -30,7 +30,7 @@ from jobs import logstore, notifications
 from jobs.base.errors import DamagedLog
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
 from jobs.models.jobs import Retained
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.queries.storage import (
     Bulk,
     count,

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Meta
 from jobs.models import Host, Job
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from tests.bench.inside import serve
 from tests.factories import make_job
 

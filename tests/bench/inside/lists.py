@@ -20,7 +20,7 @@ from django.db import connection
 from django.test import Client
 
 from jobs.models import Host, Job, JobStep, Result
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from tests.factories import make_host, make_plan, make_user
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

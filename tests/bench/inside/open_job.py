@@ -8,7 +8,7 @@ from django.utils.timezone import now
 
 from jobs.models import Host, Job
 from jobs.plans import Watch
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from tests.bench.inside import serve
 from tests.factories import make_host, make_job, make_plan
 

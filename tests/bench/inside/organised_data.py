@@ -32,7 +32,7 @@ from jobs.models import (
     SignOff,
     Tag,
 )
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.services.results import set_baseline
 from tests.factories import make_endpoint, make_job, make_measured, make_user
 from tests.jobs.lib.importing import DATA, SERVE, imported

@@ -73,7 +73,7 @@ def test_a_users_rate_is_one_over_the_time_per_token():
 def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     share = wilson(5, 10)
 
-    rows, whole = forest.categories([Category("sums", 10, 5.0, share)], share).checked().data
+    rows, whole = forest.categories([Category("sums", 10, 5.0)], share).checked().data
 
     assert (rows.y, rows.x) == (("sums",), (50.0,))
     assert rows.error_x.array == pytest.approx((100 * (share.high - share.value),))
@@ -83,9 +83,8 @@ def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
 
 def test_equally_shortened_names_are_two_rows():
     names = [f"reasoning, {part}, of the year 2026" for part in ("first half", "second half")]
-    share = wilson(5, 10)
 
-    figure = forest.categories([Category(name, 10, 5.0, share) for name in names], None).checked()
+    figure = forest.categories([Category(name, 10, 5.0) for name in names], None).checked()
     empty = forest.categories([], None)
     assert empty.layout["meta"] == figure.layout.meta == {"rows": "Category"}
 

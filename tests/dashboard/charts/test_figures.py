@@ -48,7 +48,7 @@ FIGURES = {
     "latency.distribution": lambda: latency.distribution("ttft", TIMES),
     "per_user.per_device": lambda: per_user.per_device(EIGHT),
     "per_user.interactivity": lambda: per_user.interactivity(EIGHT),
-    "forest.categories": lambda: forest.categories([Category("sums", 10, 5.0, SHARE)], SHARE),
+    "forest.categories": lambda: forest.categories([Category("sums", 10, 5.0)], SHARE),
     "forest.differences": lambda: forest.differences([forest.Difference("sums", SHARE)], 0.01),
     "live.accuracy_figure": live.accuracy_figure,
     "live.figure": live.figure,

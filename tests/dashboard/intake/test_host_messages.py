@@ -9,7 +9,7 @@ from django.test import Client
 
 from jobs.base.errors import LaunchError
 from jobs.models import Host, Job, JobStep, PointBlock
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.schedule import preflights
 from jobs.services import hosts
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job

@@ -15,7 +15,7 @@ from jobs.base import bounds
 from jobs.base.messages import Message
 from jobs.models import Job, JobStep, PointBlock
 from jobs.plans import Check, Plan, Step, from_json
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.schedule import lifecycle, preflights
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
 from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user

@@ -15,7 +15,7 @@ from jobs.host.base.spool import JOB, Meta
 from jobs.host.ship import Outcome, Shipper
 from jobs.logstore import files
 from jobs.models import Deployment, Job
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.schedule import lifecycle
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention

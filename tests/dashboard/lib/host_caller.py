@@ -17,7 +17,7 @@ from jobs.metrics.measured import LOG as LOG_END
 from jobs.metrics.measured import Outcome
 from jobs.models import Job
 from jobs.plans import Output
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from jobs.schedule import lifecycle
 from tests.factories import host_key, make_job, make_plan
 

@@ -181,7 +181,7 @@ def _fill() -> None:
     from django.http import HttpRequest  # noqa: PLC0415
 
     from jobs.models import Deployment  # noqa: PLC0415
-    from jobs.queries.instance import instance_id  # noqa: PLC0415
+    from jobs.queries.hosts import instance_id  # noqa: PLC0415
     from tests.factories import make_job, make_user  # noqa: PLC0415
 
     instance_id()

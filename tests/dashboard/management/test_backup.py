@@ -25,7 +25,7 @@ from jobs.backup import MARK, database
 from jobs.backup.files import KEY, SIGNATURE, Manifest, read, write
 from jobs.logstore import store
 from jobs.models import Instance
-from jobs.queries.instance import instance_id
+from jobs.queries.hosts import instance_id
 from tests.factories import make_host, make_job, make_user
 from tests.stack import ROOT, clean_environment
 

@@ -12,7 +12,7 @@ from dashboard.pages.shared.columns import JOBS, RESULTS
 from jobs.models import Host, Job, Result
 from jobs.queries import sorting
 from jobs.queries.jobs import jobs
-from jobs.queries.results import result_orders
+from jobs.queries.results import listing
 from jobs.queries.sorting import Order, read_cursor, sorted_page
 from tests.dashboard.lib.query_plan import explained
 from tests.factories import make_host, make_job, make_measured, make_user
@@ -44,7 +44,7 @@ def results():
 @pytest.mark.parametrize("name", ["output_tokens_per_s", "person", "made", "precision", "done"])
 @pytest.mark.parametrize("descending", [False, True])
 def test_sorted_pages_hold_every_result_once_and_blanks_last(results, name, descending):
-    order, column = Order(name, descending), result_orders.COLUMNS[name]
+    order, column = Order(name, descending), listing.COLUMNS[name]
 
     rows = all_pages(Result.objects.all(), column, order)
 
@@ -57,7 +57,7 @@ def test_sorted_pages_hold_every_result_once_and_blanks_last(results, name, desc
 
 def test_results_and_jobs_can_be_paged_in_each_order(results):
     for columns, rows in (
-        (result_orders.COLUMNS, Result.objects.all()),
+        (listing.COLUMNS, Result.objects.all()),
         (jobs.COLUMNS, Job.objects.all()),
     ):
         for name, column in columns.items():
@@ -71,7 +71,7 @@ def test_results_and_jobs_can_be_paged_in_each_order(results):
     ["", "x", "~", "5~nan", "5~inf", "5~x", "-1~5", "9" * 19, f"5~{'1' * 400}", "5~1e999"],
 )
 def test_a_cursor_that_no_page_gave_begins_at_the_begin(text):
-    assert read_cursor(text, result_orders.COLUMNS["output_tokens_per_s"]) is None
+    assert read_cursor(text, listing.COLUMNS["output_tokens_per_s"]) is None
 
 
 def test_moments_and_whole_numbers_of_a_cursor_are_checked():
@@ -115,7 +115,7 @@ def test_lists_by_age_are_in_the_order_of_an_index(order):
     listed = []
     for rows, columns in (
         (Job.objects.filter(host=host()), jobs.COLUMNS),
-        (Result.objects.filter(host=host()), result_orders.COLUMNS),
+        (Result.objects.filter(host=host()), listing.COLUMNS),
     ):
         column = columns["made"]
         with CaptureQueriesContext(connection) as asked:
@@ -183,7 +183,7 @@ def test_hiding_all_columns_leaves_the_required_ones(client):
 
 
 def test_what_a_column_sorts_by_is_known_to_its_list():
-    for columns, known in ((RESULTS, result_orders.COLUMNS), (JOBS, jobs.COLUMNS)):
+    for columns, known in ((RESULTS, listing.COLUMNS), (JOBS, jobs.COLUMNS)):
         assert {name for column in columns for name, _word in column.orders} <= set(known)
 
 

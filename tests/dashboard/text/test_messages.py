@@ -17,6 +17,7 @@ PLACES = {
     "Refused": (0, "message_id"),
     "Verdict": (1, "message_id"),
     "message": (0, "message_id"),
+    "_refused": (0, "message_id"),
 }
 
 

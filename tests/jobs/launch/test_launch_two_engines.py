@@ -7,8 +7,7 @@ from jobs.base.errors import LaunchError
 from jobs.launch.again import retry_job
 from jobs.launch.launch import launch
 from jobs.models import Deployment, Job, Source
-from jobs.queries.deployments import needing
-from jobs.queries.endpoints import jobs_against
+from jobs.queries.engines import jobs_against, needing
 from jobs.schedule import dispatch, preflights
 from jobs.schedule.capacity import load_of
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_job

@@ -14,7 +14,7 @@ from jobs.launch.pipeline_definitions import PIPELINES, Options, read_options
 from jobs.launch.pipelines import checks_of, drafts, launch_pipeline, pipelines_of, stages
 from jobs.models import Environment, Job, Weights
 from jobs.plans import fill_text
-from jobs.queries.jobs.chains import dependents
+from jobs.queries.jobs.job_page import dependents
 from jobs.schedule import lifecycle
 from jobs.schedule.capacity import startable_jobs
 from jobs.schedule.targets import target_of

@@ -9,7 +9,7 @@ from jobs.launch.again import retry_failed_jobs
 from jobs.launch.pipeline_definitions import Options
 from jobs.launch.pipelines import launch_pipeline
 from jobs.models import Deployment, Job
-from jobs.queries.jobs.chains import chain_of
+from jobs.queries.jobs.job_page import chain_of
 from jobs.schedule import dispatch, lifecycle
 from jobs.schedule.targets import register
 from jobs.tools.vacc.site import GUIDE_FACTS

@@ -23,12 +23,11 @@ from jobs.statistics import (
     decision,
     design_effect,
     difference,
-    mean_of_differences,
     monitored_z,
     paired_difference,
-    pooled_difference,
     wilson,
 )
+from jobs.statistics.shares import mean_of_differences, pooled_difference
 
 SEED = 15
 

@@ -6,7 +6,7 @@ from django.urls import reverse
 from jobs.catalog import MODELS
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.models import Result
-from jobs.queries.answers.baselines import baselines
+from jobs.queries.answers.own_questions import baselines
 from jobs.queries.models import model_rows
 from jobs.queries.overview import serving
 from jobs.queries.results.published import published_comparisons

@@ -3,8 +3,8 @@
 import pytest
 
 from jobs.metrics.measured import RequestTimes
-from jobs.queries.results.conclusion import Limit, Step, conclude
-from jobs.queries.results.curve import CurvePoint, curve
+from jobs.queries.results.conclusion import Step, conclude
+from jobs.queries.results.curve import CurvePoint, Limit, curve
 from jobs.queries.results.levels import Level
 
 FAST = Level("fast", {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0})

@@ -3,8 +3,8 @@
 import pytest
 
 from jobs.models import Result
-from jobs.queries.results.devices import device_count, per_device, per_user
-from jobs.queries.results.pareto import frontier
+from jobs.queries.results.provenance import device_count, per_device, per_user
+from jobs.queries.results.tradeoff import frontier
 
 
 def of(**context):

@@ -5,8 +5,7 @@ import pytest
 from jobs.models import AnswerRow
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.parity.compared import parity
-from jobs.queries.results.filters import Filters
-from jobs.queries.results.identities import identity_list
+from jobs.queries.results.listing import Filters, identity_list
 from jobs.statistics import wilson
 from tests.factories import make_job, make_measured
 
@@ -136,4 +135,4 @@ def test_a_list_of_identities_has_the_interval_of_the_questions():
 
     (row,) = identity_list(Filters()).rows
 
-    assert bounds(row.interval) == pytest.approx(bounds(wilson(15, 20)))
+    assert bounds(row.mean.interval) == pytest.approx(bounds(wilson(15, 20)))

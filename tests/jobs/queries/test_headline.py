@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.queries.results.headline import headline, secondary_metric
+from jobs.queries.results.repeats import headline, secondary_metric
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 
 from jobs.models import Result, ResultPoint
-from jobs.queries.results import identities
-from jobs.queries.results.filters import Filters
-from jobs.queries.results.identities import best_concurrencies, identity_list
+from jobs.queries.results import listing
+from jobs.queries.results.listing import Filters, identity_list
+from jobs.queries.results.repeats import best_concurrencies
 from tests.comparing import OTHER
 from tests.factories import make_measured
 from tests.measuring import make_measuring_host, measured, served
@@ -27,10 +27,15 @@ def test_runs_of_one_measurement_are_one_row(host):
 
     first, second = page.rows
     assert (page.total, page.after) == (2, "")
-    assert (first.latest, first.runs, first.value, first.interval) == (alone, 1, 50.0, None)
-    assert (second.latest, second.runs, second.concurrency) == (runs[2], 3, 4)
-    assert second.value == pytest.approx(300)
-    assert second.interval.low < 300 < second.interval.high
+    assert (first.latest, first.mean.runs, first.mean.value, first.mean.interval) == (
+        alone,
+        1,
+        50.0,
+        None,
+    )
+    assert (second.latest, second.mean.runs, second.concurrency) == (runs[2], 3, 4)
+    assert second.mean.value == pytest.approx(300)
+    assert second.mean.interval.low < 300 < second.mean.interval.high
     assert list(second.history) == [294, 300, 306]
 
 
@@ -62,7 +67,7 @@ def test_the_latest_counted_run_stands_for_the_identity(host, flag):
 
     (row,) = identity_list(Filters()).rows
 
-    assert (row.latest, row.runs, row.uncounted) == (one, 1, 1)
+    assert (row.latest, row.mean.runs, row.uncounted) == (one, 1, 1)
 
 
 def test_an_identity_without_a_counted_run_has_no_mean(host):
@@ -71,7 +76,7 @@ def test_an_identity_without_a_counted_run_has_no_mean(host):
 
     (row,) = identity_list(Filters()).rows
 
-    assert (row.latest, row.runs, row.value, row.uncounted) == (result, 0, None, 1)
+    assert (row.latest, row.mean.runs, row.mean.value, row.uncounted) == (result, 0, None, 1)
 
 
 def test_runs_without_an_identity_stand_alone():
@@ -81,7 +86,7 @@ def test_runs_without_an_identity_stand_alone():
     page = identity_list(Filters())
 
     assert [row.latest for row in page.rows] == rows[::-1]
-    assert all(row.runs == 1 and row.interval is not None for row in page.rows)
+    assert all(row.mean.runs == 1 and row.mean.interval is not None for row in page.rows)
 
 
 def test_filters_choose_identities(host):
@@ -95,7 +100,7 @@ def test_filters_choose_identities(host):
 
 
 def test_pages_by_identity_miss_and_repeat_nothing(host, monkeypatch):
-    monkeypatch.setattr(identities, "PAGE", 2)
+    monkeypatch.setattr(listing, "PAGE", 2)
     wanted = {measured(served(host, (*OTHER, str(n)))).pk for n in range(5)}
     found, after = [], ""
 

@@ -6,7 +6,7 @@ from django.utils.timezone import now
 
 from jobs import logstore
 from jobs.queries.jobs.log_excerpts import Quote, headline, headline_in, line_of, telling_lines
-from jobs.queries.jobs.stalled import last_arrival
+from jobs.queries.jobs.progress import last_arrival
 
 KEY = "job/17"
 

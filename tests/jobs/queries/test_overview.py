@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def trend(result):
-    return next(row.history for row in results(None) if row.result == result)
+    return next(tuple(row.history) for row in results(None) if row.result == result)
 
 
 def earlier(result, minutes):

@@ -5,15 +5,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Result
-from jobs.queries.results import results as queries
-from jobs.queries.results.result_counts import count_all
+from jobs.queries.results import listing
+from jobs.queries.results.listing import count_all
 from tests.factories import make_host, make_job, make_result, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def total(**fields):
-    return queries.result_list(queries.Filters(**fields)).total
+    return listing.result_list(listing.Filters(**fields)).total
 
 
 def test_new_results_are_added_to_the_cached_counts():
@@ -35,7 +35,7 @@ def test_more_facets_need_no_more_queries():
     total()
 
     with CaptureQueriesContext(connection) as asked:
-        counts = queries.facet_counts(queries.Filters(facets={"precision": ["a"]}))
+        counts = listing.facet_counts(listing.Filters(facets={"precision": ["a"]}))
 
     assert counts["precision"] == [("a", 1)]
     assert len(asked) == 1  # for the newest number alone
@@ -58,15 +58,15 @@ def test_every_filter_counts_what_it_lets_through():
     assert total(stamps=["incomplete", "quiet"]) == 3
     assert total(text="int4") == 1
     assert total(text="int4", facets={"host": ["there"]}) == 0
-    assert queries.facet_counts(queries.Filters())["person"] == [("lin", 2)]
+    assert listing.facet_counts(listing.Filters())["person"] == [("lin", 2)]
 
 
 def test_a_deleted_person_is_no_facet_after_a_recount():
     make_result(created_by=make_user("lin"))
-    assert queries.facet_counts(queries.Filters())["person"] == [("lin", 1)]
+    assert listing.facet_counts(listing.Filters())["person"] == [("lin", 1)]
     User.objects.filter(username="lin").delete()
     assert Result.objects.get().created_by is None
 
     caches["process"].clear()  # as its time does
 
-    assert queries.facet_counts(queries.Filters())["person"] == []
+    assert listing.facet_counts(listing.Filters())["person"] == []

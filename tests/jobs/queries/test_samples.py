@@ -3,8 +3,8 @@
 import pytest
 
 from jobs.models import Answer
+from jobs.queries.comparison.accuracy import pair, paired_gap
 from jobs.queries.comparison.comparison import compare
-from jobs.queries.comparison.pairing import pair, paired_gap
 from jobs.queries.parity.compared import parity
 from jobs.queries.results.results import accuracy
 from jobs.services.outcomes import answer_rows, identity

@@ -6,7 +6,7 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import logstore, notifications
-from jobs.queries.jobs.stalled import stalled_since
+from jobs.queries.jobs.progress import stalled_since
 from jobs.services.upkeep import reaper
 from tests.factories import make_job
 

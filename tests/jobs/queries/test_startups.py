@@ -6,7 +6,7 @@ import pytest
 from django.utils.timezone import now
 
 from jobs.models import DeploymentEvent
-from jobs.queries.deployments import startups
+from jobs.queries.engines import startups
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

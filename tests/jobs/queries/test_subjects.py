@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.queries.results.set_scores import set_groups
+from jobs.queries.results.results import set_groups
 from jobs.queries.results.subjects import AREAS, areas, subject_name
 from jobs.statistics import difference, wilson
 from tests.factories import make_measured

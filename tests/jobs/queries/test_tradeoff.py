@@ -4,7 +4,7 @@ import pytest
 
 from jobs.models import Environment, Result
 from jobs.plans import Plan, Step
-from jobs.queries.results.filters import Filters
+from jobs.queries.results.listing import Filters
 from jobs.queries.results.tradeoff import tradeoff
 from jobs.services.outcomes import run_context
 from tests.comparing import OTHER

@@ -1,7 +1,7 @@
 """Client against engine: agreement, warm-up, other clients, and a delay of a proxy."""
 
+from jobs.queries.results.client_vs_engine import two_sides
 from jobs.queries.results.curve import curve
-from jobs.queries.results.two_sides import two_sides
 
 
 def by_both(concurrency, *, tokens=1000, engine=1000, ttft=100.0, engine_ttft=90.0, **more):

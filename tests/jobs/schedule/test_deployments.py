@@ -9,7 +9,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.logstore import store
 from jobs.models import Deployment, Job
-from jobs.queries.hosts.hosts import free_dies
+from jobs.queries.hosts import free_dies
 from jobs.schedule import agent_tasks, deployments, lifecycle
 from jobs.services.intake import heartbeats
 from jobs.services.outcomes import outcomes

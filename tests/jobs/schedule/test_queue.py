@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from jobs.models import Job
-from jobs.queries.hosts.host_page import queue_position
+from jobs.queries.hosts import queue_position
 from jobs.schedule import dispatch, lifecycle, queue
 from jobs.schedule.queue import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user

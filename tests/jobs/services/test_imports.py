@@ -15,13 +15,13 @@ from jobs.base.errors import LaunchError
 from jobs.models import Import, ImportedFile, PointRequests, Result, SignOff
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.models import model_page
-from jobs.queries.results import result_counts
-from jobs.queries.results.benchmark_curve import curve_of
-from jobs.queries.results.identities import identity_list
+from jobs.queries.results import listing
+from jobs.queries.results.curve import curve_of
 from jobs.queries.results.levels import Level, goodput_of
+from jobs.queries.results.listing import Filters, identity_list, matching, result_list
 from jobs.queries.results.published import published_comparisons
 from jobs.queries.results.repeats import disturbers, repeats_of
-from jobs.queries.results.results import Filters, matching, result_list, result_page
+from jobs.queries.results.results import result_page
 from jobs.queries.storage import count
 from jobs.services import import_storage, imports, results
 from jobs.services.imports import About, model_of
@@ -267,7 +267,7 @@ def test_three_imports_with_equal_declarations_are_repeats(tmp_path):
     assert first.fingerprint
     assert set(repeats_of(first)) == {second, third}
     (row,) = identity_list(Filters()).rows
-    assert row.runs == 3
+    assert row.mean.runs == 3
     assert (first.label, first.parallelism) == ("fp8", "tp16")
     assert first.subject == third.subject != ""
 
@@ -404,7 +404,7 @@ def test_an_import_is_found_by_flag_number_and_device():
     assert list(matching(Filters(text="h800"))) == [result]
     assert result in matching(Filters(text=f"res-{result.pk}"))
     assert set(result_list(Filters()).results) == {mine, result}
-    assert result_counts.by(result_counts.count_all(), "imported")[True] == 1
+    assert listing.by(listing.count_all(), "imported")[True] == 1
     assert result_page(result.pk).outputs == []
 
 

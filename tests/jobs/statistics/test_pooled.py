@@ -4,18 +4,15 @@ from statistics import stdev
 
 import pytest
 
-from jobs.statistics import (
-    Share,
+from jobs.statistics import Share, design_effect, difference, wilson
+from jobs.statistics.evidence import bootstrap_difference
+from jobs.statistics.shares import (
     cells_of,
     clustered_error,
-    design_effect,
-    difference,
+    freedom,
     mean_of_differences,
     pooled_difference,
-    wilson,
 )
-from jobs.statistics.bootstrap import bootstrap_difference
-from jobs.statistics.clusters import freedom
 
 BASE = [Share(154, 159), Share(933, 976)]
 OTHER = [Share(155, 159), Share(929, 976)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.statistics.sample_size import (
+from jobs.statistics.power import (
     questions_for_interval,
     questions_paired,
     questions_unpaired,

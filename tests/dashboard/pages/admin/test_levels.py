@@ -6,8 +6,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import AuditEntry, ServiceLevel
-from jobs.queries.results.levels import Level
-from jobs.queries.results.team_levels import INCLUDED, find, team_levels
+from jobs.queries.results.levels import INCLUDED, Level, find, team_levels
 from tests.factories import make_level, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

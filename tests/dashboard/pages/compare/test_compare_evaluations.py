@@ -5,7 +5,7 @@ import re
 import pytest
 
 from jobs.models import Answer, Result
-from jobs.queries.comparison.pairing import pair
+from jobs.queries.comparison.accuracy import pair
 from jobs.services.outcomes import identity
 from tests.comparing import ids, numbers, text_of
 from tests.factories import make_measured

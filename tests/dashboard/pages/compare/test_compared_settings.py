@@ -8,8 +8,7 @@ from django.utils.translation import override
 from dashboard.pages.shared.words import setting_text
 from jobs.kinds import KINDS
 from jobs.plans import Plan, Step
-from jobs.queries.comparison.compared_settings import settings
-from jobs.queries.comparison.engine_settings import engine_settings
+from jobs.queries.comparison.settings import engine_settings, settings
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host
 

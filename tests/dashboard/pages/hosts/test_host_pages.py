@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from dashboard.text.labels import host_state, style_of
 from jobs.models import AuditEntry, Host, Job
-from jobs.queries.hosts.hosts import missing_dies
+from jobs.queries.hosts import missing_dies
 from tests.dashboard.lib.host_caller import Caller
 from tests.dashboard.lib.page_text import text_of
 from tests.factories import (

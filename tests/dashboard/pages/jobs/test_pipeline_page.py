@@ -12,7 +12,7 @@ from django.utils.timezone import now
 
 from dashboard.pages.jobs.pipeline import title_of
 from jobs.models import AuditEntry, Job
-from jobs.queries.jobs.chains import chain_of
+from jobs.queries.jobs.job_page import chain_of
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from dashboard.charts.live import accuracy_series
 from jobs.models import Job, PointBlock
 from jobs.plans import Watch
 from jobs.queries.jobs.job_page import job_page
-from jobs.queries.jobs.running_accuracy import standings, whole_standing
+from jobs.queries.jobs.progress import standings, whole_standing
 from jobs.queries.overview import running_of
 from jobs.services.intake.points import MOST_PARTS, append_points, with_points
 from jobs.statistics import wilson

@@ -6,7 +6,7 @@ from django.urls import reverse
 from jobs.catalog.files import load_by_id
 from jobs.catalog.presets import EVALUATION_PRESETS, EvaluationPreset
 from jobs.kinds import KINDS
-from jobs.queries.jobs.evaluation_estimate import evaluation_estimate
+from jobs.queries.jobs.durations import evaluation_estimate
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import (
     make_deployment,

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import AuditEntry, Environment, Host, Job
-from jobs.queries.hosts.hosts import dies
+from jobs.queries.hosts import dies
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job, Preflight
-from jobs.queries.hosts.hosts import dies
+from jobs.queries.hosts import dies
 from jobs.schedule import preflights
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_guide_weights, make_host, make_job

@@ -13,8 +13,7 @@ from django.utils.text import normalize_newlines
 from dashboard.text.answers import ending_words, rule_words
 from jobs.host.scoring import RULES
 from jobs.models import Answer
-from jobs.queries.results.results import categories
-from jobs.queries.results.set_scores import set_groups
+from jobs.queries.results.results import categories, set_groups
 from jobs.tools.outputs.answers import own_question
 from tests.factories import make_measured, make_user
 from tests.jobs.lib import answering
@@ -98,19 +97,7 @@ def test_a_set_without_a_score_has_a_dash_and_its_group_no_mean(page):
     assert "avg" not in copied(html)
 
 
-def test_an_earlier_result_gets_its_sets_from_its_remark(page):
-    scores = "cluewsc-dev 97.48, cluewsc-test 95.18, mmlu (57) 90.80"
-    remark = {"id": "evaluate:sets", "args": {"scores": scores}}
-    result = make_measured(scores=[1, 0], remarks=[remark])
-
-    html = page(reverse("result-detail", args=[result.pk]))
-
-    assert "| mmlu (57) |  | accuracy | gen | 90.80 |" in copied(html)
-    assert "| avg |  | accuracy | gen | 96.33 |\n\n| dataset |" in copied(html)
-    assert "Accuracy by data set, %" not in html
-
-
-def test_a_result_without_either_gets_them_from_its_answers():
+def test_a_result_without_sets_gets_them_from_its_answers():
     (group,) = set_groups(make_measured(scores=[1, 0, 1, 1]))
 
     assert [(row.dataset, row.value, row.questions) for row in group.rows] == [

@@ -8,7 +8,7 @@ from dashboard.charts.figures import POINT
 from dashboard.charts.series import Series, throughput
 from jobs import logstore
 from jobs.models import Job, JobStep, PointRequests, Result
-from jobs.queries.results.points import point_page
+from jobs.queries.results.curve import point_page
 from tests.comparing import text_of
 from tests.factories import make_user
 from tests.measuring import measured, served

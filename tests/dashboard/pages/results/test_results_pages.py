@@ -15,6 +15,7 @@ from dashboard.templatetags.results import delta
 from dashboard.text.messages import message
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
+from jobs.queries.results import listing
 from jobs.queries.results import results as queries
 from tests.dashboard.lib.points import SOME_FAILED, point
 from tests.factories import (
@@ -75,7 +76,7 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
     for label in ("a", "a", "b"):
         make_measured(label=label, job=make_job(host=host, state="succeeded"))
 
-    counts = queries.facet_counts(queries.Filters(facets={"precision": ["b"], "host": ["here"]}))
+    counts = listing.facet_counts(listing.Filters(facets={"precision": ["b"], "host": ["here"]}))
 
     assert counts["precision"] == [("a", 2), ("b", 1)]
     assert counts["host"] == [("here", 1)]
@@ -90,7 +91,7 @@ def test_flags_filter_results_with_and_without_a_remark():
     )
 
     def results_of(stamp):
-        return list(queries.result_list(queries.Filters(stamps=[stamp])).results)
+        return list(listing.result_list(listing.Filters(stamps=[stamp])).results)
 
     assert (results_of("quiet"), results_of("incomplete"), results_of("simulated")) == (
         [quiet],
@@ -116,18 +117,18 @@ def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
     assert results_of(stamp="few") == results_of(q="few") == {few}
     assert results_of(stamp="cut") == results_of(q="cut") == {cut}
     assert results_of("zh-hans", q="受干扰") == {noisy, crowded}
-    stamps = dict(queries.facet_counts(queries.Filters())["stamp"])
+    stamps = dict(listing.facet_counts(listing.Filters())["stamp"])
     assert stamps == {"disturbed": 2, "few": 1, "cut": 1, "quiet": 1}
 
 
 def test_pages_of_the_list_miss_and_repeat_nothing(monkeypatch):
-    monkeypatch.setattr(queries, "PAGE", 2)
+    monkeypatch.setattr(listing, "PAGE", 2)
     moment = now()
     made = [make_measured(created_at=moment - timedelta(hours=i // 3)) for i in range(7)]
     numbers, after = [], ""
 
     while True:
-        listed = queries.result_list(queries.Filters(), after)
+        listed = listing.result_list(listing.Filters(), after)
         numbers += [result.pk for result in listed.results]
         after = listed.after
         if not after:
@@ -140,7 +141,7 @@ def test_pages_of_the_list_miss_and_repeat_nothing(monkeypatch):
 def test_a_job_is_found_by_its_number():
     result, _other = make_measured(), make_measured()
 
-    listed = queries.result_list(queries.Filters(text=f"#{result.job_id}"))
+    listed = listing.result_list(listing.Filters(text=f"#{result.job_id}"))
 
     assert list(listed.results) == [result]
 

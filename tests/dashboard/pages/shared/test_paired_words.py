@@ -1,7 +1,7 @@
 """Words on two evaluations by question."""
 
 from dashboard.pages.shared.comparison import paired_words
-from jobs.queries.comparison.pairing import Paired
+from jobs.queries.comparison.accuracy import Paired
 from jobs.statistics import Interval
 
 

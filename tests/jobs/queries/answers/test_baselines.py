@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.kinds.lib.base import Baseline
-from jobs.queries.answers.baselines import baselines
+from jobs.queries.answers.own_questions import baselines
 from jobs.schedule.targets import target_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
@@ -42,7 +42,7 @@ def test_an_evaluation_that_left_questions_out_is_no_baseline():
 
 def test_a_result_is_found_by_its_id(monkeypatch):
     first, second = answering.make_evaluations()
-    monkeypatch.setattr("jobs.queries.answers.baselines.MOST", 1)
+    monkeypatch.setattr("jobs.queries.answers.own_questions.MOST", 1)
 
     assert list(offered()) == [second.pk]
     assert [one.result for one in baselines(first.pk)] == [first.pk]

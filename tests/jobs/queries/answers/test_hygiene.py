@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jobs.models import Answer
+from jobs.queries.answers.answer_list import equal_characters
 from jobs.queries.answers.hygiene import Unswitched, hygiene, is_doubtful, unswitched
-from jobs.queries.answers.side_by_side import equal_characters
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured
 

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from jobs.queries.parity.compared import of_sides
-from jobs.queries.parity.errors import ParityError
-from jobs.queries.parity.pasted import baseline_of, columns_of
+from jobs.queries.parity.entered import ParityError, baseline_of, columns_of
 
 GUIDE = Path("tests/data/guide/seed.md").read_text()
 HEAD = "| dataset | version | metric | mode | {} |\n|---|---|---|---|---|\n"

@@ -1,7 +1,8 @@
 import pytest
 
 from jobs.models import Answer
-from jobs.queries.parity.compared import looks_at, parity, usual_goal
+from jobs.queries.parity.compared import parity, usual_goal
+from jobs.queries.parity.runs import looks_at
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured
 from tests.jobs.lib import answering

@@ -1,7 +1,6 @@
 import pytest
 
-from jobs.queries.parity.counts import counts_of, evidence_of
-from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.entered import ParityError, counts_of, evidence_of
 from jobs.queries.parity.statement import Looks, state
 from jobs.statistics import from_scores, wilson
 

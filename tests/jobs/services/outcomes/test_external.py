@@ -10,10 +10,10 @@ from jobs.base.messages import Message
 from jobs.metrics.measured import Measurement
 from jobs.models import OutputFile, Result
 from jobs.plans import Plan, PlanFile, Step
-from jobs.queries.comparison.compared_settings import settings
+from jobs.queries.comparison.settings import settings
+from jobs.queries.results.listing import Filters, matching
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import disturbers, repeats_of
-from jobs.queries.results.results import Filters, matching
 from jobs.services.outcomes import outcomes
 from jobs.services.outputs import output_path
 from tests.factories import make_deployment, make_endpoint, make_job

@@ -9,7 +9,7 @@ from jobs.kinds.lib.base import TeamPrompts
 from jobs.models import Dataset, Environment, Job, Preflight, Result
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.results.provenance import provenance
-from jobs.queries.results.repeats import at_concurrency, counted_with, repeats_of
+from jobs.queries.results.repeats import counted_with, read_points, repeats_of, values_at
 from jobs.services.outcomes import identity
 from jobs.tools.vacc import build_in
 from tests.factories import make_host, make_prompts
@@ -68,8 +68,9 @@ def test_runs_with_a_shared_concurrency_are_repeats(host):
     runs = counted_with(one)
 
     assert runs == [one, other]
-    assert at_concurrency(runs, "output_tokens_per_s", 4) == [90.0, 94.0]
-    assert at_concurrency(runs, "output_tokens_per_s", 8) == [99.0]
+    ids = [run.pk for run in runs]
+    assert values_at(read_points(ids), ids, "output_tokens_per_s", 4) == [90.0, 94.0]
+    assert values_at(read_points(ids), ids, "output_tokens_per_s", 8) == [99.0]
 
 
 @pytest.mark.parametrize(

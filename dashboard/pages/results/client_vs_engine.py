@@ -10,9 +10,8 @@ from django.utils.translation import ngettext
 
 from dashboard.text.formatting import change_text, measured, number
 from jobs.models import Result
-from jobs.queries.results.benchmark_curve import warm_ups_of
-from jobs.queries.results.curve import CurvePoint
-from jobs.queries.results.two_sides import Side, TwoSides, judged, side_of
+from jobs.queries.results.client_vs_engine import Side, TwoSides, judged, side_of
+from jobs.queries.results.curve import CurvePoint, warm_ups_of
 
 _OTHERS = "result:other_clients"
 
@@ -45,9 +44,12 @@ def sides_table(
 
     ``results``: concurrency → the result of the point's first run, where it is not ``result``.
     """
-    found = judged(
-        [_side(point, (results or {}).get(point.concurrency, result)) for point in points]
-    )
+    known, sides = results or {}, []
+    for point in points:
+        own = known.get(point.concurrency, result)
+        has_others = any(remark.get("id") == _OTHERS for remark in own.remarks)
+        sides.append(side_of(point, warm_ups_of(own), has_others=has_others))
+    found = judged(sides)
     if found is None:
         return None
     rows = [_row(side) for side in found.sides]
@@ -59,36 +61,21 @@ def sides_table(
     )
 
 
-def _side(point: CurvePoint, result: Result) -> Side:
-    has_others = any(remark.get("id") == _OTHERS for remark in result.remarks)
-    return side_of(point, warm_ups_of(result), has_others=has_others)
-
-
 def _row(side: Side) -> SidesRow:
     share, delay = side.tokens_share, side.delay_ms
+    tokens = [
+        "" if value is None else number(round(value))
+        for value in (side.client_tokens, side.engine_tokens)
+    ]
+    times = (side.client_ttft_ms, side.engine_ttft_ms, side.client_queue_ms, side.engine_queue_ms)
+    ms = ["" if value is None else measured(value) for value in times]
     return SidesRow(
         side.concurrency,
-        (
-            _count(side.client_tokens),
-            _count(side.engine_tokens),
-            "" if share is None else change_text(share),
-        ),
-        (
-            _ms(side.client_ttft_ms),
-            _ms(side.engine_ttft_ms),
-            "" if delay is None else number(float(delay), signed=True),
-        ),
-        (_ms(side.client_queue_ms), _ms(side.engine_queue_ms)),
+        (tokens[0], tokens[1], "" if share is None else change_text(share)),
+        (ms[0], ms[1], "" if delay is None else number(float(delay), signed=True)),
+        (ms[2], ms[3]),
         side,
     )
-
-
-def _count(value: float | None) -> str:
-    return "" if value is None else number(round(value))
-
-
-def _ms(value: float | None) -> str:
-    return "" if value is None else measured(value)
 
 
 def _token_texts(found: TwoSides) -> list[tuple[str, bool]]:
@@ -98,12 +85,11 @@ def _token_texts(found: TwoSides) -> list[tuple[str, bool]]:
     for side in found.sides:
         extra = (side.extra or 0) if side.tokens == "warm_up" else 0
         by_verdict.setdefault((side.tokens, extra), []).append(side)
-    texts = []
-    for (verdict, _extra), sides in by_verdict.items():
-        text = _token_text(verdict, sides)
-        if text:
-            texts.append((text, verdict == "differ"))
-    return texts
+    return [
+        (text, verdict == "differ")
+        for (verdict, _extra), sides in by_verdict.items()
+        if (text := _token_text(verdict, sides))
+    ]
 
 
 def _token_text(verdict: str, sides: Sequence[Side]) -> str:

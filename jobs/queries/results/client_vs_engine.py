@@ -1,8 +1,4 @@
-"""Client against engine: output tokens, TTFT and queue time by both. Pure.
-
-Both count the same requests over the same window, so a difference has a cause: warm-up requests,
-failed requests, other clients, or something between client and engine.
-"""
+"""Client against engine: output tokens, TTFT and queue time by both. Pure."""
 
 from __future__ import annotations
 

@@ -1,0 +1,165 @@
+"""Settings of compared results; those of engines are read from the plan of the server.
+
+The command of a server may be docker's. Container options, names, addresses and values from job
+slots do not affect metrics and are left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.base.errors import PlanError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import asset_fields as assets_of
+from jobs.models import Result
+from jobs.plans import Plan, fill_text, from_json
+
+YES, NO = "yes", "no"
+# Docker options with a separate value; all other docker options have no separate value.
+_DOCKER_TAKES = frozenset(
+    ("-e", "-p", "-v", "-w", "--env", "--label", "--name", "--network", "--publish", "--volume")
+)
+_VARIABLES = ("-e", "--env")
+_NAMES = frozenset(("--host", "--port", "--served-model-name", "--alias"))
+_OPTION = re.compile(r"--?[A-Za-z]")
+_IF_KNOWN = frozenset(("device", "endpoint_url", "engine_name", "engine_version"))
+
+
+def engine_settings(plan: Plan) -> dict[str, str]:
+    """Return options (``--NAME``) and container variables (``NAME``) of the serving commands.
+
+    An option without a value is ``YES``. A variable without one is passed from outside, and may be
+    secret: it is left out.
+    """
+    settings: dict[str, str] = {}
+    for step in plan.steps:
+        if not step.serves:
+            continue
+        variables, arguments = _taken_apart(step.argv)
+        found = [variable.partition("=")[::2] for variable in variables if "=" in variable]
+        if step.argv[:1] == ("docker",):
+            arguments = arguments[1:]  # after the image or the container's name
+        for word, after in zip(arguments, [*arguments[1:], "--end"], strict=False):
+            if word.startswith("--"):
+                name, equals, value = word.partition("=")
+                found.append((name, value if equals else YES if _OPTION.match(after) else after))
+        for name, value in found:
+            plain = _plain(value)
+            if plain is not None and name not in _NAMES:
+                settings[name] = plain
+    return settings
+
+
+def images(plan: Plan) -> list[str]:
+    """Return the names of the images that the plan's steps start."""
+    names = [
+        _plain(arguments[0])
+        for step in plan.steps
+        if step.argv[:2] == ("docker", "run") and (arguments := _taken_apart(step.argv)[1])
+    ]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def without_folder(text: str) -> str:
+    """Return the last part of an absolute path: the folder does not affect metrics."""
+    return text.rstrip("/").rpartition("/")[2] if text.startswith("/") else text
+
+
+def _taken_apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return (variables set by docker, image or container with its command); for other commands, no
+    variables and the command.
+    """
+    if argv[:2] not in (("docker", "run"), ("docker", "exec")):
+        return (), argv
+    variables: list[str] = []
+    place = 2
+    while place < len(argv) and argv[place].startswith("-"):
+        if argv[place] in _VARIABLES:
+            variables += argv[place + 1 : place + 2]
+        place += 2 if argv[place] in _DOCKER_TAKES else 1
+    return variables, argv[place:]
+
+
+def _plain(text: str) -> str | None:
+    """Return the value without doubled braces, a file by its name; None for values of job slots."""
+    for piece in (text, text.rpartition("/")[2]):
+        try:
+            return fill_text(piece, {})
+        except PlanError:
+            continue
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Setting with its value for each result."""
+
+    name: str
+    values: Sequence[str]
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.values)) > 1
+
+
+def settings(results: Sequence[Result]) -> list[Setting]:
+    """Return the settings of each result: host, model, tool, form fields, arguments of the plan."""
+    columns = [_settings_of(result) for result in results]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [Setting(name, [column.get(name, "") for column in columns]) for name in names]
+
+
+def _settings_of(result: Result) -> dict[str, str]:
+    known = result.run_context.get("endpoint")
+    endpoint = known if result.endpoint_id and isinstance(known, dict) else {}
+    about = {
+        "host": result.host.name if result.host else "",
+        "device": result.device,
+        "model": result.model_id,
+        "precision": result.label,
+        "deployment": result.deployment.name if result.deployment else "",
+        "endpoint_url": endpoint.get("url"),
+        "engine_name": endpoint.get("engine"),
+        "engine_version": endpoint.get("version"),
+        "tool": result.tool,
+        "what": result.what,
+    }
+    job, host = result.job, result.host
+    if job is None or host is None:
+        return {name: str(text) for name, text in about.items() if text}
+    settings = {
+        name: str(text or "") for name, text in about.items() if text or name not in _IF_KNOWN
+    }
+    assets = asset_fields(job.kind)
+    settings |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
+    if result.deployment is not None:
+        with contextlib.suppress(PlanError):
+            settings |= engine_settings(from_json(result.deployment.job.plan))
+    facts = host.facts
+    cpu = facts.get("cpu")
+    if isinstance(cpu, dict):
+        facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
+    names = [name for name in ("os", "cpu", "cores") if facts.get(name)]
+    return settings | {f"host {name}": text_of(facts[name]) for name in names}
+
+
+def asset_fields(kind: str) -> set[str]:
+    """Return fields that name assets of a host: covered by model, precision and deployment."""
+    return {*(assets_of(KINDS[kind].Params) if kind in KINDS else ()), "deployment"}
+
+
+def text_of(value: Any) -> str:
+    """Return the value of a setting as text; booleans as ``YES`` and ``NO``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return YES if value else NO
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text_of, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {text_of(v)}" for k, v in value.items())
+    return str(value)

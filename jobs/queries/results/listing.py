@@ -1,0 +1,421 @@
+"""Result list: filters, counts of facets, sort orders, pages of results and of identities.
+
+Counting each facet alone scanned all results nine times per page. Here one scan counts all
+results by every combination of facets and flags. A process caches the counts and adds new results,
+because results do not change; only imported ones are removed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.functions import Cast, Concat, RowNumber
+
+from jobs.base.numbers import number_from, result_pk
+from jobs.metrics import METRICS
+from jobs.models import Baseline, Host, Job, Note, Result, SignOff, Tag
+from jobs.queries.results.repeats import MOST, best_concurrencies, headline, read_points, values_at
+from jobs.queries.results.results import Mean, mean_of
+from jobs.queries.sorting import (
+    Column,
+    Order,
+    metric,
+    read_cursor,
+    read_moment,
+    read_whole,
+    sorted_page,
+    text,
+)
+
+PAGE = 50
+MOST_TAGS = 40  # in the facet
+MOST_WORKLOADS = 50
+SPARK = 14
+# Sort orders, named as in the address: ``?order=-output``.
+NEWEST = Order("made", descending=True)
+COLUMNS: dict[str, Column] = {
+    "job": Column(F("job_id"), read_whole),
+    "model": text("model_id", always=True),
+    "precision": text("label", always=True),
+    "workload": text("what", always=True),
+    "host": text("host__name"),
+    "person": text("created_by__username"),
+    "stack": text("stack", always=True),
+    "done": metric("requests", "questions", "iterations"),
+    "made": Column(F("created_at"), read_moment, always=True, indexed=True),
+    **{name: metric(name) for name in METRICS},
+}
+# Facet -> filtered field, in display order.
+FACETS = {
+    "type": "type",
+    "model": "model_id",
+    "precision": "label",
+    "host": "host__name",
+    "person": "created_by__username",
+    "stack": "stack",
+    "parallelism": "parallelism",
+}
+# Remarks are searched in the JSON as text: databases differ in searching JSON lists.
+STAMPS = {
+    "external": Q(endpoint__isnull=False),
+    "imported": Q(imported__isnull=False),
+    "simulated": Q(simulated=True),
+    "incomplete": Q(incomplete=True),
+    "disturbed": Q(disturbed=True),
+    "loaded": Q(loaded=True),
+    "few": Q(remarks__icontains=":few_"),  # requests of a benchmark, questions of an evaluation
+    "cut": Q(remarks__icontains='"evaluate:cut'),  # reported or guessed
+    "quiet": Q(simulated=False, endpoint=None, imported=None, remarks=[]),
+}
+# What people added, as a filter: name -> ids of the results that have it.
+MARKS: Mapping[str, Callable[[], QuerySet[Any, Any]]] = {
+    "released": lambda: SignOff.objects.filter(withdrawn_at=None).order_by().values("result"),
+    "baseline": lambda: Baseline.objects.filter(ended_at=None).order_by().values("result"),
+    "noted": lambda: Note.objects.order_by().values("result"),
+}
+_SEARCHED = (
+    *("model_id", "label", "what", "tool", "stack", "deployment__name", "endpoint__name"),
+    *("host__name", "imported__name", "imported__device"),
+)
+# Seconds until other changes, such as a deleted person, become visible.
+KEPT_S = 60
+_PLACES = {name: place for place, name in enumerate((*FACETS, *STAMPS))}
+_CACHE_KEY = "result-counts"
+
+# (values of the facets, value of each flag) -> number of results.
+Counts = Counter[tuple[Any, ...]]
+
+
+def count(results: QuerySet[Result]) -> Counts:
+    """Count these results in one scan."""
+    flags = {f"is_{name}": _true_where(stamp) for name, stamp in STAMPS.items()}
+    rows = results.order_by().annotate(**flags).values_list(*FACETS.values(), *flags)
+    return Counter({tuple(row[:-1]): row[-1] for row in rows.annotate(n=Count("pk"))})
+
+
+def _true_where(condition: Q) -> Case:
+    return Case(When(condition, then=True), default=False, output_field=BooleanField())
+
+
+def count_all() -> Counts:
+    """Return the counts of all results. New results are added to the cached counts."""
+    cache, moment = caches["process"], time.monotonic()
+    known: tuple[Counts, int, float] | None = cache.get(_CACHE_KEY)
+    counts, last, until = known or (Counts(), 0, moment + KEPT_S)
+    newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    if newest != last:
+        counts.update(count(Result.objects.filter(pk__gt=last, pk__lte=newest)))
+        cache.set(_CACHE_KEY, (counts, newest, until), until - moment)
+    return counts
+
+
+def forget() -> None:
+    """Count anew in this process: an import was removed. Others do within ``KEPT_S``."""
+    caches["process"].delete(_CACHE_KEY)
+
+
+def by(counts: Counts, name: str) -> Counter[Any]:
+    """Return the counts by a single facet or flag."""
+    totals: Counter[Any] = Counter()
+    for key, n in counts.items():
+        totals[key[_PLACES[name]]] += n
+    return totals
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Filters of the list. Each facet has its selected values.
+
+    ``stamp_words``: words in ``text`` that select a flag of ``STAMPS``, in lower case.
+    """
+
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stamps: Sequence[str] = ()
+    text: str = ""
+    stamp_words: Mapping[str, str] = field(default_factory=dict)
+    deployment: int | None = None
+    endpoint: int | None = None
+    pinned: bool = False  # only results of pinned jobs
+    tags: Sequence[str] = ()
+    marks: Sequence[str] = ()  # of MARKS
+    since: datetime | None = None
+    until: datetime | None = None  # exclusive
+
+    def without(self, facet: str) -> Filters:
+        """Return these filters without one facet, tag and mark included."""
+        own = {"stamp": "stamps", "tag": "tags", "mark": "marks"}.get(facet)
+        return replace(self, **{own: ()} if own else {"facets": {**self.facets, facet: ()}})
+
+    @property
+    def are_cached(self) -> bool:
+        """Return True if the cached counts have all that these filters ask for."""
+        numbers_and_dates = (self.deployment, self.endpoint, self.since, self.until)
+        return not (self.text or self.pinned or self.tags or self.marks) and all(
+            one is None for one in numbers_and_dates
+        )
+
+    @property
+    def are_empty(self) -> bool:
+        """Return True if every result matches."""
+        return self.are_cached and not self.stamps and not any(self.facets.values())
+
+
+def matching(filters: Filters) -> QuerySet[Result]:
+    """Return the results that match ``filters``, newest first."""
+    rows = Result.objects.all()
+    for facet, values in filters.facets.items():
+        if values:
+            rows = rows.filter(_has_any(facet, values))
+    if filters.stamps:
+        rows = rows.filter(reduce(or_, (STAMPS[stamp] for stamp in filters.stamps)))
+    if filters.pinned:
+        # No join: the database may scan all results for a join.
+        rows = rows.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
+    if filters.tags:
+        rows = rows.filter(pk__in=Tag.objects.filter(name__in=filters.tags).values("result"))
+    if filters.marks:
+        rows = rows.filter(reduce(or_, (Q(pk__in=MARKS[mark]()) for mark in filters.marks)))
+    bounds = {
+        "deployment_id": filters.deployment,
+        "endpoint_id": filters.endpoint,
+        "created_at__gte": filters.since,
+        "created_at__lt": filters.until,
+    }
+    rows = rows.filter(**{name: value for name, value in bounds.items() if value is not None})
+    for word in filters.text.split():
+        rows = rows.filter(_matches(word, filters.stamp_words))
+    return rows
+
+
+def _has_any(facet: str, values: Sequence[str]) -> Q:
+    """Return a filter by ids of hosts and people: an index keeps the order; a join would sort."""
+    if facet == "host":
+        hosts = Host.objects.filter(name__in=values)
+        return Q(host_id__in=list(hosts.values_list("pk", flat=True)))
+    if facet == "person":
+        people = User.objects.filter(username__in=values)
+        return Q(created_by_id__in=list(people.values_list("pk", flat=True)))
+    return Q(**{f"{FACETS[facet]}__in": list(values)})
+
+
+def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
+    matches = reduce(or_, (Q(**{f"{name}__icontains": word}) for name in _SEARCHED))
+    job, pk = number_from(word.removeprefix("#")), result_pk(word)
+    if stamp := stamp_words.get(word.casefold()):
+        matches |= STAMPS[stamp]
+    if job is not None:
+        matches |= Q(job_id=job)
+    return matches if pk is None else matches | Q(pk=pk)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``results`` in the requested order; ``after`` is the next page's cursor, "" at the end.
+
+    ``pinned`` and ``removed`` are ids of jobs: pinned jobs, and jobs with removed log and files.
+    """
+
+    results: Sequence[Result]
+    after: str
+    total: int
+    pinned: frozenset[int]
+    removed: frozenset[int]
+
+
+def result_list(
+    filters: Filters, after: str = "", order: Order = NEWEST, counts: Counts | None = None
+) -> Page:
+    """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page; ``counts``
+    those of :func:`counts_of`, if known."""
+    total = _passing(counts_of(filters) if counts is None else counts, filters).total()
+    matches = matching(filters).select_related("host", "deployment", "endpoint", "created_by")
+    # Plans of jobs are large.
+    matches = matches.prefetch_related(Prefetch("job", Job.objects.only("kind")))
+    rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
+    kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
+    pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
+    removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
+    return Page(rows, following, total, frozenset(pinned), frozenset(removed))
+
+
+def counts_of(filters: Filters) -> Counts:
+    """Return the counts of results that match all filters but facets and flags: total and facets
+    of a page come from the same."""
+    if filters.are_cached:
+        return count_all()
+    return count(matching(replace(filters, facets={}, stamps=())))
+
+
+def _passing(counts: Counts, filters: Filters) -> Counts:
+    """Return the counts that match any value per facet and any flag; empty selections match all."""
+    wanted = {_PLACES[name]: set(values) for name, values in filters.facets.items() if values}
+    marks = [_PLACES[name] for name in filters.stamps]
+    return Counter(
+        {
+            key: n
+            for key, n in counts.items()
+            if all(key[place] in values for place, values in wanted.items())
+            and (not marks or any(key[place] for place in marks))
+        }
+    )
+
+
+def facet_counts(
+    filters: Filters, counts: Counts | None = None
+) -> dict[str, list[tuple[str, int]]]:
+    """Return the values of each facet with result counts, highest count first. An empty value is
+    no choice: external results have no precision. ``counts``: of :func:`counts_of`, if known."""
+    counts, facets = counts_of(filters) if counts is None else counts, {}
+    for facet in FACETS:
+        by_value = by(_passing(counts, filters.without(facet)), facet)
+        values = [(str(value), n) for value, n in by_value.items() if value not in (None, "")]
+        facets[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
+    open_counts = _passing(counts, filters.without("stamp"))
+    stamps = [(name, by(open_counts, name)[True]) for name in STAMPS]
+    facets["stamp"] = [(name, n) for name, n in stamps if n]
+    return facets
+
+
+def pinned_count(filters: Filters) -> int:
+    """Return the number of pinned results that match the other filters."""
+    return matching(replace(filters, pinned=True)).count()
+
+
+def tag_counts(filters: Filters) -> list[tuple[str, int]]:
+    """Return the tags of the results that match the other filters, highest count first.
+
+    Read anew each time, because tags change: the query walks tagged results only.
+    """
+    rows, others = Tag.objects.order_by(), filters.without("tag")
+    if not others.are_empty:
+        same = matching(others).order_by().filter(pk=OuterRef("result_id"))
+        rows = rows.filter(Exists(same))
+    counted = rows.values_list("name").annotate(n=Count("pk")).order_by("-n", "name")
+    return list(counted[:MOST_TAGS])
+
+
+def mark_counts(filters: Filters) -> list[tuple[str, int]]:
+    """Return the marks of the results that match the other filters, where there are any."""
+    others = filters.without("mark")
+    counted = [(mark, matching(replace(others, marks=(mark,))).count()) for mark in MARKS]
+    return [(mark, n) for mark, n in counted if n]
+
+
+def own_workloads() -> list[str]:
+    """Return the names of the latest workloads of own results, newest first, to declare an import
+    equal to one."""
+    rows = Result.objects.filter(imported=None).exclude(what="").order_by()
+    found = rows.values("what").annotate(newest=Max("created_at")).order_by("-newest")
+    return [row["what"] for row in found[:MOST_WORKLOADS]]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """Runs of a measurement. ``latest`` is the latest counted run, else the latest.
+
+    ``mean`` is over the counted runs at ``concurrency``, ``history`` has the values of the latest.
+    """
+
+    latest: Result
+    mean: Mean
+    uncounted: int
+    metric: str
+    concurrency: int | None
+    history: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPage:
+    """``rows`` by the time of their latest run; ``after`` is the next cursor, "" at the end."""
+
+    rows: Sequence[IdentityRow]
+    after: str
+    total: int
+
+
+# Runs without an identity stand alone.
+_KEY = Case(
+    When(fingerprint="", then=Concat(Value("#"), Cast("pk", CharField()))),
+    default=F("fingerprint"),
+    output_field=CharField(),
+)
+
+
+def identity_list(filters: Filters, after: str = "") -> IdentityPage:
+    """Return identities with a run that matches ``filters``, latest first."""
+    matches = matching(filters).order_by().annotate(key=_KEY)
+    total = matches.values("key").distinct().count()
+    groups = matches.values("key").annotate(newest=Max("created_at"), last=Max("pk"))
+    cursor = read_cursor(after, Column(F("newest"), read_moment))
+    if cursor is not None and cursor.value is not None:
+        groups = groups.filter(newest__lte=cursor.value).exclude(
+            newest=cursor.value, last__gte=cursor.number
+        )
+    found = list(groups.order_by("-newest", "-last")[: PAGE + 1])
+    more = len(found) > PAGE
+    shown = found[:PAGE]
+    end = f"{shown[-1]['last']}~{shown[-1]['newest'].isoformat()}" if more else ""
+    return IdentityPage(_identities([group["key"] for group in shown]), end, total)
+
+
+def _identities(keys: Sequence[str]) -> list[IdentityRow]:
+    """Return a row for each identity over its latest counted and uncounted runs."""
+    alone = [int(key[1:]) for key in keys if key.startswith("#")]
+    rows = Result.objects.filter(Q(fingerprint__in=[*keys]) | Q(pk__in=alone))
+    place = Window(
+        RowNumber(),
+        partition_by=[_KEY, *map(F, Result.UNCOUNTED)],
+        order_by=[F("created_at").desc(), F("pk").desc()],
+    )
+    light = rows.only("fingerprint", *Result.UNCOUNTED, "metrics", "created_at")
+    light = light.annotate(place=place).filter(place__lte=MOST).order_by("created_at", "pk")
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for run in light:
+        groups[run.fingerprint or f"#{run.pk}"].append(run)
+    numbers = {
+        key: next((run for run in reversed(groups[key]) if run.counts), groups[key][-1]).pk
+        for key in keys
+        if groups[key]
+    }
+    whole = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
+    latest = whole.in_bulk(numbers.values())
+    best = best_concurrencies(latest.values())
+    points = read_points((run.pk for runs in groups.values() for run in runs), best.values())
+    found = []
+    for key, pk in numbers.items():
+        head, runs, concurrency = latest[pk], groups[key], best.get(pk)
+        metric = headline(head.type, head.metrics)
+        counted = [run for run in runs if run.counts][-MOST:]
+        if concurrency is None:
+            values = [float(run.metrics[metric]) for run in counted if metric in run.metrics]
+        else:
+            values = values_at(points, [run.pk for run in counted], metric, concurrency)
+        uncounted = sum(not run.counts for run in runs)
+        mean = mean_of(head, metric, values)
+        found.append(IdentityRow(head, mean, uncounted, metric, concurrency, values[-SPARK:]))
+    return found
