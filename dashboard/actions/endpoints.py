@@ -158,7 +158,6 @@ class EndpointForm(RowForm[Endpoint]):
             field.widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """Return titles with their fields, for the template."""
         return [(str(title), [self[name] for name in names]) for title, names in self.groups_of]
 
     def in_use(self) -> Any:
@@ -252,11 +251,8 @@ def _detail(row: Endpoint) -> dict[str, Any]:
 
 def save(user: User, form: EndpointForm) -> Endpoint:
     """Check an endpoint and store it, new or changed. Queued jobs use its new values.
-
-    Raises:
-        PermissionDenied: ``user`` may not add endpoints, or not change this one.
-        LaunchError: a wrong or missing value; ``field`` names it.
-    """
+    Raises ``PermissionDenied``: ``user`` may not add endpoints, or not change this one;
+    ``LaunchError``: a wrong or missing value; ``field`` names it."""
     is_new = form.instance.pk is None
     if user is not None and is_new:
         check(user, "endpoint.create")
@@ -273,10 +269,7 @@ def save(user: User, form: EndpointForm) -> Endpoint:
 @action("endpoint.check")
 def check_now(user: Any, row: Endpoint) -> Done[Checked]:
     """Check ``row`` from the dashboard's machine, and store the outcome.
-
-    Raises:
-        LaunchError: the answers were not read; an earlier check stays.
-    """
+    Raises ``LaunchError``: the answers were not read; an earlier check stays."""
     checked = check_engine(row)
     endpoints.keep_check(row, checked)
     return Done(checked, f"endpoint {row.pk}", name=row.name)

@@ -23,7 +23,6 @@ _Person = AbstractBaseUser | AnonymousUser | None
 
 
 def add(user: _Person, person: User, role: Account.Role) -> User:
-    """Store a new account with its role; return it."""
     with transaction.atomic():
         person.save()
         accounts.set_role(person, role)
@@ -33,10 +32,7 @@ def add(user: _Person, person: User, role: Account.Role) -> User:
 
 def set_role(user: _Person, person: User, role: Account.Role) -> bool:
     """Change the role of an account; open sockets are checked. False: no change.
-
-    Raises:
-        jobs.access.accounts.LastAdministrator: no administrator would be left.
-    """
+    Raises ``jobs.access.accounts.LastAdministrator``: no administrator would be left."""
     before = accounts.set_role(person, role)
     if before is None:
         return False
@@ -47,10 +43,7 @@ def set_role(user: _Person, person: User, role: Account.Role) -> bool:
 
 def set_active(user: _Person, person: User, *, active: bool) -> bool:
     """Deactivate or reactivate an account; open sockets are checked. False: no change.
-
-    Raises:
-        jobs.access.accounts.LastAdministrator: no administrator would be left.
-    """
+    Raises ``jobs.access.accounts.LastAdministrator``: no administrator would be left."""
     if not accounts.set_active(person, active=active):
         return False
     check_soon()
@@ -76,9 +69,7 @@ def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
 
 def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None, by: str) -> str:
     """Create a token of ``user``, with the caller's name. The token is returned only here.
-
-    ``by``: where it was made, for the audit log.
-    """
+    ``by``: where it was made, for the audit log."""
     token = secrets.token_urlsafe(32)
     row = ApiToken.objects.create(
         user=user, name=name, token_sha256=hashed(token), scope=scope, expires_at=expires_at
@@ -89,10 +80,7 @@ def create_token(user: User, name: str, *, scope: str, expires_at: datetime | No
 
 def revoke_token(user: AbstractBaseUser, row: ApiToken, *, by: str) -> None:
     """End a token: its next call is refused.
-
-    Raises:
-        PermissionDenied: another user owns it.
-    """
+    Raises ``PermissionDenied``: another user owns it."""
     check(user, "token.delete", row)
     number, details = row.pk, {"name": row.name, "of": row.user.get_username()}
     row.delete()

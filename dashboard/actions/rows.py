@@ -73,7 +73,6 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
         } | field.widget.attrs
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Mark the field, too."""
         super().add_error(field, error)
         for name in self.errors.keys() & self.fields.keys():
             attrs = self.fields[name].widget.attrs
@@ -90,15 +89,11 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
         return rows
 
     def detail(self) -> dict[str, Any]:
-        """Return the details of an audit entry."""
         return {"name": str(self.instance)}
 
     def store(self) -> Row:
         """Store the row.
-
-        Raises:
-            LaunchError: a wrong or missing part, at its field. The form has all errors.
-        """
+        Raises ``LaunchError``: a wrong or missing part, at its field. The form has all errors."""
         if self.is_valid():
             try:
                 with transaction.atomic():
@@ -112,11 +107,8 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
 
 def save(user: User, form: RowForm[Row]) -> Row:
     """Add the row of a form, or change it.
-
-    Raises:
-        PermissionDenied: ``user`` has no right to.
-        LaunchError: as of :meth:`RowForm.store`.
-    """
+    Raises ``PermissionDenied``: ``user`` has no right to; ``LaunchError``: as of
+    :meth:`RowForm.store`."""
     did = "add" if form.instance.pk is None else "change"
 
     @action(f"{form.area}.{did}")
@@ -129,10 +121,7 @@ def save(user: User, form: RowForm[Row]) -> Row:
 
 def remove(user: User, form: type[RowForm[Row]], row: Row) -> None:
     """Remove a row, which :func:`restore` undoes.
-
-    Raises:
-        PermissionDenied: it is of somebody else.
-    """
+    Raises ``PermissionDenied``: it is of somebody else."""
 
     @action(f"{form.area}.change")
     def change(user: Any, row: Row) -> Done[None]:
@@ -144,11 +133,8 @@ def remove(user: User, form: type[RowForm[Row]], row: Row) -> None:
 
 def restore(user: User, form: type[RowForm[Row]], row: Row) -> None:
     """Restore a removed row.
-
-    Raises:
-        PermissionDenied: it is of somebody else.
-        LaunchError: another row has its name now.
-    """
+    Raises ``PermissionDenied``: it is of somebody else; ``LaunchError``: another row has its name
+    now."""
 
     @action(f"{form.area}.change")
     def change(user: Any, row: Row) -> Done[None]:

@@ -29,10 +29,7 @@ class Rules:
 @action("secret.manage", dispatches=True)
 def keep(user: Any, name: str, value: str | None, rules: Rules) -> Done[bool]:
     """Store a secret and its rules; True: the name is new. ``value`` None keeps the stored one.
-
-    Raises:
-        LaunchError: a wrong or missing part; ``field`` names it.
-    """
+    Raises ``LaunchError``: a wrong or missing part; ``field`` names it."""
     hosts = _named(Host, "name", rules.hosts, "hosts", _("No host is named “%(name)s”."))
     people = _named(User, "username", rules.people, "people", _("No person is named “%(name)s”."))
     given, endpoints = {"hosts": hosts, "people": people}, rules.endpoints
@@ -62,10 +59,7 @@ def _named(
     model: type[Model], key: str, names: Collection[str] | None, field: str, text: str
 ) -> list[Any] | None:
     """Return the records of ``names``; None for None.
-
-    Raises:
-        LaunchError: a name is unknown; at ``field``.
-    """
+    Raises ``LaunchError``: a name is unknown; at ``field``."""
     if names is None:
         return None
     rows = list(model._default_manager.filter(**{f"{key}__in": names}))

@@ -12,10 +12,7 @@ from jobs.models import Source
 @action("source.manage")
 def add(user: Any, source_type: str, address: str, note: str = "") -> Done[Source]:
     """Add a source to the list.
-
-    Raises:
-        LaunchError: a wrong or missing part; ``field`` names it.
-    """
+    Raises ``LaunchError``: a wrong or missing part; ``field`` names it."""
     row = sources.add(source_type, address, note=note, user=user)
     return Done(row, f"source {row.pk}", **_detail(row, "add"))
 

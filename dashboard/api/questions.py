@@ -77,7 +77,6 @@ def _public(data_set: DataSet) -> Json:
 
 
 def team_answer(team_set: TeamSet) -> Json:
-    """Return a set of the team as the API answers it."""
     absent: Json = dict.fromkeys(("licence", "opencompass", "evalscope"))
     return DataSetAnswer.of(
         team_set,

@@ -15,6 +15,7 @@ from typing import Any, cast
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_http_methods
 
 from jobs.access.accounts import role_of
 from jobs.models import Account, ApiToken
@@ -183,9 +184,10 @@ def check(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) 
         raise Denied(user, action, obj)
 
 
-def requires(action: str) -> Callable[[View], View]:
+def requires(action: str, *methods: str) -> Callable[[View], View]:
     """A view that asks :func:`allowed` first; its ``rights_action`` says for what.
 
+    ``methods``: those of the view, such as "GET"; none: a decorator or the view itself limits them.
     A view about one object of an owner asks :func:`check` again with the object.
     """
     if action not in ACTIONS:
@@ -194,6 +196,8 @@ def requires(action: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         is_async = iscoroutinefunction(view)
         wrapped = _async_view(cast(AsyncView, view), action) if is_async else _view(view, action)
+        if methods:
+            wrapped = require_http_methods(list(methods))(wrapped)
         wrapped.rights_action = action  # type: ignore[attr-defined]  # read by the test of all views
         return wrapped
 

@@ -76,7 +76,6 @@ def visible(text: str) -> str:
 
 
 def rule_words(answer: Answer) -> str:
-    """Return the scoring rule of an answer as text."""
     if answer.status:
         return gettext("No score from the tool (%(status)s).") % {"status": answer.status}
     rule = str(answer.detail.get("rule") or "")

@@ -293,12 +293,10 @@ def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple
 
 
 def as_dict(row: Row) -> dict[str, Any]:
-    """Return an entry for the API and the export as JSON lines."""
     return {**plain(row.entry), "label": row.label}
 
 
 def csv_line(row: Row) -> list[str]:
-    """Return an entry as a line under ``CSV_HEAD``."""
     details = (f"{label}: {value}" for label, value in detail_pairs(row.entry.detail))
     data = as_dict(row) | {"detail": ", ".join(details)}
     return [data[name] or "" for name in CSV_HEAD]

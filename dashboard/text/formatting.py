@@ -39,9 +39,7 @@ class Arguments(dict[str, Any]):
 
 def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
     """Return ``value`` as text. Without ``decimals``: all digits of an int, three of a float.
-
-    ``signed``: with a plus sign above 0.
-    """
+    ``signed``: with a plus sign above 0."""
     if isinstance(value, float) and not math.isfinite(value):
         return gettext("not a number")
     if decimals is None:
@@ -205,9 +203,7 @@ def since(when: datetime, now: datetime | None = None) -> str:
 
 def halves(name: str) -> tuple[str, str]:
     """Return a name as head and tail, of which the head gives way first; the tail may be "".
-
-    Variants stay distinguishable.
-    """
+    Variants stay distinguishable."""
     if len(name) <= SHORTEST:
         return name, ""
     match = _PRECISION.search(name)

@@ -77,9 +77,7 @@ def _read(kept: Any) -> tuple[KnownFailure | None, Arguments]:
 
 def stalled_text(job: Job) -> str:
     """Return how long a job has been stalled, and what to do; "" if not stalled.
-
-    It may resume at any time, so nothing ends it.
-    """
+    It may resume at any time, so nothing ends it."""
     since = stalled_since(job)
     if since is None:
         return ""

@@ -198,16 +198,13 @@ UNKNOWN = StateStyle(_("unknown"), "lost", "lost")
 
 
 def kind_title(name: str) -> str:
-    """Return the translated title of a kind; the name itself for a removed kind."""
     kind = KINDS.get(name)
     return gettext(kind.title) if kind else name
 
 
 def phrase(text: str) -> str:
     """Translate the phrases of a stored English title or label.
-
-    The rest is names, numbers and user input.
-    """
+    The rest is names, numbers and user input."""
     if text in _TITLES:
         return gettext(text)
     for pattern, template in _PHRASES:
@@ -219,7 +216,6 @@ def phrase(text: str) -> str:
 
 
 def metric_label(name: str) -> str:
-    """Return the translated label of a metric."""
     metric = METRICS.get(name)
     return gettext(metric.label) if metric else name
 
@@ -246,9 +242,7 @@ def unit_word(unit: str, count: float | None = None) -> str:
 
 def step_title(name: str) -> str:
     """Return the translated title of a step; its name if unknown.
-
-    A numbered step keeps its number: "measure-4".
-    """
+    A numbered step keeps its number: "measure-4"."""
     base, dash, which = name.partition("-")
     if name in _STEPS or not dash or base not in _STEPS:
         return str(_STEPS.get(name, name))
@@ -256,28 +250,23 @@ def step_title(name: str) -> str:
 
 
 def check_word(name: str) -> str:
-    """Return the translated label of a check; its name if unknown."""
     return str(_CHECKS.get(name, name))
 
 
 def asset_word(type_: str) -> str:
-    """Return the translated label of an asset type."""
     return str(_ASSETS.get(type_, type_))
 
 
 def style_of(state: str) -> StateStyle:
-    """Return the style of ``state``; UNKNOWN if not in the table."""
     return STATES.get(state, UNKNOWN)
 
 
 def stack_name(stack_id: str) -> str:
-    """Return the translated name of a stack; its id if unknown."""
     stack = STACKS.get(stack_id)
     return gettext(stack.name) if stack else stack_id
 
 
 def setting_title(name: str) -> str:
-    """Return the translated label of a result's setting; its name if unknown."""
     if name in _SETTINGS:
         return str(_SETTINGS[name])
     for kind in KINDS.values():
@@ -299,9 +288,7 @@ def state_of(thing: Any) -> str:
 
 def disambiguate(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
     """Return labels of deployments (name, number, port): repeated names get number and port.
-
-    One without a number does not exist yet, and its job labels it.
-    """
+    One without a number does not exist yet, and its job labels it."""
     often = Counter(name for name, pk, _port in named if pk)
 
     def label(name: str, pk: int | None, port: str) -> str:
@@ -319,7 +306,6 @@ def host_title(host: Host) -> str:
 
 
 def result_name(result: Result) -> str:
-    """Return the number of a result: "res-15"."""
     return result_number(result.pk)
 
 
@@ -331,7 +317,6 @@ def result_place(result: Result) -> str:
 
 
 def host_word(name: str) -> str:
-    """Return the display name of the host with this name."""
     return gettext("This computer") if name == Host.Type.THIS_COMPUTER else name
 
 
@@ -350,9 +335,8 @@ def point_marks(
     runs: Iterable[tuple[Result, Sequence[tuple[int, Mapping[str, Any]]]]],
 ) -> dict[int, tuple[str, ...]]:
     """Return what limits the number at each concurrency: other work, other load, failed requests.
-
-    ``runs``: results with their points. A mean over runs has marks where each of its runs has one.
-    """
+    ``runs``: results with their points. A mean over runs has marks where each of its runs has
+    one."""
     marks: dict[int, list[list[str]]] = {}
     for result, points in runs:
         counts_failed = any(metrics.get("failed_requests") for _at, metrics in points)
@@ -366,6 +350,5 @@ def point_marks(
 
 
 def cell_marks(cell: CellView) -> tuple[str, ...]:
-    """Return what limits the number of a cell of a matrix."""
     runs = [(result, [(cell.concurrency, result.metrics)]) for result in cell.results]
     return point_marks(runs).get(cell.concurrency, ())

@@ -84,10 +84,9 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
 
 def message(message_id: str, args: Mapping[str, Any] | None = None) -> str:
     """Return the message in the viewer's language; "" for no id, the id itself if unknown.
-
     A known failure among the arguments adds its cause and advice; the most telling log line comes
-    first. Arguments that do not fit the text are shown raw, after the id: a message never raises.
-    """
+    first. Arguments that do not fit the text are shown raw, after the id: a message never
+    raises."""
     text = MESSAGES.get(message_id)
     if text is None:
         return message_id
@@ -115,9 +114,7 @@ def _filled(text: str | Promise, args: Mapping[str, Any] | None) -> str:
 
 def _number(value: Any, form: Callable[[float], str]) -> Any:
     """Return ``value`` in its format, or unchanged.
-
-    Older rows have rounded numbers as text, which get no further decimals.
-    """
+    Older rows have rounded numbers as text, which get no further decimals."""
     if isinstance(value, bool):
         return value
     try:

@@ -229,11 +229,8 @@ QUEUE_MESSAGES: dict[str, str | Promise] = {
 
 
 def server_names(servers: Sequence[Mapping[str, Any]], *, dies: bool = False) -> str:
-    """Format servers of ``jobs.schedule.capacity`` with their ports, because names may
-    repeat.
-
-    ``dies``: include the number of dies in use.
-    """
+    """Format servers of ``jobs.schedule.capacity`` with their ports, because names may repeat.
+    ``dies``: include the number of dies in use."""
     return gettext(", ").join(_server_name(one, dies=dies) for one in servers)
 
 
@@ -268,7 +265,6 @@ def _behind(args: Mapping[str, Any]) -> str:
 
 
 def _needed(server: Mapping[str, Any]) -> str:
-    """Return text on active jobs that need the server."""
     jobs = list(server.get("needed_by") or ())
     if not jobs:
         return ""
@@ -281,7 +277,6 @@ def _needed(server: Mapping[str, Any]) -> str:
 
 
 def _numbers(jobs: Sequence[int]) -> str:
-    """Format the first jobs by number, and the count of the rest."""
     named = gettext(", ").join(f"#{pk}" for pk in jobs[:_MOST_NAMED])
     more = len(jobs) - _MOST_NAMED
     return gettext("%(jobs)s and %(n)s more") % {"jobs": named, "n": more} if more > 0 else named

@@ -54,28 +54,22 @@ class QueueRow:
 
     @property
     def starts(self) -> str:
-        """Text of the forecast start."""
         return starts(self.forecast, self.why)
 
     @property
     def is_next(self) -> bool:
-        """True if it starts immediately, whatever is ahead."""
         return is_next(self.forecast)
 
 
 def is_next(forecast: Forecast) -> bool:
     """Return True if no other job has to end first.
-
-    Seconds are no criterion: a job whose predecessor ends soon is not next.
-    """
+    Seconds are no criterion: a job whose predecessor ends soon is not next."""
     return forecast.message.id == "forecast:now"
 
 
 def starts(forecast: Forecast, why: Message | None = None) -> str:
     """Return text of a forecast start with its assumption, or the reason why it is unknown.
-
-    ``why``: the queue reason shown nearby; servers to stop and host reasons are not repeated.
-    """
+    ``why``: the queue reason shown nearby; servers to stop and host reasons are not repeated."""
     seconds, reason = forecast.starts_in_s, message(forecast.message.id, forecast.message.args)
     if why is not None and seconds is None and _is_repeated(forecast.message, why):
         return gettext("Start time unknown.")
@@ -116,16 +110,12 @@ def priority_name(number: int) -> str:
 
 
 def priority_word(name: str) -> str:
-    """Return the translated label of a priority."""
     return str(_WORDS[name])
 
 
 def read_priority(name: str) -> int:
     """Parse a priority; "" is normal.
-
-    Raises:
-        LaunchError: unknown priority.
-    """
+    Raises ``LaunchError``: unknown priority."""
     try:
         return PRIORITIES[name or "normal"]
     except KeyError:
@@ -135,10 +125,7 @@ def read_priority(name: str) -> int:
 
 def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
     """Parse a priority for a job that ``user`` launches.
-
-    Raises:
-        LaunchError: unknown priority, or not permitted.
-    """
+    Raises ``LaunchError``: unknown priority, or not permitted."""
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
         text = gettext("Only administrators can move a job ahead of jobs of others.")
@@ -147,7 +134,6 @@ def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
 
 
 def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
-    """Return priorities that ``user`` may choose."""
     return [name for name in PRIORITIES if name != "urgent" or _may_launch_urgent(user)]
 
 

@@ -108,7 +108,6 @@ def removal_words(job: Job) -> str:
 
 
 def when_text(removal: PendingRemoval) -> str:
-    """Return the time of a removal as part of a sentence."""
     if removal.at is None:
         return _("within a week")
     if removal.at <= timezone.now() + timedelta(minutes=5):

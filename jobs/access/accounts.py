@@ -27,9 +27,7 @@ class LastAdministrator(JobsError):
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Account.Role:
     """Return the role of ``user``; the least one for an account without a row.
-
-    Reads the database unless the user was read with ``account``.
-    """
+    Reads the database unless the user was read with ``account``."""
     account = getattr(user, "account", None)
     return Account.Role(account.role) if account is not None else Account.Role.VIEWER
 
@@ -44,10 +42,7 @@ def open_account(sender: Any, instance: User, *, created: bool, raw: bool, **kwa
 
 def set_role(user: User, role: Account.Role) -> Account.Role | None:
     """Change the role of ``user``. Returns the former role; None: no change.
-
-    Raises:
-        LastAdministrator: no active administrator would be left.
-    """
+    Raises ``LastAdministrator``: no active administrator would be left."""
     with transaction.atomic():
         others = _other_administrators(user)
         account, _is_new = Account.objects.get_or_create(user_id=user.pk)
@@ -67,13 +62,9 @@ def set_role(user: User, role: Account.Role) -> Account.Role | None:
 
 def set_active(user: User, *, active: bool) -> bool:
     """Deactivate or reactivate an account. False: no change.
-
     Deactivation also ends all sessions and revokes all tokens: a stolen one must not come back with
     the account.
-
-    Raises:
-        LastAdministrator: no active administrator would be left.
-    """
+    Raises ``LastAdministrator``: no active administrator would be left."""
     with transaction.atomic():
         others = _other_administrators(user)
         is_admin = Account.objects.filter(user_id=user.pk, role=Account.Role.ADMIN).exists()
@@ -88,7 +79,6 @@ def set_active(user: User, *, active: bool) -> bool:
 
 
 def revoke_tokens(user: AbstractBaseUser) -> int:
-    """Revoke all API tokens of a person; return their number."""
     return ApiToken.objects.filter(user_id=user.pk).delete()[0]
 
 

@@ -29,16 +29,13 @@ class KeyUnusable(JobsError):
 
 
 def key_file() -> Path:
-    """Return the place of the key file."""
     return Path(settings.SECRETS_KEY_FILE or _folder() / DEFAULT_NAME)
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Let one process at a time write secrets or keys: a key that encrypts now stays until the end.
-
-    ``DATA_DIR`` belongs to one dashboard, so that a lock in it holds for all its processes.
-    """
+    ``DATA_DIR`` belongs to one dashboard, so that a lock in it holds for all its processes."""
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     fd = os.open(folder / ".writing", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -51,10 +48,7 @@ def alone() -> Iterator[None]:
 
 def load() -> list[bytes]:
     """Return the keys of the file, the encrypting one first.
-
-    Raises:
-        KeyUnusable: no file, not readable, or not a key in each line.
-    """
+    Raises ``KeyUnusable``: no file, not readable, or not a key in each line."""
     path = key_file()
     try:
         lines = path.read_bytes().split()
@@ -72,26 +66,19 @@ def load() -> list[bytes]:
 
 def make() -> list[bytes]:
     """Return the keys; without a file, make one. Only for a dashboard that has no secrets yet.
-
-    Raises:
-        KeyUnusable: see :func:`load`; or the file cannot be written.
-    """
+    Raises ``KeyUnusable``: see :func:`load`; or the file cannot be written."""
     if not key_file().exists():
         write([new()])
     return load()
 
 
 def new() -> bytes:
-    """Return a new random key."""
     return Fernet.generate_key()
 
 
 def write(keys: Sequence[bytes]) -> None:
     """Replace the file, mode 0600, whole or not at all.
-
-    Raises:
-        KeyUnusable: its folder does not permit it.
-    """
+    Raises ``KeyUnusable``: its folder does not permit it."""
     path = key_file()
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -118,10 +105,7 @@ def encrypt(name: str, value: str, keys: Sequence[bytes]) -> str:
 
 def decrypt(name: str, encrypted: str, keys: Sequence[bytes]) -> str:
     """Return the value.
-
-    Raises:
-        KeyUnusable: none of ``keys`` encrypted it, or it belongs to another name.
-    """
+    Raises ``KeyUnusable``: none of ``keys`` encrypted it, or it belongs to another name."""
     try:
         whole = MultiFernet([Fernet(key) for key in keys]).decrypt(encrypted)
     except InvalidToken:

@@ -61,7 +61,6 @@ VARIABLES: Mapping[str, str] = {
 
 
 def names() -> list[str]:
-    """Return names of stored secrets, sorted."""
     return list(Secret.objects.values_list("name", flat=True))
 
 
@@ -75,14 +74,10 @@ def keep(
     people: Collection[AbstractBaseUser] | None = None,
 ) -> bool:
     """Store a secret and its rules, replacing one with the same name. True: the name is new.
-
     ``value`` None keeps the stored value. ``endpoints``: URL prefixes. ``hosts`` None: all hosts;
     ``people`` None: everyone.
-
-    Raises:
-        LaunchError: a wrong or missing part; ``field`` names it.
-        KeyUnusable: the key file is missing or cannot be used.
-    """
+    Raises ``LaunchError``: a wrong or missing part; ``field`` names it; ``KeyUnusable``: the key
+    file is missing or cannot be used."""
     if not NAME.match(name):
         message = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
         raise LaunchError(message, "name")
@@ -112,10 +107,7 @@ def keep(
 
 def _check_value(value: str) -> None:
     """Refuse a value that no log can be searched for.
-
-    Raises:
-        LaunchError: too short, too long, or not one printable line.
-    """
+    Raises ``LaunchError``: too short, too long, or not one printable line."""
     if not SHORTEST <= len(value) <= LONGEST:
         limits = {"shortest": SHORTEST, "longest": LONGEST}
         raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
@@ -149,7 +141,6 @@ def _checked_endpoints(purpose: str, endpoints: Sequence[str]) -> list[str]:
 
 
 def forget(name: str) -> bool:
-    """Delete a secret. False: unknown name."""
     return bool(Secret.objects.filter(name=name).delete()[0])
 
 
@@ -164,13 +155,9 @@ def problem() -> str:
 
 def rotate(*, with_new_key: bool = True) -> int:
     """Encrypt every secret with a new first key, then remove the other keys; return the number.
-
     ``with_new_key`` False: with the file's present first key, and the file stays as it is.
-
-    Raises:
-        KeyUnusable: a secret cannot be decrypted, or the file cannot be written; then nothing has
-        changed.
-    """
+    Raises ``KeyUnusable``: a secret cannot be decrypted, or the file cannot be written; then
+    nothing has changed."""
     with keys.alone():
         known = keys.load() if Secret.objects.exists() else keys.make()
         first = keys.new() if with_new_key else known[0]
@@ -276,13 +263,9 @@ def check(
     values: Mapping[str, str] | None = None,
 ) -> None:
     """Refuse a plan that ``user`` may not launch on ``host`` with the secrets it names.
-
     ``values``: known slots. Without a user, only secrets for everyone are allowed.
-
-    Raises:
-        LaunchError: at the field of ``params`` that names the secret or its destination, else at
-        the deployment that uses it.
-    """
+    Raises ``LaunchError``: at the field of ``params`` that names the secret or its destination,
+    else at the deployment that uses it."""
     wanted = uses(plan)
     if not wanted:
         return
@@ -296,10 +279,7 @@ def check(
 
 def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return name → secret for the host that claims ``job``; ``values``: those of its lease.
-
-    Raises:
-        Refused: the host gets none.
-    """
+    Raises ``Refused``: the host gets none."""
     wanted = uses(plans.from_json(job.plan))
     if not wanted:  # most jobs: no query
         return {}
@@ -315,10 +295,7 @@ def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, st
 
 def of_restart(deployment: Deployment) -> dict[str, str]:
     """Return name → secret for the host that claims a restart.
-
-    Raises:
-        Refused: the host gets none.
-    """
+    Raises ``Refused``: the host gets none."""
     job = deployment.job
     wanted = uses(plans.from_json(job.plan))
     if not wanted:
@@ -342,10 +319,7 @@ def engine_key(name: str, deployment: Deployment) -> str:
 
 def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
     """Refuse an endpoint's key that ``user`` may not choose, or that may not be sent to ``url``.
-
-    Raises:
-        LaunchError: at the field ``api_key``.
-    """
+    Raises ``LaunchError``: at the field ``api_key``."""
     try:
         endpoint_key_for(user, name, url)
     except Refused as refused:
@@ -354,19 +328,13 @@ def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
 
 def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
     """Return the key of an endpoint, for a request of ``user`` to it.
-
-    Raises:
-        Refused: ``user`` may not use it, or it may not be sent there.
-    """
+    Raises ``Refused``: ``user`` may not use it, or it may not be sent there."""
     return _given([_of_engine(name)], _to_endpoint(url, person=user.pk if user else None))[name]
 
 
 def endpoint_key(name: str, url: str) -> str:
     """Return the key of an endpoint, for the dashboard's own requests to it.
-
-    Raises:
-        Refused: it may not be sent there.
-    """
+    Raises ``Refused``: it may not be sent there."""
     return _given([_of_engine(name)], _to_endpoint(url, is_checked=True))[name]
 
 
@@ -397,10 +365,7 @@ def _external(params: Mapping[str, Any]) -> frozenset[str]:
 
 def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
     """Return the values of all uses, or of none.
-
-    Raises:
-        Refused: the first one that is not allowed.
-    """
+    Raises ``Refused``: the first one that is not allowed."""
     rows = _stored(use.name for use in wanted)
     for use in wanted:
         if use.name not in rows:
@@ -434,7 +399,6 @@ def _decrypted(rows: Mapping[str, Secret]) -> dict[str, str]:
 
 
 def _check_use(use: Use, row: Secret, request: _Request) -> None:
-    """Refuse a use that the rules of its secret do not permit."""
     host, args = request.host, {"name": row.name}
     if host is not None and not (row.all_hosts or row.hosts.filter(pk=host.pk).exists()):
         text = _(

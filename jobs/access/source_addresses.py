@@ -62,10 +62,8 @@ _Parts = tuple[tuple[str, ...], tuple[str, ...], str]
 
 def clean(source_type: str, address: str) -> str:
     """Return ``address`` as the list stores it: without a slash at its end.
-
-    Raises:
-        ValueError: it is not of the type's form, or its host has a label that no resolver takes.
-    """
+    Raises ``ValueError``: it is not of the type's form, or its host has a label that no resolver
+    takes."""
     _parts(source_type, address)
     if source_type in _SCHEMES:
         host = urlsplit(address).hostname or ""
@@ -142,14 +140,10 @@ def special_range(url: str) -> str | Promise:
 
 def resolve(url: str, listed: Iterable[str]) -> tuple[str, ...]:
     """Return the IP addresses of an engine's ``url`` that the dashboard may call.
-
     Waits at most ``LOOKUP_S``. The caller connects to these, because a second look may find others.
     ``listed``: as for :func:`callable_ips`.
-
-    Raises:
-        SpecialAddress: the name has special addresses only, and none is listed.
-        OSError: the name has no address, or no answer came in time.
-    """
+    Raises ``SpecialAddress``: the name has special addresses only, and none is listed; ``OSError``:
+    the name has no address, or no answer came in time."""
     if not has_name(url):
         return callable_ips(url, _addresses(url), listed)
     found = lookup(url)
@@ -177,13 +171,9 @@ def lookup(url: str) -> Future[list[str]]:
 
 def callable_ips(url: str, ips: Sequence[str], listed: Iterable[str]) -> tuple[str, ...]:
     """Return those of an engine's addresses ``ips`` that the dashboard may call.
-
     ``listed``: addresses of permitted endpoints; a special address must be among them itself,
     instead of a name.
-
-    Raises:
-        SpecialAddress: all are special, and none is listed.
-    """
+    Raises ``SpecialAddress``: all are special, and none is listed."""
     ranges = {
         ip: engine_addresses.special(engine_addresses.ip_from(ip.partition("%")[0])) for ip in ips
     }

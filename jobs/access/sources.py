@@ -149,10 +149,8 @@ def addable_types() -> list[str]:
 
 def add(source_type: str, address: str, *, note: str = "", user: AbstractBaseUser | None) -> Source:
     """Add a source to the list. ``user`` None: a command.
-
-    Raises:
-        LaunchError: a wrong or missing part, or it is permitted already; ``field`` names it.
-    """
+    Raises ``LaunchError``: a wrong or missing part, or it is permitted already; ``field`` names
+    it."""
     if source_type not in addable_types():
         raise LaunchError(_("Choose the type."), "type")
     try:
@@ -203,10 +201,7 @@ def offered(source_type: str, facts: Mapping[str, Any]) -> list[str]:
 
 def check(kind: Kind, params: BaseModel, host: Host) -> None:
     """Refuse params that name a source that is not permitted.
-
-    Raises:
-        LaunchError: at the field.
-    """
+    Raises ``LaunchError``: at the field."""
     refused = _refused(_named(kind, params, host), host)
     if refused is None:
         return
@@ -222,10 +217,7 @@ def check(kind: Kind, params: BaseModel, host: Host) -> None:
 
 def check_endpoint(url: str, *, field: str = "url") -> list[str]:
     """Return the addresses of permitted endpoints, which permit to call the engine at ``url``.
-
-    Raises:
-        LaunchError: they do not; at ``field``.
-    """
+    Raises ``LaunchError``: they do not; at ``field``."""
     listed = _listed(Source.Type.ENDPOINT)
     if not _permitted(Source.Type.ENDPOINT, url, {}, listed):
         text = _(
@@ -238,21 +230,15 @@ def check_endpoint(url: str, *, field: str = "url") -> list[str]:
 
 def engine_ips(url: str) -> tuple[str, ...]:
     """Return the IP addresses at which the dashboard may call an engine, resolved once.
-
-    Raises:
-        LaunchError: ``url`` is not permitted; ``SpecialAddress``: its name is, its address not.
-        OSError: the name has no address, or no answer came within ``LOOKUP_S``.
-    """
+    Raises ``LaunchError``: ``url`` is not permitted; ``SpecialAddress``: its name is, its address
+    not; ``OSError``: the name has no address, or no answer came within ``LOOKUP_S``."""
     return resolve(url, check_endpoint(url))
 
 
 def of_job(job: Job) -> None:
     """Check the sources of a launched job again, and the addresses of its endpoints: the present
     ones and, once the job has started, those that it was given.
-
-    Raises:
-        Refused: one is no longer permitted.
-    """
+    Raises ``Refused``: one is no longer permitted."""
     kind = KINDS.get(job.kind)
     if kind is None:
         return

@@ -45,15 +45,12 @@ def have_passwords() -> bool:
 
 
 def new_password() -> str:
-    """Return a new password of a host's user."""
     return secrets.token_urlsafe(32)
 
 
 def command_for(host: Host) -> str:
     """Return the command with which an administrator enters the host's user in another Redis.
-
-    "" for a host that needs none there.
-    """
+    "" for a host that needs none there."""
     if are_managed() or not host.valkey_sha256:
         return ""
     database = database_of(settings.HOST_REDIS_URL)
@@ -73,10 +70,8 @@ def lacks_user(host: Host) -> bool:
 
 def sync() -> None:
     """Make the users of the embedded Valkey those of the database. Never raises.
-
     A removed user and one with another password lose their connections. Without an answer the file
-    is right for the next start of Valkey, and the next round of the sweep tries again.
-    """
+    is right for the next start of Valkey, and the next round of the sweep tries again."""
     path: Path | None = settings.VALKEY_USERS_FILE
     if path is None:
         return

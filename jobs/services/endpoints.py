@@ -28,10 +28,7 @@ class Checked:
 def note(row: Endpoint, checked: Checked) -> None:
     """Set the outcome of a check. Without an answer, what an earlier check found stays; an empty
     model becomes the only one listed.
-
-    Raises:
-        LaunchError: the model is empty and unknown.
-    """
+    Raises ``LaunchError``: the model is empty and unknown."""
     row.checked_at = now()
     row.check_id, row.check_args = checked.message.id, dict(checked.message.args)
     listed = list(checked.about.models) if checked.about else []
@@ -50,7 +47,6 @@ def note(row: Endpoint, checked: Checked) -> None:
 
 
 def keep_check(row: Endpoint, checked: Checked) -> None:
-    """Store the outcome of a check."""
     note(row, checked)
     row.save(update_fields=["found", "check_id", "check_args", "checked_at"])
 

@@ -22,10 +22,7 @@ class _Unfit(ValueError):
 
 def read(file: str, content: bytes) -> list[str]:
     """Return the prompts of JSON lines.
-
-    Raises:
-        ValueError: for people; it names the file, the first wrong line and its key.
-    """
+    Raises ``ValueError``: for people; it names the file, the first wrong line and its key."""
     file = file[:100] or KEY
     if len(content) > MOST_BYTES:
         text = _("%(file)s has more than %(most)d KiB. Upload fewer or shorter prompts.")

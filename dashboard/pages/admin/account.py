@@ -26,7 +26,6 @@ from django.utils.timezone import now
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control, never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import JavaScriptCatalog, set_language
 
 from dashboard.actions import people as actions
@@ -173,10 +172,8 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic
     )
 
 
-@require_GET
-@requires("user.manage")
+@requires("user.manage", "GET")
 def people(request: HttpRequest) -> HttpResponse:
-    """Everyone who may log in."""
     return _people(request, PersonForm())
 
 
@@ -190,10 +187,8 @@ def _people(request: HttpRequest, form: PersonForm) -> HttpResponse:
     return render(request, "account/people.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
-@requires("user.manage")
+@requires("user.manage", "POST")
 def person_add(request: HttpRequest) -> HttpResponse:
-    """Add a person with a role."""
     form = PersonForm(request.POST)
     if not form.is_valid():
         return _people(request, form)
@@ -202,10 +197,8 @@ def person_add(request: HttpRequest) -> HttpResponse:
     return redirect("people")
 
 
-@require_http_methods(["GET", "POST"])
-@requires("user.manage")
+@requires("user.manage", "GET", "POST")
 def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Reset a person's password."""
     person = get_object_or_404(User, pk=user_id)
     form = NewPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -219,8 +212,7 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
     return render(request, "account/person_password.html", {"person": person, "form": form})
 
 
-@require_POST
-@requires("user.manage")
+@requires("user.manage", "POST")
 def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
     """Change a role or close an account: ``set`` is a role, "on" or "off"."""
     person = get_object_or_404(User, pk=user_id)
@@ -269,10 +261,8 @@ class TokenForm(forms.Form):
         cast(forms.ChoiceField, self.fields["scope"]).choices = choices
 
 
-@require_GET
-@requires("token.create")
+@requires("token.create", "GET")
 def token_list(request: HttpRequest) -> HttpResponse:
-    """List tokens, with a form for another one."""
     return _tokens(request, TokenForm(_user(request)))
 
 
@@ -286,8 +276,7 @@ def _tokens(request: HttpRequest, form: TokenForm, *, made: str = "") -> HttpRes
     return render(request, "account/tokens.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
-@requires("token.create")
+@requires("token.create", "POST")
 @never_cache
 def token_create(request: HttpRequest) -> HttpResponse:
     """Make one and show it, this once: it is kept nowhere, so it is not redirected to."""
@@ -303,10 +292,8 @@ def token_create(request: HttpRequest) -> HttpResponse:
     return _tokens(request, TokenForm(user), made=made)
 
 
-@require_http_methods(["GET", "POST"])
-@requires("token.delete")
+@requires("token.delete", "GET", "POST")
 def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
-    """Ask (GET), then revoke a token (POST)."""
     row = get_object_or_404(actions.tokens_for(_user(request)), pk=token_id)
     if request.method == "POST":
         actions.revoke_token(_user(request), row, by="page")

@@ -15,7 +15,6 @@ from django.urls import URLPattern, path
 from django.utils import translation
 from django.utils.timezone import make_aware, now
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_GET
 
 from dashboard.pages.shared.export import as_text
 from dashboard.security.permissions import requires
@@ -29,14 +28,11 @@ FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(9999, 1, 1)
 
 
-@require_GET
-@requires("audit.view")
+@requires("audit.view", "GET")
 def audit_list(request: HttpRequest) -> HttpResponse:
     """List entries, newest first.
-
     URL parameters: ``q``, ``person``, ``action``, ``from`` and ``to`` (days, both included), and
-    ``after`` for the next page.
-    """
+    ``after`` for the next page."""
     filters, errors = _filters(request)
     after = request.GET.get("after", "")
     entries, following = ([], "") if errors else audit.page(filters, after)
@@ -62,8 +58,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     return render(request, "audit/list.html", context, status=422 if errors else 200)
 
 
-@require_GET
-@requires("audit.view")
+@requires("audit.view", "GET")
 def audit_export(request: HttpRequest, format: str) -> HttpResponseBase:
     """Download all entries that the list's filters find, as "csv" or "jsonl"."""
     filters, errors = _filters(request)
@@ -90,7 +85,6 @@ async def _pieces(filters: Filters, format: str) -> AsyncIterator[bytes]:
 def _piece(
     filters: Filters, format: str, after: str, language: str, *, is_first: bool
 ) -> tuple[bytes, str]:
-    """Return one page of the export, and the next cursor."""
     with translation.override(language):
         entries, following = audit.page(filters, after, audit.BATCH)
         shown = rows(entries)
@@ -150,18 +144,15 @@ def _shown_day(text: str) -> str:
 
 
 def _begin(day: date) -> datetime:
-    """Return the begin of a day in the viewer's time zone."""
     return make_aware(datetime.combine(day, time.min))
 
 
 def _actions() -> list[tuple[str, str]]:
-    """Return choices of the action: (value, label)."""
     choices = [(name, str(label)) for name, label in ACTION_LABELS.items() if ":" not in name]
     return sorted(choices, key=lambda choice: choice[1])
 
 
 def _title(filters: Filters, count: int, *, more: bool) -> str:
-    """Return the list's heading."""
     if more:
         return gettext("Audit log, %(n)s entries per page") % {"n": audit.PAGE_SIZE}
     if filters.any:

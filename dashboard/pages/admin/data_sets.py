@@ -13,12 +13,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.views.decorators.http import (
-    require_GET,
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
 
 from dashboard.actions import question_sets as actions
 from dashboard.pages.launch.parts import PATIENCE, finding_line
@@ -50,8 +44,7 @@ _PREVIEWED = 5  # questions of a form
 _FIELDS = ("id", "name", "note")
 
 
-@require_GET
-@requires("questions.view")
+@requires("questions.view", "GET")
 def question_list(request: HttpRequest) -> HttpResponse:
     """Show all data sets, the catalogue's and the team's; ``?removed=1`` adds removed ones."""
     removed = [one for one in QUESTION_SETS.team() if one.removed_at]
@@ -64,10 +57,8 @@ def question_list(request: HttpRequest) -> HttpResponse:
     return render(request, "questions/list.html", context)
 
 
-@require_GET
-@requires("questions.view")
+@requires("questions.view", "GET")
 def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
-    """Show a data set: facts, files on hosts, published figures, results, first questions."""
     known, team_set = _find(set_id)
     if known is None and team_set is None:
         raise Http404(set_id)
@@ -93,7 +84,6 @@ def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
 
 
 def _find(set_id: str) -> tuple[DataSet | None, TeamSet | None]:
-    """Return the catalogue's data set, else the team's."""
     known = DATA_SETS.get(set_id)
     return known, None if known else QUESTION_SETS.of_team(set_id)
 
@@ -131,10 +121,8 @@ def _launches(known: DataSet | None, team_set: TeamSet | None) -> list[tuple[str
     ]
 
 
-@require_safe
-@requires("questions.view")
+@requires("questions.view", "GET", "HEAD")
 def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
-    """Download the questions of an included or own set as JSON Lines."""
     questions = _questions(*_find(set_id), request.GET.get("version", ""))
     if questions is None:
         raise Http404(set_id)
@@ -146,8 +134,7 @@ def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
     )
 
 
-@require_POST
-@requires("questions.check")
+@requires("questions.check", "POST")
 def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpResponse:
     """Search the files of a set on a host."""
     known, host = DATA_SETS.get(set_id), get_object_or_404(Host, name=host_name)
@@ -162,10 +149,8 @@ def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpRes
     return _findings(request, asked)
 
 
-@require_GET
-@requires("questions.check")
+@requires("questions.check", "GET")
 def question_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
-    """Return the findings of a host so far."""
     return _findings(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
 
 
@@ -178,24 +163,18 @@ def _findings(request: HttpRequest, asked: Preflight) -> HttpResponse:
     return render(request, "questions/_findings.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("questions.change")
+@requires("questions.change", "GET", "HEAD", "POST")
 def question_add(request: HttpRequest) -> HttpResponse:
-    """Form of a new set; a POST checks the questions, then saves them."""
     return _edit(request, None)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("questions.change")
+@requires("questions.change", "GET", "HEAD", "POST")
 def question_edit(request: HttpRequest, set_id: str) -> HttpResponse:
-    """Form of a new version of a set, filled from the newest one."""
     return _edit(request, _team_set(set_id))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("questions.change")
+@requires("questions.change", "GET", "HEAD", "POST")
 def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
-    """Ask (GET), then remove a set from the list (POST)."""
     team_set = _team_set(set_id)
     if request.method != "POST":
         return render(request, "questions/remove.html", {"set": team_set})
@@ -203,10 +182,8 @@ def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
     return redirect("question-detail", set_id)
 
 
-@require_POST
-@requires("questions.change")
+@requires("questions.change", "POST")
 def question_restore(request: HttpRequest, set_id: str) -> HttpResponse:
-    """Take a removed set back into use."""
     _team_set(set_id)
     if actions.restore(request.user, set_id):
         messages.success(request, _("%(id)s restored.") % {"id": set_id})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import levels as actions
 from dashboard.pages.admin.rows import RowPages
@@ -16,8 +15,7 @@ from jobs.queries.results.levels import INCLUDED, Level, level_of, own_level, te
 _ROWS = RowPages(actions.LevelForm, "level", "level_id", own_level, "levels/form.html")
 
 
-@require_GET
-@requires("level.view")
+@requires("level.view", "GET")
 def level_list(request: HttpRequest) -> HttpResponse:
     """Show all levels; ``?removed=ID`` offers to undo a removal."""
     known = team_levels()
@@ -35,8 +33,7 @@ def level_list(request: HttpRequest) -> HttpResponse:
     return render(request, "levels/list.html", context)
 
 
-@require_POST
-@requires("level.hide")
+@requires("level.hide", "POST")
 def level_hide(request: HttpRequest, key: str) -> HttpResponse:
     """Hide an included level for everyone, or show it again with ``hidden=0``."""
     if not actions.hide(request.user, key, hidden=request.POST.get("hidden") != "0"):

@@ -6,7 +6,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_GET, require_safe
 
 from dashboard.actions.prompts import PromptForm
 from dashboard.pages.admin.rows import RowPages
@@ -21,8 +20,7 @@ _SHOWN = 10  # prompts on a page
 _SHOWN_LETTERS = 200  # of one prompt
 
 
-@require_GET
-@requires("prompts.view")
+@requires("prompts.view", "GET")
 def prompt_list(request: HttpRequest) -> HttpResponse:
     """Show all sets; ``?removed=ID`` offers to undo a removal."""
     context = {
@@ -33,10 +31,8 @@ def prompt_list(request: HttpRequest) -> HttpResponse:
     return render(request, "prompts/list.html", context)
 
 
-@require_GET
-@requires("prompts.view")
+@requires("prompts.view", "GET")
 def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
-    """Show a set with its first prompts, also a removed one."""
     row = _ROWS.get(prompt_set_id)
     shown = [one[:_SHOWN_LETTERS] for one in prompts_in(row.text)[:_SHOWN]]
     context = {
@@ -48,10 +44,8 @@ def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     return render(request, "prompts/detail.html", context)
 
 
-@require_safe
-@requires("prompts.view")
+@requires("prompts.view", "GET", "HEAD")
 def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
-    """Download the prompts of a set, as its jobs get them."""
     row = _ROWS.get(prompt_set_id)
     attached = content_disposition_header(as_attachment=True, filename=f"{row.name}.jsonl")
     return HttpResponse(

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.actions import rows
 from dashboard.actions.rows import Row, RowForm
@@ -39,14 +38,14 @@ class RowPages(Generic[Row]):
     def urls(self) -> list[URLPattern]:
         """Return addresses below that of the list. Rows without a page of their own have a form."""
         area, at = self.form.area, f"<int:{self.number}>/"
-        view = require_http_methods(["GET", "HEAD", "POST"])
+        form = ("GET", "HEAD", "POST")
         views = [
-            ("add/", "add", view(requires(f"{area}.add")(self._add))),
-            (f"{at}remove/", "remove", require_POST(requires(f"{area}.change")(self._remove))),
-            (f"{at}restore/", "restore", require_POST(requires(f"{area}.change")(self._restore))),
+            ("add/", "add", requires(f"{area}.add", *form)(self._add)),
+            (f"{at}remove/", "remove", requires(f"{area}.change", "POST")(self._remove)),
+            (f"{at}restore/", "restore", requires(f"{area}.change", "POST")(self._restore)),
         ]
         if not self.has_detail:
-            views.append((at, "edit", view(requires(f"{area}.change")(self._edit))))
+            views.append((at, "edit", requires(f"{area}.change", *form)(self._edit)))
         return [path(address, view, name=f"{self.name}-{did}") for address, did, view in views]
 
     def get(self, number: int) -> Row:
@@ -57,7 +56,6 @@ class RowPages(Generic[Row]):
         return row
 
     def may_change(self, request: HttpRequest, row: Row) -> bool:
-        """Return True if the user may change, remove and restore the row."""
         return allowed(request.user, f"{self.form.area}.change", row)
 
     def offers(self, request: HttpRequest) -> dict[str, Any]:
@@ -72,11 +70,9 @@ class RowPages(Generic[Row]):
         }
 
     def _add(self, request: HttpRequest) -> HttpResponse:
-        """Show the form (GET), then add a row (POST)."""
         return self._shown(request, None, _("%(name)s added."))
 
     def _edit(self, request: HttpRequest, **numbers: int) -> HttpResponse:
-        """Show the form (GET), then change a row (POST)."""
         row = self._own(request, numbers)
         if getattr(row, "removed_at", None) is not None:
             raise Http404(numbers)
@@ -98,13 +94,11 @@ class RowPages(Generic[Row]):
         return render(request, self.template, {"form": form, "title": title}, status=status)
 
     def _remove(self, request: HttpRequest, **numbers: int) -> HttpResponse:
-        """Remove a row; the list then offers to undo it."""
         row = self._own(request, numbers)
         rows.remove(request.user, self.form, row)
         return redirect(f"{reverse(self._list)}?removed={row.pk}")
 
     def _restore(self, request: HttpRequest, **numbers: int) -> HttpResponse:
-        """Restore a removed row."""
         row = self._own(request, numbers)
         try:
             rows.restore(request.user, self.form, row)

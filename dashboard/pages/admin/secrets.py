@@ -11,7 +11,6 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import secrets as actions
 from dashboard.security.permissions import requires
@@ -22,8 +21,7 @@ from jobs.plans import from_json
 from jobs.plans import secrets as named_in
 
 
-@require_GET
-@requires("secret.manage")
+@requires("secret.manage", "GET")
 def secret_list(request: HttpRequest) -> HttpResponse:
     """Show stored secrets, and a form for one: new, or the one that the address names."""
     return _list(request, _stored(request.GET.get("name", "")), {})
@@ -47,8 +45,7 @@ def _list(request: HttpRequest, typed: dict[str, Any], errors: dict[str, str]) -
 
 
 @sensitive_post_parameters("value")
-@require_POST
-@requires("secret.manage")
+@requires("secret.manage", "POST")
 def secret_keep(request: HttpRequest) -> HttpResponse:
     """Store ``value`` and rules under ``name``; without a value, change the rules."""
     typed = _typed(request.POST)
@@ -78,10 +75,8 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
     return redirect("secret-list")
 
 
-@require_http_methods(["GET", "POST"])
-@requires("secret.manage")
+@requires("secret.manage", "GET", "POST")
 def secret_delete(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then delete a secret (POST)."""
     if name not in secrets.names():
         raise Http404(name)
     if request.method == "POST":

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import sources as actions
 from dashboard.security.permissions import allowed, requires
@@ -19,17 +18,14 @@ from jobs.base.errors import LaunchError
 from jobs.models import Source
 
 
-@require_GET
-@requires("source.view")
+@requires("source.view", "GET")
 def source_list(request: HttpRequest) -> HttpResponse:
     """Show the list and the included sources; for administrators a form, filled from the URL."""
     return _list(request, _typed(request.GET), {})
 
 
-@require_POST
-@requires("source.manage")
+@requires("source.manage", "POST")
 def source_add(request: HttpRequest) -> HttpResponse:
-    """Add ``address`` of ``type`` to the list."""
     typed = _typed(request.POST)
     try:
         row = actions.add(request.user, typed["type"], typed["address"], typed["note"])
@@ -44,10 +40,8 @@ def source_add(request: HttpRequest) -> HttpResponse:
     return redirect("source-list")
 
 
-@require_http_methods(["GET", "POST"])
-@requires("source.manage")
+@requires("source.manage", "GET", "POST")
 def source_remove(request: HttpRequest, source_id: int) -> HttpResponse:
-    """Ask (GET), then remove a source from the list (POST)."""
     row = get_object_or_404(Source, pk=source_id)
     if request.method == "POST":
         actions.remove(request.user, source_id)

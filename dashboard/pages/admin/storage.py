@@ -16,7 +16,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
@@ -50,10 +49,8 @@ class NextRow:
     why: str
 
 
-@require_GET
-@requires("storage.manage")
+@requires("storage.manage", "GET")
 def storage(request: HttpRequest) -> HttpResponse:
-    """Show sizes, limits, largest jobs, next removals, and files on hosts."""
     counted, given = last_count(), limits()
     if not counted.at:
         counted = count(now(), aside=0)
@@ -80,8 +77,7 @@ def storage(request: HttpRequest) -> HttpResponse:
     return render(request, "storage/index.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-@requires("storage.manage")
+@requires("storage.manage", "GET", "POST")
 def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
     """Ask (GET), then remove a job's log, files and points (POST). It cannot be undone."""
     job = get_object_or_404(Job.objects.select_related("host", "pinned_by"), pk=job_id)
@@ -142,7 +138,6 @@ def _parts(counted: Count) -> list[tuple[str, int, str]]:
 
 
 def _database_bytes() -> int:
-    """Return the bytes of the database, points included."""
     if connection.vendor == "sqlite":
         name = str(connection.settings_dict["NAME"])
         files = (Path(f"{name}{ending}") for ending in ("", "-wal"))

@@ -14,7 +14,6 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
@@ -55,8 +54,7 @@ class TourStep:
     seconds: int
 
 
-@require_GET
-@requires("overview.view")
+@requires("overview.view", "GET")
 def overview(request: HttpRequest) -> HttpResponse:
     """Overview page: running, queued and failed jobs, latest results; ``?whose=mine`` filters."""
     if queries.is_new():
@@ -166,14 +164,12 @@ def _waiting(user: Any) -> list[tuple[Job, Message, str, int]]:
 
 
 def serving_panel() -> dict[str, Any]:
-    """Return the context of the deployments panel: running deployments with current rates."""
     running = queries.serving()
     found = rates([item.deployment for item in running])
     return {"serving": [(item, found.get(item.deployment.pk)) for item in running]}
 
 
-@require_GET
-@requires("deployment.view")
+@requires("deployment.view", "GET")
 def serving(request: HttpRequest) -> HttpResponse:
     """Return the deployments panel alone, for live updates."""
     return render(request, "overview/_serving.html", serving_panel())
@@ -197,10 +193,8 @@ def _title(counts: dict[str, int]) -> str:
     return _(", ").join(parts)
 
 
-@require_POST
-@requires("job.launch")
+@requires("job.launch", "POST")
 def tour_start(request: HttpRequest) -> HttpResponse:
-    """Launch the tour on This computer, then show the overview."""
     host = queries.this_computer()
     if host is None:
         messages.error(request, _("This computer is not a host."))
@@ -212,16 +206,14 @@ def tour_start(request: HttpRequest) -> HttpResponse:
     return redirect("overview")
 
 
-@require_POST
-@requires("overview.view")
+@requires("overview.view", "POST")
 def chain_dismiss(request: HttpRequest) -> HttpResponse:
     """Dismiss the pipeline ``chain`` for this session."""
     request.session[_DISMISSED] = request.POST.get("chain", "")[:36]
     return redirect("overview")
 
 
-@require_GET
-@requires("overview.view")
+@requires("overview.view", "GET")
 def frame(request: HttpRequest) -> HttpResponse:
     """Return navigation and dies of the side rail for live updates: ``?of=<path>``."""
     return render(request, "_frame.html", {})

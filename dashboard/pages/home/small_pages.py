@@ -16,7 +16,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from dashboard.pages.shared import manual
 from dashboard.pages.shared.columns import KEPT_S, TABLES, cookie_name, without_columns, written
@@ -30,17 +30,14 @@ _LONGEST = 200  # characters of a search
 _IN_THE_BAR = 4  # matches of each sort
 
 
-@require_GET
-@requires("overview.view")
+@requires("overview.view", "GET")
 def search_page(request: HttpRequest) -> HttpResponse:
-    """Everything that matches ``?q=``."""
     text = request.GET.get("q", "").strip()[:_LONGEST]
     matches = search(text, user=person(request))
     return render(request, "search/page.html", {"text": text, "matches": matches})
 
 
-@require_GET
-@requires("overview.view")
+@requires("overview.view", "GET")
 def search_list(request: HttpRequest) -> HttpResponse:
     """The first few of each, as the options of the field in the top bar."""
     text = request.GET.get("q", "").strip()[:_LONGEST]
@@ -48,17 +45,13 @@ def search_list(request: HttpRequest) -> HttpResponse:
     return render(request, "search/_list.html", {"text": text, "matches": matches})
 
 
-@require_GET
-@requires("docs.view")
+@requires("docs.view", "GET")
 def docs(request: HttpRequest) -> HttpResponse:
-    """The first page of the documentation."""
     return redirect("docs-page", "use/launch")
 
 
-@require_GET
-@requires("docs.view")
+@requires("docs.view", "GET")
 def docs_page(request: HttpRequest, name: str) -> HttpResponse:
-    """One page, beside the list of all."""
     try:
         page = manual.page(name)
     except KeyError:
@@ -67,18 +60,15 @@ def docs_page(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "docs/page.html", context)
 
 
-@require_safe
-@requires("docs.view")
+@requires("docs.view", "GET", "HEAD")
 def docs_image(request: HttpRequest, name: str) -> HttpResponseBase:
-    """A picture of ``docs/images``."""
     images = {file.name: file for file in (manual.ROOT / "images").glob("*.png")}
     if name not in images:
         raise Http404(name)
     return send_file(request, images[name], filename=name, as_attachment=False)
 
 
-@require_POST
-@requires("account.view")
+@requires("account.view", "POST")
 def columns(request: HttpRequest, table: str) -> HttpResponse:
     """Store each ``column=…`` of a table in a cookie, or reset with ``usual=1``; redirect back."""
     if table not in TABLES:

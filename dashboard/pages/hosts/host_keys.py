@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.intake.ingest import PROTOCOL
@@ -30,8 +29,7 @@ LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
-@requires("host.add")
+@requires("host.add", "GET", "POST")
 def host_add(request: HttpRequest) -> HttpResponse:
     """Add a host: form for its name (GET), then its setup commands with the key, once (POST)."""
     typed = {
@@ -53,10 +51,8 @@ def host_add(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
-@requires("host.key")
+@requires("host.key", "GET", "POST")
 def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then make a new key and show it once (POST)."""
     host = _ours(name)
     if request.method == "GET":
         return render(request, "hosts/new_key.html", {"host": host})
@@ -66,10 +62,8 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
     return _shown_once(request, host, made, is_new=False)
 
 
-@require_http_methods(["GET", "POST"])
-@requires("host.key")
+@requires("host.key", "GET", "POST")
 def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then revoke the host's key (POST)."""
     host = _ours(name)
     if request.method == "GET":
         (view,) = host_views([host_page(name, waiting=0).now], request.user)
@@ -80,8 +74,7 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("host-detail", host.name)
 
 
-@require_GET
-@requires("host.view")
+@requires("host.view", "GET")
 def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)

@@ -14,7 +14,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.pages.hosts import host_keys
@@ -38,10 +37,8 @@ _WAITING = 10  # jobs of its line on the page of one host; a list has the first
 PAGE = 50  # jobs on a page of a queue
 
 
-@require_GET
-@requires("host.view")
+@requires("host.view", "GET")
 def host_list(request: HttpRequest) -> HttpResponse:
-    """Every host, with what runs there."""
     views = host_views(hosts_now(waiting=1), request.user)
     context = {
         "with_cards": [view for view in views if view.cards],
@@ -66,10 +63,8 @@ def _title(views: list[HostView]) -> str:
     return text
 
 
-@require_GET
-@requires("host.view")
+@requires("host.view", "GET")
 def host_detail(request: HttpRequest, name: str) -> HttpResponse:
-    """One host: hardware, assets, running jobs and deployments."""
     return _detail(request, name)
 
 
@@ -97,8 +92,7 @@ def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpRespo
     return render(request, "hosts/detail.html", context, status=422 if slots_error else 200)
 
 
-@require_POST
-@requires("host.change")
+@requires("host.change", "POST")
 def host_drain(request: HttpRequest, name: str) -> HttpResponse:
     """Stop or resume sending new jobs to a host: ``draining`` is "1" or "0"."""
     host = get_object_or_404(Host, name=name)
@@ -111,10 +105,8 @@ def host_drain(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("host-detail", host.name)
 
 
-@require_POST
-@requires("host.change")
+@requires("host.change", "POST")
 def host_slots(request: HttpRequest, name: str) -> HttpResponse:
-    """Set the maximum of concurrent jobs of a host: ``slots``."""
     host = get_object_or_404(Host, name=name)
     try:
         slots = hosts.read_slots(request.POST.get("slots", "").strip())
@@ -126,8 +118,7 @@ def host_slots(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("host-detail", host.name)
 
 
-@require_POST
-@requires("host.change")
+@requires("host.change", "POST")
 def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
     """Stop listing missing dies, after a card was removed."""
     host = get_object_or_404(Host, name=name)
@@ -136,10 +127,8 @@ def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("host-detail", host.name)
 
 
-@require_POST
-@requires("host.change")
+@requires("host.change", "POST")
 def host_forget_refusals(request: HttpRequest, name: str) -> HttpResponse:
-    """Clear the list of refused messages."""
     host = get_object_or_404(Host, name=name)
     if host.refusals:
         hosts.forget_refusals(host.pk)
@@ -147,8 +136,7 @@ def host_forget_refusals(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("host-detail", host.name)
 
 
-@require_http_methods(["GET", "POST"])
-@requires("host.mark_lost")
+@requires("host.mark_lost", "GET", "POST")
 def host_mark_lost(request: HttpRequest, name: str) -> HttpResponse:
     """Ask (GET), then mark an offline host as lost, with its jobs and deployments (POST)."""
     host = get_object_or_404(Host, name=name)
@@ -171,8 +159,7 @@ def host_mark_lost(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "hosts/mark_lost.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("host.launchers")
+@requires("host.launchers", "GET", "HEAD", "POST")
 def host_launchers(request: HttpRequest, name: str) -> HttpResponse:
     """Choose people (GET), then store them (POST): ``everyone``, or ``people`` by name."""
     host = get_object_or_404(Host, name=name)
@@ -218,8 +205,7 @@ def _launchers(
     return render(request, "hosts/launchers.html", context, status=422 if error else 200)
 
 
-@require_GET
-@requires("host.view")
+@requires("host.view", "GET")
 def host_queue(request: HttpRequest, name: str) -> HttpResponse:
     """Show a host's queue in order, from number ``from`` on (1 is the first)."""
     host = get_object_or_404(Host, name=name)
@@ -240,8 +226,7 @@ def host_queue(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "hosts/queue.html", context)
 
 
-@require_POST
-@requires("job.order")
+@requires("job.order", "POST")
 def job_move(request: HttpRequest, job_id: int) -> HttpResponse:
     """Move a waiting job: ``to`` first, earlier, later or last; or ``before`` or ``after`` one."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
@@ -254,8 +239,7 @@ def job_move(request: HttpRequest, job_id: int) -> HttpResponse:
     return _back(request, job)
 
 
-@require_POST
-@requires("job.order")
+@requires("job.order", "POST")
 def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
     """Give a waiting job another ``priority``: urgent, normal or low."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
@@ -266,8 +250,7 @@ def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
     return _back(request, job)
 
 
-@require_POST
-@requires("job.order")
+@requires("job.order", "POST")
 def job_exclusive(request: HttpRequest, job_id: int) -> HttpResponse:
     """Set whether a queued job needs its host exclusively: ``exclusive`` is "1" or "0"."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)

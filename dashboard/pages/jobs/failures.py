@@ -157,10 +157,8 @@ def outcome_text(record: Job | Deployment) -> str:
 
 def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> dict[str, Any]:
     """``first_line`` is the known cause, else the log's line (``telling``), else the outcome.
-
     ``host_then``: load, memory and disk of the host at the end, and out-of-memory kills during the
-    run; None if not recorded.
-    """
+    run; None if not recorded."""
     outcome, load = outcome_text(record), (record.message_args or {}).get("host")
     is_load = isinstance(load, dict) and all(isinstance(load.get(n), int | float) for n in _LOAD)
     return {

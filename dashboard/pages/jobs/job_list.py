@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_GET
 
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.security.permissions import requires
@@ -37,8 +36,7 @@ FIELDS = {
 }
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def job_list(request: HttpRequest) -> HttpResponse:
     """List jobs, newest first. URL parameters: keys of FIELDS, ``order``, ``after`` (next page)."""
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
@@ -91,7 +89,6 @@ def _unknown(asked: Mapping[str, str]) -> dict[str, str]:
 
 
 def _choices(filters: Filters) -> dict[str, Any]:
-    """Return choices of each filter: (value, label)."""
     states = [
         (OPEN, gettext("active")),
         (FAILED_OR_LOST, gettext("failed or lost")),
@@ -111,7 +108,6 @@ def _choices(filters: Filters) -> dict[str, Any]:
 
 
 def _title(filters: Filters, count: int, *, more: bool, newest: bool) -> str:
-    """Return the list's heading."""
     if more and not newest:
         return gettext("Jobs, sorted, %(n)s per page") % {"n": count}
     if more:

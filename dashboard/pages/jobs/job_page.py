@@ -25,12 +25,6 @@ from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import (
-    require_GET,
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
@@ -105,8 +99,7 @@ class StepLink:
     icon: str = "player-play"
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show one job: state, steps, log, charts, outputs, commands. The page updates itself."""
     page = _page(job_id)
@@ -132,8 +125,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     return render(request, "jobs/detail.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("job.cancel")
+@requires("job.cancel", "GET", "HEAD", "POST")
 def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     """Confirm (GET), then cancel (POST). The confirmation names what is lost."""
     job = get_object_or_404(Job, pk=job_id)
@@ -145,8 +137,7 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     return redirect("job-detail", job_id)
 
 
-@require_POST
-@requires("job.confirm")
+@requires("job.confirm", "POST")
 def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
     """Confirm the shown findings (``check``, repeated); later findings still need confirmation."""
     job = get_object_or_404(Job, pk=job_id)
@@ -155,8 +146,7 @@ def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
     return redirect("job-detail", job_id)
 
 
-@require_POST
-@requires("job.pin")
+@requires("job.pin", "POST")
 def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     """``pinned=1`` keeps log and files, ``0`` stops; then redirect to the button's page."""
     job = get_object_or_404(Job, pk=job_id)
@@ -173,22 +163,17 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     return redirect("job-detail", job_id)
 
 
-@require_POST
-@requires("job.repeat")
+@requires("job.repeat", "POST")
 def job_retry(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Retry a job unchanged, as a new job."""
     return _launched(request, job_id, job_actions.retry)
 
 
-@require_POST
-@requires("job.repeat")
+@requires("job.repeat", "POST")
 def job_resume(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Continue a stopped evaluation as a new job."""
     return _launched(request, job_id, job_actions.resume)
 
 
 def _launched(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Job]) -> HttpResponse:
-    """Launch a new job from this one and show it; on an error show this one."""
     get_object_or_404(Job, pk=job_id)
     try:
         made = once(request, lambda: launch(request.user, job_id).pk)
@@ -198,13 +183,10 @@ def _launched(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Jo
     return redirect("job-detail", made)
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     """Return points after the cursor ``after`` (bytes; -1: all, decimated), as curves.
-
-    ``marks`` are start times of steps on the host's clock, as ``t`` of the series.
-    """
+    ``marks`` are start times of steps on the host's clock, as ``t`` of the series."""
     job = get_object_or_404(Job, pk=job_id)
     if job.removed_at is not None:
         return gone(job)
@@ -225,8 +207,7 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     return JsonResponse(answer)
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
     """Return accuracy in per cent after the cursor ``after``: of all sets, or of ``set``."""
     job = get_object_or_404(Job, pk=job_id)
@@ -241,10 +222,8 @@ def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
     return JsonResponse({"after": news.after, "open": job.is_open, "series": lines})
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def job_accuracy_table(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Render a row per data set: a self-updating part of the job's page."""
     job = get_object_or_404(Job, pk=job_id)
     scores = standings(job)
     if scores is None:
@@ -252,8 +231,7 @@ def job_accuracy_table(request: HttpRequest, job_id: int) -> HttpResponse:
     return render(request, "jobs/_accuracy_table.html", {"job": job, "standings": scores})
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show a greedy probe's prompts in the state ``show``, from ``after`` on; ``format=csv``
     exports all."""
@@ -282,8 +260,7 @@ def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
     return HttpResponse(table, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-@require_safe
-@requires("job.view")
+@requires("job.view", "GET", "HEAD")
 def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpResponseBase:
     """Download an output file: always an attachment, whatever its type."""
     output = get_object_or_404(OutputFile.objects.select_related("job"), pk=output_id, job=job_id)
@@ -302,8 +279,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpRespons
     )
 
 
-@require_safe
-@requires("job.view")
+@requires("job.view", "GET", "HEAD")
 def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
     """Download the job as a shell script, to run by hand in an empty folder on its host."""
     job = get_object_or_404(Job, pk=job_id)
@@ -378,7 +354,6 @@ def _product_text(name: str, value: Any) -> Any:
 
 
 def _message(page: JobPage, in_queue: queue_words.QueueRow | None, why: Mapping[str, Any]) -> str:
-    """Return the message next to the state."""
     job = page.job
     if job.is_open and job.cancel_asked_at:
         return _("Cancel requested by %(user)s; the host is stopping the commands.") % {
@@ -426,7 +401,6 @@ def _doing(page: JobPage) -> str:
 
 
 def _neighbours(page: JobPage) -> dict[str, Job | None]:
-    """Return the previous and next job of the chain."""
     chain = list(page.chain)
     place = next((i for i, item in enumerate(chain) if item.pk == page.job.pk), 0)
     return {

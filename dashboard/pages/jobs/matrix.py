@@ -14,7 +14,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
@@ -69,39 +68,31 @@ class RowConclusion:
     is_open: bool
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def matrix_list(request: HttpRequest) -> HttpResponse:
-    """List the newest matrices."""
     rows = list(matrices()[:_LISTED])
     return render(request, "matrices/list.html", {"rows": rows, "workloads": WORKLOADS})
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Show the table of cells. The page updates itself.
-
-    ``metric`` selects the number of the cells; ``format=csv`` exports every run.
-    """
+    ``metric`` selects the number of the cells; ``format=csv`` exports every run."""
     page = _page_or_404(matrix_id, request.GET.get("metric", RATE))
     if request.GET.get("format") == "csv":
         return matrix_csv(page)
     return render(request, "matrices/detail.html", _context(request, page))
 
 
-@require_POST
-@requires("job.repeat")
+@requires("job.repeat", "POST")
 def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Run every cell again that failed, was cancelled or was lost."""
     matrix = get_object_or_404(Matrix, pk=matrix_id)
     return _launched(request, matrix, lambda: len(job_actions.resume_matrix(request.user, matrix)))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("job.cancel")
+@requires("job.cancel", "GET", "HEAD", "POST")
 def matrix_cancel(request: HttpRequest, matrix_id: int) -> HttpResponse:
-    """Confirm (GET), then cancel (POST) every active job of the matrix."""
     page = _page_or_404(matrix_id)
     check(request.user, "job.cancel", page.matrix)
     if request.method != "POST":
@@ -111,8 +102,7 @@ def matrix_cancel(request: HttpRequest, matrix_id: int) -> HttpResponse:
     return redirect("matrix-detail", matrix_id)
 
 
-@require_POST
-@requires("job.repeat")
+@requires("job.repeat", "POST")
 def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpResponse:
     """Run one cell ``n`` more times; a failed run once again."""
     matrix = get_object_or_404(Matrix, pk=matrix_id)
@@ -126,7 +116,6 @@ def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpR
 
 
 def _launched(request: HttpRequest, matrix: Matrix, launch: Callable[[], int]) -> HttpResponse:
-    """Launch runs once, then show the matrix."""
     try:
         once(request, launch)
     except LaunchError as error:
@@ -170,7 +159,6 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
 
 
 def _drift(cell: CellView, drift: Interval) -> dict[str, Any]:
-    """Return the drift of a cell's runs as text."""
     low, high = change_text(drift.low), change_text(drift.high)
     name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
     text = f"{change_text(drift.value)} [{low}, {high}]"
@@ -178,7 +166,6 @@ def _drift(cell: CellView, drift: Interval) -> dict[str, Any]:
 
 
 def _query(matrix: Matrix) -> list[tuple[str, str]]:
-    """Return the form's values for a matrix like this one."""
     spec = matrix.spec
     state = [("host", matrix.host.name), ("kind", matrix.kind)]
     state += [(name, str(spec.get("workload", ""))) for name in ("workload", "of")]
@@ -255,7 +242,6 @@ def matrix_csv(page: MatrixPage) -> HttpResponse:
 
 
 def _state(run: RunView) -> tuple[str, str]:
-    """Return state and cause of a run."""
     if run.skip is not None:
         return "skipped", message(run.skip.id, run.skip.args)
     if run.job is None:

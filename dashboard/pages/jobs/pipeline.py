@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
@@ -48,16 +47,13 @@ class PipelineRow:
     starts: str = ""
 
 
-@require_GET
-@requires("job.view")
+@requires("job.view", "GET")
 def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
-    """Show each job with state, next step and results. The page updates itself."""
     chain = _chain_or_404(chain_id)
     return render(request, "pipelines/detail.html", _context(request, chain))
 
 
-@require_POST
-@requires("job.repeat")
+@requires("job.repeat", "POST")
 def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Retry failed jobs, and those cancelled because of them."""
     _chain_or_404(chain_id)
@@ -68,8 +64,7 @@ def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     return redirect("pipeline", chain_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("job.cancel")
+@requires("job.cancel", "GET", "HEAD", "POST")
 def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Confirm (GET), then cancel (POST) every active job. The confirmation names what is lost."""
     chain = _chain_or_404(chain_id)
@@ -154,7 +149,6 @@ def _rows(chain: ChainProgress) -> list[PipelineRow]:
 
 
 def _summary(rows: list[PipelineRow], chain: ChainProgress) -> str:
-    """Return the pipeline's progress and next job."""
     if chain.succeeded:
         return _("All jobs succeeded.")
     now = [row.job for row in rows if row.running]
@@ -191,9 +185,7 @@ def _retry_words(chain: ChainProgress) -> str:
 def _preview_address(chain: ChainProgress) -> str:
     """Return the preview's address with the options of ``chain``, corrected if it ran guide
     verbatim.
-
-    "" for jobs of no pipeline, such as a benchmark with its environment.
-    """
+    "" for jobs of no pipeline, such as a benchmark with its environment."""
     jobs = chain.jobs
     stack = next((name for job in jobs if (name := job.params.get("stack")) in STACKS), "")
     pipeline = _pipeline_of(jobs, chain.model_id, stack)

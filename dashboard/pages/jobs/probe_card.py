@@ -92,29 +92,22 @@ def page_of(job: Job, show: str, after: int) -> ProbeView | None:
 
 
 def csv_of(job: Job) -> str | None:
-    """Return CSV with a line a prompt. Raises ``NotDone``."""
     return _read(job, _TABLE)
 
 
 def json_of(job: Job, show: str, start: int, most: int) -> dict[str, Any] | None:
     """Return the answer of the API with at most ``most`` prompts from ``start`` on.
-
-    Raises ``NotDone``.
-    """
+    Raises ``NotDone``."""
     return _read(job, _JSON, show, start, most)
 
 
 def side_word(name: str) -> str:
-    """Return the word for one of the two engines."""
     return _("Deployment") if name == "deployment" else _("Reference engine")
 
 
 def _read(job: Job, task: Task[Answer], *args: Any) -> Answer | None:
     """Return the answer of a task; None for other jobs, and without a readable output.
-
-    Raises:
-        NotDone: no worker is free, or its limits are exceeded.
-    """
+    Raises ``NotDone``: no worker is free, or its limits are exceeded."""
     if job.kind != KIND or job.removed_at is not None:
         return None
     known = job.outputs.filter(path=OUTPUT).first()

@@ -27,15 +27,12 @@ _PAGE = 50  # prompts
 
 def verdict(job_id: int) -> ProbeText:
     """Return the verdict without prompts.
-
-    Raises ``Unreadable``, as all tasks here.
-    """
+    Raises ``Unreadable``, as all tasks here."""
     _job, probe = _read(job_id)
     return _text(probe)
 
 
 def page(job_id: int, show: str, after: int) -> ProbeText:
-    """Return the verdict with prompts in the state ``show``, from number ``after`` on."""
     job, probe = _read(job_id)
     sides = sides_of(job)
     pairs = [pair for pair in probe.pairs if not show or state_of(pair) == show]
@@ -52,7 +49,6 @@ def page(job_id: int, show: str, after: int) -> ProbeText:
 
 
 def table(job_id: int) -> str:
-    """Return CSV with a line a prompt."""
     _job, probe = _read(job_id)
     head = ("number", "prompt", "state", "first_different_token", "first_different_character")
     each = ("answer", "error", "finish", "repeats", "margin")
@@ -114,7 +110,6 @@ def _text(probe: Probe) -> ProbeText:
 
 
 def state_of(pair: Pair) -> str:
-    """Return "equal", "different" or "failed"."""
     if not pair.is_compared:
         return "failed"
     return "equal" if pair.is_equal else "different"
@@ -134,7 +129,6 @@ def _headline(probe: Probe) -> str:
 
 
 def _repeated(probe: Probe) -> str:
-    """Return the repeatability of both engines, in words."""
     (same, asked), (same_too, asked_too) = (probe.repeats(side) for side in ENGINES)
     if not asked + asked_too:
         return _("No prompt was sent twice to one engine, so differences may be its own.")
@@ -147,7 +141,6 @@ def _repeated(probe: Probe) -> str:
 
 
 def _conclusion(probe: Probe) -> str:
-    """Return the meaning of the counts."""
     if not probe.compared:
         return ""
     repeats = [probe.repeats(side) for side in ENGINES]

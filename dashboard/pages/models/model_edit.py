@@ -18,12 +18,6 @@ from django.urls import URLPattern, path
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import (
-    require_GET,
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
 from pydantic import ValidationError
 
 from dashboard.security.audit_log import record
@@ -74,13 +68,10 @@ class Invalid(ValueError):
         self.errors = list(errors)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("model.change")
+@requires("model.change", "GET", "HEAD", "POST")
 def model_add(request: HttpRequest) -> HttpResponse:
     """Ask for hub id and config.json (GET), then show the YAML that follows from them (POST).
-
-    ``?like=`` shows the YAML of that model, without its names.
-    """
+    ``?like=`` shows the YAML of that model, without its names."""
     like = MODELS.get(request.GET.get("like", ""))
     if request.method != "POST" and like is not None and like.package is None:
         data = like.model_dump(mode="json", exclude_defaults=True, exclude={"published"})
@@ -135,8 +126,7 @@ def _draft(hub_id: str, config: str, errors: dict[str, str]) -> str:
     return site.yaml_text(data | facts)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("model.change")
+@requires("model.change", "GET", "HEAD", "POST")
 def model_add_yaml(request: HttpRequest) -> HttpResponse:
     """A model as YAML, pasted or uploaded; ``?file=`` opens one that could not be read."""
     asked = request.GET.get("file", "")
@@ -144,17 +134,13 @@ def model_add_yaml(request: HttpRequest) -> HttpResponse:
     return _edit(request, (file and MODELS.text_of(file)) or "", file=file)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("model.change")
+@requires("model.change", "GET", "HEAD", "POST")
 def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
-    """The file of a model that was added, to be written over."""
     return _edit(request, _text_of(model_id), model_id=model_id)
 
 
-@require_safe
-@requires("model.view")
+@requires("model.view", "GET", "HEAD")
 def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
-    """Return the model's file for download: as stored, or as shipped."""
     if model_id in SHIPPED:
         text = site.yaml_text(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
     else:
@@ -166,8 +152,7 @@ def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("model.change")
+@requires("model.change", "GET", "HEAD", "POST")
 def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
     """Ask (GET), then delete an added model from the catalogue (POST). It can be restored."""
     if request.method == "POST" and MODELS.is_removed(model_id):
@@ -181,17 +166,14 @@ def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
     return redirect("model-deleted", model_id)
 
 
-@require_GET
-@requires("model.change")
+@requires("model.change", "GET")
 def model_deleted(request: HttpRequest, model_id: str) -> HttpResponse:
-    """Return the offer to restore a deleted model, while that is possible."""
     if not MODELS.is_removed(model_id):
         raise Http404(f"{model_id} was not deleted here")
     return render(request, "models/deleted.html", {"model_id": model_id})
 
 
-@require_POST
-@requires("model.change")
+@requires("model.change", "POST")
 def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
     """Put back what the model was before it was last changed or deleted."""
     if model_id in SHIPPED or not MODELS.undo(model_id):
@@ -203,10 +185,8 @@ def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
     return redirect("model-detail", model_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("model.change")
+@requires("model.change", "GET", "HEAD", "POST")
 def model_discard(request: HttpRequest) -> HttpResponse:
-    """Ask (GET), then delete an invalid model file (POST)."""
     if request.method != "POST":
         asked = request.GET.get("file", "")
         if asked not in [problem.file for problem in MODELS.problems]:
@@ -220,7 +200,6 @@ def model_discard(request: HttpRequest) -> HttpResponse:
 
 
 def _edit(request: HttpRequest, text: str, *, model_id: str = "", file: str = "") -> HttpResponse:
-    """Show a text (GET), then keep the one that was sent (POST)."""
     version = version_of(text.encode()) if model_id else ""
     if request.method != "POST":
         return _editor(request, text, model_id=model_id, file=file, version=version)
@@ -243,10 +222,7 @@ def _keep(
     request: HttpRequest, text: str, version: str, *, model_id: str, file: str
 ) -> HttpResponse:
     """Write the file.
-
-    Raises:
-        ValueError, OSError: why it is not; ``Invalid`` with more than one reason.
-    """
+    Raises ``ValueError``, ``OSError``: why it is not; ``Invalid`` with more than one reason."""
     if len(text) > MOST_BYTES:
         raise Invalid(_("At most %(max_length)s characters.") % {"max_length": MOST_BYTES})
     if errors := _errors(text):

@@ -6,7 +6,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
 from dashboard.pages.results.published import row_of
 from dashboard.security.permissions import allowed, requires
@@ -21,10 +20,8 @@ _TOKENS = 32768  # in the KV cache
 _TPS = (1, 2, 4, 8, 16, 32)
 
 
-@require_GET
-@requires("model.view")
+@requires("model.view", "GET")
 def model_list(request: HttpRequest) -> HttpResponse:
-    """The catalogue: what is prepared, compiled, served and measured of each model."""
     context = {
         "rows": model_rows(),
         "problems": MODELS.problems,
@@ -33,10 +30,8 @@ def model_list(request: HttpRequest) -> HttpResponse:
     return render(request, "models/list.html", context)
 
 
-@require_GET
-@requires("model.view")
+@requires("model.view", "GET")
 def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
-    """One model: weights and artifacts by host, deployments, results."""
     try:
         page = model_page(model_id)
     except KeyError as error:

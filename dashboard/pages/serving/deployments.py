@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import jobs as actions
 from dashboard.pages.jobs.failures import server_advice, why_server
@@ -29,8 +28,7 @@ _ENDED = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LO
 _MOST_NAMED = 20  # jobs that a stop would fail
 
 
-@require_GET
-@requires("deployment.view")
+@requires("deployment.view", "GET")
 def deployment_list(request: HttpRequest) -> HttpResponse:
     """List deployments; ``?all=1`` includes ended ones."""
     show_all = request.GET.get("all") == "1"
@@ -45,10 +43,8 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
     return render(request, "deployments/list.html", context)
 
 
-@require_GET
-@requires("deployment.view")
+@requires("deployment.view", "GET")
 def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """One deployment: state, history, addresses, log, results."""
     try:
         page = deployment_page(deployment_id)
     except Deployment.DoesNotExist as error:
@@ -56,18 +52,15 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
     return render(request, "deployments/detail.html", _context(request, page))
 
 
-@require_GET
-@requires("deployment.view")
+@requires("deployment.view", "GET")
 def deployment_metrics(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Show the engine's current values of a deployment: the panel alone, for its page."""
     deployment = get_object_or_404(Deployment.objects.select_related("host"), pk=deployment_id)
     return render(request, "deployments/_metrics.html", metrics_panel(deployment))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("deployment.stop")
+@requires("deployment.stop", "GET", "HEAD", "POST")
 def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """Ask (GET), then stop the server (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)
     check(request.user, "deployment.stop", deployment)
     if request.method != "POST":
@@ -77,8 +70,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
     return redirect("deployment-detail", deployment_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("deployment.restart")
+@requires("deployment.restart", "GET", "HEAD", "POST")
 def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Ask (GET) if a server runs, then start the same plan as the next run (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)

@@ -12,7 +12,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import endpoints as actions
 from dashboard.actions.endpoints import EndpointForm
@@ -37,8 +36,7 @@ _KINDS_OFFERED = sorted(
 )
 
 
-@require_GET
-@requires("endpoint.view")
+@requires("endpoint.view", "GET")
 def endpoint_list(request: HttpRequest) -> HttpResponse:
     """List endpoints; ``?all=1`` includes archived ones."""
     show_all = request.GET.get("all") == "1"
@@ -50,17 +48,13 @@ def endpoint_list(request: HttpRequest) -> HttpResponse:
     return render(request, "endpoints/list.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("endpoint.create")
+@requires("endpoint.create", "GET", "HEAD", "POST")
 def endpoint_add(request: HttpRequest) -> HttpResponse:
-    """Show the form (GET), then check and store the endpoint (POST)."""
     return _form(request, None)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("endpoint.change")
+@requires("endpoint.change", "GET", "HEAD", "POST")
 def endpoint_edit(request: HttpRequest, endpoint_id: int) -> HttpResponse:
-    """Show the form (GET), then check and store the new values (POST)."""
     row = get_object_or_404(Endpoint, pk=endpoint_id)
     check(request.user, "endpoint.change", row)
     return _form(request, row)
@@ -79,10 +73,8 @@ def _form(request: HttpRequest, row: Endpoint | None) -> HttpResponse:
     return render(request, "endpoints/edit.html", context | {"form": form}, status=status)
 
 
-@require_GET
-@requires("endpoint.view")
+@requires("endpoint.view", "GET")
 def endpoint_detail(request: HttpRequest, endpoint_id: int) -> HttpResponse:
-    """One endpoint: its check, what the engine reported, results, active jobs."""
     try:
         page = endpoint_page(endpoint_id)
     except Endpoint.DoesNotExist as error:
@@ -108,7 +100,6 @@ def endpoint_detail(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 
 
 def state_of(row: Endpoint) -> tuple[str, str]:
-    """Return (state of the table of styles, word)."""
     if row.archived_at is not None:
         return "stopped", _("archived")
     if row.is_answering:
@@ -142,10 +133,8 @@ def _launches(row: Endpoint) -> list[tuple[str, str]]:
     return [first, (_("Matrix"), f"{reverse('launch-matrix')}?{query}"), *others]
 
 
-@require_POST
-@requires("endpoint.check")
+@requires("endpoint.check", "POST")
 def endpoint_check(request: HttpRequest, endpoint_id: int) -> HttpResponse:
-    """Ask the engine now, from the dashboard's machine."""
     try:
         actions.check_now(request.user, get_object_or_404(Endpoint, pk=endpoint_id))
     except LaunchError as error:
@@ -154,8 +143,7 @@ def endpoint_check(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     return redirect("endpoint-detail", endpoint_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("endpoint.change")
+@requires("endpoint.change", "GET", "HEAD", "POST")
 def endpoint_archive(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Ask (GET), then archive the endpoint, or bring it back with ``archived=0`` (POST)."""
     row = get_object_or_404(Endpoint, pk=endpoint_id)

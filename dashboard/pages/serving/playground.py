@@ -16,7 +16,6 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.chat.engines import NotCallable, call_of
 from dashboard.chat.turns import is_running
@@ -81,22 +80,19 @@ class AskForm(forms.Form):
     prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
 
     def params(self) -> dict[str, Any]:
-        """Return the requested parameters without empty ones."""
         named = ("system", "temperature", "top_p", "max_tokens", "seed", "thinking")
         values = {name: self.cleaned_data[name] for name in named}
         return {name: value for name, value in values.items() if value not in (None, "")}
 
 
-@require_GET
-@requires("playground.use")
+@requires("playground.use", "GET")
 def index(request: HttpRequest) -> HttpResponse:
     """Show a new chat; ``?deployment=3`` chooses the deployment, ``endpoint:5`` an endpoint,
     ``answer=7`` the question of an evaluation's answer with its parameters."""
     return _page(request, None)
 
 
-@require_GET
-@requires("playground.use")
+@requires("playground.use", "GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """One conversation. The page continues to stream an unfinished answer."""
     chats = Conversation.objects.select_related("deployment", "endpoint", "user")
@@ -105,15 +101,13 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return _page(request, chat)
 
 
-@require_POST
-@requires("playground.use")
+@requires("playground.use", "POST")
 def ask(request: HttpRequest) -> HttpResponse:
     """Write a turn down; the page then starts it over the relay.
-
     To the page's script, which accepts JSON: 201 with the turn's markup in a conversation that is
     open, or ``{"url"}`` of a new one; 422 with ``{"error"}``. Else, as a browser submits the form
-    before the script has come: on to the conversation, or the page again with all that was typed.
-    """
+    before the script has come: on to the conversation, or the page again with all that was
+    typed."""
     form = AskForm(request.POST)
     engine = chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
@@ -141,17 +135,14 @@ def _refused(request: HttpRequest, chat: Conversation | None, problem: str) -> H
     return JsonResponse({"error": problem}, status=422)
 
 
-@require_GET
-@requires("playground.use")
+@requires("playground.use", "GET")
 def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
-    """Current state of a turn, for the page that streamed it."""
     asked = _turn_of(turn_id)
     record_reading(request.user, asked.conversation)
     return _fragment(request, asked, alone=True)
 
 
-@require_POST
-@requires("playground.use")
+@requires("playground.use", "POST")
 def show(request: HttpRequest, turn_id: int) -> HttpResponse:
     """Show this attempt of its question from now on. Answers with the attempt."""
     asked = _turn_of(turn_id)
@@ -174,10 +165,8 @@ def _fragment(
     return render(request, "playground/_turn.html", context, status=status)
 
 
-@require_POST
-@requires("playground.use")
+@requires("playground.use", "POST")
 def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Give a conversation another title."""
     chat = get_object_or_404(Conversation, pk=conversation_id)
     check(request.user, "conversation.change", chat)
     if title := request.POST.get("title", "").strip():
@@ -185,10 +174,8 @@ def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("conversation", chat.pk)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("playground.use")
+@requires("playground.use", "GET", "HEAD", "POST")
 def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Ask (GET), then delete a conversation for good (POST)."""
     chat = get_object_or_404(Conversation, pk=conversation_id)
     check(request.user, "conversation.delete", chat)
     if request.method != "POST":
@@ -325,7 +312,6 @@ def _recommended(engine: ChatEngine | None) -> dict[str, Any]:
 
 
 def _groups(chats: Any) -> list[tuple[str, list[Conversation]]]:
-    """The list in the margin under its headings; empty ones are left out."""
     today = timezone.localdate()
     groups: dict[str, list[Conversation]] = {
         _("Today"): [],
@@ -353,10 +339,7 @@ def _add_turn(
     chat: Conversation, engine: ChatEngine, form: AskForm, *, retried: int | None
 ) -> Turn:
     """The next turn, or another attempt at the ``retried`` one where that is the last.
-
-    Raises:
-        BusyError: an answer of this conversation is being written.
-    """
+    Raises ``BusyError``: an answer of this conversation is being written."""
     asked: list[Shown] = list(turns_of(chat))
     if any(one.turn.state == Turn.State.STREAMING for one in asked):
         raise BusyError
