@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -47,21 +48,6 @@ class Figure:
     label: str
     value: str
     unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """Field of what a person declares of an import. ``options``: (value, title)."""
-
-    name: str
-    label: str
-    value: str
-    error: str
-    hint: str
-    example: str
-    most: int
-    is_number: bool
-    options: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +102,24 @@ class Preview:
         return " ".join(one.reason for one in self.refused)
 
 
-def declared_fields(given: Mapping[str, str], errors: Mapping[str, str]) -> list[Field]:
+def declared_fields(given: Mapping[str, str], errors: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the fields of a form, with what was entered and the errors."""
     options = {
         "model": [(model.id, model.name) for model in MODELS.values()],
         "workload": [(what, "") for what in own_workloads()],
     }
     return [
-        Field(
-            name,
-            *(str(label), given.get(name, ""), errors.get(name, ""), str(hint), example),
-            most=imports.TEXTS.get(name, 6),
-            is_number=name in imports.NUMBERS,
-            options=options.get(name, ()),
-        )
+        {
+            "name": name,
+            "label": label,
+            "hint": hint,
+            "example": example,
+            "value": given.get(name, ""),
+            "error": errors.get(name, ""),
+            "most": imports.TEXTS.get(name, 6),
+            "is_number": name in imports.NUMBERS,
+            "options": options.get(name, ()),
+        }
         for name, (label, hint, example) in _DECLARED.items()
     ]
 

@@ -243,7 +243,8 @@ def to_stop(args: Mapping[str, Any]) -> str:
             "lack": args["lack"],
             "servers": server_names(args["servers"], dies=True),
         }
-    first = [_takes_first(one) for one in args.get("first") or ()]
+    taken = gettext("Job #%(job)s is ahead and takes %(dies)s of these dies.")
+    first = [taken % {"job": one["job"], "dies": one["dies"]} for one in args.get("first") or ()]
     return joined(stop, *first, _behind(args), *map(_needed, args["servers"]))
 
 
@@ -280,11 +281,6 @@ def _numbers(jobs: Sequence[int]) -> str:
     named = gettext(", ").join(f"#{pk}" for pk in jobs[:_MOST_NAMED])
     more = len(jobs) - _MOST_NAMED
     return gettext("%(jobs)s and %(n)s more") % {"jobs": named, "n": more} if more > 0 else named
-
-
-def _takes_first(one: Mapping[str, Any]) -> str:
-    text = gettext("Job #%(job)s is ahead and takes %(dies)s of these dies.")
-    return text % {"job": one["job"], "dies": one["dies"]}
 
 
 def _server_name(server: Mapping[str, Any], *, dies: bool) -> str:

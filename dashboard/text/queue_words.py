@@ -70,9 +70,14 @@ def is_next(forecast: Forecast) -> bool:
 def starts(forecast: Forecast, why: Message | None = None) -> str:
     """Return text of a forecast start with its assumption, or the reason why it is unknown.
     ``why``: the queue reason shown nearby; servers to stop and host reasons are not repeated."""
-    seconds, reason = forecast.starts_in_s, message(forecast.message.id, forecast.message.args)
-    if why is not None and seconds is None and _is_repeated(forecast.message, why):
-        return gettext("Start time unknown.")
+    seconds, remark = forecast.starts_in_s, forecast.message
+    reason = message(remark.id, remark.args)
+    if why is not None and seconds is None:
+        same = remark.id.partition(":")[2] == why.id.partition(":")[2]
+        servers = remark.args.get("servers")
+        is_told = servers is not None and servers == why.args.get("servers")
+        if is_told or (same and remark.id in OF_THE_HOST):
+            return gettext("Start time unknown.")
     if seconds is None:
         return reason
     if is_next(forecast):
@@ -84,12 +89,6 @@ def starts(forecast: Forecast, why: Message | None = None) -> str:
         "clock": clock(now() + timedelta(seconds=seconds)),
         "supposed": reason,
     }
-
-
-def _is_repeated(remark: Message, why: Message) -> bool:
-    if remark.id in OF_THE_HOST and remark.id.partition(":")[2] == why.id.partition(":")[2]:
-        return True
-    return "servers" in remark.args and remark.args["servers"] == why.args.get("servers")
 
 
 def starts_in(forecast: Forecast) -> str:

@@ -74,19 +74,15 @@ def set_active(user: User, *, active: bool) -> bool:
             return False
         if not active:
             revoke_tokens(user)
-            _end_sessions(user)
+            # Sessions have no column for their person: each is decoded.
+            for session in Session.objects.filter(expire_date__gt=now()).iterator():
+                if session.get_decoded().get(SESSION_KEY) == str(user.pk):
+                    session.delete()
     return True
 
 
 def revoke_tokens(user: AbstractBaseUser) -> int:
     return ApiToken.objects.filter(user_id=user.pk).delete()[0]
-
-
-def _end_sessions(user: AbstractBaseUser) -> None:
-    """Delete all login sessions of a person. Sessions have no column for it: each is decoded."""
-    for session in Session.objects.filter(expire_date__gt=now()).iterator():
-        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
-            session.delete()
 
 
 def _other_administrators(user: User) -> list[int]:

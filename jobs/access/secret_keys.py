@@ -58,10 +58,13 @@ def load() -> list[bytes]:
     except OSError as error:
         text = _("The key file of secrets cannot be read: %(path)s (%(problem)s).")
         raise KeyUnusable(text % {"path": path, "problem": error.strerror}) from None
-    if not lines or not all(map(_is_key, lines)):
-        text = _("The key file of secrets holds no valid key: %(path)s. Restore it from a backup.")
-        raise KeyUnusable(text % {"path": path})
-    return lines
+    try:
+        if lines and all(map(Fernet, lines)):
+            return lines
+    except ValueError:
+        pass
+    text = _("The key file of secrets holds no valid key: %(path)s. Restore it from a backup.")
+    raise KeyUnusable(text % {"path": path})
 
 
 def make() -> list[bytes]:
@@ -89,7 +92,11 @@ def write(keys: Sequence[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        _sync_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
@@ -124,21 +131,5 @@ def _wrong(name: str) -> KeyUnusable:
     return KeyUnusable(text % {"name": name, "path": key_file()})
 
 
-def _is_key(line: bytes) -> bool:
-    try:
-        Fernet(line)
-    except ValueError:
-        return False
-    return True
-
-
 def _folder() -> Path:
     return Path(settings.DATA_DIR) / "secrets"
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

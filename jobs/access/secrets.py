@@ -28,7 +28,7 @@ from jobs.base.messages import Message
 from jobs.base.web_addresses import is_below, parts_of
 from jobs.kinds.lib.base import endpoint_number
 from jobs.models import Deployment, Host, Job, Secret
-from jobs.plans import ENGINES, SECRET, Plan, Step
+from jobs.plans import ENGINES, SECRET, Plan
 
 logger = logging.getLogger(__name__)
 PURPOSES: Mapping[str, str | Promise] = {
@@ -202,16 +202,11 @@ def uses(plan: Plan) -> list[Use]:
             for is_slot, piece in plans.pieces(text):
                 if is_slot and piece.startswith(SECRET):
                     purpose = VARIABLES.get(variable, "")
-                    to = "" if serves else _destination(variable, purpose, step)
-                    found[Use(piece.removeprefix(SECRET), purpose, to)] = None
+                    named, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
+                    to = _OF_REFERENCE.get(variable) or dict(step.env).get(named) or default
+                    use = Use(piece.removeprefix(SECRET), purpose, "" if serves else to)
+                    found[use] = None
     return list(found)
-
-
-def _destination(variable: str, purpose: str, step: Step) -> str:
-    if variable in _OF_REFERENCE:
-        return _OF_REFERENCE[variable]
-    named, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
-    return dict(step.env).get(named) or default
 
 
 class Refused(JobsError):

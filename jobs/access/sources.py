@@ -265,15 +265,14 @@ def stopped_by_removal(source: Source) -> list[Job]:
             for _field, named, address in _named(kind, _params(kind, job), job.host)
         )
 
-    kinds = [kind.name for kind in KINDS.values() if source.type in _types(kind)]
+    def names(kind: Kind) -> bool:
+        calls = not kind.Params.model_fields.keys().isdisjoint(ENGINES)
+        is_called = calls and source.type == Source.Type.ENDPOINT
+        return is_called or source.type in source_fields(kind.Params).values()
+
+    kinds = [kind.name for kind in KINDS.values() if names(kind)]
     waiting = Job.objects.filter(state=Job.State.QUEUED, kind__in=kinds).select_related("host")
     return [job for job in waiting if stops(job)]
-
-
-def _types(kind: Kind) -> set[str]:
-    types = set(source_fields(kind.Params).values())
-    calls = not kind.Params.model_fields.keys().isdisjoint(ENGINES)
-    return types | ({str(Source.Type.ENDPOINT)} if calls else set())
 
 
 def _refused(named: Iterable[tuple[str, str, str]], host: Host) -> tuple[str, str, str] | None:

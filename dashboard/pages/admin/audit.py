@@ -33,21 +33,20 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     """List entries, newest first.
     URL parameters: ``q``, ``person``, ``action``, ``from`` and ``to`` (days, both included), and
     ``after`` for the next page."""
-    filters, errors = _filters(request)
+    filters, errors, given = _filters(request)
     after = request.GET.get("after", "")
     entries, following = ([], "") if errors else audit.page(filters, after)
     query = request.GET.copy()
     query.pop("after", None)
+    title = _title(filters, len(entries), more=bool(after or following))
+    actions = [(name, str(label)) for name, label in ACTION_LABELS.items() if ":" not in name]
     context = {
         "rows": rows(entries),
         "filters": filters,
-        "given": {"q": request.GET.get("q", "")}
-        | {name: _shown_day(request.GET.get(name, "").strip()) for name in ("from", "to")},
+        "given": given,
         "errors": errors,
-        "title": gettext("Audit log")
-        if errors
-        else _title(filters, len(entries), more=bool(after or following)),
-        "actions": _actions(),
+        "title": gettext("Audit log") if errors else title,
+        "actions": sorted(actions, key=lambda choice: choice[1]),
         "people": audit.people(),
         "nobody": NOBODY,
         "is_later_page": bool(after),
@@ -61,7 +60,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
 @requires("audit.view", "GET")
 def audit_export(request: HttpRequest, format: str) -> HttpResponseBase:
     """Download all entries that the list's filters find, as "csv" or "jsonl"."""
-    filters, errors = _filters(request)
+    filters, errors, _shown = _filters(request)
     if format not in FORMATS or errors:
         raise Http404(format)
     name = f"audit-{now():%Y-%m-%d}.{format}"
@@ -101,55 +100,38 @@ def _piece(
         return out.getvalue().encode(errors="replace"), following
 
 
-def _filters(request: HttpRequest) -> tuple[Filters, dict[str, str]]:
-    """Return the filters of an address, and field -> error."""
+def _filters(request: HttpRequest) -> tuple[Filters, dict[str, str], dict[str, str]]:
+    """Return the filters of an address, field -> error, and what its fields show."""
     asked = {name: request.GET.get(name, "").strip() for name in ("q", "person", "action")}
-    errors: dict[str, str] = {}
-    days: dict[str, date | None] = {}
+    errors, shown = dict[str, str](), {"q": request.GET.get("q", ""), "from": "", "to": ""}
+    days: dict[str, date] = {}
     for name in ("from", "to"):
+        text = request.GET.get(name, "").strip()
         try:
-            days[name] = _day(request.GET.get(name, "").strip())
+            day = date.fromisoformat(text) if text else None
+            if day and not FIRST_DAY <= day <= LAST_DAY:
+                raise ValueError(text)
         except ValueError:
-            text = gettext("Enter a day such as %(day)s.")
-            errors[name] = text % {"day": f"{now():%Y-%m-%d}"}
-    first, last = days.get("from"), days.get("to")
-    if first and last and first > last:
+            message = gettext("Enter a day such as %(day)s.")
+            errors[name] = message % {"day": f"{now():%Y-%m-%d}"}
+        else:
+            shown[name] = str(day or "")
+            days |= {name: day} if day else {}
+    if "from" in days and "to" in days and days["from"] > days["to"]:
         errors["to"] = gettext("The last day is before the first day.")
+
+    def begin(day: date) -> datetime:
+        """Return the begin of a day in the viewer's time zone."""
+        return make_aware(datetime.combine(day, time.min))
+
     filters = Filters(
         person=asked["person"],
         action=asked["action"],
         text=asked["q"],
-        since=_begin(first) if first else None,
-        until=_begin(last + timedelta(days=1)) if last else None,
+        since=begin(days["from"]) if "from" in days else None,
+        until=begin(days["to"] + timedelta(days=1)) if "to" in days else None,
     )
-    return filters, errors
-
-
-def _day(text: str) -> date | None:
-    """Return the day of ``2026-11-27``; None for "". Raises ValueError for other text."""
-    if not text:
-        return None
-    day = date.fromisoformat(text)
-    if not FIRST_DAY <= day <= LAST_DAY:
-        raise ValueError(text)
-    return day
-
-
-def _shown_day(text: str) -> str:
-    """Return what a field of a day can show: nothing for other text."""
-    try:
-        return str(_day(text) or "")
-    except ValueError:
-        return ""
-
-
-def _begin(day: date) -> datetime:
-    return make_aware(datetime.combine(day, time.min))
-
-
-def _actions() -> list[tuple[str, str]]:
-    choices = [(name, str(label)) for name, label in ACTION_LABELS.items() if ":" not in name]
-    return sorted(choices, key=lambda choice: choice[1])
+    return filters, errors, shown
 
 
 def _title(filters: Filters, count: int, *, more: bool) -> str:

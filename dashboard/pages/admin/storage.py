@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from dashboard.text.formatting import size_text
 from dashboard.text.retention import removed_words, span_text, when_text
 from jobs.models import Deployment, Job
 from jobs.queries.storage import (
-    Bulk,
     Count,
     biggest,
     count,
@@ -37,16 +35,6 @@ from jobs.queries.storage import unfinished as unfinished_removals
 from jobs.services.upkeep import retention
 
 SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class NextRow:
-    """Something that goes. ``record`` is a Job, a Deployment, or None for a chat's stream."""
-
-    bulk: Bulk
-    record: Job | Deployment | None
-    when: str
-    why: str
 
 
 @requires("storage.manage", "GET")
@@ -72,7 +60,8 @@ def storage(request: HttpRequest) -> HttpResponse:
         "biggest": biggest(SHOWN),
         "disk_usage": disk_usage_of_hosts(),
         "unfinished": unfinished_removals(),
-        "title": _title(counted, disk.free),
+        "title": _("Logs, files and chats use %(size)s, %(free)s free")
+        % {"size": size_text(counted.within), "free": size_text(disk.free)},
     }
     return render(request, "storage/index.html", context)
 
@@ -110,24 +99,16 @@ def _refusal(job: Job) -> str:
     return ""
 
 
-def _title(counted: Count, free: int) -> str:
-    args = {"size": size_text(counted.within), "free": size_text(free)}
-    return _("Logs, files and chats use %(size)s, %(free)s free") % args
-
-
 def _parts(counted: Count) -> list[tuple[str, int, str]]:
-    """(what, bytes, what is to be known of it)."""
+    """Return (label, bytes, note)."""
+    missing = _("logs of jobs missing in the database; outside the limit")
     return [
         (_("Logs of jobs"), counted.job_logs, ""),
         (_("Output files"), counted.outputs, ""),
         (_("Logs of servers"), counted.server_logs, ""),
         (_("Chat streams"), counted.chats, _("chat text stays in the database")),
         (_("Data points of curves"), counted.points, _("in the database; freed space is reused")),
-        (
-            _("Orphaned data"),
-            counted.aside,
-            _("logs of jobs missing in the database; outside the limit"),
-        ),
+        (_("Orphaned data"), counted.aside, missing),
         (
             _("Files of imports"),
             counted.imports,
@@ -147,15 +128,22 @@ def _database_bytes() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _next_rows(counted: Count) -> list[NextRow]:
+def _next_rows(counted: Count) -> list[dict[str, Any]]:
+    """Return what goes next; ``record`` is a Job, a Deployment, or None for a chat's stream."""
     entries = next_to_go(counted, SHOWN)
-    jobs = Job.objects.in_bulk([bulk.id for bulk, _removal in entries if bulk.type == "job"])
-    servers = Deployment.objects.in_bulk(
-        [bulk.id for bulk, _removal in entries if bulk.type == "deployment"]
-    )
-    records: dict[str, dict[int, Any]] = {"job": jobs, "deployment": servers}
+
+    def records(kind: str, model: Any) -> dict[int, Any]:
+        found: dict[int, Any] = model.objects.in_bulk([b.id for b, _r in entries if b.type == kind])
+        return found
+
+    known = {"job": records("job", Job), "deployment": records("deployment", Deployment)}
     return [
-        NextRow(bulk, records.get(bulk.type, {}).get(bulk.id), when_text(removal), removal.why)
+        {
+            "bulk": bulk,
+            "record": known.get(bulk.type, {}).get(bulk.id),
+            "when": when_text(removal),
+            "why": removal.why,
+        }
         for bulk, removal in entries
     ]
 

@@ -111,7 +111,11 @@ def ask(request: HttpRequest) -> HttpResponse:
     form = AskForm(request.POST)
     engine = chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
-    problem = _problem(form) or _why_not(engine, member(request.user), form)
+    problem = ""
+    if not form.is_valid():
+        name, problems = next(iter(form.errors.items()))
+        problem = str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
+    problem = problem or _why_not(engine, member(request.user), form)
     if engine is None or problem:
         return _refused(request, chat, problem)
     is_new = chat is None
@@ -190,13 +194,6 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("playground")
 
 
-def _problem(form: AskForm) -> str:
-    if form.is_valid():
-        return ""
-    name, problems = next(iter(form.errors.items()))
-    return str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
-
-
 def _why_not(engine: ChatEngine | None, user: AbstractBaseUser, form: AskForm) -> str:
     """Return why a question cannot be sent; "" if it can. The relay checks again when it is."""
     if engine is None or (engine.deployment and not engine.is_offered):
@@ -241,8 +238,12 @@ def _page(
     last = shown[0] if shown else None
     again = None if chat or typed else _evaluated(request)
     sampled = recommended | sampling_of(again.result) if again else None
-    text, most = request.GET.get("q", "").strip()[:LONGEST_SEARCH], _most_listed(request)
-    chats = _listed(member(request.user), text, most=most + 1)
+    text, user = request.GET.get("q", "").strip()[:LONGEST_SEARCH], member(request.user)
+    most = min(MOST_LISTED, max(LISTED, number_from(request.GET.get("chats", "")[:6]) or LISTED))
+    if terms := text.split():
+        chats = conversations_with(user, terms, most=most + 1)
+    else:
+        chats = conversations_of(user, most=most + 1)
     is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
         "chat": chat,
@@ -275,18 +276,6 @@ def _evaluated(request: HttpRequest) -> Answer | None:
     return Answer.objects.select_related("result__job").filter(pk=number).first()
 
 
-def _most_listed(request: HttpRequest) -> int:
-    wanted = request.GET.get("chats", "")[:6]
-    return min(MOST_LISTED, max(LISTED, number_from(wanted) or LISTED))
-
-
-def _listed(user: AbstractBaseUser, text: str, *, most: int) -> Sequence[Conversation]:
-    """The list in the margin: all conversations, or those with the words of ``text``."""
-    if terms := text.split():
-        return conversations_with(user, terms, most=most)
-    return conversations_of(user, most=most)
-
-
 def _labels(engines: Sequence[ChatEngine]) -> list[str]:
     """Names of deployments, with number and port where they are alike; those of endpoints are
     unique."""
@@ -313,15 +302,12 @@ def _recommended(engine: ChatEngine | None) -> dict[str, Any]:
 
 def _groups(chats: Any) -> list[tuple[str, list[Conversation]]]:
     today = timezone.localdate()
-    groups: dict[str, list[Conversation]] = {
-        _("Today"): [],
-        _("Last 7 days"): [],
-        _("Earlier"): [],
-    }
+    headings = (_("Today"), _("Last 7 days"), _("Earlier"))
+    groups: dict[str, list[Conversation]] = {heading: [] for heading in headings}
     for chat in chats:
         day = timezone.localdate(chat.updated_at)
         index = 0 if day == today else 1 if day > today - timedelta(days=7) else 2
-        list(groups.values())[index].append(chat)
+        groups[headings[index]].append(chat)
     return [(heading, members) for heading, members in groups.items() if members]
 
 

@@ -31,7 +31,7 @@ def used_ids():
                 values += [k.value for k in node.keywords if k.arg == keyword]
                 values = [value for value in values if isinstance(value, ast.Constant)]
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(
-                ".message_id"
+                "message_id"
             ):
                 values = [node.value]
             elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):

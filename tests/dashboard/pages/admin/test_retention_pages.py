@@ -401,8 +401,8 @@ def test_storage_shows_sizes_limits_and_next_removals(client, admin, limits):
 
     assert answer.context["biggest"][0] == big
     first, *others = answer.context["next_rows"]
-    assert (first.bulk.type, first.bulk.id, first.why) == ("job", old.pk, "age")
-    assert {(row.bulk.type, row.bulk.id) for row in others} >= {("deployment", server.pk)}
+    assert (first["bulk"].type, first["bulk"].id, first["why"]) == ("job", old.pk, "age")
+    assert {(row["bulk"].type, row["bulk"].id) for row in others} >= {("deployment", server.pk)}
     assert "90 days" in answer.text
     assert reverse("storage-remove", args=[big.pk]) in answer.text
     assert answer.context["counted"] == last_count()
