@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -34,7 +34,6 @@ MOST_CHOICES = 20
 GRACE_S = 3.0
 EVERY_S = 1.0
 WAIT, END = "wait", "end"
-OF_USER = "account that {does} (default: first admin)"
 
 
 class DashboardParser(CommandParser):
@@ -44,15 +43,53 @@ class DashboardParser(CommandParser):
         super().exit(min(status, 1), message)
 
 
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An argument of a command. ``find`` replaces its text by the record that it names."""
+
+    name: str
+    about: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    find: Callable[[Any], object] | None = None
+
+    @property
+    def key(self) -> str:
+        return self.name.lstrip("-").replace("-", "_")
+
+
+def arg(
+    name: str, about: str | None = None, *, find: Callable[[Any], object] | None = None, **more: Any
+) -> Arg:
+    """Return an argument; options are texts, "" by default, unless ``more`` says otherwise."""
+    is_text = name.startswith("-") and not more.keys() & {"action", "type", "required"}
+    return Arg(name, about, {"default": "", **more} if is_text else more, find)
+
+
+def flag(name: str, about: str) -> Arg:
+    return Arg(name, about, {"action": "store_true"})
+
+
 class PlainCommand(BaseCommand):
-    """A command that needs no records of a dashboard."""
+    """A command that needs no records of a dashboard. ``undone``: what a refusal begins with."""
 
     requires_system_checks = ()  # they load every page, which takes longer than the command
+    arguments: Sequence[Arg] = ()
+    undone = "Not launched."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        for one in self.arguments:
+            parser.add_argument(one.name, help=one.about, **one.options)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.__class__ = DashboardParser
         return parser
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except LaunchError as error:
+            raise refused(error, self.undone) from error
 
 
 class DashboardCommand(PlainCommand):
@@ -60,8 +97,9 @@ class DashboardCommand(PlainCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         require_dashboard()
+        found = {one.key: one.find(options[one.key]) for one in self.arguments if one.find}
         try:
-            return super().execute(*args, **options)
+            return super().execute(*args, **options | found)
         except PermissionDenied as denied:
             raise CommandError(f"The role of this account does not allow this: {denied}") from None
 
@@ -123,6 +161,11 @@ def job_numbered(number: int) -> Job:
     if job is None:
         raise CommandError(f"No job has the number {number}.")
     return job
+
+
+def of_user(does: str) -> Arg:
+    """Return the option with the account that a command acts for."""
+    return arg("--user", f"account that {does} (default: first admin)", find=user_named)
 
 
 def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
@@ -233,13 +276,12 @@ def is_down() -> bool:
     return b"dashboard.server.supervisor" not in command.split(b"\0")  # another has its number
 
 
-def add_if_down(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--if-down",
-        choices=(WAIT, END),
-        default=WAIT,
-        help="while no dashboard runs: wait for it, or exit with an error",
-    )
+IF_DOWN = arg(
+    "--if-down",
+    "while no dashboard runs: wait for it, or exit with an error",
+    choices=(WAIT, END),
+    default=WAIT,
+)
 
 
 class Watch:
@@ -317,10 +359,10 @@ _STATED = {
 _OPTIONS = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": ""}
 
 
-def add_statement_options(parser: ArgumentParser) -> None:
-    for name, (metavar, help_text) in _STATED.items():
-        option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, default="", metavar=metavar, help=help_text)
+STATEMENT = [
+    arg(f"--{name.replace('_', '-')}", about, metavar=metavar)
+    for name, (metavar, about) in _STATED.items()
+]
 
 
 def has_counts(options: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -46,19 +46,6 @@ class Filters:
 def page(filters: Filters, after: str = "", size: int = PAGE_SIZE) -> tuple[list[AuditEntry], str]:
     """Return at most ``size`` entries, newest first, and the next cursor, "" at the end."""
     return sorted_page(filtered(filters).select_related("user"), AT, NEWEST, after, size)
-
-
-def each(filters: Filters) -> Iterator[AuditEntry]:
-    """Yield all entries, newest first, with bounded memory.
-
-    Pages by keyset: an entry that is added meanwhile moves no other one.
-    """
-    after = ""
-    while True:
-        entries, after = page(filters, after, BATCH)
-        yield from entries
-        if not after:
-            return
 
 
 def filtered(filters: Filters) -> QuerySet[AuditEntry]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.management import base
 from dashboard.security.audit_log import record
 from jobs.access import valkey_users
-from jobs.base.errors import LaunchError
 from jobs.services import hosts
 
 
@@ -18,15 +16,11 @@ class Command(base.DashboardCommand):
         "Add a host and print its host.env file. The key in it is shown only once: manage.py "
         "add_host NAME > host.env"
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="small letters, digits and hyphens")
+    arguments = (base.arg("name", "small letters, digits and hyphens"),)
+    undone = "Not added."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            host, made = hosts.add(options["name"])
-        except LaunchError as error:
-            raise base.refused(error, "Not added.") from error
+        host, made = hosts.add(options["name"])
         record(None, "host.add", f"host {host.name}", by="terminal")
         self.stdout.write(host_file(host.name, made), ending="")
         if command := valkey_users.command_for(host):

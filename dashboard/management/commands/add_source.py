@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from dashboard.actions import sources
 from dashboard.management import base
 from jobs.access.sources import EXAMPLES, addable_types
-from jobs.base.errors import LaunchError
+
+_EXAMPLES = ", ".join(f"{name}: {EXAMPLES[name]}" for name in addable_types())
 
 
 class Command(base.DashboardCommand):
@@ -16,17 +16,13 @@ class Command(base.DashboardCommand):
         "Permit a source of code or data, for jobs of everyone. Git repositories and images "
         "include all below their address."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        types = addable_types()
-        parser.add_argument("type", choices=types, help="what the address is")
-        help_text = ", ".join(f"{name}: {EXAMPLES[name]}" for name in types)
-        parser.add_argument("address", metavar="ADDRESS", help=f"such as {help_text}")
-        parser.add_argument("--note", default="", help="purpose, or who maintains it")
+    arguments = (
+        base.arg("type", "what the address is", choices=addable_types()),
+        base.arg("address", f"such as {_EXAMPLES}", metavar="ADDRESS"),
+        base.arg("--note", "purpose, or who maintains it"),
+    )
+    undone = "Not added."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            row = sources.add(None, options["type"], options["address"], options["note"])
-        except LaunchError as error:
-            raise base.refused(error, "Not added.") from error
+        row = sources.add(None, options["type"], options["address"], options["note"])
         self.stdout.write(f"{row.address} added as source {row.pk}.")

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from dashboard.management.base import PlainCommand
 from jobs.host.claim import programs
 from jobs.kinds import CLIENTS, PROGRAMS
 
@@ -31,7 +30,7 @@ CLIENTS = frozenset(
 '''
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """Write the list into a file of the host's code, so that nothing sent to a host can change
     it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from dashboard.config.env import kept_secret
-from dashboard.management.base import DashboardCommand, require_migrated
+from dashboard.management.base import DashboardCommand, arg, flag, require_migrated
 from dashboard.security import audit_log
 from dashboard.text import formatting
 from jobs import backup
@@ -22,14 +21,13 @@ class Command(DashboardCommand):
         "Back up database, logs, outputs, secrets and own models into a folder. "
         "A second backup into the same folder copies only what changed."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("target", type=Path, help="new, empty, or with an earlier backup")
-        parser.add_argument(
+    arguments = (
+        arg("target", "new, empty, or with an earlier backup", type=Path),
+        flag(
             "--with-host",
-            action="store_true",
-            help="also copy DATA_DIR/host: environments, weights and artifacts of This computer",
-        )
+            "also copy DATA_DIR/host: environments, weights and artifacts of This computer",
+        ),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_migrated()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentTypeError
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -39,23 +39,29 @@ def expiry(text: str) -> datetime | None:
 
 class Command(base.DashboardCommand):
     help = "Create an API token for a user and print it once."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", metavar="NAME", help="user that the token acts as")
-        parser.add_argument("--name", default="made in a terminal", help="name in lists")
-        help_text = "read (default); launch: also the actions of a member; admin: all of its user"
-        choices = ApiToken.Scope.values
-        parser.add_argument("--scope", choices=choices, default=ApiToken.Scope.READ, help=help_text)
-        help_text = "90d (default), a day such as 2027-01-31, or never"
-        parser.add_argument("--expires", type=expiry, default="90d", metavar="WHEN", help=help_text)
+    arguments = (
+        base.arg("user", "user that the token acts as", metavar="NAME", find=base.user_named),
+        base.arg("--name", "name in lists", default="made in a terminal"),
+        base.arg(
+            "--scope",
+            "read (default); launch: also the actions of a member; admin: all of its user",
+            choices=ApiToken.Scope.values,
+            default=ApiToken.Scope.READ,
+        ),
+        base.arg(
+            "--expires",
+            "90d (default), a day such as 2027-01-31, or never",
+            type=expiry,
+            default="90d",
+            metavar="WHEN",
+        ),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = base.user_named(options["user"])
-        scope = options["scope"]
+        user, scope = options["user"], options["scope"]
         if scope != ApiToken.Scope.READ and not allowed(user, "job.launch"):
             raise CommandError(f"{user} is a viewer, whose tokens have the scope read only.")
-        until = options["expires"]
-        made = people.create_token(
-            user, options["name"], scope=scope, expires_at=until, by="terminal"
+        name, until = options["name"], options["expires"]
+        self.stdout.write(
+            people.create_token(user, name, scope=scope, expires_at=until, by="terminal")
         )
-        self.stdout.write(made)

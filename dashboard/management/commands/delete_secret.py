@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -14,9 +13,7 @@ from jobs.access.secrets import names
 
 class Command(base.DashboardCommand):
     help = "Delete a secret. Running jobs keep the values they have; queued jobs that need it fail."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", metavar="NAME")
+    arguments = (base.arg("name", metavar="NAME"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not secrets.delete(None, options["name"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -13,14 +12,11 @@ from dashboard.management import base
 
 class Command(base.DashboardCommand):
     help = "Remove a permitted source. Queued jobs that need it fail; running jobs continue."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        help_text = "see manage.py list_sources"
-        parser.add_argument("source", type=int, metavar="NUMBER", help=help_text)
+    arguments = (base.arg("source", "see manage.py list_sources", type=int, metavar="NUMBER"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         row = sources.remove(None, options["source"])
         if row is None:
-            text = f"There is no source {options['source']}. See: manage.py list_sources"
-            raise CommandError(text)
+            number = options["source"]
+            raise CommandError(f"There is no source {number}. See: manage.py list_sources")
         self.stdout.write(f"{row.address} removed.")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from dashboard.config.host_env import write_own_host
+from dashboard.management import base
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.agent.worker import children
 from jobs.host.base.config import load, read_env_file
@@ -30,23 +30,16 @@ SCALE = "1e-05"
 PORTS = "21000-21999"
 
 
-class Command(BaseCommand):
+class Command(base.PlainCommand):
     help = (
         "Run a simulated VACC host until Ctrl-C: mock commands, fast clock. Its jobs and "
         "results are marked simulated."
     )
-    requires_system_checks = ()
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dies", type=int, default=32)
-        parser.add_argument(
-            "--speed", type=float, default=60.0, help="simulated seconds per real second"
-        )
-        parser.add_argument(
-            "--faults",
-            default="",
-            help="fault names, separated by commas: see the README of stand-ins",
-        )
+    arguments = (
+        base.arg("--dies", type=int, default=32),
+        base.arg("--speed", "simulated seconds per real second", type=float, default=60.0),
+        base.arg("--faults", "fault names, separated by commas: see the README of stand-ins"),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         own = settings.DATA_DIR / "host" / "host.env"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ from dashboard.actions.import_tasks import as_json, as_text, collected_files, ke
 from dashboard.actions.imports import By
 from dashboard.management import base
 from dashboard.security import audit_log
-from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.imports import read_paths, recognise
 from jobs.services.import_storage import Kept
 from jobs.services.imports import NUMBERS, TEXTS, about_of, collected
 
 _DECLARED = {
+    "device": 'measured on, such as "8 × H800" or "2 × 8 H800"',
+    "model": "id of the catalogue, or a name (default: as in the files)",
     "devices": "number of devices (default: as in --device)",
     "precision": "such as fp8",
     "engine": "with its version, such as “vLLM 0.7.2”",
@@ -38,23 +38,15 @@ class Command(base.DashboardCommand):
         "EvalScope, OpenCompass, guidellm, AIPerf or lm-eval; or what a job collected on a host. "
         "The same files twice change nothing. Exit code 1 if there is no result."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="*", metavar="FILE", help="file, archive or folder")
-        help_text = "files that this job (collect-results) copied from a host"
-        parser.add_argument("--job", type=int, help=help_text)
-        parser.add_argument(
-            "--device", default="", help='measured on, such as "8 × H800" or "2 × 8 H800"'
-        )
-        help_text = "id of the catalogue, or a name (default: as in the files)"
-        parser.add_argument("--model", default="", help=help_text)
-        for name, help_text in _DECLARED.items():
-            parser.add_argument(f"--{name}", default="", help=help_text)
-        help_text = "show what would be imported; change nothing"
-        parser.add_argument("--dry-run", action="store_true", help=help_text)
-        parser.add_argument("--json", action="store_true", help="all figures and questions as JSON")
-        help_text = "account that imports (default: first admin)"
-        parser.add_argument("--user", default="", help=help_text)
+    arguments = (
+        base.arg("file", "file, archive or folder", nargs="*", metavar="FILE"),
+        base.arg("--job", "files that this job (collect-results) copied from a host", type=int),
+        *(base.arg(f"--{name}", about) for name, about in _DECLARED.items()),
+        base.flag("--dry-run", "show what would be imported; change nothing"),
+        base.flag("--json", "all figures and questions as JSON"),
+        base.of_user("imports"),
+    )
+    undone = "Not imported."
 
     def handle(self, *args: Any, **options: Any) -> None:
         paths = [Path(name) for name in options["file"]]
@@ -62,21 +54,14 @@ class Command(base.DashboardCommand):
             raise CommandError("Name files, or a job with --job.")
         limit = settings.IMPORT_LIMIT_BYTES
         stored: list[Kept] = []
-        try:
-            about = about_of({name: options[name] for name in (*TEXTS, *NUMBERS)})
-            source = None if paths else collected(options["job"])
-            files = (
-                collected_files(source, limit) if source else read_paths(paths, limit_bytes=limit)
-            )
-            recognised = recognise(files)
-            shown = preview(files, recognised)
-            if not options["dry_run"]:
-                user = base.user_named(options["user"])
-                origin = source.origin if source else None
-                by = By(user.pk, audit_log.current_origin())
-                stored = keep(by, files, recognised, about, origin)
-        except LaunchError as error:
-            raise base.refused(error, "Not imported.") from error
+        about = about_of({name: options[name] for name in (*TEXTS, *NUMBERS)})
+        source = None if paths else collected(options["job"])
+        files = collected_files(source, limit) if source else read_paths(paths, limit_bytes=limit)
+        recognised = recognise(files)
+        shown = preview(files, recognised)
+        if not options["dry_run"]:
+            by = By(options["user"].pk, audit_log.current_origin())
+            stored = keep(by, files, recognised, about, source.origin if source else None)
         if options["json"]:
             self.stdout.write(json.dumps(as_json(files, recognised)))
         else:

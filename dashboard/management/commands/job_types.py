@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from dashboard.management import base
 from jobs.kinds import KINDS
 
 
-class Command(BaseCommand):
+class Command(base.PlainCommand):
     help = "List the job types and their fields (with --json: JSON schemas)."
-    requires_system_checks = ()
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="JSON, for programs")
+    arguments = (base.flag("--json", "JSON, for programs"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["json"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from argparse import ArgumentParser
 from typing import Any
 
 from dashboard.actions import jobs as actions
@@ -17,34 +16,34 @@ from jobs.launch import launch
 from jobs.models import Job, Preflight
 
 ANSWER_WITHIN_S = 5.0  # a host answers within a second
+LAUNCH = (
+    base.arg("kind", "job type: see manage.py job_types"),
+    base.arg("--set", "a field of the form", action="append", default=[], metavar="KEY=VALUE"),
+    base.arg("--host", default="this-computer"),
+)
 
 
 class Command(base.DashboardCommand):
     help = "Launch a job. Preview its commands with manage.py plan."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_launch_arguments(parser)
-        parser.add_argument("--priority", choices=list(PRIORITIES), default="normal")
-        parser.add_argument(
+    arguments = (
+        *LAUNCH,
+        base.of_user("launches"),
+        base.arg("--priority", choices=list(PRIORITIES), default="normal"),
+        base.arg(
             "--confirm",
+            "accept the warning of this check (or all); otherwise the job asks for confirmation",
             action="append",
             default=[],
             metavar="CHECK",
-            help="accept the warning of this check (or all); otherwise the job asks for "
-            "confirmation",
-        )
-        parser.add_argument(
-            "--wait",
-            action="store_true",
-            help="follow the log; exit code 1 unless the job succeeds",
-        )
-        base.add_if_down(parser)
+        ),
+        base.flag("--wait", "follow the log; exit code 1 unless the job succeeds"),
+        base.IF_DOWN,
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         raw = base.raw_params(options["kind"], options["set"])
-        user = base.user_named(options["user"])
         host = base.host_named(options["host"])
-        kind, names = options["kind"], options["confirm"]
+        user, kind, names = options["user"], options["kind"], options["confirm"]
         try:
             if not base.is_down():
                 self._print_findings(
@@ -81,12 +80,3 @@ class Command(base.DashboardCommand):
             if item["level"] in words:
                 text = message(item["message_id"], item["message_args"])
                 self.stderr.write(f"{words[item['level']]}: {text}")
-
-
-def add_launch_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("kind", help="job type: see manage.py job_types")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the form"
-    )
-    parser.add_argument("--host", default="this-computer")
-    parser.add_argument("--user", default="", help="account that launches (default: first admin)")

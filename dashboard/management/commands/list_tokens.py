@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +11,7 @@ from jobs.models import ApiToken
 
 class Command(base.DashboardCommand):
     help = "List API tokens, newest first: number, user, scope, name and times, without the tokens."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", nargs="?", metavar="NAME", help="only tokens of this user")
+    arguments = (base.arg("user", "only tokens of this user", nargs="?", metavar="NAME"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         rows = ApiToken.objects.select_related("user")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -17,31 +16,23 @@ from jobs.models import Job
 
 class Command(base.DashboardCommand):
     help = "Print the stored log of a job."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", type=int)
-        parser.add_argument(
-            "--follow",
-            action="store_true",
-            help="follow until the job has ended; exit code 1 unless it succeeded",
-        )
-        parser.add_argument(
-            "--raw",
-            action="store_true",
-            help="every byte; otherwise without colours and collapsed updates",
-        )
-        base.add_if_down(parser)
+    arguments = (
+        base.arg("job", type=int, find=base.job_numbered),
+        base.flag("--follow", "follow until the job has ended; exit code 1 unless it succeeded"),
+        base.flag("--raw", "every byte; otherwise without colours and collapsed updates"),
+        base.IF_DOWN,
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        job = base.job_numbered(options["job"])
+        job: Job = options["job"]
         if job.removed_at is not None:
             raise CommandError(removed_words(job))
         try:
             if options["follow"]:
                 watch = base.Watch(sys.stderr, options["if_down"])
-                chunks = base.follow(options["job"], None, watch)
+                chunks = base.follow(job.pk, None, watch)
             else:
-                key = f"job/{options['job']}"
+                key = f"job/{job.pk}"
                 chunks = store().chunks(key, 0, store().size(key))
             for data in chunks if options["raw"] else plain_stream(chunks):
                 sys.stdout.buffer.write(data)

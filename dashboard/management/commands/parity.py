@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
 from typing import Any
 
 from dashboard.management import base
@@ -23,12 +22,12 @@ class Command(base.PlainCommand):
         "equivalent, not worse), 2 where it is worse, 3 where it cannot be told, 4 where the two "
         "are not comparable, and 1 for an error."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("results", nargs="*", metavar="BASE RESULT")
-        base.add_statement_options(parser)
-        parser.add_argument("--gate", action="store_true", help="exit code by verdict, for CI")
-        parser.add_argument("--json", action="store_true", help="all numbers as JSON")
+    arguments = (
+        base.arg("results", nargs="*", metavar="BASE RESULT"),
+        *base.STATEMENT,
+        base.flag("--gate", "exit code by verdict, for CI"),
+        base.flag("--json", "all numbers as JSON"),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["results"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -17,18 +16,15 @@ class Command(base.DashboardCommand):
         "Keep the log and files of a job: they are never removed. With --off, retention "
         "applies again."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", type=int)
-        parser.add_argument("--off", action="store_true", help="stop keeping the files")
-        parser.add_argument(
-            "--user", default="", help="account that keeps the files (default: first admin)"
-        )
+    arguments = (
+        base.arg("job", type=int, find=base.job_numbered),
+        base.flag("--off", "stop keeping the files"),
+        base.of_user("keeps the files"),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        job = base.job_numbered(options["job"])
-        user, wanted = base.user_named(options["user"]), not options["off"]
-        if not actions.keep_files(user, job, keep=wanted):
+        job, wanted = options["job"], not options["off"]
+        if not actions.keep_files(options["user"], job, keep=wanted):
             job.refresh_from_db()
             raise CommandError(
                 f"Nothing is left to pin. {removed_words(job)}"

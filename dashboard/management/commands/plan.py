@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from pydantic import ValidationError
 
 from dashboard.management import base
-from dashboard.management.commands.launch import add_launch_arguments
+from dashboard.management.commands.launch import LAUNCH
 from dashboard.text.messages import message
 from jobs import plans
-from jobs.base.errors import LaunchError
 from jobs.base.validation_errors import messages
 from jobs.kinds import KINDS
 from jobs.kinds.lib import guide
@@ -26,22 +24,20 @@ from jobs.schedule.targets import target_of
 DEFAULT_MODEL = "deepseek-r1"
 
 
-class Command(BaseCommand):
+class Command(base.PlainCommand):
     help = (
         "Print the commands of a job as a shell script that also runs by hand. Nothing is run. "
         "With --stack or --as-in-guide no host is needed: folders and addresses are the "
         "guide's."
     )
-    requires_system_checks = ()
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_launch_arguments(parser)
-        parser.add_argument("--stack", choices=("guide", "current"), help="use these tools")
-        parser.add_argument(
-            "--as-in-guide", action="store_true", help="the guide's commands verbatim"
-        )
-        parser.add_argument("--model", default="", help="model of the catalogue, or its hub ID")
-        parser.add_argument("--format", choices=("script", "json"), default="script")
+    arguments = (
+        *LAUNCH,
+        base.of_user("launches"),
+        base.arg("--stack", "use these tools", choices=("guide", "current"), default=None),
+        base.flag("--as-in-guide", "the guide's commands verbatim"),
+        base.arg("--model", "model of the catalogue, or its hub ID"),
+        base.arg("--format", choices=("script", "json"), default="script"),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         raw = base.raw_params(options["kind"], options["set"])
@@ -87,5 +83,3 @@ def _without_host(options: Mapping[str, Any], raw: Mapping[str, Any]) -> Sample:
         )
     except ValidationError as error:
         raise base.refusal(messages(error)) from error
-    except LaunchError as error:
-        raise base.refused(error) from error

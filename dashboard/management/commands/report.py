@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,23 +24,18 @@ class Command(base.DashboardCommand):
         "statement, or of a matrix. Results are written as pages have them: res-11. "
         "res-11,res-12 is a group of repeats."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "results", nargs="*", metavar="RESULT", help="the first is the baseline"
-        )
-        parser.add_argument("--matrix", metavar="ID", help="report of this matrix")
-        help_text = "report of the parity statement of two results, or of bare counts"
-        parser.add_argument("--parity", action="store_true", help=help_text)
-        base.add_statement_options(parser)
-        parser.add_argument("--language", choices=tuple(LANGUAGES), default="en")
-        parser.add_argument("--format", choices=tuple(TYPES), default="html")
-        parser.add_argument(
-            "--output", default=STDOUT, metavar="FILE", help="default: standard output"
-        )
-        parser.add_argument("--level", default="", help="service level of one result")
-        parser.add_argument("--concurrency", help="compared concurrency")
-        parser.add_argument("--metric", default="", help="number of each cell of a matrix")
+    arguments = (
+        base.arg("results", "the first is the baseline", nargs="*", metavar="RESULT"),
+        base.arg("--matrix", "report of this matrix", default=None, metavar="ID"),
+        base.flag("--parity", "report of the parity statement of two results, or of bare counts"),
+        *base.STATEMENT,
+        base.arg("--language", choices=tuple(LANGUAGES), default="en"),
+        base.arg("--format", choices=tuple(TYPES), default="html"),
+        base.arg("--output", "default: standard output", default=STDOUT, metavar="FILE"),
+        base.arg("--level", "service level of one result"),
+        base.arg("--concurrency", "compared concurrency", default=None),
+        base.arg("--metric", "number of each cell of a matrix"),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         kind, given = KINDS[_name(options)], _given(options)

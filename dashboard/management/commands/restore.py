@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError, CommandParser
 
+from dashboard.management.base import PlainCommand
 from jobs import backup
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Restore a backup of manage.py backup into an empty DATA_DIR. Then start: make run."
-    requires_system_checks = ()
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", type=Path, help="folder of the backup")
         proof = parser.add_mutually_exclusive_group(required=True)
         proof.add_argument(

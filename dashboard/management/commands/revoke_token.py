@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -14,9 +13,7 @@ from jobs.models import ApiToken
 
 class Command(base.DashboardCommand):
     help = "Revoke an API token: its next call is refused. Get its number from list_tokens."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("token", type=int, metavar="NUMBER")
+    arguments = (base.arg("token", type=int, metavar="NUMBER"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         row = ApiToken.objects.select_related("user").filter(pk=options["token"]).first()

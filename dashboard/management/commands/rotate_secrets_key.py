@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -17,14 +16,13 @@ class Command(base.DashboardCommand):
         "Encrypt all secrets with a new key and remove earlier keys from the key file. The "
         "dashboard may run meanwhile. A backup made before needs the key file of its time."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
+    arguments = (
+        base.flag(
             "--first-key",
-            action="store_true",
-            help="use the first key of the file, which stays as it is: for a read-only file into "
+            "use the first key of the file, which stays as it is: for a read-only file into "
             "which you wrote a new first line",
-        )
+        ),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -15,14 +14,17 @@ from jobs.models import Account
 
 class Command(base.DashboardCommand):
     help = "Set the role of a person. changepassword sets a password."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", metavar="NAME")
-        help_text = "viewer reads and chats; member also launches jobs; admin may do everything"
-        parser.add_argument("role", choices=Account.Role.values, help=help_text)
+    arguments = (
+        base.arg("user", metavar="NAME", find=base.user_named),
+        base.arg(
+            "role",
+            "viewer reads and chats; member also launches jobs; admin may do everything",
+            choices=Account.Role.values,
+        ),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user, role = base.user_named(options["user"]), Account.Role(options["role"])
+        user, role = options["user"], Account.Role(options["role"])
         try:
             changed = people.set_role(None, user, role)
         except LastAdministrator as refused:

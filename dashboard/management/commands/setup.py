@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from argparse import ArgumentParser
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -13,9 +12,10 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from dashboard.config.host_env import write_own_host
+from dashboard.management import base
 from jobs.access import secrets
 from jobs.backup import MARK
 from jobs.models import Host
@@ -25,12 +25,9 @@ from jobs.services.outcomes import answer_rows, identity
 HOST_NAME = "this-computer"
 
 
-class Command(BaseCommand):
+class Command(base.PlainCommand):
     help = "Prepare DATA_DIR for a start; `make run` calls this. Safe to repeat."
-    requires_system_checks = ()  # the web server loads every page at its start
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dashboard-url", required=True, help="as This computer sees it")
+    arguments = (base.arg("--dashboard-url", "as This computer sees it", required=True),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if (settings.DATA_DIR / MARK).exists():

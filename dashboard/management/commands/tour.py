@@ -6,7 +6,6 @@ import json
 import sys
 import time
 import uuid
-from argparse import ArgumentParser
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -14,7 +13,6 @@ from django.core.management.base import CommandError
 
 from dashboard.actions import jobs as actions
 from dashboard.management import base
-from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
@@ -29,24 +27,17 @@ class Command(base.DashboardCommand):
         "Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs continue if "
         "this command ends. A second start follows the running tour."
     )
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="this-computer")
-        parser.add_argument(
-            "--user", default="", help="account that launches (default: first admin)"
-        )
-        parser.add_argument(
-            "--wait", action="store_true", help="follow the logs; exit code 1 unless all succeed"
-        )
-        parser.add_argument(
-            "--json", action="store_true", help="print the results as JSON, logs to stderr"
-        )
-        base.add_if_down(parser)
+    arguments = (
+        base.arg("--host", default="this-computer"),
+        base.of_user("launches"),
+        base.flag("--wait", "follow the logs; exit code 1 unless all succeed"),
+        base.flag("--json", "print the results as JSON, logs to stderr"),
+        base.IF_DOWN,
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = base.user_named(options["user"])
         host = _host_that_reported(options["host"])
-        chain = running_tour(host) or self._launch(host, user)
+        chain = running_tour(host) or _launch(host, options["user"])
         if options["wait"]:
             watch = base.Watch(sys.stderr, options["if_down"])
             self._follow(chain, sys.stderr if options["json"] else sys.stdout, watch)
@@ -55,20 +46,17 @@ class Command(base.DashboardCommand):
         if options["wait"] and not succeeded(chain):
             sys.exit(1)
 
-    def _launch(self, host: Host, user: User) -> uuid.UUID:
-        try:
-            stations = actions.launch_tour(user, host)
-        except LaunchError as error:
-            raise base.refused(error) from error
-        chain = stations[0].chain
-        assert chain is not None  # noqa: S101 -- for mypy
-        return chain
-
     def _follow(self, chain: uuid.UUID, out: Any, watch: base.Watch) -> None:
         for job in Job.objects.filter(chain=chain).order_by("pk"):
             for data in base.follow(job.pk, out, watch):
                 out.buffer.write(data)
                 out.buffer.flush()
+
+
+def _launch(host: Host, user: User) -> uuid.UUID:
+    chain = actions.launch_tour(user, host)[0].chain
+    assert chain is not None  # noqa: S101 -- for mypy
+    return chain
 
 
 def _host_that_reported(name: str) -> Host:

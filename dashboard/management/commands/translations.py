@@ -15,9 +15,10 @@ from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.utils.translation.template import templatize
 
+from dashboard.management import base
 from jobs.catalog import SHIPPED, STACKS
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.known_failures import KNOWN_FAILURES
@@ -125,15 +126,16 @@ DATED = datetime(2026, 1, 1, tzinfo=UTC)
 SAME = "same in every language"
 
 
-class Command(BaseCommand):
+class Command(base.PlainCommand):
     help = (
         "Collect all texts into locale/zh_Hans/LC_MESSAGES/*.po, keep translations and "
         "compile. With --check: only report outdated files."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--check", action="store_true", help="change nothing")
-        parser.add_argument("--list", action="store_true", help="list texts without a translation")
+    arguments = (
+        base.flag("--check", "change nothing"),
+        base.flag("--list", "list texts without a translation"),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["list"]:
@@ -142,8 +144,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"{domain}: {text}")
             return
         if options["check"]:
-            wrong = problems()
-            if wrong:
+            if wrong := problems():
                 raise CommandError("\n".join([*wrong, "Run manage.py translations."]))
             return
         FOLDER.mkdir(parents=True, exist_ok=True)

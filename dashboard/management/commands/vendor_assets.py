@@ -12,26 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
+
+from dashboard.management import base
 
 LIST = Path(settings.BASE_DIR) / "static" / "vendor" / "VENDORED.json"
 _SOURCE_MAP = re.compile(rb"\n?(?://[#@] ?sourceMappingURL=[^\n]*|/\*# sourceMappingURL=.*?\*/)")
 _OLDER_FONTS = re.compile(rb',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truetype)"\)')
 
 
-class Command(BaseCommand):
+class Command(base.PlainCommand):
     help = (
         "Fetch the files of static/vendor/VENDORED.json from npm and check their SHA-256. With "
         "--check: only check existing files, offline."
     )
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--check", action="store_true", help="only check, offline")
-        parser.add_argument(
-            "--record",
-            action="store_true",
-            help="record the SHA-256 of files without one; inspect them first",
-        )
+    arguments = (
+        base.flag("--check", "only check, offline"),
+        base.flag("--record", "record the SHA-256 of files without one; inspect them first"),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         listed = json.loads(LIST.read_text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,15 @@ from jobs.queries import audit
 
 class Command(base.DashboardCommand):
     help = "Check that no entry of the audit log was changed, removed or added from outside."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        help_text = "JSON Lines of AUDIT_EXPORT or of the page: the database must have each entry"
-        parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help=help_text)
+    arguments = (
+        base.arg(
+            "file",
+            "JSON Lines of AUDIT_EXPORT or of the page: the database must have each entry",
+            nargs="?",
+            type=Path,
+            metavar="FILE",
+        ),
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path | None = options["file"]
