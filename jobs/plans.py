@@ -37,7 +37,7 @@ _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 # Names of watches with special charts.
 ACCURACY = "accuracy"  # counts of an evaluation, jobs.tools.lib.growing
 CLIENT = "client"  # progress of a benchmark's client, jobs.tools.vllm.host_reader
-DIES = "dies"  # temperature and power, jobs.host.readers
+DIES = "dies"  # temperature and power, jobs.host.run.scraper
 LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 
 # Slots filled by the host when it claims the job, or by the dashboard at dispatch.
@@ -108,7 +108,7 @@ class Watch:
     samples to keep (exact names, labels summed). ``key``: its bearer token, as the slot of a
     secret. Watches of a serving plan belong to its server and are read while it runs.
 
-    With a ``reader`` (a name in ``jobs.host.readers``): files that a tool writes below ``folder``,
+    With a ``reader`` (named in ``jobs.host.run.scraper``): files that a tool writes in ``folder``,
     an absolute path; for the reader ``dies`` their numbers, between commas. ``expected`` lists
     (part, size): data sets and their questions, or runs of a benchmark and their requests; 0 where
     the size is not known before the tool starts.

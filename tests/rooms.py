@@ -64,7 +64,7 @@ ROOMS: dict[str, list[set[str]]] = {
     "jobs.host": [
         {"base", "scoring"},
         {"probe", "cards"},
-        {"checks", "readers"},
+        {"checks"},
         {"run"},
         {"claim", "ship"},
         {"retain"},

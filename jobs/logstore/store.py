@@ -13,7 +13,6 @@ from pathlib import Path
 from jobs.base.errors import LogRemoved, OffsetMismatch
 from jobs.logstore import files
 from jobs.logstore.files import RawLog, open_log, packed_path
-from jobs.logstore.folds import FoldBook, Folds
 from jobs.logstore.search import (
     SMALL_BYTES,
     Matches,
@@ -24,6 +23,7 @@ from jobs.logstore.search import (
     search_file,
 )
 from jobs.logstore.side_files import BLOCK_BYTES, Arrivals, LineIndex
+from jobs.logstore.terminal import FoldBook, Folds
 
 KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
 READ_BYTES = 1024 * 1024
@@ -195,7 +195,7 @@ class LogStore:
         return Arrivals(self.path(key)).between(start, end, limit=limit)
 
     def folds(self, key: str, *, series: str = "", known: int = 0, budget_s: float = 0.2) -> Folds:
-        """Return the rows that stand for more than one line; see :mod:`jobs.logstore.folds`. Reads
+        """Return the rows that stand for more than one line; see ``logstore.terminal``. Reads
         on for ``budget_s`` at most, and returns at most 5,000 folds: ``to`` and their number show
         whether there are more."""
         return self._fold_book.folds(

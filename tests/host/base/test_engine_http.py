@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.host import checks
-from jobs.host.agent import health
+from jobs.host.agent import agent
 from jobs.host.base import engine_http
 from jobs.host.base.config import Config
 from jobs.host.run import scraper
@@ -86,9 +86,9 @@ def test_another_address_is_refused(url):
     ],
 )
 def test_such_an_engine_is_not_healthy(answer, monkeypatch):
-    monkeypatch.setattr(health, "TIMEOUT_S", SOON_S)
+    monkeypatch.setattr(agent, "TIMEOUT_S", SOON_S)
     with hostile(answer) as engine:
-        assert health.status(engine.port, "/health") != 200
+        assert agent.status(engine.port, "/health") != 200
 
 
 @pytest.mark.parametrize(

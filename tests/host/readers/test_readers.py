@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.readers import READERS, DiesReader, reader_of
 from jobs.host.run import scraper
-from jobs.host.run.scraper import Counted, Scraper
+from jobs.host.run.scraper import READERS, Counted, DiesReader, Scraper, reader_of
 from jobs.plans import Watch
 from jobs.tools.evalscope.host_reader import EvalScopeReader
 from jobs.tools.lib.growing import Tail

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from jobs.host.agent.health import Health
+from jobs.host.agent.agent import Health
 from jobs.host.base import spool as spools
 from jobs.host.retain import Adopter
 from jobs.plans import PlanFile, Step

@@ -6,8 +6,8 @@ import struct
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.logstore import LogStore, folds, plain, side_files
-from jobs.logstore.folds import FoldBook
+from jobs.logstore import LogStore, plain, side_files, terminal
+from jobs.logstore.terminal import FoldBook
 from jobs.readings import progress_of
 from tests.jobs.lib.pyte_screen import by_pyte
 
@@ -34,7 +34,7 @@ def all_folds(logs, key=KEY):
 
 
 def test_of_too_many_folds_the_first_ones_are_kept(logs, monkeypatch):
-    monkeypatch.setattr(folds, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(terminal, "MOST_BYTES", 100_000)
     logs.append(KEY, 0, drawn_over(40_000))
 
     closed, part = all_folds(logs)
@@ -58,7 +58,7 @@ def test_a_log_with_fewer_folds_has_them_all(logs):
 
 
 def test_logs_not_asked_for_lately_are_dropped_from_memory(logs, monkeypatch):
-    monkeypatch.setattr(folds, "MOST_BYTES_OF_ALL", 4_000_000)
+    monkeypatch.setattr(terminal, "MOST_BYTES_OF_ALL", 4_000_000)
     book = FoldBook()
     series = {}
     for number in range(8):
@@ -77,9 +77,9 @@ def test_logs_not_asked_for_lately_are_dropped_from_memory(logs, monkeypatch):
 def test_a_bar_that_redraws_for_hours_is_skipped_up_to_its_end(logs, monkeypatch):
     data = b"before\n" + b"".join(b"\rstep %10d |" % n for n in range(400_000)) + b"\nafter\n"
     fed = []
-    feed = folds.Terminal.feed
+    feed = terminal.Terminal.feed
     monkeypatch.setattr(
-        folds.Terminal, "feed", lambda self, text: (fed.append(len(text)), feed(self, text))
+        terminal.Terminal, "feed", lambda self, text: (fed.append(len(text)), feed(self, text))
     )
     logs.append(KEY, 0, data)
 

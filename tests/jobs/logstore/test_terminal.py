@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from jobs.logstore import LogStore, plain
-from jobs.logstore.folds import DRAWN_BYTES, READ_BYTES, FoldBook
-from jobs.logstore.terminal import ROWS, Terminal
+from jobs.logstore.terminal import DRAWN_BYTES, READ_BYTES, ROWS, FoldBook, Terminal
 from tests.jobs.lib.pyte_screen import by_pyte
 
 BARS = Path(__file__).parent.parent.parent / "data" / "evalscope-1.14-perf" / "bars.log"
