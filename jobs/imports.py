@@ -185,7 +185,6 @@ class _Files(dict[str, bytes]):
 
 
 def too_large(limit_bytes: int) -> LaunchError:
-    """Return the refusal of more than ``limit_bytes``."""
     text = _(
         "The files have more than %(most)s MB (IMPORT_LIMIT). Import a part of them, or ask an "
         "administrator to raise the limit."
@@ -198,7 +197,6 @@ def _too_many() -> LaunchError:
 
 
 def pasted(text: str) -> Mapping[str, bytes]:
-    """Return a pasted table or JSON as a file."""
     return {"pasted.txt": text.replace("\r\n", "\n").encode("utf-8", errors="replace")}
 
 

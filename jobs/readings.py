@@ -39,16 +39,12 @@ from jobs.tools.vacc.datasets import DATASETS
 def read_outcome(kind: Kind, params: Any, plan: Plan, outputs: Mapping[str, bytes]) -> Outcome:
     """Return what an ended job measured or made. ``outputs`` is path -> content, and LOG -> the
     log's end.
-
-    Raises:
-        ParseError: the output is not in the tool's format.
     """
     outcome: Outcome = function_of(kind.reads)(Ended(kind, params, plan, outputs))
     return outcome
 
 
 def progress_of(kind: str, tail: bytes) -> Progress | None:
-    """Return the progress of a job of ``kind`` from the last bytes of its log."""
     name = KINDS[kind].progress if kind in KINDS else ""
     if not name:
         return None
@@ -67,7 +63,6 @@ Report = TypeVar("Report", bound=BaseModel)
 
 
 def _report(ended: Ended, path: str, report: type[Report]) -> Report:
-    """Return the report at ``path``. Raises ParseError for a missing or an invalid one."""
     if path not in ended.outputs:
         raise ParseError(f"{path} is missing")
     try:
@@ -213,7 +208,6 @@ def installed(ended: Ended) -> Outcome:
 
 
 def weights(ended: Ended) -> Outcome:
-    """Size of the weights, and the depth of verification."""
     report, model = _report(ended, "weights.json", ShardsReport), model_of(ended.params.model)
     args = {"model": model.name, "size": size(report.bytes), "shards": report.shards}
     message = Message("weights:measured", args)
@@ -231,7 +225,6 @@ def weights(ended: Ended) -> Outcome:
 
 
 def modification(ended: Ended) -> Outcome:
-    """Number of files applied or restored."""
     done = _report(ended, "modification.json", ModificationReport)
     args = {"files": len(done.files), "path": done.path}
     messages = {
@@ -243,7 +236,6 @@ def modification(ended: Ended) -> Outcome:
 
 
 def data_set(ended: Ended) -> Outcome:
-    """Size of the dataset; missing items are reported."""
     report = _report(ended, "dataset.json", DatasetReport)
     args = {"dataset": report.name, "files": report.files, "size": size(report.bytes)}
     message = Message("dataset:there", args)
@@ -276,14 +268,12 @@ def image(ended: Ended) -> Outcome:
 
 
 def converted(ended: Ended) -> Outcome:
-    """The folder's size and checksum."""
     made = _report(ended, "weights.json", WeightsReport)
     args = {"label": made.precision, "size": size(made.bytes)}
     return Outcome(message=Message("compile:made", args), product=made.model_dump())
 
 
 def collected(ended: Ended) -> Outcome:
-    """Number of files, and of those that are left out."""
     done = _report(ended, folders.REPORT, CollectedReport)
     args: dict[str, Any] = {"files": done.files, "size": size(done.bytes)}
     if not done.left_out:
@@ -302,7 +292,6 @@ def compiled(ended: Ended) -> Outcome:
 
 
 def compiled_for_vacc(ended: Ended) -> Outcome:
-    """The artifact's size and checksum."""
     made = _report(ended, "artifact.json", FolderReport)
     details = {
         **details_of(ended.params, PurePosixPath(made.path).name),
@@ -316,7 +305,6 @@ def compiled_for_vacc(ended: Ended) -> Outcome:
 
 
 def ready(ended: Ended) -> Outcome:
-    """Time until the server was ready."""
     return Outcome(
         message=Message("deploy:ready", _report(ended, "ready.json", ReadyReport).model_dump())
     )
@@ -348,11 +336,7 @@ def glance(kind: str, tail: bytes, offset: int) -> Glance:
 
 
 def about(answers: Mapping[str, tuple[int, bytes]], model: str) -> EngineAbout:
-    """Return what an engine tells about itself: see :func:`jobs.tools.outputs.engine_about.read`.
-
-    Raises:
-        ParseError: there is no list of models.
-    """
+    """See :func:`jobs.tools.outputs.engine_about.read`."""
     found = engine_about.read(answers, model)
     if found is None:
         raise ParseError("no list of models")
@@ -360,11 +344,7 @@ def about(answers: Mapping[str, tuple[int, bytes]], model: str) -> EngineAbout:
 
 
 def tables(content: bytes) -> list[TableScore]:
-    """Return the rows of pasted summaries.
-
-    Raises:
-        ParseError: no table, or a damaged one.
-    """
+    """Return the rows of pasted summaries."""
     is_csv = content.lstrip().startswith(",".join(HEAD).encode())
     return list((parse_csv if is_csv else parse_markdown)("table", content.strip()))
 

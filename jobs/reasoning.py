@@ -173,7 +173,6 @@ def split_text(text: str) -> tuple[str, str]:
 
 
 def _pieces(text: str) -> tuple[list[str], list[str]]:
-    """Return the texts around thoughts, and the thoughts between them."""
     answers, thoughts = [], []
     at = begin = 0  # end of the last thought, and of the last tag
     while (tag := text.find(_OPEN, begin)) >= 0:

@@ -75,7 +75,6 @@ class Aiperf(Reader):
     least = 2
 
     def claims(self, bundle: Bundle, path: str) -> bool:
-        """Return True for an export with the rates of a run."""
         rates = ("request_throughput", "request_latency", "request_count")
         return super().claims(bundle, path) and bundle.has_keys(path, rates)
 
@@ -127,7 +126,6 @@ class Aiperf(Reader):
 def _requests(
     bundle: Bundle, names: Sequence[str]
 ) -> tuple[Sequence[RequestTimes], tuple[Message, ...]]:
-    """Return the completed requests of the file beside the export, and its damage."""
     if len(names) != 1:
         return (), ()
     try:
@@ -326,7 +324,6 @@ def _question(row: Mapping[str, Any]) -> str:
 
 
 def _first(value: Any) -> str:
-    """Return the first text of nested lists."""
     while isinstance(value, list) and value:
         value = value[0]
     return value if isinstance(value, str) else ""

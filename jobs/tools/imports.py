@@ -40,7 +40,6 @@ class Bundle:
         self._objects: dict[str, dict[str, Any]] = {}
 
     def object(self, path: str) -> dict[str, Any]:
-        """Return the JSON object in a file; empty for any other file."""
         if path not in self._objects:
             content = self.files[path]
             try:
@@ -79,14 +78,12 @@ def _plain(content: bytes) -> bytes:
 
 
 def inside(data: Any, *keys: str) -> dict[str, Any]:
-    """Return the object under ``keys``; empty without one."""
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     return data if isinstance(data, dict) else {}
 
 
 def text_at(data: Mapping[str, Any], key: str) -> str:
-    """Return a text; "" for anything else."""
     value = data.get(key)
     return value if isinstance(value, str) else ""
 
@@ -104,7 +101,6 @@ def lengths_asked(input_tokens: int, output_tokens: int) -> dict[str, int]:
 
 
 def synthetic(asked: Mapping[str, int]) -> str:
-    """Return the workload of synthetic prompts, "" where a length is unknown."""
     return f"synthetic {' → '.join(map(str, asked.values()))} tok" if len(asked) == 2 else ""
 
 
@@ -123,7 +119,6 @@ def title_of(names: Iterable[str], joint: str = ", ") -> str:
 
 
 def time_of_epoch(value: Any) -> datetime | None:
-    """Return the time of seconds since the epoch."""
     seconds = finite(value)
     try:
         return None if seconds is None else _plausible(datetime.fromtimestamp(seconds, UTC))
@@ -149,7 +144,6 @@ def time_of_text(text: Any) -> datetime | None:
 
 
 def time_of_log(content: bytes) -> datetime | None:
-    """Return the time of the first dated line at the beginning of a log."""
     match = _DATED_LINE.search(content[:_HEAD].decode("utf-8", errors="replace"))
     return time_of_text(match[0]) if match else None
 
@@ -188,7 +182,6 @@ class Reading:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return all files of the result."""
         return tuple(dict.fromkeys((*self.sources, *self.companions)))
 
 
@@ -261,7 +254,6 @@ def checked(reading: Reading | Refusal) -> Reading | Refusal:
 
 
 def _bounded(measured: Measurement) -> Iterable[tuple[str, float, float]]:
-    """Return name, value and largest possible value of each figure."""
     for one in measured.sets:  # first: the file has these, and no means
         if one.value is not None:
             yield one.dataset[:100], one.value, 100 if _SHARE.search(one.metric) else HIGHEST

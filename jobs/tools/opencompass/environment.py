@@ -38,18 +38,15 @@ class Installing:
 
 
 def folder(site: VaccSite) -> str:
-    """Return the folder of the conda environment."""
     return f"{site.conda}/envs/{NAME}"
 
 
 def fingerprint(tools: Evaluation) -> str:
-    """Return the fingerprint of tag and constraints."""
     text = f"{tools.opencompass_checkout}\n{tools.opencompass_python}\n{CONSTRAINTS}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def prepare_plan(tools: Evaluation, site: VaccSite, wanted: Installing) -> Plan:
-    """Create the environment, clone, check out, install, check that modules import."""
     checkout, inside = site.at("opencompass"), (literal(f"{folder(site)}/bin"),)
     python, verify = literal(f"{folder(site)}/bin/python"), script("verify_environment.py")
     # -y, because it runs unattended: conda would recreate an existing environment.

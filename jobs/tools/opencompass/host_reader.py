@@ -57,7 +57,6 @@ class OpenCompassReader:
         self._judged = _Judged(self._sizes)
 
     def read(self) -> dict[str, dict[str, float]]:
-        """Counts so far by data set, those of all under ""."""
         for line in self._log.read(self._log_path)[0]:
             match = _RUN.search(line)
             if match and match[1].decode() != self._run:  # a dry run has a folder of its own

@@ -56,7 +56,6 @@ class Means:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return both means under their names in ``jobs.metrics.METRICS``."""
         values = {"accuracy_macro": self.macro}
         if self.weighted is not None and self.questions:
             values |= {
@@ -138,7 +137,6 @@ class Run:
 
     @property
     def failed(self) -> tuple[TableScore, ...]:
-        """Return the sets without a number."""
         return tuple(score for score in self.scores if score.value is None)
 
     def missing(self, expected: Iterable[str]) -> tuple[str, ...]:
@@ -149,7 +147,6 @@ class Run:
         )
 
     def asked(self, model: str, dataset: str) -> int:
-        """Return the number of asked questions of the set, without repetitions."""
         prompts = len({row.index for row in self.predictions.get((model, dataset), ())})
         result = self.results.get((model, dataset))
         judged = len(result.judged) if result else 0
@@ -165,7 +162,6 @@ class Run:
                 yield key, row, *result.of(row.index, row.sample, total)
 
     def means(self, model: str) -> Means | None:
-        """Return both means over the sets of ``model`` with a number."""
         counts = {name: self.asked(of, name) for of, name in self.predictions if of == model}
         return means((score for score in self.scores if score.model == model), counts)
 
@@ -191,12 +187,7 @@ def means(scores: Iterable[TableScore], counts: Mapping[str, int] | None = None)
 
 
 def parse(files: Mapping[str, bytes]) -> Run:
-    """Return the newest run in ``files`` (path -> content).
-
-    Raises:
-        ParseError: no summary, a truncated file or a file of another tool, or results and summary
-            disagree.
-    """
+    """Return the newest run in ``files`` (path -> content)."""
     stamps = {stamp for path in files for stamp in _stamps(path)}
     if not stamps:
         raise ParseError("no folder of an OpenCompass run (YYYYmmdd_HHMMSS)")
@@ -279,11 +270,7 @@ def _natural(key: tuple[str, str]) -> tuple[str, str, int]:
 
 
 def parse_results(path: str, content: bytes) -> SetResult:
-    """Return a results file: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``.
-
-    Raises:
-        ParseError: truncated, or neither a number nor an error.
-    """
+    """Return a results file: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``."""
     data = json_object(path, content)
     values = {
         key: number
@@ -391,11 +378,7 @@ def _by_equal_letters(
 
 
 def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
-    """Return a predictions file in question order (``tmp_….json`` while growing).
-
-    Raises:
-        ParseError: truncated, or in another format.
-    """
+    """Return a predictions file in question order (``tmp_….json`` while growing)."""
     data = json_object(path, content)
     try:
         return tuple(
@@ -438,21 +421,13 @@ def _plain(value: Any) -> str:
 
 
 def parse_csv(path: str, content: bytes) -> tuple[TableScore, ...]:
-    """Return the scores of ``summary_*.csv``.
-
-    Raises:
-        ParseError: empty, truncated, or another table.
-    """
+    """Return the scores of ``summary_*.csv``."""
     text = _text(path, content)
     return _scores(path, list(csv.reader(io.StringIO(text))))
 
 
 def parse_markdown(path: str, content: bytes) -> tuple[TableScore, ...]:
-    """Return the scores of all such tables in a text, in order; other text is ignored.
-
-    Raises:
-        ParseError: no such table, or a truncated table.
-    """
+    """Return the scores of all such tables in a text, in order; other text is ignored."""
     tables = list(_markdown_tables(content))
     if not tables:
         raise ParseError(f"{path} has no table '| {' | '.join(HEAD)} | …'")
@@ -460,11 +435,7 @@ def parse_markdown(path: str, content: bytes) -> tuple[TableScore, ...]:
 
 
 def parse_text(path: str, content: bytes) -> tuple[TableScore, ...]:
-    """Return the scores in the part "csv format" of ``summary_*.txt``.
-
-    Raises:
-        ParseError: empty, cut off, or another file.
-    """
+    """Return the scores in the part "csv format" of ``summary_*.txt``."""
     _, mark, rest = _text(path, content).partition("csv format\n")
     body = _CSV_PART.match(rest) if mark else None
     if body is None:
@@ -535,9 +506,6 @@ def parse_questions(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
     """Return the answers to the dashboard's own questions, in the order of subsets and questions.
 
     A failed request has no score: the tool counts it as incorrect.
-
-    Raises:
-        ParseError: no run, or files in another format.
     """
     run = parse({path: content for path, content in files.items() if not path.endswith(ASKED)})
     asked: dict[str, list[Mapping[str, Any]]] = {}

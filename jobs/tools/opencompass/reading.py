@@ -69,7 +69,6 @@ def outcome(ended: Ended) -> Outcome:
 
 
 def _lacking(params: Params, run: Run) -> list[str]:
-    """Return requested sets without a score."""
     families = [opencompass.FAMILIES[one] for one in params.datasets]
     expected = [one for each in families for one in each.sets]
     if params.mmlu == "ten":
@@ -85,7 +84,6 @@ def _lacking(params: Params, run: Run) -> list[str]:
 
 
 def _answers(run: Run, model: str) -> list[dict[str, Any]]:
-    """Return every answer, with its verdict if the details were requested."""
     return kept(
         Answered(
             subset=dataset,
@@ -104,13 +102,11 @@ def _answers(run: Run, model: str) -> list[dict[str, Any]]:
 
 
 def _unanswered(run: Run, model: str) -> float:
-    """Return the number of empty answers."""
     rows = (row for (of, _set), own in run.predictions.items() for row in own if of == model)
     return float(sum(not row.answer.strip() for row in rows))
 
 
 def _sets(run: Run, model: str) -> list[SetScore]:
-    """Return the score of each set, in the order of the summary."""
     scores = []
     for score in run.scores:
         if score.model == model:
@@ -127,7 +123,6 @@ class Opencompass(Reader):
     tool = "OpenCompass"
 
     def claims(self, bundle: Bundle, path: str) -> bool:
-        """Return True for a text with the head of a summary."""
         content = bundle.files[path]
         is_csv = content.lstrip().startswith(_CSV)
         return is_csv or _TEXT in content or _MARKDOWN.search(content) is not None
@@ -187,7 +182,6 @@ def _of_models(
     others: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
 ) -> list[Reading | Refusal]:
-    """``files``: name -> content, for the cause of a failure."""
     if isinstance(run, Refusal):
         return [run]
     return [

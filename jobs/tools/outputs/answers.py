@@ -43,7 +43,6 @@ class Answered:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Return the key that answers of other runs to the same question share."""
         return self.subset, _question_key(self.question_id, self.question), self.sample
 
 
@@ -56,7 +55,6 @@ class Scored(Answered):
 
 
 def _question_key(question_id: str, question: str) -> str:
-    """Return the question's id in its set, else the hash of its text."""
     return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:32]
 
 
@@ -75,7 +73,6 @@ def content_key(question: str, expected: str) -> str:
 
 
 def own_question(question: str) -> str:
-    """Return a question without the examples before it."""
     last = question.rstrip().rpartition("\n\n")[2].strip()
     return last if len(question) > _LONG_QUESTION and len(last) >= _SHORTEST_QUESTION else question
 

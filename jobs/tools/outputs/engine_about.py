@@ -51,7 +51,6 @@ def read(answers: Answers, model: str = "") -> EngineAbout | None:
 
 
 def read_file(content: bytes, model: str) -> EngineAbout | None:
-    """Return what the file of check_endpoint.py tells; None if it is no such file."""
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):

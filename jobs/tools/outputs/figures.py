@@ -141,7 +141,6 @@ def _longest_rise(values: Sequence[float]) -> int:
 
 
 def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
-    """Return rates that are not their count ÷ duration."""
     wrong = []
     duration = numbers.get("duration_s")
     for rate, name in _RATES.items():

@@ -39,7 +39,6 @@ class Ended:
 
     @property
     def nested(self) -> dict[str, bytes]:
-        """Return the outputs in folders."""
         return {path: self.outputs[path] for path in self.outputs if "/" in path}
 
 
@@ -47,7 +46,6 @@ class Ended:
 
 
 def json_of(path: str, content: bytes) -> Any:
-    """Return the JSON in one file; the error names an empty file."""
     if not content.strip():
         raise ParseError(f"{path} is empty; JSON was expected")
     try:
@@ -57,7 +55,6 @@ def json_of(path: str, content: bytes) -> Any:
 
 
 def json_object(path: str, content: bytes) -> dict[str, Any]:
-    """Return the JSON object in one file."""
     data = json_of(path, content)
     if not isinstance(data, dict):
         raise ParseError(f"{path} does not hold a JSON object")
@@ -142,7 +139,6 @@ class Lines:
             self._read += cut
 
     def end(self) -> Iterator[LogLine]:
-        """Return the last line, without a newline."""
         rest, self._rest = self._rest, b""
         yield from self._states(rest)
         self._read += len(rest)

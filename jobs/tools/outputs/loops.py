@@ -38,7 +38,6 @@ _SENTENCE_ENDS = (". ", "! ", "? ", "; ", "。", "！", "？", "；")
 
 
 def loops(text: str) -> bool:
-    """Return True if the text, or a part of it, is a loop."""
     text = text[-MOST:]
     if len(text) < SHORTEST_RUN:
         return False

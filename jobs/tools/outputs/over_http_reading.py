@@ -114,7 +114,6 @@ def _whole(points: Sequence[Point]) -> tuple[dict[int, Sequence[RequestTimes]], 
 
 
 def failed_remarks(points: Sequence[Point]) -> list[Message]:
-    """Return a remark per concurrency with failed requests."""
     return [
         Message(
             "benchmark:failed_requests",
@@ -130,7 +129,6 @@ def failed_remarks(points: Sequence[Point]) -> list[Message]:
 
 
 def cause_remarks(causes: Iterable[tuple[str, int]]) -> list[Message]:
-    """Return a remark for each cause (the client's error) with its number of requests."""
     return [
         Message(
             # The first is an error of aiohttp.
@@ -142,7 +140,6 @@ def cause_remarks(causes: Iterable[tuple[str, int]]) -> list[Message]:
 
 
 def few_remark(requests: int) -> list[Message]:
-    """Return a remark on percentiles of too few requests."""
     if requests >= _ENOUGH_FOR_P99:
         return []
     return [Message("benchmark:few_requests", {"requests": requests})]

@@ -46,7 +46,6 @@ _MAIN_RUN = "Starting main benchmark run"
 
 
 def draws_bar(fresh: bytes) -> bool:
-    """Return True for an overwritten row, or a progress bar of tqdm or aria2."""
     return _DRAWN.search(fresh.decode("latin-1")) is not None
 
 
@@ -134,7 +133,6 @@ def share_of_looks_or_runs(text: str) -> Progress | None:
 
 
 def _ours(text: str) -> Progress | None:
-    """Return the megabytes that our scripts print."""
     ours = _last(_BROUGHT, text)
     return _progress(float(ours[1]), float(ours[2]), "MB") if ours else None
 
@@ -182,5 +180,4 @@ def sets(text: str) -> Progress | None:
 
 
 def requests(text: str) -> Progress | None:
-    """Return the progress of vLLM's benchmark: ended requests of the latest run."""
     return _requests(text[max(0, text.rfind(_MAIN_RUN)) :])

@@ -22,7 +22,6 @@ _ENOUGH_QUESTIONS = 100
 
 
 def by_evalscope(ended: Ended) -> Outcome:
-    """Accuracy over all questions, and each question with its answer and score."""
     evaluation = eval_reading.parse(ended.outputs)
     records = {
         file.name.removesuffix(".jsonl"): json_lines(file.name, file.text.encode())
@@ -34,7 +33,6 @@ def by_evalscope(ended: Ended) -> Outcome:
 
 
 def by_opencompass(ended: Ended) -> Outcome:
-    """Accuracy over all questions, and each question with its answer and score."""
     rows = parse_questions(ended.nested)
     return _outcome(ended, rows, len(rows))
 
@@ -125,7 +123,6 @@ def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
 
 
 def look_remarks(params: Any, look: Look | None) -> list[Message]:
-    """Return what the last look found."""
     if look is None or look.interval is None:
         return []
     gap, low, high = look.interval

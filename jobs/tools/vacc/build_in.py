@@ -51,7 +51,6 @@ class BuildInServer:
 
 
 def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
-    """Verify the artifact, start the server, wait until ready."""
     files = [script("verify_folder.py"), script("follow_ready.py"), script(DIRECT)]
     if tools.config:
         files += [script("fill_template.py"), PlanFile(_TEMPLATE, llmdeploy_text(serving))]

@@ -61,7 +61,6 @@ class Dataset:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Files to download from the hub."""
         return tuple(part.path for part in self.parts)
 
 
@@ -125,14 +124,12 @@ DATASETS: dict[str, Dataset] = {
 
 
 def folder_of(dataset: Dataset, site: VaccSite) -> str:
-    """Return its default folder."""
     if dataset.name == OPENCOMPASS:
         return f"{site.workspace}/opencompass/data"
     return f"{site.workspace}/datasets/{dataset.name}"
 
 
 def check_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
-    """Plan a check of an existing dataset."""
     there = check("path", path=literal(folder), what=_("dataset folder"))
     return _plan(dataset, site, folder, steps=(), checks=(there,))
 
@@ -149,7 +146,6 @@ def hub_plan(dataset: Dataset, site: VaccSite, wanted: Download) -> Plan:
 
 
 def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
-    """One text file of vLLM's sources."""
     argv = ("wget", "--continue", "--directory-prefix", literal(folder), SONNET_URL)
     checks = (tool_check("wget"), room_check(folder, dataset.bytes))
     return _plan(dataset, site, folder, steps=(Step("download", argv),), checks=checks)

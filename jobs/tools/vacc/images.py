@@ -46,7 +46,6 @@ def image_of(stack: Stack) -> Image:
 
 
 def variant(site: VaccSite) -> str:
-    """Return the image name's suffix for this processor."""
     if site.arch == "aarch64":
         return "_arm"
     return "" if site.avx512 else "_noavx"
@@ -77,7 +76,6 @@ def clone_step(
 
 
 def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
-    """Clone vLLM, build its CPU image, build the vendor's image on it, inspect the result."""
     (base, vacc), sources, exact = image_of(stack).build, site.at("vllm"), wanted.exact
     clone, files = clone_step(
         base.repository, wanted.repository, "vllm", base.checkout, site, exact=exact

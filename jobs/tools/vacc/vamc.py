@@ -126,7 +126,6 @@ def config(wanted: Compiling) -> dict[str, Any]:
 
 
 def _given(**fields: Any) -> dict[str, Any]:
-    """Return only fields with values."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

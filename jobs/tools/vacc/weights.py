@@ -69,7 +69,6 @@ class Download:
 
 
 def download_step(wanted: Download, site: VaccSite) -> Step:
-    """Return the download step with a progress line; needs ``FOLLOW``'s file."""
     known = ("--bytes", str(wanted.bytes)) if wanted.bytes else ()
     follow = (site.python_word, f"{FILES}/{FOLLOW}", literal(wanted.folder), *known, "--")
     env: tuple[tuple[str, str], ...] = ()
@@ -105,7 +104,6 @@ def program_of(facts: Mapping[str, Any]) -> str:
 
 
 def download_checks(wanted: Download, size: int) -> tuple[Check, ...]:
-    """Return the checks of the program, and of room for ``size`` bytes."""
     return (
         tool_check(wanted.program or _PROGRAM_OF[wanted.source]),
         room_check(wanted.folder, size),
@@ -113,7 +111,6 @@ def download_checks(wanted: Download, size: int) -> tuple[Check, ...]:
 
 
 def room_check(folder: str, size: int) -> Check:
-    """Return the check of room for a download that resumes."""
     return check("disk", path=literal(folder), bytes=str(size), resumes="yes")
 
 
@@ -155,7 +152,6 @@ def _json_file(expected: Mapping[str, Any]) -> PlanFile:
 
 
 def _patch_module() -> PlanFile:
-    """Return the catalogue's module as a plan file for importing scripts."""
     return PlanFile("modification.py", Path(modification.__file__).read_text(encoding="utf-8"))
 
 

@@ -84,13 +84,11 @@ class BenchLoad:
     own: tuple[str, ...] = ()
 
     def names(self, concurrency: int) -> tuple[str, str]:
-        """Return the suffix of a run's steps, and its file name."""
         if len(self.concurrency) == 1:
             return "", "result.json"
         return f"-{concurrency}", f"result-{concurrency}.json"
 
     def prompts_at(self, concurrency: int) -> str:
-        """Return the file of own prompts that cold.py writes for a run."""
         return f"prompts-{self.prompts}-at-{concurrency}.jsonl"
 
 
@@ -133,7 +131,6 @@ def online_from_own_plan(
 
 
 def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
-    """Benchmark a deployment at each concurrency from the stack's environment."""
     command = vllm.cpu_command(stack, stack.bench.online.command, site)
     env = (*vllm.cpu_variables(), *secret("OPENAI_API_KEY", load.key))
     steps = [
@@ -150,7 +147,6 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
 def _online(
     load: BenchLoad, python: str, steps: Iterable[Step], checks: tuple[Check, ...], *more: Watch
 ) -> Plan:
-    """Return the plan of these steps, behind the one that writes a team's prompts."""
     seeds = seeds_text(load.seed, load.concurrency)
     written = cold_prompts(literal(python), TEAM_FILE, requests=load.prompts, seeds=seeds)
     files = (script(COLD), PlanFile(TEAM_FILE, json_lines(load.own)))
@@ -166,12 +162,10 @@ def _online(
 
 
 def _client(runs: tuple[tuple[str, int], ...]) -> Watch:
-    """Return the watch of the benchmark's progress, from its log."""
     return Watch(CLIENT, interval_s=1.0, reader="bench-log", folder="{job_dir}", expected=runs)
 
 
 def _die_readings(dies: str) -> Watch:
-    """Return the watch of power and temperature of the engine's dies."""
     return Watch(DIES, interval_s=5.0, reader="dies", folder=dies)
 
 
@@ -321,7 +315,6 @@ def throughput_plan(
     input_tokens: int,
     output: int,
 ) -> Plan:
-    """Measure throughput with ``prompts`` requests sent at once."""
     tool = stack.bench.throughput
     named = ("--dataset-name", "random") if engine.exact or tool.dataset_name else ()
     # If it has options for random lengths, their defaults override other options.
@@ -344,7 +337,6 @@ def latency_plan(
     batch: int,
     iterations: int,
 ) -> Plan:
-    """Measure time per batch, over ``iterations`` after ten warm-up batches."""
     options = (
         *("--input-len", str(input_tokens), "--output-len", str(output)),
         *("--batch-size", str(batch), "--num-iters", str(iterations)),
@@ -454,7 +446,6 @@ def _container(
 
 
 def _exec(name: str, *, workdir: str = "", key: bool = False) -> tuple[str, ...]:
-    """Return ``docker exec`` for a command of the guide's container shell."""
     where = ("-w", workdir) if workdir else ()
     given = ("-e", "OPENAI_API_KEY") if key else ()
     return ("docker", "exec", *where, *given, name)

@@ -40,7 +40,6 @@ class ProgressReader:
         self._values = dict.fromkeys(NAMES, 0.0)
 
     def read(self) -> dict[str, dict[str, float]]:
-        """Counts so far, under ""."""
         for line in self._tail.read(self._path)[0][-1:]:
             try:
                 counts = json.loads(line)
@@ -67,7 +66,6 @@ class BenchLogReader:
         self._rate: float | None = None
 
     def read(self) -> dict[str, dict[str, float]]:
-        """Counts so far, under ""."""
         for line in self._tail.read(self._log)[0]:
             self._take(line.decode(errors="replace"))
         values = {

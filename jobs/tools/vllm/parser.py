@@ -137,11 +137,7 @@ class _Request(NamedTuple):
 
 
 def parse_served(path: str, content: bytes) -> Served:
-    """Return the run in a result file; without its single requests where their lists are damaged.
-
-    Raises:
-        ParseError: cut off, empty, or in another format.
-    """
+    """A run without its single requests where their lists are damaged."""
     data = json_object(path, content)
     if "completed" not in data or "num_prompts" not in data:
         raise ParseError(
@@ -202,7 +198,6 @@ def _request(
 
 
 def _positive(value: Any) -> float:
-    """Return a finite number from 0. Raises ValueError for anything else."""
     number = float(value)
     if not 0 <= number < math.inf:
         raise ValueError(value)
@@ -214,9 +209,6 @@ def parse_served_log(path: str, content: bytes) -> tuple[Served, ...]:
 
     0.7.2 prints succeeded but not failed requests: the total comes from the arguments printed
     first.
-
-    Raises:
-        ParseError: no block, or a block is cut off or lacks a mandatory row.
     """
     runs: list[Served] = []
     rows: dict[str, Any] | None = None
@@ -353,11 +345,6 @@ def _latencies(data: Mapping[str, Any]) -> _Keys:
 
 
 def parse_latency(path: str, content: bytes) -> Measured:
-    """Return the run in a result file.
-
-    Raises:
-        ParseError: cut off, empty, in another format, or without iterations.
-    """
     data = json_object(path, content)
     mean, percentiles = number(path, data, "avg_latency"), data.get("percentiles")
     latencies = data.get("latencies")
@@ -379,11 +366,6 @@ def parse_latency(path: str, content: bytes) -> Measured:
 
 
 def parse_latency_log(path: str, content: bytes) -> Measured:
-    """Return the last run in a log.
-
-    Raises:
-        ParseError: "Avg latency: …" or a percentile is missing.
-    """
     mean: float | None = None
     by_percentile: dict[str, float] = {}
     for line in lines_of(content):
@@ -420,9 +402,6 @@ def parse_throughput(
 ) -> Measured:
     """Return the run in a result file. ``output_tokens_each``: generated tokens of every request
     (the benchmark ignores end tokens); gives the output rate.
-
-    Raises:
-        ParseError: cut off, empty, in another format, or without requests.
     """
     data = json_object(path, content)
     requests, seconds = count(path, data, "num_requests"), number(path, data, "elapsed_time")
@@ -456,11 +435,7 @@ def parse_throughput(
 
 
 def parse_throughput_log(path: str, content: bytes) -> Measured:
-    """Return the last run in a log. 0.7.2 prints no totals.
-
-    Raises:
-        ParseError: "Throughput: …" is missing.
-    """
+    """Return the last run in a log. 0.7.2 prints no totals."""
     metrics: dict[str, float] = {}
     for line in lines_of(content):
         if match := _THROUGHPUT.search(line.text):

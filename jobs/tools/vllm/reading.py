@@ -85,7 +85,6 @@ def _warm_up(run: Served) -> WarmUp:
 
 
 def throughput(ended: Ended) -> Outcome:
-    """One point: all requests at once."""
     parse = partial(parser.parse_throughput, output_tokens_each=ended.params.output_tokens)
     metrics = _file_or_log(ended.outputs, parse, parser.parse_throughput_log)
     if metrics is None:
@@ -100,7 +99,6 @@ def throughput(ended: Ended) -> Outcome:
 
 
 def latency(ended: Ended) -> Outcome:
-    """One point: the batch."""
     metrics = _file_or_log(ended.outputs, parser.parse_latency, parser.parse_latency_log)
     if metrics is None:
         return Outcome(failure=Message("benchmark:no_figures"))
@@ -133,9 +131,6 @@ def _file_or_log(
     """Return the run in result.json, or from the log if the command wrote no file.
 
     None: no run in the log, so the tool exited with 0 without work.
-
-    Raises:
-        ParseError: the file is not what the tool writes.
     """
     if "result.json" in outputs:
         return parse("result.json", outputs["result.json"])[0]

@@ -88,7 +88,6 @@ class VllmServer:
 
     @property
     def served_name(self) -> str:
-        """Model name in requests."""
         return self.name or self.weights
 
     @property
@@ -98,7 +97,6 @@ class VllmServer:
 
     @property
     def url(self) -> str:
-        """Its URL on its own host."""
         return f"http://{self.only_address or LOOPBACK}:{{port}}"
 
     @property
@@ -109,7 +107,6 @@ class VllmServer:
 
 
 def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
-    """Start a container with a server, and wait until ready."""
     container = container_of(stack)
     name = container.name if serving.exact else OWN_NAME
     start = _run if container.publish_port else _start_and_exec
@@ -143,7 +140,6 @@ def one_name(container: str) -> tuple[str, ...]:
 
 
 def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
-    """Start the server from the stack's environment, and wait until ready."""
     serve = Step(
         "serve",
         serve_argv(stack, serving, cpu_command(stack, stack.vllm.command, site)),
@@ -165,7 +161,6 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
 
 
 def engine_watch(url: str) -> Watch:
-    """Return the watch of the counters of a vLLM server."""
     return Watch("engine", f"{url}/metrics", METRICS, interval_s=1.0)
 
 
@@ -186,7 +181,6 @@ def waiting_container(
 
 
 def remove(name: str) -> tuple[str, ...]:
-    """Return the command that removes a container."""
     return ("docker", "rm", "-f", name)
 
 
@@ -233,7 +227,6 @@ def _run(
 
 
 def _own_options(serving: VllmServer) -> tuple[str, ...]:
-    """Return options missing in the printed commands: dies, label, API key."""
     space = f"VLLM_VACC_KVCACHE_SPACE={serving.kv_cache_space}"
     return (
         *("--label", f"{LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
@@ -273,7 +266,6 @@ def is_synchronous(stack: Stack, serving: VllmServer) -> bool:
 
 
 def _wait(stack: Stack, serving: VllmServer, python: str) -> Step:
-    """Follow the server's log until it is ready and serves the model."""
     argv = (
         *(python, f"{FILES}/follow_ready.py", serving.url),
         *("--health", stack.vllm.health_path, "--log", "{serve_dir}/log"),
@@ -304,12 +296,10 @@ def _checks(
 
 
 def weights_check(folder: str) -> Check:
-    """Return the check before loading the weights in ``folder``."""
     return check("weights", path=literal(folder))
 
 
 def cpu_command(stack: Stack, argv: tuple[str, ...], site: Site) -> tuple[str, ...]:
-    """Return a command of the stack's data, with its program's path in the environment."""
     return (ENVIRONMENTS[stack.environment].program(site, argv[0]), *argv[1:])
 
 

@@ -25,7 +25,6 @@ SCORED_BY = ("question", "answers", "not_in")
 
 
 def full_question(record):
-    """The question, with its choices where it has some."""
     choices = [f"{letter}) {record[letter]}" for letter in LETTERS if letter in record]
     return "\n".join([record["question"], *choices])
 

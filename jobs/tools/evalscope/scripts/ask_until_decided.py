@@ -23,7 +23,6 @@ CONTINUE = ("--use-cache", "eval", "--rerun-review")
 
 
 def write_questions(parts, look):
-    """Write the questions of the first looks."""
     ASKED.mkdir(exist_ok=True)
     for name, part in parts.items():
         lines = (FILES / name).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -31,7 +30,6 @@ def write_questions(parts, look):
 
 
 def scores(path):
-    """Return line -> correct of each scored answer in a file of reviews."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         row = json.loads(line)
@@ -42,7 +40,6 @@ def scores(path):
 
 
 def look_at(rule, look):
-    """Return what is known after a look: pairs of answers, difference, verdict."""
     import paired  # noqa: PLC0415 -- beside this file, in the job's folder
 
     parts = rule["parts"].values()
@@ -70,12 +67,10 @@ def look_at(rule, look):
 
 
 def looks_of(rule):
-    """Return the number of looks."""
     return len(next(iter(rule["parts"].values()))["looks"])
 
 
 def text_of(row):
-    """Return a look in a line for the log."""
     head = "Look {look} of {looks}, {asked} of {questions} questions: ".format(**row)
     if "difference" not in row:
         return f"{head}no question has a score on both sides."
@@ -92,7 +87,6 @@ def made_looks():
 
 
 def main(arguments):
-    """Return the exit code of EvalScope, 0 when all is asked or decided."""
     rule = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     command = [sys.executable, str(FILES / "ask_and_score.py"), *arguments[1:]]
     made = made_looks()

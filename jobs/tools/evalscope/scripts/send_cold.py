@@ -57,7 +57,6 @@ class Client:
         self._warmed = {"concurrency": concurrency, "warm_ups": warm_ups, "warm_up_tokens": 0}
 
     def begin(self):
-        """A request is sent by this task."""
         is_warm_up = self._warm_ups > 0
         self._request.set({"pieces": 0, "is_warm_up": is_warm_up})
         self._warm_ups -= is_warm_up
@@ -67,7 +66,6 @@ class Client:
             self._write_warm_ups()
 
     def receive(self, pieces):
-        """Pieces of a stream came for the request of this task."""
         own = self._request.get(None)
         if own is not None:
             own["pieces"] += pieces
@@ -92,7 +90,6 @@ class Client:
             self._left = -1  # written
 
     def follow(self):
-        """Write each change down, from now on."""
         threading.Thread(target=self._write, daemon=True).start()
 
     def _write(self):
@@ -107,7 +104,6 @@ class Client:
 
 
 def add_line(path, line):
-    """Append a line of JSON."""
     if path is not None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -201,7 +197,6 @@ def refuse_redirects():
 
 
 def register(seeds, windows, client):
-    """Make EvalScope know cold_lines and written_lines."""
     import cold  # noqa: PLC0415 -- beside this file, in the job's folder
     from evalscope.perf.plugin.datasets import line_by_line  # noqa: PLC0415 -- slow; not for tests
     from evalscope.perf.plugin.registry import register_dataset  # noqa: PLC0415

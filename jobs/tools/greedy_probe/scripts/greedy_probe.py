@@ -81,7 +81,6 @@ class Engine:
         raise AssertionError("there is a last try")
 
     def once(self, prompt, max_tokens, fields):
-        """Return the answer to one request with these optional fields."""
         asked = {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
@@ -99,7 +98,6 @@ class Engine:
         return read(self.body(post), max_tokens)
 
     def body(self, post):
-        """Return the bytes of a complete answer with status 200."""
         try:
             with within(ANSWER_S), OPEN.open(post, timeout=ANSWER_S) as reply:
                 status, content = reply.status, reply.read(LONGEST_ANSWER + 1)
@@ -116,7 +114,6 @@ class Engine:
         return content
 
     def why(self, status):
-        """Return the reason for a status that is no answer."""
         if 300 <= status < 400:
             return f"HTTP {status}, a redirect, which is not followed"
         if status in (401, 403):
@@ -154,7 +151,6 @@ def read(content, max_tokens):
 
 
 def entries_of(choice, max_tokens):
-    """Return the tokens of an answer as the engine lists them; empty where it lists none."""
     logprobs = choice.get("logprobs")
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(content, list) or len(content) > max_tokens + 8:
@@ -183,7 +179,6 @@ def pair_of(entry):
 
 
 def number_of(value):
-    """Return a finite number, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -194,7 +189,6 @@ def number_of(value):
 
 
 def candidates_at(answer, place):
-    """Return the most probable tokens at ``place`` as pairs."""
     if place is None or place >= len(answer["entries"]):
         return []
     listed = answer["entries"][place].get("top_logprobs")
@@ -203,7 +197,6 @@ def candidates_at(answer, place):
 
 
 def texts_of(answer):
-    """Return the compared texts: reasoning and answer."""
     return answer["reasoning"], answer["text"]
 
 
@@ -218,7 +211,6 @@ def diverging(first, second):
 
 
 def compared(index, prompt, engines, max_tokens, *, again):
-    """Return the line of one prompt."""
     row, answers = {"index": index, "prompt": prompt}, {}
     for side, engine in zip(SIDES, engines, strict=True):
         try:
@@ -252,7 +244,6 @@ def repeats(engine, prompt, max_tokens, before):
 
 
 def verdict(row):
-    """Return one line about a prompt."""
     failed = [f"{side}: {row[side]['error']}" for side in SIDES if "error" in row[side]]
     if failed:
         return "no answer, " + "; ".join(failed)
@@ -282,7 +273,6 @@ def kept_from(path, prompts):
 
 
 def main():
-    """Compare, write a line a prompt."""
     parser = argparse.ArgumentParser()
     parser.add_argument("urls", nargs=2)
     parser.add_argument("--served-model-name", action="append", required=True)

@@ -27,7 +27,6 @@ class Silent(Exception):
 
 
 def get(url, key, longest):
-    """Return status and at most ``longest`` bytes of the body."""
     try:
         with within(ANSWER_S):
             try:
@@ -55,7 +54,6 @@ def why_not(status, body, model, *, has_key):
 
 
 def main():
-    """Check, write the file."""
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("--served-model-name", required=True)

@@ -35,7 +35,6 @@ def fetch(args):
 
 
 def main():
-    """Exit 1 with the reason when there is no such clone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("repository", help="address of the repository")
     parser.add_argument("folder", type=Path, help="folder of the clone")

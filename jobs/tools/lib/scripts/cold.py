@@ -35,7 +35,6 @@ def lines_of(path):
 
 
 def is_json(path):
-    """True if a file has JSON lines."""
     return Path(path).suffix == ".jsonl"
 
 
@@ -48,7 +47,6 @@ def cold(lines, seed):
 
 
 def main():
-    """Write a file for each concurrency."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, required=True)
     parser.add_argument("--seeds", type=seeds_of, required=True)

@@ -56,7 +56,6 @@ class Collected:
         self.left_out = Counter()
 
     def saw(self):
-        """Count one name."""
         self.names += 1
         if self.names > MOST_NAMES:
             raise Refused(f"more than {MOST_NAMES:,} names. Choose a folder further down.")
@@ -68,7 +67,6 @@ class Collected:
             print(f"left out: {shown(path)}: {REASONS[reason]}")
 
     def add(self, path, content, changed_at):
-        """Put a file into the archive."""
         self.files += 1
         self.bytes += len(content)
         if self.files > MOST_FILES:
@@ -86,7 +84,6 @@ class Collected:
 
 
 def shown(path):
-    """A path as one printable line."""
     return path if path.isprintable() else ascii(path)
 
 
@@ -96,7 +93,6 @@ def is_plain(path):
 
 
 def is_long(path):
-    """True for a path that no import stores."""
     return len(path) > LONGEST_PATH
 
 
@@ -179,7 +175,6 @@ def place_of(folder, root, without):
 
 
 def collect(folder, root, without):
-    """Write the archive; return the report."""
     place = place_of(folder, root, without)
     own = {identity(path.stat()) for path in without if path.is_dir()}
     part = Path(f"{ARCHIVE}.part")
@@ -208,7 +203,6 @@ def collect(folder, root, without):
 
 
 def main():
-    """Exit 1 with the reason when there is no archive."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--inside", type=Path, required=True)

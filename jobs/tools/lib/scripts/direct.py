@@ -36,7 +36,6 @@ def within(seconds):
 
 
 def request(url, key=""):
-    """Return a GET request that carries the key; "" for none."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return urllib.request.Request(url, headers=headers)  # noqa: S310 -- http or https
 

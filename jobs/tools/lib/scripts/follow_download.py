@@ -21,7 +21,6 @@ EACH_S = 2.0
 
 
 def arguments():
-    """Parse the command line."""
     argv = sys.argv[1:]
     if "--" not in argv:
         raise SystemExit("error: no command after --")
@@ -56,7 +55,6 @@ def total_of(folder, expected):
 
 
 def tell(folder, expected, shown):
-    """Print the progress if changed; return the printed text."""
     done, total = bytes_in(folder), total_of(folder, expected)
     if done == shown:
         return shown
@@ -70,7 +68,6 @@ def tell(folder, expected, shown):
 
 
 def main():
-    """Run the command; its exit code."""
     args = arguments()
     args.folder.mkdir(parents=True, exist_ok=True)
     shown = tell(args.folder, args.bytes, -1)

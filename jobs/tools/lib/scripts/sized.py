@@ -29,7 +29,6 @@ def words_of(tokenizer):
 
 
 def length(tokenizer, text):
-    """Number of tokens of a text, without special ones."""
     return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
@@ -44,7 +43,6 @@ def sized(tokenizer, words, tokens, chance):
 
 
 def main():
-    """Write a file for each concurrency."""
     from cold import seeds_of  # noqa: PLC0415 -- beside this file, in the job's folder
     from tokenizers import Tokenizer  # noqa: PLC0415 -- of the tool's environment
 

@@ -19,7 +19,6 @@ def whole_lines(path):
 
 
 def main():
-    """Exit code 1 if the earlier folder is gone."""
     earlier, folder = map(Path, sys.argv[1:])
     if not earlier.parent.is_dir():
         print(f"{earlier.parent} is gone: launch the evaluation from its start.", file=sys.stderr)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 
 def main():
-    """Exit 1 when the package is not there."""
     package, alias, suffix = sys.argv[1:]
     try:
         version = importlib.metadata.version(package) + suffix

@@ -25,7 +25,6 @@ PLAIN = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q"
 
 
 def arguments():
-    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--source-precision", required=True)
@@ -55,15 +54,12 @@ class Header:
         self.file = file
 
     def number(self, form):
-        """One little-endian number."""
         return struct.unpack("<" + form, self.file.read(struct.calcsize("<" + form)))[0]
 
     def string(self):
-        """Bytes with their length before them."""
         return self.file.read(self.number("Q"))
 
     def skip(self, kind):
-        """Step over one value."""
         if kind == 8:
             self.string()
         elif kind == 9:
@@ -95,7 +91,6 @@ class Header:
 
 
 def sha256_of(path):
-    """Hex digest of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -104,7 +99,6 @@ def sha256_of(path):
 
 
 def refusal(args):
-    """Return why the conversion is impossible, or None."""
     if not args.source.is_file():
         return f"no such file: {args.source}"
     # F16 has 16 bits a weight; nothing in a GGUF that we read has fewer than 4.
@@ -115,7 +109,6 @@ def refusal(args):
 
 
 def main():
-    """Exit 1 with the reason when there is no artifact."""
     args = arguments()
     args.folder.mkdir(parents=True, exist_ok=True)
     reason = refusal(args)

@@ -16,7 +16,6 @@ REASONING_FORMATS = {
 
 
 def arguments():
-    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="the GGUF file")
     parser.add_argument("--alias", required=True, help="name of the model in the API")
@@ -32,7 +31,6 @@ def arguments():
 
 
 def parameters(args):
-    """The server's settings."""
     params = xllamacpp.CommonParams()
     params.model.path = args.model
     params.model_alias = {args.alias}
@@ -63,7 +61,6 @@ def parameters(args):
 
 
 def main():
-    """Serve until SIGTERM or SIGINT; exit 1 when the server cannot start."""
     args = arguments()
     if not Path(args.model).is_file():
         print(f"no such file: {args.model}", file=sys.stderr)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 
 def main():
-    """Exit 1 with the reason when it is not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path)
     parser.add_argument("--bytes", type=int, required=True)

@@ -14,7 +14,6 @@ from direct import OPEN, models_of, within
 
 
 def state_of(url):
-    """The word for what the health endpoint answers."""
     try:
         with within(5), OPEN.open(f"{url}/health", timeout=5):
             return "ready"
@@ -46,7 +45,6 @@ def wait(args):
 
 
 def main():
-    """Exit 0 when ready."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="address without a path")
     parser.add_argument("--model", required=True, help="required model name")

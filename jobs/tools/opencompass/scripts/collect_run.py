@@ -14,7 +14,6 @@ PARTS = ("summary", "results", "predictions", "logs")
 
 
 def stamp_of(outputs, log):
-    """The name of the run's folder; "" where there is none."""
     stamps = FOLDER.findall(log.read_bytes()) if log.is_file() else []
     if stamps:
         return stamps[-1].decode()
@@ -22,7 +21,6 @@ def stamp_of(outputs, log):
 
 
 def main():
-    """Exit 0 when there was something to copy."""
     outputs, log, to = map(Path, sys.argv[1:])
     stamp = stamp_of(outputs, log)
     paths = [outputs / stamp / part for part in PARTS] if stamp else []

@@ -110,13 +110,11 @@ class Scorer:
             path.unlink()
 
     def wait(self):
-        """Wait for the running process."""
         if self._child is not None:
             self._child.wait()
             self._end()
 
     def terminate(self):
-        """End the running process."""
         if self._child is not None:
             self._child.terminate()
 
@@ -131,7 +129,6 @@ def _remove_if_torn(path):
 
 
 def main():
-    """Become the tool's parent; its exit code."""
     folder, sets, *command = sys.argv[1:]
     follower = Follower(Path(folder), int(sets), sys.stdout.buffer)
     asks_only = any(command[at : at + 2] == ASKS_ONLY for at in range(len(command)))

@@ -40,7 +40,6 @@ _heard = threading.local()
 
 
 def prompt_of(record):
-    """Return the prompt of a question."""
     benchmark = "choice_letters" if "A" in record else "short_answers"
     return PROMPTS[benchmark, record["language"]].format(question=full_question(record))
 
@@ -50,7 +49,6 @@ class Questions(BaseDataset):
 
     @staticmethod
     def load(path):
-        """Return the rows of the file."""
         with Path(path).open(encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
         return Dataset.from_list(
@@ -190,7 +188,6 @@ class Rules(BaseEvaluator):
     """Evaluator with the rules of scoring.py. Each detail names the rule that decided."""
 
     def score(self, predictions, references, test_set):
-        """Return the accuracy in percent, with a detail for each question."""
         cut = _cut_prompts()
         details = {}
         for index, (text, row) in enumerate(zip(predictions, test_set, strict=True)):
@@ -209,5 +206,4 @@ class Rules(BaseEvaluator):
 
 
 def _cut_prompts():
-    """Prompts whose answers ended at the limit of tokens."""
     return frozenset(line["prompt"] for line in _lines(ASKED) if line.get("finish") == "length")

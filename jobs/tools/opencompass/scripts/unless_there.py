@@ -9,7 +9,6 @@ from pathlib import Path
 
 
 def main():
-    """Become the command, or say why not."""
     path, *command = sys.argv[1:]
     if Path(path).exists():
         print(f"{path} already exists: skipping {' '.join(command[:2])} …", flush=True)

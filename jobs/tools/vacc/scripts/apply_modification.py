@@ -41,7 +41,6 @@ def sha256(content):
 
 
 def read(path):
-    """A file's content; None where there is none."""
     return path.read_bytes() if path.is_file() else None
 
 
@@ -82,7 +81,6 @@ def wanted(folder, source, expected):
 
 
 def show_difference(name, old, new):
-    """Print what changes in one file."""
     if old == new:
         print(f"{name}: already up to date", flush=True)
         return
@@ -100,7 +98,6 @@ def show_difference(name, old, new):
 
 
 def show(folder, files):
-    """Print every difference; nothing is written."""
     changed = {name: new for name, new in files.items() if read(folder / name) != new}
     for name, new in files.items():
         # config_vacc.json was shown already, against the config.json that it is made from.
@@ -111,7 +108,6 @@ def show(folder, files):
 
 
 def apply(folder, files):
-    """Keep what is there and write the files."""
     backup, manifest = folder / BACKUP, {}
     if (backup / "manifest.json").is_file():
         manifest = json.loads((backup / "manifest.json").read_bytes())
@@ -136,7 +132,6 @@ def apply(folder, files):
 
 
 def undo(folder):
-    """Put back what was there before."""
     backup = folder / BACKUP
     kept = read(backup / "manifest.json")
     if kept is None:
@@ -154,7 +149,6 @@ def undo(folder):
 
 
 def run(args):
-    """Do what was asked for; the report."""
     if not args.folder.is_dir():
         raise Refused(f"there is no folder {args.folder}")
     if args.what == "undo":

@@ -10,7 +10,6 @@ from pathlib import Path
 
 
 def main():
-    """Exit 1 with the reason when the file cannot be whole."""
     template, target, *pairs = sys.argv[1:]
     text = Path(template).read_text(encoding="utf-8")
     for pair in pairs:

@@ -22,7 +22,6 @@ class Follower:
         self._path, self._out, self._offset = path, out, 0
 
     def show(self):
-        """Copy it, byte by byte as it is."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
@@ -35,7 +34,6 @@ class Follower:
 
 
 def state_of(url, health):
-    """The word for what the health endpoint answers."""
     try:
         with within(5), OPEN.open(f"{url}{health}", timeout=5):
             return "ready"
@@ -65,7 +63,6 @@ def wait(args, follower):
 
 
 def main():
-    """Exit 0 when ready."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="address without a path")
     parser.add_argument("--health", required=True, help="path that returns 200 when ready")

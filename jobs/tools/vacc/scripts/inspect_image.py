@@ -25,7 +25,6 @@ print(json.dumps(versions))
 
 
 def docker(*arguments):
-    """Run docker; return its output and exit code."""
     done = subprocess.run(
         ["docker", *arguments],
         capture_output=True,
@@ -79,7 +78,6 @@ def inspect(name):
 
 
 def main():
-    """Exit 1 with the reason when there is no such image."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     args = parser.parse_args()

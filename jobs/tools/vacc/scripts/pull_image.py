@@ -17,7 +17,6 @@ FOLDER = Path(".registry").absolute()
 
 
 def main():
-    """Return the exit code of docker."""
     parser = argparse.ArgumentParser()
     parser.add_argument("image", nargs="?")
     parser.add_argument("--user", default="")
@@ -34,7 +33,6 @@ def main():
 
 
 def pull(image, user):
-    """Log in, then pull."""
     address = os.environ["REGISTRY_ADDRESS"]
     password = os.environ.pop("REGISTRY_PASSWORD")
     FOLDER.mkdir(mode=0o700)

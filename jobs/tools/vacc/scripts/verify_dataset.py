@@ -40,7 +40,6 @@ def packed_lines(path):
 
 
 def json_list(path):
-    """Items of a JSON list."""
     items = json.loads(path.read_bytes())
     if not isinstance(items, list):
         raise ValueError("it is no JSON list")
@@ -48,7 +47,6 @@ def json_list(path):
 
 
 def text_lines(path):
-    """Lines of a text."""
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
@@ -122,7 +120,6 @@ def checksum(folder, expected):
 
 
 def verify(folder, expected):
-    """The report."""
     if not folder.is_dir():
         raise Refused(f"there is no folder {folder}")
     counts = {item["path"]: check(folder, item) for item in expected["files"]}
@@ -142,7 +139,6 @@ def verify(folder, expected):
 
 
 def main():
-    """Exit 1 with the reason when the set is not there or not whole."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--expected", type=Path, required=True)

@@ -97,7 +97,6 @@ def unchanged(folder, size):
 
 
 def main():
-    """Exit 1 with the reason when it is not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     what = parser.add_mutually_exclusive_group(required=True)

@@ -96,7 +96,6 @@ def check_shard(path, tensors, dtype_bytes):
 
 
 def check_config(folder, expected):
-    """config.json must be that of the model."""
     path = folder / "config.json"
     if not path.is_file():
         raise Refused(f"{folder} holds no config.json")
@@ -137,11 +136,9 @@ class Reading:
     """Reads files whole, and tells how far it is."""
 
     def __init__(self, total):
-        """`total`: bytes of all files together."""
         self.total, self.done, self.shown = total, 0, 0.0
 
     def sha256(self, path):
-        """Hex digest of a file."""
         digest = hashlib.sha256()
         with path.open("rb") as file:
             while block := file.read(BLOCK):
@@ -151,7 +148,6 @@ class Reading:
         return digest.hexdigest()
 
     def tell(self):
-        """A line at most each second, and one at the end."""
         now = time.monotonic()
         if now - self.shown >= SHOW_S or self.done == self.total:
             self.shown = now
@@ -179,7 +175,6 @@ def fingerprint(sizes, sums):
 
 
 def verify(args, expected):
-    """The report."""
     files, indexed = shards_of(args.folder)
     check_config(args.folder, expected)
     sizes, dtype_bytes = {}, {}
@@ -208,7 +203,6 @@ def verify(args, expected):
 
 
 def main():
-    """Exit 1 with the reason when the weights are not whole or not those of the model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--expected", type=Path, required=True)

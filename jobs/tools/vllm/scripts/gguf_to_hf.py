@@ -62,19 +62,16 @@ class Source:
         self.kv_heads = self.value("llama.attention.head_count_kv")
 
     def value(self, key):
-        """Return the file's value of ``key``."""
         field = self._reader.get_field(key)
         if field is None:
             raise Refused(f"the file has no {key}")
         return field.contents()
 
     def token(self, role):
-        """The number of the "bos", "eos", "unknown" or "padding" token."""
         return self.value(f"tokenizer.ggml.{role}_token_id")
 
 
 def arguments():
-    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True, help="the GGUF file")
     parser.add_argument("--precision", required=True, help='label of the result: "BF16 from …"')
@@ -110,7 +107,6 @@ def thinking(source, embeddings):
 
 
 def weights_of(source):
-    """Every tensor by its name in a checkpoint, with a line of progress for each."""
     weights = {}
     for number, tensor in enumerate(source.tensors, start=1):
         kind = tensor.tensor_type
@@ -194,7 +190,6 @@ def settings_of(source, *, tied):
 
 
 def unpack(source, folder):
-    """Write everything into ``folder``."""
     weights = weights_of(source)
     think = thinking(source, weights["model.embed_tokens.weight"])
     save_file(weights, folder / SHARD, metadata={"format": "pt"})
@@ -215,7 +210,6 @@ def put(part, folder):
 
 
 def need_room(source, folder):
-    """Raise when the disk has no room for the weights and a tenth on top."""
     wanted = int(sum(int(tensor.n_elements) for tensor in source.tensors) * BF16_BYTES * 1.1)
     free = shutil.disk_usage(folder).free
     if free < wanted:
@@ -223,7 +217,6 @@ def need_room(source, folder):
 
 
 def sha256_of(path):
-    """Hex digest of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -232,7 +225,6 @@ def sha256_of(path):
 
 
 def main():
-    """Exit 1 with the reason when there is no folder."""
     args = arguments()
     began = time.monotonic()
     part = args.to.with_name(args.to.name + ".part")
