@@ -37,14 +37,7 @@ from jobs.tools.imports import (
 )
 from jobs.tools.lib.environments import EVALSCOPE
 from jobs.tools.outputs.answers import FAILED, Scored, cut_remark, kept, question_of
-from jobs.tools.outputs.files import (
-    Ended,
-    count,
-    json_lines,
-    json_object,
-    number,
-    number_or_none,
-)
+from jobs.tools.outputs.files import Ended, count, json_lines, json_object, number, number_or_none
 
 # EvalScope's names of finish reasons; "unknown" is left out.
 _FINISH = {"max_tokens": "length", "model_length": "length", "unknown": ""}

@@ -35,10 +35,7 @@ from jobs.tools.outputs.files import Ended, count, json_object, number, number_o
 
 WHAT = "the result of a GuideLLM benchmark"
 # GuideLLM's name -> our family and unit.
-_LATENCIES = {
-    "time_to_first_token_ms": ("ttft", "ms"),
-    "request_latency": ("latency", "s"),
-}
+_LATENCIES = {"time_to_first_token_ms": ("ttft", "ms"), "request_latency": ("latency", "s")}
 _RATES = {
     "output_tokens_per_second": "output_tokens_per_s",
     "tokens_per_second": "total_tokens_per_s",

@@ -121,8 +121,4 @@ class HttpLoad:
     def watches(self, *own: Watch) -> tuple[Watch, ...]:
         engine = Watch("engine", "{deployment.url}/metrics", self.metrics)
         dies = Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}")
-        return (
-            *((engine,) if self.metrics else ()),
-            *own,
-            *((dies,) if self.has_dies else ()),
-        )
+        return (*((engine,) if self.metrics else ()), *own, *((dies,) if self.has_dies else ()))

@@ -13,9 +13,7 @@ from jobs.tools.lib.site import DIRECT, FILES, UNBUFFERED, Site, path_in, script
 
 PROGRAMS = ("python",)
 CLIENTS = ("wait_ready.py",)
-STEPS = {
-    "quantise": pgettext_lazy("step", "quantise"),
-}
+STEPS = {"quantise": pgettext_lazy("step", "quantise")}
 NAME = "llama.cpp"
 # Precision -> llama.cpp's type name.
 FILE_TYPES = {"fp16": "F16", "int8": "Q8_0"}

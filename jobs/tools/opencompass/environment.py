@@ -14,9 +14,7 @@ from jobs.tools.vacc.images import clone_step
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("conda", "git", "pip", "python", "python3")
-STEPS = {
-    "install-modelscope": pgettext_lazy("step", "install ModelScope"),
-}
+STEPS = {"install-modelscope": pgettext_lazy("step", "install ModelScope")}
 KIND = "prepare-opencompass"
 NAME = "opencompass"
 # The deployment guide, Pytorch Deploy, step 4.1.

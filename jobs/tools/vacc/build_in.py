@@ -18,9 +18,7 @@ from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("llmdeploy", "python3", "vastgenx")
 CLIENTS = ("follow_ready.py",)
-STEPS = {
-    "configure": pgettext_lazy("step", "configure"),
-}
+STEPS = {"configure": pgettext_lazy("step", "configure")}
 KIND = "deploy-build-in"
 _TEMPLATE = "llmdeploy.yaml"
 # A server restarts from its own folder, because the job's may be removed.

@@ -102,10 +102,7 @@ DATASETS: dict[str, Dataset] = {
             repo="anon8231489123/ShareGPT_Vicuna_unfiltered",
         ),
         Dataset(
-            "sonnet",
-            _("Sonnets (performance)"),
-            (Part("sonnet.txt", "text", 518),),
-            bytes=25_000,
+            "sonnet", _("Sonnets (performance)"), (Part("sonnet.txt", "text", 518),), bytes=25_000
         ),
         Dataset(
             OPENCOMPASS,

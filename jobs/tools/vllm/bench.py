@@ -372,12 +372,7 @@ def _offline_plan(
 
 
 def _offline_in_container(
-    kind: str,
-    stack: Stack,
-    tool: Offline,
-    engine: Engine,
-    site: VaccSite,
-    options: tuple[str, ...],
+    kind: str, stack: Stack, tool: Offline, engine: Engine, site: VaccSite, options: tuple[str, ...]
 ) -> Plan:
     """Run the benchmark in a separate container, because the engine needs exclusive dies."""
     container = stack.vllm.container

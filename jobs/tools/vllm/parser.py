@@ -53,10 +53,7 @@ _LATENCIES = {
     "e2el_including_client_queue": ("latency_with_queue_{}_s", 0.001),
 }
 _Keys = dict[str, tuple[tuple[str, ...], float]]  # metric -> keys of the file, and factor
-_ALWAYS: _Keys = {
-    "duration_s": (("duration",), 1.0),
-    "concurrency": (("max_concurrency",), 1.0),
-}
+_ALWAYS: _Keys = {"duration_s": (("duration",), 1.0), "concurrency": (("max_concurrency",), 1.0)}
 _TOKENS: _Keys = {
     "input_tokens": (("total_input_tokens",), 1.0),
     "output_tokens": (("total_output_tokens",), 1.0),

@@ -188,10 +188,7 @@ class VllmServe(Reader):
                 series.append([one])
             else:
                 found.append(one)
-        return [
-            *refused,
-            *(attempt([one.path for one in each], _curve, each) for each in series),
-        ]
+        return [*refused, *(attempt([one.path for one in each], _curve, each) for each in series)]
 
 
 def _file(bundle: Bundle, path: str) -> _File:
