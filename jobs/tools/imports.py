@@ -237,6 +237,27 @@ def attempt(files: Sequence[str], read: Callable[..., Read], *args: Any) -> Read
         return Refusal(tuple(files), Message("import:damaged", {"reason": reason[:500]}))
 
 
+def curves(
+    own: Sequence[str],
+    part: Callable[[str], Read],
+    fits: Callable[[Read, Read], bool],
+    curve: Callable[[Sequence[Read]], Reading],
+) -> list[Reading | Refusal]:
+    """Return a result of each series of files: each joins the first whose parts it all ``fits``."""
+    refused: list[Reading | Refusal] = []
+    series: list[dict[str, Read]] = []
+    for path in own:
+        one = attempt([path], part, path)
+        if isinstance(one, Refusal):
+            refused.append(one)
+            continue
+        found = (each for each in series if all(fits(one, other) for other in each.values()))
+        if (joined := next(found, None)) is None:
+            series.append(joined := {})
+        joined[path] = one
+    return [*refused, *(attempt([*each], curve, [*each.values()]) for each in series)]
+
+
 def checked(reading: Reading | Refusal) -> Reading | Refusal:
     """Return the reading, or a refusal of figures that no measurement can give."""
     if isinstance(reading, Refusal):

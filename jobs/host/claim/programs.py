@@ -31,7 +31,6 @@ CLIENTS = frozenset(
         "ask_and_score.py",
         "ask_until_decided.py",
         "evalscope",
-        "follow_ready.py",
         "greedy_probe.py",
         "send_cold.py",
         "wait_ready.py",

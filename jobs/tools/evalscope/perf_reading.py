@@ -28,8 +28,8 @@ from jobs.tools.imports import (
     Reader,
     Reading,
     Refusal,
-    attempt,
     count_at,
+    curves,
     earliest,
     lengths_asked,
     over_http,
@@ -283,23 +283,12 @@ class EvalscopePerf(Reader):
 
     def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
         """Return one result with a point per summary; a repeated concurrency begins another."""
-        refused: list[Reading | Refusal] = []
-        series: list[dict[int | None, _Part]] = []
-        for path in own:
-            one = attempt([path], _part, bundle, own, path)
-            if isinstance(one, Refusal):
-                refused.append(one)
-                continue
-            level = one.run.concurrency
-            found = next((each for each in series if level not in each), None)
-            if found is None:
-                series.append({level: one})
-            else:
-                found[level] = one
-        return [
-            *refused,
-            *(attempt([p.path for p in one.values()], _curve, [*one.values()]) for one in series),
-        ]
+        return curves(
+            own,
+            lambda path: _part(bundle, own, path),
+            lambda one, other: one.run.concurrency != other.run.concurrency,
+            _curve,
+        )
 
 
 def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:

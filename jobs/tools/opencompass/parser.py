@@ -105,30 +105,17 @@ class SetResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """Answer to a question. ``expected`` comes from the set; ``reasoning`` precedes the answer.
-
-    ``sample`` counts the answers to one prompt from 0. ``thought``: see
-    :func:`jobs.reasoning.tagged`.
-    """
-
-    index: int
-    question: str
-    answer: str
-    expected: str
-    reasoning: str = ""
-    sample: int = 0
-    thought: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
-    """Run with ``predictions`` and ``results`` by (model, set)."""
+    """Run with ``predictions`` and ``results`` by (model, set).
+
+    Predictions have no score; their ``sample`` counts the answers to one prompt, their detail has
+    the "thought" of :func:`jobs.reasoning.tagged`.
+    """
 
     stamp: str
     scores: tuple[TableScore, ...]
     results: Mapping[tuple[str, str], SetResult] = field(default_factory=dict)
-    predictions: Mapping[tuple[str, str], tuple[Prediction, ...]] = field(default_factory=dict)
+    predictions: Mapping[tuple[str, str], tuple[Scored, ...]] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -152,14 +139,15 @@ class Run:
         judged = len(result.judged) if result else 0
         return judged if judged and prompts % judged == 0 else prompts
 
-    def judged(self) -> Iterator[tuple[tuple[str, str], Prediction, Judged | None, int]]:
-        """Return model and set of each answer, the answer, its verdict, and its number among those
-        to the question."""
-        for key, rows in self.predictions.items():
-            result = self.results.get(key) or SetResult({})
+    def judged(self) -> Iterator[tuple[str, Scored, Judged]]:
+        """Return the model of each answer, the answer with its set and its number among those to
+        the question, and its verdict."""
+        for (model, name), rows in self.predictions.items():
+            result = self.results.get((model, name)) or SetResult({})
             total = len({row.index for row in rows})
             for row in rows:
-                yield key, row, *result.of(row.index, row.sample, total)
+                judged, sample = result.of(row.index, row.sample, total)
+                yield model, replace(row, subset=name, sample=sample), judged or Judged(None, "")
 
     def means(self, model: str) -> Means | None:
         counts = {name: self.asked(of, name) for of, name in self.predictions if of == model}
@@ -249,10 +237,10 @@ def _exact(score: TableScore, results: Mapping[tuple[str, str], SetResult]) -> T
 
 
 def _joined(
-    parts: Mapping[tuple[str, str], tuple[Prediction, ...]], known: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[Prediction, ...]]:
+    parts: Mapping[tuple[str, str], tuple[Scored, ...]], known: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[Scored, ...]]:
     """Return predictions by set; several workers write parts ``<set>_0.json``, ``<set>_1.json``."""
-    joined: dict[tuple[str, str], tuple[Prediction, ...]] = {}
+    joined: dict[tuple[str, str], tuple[Scored, ...]] = {}
     for model, name in sorted(parts, key=_natural):
         part = _PART.fullmatch(name)
         whole = (model, part["set"] if part else name)
@@ -377,7 +365,7 @@ def _by_equal_letters(
     return [[*each] for each in equal] if agrees else []
 
 
-def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
+def parse_predictions(path: str, content: bytes) -> tuple[Scored, ...]:
     """Return a predictions file in question order (``tmp_….json`` while growing)."""
     data = json_object(path, content)
     try:
@@ -390,16 +378,26 @@ def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
         raise ParseError(f"{path} has no predictions of OpenCompass: {error!r}") from error
 
 
-def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
-    question, expected = _asked(asked["origin_prompt"]), _plain(asked.get("gold"))
+def _answers(index: int, asked: Mapping[str, Any]) -> list[Scored]:
     said = asked["prediction"]
     predictions = []
-    for sample, text in enumerate(
-        map(_plain, (said or [""]) if isinstance(said, list) else [said])
-    ):
+    for sample, each in enumerate((said or [""]) if isinstance(said, list) else [said]):
+        text = _plain(each)
         reasoning, answer = split_text(text)
-        tags = tagged(text)
-        predictions.append(Prediction(index, question, answer, expected, reasoning, sample, tags))
+        predictions.append(
+            Scored(
+                benchmark="",
+                subset="",
+                index=index,
+                question=_asked(asked["origin_prompt"]),
+                expected=_plain(asked.get("gold")),
+                answer=answer,
+                score=None,
+                sample=sample,
+                reasoning=reasoning,
+                detail={"thought": tagged(text)},
+            )
+        )
     return predictions
 
 
@@ -516,33 +514,26 @@ def parse_questions(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
     # Of several samples some may have failed: those without a text.
     failed = {prompt: sum("error" in line for line in own) for prompt, own in asked.items()}
     rows = []
-    for (_model, subset), row, judged, sample in run.judged():
+    for _model, row, judged in run.judged():
         is_empty = not (row.answer or row.reasoning) and failed.get(row.question, 0) > 0
         if is_empty:
             failed[row.question] -= 1
         lines = asked.get(row.question, ())
-        rows.append(_scored(subset, row, judged, sample, lines, has_failed=is_empty))
+        rows.append(_scored(row, judged, lines, has_failed=is_empty))
     return tuple(rows)
 
 
 def _scored(
-    subset: str,
-    row: Prediction,
-    judged: Judged | None,
-    sample: int,
-    asked: Sequence[Mapping[str, Any]],
-    *,
-    has_failed: bool,
+    row: Scored, judged: Judged, asked: Sequence[Mapping[str, Any]], *, has_failed: bool
 ) -> Scored:
-    record = json_object(f"gold of {subset}", row.expected.encode())
+    record = json_object(f"gold of {row.subset}", row.expected.encode())
     heard = [line for line in asked if "error" not in line]
-    line = heard[min(sample, len(heard) - 1)] if heard else {}
-    correct = judged.correct if judged else None
-    status = "" if correct is not None else "unscored"
+    line = heard[min(row.sample, len(heard) - 1)] if heard else {}
+    status = "" if judged.correct is not None else "unscored"
     if has_failed or (asked and not heard):
         status = FAILED
     answers = record.get("answers")
-    rule, _, scorer = (judged.rule if judged else "").partition("@")
+    rule, _, scorer = judged.rule.partition("@")
     detail = {
         "id": record.get("id"),
         "category": record.get("category"),
@@ -553,18 +544,14 @@ def _scored(
         "output_tokens": number_or_none(line, "output_tokens"),
         "prompt": row.question,
     }
-    return Scored(
+    return replace(
+        row,
         benchmark="questions",
-        subset=subset,
-        index=row.index,
         question=question_of(record) or row.question,
         expected=" | ".join(map(str, answers if isinstance(answers, list) else ())),
-        answer=row.answer,
-        score=None if status else float(bool(correct)),
-        extracted=judged.extracted if judged else "",
+        score=None if status else float(bool(judged.correct)),
+        extracted=judged.extracted,
         question_id=str(record.get("id") or ""),
-        sample=sample,
-        reasoning=row.reasoning,
         finish=str(line.get("finish") or ""),
         status=status,
         detail={name: value for name, value in detail.items() if value is not None},

@@ -28,7 +28,7 @@ from jobs.tools.opencompass import commands as opencompass
 from jobs.tools.opencompass import parser
 from jobs.tools.opencompass.commands import CEVAL
 from jobs.tools.opencompass.parser import HEAD, Run
-from jobs.tools.outputs.answers import Answered, kept
+from jobs.tools.outputs.answers import kept
 from jobs.tools.outputs.files import Ended, lines_of
 
 _CSV = ",".join(HEAD).encode()
@@ -85,18 +85,12 @@ def _lacking(params: Params, run: Run) -> list[str]:
 
 def _answers(run: Run, model: str) -> list[dict[str, Any]]:
     return kept(
-        Answered(
-            subset=dataset,
-            question=row.question,
-            expected=row.expected,
-            answer=row.answer,
-            score=None if judged is None or judged.correct is None else float(judged.correct),
-            sample=sample,
-            extracted=judged.extracted if judged else "",
-            reasoning=row.reasoning,
-            detail={"thought": row.thought} if row.thought else {},
+        replace(
+            row,
+            score=None if judged.correct is None else float(judged.correct),
+            extracted=judged.extracted,
         )
-        for (of, dataset), row, judged, sample in run.judged()
+        for of, row, judged in run.judged()
         if of == model
     )
 

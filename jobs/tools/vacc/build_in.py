@@ -17,7 +17,7 @@ from jobs.tools.lib.site import DIRECT, FILES, check, port_checks, script, tool_
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("llmdeploy", "python3", "vastgenx")
-CLIENTS = ("follow_ready.py",)
+CLIENTS = ("wait_ready.py",)
 STEPS = {"configure": pgettext_lazy("step", "configure")}
 KIND = "deploy-build-in"
 _TEMPLATE = "llmdeploy.yaml"
@@ -49,7 +49,7 @@ class BuildInServer:
 
 
 def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
-    files = [script("verify_folder.py"), script("follow_ready.py"), script(DIRECT)]
+    files = [script("verify_folder.py"), script("wait_ready.py"), script(DIRECT)]
     if tools.config:
         files += [script("fill_template.py"), PlanFile(_TEMPLATE, llmdeploy_text(serving))]
     # Only the size: a checksum of 70 GB takes longer than the server's start.
@@ -57,7 +57,7 @@ def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
     # With another readiness path, /v1/models may not exist.
     named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
     wait = (
-        *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),
+        *(site.python_word, f"{FILES}/wait_ready.py", "http://127.0.0.1:{port}"),
         *("--health", literal(serving.ready_path), "--log", "{serve_dir}/log", *named),
         *("--timeout", f"{READY_TIMEOUT_S:g}"),
     )

@@ -30,6 +30,8 @@ from jobs.tools.outputs.files import count, json_object, lines_of, number
 
 # vLLM's name -> our name and factor. Missing values are left out.
 _RATES = {
+    "total_input_tokens": ("input_tokens", 1.0),
+    "total_output_tokens": ("output_tokens", 1.0),
     "output_throughput": ("output_tokens_per_s", 1.0),
     "total_token_throughput": ("total_tokens_per_s", 1.0),
     "request_throughput": ("requests_per_s", 1.0),
@@ -54,10 +56,6 @@ _LATENCIES = {
 }
 _Keys = dict[str, tuple[tuple[str, ...], float]]  # metric -> keys of the file, and factor
 _ALWAYS: _Keys = {"duration_s": (("duration",), 1.0), "concurrency": (("max_concurrency",), 1.0)}
-_TOKENS: _Keys = {
-    "input_tokens": (("total_input_tokens",), 1.0),
-    "output_tokens": (("total_output_tokens",), 1.0),
-}
 _LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 # Rows of the printed block -> keys of the file; compared case-insensitively.
 _ROWS = {
@@ -141,15 +139,10 @@ def parse_served(path: str, content: bytes) -> Served:
             f"{path} is not a result of vLLM's serving benchmark: it has no 'completed' and "
             "'num_prompts'"
         )
-    completed = count(path, data, "completed")
-    failed = (
-        count(path, data, "failed")
-        if "failed" in data
-        else count(path, data, "num_prompts") - completed
-    )
-    run = _served(path, data, completed, failed)
+    sent = None if "failed" in data else count(path, data, "num_prompts")
+    run = _served(path, data, sent)
     try:
-        requests = _requests(path, data, failed)
+        requests = _requests(path, data, run.failed)
     except ParseError as error:
         damaged = Message("figures:no_requests", {"reason": str(error)[:_LONGEST_REASON]})
         return replace(run, left_out=(*run.left_out, damaged))
@@ -216,7 +209,7 @@ def parse_served_log(path: str, content: bytes) -> tuple[Served, ...]:
         if _TITLE.fullmatch(text):
             rows, names = {"max_concurrency": limit}, {}
         elif rows is not None and _END.fullmatch(text):
-            runs.append(_printed(f"{path}, line {line.number}", rows, names, sent))
+            runs.append(_served(f"{path}, line {line.number}", rows, sent, names))
             rows = None
         elif rows is not None:
             found = _row(text)
@@ -249,27 +242,18 @@ def _row(text: str) -> dict[str, Any]:
         return {key: value} if key else {}
 
 
-def _printed(
-    where: str, rows: dict[str, Any], names: Mapping[str, str], sent: int | None
-) -> Served:
-    completed = count(where, rows, "completed")
-    if "failed" in rows:
-        failed = count(where, rows, "failed")
-    elif sent is not None:
-        failed = sent - completed
-    else:
-        raise ParseError(f"{where}: the number of sent requests is missing")
-    return _served(where, rows, completed, failed, names)
-
-
 def _served(
-    where: str,
-    data: Mapping[str, Any],
-    completed: int,
-    failed: int,
-    printed: Mapping[str, str] | None = None,
+    where: str, data: Mapping[str, Any], sent: int | None, printed: Mapping[str, str] | None = None
 ) -> Served:
-    """``printed``: names of printed rows, by the file's keys; None: a result file."""
+    """``sent``: requests, for data without the failed ones. ``printed``: names of printed rows, by
+    the file's keys; None: a result file."""
+    completed = count(where, data, "completed")
+    if "failed" in data:
+        failed = count(where, data, "failed")
+    elif sent is None:
+        raise ParseError(f"{where}: the number of sent requests is missing")
+    else:
+        failed = sent - completed
     if failed < 0:
         raise ParseError(f"{where}: {completed} succeeded requests exceed the sent requests")
     limit = None if data.get("max_concurrency") is None else count(where, data, "max_concurrency")
@@ -279,7 +263,7 @@ def _served(
     if completed:
         needed += ["total_input_tokens", "total_output_tokens", "output_throughput"]
         rates = {ours: ((key,), factor) for key, (ours, factor) in _RATES.items() if key in data}
-        keys |= _TOKENS | rates | _latencies(data)
+        keys |= rates | _latencies(data)
     for key in needed:
         if data.get(key) is None:  # a file without it is cut off
             number(where, data, key)

@@ -20,7 +20,7 @@ from jobs.tools.imports import (
     Reading,
     Refusal,
     Refused,
-    attempt,
+    curves,
     earliest,
     over_http,
     time_of_text,
@@ -89,12 +89,10 @@ def throughput(ended: Ended) -> Outcome:
     metrics = _file_or_log(ended.outputs, parse, parser.parse_throughput_log)
     if metrics is None:
         return Outcome(failure=Message("benchmark:no_figures"))
-    if "output_tokens_per_s" in metrics:
-        rate = {"output_tokens_per_s": metrics["output_tokens_per_s"]}
-        message = Message("benchmark:offline", rate)
-    else:  # some logs have only the rate of all tokens
-        rate = {"total_tokens_per_s": metrics["total_tokens_per_s"]}
-        message = Message("benchmark:offline_total", rate)
+    # Some logs have only the rate of all tokens.
+    which = "output" if "output_tokens_per_s" in metrics else "total"
+    name = "benchmark:offline" if which == "output" else "benchmark:offline_total"
+    message = Message(name, {f"{which}_tokens_per_s": metrics[f"{which}_tokens_per_s"]})
     return _offline(ended, metrics, message, at_once=ended.params.requests)
 
 
@@ -176,19 +174,7 @@ class VllmServe(Reader):
 
     def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
         """Return a result per measurement: files with other concurrencies are one curve."""
-        series: list[list[_File]] = []
-        refused: list[Reading | Refusal] = []
-        for path in own:
-            one = attempt([path], _file, bundle, path)
-            if isinstance(one, Refusal):
-                refused.append(one)
-                continue
-            found = next((each for each in series if all(one.fits(two) for two in each)), None)
-            if found is None:
-                series.append([one])
-            else:
-                found.append(one)
-        return [*refused, *(attempt([one.path for one in each], _curve, each) for each in series)]
+        return curves(own, lambda path: _file(bundle, path), _File.fits, _curve)
 
 
 def _file(bundle: Bundle, path: str) -> _File:

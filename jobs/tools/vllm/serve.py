@@ -27,7 +27,7 @@ from jobs.tools.lib.site import (
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("docker", "python", "python3", "vllm")
-CLIENTS = ("follow_ready.py",)
+CLIENTS = ("wait_ready.py",)
 KIND = "deploy-vllm"
 METRICS = engine_counters.VLLM
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
@@ -116,7 +116,7 @@ def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
             *start(stack, serving, container, name, site),
             _wait(stack, serving, site.python_word),
         ),
-        files=(script("follow_ready.py"), script(DIRECT)),
+        files=(script("wait_ready.py"), script(DIRECT)),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
         dies=serving.dies,
@@ -147,7 +147,7 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
         serves=True,
         health=stack.vllm.health_path,
     )
-    files = (script("follow_ready.py"), script(DIRECT))
+    files = (script("wait_ready.py"), script(DIRECT))
     return Plan(
         kind=KIND,
         steps=(serve, _wait(stack, serving, site.python_word)),
@@ -267,7 +267,7 @@ def is_synchronous(stack: Stack, serving: VllmServer) -> bool:
 
 def _wait(stack: Stack, serving: VllmServer, python: str) -> Step:
     argv = (
-        *(python, f"{FILES}/follow_ready.py", serving.url),
+        *(python, f"{FILES}/wait_ready.py", serving.url),
         *("--health", stack.vllm.health_path, "--log", "{serve_dir}/log"),
         *("--model", literal(serving.served_name), "--timeout", f"{_READY_TIMEOUT_S:g}"),
     )

@@ -170,7 +170,7 @@ def test_container_paths_and_addresses_are_not_host_paths(strict):
     assert refused(strict, "docker", "run", "-dit", "image", "x", "-v", "/etc:/x") is None
     assert refused(strict, "docker", "exec", "-w", "/workspace", "box", "cat", "/etc/x") is None
     assert refused(strict, "wget", "https://hf-mirror.com/a/../b") is None
-    assert refused(strict, sys.executable, "x/follow_ready.py", "--health", "/v1/a") is None
+    assert refused(strict, sys.executable, "x/wait_ready.py", "--health", "/v1/a") is None
     assert refused(strict, "vllm", "bench", "serve", "--endpoint", "/v1/chat/completions") is None
     assert refused(strict, "vllm", "bench", "serve", "--endpoint=/v1/completions") is None
 
@@ -204,7 +204,6 @@ def test_docker_may_get_paths_in_the_roots_and_non_paths(strict, argv):
         ("evalscope", "perf", "--model"),
         ("python3", "{job_dir}/files/ask_and_score.py", "eval", "--model"),
         ("python3", "{job_dir}/files/wait_ready.py", "http://127.0.0.1:1", "--model"),
-        ("python3", "{job_dir}/files/follow_ready.py", "http://127.0.0.1:1", "--model"),
         ("vllm", "bench", "serve", "--served-model-name"),
         ("python3", "benchmark_serving.py", "--served-model-name"),
     ],

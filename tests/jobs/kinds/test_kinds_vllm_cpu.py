@@ -85,7 +85,7 @@ def test_the_model_s_template_is_used_without_a_parser():
     plan = run(deploy_vllm, reasoning=False)
 
     assert not {"--reasoning-parser", "--chat-template"} & set(plan.steps[0].argv)
-    assert [file.name for file in plan.files] == ["follow_ready.py", "direct.py"]
+    assert [file.name for file in plan.files] == ["wait_ready.py", "direct.py"]
     assert ids(deploy_vllm, reasoning=False) == []
     assert ids(deploy_vllm) == ["deploy:own_template"]
 

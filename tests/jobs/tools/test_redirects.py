@@ -28,7 +28,6 @@ requests.post(sys.argv[1], json={}, headers=headers)
 # Ours, and those libraries of other clients that are installed here.
 OURS = {
     "check_endpoint": ("check_endpoint.py", "--served-model-name", "m", "--to", "endpoint.json"),
-    "follow_ready": ("follow_ready.py", *("--health", "/health", "--log", "log", "--timeout", "0")),
     "wait_ready": ("wait_ready.py", "--model", "m", "--timeout", "0"),
     "send_cold": ("-c", f"import send_cold\nsend_cold.refuse_redirects()\n{AIOHTTP}"),
 }

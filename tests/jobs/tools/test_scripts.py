@@ -228,11 +228,11 @@ def test_another_server_on_the_port_is_not_taken_for_ours(engine, tmp_path):
 
     assert done.returncode == 1
     assert "serves ['small'], not mine" in done.stderr
+    assert not (tmp_path / "ready.json").exists()
 
 
-@pytest.mark.parametrize("name", ["wait_ready.py", "follow_ready.py"])
 @pytest.mark.parametrize("path", ["/health", "/v1/models"])
-def test_a_redirect_does_not_get_the_key(name, path, tmp_path):
+def test_a_redirect_does_not_get_the_key(path, tmp_path):
     class Handler(Answering):
         def do_GET(self):
             if self.path == path:
@@ -243,18 +243,16 @@ def test_a_redirect_does_not_get_the_key(name, path, tmp_path):
             else:
                 self.answer(200, {"data": [{"id": "small"}]})
 
-    rest = ["--health", "/health", "--log", "x.log"] if name == "follow_ready.py" else []
     with hostile(hostile_server.no_http) as other, serving(Handler) as url:
-        argv = [url, "--model", "small", "--timeout", 0.3, *rest]
-        done = run(name, *argv, cwd=tmp_path, env={"API_KEY": "secret"})
+        argv = [url, "--model", "small", "--timeout", 0.3]
+        done = run("wait_ready.py", *argv, cwd=tmp_path, env={"API_KEY": "secret"})
 
     assert done.returncode == 1
     assert "302" in done.stderr
     assert other.requests == []
 
 
-@pytest.mark.parametrize("name", ["wait_ready.py", "follow_ready.py"])
-def test_an_endless_list_of_models_is_an_error(name, tmp_path):
+def test_an_endless_list_of_models_is_an_error(tmp_path):
     class Handler(Answering):
         def do_GET(self):
             self.send_response(200)
@@ -263,9 +261,8 @@ def test_an_endless_list_of_models_is_an_error(name, tmp_path):
                 while self.path != "/health":
                     self.wfile.write(65536 * b" ")
 
-    rest = ["--health", "/health", "--log", "x.log"] if name == "follow_ready.py" else []
     with serving(Handler) as url:
-        done = run(name, url, "--model", "small", "--timeout", 20, *rest, cwd=tmp_path)
+        done = run("wait_ready.py", url, "--model", "small", "--timeout", 20, cwd=tmp_path)
 
     assert done.returncode == 1
     assert "the answer is longer than 4194304 bytes" in done.stderr
@@ -315,7 +312,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def follow(tmp_path, server):
-    """Run follow_ready.py on that server, with some arguments changed."""
+    """Run wait_ready.py on that server, with some arguments changed."""
 
     def call(url=server, env=None, **changes):
         options = {
@@ -327,7 +324,7 @@ def follow(tmp_path, server):
         } | changes
         argv = [word for name, value in options.items() for word in (f"--{name}", value)]
         key = {"API_KEY": "the-key"} if env is None else env
-        return run("follow_ready.py", url, *argv, cwd=tmp_path, env=key)
+        return run("wait_ready.py", url, *argv, cwd=tmp_path, env=key)
 
     return call
 
@@ -347,14 +344,6 @@ def test_a_log_that_is_not_there_yet_is_waited_for(follow, tmp_path):
     (tmp_path / "server.log").unlink()
 
     assert follow().stdout.startswith("shard 1 ")
-
-
-def test_a_model_of_another_name_is_not_the_requested_one(follow, tmp_path):
-    done = follow(model="large")
-
-    assert done.returncode == 1
-    assert "serves ['small'], not large" in done.stderr
-    assert not (tmp_path / "ready.json").exists()
 
 
 def test_a_server_that_refuses_the_key_is_not_ready(follow):

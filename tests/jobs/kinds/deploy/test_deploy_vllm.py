@@ -86,7 +86,7 @@ def test_the_container_is_removed_with_its_deployment():
 def test_the_job_waits_with_the_server_s_log_in_its_own():
     argv = step("wait").argv
 
-    assert argv[1:3] == ("/data/host/spool/17/files/follow_ready.py", "http://127.0.0.1:9001")
+    assert argv[1:3] == ("/data/host/spool/17/files/wait_ready.py", "http://127.0.0.1:9001")
     assert options(argv)["--log"] == "/data/host/serve/4/log"
     assert options(argv)["--model"] == "DeepSeek-R1"
 

@@ -1,7 +1,8 @@
-"""Show a server's log while it loads, until it is ready and offers the model that was asked for.
+"""Wait until a server is ready and offers the model that was asked for.
 
-Exits 1 with the reason when it takes too long, or offers another model. A key that requests must
-carry is in the environment (API_KEY).
+Meanwhile shows the server's log, or without one each change of its state. Exits 1 with the reason
+when it takes too long, or offers another model. A key that requests must carry is in the
+environment (API_KEY).
 """
 
 import argparse
@@ -46,11 +47,15 @@ def state_of(url, health):
 
 def wait(args, follower):
     """Return "" when the server is ready, else why it is not."""
-    began, key = time.monotonic(), os.environ.get("API_KEY", "")
+    began, shown, key = time.monotonic(), None, os.environ.get("API_KEY", "")
     while True:
         state = state_of(args.url, args.health)
         seconds = time.monotonic() - began
-        follower.show()
+        if follower:
+            follower.show()
+        elif state != shown:
+            print(f"{seconds:7.2f} s  {state}", flush=True)
+            shown = state
         if state == "ready":
             models = models_of(args.url, key) if args.model else [""]
             if args.model not in models:
@@ -65,17 +70,16 @@ def wait(args, follower):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="address without a path")
-    parser.add_argument("--health", required=True, help="path that returns 200 when ready")
-    parser.add_argument("--log", type=Path, required=True, help="the server's log")
+    parser.add_argument("--health", default="/health", help="path that returns 200 when ready")
+    parser.add_argument("--log", type=Path, help="the server's log")
     parser.add_argument("--model", default="", help="required model name; default: any")
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
-    parser.add_argument("--interval", type=float, default=0.2, help="seconds")
+    parser.add_argument("--interval", type=float, default=0.1, help="seconds")
     args = parser.parse_args()
     if not args.url.startswith("http://"):
         parser.error(f"{args.url} is no http address")
-    follower = Follower(args.log, sys.stdout.buffer)
     try:
-        reason = wait(args, follower)
+        reason = wait(args, Follower(args.log, sys.stdout.buffer) if args.log else None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{args.url} did not say which model it serves: {error}"
     if not reason:
