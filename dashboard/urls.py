@@ -43,7 +43,6 @@ _BELOW: dict[str, list[Any]] = {
     "launch/": [launch_matrix, launch],
     "jobs/": [job_list, job_page, hosts.job_urlpatterns],
     "pipelines/": [pipeline],
-    "launch/": [launch_matrix, launch],
     "matrices/": [matrix],
     "hosts/": [hosts],
     "models/": [launch_pipeline, model_edit, models],
