@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
 from django.urls import reverse
 
+from dashboard.api import logs
+from dashboard.server import downloads
+from jobs.base.errors import LogRemoved
 from jobs.logstore import LogStore, store
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_deployment, make_job, make_user
+from tests.kept import DAY, ended
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -133,3 +138,19 @@ def test_only_a_servers_log_has_the_switch(page):
 
     assert 'data-do="polls"' in text
     assert 'data-do="polls"' not in page.get(reverse("job-detail", args=[make_job().pk])).text
+
+
+@pytest.mark.parametrize("plain", ["", "?plain=1"])
+def test_a_download_breaks_off_where_its_log_is_removed(client, monkeypatch, plain):
+    client.force_login(make_user())
+    for module in (logs, downloads):
+        monkeypatch.setattr(module, "PIECE_BYTES", 1)
+    job = ended(DAY)
+    answer = client.get(f"/api/v1/jobs/{job.pk}/log{plain}")
+    store().remove(f"job/{job.pk}")
+
+    async def taken():
+        return [piece async for piece in answer]
+
+    with pytest.raises(LogRemoved):
+        asyncio.run(taken())

@@ -1,4 +1,4 @@
-"""Open sockets are closed when their user loses access."""
+"""Who may open a socket, and open ones of those who lose access."""
 
 import asyncio
 from datetime import timedelta
@@ -21,7 +21,7 @@ from dashboard.consumers.session_guard import (
     refusals,
     session_guard,
 )
-from dashboard.consumers.sockets import PageSocket
+from dashboard.consumers.sockets import PageSocket, is_own
 from jobs.access.accounts import set_role
 from jobs.models import Account
 from tests.factories import make_user
@@ -204,3 +204,23 @@ def test_a_person_has_a_limited_number_of_sockets(monkeypatch):
             guard.leave(listener)
 
     listening(scenario)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "fine"),
+    [
+        ("http://127.0.0.1:8000", "127.0.0.1:8000", True),
+        ("http://localhost:9000", "localhost:9000", True),  # through a tunnel
+        ("https://bench.example.org", "10.0.0.5:8000", True),  # PUBLIC_URL, behind a proxy
+        ("http://127.0.0.1:20000", "127.0.0.1:8000", False),  # a model's server
+        ("http://evil.example", "evil.example", False),  # a name that points at us
+        ("null", "127.0.0.1:8000", False),
+        ("", "127.0.0.1:8000", False),
+        ("http://[", "127.0.0.1:8000", False),
+    ],
+)
+def test_only_our_own_pages_open_sockets(settings, origin, host, fine):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://bench.example.org"]
+    settings.ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+
+    assert is_own(origin, host) is fine

@@ -31,14 +31,6 @@ def test_a_stranger_gets_no_facts(caller):
     assert (answer.status_code, answer.json()["error"]) == (401, "key")
 
 
-def test_another_protocol_is_answered_with_the_one_to_upgrade_to(caller):
-    caller.headers["X-Protocol"] = "99"
-
-    answer = caller.post("heartbeat", {})
-
-    assert (answer.status_code, answer.json()["upgrade_to"]) == (426, 2)
-
-
 def test_nothing_is_taken_that_is_meant_for_another_dashboard(caller):
     job = taken_job(caller)
     caller.headers["X-Instance"] = "00000000-0000-0000-0000-000000000000"

@@ -1,18 +1,50 @@
-"""Files as answers: ranges, conditions, and files that change while they are sent."""
+"""Downloads: ranges and conditions, files that change meanwhile, exports, and limits."""
 
+import gc
 import os
+from dataclasses import replace
 from pathlib import Path
+from time import time
+from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.test import RequestFactory
 
 from dashboard.server import downloads
-from dashboard.server.downloads import EndedEarly, send_file
+from dashboard.server.downloads import (
+    KEPT_OF_A_PERSON,
+    KEPT_S,
+    LIMITS,
+    EndedEarly,
+    Stream,
+    limited_streams,
+    resumable_exports,
+    send_file,
+    take_slot,
+)
+from dashboard.tasks import apply_retention
+from jobs.models import OutputFile
+from jobs.services.intake import limits
 from tests.dashboard.lib.streams import content_of
+from tests.factories import make_job, make_user
+
+pytestmark = pytest.mark.django_db  # the end of an answer closes old connections
 
 TEN = b"0123456789"
+ATTACHED = {"Content-Disposition": 'attachment; filename="a.csv"', "X-Own": "1"}
+LONG = b"x" * (downloads.PIECE_BYTES + 1)
+
+
+def request_of(method="GET", person=1, headers=()):
+    named = {name.replace("_", "-"): value for name, value in dict(headers).items()}
+    request = RequestFactory().generic(method, "/api/v1/x", headers=named)
+    request.user = SimpleNamespace(pk=person)
+    return request
+
+
+# Files
 
 
 @pytest.fixture
@@ -28,9 +60,7 @@ def small_pieces(monkeypatch):
 
 
 def sent(path, method="GET", sha256="", **headers):
-    request = RequestFactory().generic(
-        method, "/", headers={name.replace("_", "-"): value for name, value in headers.items()}
-    )
+    request = request_of(method, headers=headers)
     return send_file(request, path, filename=path.name, sha256=sha256)
 
 
@@ -40,7 +70,7 @@ def opened(path):
     return sum(link.exists() and link.samefile(path) for link in links)
 
 
-def replace(path):
+def exchange(path):
     """Put a longer file in its place."""
     other = path.with_name("other")
     other.write_bytes(b"x" * 20)
@@ -162,7 +192,7 @@ def test_no_piece_is_read_before_the_last_was_taken(file, small_pieces, monkeypa
         lambda path: os.truncate(path, 5),
         lambda path: path.unlink(),
         lambda path: path.write_bytes(b"x" * 10),
-        replace,
+        exchange,
     ],
     ids=["truncated", "removed", "rewritten", "replaced"],
 )
@@ -208,3 +238,280 @@ def test_nginx_gets_the_place_of_a_file_of_the_data_folder(file, settings):
     assert (answer.status_code, answer.content, "ETag" in answer) == (200, b"", False)
     assert answer["Content-Disposition"] == 'attachment; filename="a b%?.json"'
     assert content_of(sent(file)) == TEN
+
+
+# Exports
+
+
+@pytest.fixture(params=["in memory", "from a file"])
+def either_way(request, monkeypatch):
+    if request.param == "from a file":
+        monkeypatch.setattr(downloads, "PIECE_BYTES", 4)
+
+
+def exported(content=TEN, method="GET", person=1, attached=ATTACHED, **headers):
+    """Answer with what a view made."""
+    response = HttpResponse(content, content_type="text/csv", headers=attached)
+    return resumable_exports(lambda _request: response)(request_of(method, person, headers))
+
+
+def files(settings):
+    folder = Path(settings.DATA_DIR, downloads.EXPORTS)
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def test_an_export_has_ranges_and_its_own_headers(either_way):
+    whole, part = exported(), exported(Range="bytes=2-8")
+
+    assert (whole.status_code, content_of(whole)) == (200, TEN)
+    assert (whole["Accept-Ranges"], whole["Content-Length"]) == ("bytes", "10")
+    assert {name: whole[name] for name in ATTACHED} == ATTACHED
+    assert (part.status_code, content_of(part)) == (206, b"2345678")
+    assert part["Content-Range"] == "bytes 2-8/10"
+
+
+def test_a_long_export_is_sent_piece_by_piece_from_a_file(small_pieces, settings):
+    answer = exported()
+
+    (file,) = files(settings)
+    assert isinstance(answer, Stream)
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (TEN, 0o600)
+    assert content_of(answer) == TEN
+
+
+def test_an_interrupted_download_goes_on_although_the_export_changed(small_pieces):
+    etag = exported()["ETag"]
+
+    rest = exported(b"made later", Range="bytes=6-", If_Range=etag)
+    other = exported(b"made later")
+
+    assert (rest.status_code, content_of(rest), rest["ETag"]) == (206, b"6789", etag)
+    assert content_of(other) == b"made later"
+
+
+@pytest.mark.parametrize(
+    "condition", ['"../../db.sqlite3"', "W/{etag}", "{etag}x", f'"{"0" * 64}"']
+)
+def test_another_condition_gets_the_export_of_now(small_pieces, condition):
+    condition = condition.format(etag=exported()["ETag"])
+
+    answer = exported(b"made later", Range="bytes=6-", If_Range=condition)
+
+    assert (answer.status_code, content_of(answer)) == (200, b"made later")
+
+
+def test_a_person_resumes_own_exports_only(small_pieces):
+    etag = exported(person=1)["ETag"]
+
+    answer = exported(b"made later", person=2, Range="bytes=6-", If_Range=etag)
+
+    assert (answer.status_code, content_of(answer)) == (200, b"made later")
+
+
+def test_files_of_a_person_have_a_number(small_pieces, settings):
+    for number in range(KEPT_OF_A_PERSON + 3):
+        exported(b"export %d" % number)
+    exported(person=2)
+
+    assert len(files(settings)) == KEPT_OF_A_PERSON + 1
+
+
+def test_files_are_removed_after_an_hour(small_pieces, settings):
+    exported(b"old export")
+    (old,) = files(settings)
+    os.utime(old, (time() - KEPT_S - 1,) * 2)
+
+    exported(b"new export", person=2)
+
+    apply_retention()
+
+    assert [file.read_bytes() for file in files(settings)] == [b"new export"]
+
+
+def unread_for(file, seconds):
+    """Let the last read be so long ago, and the last change, too."""
+    os.utime(file, (time() - seconds,) * 2)
+
+
+@pytest.mark.parametrize("again", [{}, {"Range": "bytes=0-8", "If_Range": "{etag}"}])
+def test_a_file_in_use_is_not_removed_after_an_hour(small_pieces, settings, again):
+    etag = exported()["ETag"]
+    (file,) = files(settings)
+    unread_for(file, KEPT_S + 1)
+
+    answer = exported(**{name: value.format(etag=etag) for name, value in again.items()})
+    downloads.remove_old_exports()
+
+    assert content_of(answer).startswith(b"012345678")
+    assert files(settings) == [file]
+
+
+def test_each_piece_of_a_download_renews_its_file(small_pieces, settings):
+    answer = exported()
+    (file,) = files(settings)
+    changed = file.stat().st_mtime_ns
+    os.utime(file, ns=(0, changed))
+
+    assert content_of(answer) == TEN
+    downloads.remove_old_exports()
+
+    assert files(settings) == [file]
+
+
+def test_further_exports_never_remove_a_file_in_use(small_pieces, settings):
+    in_use = exported(b"in use")
+    for number in range(KEPT_OF_A_PERSON - 1):
+        exported(b"export %d" % number)
+    (unread,) = (file for file in files(settings) if file.read_bytes() == b"export 3")
+    unread_for(unread, downloads.IN_USE_S + 1)
+
+    further = [exported(b"further %d" % number) for number in range(3)]
+
+    assert not unread.exists()
+    assert content_of(in_use) == b"in use"
+    assert [content_of(one) for one in further] == [b"further 0", b"further 1", b"further 2"]
+    assert len(files(settings)) == KEPT_OF_A_PERSON
+
+
+def test_an_export_larger_than_the_room_on_the_disk_is_sent_from_memory(
+    small_pieces, settings, monkeypatch, caplog
+):
+    monkeypatch.setattr(limits, "_fresh", lambda *_args: settings.DISK_RESERVE_BYTES + 9)
+
+    answer = exported()
+
+    assert content_of(answer) == TEN
+    assert files(settings) == []
+    assert "sent from memory" in caplog.text
+
+
+def test_without_room_on_the_disk_an_export_is_sent_from_memory(small_pieces, settings, caplog):
+    Path(settings.DATA_DIR, downloads.EXPORTS).touch()  # no folder can be made
+
+    answer = exported(Range="bytes=2-")
+
+    assert (answer.status_code, content_of(answer)) == (206, b"23456789")
+    assert "sent from memory" in caplog.text
+
+
+@pytest.mark.parametrize("attached", [{}, {"Content-Disposition": "inline"}])
+def test_other_answers_stay_as_they_are(attached):
+    assert "ETag" not in exported(attached=attached)
+
+
+# Limits
+
+
+@pytest.fixture
+def one(monkeypatch):
+    """Let a person have one stream."""
+    monkeypatch.setattr(downloads, "LIMITS", replace(LIMITS, of_a_person=1))
+
+
+async def pieces(*, fails=False):
+    yield b"one"
+    if fails:
+        raise OSError("the disk is gone")
+    yield b"two"
+
+
+def through(response, person=1):
+    """Answer a request of a person with this response, through the middleware."""
+    request = request_of(person=person)
+    return limited_streams(resumable_exports(lambda _request: response))(request)
+
+
+def test_a_person_has_a_few_streams_at_once():
+    slots = [take_slot("1") for _ in range(LIMITS.of_a_person)]
+
+    assert None not in slots
+    assert take_slot("1") is None
+    assert take_slot("2") is not None
+    slots[0].release()
+    assert take_slot("1") is not None
+
+
+def test_all_people_together_have_a_number(monkeypatch):
+    monkeypatch.setattr(downloads, "LIMITS", replace(LIMITS, of_all=2))
+    slots = [take_slot("1"), take_slot("2")]
+
+    assert take_slot("3") is None
+    slots[0].release()
+    assert take_slot("3") is not None
+
+
+def test_a_stream_that_ends_leaves_its_place(one):
+    first = through(Stream(pieces()))
+    assert through(Stream(pieces())).status_code == 429
+
+    assert content_of(first) == b"onetwo"
+    assert through(Stream(pieces())).status_code == 200
+
+
+def test_a_stream_that_fails_leaves_its_place(one):
+    first = through(Stream(pieces(fails=True)))
+    with pytest.raises(OSError, match="disk"):
+        content_of(first)
+
+    assert through(Stream(pieces())).status_code == 200
+
+
+def test_a_stream_whose_reader_goes_away_leaves_its_place(one):
+    first = through(Stream(pieces()))
+
+    async def goes_away():
+        taken = aiter(first)
+        await anext(taken)
+        await taken.aclose()
+
+    async_to_sync(goes_away)()
+    assert through(Stream(pieces())).status_code == 200
+
+
+def test_a_stream_that_never_began_leaves_its_place(one):
+    through(Stream(pieces())).close()
+    assert through(Stream(pieces())).status_code == 200  # dropped here, and never closed
+    gc.collect()
+
+    assert through(Stream(pieces())).status_code == 200
+
+
+def test_a_long_export_counts_and_other_answers_do_not(one):
+    attached = {"Content-Disposition": "attachment"}
+    held = through(HttpResponse(LONG, headers=attached))
+
+    assert held.status_code == 200
+    assert through(HttpResponse(LONG, headers=attached)).status_code == 429
+    assert through(HttpResponse(b"x", headers=attached)).status_code == 200
+    assert through(HttpResponse(LONG)).status_code == 200
+    held.close()
+    assert through(HttpResponse(LONG, headers=attached)).status_code == 200
+
+
+def test_a_refused_download_says_so_on_a_page_and_in_the_api(client, settings, one, monkeypatch):
+    monkeypatch.setattr(downloads, "PIECE_BYTES", 4)
+    user = make_user()
+    client.force_login(user)
+    job = make_job(state="succeeded", log_bytes=5)
+    folder = settings.DATA_DIR / "outputs" / str(job.pk)
+    folder.mkdir(parents=True)
+    (folder / "a").write_bytes(b"01234")
+    output = OutputFile.objects.create(
+        job=job, name="a", path="a", bytes=5, sha256="ab", received_bytes=5
+    )
+    address = f"/jobs/{job.pk}/outputs/{output.pk}"
+    slot = take_slot(str(user.pk))
+
+    page = client.get(address)
+    others = [client.get(path).status_code for path in ("/jobs/", f"/jobs/{job.pk}/")]
+    slot.release()
+    answer = client.get(address)
+
+    assert (page.status_code, page["Retry-After"]) == (429, "5")
+    assert "Too many downloads at once." in page.text
+    assert others == [200, 200]
+    assert (content_of(answer), answer["ETag"]) == (b"01234", '"ab"')
+    held = take_slot(str(user.pk))
+    api = through(Stream(pieces()), person=user.pk)
+    assert held is not None
+    assert (api.status_code, b"too_many" in api.content) == (429, True)

@@ -1,4 +1,4 @@
-"""A command reports that no dashboard runs; it waits, or ends with an option."""
+"""Commands that follow a job: without a running dashboard, and of a log that goes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import sys
 from io import StringIO
 
 import pytest
-from django.core.management.base import CommandError
+from django.core.management import CommandError, call_command
 
 from dashboard.management import base
 from dashboard.management.base import Watch, is_down
+from jobs import logstore
 from tests.factories import make_artifact, make_host, make_job
+from tests.kept import DAY, LOG, ended
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture
@@ -78,7 +82,6 @@ def test_a_waiting_command_reports_once_and_again_when_it_runs(ran, supervisor):
     assert output.getvalue().endswith("The dashboard is running again.\n")
 
 
-@pytest.mark.django_db
 def test_who_is_not_to_wait_ends_with_an_error(ran):
     job = make_job()
     ran(0x7FFFFFFF)
@@ -88,7 +91,6 @@ def test_who_is_not_to_wait_ends_with_an_error(ran):
         list(base.follow(job.pk, None, watch))
 
 
-@pytest.mark.django_db
 def test_a_field_that_is_missing_lists_its_choices():
     host = make_host()
     refusal = str(base.refused_launch(_missing(), "deploy", host))
@@ -103,3 +105,40 @@ def test_a_field_that_is_missing_lists_its_choices():
 
 def _missing():
     return base.InvalidParams({"artifact": "Required."})
+
+
+def test_the_command_log_says_what_is_damaged():
+    job = ended(DAY)
+    path = logstore.store().path(f"job/{job.pk}")
+    path.unlink()
+    path.with_suffix(".log.zst").write_bytes(b"no packed log at all")
+
+    with pytest.raises(CommandError, match="is damaged"):
+        call_command("log", str(job.pk))
+
+
+def test_following_a_removed_log_in_a_terminal_is_an_error(monkeypatch):
+    job = ended(DAY)
+    follows = base.follow(job.pk, None)
+    monkeypatch.setattr(base, "CHUNK_BYTES", 2)
+    assert next(follows) == LOG[:2]
+    logstore.store().remove(f"job/{job.pk}")
+
+    with pytest.raises(CommandError, match="was removed during reading"):
+        next(follows)
+
+
+def test_the_log_command_fails_when_its_log_is_removed(monkeypatch, capsysbinary):
+    job = ended(DAY)
+    read = logstore.LogStore.read
+
+    def removed_then(self, key, start, end):
+        piece = read(self, key, start, min(end, start + 2))
+        self.remove(key)
+        return piece
+
+    monkeypatch.setattr(logstore.LogStore, "read", removed_then)
+
+    with pytest.raises(CommandError, match="was removed during reading"):
+        call_command("log", str(job.pk), "--raw")
+    assert capsysbinary.readouterr().out == LOG[:2]
