@@ -32,7 +32,7 @@ from dashboard.pages.shared.addresses import SCHEMA
 from dashboard.text.queue_words import PRIORITIES
 from jobs.base.numbers import DIGITS, number_from
 from jobs.models import Deployment, Host, Job
-from jobs.queries.jobs.jobs import Cursor, cursor
+from jobs.queries.sorting import Older, older_page, read_older
 
 Json = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
@@ -159,7 +159,7 @@ def listing(name: str, about: str, field: str, row: type[Answer], **more: Any) -
     return create_model(name, __base__=Answer, __doc__=about, **fields)
 
 
-def page(request: HttpRequest, name: str, rows: list[Json], older: Cursor | str | None) -> Json:
+def page(request: HttpRequest, name: str, rows: list[Json], older: Older | str | None) -> Json:
     following = None
     if older:
         asked = request.GET.copy()
@@ -211,10 +211,10 @@ class Page(BaseModel):
         50, ge=1, le=200, description="rows per page"
     )
 
-    def cursor(self) -> Cursor | None:
+    def cursor(self) -> Older | None:
         """Return the place where the page begins; None: at the newest row. Raises ``Refused``: it
         is no cursor."""
-        older = cursor(self.before)
+        older = read_older(self.before)
         if self.before and older is None:
             raise invalid("before", _("“before” is not a cursor of this API."))
         return older
@@ -222,7 +222,7 @@ class Page(BaseModel):
 
 def filtered_page(
     query: Page, rows: QuerySet[Row], fields: Mapping[str, str]
-) -> tuple[list[Row], Cursor | None]:
+) -> tuple[list[Row], Older | None]:
     """Return one page of rows, newest first, and the place of older ones.
 
     ``fields``: a name of the query -> the column that it filters by. By keyset: see docs/decisions
@@ -233,15 +233,7 @@ def filtered_page(
     numbers = [column for column in asked if column.endswith("_id") and column != "model_id"]
     if any(number_from(asked[column]) is None for column in numbers):
         return [], None
-    before, limit = query.cursor(), query.limit
-    found = rows.filter(**asked)
-    if before is not None:
-        found = found.filter(created_at__lte=before.created_at).exclude(
-            created_at=before.created_at, pk__gte=before.id
-        )
-    listed: list[Any] = list(found.order_by("-created_at", "-pk")[: limit + 1])
-    last = listed[limit - 1] if len(listed) > limit else None
-    return listed[:limit], Cursor(last.created_at, last.pk) if last else None
+    return older_page(rows.filter(**asked), query.cursor(), query.limit)
 
 
 def host_of(name: str) -> Host:

@@ -358,8 +358,8 @@ class PinAsked(BaseModel):
 def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Json:
     """List jobs. Newest first."""
     filters = queries.Filters(**query.model_dump(exclude={"before", "limit"}))
-    found = queries.page(filters, before=query.cursor(), limit=query.limit)
-    return page(request, "jobs", [JobAnswer.of(row) for row in found.jobs], found.older)
+    rows, older = queries.page(filters, before=query.cursor(), limit=query.limit)
+    return page(request, "jobs", [JobAnswer.of(row) for row in rows], older)
 
 
 @jobs.on("POST jobs", "job.launch", JobAnswer, 409, 413, 422, name="api-jobs", status=201)

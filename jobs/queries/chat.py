@@ -27,17 +27,14 @@ class ChatEngine:
 
     @property
     def deployment(self) -> Deployment | None:
-        """The deployment; None for an endpoint."""
         return self.row if isinstance(self.row, Deployment) else None
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """The endpoint; None for a deployment."""
         return self.row if isinstance(self.row, Endpoint) else None
 
     @property
     def is_external(self) -> bool:
-        """True for an endpoint."""
         return isinstance(self.row, Endpoint)
 
     @property
@@ -47,7 +44,6 @@ class ChatEngine:
 
     @property
     def name(self) -> str:
-        """The name for people."""
         return self.row.name
 
     @property
@@ -57,7 +53,6 @@ class ChatEngine:
 
     @property
     def model_id(self) -> str:
-        """An id of the catalogue; "" if unknown."""
         return self.row.model_id
 
     @property
@@ -89,7 +84,6 @@ class ChatEngine:
 
     @property
     def declared_context(self) -> int | None:
-        """Maximum tokens of a request, as declared by the engine or its owner; None if unknown."""
         if isinstance(self.row, Endpoint):
             return self.row.context
         return (self.row.details or {}).get("max_total")
@@ -111,7 +105,6 @@ def conversations_of(user: AbstractBaseUser, *, most: int = LISTED) -> Sequence[
 def conversations_with(
     user: AbstractBaseUser, terms: Sequence[str], *, most: int
 ) -> Sequence[Conversation]:
-    """The person's conversations with all the words in title, questions or answers."""
     conversations = Conversation.objects.filter(user_id=user.pk)
     for word in terms:
         condition = Q(prompt__icontains=word) | Q(answer__icontains=word)
@@ -154,19 +147,16 @@ def chat_engine(key: str) -> ChatEngine | None:
 
 
 def turns_of(conversation: Conversation) -> Sequence[Shown]:
-    """All questions, first one first, each with the attempt that is shown."""
     turns = Turn.objects.filter(conversation=conversation).order_by("index", "attempt")
     turns = turns.select_related("deployment__host", "deployment__job", "endpoint")
-    groups = [list(group) for _, group in groupby(turns, key=attrgetter("index"))]
-    return [_shown(group) for group in groups]
+    shown = []
+    for _index, group in groupby(turns, key=attrgetter("index")):
+        attempts = list(group)
+        chosen = next((turn for turn in attempts if turn.is_shown), attempts[-1])
+        shown.append(Shown(chosen, [turn.pk for turn in attempts]))
+    return shown
 
 
 def shown_of(turn: Turn) -> Shown:
-    """This turn, with all attempts at its question."""
     group = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
     return Shown(turn, list(group.order_by("attempt").values_list("pk", flat=True)))
-
-
-def _shown(group: Sequence[Turn]) -> Shown:
-    chosen = next((turn for turn in group if turn.is_shown), group[-1])
-    return Shown(chosen, [turn.pk for turn in group])

@@ -71,20 +71,15 @@ def deployment_down(host: str, number: str) -> Deployment | None:
 
 
 def broken_since(moment: datetime) -> Q:
-    """Return failed or lost servers, without those whose job itself failed."""
     states = (Deployment.State.FAILED, Deployment.State.LOST)
     return Q(state__in=states, stopped_at__gte=moment, job__state=Job.State.SUCCEEDED)
 
 
 def deployment_page(deployment_id: int) -> DeploymentPage:
-    """Everything on the page of one. Raises ``Deployment.DoesNotExist``."""
     deployment = _all().get(pk=deployment_id)
-    return DeploymentPage(
-        deployment,
-        list(DeploymentEvent.objects.filter(deployment=deployment)[:_EVENTS]),
-        list(Result.objects.filter(deployment=deployment).select_related("host")[:_RESULTS]),
-        startups(deployment),
-    )
+    events = DeploymentEvent.objects.filter(deployment=deployment)[:_EVENTS]
+    results = Result.objects.filter(deployment=deployment).select_related("host")[:_RESULTS]
+    return DeploymentPage(deployment, list(events), list(results), startups(deployment))
 
 
 def startups(deployment: Deployment) -> list[Startup]:
@@ -106,27 +101,22 @@ def startups(deployment: Deployment) -> list[Startup]:
     pairs = [(start, end) for start, end in pairs if end.at > start.at]
     pairs = sorted(pairs, key=lambda pair: pair[1].at, reverse=True)[:_STARTS]
     sizes = _weights_bytes([end.deployment for _start, end in pairs])
+    seconds = [(end.at - start.at).total_seconds() for start, end in pairs]
     return [
-        Startup(
-            end.deployment,
-            end.run,
-            end.at,
-            (end.at - start.at).total_seconds(),
-            sizes.get(end.deployment_id),
-        )
-        for start, end in pairs
+        Startup(end.deployment, end.run, end.at, took, sizes.get(end.deployment_id))
+        for (_start, end), took in zip(pairs, seconds, strict=True)
     ]
 
 
 def _weights_bytes(deployments: Iterable[Deployment]) -> dict[int, int]:
     """Return the bytes that each deployment loads: of its artifact, else of its weights."""
-    named = {}
-    sizes = {}
-    for one in deployments:
-        if one.artifact is not None:
-            sizes[one.pk] = one.artifact.bytes
-        else:
-            named[one.pk] = (one.job.inputs.get("weights") or {}).get("id") or 0
+    rows = list(deployments)
+    sizes = {one.pk: one.artifact.bytes for one in rows if one.artifact is not None}
+    named = {
+        one.pk: (one.job.inputs.get("weights") or {}).get("id") or 0
+        for one in rows
+        if one.artifact is None
+    }
     known = dict(Weights.objects.filter(pk__in=named.values()).values_list("pk", "bytes"))
     sizes |= {pk: known[weights] for pk, weights in named.items() if weights in known}
     return {pk: count for pk, count in sizes.items() if count}
@@ -184,7 +174,6 @@ def endpoints(*, with_archived: bool) -> Sequence[Endpoint]:
 
 
 def endpoint_page(endpoint_id: int) -> EndpointPage:
-    """Return everything on the page of one. Raises ``Endpoint.DoesNotExist``."""
     endpoint = Endpoint.objects.select_related("created_by").get(pk=endpoint_id)
     results = Result.objects.filter(endpoint=endpoint).select_related("host", "created_by")
     return EndpointPage(endpoint, list(results[:_RESULTS]), jobs_against(endpoint))

@@ -99,22 +99,15 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
     places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
     stacks = sorted({stack for _model, _label, stack in places})
     names = sorted({place[:2] for place in places})
+
+    def cell(place: Place) -> FleetCell:
+        speed = values.get((*place, Result.Type.BENCHMARK))
+        accurate = values.get((*place, Result.Type.EVALUATION))
+        known = place in places
+        return FleetCell(place[2], speed, accurate, served.get(place), compiled.get(place), known)
+
     rows = [
-        FleetRow(
-            model,
-            label,
-            [
-                FleetCell(
-                    stack,
-                    values.get((model, label, stack, Result.Type.BENCHMARK)),
-                    values.get((model, label, stack, Result.Type.EVALUATION)),
-                    served.get((model, label, stack)),
-                    compiled.get((model, label, stack)),
-                    (model, label, stack) in places,
-                )
-                for stack in stacks
-            ],
-        )
+        FleetRow(model, label, [cell((model, label, stack)) for stack in stacks])
         for model, label in names
     ]
     return Fleet(
@@ -136,7 +129,6 @@ def whole_days(days: int | None) -> int:
 
 
 def _standing() -> dict[tuple[str, str, str, str], Result]:
-    """Return what stands for each model, precision, stack and type."""
     rows = Result.objects.filter(imported=None).exclude(stack="").exclude(model_id="")
     numbers = first_of(rows, ("model_id", "label", "stack", "type"))
     found = Result.objects.in_bulk(numbers).values()
@@ -162,18 +154,15 @@ def _attach_jobs(rows: Sequence[Result]) -> None:
 
 
 def _ids(rows: Iterable[Model], field: str) -> set[int]:
-    """Return the ids that a foreign key of these rows names."""
     return {getattr(row, f"{field}_id") for row in rows} - {None}
 
 
 def _attach(rows: Iterable[Model], field: str, found: Mapping[int, Model]) -> None:
-    """Set a foreign key of each row to the object that it names."""
     for row in rows:
         setattr(row, field, found.get(getattr(row, f"{field}_id")))
 
 
 def _served() -> dict[Place, Deployment]:
-    """Return the deployments that are ready now."""
     rows = Deployment.objects.filter(state=Deployment.State.READY)
     found: dict[Place, Deployment] = {}
     for row in rows.select_related("artifact").prefetch_related("host").order_by("pk"):
@@ -201,15 +190,8 @@ def _value(
     result: Result, verdict: Verdict | None, stale: Sequence[Stale], concurrency: int | None
 ) -> FleetValue:
     metric = headline(result.type, result.metrics)
-    return FleetValue(
-        result,
-        metric,
-        result.metrics.get(metric),
-        concurrency,
-        accuracy(result),
-        verdict,
-        stale,
-    )
+    value = result.metrics.get(metric)
+    return FleetValue(result, metric, value, concurrency, accuracy(result), verdict, stale)
 
 
 def _reasons(results: Iterable[Result], oldest: datetime) -> dict[int, list[Stale]]:

@@ -55,7 +55,6 @@ def all_dies(host: Host) -> list[str]:
 
 
 def missing_dies(host: Host) -> list[str]:
-    """Return dies that are no longer reported."""
     there = set(dies(host))
     return [name for name in all_dies(host) if name not in there]
 
@@ -99,12 +98,10 @@ def held_on(hosts: Iterable[Host]) -> dict[int, dict[str, Job | Deployment]]:
 
 
 def leased_dies(host: Host) -> dict[str, Job | Deployment]:
-    """Return die -> user, on this host."""
     return held_on([host]).get(host.pk, {})
 
 
 def free_dies(host: Host) -> list[str]:
-    """Return unused dies, in host order."""
     held = leased_dies(host)
     return [die for die in dies(host) if die not in held]
 
@@ -162,7 +159,6 @@ class HostNow:
 
     @property
     def held(self) -> dict[str, Job | Deployment]:
-        """Die -> its user."""
         return held_dies(self.on_host, self.deployments)
 
 
@@ -178,7 +174,6 @@ class HostPage:
 
     @property
     def has_assets(self) -> bool:
-        """True if the host has assets for jobs."""
         return bool(self.weights or self.artifacts or self.environments)
 
 

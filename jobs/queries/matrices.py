@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Count, Q, QuerySet
 
@@ -35,12 +35,10 @@ class RunView:
 
     @property
     def skip(self) -> Message | None:
-        """Why it does not run, or was not run."""
         return Message(self.cell.skip_id, self.cell.skip_args) if self.cell.skip_id else None
 
     @property
     def is_warm_up(self) -> bool:
-        """True if it does not count."""
         return self.cell.repeat == MatrixCell.WARM_UP
 
     @property
@@ -51,12 +49,8 @@ class RunView:
     @property
     def is_failed(self) -> bool:
         """True if its last attempt failed or was lost, and was not skipped."""
-        return (
-            self.job is not None
-            and self.job.state in _BAD
-            and self.job.state != Job.State.CANCELLED
-            and not self.cell.skip_id
-        )
+        was_cancelled = self.job is not None and self.job.state == Job.State.CANCELLED
+        return self.is_bad and not was_cancelled and not self.cell.skip_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +83,6 @@ class CellView:
 
     @property
     def results(self) -> list[Result]:
-        """The results that count, or else all; never a warm-up."""
         measured = [
             run.result for run in self.runs if run.result is not None and not run.is_warm_up
         ]
@@ -104,7 +97,6 @@ class CellView:
 
     @property
     def value(self) -> float | None:
-        """The mean of :attr:`values`; None without any."""
         return mean(self.values) if self.values else None
 
     @property
@@ -116,7 +108,6 @@ class CellView:
 
     @property
     def interval(self) -> Interval | None:
-        """The 95 % interval of the mean, from three runs on."""
         return mean_interval(self.values)
 
     @property
@@ -146,7 +137,6 @@ class CellView:
 
     @property
     def running(self) -> Running | None:
-        """Progress of its running job, if any."""
         return next((run.running for run in self.runs if run.running is not None), None)
 
     @property
@@ -166,12 +156,10 @@ class Row:
 
     @property
     def results(self) -> list[Result]:
-        """The results that count, of all cells."""
         return [result for cell in self.cells for result in cell.results]
 
     @property
     def points(self) -> list[CurvePoint]:
-        """The row as a curve: a point per concurrency, over the results that count."""
         return curve(
             [[(cell.concurrency, result.metrics)] for cell in self.cells for result in cell.results]
         )
@@ -194,7 +182,6 @@ class MatrixPage:
 
     @property
     def cells(self) -> list[CellView]:
-        """All cells, row by row."""
         return [cell for row in self.rows for cell in row.cells]
 
     @property
@@ -205,7 +192,6 @@ class MatrixPage:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of cells in each state."""
         counted = Counter(cell.state for cell in self.cells)
         return {state: counted[state] for state in STATES}
 
@@ -223,7 +209,6 @@ class MatrixPage:
 
     @property
     def open_jobs(self) -> list[Job]:
-        """Jobs that can be cancelled."""
         jobs = (run.job for run in self.runs if run.job is not None)
         return [job for job in jobs if job.is_open and job.cancel_asked_at is None]
 
@@ -237,7 +222,6 @@ class MatrixPage:
 
     @property
     def failures(self) -> int:
-        """Number of runs that failed or were lost, at their last attempt."""
         return sum(run.is_failed for run in self.runs)
 
     @property
@@ -268,8 +252,7 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
     by_place: dict[tuple[int, int], list[MatrixCell]] = defaultdict(list)
     for row in rows:
         by_place[row.row, row.column].append(row)
-    cells = {place: _cell(runs, chosen) for place, runs in by_place.items()}
-    heated = _heated(cells)
+    heated = _heated({place: _cell(runs, chosen) for place, runs in by_place.items()})
     columns = {column: cell.concurrency for (_row, column), cell in sorted(heated.items())}
     left_s, unknown = _left(matrix, list(heated.values()))
     return MatrixPage(
@@ -327,27 +310,17 @@ def _run(row: MatrixCell, metric: str) -> RunView:
 
 
 def _heated(cells: dict[tuple[int, int], CellView]) -> dict[tuple[int, int], CellView]:
-    values = sorted({cell.value for cell in cells.values() if cell.value is not None})
+    values = [cell.value for cell in cells.values() if cell.value is not None]
     if not values:
         return cells
-    low, high = values[0], values[-1]
+    low, high = min(values), max(values)
 
     def heat(value: float | None) -> int:
         if value is None:
             return 0
         return 4 if high == low else 1 + round(6 * (value - low) / (high - low))
 
-    return {
-        place: CellView(
-            cell.input_tokens,
-            cell.output_tokens,
-            cell.concurrency,
-            cell.runs,
-            cell.skip,
-            heat(cell.value),
-        )
-        for place, cell in cells.items()
-    }
+    return {place: replace(cell, heat=heat(cell.value)) for place, cell in cells.items()}
 
 
 def _rows(cells: dict[tuple[int, int], CellView]) -> Iterable[Row]:

@@ -31,12 +31,10 @@ class OnHost:
 
     @property
     def compiler(self) -> str:
-        """The kind of job that compiles weights there."""
         return "compile-vacc" if self.has_dies else "compile"
 
     @property
     def server(self) -> str:
-        """The kind of job that serves artifacts there."""
         return "deploy-build-in" if self.has_dies else "deploy"
 
 
@@ -53,17 +51,14 @@ class ModelRow:
 
     @property
     def weights(self) -> int:
-        """On how many hosts its weights are."""
         return sum(bool(place.weights) for place in self.hosts)
 
     @property
     def artifacts(self) -> list[str]:
-        """The precisions that were compiled, each once."""
         return list(dict.fromkeys(a.label for place in self.hosts for a in place.artifacts))
 
     @property
     def deployments(self) -> list[Deployment]:
-        """Return its active deployments."""
         return [deployment for place in self.hosts for deployment in place.deployments]
 
 
@@ -77,7 +72,6 @@ class ModelPage:
 
 
 def model_rows() -> list[ModelRow]:
-    """Every model of the catalogue, in its order."""
     return _rows(MODELS.values())
 
 

@@ -47,7 +47,6 @@ class Running:
 
     @property
     def steps_done(self) -> int:
-        """Return the number of ended steps."""
         return max(0, self.step_number - 1)
 
     @property
@@ -147,12 +146,10 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
 
 
 def failed_today(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
-    """Return jobs failed, errored or lost since ``since``, latest first."""
     return list(_failed(user, since).order_by("-finished_at", "-id")[:_MOST])
 
 
 def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deployment]:
-    """Return deployments whose server exited unexpectedly since ``since``, latest first."""
     rows = Deployment.objects.filter(broken_since(since)).select_related("host", "job")
     if user is not None:
         rows = rows.filter(created_by_id=user.pk)
@@ -160,7 +157,6 @@ def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deplo
 
 
 def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
-    """Return the latest results."""
     rows = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     if user is not None:
         rows = rows.filter(created_by_id=user.pk)
@@ -168,7 +164,6 @@ def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
 
 
 def serving() -> list[ServedModel]:
-    """Return running and starting deployments with their latest benchmark."""
     deployments = (
         Deployment.objects.filter(
             Q(state__in=Deployment.LIVE_STATES)
@@ -184,12 +179,10 @@ def serving() -> list[ServedModel]:
 
 
 def is_new() -> bool:
-    """Return True before the first job."""
     return not Job.objects.exists()
 
 
 def this_computer() -> Host | None:
-    """Return the embedded host."""
     return Host.objects.filter(type=Host.Type.THIS_COMPUTER).order_by("created_at", "id").first()
 
 
@@ -203,7 +196,6 @@ def _failed(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
 
 
 def running_of(job: Job) -> Running:
-    """Return a job's progress with its steps."""
     steps = list(job.steps.all())
     started = [step for step in steps if step.started_at is not None]
     progress = progress_of(job)

@@ -35,7 +35,6 @@ class SearchResults:
 
     @property
     def any(self) -> bool:
-        """True when anything matches."""
         listed = (self.jobs, self.results, self.deployments, self.models, self.hosts, self.chats)
         return self.job is not None or any(listed)
 
@@ -49,7 +48,7 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
     if not terms:
         return SearchResults()
     job = _numbered(terms)
-    listed = jobs.page(jobs.Filters(text=text), limit=most).jobs
+    listed, _older = jobs.page(jobs.Filters(text=text), limit=most)
     matches = matching(Filters(text=text)).select_related("host", "deployment", "endpoint")
     served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
     return SearchResults(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 from django.db.models import QuerySet
@@ -33,29 +33,23 @@ def prompt_set(set_id: int) -> PromptSet | None:
     return PromptSet.objects.select_related("created_by").filter(pk=set_id).first()
 
 
-def set_with(sha256: str) -> PromptSet | None:
-    """Return the newest set with these prompts, one that is not removed before others."""
-    rows = PromptSet.objects.filter(sha256=sha256).defer("text").order_by("-pk")
-    return next(iter(sorted(rows, key=lambda row: row.removed_at is not None)), None)
-
-
 def prompts_in(text: str) -> list[str]:
-    """Return the prompts of a set's text."""
     return [json.loads(line)["prompt"] for line in text.split("\n") if line]
 
 
 def team_prompts() -> tuple[TeamPrompts, ...]:
     """Return the sets that are offered, for kinds."""
     rows = PromptSet.objects.filter(removed_at=None)
-    return tuple(_for_kinds(*row) for row in rows.values_list("pk", "name", "prompts", "longest"))
+    columns = rows.values_list("pk", "name", "prompts", "longest")
+    return tuple(
+        # Cached: a matrix plans each cell.
+        TeamPrompts(name, count, longest, cache(partial(_prompts_of, pk)))
+        for pk, name, count, longest in columns
+    )
 
 
-def _for_kinds(set_id: int, name: str, count: int, longest: int) -> TeamPrompts:
-    @cache  # a matrix plans each cell
-    def read() -> list[str]:
-        return prompts_in(PromptSet.objects.values_list("text", flat=True).get(pk=set_id))
-
-    return TeamPrompts(name, count, longest, read)
+def _prompts_of(set_id: int) -> list[str]:
+    return prompts_in(PromptSet.objects.values_list("text", flat=True).get(pk=set_id))
 
 
 _EVALUATIONS = 300  # newest ones that are searched for results on a set
@@ -125,7 +119,6 @@ def set_rows() -> list[SetRow]:
 
 
 def results_of(set_id: str) -> list[SetResult]:
-    """Return the newest results on a set."""
     known = DATA_SETS.get(set_id)
     names = known.answer_names if known else ()
     return results_on(set_id, names, _evaluations())[:_RESULTS]
@@ -142,23 +135,21 @@ def results_on(set_id: str, names: Sequence[str], evaluations: Iterable[Result])
     found = []
     for result in evaluations:
         stored = result.run_context.get("sets") or ()
-        rows = [one for one in stored if _is_on(one, set_id, names)]
+        rows = [
+            one
+            for one in stored
+            if (
+                is_of(str(one["dataset"]), names)
+                if names
+                else str(one["group"]).partition("@")[0] == set_id  # "ours@1f2e3d4c5b6a"
+            )
+        ]
         if rows:
             found.append(SetResult(result, *_pooled(rows)))
     return found
 
 
-def _is_on(row: dict[str, object], set_id: str, names: Sequence[str]) -> bool:
-    return is_of(str(row["dataset"]), names) if names else _set_of(str(row["group"])) == set_id
-
-
-def _set_of(group: str) -> str:
-    """Return the set of a group: "ours" for "ours@1f2e3d4c5b6a"."""
-    return group.partition("@")[0]
-
-
 def _pooled(rows: Sequence[dict[str, object]]) -> tuple[int, Interval | None]:
-    """Return questions, and the share over all of them."""
     total, right = 0, 0.0
     for row in rows:
         value, questions = row["value"], row["questions"]
@@ -176,7 +167,6 @@ def _latest(results: Iterable[SetResult]) -> SetResult | None:
 
 
 def published_for(data_set: DataSet) -> list[tuple[ZooModel, PublishedComparison]]:
-    """Return published figures of a set, by model, with our results."""
     names = {*data_set.published_as, *(part.name for part in data_set.parts)}
     return [
         (model, comparison)
@@ -189,9 +179,7 @@ def published_for(data_set: DataSet) -> list[tuple[ZooModel, PublishedComparison
 
 def lacking_hosts(data_set: DataSet) -> list[tuple[Host, Lack]]:
     """Return hosts that cannot ask the set, each with what it lacks."""
-    if data_set.included:
-        return []
-    hosts = Host.objects.order_by("name")
+    hosts = () if data_set.included else Host.objects.order_by("name")
     return [(host, lack) for host in hosts if (lack := lack_of(data_set, host))]
 
 

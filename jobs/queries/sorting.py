@@ -56,15 +56,15 @@ class Cursor:
 
 
 def read_order(text: str, columns: Mapping[str, Column], default: Order) -> Order:
-    """The order that an address names; ``default`` for anything that is none."""
     name = text.removeprefix("-")
     return Order(name, text.startswith("-")) if name in columns else default
 
 
 def in_order(rows: QuerySet[Record], column: Column, order: Order) -> QuerySet[Record]:
-    """The rows in that order, all of them."""
+    value, last = F(_VALUE), {} if column.always else {"nulls_last": True}
+    by = value.desc(**last) if order.descending else value.asc(**last)
     ordered: QuerySet[Record] = rows.annotate(**{_VALUE: column.value})
-    return ordered.order_by(*_ordering(column, order))
+    return ordered.order_by(by, "-pk" if order.descending else "pk")
 
 
 def sorted_page(
@@ -81,7 +81,11 @@ def sorted_page(
     records = list(rows[: size + 1])
     if len(records) <= size:
         return records, ""
-    return records[:size], _written(getattr(records[size - 1], _VALUE), records[size - 1].pk)
+    value, number = getattr(records[size - 1], _VALUE), records[size - 1].pk
+    if value is None:
+        return records[:size], str(number)
+    written = value.isoformat() if isinstance(value, datetime) else value
+    return records[:size], f"{number}~{written}"
 
 
 def read_cursor(text: str, column: Column) -> Cursor | None:
@@ -103,7 +107,6 @@ def metric(*names: str) -> Column:
 
 
 def text(field: str, *, always: bool = False) -> Column:
-    """A field that holds text."""
     return Column(F(field), str, always=always)
 
 
@@ -134,13 +137,6 @@ def read_moment(written: str) -> datetime:
         raise ValueError(written) from None
 
 
-def _ordering(column: Column, order: Order) -> list[Any]:
-    value = F(_VALUE)
-    last = {} if column.always else {"nulls_last": True}
-    ordered = value.desc(**last) if order.descending else value.asc(**last)
-    return [ordered, "-pk" if order.descending else "pk"]
-
-
 def _behind(
     rows: QuerySet[Record], column: Column, order: Order, cursor: Cursor
 ) -> QuerySet[Record]:
@@ -158,7 +154,35 @@ def _behind(
     return rows.filter(behind if column.always else behind | Q(**{f"{_VALUE}__isnull": True}))
 
 
-def _written(value: Any, number: int) -> str:
-    if value is None:
-        return str(number)
-    return f"{number}~{value.isoformat() if isinstance(value, datetime) else value}"
+@dataclass(frozen=True, slots=True)
+class Older:
+    """End of a page of records, newest first; the next page has older ones."""
+
+    created_at: datetime
+    id: int
+
+    def __str__(self) -> str:
+        return f"{self.created_at.isoformat()}_{self.id}"
+
+
+def read_older(written: str) -> Older | None:
+    """Parse ``str(Older)``; None if invalid."""
+    moment, _, last = written.rpartition("_")
+    try:
+        return Older(read_moment(moment), read_whole(last))
+    except ValueError:
+        return None
+
+
+def older_page(
+    rows: QuerySet[Record], before: Older | None, limit: int
+) -> tuple[list[Record], Older | None]:
+    """Return at most ``limit`` rows older than ``before``, newest first, and where they end."""
+    if before is not None:
+        # Not "older, or equal with a smaller id": that form loses the index range.
+        rows = rows.filter(created_at__lte=before.created_at).exclude(
+            created_at=before.created_at, pk__gte=before.id
+        )
+    listed: list[Any] = list(rows.order_by("-created_at", "-pk")[: limit + 1])
+    last = listed[limit - 1] if len(listed) > limit else None
+    return listed[:limit], Older(last.created_at, last.pk) if last else None

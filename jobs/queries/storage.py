@@ -42,12 +42,10 @@ class RetentionLimits:
 
     @property
     def any(self) -> bool:
-        """True when something is removed by itself at all."""
         return self.retention_age is not None or self.retention_size_bytes is not None
 
 
 def limits() -> RetentionLimits:
-    """``RETENTION_AGE`` and ``RETENTION_SIZE``."""
     seconds = settings.RETENTION_AGE_S
     retention_age = None if seconds is None else timedelta(seconds=seconds)
     return RetentionLimits(retention_age, settings.RETENTION_SIZE_BYTES)
@@ -76,16 +74,13 @@ class Count:
 
     @property
     def within(self) -> int:
-        """Return the bytes that ``RETENTION_SIZE`` limits."""
         return self.job_logs + self.outputs + self.points + self.server_logs + self.chats
 
     def to_json(self) -> dict[str, Any]:
-        """As an Instance keeps it."""
         return asdict(self)
 
 
 def last_count() -> Count:
-    """Return the usage of the last round of retention."""
     kept: Mapping[str, Any] = Instance.objects.values_list("storage", flat=True).first() or {}
     names = {each.name for each in fields(Count)}
     return Count(**{name: value for name, value in kept.items() if name in names})
@@ -260,7 +255,6 @@ def pending_removal_of(job: Job) -> PendingRemoval | None:
 
 
 def biggest(limit: int) -> list[Job]:
-    """Return the jobs with the largest usage, kept or not."""
     rows = Job.objects.filter(stored_bytes__gt=0).select_related("host", "created_by")
     return list(rows.order_by("-stored_bytes", "-pk")[:limit])
 
@@ -288,7 +282,6 @@ class HostDiskUsage:
 
 
 def disk_usage_of_hosts() -> list[HostDiskUsage]:
-    """Return the last usage of assets that each host reported (``jobs.host.retain``)."""
     return [_disk_usage_of(host) for host in Host.objects.order_by("name")]
 
 

@@ -64,7 +64,6 @@ class Habits:
 
     @property
     def extracts(self) -> bool:
-        """Return True if the tool extracts answers of some set."""
         return bool(self.extracting)
 
 
@@ -121,7 +120,6 @@ def tells_length(row: Facts, kept: Habits) -> bool:
 
 
 def flags(row: Facts, kept: Habits) -> frozenset[str]:
-    """Return the flags of an answer."""
     is_cut = _is_cut(row, kept)
     is_open = _is_open(row, kept, is_cut=is_cut)
     has_failed = any(word in row.status.lower() for word in _FAILED)
@@ -162,12 +160,10 @@ def _is_open(row: Facts, kept: Habits, *, is_cut: bool) -> bool:
 
 
 def bits(names: Iterable[str]) -> int:
-    """Return marks as one number."""
     return sum(1 << MARKS.index(name) for name in names)
 
 
 def names(marks: int) -> tuple[str, ...]:
-    """Return the marks of a number, in order."""
     return tuple(name for place, name in enumerate(MARKS) if marks >> place & 1)
 
 

@@ -80,7 +80,6 @@ class Matches:
 
     @property
     def pages(self) -> int:
-        """Return the number of pages, at least 1."""
         return max(1, -(-len(self.indexes) // PAGE))
 
     def beside(self, index: int) -> tuple[int | None, int | None]:
@@ -122,7 +121,6 @@ def matches(result: Result, wanted: Wanted) -> Matches:
 
 
 def page_rows(result: Result, indexes: Sequence[int]) -> list[AnswerRow]:
-    """Return the rows of a page, in the order of ``indexes``."""
     rows = AnswerRow.objects.filter(result=result, index__in=indexes).defer("key", "said")
     by_index = {row.index: row for row in rows}
     return [by_index[index] for index in indexes if index in by_index]
@@ -138,7 +136,6 @@ def changed_indexes(base: Result, result: Result) -> frozenset[int]:
 
 
 def wrong_answers(result: Result) -> dict[str, str]:
-    """Return the extracted answers that are incorrect, by question."""
     wrong = AnswerRow.objects.filter(result=result, verdict=Verdict.INCORRECT)
     return dict(wrong.exclude(said="").order_by().values_list("key", "said"))
 
@@ -161,7 +158,6 @@ def bases_of(result: Result) -> list[Result]:
 
 
 def part_counts(result: Result) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return sets and categories with their numbers of answers, by name."""
     rows = AnswerRow.objects.filter(result=result).order_by()
     sets, categories = (
         sorted(rows.exclude(**{name: ""}).values_list(name).annotate(n=Count("pk")))
@@ -180,18 +176,12 @@ def marked_from(result: Result, name: str, column: str) -> float | None:
 
 
 def answer_of(result_id: int, index: int) -> Answer:
-    """Return an answer with its row and result.
-
-    Raises:
-        Answer.DoesNotExist: there is none, or it has no row.
-    """
     related = ("row", "result__job", "result__deployment", "result__endpoint", "result__host")
     answers = Answer.objects.filter(row__isnull=False).select_related(*related)
     return answers.select_related("result__imported").get(result_id=result_id, index=index)
 
 
 def same_in(base: Result, row: AnswerRow) -> AnswerRow | None:
-    """Return the row of another result's answer to the same question."""
     return AnswerRow.objects.filter(result=base, key=row.key).order_by("index").first()
 
 
@@ -267,7 +257,6 @@ def side_by_side(base: Result, answer: Answer) -> SideBySide | None:
 
 
 def equal_characters(first: str, second: str) -> int:
-    """Return the length of the common beginning of two texts."""
     low, high = 0, min(len(first), len(second))
     while low < high:
         middle = (low + high + 1) // 2

@@ -56,24 +56,18 @@ class Hygiene:
 
     @property
     def unscored(self) -> int:
-        """Return the number of answers without a score."""
         return self.total - self.scored
 
     @property
     def score(self) -> float | None:
-        """Return the share of correct answers among the scored ones."""
         return self.correct / self.scored if self.scored else None
 
 
 def hygiene(result: Result) -> Hygiene | None:
     """Return the flags of an evaluation; None without stored answers."""
     rows = AnswerRow.objects.filter(result=result).order_by()
-    counts = Counter(
-        {
-            (marks, verdict): n
-            for marks, verdict, n in rows.values_list("marks", "verdict").annotate(n=Count("pk"))
-        }
-    )
+    counted = rows.values_list("marks", "verdict").annotate(n=Count("pk"))
+    counts = Counter({(marks, verdict): n for marks, verdict, n in counted})
     total = counts.total()
     if not total:
         return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from jobs.base.errors import JobsError
 from jobs.base.messages import Message
@@ -11,7 +12,7 @@ from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.kinds.lib.base import Baseline
-from jobs.models import Answer, AnswerRow, Job, Result
+from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.repeats import best_first
 
 
@@ -88,7 +89,6 @@ def is_same(question: Question, text: str, expected: str) -> bool:
 
 
 def joined(parts: Sequence[OwnQuestions]) -> OwnQuestions:
-    """Return the questions of several results, each id once."""
     by_id = {question.id: question for part in parts for question in part.questions}
     keys = ", ".join(dict.fromkeys(part.key for part in parts))
     return OwnQuestions(keys, tuple(by_id.values()), sum(part.lacking for part in parts))
@@ -109,17 +109,13 @@ def baselines(pk: int | None = None) -> Sequence[Baseline]:
         rows = rows.filter(pk=pk)
     fields = ("metrics", "tool", "simulated", "job__title", "job__params", "endpoint", "imported")
     read = best_first(rows.select_related("job").only(*fields))[:_READ]
-    found = [_baseline(row.job, row) for row in read if row.job]
-    return [one for one in found if one.questions and one.params.get("samples", 1) == 1][:MOST]
-
-
-def _baseline(job: Job, result: Result) -> Baseline:
-    def verdicts(asked: Sequence[Question]) -> Mapping[str, bool | None]:
-        return _verdicts(result.pk, asked)
-
-    questions = int(result.metrics.get("questions") or 0)
-    about = (result.pk, job.title, questions, result.tool, result.simulated, job.params)
-    return Baseline(*about, verdicts, result.is_external)
+    found = []
+    for row in read:
+        questions = int(row.metrics.get("questions") or 0)
+        if row.job and questions and row.job.params.get("samples", 1) == 1:
+            about = (row.pk, row.job.title, questions, row.tool, row.simulated, row.job.params)
+            found.append(Baseline(*about, partial(_verdicts, row.pk), row.is_external))
+    return found[:MOST]
 
 
 def _verdicts(result: int, asked: Sequence[Question]) -> dict[str, bool | None]:

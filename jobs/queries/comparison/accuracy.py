@@ -44,7 +44,6 @@ Verdicts = Mapping[Key, tuple[int, float]]  # index of the answer, its score
 
 
 def is_accuracy(metric: str) -> bool:
-    """Return True for a metric that is a share of correct answers."""
     return metric in _PART_OF
 
 
@@ -219,7 +218,6 @@ def _stored(result: Result) -> tuple[str, int]:
 
 
 def asked_of(base: Result) -> Asked:
-    """Return the questions of a baseline."""
     return Asked(_verdicts(base), _stored(base)[0])
 
 

@@ -99,7 +99,6 @@ class MetricRow:
 
     @property
     def pairs(self) -> list[tuple[Mean, Change]]:
-        """Return each column except the first with its change."""
         return list(zip(self.cells[1:], self.changes, strict=True))
 
     @property
@@ -178,7 +177,6 @@ class Comparison:
 
     @property
     def has_several(self) -> bool:
-        """Return True when a column has several concurrencies."""
         return any(len(column.points) > 1 for column in self.columns)
 
     @property

@@ -20,6 +20,8 @@ from jobs.kinds.lib.load import did_all
 from jobs.models import Deployment, Host, Job, Result, ResultPoint
 
 _HISTORY = 600  # ended jobs of a host used for durations
+_DURATIONS = 12  # earlier runs used for an estimate
+_ALIKE = 0.02  # relative difference below which amounts of work are equal
 
 
 def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
@@ -34,12 +36,6 @@ def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     for row in _ended(host, {job.kind for job in jobs}).values_list(*PAST_COLUMNS)[:_HISTORY]:
         by_kind[row[0]] += pasts([row])
     return [_of(job, by_kind[job.kind]) for job in jobs]
-
-
-_DURATIONS = 12  # earlier runs used for an estimate
-
-
-_ALIKE = 0.02  # relative difference below which amounts of work are equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,8 @@ def _ended(host: Host, kinds: Set[str]) -> QuerySet[Job]:
 
 
 def _of(job: Job, past: Sequence[Past]) -> Durations | None:
-    amount, exact, own = work_of(job.kind, job.params), _is_exact(job.params), only_same(job.kind)
+    amount, exact = work_of(job.kind, job.params), job.params.get(EXACT) is True
+    own = only_same(job.kind)
     return typical(past, job.title, job.model_id, amount, exact=exact, only_same=own)
 
 
@@ -108,13 +105,12 @@ def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
     """Return earlier jobs from columns, without those that did not complete their work."""
     past_jobs = []
     for kind, title, model, seconds, params, metrics, counts in rows:
-        measured = metrics or {}
+        measured, took = metrics or {}, seconds or 0.0
         if did_all(params, measured):
             amounts = work_done(kind, params, measured), work_of(kind, params)
-            exact = _is_exact(params)
-            paced_s = _paced_s(seconds or 0.0, measured, params, counts or {})
-            past = Past(title, model, seconds or 0.0, *amounts, exact=exact, paced_s=paced_s)
-            past_jobs.append(past)
+            paced_s = _paced_s(took, measured, params, counts or {})
+            exact = params.get(EXACT) is True
+            past_jobs.append(Past(title, model, took, *amounts, exact=exact, paced_s=paced_s))
     return past_jobs
 
 
@@ -134,10 +130,6 @@ def _paced_s(
     if duration and len(params.get("concurrency") or ()) == 1:
         return float(min(seconds, duration))
     return None
-
-
-def _is_exact(params: Mapping[str, Any]) -> bool:
-    return params.get(EXACT) is True
 
 
 def typical(
@@ -162,7 +154,13 @@ def typical(
     else:
         alike, rest = [row for row in rows if model and row.model == model], list(rows)
     chosen = same or alike or rest
-    equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
+    equal = [
+        row
+        for row in chosen
+        if _is_as_much(row.work, amount)
+        # An identical request repeats the work.
+        or (row.asked is not None and row.title == title and _is_as_much(row.asked, amount))
+    ]
     # Rows of an older version lack amounts: their durations are used as they are.
     scaled = _scaled(chosen, amount) if amount is not None and not equal else []
     seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
@@ -195,11 +193,6 @@ def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
         fixed, pace = 0.0, 1.0
     # Keep each run's deviation from the line.
     return [seconds * (fixed + pace * amount) / (fixed + pace * did) for did, seconds in known]
-
-
-def _repeats(row: Past, title: str, amount: float | None) -> bool:
-    """Return True if the request is identical, so the work repeats."""
-    return row.asked is not None and row.title == title and _is_as_much(row.asked, amount)
 
 
 def _is_as_much(one: float | None, other: float | None) -> bool:

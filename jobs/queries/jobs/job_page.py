@@ -40,38 +40,31 @@ class ChainProgress:
 
     @property
     def deployment(self) -> Deployment | None:
-        """The first deployment."""
         return next(iter(self.deployments), None)
 
     @property
     def playground(self) -> Deployment | None:
-        """A deployment available for chat now."""
         ready = (item for item in self.deployments if item.state == Deployment.State.READY)
         return next(ready, None)
 
     @property
     def is_tour(self) -> bool:
-        """True for a chain of all five kinds."""
         return {job.kind for job in self.jobs} >= TOUR_KINDS
 
     @property
     def model_id(self) -> str:
-        """Catalogue id of its model; "" if unknown."""
         return next((job.model_id for job in self.jobs if job.model_id), "")
 
     @property
     def done(self) -> int:
-        """Number of succeeded jobs."""
         return sum(job.state == Job.State.SUCCEEDED for job in self.jobs)
 
     @property
     def is_open(self) -> bool:
-        """True while a job is active."""
         return any(job.is_open for job in self.jobs)
 
     @property
     def succeeded(self) -> bool:
-        """True if every job succeeded."""
         return self.done == len(self.jobs)
 
     @property
@@ -94,7 +87,6 @@ class ChainProgress:
 
     @property
     def to_cancel(self) -> tuple[Job, ...]:
-        """Active jobs without a cancel request."""
         return tuple(job for job in self.jobs if job.is_open and job.cancel_asked_at is None)
 
     @property
@@ -171,7 +163,6 @@ def newest_chain(since: datetime) -> ChainProgress | None:
 
 
 def _attempts(jobs: Iterable[Job]) -> tuple[list[Job], dict[int, tuple[Job, ...]]]:
-    """Return the last attempt at each job in original order, and the attempts before it."""
     attempts: dict[int, list[Job]] = {}  # the first attempt -> all of them, oldest first
     first: dict[int, int] = {}
     for job in jobs:
@@ -210,7 +201,6 @@ class Folder:
 
     @property
     def bytes(self) -> int:
-        """Total size."""
         return sum(output.bytes for _name, output in self.files)
 
 
@@ -238,7 +228,6 @@ class JobPage:
 
     @property
     def failed_step(self) -> StepState | None:
-        """The failed step."""
         return next((item for item in self.steps if item.state == "failed"), None)
 
     @property
@@ -249,12 +238,10 @@ class JobPage:
 
     @property
     def now_step(self) -> JobStep | None:
-        """The running step."""
-        return self._first_step("running")
+        return next((item.step for item in self.steps if item.state == "running"), None)
 
     @property
     def progress(self) -> Mapping[str, Any]:
-        """See :func:`progress_of`."""
         return progress_of(self.job)
 
     @property
@@ -267,7 +254,6 @@ class JobPage:
 
     @property
     def ran_s(self) -> float | None:
-        """Duration so far; seconds."""
         if self.job.duration_s is not None or self.job.started_at is None:
             return self.job.duration_s
         return ((self.job.finished_at or now()) - self.job.started_at).total_seconds()
@@ -280,7 +266,6 @@ class JobPage:
 
     @property
     def waited_s(self) -> float | None:
-        """Queue time; seconds."""
         if self.job.started_at is None:
             return None
         return max(0.0, (self.job.started_at - self.job.created_at).total_seconds())
@@ -299,18 +284,13 @@ class JobPage:
             by_path.setdefault(path, []).append((name, output))
         paths = sorted(by_path, key=lambda path: (path != "", path.count("/"), path))
         few = len(self.outputs) <= _FEW_FILES
+        first = paths[0] if paths and len(by_path[paths[0]]) <= _FEW_FILES else None
         return tuple(
-            Folder(
-                path,
-                tuple(by_path[path]),
-                is_open=few or (path == paths[0] and len(by_path[path]) <= _FEW_FILES),
-            )
-            for path in paths
+            Folder(path, tuple(by_path[path]), is_open=few or path == first) for path in paths
         )
 
     @property
     def folds_outputs(self) -> bool:
-        """True if some outputs are folded."""
         return not all(folder.is_open for folder in self.folders)
 
     @property
@@ -318,9 +298,6 @@ class JobPage:
         """Fields of the product; empty for other jobs."""
         made = self.job.made or {}
         return tuple((name, value) for name, value in made.items() if isinstance(value, str | int))
-
-    def _first_step(self, state: str) -> JobStep | None:
-        return next((item.step for item in self.steps if item.state == state), None)
 
 
 def job_page(job_id: int) -> JobPage:
@@ -335,6 +312,7 @@ def job_page(job_id: int) -> JobPage:
     steps = list(job.steps.all())
     result = getattr(job, "result", None)
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
+    uses, endpoint = _used(job, "deployment")
     return JobPage(
         job=job,
         steps=step_states(steps, job),
@@ -344,15 +322,11 @@ def job_page(job_id: int) -> JobPage:
         before=before,
         result=result,
         deployment=getattr(job, "deployment", None),
-        uses=_deployment_used(job),
-        endpoint=_endpoint_used(job),
-        earlier=_earlier(job) if job.is_open else None,
+        uses=uses,
+        endpoint=endpoint,
+        earlier=durations(job, job.host) if job.is_open else None,
         host_away=is_away(job.host),
     )
-
-
-def _earlier(job: Job) -> Durations | None:
-    return durations(job, job.host)
 
 
 def progress_of(job: Job) -> Mapping[str, Any]:
@@ -399,19 +373,15 @@ def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[J
     return tuple(jobs[:_CHAIN_LIMIT])
 
 
-def _deployment_used(job: Job) -> Deployment | None:
-    """Return the job's deployment, existing or promised by another job."""
-    ref: Mapping[str, Any] = job.inputs.get("deployment") or {}
-    if not ref:
-        return None
-    wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job_id=ref.get("job"))
-    return Deployment.objects.filter(wanted).first()
-
-
-def _endpoint_used(job: Job) -> Endpoint | None:
-    """Return the endpoint that the job calls."""
-    number = (job.inputs.get("deployment") or {}).get("endpoint")
-    return Endpoint.objects.filter(pk=number).first() if number else None
+def _used(job: Job, name: str) -> tuple[Deployment | None, Endpoint | None]:
+    """Return the deployment, existing or promised by another job, or the endpoint of an input."""
+    ref: Mapping[str, Any] = job.inputs.get(name) or {}
+    if ref.get("endpoint"):
+        return None, Endpoint.objects.filter(pk=ref["endpoint"]).first()
+    if not (ref.get("id") or ref.get("job")):
+        return None, None
+    wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job_id=ref["job"])
+    return Deployment.objects.filter(wanted).first(), None
 
 
 def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
@@ -468,19 +438,9 @@ class Side:
 
     @property
     def title(self) -> str:
-        """Name of the engine; "" where its record is gone."""
         record = self.deployment or self.endpoint
         return record.name if record else ""
 
 
 def sides_of(job: Job) -> tuple[Side, ...]:
-    """Return both engines in the order of the form."""
-    return tuple(_side(job, name) for name in ENGINES)
-
-
-def _side(job: Job, name: str) -> Side:
-    ref = job.inputs.get(name) or {}
-    if ref.get("endpoint"):
-        return Side(name, endpoint=Endpoint.objects.filter(pk=ref["endpoint"]).first())
-    wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job_id=ref.get("job") or 0)
-    return Side(name, deployment=Deployment.objects.filter(wanted).first())
+    return tuple(Side(name, *_used(job, name)) for name in ENGINES)

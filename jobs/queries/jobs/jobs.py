@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
 
 from jobs.base.numbers import number_from
 from jobs.models import Host, Job
-from jobs.queries.sorting import Column, Order, read_float, read_moment, read_whole, sorted_page
+from jobs.queries.sorting import (
+    Column,
+    Older,
+    Order,
+    older_page,
+    read_float,
+    read_moment,
+    read_whole,
+    sorted_page,
+)
 from jobs.queries.sorting import text as text_column
 
 PAGE_SIZE = 50
@@ -40,17 +48,6 @@ COLUMNS: Mapping[str, Column] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """End of a page: the next page has older jobs."""
-
-    created_at: datetime
-    id: int
-
-    def __str__(self) -> str:
-        return f"{self.created_at.isoformat()}_{self.id}"
-
-
-@dataclass(frozen=True, slots=True)
 class Filters:
     """Filters of a list; "" means any. ``state``: a state, a name of ``GROUPS``, or
     "needs_confirmation": queued, with open confirmations. ``pinned``: only kept jobs.
@@ -65,54 +62,24 @@ class Filters:
 
     @property
     def any(self) -> bool:
-        """True if any filter is set."""
         return any((self.state, self.kind, self.host, self.person, self.text, self.pinned))
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of jobs, newest first. ``older``: cursor of the next page, None at the end."""
-
-    jobs: list[Job] = field(default_factory=list)
-    older: Cursor | None = None
-
-
-def cursor(text: str) -> Cursor | None:
-    """Parse ``str(cursor)``; None if invalid."""
-    written_moment, _, written = text.rpartition("_")
-    try:
-        created_at = datetime.fromisoformat(written_moment)
-        # Queries use UTC, which may fall before the year 1.
-        moment = created_at.astimezone(UTC) if created_at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-    number = number_from(written)
-    return None if moment is None or number is None else Cursor(moment, number)
-
-
-def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SIZE) -> Page:
-    """Return at most ``limit`` jobs, older than ``before`` if given."""
-    jobs = _filtered(filters).select_related("host", "created_by").prefetch_related("steps")
-    if before is not None:
-        # Not "older, or equal with a smaller id": that form loses the index range.
-        jobs = jobs.filter(created_at__lte=before.created_at).exclude(
-            created_at=before.created_at, id__gte=before.id
-        )
-    rows = list(jobs.order_by("-created_at", "-id")[: limit + 1])
-    if len(rows) <= limit:
-        return Page(rows)
-    last = rows[limit - 1]
-    return Page(rows[:limit], Cursor(last.created_at, last.pk))
+def page(
+    filters: Filters, *, before: Older | None = None, limit: int = PAGE_SIZE
+) -> tuple[list[Job], Older | None]:
+    """Return at most ``limit`` jobs, older than ``before`` if given, newest first, and where they
+    end."""
+    return older_page(_filtered(filters), before, limit)
 
 
 def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[Job], str]:
     """Return a sorted page of jobs, and the next cursor, "" at the end."""
-    jobs = _filtered(filters).select_related("host", "created_by").prefetch_related("steps")
-    return sorted_page(jobs, COLUMNS[order.name], order, after, PAGE_SIZE)
+    return sorted_page(_filtered(filters), COLUMNS[order.name], order, after, PAGE_SIZE)
 
 
 def _filtered(filters: Filters) -> QuerySet[Job]:
-    jobs = Job.objects.all()
+    jobs = Job.objects.select_related("host", "created_by").prefetch_related("steps")
     if filters.state == NEEDS_CONFIRMATION:
         jobs = jobs.filter(state=Job.State.QUEUED).exclude(needs_confirmation=[])
     elif filters.state:

@@ -48,7 +48,6 @@ class Quote:
 
 
 def line_of(key: str, number: int) -> list[Quote]:
-    """Return line ``number``; empty if missing."""
     store = logstore.store()
     try:
         start = store.offset_of_line(key, number)
@@ -110,7 +109,6 @@ def _headline_of(rows: Sequence[Quote]) -> Quote | None:
 
 
 def _end_of(key: str, part: Part) -> list[Quote]:
-    """Return the last non-empty rows of a log section."""
     store = logstore.store()
     size = store.size(key)
     end = size if part[1] is None else min(part[1], size)
@@ -119,7 +117,6 @@ def _end_of(key: str, part: Part) -> list[Quote]:
 
 
 def _breaking(rows: Sequence[Quote]) -> list[Quote]:
-    """Return the last error rows."""
     errors = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
     return _without_repeats(errors)[-_BREAKING_LINES:]
 
@@ -131,5 +128,4 @@ def _shown(first: int, data: bytes) -> list[Quote]:
 
 
 def _without_repeats(rows: Sequence[Quote]) -> list[Quote]:
-    """Remove duplicates; keep the last occurrence."""
     return sorted({row.text: row for row in rows}.values(), key=lambda row: row.line)

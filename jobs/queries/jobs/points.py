@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from django.db.models import QuerySet
-
 from jobs.models import PointBlock, ServedBlock
 
 # Blocks before the cursor to reread, so that windowed rates are complete.
@@ -41,7 +39,6 @@ class News:
     samples: Mapping[str, Samples]
 
     def of(self, watch: str) -> Samples:
-        """Samples of one watch."""
         return self.samples.get(watch, Samples())
 
 
@@ -55,11 +52,11 @@ def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
     for offset, watch, rows in triples.iterator(chunk_size=_AT_ONCE):
         fresh.setdefault(watch, _Thinned()).add(rows)
         after_now = offset
-    context = {watch: _context(blocks, watch, after) if after >= 0 else [] for watch in fresh}
-    samples = {
-        watch: Samples(_flat(context[watch]), _flat([thinned.rows()]))
-        for watch, thinned in fresh.items()
-    }
+    samples = {}
+    for watch, thinned in fresh.items():
+        before = blocks.filter(watch=watch, offset__lte=after).order_by("-offset", "-id")
+        context = before.values_list("rows", flat=True)[:_CONTEXT_BLOCKS] if after >= 0 else ()
+        samples[watch] = Samples(_flat(list(context)), _flat([thinned.rows()]))
     return News(after_now, samples)
 
 
@@ -76,7 +73,6 @@ class _Thinned:
         self._last: list[object] = []
 
     def add(self, rows: Rows) -> None:
-        """Add the rows of a block."""
         for row in rows:
             if self._count % self._every == 0:
                 self._kept.append(row)
@@ -87,7 +83,6 @@ class _Thinned:
         self._last = rows[-1] if rows else self._last
 
     def rows(self) -> Rows:
-        """Return what was kept."""
         is_kept = not self._last or (self._kept and self._kept[-1] is self._last)
         return self._kept if is_kept else [*self._kept, self._last]
 
@@ -98,13 +93,7 @@ def all_samples(job_id: int, watch: str) -> list[Sample]:
     return _flat(list(blocks.values_list("rows", flat=True)))
 
 
-def _context(blocks: QuerySet[PointBlock], watch: str, after: int) -> list[Rows]:
-    before = blocks.filter(watch=watch, offset__lte=after).order_by("-offset", "-id")
-    return list(before.values_list("rows", flat=True)[:_CONTEXT_BLOCKS])
-
-
 def has_points(job_id: int, watches: Sequence[str]) -> bool:
-    """Return True if any of the watches has points."""
     return PointBlock.objects.filter(job=job_id, watch__in=watches).exists()
 
 

@@ -39,12 +39,10 @@ class Standing:
 
     @property
     def title(self) -> str:
-        """Name without its benchmark prefix."""
         return self.name.rpartition("/")[2]
 
     @property
     def asked(self) -> int:
-        """Finished questions, with or without an answer."""
         return self.answered + self.errors
 
     @property
@@ -70,7 +68,6 @@ class Standings:
 
     @property
     def scored_sets(self) -> int:
-        """Number of completed and scored sets."""
         return sum(one.is_done for one in self.sets)
 
 
@@ -145,7 +142,6 @@ _GOES_ON = timedelta(seconds=60)
 
 
 def last_arrival(key: str) -> datetime | None:
-    """Return the time of the last log data; None for an empty log."""
     store = logstore.store()
     size = store.size(key)
     arrivals = store.arrivals(key, size, size, limit=1) if size else []

@@ -38,7 +38,6 @@ class Side:
 
     @property
     def tokens_share(self) -> float | None:
-        """Return the engine's tokens relative to the client's, minus 1."""
         if not self.client_tokens or self.engine_tokens is None:
             return None
         return self.engine_tokens / self.client_tokens - 1
@@ -61,25 +60,10 @@ class TwoSides:
     delay_ms: float | None = None
 
     @property
-    def disagreeing(self) -> list[Side]:
-        """Return the points whose tokens differ without a known cause."""
-        return [side for side in self.sides if side.tokens == "differ"]
-
-    @property
     def is_flagged(self) -> bool:
         """Return True when a difference needs attention."""
-        return bool(self.disagreeing) or self.delay in ("constant", "grows", "once", "less")
-
-
-def two_sides(
-    points: Sequence[CurvePoint], *, warm_ups: int = 0, has_others: bool = False
-) -> TwoSides | None:
-    """Return the points that the engine reported too; None without any.
-
-    ``warm_ups``: requests per point that the client sends and leaves out. ``has_others``: other
-    clients used the engine meanwhile.
-    """
-    return judged([side_of(point, warm_ups, has_others=has_others) for point in points])
+        is_unexplained = any(side.tokens == "differ" for side in self.sides)
+        return is_unexplained or self.delay in ("constant", "grows", "once", "less")
 
 
 def judged(sides: Sequence[Side]) -> TwoSides | None:
@@ -92,7 +76,8 @@ def judged(sides: Sequence[Side]) -> TwoSides | None:
 
 
 def side_of(point: CurvePoint, warm_ups: int, *, has_others: bool) -> Side:
-    """Return a point by both; see :func:`two_sides`."""
+    """Return a point by both. ``warm_ups``: requests per point that the client sends and leaves
+    out. ``has_others``: other clients used the engine meanwhile."""
     # Of one run, the page's own where it has this point: a mean would hide a single bad one.
     run = point.runs[0]
     client = run.get("output_tokens")
@@ -131,7 +116,7 @@ def _tokens(
         expected = client * (1 + extra / completed)
         # The warm-up itself may be cut off or start before the first reading: one request of play.
         play = TOKENS_CLOSE * expected + client / completed
-        if engine > client and engine <= expected + play:
+        if client < engine <= expected + play:
             return "warm_up"
     if has_others and engine > client:
         return "others"

@@ -135,7 +135,6 @@ def conclude(
 
 
 def best_of(points: Sequence[CurvePoint]) -> CurvePoint | None:
-    """Return the usable point with the highest rate: the one best of a page; None without one."""
     usable = (point for point in points if point.is_usable)
     return max(usable, key=lambda point: point.rate, default=None)
 

@@ -67,7 +67,6 @@ class CurvePoint:
         return found
 
     def values(self, metric: str) -> list[float]:
-        """Return the metric of each run that measured it."""
         return [float(run[metric]) for run in self.runs if run.get(metric) is not None]
 
     def mean(self, metric: str) -> float | None:
@@ -82,7 +81,6 @@ class CurvePoint:
 
     @property
     def rate(self) -> float:
-        """Return the mean output rate; 0 where no request completed."""
         return self.mean(RATE) or 0.0
 
     @property

@@ -48,7 +48,6 @@ class Check:
 
     @property
     def verdict(self) -> Verdict:
-        """Return the verdict on the measured value."""
         if self.value is None:
             return "unknown"
         return "met" if self.value <= self.limit else "missed"
@@ -56,9 +55,8 @@ class Check:
     @property
     def is_certain(self) -> bool:
         """Return False where the interval includes the limit, or is unknown."""
-        return self.interval is not None and not self.interval.low <= self.limit <= (
-            self.interval.high
-        )
+        found = self.interval
+        return found is not None and not found.low <= self.limit <= found.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,6 @@ class LevelPoint:
 
     @property
     def missed(self) -> list[Check]:
-        """Return the limits that are exceeded."""
         return [check for check in self.checks if check.verdict == "missed"]
 
     @property
@@ -82,7 +79,6 @@ class LevelPoint:
 
     @property
     def is_certain(self) -> bool:
-        """Return True where no interval includes its limit."""
         return all(check.is_certain for check in self.checks)
 
 
@@ -101,17 +97,14 @@ class LevelFinding:
 
     @property
     def unknown(self) -> list[LevelPoint]:
-        """Return the points without a verdict."""
         return [one for one in self.points if one.verdict == "unknown"]
 
     @property
     def is_binding(self) -> bool:
-        """Return True when some point exceeds the level."""
         return any(one.verdict == "missed" for one in self.points)
 
 
 def hold(level: Level, usable: Sequence[CurvePoint]) -> LevelFinding:
-    """Return ``level`` against the usable points of a curve."""
     points = [_against(level, point) for point in usable]
     met = [one for one in points if one.verdict == "met"]
     return LevelFinding(level, points, max(met, key=lambda one: one.point.rate, default=None))
@@ -124,9 +117,10 @@ def _against(level: Level, point: CurvePoint) -> LevelPoint:
     ]
     goodput = goodput_of(level, point)
     verdicts = {check.verdict for check in checks}
-    if level.goodput is not None:
-        share_is_enough = goodput is not None and goodput.value >= level.goodput
-        verdicts.add("unknown" if goodput is None else "met" if share_is_enough else "missed")
+    if level.goodput is not None and goodput is None:
+        verdicts.add("unknown")
+    elif level.goodput is not None and goodput is not None:
+        verdicts.add("met" if goodput.value >= level.goodput else "missed")
     verdict: Verdict = next((v for v in ("missed", "unknown") if v in verdicts), "met")
     return LevelPoint(point, checks, goodput, verdict)
 
@@ -154,8 +148,7 @@ def _is_within(level: Level, request: RequestTimes) -> bool | None:
 def _least(metric: str, completed: int) -> int:
     """Return the requests that an interval of the percentile needs; 0 with enough, or where the
     number of requests is unknown."""
-    share = int(metric.split("_")[1].removeprefix("p")) / 100
-    least = least_samples(share)
+    least = least_samples(int(metric.split("_")[1].removeprefix("p")) / 100)
     return least if 0 < completed < least else 0
 
 
@@ -214,7 +207,6 @@ class TeamLevels:
     hidden: frozenset[str]
 
     def options(self) -> list[tuple[str, Level]]:
-        """Return the levels that are not hidden, by the key that addresses have."""
         included = [
             (key, Level(str(one.name), one.limits))
             for key, one in INCLUDED.items()
@@ -224,7 +216,6 @@ class TeamLevels:
 
 
 def team_levels() -> TeamLevels:
-    """Return all levels that are not removed."""
     rows = list(ServiceLevel.objects.select_related("created_by"))
     hidden = frozenset(row.key for row in rows if row.key and row.removed_at)
     return TeamLevels([row for row in rows if not row.key and not row.removed_at], hidden)

@@ -112,7 +112,6 @@ Counts = Counter[tuple[Any, ...]]
 
 
 def count(results: QuerySet[Result]) -> Counts:
-    """Count these results in one scan."""
     flags = {f"is_{name}": _true_where(stamp) for name, stamp in STAMPS.items()}
     rows = results.order_by().annotate(**flags).values_list(*FACETS.values(), *flags)
     return Counter({tuple(row[:-1]): row[-1] for row in rows.annotate(n=Count("pk"))})
@@ -140,7 +139,6 @@ def forget() -> None:
 
 
 def by(counts: Counts, name: str) -> Counter[Any]:
-    """Return the counts by a single facet or flag."""
     totals: Counter[Any] = Counter()
     for key, n in counts.items():
         totals[key[_PLACES[name]]] += n
@@ -181,7 +179,6 @@ class Filters:
 
     @property
     def are_empty(self) -> bool:
-        """Return True if every result matches."""
         return self.are_cached and not self.stamps and not any(self.facets.values())
 
 
@@ -302,7 +299,6 @@ def facet_counts(
 
 
 def pinned_count(filters: Filters) -> int:
-    """Return the number of pinned results that match the other filters."""
     return matching(replace(filters, pinned=True)).count()
 
 
@@ -384,7 +380,6 @@ def identity_list(filters: Filters, after: str = "") -> IdentityPage:
 
 
 def _identities(keys: Sequence[str]) -> list[IdentityRow]:
-    """Return a row for each identity over its latest counted and uncounted runs."""
     alone = [int(key[1:]) for key in keys if key.startswith("#")]
     rows = Result.objects.filter(Q(fingerprint__in=[*keys]) | Q(pk__in=alone))
     place = Window(

@@ -49,12 +49,10 @@ def organised(results: Iterable[Result], *, with_tags: bool = True) -> dict[int,
 
 
 def notes_of(result: Result) -> list[Note]:
-    """Return the notes of a result, oldest first."""
     return list(result.notes.select_related("created_by", "edited_by"))
 
 
 def sign_offs_of(result: Result) -> list[SignOff]:
-    """Return all sign-offs of a result, withdrawn ones included, newest first."""
     return list(result.sign_offs.select_related("created_by", "withdrawn_by"))
 
 
@@ -73,7 +71,6 @@ class BaselineHistory:
 
 
 def baseline_history(result: Result) -> BaselineHistory:
-    """Return the baselines of the subject of ``result``."""
     if not result.subject:
         return BaselineHistory((), None, None, undo_sets=False)
     found = Baseline.objects.filter(subject=result.subject)

@@ -27,7 +27,6 @@ def device_count(result: Result) -> int | None:
 
 
 def per_device(rate: float | None, count: int | None) -> float | None:
-    """Return a rate per device; None without a rate or a known count."""
     return rate / count if rate is not None and count else None
 
 
@@ -69,8 +68,7 @@ _CARRIER = "docker"
 
 
 def provenance(result: Result) -> Provenance:
-    """Return the provenance of ``result``."""
-    kept, identity = result.run_context, result.identity.get("parts") or {}
+    kept, identity = result.run_context, result.parts
     host = kept.get("host") or {}
     images = kept.get("images") or {}
     workload = identity.get("workload") or {}
@@ -105,21 +103,17 @@ def provenance(result: Result) -> Provenance:
         wanted.remove("weights_sha256")  # nobody here loaded them
     if not measured_in:
         wanted.remove("measured_in")  # many tools need no environment
-    missing = tuple(name for name in wanted if _is_unknown(name, values.get(name)))
+    # An empty list of other work is a known value.
+    missing = tuple(
+        name
+        for name in wanted
+        if (values.get(name) is None if name == "concurrent_load" else not values.get(name))
+    )
     parts = {name: values[name] for name in wanted if name not in missing}
-    untold = [name for name, version in engine.items() if _is_program(name) and not version]
+    untold = [name for name, version in engine.items() if name.startswith(_PROGRAM) and not version]
     if untold:
         missing = (*(name for name in missing if name != "engine"), *untold)
     return Provenance(parts, missing)
-
-
-def _is_program(name: str) -> bool:
-    return name.startswith(_PROGRAM)
-
-
-def _is_unknown(name: str, value: Any) -> bool:
-    """Return True for missing or empty text; an empty list of other work is a known value."""
-    return value is None if name == "concurrent_load" else not value
 
 
 def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
@@ -129,35 +123,24 @@ def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str]
     Without a deployment, both are the same: the second is empty. An endpoint is served by what its
     engine told.
     """
-    kept = result.run_context
-    if result.endpoint_id:
-        return _external_versions(kept)
+    kept, is_external = result.run_context, bool(result.endpoint_id)
     served, tools = dict[str, str](), dict[str, str]()
     for one in kept.get("environments") or []:
         name = str(one["name"])
-        if not name.startswith("image:"):
-            into = served if _runs_in(result, name) else tools
+        if is_external or not name.startswith("image:"):
+            into = served if not is_external and _runs_in(result, name) else tools
             into[f"environment {name}"] = str(one["fingerprint"])[:16]
     for name, version in (kept.get("programs") or {}).items():
         if version:
             is_engine = result.deployment is None or f"{_PROGRAM}{name}" in engine
-            (served if is_engine else tools)[name] = version
-    if engine.get("image"):
+            (served if is_engine and not is_external else tools)[name] = version
+    known = kept.get("endpoint") or {}
+    if is_external and known.get("engine") and known.get("version"):
+        served[str(known["engine"])] = str(known["version"])
+    elif not is_external and engine.get("image"):
         served["image"] = str(engine["image"])
     tools.pop(_CARRIER, None)
     return served, tools
-
-
-def _external_versions(kept: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    engine = kept.get("endpoint") or {}
-    name, version = engine.get("engine"), engine.get("version")
-    tools = {
-        f"environment {one['name']}": str(one["fingerprint"])[:16]
-        for one in kept.get("environments") or []
-    }
-    kept_programs = (kept.get("programs") or {}).items()
-    programs = {name: version for name, version in kept_programs if version and name != _CARRIER}
-    return ({str(name): str(version)} if name and version else {}), {**tools, **programs}
 
 
 def _runs_in(result: Result, environment: str) -> bool:

@@ -81,22 +81,12 @@ class PublishedComparison:
 
 
 def published_comparisons(model: ZooModel) -> list[PublishedComparison]:
-    """Return every published figure of the model, in order, with our results."""
-    results = {
-        result.pk: result
-        for result in best_first(
-            Result.objects.filter(
-                model_id=model.id, type=Result.Type.EVALUATION, endpoint=None, imported=None
-            ).select_related("host", "deployment", "job")
-        )
-    }
-    scored = list(
-        Answer.objects.scored()
-        .filter(result__in=results)
-        .order_by()
-        .values_list("result_id", "subset")
-        .annotate(answers=Count("pk"), right=Sum("score"), last=Max("sample"))
-    )
+    own = Result.objects.filter(model_id=model.id, type=Result.Type.EVALUATION)
+    own = own.filter(endpoint=None, imported=None).select_related("host", "deployment", "job")
+    results = {result.pk: result for result in best_first(own)}
+    answers = Answer.objects.scored().filter(result__in=results).order_by()
+    rows = answers.values_list("result_id", "subset")
+    scored = list(rows.annotate(answers=Count("pk"), right=Sum("score"), last=Max("sample")))
     return [
         _comparison(item, model, _ours(item.dataset, results, scored)) for item in model.published
     ]
@@ -107,20 +97,18 @@ def _comparison(item: Published, model: ZooModel, ours: Sequence[Ours]) -> Publi
     latest = next(iter([*real, *ours]), None)
     if latest is None:
         return PublishedComparison(item, None, None, ())
-    alike = [one for one in real if one.questions >= latest.questions]
-    best = max(alike, key=lambda one: one.share.value, default=None)
-    return PublishedComparison(
-        item,
-        latest,
-        best if best is not None and best.share.value > latest.share.value else None,
-        tuple(_why(item, model, latest)),
-    )
+    better = [
+        one
+        for one in real
+        if one.questions >= latest.questions and one.share.value > latest.share.value
+    ]
+    best = max(better, key=lambda one: one.share.value, default=None)
+    return PublishedComparison(item, latest, best, tuple(_why(item, model, latest)))
 
 
 def _ours(
     dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float, int]]
 ) -> list[Ours]:
-    """Return results with questions of the set, in their order."""
     by_result: dict[int, list[tuple[str, float, float, int]]] = {}
     for result_id, subset, answers, right, last in scored:
         if is_of(subset, _SETS.get(dataset, ())):
@@ -157,15 +145,12 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
         yield "prompt"
     if "evaluate:limited" in remarks:
         yield "limited"
-    elif "evaluate:drawn" in remarks or ours.questions < _size(item):
+    elif "evaluate:drawn" in remarks or ours.questions < (
+        item.samples or _SIZES.get(item.dataset, 0)
+    ):
         yield "part"
     if "evaluate:cut" in remarks or "evaluate:cut_guess" in remarks:
         yield "cut"
-
-
-def _size(item: Published) -> int:
-    """Return the number of questions of the set; 0: unknown."""
-    return item.samples or _SIZES.get(item.dataset, 0)
 
 
 def is_of(subset: str, names: Iterable[str]) -> bool:

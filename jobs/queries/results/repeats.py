@@ -39,7 +39,6 @@ _SECONDARY: dict[str, Sequence[str]] = {
 
 
 def headline(result_type: str, metrics: Mapping[str, Any]) -> str:
-    """Return the name of the main metric of a result of this type."""
     names = _FIRST[result_type]
     return next((name for name in names if name in metrics), names[0])
 
@@ -103,14 +102,12 @@ def read_points(
 
 
 def metrics_at(points: Iterable[Point], concurrency: int | None) -> Mapping[str, Any]:
-    """Return the metrics of the point at ``concurrency``; empty without one."""
     return next((metrics for at, metrics in points if at == concurrency), {})
 
 
 def values_at(
     points: Mapping[int, Sequence[Point]], runs: Iterable[int], metric: str, concurrency: int
 ) -> list[float]:
-    """Return the metric of each run measured at ``concurrency``, in order."""
     return [
         float(metrics[metric])
         for run in runs

@@ -70,7 +70,6 @@ def number_of_job(text: str) -> int | None:
 
 
 def of_jobs(jobs: Iterable[int]) -> dict[int, int]:
-    """Return the id of the result of each job that has one."""
     rows = Result.objects.filter(job__in=list(jobs)).order_by()
     return {job: pk for job, pk in rows.values_list("job_id", "pk") if job is not None}
 
@@ -153,7 +152,6 @@ class SetGroup:
 
     @property
     def is_folded(self) -> bool:
-        """Return True when the group is one row that expands."""
         return len(self.rows) > MOST_ROWS
 
     @property
@@ -305,7 +303,6 @@ def result_page(result_id: int) -> ResultPage:
 
 
 def points_of(result: Result) -> list[ResultPoint]:
-    """Return a benchmark's points by concurrency."""
     return sorted(result.points.all(), key=lambda p: (p.concurrency, p.index))
 
 

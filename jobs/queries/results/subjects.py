@@ -83,8 +83,12 @@ def areas(group: SetGroup, base: Result | None, sort: Sort) -> list[Area]:
     named = [(subject_name(row.dataset), row) for row in group.rows]
     if not named or not all(name for name, _row in named):
         return []
-    before = _scores(base) if base else {}
-    subjects = [Subject(name, row, _gap(row, before.get(name))) for name, row in named]
+    rows = (row for group in (set_groups(base) if base else ()) for row in group.rows)
+    before = {name: row for row in rows if (name := subject_name(row.dataset))}
+    subjects = [
+        Subject(name, row, _gap(row.interval, before[name].interval if name in before else None))
+        for name, row in named
+    ]
     found = []
     for area in AREAS:
         own = [one for one in subjects if _AREA_OF[one.name] == area]
@@ -92,20 +96,12 @@ def areas(group: SetGroup, base: Result | None, sort: Sort) -> list[Area]:
             pooled = _pooled([one.row for one in own])
             old = [before[one.name] for one in own if one.name in before]
             was = _pooled(old) if len(old) == len(own) else None
-            gap = difference(pooled, was) if pooled and was else None
-            found.append(Area(area, _sorted(own, sort), pooled, gap))
+            found.append(Area(area, _sorted(own, sort), pooled, _gap(pooled, was)))
     return found
 
 
-def _scores(base: Result) -> dict[str, SetRow]:
-    rows = (row for group in set_groups(base) for row in group.rows)
-    return {name: row for row in rows if (name := subject_name(row.dataset))}
-
-
-def _gap(row: SetRow, base: SetRow | None) -> Interval | None:
-    if base is None or row.interval is None or base.interval is None:
-        return None
-    return difference(row.interval, base.interval)
+def _gap(now: Interval | None, was: Interval | None) -> Interval | None:
+    return difference(now, was) if now and was else None
 
 
 def _pooled(rows: Sequence[SetRow]) -> Interval | None:

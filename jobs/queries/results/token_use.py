@@ -45,7 +45,6 @@ class BudgetUse:
 
     @property
     def cut_share(self) -> float:
-        """Return the share of answers that ended at the limit."""
         return self.cut / self.counted
 
 
@@ -70,13 +69,16 @@ def token_use(result: Result) -> TokenUse | None:
     kept = result.run_context.get("token_use")
     if not isinstance(kept, Mapping) or not kept.get("counted"):
         return None
-    names = ("answers", "counted", "estimated", "reasoning_p50", "answer_p50", "output", "correct")
-    more = ("longest", "limit", "cut", "scored", "questions")
-    return TokenUse(
-        **{name: kept[name] for name in (*names, *more)},
-        seconds=_seconds(kept["seconds"]),
-        curve=_curve([kept]),
+    names = (
+        *("answers", "counted", "estimated", "reasoning_p50", "answer_p50", "output", "correct"),
+        *("longest", "limit", "cut", "scored", "questions"),
     )
+    timed = kept["seconds"]
+    seconds = timed and Seconds(
+        timed["of"] == "latency", timed["estimated"], timed["mean"], timed["p50"]
+    )
+    own = {name: kept[name] for name in names}
+    return TokenUse(**own, seconds=seconds or None, curve=_curve([kept]))
 
 
 def pooled(groups: Sequence[Sequence[Result]]) -> list[BudgetUse | None]:
@@ -95,23 +97,11 @@ def _pooled(stored: Sequence[Any]) -> BudgetUse | None:
     ]
     if not known:
         return None
-    same = [kept for kept in known if kept["limit"] == known[0]["limit"]]
-    return BudgetUse(
-        counted=sum(kept["counted"] for kept in same),
-        longest=max(kept["longest"] for kept in same),
-        limit=known[0]["limit"],
-        cut=sum(kept["cut"] for kept in same),
-        scored=sum(kept["scored"] for kept in same),
-        questions=max(kept["questions"] for kept in same),
-        curve=_curve(same),
-    )
-
-
-def _seconds(kept: Mapping[str, Any]) -> Seconds | None:
-    if not kept:
-        return None
-    is_whole = kept["of"] == "latency"
-    return Seconds(is_whole, kept["estimated"], kept["mean"], kept["p50"])
+    limit = known[0]["limit"]
+    same = [kept for kept in known if kept["limit"] == limit]
+    sums = {name: sum(kept[name] for kept in same) for name in ("counted", "cut", "scored")}
+    most = {name: max(kept[name] for kept in same) for name in ("longest", "questions")}
+    return BudgetUse(**sums, **most, limit=limit, curve=_curve(same))
 
 
 def _curve(stored: Sequence[Mapping[str, Any]]) -> list[BudgetPoint]:

@@ -52,7 +52,6 @@ class Speed:
 
     @property
     def per_device(self) -> float | None:
-        """Return the rate of a device."""
         return per_device(self.rate, self.devices)
 
 
@@ -67,7 +66,6 @@ class Pair:
 
     @property
     def tokens(self) -> float | None:
-        """Return the mean output tokens of an answer; None: not reported."""
         value = self.evaluation.metrics.get("output_tokens_mean")
         return float(value) if isinstance(value, int | float) else None
 
@@ -133,10 +131,10 @@ def _best_point(row: Result) -> tuple[float, int | None] | None:
         for point in row.points.all()
         if isinstance(value := point.metrics.get(RATE), int | float) and value > 0
     ]
-    if rates:
-        return max(rates)
     value = row.metrics.get(RATE)
-    return (float(value), None) if isinstance(value, int | float) and value > 0 else None
+    if rates or not (isinstance(value, int | float) and value > 0):
+        return max(rates, default=None)
+    return float(value), None
 
 
 def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> Speed | None:
@@ -166,9 +164,11 @@ def _keys(result: Result) -> dict[Pairing, Any]:
     if result.deployment_id:
         keys["engine"] = ("deployment", result.deployment_id, result.simulated)
     elif result.endpoint_id:
-        keys["engine"] = ("endpoint", result.endpoint_id, *_served(result))
-    parts = result.identity.get("parts") or {}
-    engine = {name: dict(parts.get(name) or {}) for name in _ENGINE}
+        # With what it served at that time: it may serve another model today.
+        known = result.run_context.get("endpoint") or {}
+        served = (str(known.get(name) or "") for name in ("url", "model", "engine", "version"))
+        keys["engine"] = ("endpoint", result.endpoint_id, *served)
+    engine = {name: dict(result.parts.get(name) or {}) for name in _ENGINE}
     values = [value for group in engine.values() for value in group.values()]
     for name in _environments(result):
         engine["engine"].pop(name)
@@ -181,8 +181,8 @@ def _keys(result: Result) -> dict[Pairing, Any]:
 
 def _environments(result: Result) -> dict[str, Any]:
     """Return the fingerprints of environments: of the engine, and of the tool that measured."""
-    parts = (result.identity.get("parts") or {}).get("engine") or {}
-    return {name: value for name, value in parts.items() if name.startswith("environment ")}
+    parts = (result.parts.get("engine") or {}).items()
+    return {name: value for name, value in parts if name.startswith("environment ")}
 
 
 def _one_engine(evaluation: Result, benchmark: Result) -> bool:
@@ -195,9 +195,3 @@ def _one_engine(evaluation: Result, benchmark: Result) -> bool:
         return True
     tools = {result.tool.partition(" ")[0] for result in (evaluation, benchmark)}
     return len(tools) == 2 and max(len(mine), len(theirs)) - len(shared) <= 1
-
-
-def _served(result: Result) -> tuple[str, ...]:
-    """Return what an endpoint served at that time: it may serve another model today."""
-    known = result.run_context.get("endpoint") or {}
-    return tuple(str(known.get(name) or "") for name in ("url", "model", "engine", "version"))

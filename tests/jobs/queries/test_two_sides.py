@@ -1,6 +1,6 @@
 """Client against engine: agreement, warm-up, other clients, and a delay of a proxy."""
 
-from jobs.queries.results.client_vs_engine import two_sides
+from jobs.queries.results.client_vs_engine import judged, side_of
 from jobs.queries.results.curve import curve
 
 
@@ -18,8 +18,8 @@ def by_both(concurrency, *, tokens=1000, engine=1000, ttft=100.0, engine_ttft=90
     }
 
 
-def compared(*points, **options):
-    return two_sides(curve([points]), **options)
+def compared(*points, warm_ups=0, has_others=False):
+    return judged([side_of(one, warm_ups, has_others=has_others) for one in curve([points])])
 
 
 def verdict(*args, **options):
