@@ -1,7 +1,8 @@
 """Messages for people, by id, in the viewer's language.
 
 Records store an id and arguments (``jobs.base.messages.Message``), so that each viewer gets their
-own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``.
+own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``. The texts of the
+tables are translated when they are shown; ``manage.py translations`` collects them.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def _filled(text: str | Promise, args: Mapping[str, Any] | None) -> str:
         given |= {"stop": to_stop(given), "servers": server_names(given["servers"])}
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
     given |= {name: _number(given[name], form) for name, form in _NUMBERS.items() if name in given}
-    full = str(text) % Arguments(given)
+    full = (gettext(text) if isinstance(text, str) else str(text)) % Arguments(given)
     if line and not known:
         return f"{line} · {full}"
     return f"{full} {known}" if known else full

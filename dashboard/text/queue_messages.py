@@ -5,226 +5,156 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.formatting import joined
 from dashboard.text.labels import phrase
 
 _MOST_NAMED = 5  # jobs per message
 
-QUEUE_MESSAGES: dict[str, str | Promise] = {
+QUEUE_MESSAGES: dict[str, str] = {
     # Preflight findings (jobs.host.checks): passed, or what to do.
-    "check:avx512": _("AVX-512: supported by %(cpu)s."),
-    "check:avx512_missing": _("%(cpu)s has no AVX-512. Choose an image whose name ends in _noavx."),
-    "check:broke": _("Check %(name)s failed to run: %(problem)s"),
-    "check:conda": _("conda is in %(path)s."),
-    "check:conda_env_missing": _(
-        "conda has no environment %(env)s. Run “Prepare OpenCompass” first."
-    ),
-    "check:conda_missing": _(
-        "conda not found on the host. Install Miniconda, or add conda to PATH."
-    ),
-    "check:container": _("Container name %(name)s is free."),
-    "check:container_there": _(
-        "Container %(name)s already exists. Stop its deployment, or run docker rm -f %(name)s."
-    ),
-    "check:dies": _("Device files of %(count)s dies are present."),
-    "check:dies_missing": _(
-        "Dies missing from /dev: %(dies)s. Check the card's slot and driver, then restart the host."
-    ),
-    "check:disk": _("%(path)s has %(free)s free; %(wanted)s needed."),
-    "check:disk_nothing_more": _("%(path)s has %(free)s free; no more needed."),
-    "check:disk_reserve": _(
-        "%(path)s has %(free)s free, of which the host reserves %(reserve)s for running jobs "
-        "(HOST_DISK_RESERVE); %(wanted)s needed."
-    ),
-    "check:disk_full": _(
-        "Disk full: %(path)s has %(free)s free, %(wanted)s needed. Free space, or choose another "
-        "folder."
-    ),
-    "check:docker": _("Docker %(version)s is running."),
-    "check:docker_down": _("Docker is not responding (%(problem)s). Run systemctl start docker."),
-    "check:endpoint": _("%(url)s is responding."),
-    "check:endpoint_model": _(
-        "%(url)s does not serve model %(model)s. Choose a name listed under /v1/models."
-    ),
-    "check:endpoint_silent": _(
-        "%(url)s is not responding (%(problem)s). Start the deployment first."
-    ),
-    "check:image": _("Image %(image)s is on the host."),
-    "check:image_missing": _("Image %(image)s not found. Run “Build images” first."),
-    "check:iommu_off": _("IOMMU is off."),
-    "check:iommu_on": _(
-        "IOMMU is on. Add iommu=off to the kernel command line or disable IOMMU in the BIOS, then "
-        "restart the host."
-    ),
-    "check:later": _("%(check)s: deferred until an earlier job ends or its dies are free."),
-    "check:modification": _("Patched model files in %(path)s match the model."),
-    "check:modification_differs": _(
-        "config_vacc.json in %(path)s belongs to another model (%(fields)s). Run “Apply VACC "
-        "patch”."
-    ),
-    "check:modification_missing": _("%(path)s lacks %(files)s. Run “Apply VACC patch” first."),
-    "check:path": _("%(path)s exists."),
-    "check:path_missing": _("Not found: %(path)s (%(what)s)."),
-    "check:port": _("Port %(port)s is free."),
-    "check:port_busy": _("Port %(port)s is in use. Choose another port."),
-    "check:port_held": _("Port %(port)s is in use by %(holder)s. Choose another port."),
-    "check:shard_missing": _(
-        "%(missing)s of %(shards)s weight files are missing; the first is %(file)s. Run “Prepare "
-        "weights” again: the download resumes."
-    ),
-    "check:shm": _("Shared memory: %(total)s, %(wanted)s needed."),
-    "check:shm_small": _(
-        "Shared memory is %(total)s; %(wanted)s needed. Remount /dev/shm with a larger size."
-    ),
-    "check:tool": _("%(tool)s %(version)s is installed."),
-    "check:tool_missing": _("%(tool)s not found on the host. Install it, or add it to PATH."),
-    "check:tool_old": _("%(tool)s %(version)s is too old; %(wanted)s or newer needed."),
-    "check:unknown": _("The host's agent does not support check %(name)s. Update the agent."),
-    "check:weights": _("All %(shards)s weight files are in %(path)s."),
-    "check:weights_missing": _("No weights in %(path)s. Run “Prepare weights” first."),
-    "check:data_files": _("%(tool)s: %(path)s, %(files)s files, %(size)s."),
-    "check:data_files_many": _("%(tool)s: %(path)s, more than %(files)s files."),
-    "check:data_files_missing": _("%(tool)s: not found, %(path)s."),
-    "check:data_set": _("%(name)s: %(path)s has data."),
-    "check:data_set_missing": _(
-        "%(name)s: no data in %(path)s. Copy the files of %(repository)s there."
-    ),
-    "check:data_set_card_missing": _(
-        "%(name)s: %(card)s is missing in %(path)s. Copy it from %(repository)s."
-    ),
-    "check:data_set_part_missing": _(
-        "%(name)s: %(card)s in %(path)s does not name the part %(part)s. Copy it from "
-        "%(repository)s."
-    ),
-    "check:data_set_split_unnamed": _(
-        "%(name)s: %(card)s in %(path)s names no split %(split)s of %(part)s. Copy it from "
-        "%(repository)s."
-    ),
-    "check:data_set_split_missing": _(
-        "%(name)s: no files of the split %(split)s in %(path)s, only of %(found)s. Copy the files "
-        "of %(repository)s there."
-    ),
-    "check:data_set_files_missing": _(
-        "%(name)s: split %(split)s of %(part)s is missing in %(path)s: no file %(files)s. Copy it "
-        "from %(repository)s."
-    ),
+    "check:avx512": "AVX-512: supported by %(cpu)s.",
+    "check:avx512_missing": "%(cpu)s has no AVX-512. Choose an image whose name ends in _noavx.",
+    "check:broke": "Check %(name)s failed to run: %(problem)s",
+    "check:conda": "conda is in %(path)s.",
+    "check:conda_env_missing": "conda has no environment %(env)s. Run “Prepare OpenCompass” first.",
+    "check:conda_missing": "conda not found on the host. Install Miniconda, or add conda to PATH.",
+    "check:container": "Container name %(name)s is free.",
+    "check:container_there": "Container %(name)s already exists. Stop its deployment, or run "
+    "docker rm -f %(name)s.",
+    "check:dies": "Device files of %(count)s dies are present.",
+    "check:dies_missing": "Dies missing from /dev: %(dies)s. Check the card's slot and driver, "
+    "then restart the host.",
+    "check:disk": "%(path)s has %(free)s free; %(wanted)s needed.",
+    "check:disk_nothing_more": "%(path)s has %(free)s free; no more needed.",
+    "check:disk_reserve": "%(path)s has %(free)s free, of which the host reserves %(reserve)s for "
+    "running jobs (HOST_DISK_RESERVE); %(wanted)s needed.",
+    "check:disk_full": "Disk full: %(path)s has %(free)s free, %(wanted)s needed. Free space, or "
+    "choose another folder.",
+    "check:docker": "Docker %(version)s is running.",
+    "check:docker_down": "Docker is not responding (%(problem)s). Run systemctl start docker.",
+    "check:endpoint": "%(url)s is responding.",
+    "check:endpoint_model": "%(url)s does not serve model %(model)s. Choose a name listed under "
+    "/v1/models.",
+    "check:endpoint_silent": "%(url)s is not responding (%(problem)s). Start the deployment first.",
+    "check:image": "Image %(image)s is on the host.",
+    "check:image_missing": "Image %(image)s not found. Run “Build images” first.",
+    "check:iommu_off": "IOMMU is off.",
+    "check:iommu_on": "IOMMU is on. Add iommu=off to the kernel command line or disable IOMMU in "
+    "the BIOS, then restart the host.",
+    "check:later": "%(check)s: deferred until an earlier job ends or its dies are free.",
+    "check:modification": "Patched model files in %(path)s match the model.",
+    "check:modification_differs": "config_vacc.json in %(path)s belongs to another model "
+    "(%(fields)s). Run “Apply VACC patch”.",
+    "check:modification_missing": "%(path)s lacks %(files)s. Run “Apply VACC patch” first.",
+    "check:path": "%(path)s exists.",
+    "check:path_missing": "Not found: %(path)s (%(what)s).",
+    "check:port": "Port %(port)s is free.",
+    "check:port_busy": "Port %(port)s is in use. Choose another port.",
+    "check:port_held": "Port %(port)s is in use by %(holder)s. Choose another port.",
+    "check:shard_missing": "%(missing)s of %(shards)s weight files are missing; the first is "
+    "%(file)s. Run “Prepare weights” again: the download resumes.",
+    "check:shm": "Shared memory: %(total)s, %(wanted)s needed.",
+    "check:shm_small": "Shared memory is %(total)s; %(wanted)s needed. Remount /dev/shm with a "
+    "larger size.",
+    "check:tool": "%(tool)s %(version)s is installed.",
+    "check:tool_missing": "%(tool)s not found on the host. Install it, or add it to PATH.",
+    "check:tool_old": "%(tool)s %(version)s is too old; %(wanted)s or newer needed.",
+    "check:unknown": "The host's agent does not support check %(name)s. Update the agent.",
+    "check:weights": "All %(shards)s weight files are in %(path)s.",
+    "check:weights_missing": "No weights in %(path)s. Run “Prepare weights” first.",
+    "check:data_files": "%(tool)s: %(path)s, %(files)s files, %(size)s.",
+    "check:data_files_many": "%(tool)s: %(path)s, more than %(files)s files.",
+    "check:data_files_missing": "%(tool)s: not found, %(path)s.",
+    "check:data_set": "%(name)s: %(path)s has data.",
+    "check:data_set_missing": "%(name)s: no data in %(path)s. Copy the files of %(repository)s "
+    "there.",
+    "check:data_set_card_missing": "%(name)s: %(card)s is missing in %(path)s. Copy it from "
+    "%(repository)s.",
+    "check:data_set_part_missing": "%(name)s: %(card)s in %(path)s does not name the part "
+    "%(part)s. Copy it from %(repository)s.",
+    "check:data_set_split_unnamed": "%(name)s: %(card)s in %(path)s names no split %(split)s of "
+    "%(part)s. Copy it from %(repository)s.",
+    "check:data_set_split_missing": "%(name)s: no files of the split %(split)s in %(path)s, only "
+    "of %(found)s. Copy the files of %(repository)s there.",
+    "check:data_set_files_missing": "%(name)s: split %(split)s of %(part)s is missing in %(path)s: "
+    "no file %(files)s. Copy it from %(repository)s.",
     # Queue reasons (jobs.schedule.dispatch).
-    "wait:after": _("Queued behind job %(job)s (%(title)s), which must succeed first."),
-    "wait:away": _("%(host)s is offline: no heartbeat for %(seconds)s seconds."),
-    "wait:never_seen": _("%(host)s has not connected yet."),
-    "wait:protocol": _(
-        "%(host)s runs an earlier version and starts no jobs. Upgrade it and restart its worker."
-    ),
-    "wait:draining": _("%(host)s is paused: no new jobs start there."),
-    "wait:disk": _(
-        "%(host)s is low on disk: %(free)s free, %(reserve)s reserved (HOST_DISK_RESERVE). Jobs "
-        "start once there is room."
-    ),
-    "wait:slots": _("%(host)s is at its job limit; job %(job)s (%(title)s) is running."),
-    "wait:place": _(
-        "Job %(job)s (%(title)s) is writing to %(place)s too. This job starts afterwards."
-    ),
-    "wait:place_written": _(
-        "Job %(job)s (%(title)s) is writing to %(place)s, which this deployment reads. This job "
-        "starts afterwards."
-    ),
-    "wait:place_served": _(
-        "Needs to write to %(place)s, which a running deployment reads. %(stop)s Jobs behind this "
-        "one may start meanwhile."
-    ),
-    "wait:place_starting": _(
-        "Job %(job)s (%(title)s) starts a deployment that reads %(place)s. This job starts when "
-        "that deployment is stopped."
-    ),
-    "wait:place_ahead": _(
-        "Job %(job)s (%(title)s) is ahead and deploys from %(place)s. Cancel that job, or move "
-        "this one ahead."
-    ),
-    "wait:benchmark": _(
-        "Benchmark %(job)s (%(title)s) is measuring the same deployment. This job starts "
-        "afterwards."
-    ),
-    "wait:benchmark_host": _(
-        "Benchmark %(job)s (%(title)s) is also running on %(host)s. This job starts afterwards."
-    ),
-    "wait:evaluation": _(
-        "Evaluation %(job)s (%(title)s) is using the same deployment. This benchmark starts "
-        "afterwards."
-    ),
-    "wait:dies": _("Needs %(wanted)s dies; %(host)s has %(free)s free."),
-    "wait:dies_kept": _(
-        "Needs %(wanted)s dies; %(host)s has %(free)s free, reserved for this job."
-    ),
-    "wait:dies_held": _(
-        "Needs %(wanted)s dies; %(host)s has %(free)s free. %(stop)s Jobs behind this one may "
-        "start meanwhile."
-    ),
-    "wait:dies_few": _("Needs %(wanted)s dies; %(host)s has only %(free)s."),
-    "wait:kept": _(
-        "Needs %(wanted)s dies. Free dies of %(host)s are reserved for job %(job)s (%(title)s), "
-        "which is ahead and needs %(first)s."
-    ),
-    "wait:before": _("Job %(job)s (%(title)s) is ahead and starts first."),
-    "wait:exclusive_running": _(
-        "Job %(job)s (%(title)s) has exclusive use of %(host)s: nothing else starts before it ends."
-    ),
-    "wait:exclusive_next": _(
-        "%(host)s is reserved for job %(job)s (%(title)s), which is ahead and needs exclusive use."
-    ),
-    "wait:exclusive_jobs": _(
-        "Needs exclusive use of %(host)s, but job %(job)s (%(title)s) is running. Jobs behind this "
-        "one wait too."
-    ),
-    "wait:exclusive_server": _(
-        "Needs exclusive use of %(host)s, but deployment %(name)s is running. Stop that "
-        "deployment, or launch without “Exclusive host”. Jobs behind this one may start meanwhile."
-    ),
-    "wait:exclusive_servers": _(
-        "Needs exclusive use of %(host)s, but deployments are running (%(servers)s). Stop them, or "
-        "launch without “Exclusive host”. Jobs behind this one may start meanwhile."
-    ),
-    "wait:deployment": _("Queued until deployment %(name)s is ready (now: %(state)s)."),
-    "wait:preflight": _("%(host)s is running preflight checks for this job."),
-    "wait:confirm": _("Needs confirmation by %(by)s or an administrator. %(found)s"),
-    "wait:confirm_admin": _("Needs confirmation by an administrator. %(found)s"),
-    "wait:soon": _("Starts next."),
+    "wait:after": "Queued behind job %(job)s (%(title)s), which must succeed first.",
+    "wait:away": "%(host)s is offline: no heartbeat for %(seconds)s seconds.",
+    "wait:never_seen": "%(host)s has not connected yet.",
+    "wait:protocol": "%(host)s runs an earlier version and starts no jobs. Upgrade it and restart "
+    "its worker.",
+    "wait:draining": "%(host)s is paused: no new jobs start there.",
+    "wait:disk": "%(host)s is low on disk: %(free)s free, %(reserve)s reserved "
+    "(HOST_DISK_RESERVE). Jobs start once there is room.",
+    "wait:slots": "%(host)s is at its job limit; job %(job)s (%(title)s) is running.",
+    "wait:place": "Job %(job)s (%(title)s) is writing to %(place)s too. This job starts "
+    "afterwards.",
+    "wait:place_written": "Job %(job)s (%(title)s) is writing to %(place)s, which this deployment "
+    "reads. This job starts afterwards.",
+    "wait:place_served": "Needs to write to %(place)s, which a running deployment reads. %(stop)s "
+    "Jobs behind this one may start meanwhile.",
+    "wait:place_starting": "Job %(job)s (%(title)s) starts a deployment that reads %(place)s. This "
+    "job starts when that deployment is stopped.",
+    "wait:place_ahead": "Job %(job)s (%(title)s) is ahead and deploys from %(place)s. Cancel that "
+    "job, or move this one ahead.",
+    "wait:benchmark": "Benchmark %(job)s (%(title)s) is measuring the same deployment. This job "
+    "starts afterwards.",
+    "wait:benchmark_host": "Benchmark %(job)s (%(title)s) is also running on %(host)s. This job "
+    "starts afterwards.",
+    "wait:evaluation": "Evaluation %(job)s (%(title)s) is using the same deployment. This "
+    "benchmark starts afterwards.",
+    "wait:dies": "Needs %(wanted)s dies; %(host)s has %(free)s free.",
+    "wait:dies_kept": "Needs %(wanted)s dies; %(host)s has %(free)s free, reserved for this job.",
+    "wait:dies_held": "Needs %(wanted)s dies; %(host)s has %(free)s free. %(stop)s Jobs behind "
+    "this one may start meanwhile.",
+    "wait:dies_few": "Needs %(wanted)s dies; %(host)s has only %(free)s.",
+    "wait:kept": "Needs %(wanted)s dies. Free dies of %(host)s are reserved for job %(job)s "
+    "(%(title)s), which is ahead and needs %(first)s.",
+    "wait:before": "Job %(job)s (%(title)s) is ahead and starts first.",
+    "wait:exclusive_running": "Job %(job)s (%(title)s) has exclusive use of %(host)s: nothing else "
+    "starts before it ends.",
+    "wait:exclusive_next": "%(host)s is reserved for job %(job)s (%(title)s), which is ahead and "
+    "needs exclusive use.",
+    "wait:exclusive_jobs": "Needs exclusive use of %(host)s, but job %(job)s (%(title)s) is "
+    "running. Jobs behind this one wait too.",
+    "wait:exclusive_server": "Needs exclusive use of %(host)s, but deployment %(name)s is running. "
+    "Stop that deployment, or launch without “Exclusive host”. Jobs behind this one may start "
+    "meanwhile.",
+    "wait:exclusive_servers": "Needs exclusive use of %(host)s, but deployments are running "
+    "(%(servers)s). Stop them, or launch without “Exclusive host”. Jobs behind this one may start "
+    "meanwhile.",
+    "wait:deployment": "Queued until deployment %(name)s is ready (now: %(state)s).",
+    "wait:preflight": "%(host)s is running preflight checks for this job.",
+    "wait:confirm": "Needs confirmation by %(by)s or an administrator. %(found)s",
+    "wait:confirm_admin": "Needs confirmation by an administrator. %(found)s",
+    "wait:soon": "Starts next.",
     # Start times with their assumptions (jobs.schedule.forecast).
-    "forecast:now": _("Starts next."),
-    "forecast:usual": _("if jobs ahead take their typical duration"),
-    "forecast:no_end": _(
-        "Start time unknown: job %(job)s (%(title)s) has no earlier run to compare with, or "
-        "exceeds its typical duration."
-    ),
-    "forecast:no_history": _(
-        "Start time unknown: no earlier run like job %(job)s (%(title)s) has succeeded here."
-    ),
-    "forecast:servers": _("Start time unknown: deployments run until they are stopped. %(stop)s"),
-    "forecast:dies_held": _(
-        "Start time unknown: this job needs %(wanted)s dies, and only %(free)s are or will become "
-        "free. %(stop)s"
-    ),
-    "forecast:place_served": _(
-        "Start time unknown: this job writes to %(place)s, which a running deployment reads. "
-        "%(stop)s"
-    ),
-    "forecast:place_ahead": _(
-        "Start time unknown: job %(job)s (%(title)s) is ahead, also queued, and deploys from "
-        "%(place)s."
-    ),
-    "forecast:behind": _("Start time unknown: job %(job)s (%(title)s) must end first."),
-    "forecast:deployment": _("Start time unknown: deployment %(name)s is not ready."),
-    "forecast:confirm": _("Start time unknown: job %(job)s needs confirmation."),
-    "forecast:elsewhere": _("Start time unknown: job %(job)s is on another host."),
-    "forecast:away": _("Start time unknown: %(host)s is offline."),
-    "forecast:protocol": _("Start time unknown: %(host)s must be upgraded first."),
-    "forecast:draining": _("Start time unknown: %(host)s is paused."),
-    "forecast:disk": _("Start time unknown: the disk of %(host)s is full."),
-    "forecast:far": _("Start time unknown: more than %(n)s jobs are ahead."),
-    "forecast:never": _("Cannot start: %(host)s lacks what this job needs."),
+    "forecast:now": "Starts next.",
+    "forecast:usual": "if jobs ahead take their typical duration",
+    "forecast:no_end": "Start time unknown: job %(job)s (%(title)s) has no earlier run to compare "
+    "with, or exceeds its typical duration.",
+    "forecast:no_history": "Start time unknown: no earlier run like job %(job)s (%(title)s) has "
+    "succeeded here.",
+    "forecast:servers": "Start time unknown: deployments run until they are stopped. %(stop)s",
+    "forecast:dies_held": "Start time unknown: this job needs %(wanted)s dies, and only %(free)s "
+    "are or will become free. %(stop)s",
+    "forecast:place_served": "Start time unknown: this job writes to %(place)s, which a running "
+    "deployment reads. %(stop)s",
+    "forecast:place_ahead": "Start time unknown: job %(job)s (%(title)s) is ahead, also queued, "
+    "and deploys from %(place)s.",
+    "forecast:behind": "Start time unknown: job %(job)s (%(title)s) must end first.",
+    "forecast:deployment": "Start time unknown: deployment %(name)s is not ready.",
+    "forecast:confirm": "Start time unknown: job %(job)s needs confirmation.",
+    "forecast:elsewhere": "Start time unknown: job %(job)s is on another host.",
+    "forecast:away": "Start time unknown: %(host)s is offline.",
+    "forecast:protocol": "Start time unknown: %(host)s must be upgraded first.",
+    "forecast:draining": "Start time unknown: %(host)s is paused.",
+    "forecast:disk": "Start time unknown: the disk of %(host)s is full.",
+    "forecast:far": "Start time unknown: more than %(n)s jobs are ahead.",
+    "forecast:never": "Cannot start: %(host)s lacks what this job needs.",
 }
 
 

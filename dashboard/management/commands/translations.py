@@ -19,6 +19,10 @@ from django.core.management.base import CommandError
 from django.utils.translation.template import templatize
 
 from dashboard.management import base
+from dashboard.text.guide_messages import GUIDE_MESSAGES
+from dashboard.text.job_messages import JOB_MESSAGES
+from dashboard.text.queue_messages import QUEUE_MESSAGES
+from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog import SHIPPED, STACKS
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.known_failures import KNOWN_FAILURES
@@ -109,6 +113,8 @@ def _data_texts() -> Iterator[Text]:
         # Units of speed and time are not translated.
         if re.fullmatch(r"[a-z]{4,}", metric.unit):
             yield Text(metric.unit, "jobs/metrics")
+    for table in (JOB_MESSAGES, RESULT_MESSAGES, QUEUE_MESSAGES, GUIDE_MESSAGES):
+        yield from (Text(text, "dashboard/text") for text in table.values())
     for place, rows, names in _DATA:
         for row in rows.values():
             texts = [getattr(row, name) for name in names]

@@ -1,9 +1,31 @@
-"""Fixtures of the tests of comparisons."""
+"""Fixtures of several tests of pages: people who are logged in, and comparisons."""
 
 import pytest
 
 from tests.comparing import pages
+from tests.factories import make_user
 from tests.measuring import make_measuring_host
+
+
+@pytest.fixture
+def lin(client):
+    """A member, logged in."""
+    user = make_user("lin")
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def member(client, lin):
+    """The client of a member."""
+    return client
+
+
+@pytest.fixture
+def admin(client):
+    """The client of an administrator."""
+    client.force_login(make_user("ada", is_staff=True))
+    return client
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ TYPED = {
 }
 
 
-@pytest.fixture
-def lin(client):
-    person = make_user("lin")
-    client.force_login(person)
-    return person
-
-
 def test_a_member_adds_a_level(client, lin):
     page = html.unescape(client.post(ADD, TYPED, follow=True).text)
 

@@ -16,13 +16,6 @@ LIST, ADD = reverse("prompt-list"), reverse("prompt-add")
 LINES = '{"prompt": "Why?"}\n{"prompt": "为什么？\\n请回答。"}\n'.encode()
 
 
-@pytest.fixture
-def lin(client):
-    person = make_user("lin")
-    client.force_login(person)
-    return person
-
-
 def upload(client, content=LINES, **typed):
     file = SimpleUploadedFile("own.jsonl", content)
     data = {"name": "Chat", "language": "中文", "file": file, **typed}

@@ -37,13 +37,6 @@ def limits(settings):
 
 
 @pytest.fixture
-def lin(client):
-    user = make_user("lin")
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
 def admin(client):
     user = make_user("ada", is_staff=True)
     client.force_login(user)

@@ -30,12 +30,6 @@ RULES = {
 }
 
 
-@pytest.fixture
-def admin(client):
-    client.force_login(make_user("ada", is_staff=True))
-    return client
-
-
 def keep(client, name="HF_TOKEN", value=VALUE, *, rules=RULES, **more):
     return client.post(KEEP, {"name": name, "value": value, **rules}, **more)
 

@@ -16,18 +16,6 @@ LIST, ADD = reverse("source-list"), reverse("source-add")
 GIT = {"type": "git", "address": "https://git.example/team", "note": "ours"}
 
 
-@pytest.fixture
-def admin(client):
-    client.force_login(make_user("ada", is_staff=True))
-    return client
-
-
-@pytest.fixture
-def member(client):
-    client.force_login(make_user("lin"))
-    return client
-
-
 def remove(row):
     return reverse("source-remove", args=[row.pk])
 

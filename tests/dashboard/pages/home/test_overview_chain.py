@@ -18,12 +18,6 @@ pytestmark = pytest.mark.django_db
 KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 
 
-@pytest.fixture
-def lin(client):
-    client.force_login(make_user("lin"))
-    return client
-
-
 def make_tour(chain, **states):
     """Return five jobs of ten seconds; ``states`` by kind, others succeeded."""
     host, start = make_host(), now() - timedelta(minutes=5)
@@ -42,11 +36,11 @@ def panel(client):
     return match[0] if match else ""
 
 
-def test_an_ended_tour_is_one_line_with_links(lin, chain):
+def test_an_ended_tour_is_one_line_with_links(member, chain):
     make_tour(chain)
     deployment = make_deployment(job=Job.objects.get(kind="deploy"))
 
-    html = panel(lin)
+    html = panel(member)
 
     assert "5 of 5 succeeded" in html
     assert "1 min 40 s" in html
@@ -55,51 +49,51 @@ def test_an_ended_tour_is_one_line_with_links(lin, chain):
     assert "<ol" not in html
 
 
-def test_a_tour_that_runs_shows_every_job_and_leads_to_its_page(lin, chain):
+def test_a_tour_that_runs_shows_every_job_and_leads_to_its_page(member, chain):
     make_tour(chain, evaluate="running")
 
-    html = panel(lin)
+    html = panel(member)
 
     assert html.count("<li ") == len(KINDS)
     assert reverse("pipeline", args=[chain]) in html
 
 
 @pytest.mark.parametrize("state", ["failed", "lost", "errored", "cancelled", "succeeded"])
-def test_a_chain_that_is_over_is_one_line_below_what_runs(lin, chain, state):
+def test_a_chain_that_is_over_is_one_line_below_what_runs(member, chain, state):
     make_tour(chain, evaluate=state)
 
-    html = lin.get(reverse("overview")).text
+    html = member.get(reverse("overview")).text
 
-    assert "<ol" not in panel(lin)
+    assert "<ol" not in panel(member)
     assert html.index('id="running-title"') < html.index('id="chain-title"')
-    assert reverse("pipeline", args=[chain]) in panel(lin)
+    assert reverse("pipeline", args=[chain]) in panel(member)
 
 
-def test_a_chain_that_runs_is_above_what_runs(lin, chain):
+def test_a_chain_that_runs_is_above_what_runs(member, chain):
     make_tour(chain, evaluate="running")
 
-    html = lin.get(reverse("overview")).text
+    html = member.get(reverse("overview")).text
 
     assert html.index('id="chain-title"') < html.index('id="running-title"')
 
 
-def test_what_failed_is_the_first_panel(lin, chain):
+def test_what_failed_is_the_first_panel(member, chain):
     make_tour(chain, evaluate="running")
     make_job(state="failed")
 
-    html = lin.get(reverse("overview")).text
+    html = member.get(reverse("overview")).text
 
     others = ("chain-title", "running-title", "hosts-title")
     first = html.index('id="failed-today-title"')
     assert all(first < html.index(f'id="{other}"') for other in others)
 
 
-def test_waiting_jobs_of_one_chain_are_one_line(lin, chain):
+def test_waiting_jobs_of_one_chain_are_one_line(member, chain):
     make_tour(chain, compile="running", deploy="queued", benchmark="queued", evaluate="queued")
     alone = make_job(state="queued")
     first = Job.objects.get(kind="deploy")
 
-    html = lin.get(reverse("overview")).text
+    html = member.get(reverse("overview")).text
     waiting = re.search(r'<section class="panel waiting".*?</section>', html, re.S)[0]
 
     assert re.findall(r'href="/jobs/(\d+)/"', waiting) == [str(first.pk), str(alone.pk)]
@@ -107,7 +101,7 @@ def test_waiting_jobs_of_one_chain_are_one_line(lin, chain):
     assert reverse("pipeline", args=[chain]) in waiting
 
 
-def test_a_job_of_a_chain_that_asks_stands_for_the_chain(lin, chain):
+def test_a_job_of_a_chain_that_asks_stands_for_the_chain(member, chain):
     make_tour(chain, deploy="queued", benchmark="queued", evaluate="queued")
     asks = [{"check": "shm", "message_id": "check:shm", "message_args": {}}]
     Job.objects.filter(kind="deploy").update(needs_confirmation=asks)
@@ -117,10 +111,10 @@ def test_a_job_of_a_chain_that_asks_stands_for_the_chain(lin, chain):
     assert [(item.job.kind, item.more) for item in rows] == [("deploy", 2)]
 
 
-def test_a_cancelled_tour_is_not_shown_as_succeeded(lin, chain):
+def test_a_cancelled_tour_is_not_shown_as_succeeded(member, chain):
     make_tour(chain, evaluate="cancelled")
 
-    html = panel(lin)
+    html = panel(member)
 
     assert "<ol" not in html
     assert "4 of 5 succeeded" in html
@@ -128,51 +122,51 @@ def test_a_cancelled_tour_is_not_shown_as_succeeded(lin, chain):
 
 
 @pytest.mark.parametrize(("state", "is_shown"), [("running", True), ("failed", True), ("", False)])
-def test_two_jobs_that_went_well_are_no_line(lin, chain, state, is_shown):
+def test_two_jobs_that_went_well_are_no_line(member, chain, state, is_shown):
     host = make_host()
     make_job(host=host, chain=chain, state="succeeded")
     make_job(host=host, chain=chain, state=state or "succeeded")
 
-    assert bool(panel(lin)) is is_shown
+    assert bool(panel(member)) is is_shown
 
 
-def test_two_jobs_that_went_well_do_not_push_the_tour_away(lin, chain):
+def test_two_jobs_that_went_well_do_not_push_the_tour_away(member, chain):
     make_tour(chain)
     pair = uuid.uuid4()
     for _ in range(2):
         make_job(chain=pair, state="succeeded")
 
-    assert "5 of 5 succeeded" in panel(lin)
+    assert "5 of 5 succeeded" in panel(member)
 
 
-def test_a_tour_of_yesterday_is_gone(lin, chain):
+def test_a_tour_of_yesterday_is_gone(member, chain):
     make_tour(chain)
     Job.objects.update(finished_at=now() - timedelta(days=1, hours=1))
 
-    assert panel(lin) == ""
+    assert panel(member) == ""
 
 
-def test_the_line_can_be_dismissed_and_others_still_see_it(lin, chain):
+def test_the_line_can_be_dismissed_and_others_still_see_it(member, chain):
     make_tour(chain)
     other = Client()
     other.force_login(make_user("chen"))
 
-    assert lin.post(reverse("chain-dismiss"), {"chain": str(chain)}).url == reverse("overview")
+    assert member.post(reverse("chain-dismiss"), {"chain": str(chain)}).url == reverse("overview")
 
-    assert panel(lin) == ""
+    assert panel(member) == ""
     assert "5 of 5 succeeded" in panel(other)
 
 
-def test_the_next_chain_is_shown_again(lin, chain):
+def test_the_next_chain_is_shown_again(member, chain):
     make_tour(chain)
-    lin.post(reverse("chain-dismiss"), {"chain": str(chain)})
+    member.post(reverse("chain-dismiss"), {"chain": str(chain)})
 
     make_tour(uuid.uuid4(), evaluate="running")
 
-    assert "4 of 5 succeeded" in panel(lin)
+    assert "4 of 5 succeeded" in panel(member)
 
 
-def test_a_running_tour_cannot_be_dismissed(lin, chain):
+def test_a_running_tour_cannot_be_dismissed(member, chain):
     make_tour(chain, evaluate="running")
 
-    assert reverse("chain-dismiss") not in panel(lin)
+    assert reverse("chain-dismiss") not in panel(member)

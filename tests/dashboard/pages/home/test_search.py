@@ -13,12 +13,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture
-def lin(client):
-    client.force_login(make_user("lin"))
-    return client
-
-
-@pytest.fixture
 def records():
     """One of each that has "alpha" in it, and one of each that has not."""
     made = {}
@@ -46,77 +40,77 @@ def links_of(client, text, name="search"):
 
 
 @pytest.mark.parametrize("name", ["search", "search-list"])
-def test_everything_that_has_a_page_is_found(lin, records, name):
-    assert set(links_of(lin, "alpha", name)) == records["alpha"]
+def test_everything_that_has_a_page_is_found(member, records, name):
+    assert set(links_of(member, "alpha", name)) == records["alpha"]
 
 
-def test_all_words_must_match(lin, records):
+def test_all_words_must_match(member, records):
     job = Job.objects.get(title="alpha thing")
 
-    assert links_of(lin, "ALPHA thing") == [reverse("job-detail", args=[job.pk])]
-    assert links_of(lin, "alpha beta") == []
+    assert links_of(member, "ALPHA thing") == [reverse("job-detail", args=[job.pk])]
+    assert links_of(member, "alpha beta") == []
 
 
 @pytest.mark.parametrize("number", ["{}", "#{}"])
-def test_a_number_is_first_of_all_that_of_a_job(lin, number):
+def test_a_number_is_first_of_all_that_of_a_job(member, number):
     old = make_job()
     make_job(title=f"repeats {old.pk}")
 
-    links = links_of(lin, number.format(old.pk))
+    links = links_of(member, number.format(old.pk))
 
     assert links[0] == reverse("job-detail", args=[old.pk])
 
 
-def test_a_model_is_found_by_its_name(lin):
-    links = links_of(lin, "smollm2 135m")
+def test_a_model_is_found_by_its_name(member):
+    links = links_of(member, "smollm2 135m")
 
     assert links == [reverse("model-detail", args=["smollm2-135m-instruct"])]
 
 
 @pytest.mark.parametrize(("language", "name"), [("en", "this computer"), ("zh-hans", "本机")])
-def test_this_computer_is_found_by_what_people_call_it(lin, language, name):
+def test_this_computer_is_found_by_what_people_call_it(member, language, name):
     make_host("this-computer")
     make_host("that-computer", type="vacc")
-    lin.cookies["django_language"] = language
+    member.cookies["django_language"] = language
 
-    assert links_of(lin, name) == [reverse("host-detail", args=["this-computer"])]
+    assert links_of(member, name) == [reverse("host-detail", args=["this-computer"])]
 
 
-def test_the_list_under_the_field_shows_few_and_links_to_all(lin):
+def test_the_list_under_the_field_shows_few_and_links_to_all(member):
     for _ in range(9):
         make_job(title="alpha")
 
-    html = lin.get(reverse("search-list"), {"q": "alpha"}).content.decode()
+    html = member.get(reverse("search-list"), {"q": "alpha"}).content.decode()
 
     assert html.count('role="option"') == 5
     assert f'href="{reverse("search")}?q=alpha"' in html
-    assert len(links_of(lin, "alpha")) == 8
+    assert len(links_of(member, "alpha")) == 8
     assert (
         f"{reverse('job-list')}?q=alpha"
-        in lin.get(reverse("search"), {"q": "alpha"}).content.decode()
+        in member.get(reverse("search"), {"q": "alpha"}).content.decode()
     )
 
 
 @pytest.mark.parametrize("text", ["", "   ", "9" * 40, "nothing of the kind", "%"])
-def test_what_finds_nothing_says_so_and_breaks_nothing(lin, text):
+def test_what_finds_nothing_says_so_and_breaks_nothing(member, text):
     make_job(title="alpha")
 
-    assert links_of(lin, text) == []
-    assert lin.get(reverse("search-list"), {"q": text}).status_code == 200
+    assert links_of(member, text) == []
+    assert member.get(reverse("search-list"), {"q": text}).status_code == 200
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_search_asks_the_database_as_often_for_many(lin, count, django_assert_num_queries):
+def test_a_search_asks_the_database_as_often_for_many(member, count, django_assert_num_queries):
     for _ in range(count):
         make_result(label="alpha")
         make_deployment(name="alpha")
 
     with django_assert_num_queries(7):
-        lin.get(reverse("search-list"), {"q": "alpha"})
+        member.get(reverse("search-list"), {"q": "alpha"})
 
 
 @pytest.mark.parametrize("name", ["search", "search-list"])
-def test_a_search_finds_text_of_ones_own_chats(lin, name):
+def test_a_search_finds_text_of_ones_own_chats(member, name):
     chats = [
         Conversation.objects.create(user=user, title="about animals")
         for user in (User.objects.get(username="lin"), make_user("chen"))
@@ -124,14 +118,14 @@ def test_a_search_finds_text_of_ones_own_chats(lin, name):
     for chat in chats:
         Turn.objects.create(conversation=chat, index=0, prompt="who swims?", answer="The otter.")
 
-    addresses = links_of(lin, "otter animals", name)
+    addresses = links_of(member, "otter animals", name)
 
     assert reverse("conversation", args=[chats[0].pk]) in addresses
     assert reverse("conversation", args=[chats[1].pk]) not in addresses
 
 
-def test_a_search_while_typing_aborts_no_request(lin):
-    page = lin.get(reverse("job-list")).content.decode()
+def test_a_search_while_typing_aborts_no_request(member):
+    page = member.get(reverse("job-list")).content.decode()
 
     (field,) = re.findall(r'<input type="search" name="q" id="search"[^>]*>', page)
 

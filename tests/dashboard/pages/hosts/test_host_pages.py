@@ -20,7 +20,6 @@ from tests.factories import (
     make_deployment,
     make_host,
     make_job,
-    make_user,
     make_weights,
 )
 
@@ -38,18 +37,6 @@ FACTS = {
     "tools": [{"name": "vamc", "version": "3.4.2", "path": "/opt/vamc"}],
     "disk": {"total_bytes": 8e12, "free_bytes": 3.8e12},
 }
-
-
-@pytest.fixture
-def admin(client):
-    client.force_login(make_user("ada", is_staff=True))
-    return client
-
-
-@pytest.fixture
-def member(client):
-    client.force_login(make_user("lin"))
-    return client
 
 
 def vacc_host(name="va16-01", dies=range(4), **fields):

@@ -15,12 +15,6 @@ MARK_LOST = reverse("host-mark-lost", args=["far"])
 
 
 @pytest.fixture
-def admin(client):
-    client.force_login(make_user("ada", is_staff=True))
-    return client
-
-
-@pytest.fixture
 def job():
     return make_job(
         state="running", host=make_host("far", heartbeat_at=now() - timedelta(minutes=5))

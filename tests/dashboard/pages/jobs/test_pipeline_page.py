@@ -21,12 +21,6 @@ KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 SMALL = "smollm2-135m-instruct"
 
 
-@pytest.fixture
-def lin(client):
-    client.force_login(make_user("lin"))
-    return client
-
-
 def make_chain(chain, by=None, **states):
     """Five jobs, each after the one before; those not in ``states`` have succeeded."""
     host, jobs = make_host(), []
@@ -50,10 +44,10 @@ def text_of(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
-def test_each_job_stands_with_its_state_and_why_it_waits(lin, chain):
+def test_each_job_stands_with_its_state_and_why_it_waits(member, chain):
     jobs = make_chain(chain, deploy="running", benchmark="queued", evaluate="queued")
 
-    html = shown(lin, chain)
+    html = shown(member, chain)
 
     rows = re.findall(r'<tr id="job-(\d+)">(.*?)</tr>', html, re.S)
     assert [int(number) for number, _row in rows] == [job.pk for job in jobs]
@@ -65,13 +59,13 @@ def test_each_job_stands_with_its_state_and_why_it_waits(lin, chain):
     assert 'data-live="job deployment"' in html
 
 
-def test_what_remains_is_a_round_estimate(lin, chain):
+def test_what_remains_is_a_round_estimate(member, chain):
     running = make_chain(chain, deploy="succeeded", benchmark="running", evaluate="queued")[3]
     progress = {"done": 99.0, "total": 100.0, "unit": "%"}
     started = now() - timedelta(seconds=40.1)
     Job.objects.filter(pk=running.pk).update(progress=progress, started_at=started)
 
-    assert re.search(r"remaining\s+5 s", text_of(shown(lin, chain)))
+    assert re.search(r"remaining\s+5 s", text_of(shown(member, chain)))
 
 
 def test_its_title_names_the_model(chain):
@@ -80,12 +74,12 @@ def test_its_title_names_the_model(chain):
     assert title_of(chain_of(chain)) == "SmolLM2-135M-Instruct: pipeline of 5 jobs"
 
 
-def test_it_ends_in_the_chat_and_the_results(lin, chain):
+def test_it_ends_in_the_chat_and_the_results(member, chain):
     jobs = make_chain(chain)
     deployment = make_deployment(job=jobs[2])
     result = make_result(job=jobs[3], metrics={"output_tokens_per_s": 90.7})
 
-    html = shown(lin, chain)
+    html = shown(member, chain)
 
     assert f"{reverse('playground')}?deployment={deployment.pk}" in html
     assert reverse("result-detail", args=[result.pk]) in html
@@ -93,64 +87,64 @@ def test_it_ends_in_the_chat_and_the_results(lin, chain):
     assert reverse("pipeline-retry", args=[chain]) not in html
 
 
-def test_one_button_retries_from_the_first_failure(lin, chain):
+def test_one_button_retries_from_the_first_failure(member, chain):
     host = make_host()
     first = make_job(kind="prepare", host=host, chain=chain, state="failed")
     second = make_job(kind="prepare", host=host, chain=chain, state="cancelled")
     second.after.add(first)
 
-    html = shown(lin, chain)
-    answer = lin.post(reverse("pipeline-retry", args=[chain]))
+    html = shown(member, chain)
+    answer = member.post(reverse("pipeline-retry", args=[chain]))
 
     assert f"Retry from #{first.pk} Prepare (2 jobs)" in text_of(html)
     assert answer.url == reverse("pipeline", args=[chain])
     again = list(Job.objects.filter(repeats__in=[first, second]).order_by("pk"))
     assert [job.repeats for job in again] == [first, second]
     assert again[0] in again[1].after.all()
-    after = shown(lin, chain)
+    after = shown(member, chain)
     assert [int(n) for n in re.findall(r'<tr id="job-(\d+)"', after)] == [job.pk for job in again]
     assert reverse("job-detail", args=[first.pk]) in after  # the attempt before
     assert AuditEntry.objects.filter(action="job.repeat").count() == 2
 
 
-def test_the_page_says_why_a_retry_is_impossible(lin, chain):
+def test_the_page_says_why_a_retry_is_impossible(member, chain):
     make_chain(chain)
 
-    answer = lin.post(reverse("pipeline-retry", args=[chain]), follow=True)
+    answer = member.post(reverse("pipeline-retry", args=[chain]), follow=True)
 
     assert "No job of the pipeline failed or was cancelled." in answer.text
 
 
-def test_unknown_pipelines_and_strangers_get_no_page(lin, chain):
-    assert lin.get(reverse("pipeline", args=[chain])).status_code == 404
-    assert lin.post(reverse("pipeline-retry", args=[chain])).status_code == 404
+def test_unknown_pipelines_and_strangers_get_no_page(member, chain):
+    assert member.get(reverse("pipeline", args=[chain])).status_code == 404
+    assert member.post(reverse("pipeline-retry", args=[chain])).status_code == 404
     make_chain(chain)
     assert Client().get(reverse("pipeline", args=[chain])).status_code == 302
 
 
 @pytest.mark.parametrize("state", Job.State.values)
-def test_the_page_opens_whatever_the_state_of_a_job(lin, chain, state):
+def test_the_page_opens_whatever_the_state_of_a_job(member, chain, state):
     make_chain(chain, evaluate=state)
 
-    assert lin.get(reverse("pipeline", args=[chain])).status_code == 200
+    assert member.get(reverse("pipeline", args=[chain])).status_code == 200
 
 
-def test_a_job_of_a_pipeline_leads_to_it(lin, chain):
+def test_a_job_of_a_pipeline_leads_to_it(member, chain):
     jobs = make_chain(chain)
 
-    html = lin.get(reverse("job-detail", args=[jobs[1].pk])).text
+    html = member.get(reverse("job-detail", args=[jobs[1].pk])).text
 
     assert reverse("pipeline", args=[chain]) in html
 
 
-def test_more_jobs_cost_no_more_questions(lin, chain, django_assert_max_num_queries):
+def test_more_jobs_cost_no_more_questions(member, chain, django_assert_max_num_queries):
     make_chain(chain, deploy="running", benchmark="queued", evaluate="queued")
-    lin.get(reverse("pipeline", args=[chain]))
+    member.get(reverse("pipeline", args=[chain]))
     other = uuid.uuid4()
     make_chain(other), make_chain(other)
 
     with django_assert_max_num_queries(24):
-        lin.get(reverse("pipeline", args=[other]))
+        member.get(reverse("pipeline", args=[other]))
 
 
 def states_of(jobs):
@@ -159,7 +153,7 @@ def states_of(jobs):
 
 
 @pytest.fixture
-def half_done(lin, chain):
+def half_done(member, chain):
     """Two succeeded, one runs, two wait; and a job of no pipeline waits for the last."""
     person = get_user_model().objects.get(username="lin")
     states = {"deploy": "running", "benchmark": "queued", "evaluate": "queued"}
@@ -170,11 +164,11 @@ def half_done(lin, chain):
     return [*jobs, other]
 
 
-def test_cancelling_the_rest_asks_first_and_says_how_many(lin, chain, half_done):
+def test_cancelling_the_rest_asks_first_and_says_how_many(member, chain, half_done):
     address = reverse("pipeline-cancel", args=[chain])
-    assert f'href="{address}" data-confirm' in shown(lin, chain)
+    assert f'href="{address}" data-confirm' in shown(member, chain)
 
-    html = lin.get(address).text
+    html = member.get(address).text
 
     text = text_of(html)
     *_done, running, benchmark, evaluate, other = half_done
@@ -190,8 +184,8 @@ def test_cancelling_the_rest_asks_first_and_says_how_many(lin, chain, half_done)
     ]
 
 
-def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
-    answer = lin.post(reverse("pipeline-cancel", args=[chain]))
+def test_the_rest_is_cancelled_and_what_succeeded_stays(member, chain, half_done):
+    answer = member.post(reverse("pipeline-cancel", args=[chain]))
 
     assert answer.url == reverse("pipeline", args=[chain])
     assert states_of(half_done) == [
@@ -205,44 +199,44 @@ def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
     entries = AuditEntry.objects.filter(action="job.cancel").order_by("subject")
     assert [entry.subject for entry in entries] == [f"job {job.pk}" for job in half_done[2:5]]
     assert {entry.detail["pipeline"] for entry in entries} == {str(chain)}
-    html = shown(lin, chain)
+    html = shown(member, chain)
     assert reverse("pipeline-cancel", args=[chain]) not in html  # all is cancelled, or asked to be
 
 
-def test_a_retry_waits_for_the_end_of_cancelled_jobs(lin, chain, half_done):
+def test_a_retry_waits_for_the_end_of_cancelled_jobs(member, chain, half_done):
     again = reverse("pipeline-retry", args=[chain])
     running = half_done[2]
-    lin.post(reverse("pipeline-cancel", args=[chain]))
+    member.post(reverse("pipeline-cancel", args=[chain]))
 
-    assert again not in shown(lin, chain)
-    answer = lin.post(again, follow=True)
+    assert again not in shown(member, chain)
+    answer = member.post(again, follow=True)
     message = f"Job {running.pk} is still being cancelled. Retry when it has ended."
     assert message in answer.text
     assert not Job.objects.filter(repeats__isnull=False).exists()
 
     Job.objects.filter(pk=running.pk).update(state="cancelled", finished_at=running.created_at)
 
-    assert f"Retry from #{running.pk} Deploy (3 jobs)" in text_of(shown(lin, chain))
+    assert f"Retry from #{running.pk} Deploy (3 jobs)" in text_of(shown(member, chain))
 
 
-def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(lin, chain):
+def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(member, chain):
     make_chain(chain, by=get_user_model().objects.get(username="lin"))
 
-    html = shown(lin, chain)
-    answer = lin.post(reverse("pipeline-cancel", args=[chain]), follow=True)
+    html = shown(member, chain)
+    answer = member.post(reverse("pipeline-cancel", args=[chain]), follow=True)
 
     assert reverse("pipeline-cancel", args=[chain]) not in html
     assert "No job to cancel: all jobs have ended or are being cancelled." in answer.text
     assert not AuditEntry.objects.filter(action="job.cancel").exists()
 
 
-def test_only_who_may_cancel_each_job_cancels_the_rest(lin, chain, half_done):
+def test_only_who_may_cancel_each_job_cancels_the_rest(member, chain, half_done):
     address = reverse("pipeline-cancel", args=[chain])
     Job.objects.filter(pk=half_done[3].pk).update(created_by=make_user("ada"))
 
-    assert address not in shown(lin, chain)
-    assert lin.get(address).status_code == 403
-    assert lin.post(address).status_code == 403
+    assert address not in shown(member, chain)
+    assert member.get(address).status_code == 403
+    assert member.post(address).status_code == 403
     assert states_of(half_done[2:3]) == [("running", False)]
 
     admin = Client()
@@ -252,8 +246,8 @@ def test_only_who_may_cancel_each_job_cancels_the_rest(lin, chain, half_done):
     assert states_of(half_done[3:4]) == [("cancelled", True)]
 
 
-def test_the_rest_of_an_unknown_pipeline_is_not_found(lin, chain):
-    assert lin.get(reverse("pipeline-cancel", args=[chain])).status_code == 404
+def test_the_rest_of_an_unknown_pipeline_is_not_found(member, chain):
+    assert member.get(reverse("pipeline-cancel", args=[chain])).status_code == 404
 
 
 def verbatim_failure(chain, **fields):
@@ -279,10 +273,10 @@ def verbatim_failure(chain, **fields):
     return failed
 
 
-def test_a_repeating_failure_offers_correction_first(lin, chain):
+def test_a_repeating_failure_offers_correction_first(member, chain):
     verbatim_failure(chain)
 
-    head = shown(lin, chain).partition('class="head"')[2].partition("</section>")[0]
+    head = shown(member, chain).partition('class="head"')[2].partition("</section>")[0]
 
     primary = re.search(r'<a class="btn btn-primary" href="([^"]+)">(.*?)</a>', head, re.S)
     address = primary[1].replace("&amp;", "&")
@@ -292,22 +286,22 @@ def test_a_repeating_failure_offers_correction_first(lin, chain):
     )
     assert {"as_in_guide=0", "precision=fp16", "concurrency=1%2C4"} <= set(address.split("&"))
     assert '<button class="btn" type="submit">' in head
-    assert lin.get(address).status_code == 200
+    assert member.get(address).status_code == 200
 
 
-def test_a_pipeline_that_may_pass_is_started_again_first(lin, chain):
+def test_a_pipeline_that_may_pass_is_started_again_first(member, chain):
     jobs = make_chain(chain, deploy="failed")
     Job.objects.filter(pk=jobs[2].pk).update(message_id="job:not_taken")
 
-    html = shown(lin, chain)
+    html = shown(member, chain)
 
     assert "Preview " not in html
     assert '<button class="btn btn-primary" type="submit">' in html
 
 
-def test_its_head_names_each_failure(lin, chain):
+def test_its_head_names_each_failure(member, chain):
     jobs = make_chain(chain, benchmark="failed", evaluate="lost")
 
-    head = re.search(r'<p class="sub told">(.*?)</p>', shown(lin, chain), re.S)[1]
+    head = re.search(r'<p class="sub told">(.*?)</p>', shown(member, chain), re.S)[1]
 
     assert f"#{jobs[3].pk}" in head and f"#{jobs[4].pk}" in head

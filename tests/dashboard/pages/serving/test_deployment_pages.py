@@ -19,13 +19,6 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def lin(client):
-    user = make_user("lin")
-    client.force_login(user)
-    return user
-
-
 def test_the_list_shows_what_is_up_and_on_wish_what_ended(client, lin):
     make_deployment(name="served-now")
     make_deployment(name="served-once", state="stopped")

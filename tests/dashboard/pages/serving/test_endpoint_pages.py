@@ -25,13 +25,6 @@ LIST, ADD = reverse("endpoint-list"), reverse("endpoint-add")
 KEY = "sk-very-secret-0123456789"
 
 
-@pytest.fixture
-def lin(client):
-    user = make_user("lin")
-    client.force_login(user)
-    return user
-
-
 def page_of(client, row):
     return html.unescape(client.get(reverse("endpoint-detail", args=[row.pk])).text)
 

@@ -16,13 +16,6 @@ BY_SCRIPT = "application/json"
 ASK = {"prompt": "Hello", "max_tokens": "64", "temperature": "0.2"}
 
 
-@pytest.fixture
-def lin(client):
-    user = make_user("lin")
-    client.force_login(user)
-    return user
-
-
 def ask(client, **fields):
     """Ask as the page's script does."""
     return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": BY_SCRIPT})
