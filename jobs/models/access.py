@@ -48,9 +48,6 @@ class Account(models.Model):
     )
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
 
-    def __str__(self) -> str:
-        return f"{self.user}: {self.role}"
-
 
 class ApiToken(models.Model):
     """A person's key to the API. Only its SHA-256 is kept; the token is shown once. ``scope``
@@ -161,9 +158,6 @@ class IdempotencyKey(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")
         ]
-
-    def __str__(self) -> str:
-        return f"key {self.key[:8]} of {self.user}"
 
 
 class Secret(models.Model):

@@ -164,9 +164,6 @@ class DeploymentEvent(models.Model):
     class Meta:
         ordering: ClassVar = ["-at", "-id"]
 
-    def __str__(self) -> str:
-        return f"{self.deployment_id}: {self.state}"
-
 
 class ServedBlock(models.Model):
     """Metrics that a deployment's server reported, one watch: ``rows`` as in ``PointBlock``.
@@ -184,9 +181,6 @@ class ServedBlock(models.Model):
             models.Index(fields=["deployment", "until"], name="served_by_deployment"),
             models.Index(fields=["until"], name="served_by_age"),
         ]
-
-    def __str__(self) -> str:
-        return f"{len(self.rows)} points of {self.watch}, deployment {self.deployment_id}"
 
 
 class Conversation(models.Model):
@@ -265,6 +259,3 @@ class Turn(StoredRecord):
             ),
             models.Index(fields=["id"], name="turn_to_measure", condition=Q(stored_bytes=None)),
         ]
-
-    def __str__(self) -> str:
-        return f"turn {self.index} of conversation {self.conversation_id}"

@@ -240,9 +240,6 @@ class JobStep(models.Model):
             models.UniqueConstraint(fields=["job", "index"], name="step_index_once_a_job")
         ]
 
-    def __str__(self) -> str:
-        return f"{self.name} of job {self.job_id}"
-
 
 class OutputFile(models.Model):
     """A file that a job left, kept under ``DATA_DIR/outputs/<job>/<path>``."""
@@ -282,9 +279,6 @@ class PointBlock(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "offset", "watch"], name="points_once_an_offset")
         ]
-
-    def __str__(self) -> str:
-        return f"{len(self.rows)} points of {self.watch}, job {self.job_id}"
 
 
 class Asset(models.Model):
@@ -393,9 +387,6 @@ class Preflight(models.Model):
             models.Index(fields=["plan_sha256", "host"], name="preflight_of_plan"),
         ]
 
-    def __str__(self) -> str:
-        return f"preflight {self.pk} on {self.host}"
-
 
 class Matrix(models.Model):
     """Benchmark jobs that fill one table: see ``jobs.launch.matrices``. ``spec`` is a
@@ -415,9 +406,6 @@ class Matrix(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
-
-    def __str__(self) -> str:
-        return f"matrix {self.pk} ({self.title})"
 
 
 class MatrixCell(models.Model):
@@ -446,6 +434,3 @@ class MatrixCell(models.Model):
                 fields=["matrix", "row", "column", "repeat"], name="matrix_cell_once"
             )
         ]
-
-    def __str__(self) -> str:
-        return f"row {self.row}, column {self.column} of matrix {self.matrix_id}"

@@ -54,9 +54,6 @@ class Import(models.Model):
             models.UniqueConstraint(fields=["sha256", "part"], name="import_once")
         ]
 
-    def __str__(self) -> str:
-        return f"import {self.pk} of {self.name}"
-
 
 class ImportedFile(models.Model):
     """An original file of an import. ``is_source``: it has figures of the result."""
@@ -73,9 +70,6 @@ class ImportedFile(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["imported", "index"], name="imported_file_index")
         ]
-
-    def __str__(self) -> str:
-        return f"{self.path} of import {self.imported_id}"
 
 
 class Result(models.Model):
@@ -213,9 +207,6 @@ class ResultPoint(models.Model):
     class Meta:
         ordering: ClassVar = ["result_id", "index"]
 
-    def __str__(self) -> str:
-        return f"concurrency {self.concurrency} of {result_number(self.result_id)}"
-
 
 class PointRequests(models.Model):
     """Completed requests of a point, where the tool wrote their times. ``rows``: ``[ttft_ms,
@@ -224,9 +215,6 @@ class PointRequests(models.Model):
 
     point = models.OneToOneField(ResultPoint, models.CASCADE, related_name="requests")
     rows = models.JSONField(default=list)
-
-    def __str__(self) -> str:
-        return f"{len(self.rows)} requests of point {self.point_id}"
 
 
 class Answer(models.Model):
@@ -253,9 +241,6 @@ class Answer(models.Model):
 
     class Meta:
         ordering: ClassVar = ["result_id", "index"]
-
-    def __str__(self) -> str:
-        return f"question {self.index} of {result_number(self.result_id)}"
 
 
 class AnswerRow(models.Model):
@@ -296,9 +281,6 @@ class AnswerRow(models.Model):
             models.Index(fields=["result", "key"], name="answer_row_key"),
         ]
 
-    def __str__(self) -> str:
-        return f"row of question {self.index} of {result_number(self.result_id)}"
-
 
 class Added(models.Model):
     """Base: who added it, and when. ``created_by`` is None for a deleted account."""
@@ -324,9 +306,6 @@ class Tag(Added):
             models.UniqueConstraint(fields=["name", "result"], name="tag_once_a_result"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.name} of {result_number(self.result_id)}"
-
 
 class Note(Added):
     """A text about a result. ``edited_at`` is None until its first change."""
@@ -341,9 +320,6 @@ class Note(Added):
     class Meta:
         ordering: ClassVar = ["created_at", "id"]
 
-    def __str__(self) -> str:
-        return f"note {self.pk} of {result_number(self.result_id)}"
-
 
 class SignOff(Added):
     """A release of a result: ``purpose`` says to whom. Rows stay when it is withdrawn."""
@@ -357,9 +333,6 @@ class SignOff(Added):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
-
-    def __str__(self) -> str:
-        return f"sign-off {self.pk} of {result_number(self.result_id)}"
 
 
 class Baseline(Added):
@@ -384,9 +357,6 @@ class Baseline(Added):
                 fields=["subject"], condition=Q(ended_at=None), name="baseline_once_a_subject"
             ),
         ]
-
-    def __str__(self) -> str:
-        return f"baseline {self.pk}, {result_number(self.result_id)}"
 
 
 class SavedView(Added):

@@ -58,12 +58,7 @@ def check_host(host_id: int) -> None:
 
 def _fresh(name: str, measure: Callable[[], int], seconds: float) -> int:
     """What ``measure`` returned at most ``seconds`` ago in this process."""
-    key = f"intake:{name}"
-    known = caches["process"].get(key)
-    if known is None:
-        known = measure()
-        caches["process"].set(key, known, seconds)
-    return int(known)
+    return int(caches["process"].get_or_set(f"intake:{name}", measure, seconds) or 0)
 
 
 def stored_bytes(host_id: int) -> int:
