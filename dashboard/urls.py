@@ -40,6 +40,7 @@ from dashboard.reports import make as reports
 # Prefix -> modules with the addresses below it, in their order.
 _BELOW: dict[str, list[Any]] = {
     "": [overview, small_pages, account],
+    "launch/": [launch_matrix, launch],
     "jobs/": [job_list, job_page, hosts.job_urlpatterns],
     "pipelines/": [pipeline],
     "matrices/": [matrix],
