@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -136,6 +136,15 @@ class Check:
     asks: bool = False
 
 
+_PARTS: dict[str, type] = {
+    "steps": Step,
+    "files": PlanFile,
+    "outputs": Output,
+    "watches": Watch,
+    "checks": Check,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Complete commands of a job. Immutable; :meth:`sha256` identifies it.
@@ -169,7 +178,7 @@ class Plan:
                 raise PlanError(f"{name!r} is not a name for a step, file or output")
         if not self.filled:
             for text in _texts(self):
-                _pieces(text)
+                pieces(text)
             _keep_secrets_in_environments(self)
 
     def to_json(self) -> dict[str, Any]:
@@ -195,59 +204,36 @@ class Plan:
 
 
 def checks_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Check, ...]:
-    """The checks of a plan from those of its JSON."""
-    return tuple(
-        Check(
-            name=item["name"],
-            args=tuple((key, value) for key, value in item["args"]),
-            asks=item["asks"],
-        )
-        for item in items
-    )
+    """Return the checks of a plan from those of its JSON."""
+    return tuple(Check(**_frozen(item)) for item in items)
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
-    """The plan that :meth:`Plan.to_json` wrote.
+    """Return the plan that :meth:`Plan.to_json` wrote.
 
     Raises:
         PlanError: written by a newer schema, or not a plan.
     """
     if data.get("schema") not in SCHEMAS:
         raise PlanError(f"plan schema {data.get('schema')!r} is not known here, only {SCHEMAS}")
+    if missing := {"kind", "steps", "files", "outputs", "watches", "dies", "filled"} - data.keys():
+        raise PlanError(f"not a plan: {sorted(missing)} are missing")
     try:
-        return Plan(
-            kind=data["kind"],
-            steps=tuple(
-                Step(
-                    name=step["name"],
-                    argv=tuple(step["argv"]),
-                    env=tuple((key, value) for key, value in step["env"]),
-                    timeout_s=step["timeout_s"],
-                    serves=step["serves"],
-                    cwd=step.get("cwd", ""),
-                    path=tuple(step.get("path", ())),
-                    cleanup=tuple(step.get("cleanup", ())),
-                    health=step.get("health", "/health"),
-                )
-                for step in data["steps"]
-            ),
-            files=tuple(PlanFile(**item) for item in data["files"]),
-            outputs=tuple(Output(**item) for item in data["outputs"]),
-            watches=tuple(_watch(item) for item in data["watches"]),
-            dies=data["dies"],
-            filled=data["filled"],
-            checks=checks_from_json(data.get("checks", ())),
-            port=data.get("port", 0),
-            address=data.get("address", ""),
-            writes=tuple(data.get("writes", ())),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        parts = {
+            name: tuple(part(**_frozen(item)) for item in data.get(name, ()))
+            for name, part in _PARTS.items()
+        }
+        known = {name: value for name, value in data.items() if name not in (*_PARTS, "schema")}
+        return Plan(**parts, **_frozen(known))
+    except (AttributeError, TypeError, ValueError) as error:
         raise PlanError(f"not a plan: {error!r}") from error
 
 
-def _watch(item: Mapping[str, Any]) -> Watch:
-    expected = tuple((str(name), int(size)) for name, size in item.get("expected", ()))
-    return Watch(**{**item, "metrics": tuple(item["metrics"]), "expected": expected})
+def _frozen(value: Any) -> Any:
+    """Return JSON with tuples in place of lists; the keys of objects stay."""
+    if isinstance(value, Mapping):
+        return {name: _frozen(item) for name, item in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def literal(text: str) -> str:
@@ -259,7 +245,7 @@ def slots(plan: Plan) -> tuple[str, ...]:
     """Names of the plan's slots, each once, in the order in which they first appear."""
     names: dict[str, None] = {}
     for text in _texts(plan):
-        for is_slot, piece in _pieces(text):
+        for is_slot, piece in pieces(text):
             if is_slot:
                 names[piece] = None
     return tuple(names)
@@ -267,7 +253,7 @@ def slots(plan: Plan) -> tuple[str, ...]:
 
 def slots_in(text: str) -> set[str]:
     """Return names of the slots in one text."""
-    return {piece for is_slot, piece in _pieces(text) if is_slot}
+    return {piece for is_slot, piece in pieces(text) if is_slot}
 
 
 def secrets(plan: Plan) -> tuple[str, ...]:
@@ -283,41 +269,40 @@ def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
     """
     if plan.filled:
         raise PlanError("the plan is filled already")
-    return replace(
-        plan,
-        filled=True,
-        steps=tuple(
+    return replace(plan, filled=True, **_changed(plan, lambda text: fill_text(text, values)))
+
+
+def _changed(plan: Plan, change: Callable[[str], str]) -> dict[str, Any]:
+    """Return the parts of a plan with ``change`` applied to each text that may have slots."""
+
+    def pairs(items: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        return tuple((name, change(value)) for name, value in items)
+
+    return {
+        "steps": tuple(
             replace(
                 step,
-                argv=tuple(fill_text(arg, values) for arg in step.argv),
-                env=tuple((key, fill_text(value, values)) for key, value in step.env),
-                cwd=fill_text(step.cwd, values),
-                path=tuple(fill_text(folder, values) for folder in step.path),
-                cleanup=tuple(fill_text(arg, values) for arg in step.cleanup),
+                argv=tuple(map(change, step.argv)),
+                env=pairs(step.env),
+                cwd=change(step.cwd),
+                path=tuple(map(change, step.path)),
+                cleanup=tuple(map(change, step.cleanup)),
             )
             for step in plan.steps
         ),
-        files=tuple(replace(item, at=fill_text(item.at, values)) for item in plan.files),
-        watches=tuple(
-            replace(
-                watch,
-                url=fill_text(watch.url, values),
-                folder=fill_text(watch.folder, values),
-                key=fill_text(watch.key, values),
-            )
-            for watch in plan.watches
+        "files": tuple(replace(item, at=change(item.at)) for item in plan.files),
+        "watches": tuple(
+            replace(one, url=change(one.url), folder=change(one.folder), key=change(one.key))
+            for one in plan.watches
         ),
-        checks=tuple(
-            replace(check, args=tuple((key, fill_text(value, values)) for key, value in check.args))
-            for check in plan.checks
-        ),
-    )
+        "checks": tuple(replace(check, args=pairs(check.args)) for check in plan.checks),
+    }
 
 
 def fill_text(text: str, values: Mapping[str, str]) -> str:
     """Fill the slots of one text. Raises PlanError for a slot without a value."""
     filled = []
-    for is_slot, piece in _pieces(text):
+    for is_slot, piece in pieces(text):
         if is_slot and piece not in values:
             raise PlanError(f"the slot {{{piece}}} has no value")
         filled.append(values[piece] if is_slot else piece)
@@ -369,7 +354,7 @@ def step_script(step: Step, values: Mapping[str, str]) -> str:
     """Return one step as bash. Slots without a value stay variables, as in :func:`script`."""
 
     def known(text: str) -> str:
-        found = ((values.get(piece) if slot else piece, piece) for slot, piece in _pieces(text))
+        found = ((values.get(piece) if slot else piece, piece) for slot, piece in pieces(text))
         return "".join(f"{{{name}}}" if got is None else literal(got) for got, name in found)
 
     argv, path = (tuple(map(known, texts)) for texts in (step.argv, step.path))
@@ -396,24 +381,15 @@ def _command(step: Step) -> str:
     return f"(cd {_shell(step.cwd)} && {_folded(command)})"
 
 
-def pieces(text: str) -> list[tuple[bool, str]]:
-    """Split ``text`` into (is a slot, slot name or literal text), for display."""
-    return _pieces(text)
+def _texts(plan: Plan) -> list[str]:
+    texts: list[str] = []
 
+    def note(text: str) -> str:
+        texts.append(text)
+        return text
 
-def _texts(plan: Plan) -> Iterator[str]:
-    for step in plan.steps:
-        yield from step.argv
-        for _, value in step.env:
-            yield value
-        yield from (step.cwd, *step.path, *step.cleanup)
-    for item in plan.files:
-        yield item.at
-    for watch in plan.watches:
-        yield from (watch.url, watch.folder, watch.key)
-    for check in plan.checks:
-        for _, value in check.args:
-            yield value
+    _changed(plan, note)
+    return texts
 
 
 def _keep_secrets_in_environments(plan: Plan) -> None:
@@ -422,13 +398,13 @@ def _keep_secrets_in_environments(plan: Plan) -> None:
     watches = tuple(replace(watch, key="") for watch in plan.watches)
     shown = replace(plan, steps=steps, watches=watches, filled=True)
     for text in _texts(shown):
-        if any(is_slot and piece.startswith(SECRET) for is_slot, piece in _pieces(text)):
+        if any(is_slot and piece.startswith(SECRET) for is_slot, piece in pieces(text)):
             raise PlanError(f"a secret in {text!r}: only an environment may hold one")
 
 
-def _pieces(text: str) -> list[tuple[bool, str]]:
+def pieces(text: str) -> list[tuple[bool, str]]:
     """Split ``text`` into (is a slot, slot name or literal text)."""
-    pieces: list[tuple[bool, str]] = []
+    found: list[tuple[bool, str]] = []
     plain, end = "", 0
     for match in _TOKEN.finditer(text):
         plain += text[end : match.start()]
@@ -439,18 +415,15 @@ def _pieces(text: str) -> list[tuple[bool, str]]:
         if name is None:
             plain += match.group()[0]
             continue
-        if not _is_slot(name):
+        is_known = name in HOST_SLOTS | DASHBOARD_SLOTS
+        if not (is_known or name.startswith((*ASSET_SLOTS, SECRET))):
             raise PlanError(f"no slot is called {{{name}}}")
         if plain:
-            pieces.append((False, plain))
-        pieces.append((True, name))
+            found.append((False, plain))
+        found.append((True, name))
         plain = ""
     plain += text[end:]
-    return [*pieces, (False, plain)] if plain else pieces
-
-
-def _is_slot(name: str) -> bool:
-    return name in HOST_SLOTS | DASHBOARD_SLOTS or name.startswith((*ASSET_SLOTS, SECRET))
+    return [*found, (False, plain)] if plain else found
 
 
 def _variable(slot: str) -> str:
@@ -461,7 +434,7 @@ def _shell(text: str) -> str:
     """One argument for bash: literal text quoted, slots as variables."""
     parts = [
         f'"${{{_variable(piece)}}}"' if is_slot else shlex.quote(piece)
-        for is_slot, piece in _pieces(text)
+        for is_slot, piece in pieces(text)
     ]
     return "".join(parts) or "''"
 

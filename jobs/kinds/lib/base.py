@@ -204,61 +204,43 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
 class Rules:
     """What launches, forms and the API know of a field beyond its type: a part of its JSON schema.
 
-    - ``label``, ``unit`` ("tokens"), ``group`` (heading in the form): English source texts, which
-      pages translate
-    - ``asset``: "weights", "artifact", "deployment" or "dataset"; the target gives the choices
-    - ``made_by``: kind that makes such an asset, if not the usual one and the host supports it
-    - ``way``: "vllm"; weights of models that run so come first
-    - ``when``: (field, value); the field counts only while the other one has that value
-    - ``switch_of``: fields; this one counts only if the chat template of each deployment chosen
-      there has a switch (``evaluations.switch_of``)
-    - ``needs_dies``: for hosts with cards, on others the default stays
-    - ``source``: "git", "index", "hub", "revision", "image" or "data"; the value is a place that
-      code or data comes from, and must be permitted (``jobs.access.sources``)
-
-    Defaults in place of the field's own (``defaults.defaults_for``):
-
-    - ``at_launch``: of new jobs; older jobs without the field have its own
-    - ``without_dies``: on a host without cards
-    - ``on_page``: with guide verbatim of the current stack, whose page prints another value
-    - ``follows``: (field, key); value of the chosen asset under that key
-    - ``thinks``: (field, value); that value if the chosen deployment reasons
-    - ``speaks``: field; the language of questions that the chosen deployment's model knows, if it
-      knows one only
-    - ``within``: (field, key, share) each; at most that share of the chosen asset's value, and the
-      whole value is an upper bound of the field
-    - ``beside``: (field, tokens); at most what the context of the chosen deployment leaves after a
-      prompt of so many tokens, which is an upper bound too
-    - ``free_port``: the next port that no server of the host and no other such field has. With
-      ``printed``, guide verbatim keeps the port of its commands
-
-    More upper bounds: ``stack_most`` (the stack's limit of that name), ``of_model`` ((path, limit)
-    of the weights' model), ``set_size`` (field whose question set gives the number).
+    Label, unit and group are English source texts, which pages translate.
     """
 
     label: str
-    group: str
+    group: str  # heading in the form
     unit: str | None = None
-    asset: str | None = None
-    made_by: str | None = None
-    way: str | None = None
-    when: tuple[str, Any] | None = None
+    asset: str | None = (
+        None  # "weights", "artifact", "deployment", "dataset": choices of the target
+    )
+    made_by: str | None = None  # kind that makes it, if not the usual one and the host supports it
+    way: str | None = None  # "vllm": weights of models that run so come first
+    when: tuple[str, Any] | None = None  # (field, value): counts only while that field has it
+    # Fields of deployments: counts only if the chat template of each has a switch (evaluations).
     switch_of: tuple[str, ...] | None = None
-    needs_dies: bool | None = None
+    needs_dies: bool | None = None  # for hosts with cards, on others the default stays
+    # "git", "index", "hub", "revision", "image" or "data": the value is a place that code or data
+    # comes from, and must be permitted (jobs.access.sources).
     source: str | None = None
-    at_launch: Any = None
-    without_dies: Any = None
-    on_page: Any = None
-    follows: tuple[str, str] | None = None
-    thinks: tuple[str, Any] | None = None
-    speaks: str | None = None
+    # Defaults in place of the field's own (defaults.defaults_for).
+    at_launch: Any = None  # of new jobs; older jobs without the field have its own
+    without_dies: Any = None  # on a host without cards
+    on_page: Any = None  # with guide verbatim of the current stack, whose page prints another value
+    follows: tuple[str, str] | None = None  # (field, key): value of the chosen asset under that key
+    thinks: tuple[str, Any] | None = None  # (field, value): if the chosen deployment reasons
+    speaks: str | None = None  # field: the language of questions, if the model knows one only
+    # (field, key, share) each: at most that share of the chosen asset's value. The whole value is
+    # an upper bound of the field.
     within: tuple[tuple[str, str, float], ...] | None = None
+    # (field, tokens): at most what the context of the chosen deployment leaves after a prompt of so
+    # many tokens, which is an upper bound too.
     beside: tuple[str, int] | None = None
-    free_port: bool | None = None
-    printed: bool | None = None
-    stack_most: str | None = None
-    of_model: tuple[str, str] | None = None
-    set_size: str | None = None
+    free_port: bool | None = None  # the next port of no server of the host and no other such field
+    printed: bool | None = None  # guide verbatim keeps the port of its commands
+    # More upper bounds.
+    stack_most: str | None = None  # the stack's limit of that name
+    of_model: tuple[str, str] | None = None  # (path, limit) of the weights' model
+    set_size: str | None = None  # field whose question set gives the number
 
     def __call__(self, schema: dict[str, Any]) -> None:
         """Add the rules to the field's JSON schema."""
@@ -274,38 +256,18 @@ class Rules:
         return names | {*filter(None, (self.speaks, self.set_size)), *(self.switch_of or ())}
 
 
-def field(
-    default: Any,
-    label: str,
-    group: str,
-    unit: str | None = None,
-    *,
-    description: str | None = None,
-    ge: float | None = None,
-    gt: float | None = None,
-    le: float | None = None,
-    pattern: str | None = None,
-    min_length: int | None = None,
-    max_length: int | None = None,
-    exclude_if: Callable[[Any], bool] | None = None,
-    **rules: Any,
-) -> Any:
-    """Return a field of ``Params`` with :class:`Rules`; its help is the text below it.
+# Of pydantic's ``Field``; it would take any other name too.
+_LIMITS = {"ge", "gt", "le", "pattern", "min_length", "max_length", "description", "exclude_if"}
 
-    ``default``: ``...`` for a field that must be given.
+
+def field(default: Any, label: str, group: str, unit: str | None = None, **options: Any) -> Any:
+    """Return a field of ``Params``; its help is the text below it.
+
+    ``default``: ``...`` for a field that must be given. ``options``: :class:`Rules`, and limits.
     """
-    return Field(
-        default,
-        description=description,
-        ge=ge,
-        gt=gt,
-        le=le,
-        pattern=pattern,
-        min_length=min_length,
-        max_length=max_length,
-        exclude_if=exclude_if,
-        json_schema_extra=Rules(label=label, group=group, unit=unit, **rules),
-    )
+    limits = {name: options.pop(name) for name in _LIMITS & options.keys()}
+    rules = Rules(label=label, group=group, unit=unit, **options)
+    return Field(default, json_schema_extra=rules, **limits)
 
 
 class KindParams(BaseModel):
