@@ -127,12 +127,7 @@ class DataSet(Strict):
 
 
 def load_data_sets(path: Path) -> dict[str, DataSet]:
-    """Return all data sets of the file by id, in its order.
-
-    Raises:
-        pydantic.ValidationError: the file does not match the schema.
-        ValueError: an id, or a name of a tool, stands twice.
-    """
+    """Return all data sets of the file by id, in its order."""
     by_id = load_by_id(path, DataSet)
     sets = by_id.values()
     names = [

@@ -87,11 +87,7 @@ def read_as(schema: type[Entry], text: str, stem: str | None) -> Entry:
 
 
 def load_folder(folder: Path, schema: type[Entry]) -> list[Entry]:
-    """Return the entries of a folder, one YAML file each, named after its id.
-
-    Raises:
-        ValueError: a file does not match the schema, or its name does not match its id.
-    """
+    """Return the entries of a folder, one YAML file each, named after its id."""
     entries = []
     for path in folder.glob("*.yaml"):
         try:
@@ -102,12 +98,7 @@ def load_folder(folder: Path, schema: type[Entry]) -> list[Entry]:
 
 
 def load_by_id(path: Path, schema: type[Entry]) -> dict[str, Entry]:
-    """Return all entries of a file by id, in its order.
-
-    Raises:
-        pydantic.ValidationError: the file does not match the schema.
-        ValueError: duplicate id.
-    """
+    """Return all entries of a file by id, in its order."""
     entries: dict[str, Entry] = {}
     of_schema: TypeAdapter[list[Any]] = TypeAdapter(list[schema])  # type: ignore[valid-type]
     for entry in of_schema.validate_python(load(path.read_text(encoding="utf-8"))):

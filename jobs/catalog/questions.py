@@ -323,12 +323,7 @@ def _questions(lines: Iterable[str]) -> tuple[Question, ...]:
 
 
 def load_questions(folder: Path) -> dict[str, QuestionSet]:
-    """Return all question sets in ``folder``, one JSONL file each, by name.
-
-    Raises:
-        pydantic.ValidationError: a line does not match the schema.
-        ValueError: two questions of a set have the same id.
-    """
+    """Return all question sets in ``folder``, one JSONL file each, by name."""
     sets = {}
     for path in sorted(folder.glob("*.jsonl")):
         questions = _questions(path.read_text(encoding="utf-8").splitlines())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from jobs.kinds.lib.base import Target, field
@@ -36,6 +36,7 @@ class BenchmarkLatency(Offline, params=Params):
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
+    leads_to = ("deploy-vllm",)
     reads = "tools.vllm.reading.latency"
     progress = "tools.outputs.progress.iterations"
     command = "latency"
@@ -57,9 +58,6 @@ class BenchmarkLatency(Offline, params=Params):
             batch=params.batch_size,
             iterations=params.iterations,
         )
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("deploy-vllm",)
 
     def work(self, params: Mapping[str, Any]) -> float:
         return (int(params["iterations"]) + _WARM_UP) * work_of_request(params)

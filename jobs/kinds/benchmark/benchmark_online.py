@@ -101,6 +101,7 @@ class BenchmarkOnline(OnVllm, params=Params):
     family = "benchmark"
     programs = vllm_bench.PROGRAMS
     steps = vllm_bench.STEPS
+    leads_to = ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
     lengths = (load.INPUT, load.OUTPUT)
     progress_is_whole = False
 
@@ -185,19 +186,12 @@ class BenchmarkOnline(OnVllm, params=Params):
             return vllm_bench.online_plan(stack, sent, site.python)
         return vllm_bench.online_here_plan(stack, sent, site)
 
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("evaluate-opencompass", "evaluate-evalscope", "evaluate")
-
     def work(self, params: Mapping[str, Any]) -> float:
         return load.work_of_requests(params)
 
 
 def _external(sent: BenchLoad, stack: Stack, served: AssetRef, target: Target) -> Plan:
-    """Return the plan against an endpoint, from a client of the stack on this host.
-
-    Raises:
-        LaunchError: the tokenizer is missing, or no image is known.
-    """
+    """Return the plan against an endpoint, from a client of the stack on this host."""
     weights = tokenizer_of(served, target)
     tokenizer = literal(inside(stack, weights, target))
     sent = replace(sent, tokenizer=tokenizer, by_url=True)
@@ -242,11 +236,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
 
 
 def _own_prompts(params: Params, target: Target) -> load.ChosenPrompts | None:
-    """Return the team's prompts of the data set "custom".
-
-    Raises:
-        LaunchError: unknown, or in verbatim mode.
-    """
+    """Return the team's prompts of the data set "custom"."""
     if params.dataset != CUSTOM:
         return None
     if params.as_in_guide:
@@ -286,11 +276,7 @@ def _check_load(
 
 
 def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
-    """Return the data set's path in the container; "" if none is needed, or for the image's own.
-
-    Raises:
-        LaunchError: a file is needed and its path is unknown.
-    """
+    """Return the data set's path in the container; "" if none is needed, or for the image's own."""
     dataset = _dataset(params)
     if params.path or dataset in ("random", CUSTOM):
         return params.path

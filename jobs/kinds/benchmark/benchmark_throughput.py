@@ -33,6 +33,7 @@ class BenchmarkThroughput(Offline, params=Params):
 
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
+    leads_to = ("benchmark-latency", "deploy-vllm")
     reads = "tools.vllm.reading.throughput"
     progress = "tools.outputs.progress.prompts"
     command = "throughput"
@@ -59,9 +60,6 @@ class BenchmarkThroughput(Offline, params=Params):
             input_tokens=params.input_tokens,
             output=params.output_tokens,
         )
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("benchmark-latency", "deploy-vllm")
 
     def work(self, params: Mapping[str, Any]) -> float:
         return work_of_requests(params)

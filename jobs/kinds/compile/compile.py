@@ -34,6 +34,7 @@ class Compile(Kind, params=Params):
     environment = LLAMA_CPP
     programs = llama_cpp.PROGRAMS
     steps = llama_cpp.STEPS
+    leads_to = ("deploy",)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field == "precision":
@@ -64,6 +65,3 @@ class Compile(Kind, params=Params):
         return llama_cpp.compile_plan(
             str(source["model_id"]), params.precision, str(source["precision"]), site(target)
         )
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("deploy",)

@@ -130,6 +130,7 @@ class CompileVacc(OnVacc, params=Params):
     family = "compile"
     programs = vamc.PROGRAMS
     steps = vamc.STEPS
+    leads_to = ("deploy-build-in",)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field == "weights":
@@ -225,9 +226,6 @@ class CompileVacc(OnVacc, params=Params):
             # The weights once more, plus intermediate files.
             room_bytes=2 * model.source.bytes,
         )
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("deploy-build-in",)
 
 
 def _as_printed(finding: Message) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -45,6 +45,7 @@ class Deploy(Kind, params=Params):
     environment = LLAMA_CPP
     programs = llama_cpp.PROGRAMS
     clients = llama_cpp.CLIENTS
+    leads_to = ("benchmark", "evaluate")
 
     def title_of(self, params: Params, target: Target) -> str:
         return _served_name(params, target)
@@ -83,9 +84,6 @@ class Deploy(Kind, params=Params):
             ),
             here,
         )
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("benchmark", "evaluate")
 
 
 def _served_name(params: Params, target: Target) -> str:

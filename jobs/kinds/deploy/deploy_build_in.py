@@ -85,6 +85,7 @@ class DeployBuildIn(OnVacc, params=Params):
     family = "deploy"
     programs = build_in.PROGRAMS
     clients = build_in.CLIENTS
+    leads_to = ("benchmark", "evaluate", "evaluate-opencompass")
     steps = build_in.STEPS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
@@ -164,10 +165,6 @@ class DeployBuildIn(OnVacc, params=Params):
             subscribe_port=params.subscribe_port,
         )
         return build_in.serve_plan(tools, serving, site)
-
-    def successors(self, params: Params) -> Sequence[str]:
-        """Measure it; OpenCompass needs longer requests than most artifacts support."""
-        return ("benchmark", "evaluate", "evaluate-opencompass")
 
 
 def _own_ports(params: Params, tools: BuildIn) -> dict[str, int]:

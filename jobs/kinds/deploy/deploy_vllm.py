@@ -100,6 +100,7 @@ class DeployVllm(OnVllm, params=Params):
     family = "deploy"
     programs = vllm.PROGRAMS
     clients = vllm.CLIENTS
+    leads_to = ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
@@ -178,9 +179,6 @@ class DeployVllm(OnVllm, params=Params):
         if stack.vllm.container is None:
             return vllm.serve_here_plan(stack, serving, site_without_dies(target))
         return vllm.serve_plan(stack, serving, vacc_site(target))
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("benchmark-online", "evaluate-opencompass", "evaluate-evalscope", "evaluate")
 
 
 def _exact_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:

@@ -100,6 +100,7 @@ class Evaluate(Kind, params=EvalScopeParams):
     programs: ClassVar[Sequence[str]] = evalscope.PROGRAMS
     steps = variants.RESUME_STEPS
     clients: ClassVar[Sequence[str]] = evalscope.CLIENTS
+    leads_to = ("benchmark",)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field == "questions":
@@ -139,9 +140,6 @@ class Evaluate(Kind, params=EvalScopeParams):
             plan = evalscope.decided_plan(asking, rule, here, params.question_seed or 0)
         return against(plan, served, here.python)
 
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("benchmark",)
-
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """EvalScope asks only what is not answered yet, and scores all."""
         return variants.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
@@ -153,11 +151,7 @@ class Evaluate(Kind, params=EvalScopeParams):
 
 
 def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
-    """Return the questions to send.
-
-    Raises:
-        LaunchError: at the field that does not fit the set or the deployment.
-    """
+    """Return the questions to send."""
     chosen = question_set(params.questions)
     known = chosen.spoken(params.language)
     if not known:
@@ -171,11 +165,7 @@ def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
 
 
 def question_set(key: str) -> QuestionSet:
-    """Return the set that a job names.
-
-    Raises:
-        LaunchError: unknown, or a set of the team without its version.
-    """
+    """Return the set that a job names."""
     chosen = QUESTION_SETS.get(key)
     if chosen is not None:
         return chosen

@@ -145,9 +145,6 @@ class EvaluateEvalscope(PublicSets, params=Params):
 def _folder(path: str, here: Site, target: Target) -> str:
     """Return the folder with the sets: below the workspace of a host with cards, else below the
     host's folder of data sets, which is the default.
-
-    Raises:
-        LaunchError: the path is elsewhere.
     """
     data = str(PurePosixPath(here.workspace, DATA_FOLDER))
     if not path:

@@ -59,6 +59,7 @@ class GreedyProbe(Kind, params=Params):
     family = "evaluate"
     programs = greedy_probe.PROGRAMS
     clients = greedy_probe.CLIENTS
+    leads_to = ("evaluate", "evaluate-opencompass", "evaluate-evalscope")
     steps = greedy_probe.STEPS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
@@ -107,9 +108,6 @@ class GreedyProbe(Kind, params=Params):
         if second.endpoint is not None:
             made = variants.reference_checked(made, literal(here.python), key=key_of(second))
         return against(made, first, here.python)
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("evaluate", "evaluate-opencompass", "evaluate-evalscope")
 
     def work(self, params: Mapping[str, Any]) -> float:
         """Tokens of all answers, one request at a time."""

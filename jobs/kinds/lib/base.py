@@ -321,6 +321,7 @@ class Kind(ABC):
     clients: ClassVar[Sequence[str]] = ()
     # Titles of steps that dashboard.text.labels does not have.
     steps: ClassVar[Mapping[str, Promise]] = {}
+    leads_to: ClassVar[Sequence[str]] = ()  # kinds that follow: see ``successors``
     # Kinds after which it is offered, in addition to those that name it as a successor.
     offered_after: ClassVar[Sequence[str]] = ()
     # Ids of known failures and checks that a job of this kind fixes.
@@ -407,7 +408,7 @@ class Kind(ABC):
         The list includes kinds that the host or the output does not support:
         ``jobs.launch.again`` filters them.
         """
-        return ()
+        return self.leads_to
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """Return ``plan`` of a stopped job, continued from its folder ``earlier``; None: a job of

@@ -72,11 +72,7 @@ def gguf_choices(target: Target) -> list[Choice]:
 
 
 def reported(read: Callable[[Mapping[str, Any]], T], target: Target) -> T:
-    """Return what ``read`` gets from the host's facts.
-
-    Raises:
-        LaunchError: the host has not reported yet.
-    """
+    """Return what ``read`` gets from the host's facts."""
     try:
         return read(target.facts)
     except KeyError:
@@ -113,11 +109,7 @@ def against(plan: Plan, served: AssetRef, python: str) -> Plan:
 
 
 def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
-    """Return the weights on the host whose tokenizer counts the tokens of an endpoint.
-
-    Raises:
-        LaunchError: the endpoint names no model of the catalogue, or the host has no folder of it.
-    """
+    """Return the weights on the host whose tokenizer counts the tokens of an endpoint."""
     model_id = str(served.data.get("model_id") or "")
     if not model_id:
         message = _(

@@ -132,11 +132,7 @@ def switch_of(served: AssetRef) -> str:
 
 
 def extra_body(served: AssetRef, chosen: Thinking) -> Body:
-    """Return the fields that each request gets; {} for the default.
-
-    Raises:
-        LaunchError: at the field ``thinking``, the template has no known switch.
-    """
+    """Return the fields that each request gets; {} for the default."""
     if not chosen:
         return {}
     switch = switch_of(served)
@@ -179,11 +175,7 @@ def baseline_choices(target: Target) -> list[Choice]:
 
 
 def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule | None:
-    """Return the rule of an early stop; None to ask all questions.
-
-    Raises:
-        LaunchError: at the field that makes the comparison impossible.
-    """
+    """Return the rule of an early stop; None to ask all questions."""
     if not params.stop_early:
         return None
     if len(questions) < LEAST_QUESTIONS:
@@ -261,6 +253,7 @@ class PublicSets(OnVacc, params=SetsParams):
     """Base of kinds that score a deployment on public data sets."""
 
     family = "evaluate"
+    leads_to = ("benchmark-online", "benchmark")
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field == "mmlu":
@@ -273,9 +266,6 @@ class PublicSets(OnVacc, params=SetsParams):
         """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
         served = target.asset("deployment", params.deployment)
         return f"{served.title}, {sets_of(params)}"
-
-    def successors(self, params: SetsParams) -> Sequence[str]:
-        return ("benchmark-online", "benchmark")
 
     def work(self, params: Mapping[str, Any]) -> float:
         asked, limit = 0, int(params["limit"])
@@ -310,11 +300,7 @@ def sets_of(params: SetsParams) -> str:
 
 
 def check_sets(params: SetsParams) -> None:
-    """Refuse a set that is entered twice, and a limit above the size of the largest set.
-
-    Raises:
-        LaunchError: at the field.
-    """
+    """Refuse a set that is entered twice, and a limit above the size of the largest set."""
     if len(set(params.datasets)) < len(params.datasets):
         raise LaunchError(_("Enter each data set only once."), "datasets")
     check_limit(params.limit, max(_SETS[name][0] for name in params.datasets))

@@ -29,11 +29,7 @@ _PROPOSED = {
 
 
 def model_named(name: str) -> str:
-    """Return the catalogue id of a model, named by id, hub id, or the end of the hub id.
-
-    Raises:
-        LaunchError: unknown model.
-    """
+    """Return the catalogue id of a model, named by id, hub id, or the end of the hub id."""
     for model in MODELS.values():
         if name in (model.id, model.hub_id, model.hub_id.rpartition("/")[2]):
             return model.id
@@ -74,10 +70,6 @@ def plan_for(
     """The plan of ``kind`` on the guide's host.
 
     Fields missing in ``given`` take the form's defaults; assets are those of ``model``.
-
-    Raises:
-        LaunchError: unknown model, or no valid command.
-        pydantic.ValidationError: a field of ``given`` is wrong.
     """
     model_id = model_named(model)
     target = target_for(model_id, stack)

@@ -114,11 +114,7 @@ def longest_answer(served: Mapping[str, Any], prompt: int) -> int | None:
 
 
 def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int) -> None:
-    """Refuse answers that do not fit in the deployment's context with the prompt.
-
-    Raises:
-        LaunchError: at ``field``, or at the deployment where no prompt fits.
-    """
+    """Refuse answers that do not fit in the deployment's context with the prompt."""
     most = longest_answer(served, prompt)
     if most is None or tokens <= most:
         return
@@ -139,11 +135,7 @@ def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int
 
 
 def check_limit(limit: int, questions: int) -> None:
-    """Refuse to ask more questions than a set has.
-
-    Raises:
-        LaunchError: at the field ``limit``.
-    """
+    """Refuse to ask more questions than a set has."""
     if limit > questions:
         message = _("At most %(questions)d, the size of the set. 0: all questions.")
         raise LaunchError(message % {"questions": questions}, "limit")
@@ -265,22 +257,14 @@ def team_choices(target: Target) -> list[Choice]:
 
 
 def chosen_prompts(name: str, target: Target) -> ChosenPrompts:
-    """Return the prompts of an included set, or of the team's.
-
-    Raises:
-        LaunchError: unknown set.
-    """
+    """Return the prompts of an included set, or of the team's."""
     if name in PROMPT_SETS:
         return ChosenPrompts(PROMPT_SETS[name], PROMPT_TOKENS)
     return team_prompts(name, target)
 
 
 def team_prompts(name: str, target: Target) -> ChosenPrompts:
-    """Return the prompts of a set of the team.
-
-    Raises:
-        LaunchError: there is none, or it was removed.
-    """
+    """Return the prompts of a set of the team."""
     found = next((one for one in target.prompts if one.name == name), None)
     if found is None:
         raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
@@ -288,11 +272,7 @@ def team_prompts(name: str, target: Target) -> ChosenPrompts:
 
 
 def random_prompts(tokens: int, served: AssetRef, target: Target) -> ChosenPrompts:
-    """Return random prompts of ``tokens`` for a deployment.
-
-    Raises:
-        LaunchError: at ``prompts``: the tokenizer of its model is not on the host.
-    """
+    """Return random prompts of ``tokens`` for a deployment."""
     model_id = str(served.data.get("model_id") or "")
     if not model_id:
         message = _(
@@ -360,6 +340,7 @@ class OverHttp(Kind, params=LoadParams):
     """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``."""
 
     family = "benchmark"
+    leads_to = ("evaluate",)
     lengths = (INPUT, OUTPUT)
     takes_key: ClassVar[bool] = False  # the tool takes an API key from its environment
     has_tokenizers: ClassVar[bool] = False  # the tool's environment has them
@@ -383,20 +364,11 @@ class OverHttp(Kind, params=LoadParams):
         served = target.asset("deployment", params.deployment)
         return f"{served.title} @ {', '.join(map(str, params.concurrency))}"
 
-    def successors(self, params: LoadParams) -> Sequence[str]:
-        return ("evaluate",)
-
     def work(self, params: Mapping[str, Any]) -> float:
         return work_of_requests(params)
 
     def load(self, params: LoadParams, target: Target) -> HttpLoad:
-        """Return the requests for the deployment.
-
-        Raises:
-            LaunchError: the deployment is not on the host, or has a key, which the tool would
-                show; answers do not fit with the longest prompt; a concurrency is entered twice;
-                unknown prompts, or no tokenizer for random ones.
-        """
+        """Return the requests for the deployment."""
         deployment = target.asset("deployment", params.deployment)
         served = deployment.data
         if not self.can_measure(deployment, target):

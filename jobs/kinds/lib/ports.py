@@ -71,11 +71,7 @@ def clash(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> Clash | Non
 
 
 def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
-    """Refuse a port in use, or used twice: the server would not start.
-
-    Raises:
-        LaunchError: at its field.
-    """
+    """Refuse a port in use, or used twice: the server would not start."""
     names = list(wanted)
     for place, name in enumerate(names):
         if wanted[name] in [wanted[other] for other in names[:place]]:
@@ -90,9 +86,6 @@ def refuse_address(address: str, field: str = "bind") -> None:
     """Refuse an address at which no other machine reaches a server of its host.
 
     All addresses (``0.0.0.0``) and ``127.0.0.1`` are allowed; "" is the default.
-
-    Raises:
-        LaunchError: at ``field``.
     """
     if not address or address == engine_addresses.LOOPBACK:
         return

@@ -209,11 +209,7 @@ def model_of_asset(ref: AssetRef) -> ZooModel:
 
 
 def image_name(stack: Stack, target: Target, tag: str = "") -> str:
-    """Return the stack's docker image on this host; ``tag`` overrides the stack's own.
-
-    Raises:
-        LaunchError: the image is in a registry, and the host has no registry address.
-    """
+    """Return the stack's docker image on this host; ``tag`` overrides the stack's own."""
     try:
         return images.reference(stack, vacc_site(target), tag)
     except ValueError:
@@ -222,11 +218,7 @@ def image_name(stack: Stack, target: Target, tag: str = "") -> str:
 
 
 def folder_in_workspace(path: str, site: VaccSite) -> str:
-    """Validate the field ``folder``: absolute, in the workspace, visible to containers.
-
-    Raises:
-        LaunchError: it is not.
-    """
+    """Validate the field ``folder``: absolute, in the workspace, visible to containers."""
     if not is_inside(path, site.workspace):
         message = _("Enter an absolute path below %(folder)s, which containers can access.")
         raise LaunchError(message % {"folder": site.workspace}, "folder")
@@ -273,11 +265,7 @@ def limit_notes(model: ZooModel, stack: Stack, wish: Wish, *, exact: bool) -> li
 
 
 def refuse_limits(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str]) -> None:
-    """Raise for red findings. ``fields``: field of the wish -> field of the form, if different.
-
-    Raises:
-        LaunchError: at the first red field.
-    """
+    """Raise for red findings. ``fields``: field of the wish -> field of the form, if different."""
     for one in limits(model, stack, wish):
         if one.level == "red":
             args = dict(one.args)

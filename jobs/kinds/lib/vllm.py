@@ -113,11 +113,7 @@ def site_of(stack: Stack, target: Target) -> VaccSite | Site:
 
 
 def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
-    """Return the weights' path in a container of ``stack``; unchanged without a container.
-
-    Raises:
-        LaunchError: the container cannot access the folder.
-    """
+    """Return the weights' path in a container of ``stack``; unchanged without a container."""
     container = stack.vllm.container
     folder = str(weights.data.get("path") or "")
     if container is None:
@@ -206,11 +202,7 @@ class Offline(OnVllm, params=EngineParams):
         return [*notes, *limited]
 
     def engine(self, params: Any, target: Target) -> vllm_bench.Engine:
-        """Return the engine arguments. Verbatim mode only warns of limits.
-
-        Raises:
-            LaunchError: at the field that the model, the stack or the host does not support.
-        """
+        """Return the engine arguments. Verbatim mode only warns of limits."""
         stack, model = stack_of(params), _model(params, target)
         together = params.input_tokens + params.output_tokens
         if together > params.max_length:

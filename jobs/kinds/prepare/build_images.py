@@ -76,6 +76,7 @@ class BuildImages(OnVacc, params=Params):
     family = "prepare"
     programs = vacc_images.PROGRAMS
     steps = vacc_images.STEPS
+    leads_to = ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
     mends = ("image-missing", "base-image-missing", "check:image_missing")
     brings = True
 
@@ -134,10 +135,6 @@ class BuildImages(OnVacc, params=Params):
             exact=is_exact(params),
         )
         return vacc_images.build_plan(stack, site, wanted)
-
-    def successors(self, params: Params) -> Sequence[str]:
-        """Kinds that run in the image."""
-        return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
 
 def _check_login(params: Params) -> None:

@@ -32,6 +32,7 @@ class ConvertWeights(Kind, params=Params):
     family = "prepare"
     has_dies = False
     environment = VLLM_CPU
+    leads_to = ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
     programs = vllm.CPU_PROGRAMS
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
@@ -58,9 +59,6 @@ class ConvertWeights(Kind, params=Params):
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: unpack."""
         return vllm.unpack_plan(_folder(params, target), _label(params, target), site(target))
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
 
 
 def _label(params: Params, target: Target) -> str:

@@ -101,11 +101,7 @@ def weights_of(params: Params) -> tuple[ZooModel, PackageSource]:
 
 
 def _fitting(params: Params, target: Target) -> Environment:
-    """Return the environment.
-
-    Raises:
-        LaunchError: its packages do not exist for the Python of the host.
-    """
+    """Return the environment."""
     environment = environment_of(params)
     version = str((target.facts.get("python") or {}).get("version") or "")
     minor = re.match(r"3\.(\d+)", version)

@@ -51,6 +51,7 @@ class PrepareOpencompass(OnOpencompass, params=Params):
     family = "prepare"
     programs = opencompass_env.PROGRAMS
     steps = opencompass_env.STEPS
+    leads_to = ("prepare-datasets", "evaluate-opencompass")
     mends = ("opencompass-packages", "check:conda_env_missing")
     brings = True
 
@@ -94,6 +95,3 @@ class PrepareOpencompass(OnOpencompass, params=Params):
             exact=is_exact(params),
         )
         return opencompass_env.prepare_plan(tools, conda_site(target), wanted)
-
-    def successors(self, params: Params) -> Sequence[str]:
-        return ("prepare-datasets", "evaluate-opencompass")
