@@ -219,7 +219,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
     if missing := {"kind", "steps", "files", "outputs", "watches", "dies", "filled"} - data.keys():
         raise PlanError(f"not a plan: {sorted(missing)} are missing")
     try:
-        parts = {
+        parts: dict[str, Any] = {
             name: tuple(part(**_frozen(item)) for item in data.get(name, ()))
             for name, part in _PARTS.items()
         }
