@@ -18,7 +18,15 @@ from jobs.access import source_addresses
 from jobs.logstore import store
 from jobs.models import Endpoint, Secret, Source
 from tests import hostile_server
-from tests.dashboard.lib.chat_engine import END, Browser, delta, make_external_turn, make_turn, run
+from tests.dashboard.lib.chat_engine import (
+    END,
+    delta,
+    make_external_turn,
+    make_turn,
+    opened,
+    outcome,
+    run,
+)
 from tests.factories import keep_secret, make_user, permit_source
 from tests.hostile_server import hostile
 from tests.waiting import PATIENCE_S
@@ -33,22 +41,6 @@ def with_key(url, **rules):
     """A turn of an endpoint with a key that may be sent there."""
     keep_secret("H800_KEY", KEY, **{"purpose": "engine", "endpoints": [url], **rules})
     return make_external_turn(url, api_key="H800_KEY")
-
-
-def outcome(client, *pieces, make=make_external_turn, status=200):
-    """Return the ended turn, the stream that its page got, and what the engine was asked."""
-    seen = []
-
-    async def scenario(engine, turn):
-        engine.status = status
-        for piece in pieces:
-            await engine.say.put(piece)
-        await engine.say.put(None)
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
-        await browser.task
-        seen.extend((browser.body, engine.requests, engine.keys))
-
-    return run(scenario, make), *seen
 
 
 def test_an_endpoint_answers_and_gets_its_key(client):
@@ -172,12 +164,11 @@ def queries_of(client, make):
 
     async def scenario(engine, turn):
         await sync_to_async(log.__enter__)()
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await engine.say.put(delta(content="Hi"))
         await browser.until(1)
         before = await sync_to_async(statements)()
-        await engine.say.put(END)
-        await engine.say.put(None)
+        await engine.ends(END)
         await browser.task
         whole = await sync_to_async(statements)()
         await sync_to_async(log.__exit__)(None, None, None)
@@ -263,12 +254,11 @@ def test_a_lookup_that_takes_long_keeps_no_other_chat_waiting(client, monkeypatc
     make, end = silent_name(monkeypatch)
 
     async def scenario(engine, turn):
-        waiting = Browser(client, f"/relay/turns/{turn.pk}/start")
+        waiting = opened(client, turn)
         await asyncio.sleep(0.1)
         other = await sync_to_async(make_turn)(turn.endpoint.url.replace("engine.invalid", IP))
-        await engine.say.put(END)
-        await engine.say.put(None)
-        browser = Browser(client, f"/relay/turns/{other.pk}/start")
+        await engine.ends(END)
+        browser = opened(client, other)
         await browser.task
         assert (browser.body, waiting.task.done()) == (END, False)
         end.set()
@@ -300,9 +290,9 @@ def test_a_turn_that_is_stopped_during_the_lookup_asks_nothing(client, monkeypat
         return make(url)
 
     async def scenario(engine, turn):
-        waiting = Browser(client, f"/relay/turns/{turn.pk}/start")
+        waiting = opened(client, turn)
         await asyncio.sleep(0.1)
-        await Browser(client, f"/relay/turns/{turn.pk}/stop").task
+        await opened(client, turn, "stop").task
         end.set()
         await waiting.task
         assert engine.requests == []

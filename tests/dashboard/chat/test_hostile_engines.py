@@ -8,7 +8,7 @@ from dashboard.chat import engines
 from dashboard.chat.engines import Call
 from jobs.models import Deployment, Host
 from tests import hostile_server
-from tests.dashboard.lib.chat_engine import Browser, run
+from tests.dashboard.lib.chat_engine import opened, run
 from tests.hostile_server import hostile
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -21,7 +21,7 @@ def turn_with(client, url, **host):
     async def scenario(engine, turn):
         await Deployment.objects.aupdate(dashboard_url=url)
         await Host.objects.aupdate(**({"type": "this-computer"} | host))
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await browser.task
         bodies.append(browser.body)
         assert engine.requests == []

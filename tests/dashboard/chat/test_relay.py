@@ -9,7 +9,7 @@ from dashboard.chat import engines, relay, turns
 from dashboard.consumers import session_guard
 from jobs.logstore import store
 from jobs.models import AuditEntry
-from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, run
+from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, opened, outcome, run
 from tests.factories import keep_secret
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -19,10 +19,8 @@ def test_engine_bytes_arrive_unchanged_and_are_stored(client):
     stream = delta(reasoning_content="Hm.") + delta(content="四") + END
 
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
-        for i in range(0, len(stream), 7):
-            await engine.say.put(stream[i : i + 7])
-        await engine.say.put(None)
+        browser = opened(client, turn)
+        await engine.ends(*(stream[i : i + 7] for i in range(0, len(stream), 7)))
         await browser.task
         assert (browser.status, browser.body) == (200, stream)
         assert engine.requests == [{"model": "m"}]
@@ -42,9 +40,8 @@ def test_an_engine_key_is_sent_and_not_stored_in_the_turn(client, name, sent):
     async def scenario(engine, turn):
         turn.deployment.details = {"api_key": name}
         await turn.deployment.asave()
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
-        await engine.say.put(delta(content="Hi") + END)
-        await engine.say.put(None)
+        browser = opened(client, turn)
+        await engine.ends(delta(content="Hi") + END)
         await browser.task
         assert engine.keys == [sent]
 
@@ -55,11 +52,11 @@ def test_an_engine_key_is_sent_and_not_stored_in_the_turn(client, name, sent):
 
 def test_bytes_arrive_while_the_engine_still_works(client):
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await engine.say.put(delta(content="a"))
         await browser.until(len(delta(content="a")))
         assert not browser.task.done()
-        await engine.say.put(None)
+        await engine.ends()
         await browser.task
 
     run(scenario)
@@ -69,17 +66,14 @@ def test_a_returning_browser_continues_from_its_offset(client):
     first, second = delta(content="a"), delta(content="b")
 
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await engine.say.put(first)
         await browser.until(len(first))
         browser.leave.set()
         await browser.task
 
-        again = Browser(
-            client, f"/relay/turns/{turn.pk}/stream", method="GET", query=f"from={len(first)}"
-        )
-        await engine.say.put(second + END)
-        await engine.say.put(None)
+        again = opened(client, turn, "stream", query=f"from={len(first)}")
+        await engine.ends(second + END)
         await again.task
         assert again.body == second + END
         assert len(engine.requests) == 1
@@ -91,11 +85,10 @@ def test_a_turn_that_has_ended_is_read_from_its_file(client):
     stream = delta(content="a") + END
 
     async def scenario(engine, turn):
-        await engine.say.put(stream)
-        await engine.say.put(None)
-        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+        await engine.ends(stream)
+        await opened(client, turn).task
 
-        late = Browser(client, f"/relay/turns/{turn.pk}/start", query="from=5")
+        late = opened(client, turn, query="from=5")
         await late.task
         assert late.body == stream[5:]
         assert len(engine.requests) == 1
@@ -108,11 +101,10 @@ def test_an_offset_that_is_none_is_no_error(client, start):
     stream = delta(content="a") + END
 
     async def scenario(engine, turn):
-        await engine.say.put(stream)
-        await engine.say.put(None)
-        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+        await engine.ends(stream)
+        await opened(client, turn).task
 
-        late = Browser(client, f"/relay/turns/{turn.pk}/start", query=f"from={start}")
+        late = opened(client, turn, query=f"from={start}")
         await late.task
         assert (late.status, late.body) == (200, b"" if start == "9" * 18 else stream)
 
@@ -134,13 +126,12 @@ def test_after_a_logout_the_stream_ends_and_the_turn_goes_on(client, monkeypatch
     monkeypatch.setattr(session_guard, "CHECK_S", 3600)
 
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await engine.say.put(first)
         await browser.until(len(first))
         await sync_to_async(client.post)("/logout/")
         await browser.task
-        await engine.say.put(delta(content="b") + END)
-        await engine.say.put(None)
+        await engine.ends(delta(content="b") + END)
         await turns.running(turn.pk).task
         assert browser.body == first
 
@@ -151,10 +142,10 @@ def test_after_a_logout_the_stream_ends_and_the_turn_goes_on(client, monkeypatch
 
 def test_stop_closes_the_connection_to_the_engine(client):
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await engine.say.put(delta(content="a"))
         await browser.until(1)
-        stop = Browser(client, f"/relay/turns/{turn.pk}/stop")
+        stop = opened(client, turn, "stop")
         await stop.task
         assert stop.status == 204
         await engine.was_left.wait()
@@ -168,7 +159,7 @@ def test_stop_closes_the_connection_to_the_engine(client):
 
 def test_a_stop_that_another_process_asked_for_is_seen(client):
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await engine.say.put(delta(content="a"))
         await browser.until(1)
         store().path(turns.key(turn.pk)).with_suffix(".stop").touch()
@@ -184,7 +175,7 @@ def test_a_turn_of_a_killed_process_closes_with_its_text(client):
     async def scenario(engine, turn):
         store().append(turns.key(turn.pk), 0, stream)
         store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await browser.task
         assert (browser.body, engine.requests) == (stream, [])
 
@@ -195,24 +186,13 @@ def test_a_turn_of_a_killed_process_closes_with_its_text(client):
 
 
 def test_an_engine_s_refusal_is_in_its_own_words(client):
-    async def scenario(engine, turn):
-        engine.status = 400
-        await engine.say.put(b'{"error":{"message":"too long"}}')
-        await engine.say.put(None)
-        await Browser(client, f"/relay/turns/{turn.pk}/start").task
-
-    turn = run(scenario)
+    turn, *_seen = outcome(client, b'{"error":{"message":"too long"}}', status=400)
 
     assert (turn.state, turn.error) == ("failed", "too long")
 
 
 def test_a_stream_without_an_end_fails_and_keeps_its_text(client):
-    async def scenario(engine, turn):
-        await engine.say.put(delta(content="a"))
-        await engine.say.put(None)
-        await Browser(client, f"/relay/turns/{turn.pk}/start").task
-
-    turn = run(scenario)
+    turn, *_seen = outcome(client, delta(content="a"))
 
     assert (turn.state, turn.answer, turn.stats["error_id"]) == ("failed", "a", "chat:cut")
 
@@ -222,7 +202,7 @@ def test_an_endless_engine_is_stopped_without_lost_text(client, monkeypatch):
     monkeypatch.setattr(engines, "LONGEST_STREAM_BYTES", 3 * len(piece))
 
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         for size in range(len(piece), 5 * len(piece), len(piece)):
             await engine.say.put(piece)
             await browser.until(size)
@@ -256,15 +236,14 @@ def test_a_stalled_reader_holds_one_piece_in_memory(client, monkeypatch):
 
     async def scenario(engine, turn):
         deaf = Deaf(client, f"/relay/turns/{turn.pk}/start")
-        other = Browser(client, f"/relay/turns/{turn.pk}/stream", method="GET")
+        other = opened(client, turn, "stream")
         held = []
         for piece in pieces:
             await engine.say.put(piece)
             if run := turns.running(turn.pk):
                 held.append(len(run.raw))
             await asyncio.sleep(0.002)
-        await engine.say.put(END)
-        await engine.say.put(None)
+        await engine.ends(END)
         await other.task
         assert (turns.running(turn.pk), len(deaf.body)) == (None, len(deaf.body[:4000]))
         deaf.reads.set()
@@ -279,12 +258,7 @@ def test_a_stalled_reader_holds_one_piece_in_memory(client, monkeypatch):
 
 
 def test_half_a_surrogate_pair_does_not_keep_the_turn_open(client):
-    async def scenario(engine, turn):
-        await engine.say.put(delta(content="a\ud83d\x00"))
-        await engine.say.put(None)
-        await Browser(client, f"/relay/turns/{turn.pk}/start").task
-
-    turn = run(scenario)
+    turn, *_seen = outcome(client, delta(content="a\ud83d\x00"))
 
     assert (turn.state, turn.answer) == ("failed", "a\ufffd\ufffd")
 
@@ -292,7 +266,7 @@ def test_half_a_surrogate_pair_does_not_keep_the_turn_open(client):
 def test_an_engine_that_is_not_there_fails_the_turn(client):
     async def scenario():
         turn = await sync_to_async(make_turn)("http://127.0.0.1:9")
-        await Browser(client, f"/relay/turns/{turn.pk}/start").task
+        await opened(client, turn).task
         await sync_to_async(turn.refresh_from_db)()
         return turn
 
@@ -319,7 +293,7 @@ def test_only_its_owner_starts_a_turn(client, who, method, headers, status):
         caller.force_login(User.objects.create_user("chen"))
 
     async def scenario(engine, turn):
-        browser = Browser(caller, f"/relay/turns/{turn.pk}/start", method=method, headers=headers)
+        browser = opened(caller, turn, method=method, headers=headers)
         await browser.task
         assert (browser.status, engine.requests) == (status, [])
 
@@ -331,7 +305,7 @@ def test_a_refused_start_is_recorded_with_its_person(client):
     other.force_login(User.objects.create_user("chen"))
 
     async def scenario(engine, turn):
-        await Browser(other, f"/relay/turns/{turn.pk}/start").task
+        await opened(other, turn).task
 
     turn = run(scenario)
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from dashboard.chat import turns
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
-from tests.dashboard.lib.chat_engine import END, Browser, delta, run
+from tests.dashboard.lib.chat_engine import END, delta, opened, outcome, run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
@@ -21,10 +21,8 @@ def usage(**counts):
 
 async def answer_with(engine, turn, client, *pieces):
     """Let the engine answer with these pieces, then end."""
-    for piece in pieces:
-        await engine.say.put(piece)
-    await engine.say.put(None)
-    await Browser(client, f"/relay/turns/{turn.pk}/start").task
+    await engine.ends(*pieces)
+    await opened(client, turn).task
 
 
 def test_a_failed_second_attempt_leaves_the_good_answer(client):
@@ -63,10 +61,7 @@ def test_a_failed_second_attempt_leaves_the_good_answer(client):
     ],
 )
 def test_what_no_engine_should_send_does_not_keep_the_turn_open(client, wild):
-    async def scenario(engine, turn):
-        await answer_with(engine, turn, client, wild, END)
-
-    turn = run(scenario)
+    turn, *_seen = outcome(client, wild, END)
 
     assert (turn.state, turn.answer) == ("done", "Four")
 
@@ -78,12 +73,9 @@ def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatc
     monkeypatch.setattr(turns, "parse_reply", raises)
     stream = delta(content="Four") + END
 
-    async def scenario(engine, turn):
-        await answer_with(engine, turn, client, stream)
-        assert store().read(turns.key(turn.pk), 0, len(stream)) == stream
+    turn, *_seen = outcome(client, stream)
 
-    turn = run(scenario)
-
+    assert store().read(turns.key(turn.pk), 0, len(stream)) == stream
     assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:unreadable")
     assert "ours" in turn.error
 
@@ -117,7 +109,7 @@ def test_an_abandoned_turn_is_stopped_with_its_text(client):
     async def scenario(engine, turn):
         store().append(turns.key(turn.pk), 0, delta(content="half"))
         store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
-        stop = Browser(client, f"/relay/turns/{turn.pk}/stop")
+        stop = opened(client, turn, "stop")
         await stop.task
         assert (stop.status, engine.requests) == (204, [])
 
@@ -129,7 +121,7 @@ def test_an_abandoned_turn_is_stopped_with_its_text(client):
 def test_a_turn_whose_deployment_is_gone_ends(client):
     async def scenario(engine, turn):
         await Deployment.objects.aupdate(state="stopped")
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await browser.task
         assert (browser.status, browser.body, engine.requests) == (200, b"", [])
 
@@ -147,14 +139,14 @@ def test_a_thought_that_was_cut_short_is_no_answer(client, way):
         if way == "killed":
             store().append(turns.key(turn.pk), 0, stream)
             store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
-            await Browser(client, f"/relay/turns/{turn.pk}/start").task
+            await opened(client, turn).task
         elif way == "cut":
             await answer_with(engine, turn, client, stream, END.replace(b'"stop"', b'"length"'))
         else:
-            browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+            browser = opened(client, turn)
             await engine.say.put(stream)
             await browser.until(len(stream))
-            await Browser(client, f"/relay/turns/{turn.pk}/stop").task
+            await opened(client, turn, "stop").task
             await browser.task
 
     turn = run(scenario)
@@ -187,23 +179,23 @@ def test_a_late_page_gets_the_times_of_the_tokens(client):
     first, second = delta(content="a"), delta(content="b")
 
     async def scenario(engine, turn):
-        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        browser = opened(client, turn)
         await engine.say.put(first)
         await browser.until(len(first))
         moment = turns.running(turn.pk).times[0]
         await engine.say.put(second)
         await browser.until(len(first + second))
-        late = Browser(client, f"/relay/turns/{turn.pk}/start")
+        late = opened(client, turn)
         await late.until(1)
         offsets = f"at=0,{len(first)},x"
-        asked = Browser(client, f"/relay/turns/{turn.pk}/times", method="GET", query=offsets)
+        asked = opened(client, turn, "times", query=offsets)
         await asked.task
         ms = json.loads(asked.body)["ms"]
         assert (ms[0], ms[2]) == (round(moment * 1000, 3), ms[0])
         assert ms[0] <= ms[1]
         assert late.headers[b"x-turn-size"] == str(len(first + second)).encode()
         assert int(late.headers[b"x-turn-age-ms"]) >= ms[1]
-        await engine.say.put(None)
+        await engine.ends()
         await browser.task
         await late.task
 
@@ -226,7 +218,7 @@ def test_another_process_reads_the_times_from_the_file(client):
 def test_a_strangers_times_are_not_returned(client):
     async def scenario(engine, turn):
         await Conversation.objects.aupdate(user_id=await sync_to_async(other)())
-        browser = Browser(client, f"/relay/turns/{turn.pk}/times", method="GET", query="at=0")
+        browser = opened(client, turn, "times", query="at=0")
         await browser.task
         assert browser.status == 404
 

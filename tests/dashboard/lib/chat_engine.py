@@ -31,6 +31,11 @@ class Engine:
         self.status = 200
         self.tokens = None  # how its tokenizer counts a text
 
+    async def ends(self, *pieces):
+        """Say these pieces, then no more."""
+        for piece in (*pieces, None):
+            await self.say.put(piece)
+
     async def chat(self, request):
         self.requests.append(await request.json())
         self.keys.append(request.headers.get("Authorization"))
@@ -107,6 +112,26 @@ class Browser:
         while len(self.body) < size:
             self.came.clear()
             await self.came.wait()
+
+
+def opened(client, turn, verb="start", **more):
+    """Return the request of a turn, on its way."""
+    method = "POST" if verb in ("start", "stop") else "GET"
+    return Browser(client, f"/relay/turns/{turn.pk}/{verb}", **{"method": method, **more})
+
+
+def outcome(client, *pieces, make=None, status=200):
+    """Return the ended turn, the stream that its page got, and requests and keys of the engine."""
+    seen = []
+
+    async def scenario(engine, turn):
+        engine.status = status
+        await engine.ends(*pieces)
+        browser = opened(client, turn)
+        await browser.task
+        seen.extend((browser.body, engine.requests, engine.keys))
+
+    return run(scenario, make), *seen
 
 
 def run(scenario, make=None):

@@ -17,12 +17,11 @@ from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from dashboard.management.commands import tour
-from dashboard.security.counters import hashed
 from jobs.access import secret_keys as keys
 from jobs.access import secrets
 from jobs.host.base.config import load
 from jobs.logstore import store
-from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Preflight, Result, Secret, Source
+from jobs.models import AuditEntry, Host, Instance, Job, Preflight, Result, Secret, Source
 from jobs.schedule import agent_tasks, preflights
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import (
@@ -154,17 +153,6 @@ def test_following_says_each_new_message_on_a_line_of_its_own():
 
     assert b"".join(tour.base.follow(job.pk, output)) == b"no newline at the end"
     assert output.getvalue().startswith(f"── prepare #{job.pk} {job.title}: succeeded.")
-
-
-def test_a_token_is_printed_once_and_kept_as_its_hash():
-    make_user("ada")
-
-    token = run("create_token", "ada", "--name", "ci").strip()
-
-    row = ApiToken.objects.get()
-    assert (row.name, row.user.username, row.token_sha256) == ("ci", "ada", hashed(token))
-    with pytest.raises(CommandError, match="No user is named 'bob'"):
-        run("create_token", "bob")
 
 
 def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path, monkeypatch):

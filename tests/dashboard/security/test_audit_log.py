@@ -124,14 +124,6 @@ def test_a_login_is_recorded(client):
     assert (made.user, made.action, made.origin) == (user, "account.login", "192.0.2.8")
 
 
-def test_a_wrong_password_is_no_login(client):
-    make_user("eve", password="correct horse battery")
-
-    client.post(reverse("login"), {"username": "eve", "password": "wrong"})
-
-    assert AuditEntry.objects.get().action == "account.refused"
-
-
 # Every recorded action has words
 
 
