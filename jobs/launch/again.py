@@ -104,7 +104,6 @@ def repeat(
 
 
 def _inputs_still_there(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Return the inputs of a retried job, by record."""
     there: dict[str, dict[str, int]] = {}
     for key, ref in inputs.items():
         made = ref.get("job") if not ref.get("id") else None

@@ -141,7 +141,6 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
 def _with_servers_down(
     kind: Kind, params: Any, host: Host, errors: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return ``errors`` plus an error for a chosen deployment that is stopped."""
     all_errors, assets = dict(errors), asset_fields(kind.Params)
     for name in errors.keys() & assets.keys():
         if assets[name] != "deployment":
@@ -156,7 +155,6 @@ def _with_servers_down(
 
 
 def missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
-    """Return names of environments that are neither installed nor promised."""
     return [name for name in kind.needs(params, target) if environment_of(name, target) is None]
 
 
@@ -232,7 +230,6 @@ def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
 
 
 def confirmed_for(plan: Plan | None, accepted: Iterable[Mapping[str, Any]]) -> Any:
-    """Return the part of accepted findings that a job with this plan stores."""
     return sanitize(preflights.confirmed_for(plan, accepted)) if plan else []
 
 

@@ -64,7 +64,6 @@ class MatrixPreview:
 
     @property
     def first(self) -> CellPreview | None:
-        """The first cell that runs."""
         return next((one for one in self.cells if one.preview is not None), None)
 
     @property
@@ -362,7 +361,6 @@ def _retried(
 def _attempt(
     row: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> Job:
-    """Queue another attempt at a run, in place of the last one."""
     job = _retried(row, user, can_prioritize=can_prioritize)
     MatrixCell.objects.filter(pk=row.pk).update(job=job)
     return job

@@ -38,7 +38,6 @@ class Limits:
     context: int | None = None
 
     def skip(self, prompt: int | None, output: int, level: int) -> Message | None:
-        """Why these lengths at this concurrency cannot run."""
         if self.max_concurrency and level > self.max_concurrency:
             return Message("matrix:max_concurrency", {"most": self.max_concurrency})
         if prompt is None:  # the kind knows the lengths of its own prompts
@@ -202,7 +201,6 @@ class MatrixSpec(BaseModel):
 
 
 def kinds() -> list[Kind]:
-    """The kinds that measure a deployment at chosen lengths and concurrency."""
     needed = {"deployment", "output_tokens", "concurrency", "requests"}
     return [kind for kind in KINDS.values() if needed <= set(kind.Params.model_fields)]
 

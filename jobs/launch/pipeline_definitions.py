@@ -154,8 +154,6 @@ def _existing(asset_type: str, **wanted: Any) -> Finder:
 
 
 def _modified_weights(model: ZooModel) -> Finder:
-    """The model's weights if the VACC patch is applied."""
-
     def find(target: Target) -> AssetRef | None:
         ref = _existing("weights", model_id=model.id)(target)
         return ref if ref is not None and ref.data.get("modification") else None
@@ -223,7 +221,6 @@ def _stepped(tokens: int) -> int:
 
 
 def _served(precision: str, options: Options) -> list[PipelineJob]:
-    """The server, its measurements one after another, its evaluation."""
     deployment = {"deployment": f"@deployment-{precision}"}
     loads = _loads(options)
     room = max([BATCH_SIZE, *(level for load in loads for level in load.get("concurrency", ()))])
@@ -241,7 +238,6 @@ def _served(precision: str, options: Options) -> list[PipelineJob]:
 
 
 def _loads(options: Options) -> list[Mapping[str, Any]]:
-    """The benchmarks of the chosen workload: a job for each pair of lengths."""
     if not options.workload:
         return [_load(options)]
     workload = WORKLOADS[options.workload]
@@ -265,7 +261,6 @@ def _load(options: Options) -> Mapping[str, Any]:
 
 
 def _evaluation(options: Options) -> tuple[str, Mapping[str, Any]]:
-    """Kind and values of the chosen evaluation."""
     if not options.evaluation:
         return "evaluate", {}
     kind, values = next(iter(EVALUATION_PRESETS[options.evaluation].kinds.items()))
@@ -276,12 +271,10 @@ def _evaluation(options: Options) -> tuple[str, Mapping[str, Any]]:
 
 
 def _evaluation_tools(options: Options) -> Sequence[PipelineJob]:
-    """The jobs that prepare the chosen evaluation, beside its environment."""
     return _opencompass_tools() if _evaluation(options)[0] == "evaluate-opencompass" else ()
 
 
 def _opencompass_tools() -> Sequence[PipelineJob]:
-    """OpenCompass and its data."""
     name, data = "opencompass", {"dataset": "opencompass"}
     tool, unpacked = _existing("environment", name=name), _existing("dataset", name=name)
     return (
@@ -322,7 +315,6 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Pipeline
 
 
 def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
-    """The vLLM pipeline of a VACC host, on a processor and without a container."""
     tool = {"what": "environment", "environment": VLLM_CPU}
     file, weights = {"what": "weights", "model": model.id}, {"weights": "@weights"}
     original = _existing("weights", model_id=model.id, format="")

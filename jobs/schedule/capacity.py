@@ -142,7 +142,6 @@ class HostCapacity:
         return bool(is_kept) or len(self.running) + self.reserved.slots >= self.slots
 
     def blocker_of(self, job: HostJob) -> Message | None:
-        """What blocks ``job`` now; None: nothing."""
         return (
             self._closed(job)
             or self._place(job)
@@ -163,7 +162,6 @@ class HostCapacity:
         return 0 < job.dies <= self._coming() and self.free > self.reserved.dies
 
     def allocate(self, job: HostJob) -> None:
-        """Record the start of ``job``."""
         self.running.append(job)
         self.free -= job.dies
 
@@ -197,7 +195,6 @@ class HostCapacity:
             self.free += other.dies
 
     def _closed(self, job: HostJob) -> Message | None:
-        """What blocks every job."""
         for other in self.running:
             if other.exclusive:
                 return Message("wait:exclusive_running", self._about(other))
@@ -261,7 +258,6 @@ class HostCapacity:
         return names
 
     def _noise(self, job: HostJob) -> Message | None:
-        """What blocks a job with exclusive use."""
         if not job.exclusive:
             return None
         servers = self._noisy_servers(job)
@@ -361,7 +357,6 @@ def common_place(places: Iterable[str], others: Iterable[str]) -> str:
 
 
 def read_by(deployment: Deployment) -> tuple[str, ...]:
-    """Places that a server reads: its folder and its artifact."""
     artifact = deployment.artifact
     paths = [deployment.details.get("path"), artifact.path if artifact else None]
     return tuple(dict.fromkeys(str(path) for path in paths if path))
@@ -410,7 +405,6 @@ def capacity_of(host: Host) -> HostCapacity:
 
 
 def queued_job_of(job: Job) -> HostJob:
-    """A queued job from its record."""
     return _job(
         job,
         dies=int(job.plan.get("dies", 0)),

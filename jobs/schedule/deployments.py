@@ -184,7 +184,6 @@ def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
 
 
 def fail_run(deployment: Deployment, message: Message) -> bool:
-    """Fail the run that its host has just claimed. False: it is no longer starting."""
     only_from = (State.WAITING, State.LOADING)
     fields = {"wanted": False, "stopped_at": now()}
     return _change(deployment, State.FAILED, message=message, only_from=only_from, **fields)
@@ -355,7 +354,6 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
 def _change(
     deployment: Deployment, state: str, *, message: Message, only_from: Iterable[str], **fields: Any
 ) -> bool:
-    """One conditional UPDATE of this run."""
     if state not in Deployment.ENDED_STATES:
         fields |= _KEPT_AGAIN
     with transaction.atomic():

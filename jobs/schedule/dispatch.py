@@ -86,7 +86,6 @@ def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
 
 
 def _run_on(host: Host) -> int:
-    """Start jobs that can start on ``host``, from the front of its queue."""
     capacity, started, known = capacity_of(host), 0, _Known(host)
     if capacity.is_closed:
         return 0
@@ -229,7 +228,6 @@ def _start(one: HostJob, capacity: HostCapacity) -> HostJob | None:
 
 
 def _waits_for_host(host: Host) -> Message | None:
-    """Why a host takes no job at all."""
     if host.heartbeat_at is None:
         return Message("wait:never_seen", {"host": host.name})
     if is_away(host):
@@ -310,7 +308,6 @@ def _values(job: Job, host: Host, refs: Mapping[str, AssetRef]) -> dict[str, str
 
 
 def _name_inputs(job: Job, refs: Mapping[str, AssetRef]) -> None:
-    """Store the resolved records of the inputs; set the artifact of a deployment."""
     inputs = {
         key: {**job.inputs[key], "id": ref.id} if ref.endpoint is None else job.inputs[key]
         for key, ref in refs.items()

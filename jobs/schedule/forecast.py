@@ -60,14 +60,11 @@ class Forecast:
 
     @property
     def waits_for_person(self) -> bool:
-        """True if the job does not start automatically."""
         return self.message.id in FOR_A_PERSON
 
 
 @dataclass(slots=True)
 class _Course:
-    """State of the simulation at one moment."""
-
     capacity: HostCapacity
     ends: list[tuple[float, int]]  # a heap: (seconds from now, job)
     endless: dict[int, Message]  # jobs on the host with unknown ends

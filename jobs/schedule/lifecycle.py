@@ -116,7 +116,6 @@ def finish_queued_job(job_id: int, state: str, *, message: Message) -> bool:
 
 
 def finish_unclaimed_job(job_id: int, state: str, *, message: Message) -> bool:
-    """Close a job that was sent and not claimed."""
     return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, message=message)
 
 

@@ -148,7 +148,6 @@ def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:
 
 
 def _serves(host: Host, named: Sequence[ServerRun]) -> tuple[list[int], list[int]]:
-    """Ids of servers to claim and of servers to stop."""
     running = {serve.id: serve for serve in named if serve.state == "running"}
     stop = []
     known = {row.pk: row for row in Deployment.objects.filter(host=host, pk__in=running)}

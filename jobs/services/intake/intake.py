@@ -65,7 +65,6 @@ def log_key(owner: Owner) -> str:
 
 
 def sizes(owner: Owner) -> dict[str, Any]:
-    """Received bytes per stream, and the max append of a log."""
     log_bytes = _log_size(owner)
     received = outputs.received(owner) if isinstance(owner, Job) else {}
     return {

@@ -117,8 +117,6 @@ def cause_of_server(
 
 @dataclass
 class _Begun:
-    """Unfinished checksum of a log."""
-
     digest: Any = field(default_factory=hashlib.sha256)
     bytes: int = 0
     working: threading.Lock = field(default_factory=threading.Lock)

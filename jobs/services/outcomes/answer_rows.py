@@ -360,7 +360,6 @@ def budgets(shortest: int, longest: int) -> list[int]:
 
 
 def _limit(result: Result) -> int | None:
-    """Limit of output tokens; None: unknown."""
     return _whole(result.asked.get("output_tokens")) or None
 
 

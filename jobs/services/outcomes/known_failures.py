@@ -76,7 +76,6 @@ def known_failure(
 
 
 def _about(job: Job, exit_code: int | None, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts that exclude failures."""
     return {"kind": job.kind, "tools": _tools(job, args.get("step")), "exit_code": exit_code}
 
 

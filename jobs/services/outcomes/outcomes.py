@@ -79,7 +79,6 @@ def close(job_id: int, offset: int, data: bytes, log_sha256: str) -> int:
 def cause_of_server(
     deployment_id: int, log_from: int, exit_code: int | None, args: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the cause for a server that exited unexpectedly."""
     deployment = Deployment.objects.select_related("job", "host").get(pk=deployment_id)
     return known_failures.servers_cause(
         deployment, log_from=log_from, exit_code=exit_code, args=args
@@ -87,7 +86,6 @@ def cause_of_server(
 
 
 def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> Verdict:
-    """Return the verdict on an ended job with complete data, and ``log_sha256`` of its log."""
     host_message = Message(
         ended.get("message_id") or f"job:{ended['verdict']}", ended.get("message_args") or {}
     )

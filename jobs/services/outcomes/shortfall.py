@@ -30,7 +30,6 @@ class Shortfall(NamedTuple):
 def shortfall(
     metrics: Mapping[str, Any], remarks: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> Shortfall:
-    """The shortfall of a result with these metrics and remarks (id, arguments)."""
     for name, args in remarks:
         if name == UNSCORED:
             return Shortfall(int(args["unscored"]), int(args["total"]))
@@ -46,7 +45,6 @@ def of_measured(measured: Measurement) -> Shortfall:
 
 
 def too_few(outcome: Outcome) -> Message | None:
-    """The failure of a run with half or more failed; None otherwise."""
     if outcome.measured is None:
         return None
     failed, total = of_measured(outcome.measured)
@@ -58,7 +56,6 @@ def too_few(outcome: Outcome) -> Message | None:
 
 
 def worded(message: Message, measured: Measurement | None) -> Message:
-    """The message of a success, with the failures if any."""
     missed = of_measured(measured) if measured else Shortfall(0, 0)
     if not missed.failed or message.id not in _INCOMPLETE:
         return message

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from jobs.base.errors import DISK_FULL
@@ -44,6 +45,15 @@ LEAST_PACKED = 3  # even logs of figures become this much smaller
 # Unpacked logs with the time of their last write: not tried again before that changes, or in a new
 # process. Their errors are in the process's own log.
 _left: dict[str, int] = {}
+
+
+# Records whose log gets no more data, unless their host was lost or they start again.
+_CLOSED: Mapping[str, QuerySet[Any]] = {
+    "job": Job.objects.exclude(state__in=Job.OPEN_STATES).exclude(log_sha256=""),
+    "deployment": Deployment.objects.filter(state__in=Deployment.ENDED_STATES),
+    "turn": Turn.objects.exclude(state=Turn.State.STREAMING),
+}
+_ENDED_AT = {"job": "finished_at", "deployment": "stopped_at"}
 
 
 class _Candidate(NamedTuple):
@@ -88,7 +98,8 @@ def pack_some(moment: datetime | None = None) -> int:
                         continue  # at the next round
                 packed += done
                 if done:  # have retention measure the smaller size
-                    rows = _MODELS[candidate.kind]._default_manager.filter(pk=candidate.record_id)
+                    rows = _CLOSED[candidate.kind].model._default_manager
+                    rows = rows.filter(pk=candidate.record_id)
                     rows.filter(stored_bytes__gt=0).update(stored_bytes=None)
                 else:
                     _left[candidate.key] = candidate.written_ns
@@ -119,11 +130,17 @@ def _alone() -> Iterator[bool]:
 def _closed(kind: str, before: datetime) -> Iterator[tuple[_Candidate, str]]:
     """Raw logs of this kind that nothing was added to since ``before`` and that are closed. Each
     comes with its expected SHA-256; "" if unknown."""
-    candidates = list(_still(kind, before))
-    for start in range(0, len(candidates), ASKED_AT_ONCE):
-        some = {candidate.record_id: candidate for candidate in candidates[start:][:ASKED_AT_ONCE]}
-        for record_id, sha256 in _CLOSED[kind](list(some), before).items():
-            yield some[record_id], sha256
+    candidates = {one.record_id: one for one in _still(kind, before)}
+    numbers, ended_at = list(candidates), _ENDED_AT.get(kind)
+    columns = ("log_sha256", "state", "message_id") if kind == "job" else ()
+    for start in range(0, len(numbers), ASKED_AT_ONCE):
+        rows = _CLOSED[kind].filter(pk__in=numbers[start : start + ASKED_AT_ONCE])
+        if ended_at:
+            rows = rows.filter(**{f"{ended_at}__lte": before})
+        for row in rows.values("pk", *columns):
+            is_lost = row.get("state") == Job.State.LOST
+            is_known = not is_lost and row.get("message_id") != "job:log_differs"
+            yield candidates[row["pk"]], row.get("log_sha256", "") if is_known else ""
 
 
 def _still(kind: str, before: datetime) -> Iterator[_Candidate]:
@@ -140,31 +157,3 @@ def _still(kind: str, before: datetime) -> Iterator[_Candidate]:
                 stat = entry.stat()
                 if stat.st_size >= SMALL_BYTES and stat.st_mtime_ns <= newest_ns:
                     yield _Candidate(stat.st_mtime_ns, kind, int(stem))
-
-
-def _closed_jobs(ids: list[int], before: datetime) -> Mapping[int, str]:
-    jobs = (
-        Job.objects.filter(pk__in=ids, finished_at__lte=before)
-        .exclude(state__in=Job.OPEN_STATES)
-        .exclude(log_sha256="")
-    )
-    rows = jobs.values_list("pk", "log_sha256", "state", "message_id")
-    return {
-        pk: "" if state == Job.State.LOST or message == "job:log_differs" else sha256
-        for pk, sha256, state, message in rows
-    }
-
-
-def _closed_deployments(ids: list[int], before: datetime) -> Mapping[int, str]:
-    over = Deployment.objects.filter(pk__in=ids, state__in=Deployment.ENDED_STATES)
-    rows = over.filter(stopped_at__lte=before)
-    return dict.fromkeys(rows.values_list("pk", flat=True), "")
-
-
-def _closed_turns(ids: list[int], _before: datetime) -> Mapping[int, str]:
-    rows = Turn.objects.filter(pk__in=ids).exclude(state=Turn.State.STREAMING)
-    return dict.fromkeys(rows.values_list("pk", flat=True), "")
-
-
-_MODELS = {"job": Job, "deployment": Deployment, "turn": Turn}
-_CLOSED = {"job": _closed_jobs, "deployment": _closed_deployments, "turn": _closed_turns}

@@ -55,7 +55,6 @@ def claim_run(moment: datetime | None = None) -> bool:
 
 
 def reap(moment: datetime | None = None) -> int:
-    """Run one round; return the number of lost jobs and deployments."""
     moment = moment or now()
     answering = Q(host__heartbeat_at__gte=moment - timedelta(seconds=settings.HOST_AWAY_AFTER_S))
     jobs = Job.objects.filter(answering).select_related("host")

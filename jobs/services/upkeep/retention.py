@@ -56,7 +56,6 @@ def claim_run(moment: datetime | None = None) -> bool:
 
 
 def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGEST_S) -> int:
-    """Run one round; return the number of records with removals."""
     moment, ends_at = moment or now(), time.monotonic() + longest_s
     _settle(ends_at - longest_s / 2)
     removed = _remove_old(moment, ends_at) + _remove_over(moment, ends_at)
@@ -103,7 +102,6 @@ def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0
 
 
 def _settle(ends_at: float) -> None:
-    """Finish started removals, and measure ended records without sizes."""
     jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False)
     for pk, removed_at in _each(jobs, ends_at):
         if removed_at is None:
