@@ -79,27 +79,30 @@ def test_the_health_in_the_host_s_report_is_the_state():
     assert deployment.message_args == {"url": "http://127.0.0.1:20001"}
 
 
-def test_the_dashboard_reaches_another_host_by_its_address():
-    host = make_host(type="vacc", facts={"address": "10.0.0.7"})
-    deployment = make_deployment(host=host, state="loading")
-
-    beat(deployment, serve(deployment))
-
-    assert deployment.dashboard_url == "http://10.0.0.7:20001"
-    assert deployment.host_url == "http://127.0.0.1:20001"
-
-
-def test_a_single_listen_address_is_used_by_all():
-    host = make_host(type="vacc", facts={"address": "10.0.0.7"})
+@pytest.mark.parametrize(
+    ("kind", "facts", "plan", "near", "called"),
+    [
+        ("vacc", "10.0.0.7", "", "127.0.0.1", "10.0.0.7"),
+        ("vacc", "fd00::7", "", "127.0.0.1", "[fd00::7]"),
+        # The single listen address of a plan is used by all, and is no way to loopback.
+        ("vacc", "10.0.0.7", "192.168.1.7", "192.168.1.7", "192.168.1.7"),
+        ("vacc", "10.0.0.7", "127.0.0.2", "127.0.0.2", None),
+        # The dashboard's own machine.
+        ("this-computer", "10.0.0.7", "", "127.0.0.1", "127.0.0.1"),
+        ("simulated", "10.0.0.7", "", "127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_a_server_is_called_by_an_address_of_its_host(kind, facts, plan, near, called):
+    host = make_host(type=kind, facts={"address": facts})
     job = make_job(host=host, state="succeeded")
-    job.plan = {**job.plan, "schema": 2, "address": "192.168.1.7"}
+    job.plan = {**job.plan, "schema": 2, "address": plan} if plan else job.plan
     job.save()
-    deployment = make_deployment(host=host, job=job, state="loading")
+    deployment = make_deployment(host=host, job=job, state="loading", dashboard_url="")
 
     beat(deployment, serve(deployment))
 
-    assert deployment.host_url == "http://192.168.1.7:20001"
-    assert deployment.dashboard_url == "http://192.168.1.7:20001"
+    assert deployment.host_url == f"http://{near}:20001"
+    assert deployment.dashboard_url == (f"http://{called}:20001" if called else "")
 
 
 @pytest.mark.parametrize(
@@ -113,37 +116,6 @@ def test_another_host_gives_the_dashboard_no_such_address(address):
 
     assert (deployment.state, deployment.dashboard_url) == ("ready", "")
     assert deployment.host_url == "http://127.0.0.1:20001"
-
-
-def test_a_listen_address_of_a_plan_is_no_way_to_loopback():
-    host = make_host(type="vacc", facts={"address": "10.0.0.7"})
-    job = make_job(host=host, state="succeeded")
-    job.plan = {**job.plan, "schema": 2, "address": "127.0.0.2"}
-    job.save()
-    deployment = make_deployment(host=host, job=job, state="loading", dashboard_url="")
-
-    beat(deployment, serve(deployment))
-
-    assert deployment.dashboard_url == ""
-
-
-@pytest.mark.parametrize("host_type", ["this-computer", "simulated"])
-def test_the_dashboards_own_machine_is_called_by_loopback(host_type):
-    host = make_host(type=host_type, facts={"address": "10.0.0.7"})
-    deployment = make_deployment(host=host, state="loading")
-
-    beat(deployment, serve(deployment))
-
-    assert deployment.dashboard_url == "http://127.0.0.1:20001"
-
-
-def test_an_address_of_ipv6_is_in_brackets():
-    host = make_host(type="vacc", facts={"address": "fd00::7"})
-    deployment = make_deployment(host=host, state="loading")
-
-    beat(deployment, serve(deployment))
-
-    assert deployment.dashboard_url == "http://[fd00::7]:20001"
 
 
 def test_a_port_that_an_old_row_has_is_no_address():
@@ -185,22 +157,23 @@ def test_a_success_of_the_deploy_job_makes_it_ready_at_once():
     assert (deployment.state, deployment.host_url) == ("ready", "http://127.0.0.1:20002")
 
 
-def test_a_server_that_ends_unasked_has_failed_without_its_job():
+@pytest.mark.parametrize(
+    ("event", "state", "name"),
+    [
+        ({}, "failed", "work:server_ended"),
+        ({"exit_code": -9}, "failed", "work:server_killed"),
+        ({"verdict": "cancelled"}, "stopped", "deployment:stopped_on_host"),
+    ],
+)
+def test_a_server_that_ends_unasked_says_how(event, state, name):
     deployment = make_deployment()
 
-    ended(deployment)
+    ended(deployment, **event)
 
-    assert (deployment.state, deployment.message_args) == ("failed", {"exit_code": 9})
+    assert (deployment.state, deployment.message_id) == (state, name)
+    assert deployment.message_args.get("signal") == (9 if "exit_code" in event else None)
     deployment.job.refresh_from_db()
     assert deployment.job.state == "succeeded"
-
-
-def test_a_killed_server_is_reported_as_killed():
-    deployment = make_deployment()
-
-    ended(deployment, exit_code=-9)
-
-    assert (deployment.message_id, deployment.message_args["signal"]) == ("work:server_killed", 9)
 
 
 def test_a_restart_has_not_been_ready_yet(sent):
@@ -260,17 +233,6 @@ def test_a_job_whose_server_a_person_stopped_says_who_did(sent, way):
     assert before.message.args["failure"]["id"] == "container-gone"
     assert message(after.message.id, after.message.args) == (
         f"Deployment {deployment.name} was stopped by lin during the job."
-    )
-
-
-def test_a_server_that_was_stopped_on_its_host_has_not_failed():
-    deployment = make_deployment()
-
-    ended(deployment, "cancelled")
-
-    assert (deployment.state, deployment.message_id) == (
-        "stopped",
-        "deployment:stopped_on_host",
     )
 
 
@@ -391,18 +353,18 @@ def test_a_restart_never_takes_dies_of_another_restart(va16):
     assert f"deployment #{first.pk}" in restart_refused(second)
 
 
-def test_a_restart_never_takes_the_dies_of_a_job(va16):
-    job = make_job(host=va16, state="running", values={"dies": "5,6"}, title="Compile")
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"values": {"dies": "5,6"}}, "dies 5 are in use by job #{job} (Compile)"),
+        ({"exclusive": True}, "job #{job}"),
+    ],
+)
+def test_a_restart_is_refused_during_a_job_that_it_would_disturb(va16, fields, reason):
+    job = make_job(host=va16, state="running", title="Compile", **fields)
     stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
 
-    assert f"dies 5 are in use by job #{job.pk} (Compile)" in restart_refused(stopped)
-
-
-def test_a_restart_is_refused_during_an_exclusive_job(va16):
-    job = make_job(host=va16, state="running", exclusive=True)
-    stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
-
-    assert f"job #{job.pk}" in restart_refused(stopped)
+    assert reason.format(job=job.pk) in restart_refused(stopped)
 
 
 def test_a_restart_takes_dies_that_are_free_or_its_own(va16):

@@ -1,5 +1,6 @@
 """When a waiting job is likely to start."""
 
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -30,13 +31,6 @@ def times(by_job):
     return {pk: one.starts_in_s for pk, one in by_job.items()}
 
 
-def test_jobs_follow_each_other_in_a_slot():
-    by_job = forecast(capacity(HostJob(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
-
-    assert times(by_job) == {2: 40.0, 3: 100.0}
-    assert by_job[2].message.id == "forecast:usual"
-
-
 def test_what_has_room_starts_next():
     by_job = forecast(capacity(), [ahead(1)], {})
 
@@ -54,28 +48,39 @@ def test_a_job_behind_a_running_one_is_not_next():
     ]
 
 
-def test_dies_are_kept_for_the_first_as_dispatch_keeps_them():
-    running = capacity(HostJob(1, "a", dies=6), free=2)
+@pytest.mark.parametrize(
+    ("there", "line", "left", "starts"),
+    [
+        (capacity(HostJob(1, "a"), slots=1), [ahead(2, 60), ahead(3)], {1: 40}, {2: 40, 3: 100}),
+        # Dies are kept for the first, as dispatch keeps them.
+        (
+            capacity(HostJob(1, "a", dies=6), free=2),
+            [ahead(2, 50, dies=8), ahead(3, dies=1)],
+            {1: 30},
+            {2: 30, 3: 80},
+        ),
+        # A chain waits for each of its links.
+        (
+            capacity(),
+            [ahead(1, 10), ahead(2, 20, after=[1]), ahead(3, after=[2])],
+            {},
+            {1: 0, 2: 10, 3: 30},
+        ),
+        (
+            capacity(HostJob(1, "a")),
+            [ahead(2, 60, exclusive=True), ahead(3)],
+            {1: 15},
+            {2: 15, 3: 75},
+        ),
+        # Ended, and started, while the queue was read.
+        (HostCapacity("h", 1, 0), [ahead(5, 20), ahead(6, 3)], {9: 12}, {5: 0, 6: 20}),
+        (capacity(HostJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5}, {2: 5}),
+    ],
+)
+def test_jobs_start_when_those_before_them_end(there, line, left, starts):
+    by_job = forecast(deepcopy(there), line, left)
 
-    by_job = forecast(running, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
-
-    assert times(by_job) == {2: 30.0, 3: 80.0}
-
-
-def test_a_chain_waits_for_each_of_its_links():
-    by_job = forecast(
-        capacity(), [ahead(1, 10.0), ahead(2, 20.0, after=[1]), ahead(3, after=[2])], {}
-    )
-
-    assert times(by_job) == {1: 0.0, 2: 10.0, 3: 30.0}
-
-
-def test_an_exclusive_job_has_the_host_to_itself():
-    by_job = forecast(
-        capacity(HostJob(1, "a")), [ahead(2, 60.0, exclusive=True), ahead(3)], {1: 15.0}
-    )
-
-    assert times(by_job) == {2: 15.0, 3: 75.0}
+    assert times(by_job) == starts
 
 
 @pytest.mark.parametrize(
@@ -161,14 +166,9 @@ def test_an_installation_is_expected_from_installations_of_the_same():
 
     assert (known.typical_s, known.count) == (199.0, 2)
     assert typical(others, "EvalScope", "", only_same=True) is None
-
-
-def test_the_longest_of_the_known_runs_is_an_installation():
-    rows = [Past("EvalScope", "", seconds) for seconds in (5.0, 5.0, 5.0, 208.0, 5.0)]
-
-    known = typical(rows, "EvalScope", "", only_same=True)
-
-    assert (known.typical_s, known.count) == (208.0, 1)
+    one = [Past("EvalScope", "", seconds) for seconds in (5.0, 5.0, 5.0, 208.0, 5.0)]
+    longest = typical(one, "EvalScope", "", only_same=True)
+    assert (longest.typical_s, longest.count) == (208.0, 1)
 
 
 def test_what_a_run_takes_whatever_it_does_is_not_scaled():
@@ -233,20 +233,6 @@ def test_the_work_of_an_older_job_or_another_kind_is_unknown():
     assert work_of("benchmark-online", {}) is None
     assert work_of("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
     assert work_of("prepare", {"requests": 1}) is None
-
-
-def test_a_job_that_ended_while_the_line_was_read_is_left_out():
-    line = [Ahead(HostJob(5, "x"), 20), Ahead(HostJob(6, "x"), 3)]
-
-    by_job = forecast(HostCapacity("h", 1, 0), line, {9: 12.0})
-
-    assert times(by_job) == {5: 0.0, 6: 20.0}
-
-
-def test_a_job_started_while_the_queue_was_read_has_no_forecast():
-    by_job = forecast(capacity(HostJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
-
-    assert times(by_job) == {2: 5.0}
 
 
 # From records.
