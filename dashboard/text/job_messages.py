@@ -1,4 +1,4 @@
-"""Messages of jobs, deployments, endpoints and chats, by id."""
+"""Messages of jobs, deployments, endpoints and chats, by id; advice by message or state."""
 
 from __future__ import annotations
 
@@ -172,4 +172,55 @@ JOB_MESSAGES: dict[str, str] = {
     "chat:unreadable": "The engine's response cannot be parsed. Its raw bytes are kept.",
     "chat:broken": "The request to the engine failed.",
     "chat:cut": "The engine closed the connection in the middle of the answer.",
+}
+# Advice for jobs that did not succeed: by message, else by state or case.
+JOB_ADVICE: dict[str, str] = {
+    "work:output_missing": "The command exited with 0, but wrote no file where the plan expects "
+    "one. The log shows where it wrote.",
+    "benchmark:no_request": "Check the state and log of the deployment, then retry.",
+    "benchmark:no_request_cause": "Check the state and log of the deployment, then retry.",
+    "evaluate:no_question": "Check the state and log of the deployment, then retry.",
+    "job:unreadable": "This tool version may use another format. Files are kept under Outputs; an "
+    "updated parser can read them.",
+    "job:predecessor": "Retry the job this one depends on, then this one.",
+    "job:input_gone": "Recreate the missing input, then use “Edit and rerun”.",
+    "job:missing": "The host was restarted, its disk filled up, or the folder was cleared. Retry.",
+    "job:host_gone": "Check that the host is online. The log arrives when the host is back.",
+    "job:deployment_gone": "The deployment is running again. Retry this job.",
+    "work:log_limit": "The log up to that point is complete.",
+    "host:disk_full": "The log up to that point is complete.",
+    "failed": "Read the last lines of the log. Fix the cause or the settings, then retry.",
+    "errored": "The dashboard failed, not the job. Report the message above; a retry may fail "
+    "again.",
+    "cancelled": "Retry when needed. Finished files are kept below.",
+    "lost": "Received data is kept. Retry when the host is back.",
+    "as printed": "The guide's verbatim command would fail again. “Correct and rerun” opens the "
+    "form with the corrected command.",
+    "never ran": "Fix the cause, then retry. There is no log, because no command ran.",
+    "no output": "The log is empty: the command wrote no output. Fix the cause or the settings, "
+    "then retry.",
+}
+# The same for jobs whose log and files were removed; other advice does not mention them.
+REMOVED_ADVICE: dict[str, str] = {
+    "job:unreadable": "This tool version may use another format. Its files were removed; retry to "
+    "get new ones.",
+    "job:host_gone": "Check that the host is online, then retry.",
+    "failed": "The log was removed. Retry to get a new log, and use “Keep files” on that job to "
+    "retain it.",
+    "cancelled": "Retry when needed.",
+    "lost": "Retry when the host is back.",
+}
+SERVER_ADVICE: dict[str, str] = {
+    "work:server_killed": "Often the system killed the server because memory ran out. Check dmesg "
+    "on the host, then restart the deployment.",
+    "host:launcher_died": "Find out on the host what killed the process, then restart the "
+    "deployment.",
+    "deployment:job_failed": "See the job for the cause, and retry that job instead.",
+    "unhealthy": "Three health checks in a row failed, so jobs using this deployment may fail. If "
+    "the state persists, read the end of the log and restart the deployment.",
+    "failed": "Read the end of the server's log. Fix the cause, then restart the deployment.",
+    "lost": "Check that the host is online. A server still running there is reattached "
+    "automatically; otherwise restart the deployment.",
+    "removed": "The log was removed. Restart the deployment to get a new one.",
+    "no output": "The server exited without output. Fix the cause, then restart the deployment.",
 }

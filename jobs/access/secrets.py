@@ -48,6 +48,7 @@ _ADDRESSES: Mapping[str, tuple[str, str]] = {
 }
 # Engine keys that do not go to the deployment.
 _OF_REFERENCE = {"REFERENCE_API_KEY": "{reference.url}"}
+_DEPLOYMENT = frozenset({"{deployment.url}"})  # as a destination outside of the dashboard
 # Purpose of a secret, by the variable that gets it. A secret in another variable is refused.
 VARIABLES: Mapping[str, str] = {
     "HF_TOKEN": Secret.Purpose.HUB,
@@ -275,39 +276,29 @@ def check(
 def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return name → secret for the host that claims ``job``; ``values``: those of its lease.
     Raises ``Refused``: the host gets none."""
-    wanted = uses(plans.from_json(job.plan))
-    if not wanted:  # most jobs: no query
-        return {}
-    request = _Request(
-        host=job.host,
-        person=job.created_by_id,
-        values=job.values if values is None else values,
-        launched_at=job.created_at,
-        external=_external(job.params),
-    )
-    return _given(wanted, request)
+    given, external = job.values if values is None else values, _external(job.params)
+    return _of_plan(job, job.host, given, person=job.created_by_id, external=external)
 
 
 def of_restart(deployment: Deployment) -> dict[str, str]:
     """Return name → secret for the host that claims a restart.
     Raises ``Refused``: the host gets none."""
     job = deployment.job
+    return _of_plan(job, deployment.host, job.values, is_checked=True)
+
+
+def _of_plan(job: Job, host: Host, values: Mapping[str, str], **more: Any) -> dict[str, str]:
     wanted = uses(plans.from_json(job.plan))
-    if not wanted:
+    if not wanted:  # most jobs: no query
         return {}
-    request = _Request(
-        host=deployment.host, values=job.values, launched_at=job.created_at, is_checked=True
-    )
-    return _given(wanted, request)
+    return _given(wanted, _Request(host=host, values=values, launched_at=job.created_at, **more))
 
 
 def engine_key(name: str, deployment: Deployment) -> str:
     """Return the key of a deployment, for the dashboard's own requests; "" if it may not be sent
     there."""
-    values = {"deployment.url": deployment.dashboard_url}
-    request = _Request(host=deployment.host, values=values, is_checked=True)
     try:
-        return _given([_of_engine(name)], request)[name]
+        return _key(name, deployment.dashboard_url, host=deployment.host, is_checked=True)
     except Refused:
         return ""
 
@@ -324,32 +315,23 @@ def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
 def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
     """Return the key of an endpoint, for a request of ``user`` to it.
     Raises ``Refused``: ``user`` may not use it, or it may not be sent there."""
-    return _given([_of_engine(name)], _to_endpoint(url, person=user.pk if user else None))[name]
+    return _key(name, url, person=user.pk if user else None, external=_DEPLOYMENT)
 
 
 def endpoint_key(name: str, url: str) -> str:
     """Return the key of an endpoint, for the dashboard's own requests to it.
     Raises ``Refused``: it may not be sent there."""
-    return _given([_of_engine(name)], _to_endpoint(url, is_checked=True))[name]
+    return _key(name, url, is_checked=True, external=_DEPLOYMENT)
 
 
-def _of_engine(name: str) -> Use:
-    return Use(name, Secret.Purpose.ENGINE, _address_of("deployment"))
+def _key(name: str, url: str, *, host: Host | None = None, **more: Any) -> str:
+    use = Use(name, Secret.Purpose.ENGINE, _address_of("deployment"))
+    return _given([use], _Request(host=host, values={"deployment.url": url}, **more))[name]
 
 
 def _address_of(field: str) -> str:
     """Return the slot of an engine's address."""
     return f"{{{field}.url}}"
-
-
-def _to_endpoint(url: str, *, person: int | None = None, is_checked: bool = False) -> _Request:
-    return _Request(
-        host=None,
-        values={"deployment.url": url},
-        person=person,
-        is_checked=is_checked,
-        external=frozenset({_address_of("deployment")}),
-    )
 
 
 def _external(params: Mapping[str, Any]) -> frozenset[str]:

@@ -20,7 +20,12 @@ from django.utils.translation.template import templatize
 
 from dashboard.management import base
 from dashboard.text.guide_messages import GUIDE_MESSAGES
-from dashboard.text.job_messages import JOB_MESSAGES
+from dashboard.text.job_messages import (
+    JOB_ADVICE,
+    JOB_MESSAGES,
+    REMOVED_ADVICE,
+    SERVER_ADVICE,
+)
 from dashboard.text.queue_messages import QUEUE_MESSAGES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog import SHIPPED, STACKS
@@ -113,7 +118,8 @@ def _data_texts() -> Iterator[Text]:
         # Units of speed and time are not translated.
         if re.fullmatch(r"[a-z]{4,}", metric.unit):
             yield Text(metric.unit, "jobs/metrics")
-    for table in (JOB_MESSAGES, RESULT_MESSAGES, QUEUE_MESSAGES, GUIDE_MESSAGES):
+    advice = (JOB_ADVICE, REMOVED_ADVICE, SERVER_ADVICE)
+    for table in (JOB_MESSAGES, RESULT_MESSAGES, QUEUE_MESSAGES, GUIDE_MESSAGES, *advice):
         yield from (Text(text, "dashboard/text") for text in table.values())
     for place, rows, names in _DATA:
         for row in rows.values():

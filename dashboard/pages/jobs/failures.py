@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from dashboard.pages.shared.remedies import failed_as_printed, server_down
 from dashboard.text.formatting import joined
+from dashboard.text.job_messages import JOB_ADVICE, REMOVED_ADVICE, SERVER_ADVICE
 from dashboard.text.known_failures import FailureView, view_of
 from dashboard.text.messages import message, telling_line
 from jobs.models import Deployment, Job, Preflight
@@ -21,55 +20,8 @@ from jobs.schedule import preflights
 
 _BY_SERVER = ("work:server_ended", "work:server_killed")
 _LOAD = ("load_1m", "memory_free_bytes", "disk_free_bytes")
-_BY_MESSAGE: dict[str, str | Promise] = {
-    "work:output_missing": _(
-        "The command exited with 0, but wrote no file where the plan expects one. The "
-        "log shows where it wrote."
-    ),
-    "benchmark:no_request": _("Check the state and log of the deployment, then retry."),
-    "benchmark:no_request_cause": _("Check the state and log of the deployment, then retry."),
-    "evaluate:no_question": _("Check the state and log of the deployment, then retry."),
-    "job:unreadable": _(
-        "This tool version may use another format. Files are kept under Outputs; an "
-        "updated parser can read them."
-    ),
-    "job:predecessor": _("Retry the job this one depends on, then this one."),
-    "job:input_gone": _("Recreate the missing input, then use “Edit and rerun”."),
-    "job:missing": _(
-        "The host was restarted, its disk filled up, or the folder was cleared. Retry."
-    ),
-    "job:host_gone": _("Check that the host is online. The log arrives when the host is back."),
-    "work:log_limit": _("The log up to that point is complete."),
-    "host:disk_full": _("The log up to that point is complete."),
-}
-_BY_STATE: dict[str, str | Promise] = {
-    Job.State.FAILED: _(
-        "Read the last lines of the log. Fix the cause or the settings, then retry."
-    ),
-    Job.State.ERRORED: _(
-        "The dashboard failed, not the job. Report the message above; a retry may fail again."
-    ),
-    Job.State.CANCELLED: _("Retry when needed. Finished files are kept below."),
-    Job.State.LOST: _("Received data is kept. Retry when the host is back."),
-}
-
-# Advice for jobs whose log and files were removed; other advice does not mention them.
-_REMOVED: dict[str, str | Promise] = {
-    "job:unreadable": _(
-        "This tool version may use another format. Its files were removed; retry to get new ones."
-    ),
-    "job:host_gone": _("Check that the host is online, then retry."),
-    Job.State.FAILED: _(
-        "The log was removed. Retry to get a new log, and use “Keep files” on that job "
-        "to retain it."
-    ),
-    Job.State.CANCELLED: _("Retry when needed."),
-    Job.State.LOST: _("Retry when the host is back."),
-}
 _ABOUT_SERVER = (
-    "job:deployment_gone",
-    "benchmark:no_request",
-    "benchmark:no_request_cause",
+    *("job:deployment_gone", "benchmark:no_request", "benchmark:no_request_cause"),
     "evaluate:no_question",
 )
 # Notes on verbatim commands that fail.
@@ -77,37 +29,7 @@ _FAILS_AS_PRINTED = (
     *("guide:align_qkv_fails", "guide:backend_fails", "guide:dataset_name_fails"),
     *("guide:address", "guide:folder_missing"),
 )
-_AS_PRINTED = _(
-    "The guide's verbatim command would fail again. “Correct and rerun” opens the "
-    "form with the corrected command."
-)
 _SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
-_NEVER_RAN = _("Fix the cause, then retry. There is no log, because no command ran.")
-_NO_OUTPUT = _(
-    "The log is empty: the command wrote no output. Fix the cause or the settings, then retry."
-)
-
-_OF_SERVERS: dict[str, str | Promise] = {
-    "work:server_killed": _(
-        "Often the system killed the server because memory ran out. Check dmesg on the "
-        "host, then restart the deployment."
-    ),
-    "host:launcher_died": _(
-        "Find out on the host what killed the process, then restart the deployment."
-    ),
-    "deployment:job_failed": _("See the job for the cause, and retry that job instead."),
-    Deployment.State.UNHEALTHY: _(
-        "Three health checks in a row failed, so jobs using this deployment may fail. "
-        "If the state persists, read the end of the log and restart the deployment."
-    ),
-    Deployment.State.FAILED: _(
-        "Read the end of the server's log. Fix the cause, then restart the deployment."
-    ),
-    Deployment.State.LOST: _(
-        "Check that the host is online. A server still running there is reattached "
-        "automatically; otherwise restart the deployment."
-    ),
-}
 
 
 def why_job(page: JobPage) -> dict[str, Any]:
@@ -212,19 +134,20 @@ def _quotes(
 
 def server_advice(deployment: Deployment) -> str:
     """Return advice for a failing deployment; "" for others."""
-    if deployment.message_id.startswith("job:secret_"):
+    state, message_id = deployment.state, deployment.message_id
+    if message_id.startswith("job:secret_"):
         return ""  # the message has the advice
-    trouble = _OF_SERVERS.get(deployment.state)
-    if deployment.state == Deployment.State.FAILED:
+    trouble = state if state in SERVER_ADVICE else ""
+    if state == Deployment.State.FAILED:
         if known := view_of(deployment):
             return known.next  # the message has the advice
         if deployment.removed_at is not None:
-            trouble = _("The log was removed. Restart the deployment to get a new one.")
+            trouble = "removed"
         elif (deployment.log_bytes or 0) <= deployment.log_from:
-            trouble = _(
-                "The server exited without output. Fix the cause, then restart the deployment."
-            )
-    return str(_OF_SERVERS.get(deployment.message_id, trouble)) if trouble else ""
+            trouble = "no output"
+    if trouble and message_id in SERVER_ADVICE:
+        trouble = message_id
+    return gettext(SERVER_ADVICE[trouble]) if trouble else ""
 
 
 def advice(job: Job) -> str:
@@ -241,24 +164,27 @@ def advice(job: Job) -> str:
         if down is not None:
             text = gettext("Deployment %(name)s is not running. Restart it, then retry this job.")
             return text % {"name": down.name}
-    if job.message_id == "job:deployment_gone":
-        return gettext("The deployment is running again. Retry this job.")
-    if job.state == Job.State.CANCELLED and job.started_at is None:
-        return gettext("Retry when needed.")
-    if failed_as_printed(job):
+    never_ran = job.state == Job.State.CANCELLED and job.started_at is None
+    if job.message_id != "job:deployment_gone" and not never_ran and failed_as_printed(job):
         notes = [note for note in job.guide.get("notes", ()) if note["id"] in _FAILS_AS_PRINTED]
-        return joined(*(message(note["id"], note["args"]) for note in notes), str(_AS_PRINTED))
-    return str(_what_to_do(job))
+        texts = [message(note["id"], note["args"]) for note in notes]
+        return joined(*texts, gettext(JOB_ADVICE["as printed"]))
+    return gettext(_what_to_do(job))
 
 
-def _what_to_do(job: Job) -> str | Promise:
-    own, state = _BY_MESSAGE.get(job.message_id), Job.State(job.state)
+def _what_to_do(job: Job) -> str:
+    own, by_state = JOB_ADVICE.get(job.message_id), JOB_ADVICE[job.state]
+    if job.message_id == "job:deployment_gone":
+        return JOB_ADVICE[job.message_id]
+    if job.state == Job.State.CANCELLED and job.started_at is None:
+        return REMOVED_ADVICE[job.state]
     about_log = own is None or job.message_id in _SPEAKS_OF_LOG
     if job.removed_at is not None:
-        gone = _REMOVED.get(job.message_id) or (_REMOVED.get(state) if about_log else None)
-        return gone or own or _BY_STATE.get(state, "")
-    if job.state == Job.State.FAILED and about_log and job.started_at is None:
-        return _NEVER_RAN
-    if job.state == Job.State.FAILED and about_log and not job.log_bytes:
-        return _NO_OUTPUT
-    return own or _BY_STATE.get(state, "")
+        gone = REMOVED_ADVICE.get(job.state) if about_log else None
+        return REMOVED_ADVICE.get(job.message_id) or gone or own or by_state
+    if job.state == Job.State.FAILED and about_log:
+        if job.started_at is None:
+            return JOB_ADVICE["never ran"]
+        if not job.log_bytes:
+            return JOB_ADVICE["no output"]
+    return own or by_state
