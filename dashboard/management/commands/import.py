@@ -44,7 +44,7 @@ class Command(base.DashboardCommand):
         *(base.arg(f"--{name}", about) for name, about in _DECLARED.items()),
         base.flag("--dry-run", "show what would be imported; change nothing"),
         base.flag("--json", "all figures and questions as JSON"),
-        base.of_user("imports"),
+        base.arg("--user", "account that imports (default: first admin)"),
     )
     undone = "Not imported."
 
@@ -60,7 +60,7 @@ class Command(base.DashboardCommand):
         recognised = recognise(files)
         shown = preview(files, recognised)
         if not options["dry_run"]:
-            by = By(options["user"].pk, audit_log.current_origin())
+            by = By(base.user_named(options["user"]).pk, audit_log.current_origin())
             stored = keep(by, files, recognised, about, source.origin if source else None)
         if options["json"]:
             self.stdout.write(json.dumps(as_json(files, recognised)))

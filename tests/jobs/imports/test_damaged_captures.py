@@ -199,6 +199,8 @@ def test_a_figure_without_a_number_is_named_and_not_taken(capture, keys, value, 
 
     assert name_of(keys) in said(found)
     assert all(number >= 0 for number in values(found))
+    if keys == ("mean_ttft_ms",):
+        assert "ttft_p99_ms" in {one["name"] for one in found["results"][0]["metrics"]}
 
 
 @pytest.mark.parametrize("capture", [one for one in JSON if one.swapped], ids=str)
@@ -245,7 +247,7 @@ def test_a_duration_of_zero_is_named_and_not_taken(capture, tmp_path):
     assert "ttft_p99_ms" in names
 
 
-@pytest.mark.parametrize("value", ["fast", "nan", "-5.00", "500.00"])
+@pytest.mark.parametrize("value", ["fast", "nan", "-5.00", "140"])
 @pytest.mark.parametrize(("folder", "file", "dataset"), CSV, ids=["0.4.1", "0.5.4"])
 def test_a_score_without_a_share_is_named_and_refused(folder, file, dataset, value, tmp_path):
     path = copy(f"{folder}/{file}", tmp_path)  # in its folder, files of each set have the score too

@@ -47,20 +47,20 @@ def test_it_keeps_what_the_engine_tells(tmp_path):
     assert KEY not in done.stdout + done.stderr + (tmp_path / "endpoint.json").read_text()
 
 
-@pytest.mark.parametrize(("key", "words"), [("", "needs an API key"), ("wrong", "refuses the key")])
-def test_a_refused_key_ends_it_with_the_reason(tmp_path, key, words):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"key": ""}, "needs an API key"),
+        ({"key": "wrong"}, "refuses the key"),
+        ({"key": KEY, "model": "other"}, f"it serves {MODEL}, not other"),
+    ],
+)
+def test_a_refused_key_or_model_ends_it_with_the_reason(tmp_path, options, words):
     with engine(KEY) as running:
-        done = run(running.url, tmp_path, key=key)
+        done = run(running.url, tmp_path, **options)
 
     assert done.returncode == 1
     assert words in done.stderr
-
-
-def test_another_model_ends_it_with_those_that_are_served(tmp_path):
-    with engine() as running:
-        done = run(running.url, tmp_path, model="other")
-
-    assert f"it serves {MODEL}, not other" in done.stderr
 
 
 def test_a_redirect_is_not_followed(tmp_path):

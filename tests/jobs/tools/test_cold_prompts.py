@@ -40,10 +40,6 @@ def test_the_same_seed_sends_the_same_requests():
     assert sent(7) != sent(8)
 
 
-def test_each_concurrency_has_its_seed():
-    assert cold.seeds_of("1=1701,4=1702") == {1: 1701, 4: 1702}
-
-
 def written(folder, seeds, requests=20):
     """The files that the script writes into ``folder``, by name, as lists of lines."""
     folder.mkdir()
@@ -62,17 +58,9 @@ def test_the_script_writes_prompts_per_concurrency(tmp_path):
     assert files.keys() == others.keys() == {"prompts-20-at-1.txt", "prompts-20-at-4.txt"}
     prompts = [line for lines in (*files.values(), *others.values()) for line in lines]
     assert len({prompt.split()[0] for prompt in prompts}) == len(prompts) == 80
-
-
-def test_the_same_seed_writes_the_same_file(tmp_path):
-    seeds = "1=7,4=7"
-
-    assert written(tmp_path / "one", seeds) == written(tmp_path / "other", seeds)
-
-
-def test_a_thousand_requests_are_a_thousand_new_prompts(tmp_path):
-    (lines,) = written(tmp_path / "one", "2=1701", requests=1000).values()
-
+    # The same seed writes the same file; a thousand requests are a thousand new prompts.
+    assert written(tmp_path / "again", "1=1701,4=1702") == files
+    (lines,) = written(tmp_path / "many", "2=1701", requests=1000).values()
     assert len({line.split()[0] for line in lines}) == len(lines) == 1000
 
 

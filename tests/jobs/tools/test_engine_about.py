@@ -33,7 +33,9 @@ def test_llama_cpp_tells_its_build_and_context_by_its_properties():
 def test_without_a_chosen_model_the_only_one_counts():
     told = answers(v1__models={"data": [{"id": "m", "max_model_len": 8}]})
 
-    assert read(told).max_context == 8
+    assert read({**told, "/version": (500, b'{"version": "1"}')}).version == ""
+    file = {path: [status, body.decode()] for path, (status, body) in told.items()}
+    assert read_file(json.dumps(file).encode(), "m").max_context == read(told).max_context == 8
     assert read(answers(v1__models=MODELS)).max_context is None
 
 
@@ -61,20 +63,6 @@ def test_values_of_another_type_or_length_are_left_out(entry, version):
     told = answers(v1__models={"data": [entry, {"id": 3}, "x"]}, version=version, props=[])
 
     assert read(told, "m") == EngineAbout(("m",))
-
-
-def test_an_error_tells_nothing():
-    told = {**answers(v1__models=MODELS), "/version": (500, b'{"version": "1"}')}
-
-    assert read(told, "m").version == ""
-
-
-def test_the_file_of_a_job_s_first_step_is_read_the_same():
-    file = {
-        path: [status, body.decode()] for path, (status, body) in answers(v1__models=MODELS).items()
-    }
-
-    assert read_file(json.dumps(file).encode(), "m").max_context == 4096
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"/v1/models": [200]}', b'{"a": "b"}'])

@@ -14,6 +14,9 @@ from tests.jobs.lib.target import DATA
 VLLM = (DATA / "vllm-0.32" / "vllm_metrics.txt").read_text()
 LLAMA = (DATA / "host" / "llama_cpp_metrics.txt").read_text()
 HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"
+TOKENS = "vllm:generation_tokens_total"
+QUEUED_S, QUEUED = (f"vllm:request_queue_time_seconds_{part}" for part in ("sum", "count"))
+TTFT_SUM, TTFT_COUNT = (f"vllm:time_to_first_token_seconds_{part}" for part in ("sum", "count"))
 
 
 def counted(*rows):
@@ -23,31 +26,33 @@ def counted(*rows):
 
 def test_the_counters_of_a_real_vllm_become_metrics():
     after = samples(VLLM, vllm.METRICS)
-    before = dict.fromkeys(after, 0.0)
+    rows = [(0.0, dict.fromkeys(after, 0.0)), (100.0, after)]
 
-    metrics = during([(0.0, before), (100.0, after)], 0.0, 100.0)
+    metrics = during(rows, 0.0, 100.0) | served(rows, 0.0, 100.0)
 
     assert metrics == {
         "engine_kv_cache_peak": 0.0,
         "engine_prefix_hits": 0.0,
         "engine_preemptions": 0.0,
-        "engine_queue_mean_ms": pytest.approx(
-            1000
-            * after["vllm:request_queue_time_seconds_sum"]
-            / after["vllm:request_queue_time_seconds_count"]
-        ),
+        "engine_queue_mean_ms": pytest.approx(1000 * after[QUEUED_S] / after[QUEUED]),
+        "engine_output_tokens": after[TOKENS],
+        "engine_requests": after[TTFT_COUNT],
+        "engine_ttft_mean_ms": pytest.approx(1000 * after[TTFT_SUM] / after[TTFT_COUNT]),
     }
     assert set(metrics) <= set(METRICS)
 
 
 def test_the_counters_of_a_real_llama_cpp_become_metrics():
     after = samples(LLAMA, llama_cpp.METRICS)
-    before = dict.fromkeys(after, 0.0)
+    rows = [(0.0, dict.fromkeys(after, 0.0)), (100.0, after)]
 
-    metrics = during([(0.0, before), (100.0, after)], 0.0, 100.0)
+    metrics = during(rows, 0.0, 100.0) | served(rows, 0.0, 100.0)
 
     cached, fresh = (after[f"llamacpp:prompt_tokens{part}_total"] for part in ("_cached", ""))
-    assert metrics == {"engine_prefix_hits": pytest.approx(cached / (cached + fresh))}
+    assert metrics == {
+        "engine_prefix_hits": pytest.approx(cached / (cached + fresh)),
+        "engine_output_tokens": pytest.approx(after["llamacpp:tokens_predicted_total"], abs=1),
+    }
     assert 0 < metrics["engine_prefix_hits"] < 1
 
 
@@ -67,11 +72,7 @@ def test_a_window_starts_with_the_last_scrape_before_it():
 
     assert during(rows, 100.7, 101.2)["engine_prefix_hits"] == 0.5
     assert during(rows, 99.0, 101.2)["engine_prefix_hits"] == 0.5
-
-
-def test_a_short_window_ends_with_the_next_scrape():
-    rows = counted({QUERIES: 0.0, HITS: 0.0}, {QUERIES: 10.0, HITS: 5.0})
-
+    # A short window ends with the next scrape.
     assert during(rows, 100.2, 100.8)["engine_prefix_hits"] == 0.5
 
 
@@ -131,33 +132,6 @@ def test_several_engines_are_summed():
     assert samples(two, vllm.METRICS) == {QUERIES: 30.0}
 
 
-TOKENS = "vllm:generation_tokens_total"
-TTFT_SUM, TTFT_COUNT = (f"vllm:time_to_first_token_seconds_{part}" for part in ("sum", "count"))
-
-
-def test_a_real_vllm_reports_tokens_requests_and_ttft():
-    after = samples(VLLM, vllm.METRICS)
-
-    metrics = served([(0.0, dict.fromkeys(after, 0.0)), (100.0, after)], 0.0, 100.0)
-
-    assert metrics == {
-        "engine_output_tokens": after[TOKENS],
-        "engine_requests": after[TTFT_COUNT],
-        "engine_ttft_mean_ms": pytest.approx(1000 * after[TTFT_SUM] / after[TTFT_COUNT]),
-    }
-    assert set(metrics) <= set(METRICS)
-
-
-def test_a_real_llama_cpp_reports_tokens():
-    after = samples(LLAMA, llama_cpp.METRICS)
-
-    metrics = served([(0.0, dict.fromkeys(after, 0.0)), (100.0, after)], 0.0, 100.0)
-
-    assert metrics == {
-        "engine_output_tokens": pytest.approx(after["llamacpp:tokens_predicted_total"], abs=1)
-    }
-
-
 def test_tokens_of_the_last_second_are_in_the_next_reading():
     rows = counted({TOKENS: 0.0}, {TOKENS: 90.0}, {TOKENS: 100.0}, {TOKENS: 130.0})
 
@@ -172,12 +146,14 @@ def test_a_restart_in_the_window_gives_no_tokens():
 
 
 def test_warm_ups_are_left_out_of_what_was_served():
-    sum_, count = "vllm:time_to_first_token_seconds_sum", "vllm:time_to_first_token_seconds_count"
     rows = [
-        (100.0, {TOKENS: 50.0, sum_: 1.0, count: 1.0}),
-        (101.0, {TOKENS: 250.0, sum_: 9.0, count: 4.0}),  # a warm-up waits for its first token
-        (102.0, {TOKENS: 400.0, sum_: 13.0, count: 6.0}),
-        (103.0, {TOKENS: 1074.0, sum_: 14.0, count: 17.0}),
+        (100.0, {TOKENS: 50.0, TTFT_SUM: 1.0, TTFT_COUNT: 1.0}),
+        (
+            101.0,
+            {TOKENS: 250.0, TTFT_SUM: 9.0, TTFT_COUNT: 4.0},
+        ),  # a warm-up waits for its first token
+        (102.0, {TOKENS: 400.0, TTFT_SUM: 13.0, TTFT_COUNT: 6.0}),
+        (103.0, {TOKENS: 1074.0, TTFT_SUM: 14.0, TTFT_COUNT: 17.0}),
     ]
 
     metrics = served(rows, 100.0, 103.0, warm_up=WarmUp(4, 256.0))

@@ -15,41 +15,12 @@ SUMMARY = "parallel_4_number_20/benchmark_summary.json"
 PERCENTILES = "parallel_4_number_20/benchmark_percentile.json"
 
 
-def test_a_point_has_rates_means_and_percentiles():
-    (point,) = perf_reading.parse(files_below(PERF / "capture"))
-
-    assert (point.concurrency, point.completed, point.failed) == (4, 20, 0)
-    wanted = {
-        "output_tokens_per_s": 65.6837,
-        "total_tokens_per_s": 171.6734,
-        "requests_per_s": 2.1326,
-        "ttft_mean_ms": 359.28,
-        "ttft_p50_ms": 336.0685,
-        "ttft_p99_ms": 678.0928,
-        "tpot_p90_ms": 52.8842,
-        "itl_p99_ms": 201.5015,
-        "latency_p50_s": 1.8672,
-        "duration_s": 9.3783,
-    }
-    assert {name: point.metrics[name] for name in wanted} == wanted
-
-
 def test_points_come_by_concurrency_whatever_the_order_of_files():
     files = files_below(PERF / "levels")
 
     points = perf_reading.parse(dict(reversed(list(files.items()))))
 
     assert [point.concurrency for point in points] == [1, 2, 4]
-
-
-def test_a_point_without_percentiles_keeps_its_means():
-    files = files_below(PERF / "capture")
-    del files[PERCENTILES]
-
-    (point,) = perf_reading.parse(files)
-
-    assert "ttft_p50_ms" not in point.metrics
-    assert point.metrics["ttft_mean_ms"] == 359.28
 
 
 def test_whole_answers_have_no_time_per_token():
@@ -72,36 +43,12 @@ def test_where_every_request_failed_there_is_no_speed():
     assert set(points[0].metrics) == {"concurrency", "requests", "failed_requests", "duration_s"}
 
 
-@pytest.mark.parametrize(
-    ("path", "content"),
-    [
-        (SUMMARY, b"{"),
-        (SUMMARY, b"[]"),
-        (SUMMARY, b"{}"),
-        (SUMMARY, b'{"Success Requests": "20", "Failed Requests": 0}'),
-        (PERCENTILES, b"{}"),
-    ],
-)
-def test_another_tool_s_files_are_refused(path, content):
-    with pytest.raises(ParseError):
-        perf_reading.parse({**files_below(PERF / "capture"), path: content})
-
-
 def test_reports_say_what_was_asked_and_what_got_no_answer():
     reports = eval_reading.parse(files_below(EVAL / "nobody")).reports
 
     assert [(r.benchmark, r.score, r.requested, r.errored) for r in reports] == [
         ("choice_letters", None, 1, 1),
         ("short_answers", None, 9, 9),
-    ]
-
-
-def test_the_reports_of_evalscope_s_own_benchmarks_are_read():
-    reports = eval_reading.parse(files_below(EVAL / "capture")).reports
-
-    assert [(r.benchmark, r.metric, r.score) for r in reports] == [
-        ("general_mcq", "accuracy", 0.05),
-        ("general_qa", "bleu", reports[1].score),
     ]
 
 
@@ -112,11 +59,7 @@ def test_our_sum_over_the_questions_is_evalscope_s_score():
         scores = [row.score for row in evaluation.scored if row.benchmark == report.benchmark]
         assert len(scores) == report.requested
         assert sum(scores) / len(scores) == pytest.approx(report.score, abs=1e-4)
-
-
-def test_a_subset_may_have_underscores_in_its_name():
-    evaluation = eval_reading.parse(files_below(EVAL / "limit16"))
-
+    # A subset may have underscores in its name.
     assert {row.subset for row in evaluation.scored} == {"choice_en", "short_en", "short_zh"}
 
 
@@ -131,7 +74,10 @@ def test_questions_come_in_the_order_in_which_they_were_asked():
     assert asked == sorted(asked) and len(asked) > 5
 
 
-def review(**score):
+@pytest.mark.parametrize(
+    ("score", "value"), [({"main_score_name": "acc"}, 1.0), ({"status": "excluded"}, None)]
+)
+def test_a_review_without_our_metadata_is_read_too(score, value):
     line = {
         "index": 0,
         "target": "4",
@@ -140,32 +86,10 @@ def review(**score):
     }
     files = files_below(EVAL / "capture")
     files["reviews/smollm2/general_qa_x.jsonl"] = json.dumps(line).encode()
+
     (row,) = eval_reading.parse(files).scored
-    return row
 
-
-def test_a_review_without_our_metadata_is_read_too():
-    row = review(main_score_name="acc")
-
-    assert (row.question, row.expected, row.answer, row.score) == ("2 + 2?", "4", "4", 1.0)
-
-
-def test_a_score_that_evalscope_leaves_out_is_none():
-    assert review(status="excluded").score is None
-
-
-@pytest.mark.parametrize(
-    ("path", "content"),
-    [
-        ("reviews/smollm2/other_x.jsonl", b"{}"),
-        ("reviews/smollm2/general_qa_x.jsonl", b'{"index": 0}'),
-        ("reviews/smollm2/general_qa_x.jsonl", b"\xff"),
-        ("reports/smollm2/general_qa.json", b'{"metrics": []}'),
-    ],
-)
-def test_reviews_and_reports_of_another_version_are_refused(path, content):
-    with pytest.raises(ParseError):
-        eval_reading.parse({**files_below(EVAL / "capture"), path: content})
+    assert (row.question, row.expected, row.answer, row.score) == ("2 + 2?", "4", "4", value)
 
 
 # Names of benchmark_summary.json in each generation, with values of the same run.
@@ -249,34 +173,37 @@ def test_percentiles_in_seconds_become_milliseconds():
         assert point.metrics["latency_p50_s"] == 1.867
 
 
+def without(data, *names):
+    return {key: value for key, value in data.items() if key not in names}
+
+
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("summary", "percentiles", "says"),
     [
-        ({"a": [1]}, "does not hold percentiles"),
-        ({"Percentiles": ["50%", "90%"], "TTFT (s)": [0.3]}, "columns differ in length"),
-        ("x", "does not hold a list"),
+        (b"{", None, "not JSON"),
+        (b"[]", None, "JSON object"),
+        (b"{}", None, "not a summary"),
+        (b'{"Success Requests": "20", "Failed Requests": 0}', None, "not a number"),
+        (without(OLD_SUMMARY, "Number of concurrency"), None, "not a summary"),
+        (without(OLD_SUMMARY, "Time taken for tests (s)"), None, "not a summary"),
+        (without(NEW_SUMMARY, "Output Throughput (tok/s)"), None, "no known output throughput"),
+        (OLD_SUMMARY, {}, "does not hold percentiles"),
+        (OLD_SUMMARY, {"a": [1]}, "does not hold percentiles"),
+        (
+            OLD_SUMMARY,
+            {"Percentiles": ["50%", "90%"], "TTFT (s)": [0.3]},
+            "columns differ in length",
+        ),
+        (OLD_SUMMARY, "x", "does not hold a list"),
     ],
 )
-def test_percentiles_of_another_tool_are_refused(content, says):
-    files = {SUMMARY: json.dumps(OLD_SUMMARY).encode(), PERCENTILES: json.dumps(content).encode()}
+def test_damaged_and_foreign_files_are_refused(summary, percentiles, says):
+    files = {SUMMARY: summary if isinstance(summary, bytes) else json.dumps(summary).encode()}
+    if percentiles is not None:
+        files[PERCENTILES] = json.dumps(percentiles).encode()
 
     with pytest.raises(ParseError, match=says):
         perf_reading.parse(files)
-
-
-@pytest.mark.parametrize("name", ["Number of concurrency", "Time taken for tests (s)"])
-def test_a_summary_that_lacks_what_is_always_there_is_refused(name):
-    torn = {key: value for key, value in OLD_SUMMARY.items() if key != name}
-
-    with pytest.raises(ParseError, match="not a summary"):
-        perf_reading.parse({SUMMARY: json.dumps(torn).encode()})
-
-
-def test_a_summary_without_a_known_rate_is_refused():
-    torn = {key: value for key, value in NEW_SUMMARY.items() if "Output Throughput" not in key}
-
-    with pytest.raises(ParseError, match="no known output throughput"):
-        perf_reading.parse({SUMMARY: json.dumps(torn).encode()})
 
 
 # A report of 0.16 to 1.9: the score is at the top, metrics have a plain name, nothing says what
@@ -322,15 +249,8 @@ def test_an_older_report_has_its_score_at_the_top():
     assert (report.benchmark, report.metric, report.score) == ("math_500", "AveragePass@1", 0.9671)
     assert (report.requested, report.errored) == (243, None)
     assert report.subsets == {"Level 1": (43, 0.9767), "Level 2": (200, 0.965)}
-
-
-def test_without_a_count_the_subsets_are_counted():
-    metric = {key: value for key, value in OLD_REPORT["metrics"][0].items() if key != "num"}
-
-    assert report_of(OLD_REPORT | {"metrics": [metric]}).requested == 243
-
-
-def test_an_old_report_that_scored_nothing_has_no_score():
+    uncounted = {"metrics": [without(OLD_REPORT["metrics"][0], "num")]}
+    assert report_of(OLD_REPORT | uncounted).requested == 243
     assert report_of(OLD_REPORT | {"metrics": [], "score": 0.0}).score is None
 
 
@@ -343,23 +263,29 @@ def test_subsets_of_the_new_report_are_read_without_sums():
     assert report_of(data).subsets == {"short_en": (11, 0.7273), "short_zh": (2, 0.0)}
 
 
+REPORT, REVIEW = "reports/smollm2/general_qa.json", "reviews/smollm2/general_qa_x.jsonl"
+
+
 @pytest.mark.parametrize(
-    "data",
+    ("path", "content"),
     [
-        {},
-        [],
-        {key: value for key, value in OLD_REPORT.items() if key != "score"},
-        {key: value for key, value in OLD_REPORT.items() if key != "metrics"},
-        OLD_REPORT | {"metrics": [{"score": 0.5}]},
-        OLD_REPORT | {"score": "high"},
+        ("reviews/smollm2/other_x.jsonl", b"{}"),
+        (REVIEW, b'{"index": 0}'),
+        (REVIEW, b"\xff"),
+        (REPORT, b'{"metrics": []}'),
+        (REPORT, b"{}"),
+        (REPORT, b"[]"),
+        (REPORT, without(OLD_REPORT, "score")),
+        (REPORT, without(OLD_REPORT, "metrics")),
+        (REPORT, OLD_REPORT | {"metrics": [{"score": 0.5}]}),
+        (REPORT, OLD_REPORT | {"score": "high"}),
     ],
 )
-def test_a_report_of_no_generation_is_refused(data):
+def test_reviews_and_reports_of_another_version_are_refused(path, content):
+    content = content if isinstance(content, bytes) else json.dumps(content).encode()
+
     with pytest.raises(ParseError):
-        report_of(data)
-
-
-def test_without_a_report_there_is_nothing_to_read():
+        eval_reading.parse({**files_below(EVAL / "capture"), path: content})
     with pytest.raises(ParseError, match="wrote no report"):
         eval_reading.parse({})
 

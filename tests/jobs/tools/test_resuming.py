@@ -44,13 +44,10 @@ def test_a_plan_that_continues_twice_takes_the_last_answers():
 
 
 def test_a_kind_without_answers_starts_over():
+    verbatim = Plan(kind="evaluate-opencompass", steps=(Step("evaluate", ("opencompass", "x")),))
+
     assert KINDS["benchmark"].resumed(PLAN, "/host/spool/7") is None
-
-
-def test_guide_verbatim_of_opencompass_starts_over():
-    plan = Plan(kind="evaluate-opencompass", steps=(Step("evaluate", ("opencompass", "x")),))
-
-    assert KINDS["evaluate-opencompass"].resumed(plan, "/host/spool/7") is None
+    assert KINDS["evaluate-opencompass"].resumed(verbatim, "/host/spool/7") is None
 
 
 def test_opencompass_continues_its_newest_run():
@@ -87,15 +84,10 @@ def test_a_torn_line_of_an_answer_is_left_out(earlier, tmp_path):
     assert (earlier / "predictions/model/a.jsonl").read_text().endswith('{"ind')
 
 
-def test_an_earlier_job_without_answers_is_no_error(tmp_path):
+def test_an_earlier_job_without_answers_is_no_error_and_one_without_a_folder_is(tmp_path):
+    gone = take_over(tmp_path / "7/work/eval", tmp_path / "eval")
     (tmp_path / "7/work").mkdir(parents=True)
+    empty = take_over(tmp_path / "7/work/eval", tmp_path / "eval")
 
-    done = take_over(tmp_path / "7/work/eval", tmp_path / "eval")
-
-    assert (done.returncode, "all questions" in done.stdout) == (0, True)
-
-
-def test_a_removed_earlier_job_ends_the_step(tmp_path):
-    done = take_over(tmp_path / "7/work/eval", tmp_path / "eval")
-
-    assert (done.returncode, "is gone" in done.stderr) == (1, True)
+    assert (gone.returncode, "is gone" in gone.stderr) == (1, True)
+    assert (empty.returncode, "all questions" in empty.stdout) == (0, True)

@@ -19,13 +19,10 @@ from tests.jobs.lib.target import here
 SITE = site_of(here().facts)
 
 
-def test_without_wheels_pip_uses_the_host_s_settings():
-    names = [name for name, _ in environments.pip_environment(SITE)]
-
-    assert not {"PIP_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS"} & set(names)
-
-
 def test_with_a_folder_of_wheels_pip_asks_no_index():
+    # Without one pip uses the host's settings.
+    names = {name for name, _ in environments.pip_environment(SITE)}
+    assert not {"PIP_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS"} & names
     site = replace(SITE, wheels_dir="/mnt/my wheels {1}")
 
     env = dict(environments.pip_environment(site))
@@ -44,25 +41,15 @@ def test_every_package_of_an_environment_is_pinned_once(environment):
     assert len(set(names)) == len(names)
 
 
-def test_another_list_is_another_environment():
-    one = ENVIRONMENTS["llama.cpp"]
-    two = replace(one, requirements=one.requirements + "more==1\n")
-
-    assert one.fingerprint != two.fingerprint
-    assert one.path(SITE) != two.path(SITE)
-
-
-def test_other_hashes_are_the_same_environment():
-    one = ENVIRONMENTS["llama.cpp"]
-    two = replace(one, lock=one.lock.replace("--hash=sha256:", "--hash=sha256:0", 1))
-
-    assert (one.fingerprint, one.path(SITE)) == (two.fingerprint, two.path(SITE))
-
-
-def test_an_environment_s_folder_says_its_version():
+def test_an_environment_s_folder_says_version_and_list():
     path = ENVIRONMENTS["evalscope"].path(SITE)
+    one = ENVIRONMENTS["llama.cpp"]
+    other_list = replace(one, requirements=one.requirements + "more==1\n")
+    other_hashes = replace(one, lock=one.lock.replace("--hash=sha256:", "--hash=sha256:0", 1))
 
     assert path.startswith("/data/a {b} host/environments/evalscope-1.14.1-")
+    assert one.path(SITE) == other_hashes.path(SITE) != other_list.path(SITE)
+    assert one.fingerprint == other_hashes.fingerprint != other_list.fingerprint
 
 
 def test_an_environment_pins_what_it_is_for():
@@ -95,41 +82,29 @@ def test_braces_in_a_host_s_folder_are_no_slots():
     assert create.argv[-1] == ENVIRONMENTS["llama.cpp"].path(SITE)
 
 
-def test_each_benchmark_level_gets_its_requests_and_a_warm_up():
-    load = HttpLoad(
-        concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"), metrics=()
-    )
-
-    plan = evalscope.perf_plan(load, SITE)
-
-    argv = plan.steps[0].argv
-    assert argv[argv.index("--parallel") :][:6] == ("--parallel", "1", "8", "--number", "20", "20")
-    assert argv[argv.index("--warmup-num") + 1] == "8"
-    assert plan.files[-1].text == "a\nb\n"
+LOAD = HttpLoad(concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"), metrics=())
 
 
-def test_each_level_has_its_own_seed():
-    load = HttpLoad(concurrency=(1, 8), requests=2, output_tokens=4, prompts=("a",), metrics=())
-    fixed = evalscope.perf_plan(replace(load, seed=7), SITE).steps[0].argv
-    argv = evalscope.perf_plan(load, SITE).steps[0].argv
+def after(word, count=1, **changes):
+    """Return the arguments after ``word`` of EvalScope's benchmark."""
+    values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j", "job": "17"}
+    plan = evalscope.perf_plan(replace(LOAD, **changes), SITE)
+    argv = fill(plan, values).steps[0].argv
+    return argv[argv.index(word) + 1 :][:count]
 
-    assert argv[argv.index("--seeds") + 1] == "1={job}01,8={job}02"
-    assert fixed[fixed.index("--seeds") + 1] == "1=7,8=7"
+
+def test_each_benchmark_level_gets_its_requests_seed_and_a_warm_up():
+    assert after("--parallel", 5) == ("1", "8", "--number", "20", "20")
+    assert after("--warmup-num") == ("8",)
+    assert evalscope.perf_plan(LOAD, SITE).files[-1].text == "a\nb\n"
+    assert after("--seeds") == ("1=1701,8=1702",)
+    assert after("--seeds", seed=7) == ("1=7,8=7",)
 
 
 def test_bare_streams_are_passed_on_as_events():
-    load = HttpLoad(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
-
-    for is_streamed, name in ((True, "sse"), (False, "bare")):
-        argv = evalscope.perf_plan(replace(load, streamed=is_streamed), SITE).steps[0].argv
-        assert argv[argv.index("--stream") + 1] == name
+    assert (after("--stream"), after("--stream", streamed=False)) == (("sse",), ("bare",))
 
 
 def test_a_benchmark_measures_no_cache_and_cuts_no_answer_short():
-    load = HttpLoad(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
-    values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j", "job": "17"}
-
-    argv = fill(evalscope.perf_plan(load, SITE), values).steps[0].argv
-
-    assert argv[argv.index("--extra-args") + 1] == '{"ignore_eos": true, "cache_prompt": false}'
-    assert argv[argv.index("--headers") + 1] == "Connection=close"
+    assert after("--extra-args") == ('{"ignore_eos": true, "cache_prompt": false}',)
+    assert after("--headers") == ("Connection=close",)

@@ -33,58 +33,14 @@ def changed(path, **changes):
     return path.name, json.dumps({k: v for k, v in data.items() if v is not None}).encode()
 
 
-@pytest.mark.parametrize(
-    ("path", "completed", "wanted"),
-    [
-        (
-            OLD_JSON,
-            20,
-            {
-                "output_tokens_per_s": 500.14507802054624,
-                "total_tokens_per_s": 32545.377998818232,
-                "goodput_requests_per_s": 31.25906737628414,
-                "ttft_mean_ms": 5.608213150048869,
-                "ttft_std_ms": 3.4775706113992144,
-                "tpot_p90_ms": 8.296122206681199,
-                "itl_p99_ms": 52.523687990269536,
-                "input_tokens_mean": 1025.15,
-            },
-        ),
-        (
-            NEW_JSON,
-            12,
-            {
-                "output_tokens_per_s": 67.41737017939066,
-                "peak_output_tokens_per_s": 93.0,
-                "peak_requests": 8.0,
-                "ttft_p50_ms": 635.8023220000177,
-                "output_tokens": 384.0,
-            },
-        ),
-    ],
-    ids=["0.7.2", "0.32"],
-)
-def test_a_result_file_of_either_generation_is_read(path, completed, wanted):
-    run = parse_served(*read(path))
-
-    assert (run.completed, run.failed, run.concurrency) == (completed, 0, 4)
-    assert {name: run.metrics[name] for name in wanted} == wanted
-
-
-def test_request_latency_is_in_seconds_for_every_tool():
-    metrics = parse_served(*read(OLD_JSON)).metrics
-
-    assert metrics["latency_mean_s"] == pytest.approx(0.12650906885)
-    assert metrics["latency_p99_s"] == pytest.approx(0.13033923998)
-
-
-def test_without_a_limit_for_goodput_there_is_none():
-    assert "goodput_requests_per_s" not in parse_served(*read(NEW_JSON)).metrics
-
-
 @pytest.mark.parametrize("path", [OLD_JSON, NEW_JSON], ids=["0.7.2", "0.32"])
 def test_every_number_has_a_metric(path):
-    assert set(parse_served(*read(path)).metrics) <= set(METRICS)
+    metrics = parse_served(*read(path)).metrics
+
+    assert set(metrics) <= set(METRICS)
+    assert metrics["input_tokens_mean"] == metrics["input_tokens"] / metrics["requests"]
+    # Without a limit for goodput there is none.
+    assert ("goodput_requests_per_s" in metrics) == (path == OLD_JSON)
 
 
 def test_a_percentile_without_a_metric_stays_in_the_file():
@@ -168,26 +124,6 @@ def test_speculative_decoding_is_stored():
 
     assert run.metrics["acceptance_rate"] == pytest.approx(0.82)
     assert run.metrics["acceptance_length_tokens"] == 1.82
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "empty"),
-        (b" \n", "empty"),
-        (NEW_JSON.read_bytes()[:500], "not JSON"),
-        (b"[]", "JSON object"),
-        (b"{}", "completed"),
-        ((NEW / "latency.json").read_bytes(), "serving benchmark"),
-        (changed(NEW_JSON, output_throughput=None)[1], "output_throughput"),
-        (changed(NEW_JSON, duration=None)[1], "duration"),
-        (changed(NEW_JSON, completed=3.5)[1], "not a count"),
-        (changed(OLD_JSON, completed=21)[1], "exceed the sent requests"),
-    ],
-)
-def test_a_damaged_empty_or_foreign_file_is_refused(content, says):
-    with pytest.raises(ParseError, match=says):
-        parse_served("result.json", content)
 
 
 @pytest.mark.parametrize(
@@ -286,18 +222,56 @@ def test_several_runs_of_one_log_come_in_their_order():
     assert [run.completed for run in parse_served_log("log", log)] == [0, 3]
 
 
+NO_RATE = b"Throughput: 0.00 requests/s, 0.00 total tokens/s, 0.00 output tokens/s\n"
+
+
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("parse", "content", "says"),
     [
-        (b"", "no block"),
-        ((OLD / "benchmark_serving_server_down.txt").read_bytes(), "no block"),
-        (SECTIONS[: SECTIONS.index("Acceptance")].encode(), "cut off"),
-        (SECTIONS.replace("Output token", "Another token").encode(), "output_throughput"),
+        (parse_served, b"", "empty"),
+        (parse_served, b" \n", "empty"),
+        (parse_served, NEW_JSON.read_bytes()[:500], "not JSON"),
+        (parse_served, b"[]", "JSON object"),
+        (parse_served, b"{}", "completed"),
+        (parse_served, (NEW / "latency.json").read_bytes(), "serving benchmark"),
+        (parse_served, changed(NEW_JSON, output_throughput=None)[1], "output_throughput"),
+        (parse_served, changed(NEW_JSON, duration=None)[1], "duration"),
+        (parse_served, changed(NEW_JSON, completed=3.5)[1], "not a count"),
+        (parse_served, changed(OLD_JSON, completed=21)[1], "exceed the sent requests"),
+        (parse_served_log, b"", "no block"),
+        (parse_served_log, (OLD / "benchmark_serving_server_down.txt").read_bytes(), "no block"),
+        (parse_served_log, SECTIONS[: SECTIONS.index("Acceptance")].encode(), "cut off"),
+        (
+            parse_served_log,
+            SECTIONS.replace("Output token", "Another token").encode(),
+            "output_throughput",
+        ),
+        (parse_throughput, b"", "empty"),
+        (parse_throughput, b'{"num_requests": 3', "not JSON"),
+        (parse_throughput, (NEW / "latency.json").read_bytes(), "num_requests"),
+        (
+            parse_throughput,
+            b'{"num_requests": 0, "elapsed_time": 1.0, "total_num_tokens": 0}',
+            "no result",
+        ),
+        (parse_throughput_log, b"", "no line"),
+        (parse_throughput_log, (NEW / "throughput_assert_crash.stderr").read_bytes(), "no line"),
+        (parse_throughput_log, NO_RATE, "no result"),
+        (parse_latency, b"", "empty"),
+        (parse_latency, b'{"avg_latency": 1.5', "not JSON"),
+        (parse_latency, (NEW / "throughput.json").read_bytes(), "avg_latency"),
+        (parse_latency, b'{"avg_latency": 1.5}', "percentiles"),
+        (parse_latency, b'{"avg_latency": 1.5, "latencies": [], "percentiles": {}}', "no result"),
+        (
+            parse_latency,
+            b'{"avg_latency": 1.5, "latencies": [1.5], "percentiles": {"10": 1.5}}',
+            "'25'",
+        ),
     ],
 )
-def test_a_log_without_a_whole_block_is_refused(content, says):
+def test_a_damaged_empty_or_foreign_file_is_refused(parse, content, says):
     with pytest.raises(ParseError, match=says):
-        parse_served_log("log", content)
+        parse("result", content)
 
 
 def test_throughput_is_read_from_the_file_and_from_the_log():
@@ -340,33 +314,6 @@ def test_the_old_throughput_line_is_read():
     }
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "empty"),
-        (b'{"num_requests": 3', "not JSON"),
-        ((NEW / "latency.json").read_bytes(), "num_requests"),
-        (b'{"num_requests": 0, "elapsed_time": 1.0, "total_num_tokens": 0}', "no result"),
-    ],
-)
-def test_a_file_without_a_throughput_is_refused(content, says):
-    with pytest.raises(ParseError, match=says):
-        parse_throughput("throughput.json", content)
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "no line"),
-        ((NEW / "throughput_assert_crash.stderr").read_bytes(), "no line"),
-        (b"Throughput: 0.00 requests/s, 0.00 total tokens/s, 0.00 output tokens/s\n", "no result"),
-    ],
-)
-def test_a_log_without_a_throughput_is_refused(content, says):
-    with pytest.raises(ParseError, match=says):
-        parse_throughput_log("log", content)
-
-
 def test_latency_is_the_same_in_the_file_and_in_the_log():
     whole, _none = parse_latency(*read(NEW / "latency.json"))
     printed, _none = parse_latency_log(*read(NEW / "latency.stdout"))
@@ -375,22 +322,6 @@ def test_latency_is_the_same_in_the_file_and_in_the_log():
     assert whole["batch_latency_mean_s"] == 1.56551874033327
     assert whole["batch_latency_p99_s"] == 1.7369237734597482
     assert set(whole) <= set(METRICS)
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "empty"),
-        (b'{"avg_latency": 1.5', "not JSON"),
-        ((NEW / "throughput.json").read_bytes(), "avg_latency"),
-        (b'{"avg_latency": 1.5}', "percentiles"),
-        (b'{"avg_latency": 1.5, "latencies": [], "percentiles": {}}', "no result"),
-        (b'{"avg_latency": 1.5, "latencies": [1.5], "percentiles": {"10": 1.5}}', "'25'"),
-    ],
-)
-def test_a_file_without_a_latency_is_refused(content, says):
-    with pytest.raises(ParseError, match=says):
-        parse_latency("latency.json", content)
 
 
 def test_a_latency_that_is_cut_off_is_refused():
