@@ -227,12 +227,7 @@ def weights(ended: Ended) -> Outcome:
 def modification(ended: Ended) -> Outcome:
     done = _report(ended, "modification.json", ModificationReport)
     args = {"files": len(done.files), "path": done.path}
-    messages = {
-        "shown": Message("modification:shown", args),
-        "applied": Message("modification:applied", args),
-        "undone": Message("modification:undone", args),
-    }
-    return Outcome(message=messages[done.done])
+    return Outcome(message=Message(f"modification:{done.done}", args))
 
 
 def data_set(ended: Ended) -> Outcome:

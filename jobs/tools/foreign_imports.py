@@ -36,7 +36,7 @@ from jobs.tools.imports import (
     time_of_text,
     title_of,
 )
-from jobs.tools.outputs.answers import Answered, kept
+from jobs.tools.outputs.answers import Answered, kept, means_of
 from jobs.tools.outputs.figures import Figure, Point, take
 from jobs.tools.outputs.files import count, json_lines, json_object, number_or_none
 
@@ -222,7 +222,9 @@ def _evaluation(bundle: Bundle, path: str, samples: Sequence[str]) -> Reading:
         sets.append(score)
         if score.value is not None:
             answers += _answers(bundle, samples, task, score.mode, alone=len(results) == 1)
-    if all(one.value is None for one in sets):
+    shares = [(one.value / 100, one.questions or 0) for one in sets if one.value is not None]
+    means = means_of(shares)
+    if means is None:
         names = ", ".join(f"{one.dataset} ({one.mode})" for one in sets)
         raise Refused(Message("import:no_share", {"sets": names}))
     version = text_at(data, "lm_eval_version")
@@ -235,7 +237,7 @@ def _evaluation(bundle: Bundle, path: str, samples: Sequence[str]) -> Reading:
             type="evaluation",
             what=title_of((one.dataset for one in sets), " + "),
             tool=f"{LmEval.tool} {version}".strip(),
-            metrics=_metrics([one for one in sets if one.value is not None]),
+            metrics=means.metrics,
             answers=kept(answers),
             remarks=[Message("import:other_metrics", {"sets": others})] if others else [],
             sets=sets,
@@ -262,22 +264,6 @@ def _score(path: str, data: Mapping[str, Any], task: str, children: Mapping[str,
     if value is None or not 0 <= value <= 1:
         raise ParseError(f"{path}: 'results.{task}.{keys[0]}' is not a number from 0 to 1")
     return SetScore(task, version, "accuracy", keys[0], 100 * value, *about)
-
-
-def _metrics(shares: Sequence[SetScore]) -> dict[str, float]:
-    values = [(one.value or 0.0) / 100 for one in shares]
-    metrics = {"accuracy_macro": sum(values) / len(values)}
-    sizes = [one.questions or 0 for one in shares]
-    questions = sum(sizes)
-    if not all(sizes):
-        return metrics
-    weighted = sum(size * value for size, value in zip(sizes, values, strict=True)) / questions
-    return metrics | {
-        "accuracy": weighted,
-        "accuracy_weighted": weighted,
-        "questions": float(questions),
-        "correct": float(round(weighted * questions)),
-    }
 
 
 def _answers(

@@ -61,11 +61,7 @@ class EvalScopeReader:
     def _sets(self) -> dict[str, Counts]:
         sets = {name: Counts(total=size) for name, size in self._sizes.items()}
         for stem, counts in [*self._answers.items(), *self._scores.items()]:
-            whole = sets.setdefault(self._set_of(stem), Counts())
-            whole.answered += counts.answered
-            whole.scored += counts.scored
-            whole.right += counts.right
-            whole.cut += counts.cut
+            sets.setdefault(self._set_of(stem), Counts()).add(counts)
         for name, errors in self._errors.items():
             sets.setdefault(name, Counts()).errors += errors
         for name, counts in sets.items():

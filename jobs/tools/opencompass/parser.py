@@ -24,7 +24,7 @@ from jobs.base.patterns import pattern
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.metrics.measured import NO_SCORE, TableScore
 from jobs.reasoning import split_text, tagged
-from jobs.tools.outputs.answers import FAILED, Scored, question_of
+from jobs.tools.outputs.answers import FAILED, Means, Scored, means_of, question_of
 from jobs.tools.outputs.files import json_lines, json_object, lines_of, number_or_none
 
 HEAD = ("dataset", "version", "metric", "mode")
@@ -39,32 +39,6 @@ _ROUNDING = 0.00501
 _NUMPY = pattern(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
 # Beside a run of the dashboard's own questions: see scripts/opencompass_questions.py.
 ASKED = ".asked.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """Two means over the sets of one model, from 0 to 1; rankings by the two may differ.
-
-    ``macro`` is the mean of sets, ``weighted`` the mean of questions (None when the questions of a
-    set are unknown). ``sets`` and ``questions`` are the counts.
-    """
-
-    macro: float
-    weighted: float | None
-    sets: int
-    questions: int | None
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        values = {"accuracy_macro": self.macro}
-        if self.weighted is not None and self.questions:
-            values |= {
-                "accuracy_weighted": self.weighted,
-                "accuracy": self.weighted,
-                "questions": float(self.questions),
-                "correct": float(round(self.weighted * self.questions)),
-            }
-        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +133,10 @@ def means(scores: Iterable[TableScore], counts: Mapping[str, int] | None = None)
 
     ``counts`` has the questions per set; missing sets use the known counts.
     """
-    rows = [(score.dataset, score.share) for score in scores]
-    shares = [(dataset, share) for dataset, share in rows if share is not None]
-    if not shares:
-        return None
     known = {name: each.questions for name, each in EVALUATION_SETS.items()} | dict(counts or {})
-    sizes = [known.get(dataset, 0) for dataset, _ in shares]
-    total = sum(sizes) if all(sizes) else None
-    weighted = (
-        sum(size * share for size, (_, share) in zip(sizes, shares, strict=True)) / total
-        if total
-        else None
+    return means_of(
+        [(one.share, known.get(one.dataset, 0)) for one in scores if one.share is not None]
     )
-    return Means(sum(share for _, share in shares) / len(shares), weighted, len(shares), total)
 
 
 def parse(files: Mapping[str, bytes]) -> Run:

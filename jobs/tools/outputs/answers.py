@@ -124,3 +124,38 @@ def cut_remark(rows: Sequence[Answered], max_tokens: int) -> list[Message]:
         ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
     args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
     return [Message("evaluate:cut" if is_reported else "evaluate:cut_guess", args)] if ended else []
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Two means over the sets of one model, from 0 to 1; rankings by the two may differ.
+
+    ``macro`` is the mean of sets, ``weighted`` the mean of questions (None when the questions of a
+    set are unknown). ``sets`` and ``questions`` are the counts.
+    """
+
+    macro: float
+    weighted: float | None
+    sets: int
+    questions: int | None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        values = {"accuracy_macro": self.macro}
+        if self.weighted is not None and self.questions:
+            values |= {
+                "accuracy_weighted": self.weighted,
+                "accuracy": self.weighted,
+                "questions": float(self.questions),
+                "correct": float(round(self.weighted * self.questions)),
+            }
+        return values
+
+
+def means_of(sets: Sequence[tuple[float, int]]) -> Means | None:
+    """``sets``: share of 1 and questions of each, 0 for unknown. None: there are none."""
+    if not sets:
+        return None
+    total = sum(size for _share, size in sets) if all(size for _share, size in sets) else None
+    weighted = sum(size * share for share, size in sets) / total if total else None
+    return Means(sum(share for share, _size in sets) / len(sets), weighted, len(sets), total)

@@ -75,9 +75,8 @@ class BenchLogReader:
         }
         if self._rate is not None:
             values["rate"] = self._rate
-        level = (
-            self._levels[len(self._runs) - 1] if 0 < len(self._runs) <= len(self._levels) else ""
-        )
+        begun = len(self._runs)
+        level = self._levels[begun - 1] if 0 < begun <= len(self._levels) else ""
         if level.isdigit():
             values["level"] = float(level)
         return {"": values}

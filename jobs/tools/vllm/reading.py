@@ -107,17 +107,26 @@ def latency(ended: Ended) -> Outcome:
 def _offline(
     ended: Ended, metrics: Mapping[str, float], message: Message, *, at_once: int
 ) -> Outcome:
-    """Return the outcome with one point. ``at_once``: requests that run together."""
-    return Outcome(
-        message=message,
-        measured=Measurement(
-            type="benchmark",
-            what=ended.kind.load_of(ended.params),
-            tool=f"vLLM {stack_of(ended.params).vllm.version} {ended.kind.command}",
-            metrics=metrics,
-            points=[(at_once, metrics)],
-            remarks=[Message("benchmark:no_server")],
-        ),
+    tool = f"vLLM {stack_of(ended.params).vllm.version} {ended.kind.command}"
+    measured = _batch(ended.kind.load_of(ended.params), tool, metrics, at_once)
+    return Outcome(message=message, measured=measured)
+
+
+def _batch(
+    what: str,
+    tool: str,
+    metrics: Mapping[str, float],
+    at_once: int,
+    remarks: Sequence[Message] = (),
+) -> Measurement:
+    """``at_once``: requests that run together; 0: unknown, then there is no point."""
+    return Measurement(
+        type="benchmark",
+        what=what,
+        tool=tool,
+        metrics=metrics,
+        points=[(at_once, metrics)] if at_once else [],
+        remarks=[*remarks, Message("benchmark:no_server")],
     )
 
 
@@ -264,16 +273,7 @@ def _offline_reading(
     model: str = "",
     remarks: Sequence[Message] = (),
 ) -> Reading:
-    """Return the reading of a batch without a server. ``at_once``: requests that run together; 0:
-    unknown, then there is no point."""
-    measured = Measurement(
-        type="benchmark",
-        what=what,
-        tool=f"{tool} {version}".strip(),
-        metrics=metrics,
-        points=[(at_once, metrics)] if at_once else [],
-        remarks=[*remarks, Message("benchmark:no_server")],
-    )
+    measured = _batch(what, f"{tool} {version}".strip(), metrics, at_once, remarks)
     return Reading(tool, version, model, measured, (path,))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from jobs import reasoning
 from jobs.tools.evalscope import eval_reading
 from jobs.tools.outputs.answers import LONGEST, Answered, kept
@@ -32,9 +34,7 @@ def test_equal_questions_and_samples_stay_separate():
 
     assert len(set(keys(*rows))) == 4
     assert keys(*rows) == keys(*rows)
-
-
-def test_a_question_is_the_same_in_a_set_that_grew():
+    # Also in a set that grew.
     assert keys(answered(), answered("new"))[0] == keys(answered())[0]
 
 
@@ -66,26 +66,21 @@ def test_what_stands_between_two_thoughts_is_the_answer():
     assert reasoning.split_text("<think>a</think>4.<think>b") == ("a\n\nb", "4.")
 
 
-def review_of(content, **score):
+PARTS = [{"type": "reasoning", "reasoning": "so"}, {"type": "text", "text": "4"}]
+TAGGED = "<think>so</think>4"
+
+
+@pytest.mark.parametrize(("content", "prediction"), [(PARTS, "4"), (TAGGED, TAGGED)])
+def test_a_thought_of_a_review_is_separated(content, prediction):
     files = files_below(DATA / "evalscope-1.14-eval" / "finished")
     path = "eval/reviews/model/short_answers_short_zh.jsonl"
     line = json.loads(files[path].splitlines()[0])
     line["messages"][-1]["content"] = content
-    line["sample_score"]["score"].update(score)
+    line["sample_score"]["score"]["prediction"] = prediction
     line["sample_score"]["generation_index"] = 2
     files[path] = json.dumps(line).encode()
+
     rows = eval_reading.parse(files).scored
-    return next(row for row in rows if row.subset == "short_zh")
 
-
-def test_a_thought_that_the_server_separated_is_kept():
-    parts = [{"type": "reasoning", "reasoning": "so"}, {"type": "text", "text": "4"}]
-    row = review_of(parts, prediction="4")
-
+    row = next(row for row in rows if row.subset == "short_zh")
     assert (row.reasoning, row.answer, row.sample) == ("so", "4", 2)
-
-
-def test_a_thought_within_the_answer_is_separated():
-    row = review_of("<think>so</think>4", prediction="<think>so</think>4")
-
-    assert (row.reasoning, row.answer) == ("so", "4")

@@ -86,31 +86,15 @@ def mixed():
 UNDECIDED = {"verdicts": {name: bool(right) for name, right in mixed().items()}, "margin": 0.001}
 
 
-def test_a_decided_run_leaves_questions_out(run):
-    ended, looks, calls = run(all_of(0.0))
-
-    assert ended.returncode == 0, ended.stderr
-    assert looks[-1]["decision"] == "worse"
-    assert looks[-1]["asked"] < len(QUESTIONS) == looks[-1]["questions"]
-    assert len(calls) == len(looks)
-    assert ", worse." in ended.stdout.splitlines()[-1]
-
-
 def test_an_undecided_run_asks_all_questions(run):
-    ended, looks, _calls = run(mixed(), **UNDECIDED)
+    ended, looks, calls = run(mixed(), **UNDECIDED)
 
     assert (ended.returncode, len(looks)) == (0, 10)
+    # Later looks continue from the answers before.
+    assert calls == [["eval"], *(["eval", *CONTINUE] for _look in looks[1:])]
     assert looks[-1]["asked"] == len(QUESTIONS)
     assert looks[-1]["decision"] == "cannot_tell"
     assert [look["asked"] for look in looks] == sorted({look["asked"] for look in looks})
-
-
-def test_later_looks_continue_from_the_answers_before(run):
-    _ended, looks, calls = run(mixed(), **UNDECIDED)
-
-    assert calls[0] == ["eval"]
-    assert all(call == ["eval", *CONTINUE] for call in calls[1:])
-    assert len(looks) > 1
 
 
 def test_a_resumed_run_begins_with_the_next_look(run, tmp_path):
@@ -126,12 +110,16 @@ def test_a_resumed_run_begins_with_the_next_look(run, tmp_path):
     assert all(call == ["eval", *CONTINUE] for call in calls)
 
 
-def test_a_resumed_run_that_was_decided_asks_nothing(run, tmp_path):
-    _ended, looks, _calls = run(all_of(0.0))
+def test_a_decided_run_leaves_questions_out_also_when_it_is_resumed(run, tmp_path):
+    ended, looks, calls = run(all_of(0.0))
+
+    assert ended.returncode == 0, ended.stderr
+    assert looks[-1]["decision"] == "worse"
+    assert looks[-1]["asked"] < len(QUESTIONS) == looks[-1]["questions"]
+    assert len(calls) == len(looks)
+    assert ", worse." in ended.stdout.splitlines()[-1]
     (tmp_path / "work/calls.jsonl").write_text("")
-
     ended, again, calls = run(all_of(0.0), *CONTINUE)
-
     assert (ended.returncode, again, calls) == (0, looks, [])
 
 

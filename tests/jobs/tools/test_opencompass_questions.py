@@ -45,13 +45,21 @@ def test_an_answer_has_id_rule_finish_and_tokens():
     assert row.detail["latency_s"] > 0
 
 
-def test_a_failed_request_is_unscored_not_incorrect():
-    prompt = "Answer with a short sentence: What is 2 + 3?"
-    failed = json.dumps({"prompt": prompt, "error": "Connection refused"}).encode()
+PROMPT = "Answer with a short sentence: What is 2 + 3?"
 
-    rows = {row.question_id: row for row in parse_questions(without(prompt, failed))}
 
-    assert (rows["short-add-2-3"].score, rows["short-add-2-3"].status) == (None, "error")
+def test_a_failed_request_is_unscored_unless_it_succeeded_later():
+    failed = json.dumps({"prompt": PROMPT, "error": "Connection refused"}).encode()
+    heard = json.dumps({"prompt": PROMPT, "finish": "length", "output_tokens": 32}).encode()
+
+    first, later = (
+        next(row for row in parse_questions(files) if row.question_id == "short-add-2-3")
+        for files in (without(PROMPT, failed), without(PROMPT, failed, heard))
+    )
+
+    assert (first.score, first.status) == (None, "error")
+    assert later.score is not None
+    assert later.finish == "length"
 
 
 def test_the_failed_requests_of_a_real_run_are_rows_without_a_score():
@@ -66,12 +74,11 @@ def test_the_failed_requests_of_a_real_run_are_rows_without_a_score():
 
 
 def test_a_failed_sample_is_told_from_an_empty_answer():
-    prompt = "Answer with a short sentence: What is 2 + 3?"
     lines = [
-        {"prompt": prompt, "error": "Connection refused"},
-        {"prompt": prompt, "finish": "stop"},
+        {"prompt": PROMPT, "error": "Connection refused"},
+        {"prompt": PROMPT, "finish": "stop"},
     ]
-    files = without(prompt, *(json.dumps(line).encode() for line in lines))
+    files = without(PROMPT, *(json.dumps(line).encode() for line in lines))
     (path,) = [path for path in files if path.endswith("predictions/model/short_en.json")]
     saved = json.loads(files[path])
     for one in saved.values():
@@ -82,17 +89,6 @@ def test_a_failed_sample_is_told_from_an_empty_answer():
     rows = {row.question_id: row for row in parse_questions(files)}
 
     assert rows["short-add-2-3"].status == "error"
-
-
-def test_a_request_that_succeeded_later_counts():
-    prompt = "Answer with a short sentence: What is 2 + 3?"
-    failed = json.dumps({"prompt": prompt, "error": "Connection refused"}).encode()
-    heard = json.dumps({"prompt": prompt, "finish": "length", "output_tokens": 32}).encode()
-
-    rows = {row.question_id: row for row in parse_questions(without(prompt, failed, heard))}
-
-    assert rows["short-add-2-3"].score is not None
-    assert rows["short-add-2-3"].finish == "length"
 
 
 def test_a_run_without_its_journal_has_scores_and_no_tokens():

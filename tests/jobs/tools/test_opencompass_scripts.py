@@ -63,16 +63,14 @@ def test_the_inference_log_is_shown_with_set_numbers(tmp_path):
     ]
 
 
-def test_the_exit_code_is_the_tool_s(tmp_path):
-    assert follow(tmp_path, 0.01, 7).returncode == 7
-
-
-def test_logs_of_an_earlier_run_are_not_shown_again(tmp_path):
+def test_the_exit_code_is_the_tool_s_and_earlier_logs_are_not_shown(tmp_path):
     old = tmp_path / "outputs/20251124_000000/logs/infer/m/first.out"
     old.parent.mkdir(parents=True)
     old.write_text("Start inferencing [m/old]\n")
 
-    assert "m/old" not in follow(tmp_path, 0.01, 0).stdout
+    done = follow(tmp_path, 0.01, 7)
+
+    assert (done.returncode, "m/old" in done.stdout) == (7, False)
 
 
 def test_a_signal_ends_the_tool_too(tmp_path):
@@ -163,25 +161,26 @@ def outputs(tmp_path):
     return tmp_path / "checkout"
 
 
-def test_the_run_that_the_job_s_log_names_last_is_copied(outputs, tmp_path):
-    log = tmp_path / "log"
-    log.write_bytes(
-        b"INFO - Current exp folder: outputs/default/20261124_130000\n"
-        b"\x1b[32mINFO\x1b[0m - Current exp folder: outputs/default/20261124_140927\n"
-    )
+LOG = (
+    b"INFO - Current exp folder: outputs/default/20261124_130000\n"
+    b"\x1b[32mINFO\x1b[0m - Current exp folder: outputs/default/20261124_140927\n"
+)
 
-    done = run("collect_run.py", outputs, log, "outputs", cwd=tmp_path)
+
+@pytest.mark.parametrize(
+    ("log", "stamp"),
+    [(LOG, "20261124_140927"), (None, "20261124_150000")],
+    ids=["that the log names last", "by hand: the newest"],
+)
+def test_one_run_is_copied(outputs, tmp_path, log, stamp):
+    if log:
+        (tmp_path / "log").write_bytes(log)
+
+    done = run("collect_run.py", outputs, tmp_path / "log", "outputs", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert files_below(tmp_path / "outputs") == {
-        "20261124_140927/results/m/set.json": b'{"accuracy": 50.0}'
-    }
-
-
-def test_by_hand_without_a_log_it_is_the_newest(outputs, tmp_path):
-    run("collect_run.py", outputs, tmp_path / "log", "outputs", cwd=tmp_path)
-
-    assert list(files_below(tmp_path / "outputs")) == ["20261124_150000/results/m/set.json"]
+    path = f"{stamp}/results/m/set.json"
+    assert files_below(tmp_path / "outputs") == {path: (outputs / path).read_bytes()}
 
 
 def test_a_run_that_left_nothing_is_a_failure(tmp_path):
