@@ -17,7 +17,6 @@ from typing import Any, get_args
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
-from jobs.kinds.evaluate.evaluate_evalscope import Params
 from jobs.kinds.lib.common import tool_version
 from jobs.kinds.lib.evaluations import accuracy_message, limited_remark, sets_of
 from jobs.metrics.measured import Measurement, Outcome, SetScore
@@ -359,15 +358,14 @@ def outcome(ended: Ended) -> Outcome:
             tool=f"evalscope {tool_version(ended.plan, EVALSCOPE)}",
             metrics=metrics,
             answers=_answers(evaluation),
-            remarks=_remarks(params, evaluation, rows),
+            remarks=[
+                *_unscored(evaluation.reports),
+                *cut_remark(rows, params.max_tokens),
+                *limited_remark(params),
+            ],
             sets=_sets(evaluation.reports, params.samples),
         ),
     )
-
-
-def _remarks(params: Params, evaluation: Evaluation, rows: Sequence[Scored]) -> list[Message]:
-    remarks = _unscored(evaluation.reports)
-    return [*remarks, *cut_remark(rows, params.max_tokens), *limited_remark(params)]
 
 
 def _unscored(reports: Sequence[EvalReport]) -> list[Message]:

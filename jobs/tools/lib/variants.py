@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
-from jobs.plans import DIES, Check, Output, Plan, Step, literal
-from jobs.tools.lib.site import DIRECT, FILES, UNBUFFERED, check, script, secret
+from jobs.plans import DIES, Output, Plan, Step, literal
+from jobs.tools.lib.site import DIRECT, FILES, UNBUFFERED, check, endpoint_check, script, secret
 
 ENDPOINT_STEPS = {
     "endpoint": pgettext_lazy("step", "check endpoint"),
@@ -48,7 +48,7 @@ def checked(plan: Plan, python: str, *, key: str, has_counters: bool) -> Plan:
             if watch.reader != DIES and (watch.name != _ENGINE or has_counters)
         ),
         # A preflight check has no key.
-        checks=tuple(one for one in plan.checks if not key or not _is_preflight(one)),
+        checks=tuple(one for one in plan.checks if not key or one != endpoint_check()),
     )
 
 
@@ -75,10 +75,6 @@ def _checked(plan: Plan, python: str, slot: str, suffix: str, variable: str, key
         files=tuple(dict.fromkeys((script(_CHECK), script(DIRECT), *plan.files))),
         outputs=(Output(name, to), *plan.outputs),
     )
-
-
-def _is_preflight(one: Check) -> bool:
-    return one.name == "endpoint" and dict(one.args)["url"] == "{deployment.url}"
 
 
 def _direct(step: Step) -> Step:

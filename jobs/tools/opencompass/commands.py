@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
-from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, DataSet, OfOpenCompass
+from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS
 from jobs.catalog.questions import draw
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.tools.evalscope.commands import QuestionRun, questions_files, scoring_rules
@@ -77,13 +77,17 @@ class Family:
     loads: bool = False
 
 
-def _family(data_set: DataSet, own: OfOpenCompass) -> Family:
-    sets = tuple(part.name for part in own.parts) or own.names
-    return Family(own.module, own.variable, data_set.questions, sets, own.files, own.loads)
-
-
 FAMILIES: dict[str, Family] = {
-    name: _family(one, one.opencompass) for name, one in BY_OPENCOMPASS.items() if one.opencompass
+    name: Family(
+        own.module,
+        own.variable,
+        one.questions,
+        tuple(part.name for part in own.parts) or own.names,
+        own.files,
+        own.loads,
+    )
+    for name, one in BY_OPENCOMPASS.items()
+    if (own := one.opencompass)
 }
 
 

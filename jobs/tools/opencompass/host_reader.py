@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,14 +212,12 @@ class _Result:
         if not text.rstrip().endswith(b"\n}"):  # half written
             return
         self._last_state = (state.st_size, state.st_mtime_ns)
-        self.share = None if _ERROR.search(text) else _share(_numbers(text))
+        self.share = None if _ERROR.search(text) else _share(text)
 
 
-def _numbers(text: bytes) -> dict[str, float]:
-    return {match[1].decode(errors="replace"): float(match[2]) for match in _NUMBER.finditer(text)}
-
-
-def _share(numbers: Mapping[str, float]) -> float | None:
+def _share(text: bytes) -> float | None:
+    found = _NUMBER.finditer(text)
+    numbers = {match[1].decode(errors="replace"): float(match[2]) for match in found}
     name = next((name for name in _FIRST if name in numbers), next(iter(numbers), None))
     share = None if name is None else numbers[name] / 100
     return share if share is not None and 0 <= share <= 1 else None

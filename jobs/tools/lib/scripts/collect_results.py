@@ -64,7 +64,8 @@ class Collected:
         """Count a file or folder that is left out; name the first ones of each reason."""
         self.left_out[reason] += 1
         if self.left_out[reason] <= SHOWN:
-            print(f"left out: {shown(path)}: {REASONS[reason]}")
+            shown = path if path.isprintable() else ascii(path)
+            print(f"left out: {shown}: {REASONS[reason]}")
 
     def add(self, path, content, changed_at):
         self.files += 1
@@ -83,17 +84,10 @@ class Collected:
         print(f"{path} ({len(content):,} bytes)")
 
 
-def shown(path):
-    return path if path.isprintable() else ascii(path)
-
-
 def is_plain(path):
     """False for a path that an archive for Windows, a terminal or an import reads otherwise."""
-    return path.isprintable() and "\\" not in path and path[1:2] != ":" and not is_long(path)
-
-
-def is_long(path):
-    return len(path) > LONGEST_PATH
+    is_short = len(path) <= LONGEST_PATH
+    return path.isprintable() and "\\" not in path and path[1:2] != ":" and is_short
 
 
 def identity(status):

