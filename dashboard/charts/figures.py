@@ -99,7 +99,6 @@ def note(text: str, **more: Any) -> dict[str, Any]:
 
 
 def upright(x: Any, colour: str) -> dict[str, Any]:
-    """Return a dashed line over the whole height of a chart."""
     line = {"color": colour, "dash": "dash", "width": 1}
     ends = {"x0": x, "x1": x, "y0": 0, "y1": 1}
     return {"type": "line", "xref": "x", "yref": "paper", **ends, "line": line}

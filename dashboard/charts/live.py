@@ -106,7 +106,6 @@ def client_series(
 
 
 def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
-    """Return the power of the job's dies and the temperature of the hottest die."""
     return {
         "power": _known([(at, values.get("power_w")) for at, values in samples]),
         "temperature": _known([(at, values.get("temp_c")) for at, values in samples]),
@@ -121,7 +120,6 @@ def _in_flight(values: Mapping[str, float]) -> float | None:
 
 
 def _waits(values: Mapping[str, float]) -> bool:
-    """Return True while requests are pending and answers are not streamed."""
     return bool(_in_flight(values)) and "tokens" not in values and "rate" not in values
 
 

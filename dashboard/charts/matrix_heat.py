@@ -59,13 +59,11 @@ def figure(page: MatrixPage) -> Figure:
 
 
 def _address(cell: CellView) -> str:
-    """Return the page of a cell's result, which a click opens; "" without one."""
     result = cell.first.result
     return "" if result is None else reverse("result-detail", args=[result.pk])
 
 
 def _text(page: MatrixPage, cell: CellView) -> str:
-    """Return the number of a cell, with a ring where something limits it; "" without one."""
     if cell.value is None:
         return ""
     text = metric_text(page.metric, cell.value)[0]

@@ -84,7 +84,6 @@ def per_device(all_series: Sequence[Series]) -> Figure:
 
 
 def has_devices(all_series: Sequence[Series]) -> bool:
-    """Return False when the chart per device would be empty."""
     return any(_device_rows(series) for series in all_series)
 
 

@@ -140,7 +140,6 @@ def points_of(use: BudgetUse) -> Sequence[BudgetPoint]:
 
 
 def is_doubling(budget: int) -> bool:
-    """Return True for a power of two."""
     return budget & (budget - 1) == 0
 
 
@@ -181,7 +180,6 @@ def _band(use: BudgetUse) -> list[dict[str, Any]]:
 
 
 def _limit_marks(uses: Sequence[tuple[str, BudgetUse]]) -> list[dict[str, Any]]:
-    """Return a mark for each result at its own limit, on its line."""
     return [
         {
             "type": "scatter",

@@ -10,8 +10,8 @@ from django.utils.translation import ngettext, pgettext
 from pydantic import Field
 
 from dashboard.charts.tradeoff import is_doubling, points_of
-from dashboard.pages.compare.more_runs import more_runs
-from dashboard.pages.compare.token_card import budget_figure, budget_uses
+from dashboard.pages.answers.cards import budget_figure, budget_uses
+from dashboard.pages.compare.compare import more_runs
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import Stated, of_comparison
 from dashboard.pages.shared import cells
@@ -84,7 +84,6 @@ class ComparisonAsked(Asked):
 
 
 def build(asked: ComparisonAsked) -> Report:
-    """Return the report."""
     is_grouped = bool(asked.group)
     try:
         wanted = [pks_of(text.split(",")) for text in asked.group]
@@ -132,7 +131,6 @@ def build(asked: ComparisonAsked) -> Report:
 
 
 def _parity(found: Stated | None) -> list[Section]:
-    """Return the parity statement of two evaluations, which stands first."""
     if found is None:
         return []
     warned = [one.text for one in words.warnings(found)]
@@ -157,7 +155,6 @@ def _conclusion(
 
 
 def _column(column: Column, index: int) -> list[Cell]:
-    """Return what a column is of."""
     head = column.head
     marks = [flag.word for flag in flags(head)]
     if index == 0:
@@ -211,7 +208,6 @@ def _heads(comparison: Comparison, first: str) -> list[Heading]:
 
 
 def _metrics(comparison: Comparison, *, is_grouped: bool) -> Table:
-    """Return all common metrics, with differences to the baseline."""
     title, at = _("Metrics"), comparison.concurrency
     if at is not None and comparison.rows and comparison.rows[0].metric == BATCH:
         title = _("Metrics of a batch of %(n)s") % {"n": at}
@@ -261,7 +257,6 @@ def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list
 
 
 def _with_change(cell: Cell, change: Change, name: str) -> Cell:
-    """Add a difference to the number that it is of."""
     if cell.value is None:
         return cell
     tones: dict[str, Tone] = {"better": "good", "worse": "bad"}
@@ -330,7 +325,6 @@ def _within(use: BudgetUse | None, budget: int) -> Cell:
 
 
 def _changed_answers(comparison: Comparison) -> list[Block]:
-    """Return how many answers changed between two evaluations."""
     blocks: list[Block] = []
     pairs = zip(comparison.columns[1:], comparison.paired, strict=True)
     for index, (column, paired) in enumerate(pairs, 1):

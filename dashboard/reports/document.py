@@ -129,5 +129,4 @@ class ReportError(Exception):
 
 
 def absent(what: str, numbers: Sequence[object]) -> Http404:
-    """Return the error for records that do not exist."""
     return Http404(f"{what}: {', '.join(map(str, numbers))}")

@@ -89,7 +89,6 @@ def _drawn(block: Figure) -> dict[str, Any]:
 
 
 def _named(trace: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return a trace with its full name, and without addresses of the dashboard."""
     name = str(trace.get("name", ""))
     short = next((key for key in names if name == key or name.startswith(f"{key} p")), "")
     shown = {key: value for key, value in trace.items() if key != "customdata"}
@@ -137,7 +136,6 @@ def _colour(token: str) -> str:
 
 @cache
 def _style() -> str:
-    """Return the style sheet of a report with its colours and fonts."""
     colours = "".join(f"{name}:{value};" for name, value in _tokens().items())
     faces = ""
     for name, path in _FONTS:
@@ -152,14 +150,12 @@ def _style() -> str:
 
 @cache
 def _scripts() -> tuple[str, str]:
-    """Return Plotly and the script that draws the charts of a report."""
     library = _text("vendor/plotly/plotly-cartesian.min.js").replace("</script", "<\\/script")
     return library, _text("js/report.js")
 
 
 @cache
 def _template() -> Any:
-    """Return the template of all figures in the colours of a report."""
     return _coloured(json.loads(_text("plotly-template.json")))
 
 

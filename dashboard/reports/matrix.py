@@ -60,7 +60,6 @@ class MatrixAsked(Asked):
 
 
 def build(asked: MatrixAsked) -> Report:
-    """Return the report."""
     page = matrix_page(asked.id, asked.metric or RATE)
     if page is None:
         raise absent("matrix", [asked.id])
@@ -91,7 +90,6 @@ def build(asked: MatrixAsked) -> Report:
 
 
 def _title(page: MatrixPage) -> str:
-    """Return the best cell as a sentence; without numbers the title of the matrix."""
     best = page.best
     if best is None or best.value is None:
         return page.matrix.title
@@ -160,7 +158,6 @@ def _conclusion(page: MatrixPage) -> list[Block]:
 
 
 def _row(found: RowConclusion) -> Listing:
-    """Return the conclusion of a row, as on the page of the matrix."""
     items = [found.headline]
     for one in found.figures:
         value = " ".join(filter(None, (one.text, one.unit, one.interval)))
@@ -200,7 +197,6 @@ def _numbers(pages: Sequence[MatrixPage]) -> list[Block]:
 
 
 def _cells(page: MatrixPage) -> Table:
-    """Return one metric of all cells: a row each pair of lengths, a column each concurrency."""
     has_input = bool(page.rows) and page.rows[0].input_tokens is not None
     first = _("Input → output, tokens") if has_input else _("Output, tokens")
     rows = []
@@ -215,7 +211,6 @@ def _cells(page: MatrixPage) -> Table:
 
 
 def _number(cell: CellView, metric: str, note: str = "") -> Cell:
-    """Return the mean of a cell with its interval and number of runs."""
     runs = len(cell.values)
     sample = f"n={runs}" if runs > 1 else ""
     note = _(", ").join(filter(None, (note, *cell_marks(cell), sample)))

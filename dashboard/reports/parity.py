@@ -46,7 +46,6 @@ class ParityAsked(Asked):
 
 
 def build(asked: ParityAsked) -> Report:
-    """Return the report."""
     try:
         found = stated(asked.model_dump(include=set(ParityAsked.model_fields)))
     except ParityError as error:
@@ -74,7 +73,6 @@ def build(asked: ParityAsked) -> Report:
 
 
 def conclusion(found: Stated) -> list[Block]:
-    """Return the verdict with its reasons and the numbers behind it."""
     texts = [words.sentence(found), *words.reasons(found)]
     statement = found.parity.statement
     if statement is None:
@@ -83,7 +81,6 @@ def conclusion(found: Stated) -> list[Block]:
 
 
 def numbers(found: Stated) -> list[Block]:
-    """Return the table by data set, its chart, and the sets of large groups."""
     statement = found.parity.statement
     if statement is None:
         return []
@@ -94,7 +91,6 @@ def numbers(found: Stated) -> list[Block]:
 
 
 def methods(found: Stated) -> list[Block]:
-    """Return how the numbers were calculated, with the sources."""
     statement = found.parity.statement
     return [Listing(words.methods(statement), _("Statistics"))] if statement else []
 

@@ -35,12 +35,10 @@ def commands(job: Job | None) -> list[Block]:
 
 
 def code(title: str, job: Job, *, longest: int = LONGEST_FILE, is_folded: bool = False) -> Code:
-    """Return the commands of a job; longer files are named with their checksum."""
     return Code(title, script(from_json(job.plan), job.values, longest_file=longest), is_folded)
 
 
 def environment(page: ResultPage) -> list[Facts]:
-    """Return tool, host and software of a result, and both at the time of the run."""
     result = page.result
     rows = [(_("Tool"), Cell(result.tool)), (_("Host"), Cell(result_place(result)))]
     rows += [(setting_title(name), Cell(value)) for name, value in page.host_facts]
@@ -73,12 +71,10 @@ def inputs(params: Mapping[str, Any]) -> list[Facts]:
 
 
 def titled(tables: Sequence[Facts], result: Result) -> list[Facts]:
-    """Return facts with the name of the result that they are of."""
     return [replace(one, title=f"{one.title} {result_name(result)}") for one in tables]
 
 
 def identity(result: Result) -> list[Block]:
-    """Return the parts that define the measurement, by group."""
     title = _("Identity: %(group)s")
     blocks: list[Block] = [
         Facts(_rows(group.rows, _("unknown")), title % {"group": group.title})
@@ -112,7 +108,6 @@ def _environments(result: Result) -> list[Mapping[str, Any]]:
 
 
 def warnings(results: Sequence[Result]) -> list[str]:
-    """Return what limits the numbers of all results; of several, with their names."""
     texts = [
         (f"{capfirst(flag.word)}{_(': ')}{flag.why}", result)
         for result in results
@@ -139,7 +134,6 @@ def sources(results: Sequence[Result]) -> str:
 
 
 def remarks(blocks: Sequence[Block]) -> Section:
-    """Return the last section of a report."""
     return Section(_("Remarks"), blocks or [Paragraph(_("No remarks."), "dim")])
 
 
@@ -177,7 +171,6 @@ def added(result: Result, tags: Sequence[str], title: str) -> list[Block]:
 
 
 def known_failure(job: Job | None) -> list[str]:
-    """Return cause and advice of the known failure of a job."""
     view = view_of(job) if job else None
     return [view.cause, view.advice] if view else []
 

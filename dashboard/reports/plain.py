@@ -23,7 +23,6 @@ HEAD = (
 
 
 def markdown(report: Report) -> str:
-    """Return the report as CommonMark with tables."""
     parts = [f"# {escaped(report.title)}", f"{escaped(report.kicker)}"]
     parts += [f"> **{escaped(text)}**" for text in report.warnings]
     parts.append(_facts(report.about))

@@ -66,7 +66,6 @@ class ResultAsked(Asked):
 
 
 def build(asked: ResultAsked) -> Report:
-    """Return the report."""
     try:
         page = result_page(asked.id)
     except Result.DoesNotExist:
@@ -103,7 +102,6 @@ def build(asked: ResultAsked) -> Report:
 
 
 def _about(page: ResultPage) -> Facts:
-    """Return what was measured, on what, when."""
     result = page.result
     took_s = result.job.duration_s if result.job else None
     rows = [
@@ -154,7 +152,6 @@ def _conclusion(
 
 
 def _card_cell(figure: CardFigure) -> Cell:
-    """Return a figure of the card; the best rates with value, interval and runs."""
     point = figure.point
     if point is None:
         return Cell(figure.text, figure.unit, interval=figure.interval, note=figure.note)
@@ -240,7 +237,6 @@ def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> l
 
 
 def _metrics(page: ResultPage) -> Table:
-    """Return the metrics of one run: a column a concurrency, with what limits its numbers."""
     is_batch = "batch_latency_mean_s" in page.result.metrics
     heads = cells.words(_("Batch size") if is_batch else _("Concurrency"))
     limits = marks_of_points(page)
@@ -258,7 +254,6 @@ def _metrics(page: ResultPage) -> Table:
 
 
 def _by_concurrency(card: Card) -> Table:
-    """Return throughput and latency with intervals: a column a concurrency."""
     heads = cells.words(_("Concurrency"))
     for row in card.rows:
         words = list(row.marks)
@@ -307,7 +302,6 @@ def _level(row: Row) -> Cell:
 
 
 def _sides(found: SidesTable) -> Table:
-    """Return client against engine."""
     titles = [_("Output tokens, client"), _("engine"), _("Difference")]
     if found.has_ttft:
         titles += [_("TTFT mean, ms, client"), _("engine"), _("Difference")]
@@ -335,7 +329,6 @@ def _side(row: SidesRow, found: SidesTable) -> list[Cell]:
 
 
 def _repeats(page: ResultPage) -> list[Block]:
-    """Return the runs of the measurement with their mean."""
     table = repeat_table(page)
     if table is None:
         return []
@@ -363,7 +356,6 @@ def _repeats(page: ResultPage) -> list[Block]:
 
 
 def _sets(page: ResultPage) -> list[Table]:
-    """Return the accuracy by data set, with means."""
     if not page.sets:
         return []
     interval = _("95 %% interval") % {}

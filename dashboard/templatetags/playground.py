@@ -95,14 +95,12 @@ def asked_with(turn: Turn) -> list[tuple[str, Any]]:
 
 @register.simple_tag
 def system_prompt(turn: Turn) -> str:
-    """The system prompt that a turn was asked with; "" without one."""
     messages = turn.request.get("messages") or [{}]
     return str(messages[0]["content"]) if messages[0].get("role") == "system" else ""
 
 
 @register.filter
 def thinks_first(turn: Turn) -> bool:
-    """True when the turn's model reasons before it answers."""
     engine = engine_of(turn)
     return engine is not None and engine.thinks
 

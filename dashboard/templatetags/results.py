@@ -100,13 +100,11 @@ def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
 
 @register.simple_tag
 def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
-    """Return a metric's number for a table, with the unit in the heading."""
     return bare(name, metrics.get(name))
 
 
 @register.simple_tag
 def bare(name: str, figure: float | None) -> SafeString:
-    """Return a metric's value without the unit, which stands after the metric's name."""
     if figure is None:
         return format_html('<span class="dim">{}</span>', gettext("n/a"))
     return format_html('<span class="num">{}</span>', metric_text(name, figure)[0])
@@ -138,14 +136,12 @@ def unit_of(name: str) -> SafeString:
 
 @register.simple_tag
 def failed(metrics: Mapping[str, Any]) -> SafeString:
-    """Return failed requests of all sent requests: "2 of 36"."""
     text = failed_text(metrics)
     return format_html('<span class="num">{}</span>', text) if text else num(None)
 
 
 @register.simple_tag
 def percent(value: float | None) -> SafeString:
-    """A score in per cent, as OpenCompass prints it; a dash where there is none."""
     if value is None:
         return format_html('<span class="dim">{}</span>', "-")
     return format_html('<span class="num">{}</span>', formatting.percent(value / 100))
@@ -153,7 +149,6 @@ def percent(value: float | None) -> SafeString:
 
 @register.simple_tag
 def bounds(interval: Interval) -> SafeString:
-    """The 95 % interval of a share, in per cent."""
     return format_html('<span class="num">{}</span>', bounds_text(interval))
 
 
@@ -172,7 +167,6 @@ def share_bounds(interval: Interval) -> str:
 
 @register.inclusion_tag("jobs/_running_accuracy.html")
 def running_accuracy(job: Job) -> dict[str, Any]:
-    """Return the current accuracy of a running evaluation; nothing for other jobs."""
     one = whole_standing(job) if job.state == Job.State.RUNNING else None
     return {"one": one if one and one.accuracy else None}
 
@@ -207,7 +201,6 @@ def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeStrin
 
 @register.simple_tag
 def compared(figure: Mean, name: str, *, grouped: bool) -> SafeString:
-    """Return a number of a comparison with its interval; for a group with its number of runs."""
     text = format_html('<b class="b">{}</b>', bare(name, figure.value))
     if figure.value is None:
         return text
@@ -274,13 +267,11 @@ def series_key(index: int) -> SafeString:
 
 @register.simple_tag
 def row_verdict(row: AnswerRow) -> SafeString:
-    """Correct, incorrect, or without a score."""
     return state(_STATES[row.verdict], str(TITLES[row.verdict]))
 
 
 @register.simple_tag
 def row_flags(row: AnswerRow) -> SafeString:
-    """Flags of an answer as stamps; "" for none."""
     stamps = ((MEANINGS[name], TITLES[name]) for name in names(row.marks) if name in FLAGS)
     return format_html_join("", ' <span class="stamp dist" title="{}">{}</span>', stamps)
 
@@ -298,7 +289,6 @@ def agreement(before: Mapping[str, str], other: Result) -> str:
 
 @register.simple_tag
 def place_word(place: str) -> str:
-    """Return the name of a text in which a search looks."""
     words = {
         "question": pgettext("where a search looks", "question"),
         "reasoning": gettext("reasoning"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -16,7 +16,6 @@ from django import template
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Model
 from django.template.defaultfilters import stringfilter
-from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -27,13 +26,7 @@ from dashboard.actions.action import FIELD
 from dashboard.charts import sparklines
 from dashboard.charts.figures import Figure
 from dashboard.pages.shared import die_grid as grids
-from dashboard.pages.shared.marks import (
-    all_flags,
-    disturbed_words,
-    faulty_words,
-    missed_words,
-    thinking_words,
-)
+from dashboard.pages.shared.marks import Flag, all_flags, flags
 from dashboard.pages.shared.plan import command_view
 from dashboard.security.permissions import allowed
 from dashboard.text import formatting
@@ -110,7 +103,6 @@ def state_word(name: str) -> str:
 
 @register.simple_tag
 def state(thing: Any, word: str = "") -> SafeString:
-    """A state as shape and word: of a job, deployment, host or turn, or given by its name."""
     name = state_of(thing)
     look = style_of(name)
     return format_html('<span class="st {}">{}{}</span>', look.css, shape(name), word or look.word)
@@ -118,7 +110,6 @@ def state(thing: Any, word: str = "") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def may(context: template.Context, action: str, thing: Any = None) -> bool:
-    """Return True if the viewer may do ``action``, such as "job.launch", with a thing."""
     return allowed(context["user"], action, thing)
 
 
@@ -155,7 +146,6 @@ def rate(value: float | None) -> SafeString:
 
 @register.simple_tag
 def metric(name: str, value: Any) -> SafeString:
-    """A value of a metric, in the unit that people read it in: accuracy in %, times in ms or s."""
     if value is None or value == "":  # a template makes "" of a metric that was not measured
         return num(None)
     return _num(*metric_text(name, value))
@@ -163,14 +153,12 @@ def metric(name: str, value: Any) -> SafeString:
 
 @register.simple_tag
 def headline(result: Result) -> SafeString:
-    """The one number that stands for a result."""
     name = headline_metric(result.type, result.metrics)
     return metric(name, result.metrics.get(name))
 
 
 @register.simple_tag
 def bytes(count: Any) -> SafeString:
-    """A size: 531 MB. What is no number was not measured."""
     return _num(*formatting.size(count)) if isinstance(count, int | float) else num(None)
 
 
@@ -181,7 +169,6 @@ def gigabytes_per_s(rate: float | None) -> SafeString:
 
 @register.simple_tag
 def duration(seconds: float | None) -> SafeString:
-    """A span of time: 12.4 s, 29 min 04 s."""
     if seconds is None:
         return num(None)
     return format_html('<span class="num">{}</span>', formatting.duration(seconds))
@@ -197,7 +184,6 @@ def ago(when: datetime | None) -> SafeString:
 
 @register.simple_tag
 def exact(when: datetime) -> SafeString:
-    """A time with its day and seconds, in the viewer's zone: 2026-11-27 14:03:22."""
     return _time(when, formatting.exact(when))
 
 
@@ -211,7 +197,6 @@ def since(when: datetime | None) -> SafeString:
 
 @register.simple_tag
 def message(thing: Any) -> str:
-    """Return the message of a job, deployment, event or remark."""
     if isinstance(thing, Message):
         return message_text(thing.id, thing.args)
     if isinstance(thing, Mapping):
@@ -224,7 +209,6 @@ def message(thing: Any) -> str:
 
 @register.filter
 def warns(remark: Mapping[str, Any]) -> bool:
-    """Return True if a result's remark casts doubt on its numbers; else it is a plain fact."""
     return remark.get("id") not in PLAIN_REMARKS
 
 
@@ -268,26 +252,19 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.simple_tag
 def stamps(result: Result) -> SafeString:
-    """Flags of a result. Most results have none, which renders no template."""
-    shown = {
-        "imported": result.imported_id is not None,
-        "endpoint": result.endpoint,
-        "device": result.device if result.endpoint else "",
-        "simulated": result.simulated,
-        "incomplete": missed_words(result) if result.incomplete else "",
-        "disturbed": disturbed_words(result),
-        "remarks": result.remarks,
-        "faulty": faulty_words(result),
-        "thinking": thinking_words(result),
-    }
-    return render_to_string("_stamps.html", shown) if any(shown.values()) else mark_safe("")
+    """Flags of a result."""
+    return _stamps(flags(result, in_list=True))
 
 
 @register.simple_tag
 def flag_stamps(result: Result) -> SafeString:
-    """Flags of a number that stands for a model: those of :func:`stamps`, and a small sample."""
-    rows = ((flag.style, flag.why, flag.word) for flag in all_flags(result))
-    return format_html_join(" ", '<span class="stamp {}" title="{}">{}</span>', rows)
+    """Flags of a number that stands for a model: also of a small sample."""
+    return _stamps(all_flags(result))
+
+
+def _stamps(found: Sequence[Flag]) -> SafeString:
+    rows = ((flag.style, flag.why, flag.word) for flag in found)
+    return format_html_join("\n", '<span class="stamp {}" title="{}">{}</span>', rows)
 
 
 @register.inclusion_tag("_command.html")

@@ -52,7 +52,6 @@ _SHOWN = 5  # questions in the preview of a set
 @requires("result.view")
 @with_old_queries("base")
 def answers(request: HttpRequest, result_id: int) -> HttpResponse:
-    """List of answers, with the first of them beside it."""
     return _page(request, _result(result_id), None)
 
 
@@ -143,7 +142,6 @@ def _pane(request: HttpRequest, one: Answer, wanted: Wanted) -> dict[str, Any]:
 
 
 def issue_text(answer: Answer, address: str) -> str:
-    """Return an answer as the Markdown text of an issue; ``address`` is that of its page."""
     result, marks = answer.result, names(answer.row.marks)
     asked = {name: value for name, value in sampling_of(result).items() if name != "system"}
     facts = {
@@ -170,7 +168,6 @@ def issue_text(answer: Answer, address: str) -> str:
 
 
 def _fenced(text: str) -> str:
-    """Return a block that no text can end."""
     longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{visible(text)}\n{fence}"

@@ -137,7 +137,6 @@ def plain(query: QueryDict) -> QueryDict:
 
 
 def without(query: QueryDict, *names: str) -> str:
-    """Return an address' filters without some."""
     kept = plain(query)
     for name in names:
         kept.pop(name, None)
@@ -145,7 +144,6 @@ def without(query: QueryDict, *names: str) -> str:
 
 
 def base_choices(read: Asked) -> list[tuple[str, str]]:
-    """Return the results to compare with, as number and words."""
     known = list(read.bases)
     if read.wanted.base is not None and read.wanted.base not in known:
         known.insert(0, read.wanted.base)
@@ -163,7 +161,6 @@ class Export:
 
 
 def reason_of(result: Result) -> str:
-    """Return why the questions of a result cannot be saved; "" if they can."""
     try:
         set_of(result)
     except NoQuestions as error:
@@ -172,7 +169,6 @@ def reason_of(result: Result) -> str:
 
 
 def export(query: QueryDict, result: Result) -> Export:
-    """Return the questions that an address of the reader lists."""
     try:
         return _listed(query, result)
     except NoQuestions as error:

@@ -69,7 +69,6 @@ class Asks:
     planned: int | None
 
     def looks(self) -> Looks:
-        """Return the looks at sides that are no results."""
         return Looks(self.planned, are_known=False)
 
 
@@ -89,7 +88,6 @@ class SideView:
 
     @property
     def ids(self) -> str:
-        """The numbers of the results, as in the address."""
         return ",".join(map(result_name, self.results))
 
 
@@ -126,7 +124,6 @@ class Stated:
 
     @property
     def file_name(self) -> str:
-        """The name of a file of the statement, without an ending."""
         if self.source != "results":
             return "parity"
         return f"parity-{self.base.ids}-{self.result.ids}".replace(",", "+")

@@ -109,7 +109,6 @@ def _cells(shown: _Shown, margin: float, notes: Notes) -> list[Cell]:
 
 
 def _about(row: Row, notes: Notes) -> str:
-    """Return version and checksum of a set."""
     identity = notes.identities.get(row.name)
     if identity is None:
         return ""
@@ -121,7 +120,6 @@ def _about(row: Row, notes: Notes) -> str:
 
 
 def facts(stated: Stated, statement: Statement) -> Facts:
-    """Return the numbers of all questions."""
     row = statement.pooled
     _name, base, result, gap, _verdict, method = _cells(
         _Shown("", row), statement.margin, stated.parity.notes
@@ -146,7 +144,6 @@ def facts(stated: Stated, statement: Statement) -> Facts:
 
 
 def forest_of(statement: Statement) -> Figure:
-    """Return the chart of the differences."""
     rows = [
         forest.Difference(one.name, one.row.gap, is_whole=one.is_whole) for one in _shown(statement)
     ]
@@ -219,7 +216,6 @@ def as_data(stated: Stated) -> dict[str, Any]:
 
 
 def verdict_of(stated: Stated) -> Verdict:
-    """Return the verdict on all questions; "not_comparable" without a statement."""
     statement = stated.parity.statement
     return statement.decision if statement else "not_comparable"
 
@@ -257,7 +253,6 @@ def _row(row: Row, name: str, notes: Notes | None = None) -> dict[str, Any]:
 
 
 def as_text(stated: Stated) -> str:
-    """Return the statement for a terminal."""
     lines = [words.headline(stated), words.sentence(stated), *words.reasons(stated)]
     if statement := stated.parity.statement:
         named = [(words.row_name(row, statement.rows), row) for row in statement.rows]

@@ -29,7 +29,6 @@ MOST_NAMES = 5
 
 
 def goals() -> dict[str, str]:
-    """Return what a person may ask of two sides, in words."""
     return {choice.value: choice.label for choice in goal_choices()}
 
 
@@ -41,7 +40,6 @@ def margin_text(margin: float) -> str:
 
 
 def verdict(row: Row, margin: float) -> str:
-    """Return the verdict in a few words, for a table."""
     texts = {
         "equivalent": _("equivalent within %(margin)s"),
         "not_worse": _("not worse by more than %(margin)s"),
@@ -53,7 +51,6 @@ def verdict(row: Row, margin: float) -> str:
 
 
 def headline(stated: Stated) -> str:
-    """Return the verdict on all questions as a title."""
     statement = stated.parity.statement
     if statement is None:
         return _("Not comparable")
@@ -70,13 +67,11 @@ def headline(stated: Stated) -> str:
 
 
 def full_headline(stated: Stated) -> str:
-    """Return the verdict with the names of both sides, for a title."""
     args = {"result": stated.result.name, "base": stated.base.name, "headline": headline(stated)}
     return _("%(result)s vs %(base)s: %(headline)s") % args
 
 
 def sentence(stated: Stated) -> str:
-    """Return the difference with its interval, and the names of both sides."""
     args = {"base": stated.base.name, "result": stated.result.name}
     statement = stated.parity.statement
     if statement is None:
@@ -92,7 +87,6 @@ def sentence(stated: Stated) -> str:
 
 
 def action(notes: Notes) -> str:
-    """Return what makes two sides without a statement comparable."""
     if notes.uncounted or notes.unfit or notes.no_share:
         return _("Enter correct answers and questions of each data set as counts.")
     if notes.unequal:
@@ -103,7 +97,6 @@ def action(notes: Notes) -> str:
 
 
 def reasons(stated: Stated) -> list[str]:
-    """Return the meaning of the verdict, and its limit."""
     statement = stated.parity.statement
     if statement is None:
         return [action(stated.parity.notes)]
@@ -162,7 +155,6 @@ def needed(statement: Statement) -> str:
 
 
 def method_name(method: Method) -> str:
-    """Return the name of a formula, for a table."""
     return {
         "paired": _("paired, Tango"),
         "clustered": _("by question, clustered"),
@@ -172,7 +164,6 @@ def method_name(method: Method) -> str:
 
 
 def methods(statement: Statement) -> list[str]:
-    """Return the method of the numbers, with its sources."""
     rows = [*statement.rows, *statement.groups.values(), statement.pooled]
     used = {row.method for row in rows}
     texts = {
@@ -258,7 +249,6 @@ def _looks(statement: Statement) -> list[str]:
 
 
 def row_name(row: Row, rows: Sequence[Row]) -> str:
-    """Return the name of a set; of bare counts its number."""
     if row.name:
         return row.name
     if len(rows) == 1:
@@ -358,7 +348,6 @@ def _flag(flag: str) -> str:
 
 
 def _notes(notes: Notes) -> list[Warned]:
-    """Return the limits of the evidence."""
     version = _("Different versions of a data set, which only common questions compare: %(names)s.")
     unfit = _("Left out, the score is of another number of questions: %(names)s.")
     no_share = _("Left out, no share of questions and no answers stored: %(names)s.")

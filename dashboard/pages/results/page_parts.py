@@ -8,10 +8,18 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts import latency
 from dashboard.charts.figures import COLOURS, Figure
 from dashboard.charts.per_user import has_devices, per_device
-from dashboard.charts.series import Run, Series, throughput
+from dashboard.charts.series import (
+    TIMES,
+    Run,
+    Series,
+    distribution,
+    percentiles,
+    statistics,
+    throughput,
+    times_of,
+)
 from dashboard.pages.shared.provenance import part_text
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text, point_marks, result_name
@@ -217,13 +225,11 @@ def charts(page: ResultPage, drawn: Series, further: Sequence[Series] = ()) -> d
     }
     series = [drawn, *further]
     if len({concurrency for one in series for concurrency, _metrics in one.points}) == 1:
-        tables = [(title, latency.statistics(name)) for name, title in waits.items()]
+        tables = [(title, statistics(name)) for name, title in waits.items()]
         return {"throughput": False, "waits": [], "wait_rows": tables}
     return {
         "throughput": _has(page, RATE) and throughput(series),
-        "waits": [
-            (name, title, latency.percentiles(name, series)) for name, title in waits.items()
-        ],
+        "waits": [(name, title, percentiles(name, series)) for name, title in waits.items()],
         "per_device": has_devices(series) and per_device(series),
     }
 
@@ -240,9 +246,9 @@ def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, Figure, int]]:
     """Return the distributions of request times: name, title, figure, number of requests."""
     found = []
     for family, title in _wait_titles().items():
-        times = latency.times_of(family, points) if family in latency.TIMES else []
+        times = times_of(family, points) if family in TIMES else []
         if times:
-            drawn = latency.distribution(family, times)
+            drawn = distribution(family, times)
             found.append((family, title, drawn, sum(len(one.values) for one in times)))
     return found
 

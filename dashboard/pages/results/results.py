@@ -14,8 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_safe
 
 from dashboard.charts import forest
-from dashboard.pages.answers.hygiene_card import hygiene_card
-from dashboard.pages.compare.token_card import token_card
+from dashboard.pages.answers.cards import hygiene_card, token_card
 from dashboard.pages.results import levels
 from dashboard.pages.results.client_vs_engine import sides_table
 from dashboard.pages.results.conclusion import conclusion_card

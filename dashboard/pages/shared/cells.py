@@ -73,12 +73,10 @@ class Table:
 
     @property
     def lines(self) -> list[list[tuple[Heading, Cell]]]:
-        """Each row with the headings of its cells."""
         return [list(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 def words(*texts: str) -> list[Heading]:
-    """Return headings of columns of text."""
     return [Heading(text, is_number=False) for text in texts]
 
 
@@ -88,7 +86,6 @@ def facts(rows: Sequence[tuple[str, str]], title: str = "") -> Facts:
 
 
 def missing() -> Cell:
-    """Return the cell of a value that was not measured."""
     return Cell(_("n/a"), tone="dim")
 
 
@@ -118,7 +115,6 @@ def bare(name: str, value: Any, bounds: Interval | None = None, **more: Any) -> 
 
 
 def whole(name: str, value: Any) -> Cell:
-    """Return a metric's number with its unit."""
     cell = bare(name, value)
     return cell if cell.value is None else replace(cell, unit=metric_text(name, value)[1])
 
@@ -147,5 +143,4 @@ def difference(gap: Interval, n: int, **more: Any) -> Cell:
 
 
 def count(value: int) -> Cell:
-    """Return a number of runs or questions."""
     return Cell(metric_text("questions", value)[0], value=value)

@@ -45,7 +45,6 @@ class Column:
 
     @property
     def orders(self) -> list[tuple[str, str | Promise]]:
-        """Sort orders as (name in the URL, heading)."""
         return [(self.name, self.title), *self.also] if self.is_sorted else []
 
 
@@ -135,7 +134,6 @@ TABLES: Mapping[str, Sequence[Column]] = {"results": RESULTS, "jobs": JOBS}
 
 
 def cookie_name(table: str) -> str:
-    """Return the name of the cookie with the shown columns of ``table``."""
     return f"columns-{table}"
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts import latency, per_user
+from dashboard.charts import per_user
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import Run, Series, measured, throughput
+from dashboard.charts.series import Run, Series, measured, percentiles, statistics, throughput
 from dashboard.pages.shared.provenance import part_text, part_title
 from dashboard.pages.shared.words import gap_bounds
 from dashboard.text.formatting import change_text, full_moment, number, p_text
@@ -28,7 +28,7 @@ BATCH = "batch_latency_mean_s"
 # Fields that only the first run of a column needs.
 _LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
 # Metrics that are drawn with their intervals.
-_WITH_BARS = (RATE, *latency.statistics("ttft"))
+_WITH_BARS = (RATE, *statistics("ttft"))
 
 
 def read_groups(
@@ -53,7 +53,6 @@ def read_groups(
 
 
 def problem_of(groups: Sequence[Sequence[Result]]) -> str:
-    """Return why these results cannot be compared; "" when they can."""
     results = [result for runs in groups for result in runs]
     if len(groups) == 1 and len(groups[0]) > 1:
         return _("All are repeats of one measurement. The result page shows the mean.")
@@ -121,7 +120,7 @@ def charts(comparison: Comparison) -> dict[str, Any]:
     return {
         "drawn": measured(series, RATE),
         "throughput": named(throughput(series)),
-        "ttft": has_ttft and named(latency.percentiles("ttft", series)),
+        "ttft": has_ttft and named(percentiles("ttft", series)),
         "per_device": per_user.has_devices(series) and named(per_user.per_device(series)),
         "interactivity": has_tpot and named(per_user.interactivity(series)),
     }
@@ -160,12 +159,10 @@ def conclusion(comparison: Comparison) -> str:
 
 
 def conclusions(comparison: Comparison) -> list[str]:
-    """Return the verdict on the first metric for each column vs the baseline."""
     return [_verdict_words(comparison, column, change) for column, change in _changes(comparison)]
 
 
 def _changes(comparison: Comparison) -> list[tuple[Column, Change]]:
-    """Return each column with its change of the first metric; without columns that lack it."""
     main = comparison.rows[0] if comparison.rows else None
     if main is None or main.base is None:
         return []

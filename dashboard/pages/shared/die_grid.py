@@ -37,7 +37,6 @@ class Die:
 
     @property
     def words(self) -> str:
-        """Temperature, power and state as text."""
         parts = []
         if self.reading.temp_c is not None:
             parts.append(f"{number(self.reading.temp_c, 1)} °C")
@@ -195,7 +194,6 @@ class Cards:
 
     @property
     def free(self) -> int:
-        """The number of dies that a job could get now."""
         return sum(die.holder is None and die.state in ("free", "hot") for die in self.dies)
 
     @property
@@ -212,7 +210,6 @@ class Cards:
 
 
 def cards(host: Host, held: Held | None = None) -> Cards | None:
-    """Return the host's dies, card by card; None for a host without any."""
     host_dies = dies_of(host, held)
     if not host_dies:
         return None

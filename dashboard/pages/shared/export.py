@@ -40,7 +40,6 @@ def list_csv(rows: Sequence[Result]) -> HttpResponse:
 
 
 def result_json(page: ResultPage) -> dict[str, Any]:
-    """Return one result with all its data."""
     row = page.result
     known = provenance(row)
     return {
@@ -60,7 +59,6 @@ def result_json(page: ResultPage) -> dict[str, Any]:
 
 
 def _conclusion(page: ResultPage) -> dict[str, Any] | None:
-    """Return the conclusion of a benchmark with its repeats; None without output rates."""
     points = curve_of(page) if page.result.type == Result.Type.BENCHMARK else []
     if not any(point.rate for point in points):
         return None
@@ -100,7 +98,6 @@ def unit_head(name: str) -> str:
 
 
 def unit_name(name: str) -> str:
-    """Return a metric's unit in an export, "" without one; a share is from 0 to 1."""
     unit = METRICS[name].unit
     return "share" if unit == "%" else unit
 
@@ -192,7 +189,6 @@ def as_csv(rows: Iterable[Sequence[Any]], file: str = "") -> HttpResponse:
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Return rows as the text of a CSV for spreadsheets."""
     text = io.StringIO()
     text.write("\ufeff")  # otherwise Excel assumes the system encoding
     writer = csv.writer(text)

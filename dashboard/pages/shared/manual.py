@@ -135,7 +135,6 @@ def _text(inline: Token) -> str:
 
 
 def _slug(text: str, taken: dict[str, int]) -> str:
-    """Id of a heading, as GitHub makes it."""
     slug = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
     taken[slug] = taken.get(slug, -1) + 1
     return slug if not taken[slug] else f"{slug}-{taken[slug]}"
@@ -164,7 +163,6 @@ def _point(child: Token, path: Path, root: str) -> None:
 
 
 def _with_scrolling_tables(tokens: list[Token]) -> list[Token]:
-    """The tokens, with each table in a box that scrolls by itself."""
     box = Token("html_block", "", 0, content='<div class="scroll" tabindex="0" role="group">')
     end = Token("html_block", "", 0, content="</div>")
     out = []
@@ -177,7 +175,6 @@ def _with_scrolling_tables(tokens: list[Token]) -> list[Token]:
 
 
 def titles() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the groups in order: ``(group, [(name, title)])``."""
     rows = GROUPS.items()
     return [(group, [(name, page(name).title) for name in names]) for group, names in rows]
 

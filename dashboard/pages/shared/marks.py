@@ -45,27 +45,38 @@ class Flag:
     style: str = "dist"
 
 
-def flags(result: Result) -> list[Flag]:
-    """Return the flags of a result in the order of the stamps on its page."""
+def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
+    """Return the flags of a result in the order of the stamps on its page. ``in_list``: reads no
+    rows of imports."""
     found = []
     device = _(", ") + result.device if result.device else ""
     if result.endpoint:
         why = _("Measured on endpoint %(name)s, an engine that this dashboard did not start.")
         found.append(Flag(_("external") + device, why % {"name": result.endpoint.name}, "ext"))
-    if result.imported:
+    if in_list and result.imported_id is not None:
+        why = _("Measured by others: read from their files")
+        found.append(Flag(_("imported"), why, "ext"))
+    elif result.imported:
         why = _("Measured by others, read from their file %(file)s.")
         found.append(Flag(_("imported") + device, why % {"file": result.imported.name}, "ext"))
     if result.simulated:
         why = _("mock commands on a fast clock. The numbers were not measured on hardware.")
         found.append(Flag(_("simulated"), why, "sim"))
     if result.incomplete:
-        found.append(Flag(_("incomplete"), missed_words(result)))
-    if faulty := faulty_words(result):
-        found.append(Flag(_("faulty answers"), faulty))
+        remarks = [(one["id"], one["args"]) for one in result.remarks]
+        missed = shortfall(result.metrics, remarks)._asdict()
+        is_evaluation = result.type == Result.Type.EVALUATION
+        why = message(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
+        found.append(Flag(_("incomplete"), why))
+    if is_doubtful(result):
+        total, faulty = (number(result.metrics[f"answers_{one}"]) for one in ("total", "faulty"))
+        text = _("%(n)s of %(total)s answers are faulty (e.g. cut off). The score is doubtful.")
+        found.append(Flag(_("faulty answers"), text % {"n": faulty, "total": total}))
     if thinking := thinking_words(result):
         found.append(Flag(_("thinking doubtful"), thinking))
-    if result.disturbed:
-        found.append(Flag(_("disturbed"), disturbed_words(result)))
+    beside = _remarks(result, "result:beside_")
+    if beside or (result.disturbed and not in_list):
+        found.append(Flag(_("disturbed"), beside))
     for remark in result.remarks:
         if remark["id"] == LOADED:
             found.append(Flag(_("loaded host"), message(remark["id"], remark["args"])))
@@ -80,31 +91,8 @@ def all_flags(result: Result) -> list[Flag]:
     return [*flags(result), *([Flag(_("few samples"), few)] if few else [])]
 
 
-def disturbed_words(result: Result) -> str:
-    """Return the other work during the run; "" for none."""
-    return _remarks(result, "result:beside_")
-
-
 def _remarks(result: Result, part: str) -> str:
-    """Return the remarks with this part of an id as text."""
     return " ".join(message(one["id"], one["args"]) for one in result.remarks if part in one["id"])
-
-
-def missed_words(result: Result) -> str:
-    """Return the count of failed requests, or of questions that were not scored, as text."""
-    remarks = [(one["id"], one["args"]) for one in result.remarks]
-    missed = shortfall(result.metrics, remarks)._asdict()
-    is_evaluation = result.type == Result.Type.EVALUATION
-    return message(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
-
-
-def faulty_words(result: Result) -> str:
-    """Return why faulty answers leave a score doubtful; "" where they do not."""
-    if not is_doubtful(result):
-        return ""
-    total, faulty = (result.metrics[f"answers_{name}"] for name in ("total", "faulty"))
-    text = _("%(n)s of %(total)s answers are faulty (e.g. cut off). The score is doubtful.")
-    return text % {"n": number(faulty), "total": number(total)}
 
 
 def thinking_words(result: Result) -> str:
@@ -136,17 +124,14 @@ class Marks:
 
     @cached_property
     def word(self) -> str:
-        """The verdict in two or three words; "" where a list says nothing."""
         return _list_word(self.verdict) if self.verdict else ""
 
     @cached_property
     def hint(self) -> str:
-        """The verdict as a sentence."""
         return sentence(self.verdict) if self.verdict else ""
 
     @property
     def css(self) -> str:
-        """The look of the verdict's stamp."""
         state = self.verdict.state if self.verdict else ""
         return {"regressed": "bad", "improved": "good"}.get(state, "line")
 
@@ -155,20 +140,16 @@ NO_MARKS = Marks(NONE, None)
 
 
 def marks_of(results: Iterable[Result]) -> Mapping[int, Marks]:
-    """Return the marks of each result, by id."""
     rows = list(results)
     added, judged = organised(rows), verdicts(rows)
     return {row.pk: Marks(added[row.pk], judged.get(row.pk)) for row in rows}
 
 
 def word(verdict: Verdict) -> str:
-    """Return the verdict as a title."""
     return str(_WORDS[verdict.state])
 
 
 def _list_word(verdict: Verdict) -> str:
-    """Return the verdict with the size of the change, for the row of a list; "" for the baseline
-    itself and for runs that do not count."""
     if verdict.state in ("own", "uncounted", "barred"):
         return ""
     size = size_of(verdict.change, verdict.metric, _("%(n)s pt")) if verdict.change else ""
@@ -215,7 +196,6 @@ def sentence(verdict: Verdict) -> str:
 
 
 def _missing(verdict: Verdict) -> str:
-    """Return the missing runs until there is an interval."""
     of_base, own = verdict.more
     if not verdict.more_runs:
         return _("A value of 0 and equal runs have no interval.")
@@ -236,7 +216,6 @@ def _missing(verdict: Verdict) -> str:
 
 
 def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
-    """Return the verdict for the API and exports; None without a baseline."""
     if verdict is None:
         return None
     change = verdict.change
@@ -259,7 +238,6 @@ def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
 
 
 def organised_fields(result: Result, marks: Marks) -> dict[str, Any]:
-    """Return stack, parallelism and what people added, for the API and exports."""
     return {
         "stack": result.stack,
         "parallelism": result.parallelism,

@@ -134,7 +134,6 @@ class Against:
     plan: Plan | None = None
 
     def step(self, step: Step) -> Changes:
-        """Return differences of the command."""
         return self._changes(step, lambda one: list(one.argv))
 
     def environment(self, step: Step) -> Changes:
@@ -142,12 +141,10 @@ class Against:
         return self._changes(step, lambda one: [f"{name}={value}" for name, value in one.env])
 
     def steps_gone(self, plan: Plan) -> list[str]:
-        """Return names of guide steps missing in the plan."""
         here = {step.name for step in plan.steps} | _OWN_STEPS
         return [step.name for step in self.plan.steps if step.name not in here] if self.plan else []
 
     def guide_file(self, name: str) -> str | None:
-        """Return the guide's text of a file, if different."""
         files = self.plan.files if self.plan else ()
         return next((item.text for item in files if item.name == name), None)
 
@@ -164,7 +161,7 @@ class Against:
         for is_option in (False, True):
             for number, name in counts:
                 abouts = [one for one in ABOUT.get(name, ()) if one.startswith("-") == is_option]
-                if any(_is_about(about, flag, text) for about in abouts):
+                if any(one == flag.rstrip("=") if is_option else one in text for one in abouts):
                     return Mark(number, self.notes[number - 1], _PRINTED.get(name, ""))
         return Mark(0, _("The guide differs here or has nothing.")) if changed else None
 
@@ -256,10 +253,6 @@ def _places(guide_text: list[str], ours: list[str], first: int) -> dict[int, str
     return texts
 
 
-def _is_about(about: str, flag: str, text: str) -> bool:
-    return about == flag.rstrip("=") if about.startswith("-") else about in text
-
-
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Text of a command. ``slot`` is the slot's name, "" for plain text.
@@ -291,16 +284,9 @@ class CommandLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """Text of the guide that the command lacks."""
-
-    text: str
-    mark: Mark | None
-
-
-@dataclass(frozen=True, slots=True)
 class StepView:
-    """One command. ``gone``: lines of the compared plan that this one lacks."""
+    """One command. ``gone``: lines of the compared plan that this one lacks; ``left_out``: text of
+    the guide that it lacks, each with its note."""
 
     name: str
     lines: tuple[CommandLine, ...]
@@ -309,12 +295,11 @@ class StepView:
     serves: bool = False
     timeout_s: float | None = None
     mark: Mark | None = None
-    left_out: tuple[Gone, ...] = ()
+    left_out: tuple[tuple[str, Mark | None], ...] = ()
     cwd: tuple[Piece, ...] = ()  # working folder; empty for the job's own
 
     @property
     def env_changed(self) -> bool:
-        """True if a variable differs from the compared plan or the guide."""
         return any(line.changed or line.mark for line in self.env)
 
 
@@ -330,21 +315,12 @@ class FileView:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotView:
-    """A slot and its value; ``later``: proposed, set at launch."""
-
-    name: str
-    value: str
-    later: bool
-
-
-@dataclass(frozen=True, slots=True)
 class CommandView:
-    """A plan, ready for ``_command.html``."""
+    """A plan, ready for ``_command.html``. ``slots``: names with values; True: set at launch."""
 
     steps: tuple[StepView, ...]
     files: tuple[FileView, ...]
-    slots: tuple[SlotView, ...]
+    slots: tuple[tuple[str, str, bool], ...]
     sha256: str
     notes: tuple[str, ...] = ()  # differences from the guide, by mark number
     steps_gone: tuple[str, ...] = ()  # guide steps that it lacks
@@ -370,7 +346,7 @@ def command_view(
         steps=tuple(_step(step, old_steps.get(step.name), shown) for step in plan.steps),
         files=tuple(_file(item, old_files.get(item.name), shown) for item in plan.files),
         slots=tuple(
-            SlotView(name, values.get(name) or shown.later.get(name, ""), name not in values)
+            (name, values.get(name) or shown.later.get(name, ""), name not in values)
             for name in (() if plan.filled else slots(plan))
         ),
         sha256=plan.sha256(),
@@ -390,23 +366,26 @@ class _Shown:
 
 
 def _step(step: Step, old: Step | None, shown: _Shown) -> StepView:
-    new_groups = _groups(step.argv)
-    new_env = _env_groups(step)
-    old_groups = _groups(old.argv) if old else []
-    old_env = _env_groups(old) if old else []
+    new, env = _groups(step.argv), _env_groups(step.env)
+    old_new, old_env = (_groups(old.argv), _env_groups(old.env)) if old else ([], [])
     changes, env_changes = shown.guide.step(step), shown.guide.environment(step)
-    left_out = (*changes.gone, *env_changes.gone)
+    here = _numbered(new + env)
+    gone = (
+        " ".join([flag, *map(_plain, arguments)]).replace("= ", "=")
+        for (flag, at), arguments in _numbered(old_new + old_env).items()
+        if (flag, at) not in here
+    )
     return StepView(
         name=step.name,
-        lines=_lines(step.name, new_groups, old_groups, changes, shown),
-        env=_lines(step.name, new_env, old_env, env_changes, shown),
-        gone=tuple(_gone(old_groups + old_env, new_groups + new_env)),
+        lines=_lines(step.name, new, old_new, changes, shown),
+        env=_lines(step.name, env, old_env, env_changes, shown),
+        gone=tuple(gone),
         serves=step.serves,
         timeout_s=step.timeout_s,
         mark=shown.guide.step_mark(step),
         left_out=tuple(
-            Gone(_plain(text), shown.guide.mark(step.name, text.split()[0], text, changed=True))
-            for text in left_out
+            (_plain(text), shown.guide.mark(step.name, text.split()[0], text, changed=True))
+            for text in (*changes.gone, *env_changes.gone)
         ),
         cwd=tuple(_pieces_of((step.cwd,), shown, Changes(), 0)) if step.cwd else (),
     )
@@ -426,8 +405,8 @@ def _groups(argv: Iterable[str]) -> list[Group]:
     return [(flag, tuple(arguments)) for flag, arguments in groups]
 
 
-def _env_groups(step: Step) -> list[Group]:
-    return [(f"{key}=", (value,)) for key, value in step.env]
+def _env_groups(env: Iterable[tuple[str, str]]) -> list[Group]:
+    return [(f"{key}=", (value,)) for key, value in env]
 
 
 def _numbered(groups: Iterable[Group]) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -441,31 +420,27 @@ def _numbered(groups: Iterable[Group]) -> dict[tuple[str, int], tuple[str, ...]]
 
 
 def _lines(
-    step: str,
-    groups: list[Group],
-    old_groups: list[Group],
-    changes: Changes,
-    shown: _Shown,
+    step: str, groups: list[Group], old: list[Group], changes: Changes, shown: _Shown
 ) -> tuple[CommandLine, ...]:
-    old = _numbered(old_groups)
+    old_groups = _numbered(old)
     lines, at = [], 0
-    for index, (key, arguments) in enumerate(_numbered(groups).items()):
-        before = old.get(key)
+    for index, ((flag, number), arguments) in enumerate(_numbered(groups).items()):
+        before = old_groups.get((flag, number))
         changed = shown.compare and before != arguments
         # "--flag=value" is one word of the command, "--flag value" are two.
-        own = at if key[0] and not key[0].endswith("=") else None
+        own = at if flag and not flag.endswith("=") else None
         first = at if own is None else at + 1
         here, at = range(at, first + len(arguments)), first + len(arguments)
-        text = " ".join([key[0], *arguments])
+        text = " ".join([flag, *arguments])
         differs = not changes.changed.isdisjoint(here)
         printed = [_plain(changes.guide_text[n]) for n in here if n in changes.guide_text]
-        mark = shown.guide.mark(step, key[0], text, changed=differs)
+        mark = shown.guide.mark(step, flag, text, changed=differs)
         lines.append(
             CommandLine(
-                flag=key[0],
+                flag=flag,
                 pieces=tuple(_pieces_of(arguments, shown, changes, first)),
                 changed=changed,
-                was=" ".join(_plain(word) for word in before) if changed and before else "",
+                was=" ".join(map(_plain, before)) if changed and before else "",
                 last=index == len(groups) - 1,
                 mark=mark,
                 guide_text=" ".join(printed) or (mark.guide_text if mark else ""),
@@ -473,15 +448,6 @@ def _lines(
             )
         )
     return tuple(lines)
-
-
-def _gone(old: list[Group], new: list[Group]) -> list[str]:
-    here = _numbered(new)
-    return [
-        " ".join([key[0], *(_plain(word) for word in arguments)]).replace("= ", "=")
-        for key, arguments in _numbered(old).items()
-        if key not in here
-    ]
 
 
 def _pieces_of(

@@ -82,7 +82,6 @@ class Group(NamedTuple):
 
 
 def identity_rows(result: Result) -> list[Group]:
-    """Return the parts of the identity; empty without one."""
     parts = result.identity.get("parts") or {}
     groups = []
     for group, title in _GROUPS.items():
@@ -106,7 +105,6 @@ def part_title(name: str) -> str:
 
 
 def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
-    """Return the provenance as (name, value); None: not recorded."""
     known = provenance(result)
     return [
         *((part_title(name), _provenance_text(name, one)) for name, one in known.parts.items()),
@@ -115,7 +113,6 @@ def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
 
 
 def part_text(name: str, value: Any) -> str:
-    """Return the value of a part, translated."""
     if name == "kind":
         return kind_title(value)
     if name == "stack":

@@ -98,7 +98,6 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
 
 
 def can_retry(job: Job) -> bool:
-    """Return True if the plan can run unchanged: inputs exist, and its server is up."""
     return not _is_dead(job) and server_down(job) is None
 
 
@@ -121,7 +120,6 @@ def failed_as_printed(job: Job) -> bool:
 
 
 def ends_the_same(job: Job) -> bool:
-    """Return True if the unchanged plan would fail again."""
     known = view_of(job) if job.state == Job.State.FAILED else None
     if known is None or known.on_host or known.id in _OF_DEPLOYMENT:
         return failed_as_printed(job)
@@ -129,7 +127,6 @@ def ends_the_same(job: Job) -> bool:
 
 
 def is_for_host(job: Job) -> bool:
-    """Return True if the cause is on the host, so that no form setting fixes it."""
     known = view_of(job)
     return known.on_host if known else job.message_id in _ON_HOST
 
@@ -148,12 +145,10 @@ def _is_transient(job: Job) -> bool:
 
 
 def _is_dead(job: Job) -> bool:
-    """Return True if an input is missing, so that the plan cannot run unchanged."""
     return job.message_id in ("job:predecessor", "job:input_gone")
 
 
 def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
-    """Return the action that fixes the cause, if the dashboard has one."""
     args: Mapping[str, Any] = job.message_args or {}
     if job.message_id == "job:predecessor" and isinstance(args.get("job"), int):
         label = gettext("Open job #%(job)s (cause)") % {"job": args["job"]}
@@ -202,7 +197,6 @@ def _open(server: Deployment) -> Action:
 
 
 def _restart(server: Deployment, user: AbstractBaseUser | AnonymousUser) -> Action:
-    """Return a restart, or a link to the deployment if not permitted or never started."""
     if server.job.state != Job.State.SUCCEEDED or not allowed(user, "deployment.restart", server):
         return _open(server)
     label = gettext("Restart %(name)s") % {"name": server.name}

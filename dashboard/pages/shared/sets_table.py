@@ -19,7 +19,6 @@ NAME = "{name}"
 
 
 def tables(results: Sequence[tuple[Sequence[SetGroup], str]]) -> str:
-    """Return the tables of several results, each with its name, as in the guide."""
     return "\n".join(markdown(groups, name) for groups, name in results)
 
 
@@ -96,7 +95,6 @@ def subject_table(result: Result, group: SetGroup, sort: str) -> SubjectTable | 
 
 
 def area_title(area: Area) -> str:
-    """Return the name of an area."""
     titles = {
         "stem": _("STEM"),
         "humanities": _("Humanities"),

@@ -79,7 +79,6 @@ def _arrow(tokens: Mapping[str, float]) -> str:
 
 
 def setting_text(text: str, name: str) -> str:
-    """Return the value of the setting ``name`` in a comparison as text."""
     if name == "host":
         return host_word(text)
     if name == "stack":

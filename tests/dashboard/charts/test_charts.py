@@ -1,7 +1,6 @@
 import pytest
 
 from dashboard.charts import forest
-from dashboard.charts.latency import percentiles
 from dashboard.charts.per_user import (
     PLACES,
     PLOT_PX,
@@ -11,7 +10,7 @@ from dashboard.charts.per_user import (
     label_places,
     per_device,
 )
-from dashboard.charts.series import Run, Series, throughput
+from dashboard.charts.series import Run, Series, percentiles, throughput
 from jobs.queries.results.results import Category
 from jobs.statistics import Interval, wilson
 

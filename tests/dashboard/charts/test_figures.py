@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from plotly.offline import get_plotlyjs_version
 
-from dashboard.charts import forest, history, latency, live, matrix_heat, per_user, tradeoff
+from dashboard.charts import forest, history, live, matrix_heat, per_user, series, tradeoff
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series, throughput
 from dashboard.templatetags.ui import chart
@@ -34,7 +34,7 @@ RUNS = [Result(pk=pk, job_id=pk, created_at=datetime(2026, 11, pk, tzinfo=UTC)) 
 PERIODS = [Period(1, RUNS[:2], [9.0, 9.1]), Period(2, RUNS[2:], [8.0], parts=CHANGED)]
 VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
 HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _values=VALUES)
-TIMES = [latency.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
+TIMES = [series.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
 SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
@@ -44,8 +44,8 @@ FIGURES = {
     "tradeoff.tradeoff": lambda: tradeoff.tradeoff(PAIRS, "per_device"),
     "tradeoff.budgets": lambda: tradeoff.budgets([("#1", USE), ("#2", USE)]),
     "series.throughput": lambda: throughput(EIGHT),
-    "latency.percentiles": lambda: latency.percentiles("ttft", EIGHT),
-    "latency.distribution": lambda: latency.distribution("ttft", TIMES),
+    "series.percentiles": lambda: series.percentiles("ttft", EIGHT),
+    "series.distribution": lambda: series.distribution("ttft", TIMES),
     "per_user.per_device": lambda: per_user.per_device(EIGHT),
     "per_user.interactivity": lambda: per_user.interactivity(EIGHT),
     "forest.categories": lambda: forest.categories([Category("sums", 10, 5.0)], SHARE),

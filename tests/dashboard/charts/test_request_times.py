@@ -6,7 +6,7 @@ import io
 import pytest
 from django.urls import reverse
 
-from dashboard.charts import latency
+from dashboard.charts import series
 from jobs.metrics.measured import RequestTimes
 from jobs.models import PointRequests
 from jobs.queries.results.curve import CurvePoint
@@ -18,8 +18,8 @@ def point(concurrency, *times):
 
 
 def drawn(*times):
-    (found,) = latency.times_of("ttft", [point(4, *times)])
-    return latency.distribution("ttft", [found]).checked().data[0]
+    (found,) = series.times_of("ttft", [point(4, *times)])
+    return series.distribution("ttft", [found]).checked().data[0]
 
 
 def at(trace, share):
@@ -50,20 +50,20 @@ def test_few_requests_have_no_shares_between_them():
 
 
 def test_a_point_with_an_unreported_time_is_left_out():
-    assert latency.times_of("ttft", [point(4, 1.0, None), point(8)]) == []
+    assert series.times_of("ttft", [point(4, 1.0, None), point(8)]) == []
 
 
 def test_a_wide_range_has_a_logarithmic_axis():
-    wide, narrow = ([latency.Times(1, values)] for values in ([1.0, 90.0], [1.0, 9.0]))
+    wide, narrow = ([series.Times(1, values)] for values in ([1.0, 90.0], [1.0, 9.0]))
 
-    assert latency.distribution("ttft", wide).checked().layout.xaxis.type == "log"
-    assert latency.distribution("ttft", narrow).checked().layout.xaxis.type is None
+    assert series.distribution("ttft", wide).checked().layout.xaxis.type == "log"
+    assert series.distribution("ttft", narrow).checked().layout.xaxis.type is None
 
 
 def test_many_concurrencies_are_thinned_with_both_ends():
     points = [point(2**n, 1.0) for n in range(12)]
 
-    found = [one.concurrency for one in latency.times_of("ttft", points)]
+    found = [one.concurrency for one in series.times_of("ttft", points)]
 
     assert (len(found), found[0], found[-1]) == (8, 1, 2048)
 

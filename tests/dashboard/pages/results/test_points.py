@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from dashboard.charts import latency, per_user
+from dashboard.charts import per_user, series
 from dashboard.charts.figures import POINT
 from dashboard.charts.series import Series, throughput
 from jobs import logstore
@@ -107,7 +107,7 @@ POINTS = [(4, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.
     "draw",
     [
         throughput,
-        lambda all_series: latency.percentiles("ttft", all_series),
+        lambda all_series: series.percentiles("ttft", all_series),
         per_user.per_device,
         per_user.interactivity,
     ],
