@@ -35,11 +35,15 @@ _FONTS = (
 
 def write(report: Report) -> str:
     """Return the file. Its own policy forbids every request and every other script."""
-    style, scripts = _style(), _scripts() if report.has_figures else ()
+    style, scripts, none = _style(), _scripts() if report.has_figures else (), "'none'"
     context = {
         "report": report,
         "language": "zh-Hans" if get_language() == "zh-hans" else "en",
-        "policy": _policy(style, scripts),
+        "policy": (
+            "default-src 'none'; form-action 'none'; base-uri 'none'; img-src data:; "
+            f"font-src data:; script-src {' '.join(map(_digest, scripts)) or none}; "
+            f"style-src {_digest(style)} {_digest(_EMPTY)}"
+        ),
         "style": mark_safe(style),  # noqa: S308 -- our own files
         "scripts": [mark_safe(text) for text in scripts],  # noqa: S308 -- our own files
         "template": _template(),
@@ -93,15 +97,6 @@ def _named(trace: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]
     short = next((key for key in names if name == key or name.startswith(f"{key} p")), "")
     shown = {key: value for key, value in trace.items() if key != "customdata"}
     return {**shown, "name": names[short] + name[len(short) :] if short else name}
-
-
-def _policy(style: str, scripts: tuple[str, ...]) -> str:
-    """Return the content security policy: only what is in the file, by checksum."""
-    run = " ".join(map(_digest, scripts)) or "'none'"
-    return (
-        "default-src 'none'; form-action 'none'; base-uri 'none'; img-src data:; font-src data:; "
-        f"script-src {run}; style-src {_digest(style)} {_digest(_EMPTY)}"
-    )
 
 
 def _digest(text: str) -> str:

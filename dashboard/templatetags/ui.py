@@ -23,7 +23,6 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from dashboard.actions.action import FIELD
-from dashboard.charts import sparklines
 from dashboard.charts.figures import Figure
 from dashboard.pages.shared import die_grid as grids
 from dashboard.pages.shared.marks import Flag, all_flags, flags
@@ -75,9 +74,10 @@ register.filter("stack_title", stringfilter(stack_name))
 register.filter("step_name", stringfilter(step_title))
 register.filter("unit_name", stringfilter(unit_word))
 register.simple_tag(stalled_text, name="stalled")
-register.simple_tag(sparklines.spark)
-register.simple_tag(sparklines.area)
 
+# Small lines without axes: last runs, last minutes.
+_SPARK = 72, 20
+_AREA = 240, 34
 # Heights that look.css reserves, so that a page does not jump when its charts are drawn.
 CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
 
@@ -329,6 +329,53 @@ def meter(share: float, level: str = "") -> SafeString:
     """A small bar in a cell, ``share`` from 0 to 1; level "hi" or "over" where it is too much."""
     bar = '<svg class="meter {}" aria-hidden="true"><rect width="{}%" height="100%"/></svg>'
     return format_html(bar, level, min(100, max(0, round(100 * share))))
+
+
+@register.simple_tag
+def spark(values: Sequence[float], label: str, judged: str = "") -> SafeString:
+    """Return the last runs as a line, oldest first, with a dot on the last one; "" for fewer than
+    two. ``judged``: "better" or "worse" for the last one."""
+    if len(values) < 2:
+        return mark_safe("")
+    (width, height), low, high = _SPARK, min(values), max(values)
+    spread, step = (high - low) or 1.0, (width - 4) / (len(values) - 1)
+    points = [
+        (f"{2 + index * step:.1f}", f"{height - 2 - (height - 4) * (value - low) / spread:.1f}")
+        for index, value in enumerate(values)
+    ]
+    return format_html(
+        '<svg class="spark {}" viewBox="0 0 72 20" role="img" aria-label="{}">'
+        '<polyline points="{}"/><circle cx="{}" cy="{}" r="2"/></svg>',
+        *(judged, label, " ".join(map(",".join, points)), *points[-1]),
+    )
+
+
+@register.simple_tag
+def area(values: Sequence[float | None], label: str) -> SafeString:
+    """Return a rate over the last minutes as an area from zero, oldest first; None is a gap."""
+    width, height = _AREA
+    top = max((value for value in values if value is not None), default=0.0)
+    step = width / max(1, len(values) - 1)
+    runs: list[list[str]] = []
+    for index, value in enumerate(values):
+        if value is None:
+            continue
+        if not runs or values[index - 1] is None:
+            runs.append([])
+        risen = (height - 3) * value / top if top else 0
+        runs[-1].append(f"{index * step:.1f} {height - 1 - risen:.1f}")
+    lines = [run if len(run) > 1 else run * 2 for run in runs]
+
+    def foot(point: str) -> str:
+        return f"{point.partition(' ')[0]} {height}"
+
+    return format_html(
+        '<svg class="area" viewBox="0 0 240 34" preserveAspectRatio="none" role="img" '
+        'aria-label="{}"><path class="f" d="{}"/><path class="s" d="{}"/></svg>',
+        label,
+        "".join(f"M{foot(run[0])}L{'L'.join(run)}L{foot(run[-1])}Z" for run in lines),
+        "".join(f"M{'L'.join(run)}" for run in lines),
+    )
 
 
 @register.simple_tag

@@ -75,7 +75,11 @@ def asked(query: QueryDict, result: Result) -> Asked:
         number = result_pk(text)
         base = next((one for one in bases if one.pk == number), None) or _other(number, result)
         if base is None:
-            problem = _base_problem(text)
+            problem = _("No evaluation with answers to compare with: %(id)s.") % {"id": text[:30]}
+            try:
+                pk_of(text)
+            except NotNumbered as error:
+                problem = message(error.reason.id, error.reason.args)
     shown = [name for name in SHOWN if name in query.getlist("show")]
     if base is None:
         shown = [name for name in shown if name != "changed"]
@@ -91,14 +95,6 @@ def asked(query: QueryDict, result: Result) -> Asked:
         base=base,
     )
     return Asked(wanted, bases, problem)
-
-
-def _base_problem(text: str) -> str:
-    try:
-        pk_of(text)
-    except NotNumbered as error:
-        return message(error.reason.id, error.reason.args)
-    return _("No evaluation with answers to compare with: %(id)s.") % {"id": text[:30]}
 
 
 def _other(number: int | None, result: Result) -> Result | None:

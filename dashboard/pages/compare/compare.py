@@ -303,7 +303,10 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
             *abouts[index].values(),
         ]
         for concurrency, name in _numbers(column):
-            change = _change(at.get(concurrency), index, name)
+            # None for the baseline and for metrics not compared; failures cover the whole run.
+            compared = at.get(concurrency) if name != "failed_requests" else None
+            rows = [row for row in compared.rows if row.metric == name] if compared else []
+            change = rows[0].changes[index - 1] if rows and index else None
             cells = [row.cells[index] for row in comparison.rows if row.metric == name]
             cell = cells[0] if concurrency is _WHOLE and cells else None
             lines.append([*named, *_line(column, concurrency, name, change, cell)])
@@ -351,13 +354,6 @@ def _line(
     ]
 
 
-def _change(comparison: Comparison | None, index: int, name: str) -> Change | None:
-    if comparison is None or index == 0 or name == "failed_requests":  # covers the whole run
-        return None
-    rows = [row for row in comparison.rows if row.metric == name]
-    return rows[0].changes[index - 1] if rows else None
-
-
 @require_GET
 @requires("result.view")
 @with_old_queries("id")
@@ -372,7 +368,11 @@ def result_tables(request: HttpRequest) -> HttpResponse:
     groups, missing = read_groups([[pk] for pk in wanted])
     results = [runs[0] for runs in groups if runs[0].type == Result.Type.EVALUATION]
     typed = [*request.GET.getlist("name"), *([""] * len(results))]
-    named = [(result, _name(result, text)) for result, text in zip(results, typed, strict=False)]
+    named = []
+    for result, own in zip(results, typed, strict=False):
+        # The typed name; else that in the imported file, else of what was measured.
+        known = result.imported.model if result.imported else ""
+        named.append((result, own.strip()[:LONGEST_NAME] or known or result.measured))
     text = sets_table.tables([(set_groups(result), name) for result, name in named])
     if request.GET.get("format") == "md" and text:
         headers = {
@@ -386,13 +386,6 @@ def result_tables(request: HttpRequest) -> HttpResponse:
         context["problem"] = problem or advice
     status = 404 if missing or not named else 200
     return render(request, "results/tables.html", context, status=status)
-
-
-def _name(result: Result, typed: str) -> str:
-    """Return the typed name; else the name in the imported file, else of what was measured."""
-    imported = result.imported
-    own = imported.model if imported and imported.model else result.measured
-    return typed.strip()[:LONGEST_NAME] or own
 
 
 @dataclass(frozen=True, slots=True)

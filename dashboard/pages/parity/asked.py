@@ -68,9 +68,6 @@ class Asks:
     goal: Goal | None
     planned: int | None
 
-    def looks(self) -> Looks:
-        return Looks(self.planned, are_known=False)
-
 
 @dataclass(frozen=True, slots=True)
 class SideView:
@@ -136,11 +133,7 @@ def is_asked(data: Mapping[str, str]) -> bool:
 
 
 def stated(data: Mapping[str, str]) -> Stated:
-    """Return the requested statement.
-
-    Raises:
-        ParityError: at a field, with what to do.
-    """
+    """Return the requested statement. Raises ``ParityError`` at a field, with what to do."""
     asks = _asks_of(data)
     base, result, tables, *typed = (
         data.get(name, "").strip() for name in ("base", "id", "tables", "base_counts", "counts")
@@ -162,10 +155,7 @@ def stated(data: Mapping[str, str]) -> Stated:
 def of_comparison(comparison: Comparison, margin: str, goal: str = "") -> Stated | None:
     """Return the statement of two compared evaluations; None for others, for different work, and
     without a common data set. The work of an import is unknown: it has a statement, with a warning.
-
-    Raises:
-        ParityError: at "margin" or "goal".
-    """
+    Raises ``ParityError`` at "margin" or "goal"."""
     asks = _asks_of({"margin": margin, "goal": goal})
     sides = [list(column.runs) for column in comparison.columns]
     is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
@@ -210,11 +200,7 @@ def _stated(base: Sequence[Result], result: Sequence[Result], asks: Asks) -> Sta
 
 def runs_of(text: str, field: str) -> list[Result]:
     """Return the evaluations of one side: "res-11"; "res-11,res-12" for repeats, or for one
-    measurement whose runs asked parts of the questions.
-
-    Raises:
-        ParityError: at ``field``.
-    """
+    measurement whose runs asked parts of the questions. Raises ``ParityError`` at ``field``."""
     try:
         numbers = pks_of(text.split(","))
     except NotNumbered as error:
@@ -249,6 +235,10 @@ def _view(runs: Sequence[Result]) -> SideView:
     return SideView(name, runs)
 
 
+def _looks(asks: Asks) -> Looks:
+    return Looks(asks.planned, are_known=False)
+
+
 def _titled(title: str, default: str) -> SideView:
     own = " ".join(title.split())[:LONGEST_NAME]
     return SideView(own or default, title=own)
@@ -264,7 +254,7 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
         evidence = entered.evidence_of(base, result, names)
     except ParityError as error:
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
-    statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks())
+    statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, _looks(asks))
     found = Parity(statement, Notes(declared=list(names) or [""], left_out=left_out))
     return Stated(
         *("counts", found),
@@ -289,7 +279,7 @@ def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
     elif _baseline(columns[0][0].name, columns[1][0].name, chosen):
         columns.reverse()
     (first, own), (second, other) = columns
-    found = of_sides(own, other, asks.margin, asks.goal or TABLE_GOAL, asks.looks())
+    found = of_sides(own, other, asks.margin, asks.goal or TABLE_GOAL, _looks(asks))
     statement = Stated("tables", found, first, second, asks, tables=text)
     return statement if base else replace(statement, **_written(own, other, found))
 
@@ -360,11 +350,8 @@ def choices() -> list[tuple[str, str]]:
 
 
 def ids_of(text: str, field: str) -> str:
-    """Return typed results as in an address; "" of no text. "#11" is the result of job 11.
-
-    Raises:
-        ParityError: at ``field``.
-    """
+    """Return typed results as in an address; "" of no text. "#11" is the result of job 11. Raises
+    ``ParityError`` at ``field``."""
     parts = [part.strip() for part in _COMMAS.split(text) if part.strip()]
     if len(parts) > MOST_RUNS:
         raise ParityError(Message("parity:many", {"most": MOST_RUNS}), field)

@@ -306,6 +306,14 @@ def warnings(stated: Stated) -> list[Warned]:
 
 def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
     found: list[tuple[str, str]] = []
+    flags = {
+        "answers_cut": _("Cut at the token limit"),
+        "answers_open_thought": _("Unfinished reasoning"),
+        "answers_not_extracted": _("No answer extracted"),
+        "answers_empty": _("Empty answers"),
+        "answers_failed": _("Failed requests"),
+        "answers_looping": _("Answers in a loop"),
+    }
     if unequal.tools:
         args = {"base": unequal.tools[0], "result": unequal.tools[1]}
         found.append(("tool", _("Different tools: baseline %(base)s, result %(result)s.") % args))
@@ -323,7 +331,7 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
     for one in unequal.hygiene:
         text = _("%(flag)s: baseline %(a)s %%, result %(b)s %%. Read these answers first.")
         shares = {"a": percent(one.first.value), "b": percent(one.second.value)}
-        found.append(("hygiene", text % {"flag": _flag(one.flag), **shares}))
+        found.append(("hygiene", text % {"flag": flags[one.flag], **shares}))
     if unequal.unscored:
         a, b = map(number, unequal.unscored)
         text = _("Answers without a score are left out: baseline %(a)s, result %(b)s.")
@@ -334,17 +342,6 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
         text = _("A simulated result is included: its metrics were not measured on hardware.")
         found.append(("simulated", text))
     return [Warned(*one) for one in found]
-
-
-def _flag(flag: str) -> str:
-    return {
-        "answers_cut": _("Cut at the token limit"),
-        "answers_open_thought": _("Unfinished reasoning"),
-        "answers_not_extracted": _("No answer extracted"),
-        "answers_empty": _("Empty answers"),
-        "answers_failed": _("Failed requests"),
-        "answers_looping": _("Answers in a loop"),
-    }[flag]
 
 
 def _notes(notes: Notes) -> list[Warned]:

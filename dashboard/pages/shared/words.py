@@ -22,11 +22,6 @@ def bounds_text(share: Interval) -> str:
     return f"[{percent(share.low)}, {percent(share.high)}]"
 
 
-def share_text(share: Interval) -> str:
-    """Return a share in per cent with its interval: "46.20 [41.02, 51.44]"."""
-    return f"{percent(share.value)} {bounds_text(share)}"
-
-
 def gap_bounds(gap: Interval) -> str:
     """Return the interval of a difference of shares in points: "[−1.97, +1.44]"."""
     return f"[{points(gap.low)}, {points(gap.high)}]"

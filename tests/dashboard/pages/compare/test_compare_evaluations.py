@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from dashboard.pages.shared.comparison import paired_words
 from jobs.models import Answer, Result
-from jobs.queries.comparison.accuracy import pair
+from jobs.queries.comparison.accuracy import Paired, pair
 from jobs.services.outcomes import identity
+from jobs.statistics import Interval
 from tests.comparing import ids, numbers, text_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
@@ -152,3 +154,19 @@ def test_stored_verdicts_pair_as_the_answers_do():
         *((0, False), (1, True), (4, False), (6, True))
     ]
     assert set(stored.parts) == {"accuracy_short", "accuracy_en"}
+
+
+def paired(p):
+    gap = Interval(-0.3, -0.4, -0.2)
+    return Paired(40, 30, 0, 0, 10, gap, p, (), is_whole=True, parts={})
+
+
+def test_scores_between_0_and_1_are_called_mean_scores():
+    said = paired_words(paired(None), is_barred=False)
+
+    assert said.changed == "0 fixed, 0 regressed."
+    assert said.verdict.startswith("Mean scores differ significantly")
+
+
+def test_verdicts_of_correct_or_not_are_called_a_difference():
+    assert paired_words(paired(0.5), is_barred=False).verdict.startswith("Significant difference")

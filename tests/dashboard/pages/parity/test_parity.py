@@ -12,8 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard.pages.parity.words import is_weighted, right_text
 from jobs.models import Import, Result
+from jobs.queries.parity.statement import state
 from jobs.services.outcomes import answer_rows
+from jobs.statistics import Evidence, Share
 from tests.factories import make_deployment, make_job, make_measured, make_user
 from tests.jobs.lib import answering
 
@@ -507,3 +510,28 @@ def test_a_comparison_of_groups_needs_no_query_for_each_run(client):
         return len(found)
 
     assert queries(6) <= queries(2) + 2
+
+
+EQUAL = [
+    Evidence("dev", "", Share(154, 159), Share(155, 159)),
+    Evidence("test", "", Share(933, 976), Share(929, 976)),
+]
+# Of the second side some questions have no score.
+UNEQUAL = [
+    Evidence("dev", "", Share(154, 159), Share(97, 100)),
+    Evidence("test", "", Share(933, 976), Share(100, 200)),
+]
+
+
+def test_a_weighted_share_says_so():
+    row = state(UNEQUAL, 0.01, "same").pooled
+
+    texts = [re.sub(r"\s", " ", right_text(row, side)) for side in (0, 1)]
+
+    assert texts == ["weighted; 1 087 / 1 135 = 95.77 %", "weighted; 197 / 300 = 65.67 %"]
+
+
+def test_equal_numbers_of_questions_are_not_weighted():
+    row = state(EQUAL, 0.01, "same").pooled
+
+    assert not any(is_weighted(row, side) for side in (0, 1))

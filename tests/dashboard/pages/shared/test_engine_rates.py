@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from django.urls import reverse
 
-from dashboard.charts import sparklines
 from dashboard.pages.shared.engine_rates import MINUTES, STALE_S, rates
+from dashboard.templatetags import ui
 from jobs.models import ServedBlock
 from tests.factories import make_deployment, make_host, make_measured, make_user
 
@@ -129,7 +129,7 @@ def test_samples_older_than_half_an_hour_are_not_read():
 
 
 def test_an_area_has_gaps_where_nothing_is_known():
-    svg = sparklines.area([None, 2.0, 4.0, None, 1.0], "rates")
+    svg = ui.area([None, 2.0, 4.0, None, 1.0], "rates")
 
     line = re.search(r'class="s" d="([^"]*)"', svg)[1]
     assert line == "M60.0 17.5L120.0 2.0M240.0 25.2L240.0 25.2"
