@@ -92,10 +92,13 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
     judged = verdicts(shown.values())
     best = best_concurrencies(shown.values())
     reasons = _reasons(shown.values(), now() - timedelta(days=days))
-    values = {
-        place: _value(result, judged.get(result.pk), reasons[result.pk], best.get(result.pk))
-        for place, result in shown.items()
-    }
+    values = {}
+    for whole_place, result in shown.items():
+        metric = headline(result.type, result.metrics)
+        at, value = best.get(result.pk), result.metrics.get(metric)
+        verdict, stale = judged.get(result.pk), reasons[result.pk]
+        found = FleetValue(result, metric, value, at, accuracy(result), verdict, stale)
+        values[whole_place] = found
     places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
     stacks = sorted({stack for _model, _label, stack in places})
     names = sorted({place[:2] for place in places})
@@ -186,14 +189,6 @@ def _compiled() -> dict[Place, Artifact]:
     return found
 
 
-def _value(
-    result: Result, verdict: Verdict | None, stale: Sequence[Stale], concurrency: int | None
-) -> FleetValue:
-    metric = headline(result.type, result.metrics)
-    value = result.metrics.get(metric)
-    return FleetValue(result, metric, value, concurrency, accuracy(result), verdict, stale)
-
-
 def _reasons(results: Iterable[Result], oldest: datetime) -> dict[int, list[Stale]]:
     """Return why each result is stale, by id; an empty list: it is not."""
     rows = list(results)
@@ -202,7 +197,11 @@ def _reasons(results: Iterable[Result], oldest: datetime) -> dict[int, list[Stal
     made = Environment.objects.filter(host__in=hosts)
     for host, name, fingerprint in made.values_list("host_id", "name", "fingerprint"):
         current[host, name].add(fingerprint)
-    images = _images(rows)
+    # Ids of images that the newest results of each host ran in, by name.
+    images: dict[tuple[int | None, str], str] = {}
+    for row in sorted(rows, key=lambda row: (row.created_at, row.pk)):
+        for name, number in (row.run_context.get("images") or {}).items():
+            images[row.host_id, name] = number
     return {row.pk: list(_stale(row, oldest, current, images)) for row in rows}
 
 
@@ -225,15 +224,6 @@ def _stale(
     for name, number in (context.get("images") or {}).items():
         if images.get((row.host_id, name), number) != number:
             yield Stale("image", name)
-
-
-def _images(rows: Iterable[Result]) -> dict[tuple[int | None, str], str]:
-    """Return the image ids that the newest results of each host ran in, by name."""
-    found: dict[tuple[int | None, str], str] = {}
-    for row in sorted(rows, key=lambda row: (row.created_at, row.pk)):
-        for name, number in (row.run_context.get("images") or {}).items():
-            found[row.host_id, name] = number
-    return found
 
 
 def _driver(facts: Any) -> str:

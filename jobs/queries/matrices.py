@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.db.models import Count, Q, QuerySet
@@ -247,20 +247,28 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
             "job__result__created_by",
         ).order_by("row", "column", "repeat")
     )
-    known = {name for row in rows for name in _metrics(_result(row))}
+    measured = [result for row in rows if (result := _result(row)) is not None]
+    known = {name for result in measured for name in result.metrics if name in METRICS}
+    known.discard("concurrency")
     chosen = metric if metric in known else RATE
     by_place: dict[tuple[int, int], list[MatrixCell]] = defaultdict(list)
     for row in rows:
         by_place[row.row, row.column].append(row)
     heated = _heated({place: _cell(runs, chosen) for place, runs in by_place.items()})
     columns = {column: cell.concurrency for (_row, column), cell in sorted(heated.items())}
+    by_row: dict[int, list[CellView]] = defaultdict(list)
+    for (number, _column), cell in sorted(heated.items()):
+        by_row[number].append(cell)
     left_s, unknown = _left(matrix, list(heated.values()))
     return MatrixPage(
         matrix=matrix,
         metric=chosen,
         metrics=tuple(name for name in METRICS if name in known),
         columns=tuple(columns[column] for column in sorted(columns)),
-        rows=tuple(_rows(heated)),
+        rows=tuple(
+            Row(of_row[0].input_tokens, of_row[0].output_tokens, tuple(of_row))
+            for of_row in by_row.values()
+        ),
         left_s=left_s,
         unknown=unknown,
     )
@@ -284,12 +292,6 @@ def matrices() -> QuerySet[Matrix]:
 
 def _result(row: MatrixCell) -> Result | None:
     return getattr(row.job, "result", None) if row.job is not None else None
-
-
-def _metrics(result: Result | None) -> set[str]:
-    if result is None:
-        return set()
-    return {name for name in result.metrics if name in METRICS and name != "concurrency"}
 
 
 def _cell(rows: Sequence[MatrixCell], metric: str) -> CellView:
@@ -321,14 +323,6 @@ def _heated(cells: dict[tuple[int, int], CellView]) -> dict[tuple[int, int], Cel
         return 4 if high == low else 1 + round(6 * (value - low) / (high - low))
 
     return {place: replace(cell, heat=heat(cell.value)) for place, cell in cells.items()}
-
-
-def _rows(cells: dict[tuple[int, int], CellView]) -> Iterable[Row]:
-    by_row: dict[int, list[CellView]] = defaultdict(list)
-    for (row, _column), cell in sorted(cells.items()):
-        by_row[row].append(cell)
-    for of_row in by_row.values():
-        yield Row(of_row[0].input_tokens, of_row[0].output_tokens, tuple(of_row))
 
 
 def _left(matrix: Matrix, cells: Sequence[CellView]) -> tuple[float | None, int]:

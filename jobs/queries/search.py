@@ -47,28 +47,22 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
     terms = text.split()
     if not terms:
         return SearchResults()
-    job = _numbered(terms)
+    number = number_from(text.strip().removeprefix("#"))
+    found = Job.objects.filter(pk=number or 0).select_related("host", "created_by")
+    job = None if number is None else found.first()
     listed, _older = jobs.page(jobs.Filters(text=text), limit=most)
     matches = matching(Filters(text=text)).select_related("host", "deployment", "endpoint")
+    models = [one for one in MODELS.values() if _has_all(f"{one.id} {one.name}", terms)]
     served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
     return SearchResults(
         job=job,
         jobs=[item for item in listed if item != job],
         results=list(matches[:most]),
         deployments=list(Deployment.objects.filter(served).select_related("host")[:most]),
-        models=[model for model in MODELS.values() if _has_all(f"{model.id} {model.name}", terms)][
-            :most
-        ],
+        models=models[:most],
         hosts=list(Host.objects.filter(reduce(and_, map(_host_has, terms)))[:most]),
         chats=conversations_with(user, terms, most=most) if user else (),
     )
-
-
-def _numbered(terms: Sequence[str]) -> Job | None:
-    number = number_from(terms[0].removeprefix("#"))
-    if len(terms) > 1 or number is None:
-        return None
-    return Job.objects.filter(pk=number).select_related("host", "created_by").first()
 
 
 def _host_has(word: str) -> Q:

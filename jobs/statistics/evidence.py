@@ -46,13 +46,9 @@ def bootstrap_difference(
     cubes = sum((middle - one) ** 3 for one in differences)
     squares = sum((middle - one) ** 2 for one in differences)
     skew = -cubes / (6 * squares**1.5) if squares else 0.0
-    low, high = (_at(means, _adjusted(bias, skew, side)) for side in (-z, z))
+    moved = [bias + side for side in (-z, z)]
+    low, high = (_at(means, NORMAL.cdf(bias + one / (1 - skew * one))) for one in moved)
     return Interval(middle, min(middle, low), max(middle, high)), True
-
-
-def _adjusted(bias: float, skew: float, z: float) -> float:
-    moved = bias + z
-    return NORMAL.cdf(bias + moved / (1 - skew * moved))
 
 
 def _at(ordered: Sequence[float], share: float) -> float:

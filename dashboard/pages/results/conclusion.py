@@ -91,7 +91,10 @@ def _form(step: Step, found: Conclusion, result: Result) -> tuple[str, str]:
     if job is None or job.kind not in KINDS:
         return "", ""
     if step.id in _MEASURES:
-        values = _possible(job, step.concurrency)
+        # The values that the kind's field takes.
+        field = KINDS[job.kind].Params.model_json_schema()["properties"].get("concurrency", {})
+        most = field.get("items", {}).get("maximum") if field.get("type") == "array" else None
+        values = [] if most is None else [value for value in step.concurrency if value <= most]
         if not values:
             return "", ""
         # A conclusion is of the points of one run: the new one measures these once more.
@@ -114,15 +117,6 @@ def _raised(job: Job, most: int) -> tuple[str, str]:
     value = min(most, int(fields[name].get("maximum", most)))
     is_higher = value > int(job.params[name])
     return (form_address(job, **{name: str(value)}), _("Open the form")) if is_higher else ("", "")
-
-
-def _possible(job: Job, values: tuple[int, ...]) -> list[int]:
-    """Return the values that the kind's field takes; none for a kind without it."""
-    field = KINDS[job.kind].Params.model_json_schema()["properties"].get("concurrency", {})
-    most = field.get("items", {}).get("maximum")
-    if field.get("type") != "array" or most is None:
-        return []
-    return [value for value in values if value <= most]
 
 
 _SHARES = ("p50", "p90", "p99")

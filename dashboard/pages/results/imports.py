@@ -47,7 +47,9 @@ def import_upload(request: HttpRequest) -> HttpResponse:
         about = imports.about_of(given.dict())
         draft = actions.make_draft(_own(request), _sent(request, source), about)
     except LaunchError as error:
-        return _form(request, {_field(request, error.field): str(error)}, source)
+        is_pasted = bool(request.POST.get("pasted", "").strip()) and not request.FILES
+        field = "pasted" if error.field == "files" and is_pasted else error.field
+        return _form(request, {field: str(error)}, source)
     return redirect("import-preview", draft)
 
 
@@ -171,12 +173,6 @@ def _sent(request: HttpRequest, source: Collected | None) -> actions.Sent:
         raise LaunchError(_("Choose a file, or paste a table or JSON."), "files")
     limit = settings.IMPORT_LIMIT_BYTES
     return actions.Sent([(name, one.read(limit + 1)) for name, one in uploads], text)
-
-
-def _field(request: HttpRequest, name: str) -> str:
-    """Return the field of an error: of ``files`` the pasted text, if nothing else was sent."""
-    is_pasted = bool(request.POST.get("pasted", "").strip()) and not request.FILES
-    return "pasted" if name == "files" and is_pasted else name
 
 
 def _form(request: HttpRequest, errors: dict[str, str], source: Collected | None) -> HttpResponse:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect
@@ -60,12 +63,7 @@ def untag_result(request: HttpRequest, result_id: int) -> HttpResponse:
 @requires("result.note")
 def add_note(request: HttpRequest, result_id: int) -> HttpResponse:
     """Add the note ``text``."""
-    result, text = get_object_or_404(Result, pk=result_id), request.POST.get("text", "")
-    try:
-        actions.note(request.user, result, text)
-    except LaunchError as error:
-        return _refused(request, result_id, {"text": text}, error)
-    return _back(request, result_id, "notes")
+    return _added(request, result_id, actions.note, "text", "notes")
 
 
 @require_POST
@@ -89,13 +87,7 @@ def change_note(request: HttpRequest, note_id: int) -> HttpResponse:
 @requires("result.sign_off")
 def sign_off(request: HttpRequest, result_id: int) -> HttpResponse:
     """Sign a result off for ``purpose``."""
-    result = get_object_or_404(Result, pk=result_id)
-    purpose = request.POST.get("purpose", "")
-    try:
-        actions.sign_off(request.user, result, purpose)
-    except LaunchError as error:
-        return _refused(request, result_id, {"purpose": purpose}, error)
-    return _back(request, result_id, "sign-off")
+    return _added(request, result_id, actions.sign_off, "purpose", "sign-off")
 
 
 @require_POST
@@ -160,6 +152,17 @@ def change_view(request: HttpRequest, view_id: int) -> HttpResponse:
     except LaunchError as error:
         messages.error(request, _("View not changed. %(why)s") % {"why": error})
     return _back(request)
+
+
+def _added(
+    request: HttpRequest, result_id: int, add: Callable[..., Any], field: str, anchor: str
+) -> HttpResponse:
+    result, text = get_object_or_404(Result, pk=result_id), request.POST.get(field, "")
+    try:
+        add(request.user, result, text)
+    except LaunchError as error:
+        return _refused(request, result_id, {field: text}, error)
+    return _back(request, result_id, anchor)
 
 
 def _refused(

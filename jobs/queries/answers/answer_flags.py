@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 FLAGS = ("cut", "open_thought", "not_extracted", "empty", "failed", "looping", "no_score")
 # Stored with a row, a bit each, in this order. The last two compare it with the other answers.
@@ -67,34 +68,13 @@ class Habits:
         return bool(self.extracting)
 
 
-def facts(
-    *,
-    subset: str,
-    finish: str,
-    status: str,
-    tokens: int | None,
-    thought: str,
-    reasoning: str,
-    answer: str,
-    extracted: str,
-    loops: bool,
-    rule: str = "",
-) -> Facts:
+def facts(*, reasoning: str, answer: str, extracted: str, rule: str = "", **about: Any) -> Facts:
     """Return the facts of one answer, from its texts. ``rule``: of our own scorer, which tells more
-    than ``extracted``; "" for other scorers.
+    than ``extracted``; "" for other scorers. ``about``: the other fields of :class:`Facts`.
     """
     found = rule not in _FOUND_NONE if rule else extracted.strip().lower() not in _NOTHING
-    return Facts(
-        subset=subset,
-        finish=finish,
-        status=status,
-        tokens=tokens,
-        thought=thought,
-        has_reasoning=bool(reasoning.strip()),
-        has_answer=bool(answer.strip()),
-        is_extracted=found,
-        loops=loops,
-    )
+    has_reasoning, has_answer = bool(reasoning.strip()), bool(answer.strip())
+    return Facts(has_reasoning=has_reasoning, has_answer=has_answer, is_extracted=found, **about)
 
 
 def habits(rows: Iterable[Facts], max_tokens: int | None) -> Habits:
@@ -120,7 +100,9 @@ def tells_length(row: Facts, kept: Habits) -> bool:
 
 
 def flags(row: Facts, kept: Habits) -> frozenset[str]:
-    is_cut = _is_cut(row, kept)
+    is_cut = row.finish == "length"
+    if not row.finish and row.tokens is not None and kept.max_tokens is not None:
+        is_cut = row.tokens >= kept.max_tokens  # an answer of the limit's length was cut
     is_open = _is_open(row, kept, is_cut=is_cut)
     has_failed = any(word in row.status.lower() for word in _FAILED)
     found = {
@@ -136,15 +118,6 @@ def flags(row: Facts, kept: Habits) -> frozenset[str]:
         "no_score": bool(row.status) and not has_failed and row.subset in kept.scoring,
     }
     return frozenset(name for name, holds in found.items() if holds)
-
-
-def _is_cut(row: Facts, kept: Habits) -> bool:
-    """Without a finish reason, an answer of the limit's length was cut."""
-    if row.finish:
-        return row.finish == "length"
-    if row.tokens is None or kept.max_tokens is None:
-        return False
-    return row.tokens >= kept.max_tokens
 
 
 def _is_open(row: Facts, kept: Habits, *, is_cut: bool) -> bool:

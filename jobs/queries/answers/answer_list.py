@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +95,7 @@ class Matches:
 
 def matches(result: Result, wanted: Wanted) -> Matches:
     """Return the answers that match, read once and counted here by equal verdict and marks."""
-    rows = _in_order(_base_rows(result, wanted), wanted.order)
+    rows = _base_rows(result, wanted)
     found = list(rows.values_list("index", "verdict", "marks"))
     if wanted.base:
         changed = changed_indexes(wanted.base, result)
@@ -206,20 +206,14 @@ def _base_rows(result: Result, wanted: Wanted) -> QuerySet[AnswerRow]:
         rows = rows.filter(only)
     if wanted.category:
         rows = rows.filter(category=wanted.category)
-    return rows.filter(_holds(wanted.text, wanted.places)) if wanted.text else rows
-
-
-def _holds(text: str, places: Iterable[str]) -> Q:
-    condition = Q(question_id=text)
-    for name in places:
-        condition |= Q(**{f"answer__{PLACES[name]}__icontains": text})
-    return condition
-
-
-def _in_order(rows: QuerySet[AnswerRow], order: Order) -> QuerySet[AnswerRow]:
-    value = F(ORDERS[order.name])
-    ordered = value.desc(nulls_last=True) if order.descending else value.asc(nulls_last=True)
-    return rows.order_by(ordered, "index")
+    if wanted.text:
+        condition = Q(question_id=wanted.text)
+        for name in wanted.places:
+            condition |= Q(**{f"answer__{PLACES[name]}__icontains": wanted.text})
+        rows = rows.filter(condition)
+    value, last = F(ORDERS[wanted.order.name]), {"nulls_last": True}
+    by = value.desc(**last) if wanted.order.descending else value.asc(**last)
+    return rows.order_by(by, "index")
 
 
 # Of the differing sentence, at most so many characters are marked.

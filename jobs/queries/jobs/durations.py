@@ -292,8 +292,8 @@ def _counted(deployment: Deployment, thinking: str) -> Result | None:
 
 def _newest(result_type: str, metric: str, *alike: Q, **of: Any) -> Result | None:
     rows = Result.objects.filter(*alike, type=result_type, imported=None, **of)[:50]
-    return next((row for row in rows if _is_positive(row.metrics.get(metric))), None)
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    for row in rows:
+        value = row.metrics.get(metric)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return row
+    return None

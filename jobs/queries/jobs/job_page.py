@@ -312,12 +312,15 @@ def job_page(job_id: int) -> JobPage:
     steps = list(job.steps.all())
     result = getattr(job, "result", None)
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
+    chain = tuple(sorted({*after, job, *before}, key=lambda item: item.pk))
+    if job.chain is not None:
+        chain = tuple(Job.objects.filter(chain=job.chain).order_by("id")[:_CHAIN_LIMIT])
     uses, endpoint = _used(job, "deployment")
     return JobPage(
         job=job,
         steps=step_states(steps, job),
         outputs=tuple(job.outputs.all()),
-        chain=_chain(job, after, before),
+        chain=chain,
         after=tuple(each for each in after if not each.is_released),
         before=before,
         result=result,
@@ -353,24 +356,15 @@ def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | 
     if whole and is_asking and whole.left_s is not None:
         return whole.left_s
     done, total = (progress_of(job).get(name) for name in ("done", "total"))
-    if not is_asking and done and total and done / total >= PACE_TELLS and _tells_all(job):
+    kind = KINDS.get(job.kind)
+    # One concurrency of several tells nothing: they take different times.
+    is_one = len(job.params.get("concurrency") or ()) < 2
+    is_telling = kind is None or kind.progress_is_whole or is_one
+    if not is_asking and done and total and done / total >= PACE_TELLS and is_telling:
         return float(max(0.0, ran_s * (total - done) / done))
     if earlier is None or earlier.typical_s <= ran_s:
         return None
     return earlier.typical_s - ran_s
-
-
-def _tells_all(job: Job) -> bool:
-    """Return False if progress covers one concurrency of several, which take different times."""
-    kind = KINDS.get(job.kind)
-    return kind is None or kind.progress_is_whole or len(job.params.get("concurrency") or ()) < 2
-
-
-def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[Job, ...]:
-    if job.chain is None:
-        return tuple(sorted({*after, job, *before}, key=lambda item: item.pk))
-    jobs = Job.objects.filter(chain=job.chain).order_by("id")
-    return tuple(jobs[:_CHAIN_LIMIT])
 
 
 def _used(job: Job, name: str) -> tuple[Deployment | None, Endpoint | None]:

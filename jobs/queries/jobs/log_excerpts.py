@@ -118,14 +118,12 @@ def _end_of(key: str, part: Part) -> list[Quote]:
 
 def _breaking(rows: Sequence[Quote]) -> list[Quote]:
     errors = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
-    return _without_repeats(errors)[-_BREAKING_LINES:]
+    # Of equal lines the last one.
+    unique = {row.text: row for row in errors}.values()
+    return sorted(unique, key=lambda row: row.line)[-_BREAKING_LINES:]
 
 
 def _shown(first: int, data: bytes) -> list[Quote]:
     texts = logstore.plain(data).decode(errors="replace").split("\n")
     rows = [Quote(first + i, text.strip()[:_LONGEST]) for i, text in enumerate(texts)]
     return [row for row in rows if not _NOTHING_SAID.match(row.text)]
-
-
-def _without_repeats(rows: Sequence[Quote]) -> list[Quote]:
-    return sorted({row.text: row for row in rows}.values(), key=lambda row: row.line)

@@ -83,15 +83,10 @@ def standings(job: Job) -> Standings | None:
     has_begun = all(one.asked for one in sets)
     whole = replace(_standing("", known.get(""), total), is_partial=not has_begun)
     starts = [_since(known, one.name)[0] for one in sets] if has_begun else []
-    return Standings(
-        whole, tuple(sets), max(starts, default=None), scores_last=_scores_last(job.plan)
-    )
-
-
-def _scores_last(plan: Mapping[str, Any]) -> bool:
-    """Return True for OpenCompass in one step, such as the guide's."""
-    has_step = any(step.get("name") == "score" for step in plan.get("steps", ()))
-    return plan.get("kind") == "evaluate-opencompass" and not has_step
+    # OpenCompass in one step, such as the guide's.
+    has_step = any(step.get("name") == "score" for step in job.plan.get("steps", ()))
+    is_last = job.plan.get("kind") == "evaluate-opencompass" and not has_step
+    return Standings(whole, tuple(sets), max(starts, default=None), scores_last=is_last)
 
 
 def whole_standing(job: Job) -> Standing | None:

@@ -9,7 +9,6 @@ from typing import Literal
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from jobs.base.numbers import number_from
 from jobs.metrics.measured import RequestTimes
 from jobs.models import ServiceLevel
 from jobs.queries.results.curve import PERCENTILES, CurvePoint
@@ -111,10 +110,11 @@ def hold(level: Level, usable: Sequence[CurvePoint]) -> LevelFinding:
 
 
 def _against(level: Level, point: CurvePoint) -> LevelPoint:
-    checks = [
-        Check(name, limit, point.mean(name), point.interval(name), _least(name, point.completed))
-        for name, limit in level.limits.items()
-    ]
+    checks = []
+    for name, limit in level.limits.items():
+        least = least_samples(int(name.split("_")[1].removeprefix("p")) / 100)
+        few = least if 0 < point.completed < least else 0
+        checks.append(Check(name, limit, point.mean(name), point.interval(name), few))
     goodput = goodput_of(level, point)
     verdicts = {check.verdict for check in checks}
     if level.goodput is not None and goodput is None:
@@ -143,13 +143,6 @@ def _is_within(level: Level, request: RequestTimes) -> bool | None:
         if value > limit:
             return False
     return True
-
-
-def _least(metric: str, completed: int) -> int:
-    """Return the requests that an interval of the percentile needs; 0 with enough, or where the
-    number of requests is unknown."""
-    least = least_samples(int(metric.split("_")[1].removeprefix("p")) / 100)
-    return least if 0 < completed < least else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +217,6 @@ def team_levels() -> TeamLevels:
 def own_level(level_id: int) -> ServiceLevel | None:
     """Return a level of the team, also a removed one; None: unknown."""
     return ServiceLevel.objects.filter(pk=level_id, key="").first()
-
-
-def find(key: str) -> Level | None:
-    """Return the level of an address; None: unknown, removed or hidden."""
-    if key in INCLUDED:
-        is_hidden = ServiceLevel.objects.filter(key=key, removed_at__isnull=False).exists()
-        return None if is_hidden else Level(str(INCLUDED[key].name), INCLUDED[key].limits)
-    number = number_from(key)
-    row = own_level(number) if number is not None else None
-    return level_of(row) if row is not None and row.removed_at is None else None
 
 
 def level_of(row: ServiceLevel) -> Level:

@@ -19,7 +19,6 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db.models import (
-    BooleanField,
     Case,
     CharField,
     Count,
@@ -39,7 +38,14 @@ from django.db.models.functions import Cast, Concat, RowNumber
 from jobs.base.numbers import number_from, result_pk
 from jobs.metrics import METRICS
 from jobs.models import Baseline, Host, Job, Note, Result, SignOff, Tag
-from jobs.queries.results.repeats import MOST, best_concurrencies, headline, read_points, values_at
+from jobs.queries.results.repeats import (
+    MOST,
+    best_concurrencies,
+    headline,
+    read_points,
+    true_where,
+    values_at,
+)
 from jobs.queries.results.results import Mean, mean_of
 from jobs.queries.sorting import (
     Column,
@@ -112,13 +118,9 @@ Counts = Counter[tuple[Any, ...]]
 
 
 def count(results: QuerySet[Result]) -> Counts:
-    flags = {f"is_{name}": _true_where(stamp) for name, stamp in STAMPS.items()}
+    flags = {f"is_{name}": true_where(stamp) for name, stamp in STAMPS.items()}
     rows = results.order_by().annotate(**flags).values_list(*FACETS.values(), *flags)
     return Counter({tuple(row[:-1]): row[-1] for row in rows.annotate(n=Count("pk"))})
-
-
-def _true_where(condition: Q) -> Case:
-    return Case(When(condition, then=True), default=False, output_field=BooleanField())
 
 
 def count_all() -> Counts:

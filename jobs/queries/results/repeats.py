@@ -209,8 +209,8 @@ def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
     return rated.annotate(
         # The later of both, where there are both: a database may not compare with NULL.
         chosen_at=Coalesce(Greatest(signed, base), signed, base),
-        is_chosen=_true_where(Q(chosen_at__isnull=False)),
-        is_counted=_true_where(Result.COUNTED),
+        is_chosen=true_where(Q(chosen_at__isnull=False)),
+        is_counted=true_where(Result.COUNTED),
         sample=Case(When(is_chosen=True, then=Value(0.0)), default=sample),
     )
 
@@ -219,5 +219,5 @@ def _number(metric: str) -> Cast:
     return Cast(KT(f"metrics__{metric}"), FloatField())
 
 
-def _true_where(condition: Q) -> Case:
+def true_where(condition: Q) -> Case:
     return Case(When(condition, then=True), default=False, output_field=BooleanField())

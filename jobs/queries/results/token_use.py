@@ -110,18 +110,17 @@ def _curve(stored: Sequence[Mapping[str, Any]]) -> list[BudgetPoint]:
     Several answers to one question count as one in the interval: they are alike, so that more of
     them tell less than more questions.
     """
+
+    def within(kept: Mapping[str, Any], budget: int) -> float:
+        return float(next((own for most, own in reversed(kept["curve"]) if most <= budget), 0.0))
+
     scored = sum(kept["scored"] for kept in stored)
     questions = max(kept["questions"] for kept in stored)
     budgets = sorted({budget for kept in stored for budget, _correct in kept["curve"]})
     return [
         BudgetPoint(
             budget,
-            wilson(sum(_within(kept, budget) for kept in stored) / scored * questions, questions),
+            wilson(sum(within(kept, budget) for kept in stored) / scored * questions, questions),
         )
         for budget in budgets
     ]
-
-
-def _within(kept: Mapping[str, Any], budget: int) -> float:
-    """Return the correct answers of a run of at most so many tokens."""
-    return float(next((own for most, own in reversed(kept["curve"]) if most <= budget), 0.0))
