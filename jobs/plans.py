@@ -198,13 +198,11 @@ class Plan:
         return {"schema": schema, **data}
 
     def sha256(self) -> str:
-        """Hex digest of the plan's canonical JSON."""
         text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def checks_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Check, ...]:
-    """Return the checks of a plan from those of its JSON."""
     return tuple(Check(**_frozen(item)) for item in items)
 
 
@@ -252,12 +250,10 @@ def slots(plan: Plan) -> tuple[str, ...]:
 
 
 def slots_in(text: str) -> set[str]:
-    """Return names of the slots in one text."""
     return {piece for is_slot, piece in pieces(text) if is_slot}
 
 
 def secrets(plan: Plan) -> tuple[str, ...]:
-    """Return names of the secrets that the plan needs."""
     return tuple(name.removeprefix(SECRET) for name in slots(plan) if name.startswith(SECRET))
 
 

@@ -127,7 +127,6 @@ class DataSet(Strict):
 
 
 def load_data_sets(path: Path) -> dict[str, DataSet]:
-    """Return all data sets of the file by id, in its order."""
     by_id = load_by_id(path, DataSet)
     sets = by_id.values()
     names = [

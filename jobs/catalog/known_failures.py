@@ -131,7 +131,6 @@ def _is_of(kind: str, family: str) -> bool:
 
 
 def load_failures(folder: Path) -> dict[str, KnownFailure]:
-    """Load every failure in ``folder`` by id, in the order of files and entries."""
     failures: dict[str, KnownFailure] = {}
     for path in sorted(folder.glob("*.yaml")):
         for name, failure in load_by_id(path, KnownFailure).items():

@@ -27,7 +27,6 @@ _Signature = tuple[int, int, int]  # inode, mtime in ns, size
 
 
 def load_models(folder: Path) -> dict[str, ZooModel]:
-    """Return all models in ``folder`` by id, smallest first."""
     return _by_size(load_folder(folder, ZooModel))
 
 
@@ -59,7 +58,6 @@ class Changed(ValueError):
 
 
 def version_of(content: bytes) -> str:
-    """Return the version of a file's text."""
     return sha256(content).hexdigest()
 
 
@@ -75,7 +73,6 @@ class Library(Mapping[str, ZooModel]):
         self.configure(folder)
 
     def configure(self, folder: Path | None) -> None:
-        """Set the ``folder`` of added models; None: no added models."""
         with self._lock:
             self._folder = folder
             self._seen: dict[str, _Signature] | str | None = None
@@ -83,7 +80,6 @@ class Library(Mapping[str, ZooModel]):
             self._reading = Reading(SHIPPED)
 
     def reading(self) -> Reading:
-        """Return all current models and the invalid files."""
         folder = self._folder
         if folder is None:
             return Reading(SHIPPED)
@@ -107,7 +103,6 @@ class Library(Mapping[str, ZooModel]):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The invalid files of the folder by name."""
         return self.reading().problems
 
     def is_added(self, model_id: str) -> bool:
@@ -184,7 +179,6 @@ class Library(Mapping[str, ZooModel]):
             return opened.read(MOST_BYTES + 1)[:MOST_BYTES].decode("utf-8", errors="replace")
 
     def discard(self, file: str) -> bool:
-        """Delete an invalid file; False: no such file."""
         if file not in {problem.file for problem in self.problems}:
             return False
         folder = self._writable()

@@ -228,7 +228,6 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """True if weights and cache fit; the runtime also needs memory."""
         return self.free_bytes >= 0
 
 
@@ -267,7 +266,6 @@ def fit(model: ZooModel, *, tp: int, tokens: int, precision: Precision, pp: int 
 def fits(
     model: ZooModel, *, tokens: int, tps: Sequence[int], precisions: Sequence[Precision]
 ) -> list[Fit]:
-    """Return the fit of every precision at every tp, in the given order."""
     return [
         fit(model, tp=tp, tokens=tokens, precision=precision)
         for precision in precisions

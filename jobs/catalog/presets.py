@@ -69,7 +69,6 @@ class Workload(Strict):
         return self
 
     def on_host(self, *, has_dies: bool) -> Workload:
-        """Return the workload with the values of a host with or without dies."""
         if has_dies or self.without_dies is None:
             return self
         return self.model_copy(update=dict(self.without_dies))

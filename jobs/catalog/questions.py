@@ -84,7 +84,6 @@ class QuestionSet:
     questions: tuple[Question, ...]
 
     def spoken(self, language: str) -> tuple[Question, ...]:
-        """Return the questions in a language; all for "all"."""
         return tuple(one for one in self.questions if language in (ALL, one.language))
 
     def part(self, limit: int, seed: int = 0, language: str = ALL) -> tuple[Question, ...]:
@@ -188,7 +187,6 @@ class QuestionSets(Mapping[str, QuestionSet]):
         self._included, self._folder = included, folder
 
     def configure(self, folder: Path | None) -> None:
-        """Set the folder of the team's sets; None: no such sets."""
         self._folder = folder
 
     @property

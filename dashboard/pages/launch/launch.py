@@ -111,7 +111,6 @@ def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
 @require_POST
 @requires("job.launch")
 def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """Request the preflight of the form's plan."""
     kind, user = _kind(kind_name), person(request)
     host, _hosts = _host(request.POST, user)
     if host is None:
@@ -140,7 +139,6 @@ def _kind(name: str) -> Kind:
 
 
 def _host(data: QueryDict, user: AbstractBaseUser | None) -> tuple[Host | None, list[Host]]:
-    """Return the form's host, by default This computer, and those to offer."""
     return parts.choose_host(data, user, first=lambda one: one.type == Host.Type.THIS_COMPUTER)
 
 
@@ -277,7 +275,6 @@ class SummaryLine:
 
     @property
     def word(self) -> str:
-        """Label of the state."""
         return {
             "passed": _("passed"),
             "note": _("info"),

@@ -165,12 +165,10 @@ class LaunchForm:
 
     @property
     def exact(self) -> Field | None:
-        """Field for guide verbatim: a switch next to the command."""
         return next((field for field in self.fields if field.name == EXACT), None)
 
     @property
     def missing(self) -> Field | None:
-        """Return the first field without choices."""
         return next((field for field in self.fields if field.missing), None)
 
 

@@ -66,7 +66,6 @@ class MatrixForm:
 
     @property
     def query(self) -> str:
-        """The form's state as a query."""
         own = {"workload": self.workload.id, "of": self.workload.id, "kind": self.kind.name}
         state = [("host", self.jobs.host), *own.items(), *self.texts.items()]
         state += [(each.name, each.value) for each in self.jobs.fields]

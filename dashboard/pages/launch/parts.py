@@ -128,7 +128,6 @@ def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> Ht
 
 
 def finding_line(item: dict[str, Any]) -> FindingLine:
-    """Return a finding of ``Preflight.findings`` for display."""
     labels = {
         "ok": _("passed"),
         "warn": _("needs confirmation"),

@@ -47,7 +47,6 @@ class BenchmarkLatency(Offline, params=Params):
         return f"offline, batch {params.batch_size}, {lengths} tok"
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark, in the stack's container if any."""
         stack = stack_of(params)
         return vllm_bench.latency_plan(
             stack,

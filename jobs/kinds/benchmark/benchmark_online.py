@@ -122,7 +122,6 @@ class BenchmarkOnline(OnVllm, params=Params):
         return super().choices(field, target)
 
     def can_measure(self, served: AssetRef, target: Target) -> bool:
-        """Return False for an endpoint whose tokenizer is not on the host."""
         return served.endpoint is None or tokenizer_folder(served, target) is not None
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -161,7 +160,6 @@ class BenchmarkOnline(OnVllm, params=Params):
         return [*notes, *(Message(f"guide:{name}") for name in added)]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark at each concurrency, in the deployment's container if any."""
         stack, deployment = stack_of(params), target.asset("deployment", params.deployment)
         _check_deployment(params, deployment)
         site = site_of(stack, target)
@@ -236,7 +234,6 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
 
 
 def _own_prompts(params: Params, target: Target) -> load.ChosenPrompts | None:
-    """Return the team's prompts of the data set "custom"."""
     if params.dataset != CUSTOM:
         return None
     if params.as_in_guide:

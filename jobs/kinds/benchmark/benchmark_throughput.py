@@ -50,7 +50,6 @@ class BenchmarkThroughput(Offline, params=Params):
         return [*notes, Message(name)]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """The benchmark, in the stack's container if any."""
         stack = stack_of(params)
         return vllm_bench.throughput_plan(
             stack,

@@ -60,7 +60,6 @@ class Compile(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: llama.cpp's quantiser."""
         source = target.asset("weights", params.weights).data
         return llama_cpp.compile_plan(
             str(source["model_id"]), params.precision, str(source["precision"]), site(target)

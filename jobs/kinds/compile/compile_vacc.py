@@ -170,7 +170,6 @@ class CompileVacc(OnVacc, params=Params):
         return notes
 
     def title_of(self, params: Params, target: Target) -> str:
-        """The folder of the result."""
         return _name(params, _model(params, target))
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
@@ -180,7 +179,6 @@ class CompileVacc(OnVacc, params=Params):
         return refs
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """An artifact, with the folder that it will have."""
         model, source = _model(params, target), target.asset("weights", params.weights).data
         folder = _name(params, model)
         return {
@@ -284,7 +282,6 @@ def label_of(params: Params) -> str:
 
 
 def details_of(params: Params, folder: str) -> dict[str, Any]:
-    """Return the details of the artifact in ``folder``."""
     return {
         "name": folder,
         "stack": params.stack,

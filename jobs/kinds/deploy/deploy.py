@@ -65,7 +65,6 @@ class Deploy(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Check the file, start the server, wait until ready."""
         model = MODELS.get(str(target.asset("artifact", params.artifact).data["model_id"]))
         if model and params.context > model.context_tokens:
             message = _("Max context of %(model)s is %(tokens)d tokens.")

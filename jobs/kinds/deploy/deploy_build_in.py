@@ -96,7 +96,6 @@ class DeployBuildIn(OnVacc, params=Params):
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes: the guide has no command for this step, and known risks."""
         stack = stack_of(params)
         tools, model = _tools(stack), _model(params, target)
         notes = [Message("guide:server_in_words", {"tool": tools.server})]
@@ -109,14 +108,12 @@ class DeployBuildIn(OnVacc, params=Params):
         return [*notes, *limit_notes(model, stack, _wish(params, target), exact=False)]
 
     def title_of(self, params: Params, target: Target) -> str:
-        """Name in the API: the name of the artifact's folder."""
         return _name(params, target)
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
         return {"artifact": _artifact(params, target)}
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """A deployment limited by the compiled shape."""
         served, tools = _artifact(params, target).data, _tools(stack_of(params))
         return {
             "type": "deployment",
@@ -142,7 +139,6 @@ class DeployBuildIn(OnVacc, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Verify the artifact, start the server, wait until ready."""
         stack, served = stack_of(params), _artifact(params, target).data
         tools, site = _tools(stack), vacc_site(target)
         refuse_limits(_model(params, target), stack, _wish(params, target), _FIELDS)

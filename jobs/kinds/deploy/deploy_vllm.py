@@ -110,7 +110,6 @@ class DeployVllm(OnVllm, params=Params):
         return ", ".join(parts)
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """A deployment that carries its own model details."""
         weights, serving = target.asset("weights", params.weights), _serving(params, target)
         precision = str(weights.data.get("precision", ""))
         shipped = stack_of(params).vllm.container
@@ -144,7 +143,6 @@ class DeployVllm(OnVllm, params=Params):
         }
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the stack's page."""
         stack, serving = stack_of(params), _serving(params, target)
         limited = limit_notes(
             _model(params, target), stack, _wish(params, target), exact=params.as_in_guide
@@ -164,7 +162,6 @@ class DeployVllm(OnVllm, params=Params):
         return [*notes, *limited]
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Start the server, in the stack's container if any, and wait until ready."""
         stack, serving = stack_of(params), _serving(params, target)
         if params.as_in_guide:
             _refuse_what_is_not_printed(params)
@@ -182,7 +179,6 @@ class DeployVllm(OnVllm, params=Params):
 
 
 def _exact_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
-    """Return notes on known failures in verbatim mode."""
     notes = [Message("guide:dies_unnamed", {"dies": serving.dies})]
     if serving.only_address:
         notes.append(Message("guide:address", {"address": serving.only_address}))
@@ -194,7 +190,6 @@ def _exact_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
 
 
 def _own_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
-    """Return notes on additions and their reasons."""
     notes = [
         Message("guide:own_name"),
         Message("guide:label"),

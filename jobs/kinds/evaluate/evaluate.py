@@ -151,7 +151,6 @@ class Evaluate(Kind, params=EvalScopeParams):
 
 
 def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
-    """Return the questions to send."""
     chosen = question_set(params.questions)
     known = chosen.spoken(params.language)
     if not known:
@@ -165,7 +164,6 @@ def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
 
 
 def question_set(key: str) -> QuestionSet:
-    """Return the set that a job names."""
     chosen = QUESTION_SETS.get(key)
     if chosen is not None:
         return chosen

@@ -138,7 +138,6 @@ class EvaluateEvalscope(PublicSets, params=Params):
         return against(evalscope.sets_plan(asking, here), under_test, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
-        """EvalScope asks only what is not answered yet, and scores all."""
         return variants.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
 

@@ -28,7 +28,6 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
     clients = ()
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: OpenCompass asks all questions, then scores them."""
         served, here = target.asset("deployment", params.deployment), site(target)
         asking = opencompass.OwnQuestionsRun(
             questions=questions_of(params, served),
@@ -45,6 +44,5 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
         return against(opencompass.questions_plan(asking, here), served, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
-        """OpenCompass asks only what is not answered yet, and scores all."""
         words = opencompass.CONTINUE
         return variants.resumed(plan, earlier, step="evaluate", folder=OUTPUTS, words=words)

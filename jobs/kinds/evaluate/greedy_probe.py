@@ -83,7 +83,6 @@ class GreedyProbe(Kind, params=Params):
         return ", ".join(parts)
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: our script sends and compares. The plan contains the prompts."""
         first = target.asset("deployment", params.deployment)
         second = target.asset("deployment", params.reference, "reference")
         if first.key == second.key:

@@ -243,7 +243,6 @@ class Rules:
     set_size: str | None = None  # field whose question set gives the number
 
     def __call__(self, schema: dict[str, Any]) -> None:
-        """Add the rules to the field's JSON schema."""
         given = {name: getattr(self, name) for name in self.__slots__}
         schema |= to_jsonable_python({k: one for k, one in given.items() if one is not None})
         schema["description"] = _one_line(schema.get("description"))
@@ -292,12 +291,10 @@ def rules_of(params: type[BaseModel]) -> Mapping[str, Rules]:
 
 
 def asset_fields(params: type[BaseModel]) -> dict[str, str]:
-    """Return fields that name an asset, with its type."""
     return {name: rules.asset for name, rules in rules_of(params).items() if rules.asset}
 
 
 def source_fields(params: type[BaseModel]) -> dict[str, str]:
-    """Return fields that name a place that code or data comes from, with the type of source."""
     return {name: rules.source for name, rules in rules_of(params).items() if rules.source}
 
 

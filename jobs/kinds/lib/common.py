@@ -67,12 +67,10 @@ def asset_choices(refs: Iterable[AssetRef]) -> list[Choice]:
 
 
 def gguf_choices(target: Target) -> list[Choice]:
-    """Return weights in GGUF files, which llama.cpp reads; folders are excluded."""
     return asset_choices(ref for ref in target.weights if not ref.data.get("format"))
 
 
 def reported(read: Callable[[Mapping[str, Any]], T], target: Target) -> T:
-    """Return what ``read`` gets from the host's facts."""
     try:
         return read(target.facts)
     except KeyError:
@@ -82,7 +80,6 @@ def reported(read: Callable[[Mapping[str, Any]], T], target: Target) -> T:
 
 
 def site(target: Target) -> Site:
-    """Return the target's paths and sizes; a ``LaunchError`` if it has not reported."""
     return reported(site_of, target)
 
 
@@ -158,7 +155,6 @@ def _folder_of(model_id: str, target: Target, *, queued: bool = False) -> AssetR
 
 
 def tokenizer_check(folder: str) -> Check:
-    """Return the check that the folder of a tokenizer exists."""
     what = _("tokenizer of the model, needed to count lengths")
     return Check("path", (("path", literal(folder)), ("what", what)))
 

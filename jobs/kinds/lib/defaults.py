@@ -25,7 +25,6 @@ Chosen = Mapping[str, AssetRef]  # field -> the asset that it names
 
 
 def is_asked(raw: Mapping[str, Any]) -> bool:
-    """True if the entered values request guide verbatim."""
     return str(raw.get(EXACT, False)).lower() in _YES
 
 
@@ -128,7 +127,6 @@ def _beside_prompt(rules: Rules, chosen: Chosen) -> list[int]:
 def _of_model(
     rule: tuple[str, str], chosen: Chosen, stack: str, given: Mapping[str, Any]
 ) -> list[int]:
-    """Return the model's limit, and the published limit of running it this way."""
     path_name, limit = rule
     model = _model_of(chosen["weights"]) if "weights" in chosen else None
     path = model.paths.get(cast(PathName, path_name)) if model else None
@@ -161,7 +159,6 @@ def unswitched(
 
 @cache
 def leading(params: type[BaseModel]) -> frozenset[str]:
-    """Return fields whose change can change defaults of others."""
     fields = set()
     for rules in rules_of(params).values():
         fields |= rules.leaders

@@ -57,14 +57,12 @@ def seed_field() -> Any:
 
 
 def check_seed(seed: int | None, limit: int) -> None:
-    """Refuse a seed that draws nothing."""
     if seed and not limit:
         message = _("A seed needs a question limit: all questions are sent.")
         raise LaunchError(message, "question_seed")
 
 
 def answer_field(default: int, most: int, **rules: Any) -> Any:
-    """Return the field of max output tokens; ``most`` is its upper bound."""
     return field(default, "Max output tokens", "Answers", "tokens", ge=1, le=most, **rules)
 
 
@@ -157,7 +155,6 @@ def workload_part(chosen: Thinking) -> list[str]:
 
 
 def goal_choices() -> list[Choice]:
-    """Return what may be asked of the comparison with the baseline."""
     return [
         Choice("at_least", _("Is the result at least as accurate?")),
         Choice("same", _("Are both equally accurate?")),

@@ -60,7 +60,6 @@ def asked_lengths(
 
 
 def has_chosen_length(params: Mapping[str, Any]) -> bool:
-    """True if prompts have a chosen length: not those of a fixed set."""
     if "dataset" in params:
         return params["dataset"] not in FIXED
     return bool(params.get("prompts", RANDOM) == RANDOM)
@@ -114,7 +113,6 @@ def longest_answer(served: Mapping[str, Any], prompt: int) -> int | None:
 
 
 def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int) -> None:
-    """Refuse answers that do not fit in the deployment's context with the prompt."""
     most = longest_answer(served, prompt)
     if most is None or tokens <= most:
         return
@@ -135,7 +133,6 @@ def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int
 
 
 def check_limit(limit: int, questions: int) -> None:
-    """Refuse to ask more questions than a set has."""
     if limit > questions:
         message = _("At most %(questions)d, the size of the set. 0: all questions.")
         raise LaunchError(message % {"questions": questions}, "limit")
@@ -257,14 +254,12 @@ def team_choices(target: Target) -> list[Choice]:
 
 
 def chosen_prompts(name: str, target: Target) -> ChosenPrompts:
-    """Return the prompts of an included set, or of the team's."""
     if name in PROMPT_SETS:
         return ChosenPrompts(PROMPT_SETS[name], PROMPT_TOKENS)
     return team_prompts(name, target)
 
 
 def team_prompts(name: str, target: Target) -> ChosenPrompts:
-    """Return the prompts of a set of the team."""
     found = next((one for one in target.prompts if one.name == name), None)
     if found is None:
         raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
@@ -292,13 +287,11 @@ def random_prompts(tokens: int, served: AssetRef, target: Target) -> ChosenPromp
 
 
 def check_concurrency(values: Sequence[int]) -> None:
-    """Refuse duplicate values."""
     if len(set(values)) < len(values):
         raise LaunchError(_("Enter each concurrency only once."), "concurrency")
 
 
 def check_input(tokens: int, served: AssetRef) -> None:
-    """Refuse prompts above the deployment's limit."""
     most = served.data.get("max_input")
     if most and tokens > int(most):
         message = _("Max prompt length of the deployment is %(tokens)d tokens.")
@@ -368,7 +361,6 @@ class OverHttp(Kind, params=LoadParams):
         return work_of_requests(params)
 
     def load(self, params: LoadParams, target: Target) -> HttpLoad:
-        """Return the requests for the deployment."""
         deployment = target.asset("deployment", params.deployment)
         served = deployment.data
         if not self.can_measure(deployment, target):

@@ -28,7 +28,6 @@ class Clash:
 
     @property
     def args(self) -> dict[str, Any]:
-        """Arguments of its message."""
         return {"port": self.port, "holder": self.holder, "free": self.free}
 
 
@@ -62,7 +61,6 @@ def next_free(port: int, taken: Collection[int]) -> int:
 
 
 def clash(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> Clash | None:
-    """Return the first port, by field, in use by another server."""
     taken = held(servers)
     for name, port in wanted.items():
         if port in taken:

@@ -89,7 +89,6 @@ LIMIT_WORDS: dict[str, Promise] = {
 
 
 def endpoint_field() -> Any:
-    """Return the field ``endpoint`` of a download."""
     return field(
         *(HF_MIRROR, "Hub address", "Download"),
         max_length=200,
@@ -156,7 +155,6 @@ class OnOpencompass(OnVacc, params=VaccParams):
 
 
 def opencompass_of(params: StackParams) -> Evaluation:
-    """Return the stack's tools; a ``LaunchError`` for a stack without OpenCompass."""
     tools = stack_of(params).evaluation
     if not tools.opencompass:
         raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
@@ -177,17 +175,14 @@ def stack_of(params: StackParams) -> Stack:
 
 
 def is_exact(params: StackParams) -> bool:
-    """True if guide verbatim was requested."""
     return params.as_in_guide and params.stack == "guide"
 
 
 def vacc_site(target: Target) -> VaccSite:
-    """Return the target's folders; a ``LaunchError`` if it has not reported them."""
     return reported(vacc_site_of, target)
 
 
 def conda_site(target: Target) -> VaccSite:
-    """Return the folders of a host with conda; a ``LaunchError`` without."""
     site = vacc_site(target)
     if not site.conda:
         raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})

@@ -54,7 +54,6 @@ class ApplyModification(OnVacc, params=Params):
         return _model(params, target).name
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """Same weights, with a record of the patch."""
         if params.only_show and not params.undo:
             return None
         there = target.asset("weights", params.weights).data
@@ -63,7 +62,6 @@ class ApplyModification(OnVacc, params=Params):
         return {"type": "weights", "amends": True, **known, "details": details}
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Show differences, then write; or undo."""
         model, site = _model(params, target), vacc_site(target)
         if params.undo and params.only_show:
             raise LaunchError(_("“Undo” cannot be a dry run. Choose one of the two."), "only_show")

@@ -117,7 +117,6 @@ class BuildImages(OnVacc, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Clone, check out, build twice and inspect; or pull and inspect."""
         site, stack = vacc_site(target), stack_of(params)
         _check_login(params)
         if not image_of(stack).build:

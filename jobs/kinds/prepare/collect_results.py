@@ -38,7 +38,6 @@ class CollectResults(Kind, params=Params):
         return params.folder
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: pack."""
         here = site(target)
         return folders.collect_plan(_folder(params.folder, here), here)
 

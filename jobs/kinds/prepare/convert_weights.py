@@ -47,7 +47,6 @@ class ConvertWeights(Kind, params=Params):
         return f"{model.name}, {_label(params, target)}"
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """New weights of the same model, in a folder."""
         return {
             "type": "weights",
             "model_id": target.asset("weights", params.weights).data["model_id"],
@@ -57,7 +56,6 @@ class ConvertWeights(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: unpack."""
         return vllm.unpack_plan(_folder(params, target), _label(params, target), site(target))
 
 

@@ -58,7 +58,6 @@ class Prepare(Kind, params=Params):
         return environment_of(params).title
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """Weights or an environment, with its future path."""
         here = site(target)
         if params.what == "environment":
             environment = environment_of(params)
@@ -79,7 +78,6 @@ class Prepare(Kind, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Download and verify, or create and verify."""
         if params.what == "environment":
             return environments.prepare_plan(_fitting(params, target), site(target))
         return environments.weights_plan(*weights_of(params), site(target))
@@ -101,7 +99,6 @@ def weights_of(params: Params) -> tuple[ZooModel, PackageSource]:
 
 
 def _fitting(params: Params, target: Target) -> Environment:
-    """Return the environment."""
     environment = environment_of(params)
     version = str((target.facts.get("python") or {}).get("version") or "")
     minor = re.match(r"3\.(\d+)", version)

@@ -77,7 +77,6 @@ class PrepareDatasets(OnVacc, params=Params):
         return DATASETS[params.dataset].title
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """A dataset, with its future folder."""
         dataset = DATASETS[params.dataset]
         return {
             "type": "dataset",
@@ -87,7 +86,6 @@ class PrepareDatasets(OnVacc, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Download, unpack if needed, and verify."""
         dataset, site = DATASETS[params.dataset], vacc_site(target)
         folder = _folder(params, dataset, target)
         if params.source == "folder":

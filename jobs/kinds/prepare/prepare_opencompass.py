@@ -86,7 +86,6 @@ class PrepareOpencompass(OnOpencompass, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Create, clone, check out, install, verify."""
         tools = opencompass_of(params)
         wanted = Installing(
             repository=params.repository or tools.opencompass_repository,

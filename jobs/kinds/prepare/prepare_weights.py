@@ -95,7 +95,6 @@ class PrepareWeights(OnVacc, params=Params):
         return found
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
-        """Weights, with their future folder."""
         model = model_of(params.model)
         source = _source(model)
         return {
@@ -108,7 +107,6 @@ class PrepareWeights(OnVacc, params=Params):
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """Download and verify, or only verify."""
         model = model_of(params.model)
         source, site = _source(model), vacc_site(target)
         if params.source == "hfd" and params.connections > 10:
