@@ -22,6 +22,7 @@ from jobs.kinds.lib.common import (
     asset_choices,
     exclusive_field,
     key_of,
+    options_from,
     overlap_field,
     seed_field,
     tokenizer_check,
@@ -165,15 +166,12 @@ class BenchmarkOnline(OnVllm, params=Params):
         site = site_of(stack, target)
         own = _own_prompts(params, target)
         _check_load(params, stack, deployment, own)
-        sent = BenchLoad(
+        sent = options_from(
+            params,
+            BenchLoad,
             dataset=_dataset(params),
             path=_path(params, stack, site),
-            input_tokens=params.input_tokens,
-            prefix_tokens=params.prefix_tokens,
-            output_tokens=params.output_tokens,
             prompts=params.requests,
-            concurrency=params.concurrency,
-            seed=params.seed,
             exact=params.as_in_guide,
             key=key_of(deployment),
             own=own.prompts if own else (),

@@ -15,7 +15,7 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks import BuildIn
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Choice, Target, field
-from jobs.kinds.lib.common import NAME, asset_choices
+from jobs.kinds.lib.common import NAME, asset_choices, options_from
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -146,19 +146,15 @@ class DeployBuildIn(OnVacc, params=Params):
         ports.refuse(ports.of_server({"port": params.port}, own_ports), target.servers)
         ports.refuse_address(params.bind)
         served_name = _name(params, target)
-        serving = BuildInServer(
+        serving = options_from(
+            params,
+            BuildInServer,
             name=served_name,
             tp=int(served["tp"]),
             max_length=int(served["max_total"]),
-            batch_size=params.batch_size,
             bind=params.bind or EVERYWHERE,
-            port=params.port,
-            ready_path=params.ready_path,
             deploy_config=str(served.get("deploy_config") or "")
             or f"{vamc.deploy_folder(served['path'])}/{served_name}_deploy.json",
-            prompt_template=params.prompt_template,
-            publish_port=params.publish_port,
-            subscribe_port=params.subscribe_port,
         )
         return build_in.serve_plan(tools, serving, site)
 

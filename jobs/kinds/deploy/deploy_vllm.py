@@ -13,7 +13,7 @@ from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import Target, field
-from jobs.kinds.lib.common import SECRET
+from jobs.kinds.lib.common import SECRET, options_from
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import (
     container_notes,
@@ -262,18 +262,14 @@ def _serving(params: Params, target: Target) -> vllm.VllmServer:
     model = _model(params, target)
     own_name = "" if params.as_in_guide and _by_hand(stack) else model.folder
     long = stack.vllm.long_input
-    return vllm.VllmServer(
+    return options_from(
+        params,
+        vllm.VllmServer,
         weights=inside(stack, weights, target),
         folder=str(weights.data.get("path") or ""),
         name=params.name or own_name,
-        tp=params.tp,
-        pp=params.pp,
-        max_length=params.max_length,
-        reasoning=params.reasoning,
-        mtp=params.mtp,
         long_input=long is not None and _longest_input(params, target) > long.above_tokens,
         bind=_address(params, stack, target),
-        port=params.port,
         exact=params.as_in_guide,
         image=image_name(stack, target) if stack.vllm.image else "",
         key=params.api_key,

@@ -13,7 +13,7 @@ from jobs.base.numbers import result_number, result_pk
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
-from jobs.kinds.lib.common import against, key_of, site
+from jobs.kinds.lib.common import against, key_of, options_from, site
 from jobs.kinds.lib.evaluations import THINKING, Thinking, extra_body, workload_part
 from jobs.kinds.lib.load import about_tokens, check_answer, check_limit
 from jobs.plans import Plan
@@ -123,13 +123,10 @@ class Evaluate(Kind, params=EvalScopeParams):
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
         served, here = target.asset("deployment", params.deployment), site(target)
-        asking = evalscope.QuestionRun(
+        asking = options_from(
+            params,
+            evalscope.QuestionRun,
             questions=questions_of(params, served),
-            max_tokens=params.max_tokens,
-            temperature=params.temperature,
-            samples=params.samples,
-            batch=params.batch,
-            retries=params.retries,
             key=key_of(served),
             extra_body=extra_body(served, params.thinking),
         )

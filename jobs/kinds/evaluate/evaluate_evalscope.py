@@ -13,7 +13,7 @@ from jobs.base.messages import Message
 from jobs.catalog import Stack
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Choice, Target, field
-from jobs.kinds.lib.common import PATH, against, is_inside, key_of, site
+from jobs.kinds.lib.common import PATH, against, is_inside, key_of, options_from, site
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, Thinking
 from jobs.kinds.lib.load import COUNTERS
 from jobs.kinds.lib.vacc import folder_in_workspace, source_choices, stack_of, vacc_site
@@ -118,19 +118,12 @@ class EvaluateEvalscope(PublicSets, params=Params):
             )
             raise LaunchError(message % {"tokens": int(longest)}, "max_tokens")
         from_folder = params.source == "folder"
-        asking = HubRun(
-            datasets=params.datasets,
+        asking = options_from(
+            params,
+            HubRun,
             ten_of_mmlu=params.mmlu == "ten",
             hub="" if from_folder else params.source,
             folder=_folder(params.folder, here, target) if from_folder else "",
-            endpoint=params.endpoint,
-            limit=params.limit,
-            max_tokens=params.max_tokens,
-            temperature=params.temperature,
-            top_p=params.top_p,
-            batch=params.batch,
-            samples=params.samples,
-            retries=params.retries,
             metrics=COUNTERS.get(str(served.get("toolchain")), vllm.METRICS),
             key=key_of(under_test),
             extra_body=evaluations.extra_body(under_test, params.thinking),

@@ -13,7 +13,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Target, field
-from jobs.kinds.lib.common import against, key_of, tokenizer_of
+from jobs.kinds.lib.common import against, key_of, options_from, tokenizer_of
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, Thinking
 from jobs.kinds.lib.vacc import OnOpencompass, conda_site, is_exact, opencompass_of, vacc_site
 from jobs.plans import Plan
@@ -158,17 +158,15 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
     if ref.endpoint is not None:
         path = tokenizer_of(ref, target).data.get("path")
     model_id = str(served.get("model_id") or "")
-    return OpenCompassRun(
+    return options_from(
+        params,
+        OpenCompassRun,
         families=params.datasets,
         ten_of_mmlu=params.mmlu == "ten",
-        limit=params.limit,
         seed=evaluations.drawing_seed(params),
         model=str(served["name"]),
         abbr=GUIDE_ABBR if exact and model_id == "deepseek-r1" else model_id or "model",
         tokenizer=str(path or ""),
-        max_answer=params.max_answer,
-        max_length=params.max_length,
-        temperature=params.temperature,
         batch=1 if exact else params.batch,
         per_second=None if exact else params.batch,
         attempts=None if exact else params.retries + 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.kinds.evaluate.evaluate import Evaluate, Params, questions_of
 from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.common import against, key_of, site
+from jobs.kinds.lib.common import against, key_of, options_from, site
 from jobs.kinds.lib.evaluations import extra_body
 from jobs.plans import Plan
 from jobs.tools.lib import variants
@@ -29,15 +29,12 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         served, here = target.asset("deployment", params.deployment), site(target)
-        asking = opencompass.OwnQuestionsRun(
+        asking = options_from(
+            params,
+            opencompass.OwnQuestionsRun,
             questions=questions_of(params, served),
             model=str(served.data["name"]),
-            max_tokens=params.max_tokens,
             max_total=int(served.data.get("max_total") or _MAX_TOTAL),
-            temperature=params.temperature,
-            samples=params.samples,
-            batch=params.batch,
-            retries=params.retries,
             key=key_of(served),
             extra_body=extra_body(served, params.thinking),
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
+from pydantic import BaseModel
 
 from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Target, field
@@ -60,6 +62,12 @@ def seed_field() -> Any:
         description="Empty: new requests at each concurrency and in each run. A number: the same "
         "requests every time, which a prefix cache answers faster.",
     )
+
+
+def options_from(params: BaseModel, made: type[T], **own: Any) -> T:
+    """Return a tool's options: ``own``, and the fields of ``params`` with the same names."""
+    names = {one.name for one in fields(made)} & type(params).model_fields.keys()  # type: ignore[arg-type]
+    return made(**{**{name: getattr(params, name) for name in names}, **own})
 
 
 def asset_choices(refs: Iterable[AssetRef]) -> list[Choice]:

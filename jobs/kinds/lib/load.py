@@ -17,6 +17,7 @@ from jobs.kinds.lib.common import (
     exclusive_field,
     folder_step,
     key_of,
+    options_from,
     overlap_field,
     seed_field,
     tokenizer_folder,
@@ -374,15 +375,13 @@ class OverHttp(Kind, params=LoadParams):
         else:
             sent = chosen_prompts(params.prompts, target)
         check_answer(served, OUTPUT, params.output_tokens, sent.longest)
-        return HttpLoad(
-            concurrency=params.concurrency,
-            requests=params.requests,
-            output_tokens=params.output_tokens,
+        return options_from(
+            params,
+            HttpLoad,
             prompts=sent.prompts,
             metrics=COUNTERS.get(str(served.get("toolchain")), ()),
             streamed=not served.get("bare_stream"),
             has_dies=target.has_dies,
-            seed=params.seed,
             key=key_of(deployment),
             of_team=sent.of_team,
             sized=sent.sized,

@@ -11,7 +11,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.kinds.lib.base import Choice, Target, field
-from jobs.kinds.lib.common import PATH, SECRET
+from jobs.kinds.lib.common import PATH, SECRET, options_from
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -116,15 +116,11 @@ class PrepareWeights(OnVacc, params=Params):
                 "Only hf keeps the token secret; other tools would expose it on the command line."
             )
             raise LaunchError(message, "token")
-        wanted = Download(
-            source=params.source,
+        wanted = options_from(
+            params,
+            Download,
             repo=model.hub_id,
             folder=_folder(params, model, target),
-            endpoint=params.endpoint,
-            revision=params.revision,
-            token=params.token,
-            connections=params.connections,
-            # For a single file, the tool's progress bar gives the bytes.
             bytes=source.bytes if source.shards > 1 else 0,
             program=vacc_weights.program_of(target.facts) if params.source == "hf" else "",
         )
