@@ -42,14 +42,54 @@ _LONGEST_URL = 300
 # Switches, with models whose templates have them.
 _KNOWN_FOR = {"enable_thinking": "Qwen3, GLM-4.5", "thinking": "DeepSeek-V3.1"}
 _UNREPORTED = gettext_lazy("Only if the engine does not report it.")
+_GROUPS = (
+    (gettext_lazy("Address"), ("name", "url", "api_key")),
+    (gettext_lazy("Model"), ("model", "model_id", "thinking_switch")),
+    (gettext_lazy("Device"), ("device", "devices")),
+    (gettext_lazy("Engine"), ("engine", "engine_version", "max_context")),
+)
+_LABELS = {
+    "name": gettext_lazy("Name"),
+    "url": gettext_lazy("Address"),
+    "api_key": gettext_lazy("API key"),
+    "model": gettext_lazy("Model name"),
+    "model_id": gettext_lazy("Catalogue model"),
+    "thinking_switch": gettext_lazy("Thinking switch"),
+    "device": gettext_lazy("Device"),
+    "devices": gettext_lazy("Devices"),
+    "engine": gettext_lazy("Engine"),
+    "engine_version": gettext_lazy("Engine version"),
+    "max_context": gettext_lazy("Max model length"),
+}
+_HINTS = {
+    "name": gettext_lazy("As it appears in forms and results."),
+    "url": gettext_lazy(
+        "http or https, before /v1, such as http://10.0.0.5:8000. An administrator permits "
+        "addresses under Sources."
+    ),
+    "api_key": gettext_lazy("Name of a secret that may be sent to this address."),
+    "model": gettext_lazy("As the engine lists it. Empty: its only model."),
+    "model_id": gettext_lazy("Compares results with ours. vLLM's client and OpenCompass need it."),
+    "thinking_switch": gettext_lazy(
+        "Variable of the chat template, so that evaluations can switch thinking on or off."
+    ),
+    "device": gettext_lazy("In words, such as 8 × H800."),
+    "devices": gettext_lazy("Number of cards, for figures per device."),
+    "engine": _UNREPORTED,
+    "engine_version": _UNREPORTED,
+    "max_context": gettext_lazy(
+        "Tokens of prompt and output. Only if the engine does not report it."
+    ),
+}
+_CHOSEN = ("api_key", "model_id", "thinking_switch")
 
 
 class _Count(forms.IntegerField):
     """A whole number from 1, or nothing."""
 
-    def __init__(self, most: int, **more: Any) -> None:
+    def __init__(self, most: int) -> None:
         widget = forms.TextInput(attrs={"inputmode": "numeric", "maxlength": 9})
-        super().__init__(min_value=1, max_value=most, required=False, widget=widget, **more)
+        super().__init__(min_value=1, max_value=most, required=False, widget=widget)
 
     def clean(self, value: Any) -> Any:
         try:
@@ -65,70 +105,20 @@ class EndpointForm(RowForm[Endpoint]):
     area, most = "endpoint", 500
     too_many = gettext_lazy("There are %(most)s endpoints. Edit an existing one instead.")
     name_taken = gettext_lazy("An endpoint named “%(name)s” exists. Choose another name.")
-    groups_of: ClassVar = (
-        (gettext_lazy("Address"), ("name", "url", "api_key")),
-        (gettext_lazy("Model"), ("model", "model_id", "thinking_switch")),
-        (gettext_lazy("Device"), ("device", "devices")),
-        (gettext_lazy("Engine"), ("engine", "engine_version", "max_context")),
-    )
 
-    devices = _Count(
-        100_000,
-        label=gettext_lazy("Devices"),
-        help_text=gettext_lazy("Number of cards, for figures per device."),
-    )
-    max_context = _Count(
-        100_000_000,
-        label=gettext_lazy("Max model length"),
-        help_text=gettext_lazy(
-            "Tokens of prompt and output. Only if the engine does not report it."
-        ),
-    )
+    devices = _Count(100_000)
+    max_context = _Count(100_000_000)
 
     class Meta:
         model = Endpoint
-        fields = (
-            *("name", "url", "api_key", "model", "model_id", "thinking_switch"),
-            *("device", "devices", "engine", "engine_version", "max_context"),
-        )
+        fields = tuple(_LABELS)
         field_classes: ClassVar = dict.fromkeys(
             ("name", "device", "engine", "engine_version"), Line
         )
         widgets: ClassVar = {
-            **dict.fromkeys(("api_key", "model_id", "thinking_switch"), forms.Select),
-            **{
-                name: forms.TextInput(attrs={"class": "form-control mono"})
-                for name in ("url", "model")
-            },
-        }
-        labels: ClassVar = {
-            "name": gettext_lazy("Name"),
-            "url": gettext_lazy("Address"),
-            "api_key": gettext_lazy("API key"),
-            "model": gettext_lazy("Model name"),
-            "model_id": gettext_lazy("Catalogue model"),
-            "thinking_switch": gettext_lazy("Thinking switch"),
-            "device": gettext_lazy("Device"),
-            "engine": gettext_lazy("Engine"),
-            "engine_version": gettext_lazy("Engine version"),
-        }
-        help_texts: ClassVar = {
-            "name": gettext_lazy("As it appears in forms and results."),
-            "url": gettext_lazy(
-                "http or https, before /v1, such as http://10.0.0.5:8000. An administrator permits "
-                "addresses under Sources."
-            ),
-            "api_key": gettext_lazy("Name of a secret that may be sent to this address."),
-            "model": gettext_lazy("As the engine lists it. Empty: its only model."),
-            "model_id": gettext_lazy(
-                "Compares results with ours. vLLM's client and OpenCompass need it."
-            ),
-            "thinking_switch": gettext_lazy(
-                "Variable of the chat template, so that evaluations can switch thinking on or off."
-            ),
-            "device": gettext_lazy("In words, such as 8 × H800."),
-            "engine": _UNREPORTED,
-            "engine_version": _UNREPORTED,
+            **dict.fromkeys(_CHOSEN, forms.Select),
+            "url": forms.TextInput(attrs={"class": "form-control mono"}),
+            "model": forms.TextInput(attrs={"class": "form-control mono"}),
         }
         error_messages: ClassVar = {
             "name": {"required": gettext_lazy("Enter a name, such as “H800, DeepSeek-R1”.")}
@@ -138,27 +128,28 @@ class EndpointForm(RowForm[Endpoint]):
         super().__init__(*args, **more)
         none = [("", _("none"))]
         keys = dict.fromkeys(filter(None, [*engine_keys(self.user), self["api_key"].value()]))
-        choices = {
-            "api_key": [(name, name) for name in keys],
-            "model_id": [(one.id, one.name) for one in MODELS.values()],
-            "thinking_switch": [(name, switch_label(name)) for name in THINKING_SWITCHES],
-        }
-        for name, known in choices.items():
-            self.fields[name].widget.choices = none + known
+        known = (
+            [(name, name) for name in keys],
+            [(one.id, one.name) for one in MODELS.values()],
+            [(name, switch_label(name)) for name in THINKING_SWITCHES],
+        )
+        for name, choices in zip(_CHOSEN, known, strict=True):
+            self.fields[name].widget.choices = none + choices
             self.fields[name].widget.attrs["class"] = "form-select"
-        for name in ("url", "api_key", "model", "model_id", "thinking_switch"):
+        for name in ("url", "model", *_CHOSEN):
             self.fields[name].required = name == "url"
             self.fields[name].validators.clear()  # the methods below have better messages
         self.fields["url"].error_messages["required"] = _no_address()
 
     def style(self, name: str, field: forms.Field) -> None:
-        """Also: no corrections of names and addresses by a browser."""
+        """Also: its texts, and no corrections of names and addresses by a browser."""
         super().style(name, field)
+        field.label, field.help_text = _LABELS[name], _HINTS[name]
         if isinstance(field.widget, forms.TextInput):
             field.widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
-        return [(str(title), [self[name] for name in names]) for title, names in self.groups_of]
+        return [(str(title), [self[name] for name in names]) for title, names in _GROUPS]
 
     def in_use(self) -> Any:
         """Archived ones count, too."""

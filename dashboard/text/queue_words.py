@@ -126,14 +126,14 @@ def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
     """Parse a priority for a job that ``user`` launches.
     Raises ``LaunchError``: unknown priority, or not permitted."""
     priority = read_priority(name)
-    if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
+    if priority < Job.Priority.NORMAL and not allowed(user, "job.raise"):
         text = gettext("Only administrators can move a job ahead of jobs of others.")
         raise LaunchError(text, "priority")
     return priority
 
 
 def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
-    return [name for name in PRIORITIES if name != "urgent" or _may_launch_urgent(user)]
+    return [name for name in PRIORITIES if name != "urgent" or allowed(user, "job.raise")]
 
 
 def waits(jobs: Sequence[Job]) -> dict[int, tuple[Message, Forecast]]:
@@ -182,7 +182,3 @@ def rows(
             )
         )
     return entries
-
-
-def _may_launch_urgent(user: AbstractBaseUser | AnonymousUser) -> bool:
-    return allowed(user, "job.raise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import cast
 
 from django.conf import settings
@@ -30,7 +30,7 @@ from jobs.models import Account, Host, Job
 from jobs.queries.hosts import host_page, hosts_now, queued_jobs
 from jobs.schedule import dispatch
 from jobs.schedule.launch_rights import launcher_names, may_launch, restrict
-from jobs.schedule.queue import PassesOthers
+from jobs.schedule.queue import Move, PassesOthers
 from jobs.services import hosts
 
 _WAITING = 10  # jobs of its line on the page of one host; a list has the first
@@ -229,36 +229,35 @@ def host_queue(request: HttpRequest, name: str) -> HttpResponse:
 @requires("job.order", "POST")
 def job_move(request: HttpRequest, job_id: int) -> HttpResponse:
     """Move a waiting job: ``to`` first, earlier, later or last; or ``before`` or ``after`` one."""
-    job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
-    try:
-        moved = job_actions.move(request.user, job, request.POST)
-    except (JobsError, PermissionDenied) as refused:
-        return _refused(request, job, refused)
-    if _wants_json(request):
-        return JsonResponse({"was": moved.was, "now": moved.now})
-    return _back(request, job)
+    return _ordered(request, job_id, lambda job: job_actions.move(request.user, job, request.POST))
 
 
 @requires("job.order", "POST")
 def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
     """Give a waiting job another ``priority``: urgent, normal or low."""
-    job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
-    try:
-        job_actions.set_priority(request.user, job, request.POST.get("priority", ""))
-    except (JobsError, PermissionDenied) as refused:
-        return _refused(request, job, refused)
-    return _back(request, job)
+    name = request.POST.get("priority", "")
+    return _ordered(request, job_id, lambda job: job_actions.set_priority(request.user, job, name))
 
 
 @requires("job.order", "POST")
 def job_exclusive(request: HttpRequest, job_id: int) -> HttpResponse:
     """Set whether a queued job needs its host exclusively: ``exclusive`` is "1" or "0"."""
+    on = request.POST.get("exclusive") == "1"
+    return _ordered(
+        request, job_id, lambda job: job_actions.set_exclusive(request.user, job, exclusive=on)
+    )
+
+
+def _ordered(
+    request: HttpRequest, job_id: int, change: Callable[[Job], Move | None]
+) -> HttpResponse:
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
-    exclusive = request.POST.get("exclusive") == "1"
     try:
-        job_actions.set_exclusive(request.user, job, exclusive=exclusive)
+        moved = change(job)
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
+    if moved is not None and _wants_json(request):
+        return JsonResponse({"was": moved.was, "now": moved.now})
     return _back(request, job)
 
 
