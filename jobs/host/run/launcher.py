@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Ending:
     """State at the end, and its message."""
 
     verdict: str
@@ -50,11 +50,11 @@ class Verdict:
     exit_code: int | None = None
 
 
-CANCELLED = Verdict("cancelled", "cancelled")
+CANCELLED = Ending("cancelled", "cancelled")
 
 
-def _failed(message_id: str, exit_code: int | None = None, **args: Any) -> Verdict:
-    return Verdict("failed", message_id, args, exit_code)
+def _failed(message_id: str, exit_code: int | None = None, **args: Any) -> Ending:
+    return Ending("failed", message_id, args, exit_code)
 
 
 class Launcher:
@@ -95,7 +95,7 @@ class Launcher:
             self._scraper.stop()
         self._conclude(verdict)
 
-    def _run_plan(self) -> Verdict:
+    def _run_plan(self) -> Ending:
         stored = self._spool.plan()
         self._write_event(
             "started", values=stored["values"], boot_id=process.boot_id(), run=self._meta.run
@@ -119,11 +119,11 @@ class Launcher:
             failure = self._asked_to_stop() or self._run_step(index, step, template, stored)
             if failure is not None:
                 return failure
-        return Verdict("succeeded", "done", {}, 0)
+        return Ending("succeeded", "done", {}, 0)
 
     def _run_step(
         self, index: int, step: Step, template: Plan, stored: dict[str, Any]
-    ) -> Verdict | None:
+    ) -> Ending | None:
         began = time.monotonic()
         self._step_event("step_started", index, step)
         if step.serves and not self._is_server:
@@ -136,7 +136,7 @@ class Launcher:
         self._step_event("step_ended", index, step, exit_code=code, duration_s=duration_s)
         return failure
 
-    def _start_server(self, template: Plan, stored: dict[str, Any]) -> Verdict | None:
+    def _start_server(self, template: Plan, stored: dict[str, Any]) -> Ending | None:
         self._server = spawn.Server(self._spool, self._meta, stored)
         pid = self._server.start(template)
         if pid is None:
@@ -145,7 +145,7 @@ class Launcher:
         self._write_event("serve_started", deployment=self._server.deployment, run=self._server.run)
         return None
 
-    def _run_command(self, step: Step) -> tuple[Verdict | None, int]:
+    def _run_command(self, step: Step) -> tuple[Ending | None, int]:
         """Run one command to its end, or end it. The verdict (None: go on) and its exit code."""
         cwd = Path(step.cwd) if step.cwd else self._spool.work
         self._begun.append(step)
@@ -177,18 +177,18 @@ class Launcher:
             return stopped, code
         return self._after_command(step, code), code
 
-    def _asked_to_stop(self) -> Verdict | None:
+    def _asked_to_stop(self) -> Ending | None:
         if self._commands.stop_asked or self._spool.is_cancel_asked(self._meta.run):
             return CANCELLED
         return self._server_ended()
 
-    def _server_ended(self) -> Verdict | None:
+    def _server_ended(self) -> Ending | None:
         gone = self._server.ended() if self._server is not None else None
         if gone is None:
             return None
-        return Verdict("failed", "work:server_ended", gone, gone["exit_code"])
+        return Ending("failed", "work:server_ended", gone, gone["exit_code"])
 
-    def _after_command(self, step: Step, code: int) -> Verdict | None:
+    def _after_command(self, step: Step, code: int) -> Ending | None:
         """Return the verdict for an exit code. A server that ends by itself has failed with any."""
         is_server = step.serves and step.name == self._server_step
         if self._spool.is_cancel_asked(self._meta.run) or self._commands.stop_asked:
@@ -196,13 +196,13 @@ class Launcher:
         if is_server:
             self._hide_secrets()
             args = {"exit_code": code, "last_lines": self._spool.last_lines()}
-            return Verdict("failed", "work:server_ended", {"step": step.name, **args}, code)
+            return Ending("failed", "work:server_ended", {"step": step.name, **args}, code)
         if code == -signal.SIGILL:
             return _failed("work:no_instruction", code, step=step.name)
         if code < 0:
             return _failed("work:signal", code, step=step.name, signal=-code)
         if code > 0:
-            return Verdict("failed", "work:exit", {"step": step.name, "exit_code": code}, code)
+            return Ending("failed", "work:exit", {"step": step.name, "exit_code": code}, code)
         return None
 
     def _clean_up(self) -> None:
@@ -218,7 +218,7 @@ class Launcher:
                 self._commands.wait()
         self._commands.kill_leftovers()
 
-    def _conclude(self, verdict: Verdict) -> None:
+    def _conclude(self, verdict: Ending) -> None:
         secrets = self._hide_secrets()
         outputs, missing = _output_files(self._spool.work, self._outputs, secrets)
         if verdict.verdict == "succeeded":
@@ -226,7 +226,7 @@ class Launcher:
             verdict = self._server_ended() or verdict
         if verdict.verdict == "succeeded" and missing is not None:
             what = {"output": missing.name, "pattern": missing.pattern}
-            verdict = Verdict("failed", "work:output_missing", what, verdict.exit_code)
+            verdict = Ending("failed", "work:output_missing", what, verdict.exit_code)
         args = dict(verdict.message_args)
         if verdict.verdict == "failed":  # the host's condition at that time, for diagnosis
             kills = max(0, process.oom_kills() - self._oom_kills)

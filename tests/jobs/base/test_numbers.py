@@ -6,12 +6,25 @@ from jobs.base.numbers import number_from, result_number, result_pk
 from jobs.kinds.lib.base import promised_job
 
 
-@pytest.mark.parametrize(("text", "number"), [("0", 0), ("17", 17), ("9" * 18, 10**18 - 1)])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("17", 17), ("0017", 17), ("9" * 18, 10**18 - 1), ("000001000000", 1_000_000)],
+)
 def test_a_number_is_read(text, number):
     assert number_from(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "x", " 1", "²", "9" * 19, "9" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " 1", "1 ", "-1", "+1", "1.5", "1e3", "1_0", "0x1", "x"),
+        "١",
+        "１",
+        "²",
+        "9" * 19,
+        "9" * 5000,
+    ],
+)
 def test_other_text_is_no_number(text):
     assert number_from(text) is None
 

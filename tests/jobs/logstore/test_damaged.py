@@ -9,18 +9,13 @@ import pytest
 import zstandard
 
 from jobs.base.errors import DamagedLog
-from jobs.logstore import LogStore, Query
+from jobs.logstore import Query
 from jobs.logstore.packed import ENTRY, FOOTER, FRAME_BYTES, SEEKABLE_MAGIC, SKIPPABLE
 from jobs.logstore.packed import SKIPPABLE_MAGIC as MAGIC
 from tests.jobs.lib.packed_logs import KEY, names, noise, packed_file
 
 HAS_CHECKSUM_AT, HAS_CHECKSUM = 4, 4  # in the head of a zstd frame
 moments = itertools.count(10**18, 10**6)
-
-
-@pytest.fixture
-def logs(tmp_path):
-    return LogStore(tmp_path / "logs")
 
 
 def put(logs, raw):

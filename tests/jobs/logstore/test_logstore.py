@@ -20,11 +20,6 @@ from tests.waiting import PATIENCE_S
 KEY = "job/17"
 
 
-@pytest.fixture
-def logs(tmp_path):
-    return LogStore(tmp_path / "logs")
-
-
 @pytest.fixture(params=["raw", "packed"])
 def close(request, logs):
     """Ends the log: every read is the same whether it is packed then or not."""

@@ -10,15 +10,9 @@ import pytest
 import zstandard
 
 from jobs.base.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, files, packed
+from jobs.logstore import Query, files, packed
 from jobs.logstore.packed import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, names, noise, packed_file
-
-
-@pytest.fixture
-def logs(tmp_path):
-    return LogStore(tmp_path / "logs")
-
 
 SIZES = [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES + 17]
 

@@ -6,18 +6,13 @@ import struct
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.logstore import LogStore, plain, side_files, terminal
+from jobs.logstore import plain, side_files, terminal
 from jobs.logstore.terminal import FoldBook
 from jobs.readings import progress_of
 from tests.jobs.lib.pyte_screen import by_pyte
 
 KEY = "job/17"
 FOLD = b"bar %d begun\n\x1b[Abar %d has ended\n"
-
-
-@pytest.fixture
-def logs(tmp_path):
-    return LogStore(tmp_path / "logs")
 
 
 def drawn_over(rows):

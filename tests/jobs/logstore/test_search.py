@@ -5,16 +5,11 @@ import re
 
 import pytest
 
-from jobs.logstore import LogStore, Query, search
+from jobs.logstore import Query, search
 from jobs.logstore.files import RawLog
 from jobs.logstore.search import InvalidExpression
 
 KEY = "job/17"
-
-
-@pytest.fixture
-def logs(tmp_path):
-    return LogStore(tmp_path / "logs")
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,6 @@ from tests.waiting import PATIENCE_S, until
 fork = multiprocessing.get_context("fork")
 
 
-@pytest.fixture
-def logs(tmp_path):
-    return LogStore(tmp_path / "logs")
-
-
 def in_child(do):
     """A real process that does it; its exit code says whether all went well."""
     process = fork.Process(target=do)

@@ -11,11 +11,6 @@ BARS = Path(__file__).parent.parent.parent / "data" / "evalscope-1.14-perf" / "b
 KEY = "job/17"
 
 
-@pytest.fixture
-def logs(tmp_path):
-    return LogStore(tmp_path / "logs")
-
-
 def folds_of(text):
     terminal = Terminal()
     terminal.feed(text)
