@@ -285,8 +285,8 @@ def log_folds(asked: Log, query: FoldsAsked) -> HttpResponseBase:
 
 
 def log_polls(asked: Log, query: FromAsked) -> HttpResponseBase:
-    """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server
-    (:mod:`jobs.logstore.search`), and how many lines of the log were looked at.
+    """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server, and how
+    many lines of the log were looked at.
 
     Asked again with ``to`` it goes on.
     """
