@@ -38,8 +38,7 @@ from jobs.tools.vacc.datasets import DATASETS
 
 def read_outcome(kind: Kind, params: Any, plan: Plan, outputs: Mapping[str, bytes]) -> Outcome:
     """Return what an ended job measured or made. ``outputs`` is path -> content, and LOG -> the
-    log's end.
-    """
+    log's end."""
     outcome: Outcome = function_of(kind.reads)(Ended(kind, params, plan, outputs))
     return outcome
 
@@ -138,8 +137,7 @@ class ReadyReport(BaseModel):
 
 class CollectedReport(BaseModel):
     """collected.json of collect_results.py. ``left_out``: files and folders that an import may
-    miss; ``other_files``: hidden ones and other formats.
-    """
+    miss; ``other_files``: hidden ones and other formats."""
 
     folder: str
     files: int = Field(ge=1)
@@ -168,8 +166,7 @@ class ModificationReport(BaseModel):
 
 class DatasetReport(BaseModel):
     """dataset.json of verify_dataset.py. ``counts``: items by path, ``known``: items of the whole
-    set. ``sha256``: of paths and contents of its files; "" in older reports.
-    """
+    set. ``sha256``: of paths and contents of its files; "" in older reports."""
 
     name: str
     path: str

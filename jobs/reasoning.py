@@ -161,8 +161,7 @@ def _hold_back(text: str) -> str:
 def split_text(text: str) -> tuple[str, str]:
     """Return ``(reasoning, answer)`` of a whole text with think tags, which are left out; the first
     opening one may be missing. Several thoughts are joined, and so is what stands between them. A
-    text cut off in its only thought has an empty answer.
-    """
+    text cut off in its only thought has an empty answer."""
     if tagged(text) == "none":
         return "", text
     answers, thoughts = _pieces(text.strip())

@@ -50,8 +50,7 @@ DECISIONS: Mapping[str, Decision] = {word: word for word in get_args(Decision)}
 class EvalReport:
     """Report of a benchmark. ``score`` (0 to 1) is None without scored questions; ``errored``
     counts unanswered questions, None in reports of generations without this count. ``subsets`` has
-    the questions and score of each subset, ``failed`` those of each without a score.
-    """
+    the questions and score of each subset, ``failed`` those of each without a score."""
 
     benchmark: str
     metric: str
@@ -213,8 +212,7 @@ def parse_report(path: str, content: bytes) -> EvalReport:
 
 def _score(path: str, data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float | None:
     """Return the score at the top, else that of the first metric. None without a metric: nothing
-    was scored, although old reports write 0.
-    """
+    was scored, although old reports write 0."""
     if metric is None:
         return None
     score = number(path, data if "score" in data else metric, "score")

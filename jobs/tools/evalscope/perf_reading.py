@@ -90,8 +90,7 @@ _REQUESTS = """
 
 def outcome(ended: Ended) -> Outcome:
     """A point per concurrency; the headline is the one with the highest output rate. Requests
-    are counted over all points.
-    """
+    are counted over all points."""
     windows = ended.outputs.get(evalscope.WINDOWS, b"")
     starts = began(windows)
     points = [

@@ -185,8 +185,7 @@ def served(
 
 def running_peak(samples: Samples, begin: float, end: float) -> float | None:
     """Return the peak concurrency of the engine between ``begin`` and ``end``, both exclusive
-    because other windows touch there. None: not reported, or no sample in the window.
-    """
+    because other windows touch there. None: not reported, or no sample in the window."""
     counts = [running(values) for at, values in samples if begin < at < end]
     return max((value for value in counts if value is not None), default=None)
 

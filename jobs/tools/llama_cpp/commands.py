@@ -45,8 +45,7 @@ def compile_plan(model_id: str, precision: str, source_precision: str, site: Sit
 @dataclass(frozen=True, slots=True)
 class LlamaServer:
     """Server settings: ``context`` tokens per request, ``parallel`` concurrent requests,
-    ``listen`` address.
-    """
+    ``listen`` address."""
 
     name: str
     listen: str

@@ -44,8 +44,7 @@ ASKED = ".asked.jsonl"
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Verdict of a set's evaluator on an answer. ``correct`` is None if not reported; ``rule`` is
-    that of the dashboard's own evaluator, else "".
-    """
+    that of the dashboard's own evaluator, else ""."""
 
     correct: bool | None
     extracted: str
@@ -262,8 +261,7 @@ def dict_of(text: str) -> dict[str, float]:
 
 def _details(details: Any) -> list[list[Mapping[str, Any]]]:
     """Return the details of the answers to each question, in order. Details are a list, or an
-    object with numeric keys.
-    """
+    object with numeric keys."""
     if isinstance(details, dict):
         numbered = sorted((int(key), each) for key, each in details.items() if key.isdigit())
         details = [each for _, each in numbered]
@@ -291,8 +289,7 @@ def _judged(
     details: Sequence[Sequence[Mapping[str, Any]]], values: Mapping[str, float]
 ) -> tuple[tuple[Judged, ...], ...]:
     """Return the verdict on each answer. Evaluators that compare letters give no verdict but both
-    letters: these are compared here if this yields the exact score.
-    """
+    letters: these are compared here if this yields the exact score."""
     verdicts = [[_correct(each) for each in answers] for answers in details]
     if not any(each is not None for answers in verdicts for each in answers):
         verdicts = _by_equal_letters(details, values) or verdicts

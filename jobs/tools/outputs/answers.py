@@ -60,8 +60,7 @@ def _question_key(question_id: str, question: str) -> str:
 
 def question_of(record: Mapping[str, Any]) -> str:
     """Return the question of a line of ours with its choices, without the instruction: as
-    EvalScope's files have it, so that the results of two tools are of the same questions.
-    """
+    EvalScope's files have it, so that the results of two tools are of the same questions."""
     choices = [f"{letter}) {record[letter]}" for letter in LETTERS if letter in record]
     return "\n".join([str(record.get("question") or ""), *choices])
 
@@ -79,8 +78,7 @@ def own_question(question: str) -> str:
 
 def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:
     """Return the answers as records. Questions with the same key get a number, in the order of the
-    set: "…~2" for the second. Failed requests without a question have none.
-    """
+    set: "…~2" for the second. Failed requests without a question have none."""
     counts: dict[tuple[str, str, int], int] = {}
     records = []
     for answer in map(_bounded, answers):

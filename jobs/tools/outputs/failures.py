@@ -15,8 +15,7 @@ LONGEST_TEXT = 500
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """Known failure in a log. ``first`` and ``last`` are matching lines, ``count`` is their number;
-    None and 0 for a match of the exit code only. ``args`` fill its texts.
-    """
+    None and 0 for a match of the exit code only. ``args`` fill its texts."""
 
     failure: KnownFailure
     first: LogLine | None = None

@@ -162,8 +162,7 @@ def image(text: str) -> Progress | None:
 
 def sets(text: str) -> Progress | None:
     """Return the progress of OpenCompass: answered sets plus the share of the current set, then
-    scored sets.
-    """
+    scored sets."""
     text = text.replace("\r", "\n")
     begun = _last(_SET, text[: text.rfind("\n") + 1])
     if begun is None:

@@ -110,8 +110,7 @@ def online_from_own_plan(
     stack: Stack, load: BenchLoad, site: VaccSite, *, image: str, tokenizer: Check
 ) -> Plan:
     """Benchmark an endpoint at each concurrency from a container of the stack's image, without
-    dies. ``tokenizer``: the check that its folder exists.
-    """
+    dies. ``tokenizer``: the check that its folder exists."""
     label = ("--label", f"{vllm.LABEL}={{job}}")
     network = ("--network", "host")
     started = _container(stack, image, _OWN_NAME, site, own=label, publish=network)

@@ -309,8 +309,7 @@ def _agreed(data: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
 
 def _latencies(data: Mapping[str, Any]) -> _Keys:
     """Return the statistics with a metric; the median has two keys. A family of zeros has no
-    samples (TPOT of one-token answers) and is left out.
-    """
+    samples (TPOT of one-token answers) and is left out."""
     found: _Keys = {}
     for family, (ours, factor) in _LATENCIES.items():
         own = [key for key in data if key.partition("_")[2] == f"{family}_ms"]
@@ -382,8 +381,7 @@ def parse_throughput(
     path: str, content: bytes, *, output_tokens_each: int | None = None
 ) -> Measured:
     """Return the run in a result file. ``output_tokens_each``: generated tokens of every request
-    (the benchmark ignores end tokens); gives the output rate.
-    """
+    (the benchmark ignores end tokens); gives the output rate."""
     data = json_object(path, content)
     requests, seconds = count(path, data, "num_requests"), number(path, data, "elapsed_time")
     tokens = count(path, data, "total_num_tokens")

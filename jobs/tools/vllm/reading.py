@@ -46,8 +46,7 @@ _LONGEST_LINE = 300
 
 def online(ended: Ended) -> Outcome:
     """A point per concurrency; the headline is the one with the highest output rate. Requests
-    are counted over all points.
-    """
+    are counted over all points."""
     files = {path: ended.outputs[path] for path in ended.outputs if path.startswith("result")}
     runs = [parser.parse_served(path, content) for path, content in files.items()]
     log = ended.outputs.get(LOG, b"")
