@@ -122,8 +122,7 @@ def engine_of(asked: Turn | Conversation) -> ChatEngine | None:
 
 
 def chat_engines(current: ChatEngine | None = None) -> Sequence[ChatEngine]:
-    """Engines that can be asked now, and the ``current`` one in any state: deployments, newest
-    first, then endpoints by name."""
+    """Return engines to ask now, and ``current`` in any state: deployments, then endpoints."""
     ready, in_use = Q(state=Deployment.State.READY), Q(archived_at=None)
     if current is not None and current.deployment is not None:
         ready |= Q(pk=current.row.pk)

@@ -83,8 +83,7 @@ def deployment_page(deployment_id: int) -> DeploymentPage:
 
 
 def startups(deployment: Deployment) -> list[Startup]:
-    """Return the starts of deployments of the same model that became ready, newest first, at most
-    ``_STARTS``."""
+    """Return the latest starts of deployments of the same model that became ready, newest first."""
     if not deployment.model_id:
         return []
     states = (Deployment.State.LOADING, Deployment.State.READY)
@@ -143,8 +142,7 @@ def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
 
 
 def _all() -> QuerySet[Deployment]:
-    """All, each with ``changed_at``, since when it is in its state, and ``first_ready_at`` of its
-    run; None if unknown."""
+    """Return all, each with the time of its state, and of its run's first ready; None if unknown."""
     events = DeploymentEvent.objects.filter(deployment=OuterRef("pk"))
     changes = events.filter(state=OuterRef("state"))
     ready = events.filter(state=Deployment.State.READY, run=OuterRef("run")).order_by("at", "id")

@@ -28,7 +28,7 @@ Why = Literal["age", "driver", "environment", "image"]
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Why a value is stale. ``was`` and ``now`` are drivers; else ``was`` is a name."""
+    """Cause of a stale value. ``was`` and ``now`` are drivers; else ``was`` is a name."""
 
     why: Why
     was: str = ""

@@ -178,8 +178,7 @@ class HostPage:
 
 
 def hosts_now(*, waiting: int) -> list[HostNow]:
-    """Return all hosts, by name, with the first ``waiting`` jobs of their queues; in a fixed
-    number of queries."""
+    """Return all hosts by name, with the first ``waiting`` jobs of their queues."""
     hosts = list(Host.objects.all())
     return _now(hosts, waiting)
 
@@ -202,8 +201,7 @@ def host_page(name: str, *, waiting: int) -> HostPage:
 
 
 def queued_jobs(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
-    """Return queued jobs of ``host`` in order: ``count`` from index ``start``, and the queue
-    length."""
+    """Return ``count`` queued jobs from index ``start`` in order, and the queue length."""
     waiting = _waiting([host])
     return list(waiting[start : start + count]), waiting.count()
 
@@ -252,8 +250,7 @@ def _behind(job: Job) -> set[int]:
 
 
 def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
-    """Return queued jobs of these hosts, in order; without plans, which are long and rarely
-    needed."""
+    """Return queued jobs of these hosts in order, without plans, which are long."""
     predecessors = Prefetch("after", Job.objects.only("pk", "state", "title"))
     queued = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED)
     jobs = queued.select_related("host", "created_by").prefetch_related(predecessors)

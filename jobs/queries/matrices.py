@@ -127,8 +127,7 @@ class CellView:
 
     @property
     def to_open(self) -> Job | None:
-        """The job to open: the running one, else the failed one of a cell without a number, else
-        that of :attr:`first`."""
+        """The job to open: running, else failed without a number, else that of :attr:`first`."""
         if self.running is not None:
             return self.running.job
         if self.value is None and self.bad is not None:
@@ -197,8 +196,7 @@ class MatrixPage:
 
     @property
     def state(self) -> str:
-        """State of the whole: running, queued, failed or cancelled (of a cell without a number),
-        or done."""
+        """State of the whole: running, queued, failed, cancelled or done."""
         counts, known = self.counts, ("running", "queued", "failed", "cancelled")
         return next((state for state in known if counts[state]), "done")
 

@@ -1,4 +1,4 @@
-"""What models are asked: prompt sets, and data sets with results and files on hosts."""
+"""Prompt sets, and data sets with results and files on hosts."""
 
 from __future__ import annotations
 
@@ -130,8 +130,7 @@ def _evaluations() -> list[Result]:
 
 
 def results_on(set_id: str, names: Sequence[str], evaluations: Iterable[Result]) -> list[SetResult]:
-    """Return the results among ``evaluations`` on a set whose answers have ``names``; no names: on
-    the questions that this dashboard has under ``set_id``."""
+    """Return the ``evaluations`` with answers of ``names``; no names: with the group ``set_id``."""
     found = []
     for result in evaluations:
         stored = result.run_context.get("sets") or ()

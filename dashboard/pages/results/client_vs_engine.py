@@ -79,8 +79,6 @@ def _row(side: Side) -> SidesRow:
 
 
 def _token_texts(found: TwoSides) -> list[tuple[str, bool]]:
-    """Return a text for each verdict on the tokens and number of warm-ups, with its
-    concurrencies."""
     by_verdict: dict[tuple[str, int], list[Side]] = {}
     for side in found.sides:
         extra = (side.extra or 0) if side.tokens == "warm_up" else 0

@@ -178,8 +178,7 @@ def conclusion_card(
     level: Level | None,
     user: AbstractBaseUser | AnonymousUser,
 ) -> Card | None:
-    """Return the card from the curve of a page; None for a result without an output rate over
-    concurrencies, or with one point and no repeat."""
+    """Return the card; None without an output rate, or for one point of one run."""
     result = page.result
     if result.type != Result.Type.BENCHMARK or not any(RATE in p.metrics for p in page.points):
         return None
@@ -292,8 +291,7 @@ def _figures(found: Conclusion, result: Result, marks: Mapping[int, Sequence[str
 
 
 def _recommendation(found: Conclusion) -> Figure:
-    """Return the recommended concurrency and why; "none" where no point is known to hold the
-    level."""
+    """Return the recommended concurrency and why."""
     label, knee = _("Recommended concurrency"), found.recommended
     if knee is None:
         is_unknown = found.level is not None and found.level.unknown

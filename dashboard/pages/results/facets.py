@@ -105,8 +105,7 @@ def kept(query: QueryDict, **more: str) -> str:
 
 
 def facets(filters: Filters, stored: Counts | None = None) -> list[dict[str, Any]]:
-    """Return the facets with values, result counts and selection. ``stored``: those of
-    ``counts_of``, if known."""
+    """Return the facets with counts and selection. ``stored``: those of ``counts_of``, if known."""
     counts = facet_counts(filters, stored)
     added = {"tag": filters.tags, "mark": filters.marks}
     chosen = {**filters.facets, "stamp": filters.stamps, **added}
@@ -213,8 +212,7 @@ def is_filtered(query: QueryDict) -> bool:
 
 
 def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -> dict[str, Any]:
-    """Return the context of filters, saved views and selection of the list. ``counts``: those of
-    its filters, if known."""
+    """Return the context of filters, saved views and selection of the list."""
     user, shown = person(request), [column.name for column in chosen(request, "results")]
     grouped, single = request.GET.copy(), request.GET.copy()
     for query in (grouped, single):

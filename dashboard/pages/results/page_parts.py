@@ -90,8 +90,7 @@ def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
 
 
 def further_series(page: ResultPage) -> list[Series]:
-    """Return the points of other runs at concurrencies that this result did not measure, a series a
-    run: the latest, as many as there are colours."""
+    """Return other runs at further concurrencies, a series a run: the latest, one a colour."""
     return [
         Series(
             result_name(run),
@@ -191,16 +190,14 @@ def _rate(value: float) -> str:
 
 
 def peak(page: ResultPage, points: Sequence[CurvePoint]) -> Mapping[str, Any]:
-    """Return the metrics of this run at the concurrency of the best point; of all requests those of
-    the run."""
+    """Return the metrics of this run at the best concurrency; of all requests those of the run."""
     best = best_of(points)
     own = (p.metrics for p in page.points if best and p.concurrency == best.concurrency)
     return {**page.result.metrics, **next(own, {})}
 
 
 def point_columns(page: ResultPage) -> list[tuple[str, str]]:
-    """Return the measured metrics of the points, each with its label; lengths in tokens with the
-    requested value."""
+    """Return the measured metrics of the points, each with its label."""
     columns = []
     for name in _POINT_COLUMNS:
         label, asked = metric_label(name), page.result.asked.get(name.removesuffix("_mean"))

@@ -144,7 +144,7 @@ def result_response(
     else:
         choice = levels.level_choice(request)
         card = conclusion_card(page, points, level=choice.level, user=request.user)
-        # Of a single point, which allows no conclusion, both sides are shown all the same.
+        # Of a single point, which allows no conclusion, both sides are shown anyway.
         sides = None if card else sides_table(points, page.result)
         context |= {"levels": choice, "card": card, "sides": sides}
         is_on = request.GET.get("others") == "on"  # points of other runs in the charts

@@ -70,8 +70,7 @@ def _row(pair: Pair) -> dict[str, Any]:
 
 
 def _figures(found: Tradeoff) -> list[tuple[str, str, Figure]]:
-    """Return (id, title, figure) of the charts that have points. The rate of the whole engine is
-    shown only where numbers of devices are unknown."""
+    """Return (id, title, figure) of the charts that add points."""
     titles = {
         "per_device": _("Accuracy vs throughput per device"),
         "rate": _("Accuracy vs throughput"),

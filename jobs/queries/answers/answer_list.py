@@ -83,8 +83,7 @@ class Matches:
         return max(1, -(-len(self.indexes) // PAGE))
 
     def beside(self, index: int) -> tuple[int | None, int | None]:
-        """Return the answers before and after one; the first one after an answer that is not
-        listed."""
+        """Return the answers before and after one; of one that is not listed the first."""
         place = self.places.get(index)
         if place is None:
             return None, next(iter(self.indexes), None)
@@ -127,8 +126,7 @@ def page_rows(result: Result, indexes: Sequence[int]) -> list[AnswerRow]:
 
 
 def changed_indexes(base: Result, result: Result) -> frozenset[int]:
-    """Return the answers of ``result`` with another verdict than those of ``base`` to the same
-    questions. An answer without a score has no verdict."""
+    """Return the answers of ``result`` whose verdict differs from that of ``base``."""
     scored = AnswerRow.objects.exclude(verdict=Verdict.UNSCORED).order_by()
     before = dict(scored.filter(result=base).values_list("key", "verdict"))
     now = scored.filter(result=result).values_list("index", "key", "verdict")
@@ -141,8 +139,7 @@ def wrong_answers(result: Result) -> dict[str, str]:
 
 
 def wrong_agreement(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[int, int]:
-    """Return the questions that both answered incorrectly with an extracted answer, and of these
-    those with the same one."""
+    """Return the questions that both answered incorrectly, and those with equal answers."""
     shared = [before[key] == said for key, said in after.items() if key in before]
     return len(shared), sum(shared)
 

@@ -54,8 +54,7 @@ def set_of(result: Result) -> QuestionSet:
 
 
 def set_key(result: Result) -> str:
-    """Return the key of the question set that a result asked, "ours@1f2e3d4c5b6a"; "" for others'
-    sets."""
+    """Return the key of the asked set, "ours@1f2e3d4c5b6a"; "" for others' sets."""
     if result.job is None or not isinstance(KINDS.get(result.job.kind), Evaluate):
         return ""
     return str(result.job.params.get("questions") or "")

@@ -244,8 +244,7 @@ def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Co
 
 
 def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> list[Paired | None]:
-    """Pair single evaluations; groups are not paired because their questions have several
-    answers."""
+    """Pair single evaluations; questions of groups have several answers."""
     if not is_evaluation or len(base.runs) > 1:
         return [None] * len(others)
     asked = asked_of(base.head)
@@ -315,8 +314,7 @@ def changed_by(name: str, value: float, gap: Interval) -> Change:
 
 
 def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
-    """Return the change: ratio of geometric means for rates and times, difference for shares and
-    counts."""
+    """Return the change: a ratio for rates and times, a difference for shares and counts."""
     value = mean(theirs)
     absolute = value - mean(mine)
     if METRICS[name].unit == "%" or METRICS[name].is_count:

@@ -70,9 +70,7 @@ def without_folder(text: str) -> str:
 
 
 def _taken_apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Return (variables set by docker, image or container with its command); for other commands, no
-    variables and the command.
-    """
+    """Return (variables set by docker, image or container with its command)."""
     if argv[:2] not in (("docker", "run"), ("docker", "exec")):
         return (), argv
     variables: list[str] = []

@@ -77,8 +77,7 @@ def differences(
 
 
 def tool_family(tool: str) -> str:
-    """Return a tool without its version; names of one tool are one: vLLM's benchmark over HTTP was
-    a script before it became a command."""
+    """Return a tool without its version; two names of one tool are one."""
     name = " ".join(word for word in tool.casefold().split() if not word[:1].isdigit())
     return _SAME_TOOL.get(name, name)
 

@@ -279,8 +279,7 @@ def _at(rates: Mapping[int, float], concurrency: int) -> float:
 
 
 def _counted(deployment: Deployment, thinking: str) -> Result | None:
-    """Return the newest evaluation of the deployment's model with as much thinking, simulated for
-    a simulated deployment only."""
+    """Return the newest evaluation of the model with as much thinking, simulated if it is."""
     if not deployment.model_id:
         return None
     alike = Q(**{f"job__params__{THINKING}": thinking})

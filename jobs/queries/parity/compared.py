@@ -142,8 +142,7 @@ def parity(
 
 
 def usual_goal(base: Sequence[Result], result: Sequence[Result]) -> Goal:
-    """Return what is asked if nobody says: ours at least as accurate as an external baseline, or
-    the same accuracy."""
+    """Return "at_least" for ours against an external baseline, else "same"."""
     ours = not any(one.is_external for one in result)
     return "at_least" if ours and all(one.is_external for one in base) else "same"
 

@@ -167,8 +167,7 @@ def columns_of(text: str) -> list[Pasted]:
 
 
 def baseline_of(first: str, second: str) -> int | None:
-    """Return the index of the column that is the baseline, by its name; None where names do not
-    tell."""
+    """Return the index of the baseline's column, by its name; None if names do not tell."""
     words = [
         "".join(one if one.isalnum() else " " for one in name.lower()).split()
         for name in (first, second)

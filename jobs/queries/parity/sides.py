@@ -111,8 +111,7 @@ def decimals_of(text: str) -> int:
 
 
 def side_of(results: Sequence[Result]) -> Side:
-    """Return the sets of a result, or of several runs of one evaluation; one without sets is one
-    set."""
+    """Return the sets of a result, or of several runs; a result without sets is one set."""
     head, found = results[0], scored_answers(results)
     checksum = str((head.parts.get("workload") or {}).get("questions_sha256") or "")
     sets = {

@@ -75,8 +75,7 @@ class CurvePoint:
         return mean(values) if values else None
 
     def interval(self, metric: str) -> Interval | None:
-        """Return the interval of the mean of three or more runs, else of the percentile over the
-        requests; None without either."""
+        """Return the interval of the mean of three or more runs, else of the percentile."""
         return mean_interval(self.values(metric)) or self.quantiles.get(metric)
 
     @property
@@ -137,8 +136,7 @@ def runs_of(page: ResultPage) -> list[Result]:
 
 
 def curve_of(page: ResultPage) -> list[CurvePoint]:
-    """Return the curve of a benchmark at its own concurrencies, each over its runs
-    (:func:`runs_of`)."""
+    """Return the curve of a benchmark at its own concurrencies, each over its runs."""
     runs = runs_of(page)
     requests = _requests([run.pk for run in runs])
     return curve([own_points(page, run) for run in runs], requests)
@@ -151,8 +149,7 @@ def own_points(page: ResultPage, run: Result) -> list[Point]:
 
 
 def further_points(page: ResultPage) -> list[tuple[Result, list[Point]]]:
-    """Return other runs with their points at concurrencies that the page's result did not measure,
-    latest first; runs without such a point are left out."""
+    """Return other runs with their points at further concurrencies, latest first."""
     own = {0, *(point.concurrency for point in page.points)}
     rows = (
         (run, [row for row in point_rows(run) if row[0] not in own]) for run in runs_of(page)[1:]
@@ -176,8 +173,7 @@ LIMIT_FIELDS = ("parallel", "batch_size")
 
 
 def limits_of(deployment: Deployment | None) -> list[Limit]:
-    """Return the known concurrency limits of a deployment: its own setting, and that of its
-    stack."""
+    """Return the known concurrency limits: of the deployment's own setting, else of its stack."""
     if deployment is None:
         return []
     params: Mapping[str, Any] = deployment.job.params or {}
@@ -191,8 +187,7 @@ def limits_of(deployment: Deployment | None) -> list[Limit]:
 
 
 def warm_ups_of(result: Result) -> int:
-    """Return the warm-up requests before each point, as the command of the tool says; 0: none, or
-    unknown."""
+    """Return the warm-up requests before each point, by the tool's command; 0: none, or unknown."""
     plan = result.job.plan if result.job else {}
     for step in plan.get("steps", ()):
         for option, value in pairwise(map(str, step.get("argv", ()))):

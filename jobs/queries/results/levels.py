@@ -126,8 +126,7 @@ def _against(level: Level, point: CurvePoint) -> LevelPoint:
 
 
 def goodput_of(level: Level, point: CurvePoint) -> Interval | None:
-    """Return the share of sent requests within all limits at once, with its interval; None without
-    the times of single requests."""
+    """Return the share of sent requests within all limits at once; None if times are unknown."""
     within = [_is_within(level, RequestTimes._make(row)) for row in point.requests]
     if not within or None in within:
         return None

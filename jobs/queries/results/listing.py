@@ -263,8 +263,7 @@ def result_list(
 
 
 def counts_of(filters: Filters) -> Counts:
-    """Return the counts of results that match all filters but facets and flags: total and facets
-    of a page come from the same."""
+    """Return the counts of results that match all filters but facets and flags."""
     if filters.are_cached:
         return count_all()
     return count(matching(replace(filters, facets={}, stamps=())))
@@ -325,8 +324,7 @@ def mark_counts(filters: Filters) -> list[tuple[str, int]]:
 
 
 def own_workloads() -> list[str]:
-    """Return the names of the latest workloads of own results, newest first, to declare an import
-    equal to one."""
+    """Return the latest workloads of own results, to declare an import equal to one."""
     rows = Result.objects.filter(imported=None).exclude(what="").order_by()
     found = rows.values("what").annotate(newest=Max("created_at")).order_by("-newest")
     return [row["what"] for row in found[:MOST_WORKLOADS]]

@@ -17,7 +17,7 @@ def device_count(result: Result) -> int | None:
     """Return the number of devices that the engine used; None: unknown, or no device.
 
     Ours: the leased dies, so tensor times pipeline parallel size times instances. Measured against
-    an engine of somebody else, or imported: as entered (``run_context["device"]``).
+    an engine of others, or imported: as entered (``run_context["device"]``).
     """
     device = result.run_context.get("device")
     if isinstance(device, Mapping):

@@ -82,8 +82,7 @@ class Tradeoff:
 
 
 def tradeoff(filters: Filters, chosen: str = "") -> Tradeoff:
-    """Return the evaluations that match, of the questions ``chosen``, else of those of the most
-    evaluations."""
+    """Return the evaluations of the questions ``chosen``, else of those of the most evaluations."""
     rows = matching(filters.without("type")).filter(type=Result.Type.EVALUATION)
     counts = Counter(rows.order_by().values_list("what", flat=True))
     choices = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
