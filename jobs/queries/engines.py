@@ -142,7 +142,7 @@ def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
 
 
 def _all() -> QuerySet[Deployment]:
-    """Return all, each with the time of its state, and of its run's first ready; None if unknown."""
+    """Return all, each with the time of its state and of its first ready; None if unknown."""
     events = DeploymentEvent.objects.filter(deployment=OuterRef("pk"))
     changes = events.filter(state=OuterRef("state"))
     ready = events.filter(state=Deployment.State.READY, run=OuterRef("run")).order_by("at", "id")
