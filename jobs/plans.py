@@ -327,8 +327,12 @@ def script(
             lines.append(_default(variable, value))
     lines += ['mkdir -p "$JOB_DIR/files" "$JOB_DIR/work"', 'cd "$JOB_DIR/work"']
     for item in plan.files:
-        is_long = longest_file is not None and len(item.text) > longest_file
-        lines += ["", *([_named(item)] if is_long else _heredoc(item))]
+        if longest_file is None or len(item.text) <= longest_file:
+            lines += ["", *_heredoc(item)]
+            continue
+        data = item.text.encode()
+        digest = hashlib.sha256(data).hexdigest()
+        lines += ["", f"# file: {item.name}, {len(data)} bytes, sha256 {digest}"]
     last_serving = next((step for step in reversed(plan.steps) if step.serves), None)
     for number, step in enumerate(plan.steps, start=1):
         lines += ["", f"# step: {step.name}"]
@@ -441,11 +445,6 @@ def _default(variable: str, value: str) -> str:
         return f'{variable}="${{{variable}:-{value}}}"'
     # Inside "${X:-…}" quotes and closing braces are not portable between bash versions.
     return f'[ -n "${{{variable}:-}}" ] || {variable}={shlex.quote(value)}'
-
-
-def _named(item: PlanFile) -> str:
-    data = item.text.encode()
-    return f"# file: {item.name}, {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
 
 
 def _heredoc(item: PlanFile) -> list[str]:

@@ -66,7 +66,7 @@ def limits(model: ZooModel, stack: Stack, wish: Wish) -> list[Finding]:
     published = [one for one in path.limits if not one.stacks or stack.id in one.stacks]
     if wish.path not in stack.paths or (path.limits and not published):
         return [_red("path", "limit:stack_path", stack=stack.id, path=PATH_TITLES[wish.path])]
-    findings = [*_lengths(model, wish), *_groups(path, wish)]
+    findings = [*_form(model, path, wish)]
     if stack.hosts == "vacc":
         findings += _memory(model, path, wish)
     if wish.path == "vllm":
@@ -84,20 +84,17 @@ def reasoning_tokens(model: ZooModel) -> int:
     return longest if model.reasoning else 0
 
 
-def _lengths(model: ZooModel, wish: Wish) -> Iterator[Finding]:
+def _form(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
     if wish.max_input > wish.max_length:
         args = {"max_input": wish.max_input, "max_length": wish.max_length}
         yield _red("max_input", "limit:input_above_length", **args)
     if wish.max_length > model.context_tokens:
         yield _red("max_length", "limit:context", model=model.name, tokens=model.context_tokens)
-
-
-def _groups(path: DeployPath, wish: Wish) -> Iterator[Finding]:
     if wish.tp not in path.tp:
         yield _red("tp", "limit:tp", tp=wish.tp, allowed=_listed(path.tp))
     if wish.precision not in path.precisions:
-        args = {"precision": wish.precision, "allowed": _listed(path.precisions)}
-        yield _red("precision", "limit:precision", **args)
+        allowed = _listed(path.precisions)
+        yield _red("precision", "limit:precision", precision=wish.precision, allowed=allowed)
 
 
 def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:

@@ -70,11 +70,14 @@ def mismatches(config: Mapping[str, Any], expected: Mapping[str, Any]) -> list[M
     for field, value in expected.items():
         actual = config.get(field)
         if field == "head_dim" and actual is None:
-            actual = _computed_head_dim(config)
+            hidden, heads = config.get("hidden_size"), config.get("num_attention_heads")
+            if isinstance(hidden, int) and isinstance(heads, int) and heads:
+                actual = hidden // heads
         if isinstance(value, Mapping) and isinstance(actual, Mapping):
             inner = mismatches(actual, value)
             wrong += [Mismatch(f"{field}.{m.field}", m.expected, m.actual) for m in inner]
-        elif not _same(actual, value):
+        # True differs from 1; 10000 equals 10000.0.
+        elif actual != value or isinstance(actual, bool) != isinstance(value, bool):
             wrong.append(Mismatch(field, value, MISSING if field not in config else actual))
     return wrong
 
@@ -110,15 +113,3 @@ def _with_added(config: dict[str, Any]) -> dict[str, Any]:
         if key == "architectures":
             made |= ADDED
     return made
-
-
-def _same(actual: Any, value: Any) -> bool:
-    """Return True for equal values: True differs from 1; 10000 equals 10000.0."""
-    return actual == value and isinstance(actual, bool) == isinstance(value, bool)
-
-
-def _computed_head_dim(config: Mapping[str, Any]) -> Any:
-    hidden, heads = config.get("hidden_size"), config.get("num_attention_heads")
-    if isinstance(hidden, int) and isinstance(heads, int) and heads:
-        return hidden // heads
-    return None

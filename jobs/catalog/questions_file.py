@@ -24,6 +24,7 @@ KEYS = ("id", "sort", "language", "category", "question", "answers", "choices", 
 _LISTS = ("answers", "choices", "not_in")
 # Other names of keys that people use.
 _ALIASES = {"type": "sort", "answer": "answers"}
+_CHOICES = set(LETTERS)  # columns of a CSV
 _BETWEEN = "|"  # several answers in one cell of a CSV
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -122,7 +123,8 @@ def _csv_rows(text: str) -> Iterator[_Row]:
             if not any(cell.strip() for cell in cells):
                 continue
             if not head:
-                head = [_header(cell) for cell in cells]
+                names = [cell.strip() for cell in cells]
+                head = [name if name in _CHOICES else name.lower() for name in names]
                 if "question" not in head:
                     message = _("The first line must name the columns: question, answers, …")
                     yield line, Fault(line, "", message)
@@ -143,15 +145,10 @@ def _csv_rows(text: str) -> Iterator[_Row]:
         yield begun, Fault(begun, "", message)
 
 
-def _header(cell: str) -> str:
-    name = cell.strip()
-    return name if name in LETTERS and len(name) == 1 else name.lower()
-
-
 def _from_cells(cells: Mapping[str, str]) -> dict[str, Any]:
     """Return a row as an object: lists from cells, choices from the columns A, B, …"""
     row: dict[str, Any] = {}
-    choices = {name: cells[name].strip() for name in cells if len(name) == 1 and name in LETTERS}
+    choices = {name: cells[name].strip() for name in cells if name in _CHOICES}
     for name, cell in cells.items():
         value = cell.strip()
         if name in choices or not value:

@@ -120,8 +120,12 @@ def preset_links(kind: Kind, target: Target, form: LaunchForm) -> list[PresetLin
     if kind.family != "evaluate":
         return []
     values = {field.name: field.value for field in form.fields}
-    presets = EVALUATION_PRESETS.values()
-    current = next((one.id for one in presets if _fits(one, kind, values)), "own")
+    presets = list(EVALUATION_PRESETS.values())
+    current = "own"
+    for preset in reversed(presets):
+        wanted = preset.kinds.get(kind.name)
+        if wanted and all(values.get(name) == value for name, value in wanted.items()):
+            current = preset.id
     links = []
     for preset in presets:
         # The form's own kind if the preset has it, else the first that the host supports.
@@ -140,10 +144,3 @@ def preset_links(kind: Kind, target: Target, form: LaunchForm) -> list[PresetLin
         address = f"{reverse('launch-form', args=[chosen.name])}?{urlencode(query)}"
         links.append(PresetLink(preset, chosen.name, address, is_current=preset.id == current))
     return links
-
-
-def _fits(preset: EvaluationPreset, kind: Kind, values: Mapping[str, str]) -> bool:
-    wanted = preset.kinds.get(kind.name)
-    if not wanted:
-        return False
-    return all(values.get(name) == value for name, value in wanted.items())

@@ -265,14 +265,16 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
         if offered is None and enum is not None:
             return [Choice(_text(value), _text(value)) for value in enum]
         return offered
-    there: Sequence[AssetRef] = target.assets(rules.asset)
-    refs = {r.key: r for r in (fitting_first(there, rules.way, target) if rules.way else there)}
+    assets: Sequence[AssetRef] = target.assets(rules.asset)
+    refs = {r.key: r for r in (fitting_first(assets, rules.way, target) if rules.way else assets)}
     if offered is None:
         offered = [Choice(ref.key, ref.label) for ref in refs.values()]
     named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]
     if rules.asset == "deployment":
-        ports = [_number_and_port(refs.get(choice.value)) for choice in offered]
-        named = disambiguate([(label, *one) for label, one in zip(named, ports, strict=True)])
+        there = [refs.get(choice.value) for choice in offered]
+        ports = [str(ref.data.get("port") or "") if ref else "" for ref in there]
+        numbers = [ref.id if ref else None for ref in there]
+        named = disambiguate(list(zip(named, numbers, ports, strict=True)))
     return [Choice(one.value, label) for one, label in zip(offered, named, strict=True)]
 
 
@@ -313,10 +315,6 @@ def _field(
         leads=name in leading(kind.Params),
         is_wide=spec.get("maxLength", 0) >= _WIDE_FROM,
     )
-
-
-def _number_and_port(ref: AssetRef | None) -> tuple[int | None, str]:
-    return (ref.id, str(ref.data.get("port") or "")) if ref else (None, "")
 
 
 def _asset_label(label: str, ref: AssetRef | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
@@ -14,7 +13,7 @@ from jobs.catalog import MODELS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks import BuildIn
 from jobs.kinds.lib.base import AssetRef, Choice, Target, field
-from jobs.kinds.lib.common import NAME, asset_choices
+from jobs.kinds.lib.common import NAME, asset_choices, options_from
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -35,11 +34,7 @@ _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
 _INT8 = ("precision", "int8")
 _VERSION: dict[str, Any] = {"max_length": 30, "pattern": r"^$|^[0-9][0-9A-Za-z.]*$"}
 _FIELDS = {"path": "weights", "concurrency": "max_length"}
-# Settings of vamc's file; the second ones are left out if off, so that it has requested ones only.
-_SETTINGS = (
-    *("b2s", "vacc_files", "frontend_dtype", "quantization", "device", "merge_params"),
-    *("data_type", "gather_data", "workers", "transformers", "huggingface_hub"),
-)
+# Left out of vamc's file if off, so that it has requested settings only.
 _SWITCHES = ("true_sequential", "remove_params", "env_recheck", "save_log", "enable_ir")
 
 
@@ -199,21 +194,23 @@ class CompileVacc(OnVacc, params=Params):
         wish, exact = _wish(params, model, stack), is_exact(params)
         if not exact:
             refuse_limits(model, stack, wish, _FIELDS)
-        compiling = Compiling(
-            name=_name(params, model),
-            checkpoint=str(target.asset("weights", params.weights).data["path"]),
-            folder=vacc_site(target).artifacts,
-            precision=params.precision,
-            tp=params.tp,
-            max_input=params.max_input,
-            max_length=params.max_length,
-        )
-        if not exact:
-            chosen: dict[str, Any] = {name: getattr(params, name) for name in _SETTINGS}
-            chosen |= {name: getattr(params, name) or None for name in _SWITCHES}
-            calibration = _calibration(params, target)
-            qkv = wish.align_qkv or None
-            compiling = replace(compiling, align_qkv=qkv, calibration=calibration, **chosen)
+        given: dict[str, Any] = {
+            "name": _name(params, model),
+            "checkpoint": str(target.asset("weights", params.weights).data["path"]),
+            "folder": vacc_site(target).artifacts,
+            "precision": params.precision,
+            "tp": params.tp,
+            "max_input": params.max_input,
+            "max_length": params.max_length,
+        }
+        if exact:
+            compiling = Compiling(**given)
+        else:
+            given |= {name: getattr(params, name) or None for name in _SWITCHES}
+            given |= {"align_qkv": wish.align_qkv or None, "calibration": None}
+            if _calibrates(params):
+                given["calibration"] = _calibration(params, target)
+            compiling = options_from(params, Compiling, **given)
         return vamc.compile_plan(
             _tools(stack),
             vacc_site(target),
@@ -232,9 +229,7 @@ def _as_printed(finding: Message) -> Message:
     return Message("guide:align_qkv_fails", finding.args) if fails else finding
 
 
-def _calibration(params: Params, target: Target) -> Calibration | None:
-    if not _calibrates(params):
-        return None
+def _calibration(params: Params, target: Target) -> Calibration:
     data = target.asset("dataset", params.calibration, "calibration").data
     dataset = str(data["name"])
     if dataset not in DATASETS or not DATASETS[dataset].calibrates:

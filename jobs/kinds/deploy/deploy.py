@@ -55,10 +55,7 @@ class Deploy(Kind, params=Params):
         return {
             "type": "deployment",
             "name": _served_name(params, target),
-            "model_id": served["model_id"],
-            "label": served["label"],
-            "precision": served["precision"],
-            "toolchain": served["toolchain"],
+            **{name: served[name] for name in ("model_id", "label", "precision", "toolchain")},
             "parallel": params.parallel,
             "context": params.context,
             "details": {"reasoning": params.reasoning, "max_total": params.context},

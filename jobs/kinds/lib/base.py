@@ -73,9 +73,7 @@ class AssetRef:
 
 def promised_job(key: Any) -> int | None:
     """Return the job of a promise: 17 for ``"job:17"``; None for other keys."""
-    if not isinstance(key, str) or not key.startswith(_PROMISE):
-        return None
-    return number_from(key.removeprefix(_PROMISE))
+    return _number_of(key, _PROMISE)
 
 
 def endpoint_key(number: int) -> str:
@@ -84,9 +82,12 @@ def endpoint_key(number: int) -> str:
 
 def endpoint_number(key: Any) -> int | None:
     """Return the endpoint that a key names: 5 for ``"endpoint:5"``; None for other keys."""
-    if not isinstance(key, str) or not key.startswith(_EXTERNAL):
-        return None
-    return number_from(key.removeprefix(_EXTERNAL))
+    return _number_of(key, _EXTERNAL)
+
+
+def _number_of(key: Any, begin: str) -> int | None:
+    is_one = isinstance(key, str) and key.startswith(begin)
+    return number_from(key.removeprefix(begin)) if is_one else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS
 from jobs.kinds.lib.base import EXACT, AssetRef, Kind, Target, asset_fields, asset_values
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.plans import Plan, Step, fill, slots
+from jobs.plans import Plan, fill, slots
 from jobs.tools.vacc.site import GUIDE_FACTS, inside_of
 
 PORT = "8000"
@@ -104,7 +104,10 @@ def as_json(sample: Sample, notes: Sequence[str]) -> dict[str, Any]:
             {
                 "name": step.name,
                 "argv": list(step.argv),
-                "env": {**_path_of(step), **dict(step.env)},
+                "env": {
+                    **({"PATH": ":".join((*step.path, "$PATH"))} if step.path else {}),
+                    **dict(step.env),
+                },
                 "cwd": folders[number],
                 "files": {
                     _relative(paths[item.name], folders[number]): item.text
@@ -132,10 +135,6 @@ def _relative(path: str, folder: str) -> str:
         return str(PurePosixPath(path).relative_to(folder))
     except ValueError:
         return path
-
-
-def _path_of(step: Step) -> dict[str, str]:
-    return {"PATH": ":".join((*step.path, "$PATH"))} if step.path else {}
 
 
 def _ref(asset_type: str, title: str, model_id: str, *, path: str, **data: Any) -> AssetRef:
