@@ -17,7 +17,7 @@ from django.utils.timezone import now
 
 from jobs.host.base.config import load
 from jobs.models import AuditEntry, Host
-from tests.dashboard.intake import test_host_keys
+from tests.dashboard.intake import test_host_messages
 from tests.dashboard.lib.host_caller import Caller
 from tests.factories import make_deployment, make_host, make_user
 
@@ -41,7 +41,7 @@ def host():
 
 def status(key):
     """Return the intake's status for a request with this key about a missing job."""
-    return test_host_keys.status(key, "jobs/999/streams")
+    return test_host_messages.status(key, "jobs/999/streams")
 
 
 def command(answer, number):
