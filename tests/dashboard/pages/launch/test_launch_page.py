@@ -10,13 +10,14 @@ from django.urls import reverse
 from dashboard.pages.launch.launch_form import make_form, raw_values, typed_values
 from dashboard.pages.shared.plan import command_view
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Choice
+from jobs.kinds.lib.base import EXACT, Choice
+from jobs.kinds.lib.guide import plan_for, target_for
 from jobs.launch.launch import preview
-from jobs.models import Artifact, Job, Weights
+from jobs.models import Artifact, Deployment, Job, Weights
 from jobs.plans import Plan, PlanFile, Step, from_json
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import make_deployment, make_host, make_job, make_user, make_weights
 from tests.jobs.lib.vacc_target import vacc_host
 
 pytestmark = pytest.mark.django_db
@@ -501,3 +502,110 @@ def test_an_unknown_kind_in_the_address_is_not_found(client, kind):
     client.force_login(make_user("ada"))
 
     assert client.get(reverse("launch"), {"kind": kind}).status_code == 404
+
+
+@pytest.fixture
+def shown(client):
+    """The form of a benchmark with so many requests, after six runs with twelve of 30 s each."""
+    client.force_login(make_user())
+    host = make_host()
+    served = make_deployment(job=make_job(host=host, state="succeeded"))
+    raw = {"deployment": str(served.pk), "concurrency": [4], "requests": 12}
+    params = preview("benchmark", raw, host).params.model_dump(mode="json")
+    for _ in range(6):
+        make_job(
+            **{"host": host, "kind": "benchmark", "title": f"{served.name} @ 4", "params": params},
+            **{"state": "succeeded", "duration_s": 30.0},
+        )
+    query = f"host={host.name}&deployment={served.pk}&concurrency=4&requests="
+    return lambda n: client.get(
+        f"{reverse('launch-form', args=['benchmark'])}?{query}{n}"
+    ).content.decode()
+
+
+def test_more_requests_scale_the_estimate(shown):
+    html = shown(3000)
+
+    assert "2 h 05 min" in html
+    assert "Scaled to this workload from 6 earlier runs." in html
+
+
+def test_of_the_same_work_the_times_are_as_they_were(shown):
+    html = shown(12)
+
+    assert "Based on 6 identical runs." in html
+    assert "Scaled" not in html
+
+
+def test_a_recompile_names_the_deployment_to_stop(client):
+    client.force_login(make_user())
+    host = make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
+    weights = make_weights(
+        **{"host": host, "model_id": "deepseek-r1-distill-llama-8b", "precision": "bf16"},
+        path="/nfs/workspace/weights/llama",
+    )
+    raw = {"weights": str(weights.pk), "precision": "int8", "name": "llama-int8"}
+    folder = "/nfs/workspace/vacc_deploy/llama-int8"
+    made = make_job(host=host, state="succeeded")
+    make_deployment(job=made, name="llama-8b", details={"path": folder})
+
+    def form():
+        address = reverse("launch-form", args=["compile-vacc"])
+        return client.get(address, {"host": host.name, **raw}).content.decode()
+
+    assert (
+        f"this job writes to {folder}, which a running deployment reads. Stop: llama-8b" in form()
+    )
+
+    Deployment.objects.update(state="stopped")
+
+    assert "which a running deployment reads" not in form()
+
+
+@pytest.mark.parametrize("kind", ["benchmark", "benchmark-guidellm"])
+def test_a_seed_is_fresh_unless_one_is_typed(client, kind):
+    client.force_login(make_user())
+    host = make_host()
+    typed = {"host": host.name, "deployment": str(make_deployment(host=host).pk)}
+
+    def previewed(seed):
+        asked = {**typed, "concurrency": "1, 4", "seed": seed}
+        page = client.post(reverse("launch-preview", args=[kind]), asked).text
+        return re.sub(r"<[^>]*>", "", page)
+
+    form = client.get(reverse("launch-form", args=[kind])).text
+    assert 'name="seed"' in form
+    assert "--seeds 1=7,4=7" in previewed("7")
+    # The job's number, and the place of the concurrency.
+    assert re.search(r"--seeds 1=(\d+)01,4=(?:\1)02", previewed(""))
+    assert "At least 0." in previewed("-1")
+
+
+R1, QWEN = "deepseek-r1", "deepseek-r1-distill-qwen-7b"
+OF_THE_GUIDE = sorted(name for name, kind in KINDS.items() if EXACT in kind.Params.model_fields)
+ASSETS = {"weights": "1", "artifact": "1", "deployment": "1"}
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("stack", ["guide", "current"])
+@pytest.mark.parametrize("name", OF_THE_GUIDE)
+def test_the_form_the_api_and_the_command_make_one_plan(name, stack, exact):
+    kind = KINDS[name]
+    model = QWEN if name in ("compile-vacc", "apply-modification", "deploy-build-in") else R1
+    target, fields = target_for(model, stack), kind.Params.model_fields
+    chosen = {"stack": stack, EXACT: exact, "model": model, **ASSETS}
+    given = {field: value for field, value in chosen.items() if field in fields}
+    host = make_host(type="vacc", facts=dict(target.facts))
+    typed = {field: "1" if value is True else str(value) for field, value in given.items()}
+    typed |= {EXACT: "1" if exact else "0"}
+
+    over_the_api = preview(name, given, host, target)
+    form = raw_values(make_form(kind, target, typed, {}), kind)
+    in_the_form = preview(name, form, host, target)
+
+    assert in_the_form.params == over_the_api.params
+    assert in_the_form.errors == over_the_api.errors
+    if over_the_api.plan is None:
+        return
+    sample = plan_for(kind, stack=stack, as_in_guide=exact, model=model, given={})
+    assert in_the_form.plan == over_the_api.plan == sample.plan

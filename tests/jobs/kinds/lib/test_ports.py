@@ -8,6 +8,7 @@ import pytest
 
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
+from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.launch import again, launch
@@ -235,3 +236,26 @@ def test_a_server_that_does_not_exist_yet_has_no_address(host):
         slots = launch.preview("evaluate", {"deployment": f"job:{maker.pk}"}, host).open_slots
 
         assert slots["deployment.url"].rpartition(":")[2] == port
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", "0.0.0.0", "::", "10.0.0.7", "fd00::7"])
+def test_an_address_in_the_network_is_allowed(address):
+    ports.refuse_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("999.1.1.1", "Enter an IP address"),
+        ("::::", "Enter an IP address"),
+        ("127.0.0.2", "Enter an address of the host in its network"),
+        ("::1", "Enter an address of the host in its network"),
+        ("169.254.169.254", "Enter an address of the host in its network"),
+        ("ff02::1", "Enter an address of the host in its network"),
+    ],
+)
+def test_other_addresses_are_refused_at_their_field(address, reason):
+    with pytest.raises(LaunchError, match=reason) as refused:
+        ports.refuse_address(address)
+
+    assert refused.value.field == "bind"
