@@ -201,14 +201,18 @@ def make_form(
     )
 
 
+# Former names of fields, by present name: people saved addresses with them.
+_SAVED_LINKS = {"exclusive": "quiet"}
+
+
 def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
     """Return values of the kind's fields in ``data``; the last value of a name counts."""
     return {
-        name: ", ".join(map(str, data.getlist(name)))
+        name: ", ".join(map(str, data.getlist(given)))
         if spec.get("type") == "array"
-        else str(data[name])
+        else str(data[given])
         for name, spec in _specs(kind.Params).items()
-        if name in data
+        if (given := name if name in data else _SAVED_LINKS.get(name, name)) in data
     }
 
 

@@ -609,3 +609,18 @@ def test_the_form_the_api_and_the_command_make_one_plan(name, stack, exact):
         return
     sample = plan_for(kind, stack=stack, as_in_guide=exact, model=model, given={})
     assert in_the_form.plan == over_the_api.plan == sample.plan
+
+
+@pytest.mark.parametrize(
+    ("query", "exclusive"),
+    [("quiet=1", "1"), ("exclusive=1", "1"), ("quiet=1&exclusive=0", "0"), ("seed=3", None)],
+)
+def test_a_saved_address_says_whether_a_benchmark_is_exclusive(query, exclusive):
+    typed = typed_values(KINDS["benchmark-online"], QueryDict(query))
+
+    assert typed.get("exclusive") == exclusive
+    assert "quiet" not in typed
+
+
+def test_a_value_without_a_name_fills_no_field():
+    assert typed_values(KINDS["benchmark-online"], QueryDict("=1&seed=3")) == {"seed": "3"}
