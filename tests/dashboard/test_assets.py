@@ -120,11 +120,10 @@ def test_translations_are_compiled_from_what_translators_wrote(domain):
 
 @pytest.mark.parametrize("domain", sorted(translations.DOMAINS))
 def test_translators_have_every_text_of_the_program(domain):
-    listed = {(str(item.context or ""), item.id) for item in translations.stored(domain) if item.id}
-    wanted = {
-        (text.context, (text.text, text.plural) if text.plural else text.text)
-        for text in translations.merged(translations.DOMAINS[domain]())
-    }
+    listed, wanted = (
+        {(str(item.context or ""), item.id) for item in catalog if item.id}
+        for catalog in (translations.stored(domain), translations.collected(domain))
+    )
 
     assert sorted(map(str, wanted - listed)) == []
 
