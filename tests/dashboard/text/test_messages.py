@@ -15,7 +15,7 @@ ID = re.compile(r"[a-z]+:[a-z_0-9]+|done|cancelled")
 PLACES = {
     "Message": (0, "id"),
     "Refused": (0, "message_id"),
-    "Verdict": (1, "message_id"),
+    "Ending": (1, "message_id"),
     "message": (0, "message_id"),
     "_refused": (0, "message_id"),
 }
