@@ -108,7 +108,7 @@ class Guard:
         finally:
             self.leave(body)
             if body.is_running:
-                self._running -= Counter([(body.client, body.route.start)])
+                self._stop(body)
 
     def enter(self, body: _Body) -> None:
         self._bodies[body] = None
@@ -135,6 +135,12 @@ class Guard:
             raise _NotTaken(429)
         self._running[body.client, body.route.start] += 1
         body.is_running = True
+
+    def _stop(self, body: _Body) -> None:
+        key = body.client, body.route.start
+        self._running[key] -= 1
+        if not self._running[key]:
+            del self._running[key]
 
     def _of(self, client: str) -> list[_Body]:
         return [each for each in self._bodies if each.client == client]

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from jobs.base.errors import JobsError
+from jobs.base.files import write_atomic
 
 DEFAULT_NAME = "encryption_key"
 
@@ -83,23 +84,10 @@ def write(keys: Sequence[bytes]) -> None:
     """Replace the file, mode 0600, whole or not at all.
     Raises ``KeyUnusable``: its folder does not permit it."""
     path = key_file()
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(b"".join(key + b"\n" for key in keys))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_atomic(path, b"".join(key + b"\n" for key in keys), mode=0o600)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         text = _("The key file of secrets cannot be written: %(path)s (%(problem)s).")
         raise KeyUnusable(text % {"path": path, "problem": error.strerror}) from None
 

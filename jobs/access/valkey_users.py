@@ -17,6 +17,7 @@ from pathlib import Path
 import redis
 from django.conf import settings
 
+from jobs.base.files import write_atomic
 from jobs.base.valkey import (
     dashboard_line,
     database_of,
@@ -93,10 +94,7 @@ def _write(path: Path, hosts: dict[str, str]) -> None:
     text = "".join([dashboard_line(password), *lines])
     if path.exists() and path.read_text() == text:
         return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
+    write_atomic(path, text.encode(), mode=0o600)
 
 
 def _tell_server(hosts: dict[str, str]) -> None:

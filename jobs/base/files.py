@@ -18,10 +18,10 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             file.write(data)
             file.flush()
             os.fsync(fd)
+        draft.replace(path)
     except OSError:  # a full disk, as a rule: each retry would leave a draft
-        draft.unlink()
+        draft.unlink(missing_ok=True)
         raise
-    draft.replace(path)
     sync_folder(path.parent)
 
 
