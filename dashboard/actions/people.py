@@ -69,7 +69,7 @@ def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
 
 def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None, by: str) -> str:
     """Create a token of ``user``, with the caller's name. The token is returned only here.
-    ``by``: where it was made, for the audit log."""
+    ``by``: place of its creation in the audit entry."""
     token = secrets.token_urlsafe(32)
     row = ApiToken.objects.create(
         user=user, name=name, token_sha256=hashed(token), scope=scope, expires_at=expires_at

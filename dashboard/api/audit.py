@@ -39,7 +39,7 @@ AuditEntries = listing(
 
 
 class AuditAsked(Page):
-    """Which entries of the audit log."""
+    """Filter of the audit log."""
 
     person: str = Field("", description="a user name, or :none for entries without an account")
     action: str = ""

@@ -49,7 +49,7 @@ _COMMON = (400, 401, 403, 404, 429)
 
 
 class _From:
-    """Where a field comes from. pydantic calls it about the field's schema, which it leaves."""
+    """Source of a field. pydantic calls it with the field's schema, which stays as it is."""
 
     def __init__(self, source: str | Callable[[Any], Any], then: Callable[[Any], Any]) -> None:
         self._source, self._then = source, then
@@ -312,7 +312,7 @@ def _as_json(model: type[BaseModel], code: int) -> Json:
 
 
 def schemas() -> Json:
-    """Return the schemas of all answers by name, for the document."""
+    """Return the schemas of all answers in the document, by name."""
     models = sorted(_answered, key=lambda model: model.__name__)
     _refs, definitions = models_json_schema(
         [(model, "serialization") for model in models], ref_template=_REF

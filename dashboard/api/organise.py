@@ -1,4 +1,4 @@
-"""What people add to results: tags, notes, sign-offs, baselines; and saved views of the list."""
+"""Tags, notes, sign-offs and baselines of results; saved views of their list."""
 
 from __future__ import annotations
 

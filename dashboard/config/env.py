@@ -141,7 +141,7 @@ def _read(name: str, read: Read, known: Mapping[str, str]) -> Any:
 
 
 def run_facts(data_dir: Path) -> dict[str, Any]:
-    """What the last ``make run`` on this ``DATA_DIR`` wrote down; {} before the first."""
+    """Return what the last ``make run`` on this ``DATA_DIR`` stored; {} before the first."""
     try:
         facts = json.loads((data_dir / RUN_FILE).read_text())
     except (OSError, ValueError):

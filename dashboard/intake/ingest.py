@@ -62,7 +62,7 @@ def host_only(
 ) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Make a view one of hosts: ``view(request, host, …)``. Asks for key, protocol and instance.
 
-    ``about``: the request in words, for the host's page, where it breaks the protocol.
+    ``about``: text of the request on the host's page if it breaks the protocol.
     """
 
     def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

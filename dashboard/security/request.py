@@ -1,4 +1,4 @@
-"""Who sends a request, and what views read of it."""
+"""Person of a request: login, key and numbers from its address."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ def cut_of(turn: Turn) -> dict[str, Any] | None:
 
 @register.simple_tag
 def context_left(turn: Turn, chosen: ChatEngine | None = None) -> dict[str, int] | None:
-    """Return the tokens that a turn left in the ``chosen`` engine, by default its own, for the next
-    question and its answer, of ``total`` in a request, ``taken`` so far; None if unknown."""
+    """Return the tokens left after a turn, the ``total`` of a request and those ``taken``; None if
+    unknown. ``chosen``: another engine than that of the turn."""
     engine = chosen or engine_of(turn)
     total = engine.context if engine else None
     prompt = turn.stats.get("prompt_tokens")

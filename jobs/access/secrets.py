@@ -295,8 +295,7 @@ def _of_plan(job: Job, host: Host, values: Mapping[str, str], **more: Any) -> di
 
 
 def engine_key(name: str, deployment: Deployment) -> str:
-    """Return the key of a deployment, for the dashboard's own requests; "" if it may not be sent
-    there."""
+    """Return a deployment's key that the dashboard itself sends; "" if its rules forbid it."""
     try:
         return _key(name, deployment.dashboard_url, host=deployment.host, is_checked=True)
     except Refused:
