@@ -1,7 +1,5 @@
 """The web server's entry: static files, sockets, the chat relay, and Django."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -4,8 +4,6 @@ Hosts have an app of their own (``jobs.host.agent.app``); nothing here runs on o
 settings: docs/decisions.
 """
 
-from __future__ import annotations
-
 import os
 from datetime import datetime
 from typing import Any

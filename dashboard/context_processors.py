@@ -1,7 +1,5 @@
 """Frame of every page: areas with counts, and the dies of every host."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Middleware of our own."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus

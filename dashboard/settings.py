@@ -1,7 +1,5 @@
 """Django settings, all from the environment (:mod:`dashboard.config.env`)."""
 
-from __future__ import annotations
-
 import os
 import re
 from typing import Any

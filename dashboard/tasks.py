@@ -1,7 +1,5 @@
 """The dashboard's tasks: thin, short, harmless when they run twice."""
 
-from __future__ import annotations
-
 from dashboard.celery import app
 from dashboard.server import downloads
 from jobs.access import valkey_users

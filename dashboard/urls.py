@@ -1,7 +1,5 @@
 """Addresses. Each area's pages are listed at the end of its file in ``dashboard/pages``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.urls import include, path

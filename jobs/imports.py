@@ -4,8 +4,6 @@ Archives are unpacked in memory. A lying size, an endless stream or a path outsi
 Storage of imported results is in `services.imports`.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import tarfile

@@ -8,8 +8,6 @@ Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``
 ``points`` (job), ``preflight`` (id), ``rates`` (id of a deployment with new points of its server).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

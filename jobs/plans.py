@@ -8,8 +8,6 @@ is doubled, as in ``str.format``; use :func:`literal` for user input. ``run = fi
 values)`` holds for every kind: only slots change between the two.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -4,8 +4,6 @@ A host is not trusted: each text has a greatest length, each number a range, eac
 a greatest size. :func:`load` and :func:`read` are the way in.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ Kinds name functions of this room as `reads` and `progress`. The web process nev
 asks a confined worker.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar

@@ -4,8 +4,6 @@
 ``tests/data/reasoning_vectors.json``.
 """
 
-from __future__ import annotations
-
 import re
 from itertools import islice
 from typing import Literal, NamedTuple

@@ -4,8 +4,6 @@ ROOT becomes its made-up ``/`` (see ``root.py``); WORKSPACE gets what an operato
 guide has there from the vendor: the folder ``docker`` and the changed model files.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

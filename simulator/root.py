@@ -4,8 +4,6 @@ Files that a probe reads of such a host are below it: devices, kernel, driver, t
 again after the faults were changed; the daemon of the stand-in docker does so by itself.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import sys

@@ -4,8 +4,6 @@ Builds root and workspace below FOLDER, starts the stand-in docker's daemon besi
 takes the containers and the daemon away when the command ends.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

@@ -9,8 +9,6 @@ beside each other: what needs the tour; what starts processes, which uses what t
 installed; PostgreSQL; and the others. The output of the first three is printed at the end.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

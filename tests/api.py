@@ -1,7 +1,5 @@
 """Public API of a running stack, and the spool of its host."""
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import json

@@ -4,8 +4,6 @@ PostgreSQL, a Valkey of its own with a password, several web processes at one ad
 hosts: all of them real processes, in one folder, until Ctrl-C.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import secrets

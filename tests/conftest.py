@@ -1,7 +1,5 @@
 """Every test has a data folder of its own, and static files without a collected manifest."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

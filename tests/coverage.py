@@ -6,8 +6,6 @@ seed. Prints tables in Markdown, those of docs/coverage.md; the exit code is 1 i
 ``--quick``: a part, in seconds.
 """
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

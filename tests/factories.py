@@ -1,7 +1,5 @@
 """Records for tests: small, valid, and different each time."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import count

@@ -1,7 +1,5 @@
 """Ended jobs and servers, with their files on the disk."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import timedelta
 from typing import Any

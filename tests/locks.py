@@ -4,8 +4,6 @@
 ``--upgrade`` takes the newest releases of packages that no list names.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Benchmarks of deployments, kept as the dashboard keeps them: with identity and provenance."""
 
-from __future__ import annotations
-
 from django.utils.timezone import now
 
 from jobs.base.messages import Message

@@ -1,7 +1,5 @@
 """Addresses of all pages, by name."""
 
-from __future__ import annotations
-
 from jobs.kinds import KINDS
 from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.browser.lib import unwell

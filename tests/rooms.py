@@ -4,8 +4,6 @@ A room is a package, or a module next to packages. The order gives the imports t
 room imports those above it in a list here, and those of its own line.
 """
 
-from __future__ import annotations
-
 import ast
 import textwrap
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rows for every page: three benchmarks with flags, an evaluation of 60 categories, long names."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4

@@ -3,8 +3,6 @@
 Each full pipeline runs on it once: from a browser where those tests run, else from a terminal.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

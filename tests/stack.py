@@ -1,7 +1,5 @@
 """The whole dashboard as ``make run`` starts it, in real processes on a folder of its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

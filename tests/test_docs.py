@@ -1,7 +1,5 @@
 """Decisions are numbered, dated and listed; a Chinese page has the code of the English one."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

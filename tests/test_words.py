@@ -1,7 +1,5 @@
 """Pages and documents use the glossary's terms; both glossaries have the same rows."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -5,8 +5,6 @@ expressions of ``docs/glossary-banned.toml``. Texts of pages come from the catal
 translations: run ``manage.py translations`` after a change of a text.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import tokenize

@@ -3,8 +3,6 @@
 The web process passes bytes and gets typed answers: see :mod:`dashboard.actions.imports`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Import of results, for page, API and command; files are read in confined workers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """Changes of jobs, their queue, pipelines, matrices and deployments."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID

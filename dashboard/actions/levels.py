@@ -1,7 +1,5 @@
 """Service levels: their form, and hiding of included ones."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from django import forms

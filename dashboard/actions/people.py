@@ -3,8 +3,6 @@
 The caller has checked the permission. Without a user it is a command on the server.
 """
 
-from __future__ import annotations
-
 import secrets
 from datetime import datetime
 

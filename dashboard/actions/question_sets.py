@@ -1,7 +1,5 @@
 """Changes of a team's question sets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

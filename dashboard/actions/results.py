@@ -1,7 +1,5 @@
 """Changes that people make to results: tags, notes, sign-offs, baselines, saved views."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

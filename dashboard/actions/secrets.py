@@ -1,7 +1,5 @@
 """Changes of secrets, for page, API and commands."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Changes of permitted sources, for page, API and commands."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dashboard.actions.action import Done, action

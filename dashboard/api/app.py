@@ -1,7 +1,5 @@
 """The API of people and scripts: addresses below ``/api/v1/``, OpenAPI document, reference page."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import datetime

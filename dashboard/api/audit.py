@@ -1,7 +1,5 @@
 """The audit log, for administrators."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Authentication of callers: a token or a session, and their right to an operation."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

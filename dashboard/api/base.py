@@ -4,8 +4,6 @@ A subject has a module with an ``Operations`` and the schemas of its requests an
 are ISO 8601 in UTC; names of fields carry the unit.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache

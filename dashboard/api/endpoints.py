@@ -1,7 +1,5 @@
 """The public API's endpoints: engines that this dashboard did not start."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query

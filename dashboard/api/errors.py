@@ -4,8 +4,6 @@
 says of each field of the body, query or path that is at fault what is wrong with it.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The public API's imports: results that others measured."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, fields, replace
 from typing import Any
 

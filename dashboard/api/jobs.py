@@ -1,7 +1,5 @@
 """Jobs, their queue, and pipelines: jobs that were launched together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID

@@ -4,8 +4,6 @@ All under ``/api/v1/jobs/ID/log`` and ``/api/v1/deployments/ID/log``. Where the 
 of them answers 410, see :mod:`dashboard.server.json_errors`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Matrices: one benchmark over lengths and concurrencies."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any
 

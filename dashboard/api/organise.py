@@ -1,7 +1,5 @@
 """Tags, notes, sign-offs and baselines of results; saved views of their list."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, QueryDict

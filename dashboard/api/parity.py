@@ -1,7 +1,5 @@
 """The public API of parity statements: of two results, or of bare counts."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest
 from ninja import Query
 from pydantic import BaseModel, Field

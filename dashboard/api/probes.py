@@ -1,7 +1,5 @@
 """The public API of greedy probes: shares with intervals, and the prompts that differ."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from django.http import HttpRequest

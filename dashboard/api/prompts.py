@@ -1,7 +1,5 @@
 """The public API's prompt sets: prompts that the team uploaded for benchmarks."""
 
-from __future__ import annotations
-
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest
 from pydantic import BaseModel, Field

@@ -1,7 +1,5 @@
 """The public API's data sets of evaluations: read only."""
 
-from __future__ import annotations
-
 from django.http import Http404, HttpRequest
 from pydantic import Field
 

@@ -1,7 +1,5 @@
 """Reports: an operation for each kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from inspect import Parameter, Signature
 

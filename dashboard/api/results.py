@@ -1,7 +1,5 @@
 """Results: lists, one result, questions of an evaluation, and the fleet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """The public API's secrets: names and rules, never values."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from django.http import HttpRequest

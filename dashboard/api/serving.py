@@ -1,7 +1,5 @@
 """Hosts, and deployments: servers of models on them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.models import QuerySet

@@ -1,7 +1,5 @@
 """The public API's permitted sources: included ones, and the administrators' list."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from django.http import HttpRequest

@@ -1,7 +1,5 @@
 """Figures as JSON for Plotly, and the parts that several charts share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

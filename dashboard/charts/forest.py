@@ -1,7 +1,5 @@
 """Forest plots of accuracy: by category, and differences by data set with the margin."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt

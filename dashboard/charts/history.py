@@ -1,7 +1,5 @@
 """History of a measurement: single runs, means of its periods, and marks of what changed."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Live charts of a job on one time axis: rates, requests, KV cache, client, dies; accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean

@@ -1,7 +1,5 @@
 """Heat map of a matrix: a metric by lengths and concurrency."""
 
-from __future__ import annotations
-
 from django.urls import reverse
 from django.utils.translation import gettext as _
 

@@ -1,7 +1,5 @@
 """Throughput vs output rate per user: of the whole engine, and per device with the frontier."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

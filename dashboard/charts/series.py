@@ -1,7 +1,5 @@
 """Results in charts, one colour, dash and symbol per page: rates and latencies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache

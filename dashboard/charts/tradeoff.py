@@ -1,7 +1,5 @@
 """Accuracy vs its price: throughput of paired benchmarks, tokens of an answer, token budgets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import ceil, floor, log2, log10
 from typing import Any

@@ -13,8 +13,6 @@ is over. Rights are asked through Django before the first byte; who loses them l
 not in it: its response machinery costs a tenth of the rate at 100 streams (docs/decisions).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -7,8 +7,6 @@ that is *streaming* in the database while nobody holds its lock is abandoned: it
 killed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import fcntl

@@ -1,7 +1,5 @@
 """Second place of the audit log: handlers of Python's logging."""
 
-from __future__ import annotations
-
 import io
 import os
 from logging import LogRecord

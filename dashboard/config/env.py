@@ -4,8 +4,6 @@ What ``make run`` was started with is remembered in ``DATA_DIR/run.json``, so th
 second terminal finds the same database, Redis and address from ``DATA_DIR`` alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

@@ -1,7 +1,5 @@
 """The file that makes a machine a host of this dashboard: ``make worker ENV=host.env``."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping
 from pathlib import Path

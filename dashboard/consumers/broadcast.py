@@ -1,7 +1,5 @@
 """State shared by all sockets of a web process: listener for notifications, hub of logs."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

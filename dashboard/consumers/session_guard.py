@@ -5,8 +5,6 @@ after each change of rights in this process (:func:`check_soon`). One look is tw
 many pages are open.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

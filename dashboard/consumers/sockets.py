@@ -1,7 +1,5 @@
 """Sockets of pages: hints that something changed, and logs as they grow."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

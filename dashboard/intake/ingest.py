@@ -1,7 +1,5 @@
 """HTTP intake of hosts: heartbeats, claims, streams. The contract: docs/architecture.md."""
 
-from __future__ import annotations
-
 import hmac
 import logging
 import zlib

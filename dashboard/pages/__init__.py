@@ -3,6 +3,4 @@ Here: what a page shows and takes.
 Not here: changes (`actions`), words of several areas (`text`).
 """
 
-from __future__ import annotations
-
 from dashboard.pages.shared import addresses  # noqa: F401 -- the converter of the addresses

@@ -1,7 +1,5 @@
 """Report of a comparison: two to eight results, or groups of repeats."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

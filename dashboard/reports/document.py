@@ -4,8 +4,6 @@ Writers know these classes only. Texts are in the language of the report, neithe
 marked up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal

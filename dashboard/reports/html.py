@@ -1,7 +1,5 @@
 """Write a document as one HTML file with charts: opens without a network, prints to A4."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Make a report: from parameters to a file, in the language that it is asked in; downloads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_origin

@@ -1,7 +1,5 @@
 """Report of a matrix: one benchmark over lengths and concurrencies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Report of a parity statement: of two results, of groups of repeats, or of bare counts."""
 
-from __future__ import annotations
-
 from django.http import Http404
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext

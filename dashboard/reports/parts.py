@@ -1,7 +1,5 @@
 """Parts that several kinds of reports have: method (commands, environment, identity), remarks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

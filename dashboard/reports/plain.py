@@ -1,7 +1,5 @@
 """Write a document as Markdown or CSV. Charts are left out: tables have their numbers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Report of one result: a benchmark or an evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The record of what people changed, took away and were refused, and from where."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Counters that all web processes share: in Redis; while Redis is away, in the process."""
 
-from __future__ import annotations
-
 import hashlib
 import ipaddress
 import logging

@@ -1,7 +1,5 @@
 """Access to logs: their records, permissions, and whether they are complete."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

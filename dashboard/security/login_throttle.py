@@ -10,8 +10,6 @@ Each try counts before the password is looked at, so that many at once get no fu
 row.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import secrets

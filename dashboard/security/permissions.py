@@ -4,8 +4,6 @@ Each role's part is in ``ACTIONS``. Beside it, ``jobs.schedule.launch_rights`` l
 launch, and :mod:`jobs.access.accounts` keeps one administrator.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from functools import wraps

@@ -1,7 +1,5 @@
 """Person of a request: login, key and numbers from its address."""
 
-from __future__ import annotations
-
 from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User

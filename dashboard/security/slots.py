@@ -1,7 +1,5 @@
 """Slots that all web processes share: locks on files of ``DATA_DIR``; a killed process has none."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -6,8 +6,6 @@ exports, are sent from a file that is kept for a while: an interrupted one goes 
 view would make another content by then.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """Health checks of the dashboard; offline hosts do not count."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Errors as JSON: one shape for the API and for the pages' own requests."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ behind this reads them. Where no proxy is trusted, a request with such headers m
 that nobody named: its scope is marked with ``EVERYONES``.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import logging
 from collections.abc import Iterable, Sequence

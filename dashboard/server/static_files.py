@@ -4,8 +4,6 @@ WhiteNoise finds the files, their types, encodings and ranges. Its own middlewar
 and would put a thread between every request and its view.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any

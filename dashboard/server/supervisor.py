@@ -4,8 +4,6 @@ It keeps to the standard library and ``jobs.host.agent.supervisor``, so that it 
 long as the rest runs. Django's part of a start is ``manage.py setup``.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import errno

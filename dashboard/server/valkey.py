@@ -6,8 +6,6 @@ anew. Users of hosts come from the database, before Valkey starts:
 :mod:`jobs.access.valkey_users`.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

@@ -4,8 +4,6 @@ Valkey has one limit for all of its clients, which one host or a stranger could 
 dashboard therefore uses Valkey's socket, and hosts come through this process.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ipaddress

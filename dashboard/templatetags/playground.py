@@ -1,7 +1,5 @@
 """Words and numbers of a chat's turns: ``{% load playground %}``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

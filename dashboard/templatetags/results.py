@@ -1,7 +1,5 @@
 """Metrics, answers and data sets of results: ``{% load results %}``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote

@@ -3,8 +3,6 @@
 ``{% load ui %}``; arguments that are None show as a word, never as a dash.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Mapping, Sequence

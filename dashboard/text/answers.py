@@ -1,7 +1,5 @@
 """Texts for flags, scoring rules and finish reasons of answers; texts of models, safe to read."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -3,8 +3,6 @@
 A test finds all that is recorded.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Three significant digits for measurements, all digits for counts, a narrow space
 a true minus sign.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """Differences of a plan from the deployment guide, by id: one line each, with the reason."""
 
-from __future__ import annotations
-
 GUIDE_MESSAGES: dict[str, str] = {
     "guide:weights_linked": "The guide gives only hub links here; the command is the tool's own.",
     "guide:modification_in_words": "The guide gives no command here. It names the four files to "

@@ -1,7 +1,5 @@
 """Content of an import before it is stored, and the form of what a person declares of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime

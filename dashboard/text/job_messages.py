@@ -1,7 +1,5 @@
 """Messages of jobs, deployments, endpoints and chats, by id; advice by message or state."""
 
-from __future__ import annotations
-
 JOB_MESSAGES: dict[str, str] = {
     # Outcomes of a job (jobs.services, jobs.host.run.launcher).
     "job:queued": "Queued.",

@@ -1,7 +1,5 @@
 """Known failures and stalled jobs in words: what it is, what to do, where it shows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Labels of kinds, metrics, states, hosts and results; styles of states; marks of points."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

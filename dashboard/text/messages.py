@@ -5,8 +5,6 @@ own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``
 tables are translated when they are shown; ``manage.py translations`` collects them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 

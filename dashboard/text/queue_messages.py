@@ -1,7 +1,5 @@
 """Messages of the queue, by id: preflight checks, reasons, start times, servers to stop."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Queue of a host for pages and API: each job with its reason and start time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta

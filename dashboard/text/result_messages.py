@@ -1,7 +1,5 @@
 """Messages of results, by id: measurements, imports, matrices, parity, question sets."""
 
-from __future__ import annotations
-
 RESULT_MESSAGES: dict[str, str] = {
     "benchmark:done": "Peak %(output_tokens_per_s)s output tokens/s, at concurrency "
     "%(concurrency)s.",

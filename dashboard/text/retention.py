@@ -1,7 +1,5 @@
 """Messages about removed, soon removed and kept logs and files."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser

@@ -1,7 +1,5 @@
 """Roles of people: who has which, and changes that leave at least one administrator."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY

@@ -4,8 +4,6 @@ The file has one Fernet key a line: the first encrypts, all decrypt. It is ``SEC
 ``DATA_DIR/secrets/encryption_key``, which is made with the first secret.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

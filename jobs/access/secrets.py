@@ -4,8 +4,6 @@ Here: the records, uses in plans, rules of a launch and a claim.
 Not here: rights and audit (`dashboard.actions`), redaction (`jobs.host.run.redact`).
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

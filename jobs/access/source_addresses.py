@@ -6,8 +6,6 @@ is exact too, because everyone may propose changes to a model, which then have a
 repositories, images, data and endpoints are permitted by prefix, up to the end of a path segment.
 """
 
-from __future__ import annotations
-
 import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence

@@ -4,8 +4,6 @@ Here: the list, and the check of a launch, a retry, a start and a claim.
 Not here: which fields of a kind name a source (`jobs.kinds`), rights and audit (`dashboard`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache

@@ -4,8 +4,6 @@ The file is what a start of Valkey reads. The running server gets changes at onc
 Redis (``REDIS_URL``) nothing happens here: an administrator enters the users there.
 """
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

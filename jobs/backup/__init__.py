@@ -3,8 +3,6 @@ Here: the copy of the database, the copy of the files, the manifest that describ
 Not here: the commands (`dashboard.management`), who may run them.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

@@ -4,8 +4,6 @@ A copy has no sessions: a session row is all that a cookie needs to log in. SQLi
 read transaction, so writers go on. PostgreSQL is copied by its own program ``pg_dump``.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3

@@ -6,8 +6,6 @@ Unlike with ``cp -au`` the copy loses what the folder has lost: a raw log that s
 would hide the packed log that took its place.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import hmac

@@ -3,8 +3,6 @@
 What exceeds a bound is refused or left out, and counted in one line of the log.
 """
 
-from __future__ import annotations
-
 # A chunk of events or points has at most 1 MiB: real lines have 60 bytes and more.
 CHUNK_BYTES = 1024 * 1024  # of events and points, of an output, of a log
 LINES = 32_768  # of a chunk

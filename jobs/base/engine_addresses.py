@@ -4,8 +4,6 @@ Host names are no such address, because a name may point elsewhere at each reque
 list of permitted sources is resolved once a call (``jobs.access.source_addresses``).
 """
 
-from __future__ import annotations
-
 import re
 import socket
 from dataclasses import dataclass

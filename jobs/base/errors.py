@@ -3,8 +3,6 @@
 Standard library only, Python 3.10 or newer: a host imports this module.
 """
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Mapping
 from typing import Any, ClassVar

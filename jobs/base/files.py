@@ -1,7 +1,5 @@
 """Files: written whole or not at all; checksums. Standard library only: a host imports it."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import time

@@ -4,8 +4,6 @@ The words of each id are in ``dashboard.text.messages``, so that each viewer rea
 language. Here too: which messages hosts send.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

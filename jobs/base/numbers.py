@@ -1,7 +1,5 @@
 """Numbers in text of people, and units that tools print: bytes, seconds, milliseconds."""
 
-from __future__ import annotations
-
 import re
 
 DIGITS = 18  # numbers of so many digits fit the big integer of every database

@@ -4,8 +4,6 @@ There are no look-arounds and no back references. ``\\w``, ``\\d``, ``\\s`` and 
 only.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any, AnyStr, cast
 

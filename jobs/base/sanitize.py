@@ -4,8 +4,6 @@ A tool may print a zero byte, half a surrogate pair or NaN, and JSON carries all
 accepts none of them and SQLite not all: the row and its host would be refused again and again.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

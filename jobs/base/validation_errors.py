@@ -1,7 +1,5 @@
 """Messages for pydantic's validation errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ more (``jobs.host.agent.app``), so that a host reaches no other host's data and 
 A host imports this too: standard library only.
 """
 
-from __future__ import annotations
-
 import hashlib
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 

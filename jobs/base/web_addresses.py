@@ -1,7 +1,5 @@
 """Web addresses: their parts, and addresses below a prefix."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit

@@ -3,8 +3,6 @@ Here: YAML files, schemas, values derived from a model's constants.
 Not here: assets on hosts (`models`), command lines (`tools`).
 """
 
-from __future__ import annotations
-
 from jobs.catalog.library import MODELS, SHIPPED, Problem
 from jobs.catalog.presets import PROMPT_SETS
 from jobs.catalog.questions import QUESTION_SETS, Question, QuestionSet, QuestionSets

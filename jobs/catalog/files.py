@@ -1,7 +1,5 @@
 """Files of people: strict YAML, and folders that are written whole, one writer at a time."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import stat

@@ -4,8 +4,6 @@ A new or changed file is available at the next read, without a restart. An unrea
 hide others: its name and error are reported.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView

@@ -4,8 +4,6 @@ Red blocks the launch, amber needs confirmation. A finding names the field to ch
 of the dashboard with arguments.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

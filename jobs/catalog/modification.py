@@ -6,8 +6,6 @@ from the weights' ``config.json``, after a check against the catalogue's constan
 Standard library only, Python 3.10 or newer: this file goes to a host as it is.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Questions from a file of people: JSON Lines or CSV, with an error for each wrong place."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

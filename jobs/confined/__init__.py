@@ -3,8 +3,6 @@ Here: tasks by name, the pool of their workers, limits and what exceeds them.
 Not here: the readers themselves, which the web process never imports.
 """
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import queue

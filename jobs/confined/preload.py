@@ -1,7 +1,5 @@
 """Import what tasks need: the first thing that the server process of workers does."""
 
-from __future__ import annotations
-
 import gc
 
 from jobs.confined.worker import load

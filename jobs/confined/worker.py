@@ -4,8 +4,6 @@ It is forked from a server process that has Django and the readers imported, and
 connection. Tasks come as pickles of this program; answers go back as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -4,8 +4,6 @@ The card (README.md) of a repository names them in YAML between lines of dashes.
 library: :func:`parts_of` reads the form that hubs write, and refuses any other.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Sequence

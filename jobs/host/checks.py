@@ -3,8 +3,6 @@
 Each gets the host's settings and its arguments, and returns what it found.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

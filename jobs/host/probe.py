@@ -3,8 +3,6 @@
 Standard library only: the launcher imports this module.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -1,7 +1,5 @@
 """Spools on this host: dead ones end as lost, fresh ones start, unknown and old ones go."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

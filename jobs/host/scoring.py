@@ -7,8 +7,6 @@ import of this project, for a plan's file stands alone.
 :func:`score` takes a question as a plan's ``<subset>.jsonl`` has it, and the answer's text.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right

@@ -1,7 +1,5 @@
 """Sends what a spool holds to the dashboard, from the offsets that the dashboard has. Stateless."""
 
-from __future__ import annotations
-
 import contextlib
 import enum
 import logging

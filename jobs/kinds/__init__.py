@@ -3,8 +3,6 @@ Here: a kind is a file in its family, and a name in `KINDS`.
 Not here: helpers (`kinds.lib`), command lines (`tools`), records (`models`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Jobs after a job: retried unchanged, an evaluation resumed, a chain retried; next steps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

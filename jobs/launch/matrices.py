@@ -3,8 +3,6 @@
 All jobs are rows from the start, in the order of their runs; nothing here waits for one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta

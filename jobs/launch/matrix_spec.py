@@ -1,7 +1,5 @@
 """Requested matrix: workload, lengths, concurrency; its cells, limits and order of runs."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

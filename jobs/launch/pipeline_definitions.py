@@ -1,7 +1,5 @@
 """The pipelines, from a model's weights to a chat: their jobs, dependencies and options."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields

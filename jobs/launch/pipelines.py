@@ -3,8 +3,6 @@
 All jobs are rows from the start. Existing assets of the host are reused.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ Not here: who may read (`dashboard.security`), when a log goes (`services.upkeep
 A key names a log: ``job/17``, ``deployment/3``, ``turn/9``. Offsets are bytes; lines count from 1.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 from django.conf import settings

@@ -13,8 +13,6 @@ one rename. One that a killed process left there is written anew. Where a raw an
 exist the raw one counts, so the raw one goes last and comes first.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import logging

@@ -6,8 +6,6 @@ Bytes from a time's offset on arrived then; the first of them holds for the firs
 unknown.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import struct

@@ -1,7 +1,5 @@
 """One append-only file per log, packed once it is closed."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

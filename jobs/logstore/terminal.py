@@ -11,8 +11,6 @@ One thing differs from a terminal: a line that comes to a row by a newline, and 
 begins it anew. So a message over an old bar does not end in what is left of the bar.
 """
 
-from __future__ import annotations
-
 import codecs
 import re
 import secrets

@@ -3,8 +3,6 @@ Here: a metric is a line of `_ALL`; what readers measure is typed in `measured`.
 Not here: parsing (`tools`), how a number is written (`dashboard.text`).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

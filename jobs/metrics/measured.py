@@ -1,7 +1,5 @@
 """Measured things as typed values: what a reader returns and records store, no bytes of a tool."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Identity of this dashboard, access to it, audit log; secrets and sources that jobs may use."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import uuid

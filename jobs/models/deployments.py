@@ -1,7 +1,5 @@
 """Engines: deployments, which outlive their job, and endpoints; chats with them."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Databases of before 0.1.0: ``0001_initial`` stands for the steps that they have done."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

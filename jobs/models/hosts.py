@@ -1,7 +1,5 @@
 """Hosts: machines with an agent."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """Jobs and what they leave behind: steps, files, points, assets; preflights and matrices."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Entries of the audit log: filtered, newest first, paged by keyset; and its chain."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

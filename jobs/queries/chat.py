@@ -1,7 +1,5 @@
 """Queries of the playground."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby

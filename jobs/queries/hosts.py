@@ -1,7 +1,5 @@
 """Hosts: state, dies, page, queue."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Reads of matrices: cells with their runs, numbers and remaining time."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

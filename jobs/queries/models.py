@@ -1,7 +1,5 @@
 """The catalogue with what is there of each model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 

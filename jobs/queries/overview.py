@@ -1,7 +1,5 @@
 """Queries of the overview: running, queued and failed jobs, latest results."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

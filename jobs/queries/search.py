@@ -1,7 +1,5 @@
 """One search over everything that has a page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce

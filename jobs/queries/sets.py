@@ -1,7 +1,5 @@
 """Prompt sets, and data sets with results and files on hosts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ a total order, so that pages repeat and lose nothing. Rows without a value come 
 direction. A cursor is ``<number>~<value>`` of the last row of a page, ``<number>`` without a value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -5,8 +5,6 @@ over files. Sums over all of them are made by each round of ``jobs.services.upke
 kept.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace

@@ -4,8 +4,6 @@ A message is only a hint. The heartbeat repeats it within seconds, so a broker o
 and never an error.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from functools import cache

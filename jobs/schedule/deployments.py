@@ -5,8 +5,6 @@ job keeps its verdict. Each change is one conditional UPDATE and leaves a
 :class:`DeploymentEvent`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any

@@ -4,8 +4,6 @@
 running jobs, and the rule of ``jobs.schedule.capacity``.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

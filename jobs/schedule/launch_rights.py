@@ -1,7 +1,5 @@
 """Rights per host: people who may launch there."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 
 from django.contrib.auth.models import AbstractBaseUser, User

@@ -4,8 +4,6 @@ Each change is one conditional UPDATE whose row count shows if it applied. The f
 job stands. Every change stores a message and sends a notification after commit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial

@@ -5,8 +5,6 @@ whatever it measures at the next preflight. A confirmation names such a check, o
 name (``shm``), or ``all``; API and command line give the latter two.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ A job's place follows its age until it is moved. Each change holds the host's lo
 conditional UPDATE, so it cannot conflict with other changes or starts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Assets of hosts: registered by jobs, offered to kinds, filled into slots of plans."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

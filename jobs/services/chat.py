@@ -1,7 +1,5 @@
 """Writes of the playground: conversations and turns."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Endpoints: what is stored of a check, and the archive."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass
 

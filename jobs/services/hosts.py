@@ -1,7 +1,5 @@
 """Changes of a host by people."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Run a request that creates jobs once, however often it is sent."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta

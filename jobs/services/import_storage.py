@@ -1,7 +1,5 @@
 """Storage of a recognised import: the record, its original files, its result. In a worker only."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -4,8 +4,6 @@ A draft is an upload between preview and import, in ``DATA_DIR/import-drafts/<id
 not in a backup. It goes after a day, or when its owner has newer ones.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

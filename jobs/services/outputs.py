@@ -1,7 +1,5 @@
 """Output files of jobs, in ``DATA_DIR/outputs/<job>/<path>``."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Uploads of prompts: what a file may have."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """Additions of people to results: tags, notes, sign-offs, baselines; saved views of the list."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from unicodedata import normalize

@@ -1,7 +1,5 @@
 """Evidence of a data set: its questions on two sides, paired where both have the answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random

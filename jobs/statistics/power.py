@@ -1,7 +1,5 @@
 """Numbers of questions: for a margin before a launch, and until a verdict after one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, comb, exp, sqrt

@@ -1,7 +1,5 @@
 """Quantiles; means and quantiles of runs and requests: intervals, ratios, missing runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil, exp, expm1, fsum, inf, lgamma, log, log1p, sqrt

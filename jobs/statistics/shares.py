@@ -1,7 +1,5 @@
 """Shares of correct answers: of one set, pooled, with several answers to a question."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ A task of lm-eval may have several metrics, and several filters of the answers. 
 the questions counts; its name is in the mode of the set.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from itertools import islice

@@ -1,7 +1,5 @@
 """Parts of imports that several tools share: files, values, dates, readers, points over HTTP."""
 
-from __future__ import annotations
-
 import codecs
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence

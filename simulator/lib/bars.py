@@ -1,7 +1,5 @@
 """Progress bars as tqdm draws them."""
 
-from __future__ import annotations
-
 import sys
 import time
 from typing import TextIO

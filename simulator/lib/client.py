@@ -1,7 +1,5 @@
 """Asks an OpenAI-compatible server, one connection a request, and notes when each piece came."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

@@ -1,7 +1,5 @@
 """The models that the made-up hubs have, with the constants of their public ``config.json``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

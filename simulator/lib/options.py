@@ -11,8 +11,6 @@ A table has a line for each type of option::
 words), append, opt (a word or none), choice.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

@@ -1,7 +1,5 @@
 """Which stand-in a program is. Modules are imported one at a time: start-up is most of the time."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -5,8 +5,6 @@ Nothing here is a real data set: the questions only have the formats of the real
 what was really asked and answered.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any

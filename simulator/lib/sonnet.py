@@ -1,7 +1,5 @@
 """``sonnet.txt``: as many lines as the real file has, of no poem at all."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 from simulator.lib import questions

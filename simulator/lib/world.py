@@ -1,7 +1,5 @@
 """The made-up world: where its state lies, how fast its time runs, what is to go wrong in it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ Each is a process of its own, ended when its time is over; whatever it may have 
 looked for and ended. Exit code 1 when a row broke: a goal that is missed is a figure, not an error.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -5,8 +5,6 @@ at once; it answers ``{"ttft_s": [...], "rates": [...], "bytes": [...]}``, one o
 seconds to the first byte of the answer, tokens a second from the request to the last byte.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -1,7 +1,5 @@
 """A real browser without a GPU, logged in to a stack."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

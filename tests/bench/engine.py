@@ -5,8 +5,6 @@ A request says how many tokens it gets and how many a second, 0 for all as fast 
 ``"text"`` in place of ``"tokens"`` each is four characters of it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

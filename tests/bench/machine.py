@@ -1,7 +1,5 @@
 """Description of the machine, without which figures mean nothing."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

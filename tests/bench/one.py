@@ -3,8 +3,6 @@
 Prints its figures as JSON. SIGTERM ends it with all that it has started.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import sys

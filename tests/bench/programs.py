@@ -1,7 +1,5 @@
 """Programs beside a row: started with an order, read line by line, ended with the row."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

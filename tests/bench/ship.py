@@ -4,8 +4,6 @@ Order: ``{"spool", "env"}``. It says ``ready``, ships after a line, and says
 ``{"seconds"}``.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -1,7 +1,5 @@
 """A dashboard to measure, and programs of ``inside/`` that work on its data."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Stop the harness from the inside out, so that no process is left."""
 
-from __future__ import annotations
-
 import signal
 
 

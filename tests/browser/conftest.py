@@ -1,7 +1,5 @@
 """A real browser, logged in, that notes everything a page complains of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

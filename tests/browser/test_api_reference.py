@@ -1,7 +1,5 @@
 """The API's reference: Swagger UI under our policy, with nothing from elsewhere."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.browser.lib.visits import PHONE, WIDE, Complaints, too_wide

@@ -1,7 +1,5 @@
 """Every page with the tour's records: runs after the tour."""
 
-from __future__ import annotations
-
 import pytest
 from django.urls import get_resolver, reverse
 

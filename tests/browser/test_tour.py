@@ -1,7 +1,5 @@
 """The tour in a real browser on the real stack: each test continues the one before."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

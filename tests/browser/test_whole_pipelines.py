@@ -4,8 +4,6 @@ Each test continues the one before. EvalScope is the one that the tour has insta
 machine.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import ExitStack
 

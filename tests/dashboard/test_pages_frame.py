@@ -1,7 +1,5 @@
 """The frame and its pages: login, overview, list of jobs, hosts, people."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """``make faults``: hit everything in the middle of jobs, and fail if anything was lost."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import signal

@@ -1,7 +1,5 @@
 """The matrix as data: target × fault × job × time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

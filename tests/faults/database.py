@@ -1,7 +1,5 @@
 """A PostgreSQL of the matrix's own: it can be killed, stopped, put back to an older state."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -3,8 +3,6 @@
 A kill undoes itself, so that its end waits until the killed is back. All get the scene.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

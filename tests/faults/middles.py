@@ -1,7 +1,5 @@
 """Jobs that are hit in their middle, and their needs on the simulated host."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A network that can be cut, reset, slowed down or spoilt: a TCP proxy, in a loop of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

@@ -1,7 +1,5 @@
 """The long form: ``kill -9`` of whatever comes, again and again, in one job after another."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -1,7 +1,5 @@
 """The table of the matrix: at the terminal as it goes, and in docs/reliability.md."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sys

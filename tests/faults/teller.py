@@ -3,8 +3,6 @@
 Each line in is ``[name, {arguments}]``, each line out ``{"answer": …}`` or ``{"error": …}``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

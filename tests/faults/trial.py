@@ -1,7 +1,5 @@
 """One case: launch a job, hit something, and look at what must hold afterwards."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

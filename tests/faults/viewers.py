@@ -1,7 +1,5 @@
 """Pages that read a log over real WebSockets and come back by themselves, as the page's script."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib

@@ -1,7 +1,5 @@
 """All that the matrix hits: a dashboard, a simulated host behind proxies, and viewers' way in."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

@@ -1,7 +1,5 @@
 """Report the slowest request and the peak memory of a run."""
 
-from __future__ import annotations
-
 import resource
 import time
 from typing import Any

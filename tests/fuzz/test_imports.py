@@ -1,7 +1,5 @@
 """Files of imports: damaged in any way, they are read or refused, never an error."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Values that nobody should send, and mutations of messages that somebody does."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A database of the last version before 0.1.0 opens with all its data; an older one is refused."""
 
-from __future__ import annotations
-
 import gzip
 import shutil
 import sqlite3

@@ -1,7 +1,5 @@
 """Plans: slots are filled and nothing else changes; script and launcher run the same commands."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Steps of a plan: place, beginning of PATH, cleanup, secrets."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -3,8 +3,6 @@
 Each case is one line of the table. Exit code 1 when a bound is broken or anything was lost.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import shutil

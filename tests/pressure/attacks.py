@@ -3,8 +3,6 @@
 Meanwhile three pages, a page that reads a log, and another host's heartbeats go on.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
 import json

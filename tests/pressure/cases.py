@@ -1,7 +1,5 @@
 """Overloads, case by case. Each takes the scene and runs; a new one is one of CASES."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable

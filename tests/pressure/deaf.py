@@ -1,7 +1,5 @@
 """Connections that ask for much and never read it."""
 
-from __future__ import annotations
-
 import base64
 import os
 import socket

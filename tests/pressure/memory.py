@@ -1,7 +1,5 @@
 """Peak memory of each process of a dashboard and its host, and its bound."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The tables of a run: at the terminal, as JSON, and in docs/reliability.md."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

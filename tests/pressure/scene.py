@@ -1,7 +1,5 @@
 """A dashboard with its host under pressure: the jobs of a case, and the checks meanwhile."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A round of retention killed at any point is finished by the next."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

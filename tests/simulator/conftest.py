@@ -1,7 +1,5 @@
 """A made-up host for each test, with or without its docker."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator

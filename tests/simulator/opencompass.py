@@ -1,7 +1,5 @@
 """The configuration of an OpenCompass run."""
 
-from __future__ import annotations
-
 from tests.simulator.host import Host
 
 CONFIG = """

@@ -1,7 +1,5 @@
 """vamc makes the known checks, and both servers serve its output."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import urllib.request

@@ -1,7 +1,5 @@
 """The stand-in docker: its own words, and containers that are real processes."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """EvalScope 1.14: files that the project's own parsers read, figures of the sent requests."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

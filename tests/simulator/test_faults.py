@@ -1,7 +1,5 @@
 """Each fault goes wrong where it says, in the words of the tool, and only while it is asked for."""
 
-from __future__ import annotations
-
 import json
 import signal
 

@@ -1,7 +1,5 @@
 """Tools of the host: the made-up root that the probe reads, vasmi, conda, pip, git."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

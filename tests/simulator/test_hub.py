@@ -1,7 +1,5 @@
 """Downloads: names, sizes that fit the index, checksums, progress, and going on after a kill."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import signal

@@ -1,7 +1,5 @@
 """OpenCompass 0.4.1: console, files and exit code of the captures; scores of the questions."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """The state of the made-up host: who reads it while it is written finds it whole."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

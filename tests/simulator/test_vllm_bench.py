@@ -1,7 +1,5 @@
 """The benchmarks really send, and their output has the structure of the captures."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

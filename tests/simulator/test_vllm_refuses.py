@@ -1,7 +1,5 @@
 """The stand-in vllm refuses what its version refuses, in its words and with its code."""
 
-from __future__ import annotations
-
 import pytest
 
 from simulator.lib.vllm import cli, options_old

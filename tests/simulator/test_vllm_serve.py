@@ -1,7 +1,5 @@
 """``vllm serve`` of both generations: a real server, its phases in the log, its counters."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import json
 

@@ -1,7 +1,5 @@
 """Inputs of vamc: the yaml of the guide and changed model files."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

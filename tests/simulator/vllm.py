@@ -1,7 +1,5 @@
 """The stand-in of vLLM as a server of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Add a host."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dashboard.config.host_env import host_file, out_of_reach

@@ -1,7 +1,5 @@
 """Permit a source of code or data."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dashboard.actions import sources

@@ -1,7 +1,5 @@
 """Write down for hosts which programs the kinds of job run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

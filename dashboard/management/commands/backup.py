@@ -1,7 +1,5 @@
 """Copy database and files of the dashboard into a folder, while it runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Make an API token."""
 
-from __future__ import annotations
-
 import re
 from argparse import ArgumentTypeError
 from datetime import date, datetime, time, timedelta

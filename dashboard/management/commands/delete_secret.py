@@ -1,7 +1,5 @@
 """Delete a secret."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import CommandError

@@ -1,7 +1,5 @@
 """A simulated VACC host beside the dashboard: real agent, worker, launcher; stand-ins for tools."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

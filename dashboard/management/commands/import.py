@@ -1,7 +1,5 @@
 """Import results that others measured."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

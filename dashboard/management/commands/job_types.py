@@ -1,7 +1,5 @@
 """List the kinds of job and what each takes."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Launch a job from a terminal, as the form would."""
 
-from __future__ import annotations
-
 import sys
 import time
 from typing import Any

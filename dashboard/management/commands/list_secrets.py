@@ -1,7 +1,5 @@
 """List secrets."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dashboard.management import base

@@ -1,7 +1,5 @@
 """List permitted sources."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.utils import translation

@@ -1,7 +1,5 @@
 """List API tokens."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

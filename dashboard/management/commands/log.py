@@ -1,7 +1,5 @@
 """Print a job's log."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

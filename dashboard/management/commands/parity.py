@@ -1,7 +1,5 @@
 """State from a terminal whether two results are equally accurate."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

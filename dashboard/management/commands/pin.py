@@ -1,7 +1,5 @@
 """Pin a job from a terminal."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import CommandError

@@ -1,7 +1,5 @@
 """Print what a launch would run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

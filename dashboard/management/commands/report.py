@@ -1,7 +1,5 @@
 """Write a report from a terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

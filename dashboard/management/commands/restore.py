@@ -1,7 +1,5 @@
 """Fill an empty DATA_DIR and database from a backup."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Revoke an API token."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import CommandError

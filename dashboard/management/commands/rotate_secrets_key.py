@@ -1,7 +1,5 @@
 """Encrypt all secrets with a new key."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import CommandError

@@ -1,7 +1,5 @@
 """Change a person's role."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import CommandError

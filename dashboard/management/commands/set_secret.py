@@ -1,7 +1,5 @@
 """Set a secret, or change its rules."""
 
-from __future__ import annotations
-
 import getpass
 import sys
 from typing import Any

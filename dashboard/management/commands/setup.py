@@ -1,7 +1,5 @@
 """Prepare a start: tables, static files, administrator, host."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from secrets import token_urlsafe

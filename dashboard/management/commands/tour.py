@@ -1,7 +1,5 @@
 """The tour from a terminal: all five kinds of job, once, on one host."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

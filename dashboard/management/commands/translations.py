@@ -1,7 +1,5 @@
 """Collect every text for translators, and compile what they wrote."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

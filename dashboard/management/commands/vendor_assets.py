@@ -1,7 +1,5 @@
 """Fetch the libraries that pages use, or check that they are what they should be."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

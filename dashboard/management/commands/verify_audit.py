@@ -1,7 +1,5 @@
 """Check that the audit log is whole."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

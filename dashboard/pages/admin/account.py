@@ -1,7 +1,5 @@
 """People: logging in and out, passwords, roles of everyone, API tokens."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, cast

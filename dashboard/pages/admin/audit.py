@@ -1,7 +1,5 @@
 """The audit log: who changed what, when, from where; as a page, as CSV, as JSON lines."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Pages of data sets: list, one set, its files on hosts, its questions; forms of a team's sets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """Service levels: list, hide included ones; the rest by `RowPages`."""
 
-from __future__ import annotations
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path

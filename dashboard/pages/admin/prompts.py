@@ -1,7 +1,5 @@
 """Prompt sets of the team: list, read, download; the rest by `RowPages`."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path

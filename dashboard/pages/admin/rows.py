@@ -1,7 +1,5 @@
 """Pages of rows that a team edits: added, changed, removed, restored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic

@@ -1,7 +1,5 @@
 """Secrets of jobs: their names and rules; set, change, delete one. A value is never shown again."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """Permitted sources of code and data: a list for everyone, which administrators change."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """Disk usage of the dashboard, next removals, and removal of a job's log and files by hand."""
 
-from __future__ import annotations
-
 import shutil
 from datetime import datetime
 from pathlib import Path

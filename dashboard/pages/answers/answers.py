@@ -1,7 +1,5 @@
 """Answers of an evaluation: the reader, its questions as a set or a file, an answer as an issue."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus

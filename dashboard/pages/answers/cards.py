@@ -1,7 +1,5 @@
 """Cards of an evaluation: quality of the answers on which its score rests, and token use."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.utils.translation import gettext as _

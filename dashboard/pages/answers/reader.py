@@ -1,7 +1,5 @@
 """Reader of answers: filters of an address, headings and links, and the questions listed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Comparison of single runs or groups of repeats: page, CSV, runs that are missing, tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

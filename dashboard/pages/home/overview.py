@@ -1,7 +1,5 @@
 """Overview page, the tour with its start, and the fragment of the page frame."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

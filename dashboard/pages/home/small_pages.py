@@ -1,7 +1,5 @@
 """Search, documentation, choice of columns, health checks."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import (

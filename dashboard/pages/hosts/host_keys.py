@@ -1,7 +1,5 @@
 """Adding a host, and its key: shown once, made anew, revoked."""
 
-from __future__ import annotations
-
 import shlex
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A host as pages show it: die grid, running jobs, queue with reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Pages about hosts: list, host, queue, launch rights. Adding one and its key: `host_keys`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from typing import cast
 

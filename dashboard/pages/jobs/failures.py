@@ -1,7 +1,5 @@
 """Cause of a failed job or server from its records, for ``_why.html``, and advice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.urls import reverse

@@ -1,7 +1,5 @@
 """List of jobs; ``dashboard.pages.jobs.job_page`` has pages of one job."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pages and parts of pages about one job."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime

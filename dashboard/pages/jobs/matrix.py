@@ -1,7 +1,5 @@
 """Pages of matrices: list, one matrix as a table that fills, its conclusions, its CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil

@@ -1,7 +1,5 @@
 """Page of a pipeline: progress of its jobs up to results and chat; address of its preview."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

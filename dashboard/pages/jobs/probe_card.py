@@ -1,7 +1,5 @@
 """Greedy probe: its verdict and prompts, which a confined worker reads from the output."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """Tasks of confined workers: a greedy probe in words, its prompts with both answers, as CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median

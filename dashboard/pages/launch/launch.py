@@ -1,7 +1,5 @@
 """Launch form of a job: fields of its kind, command, checks, and launch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Launch form of an evaluation: presets as links, duration, and questions for a margin."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Launch form from a kind's Params: fields, choices on the host, values of the URL."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence

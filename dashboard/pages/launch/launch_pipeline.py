@@ -1,7 +1,5 @@
 """Pipeline of a model: preview on a host, and launch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Parts of every launch form: host, command, script, preflight and its confirmation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta

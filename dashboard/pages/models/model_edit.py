@@ -4,8 +4,6 @@ What is kept is the file that a person would write: ``DATA_DIR/catalog/models/<i
 model, hub id and ``config.json`` fill most of it in.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

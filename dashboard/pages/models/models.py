@@ -1,7 +1,5 @@
 """Pages about models: the catalogue, and one model with its memory per die."""
 
-from __future__ import annotations
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path

@@ -6,8 +6,6 @@ sides of counts), ``tables`` and ``baseline`` (pasted text, its column: "first",
 their names), ``margin``, ``goal``, ``planned``.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

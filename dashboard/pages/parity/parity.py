@@ -1,7 +1,5 @@
 """Parity page: is one result as accurate as another? Missing questions of a side, to ask them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Literal

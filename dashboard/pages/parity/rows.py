@@ -1,7 +1,5 @@
 """Numbers of a parity statement: tables of page and report, chart, CSV, JSON, plain text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple

@@ -1,7 +1,5 @@
 """Parity statement in words: verdict, reasons, method, warnings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import floor, log10
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Client against engine in words, with a table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

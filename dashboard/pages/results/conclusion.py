@@ -1,7 +1,5 @@
 """Conclusion card of a benchmark: headline, figures, next steps, latencies by concurrency."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Head of the result list: filters of an address, facets, chips, saved views."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """Fleet page: speed and accuracy of each model on each stack, with the forms that measure them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode

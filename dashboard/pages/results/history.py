@@ -1,7 +1,5 @@
 """History page: runs of one measurement over time, and what changed where the value moves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pages of imports: upload, paste or folder of a host; preview, original files, removal."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any

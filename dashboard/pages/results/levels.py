@@ -1,7 +1,5 @@
 """Service levels: the chosen one, from the address or as the browser remembers it, and words."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Changes that people make to results: tags, notes, sign-offs, baseline, saved views."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Parts that the page of a result and its report share: title, series, tables, charts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

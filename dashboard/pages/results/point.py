@@ -1,7 +1,5 @@
 """Page of one point of a benchmark, which charts show as a panel."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse

@@ -1,7 +1,5 @@
 """Texts that compare published figures with ours."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.utils.functional import Promise

@@ -1,7 +1,5 @@
 """Pages of results: list, result, files. Comparison: dashboard.pages.compare.compare."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode

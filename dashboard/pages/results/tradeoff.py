@@ -1,7 +1,5 @@
 """Page of accuracy beside speed, and the panel of one of its points."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse

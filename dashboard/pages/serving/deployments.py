@@ -1,7 +1,5 @@
 """Pages about deployments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """Pages about endpoints: engines that this dashboard did not start."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode

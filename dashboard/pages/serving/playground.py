@@ -1,8 +1,6 @@
 """Pages about playground: chat with deployments and endpoints. The streams themselves:
 dashboard.chat.relay."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any

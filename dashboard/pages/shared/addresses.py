@@ -4,8 +4,6 @@ Importing it registers both path converters: ``result`` for pages, ``typed_resul
 which says what is wrong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Tables of numbers, described once: pages and reports draw them, as HTML, Markdown and CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal

@@ -4,8 +4,6 @@ A cookie per table stores the shown columns. The URL stores the sort order:
 ``?order=-output_tokens_per_s``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Comparison of results: columns read and checked, charts, verdicts and differences in words."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple

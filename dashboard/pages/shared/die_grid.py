@@ -1,7 +1,5 @@
 """The die grid: eight columns of four where a host has cards, drawn for rail, lists and pages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar

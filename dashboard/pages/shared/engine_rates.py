@@ -1,7 +1,5 @@
 """Current rates of deployments from their engines: output rate, requests, KV cache."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A line of the list's CSV is one concurrency of a benchmark, or a whole evaluatio
 several concurrencies. Column names have the unit in brackets.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence

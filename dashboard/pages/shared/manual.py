@@ -1,7 +1,5 @@
 """Render pages of ``docs/`` as HTML: the help of the dashboard, without a network."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Marks of results: flags that limit the numbers, what people added, verdicts vs the baseline."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

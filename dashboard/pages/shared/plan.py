@@ -1,7 +1,5 @@
 """View of a plan: one option per line, marked slots, changes, and differences from the guide."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections import Counter

@@ -1,7 +1,5 @@
 """Texts for identity and provenance of a result."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Actions for a failed job, the most promising first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

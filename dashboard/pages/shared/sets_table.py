@@ -1,7 +1,5 @@
 """Data sets of a result: as Markdown in the format of the deployment guide, and MMLU by area."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal

@@ -1,7 +1,5 @@
 """Numbers of results as text: shares, intervals, differences, lengths, settings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

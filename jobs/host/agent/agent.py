@@ -5,8 +5,6 @@ It needs neither Celery nor Redis. While the dashboard is away, its reports wait
 nothing: its state is on the disk.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import logging

@@ -6,8 +6,6 @@ uses neither kombu's other keys nor scripts. A message only notifies: each task 
 repeatable.
 """
 
-from __future__ import annotations
-
 import logging
 
 from celery import Celery

@@ -1,7 +1,5 @@
 """Keep named child processes alive until the stop signal. Standard library only."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

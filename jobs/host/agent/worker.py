@@ -1,8 +1,6 @@
 """A host's two processes under one supervisor:
 ``python -m jobs.host.agent.worker --env host.env``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

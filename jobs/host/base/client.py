@@ -1,7 +1,5 @@
 """HTTP client of the dashboard: see docs/architecture.md, "The intake"."""
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

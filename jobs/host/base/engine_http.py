@@ -4,8 +4,6 @@ A redirect is an answer like others. Nothing is decompressed. The whole answer h
 because a timeout between two bytes never ends a slow one.
 """
 
-from __future__ import annotations
-
 import io
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """Processes: /proc, signals, prctl(2). Standard library only."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

@@ -3,8 +3,6 @@
 Standard library only: the launcher imports this module.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import json

@@ -3,8 +3,6 @@
 Celery tasks and agent use the same functions; the first one claims.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

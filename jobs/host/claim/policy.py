@@ -6,8 +6,6 @@ permitted by the host's settings, what is missed cannot be refused. What a permi
 with its arguments, such as a script or a command in a container, is that program's affair.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 import re

@@ -1,7 +1,5 @@
 """A job's commands: their environment, start and end. Standard library only."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

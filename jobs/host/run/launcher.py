@@ -3,8 +3,6 @@
 It needs neither Redis nor Django nor the network, only the spool folder. Standard library only.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

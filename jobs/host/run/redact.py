@@ -4,8 +4,6 @@ In place, with as many ``*``: no offset moves, and every checksum is of what is 
 goes on appending is not disturbed.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64encode

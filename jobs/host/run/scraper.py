@@ -8,8 +8,6 @@ steady reader are written at each look, those of others when they change. One th
 is asked once more when the plan's commands have ended.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import math

@@ -1,7 +1,5 @@
 """Starts launchers: of jobs, and of the servers that jobs start. Standard library only."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

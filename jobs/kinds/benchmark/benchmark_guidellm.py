@@ -1,7 +1,5 @@
 """Benchmark with GuideLLM, the load generator of the vLLM project."""
 
-from __future__ import annotations
-
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
 from jobs.kinds.lib.load import LoadParams, OverHttp

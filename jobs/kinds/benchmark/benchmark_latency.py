@@ -1,7 +1,5 @@
 """Benchmark offline latency: time per batch, without a server."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

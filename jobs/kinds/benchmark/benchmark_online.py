@@ -1,7 +1,5 @@
 """Benchmark online: send requests to a deployment over HTTP with vLLM's own benchmark."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath

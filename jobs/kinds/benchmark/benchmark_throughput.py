@@ -1,7 +1,5 @@
 """Benchmark offline throughput: speed of the engine with all requests sent at once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

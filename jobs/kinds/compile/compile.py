@@ -1,7 +1,5 @@
 """Compile: convert a model's weights to another precision."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

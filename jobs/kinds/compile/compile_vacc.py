@@ -1,7 +1,5 @@
 """Compile for VACC: vamc compiles a distill for one shape and number of dies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Deploy: serve an artifact over an OpenAI-compatible API."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

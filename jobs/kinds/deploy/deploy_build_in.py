@@ -1,7 +1,5 @@
 """Deploy Build_In: serve a vamc artifact with llmdeploy or vastgenx, on its number of dies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any

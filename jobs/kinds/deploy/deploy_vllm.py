@@ -1,7 +1,5 @@
 """Deploy with vLLM: serve published weights over many dies, behind an OpenAI-compatible API."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

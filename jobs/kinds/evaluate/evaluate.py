@@ -1,7 +1,5 @@
 """Evaluate: send questions to a deployment and score its answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 

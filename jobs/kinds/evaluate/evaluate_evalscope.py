@@ -1,7 +1,5 @@
 """Evaluate with EvalScope: score a deployment on published data sets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Literal

@@ -1,7 +1,5 @@
 """Evaluate with OpenCompass: score a deployment on the guide's data sets."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Evaluate with OpenCompass on questions of this dashboard, on any host."""
 
-from __future__ import annotations
-
 from jobs.kinds.evaluate.evaluate import Evaluate, Params, questions_of
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, key_of, options_from, site

@@ -1,7 +1,5 @@
 """Greedy probe: the same prompts at temperature 0 to two engines, answers compared."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

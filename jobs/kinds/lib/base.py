@@ -1,7 +1,5 @@
 """Interface of a job type, pure: no clock, no disk, no database."""
 
-from __future__ import annotations
-
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence

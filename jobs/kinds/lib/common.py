@@ -1,7 +1,5 @@
 """Fields, paths and checks that kinds share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """Defaults and bounds of fields by host and other values; errors for values not offered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, cast

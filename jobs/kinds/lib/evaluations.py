@@ -1,7 +1,5 @@
 """Shared code of evaluations: fields, thinking, early stop, and the base of public data sets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, Literal, TypeAlias

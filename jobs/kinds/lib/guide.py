@@ -1,7 +1,5 @@
 """The deployment guide: its commands on a virtual host, and a plan's differences from it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

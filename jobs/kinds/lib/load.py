@@ -1,7 +1,5 @@
 """Load of benchmarks: lengths, prompts, amount of work, and the base of those over HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar

@@ -1,7 +1,5 @@
 """Ports and listen addresses of servers. A server's port is exclusive; 0: the host chooses one."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Shared code of kinds on VACC hosts: stack, models, paths, limits of the catalogue."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal

@@ -1,7 +1,5 @@
 """Shared code of kinds that run vLLM, and the base of benchmarks of the engine alone."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import PurePosixPath

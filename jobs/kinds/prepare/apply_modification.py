@@ -1,7 +1,5 @@
 """Apply VACC patch: add the vendor's patched model files to a Qwen distill's weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Build images: vLLM's container image, built like the guide's, or pulled."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

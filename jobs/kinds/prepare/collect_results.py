@@ -1,7 +1,5 @@
 """Collect result files: copy those of a folder on a host to the dashboard, for an import."""
 
-from __future__ import annotations
-
 from pathlib import PurePosixPath
 
 from django.utils.translation import gettext as _

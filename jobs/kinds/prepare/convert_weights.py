@@ -1,7 +1,5 @@
 """Convert weights for vLLM: a packaged GGUF file to a folder of safetensors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any

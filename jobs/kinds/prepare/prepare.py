@@ -1,7 +1,5 @@
 """Prepare: install a model's weights or a tool's environment on a host."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Prepare datasets for calibration, benchmarks and evaluations of the guide."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Prepare OpenCompass: a conda environment, from sources."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

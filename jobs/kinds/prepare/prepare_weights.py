@@ -1,7 +1,5 @@
 """Prepare weights: download a model's weights to a VACC host, or verify existing ones."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

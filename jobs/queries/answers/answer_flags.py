@@ -12,8 +12,6 @@ An answer may have several. Some need the other answers of the run (:class:`Habi
 extracts nothing in the whole run does not extract at all.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Answers of an evaluation that match filters, in an order, and two answers side by side."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ The score is the share of correct answers among the scored ones: an answer witho
 incorrect. The bounds of a group of answers count all of them as incorrect, then all as correct.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

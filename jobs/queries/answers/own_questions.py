@@ -1,7 +1,5 @@
 """Questions of an evaluation as its question set has them, and evaluations to compare with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial

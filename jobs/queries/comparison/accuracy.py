@@ -6,8 +6,6 @@ compared. Repeats ask the same questions, and at temperature 0 all give the same
 spread proves nothing about other questions. So the unit is the question with all its answers.
 """
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

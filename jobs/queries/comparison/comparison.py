@@ -4,8 +4,6 @@ A column is a single run, or a group: runs of one identity, all named by the cal
 are pooled: later runs never change a comparison.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ there are three. So a verdict does not change with each later run of the baselin
 repeats of it are judged like any other run. docs/decisions has the reasons.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

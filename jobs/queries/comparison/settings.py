@@ -4,8 +4,6 @@ The command of a server may be docker's. Container options, names, addresses and
 slots do not affect metrics and are left out.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Sequence

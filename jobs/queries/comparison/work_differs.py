@@ -1,7 +1,5 @@
 """Differences in workload that make two results not comparable."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads of a job's page, its chain, and the engines that it names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

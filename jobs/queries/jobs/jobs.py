@@ -1,7 +1,5 @@
 """Lists of jobs: filtered, newest first or sorted by a column, paged by keyset."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

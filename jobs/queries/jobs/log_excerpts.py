@@ -1,7 +1,5 @@
 """Excerpts of a log on why a job ended, with line numbers."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass

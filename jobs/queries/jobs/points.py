@@ -1,7 +1,5 @@
 """Points scraped during a job or a deployment's server."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

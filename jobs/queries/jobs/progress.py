@@ -1,7 +1,5 @@
 """Live state of a job: accuracy with interval, pace, remaining time; stalled jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Parity of stored results: statement and other causes of a difference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

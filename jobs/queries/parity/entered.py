@@ -3,8 +3,6 @@
 Counts are "154/159, 933/976", or scores "96.86%159".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Runs of a side: repeats, looks, missing questions, evaluations to choose from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Statement on two sides: difference of each data set and of all, with its verdict. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

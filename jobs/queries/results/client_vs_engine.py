@@ -1,7 +1,5 @@
 """Client against engine: output tokens, TTFT and queue time by both. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median

@@ -1,7 +1,5 @@
 """Conclusion of a benchmark: best rate, recommended concurrency, what binds, what to do. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isqrt

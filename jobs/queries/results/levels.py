@@ -1,7 +1,5 @@
 """Service levels: those to choose from, and which points of a curve hold one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,5 @@
 """Additions of people to results, read for many results at once."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

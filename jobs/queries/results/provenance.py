@@ -1,7 +1,5 @@
 """Environment of a result: devices, rates per device and user, provenance."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Our accuracy has its interval (Wilson). :data:`Why` lists the reasons why two fi
 comparable. A simulated result is shown, marked, only without a real one, and is never the best.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Results that belong together: repeats with their points, and which run stands for a model."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Single results: by number, page, scores by data set, accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Areas: ``categories.py`` of MMLU's authors (github.com/hendrycks/test; Hendrycks
 Measuring Massive Multitask Language Understanding).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

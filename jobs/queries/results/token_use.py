@@ -1,7 +1,5 @@
 """Token use of an evaluation, as stored with it (:mod:`jobs.services.outcomes.answer_rows`)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

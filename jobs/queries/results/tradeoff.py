@@ -1,7 +1,5 @@
 """Accuracy beside speed: each evaluation with the fastest benchmark of the same engine."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

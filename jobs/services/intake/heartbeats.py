@@ -4,8 +4,6 @@ The answer comes from the records alone, so a message lost on the queue is made 
 heartbeat.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -6,8 +6,6 @@ effect. Pages show progress, and a job without news in it counts as stalled
 (``jobs.queries.jobs.progress``).
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence

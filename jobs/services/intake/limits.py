@@ -1,7 +1,5 @@
 """Bounds of what is stored on the dashboard: by a job, by a host, on the disk."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from functools import partial

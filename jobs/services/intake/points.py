@@ -6,8 +6,6 @@ since the epoch, the host's clock); and ``base``, the questions asked at ``since
 ``(answered + errors - base) / (at - since)``.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,6 @@ A verdict reads what a tool wrote. Workers do that and store it; here is what li
 becomes of a job whose outputs exceed the limits.
 """
 
-from __future__ import annotations
-
 import hashlib
 import threading
 import time

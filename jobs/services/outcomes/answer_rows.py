@@ -5,8 +5,6 @@ The summary of token use is ``run_context["token_use"]``; :mod:`jobs.queries.res
 reads it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter, defaultdict

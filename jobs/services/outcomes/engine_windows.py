@@ -1,7 +1,5 @@
 """Engine metrics and energy per token at each point of a benchmark, from scraped samples."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

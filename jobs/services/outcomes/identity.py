@@ -12,8 +12,6 @@ host that sent the requests. Engine, version and device must be known.
 Of an imported result they are the tool, what the files have, and what people declared of it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

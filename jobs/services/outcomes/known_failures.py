@@ -1,7 +1,5 @@
 """Search for the known failure that most likely ended a job, in logs and outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any

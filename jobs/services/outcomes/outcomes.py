@@ -4,8 +4,6 @@
 parses files outside any transaction; :func:`apply` writes inside the event's transaction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial

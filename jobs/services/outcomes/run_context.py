@@ -3,8 +3,6 @@
 The context stays when the host is upgraded or its environments are recreated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Failed requests and unscored questions: any of these makes a run incomplete."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 

@@ -5,8 +5,6 @@ and the gain is worth it. A job's log is *closed* only once its host has reporte
 checksum. Later data, from a lost host or a restarted server, unpacks the log.
 """
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

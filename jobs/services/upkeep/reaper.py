@@ -6,8 +6,6 @@ first get ``EAR_FOR`` to report. Every change is conditional, so two reapers are
 :func:`claim_run` avoids double work.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

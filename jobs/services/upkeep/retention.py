@@ -6,8 +6,6 @@ half of a log; ``stored_bytes`` is None until the last file has gone, and the ne
 where a killed one ended. Two rounds at once are safe.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

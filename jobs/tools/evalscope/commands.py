@@ -8,8 +8,6 @@ tools/evalscope/precision_llm.py of VastModelZOO (June 2026) builds the task of 
 Python; here it is EvalScope's command.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

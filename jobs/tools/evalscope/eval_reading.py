@@ -6,8 +6,6 @@ every generation are read: 0.16 to 1.9 have the score at the top, 1.14 only in t
 Reviews and predictions are read in the format of 1.14.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -7,8 +7,6 @@ number of questions of a benchmark and the failed ones. Seen on 1.14.1; its own 
 cache.py`` writes so. Standard library only.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

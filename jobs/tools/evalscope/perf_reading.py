@@ -5,8 +5,6 @@ generations use different names: 0.16 to 1.5 in seconds, 1.9 and 1.14 in ms. The
 name, never from the version. Single requests are in the database ``benchmark_data.db`` (SQLite).
 """
 
-from __future__ import annotations
-
 import json
 import math
 import sqlite3

@@ -1,7 +1,5 @@
 """Greedy probe: the same prompts at temperature 0 to two engines."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Parser of the greedy probe: a line a prompt, with the answers of both engines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile

@@ -1,7 +1,5 @@
 """GuideLLM: its benchmark of a server over HTTP, without a network."""
 
-from __future__ import annotations
-
 import json
 
 from jobs.plans import Output, Plan, Step, literal

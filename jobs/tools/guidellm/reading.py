@@ -4,8 +4,6 @@ GuideLLM's inter-token latency is, per request, the time after the first token d
 after it: our TPOT. Its time per output token includes the first token and is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from math import ceil
 from statistics import fmean

@@ -10,8 +10,6 @@ a time window (:func:`hits_since_start`). llama.cpp reports neither KV cache nor
 come from sum and count: the highest bucket of 0.7.2 ends at 60 s, but reasoning takes minutes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias

@@ -1,7 +1,5 @@
 """What pip installs on a host: virtual environments of tools with pinned requirements, weights."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is in folders of a host already: result files to collect, data sets to look for."""
 
-from __future__ import annotations
-
 from pathlib import PurePosixPath
 
 from django.utils.translation import gettext_noop as _

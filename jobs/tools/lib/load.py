@@ -1,7 +1,5 @@
 """Requests to an engine, whichever tool sends them: prompts, seeds, thinking on or off."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

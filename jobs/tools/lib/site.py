@@ -1,7 +1,5 @@
 """Paths and sizes of a host for command lines; files and checks of plans."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath

@@ -4,8 +4,6 @@ An endpoint is an engine that this dashboard did not start. Whatever tool measur
 checks it from the same host, and keeps what the engine answers about itself.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import PurePosixPath
 

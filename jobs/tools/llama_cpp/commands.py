@@ -1,7 +1,5 @@
 """llama.cpp on the CPU: convert and quantise a GGUF file, serve it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.utils.translation import pgettext_lazy

@@ -7,8 +7,6 @@ evaluates DeepSeek-V3; here it is generated for the deployment.
 of EvalScope's run (``evalscope.eval_plan``): two tools, one measurement each of the same questions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """OpenCompass in a conda environment from sources, like in the guide."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 

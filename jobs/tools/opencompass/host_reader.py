@@ -9,8 +9,6 @@ The client of the dashboard's own questions scores each answer itself: ``<folder
 a line an answer, with the set. Standard library only.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

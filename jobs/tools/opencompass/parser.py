@@ -9,8 +9,6 @@ Documents contain the same Markdown with a manually added mean below, "avg" with
 no set, and is left out.
 """
 
-from __future__ import annotations
-
 import ast
 import csv
 import io

@@ -1,7 +1,5 @@
 """Evaluations with public data sets by OpenCompass: jobs, imported work folders and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """Answer of an evaluation with any tool: stored fields, and the key that pairs runs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

@@ -4,8 +4,6 @@
 endpoint may send anything: what is not understood is left out.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Search of a log for known failures: matches, positions, and the most likely cause."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 

@@ -1,7 +1,5 @@
 """Figures of a tool's output: types, order and rates checked. What fails is left out and named."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

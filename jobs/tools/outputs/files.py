@@ -1,7 +1,5 @@
 """Outputs of a tool: files of an ended job, typed values in them, lines of a log."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator, Mapping

@@ -15,8 +15,6 @@ equal, so they are none.
 Each character is read a fixed number of times: linear in the length of the text.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise

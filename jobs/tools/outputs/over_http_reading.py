@@ -1,7 +1,5 @@
 """Benchmarks over HTTP: a point per concurrency, and remarks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 from jobs.base.messages import Message

@@ -4,8 +4,6 @@ Pure: last bytes of a log in, ``{"done", "total", "unit"}`` out, None without pr
 ``unit`` is "tensors", "packages", "shards", "requests", "files", "layers", "steps", "MB" or "%".
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from jobs.base.numbers import bytes_of

@@ -1,7 +1,5 @@
 """Evaluations with questions of the team or included ones: each answer with its score."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

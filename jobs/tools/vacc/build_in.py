@@ -3,8 +3,6 @@
 llmdeploy's YAML follows its own sample, whose process ports exceed 65535.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

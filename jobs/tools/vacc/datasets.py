@@ -3,8 +3,6 @@
 Counts are those of published files; a partial set is reported, not refused.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Docker images for VACC hosts: built like the guide's, or pulled."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop as _

@@ -1,7 +1,5 @@
 """Folders of a VACC host for command lines, and their paths in containers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath

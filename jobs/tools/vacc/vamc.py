@@ -3,8 +3,6 @@
 Fields: VastModelZOO's LLM yamls for vamc 3; defaults are those of its two files for the distills.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

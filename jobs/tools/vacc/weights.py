@@ -9,8 +9,6 @@ The VACC patch: the vendor's model files in the weights folder of a Qwen distill
 module, which the plan contains. A config stored by the dashboard could be older than the weights.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

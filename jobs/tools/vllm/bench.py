@@ -4,8 +4,6 @@ The deployment guide, Pytorch Deploy, step 3; ``vllm bench`` of VastModelZOO's l
 stack's data lists each version's options.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 

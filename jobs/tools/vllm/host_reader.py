@@ -8,8 +8,6 @@ end of a run how many failed.
 Standard library only.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -10,8 +10,6 @@ latency of a request without a server. Offline throughput: the file (``--output-
 total tokens; the printed line also has output tokens. Rates are over the whole run.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Commands follow the deployment guide (Pytorch Deploy, step 2) and VastModelZOO's
 (June 2026); the stack's data lists each version's flags.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from jobs.base.numbers import bytes_of

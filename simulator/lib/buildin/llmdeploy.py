@@ -3,8 +3,6 @@
 The stream of its API is bare JSON lines, without ``data:``.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

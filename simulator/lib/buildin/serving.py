@@ -1,7 +1,5 @@
 """Shared by ``vastgenx serve`` and ``llmdeploy api``: a compiled model that answers."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal

@@ -3,8 +3,6 @@
 It checks all that is known: files of the Qwen patch, equal constants, lengths, heads.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

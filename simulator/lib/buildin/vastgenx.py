@@ -1,7 +1,5 @@
 """``vastgenx``: serves what vamc made. Flags and API are known, its log lines are invented."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

@@ -1,7 +1,5 @@
 """Reads the little of YAML that vamc and llmdeploy files use: no library is at hand here."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

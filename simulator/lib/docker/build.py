@@ -1,7 +1,5 @@
 """``docker build``: reads the Dockerfile and prints BuildKit's plain progress; nothing is built."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable

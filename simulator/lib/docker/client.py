@@ -1,7 +1,5 @@
 """``docker``: the client."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Containers: a folder each, which outlives the daemon; what may be done with them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

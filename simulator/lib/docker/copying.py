@@ -1,7 +1,5 @@
 """``docker cp``, with its rules of where a folder goes."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

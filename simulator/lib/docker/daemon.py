@@ -3,8 +3,6 @@
 Run in the foreground; SIGTERM ends it and leaves the containers running, as live-restore does.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import socketserver

@@ -1,7 +1,5 @@
 """Command lines as docker's own parser reads them (spf13/pflag): clusters, ``=``, its refusals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 

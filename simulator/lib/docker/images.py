@@ -1,7 +1,5 @@
 """Images: those of a registry, local ones, their vLLM."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Python packages of an image: names and versions, so that they can be imported and asked."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from simulator.lib import world

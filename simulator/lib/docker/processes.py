@@ -1,7 +1,5 @@
 """Processes of a container: plain ones, found by a mark in their environment."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Containers and images as ``ps``, ``images`` and ``inspect`` show them."""
 
-from __future__ import annotations
-
 import fnmatch
 import json
 import time

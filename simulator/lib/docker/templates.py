@@ -1,7 +1,5 @@
 """``--format``: the few parts of Go's templates that people use with docker."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

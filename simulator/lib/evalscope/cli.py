@@ -1,7 +1,5 @@
 """``evalscope``: reads the command line as strictly as 1.14.1 does."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``evalscope eval``: asks, reviews, reports; all lines go to stderr as with the true one."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

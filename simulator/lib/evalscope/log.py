@@ -1,7 +1,5 @@
 """EvalScope's logger and progress bars; all of it goes to stderr."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

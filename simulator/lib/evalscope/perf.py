@@ -1,7 +1,5 @@
 """``evalscope perf``: loads the server at each concurrency and writes its measurements."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

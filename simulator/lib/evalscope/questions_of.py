@@ -1,7 +1,5 @@
 """The questions of EvalScope's benchmarks: local files of the general ones, sums for the others."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """The report of one benchmark (schema 2) and the table of all."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``conda``: makes environments below its own folder, whose pip knows our packages only."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

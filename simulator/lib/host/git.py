@@ -1,7 +1,5 @@
 """``git``: clones two known repositories, made up; the machine's own git does everything else."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``lspci``, ``lsmod`` and ``dmesg``, as far as the detection of cards asks them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

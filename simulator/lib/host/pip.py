@@ -1,7 +1,5 @@
 """``pip`` of a made-up environment: it knows the packages of the guide, which are stand-ins."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

@@ -1,7 +1,5 @@
 """``vasmi``: its commands are known, its output is published nowhere and invented here."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Sequence

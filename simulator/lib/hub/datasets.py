@@ -1,7 +1,5 @@
 """Data sets of the guide, made up: the right names and formats, a few dozen rows."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import json

@@ -1,7 +1,5 @@
 """Files of a hub's repository: small ones whole, weights of the right shape made small."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import struct

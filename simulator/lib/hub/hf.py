@@ -1,7 +1,5 @@
 """``hf`` and ``huggingface-cli``: the download command of huggingface_hub."""
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib

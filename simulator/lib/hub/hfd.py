@@ -1,7 +1,5 @@
 """``hfd.sh``: hf-mirror's download script, which drives aria2c or wget."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """``modelscope``: the download command of ModelScope's own client."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import time

@@ -1,7 +1,5 @@
 """Which repositories the made-up hubs have."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from simulator.lib import models, world

@@ -1,7 +1,5 @@
 """Brings files of a made-up hub onto the disk, in scaled time; a broken transfer goes on."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch

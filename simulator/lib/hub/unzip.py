@@ -1,7 +1,5 @@
 """``unzip``: the machine's own, or Python's where there is none; and once nothing at all."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path

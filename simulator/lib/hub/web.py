@@ -1,7 +1,5 @@
 """``wget`` and ``curl`` for the archives of the guide; addresses of this machine are real."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

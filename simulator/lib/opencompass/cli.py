@@ -1,7 +1,5 @@
 """``opencompass``: console, folders and files of a run. It exits 0 even when every task failed."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -3,8 +3,6 @@
 Whatever ``opencompass`` or ``mmengine`` it imports is made up while the file runs.
 """
 
-from __future__ import annotations
-
 import importlib.abc
 import importlib.machinery
 import importlib.util

@@ -1,7 +1,5 @@
 """The questions of a set, read from the files on the disk, and how an answer is judged."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

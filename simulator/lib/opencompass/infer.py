@@ -1,7 +1,5 @@
 """Inference: one task asks all sets, one question after another, and stores the answers."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """The summary: OpenCompass's four forms of one table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The OpenAI-compatible API of ``vllm serve``, of both generations."""
 
-from __future__ import annotations
-
 import json
 import time
 import uuid

@@ -1,7 +1,5 @@
 """Throughput and latency without a server: the tools load the model themselves."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

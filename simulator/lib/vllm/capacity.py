@@ -1,7 +1,5 @@
 """Capacity of the dies: weights, KV cache. The arithmetic is public, the card has 32 GB a die."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass

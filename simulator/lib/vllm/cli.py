@@ -1,7 +1,5 @@
 """``vllm``: reads the command line as strictly as the version of this image does."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The engine: words at a pace that depends on how many ask, from a made-up model."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Figures of a serving benchmark, computed and printed in the forms of both generations."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

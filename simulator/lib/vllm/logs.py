@@ -1,7 +1,5 @@
 """Log lines as vLLM and uvicorn write them, of both generations."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

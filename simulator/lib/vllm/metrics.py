@@ -1,7 +1,5 @@
 """``/metrics`` in Prometheus text, with the names and buckets of V0 and V1; it really counts."""
 
-from __future__ import annotations
-
 import bisect
 from collections.abc import Iterable, Sequence
 

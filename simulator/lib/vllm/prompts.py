@@ -1,7 +1,5 @@
 """Prompts for the benchmarks: of the sonnet, random words, or ShareGPT's conversations."""
 
-from __future__ import annotations
-
 import json
 import random
 from dataclasses import dataclass

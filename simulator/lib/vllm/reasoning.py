@@ -1,7 +1,5 @@
 """The parser ``deepseek_r1`` of vLLM: which part of an answer is thought, by generation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 OPEN, CLOSE = "<think>", "</think>"

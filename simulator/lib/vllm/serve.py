@@ -1,7 +1,5 @@
 """``vllm serve``: loads, then serves until it is stopped."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import os

@@ -1,7 +1,5 @@
 """From the command line to a loaded model: the phases of both generations, and how they fail."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """A tokenizer of our own: about four letters, or one Chinese character, a token."""
 
-from __future__ import annotations
-
 import re
 
 _PIECE = re.compile(r"</?think>|\n+|[ ]?[A-Za-z0-9'\\]{1,5}|[ ]?[^\sA-Za-z0-9]|\s+")

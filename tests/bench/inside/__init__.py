@@ -1,7 +1,5 @@
 """Programs with Django set up. Each reads an order as JSON and answers with JSON."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable

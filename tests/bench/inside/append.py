@@ -5,8 +5,6 @@ goes as fast as it can. It says ``ready``, begins after a
 line, and says ``{"began_at", "ended_at"}`` (monotonic clock).
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -4,8 +4,6 @@ Order: ``{"spool": the folder to make it in, "log": a file that is its whole log
 as the dashboard knows, and its host's agent knows nothing of it.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ Order: ``{"jobs": [numbers]}``. It says, when all have ended, ``{number: {"state
 little processor time, because it runs beside the measurement.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

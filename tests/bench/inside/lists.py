@@ -6,8 +6,6 @@ Then each line is an address, and the answer ``{"ms", "rows"}``: everything that
 page, from the middleware to the last template, for a user who is logged in.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -7,8 +7,6 @@ of all that the view does once it has asked for rights, its answer's bytes inclu
 seek and a read of the same bytes whose place is known.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time

@@ -4,8 +4,6 @@ Order: ``{"launched", "copied"}``: so many through the service, then so many cop
 them. It says ``{"jobs": [the first, the last], "seconds": {what: seconds}, "peak_mb"}``.
 """
 
-from __future__ import annotations
-
 import resource
 import time
 from collections.abc import Callable

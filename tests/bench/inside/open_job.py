@@ -1,7 +1,5 @@
 """A running job on an offline host, for its log alone: answers ``{"job": number}``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.utils.timezone import now

@@ -5,8 +5,6 @@ is an address, and the answer ``{"ms", "cpu_ms", "queries", "status", "bytes"}``
 Django does for the page, for a user who is logged in, and the processor time of it.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -5,8 +5,6 @@ evaluation; each twentieth is imported, and each twentieth is of an endpoint. Ea
 baseline, each result a tag. A matrix of 66 cells has 50 cells with two runs.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A user who is logged in: answers ``{"cookie": "name=value"}``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

@@ -4,8 +4,6 @@ Order: ``{"job", "points", "hz"}``. It says ``ready`` when ``points`` are stored
 adds one at a time until the next line.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import select

@@ -4,8 +4,6 @@ Order: ``{"argv": [...], "count", "slots"}``. The command leaves ``ready.json``,
 server does: of all kinds "deploy" reads least.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

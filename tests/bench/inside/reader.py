@@ -4,8 +4,6 @@ Order: ``{"answers": how many, "characters": of each reasoning}``. The second ha
 and no texts: a table of ids alone.
 """
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

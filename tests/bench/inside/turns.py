@@ -3,8 +3,6 @@
 Order: ``{"engine": its address, "requests": [the body of each]}``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The rows, written out: a new one is a module and a name here."""
 
-from __future__ import annotations
-
 from tests.bench.harness import BenchRow
 from tests.bench.rows import (
     chart,

@@ -1,7 +1,5 @@
 """The live chart of a job with 100,000 points, with a new one twice a second."""
 
-from __future__ import annotations
-
 from playwright.sync_api import CDPSession
 
 from tests.bench.chromium import chromium, wait_for, window

@@ -1,7 +1,5 @@
 """Intake rate of one log, every chunk synced; beside it bare writes with a sync each."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A command that prints 100 MB/s, under launcher and shipper, beside the same with ``> file``."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """Lists of 100,000 jobs and results with 1,000,000 points, beside the same with 100 jobs."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """A log that grows as fast as it can, to a hundred sockets; beside it picows and nothing else."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Mapping

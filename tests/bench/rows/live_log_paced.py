@@ -3,8 +3,6 @@
 The full pipeline: command, log on the host, shipper, intake, log store, hub, socket.
 """
 
-from __future__ import annotations
-
 import sys
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A gigabyte of log: its last lines, a line in its midst, and a search through the whole of it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -5,8 +5,6 @@ draw: from the request to the first content in Chromium. Charts: from the reques
 in view.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from playwright.sync_api import BrowserContext

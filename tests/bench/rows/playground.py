@@ -1,7 +1,5 @@
 """A long answer of many code blocks in the playground: its frames while it comes."""
 
-from __future__ import annotations
-
 import json
 
 from tests.bench.chromium import FRAMES, chromium, wait_for, window

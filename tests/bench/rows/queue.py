@@ -1,7 +1,5 @@
 """A thousand queued jobs, eight at a time: how much of the time is the jobs' own."""
 
-from __future__ import annotations
-
 import sys
 
 from tests.bench.harness import Bench, Goal, Readings

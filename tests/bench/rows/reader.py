@@ -1,7 +1,5 @@
 """The reader of 14,000 answers with 30,000 tokens of reasoning, beside a table of ids alone."""
 
-from __future__ import annotations
-
 import statistics
 import time
 

@@ -1,7 +1,5 @@
 """The chat relay, beside the same streams from the engine itself."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """From the click on *Launch* to the command on the host, and to its first line on the screen."""
 
-from __future__ import annotations
-
 import json
 
 from playwright.sync_api import Page

@@ -1,7 +1,5 @@
 """A log of a million lines in a browser: its memory, and its frames while it follows."""
 
-from __future__ import annotations
-
 from tests.bench.chromium import FRAMES, chromium, renderer_bytes, wait_for, window
 from tests.bench.harness import Bench, Goal, Readings, percentile
 from tests.bench.programs import program

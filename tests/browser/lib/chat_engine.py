@@ -1,7 +1,5 @@
 """An engine that streams what a test gives it, for chats in a real browser."""
 
-from __future__ import annotations
-
 import json
 import queue
 import threading

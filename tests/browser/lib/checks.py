@@ -1,7 +1,5 @@
 """Checks of every page: light and dark, wide and on a phone, in English and in Chinese."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal

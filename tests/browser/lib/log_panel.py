@@ -1,7 +1,5 @@
 """The log panel of a job whose log a test writes itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

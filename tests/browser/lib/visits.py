@@ -1,7 +1,5 @@
 """Visits to pages, and the complaints of the browser."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

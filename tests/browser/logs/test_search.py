@@ -1,7 +1,5 @@
 """The field in the top bar, by keyboard: this runs after the tour."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import expect
 

@@ -1,7 +1,5 @@
 """The reader of answers in a real browser: steps, hostile answers, a phone."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

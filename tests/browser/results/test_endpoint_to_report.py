@@ -3,8 +3,6 @@
 The endpoint is a stand-in without a model. EvalScope measures it: that of the tour, in real jobs.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from contextlib import closing

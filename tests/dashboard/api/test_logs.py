@@ -1,7 +1,5 @@
 """Logs over the API: packed ones, and the dashboard's own requests in them."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 

@@ -1,7 +1,5 @@
 """Pipelines and matrices over the API: read, launch, cancel, retry."""
 
-from __future__ import annotations
-
 import pytest
 
 from jobs.base.messages import Message

@@ -1,7 +1,5 @@
 """The API of greedy probes: shares, intervals, prompts that differ."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

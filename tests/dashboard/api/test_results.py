@@ -1,7 +1,5 @@
 """Results over the API: their numbers, what people add to them, questions as a set."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Keys of hosts, their protocol, and messages that break it."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

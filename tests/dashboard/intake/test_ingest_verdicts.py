@@ -1,7 +1,5 @@
 """What a host's last events make of a job, its measurements among them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

@@ -1,7 +1,5 @@
 """A host's side of the intake: its requests and events."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

@@ -1,7 +1,5 @@
 """A host's side of the intake over real HTTP."""
 
-from __future__ import annotations
-
 import json
 import time
 import urllib.error

@@ -1,7 +1,5 @@
 """A person who is logged in to a running dashboard, without a browser."""
 
-from __future__ import annotations
-
 import http.cookiejar
 import urllib.parse
 import urllib.request

@@ -1,7 +1,5 @@
 """All addresses of the dashboard, and names that their views read."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence

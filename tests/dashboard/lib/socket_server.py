@@ -3,8 +3,6 @@
 Run as a program it fills the tables of ``DATA_DIR`` and prints ``{"cookie", "job", "deployment"}``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """Streams of answers, read in a test without a server."""
 
-from __future__ import annotations
-
 from asgiref.sync import async_to_sync
 from django.http import HttpResponseBase
 

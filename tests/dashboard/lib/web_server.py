@@ -1,7 +1,5 @@
 """The dashboard's web process as the supervisor starts it, for tests that attack it."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import re

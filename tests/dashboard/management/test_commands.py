@@ -1,7 +1,5 @@
 """Commands of manage.py, those of secrets and sources among them."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Commands that follow a job: without a running dashboard, and of a log that goes."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

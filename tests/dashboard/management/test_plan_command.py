@@ -1,7 +1,5 @@
 """``manage.py plan`` without a host, and ``manage.py job_types``: to compare with the guide."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Every text is translated, and a translation holds what its text holds."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

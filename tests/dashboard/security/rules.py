@@ -13,8 +13,6 @@ with 405. Rules:
 - ``host``: a host by its key. People get 401.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

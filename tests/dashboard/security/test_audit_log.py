@@ -1,7 +1,5 @@
 """What the audit log records, in which words; its chain, and that entries are only added."""
 
-from __future__ import annotations
-
 import ast
 import json
 import os

@@ -1,7 +1,5 @@
 """Role × address × method × operation × socket × token scope, by real requests."""
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import contextmanager

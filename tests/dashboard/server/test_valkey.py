@@ -1,7 +1,5 @@
 """The embedded Valkey, its users, and the gate of hosts."""
 
-from __future__ import annotations
-
 import asyncio
 import stat
 import subprocess

@@ -1,7 +1,5 @@
 """The web server's process, before its first request."""
 
-from __future__ import annotations
-
 import os
 import socket
 from typing import Any

@@ -1,7 +1,5 @@
 """A failed job names its known cause and the action."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

@@ -1,7 +1,5 @@
 """Titles and labels are kept in English; the phrases in them are shown in the viewer's language."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

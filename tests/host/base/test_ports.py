@@ -1,7 +1,5 @@
 """Process that listens on a port."""
 
-from __future__ import annotations
-
 import os
 import socket
 from pathlib import Path

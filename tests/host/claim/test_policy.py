@@ -1,7 +1,5 @@
 """A host's own policy: it runs only permitted commands, whatever its dashboard sends."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Disk usage of jobs' shared outputs on a host is measured, and seldom."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

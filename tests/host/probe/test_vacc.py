@@ -1,7 +1,5 @@
 """Cards of a VACC host, from the files that the vendor's own script looks at."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

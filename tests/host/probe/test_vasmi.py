@@ -1,7 +1,5 @@
 """Temperature and power of dies, read from the stand-in's text, a card's own, and garbage."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path

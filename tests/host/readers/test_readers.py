@@ -1,7 +1,5 @@
 """Reading a tool's files while the tool writes: real files, cut where a look may fall."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

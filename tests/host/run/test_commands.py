@@ -1,7 +1,5 @@
 """Commands of a launcher: what its end kills, and what it spares."""
 
-from __future__ import annotations
-
 import os
 import stat
 import subprocess

@@ -1,7 +1,5 @@
 """Users of hosts in the embedded Valkey: rights, changes, restarts. Over a real Valkey."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import subprocess

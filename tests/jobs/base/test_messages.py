@@ -1,7 +1,5 @@
 """Messages of hosts of any version."""
 
-from __future__ import annotations
-
 import ast
 import json
 from pathlib import Path

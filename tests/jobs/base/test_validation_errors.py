@@ -1,7 +1,5 @@
 """Errors of values say how to correct the value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Models that a team adds as files, reloaded without a restart."""
 
-from __future__ import annotations
-
 import os
 from concurrent.futures import ThreadPoolExecutor
 

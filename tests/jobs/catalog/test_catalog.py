@@ -1,7 +1,5 @@
 """Included catalogue, and invalid files."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Catalogue of data sets: its schema, and that forms and tools agree with it."""
 
-from __future__ import annotations
-
 import re
 from typing import get_args
 

@@ -1,7 +1,5 @@
 """Launch requests against limits of model, stack and card: blocked or confirmed."""
 
-from __future__ import annotations
-
 import ast
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Included models: constants checked against published parameter counts."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``config_vacc.json``, made from each distill's own ``config.json``."""
 
-from __future__ import annotations
-
 import ast
 import json
 import sys

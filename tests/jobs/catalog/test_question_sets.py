@@ -1,7 +1,5 @@
 """Question sets of a team: versions, removal, and what a job may name."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections import Counter

@@ -1,7 +1,5 @@
 """Tasks of the tests: what a reader of a stranger's bytes may do wrong."""
 
-from __future__ import annotations
-
 import os
 import time
 from typing import Any

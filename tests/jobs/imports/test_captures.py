@@ -1,7 +1,5 @@
 """Real outputs of real tools: what an import reads from them, and why it refuses the others."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from contextlib import closing

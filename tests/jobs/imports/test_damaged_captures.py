@@ -1,7 +1,5 @@
 """A damaged figure of a real output is refused or left out, and named with its key."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

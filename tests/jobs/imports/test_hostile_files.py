@@ -1,7 +1,5 @@
 """Damaged and hostile files: refused in words, or harmless."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import json

@@ -3,8 +3,6 @@
 ``TABLE`` is the whole of what may differ, and why: a job has neither a terminal nor a shell.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Every kind: its plan on a real target, its slots, its script."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Outcomes of kinds from real tool outputs, successful and failed."""
 
-from __future__ import annotations
-
 import json
 from operator import itemgetter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """vLLM on a processor: the commands of the stacks with cards, from an environment of its own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """vLLM's kinds through a launch: defaults, values of dispatch, input of the next job."""
 
-from __future__ import annotations
-
 import pytest
 
 from jobs.access import secrets

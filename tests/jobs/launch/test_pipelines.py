@@ -1,7 +1,5 @@
 """Full pipeline of a model as one chain."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

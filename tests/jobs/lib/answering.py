@@ -1,7 +1,5 @@
 """Two evaluations with the same questions, whose faults are known one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Jobs that collected files of a host, for tests, with real archives."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import tarfile

@@ -1,7 +1,5 @@
 """Every command that the deployment guide prints, read from its text."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Imported results for tests, from real outputs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Shared by tests of packed logs."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Runs the steps of a plan as processes in a folder of a test, as the launcher does on a host."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """A computer with everything on it, as kinds see it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

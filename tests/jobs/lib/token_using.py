@@ -1,7 +1,5 @@
 """Evaluations whose answers took a known number of tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

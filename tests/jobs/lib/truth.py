@@ -4,8 +4,6 @@ Counts are drawn from exact binomial distributions, with a fixed seed. ``tests.c
 table of many accuracies and sizes.
 """
 
-from __future__ import annotations
-
 from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Sequence

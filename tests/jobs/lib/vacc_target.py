@@ -1,7 +1,5 @@
 """A VACC host with everything on it, as kinds see it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

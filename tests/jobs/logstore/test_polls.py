@@ -1,7 +1,5 @@
 """The dashboard's own requests in a server's log."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Flags of answers, from their texts and from the habits of their run."""
 
-from __future__ import annotations
-
 from jobs.queries.answers.answer_flags import FLAGS, MARKS, bits, facts, flags, habits, names
 from jobs.tools.outputs.loops import loops
 

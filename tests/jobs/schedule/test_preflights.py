@@ -1,7 +1,5 @@
 """Preflights before a job starts: red blocks, amber needs confirmation, silence waits."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

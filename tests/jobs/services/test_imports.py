@@ -1,7 +1,5 @@
 """Storage of imported results."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Stored fields of an answer, and its pairing key."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Prompts that no engine has seen before: cold.py, alone and run as a plan's step."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from itertools import islice

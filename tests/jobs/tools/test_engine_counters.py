@@ -1,7 +1,5 @@
 """Engine counters over a time window of a benchmark."""
 
-from __future__ import annotations
-
 import pytest
 
 from jobs.host.run.scraper import samples

@@ -1,7 +1,5 @@
 """Real files of EvalScope."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

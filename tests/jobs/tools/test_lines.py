@@ -1,7 +1,5 @@
 """Lines of a log from chunks."""
 
-from __future__ import annotations
-
 from jobs.tools.outputs.files import LONGEST_PART, Lines, lines_of
 
 

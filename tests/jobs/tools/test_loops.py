@@ -1,7 +1,5 @@
 """Loops in texts of models, and repetition that is none."""
 
-from __future__ import annotations
-
 import json
 import random
 

@@ -1,7 +1,5 @@
 """Real runs of OpenCompass 0.4.1 and 0.5.4, one with only failed tasks."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The scripts that show and collect a run of OpenCompass, as processes of their own."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Progress of a job, from real logs of real tools."""
 
-from __future__ import annotations
-
 import pytest
 
 from jobs.readings import progress_of

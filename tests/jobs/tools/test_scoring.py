@@ -1,7 +1,5 @@
 """Scoring rules for answers to the included questions (jobs.host.scoring)."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections import Counter

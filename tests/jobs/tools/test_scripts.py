@@ -1,7 +1,5 @@
 """The scripts that travel in plans, as processes of their own."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

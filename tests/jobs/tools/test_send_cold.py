@@ -1,7 +1,5 @@
 """send_cold.py, which counts what EvalScope's client does."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

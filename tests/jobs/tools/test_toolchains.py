@@ -1,7 +1,5 @@
 """Command lines and environments."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

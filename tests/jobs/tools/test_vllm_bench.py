@@ -1,7 +1,5 @@
 """Real files and logs of vLLM's benchmarks, two generations."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

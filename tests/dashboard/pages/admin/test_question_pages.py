@@ -1,7 +1,5 @@
 """Pages of data sets: list, one set, files on hosts, and a team's own set."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Page on which administrators set and delete secrets; no page shows a value."""
 
-from __future__ import annotations
-
 import pytest
 from django.urls import reverse
 

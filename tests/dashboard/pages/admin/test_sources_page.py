@@ -1,7 +1,5 @@
 """Page of permitted sources: everyone sees them, administrators change them."""
 
-from __future__ import annotations
-
 import html
 
 import pytest

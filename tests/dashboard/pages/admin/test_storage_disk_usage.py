@@ -1,7 +1,5 @@
 """Disk usage of jobs' shared outputs on hosts, on the page about storage."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

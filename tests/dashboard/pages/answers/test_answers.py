@@ -1,7 +1,5 @@
 """The reader of answers: list, filters, one answer, links."""
 
-from __future__ import annotations
-
 import re
 from html import unescape
 

@@ -1,7 +1,5 @@
 """Listed answers as a question set: page, file, and why there is none."""
 
-from __future__ import annotations
-
 import html
 import json
 

@@ -1,7 +1,5 @@
 """The documentation that the dashboard serves: every page, link, picture and "?"."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Adding a host from the browser, a new key, a revoked one."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import re

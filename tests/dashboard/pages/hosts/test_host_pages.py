@@ -1,7 +1,5 @@
 """Pages about hosts: the list, one host, its troubles, its max concurrent jobs."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Advice on failed jobs fits the job."""
 
-from __future__ import annotations
-
 import pytest
 from django.utils import translation
 from django.utils.timezone import now

@@ -1,7 +1,5 @@
 """Page of a greedy probe: verdict, both answers, filter, CSV."""
 
-from __future__ import annotations
-
 import csv
 import json
 

@@ -1,7 +1,5 @@
 """Accuracy of an evaluation while it runs: from a host's points to the page."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

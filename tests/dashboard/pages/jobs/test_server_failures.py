@@ -1,7 +1,5 @@
 """A server that failed after it was ready says why, what to do, and where it stands in its log."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Confirmation of preflight warnings: in the form, on the job's page, in the API, for a chain."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

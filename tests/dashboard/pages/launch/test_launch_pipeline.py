@@ -1,7 +1,5 @@
 """Page of a model's full pipeline: its jobs on a host, and their launch."""
 
-from __future__ import annotations
-
 import html
 import re
 

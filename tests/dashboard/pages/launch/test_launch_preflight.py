@@ -1,7 +1,5 @@
 """The form has the host check the plan's needs, and lists the differences from the guide."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

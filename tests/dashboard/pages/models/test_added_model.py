@@ -1,7 +1,5 @@
 """A team's own model, from a file in the dashboard's folder to a job that can be launched."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Adding a model in the browser: from hub id and config.json to its YAML, which is kept."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

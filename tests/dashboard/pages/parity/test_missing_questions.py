@@ -1,7 +1,5 @@
 """Missing questions of a statement: counted, asked, and added to their side."""
 
-from __future__ import annotations
-
 import html
 import re
 from urllib.parse import parse_qs, urlsplit

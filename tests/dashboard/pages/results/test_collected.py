@@ -1,7 +1,5 @@
 """Import of files that a job collected on a host: pages, command and API."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

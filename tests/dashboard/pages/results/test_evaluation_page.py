@@ -1,7 +1,5 @@
 """Page of an evaluation: data sets in the format of the guide, and questions."""
 
-from __future__ import annotations
-
 import re
 from html import unescape
 

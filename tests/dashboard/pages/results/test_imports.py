@@ -1,7 +1,5 @@
 """Pages, command and API of imports."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil

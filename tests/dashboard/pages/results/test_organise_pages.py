@@ -1,7 +1,5 @@
 """Pages of what people add to results: tags, notes, sign-offs, baseline, saved views."""
 
-from __future__ import annotations
-
 import html
 
 import pytest

@@ -1,7 +1,5 @@
 """Published figures next to our results, compared only when comparable."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

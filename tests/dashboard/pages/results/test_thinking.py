@@ -1,7 +1,5 @@
 """Results of runs with thinking on or off: pages, comparisons, statements."""
 
-from __future__ import annotations
-
 import html
 
 import pytest

@@ -1,7 +1,5 @@
 """Differences of a command from the guide: marked word by word, with reasons."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """A job that did not succeed has a card: its cause, and the action that helps."""
 
-from __future__ import annotations
-
 import re
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """The benchmarks without a server: throughput and latency of the engine itself."""
 
-from __future__ import annotations
-
 import pytest
 from pytest import approx
 

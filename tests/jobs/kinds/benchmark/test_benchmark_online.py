@@ -1,7 +1,5 @@
 """Benchmark online: its commands, their place, and the result of their output."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """Deploy with vLLM: the guide's container and server, corrected, and the current ones."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 

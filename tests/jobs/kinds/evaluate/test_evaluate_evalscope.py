@@ -1,7 +1,5 @@
 """Evaluate with EvalScope: its command, its data, its outputs."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Evaluate with OpenCompass: the guide's two commands, their config file, their outputs."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Greedy probe: its command, its prompts, its outcome."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

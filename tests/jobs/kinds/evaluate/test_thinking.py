@@ -1,7 +1,5 @@
 """Evaluations with thinking on or off: requests, refusals, parameters of the job."""
 
-from __future__ import annotations
-
 import ast
 import json
 from dataclasses import replace

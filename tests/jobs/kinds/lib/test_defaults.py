@@ -1,7 +1,5 @@
 """Defaults of fields: by host, by other choices, by used ports."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Requested and measured lengths, and the remark where they differ."""
 
-from __future__ import annotations
-
 import pytest
 
 from jobs.base.messages import Message

@@ -1,7 +1,5 @@
 """Ports that servers of a host have: no second server is given one, at no start of any sort."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

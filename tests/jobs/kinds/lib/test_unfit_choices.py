@@ -1,7 +1,5 @@
 """Incompatible choices: an error at the field with name, reason and advice."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

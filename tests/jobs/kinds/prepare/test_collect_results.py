@@ -1,7 +1,5 @@
 """Collect result files: a bounded copy of a folder on a host."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

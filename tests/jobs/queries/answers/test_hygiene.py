@@ -1,7 +1,5 @@
 """Bounds of a score with faulty answers."""
 
-from __future__ import annotations
-
 import pytest
 
 from jobs.models import Answer

@@ -1,7 +1,5 @@
 """Engine metrics and energy of each point of a benchmark; the remark on cached prompts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 

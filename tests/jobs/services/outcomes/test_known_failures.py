@@ -1,7 +1,5 @@
 """Known failures and their positions in logs."""
 
-from __future__ import annotations
-
 import pytest
 
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, load_failures
