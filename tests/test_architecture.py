@@ -356,3 +356,10 @@ def test_files_are_short():
     }
 
     assert {path: lines for path, lines in lengths.items() if lines > LINES_OF_A_FILE} == {}
+
+
+def test_a_module_starts_its_program_on_its_last_line():
+    """What is defined below it does not exist while the program runs."""
+    for path in FILES:
+        for node in tree(path).body[:-1]:
+            assert not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)), path

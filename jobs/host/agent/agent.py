@@ -441,10 +441,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 LOADING, READY, UNHEALTHY = "loading", "ready", "unhealthy"
 LOOPBACK = "127.0.0.1"
 ASK_S = 0.5  # while it loads
@@ -515,3 +511,7 @@ def status(port: int, path: str, at: str = LOOPBACK) -> int:
         return engine_http.status(f"http://{host}:{port}{path}", within_s=TIMEOUT_S)
     except (OSError, ValueError):
         return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
