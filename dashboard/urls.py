@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import include, path
 
+from dashboard.pages import answers, compare, models
 from dashboard.pages.admin import (
     account,
     audit,
@@ -14,23 +15,12 @@ from dashboard.pages.admin import (
     sources,
     storage,
 )
-from dashboard.pages.answers import answers
-from dashboard.pages.compare import compare
 from dashboard.pages.home import overview, small_pages
 from dashboard.pages.hosts import hosts
 from dashboard.pages.jobs import job_list, job_page, matrix, pipeline
 from dashboard.pages.launch import launch, launch_matrix, launch_pipeline
-from dashboard.pages.models import model_edit, models
 from dashboard.pages.parity import parity
-from dashboard.pages.results import (
-    fleet,
-    history,
-    imports,
-    organise,
-    point,
-    results,
-    tradeoff,
-)
+from dashboard.pages.results import fleet, history, imports, organise, results
 from dashboard.pages.serving import deployments, endpoints, playground
 from dashboard.pages.shared import addresses
 from dashboard.reports import make as reports
@@ -43,14 +33,11 @@ _BELOW: dict[str, list[Any]] = {
     "pipelines/": [pipeline],
     "matrices/": [matrix],
     "hosts/": [hosts],
-    "models/": [launch_pipeline, model_edit, models],
+    "models/": [launch_pipeline, models],
     "questions/": [data_sets],
     "deployments/": [deployments],
     "endpoints/": [endpoints],
-    "results/": [
-        *(imports, results, answers, organise, fleet, tradeoff, history, point),
-        *(compare, addresses),
-    ],
+    "results/": [imports, results, answers, organise, fleet, history, compare, addresses],
     "parity/": [parity],
     "reports/": [reports],
     "levels/": [levels],

@@ -35,8 +35,7 @@ from dashboard.api.base import (
 from dashboard.api.errors import Refused, conflict, missing
 from dashboard.server.json_errors import gone, removal
 from dashboard.text.formatting import joined
-from dashboard.text.known_failures import stalled_text, view_of
-from dashboard.text.messages import message
+from dashboard.text.messages import message, stalled_text, view_of
 from dashboard.text.queue_words import priority_for, priority_name, starts, waits
 from jobs.base.errors import DamagedLog
 from jobs.base.numbers import result_number

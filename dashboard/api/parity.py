@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from dashboard.api.base import Answer, Json, Operations, ResultNumber
 from dashboard.api.errors import invalid, missing
 from dashboard.pages.parity.asked import stated
-from dashboard.pages.parity.rows import as_data
+from dashboard.pages.parity.words import as_data
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import MARGIN
 from jobs.queries.parity.entered import ParityError

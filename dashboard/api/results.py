@@ -25,7 +25,7 @@ from dashboard.api.base import (
     read,
 )
 from dashboard.api.questions import DataSetAnswer, team_answer
-from dashboard.pages.answers.reader import Export, export
+from dashboard.pages.answers import Export, export
 from dashboard.pages.results.fleet import stale_text
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import all_flags, as_data, marks_of, organised_fields

@@ -8,44 +8,19 @@ from django.utils.translation import ngettext, pgettext
 from pydantic import Field
 
 from dashboard.charts.tradeoff import is_doubling, points_of
-from dashboard.pages.answers.cards import budget_figure, budget_uses
-from dashboard.pages.compare.compare import more_runs
+from dashboard.pages.answers import budget_figure, budget_uses
+from dashboard.pages.compare import more_runs
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import Stated, of_comparison
 from dashboard.pages.shared import cells
+from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
-from dashboard.pages.shared.comparison import (
-    BATCH,
-    barred_words,
-    barrier_words,
-    change_texts,
-    charts,
-    conclusion,
-    conclusions,
-    declared_words,
-    paired_words,
-    problem_of,
-    read_groups,
-    short_name,
-    with_repeats,
-)
+from dashboard.pages.shared.comparison import short_name
 from dashboard.pages.shared.marks import flags
 from dashboard.pages.shared.words import setting_text
-from dashboard.reports import parity, parts
-from dashboard.reports.document import (
-    Asked,
-    Block,
-    Figure,
-    Id,
-    Kind,
-    Listing,
-    Paragraph,
-    Report,
-    ReportError,
-    Section,
-    absent,
-)
+from dashboard.reports import document, parity, parts
+from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text.formatting import number
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, result_place, setting_title
@@ -68,7 +43,7 @@ _DRAWN = (
 )
 
 
-class ComparisonAsked(Asked):
+class ComparisonAsked(document.Asked):
     """Report of a comparison; the first result or group is the baseline."""
 
     id: list[ResultId] = Field(default_factory=list, description="results, each alone; repeat it")
@@ -76,7 +51,9 @@ class ComparisonAsked(Asked):
         default_factory=list,
         description="repeats of one measurement: res-11,res-12; repeat it",
     )
-    concurrency: Id | None = Field(None, description="compared one; null: the highest common one")
+    concurrency: document.Id | None = Field(
+        None, description="compared one; null: the highest common one"
+    )
     margin: str = Field("", max_length=20, description="points of a parity statement; empty: 1")
     goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
 
@@ -86,17 +63,18 @@ def build(asked: ComparisonAsked) -> Report:
     try:
         wanted = [pks_of(text.split(",")) for text in asked.group]
     except NotNumbered as error:
-        raise ReportError("group", message(error.reason.id, error.reason.args)) from None
-    groups, missing = read_groups(wanted or [[pk] for pk in dict.fromkeys(asked.id)])
+        raise document.ReportError("group", message(error.reason.id, error.reason.args)) from None
+    groups, missing = shared.read_groups(wanted or [[pk] for pk in dict.fromkeys(asked.id)])
     if missing:
-        raise absent("results", list(map(result_number, missing)))
-    if problem := problem_of(groups):
-        raise ReportError("group" if is_grouped else "id", problem)
+        raise document.absent("results", list(map(result_number, missing)))
+    if problem := shared.problem_of(groups):
+        raise document.ReportError("group" if is_grouped else "id", problem)
     comparison = compare(groups, asked.concurrency)
     try:
         found = of_comparison(comparison, asked.margin, asked.goal)
     except ParityError as error:
-        raise ReportError(error.field, message(error.reason.id, error.reason.args)) from None
+        why = message(error.reason.id, error.reason.args)
+        raise document.ReportError(error.field, why) from None
     results = [run for runs in groups for run in runs]
     heads = comparison.heads
     joined = _(", ").join
@@ -108,18 +86,18 @@ def build(asked: ComparisonAsked) -> Report:
         (_("Measured"), measured_text(heads)),
         *declared_facts(heads),
     ]
-    barred = barred_words(comparison)
-    reasons = _("; ").join(barrier_words(one, heads) for one in comparison.barriers)
-    barriers = [f"{barred} {reasons}" if barred else "", declared_words(comparison)]
+    barred = shared.barred_words(comparison)
+    reasons = _("; ").join(shared.barrier_words(one, heads) for one in comparison.barriers)
+    barriers = [f"{barred} {reasons}" if barred else "", shared.declared_words(comparison)]
     return Report(
         kicker=_("Comparison report"),
-        title=words.full_headline(found) if found else conclusion(comparison),
+        title=words.full_headline(found) if found else shared.conclusion(comparison),
         file=f"report-compare-{'-'.join(map(result_name, heads))}",
         source=parts.sources(results),
         about=cells.facts(rows),
         warnings=[*filter(None, barriers), *parts.warnings(results)],
         sections=[
-            *_parity(found),
+            *([_parity(found)] if found else []),
             Section(_("Conclusion"), _conclusion(comparison, groups, is_grouped=is_grouped)),
             Section(_("Numbers"), _numbers(comparison, is_grouped=is_grouped)),
             Section(_("Method"), _method(comparison)),
@@ -128,28 +106,25 @@ def build(asked: ComparisonAsked) -> Report:
     )
 
 
-def _parity(found: Stated | None) -> list[Section]:
-    if found is None:
-        return []
+def _parity(found: Stated) -> Section:
     warned = [one.text for one in words.warnings(found)]
     quoted = [Listing(warned, _("Before you quote it"))] if warned else []
     blocks = [*parity.conclusion(found), *quoted, *parity.numbers(found), *parity.methods(found)]
-    return [Section(_("Parity statement"), blocks)]
+    return Section(_("Parity statement"), blocks)
 
 
 def _conclusion(
     comparison: Comparison, groups: list[list[Result]], *, is_grouped: bool
 ) -> list[Block]:
-    blocks: list[Block] = [Listing(conclusions(comparison) or [conclusion(comparison)])]
+    texts = shared.conclusions(comparison) or [shared.conclusion(comparison)]
     others = other_runs([run for runs in groups for run in runs])
-    more = more_runs(comparison, with_repeats(groups, others))
-    if more.text:
-        blocks.append(Paragraph(more.text))
+    more = more_runs(comparison, shared.with_repeats(groups, others))
+    paragraphs = [Paragraph(more.text)] if more.text else []
     runs = pgettext("of a measurement", "Runs")
     heads = cells.words(_("Result"), _("Name"), _("Precision"), _("Device"), runs)
     rows = [_column(column, index) for index, column in enumerate(comparison.columns)]
     notes = [] if is_grouped else [_("Hollow markers: disturbed, incomplete or loaded runs.")]
-    return [*blocks, Table(_("Compared results"), heads, rows, notes)]
+    return [Listing(texts), *paragraphs, Table(_("Compared results"), heads, rows, notes)]
 
 
 def _column(column: Column, index: int) -> list[Cell]:
@@ -179,7 +154,7 @@ def _numbers(comparison: Comparison, *, is_grouped: bool) -> list[Block]:
             title, caption = _("Accuracy vs token budget"), _("marks: own limit")
             blocks += [Figure(title, budget, height, caption), _by_budget(comparison)]
         return [*blocks, *_changed_answers(comparison)]
-    drawn: dict[str, Any] = charts(comparison)
+    drawn: dict[str, Any] = shared.charts(comparison)
     if not drawn["drawn"]:
         return blocks
     shown = (
@@ -207,7 +182,7 @@ def _heads(comparison: Comparison, first: str) -> list[Heading]:
 
 def _metrics(comparison: Comparison, *, is_grouped: bool) -> Table:
     title, at = _("Metrics"), comparison.concurrency
-    if at is not None and comparison.rows and comparison.rows[0].metric == BATCH:
+    if at is not None and comparison.rows and comparison.rows[0].metric == shared.BATCH:
         title = _("Metrics of a batch of %(n)s") % {"n": at}
     elif at is not None:
         title = _("Metrics at concurrency %(n)s") % {"n": at}
@@ -258,13 +233,19 @@ def _with_change(cell: Cell, change: Change, name: str) -> Cell:
     if cell.value is None:
         return cell
     tones: dict[str, Tone] = {"better": "good", "worse": "bad"}
-    note = " ".join(filter(None, (cell.note, *change_texts(change, name))))
+    note = " ".join(filter(None, (cell.note, *shared.change_texts(change, name))))
     return replace(cell, note=note, tone=tones.get(change.verdict, "bold"))
 
 
 def _by_concurrency(comparison: Comparison) -> list[Table]:
     """Return a table for each drawn metric: a row a concurrency, a column a result."""
     columns = comparison.columns
+
+    def at(column: Column, name: str, concurrency: int) -> Cell:
+        value = dict(column.points).get(concurrency, {}).get(name)
+        runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
+        return cells.bare(name, value, column.interval(name, concurrency), n=runs, of="runs")
+
     known = sorted({c for column in columns for c, _metrics in column.points})
     if known == [comparison.concurrency]:
         return []
@@ -272,16 +253,10 @@ def _by_concurrency(comparison: Comparison) -> list[Table]:
     tables = []
     for name in _DRAWN:
         if any(name in found for column in columns for _c, found in column.points):
-            rows = [[Cell(str(c)), *(_at(column, name, c) for column in columns)] for c in known]
+            rows = [[Cell(str(c)), *(at(column, name, c) for column in columns)] for c in known]
             title = _("%(metric)s by concurrency") % {"metric": cells.title_of(name)}
             tables.append(Table(title, heads, rows))
     return tables
-
-
-def _at(column: Column, name: str, concurrency: int) -> Cell:
-    value = dict(column.points).get(concurrency, {}).get(name)
-    runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
-    return cells.bare(name, value, column.interval(name, concurrency), n=runs, of="runs")
 
 
 def _by_budget(comparison: Comparison) -> Table:
@@ -329,7 +304,7 @@ def _changed_answers(comparison: Comparison) -> list[Block]:
         if paired is not None:
             names = {"a": result_name(comparison.heads[0]), "b": result_name(column.head)}
             title = _("Changed answers, %(a)s → %(b)s") % names
-            said = paired_words(paired, is_barred=index in comparison.barred)
+            said = shared.paired_words(paired, is_barred=index in comparison.barred)
             blocks.append(Listing([text for text in said if text], title))
     return blocks
 
@@ -351,7 +326,7 @@ def _method(comparison: Comparison) -> list[Block]:
     return [*blocks, *parts.packages(heads)]
 
 
-KIND = Kind(
+KIND = document.Kind(
     *("comparison", "Report of a comparison", "result.view", ComparisonAsked, build),
     results=("id", "group"),
 )

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from pydantic import ValidationError
 
 from dashboard.pages.shared.addresses import with_old_queries
-from dashboard.reports import comparison, html, matrix, parity, plain, result
+from dashboard.reports import comparison, matrix, parity, result, writers
 from dashboard.reports.document import LANGUAGES, Asked, Kind, Report, ReportError
 from dashboard.security.permissions import requires
 from jobs.base.validation_errors import messages
@@ -23,9 +23,9 @@ KINDS: dict[str, Kind] = {
 }
 TYPES: Mapping[str, str] = {"html": "text/html", "md": "text/markdown", "csv": "text/csv"}
 _WRITERS: Mapping[str, Callable[[Report], str]] = {
-    "html": html.write,
-    "md": plain.markdown,
-    "csv": plain.csv,
+    "html": writers.html,
+    "md": writers.markdown,
+    "csv": writers.csv,
 }
 
 
@@ -39,12 +39,8 @@ class File:
 
 
 def make(kind: Kind, asked: Asked) -> File:
-    """Return the report.
-
-    Raises:
-        Http404: a record does not exist.
-        ReportError: these records give no report.
-    """
+    """Return the report. Raises ``Http404``: a record does not exist; ``ReportError``: these
+    records give no report."""
     own = get_language()
     with override(LANGUAGES[asked.language]):
         try:

@@ -12,55 +12,35 @@ from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.jobs.matrix import RowConclusion, row_conclusions
 from dashboard.pages.shared import cells
-from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
+from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of
-from dashboard.reports import parts
-from dashboard.reports.document import (
-    Asked,
-    Block,
-    Code,
-    Figure,
-    Id,
-    Kind,
-    Listing,
-    Paragraph,
-    Report,
-    Section,
-    absent,
-)
+from dashboard.reports import document, parts
+from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
+from dashboard.text import labels
 from dashboard.text.formatting import change_text, full_moment
-from dashboard.text.labels import (
-    cell_marks,
-    host_title,
-    kind_title,
-    metric_label,
-    metric_text,
-    result_name,
-    state_of,
-    style_of,
-)
+from dashboard.text.labels import result_name, style_of
 from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
 from jobs.models import MatrixCell, Result
 from jobs.queries.matrices import RATE, CellView, MatrixPage, RunView, matrix_page
 from jobs.queries.results.results import result_page
+from jobs.statistics import Interval
 
 # Tables of a report without a chosen metric, where its results have them.
 _SHOWN = (RATE, "ttft_p50_ms", "tpot_p50_ms", "latency_p50_s")
-_SHA256 = 12  # letters of a plan's SHA-256
 
 
-class MatrixAsked(Asked):
+class MatrixAsked(document.Asked):
     """Report of a matrix."""
 
-    id: Id
+    id: document.Id
     metric: str = Field("", description="number of each cell; empty: throughput and latencies")
 
 
 def build(asked: MatrixAsked) -> Report:
     page = matrix_page(asked.id, asked.metric or RATE)
     if page is None:
-        raise absent("matrix", [asked.id])
+        raise document.absent("matrix", [asked.id])
     results = [run.result for run in page.runs if run.result is not None]
     measured = [run.result for run in page.runs if run.result is not None and not run.is_warm_up]
     others = [] if asked.metric else [name for name in _SHOWN if name in page.metrics]
@@ -69,15 +49,20 @@ def build(asked: MatrixAsked) -> Report:
         for name in others
         if name != page.metric and (found := matrix_page(asked.id, name)) is not None
     ]
-    count = len(page.runs)
+    count, n = len(page.runs), page.counts["running"] + page.counts["queued"]
     runs = ngettext("%(n)s run", "%(n)s runs", count) % {"n": count}
+    left = ngettext(
+        "Not finished: %(n)s cell is queued or running.",
+        "Not finished: %(n)s cells are queued or running.",
+        n,
+    )
     return Report(
         kicker=_("Matrix report"),
         title=_title(page),
         file=f"report-matrix-{page.matrix.pk}",
         source=_("Matrix %(id)s, %(runs)s") % {"id": page.matrix.pk, "runs": runs},
         about=_about(page),
-        warnings=[*_unfinished(page), *parts.warnings(results)],
+        warnings=[*([left % {"n": n}] if n else []), *parts.warnings(results)],
         sections=[
             Section(_("Conclusion"), _conclusion(page)),
             Section(_("Numbers"), _numbers(pages)),
@@ -91,27 +76,16 @@ def _title(page: MatrixPage) -> str:
     best = page.best
     if best is None or best.value is None:
         return page.matrix.title
-    value, marks = " ".join(filter(None, metric_text(page.metric, best.value))), cell_marks(best)
+    value = " ".join(filter(None, labels.metric_text(page.metric, best.value)))
+    marks = labels.cell_marks(best)
     args = {
         "title": page.matrix.title,
-        "metric": metric_label(page.metric).lower(),
+        "metric": labels.metric_label(page.metric).lower(),
         "value": f"{value} ({_(', ').join(marks)})" if marks else value,
         "lengths": lengths(best.input_tokens, best.output_tokens),
         "n": best.concurrency,
     }
     return _("%(title)s: highest %(metric)s %(value)s, %(lengths)s at concurrency %(n)s") % args
-
-
-def _unfinished(page: MatrixPage) -> list[str]:
-    left = page.counts["running"] + page.counts["queued"]
-    if not left:
-        return []
-    text = ngettext(
-        "Not finished: %(n)s cell is queued or running.",
-        "Not finished: %(n)s cells are queued or running.",
-        left,
-    )
-    return [text % {"n": left}]
 
 
 def _about(page: MatrixPage) -> Facts:
@@ -122,8 +96,8 @@ def _about(page: MatrixPage) -> Facts:
         (_("Title"), matrix.title),
         (_("Model"), matrix.model_id),
         (_("Workload"), _(workload.name) if workload else str(spec.get("workload", ""))),
-        (_("Type"), kind_title(matrix.kind)),
-        (_("Host"), host_title(matrix.host)),
+        (_("Type"), labels.kind_title(matrix.kind)),
+        (_("Host"), labels.host_title(matrix.host)),
         (_("Requests"), f"{spec.get('requests', '')}{each}"),
         (_("Repeats"), str(spec.get("repeats", ""))),
         (_("Started by"), matrix.created_by.get_username() if matrix.created_by else ""),
@@ -145,21 +119,21 @@ def _conclusion(page: MatrixPage) -> list[Block]:
     if best is not None and best.value is not None:
         at = {"lengths": lengths(best.input_tokens, best.output_tokens), "n": best.concurrency}
         note = _("%(lengths)s at concurrency %(n)s") % at
-        label = _("Highest %(metric)s") % {"metric": metric_label(page.metric).lower()}
-        unit = metric_text(page.metric, best.value)[1]
+        label = _("Highest %(metric)s") % {"metric": labels.metric_label(page.metric).lower()}
+        unit = labels.metric_text(page.metric, best.value)[1]
         cell = replace(_number(best, page.metric, note), unit=unit)
         blocks.append(Facts([(label, cell)], is_large=True))
     blocks += [_row(one) for one in row_conclusions(page)]
     blocks.append(Facts(counts, _("Cells")))
-    drifts = [_drift(cell) for cell in page.cells if cell.drift is not None]
+    drifts = [_drift(cell, cell.drift) for cell in page.cells if cell.drift is not None]
     return [*blocks, *([Listing(drifts, _("Drift"))] if drifts else [])]
 
 
 def _row(found: RowConclusion) -> Listing:
     items = [found.headline]
-    for one in found.figures:
-        value = " ".join(filter(None, (one.text, one.unit, one.interval)))
-        items.append(f"{one.label}{_(': ')}{_(', ').join(filter(None, (value, one.note)))}")
+    for label, cell in found.figures:
+        value = " ".join(filter(None, (cell.text, cell.unit, cell.interval)))
+        items.append(f"{label}{_(': ')}{_(', ').join(filter(None, (value, cell.note)))}")
     if found.is_open:
         items.append(_("Preliminary: runs of this row are still open."))
     items += [text for text, _is_flagged in found.texts]
@@ -168,10 +142,7 @@ def _row(found: RowConclusion) -> Listing:
     return Listing(items, _("%(lengths)s tokens") % {"lengths": found.lengths})
 
 
-def _drift(cell: CellView) -> str:
-    drift = cell.drift
-    if drift is None:
-        raise ValueError("no drift")
+def _drift(cell: CellView, drift: Interval) -> str:
     interval = f"[{change_text(drift.low)}, {change_text(drift.high)}]"
     if drift.includes_zero:
         text = _("No significant drift from the first to the last third of the runs.")
@@ -211,28 +182,27 @@ def _cells(page: MatrixPage) -> Table:
 def _number(cell: CellView, metric: str, note: str = "") -> Cell:
     runs = len(cell.values)
     sample = f"n={runs}" if runs > 1 else ""
-    note = _(", ").join(filter(None, (note, *cell_marks(cell), sample)))
+    note = _(", ").join(filter(None, (note, *labels.cell_marks(cell), sample)))
     return cells.bare(metric, cell.value, cell.interval, n=runs, of="runs", note=note)
 
 
 def _cell(cell: CellView, metric: str) -> Cell:
     if cell.value is not None:
         return _number(cell, metric)
-    word, note, tone = str(style_of(cell.state).word), "", "dim"
-    job = cell.bad.job if cell.bad is not None else None
+    note, job = "", cell.bad.job if cell.bad is not None else None
     if cell.state == "skipped" and cell.skip is not None:
         note = message(cell.skip.id, cell.skip.args)
     elif cell.state in ("failed", "cancelled") and job is not None:
         note = message(job.message_id, job.message_args)
-        tone = "bad" if cell.state == "failed" else "dim"
-    return Cell(word, note=note, tone="bad" if tone == "bad" else "dim")
+    tone: Tone = "bad" if cell.state == "failed" and job is not None else "dim"
+    return Cell(str(style_of(cell.state).word), note=note, tone=tone)
 
 
 def _run(run: RunView, metric: str) -> list[Cell]:
     job = run.job
     repeat = _("warm-up, not counted") if run.is_warm_up else f"×{run.cell.repeat}"
     words = [flag.word for flag in flags(run.result)] if run.result is not None else []
-    state = state_of(job) if job is not None else "skipped"
+    state = labels.state_of(job) if job is not None else "skipped"
     if run.skip is not None:
         state, words = "skipped", [message(run.skip.id, run.skip.args)]
     number = cells.bare(metric, run.value, n=1, of="runs")
@@ -241,17 +211,16 @@ def _run(run: RunView, metric: str) -> list[Cell]:
         Cell(f"#{job.pk}" if job is not None else ""),
         Cell(str(style_of(state).word), note=_(", ").join(words)),
         number if run.value is not None else Cell("–", tone="dim"),
-        Cell(job.plan_sha256[:_SHA256] if job is not None else ""),
+        Cell(job.plan_sha256[:12] if job is not None else ""),
     ]
 
 
 def _method(page: MatrixPage, measured: Sequence[Result]) -> list[Block]:
     spec = page.matrix.spec
-    order = _("Cells run in the order of the table.")
+    items = [_("Cells run in the order of the table.")]
     if spec.get("shuffled"):
         order = _("Shuffled order, seed %(seed)s: drift affects all cells alike.")
-        order %= {"seed": spec.get("order_seed", "")}
-    items = [order]
+        items = [order % {"seed": spec.get("order_seed", "")}]
     if spec.get("stops_early"):
         items.append(_("A row ends when more load only queues."))
     items.append(_("Each run is a job of its own with new prompts."))
@@ -270,13 +239,13 @@ def _method(page: MatrixPage, measured: Sequence[Result]) -> list[Block]:
     ]
 
 
-def _commands(page: MatrixPage) -> list[Code]:
+def _commands(page: MatrixPage) -> list[document.Code]:
     """Return the commands of each distinct plan, with its cells and jobs."""
     by_plan: dict[str, list[RunView]] = {}
     for run in page.runs:
         if run.job is not None and run.result is not None:
             by_plan.setdefault(run.job.plan_sha256, []).append(run)
-    blocks: list[Code] = []
+    blocks: list[document.Code] = []
     for runs in by_plan.values():
         known = [run.job for run in runs if run.job is not None]
         names = _(", ").join(dict.fromkeys(_name(run.cell) for run in runs))
@@ -293,9 +262,14 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
         for cell in page.cells
         if cell.skip is not None
     ]
+    failed = []
+    for run in page.runs:
+        if run.is_bad and (job := run.job):
+            reasons = [message(job.message_id, job.message_args), *parts.known_failure(job)]
+            failed.append(f"#{job.pk}, {_name(run.cell)}{_(': ')}{' '.join(reasons)}")
     texts = [(text, result) for result in results for text in parts.remarks_of(result)]
     listings = (
-        Listing([_failed(run) for run in page.runs if run.is_bad], _("Failed runs")),
+        Listing(failed, _("Failed runs")),
         Listing(skipped, _("Skipped cells")),
         Listing(parts.by_text(texts), _("Remarks of runs")),
     )
@@ -311,12 +285,4 @@ def _name(cell: CellView | MatrixCell) -> str:
     return f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
 
 
-def _failed(run: RunView) -> str:
-    job = run.job
-    if job is None:
-        raise ValueError("no job")
-    texts = [message(job.message_id, job.message_args), *parts.known_failure(job)]
-    return f"#{job.pk}, {_name(run.cell)}{_(': ')}{' '.join(texts)}"
-
-
-KIND = Kind("matrix", "Report of a matrix", "job.view", MatrixAsked, build)
+KIND = document.Kind("matrix", "Report of a matrix", "job.view", MatrixAsked, build)

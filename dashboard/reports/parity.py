@@ -5,20 +5,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
-from dashboard.pages.parity import rows, words
+from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import Stated, stated
 from dashboard.pages.shared.cells import Facts, facts
-from dashboard.reports import parts
-from dashboard.reports.document import (
-    Asked,
-    Block,
-    Figure,
-    Kind,
-    Listing,
-    Report,
-    ReportError,
-    Section,
-)
+from dashboard.reports import document, parts
+from dashboard.reports.document import Block, Figure, Listing, Report, Section
 from dashboard.text.formatting import number
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase
@@ -28,7 +19,7 @@ from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.results import result_page
 
 
-class ParityAsked(Asked):
+class ParityAsked(document.Asked):
     """Report of a parity statement: results, or bare counts."""
 
     base: str = Field("", max_length=400, description="baseline: res-11; repeats res-11,res-12")
@@ -50,7 +41,7 @@ def build(asked: ParityAsked) -> Report:
         text = message(error.reason.id, error.reason.args)
         if error.reason.id == "parity:missing":
             raise Http404(text) from None
-        raise ReportError(error.field, text) from None
+        raise document.ReportError(error.field, text) from None
     warnings = [one.text for one in words.warnings(found)]
     sections = [Section(_("Conclusion"), conclusion(found))]
     if found.parity.statement:
@@ -75,15 +66,15 @@ def conclusion(found: Stated) -> list[Block]:
     statement = found.parity.statement
     if statement is None:
         return [Listing(texts)]
-    return [Listing([words.headline(found), *texts]), rows.facts(found, statement)]
+    return [Listing([words.headline(found), *texts]), words.facts(found, statement)]
 
 
 def numbers(found: Stated) -> list[Block]:
     statement = found.parity.statement
     if statement is None:
         return []
-    sets, *folded = rows.tables(found, statement)
-    figure = rows.forest_of(statement)
+    sets, *folded = words.tables(found, statement)
+    figure = words.forest_of(statement)
     band = _("band: ±%(margin)s") % {"margin": words.margin_text(statement.margin)}
     return [sets, Figure(_("Differences"), figure, figure.height, band), *folded]
 
@@ -122,7 +113,7 @@ def _method(found: Stated) -> list[Block]:
     return blocks
 
 
-KIND = Kind(
+KIND = document.Kind(
     *("parity", "Report of a parity statement", "result.view", ParityAsked, build),
     results=("base", "id"),
 )

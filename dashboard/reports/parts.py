@@ -13,9 +13,8 @@ from dashboard.pages.shared.provenance import identity_rows, provenance_rows, un
 from dashboard.pages.shared.words import field_text
 from dashboard.reports.document import Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment, size
-from dashboard.text.known_failures import view_of
 from dashboard.text.labels import result_name, result_place, setting_title
-from dashboard.text.messages import message
+from dashboard.text.messages import message, view_of
 from jobs.models import Job, Note, Result, SignOff
 from jobs.plans import from_json, script
 from jobs.queries.results.organised import notes_of, sign_offs_of

@@ -10,38 +10,16 @@ from django.utils.translation import pgettext
 from pydantic import Field
 
 from dashboard.charts import forest
-from dashboard.pages.results.client_vs_engine import SidesRow, SidesTable
-from dashboard.pages.results.conclusion import Card, Row, conclusion_card
-from dashboard.pages.results.conclusion import Figure as CardFigure
-from dashboard.pages.results.levels import NONE
-from dashboard.pages.results.page_parts import (
-    charts,
-    curve_series,
-    marks_of_points,
-    page_title,
-    peak,
-    point_columns,
-    repeat_table,
-)
+from dashboard.pages.results import page_parts
+from dashboard.pages.results.conclusion import NO_LEVEL, Card, conclusion_card
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
 from dashboard.pages.shared.marks import marks_of
 from dashboard.pages.shared.sets_table import mean_label
 from dashboard.pages.shared.words import failed_text, lengths_texts
-from dashboard.reports import parts
-from dashboard.reports.document import (
-    Asked,
-    Block,
-    Figure,
-    Kind,
-    Listing,
-    Paragraph,
-    Report,
-    ReportError,
-    Section,
-    absent,
-)
+from dashboard.reports import document, parts
+from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text.formatting import duration, full_moment, percent
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, result_place
@@ -49,14 +27,13 @@ from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.results.curve import RATE, CurvePoint, curve_of
 from jobs.queries.results.levels import Level, team_levels
-from jobs.queries.results.results import ResultPage, SetGroup, SetRow, result_page
-from jobs.statistics import LEAST_RUNS
+from jobs.queries.results.results import ResultPage, SetRow, result_page
 
 _CHART, _TALL = 250, 560  # pixels
 _SHARES = ("p50", "p90", "p99")
 
 
-class ResultAsked(Asked):
+class ResultAsked(document.Asked):
     """Report of one result."""
 
     id: ResultId
@@ -67,25 +44,24 @@ def build(asked: ResultAsked) -> Report:
     try:
         page = result_page(asked.id)
     except Result.DoesNotExist:
-        raise absent("result", [result_number(asked.id)]) from None
+        raise document.absent("result", [result_number(asked.id)]) from None
     result = page.result
     level = None
-    if asked.level not in ("", NONE):
+    if asked.level not in ("", NO_LEVEL):
         level = dict(team_levels().options()).get(asked.level)
         if level is None:
             text = _("This service level was removed or hidden. Choose another.")
-            raise ReportError("level", text)
+            raise document.ReportError("level", text)
     is_evaluation = result.type == Result.Type.EVALUATION
     points = [] if is_evaluation else curve_of(page)
     card = conclusion_card(page, points, level=level, user=AnonymousUser())
     if is_evaluation:
         numbers = [*_accuracy_chart(page), *_sets(page), *_categories(page)]
     else:
-        drawn = charts(page, curve_series(page, points))
-        numbers = [*_charts(drawn), *_numbers(page, drawn, card)]
+        numbers = _numbers(page, page_parts.charts(page, points), card)
     return Report(
         kicker=_("Accuracy report") if is_evaluation else _("Performance report"),
-        title=page_title(page, points),
+        title=page_parts.page_title(page, points),
         file=f"report-{result_name(result)}",
         source=parts.sources([result]),
         about=_about(page),
@@ -137,8 +113,7 @@ def _conclusion(
         blocks.append(_main(page, points))
     else:
         blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "bold"))
-        rows = [(one.label, _card_cell(one)) for one in card.figures]
-        blocks += [Facts(rows, is_large=True)] if rows else []
+        blocks += [Facts(card.figures, is_large=True)] if card.figures else []
         if level is not None and card.level_text:
             blocks.append(Paragraph(f"{level.name}{_(': ')}{card.level_text}"))
         steps = [step.text for step in card.steps]
@@ -147,14 +122,6 @@ def _conclusion(
     if marks.verdict:
         blocks.append(Paragraph(f"{_('Baseline')}{_(': ')}{marks.hint}"))
     return blocks
-
-
-def _card_cell(figure: CardFigure) -> Cell:
-    point = figure.point
-    if point is None:
-        return Cell(figure.text, figure.unit, interval=figure.interval, note=figure.note)
-    more = {"n": len(point.runs), "of": "runs", "note": figure.note, "unit": figure.unit}
-    return cells.bare(RATE, point.rate, point.interval(RATE), **more)
 
 
 def _main(page: ResultPage, points: Sequence[CurvePoint]) -> Facts:
@@ -171,13 +138,11 @@ def _main(page: ResultPage, points: Sequence[CurvePoint]) -> Facts:
         rows += [(label, cells.whole(name, found[name])) for name, label in both if name in found]
         return Facts(rows, is_large=True)
     if "batch_latency_mean_s" in found:
-        names = [(_("Batch latency mean"), "mean"), *((share, share) for share in _SHARES)]
-        rows = []
-        for label, which in names:
-            name = f"batch_latency_{which}_s"
-            rows.append((label, cells.whole(name, found.get(name))))
+        names = {"mean": _("Batch latency mean"), **{share: share for share in _SHARES}}
+        metrics = [(label, f"batch_latency_{which}_s") for which, label in names.items()]
+        rows = [(label, cells.whole(name, found.get(name))) for label, name in metrics]
         return Facts(rows, is_large=True)
-    found = peak(page, points)
+    found = page_parts.peak(page, points)
     failed = failed_text(found)
     labels = {
         _("Peak output"): RATE,
@@ -199,7 +164,7 @@ def _accuracy_chart(page: ResultPage) -> list[Block]:
     return [Figure(title, figure, height, _("95 %% confidence interval") % {})]
 
 
-def _charts(drawn: Mapping[str, Any]) -> list[Block]:
+def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> list[Block]:
     blocks: list[Block] = []
     if drawn["throughput"]:
         blocks.append(Figure(_("Throughput vs concurrency"), drawn["throughput"], _CHART))
@@ -208,11 +173,6 @@ def _charts(drawn: Mapping[str, Any]) -> list[Block]:
     if drawn.get("per_device"):
         title, frontier = _("Throughput per device vs per user"), _("dotted: Pareto frontier")
         blocks.append(Figure(title, drawn["per_device"], _CHART, frontier))
-    return blocks
-
-
-def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> list[Block]:
-    blocks: list[Block] = []
     if card is not None and card.rows:
         blocks.append(_by_concurrency(card))
     if drawn.get("wait_rows"):
@@ -230,14 +190,15 @@ def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> l
     if page.points:
         blocks.append(_metrics(page))
     if card is not None and card.sides:
-        blocks.append(_sides(card.sides))
+        texts = [text for text, _is_flagged in card.sides.texts]
+        blocks.append(replace(card.sides.table, notes=texts))
     return [*blocks, *_repeats(page)]
 
 
 def _metrics(page: ResultPage) -> Table:
     is_batch = "batch_latency_mean_s" in page.result.metrics
     heads = cells.words(_("Batch size") if is_batch else _("Concurrency"))
-    limits = marks_of_points(page)
+    limits = page_parts.marks_of_points(page)
     for point in page.points:
         marks = _(", ").join(limits.get(point.concurrency, ()))
         heads.append(Heading(f"{point.concurrency} ({marks})" if marks else str(point.concurrency)))
@@ -246,12 +207,13 @@ def _metrics(page: ResultPage) -> Table:
             cells.heading(name, label),
             *(cells.bare(name, point.metrics.get(name)) for point in page.points),
         ]
-        for name, label in point_columns(page)
+        for name, label in page_parts.point_columns(page)
     ]
     return Table(_("Metrics of %(name)s") % {"name": result_name(page.result)}, heads, rows)
 
 
 def _by_concurrency(card: Card) -> Table:
+    """Return the table of the card with a column for each concurrency."""
     heads = cells.words(_("Concurrency"))
     for row in card.rows:
         words = list(row.marks)
@@ -265,69 +227,21 @@ def _by_concurrency(card: Card) -> Table:
         Cell(f"{one.completed} / {one.failed}", value=one.completed, measure="requests")
         for one in points
     ]
-    rates = []
-    for row in card.rows:
-        rate = row.point.rate if row.rate[0] else None
-        bounds, runs = row.point.interval(RATE), len(row.point.runs)
-        rates.append(cells.bare(RATE, rate, bounds, n=runs, of="runs", tone="bold"))
-    rows = [
+    rates, *latencies = zip(*(row.cells for row in card.rows), strict=True)
+    rows: list[list[Cell]] = [
         [Cell(pgettext("count", "Runs")), *(cells.count(len(one.runs)) for one in points)],
         [Cell(_("Completed / failed")), *completed],
-        [cells.heading(RATE), *rates],
+        [cells.heading(RATE), *(one if one.tone else replace(one, tone="bold") for one in rates)],
     ]
-    for name, column in zip(card.names, card.columns, strict=True):
-        label = column.rpartition(", ")[0]
-        rows.append([cells.heading(name, label), *(_latency(one, name) for one in points)])
+    for name, column, numbers in zip(card.names, card.columns, latencies, strict=True):
+        rows.append([cells.heading(name, column.rpartition(", ")[0]), *numbers])
     if card.conclusion.level:
-        rows.append([Cell(_("Service level")), *map(_level, card.rows)])
+        rows.append([Cell(_("Service level")), *(row.level for row in card.rows)])
     return Table(_("Throughput and latency by concurrency"), heads, rows, card.remarks)
 
 
-def _latency(point: CurvePoint, name: str) -> Cell:
-    bounds, runs = point.interval(name), len(point.runs)
-    is_of_requests = bounds is not None and runs < LEAST_RUNS
-    n, of = (point.completed, "requests") if is_of_requests else (runs, "runs")
-    return cells.bare(name, point.mean(name), bounds, n=n, of=of)
-
-
-def _level(row: Row) -> Cell:
-    verdict = row.verdict.verdict if row.verdict else ""
-    if verdict == "met":
-        return Cell(_("met"), tone="good")
-    if verdict == "missed":
-        return Cell(_("missed"), note=row.why, tone="bad")
-    return Cell(_("unknown") if row.verdict else _("too many failures"), tone="dim")
-
-
-def _sides(found: SidesTable) -> Table:
-    titles = [_("Output tokens, client"), _("engine"), _("Difference")]
-    if found.has_ttft:
-        titles += [_("TTFT mean, ms, client"), _("engine"), _("Difference")]
-    if found.has_queue:
-        titles += [_("Queue mean, ms, client"), _("engine")]
-    rows = [[Cell(str(row.concurrency)), *_side(row, found)] for row in found.rows]
-    heads = [*cells.words(_("Concurrency")), *map(Heading, titles)]
-    return Table(_("Client and engine"), heads, rows, [text for text, _is_flagged in found.texts])
-
-
-def _side(row: SidesRow, found: SidesTable) -> list[Cell]:
-    side = row.side
-    tokens = (side.client_tokens, side.engine_tokens, side.tokens_share)
-    shown = [*zip(row.tokens, tokens, ("tokens", "tokens", "share"), strict=True)]
-    if found.has_ttft:
-        ttft = (side.client_ttft_ms, side.engine_ttft_ms, side.delay_ms)
-        shown += zip(row.ttft, ttft, ("ms",) * 3, strict=True)
-    if found.has_queue:
-        queue = (side.client_queue_ms, side.engine_queue_ms)
-        shown += zip(row.queue, queue, ("ms",) * 2, strict=True)
-    return [
-        Cell(text, value=value, measure=measure) if text else cells.missing()
-        for text, value, measure in shown
-    ]
-
-
 def _repeats(page: ResultPage) -> list[Block]:
-    table = repeat_table(page)
+    table = page_parts.repeat_table(page)
     if table is None:
         return []
     if not table.concurrencies:
@@ -359,7 +273,22 @@ def _sets(page: ResultPage) -> list[Table]:
     interval = _("95 %% interval") % {}
     heads = cells.words("dataset", "version", "metric", "mode")
     heads += map(Heading, (page.result.measured, _("Questions"), interval))
-    rows = [row for group in page.sets for row in _group(group, page.sets)]
+    rows = []
+    for group in page.sets:
+        rows += [_set(row) for row in group.rows]
+        if group.macro is None:
+            continue
+        label = Cell(mean_label(group, alone=len(page.sets) == 1), tone="bold")
+        mean = group.macro / 100
+        of_questions = "" if group.weighted is None else percent(group.weighted / 100)
+        rows.append(
+            [
+                *(label, Cell(""), Cell(group.metric), Cell(group.mode)),
+                Cell(percent(mean), value=mean, measure="share", tone="bold"),
+                cells.count(group.questions) if group.questions else Cell(""),
+                Cell(f"{_('by question')} {of_questions}" if of_questions else ""),
+            ]
+        )
     note = _(
         "In per cent. “avg” weights data sets equally, “by question” weights questions "
         "equally. Rankings by the two may differ."
@@ -367,28 +296,11 @@ def _sets(page: ResultPage) -> list[Table]:
     return [Table(_("Accuracy by data set"), heads, rows, [note])]
 
 
-def _group(group: SetGroup, groups: Sequence[SetGroup]) -> list[list[Cell]]:
-    rows = [_set(row) for row in group.rows]
-    if group.macro is None:
-        return rows
-    weighted = (
-        "" if group.weighted is None else f"{_('by question')} {percent(group.weighted / 100)}"
-    )
-    share = group.macro / 100
-    mean = Cell(percent(share), value=share, measure="share", tone="bold")
-    questions = cells.count(group.questions) if group.questions else Cell("")
-    label = Cell(mean_label(group, alone=len(groups) == 1), tone="bold")
-    names = [label, Cell(""), Cell(group.metric), Cell(group.mode)]
-    return [*rows, [*names, mean, questions, Cell(weighted)]]
-
-
 def _set(row: SetRow) -> list[Cell]:
     bounds, score = row.interval, Cell("-")
     if row.value is not None:
-        share = row.value / 100
-        ends = (bounds.low, bounds.high) if bounds else None
-        score = Cell(percent(share), value=share, measure="share", bounds=ends)
-        score = replace(score, n=row.questions, of="questions")
+        share, ends = row.value / 100, (bounds.low, bounds.high) if bounds else None
+        score = Cell(percent(share), "", share, "share", "", ends, row.questions, "questions")
     questions = cells.count(row.questions) if row.questions else Cell("")
     interval = f"{percent(bounds.low)}, {percent(bounds.high)}" if bounds else ""
     names = map(Cell, (row.title, row.version, row.metric, row.mode))
@@ -425,4 +337,6 @@ def _method(page: ResultPage) -> list[Block]:
     ]
 
 
-KIND = Kind(*("result", "Report of a result", "result.view", ResultAsked, build), results=("id",))
+KIND = document.Kind(
+    *("result", "Report of a result", "result.view", ResultAsked, build), results=("id",)
+)

@@ -29,7 +29,6 @@ from dashboard.security.permissions import allowed
 from dashboard.text import formatting
 from dashboard.text import queue_words as queue
 from dashboard.text.formatting import halves
-from dashboard.text.known_failures import stalled_text
 from dashboard.text.labels import (
     ROLES,
     host_title,
@@ -47,7 +46,7 @@ from dashboard.text.labels import (
     style_of,
     unit_word,
 )
-from dashboard.text.messages import PLAIN_REMARKS, server_message
+from dashboard.text.messages import PLAIN_REMARKS, server_message, stalled_text
 from dashboard.text.messages import message as message_text
 from jobs.access.accounts import role_of
 from jobs.base.messages import Message

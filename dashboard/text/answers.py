@@ -79,9 +79,8 @@ def rule_words(answer: Answer) -> str:
     rule = str(answer.detail.get("rule") or "")
     if rule == "text":
         is_found = answer.score >= 0.5
-        return (
-            gettext("Contains an accepted answer.") if is_found else gettext("No accepted answer.")
-        )
+        found, none = gettext("Contains an accepted answer."), gettext("No accepted answer.")
+        return found if is_found else none
     if rule in _RULES:
         return str(_RULES[rule])
     subset, _underscore, language = answer.subset.partition("_")

@@ -1,12 +1,8 @@
-"""Audit log in words: labels of actions and details, entries for page, exports and API.
-
-A test finds all that is recorded.
-"""
+"""Audit log in words: labels of actions and details, entries for page, exports and API."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import Model
@@ -182,25 +178,16 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "was": _("old place"),
 }
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
-# Kind of subject -> its records, and the field that shows one.
-_RECORDS: Mapping[str, tuple[type[Model], str]] = {
-    "job": (Job, "pk"),
-    "deployment": (Deployment, "pk"),
-    "result": (Result, "pk"),
-    "user": (User, "username"),
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Subject of an entry. ``href``: its page, "" without one."""
 
     text: str
     href: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One entry in words. ``details``: (label, value), without what the subject shows."""
 
     entry: AuditEntry
@@ -217,7 +204,16 @@ def rows(entries: Sequence[AuditEntry]) -> list[Row]:
         kind, _space, name = entry.subject.partition(" ")
         named.setdefault(kind, set()).add(name)
     found = {kind: _existing(kind, names) for kind, names in named.items()}
-    return [_row(entry, found) for entry in entries]
+    shown = []
+    for entry in entries:
+        text, page, *args = _subject(entry, found)
+        details = [pair for pair in detail_pairs(entry.detail) if pair[1] != text]
+        subject = Subject(text, reverse(page, args=args) if page else "")
+        origin = entry.origin or gettext("unknown")
+        if entry.origin == COMMAND:
+            origin = gettext("manage.py on the server")
+        shown.append(Row(entry, action_label(entry.action, entry.detail), subject, details, origin))
+    return shown
 
 
 def _existing(kind: str, names: Collection[str]) -> dict[str, str]:
@@ -227,24 +223,15 @@ def _existing(kind: str, names: Collection[str]) -> dict[str, str]:
     if kind == "host":
         hosts = Host.objects.filter(name__in=names).values_list("name", flat=True)
         return {name: host_word(name) for name in hosts}
-    if kind not in _RECORDS:
+    records = {"job": Job, "deployment": Deployment, "result": Result, "user": User}
+    if kind not in records:
         return {}
-    model, field = _RECORDS[kind]
+    model: type[Model] = records[kind]
     number = result_pk if kind == "result" else number_from
     numbers = {pk: name for name in names if (pk := number(name)) is not None}
-    rows = model._default_manager.filter(pk__in=numbers).values_list("pk", field)
-    return {numbers[pk]: str(shown) for pk, shown in rows}
-
-
-def _row(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> Row:
-    text, page, *args = _subject(entry, found)
-    return Row(
-        entry,
-        action_label(entry.action, entry.detail),
-        Subject(text, reverse(page, args=args) if page else ""),
-        [pair for pair in detail_pairs(entry.detail) if pair[1] != text],
-        origin_label(entry.origin),
-    )
+    known = model._default_manager.filter(pk__in=numbers)
+    field = "username" if kind == "user" else "pk"
+    return {numbers[pk]: str(shown) for pk, shown in known.values_list("pk", field)}
 
 
 def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
@@ -253,23 +240,22 @@ def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple
     is_number, shown = number_from(name) is not None, found[kind].get(name, "")
     detail = entry.detail if isinstance(entry.detail, dict) else {}
     given = str(detail.get("name") or name)
+    page = f"{kind}-detail" if shown else ""
     match kind:
         case "job" if is_number:
-            return gettext("Job #%(n)s") % {"n": name}, "job-detail" if shown else "", name
+            return gettext("Job #%(n)s") % {"n": name}, page, name
         case "deployment" if is_number:
-            page = "deployment-detail" if shown else ""
             return gettext("Deployment #%(n)s") % {"n": name}, page, name
         case "user" if is_number:
             return shown or gettext("Account #%(n)s") % {"n": name}, "people"
         case "user":
             return gettext("Unknown name"), ""
         case "result" if result_pk(name) is not None:
-            page = "result-detail" if shown else ""
             return gettext("Result %(name)s") % {"name": name}, page, str(result_pk(name))
         case "host":
-            return host_word(name), "host-detail" if shown else "", name
+            return host_word(name), page, name
         case "model":
-            return shown or name, "model-detail" if shown else "", name
+            return shown or name, page, name
         case "endpoint" if is_number:
             return given, "endpoint-detail", name
         case "prompts" if is_number:
@@ -309,7 +295,7 @@ def action_label(action: str, detail: Any = None) -> str:
 
 
 def detail_pairs(detail: Any) -> list[tuple[str, str]]:
-    """Return (label, value) of each detail that neither the action's label nor the origin says."""
+    """Return label and value of each detail that neither the action's label nor the origin says."""
     if not isinstance(detail, dict):
         return []
     return [
@@ -346,10 +332,3 @@ def _value(name: str, value: Any) -> str:
         case "checks" | "confirmed":
             return check_word(value)
     return value
-
-
-def origin_label(origin: str) -> str:
-    """Return where an entry came from: an address, a command on the server, or unknown."""
-    if origin == COMMAND:
-        return gettext("manage.py on the server")
-    return origin or gettext("unknown")

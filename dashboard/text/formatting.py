@@ -16,7 +16,6 @@ from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 THIN = "\u202f"  # narrow no-break space
 MINUS = "\u2212"
-_MS_BELOW_S = 0.1
 MANIFOLD = 2  # relative changes from here on are shown as a factor
 _DECIMALS = 4  # most of a number that they do not make zero
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -36,12 +35,14 @@ class Arguments(dict[str, Any]):
 
 
 def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
-    """Return ``value`` as text. Without ``decimals``: all digits of an int, three of a float.
-    ``signed``: with a plus sign above 0."""
+    """Return a number as text. Without ``decimals``: all digits of an int, three of a float."""
     if isinstance(value, float) and not math.isfinite(value):
         return gettext("not a number")
     if decimals is None:
-        decimals = 0 if isinstance(value, int) else _three_significant(abs(value))
+        power = math.floor(math.log10(abs(value))) if value else 1
+        # What four decimals would show as zero has two digits.
+        digits = 1 - power if power < -_DECIMALS else min(_DECIMALS, max(0, 2 - power))
+        decimals = 0 if isinstance(value, int) else digits
     text = f"{abs(value):,.{decimals}f}".replace(",", THIN)
     if not text.strip("0." + THIN):  # zero has no sign
         return text
@@ -80,14 +81,6 @@ def change_text(share: float) -> str:
     return f"{number(100 * share, 1, signed=True)} %"
 
 
-def _three_significant(size: float) -> int:
-    if size == 0:
-        return 1
-    power = math.floor(math.log10(size))
-    # What four decimals would show as zero has two digits.
-    return 1 - power if power < -_DECIMALS else min(_DECIMALS, max(0, 2 - power))
-
-
 def size(count: float) -> tuple[str, str]:
     """Return bytes as (number, unit) in powers of 1,000: ``("531", "MB")``."""
     power = 0
@@ -98,7 +91,6 @@ def size(count: float) -> tuple[str, str]:
 
 
 def size_text(count: float) -> str:
-    """Return bytes as text: "3.2 GB"."""
     return " ".join(size(count))
 
 
@@ -107,7 +99,7 @@ def duration(seconds: float) -> str:
     seconds = max(0.0, float(seconds))
     day, hour, minute, second = pgettext("days", "d"), gettext("h"), gettext("min"), gettext("s")
     whole = round(seconds)
-    if 0 < seconds < _MS_BELOW_S:
+    if 0 < seconds < 0.1:
         return f"{number(1000 * seconds)} ms"
     if round(seconds, 1) < 60:
         # A whole number of seconds is an estimate or a setting: add no decimals.
@@ -145,7 +137,7 @@ def joined(*messages: str) -> str:
 
 
 def moment(when: datetime, now: datetime | None = None) -> str:
-    """Return a past time in the viewer's time zone: clock today, else day, with another year."""
+    """Return a past time: clock today, else day, with its year if that is another one."""
     local = timezone.localtime(when)
     today = timezone.localtime(now or timezone.now())
     if local.date() == today.date():

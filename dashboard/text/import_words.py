@@ -91,7 +91,6 @@ class Preview:
 
     @property
     def new(self) -> list[Found]:
-        """Return the results that are not imported yet."""
         return [one for one in self.found if one.earlier is None]
 
     @property
@@ -101,7 +100,6 @@ class Preview:
 
 
 def declared_fields(given: Mapping[str, str], errors: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the fields of a form, with what was entered and the errors."""
     options = {
         "model": [(model.id, model.name) for model in MODELS.values()],
         "workload": [(what, "") for what in own_workloads()],
@@ -136,13 +134,9 @@ def declared_text(row: Import) -> str:
     """Return what is declared of an import, by whom and when; "" if nothing is."""
     if row.declared_at is None:
         return ""
-    args = {
-        "values": gettext(", ").join(
-            f"{label}{gettext(': ')}{value}" for label, value in declared_rows(row)
-        ),
-        "name": row.declared_by or "–",
-        "at": full_moment(row.declared_at),
-    }
+    values = (f"{label}{gettext(': ')}{value}" for label, value in declared_rows(row))
+    args = {"name": row.declared_by or "–", "at": full_moment(row.declared_at)}
+    args["values"] = gettext(", ").join(values)
     return gettext("%(values)s (declared by %(name)s on %(at)s)") % args
 
 
@@ -161,9 +155,9 @@ def measured_text(results: Sequence[Result]) -> str:
 
 def declared_facts(results: Sequence[Result]) -> list[tuple[str, str]]:
     """Return label and text of what is declared of each import; of several, with its number."""
-    found = [(one, one.imported) for one in results if one.imported is not None]
     title = gettext("Declared")
     return [
-        (title if len(results) == 1 else f"{title} {result_name(one)}", declared_text(row))
-        for one, row in found
+        (title if len(results) == 1 else f"{title} {result_name(one)}", declared_text(one.imported))
+        for one in results
+        if one.imported is not None
     ]

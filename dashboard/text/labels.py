@@ -34,8 +34,6 @@ class StateStyle:
     shape: str
 
 
-# Short units for use after numbers.
-_SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
 _COUNTED = ("", "tokens", "requests", "questions", "answers")
 _ONE: dict[str, str | Promise] = {
     "tokens": _("token"),
@@ -83,10 +81,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
         re.compile(r"\b(?P<made>[A-Z][A-Z0-9_]*) from (?P<of>[A-Z][A-Z0-9_]*)$"),
         _("%(made)s from %(of)s"),
     ),
-    (
-        re.compile(r"(?<=\S), first (?P<n>\d+)(?=$|, )"),
-        _(", first %(n)s"),
-    ),
+    (re.compile(r"(?<=\S), first (?P<n>\d+)(?=$|, )"), _(", first %(n)s")),
     (re.compile(r" \((?P<n>\d+) of (?P<all>\d+)\)(?=$|, )"), _(" (%(n)s of %(all)s)")),
     (re.compile(r"(?<=\S), (?P<n>\d+) samples each(?=$|, )"), _(", %(n)s samples each")),
     (re.compile(r"(?<=\S), seed (?P<n>\d+)(?=$|, )"), _(", seed %(n)s")),
@@ -201,8 +196,7 @@ def kind_title(name: str) -> str:
 
 
 def phrase(text: str) -> str:
-    """Translate the phrases of a stored English title or label.
-    The rest is names, numbers and user input."""
+    """Translate the phrases of a stored English title or label; names and numbers stay."""
     if text in _TITLES:
         return gettext(text)
     for pattern, template in _PHRASES:
@@ -226,7 +220,7 @@ def metric_text(name: str, value: float) -> tuple[str, str]:
         return percent(value), "%"
     if unit in _COUNTED:
         return counted(value), unit_word(unit, value)
-    return measured(value), _SHORT.get(unit, unit)
+    return measured(value), {"tokens/s": "tok/s", "requests/s": "req/s"}.get(unit, unit)
 
 
 def unit_word(unit: str, count: float | None = None) -> str:
@@ -239,8 +233,7 @@ def unit_word(unit: str, count: float | None = None) -> str:
 
 
 def step_title(name: str) -> str:
-    """Return the translated title of a step; its name if unknown.
-    A numbered step keeps its number: "measure-4"."""
+    """Return the title of a step; its name if unknown. A number stays: "measure-4"."""
     base, dash, which = name.partition("-")
     if name in _STEPS or not dash or base not in _STEPS:
         return str(_STEPS.get(name, name))
@@ -274,7 +267,7 @@ def setting_title(name: str) -> str:
 
 
 def state_of(thing: Any) -> str:
-    """Return the state of a record as a key of ``STATES``; a string is returned as is."""
+    """Return the state of a record as a key of ``STATES``; a text stays unchanged."""
     if isinstance(thing, str):
         return str(thing)
     if isinstance(thing, Host):
@@ -287,15 +280,12 @@ def state_of(thing: Any) -> str:
 def disambiguate(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
     """Return labels of deployments (name, number, port): repeated names get number and port.
     One without a number does not exist yet, and its job labels it."""
-    often = Counter(name for name, pk, _port in named if pk)
-
-    def label(name: str, pk: int | None, port: str) -> str:
-        if not pk or often[name] == 1:
-            return name
+    often, labels = Counter(name for name, pk, _port in named if pk), []
+    for name, pk, port in named:
         facts = [f"#{pk}", *([gettext("port %(port)s") % {"port": port}] if port else [])]
-        return f"{name} ({gettext(', ').join(facts)})"
-
-    return [label(*one) for one in named]
+        is_clear = not pk or often[name] == 1
+        labels.append(name if is_clear else f"{name} ({gettext(', ').join(facts)})")
+    return labels
 
 
 def host_title(host: Host) -> str:
@@ -333,8 +323,7 @@ def point_marks(
     runs: Iterable[tuple[Result, Sequence[tuple[int, Mapping[str, Any]]]]],
 ) -> dict[int, tuple[str, ...]]:
     """Return what limits the number at each concurrency: other work, other load, failed requests.
-    ``runs``: results with their points. A mean over runs has marks where each of its runs has
-    one."""
+    ``runs``: results with their points. A mean has marks where each of its runs has one."""
     marks: dict[int, list[list[str]]] = {}
     for result, points in runs:
         counts_failed = any(metrics.get("failed_requests") for _at, metrics in points)

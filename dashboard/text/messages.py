@@ -1,4 +1,4 @@
-"""Messages for people, by id, in the viewer's language.
+"""Messages for people, by id, in the viewer's language; known failures and stalled jobs in words.
 
 Records store an id and arguments (``jobs.base.messages.Message``), so that each viewer gets their
 own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``. The texts of the
@@ -6,37 +6,25 @@ tables are translated when they are shown; ``manage.py translations`` collects t
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.timezone import now
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
-from dashboard.text.formatting import (
-    Arguments,
-    counted,
-    joined,
-    measured,
-    number,
-    percent,
-    points,
-)
+from dashboard.text import labels
+from dashboard.text.formatting import Arguments, counted, joined, measured, number, percent, points
 from dashboard.text.guide_messages import GUIDE_MESSAGES
 from dashboard.text.job_messages import JOB_MESSAGES
-from dashboard.text.known_failures import words_of
-from dashboard.text.labels import (
-    STATES,
-    asset_word,
-    check_word,
-    host_word,
-    phrase,
-    stack_name,
-    step_title,
-    unit_word,
-)
 from dashboard.text.queue_messages import QUEUE_MESSAGES, server_names, to_stop
 from dashboard.text.result_messages import RESULT_MESSAGES
+from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
+from jobs.kinds import KINDS
 from jobs.kinds.lib import vacc
-from jobs.models import Deployment
+from jobs.models import Deployment, Job
+from jobs.queries.jobs.progress import stalled_since
 from jobs.statistics.paired import Decision
 
 MESSAGES: dict[str, str | Promise] = {
@@ -56,14 +44,14 @@ PLAIN_REMARKS = frozenset(
 )
 # Arguments that are internal names, and functions that translate them.
 _WORDS: dict[str, Callable[[str], str]] = {
-    "state": lambda name: str(STATES[name].word) if name in STATES else name,
-    "step": step_title,
-    "stack": stack_name,
-    "input": asset_word,
-    "check": check_word,
-    "host": host_word,
-    "title": phrase,
-    "label": phrase,
+    "state": lambda name: str(labels.STATES[name].word) if name in labels.STATES else name,
+    "step": labels.step_title,
+    "stack": labels.stack_name,
+    "input": labels.asset_word,
+    "check": labels.check_word,
+    "host": labels.host_word,
+    "title": labels.phrase,
+    "label": labels.phrase,
     "what": lambda text: gettext(text) if text else "",
 }
 # Arguments that are numbers, and their formats. Others stay unchanged.
@@ -97,7 +85,10 @@ def message(message_id: str, args: Mapping[str, Any] | None = None) -> str:
 
 def _filled(text: str | Promise, args: Mapping[str, Any] | None) -> str:
     given = dict(args or {})
-    known, line = words_of(given.pop("failure", None)), telling_line(given.pop("telling", None))
+    failure, args_of_failure = _read(given.pop("failure", None))
+    texts = (failure.cause, failure.advice) if failure else ()
+    known = joined(*(gettext(one) % args_of_failure for one in texts))
+    line = telling_line(given.pop("telling", None))
     if isinstance(given.get("found"), list):  # nested messages
         parts = [message(item["message_id"], item["message_args"]) for item in given["found"]]
         given["found"] = " ".join(parts)
@@ -112,21 +103,16 @@ def _filled(text: str | Promise, args: Mapping[str, Any] | None) -> str:
 
 
 def _number(value: Any, form: Callable[[float], str]) -> Any:
-    """Return ``value`` in its format, or unchanged.
-    Older rows have rounded numbers as text, which get no further decimals."""
+    """Return a value in its format, or unchanged. Older rows have rounded numbers as text, which
+    get no further decimals."""
     if isinstance(value, bool):
         return value
     try:
         shown = form(float(value))
     except (TypeError, ValueError):
         return value
-    if isinstance(value, str) and _decimals(shown) > _decimals(value):
-        return value
-    return shown
-
-
-def _decimals(number: str) -> int:
-    return len(number.partition(".")[2])
+    after, most = (len(text.partition(".")[2]) for text in (shown, str(value)))
+    return value if isinstance(value, str) and after > most else shown
 
 
 def telling_line(kept: Any) -> str:
@@ -142,9 +128,80 @@ def server_message(deployment: Deployment) -> str:
     progress = deployment.progress or {}
     if deployment.state != Deployment.State.LOADING or not progress.get("total"):
         return line
-    counts = gettext("%(done)s of %(total)s %(unit)s.") % {
-        "done": number(progress["done"]),
-        "total": number(progress["total"]),
-        "unit": unit_word(progress["unit"]),
-    }
-    return joined(line, counts)
+    counts = {name: number(progress[name]) for name in ("done", "total")}
+    counts["unit"] = labels.unit_word(progress["unit"])
+    return joined(line, gettext("%(done)s of %(total)s %(unit)s.") % counts)
+
+
+# Actions besides fixing the cause.
+_NEXT: dict[Severity, str | Promise] = {
+    "error": _("Fix the cause first: a retry with the same settings would fail again."),
+    "transient": _("Possibly temporary: retry unchanged."),
+    "warning": _("The job continued. Its numbers are unreliable until the cause is fixed."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FailureView:
+    """For a card beside the failing line. ``on_host``: it is fixed there. ``where`` is "" for the
+    record's own log, "server" for that of a job's deployment, else the path of an output; ``line``
+    counts from 1, None where no line shows it."""
+
+    id: str
+    cause: str
+    advice: str
+    next: str
+    severity: Severity
+    where: str
+    line: int | None
+    offset: int | None
+    on_host: bool = False
+
+
+def view_of(record: Job | Deployment) -> FailureView | None:
+    """The known failure that ended a job or a server; None where none is known."""
+    kept: Any = (record.message_args or {}).get("failure")
+    failure, args = _read(kept)
+    if failure is None:
+        return None
+    line, offset = kept.get("line"), kept.get("offset")
+    return FailureView(
+        id=failure.id,
+        cause=gettext(failure.cause) % args,
+        advice=gettext(failure.advice) % args,
+        next=str(_NEXT[failure.severity]),
+        severity=failure.severity,
+        where=str(kept.get("where") or ""),
+        line=line if isinstance(line, int) else None,
+        offset=offset if isinstance(offset, int) else None,
+        on_host=failure.on_host,
+    )
+
+
+def _read(kept: Any) -> tuple[KnownFailure | None, Arguments]:
+    """Return failure and arguments of any stored content: it is from hosts or older versions."""
+    if not isinstance(kept, dict) or not isinstance(kept.get("args") or {}, dict):
+        return None, Arguments()
+    return KNOWN_FAILURES.get(str(kept.get("id"))), Arguments(kept.get("args") or {})
+
+
+def stalled_text(job: Job) -> str:
+    """Return how long a job has been stalled, and what to do; "" if not stalled. It may resume at
+    any time, so nothing ends it."""
+    since = stalled_since(job)
+    if since is None:
+        return ""
+    minutes = int((now() - since).total_seconds() // 60)
+    state = ngettext(
+        "Stalled: no output for %(minutes)s minute.",
+        "Stalled: no output for %(minutes)s minutes.",
+        minutes,
+    )
+    todo = gettext("Some tools print nothing while working. Check the log and the host's load.")
+    kind = KINDS.get(job.kind)
+    if kind and kind.brings:
+        todo = gettext(
+            "The job resumes once the remote side responds. Otherwise cancel and retry: "
+            "downloaded data is kept."
+        )
+    return joined(state % {"minutes": minutes}, todo)

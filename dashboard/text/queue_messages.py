@@ -159,66 +159,54 @@ QUEUE_MESSAGES: dict[str, str] = {
 def server_names(servers: Sequence[Mapping[str, Any]], *, dies: bool = False) -> str:
     """Format servers of ``jobs.schedule.capacity`` with their ports, because names may repeat.
     ``dies``: include the number of dies in use."""
-    return gettext(", ").join(_server_name(one, dies=dies) for one in servers)
+    names = []
+    for server in servers:
+        facts = []
+        if server["port"]:
+            facts.append(gettext("port %(port)s") % {"port": server["port"]})
+        elif not server["id"]:
+            facts.append(gettext("job %(job)s") % {"job": server["job"]})
+        if dies:
+            held = ngettext("%(count)s die", "%(count)s dies", server["dies"])
+            facts.append(held % {"count": server["dies"]})
+        name = phrase(server["name"])
+        names.append(f"{name} ({gettext(', ').join(facts)})" if facts else name)
+    return gettext(", ").join(names)
 
 
 def to_stop(args: Mapping[str, Any]) -> str:
-    """Return the servers to stop, all or some, and the jobs ahead that take freed dies first."""
+    """Return the servers to stop, all or some, and the jobs ahead that take freed dies first: a
+    stop alone does not start this job."""
+    servers, behind = args["servers"], list(args.get("behind") or ())
     if args.get("every", True):
-        stop = gettext("Stop: %(servers)s.") % {"servers": server_names(args["servers"])}
+        texts = [gettext("Stop: %(servers)s.") % {"servers": server_names(servers)}]
     else:
-        stop = gettext("Stop deployments that use %(lack)s dies in total: %(servers)s.") % {
-            "lack": args["lack"],
-            "servers": server_names(args["servers"], dies=True),
-        }
+        stop = gettext("Stop deployments that use %(lack)s dies in total: %(servers)s.")
+        texts = [stop % {"lack": args["lack"], "servers": server_names(servers, dies=True)}]
     taken = gettext("Job #%(job)s is ahead and takes %(dies)s of these dies.")
-    first = [taken % {"job": one["job"], "dies": one["dies"]} for one in args.get("first") or ()]
-    return joined(stop, *first, _behind(args), *map(_needed, args["servers"]))
-
-
-def _behind(args: Mapping[str, Any]) -> str:
-    """Return text on jobs ahead that take freed dies, so that a stop alone does not start this
-    job."""
-    jobs = list(args.get("behind") or ())
-    if not jobs:
-        return ""
-    text = ngettext(
-        "Job %(jobs)s is ahead, takes these dies first, and must release them again.",
-        "Jobs %(jobs)s are ahead, take these dies first, and must release them again.",
-        len(jobs),
-    )
-    sentence = text % {"jobs": _numbers(jobs)}
-    if args.get("behind_serves"):
-        return joined(sentence, gettext("Deployments started by those jobs must be stopped too."))
-    return sentence
-
-
-def _needed(server: Mapping[str, Any]) -> str:
-    jobs = list(server.get("needed_by") or ())
-    if not jobs:
-        return ""
-    text = ngettext(
-        "Job %(jobs)s needs %(name)s and must end first.",
-        "Jobs %(jobs)s need %(name)s and must end first.",
-        len(jobs),
-    )
-    return text % {"jobs": _numbers(jobs), "name": phrase(server["name"])}
+    for one in args.get("first") or ():
+        texts.append(taken % {"job": one["job"], "dies": one["dies"]})
+    if behind:
+        text = ngettext(
+            "Job %(jobs)s is ahead, takes these dies first, and must release them again.",
+            "Jobs %(jobs)s are ahead, take these dies first, and must release them again.",
+            len(behind),
+        )
+        texts.append(text % {"jobs": _numbers(behind)})
+        if args.get("behind_serves"):
+            texts.append(gettext("Deployments started by those jobs must be stopped too."))
+    for server in servers:
+        if jobs := list(server.get("needed_by") or ()):
+            text = ngettext(
+                "Job %(jobs)s needs %(name)s and must end first.",
+                "Jobs %(jobs)s need %(name)s and must end first.",
+                len(jobs),
+            )
+            texts.append(text % {"jobs": _numbers(jobs), "name": phrase(server["name"])})
+    return joined(*texts)
 
 
 def _numbers(jobs: Sequence[int]) -> str:
     named = gettext(", ").join(f"#{pk}" for pk in jobs[:_MOST_NAMED])
     more = len(jobs) - _MOST_NAMED
     return gettext("%(jobs)s and %(n)s more") % {"jobs": named, "n": more} if more > 0 else named
-
-
-def _server_name(server: Mapping[str, Any], *, dies: bool) -> str:
-    facts = []
-    if server["port"]:
-        facts.append(gettext("port %(port)s") % {"port": server["port"]})
-    elif not server["id"]:
-        facts.append(gettext("job %(job)s") % {"job": server["job"]})
-    if dies:
-        held = ngettext("%(count)s die", "%(count)s dies", server["dies"])
-        facts.append(held % {"count": server["dies"]})
-    name = phrase(server["name"])
-    return f"{name} ({gettext(', ').join(facts)})" if facts else name

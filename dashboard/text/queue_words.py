@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.timezone import now
@@ -24,7 +23,6 @@ PRIORITIES: dict[str, int] = {
     "normal": Job.Priority.NORMAL,
     "low": Job.Priority.LOW,
 }
-_NAMES = {number: name for name, number in PRIORITIES.items()}
 _WORDS = {
     "urgent": pgettext_lazy("priority", "urgent"),
     "normal": pgettext_lazy("priority", "normal"),
@@ -36,11 +34,8 @@ _SOON_S = 60.0  # precise enough below this
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A job of the queue, for one viewer.
-
-    ``earlier`` and ``later``: the viewer may move it one place. ``can_prioritize``: it may pass
-    jobs of others.
-    """
+    """A job of the queue, for one viewer. ``earlier`` and ``later``: the viewer may move it one
+    place. ``can_prioritize``: it may pass jobs of others."""
 
     job: Job
     why: Message
@@ -60,8 +55,8 @@ class QueueRow:
 
 
 def is_next(forecast: Forecast) -> bool:
-    """Return True if no other job has to end first.
-    Seconds are no criterion: a job whose predecessor ends soon is not next."""
+    """Return True if no other job has to end first. Seconds are no criterion: a job whose
+    predecessor ends soon is not next."""
     return forecast.message.id == "forecast:now"
 
 
@@ -90,7 +85,6 @@ def starts(forecast: Forecast, why: Message | None = None) -> str:
 
 
 def starts_in(forecast: Forecast) -> str:
-    """Return short text of a forecast start, for lists."""
     seconds = forecast.starts_in_s
     if seconds is None:
         return gettext("start time unknown")
@@ -103,7 +97,7 @@ def starts_in(forecast: Forecast) -> str:
 
 def priority_name(number: int) -> str:
     """Return the name of a priority in addresses, APIs and commands."""
-    return _NAMES[number]
+    return next(name for name, known in PRIORITIES.items() if known == number)
 
 
 def priority_word(name: str) -> str:
@@ -111,8 +105,7 @@ def priority_word(name: str) -> str:
 
 
 def read_priority(name: str) -> int:
-    """Parse a priority; "" is normal.
-    Raises ``LaunchError``: unknown priority."""
+    """Parse a priority; "" is normal. Raises ``LaunchError``: unknown priority."""
     try:
         return PRIORITIES[name or "normal"]
     except KeyError:
@@ -121,8 +114,7 @@ def read_priority(name: str) -> int:
 
 
 def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
-    """Parse a priority for a job that ``user`` launches.
-    Raises ``LaunchError``: unknown priority, or not permitted."""
+    """Parse a priority of a new job. Raises ``LaunchError``: unknown, or not permitted."""
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL and not allowed(user, "job.raise"):
         text = gettext("Only administrators can move a job ahead of jobs of others.")
@@ -156,23 +148,16 @@ def rows(
 ) -> list[QueueRow]:
     """Return a section of a host's queue. ``before``: the job ahead of it; ``more``: others
     follow."""
-    reasons = waits(jobs)
-    entries = []
-    for (ahead, job), (_job, behind) in zip(
-        pairwise([before, *jobs]), pairwise([*jobs, None]), strict=True
-    ):
-        if job is None:
-            continue
+    reasons, entries = waits(jobs), []
+    for ahead, job, behind in zip([before, *jobs], jobs, [*jobs[1:], None], strict=False):
         can_prioritize, may_order = allowed(user, "job.raise", job), allowed(user, "job.order", job)
         passes = ahead is not None and ahead.priority == job.priority
         own = ahead is not None and ahead.created_by_id == job.created_by_id
         follows = more if behind is None else behind.priority == job.priority
-        why, forecast = reasons[job.pk]
         entries.append(
             QueueRow(
                 job,
-                why,
-                forecast,
+                *reasons[job.pk],
                 may_order=may_order,
                 can_prioritize=can_prioritize,
                 earlier=may_order and passes and (own or can_prioritize),

@@ -39,6 +39,9 @@ def removed_words(record: Job | Deployment) -> str:
     given = {
         "what": things % {"size": size_text(record.log_bytes), "n": files},
         "date": day_text(record.removed_at),
+        "time": span_text(args.get("retention_age_s", 0)),
+        "limit": size_text(args.get("retention_size_bytes", 0)),
+        "user": args.get("user", "?"),
     }
     if record.removed_why == Retained.Why.AGE:
         why = ngettext(
@@ -47,7 +50,6 @@ def removed_words(record: Job | Deployment) -> str:
             "(RETENTION_AGE).",
             1 + files,
         )
-        given["time"] = span_text(args.get("retention_age_s", 0))
     elif record.removed_why == Retained.Why.SIZE:
         why = ngettext(
             "%(what)s was removed on %(date)s because storage exceeded %(limit)s (RETENTION_SIZE).",
@@ -55,14 +57,12 @@ def removed_words(record: Job | Deployment) -> str:
             "(RETENTION_SIZE).",
             1 + files,
         )
-        given["limit"] = size_text(args.get("retention_size_bytes", 0))
     else:
         why = ngettext(
             "%(what)s was removed on %(date)s by %(user)s.",
             "%(what)s were removed on %(date)s by %(user)s.",
             1 + files,
         )
-        given["user"] = args.get("user", "?")
     return joined(why % given, kept)
 
 
@@ -77,7 +77,6 @@ def pinned_words(job: Job) -> str:
 
 
 def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
-    """Return True if ``user`` may change whether the job's files are kept."""
     if job.removed_at is not None:
         return False
     if job.pinned_at is None:

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Draw the charts of a report: a script of the file itself, not a module. Markup: templates/reports/_block.html.
- * Colours are final, see dashboard/reports/html.py.
+ * Colours are final, see dashboard/reports/writers.py.
  */
 (function () {
   "use strict";

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.management import base
 from dashboard.pages.parity.asked import stated
-from dashboard.pages.parity.rows import GATE, as_data, as_text, verdict_of
+from dashboard.pages.parity.words import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
 from jobs.queries.parity.entered import ParityError
 

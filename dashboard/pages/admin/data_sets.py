@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.actions import question_sets as actions
 from dashboard.pages.launch.parts import PATIENCE, finding_line
-from dashboard.pages.results.published import row_of
+from dashboard.pages.shared.words import published_row
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
@@ -72,7 +72,9 @@ def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
         "results": results_of(set_id),
         "places": [(place, is_away(place.host)) for place in places_of(known)] if known else [],
         "lacking": lacking_hosts(known) if known else [],
-        "published": [(model, row_of(comparison)) for model, comparison in published_for(known)]
+        "published": [
+            (model, published_row(comparison)) for model, comparison in published_for(known)
+        ]
         if known
         else [],
         "launches": _launches(known, team_set),

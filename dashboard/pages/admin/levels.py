@@ -6,7 +6,7 @@ from django.urls import URLPattern, path
 
 from dashboard.actions import levels as actions
 from dashboard.pages.admin.rows import RowPages
-from dashboard.pages.results.levels import limits_words
+from dashboard.pages.results.conclusion import limits_words
 from dashboard.security.permissions import allowed, requires
 from jobs.queries.results.levels import INCLUDED, Level, level_of, own_level, team_levels
 

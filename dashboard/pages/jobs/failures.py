@@ -8,8 +8,7 @@ from django.utils.translation import gettext
 from dashboard.pages.shared.remedies import failed_as_printed, server_down
 from dashboard.text.formatting import joined
 from dashboard.text.job_messages import JOB_ADVICE, REMOVED_ADVICE, SERVER_ADVICE
-from dashboard.text.known_failures import FailureView, view_of
-from dashboard.text.messages import message, telling_line
+from dashboard.text.messages import FailureView, message, telling_line, view_of
 from jobs.models import Deployment, Job, Preflight
 from jobs.queries.jobs.job_page import JobPage
 from jobs.queries.jobs.log_excerpts import Part, Quote, headline, line_of, telling_lines

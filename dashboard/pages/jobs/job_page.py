@@ -37,7 +37,6 @@ from dashboard.server.downloads import send_file
 from dashboard.server.json_errors import gone
 from dashboard.text import queue_words
 from dashboard.text.formatting import joined, moment, number
-from dashboard.text.known_failures import stalled_text
 from dashboard.text.labels import (
     asset_word,
     host_title,
@@ -47,7 +46,7 @@ from dashboard.text.labels import (
     step_title,
     unit_word,
 )
-from dashboard.text.messages import message
+from dashboard.text.messages import message, stalled_text
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
 from jobs import logstore
 from jobs.base.errors import DamagedLog, LaunchError

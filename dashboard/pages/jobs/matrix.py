@@ -17,14 +17,14 @@ from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.results.client_vs_engine import sides_table
 from dashboard.pages.results.conclusion import (
     WARNING_SHAPES,
-    Figure,
     headline,
     noise_words,
-    rate_figure,
+    rate_cell,
+    sides_of,
 )
+from dashboard.pages.shared.cells import Cell
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
 from dashboard.pages.shared.marks import LOADED, marks_of
 from dashboard.security.permissions import allowed, check, requires
@@ -60,7 +60,7 @@ class RowConclusion:
     lengths: str
     headline: str
     is_warning: bool
-    figures: Sequence[Figure]
+    figures: Sequence[tuple[str, Cell]]
     texts: Sequence[tuple[str, bool]]
     is_disturbed: bool
     is_open: bool
@@ -191,11 +191,11 @@ def _conclusion(row: Row) -> RowConclusion:
     figures = []
     if found.best is not None and found.knee is not None:
         figures = [
-            rate_figure(_("Best throughput"), found.best, marks),
-            Figure(_("Recommended concurrency"), str(found.knee.concurrency)),
+            (_("Best throughput"), rate_cell(found.best, marks)),
+            (_("Recommended concurrency"), Cell(str(found.knee.concurrency))),
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
-    sides = sides_table(points, results[0], first)
+    sides = sides_of(points, results[0], first)
     noise = list(filter(None, (noise_words(found), _loaded_words(results))))
     return RowConclusion(
         lengths(row.input_tokens, row.output_tokens),

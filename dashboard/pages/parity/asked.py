@@ -48,9 +48,6 @@ GOALS: Sequence[str] = get_args(Goal)
 TABLE_GOAL: Goal = "at_least"  # of counts and tables: the baseline is somebody else's
 LONGEST_NAME = 120
 Source = Literal["results", "counts", "tables"]
-# Where an error of counts is shown.
-_FIELDS = {"base": "base_counts", "result": "counts", "names": "sets"}
-_COMMAS = re.compile(r"[,，、]")
 # Parameters of an evaluation that decide its questions and answers.
 _SAME = (
     *("questions", "language", "limit", "question_seed"),
@@ -65,6 +62,11 @@ class Asks:
     margin: float
     goal: Goal | None
     planned: int | None
+
+    @property
+    def looks(self) -> Looks:
+        """Looks at counts, of which earlier ones are not known."""
+        return Looks(self.planned, are_known=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,10 @@ def stated(data: Mapping[str, str]) -> Stated:
     elif any(typed):
         found = _of_counts(typed, data, asks)
     else:
-        found = _of_results(base, result, asks)
+        first, second = runs_of(base, "base"), runs_of(result, "id")
+        if twice := next((run for run in second if run in first), None):
+            raise ParityError(Message("parity:same", {"name": result_name(twice)}), "id")
+        found = _stated(first, second, asks)
     asked = found.parity.statement.pooled.questions if found.parity.statement else (0, 0)
     if asks.planned is not None and asks.planned < min(asked):
         raise ParityError(Message("parity:fewer_planned", {"n": min(asked)}), "planned")
@@ -179,15 +184,6 @@ def _asks_of(data: Mapping[str, str]) -> Asks:
     if planned_text and (not planned or planned > entered.MOST_QUESTIONS):
         raise ParityError(Message("parity:planned"), "planned")
     return Asks(margin, cast("Goal", goal) if goal else None, planned)
-
-
-def _of_results(base: str, result: str, asks: Asks) -> Stated:
-    first, second = runs_of(base, "base"), runs_of(result, "id")
-    own = {run.pk for run in first}
-    twice = next((run for run in second if run.pk in own), None)
-    if twice is not None:
-        raise ParityError(Message("parity:same", {"name": result_name(twice)}), "id")
-    return _stated(first, second, asks)
 
 
 def _stated(base: Sequence[Result], result: Sequence[Result], asks: Asks) -> Stated:
@@ -233,10 +229,6 @@ def _view(runs: Sequence[Result]) -> SideView:
     return SideView(name, runs)
 
 
-def _looks(asks: Asks) -> Looks:
-    return Looks(asks.planned, are_known=False)
-
-
 def _titled(title: str, default: str) -> SideView:
     own = " ".join(title.split())[:LONGEST_NAME]
     return SideView(own or default, title=own)
@@ -251,8 +243,9 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
         base, result = entered.counts_of(typed[0], "base"), entered.counts_of(typed[1], "result")
         evidence = entered.evidence_of(base, result, names)
     except ParityError as error:
-        raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
-    statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, _looks(asks))
+        fields = {"base": "base_counts", "result": "counts", "names": "sets"}
+        raise ParityError(error.reason, fields.get(error.field, error.field)) from error
+    statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks)
     found = Parity(statement, Notes(declared=list(names) or [""], left_out=left_out))
     return Stated(
         *("counts", found),
@@ -266,6 +259,8 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
 
 
 def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
+    """Return the statement of pasted tables. The baseline is as chosen, else by the names of the
+    columns. Raises ``ParityError`` at "baseline", where the names do not tell."""
     columns = [(_titled(one.name, one.name), one.side) for one in entered.columns_of(text)]
     if len(columns) > 2 or (base and len(columns) > 1):
         raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
@@ -274,24 +269,18 @@ def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
     if base:
         runs = runs_of(base, "base")
         columns.insert(0, (_view(runs), side_of(runs)))
-    elif _baseline(columns[0][0].name, columns[1][0].name, chosen):
-        columns.reverse()
+    else:
+        names = [view.name for view, _side in columns]
+        index = {"first": 0, "second": 1}.get(chosen, entered.baseline_of(*names))
+        if index is None:
+            args = {"first": names[0][:LONGEST_NAME], "second": names[1][:LONGEST_NAME]}
+            raise ParityError(Message("parity:which_baseline", args), "baseline")
+        if index:
+            columns.reverse()
     (first, own), (second, other) = columns
-    found = of_sides(own, other, asks.margin, asks.goal or TABLE_GOAL, _looks(asks))
+    found = of_sides(own, other, asks.margin, asks.goal or TABLE_GOAL, asks.looks)
     statement = Stated("tables", found, first, second, asks, tables=text)
     return statement if base else replace(statement, **_written(own, other, found))
-
-
-def _baseline(first: str, second: str, chosen: str) -> int:
-    """Return the index of the baseline: as chosen, else by the names of the columns. Raises
-    ``ParityError`` at "baseline", where the names do not tell."""
-    if chosen in ("first", "second"):
-        return int(chosen == "second")
-    found = entered.baseline_of(first, second)
-    if found is None:
-        args = {"first": first[:LONGEST_NAME], "second": second[:LONGEST_NAME]}
-        raise ParityError(Message("parity:which_baseline", args), "baseline")
-    return found
 
 
 def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
@@ -323,17 +312,14 @@ def query_of(found: Stated, *, is_swapped: bool = False) -> str:
         named |= {"base_title": first.title, "title": second.title}
     else:
         return ""
-    return f"{_query(named)}&{asks_query(found)}"
+    known = {name: value for name, value in named.items() if value}
+    return f"{urlencode(known, safe=',/')}&{asks_query(found)}"
 
 
 def asks_query(found: Stated) -> str:
     """Return the part of a statement's address that does not name its sides."""
-    margin, planned = f"{found.asks.margin:g}", found.asks.planned
-    return _query({"margin": margin, "goal": found.goal, "planned": planned})
-
-
-def _query(named: Mapping[str, Any]) -> str:
-    return urlencode({name: value for name, value in named.items() if value}, safe=",/")
+    asks = {"margin": f"{found.asks.margin:g}", "goal": found.goal, "planned": found.asks.planned}
+    return urlencode({name: value for name, value in asks.items() if value})
 
 
 def choices() -> list[tuple[str, str]]:
@@ -350,7 +336,7 @@ def choices() -> list[tuple[str, str]]:
 def ids_of(text: str, field: str) -> str:
     """Return typed results as in an address; "" of no text. "#11" is the result of job 11. Raises
     ``ParityError`` at ``field``."""
-    parts = [part.strip() for part in _COMMAS.split(text) if part.strip()]
+    parts = [part.strip() for part in re.split(r"[,，、]", text) if part.strip()]
     if len(parts) > MOST_RUNS:
         raise ParityError(Message("parity:many", {"most": MOST_RUNS}), field)
     jobs = {part: job for part in parts if (job := number_of_job(part)) is not None}

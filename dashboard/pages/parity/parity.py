@@ -1,7 +1,6 @@
 """Parity page: is one result as accurate as another? Missing questions of a side, to ask them."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -10,12 +9,10 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods
 
-from dashboard.pages.answers.answers import form_page
-from dashboard.pages.answers.reader import Export, export_of
-from dashboard.pages.parity import asked, rows, words
-from dashboard.pages.parity.asked import SideView, Source, Stated, is_asked, query_of, stated
+from dashboard.pages.answers import Export, export_of, form_page
+from dashboard.pages.parity import asked, words
+from dashboard.pages.parity.asked import SideView, Source, Stated
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number, points
@@ -41,8 +38,7 @@ Which = Literal["base", "result"]
 SIDES: Sequence[Which] = ("result", "base")
 
 
-@require_http_methods(["GET", "POST"])
-@requires("result.view")
+@requires("result.view", "GET", "POST")
 @with_old_queries("base", "id")
 def parity(request: HttpRequest) -> HttpResponse:
     """Show the statement of an address (GET) or of pasted tables (POST), and its form.
@@ -81,12 +77,11 @@ def parity(request: HttpRequest) -> HttpResponse:
     except ParityError as error:
         text = message(error.reason.id, error.reason.args)
         context["errors"] = {form: {error.field: text}} if error.field else {"all": text}
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return render(request, "parity/parity.html", context, status=status)
+        return render(request, "parity/parity.html", context, status=422)
     if request.method == "GET" and any(names.values()):
         return redirect(f"{request.path}?{asked.query_of(found)}")
     if request.method == "GET" and request.GET.get("format") == "csv":
-        return rows.parity_csv(found)
+        return words.parity_csv(found)
     context |= _context(found)
     context["link"] = request.build_absolute_uri(f"{request.path}?{context['query']}")
     context["may_import"] = allowed(request.user, "result.import")
@@ -117,13 +112,13 @@ def _context(found: Stated) -> dict[str, Any]:
     }
     if statement is None:
         return context
-    sets, *folded = rows.tables(found, statement)
+    sets, *folded = words.tables(found, statement)
     return context | {
         "sets": sets,
         "folded": folded,
         "methods": words.methods(statement),
         "plain": points(statement.plain, 3),
-        "figure": rows.forest_of(statement),
+        "figure": words.forest_of(statement),
         "margin_text": words.margin_text(statement.margin),
     }
 
@@ -139,20 +134,20 @@ def lacking_sides(stated: Stated) -> list[dict[str, Any]]:
             continue
         later = []
         for one in missing.later:
+            name = result_name(one.result)
             text = ngettext(
                 "%(result)s answered %(n)s of them.",
                 "%(result)s answered %(n)s of them.",
                 one.answered,
             )
-            args = {"result": result_name(one.result), "n": number(one.answered)}
-            later.append((text % args, f"{side.ids},{result_name(one.result)}"))
-        text = _sentence(stated, which, missing.total)
+            text %= {"result": name, "n": number(one.answered)}
+            later.append((text, f"{side.ids},{name}"))
+        text = _sentence(side, other, missing.total)
         found.append({"which": which, "text": text, "reason": _reason(side), "later": later})
     return found
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("questions.change")
+@requires("questions.change", "GET", "HEAD", "POST")
 @with_old_queries("base", "id")
 def parity_missing(request: HttpRequest) -> HttpResponse:
     """Save the missing questions of ``side`` as a set, then open the form that asks them.
@@ -160,27 +155,28 @@ def parity_missing(request: HttpRequest) -> HttpResponse:
     The address has the statement: ``?base=res-11&id=res-27&side=result``.
     """
     data = {name: request.GET.get(name, "") for name in ("base", "id", "margin", "goal", "planned")}
-    if not is_asked(data):
+    which = next((one for one in SIDES if one == request.GET.get("side", "result")), None)
+    if not asked.is_asked(data) or which is None:
         raise Http404("no two sides")
     try:
-        found = stated(data)
+        found = asked.stated(data)
     except ParityError as error:
         raise Http404(error.reason.id) from error
-    which = next((side for side in SIDES if side == request.GET.get("side", "result")), None)
-    if which is None:
-        raise Http404("no such side")
-    side = _views(found, which)[0]
-    export = _export(found, which)
-    if known := _saved_set(side, export):
-        return redirect(_launch_address(side, known.key))
+    side, other = _views(found, which)
+    export = _export(side, other)
+    if export.own is not None and (known := QUESTION_SETS.of_team(_set_id(side))):
+        same = QUESTION_SETS.get(known.key)
+        is_same = same is not None and jsonl(same.questions) == jsonl(export.own.questions)
+        if is_same and not known.removed_at:
+            return redirect(_launch_address(side, known.key))
     total = len(export.own.questions) if export.own else 0
     lead = _("%(sentence)s The launch form asks them with the same parameters.")
     context = {
         "title": _("Ask the missing questions"),
-        "lead": lead % {"sentence": _sentence(found, which, total)},
+        "lead": lead % {"sentence": _sentence(side, other, total)},
         "submit": _("Save and open the launch form"),
         "origin": _("Parity"),
-        "back": f"{reverse('parity')}?{query_of(found)}",
+        "back": f"{reverse('parity')}?{asked.query_of(found)}",
         "file": "",
     }
 
@@ -190,8 +186,7 @@ def parity_missing(request: HttpRequest) -> HttpResponse:
     return form_page(request, export, context, saved)
 
 
-def _export(stated: Stated, which: Which) -> Export:
-    side, other = _views(stated, which)
+def _export(side: SideView, other: SideView) -> Export:
     found = lacking(side.results, other.results)
     if found is None:
         return Export(problem=_("No question is missing."))
@@ -204,24 +199,14 @@ def _export(stated: Stated, which: Which) -> Export:
     return Export(problem=reason) if reason else export
 
 
-def _sentence(stated: Stated, which: Which, total: int) -> str:
+def _sentence(side: SideView, other: SideView, total: int) -> str:
     """Return "60 questions of res-11 have no scored answer in res-27."."""
-    side, other = _views(stated, which)
     text = ngettext(
         "%(n)s question of %(other)s has no scored answer in %(side)s.",
         "%(n)s questions of %(other)s have no scored answer in %(side)s.",
         total,
     )
     return text % {"n": number(total), "other": other.name, "side": side.name}
-
-
-def _saved_set(side: SideView, export: Export) -> TeamSet | None:
-    team_set = QUESTION_SETS.of_team(_set_id(side))
-    if team_set is None or team_set.removed_at or export.own is None:
-        return None
-    same = QUESTION_SETS.get(team_set.key)
-    is_same = same is not None and jsonl(same.questions) == jsonl(export.own.questions)
-    return team_set if is_same else None
 
 
 def _launch_address(side: SideView, key: str) -> str:
@@ -235,10 +220,11 @@ def _launch_address(side: SideView, key: str) -> str:
 
 
 def _reason(side: SideView) -> str:
-    if _job(side) is None:
-        text = _("%(side)s cannot be asked here: its questions came from files or another tool.")
-        return text % {"side": side.name}
-    return ""
+    """Return why a side cannot be asked questions; "" where it can."""
+    if _job(side) is not None:
+        return ""
+    text = _("%(side)s cannot be asked here: its questions came from files or another tool.")
+    return text % {"side": side.name}
 
 
 def _job(side: SideView) -> Job | None:
@@ -247,6 +233,7 @@ def _job(side: SideView) -> Job | None:
 
 
 def _views(stated: Stated, which: Which) -> tuple[SideView, SideView]:
+    """Return a side and the other one."""
     base, result = stated.sides
     return (base, result) if which == "base" else (result, base)
 

@@ -1,29 +1,49 @@
-"""Parity statement in words: verdict, reasons, method, warnings."""
+"""Parity statement in words and numbers: verdict, reasons, warnings; tables, chart, CSV, JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import floor, log10
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.charts import forest
+from dashboard.charts.figures import Figure
 from dashboard.pages.parity.asked import Stated
+from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone, difference, share
 from dashboard.pages.shared.comparison import barrier_words
+from dashboard.pages.shared.export import as_csv
 from dashboard.pages.shared.marks import thinking_words
-from dashboard.pages.shared.words import gap_bounds
-from dashboard.text.formatting import number, percent, points
+from dashboard.pages.shared.words import gap_bounds, gap_text
+from dashboard.text.formatting import number, p_text, percent, points
 from dashboard.text.labels import result_name
 from jobs.kinds.lib.evaluations import goal_choices
 from jobs.queries.parity.compared import Unequal
 from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Row, Statement
-from jobs.statistics import Decision, Method, Z
+from jobs.queries.results.results import MOST_ROWS
+from jobs.statistics import Decision, Z
 
-TONES: dict[Decision, str] = {
+TONES: dict[Decision, Tone] = {
     **{"equivalent": "good", "better": "good", "not_worse": "good"},
     "worse": "bad",
 }
 MOST_NAMES = 5
+# Exit code of a gate in CI by verdict; 1 is that of an error.
+Verdict = Decision | Literal["not_comparable"]
+GATE: Mapping[Verdict, int] = {
+    **{"better": 0, "equivalent": 0, "not_worse": 0},
+    **{"worse": 2, "cannot_tell": 3, "not_comparable": 4},
+}
+_HEAD = (
+    *("set", "group", "base_correct", "base_questions", "base_accuracy", "base_low", "base_high"),
+    *("correct", "questions", "accuracy", "low", "high", "difference_points", "low_points"),
+    *("high_points", "margin_points", "goal", "verdict", "method", "mcnemar_p", "regressed"),
+    *("fixed", "more_questions", "base", "result", "version", "questions_sha256"),
+    *("base_is_weighted", "is_weighted"),
+)
 
 
 def goals() -> dict[str, str]:
@@ -99,37 +119,35 @@ def reasons(stated: Stated) -> list[str]:
     if statement is None:
         return [action(stated.parity.notes)]
     row, args = statement.pooled, {"margin": margin_text(statement.margin)}
-    more = ""
-    if row.decision == "better":
-        text = _("The whole interval is above 0.")
-    elif row.decision == "worse":
-        text = _("The whole interval is below 0.")
-    elif row.decision == "equivalent":
-        text = _(
+    texts = {
+        "better": _("The whole interval is above 0."),
+        "worse": _("The whole interval is below 0."),
+        "equivalent": _(
             "The whole interval is within ±%(margin)s. This rule calls models with a "
             "difference of %(margin)s or more equivalent in at most 5 %% of cases."
-        )
-    elif row.decision == "not_worse":
-        text = _(
+        ),
+        "not_worse": _(
             "The whole interval is above −%(margin)s. This rule is wrong about models that lose "
             "%(margin)s or more in at most 5 %% of cases."
-        )
-    elif statement.goal == "at_least":
-        text = _(
-            "The interval includes 0 and reaches below −%(margin)s. Neither a loss nor its absence "
-            "is shown."
-        )
-    else:
-        text = _(
+        ),
+        "cannot_tell": _(
             "The interval includes 0 and reaches beyond ±%(margin)s. Neither a difference nor "
             "parity is shown."
-        )
-        if row.gap.low > -statement.margin:
-            more = _("A loss of %(margin)s or more is excluded.") % args
+        ),
+    }
+    more = missing = ""
     if row.decision in ("equivalent", "not_worse") and statement.is_significant:
         more = _("The difference is significant, but smaller than the margin.")
-    missing = needed(statement) if row.decision == "cannot_tell" else ""
-    return list(filter(None, (text % args, more, missing)))
+    if row.decision == "cannot_tell":
+        missing = needed(statement)
+        if statement.goal == "at_least":
+            texts["cannot_tell"] = _(
+                "The interval includes 0 and reaches below −%(margin)s. Neither a loss nor its "
+                "absence is shown."
+            )
+        elif row.gap.low > -statement.margin:
+            more = _("A loss of %(margin)s or more is excluded.") % args
+    return list(filter(None, (texts[row.decision] % args, more, missing)))
 
 
 def needed(statement: Statement) -> str:
@@ -150,15 +168,6 @@ def needed(statement: Statement) -> str:
             "starts from this difference."
         )
     return text % {"more": more % {"n": number(-(-count // unit) * unit)}}
-
-
-def method_name(method: Method) -> str:
-    return {
-        "paired": _("paired, Tango"),
-        "clustered": _("by question, clustered"),
-        "bootstrap": _("bootstrap"),
-        "unpaired": _("unpaired, Newcombe"),
-    }[method]
 
 
 def methods(statement: Statement) -> list[str]:
@@ -224,26 +233,24 @@ def _looks(statement: Statement) -> list[str]:
         found.append(_("Counts do not tell of earlier looks: this is the interval of a first one."))
     asked, planned = min(statement.pooled.questions), looks.planned
     args = {"asked": number(asked), "planned": number(planned or 0), "n": looks.number}
+    text = ""
     if planned is not None and asked > planned:
         text = _(
             "Early stop, then extended: %(asked)s questions, of which %(planned)s were planned. "
             "Look number %(n)s. Over all looks, each verdict is wrong in at most 7.5 %% of cases."
         )
-        found.append(text % args)
     elif planned is not None:
         text = _(
             "Early stop: %(asked)s of %(planned)s planned questions, with a wider interval (Lan "
             "and DeMets 1983). Looks at any time miss the true difference in at most 5 %% of "
             "evaluations."
         )
-        found.append(text % args)
     elif looks.number > 1:
         text = _(
             "Extended: look number %(n)s, each with more questions. The interval is wider "
             "(Bonferroni). Over all looks, each verdict is wrong in at most 5 %% of cases."
         )
-        found.append(text % args)
-    return found
+    return [*found, text % args] if text else found
 
 
 def row_name(row: Row, rows: Sequence[Row]) -> str:
@@ -298,11 +305,11 @@ def warnings(stated: Stated) -> list[Warned]:
         text %= {"plain": points(statement.plain, 3), **args}
         found.append(Warned("means_disagree", text))
     if stated.parity.unequal:
-        found += _unequal(stated.parity.unequal, stated)
+        found += [Warned(*one) for one in _unequal(stated.parity.unequal, stated)]
     return found + _notes(stated.parity.notes)
 
 
-def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
+def _unequal(unequal: Unequal, stated: Stated) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     flags = {
         "answers_cut": _("Cut at the token limit"),
@@ -339,16 +346,15 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
     if unequal.has_simulated:
         text = _("A simulated result is included: its metrics were not measured on hardware.")
         found.append(("simulated", text))
-    return [Warned(*one) for one in found]
+    return found
 
 
 def _notes(notes: Notes) -> list[Warned]:
-    version = _("Different versions of a data set, which only common questions compare: %(names)s.")
-    unfit = _("Left out, the score is of another number of questions: %(names)s.")
-    no_share = _("Left out, no share of questions and no answers stored: %(names)s.")
-    declared = _("Declared by name only, without a checksum of the questions: %(names)s.")
-    texts = {
-        "version": (version, [f"{name} {a} / {b}" for name, a, b in notes.versions]),
+    texts: dict[str, tuple[str, Sequence[str]]] = {
+        "version": (
+            _("Different versions of a data set, which only common questions compare: %(names)s."),
+            [f"{name} {a} / {b}" for name, a, b in notes.versions],
+        ),
         "partly": (
             _("Common questions only: %(names)s."),
             [f"{name} {common} / {all_}" for name, common, all_ in notes.partly],
@@ -362,27 +368,271 @@ def _notes(notes: Notes) -> list[Warned]:
         "only_base": (_("Only in the baseline, left out: %(names)s."), notes.only_base),
         "only_result": (_("Only in the result, left out: %(names)s."), notes.only_result),
         "uncounted": (_("Left out, number of questions unknown: %(names)s."), notes.uncounted),
-        "unfit": (unfit, notes.unfit),
-        "no_share": (no_share, notes.no_share),
-        "alone": (
-            _("No answers stored: one run of several counts for %(names)s."),
-            notes.alone,
+        "unfit": (
+            _("Left out, the score is of another number of questions: %(names)s."),
+            notes.unfit,
         ),
+        "no_share": (
+            _("Left out, no share of questions and no answers stored: %(names)s."),
+            notes.no_share,
+        ),
+        "alone": (_("No answers stored: one run of several counts for %(names)s."), notes.alone),
         "catalogue": (_("Number of questions from the catalogue: %(names)s."), notes.catalogue),
-        "declared": (declared, [name for name in notes.declared if name]),
+        "declared": (
+            _("Declared by name only, without a checksum of the questions: %(names)s."),
+            [name for name in notes.declared if name],
+        ),
     }
-    found = [
-        Warned(kind, text % {"names": _listed(names)})
-        for kind, (text, names) in texts.items()
-        if names
-    ]
+    found = []
+    for kind, (text, names) in texts.items():
+        if names:
+            shown, rest = _(", ").join(names[:MOST_NAMES]), len(names) - MOST_NAMES
+            shown += _(" and %(n)s more") % {"n": rest} if rest > 0 else ""
+            found.append(Warned(kind, text % {"names": shown}))
     if "" in notes.declared:
         text = _("Typed counts: taken as the same questions on both sides.")
         found.append(Warned("declared", text))
     return found
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = _(", ").join(names[:MOST_NAMES])
-    rest = len(names) - MOST_NAMES
-    return shown + _(" and %(n)s more") % {"n": rest} if rest > 0 else shown
+# Tables, chart, CSV, JSON and plain text
+
+
+class _Shown(NamedTuple):
+    """Row of a table. ``is_sum``: several sets; ``is_whole``: all questions."""
+
+    name: str
+    row: Row
+    is_sum: bool = False
+    is_whole: bool = False
+
+
+def _shown(statement: Statement) -> list[_Shown]:
+    """Return sets, groups of sets and all questions. A group of many sets is one row."""
+    rows = statement.rows
+    sizes = {name: sum(row.group == name for row in rows) for name in statement.groups}
+    shown = []
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        is_last = following is None or following.group != row.group
+        if sizes.get(row.group, 0) <= MOST_ROWS:
+            shown.append(_Shown(row_name(row, rows), row))
+        if row.group in sizes and is_last:
+            name = _("%(name)s, all %(n)s") % {"name": row.group, "n": sizes[row.group]}
+            shown.append(_Shown(name, statement.groups[row.group], is_sum=True))
+    if len(rows) > 1:
+        shown.append(_Shown(_("all questions"), statement.pooled, is_sum=True, is_whole=True))
+    return shown
+
+
+def tables(stated: Stated, statement: Statement) -> list[Table]:
+    """Return the table by data set, whose last row is that of all questions, and a table of the
+    sets of each large group."""
+    found = [_table(stated, statement, _("By data set"), _shown(statement))]
+    for name in statement.groups:
+        rows = [_Shown(row.name, row) for row in statement.rows if row.group == name]
+        if len(rows) > MOST_ROWS:
+            found.append(_table(stated, statement, name, rows))
+    return found
+
+
+def _table(stated: Stated, statement: Statement, title: str, rows: Sequence[_Shown]) -> Table:
+    columns = [
+        Heading(_("Data set"), is_number=False),
+        Heading(_("Baseline"), stated.base.called),
+        Heading(_("Result"), stated.result.called),
+        Heading(_("Difference")),
+        Heading(_("Verdict"), is_number=False),
+        Heading(_("Method"), is_number=False),
+    ]
+    note = _("Accuracies in per cent, differences in points, brackets: 95 % intervals.")
+    cells = [_cells(one, statement.margin, stated.parity.notes) for one in rows]
+    return Table(title, columns, cells, [note])
+
+
+def _cells(shown: _Shown, margin: float, notes: Notes) -> list[Cell]:
+    row = shown.row
+    base, result = (
+        share(one, row.questions[side], unit="", note=right_text(row, side))
+        for side, one in enumerate((row.first, row.second))
+    )
+    methods = {
+        "paired": _("paired, Tango"),
+        "clustered": _("by question, clustered"),
+        "bootstrap": _("bootstrap"),
+        "unpaired": _("unpaired, Newcombe"),
+    }
+    return [
+        Cell(shown.name, note=_about(row, notes), tone="bold" if shown.is_sum else ""),
+        base,
+        result,
+        difference(row.gap, min(row.questions), unit="", tone="bold"),
+        Cell(verdict(row, margin), tone=TONES.get(row.decision, "line")),
+        Cell(methods[row.method], note="" if row.p is None else p_text(row.p)),
+    ]
+
+
+def _about(row: Row, notes: Notes) -> str:
+    identity = notes.identities.get(row.name)
+    if identity is None:
+        return ""
+    known = _("by name only")
+    if identity.sha256:
+        known = _("same questions, SHA-256 %(sum)s…") % {"sum": identity.sha256[:12]}
+    version = "" if identity.version in row.name else identity.version
+    return _(", ").join(filter(None, (version, known)))
+
+
+def facts(stated: Stated, statement: Statement) -> Facts:
+    row = statement.pooled
+    _name, base, result, gap, _verdict, method = _cells(
+        _Shown("", row), statement.margin, stated.parity.notes
+    )
+    sides = [
+        replace(cell, unit="%", note=_("; ").join(filter(None, (side.called, cell.note))))
+        for cell, side in zip((base, result), stated.sides, strict=True)
+    ]
+    margin = Cell(margin_text(statement.margin), value=stated.asks.margin)
+    rows = [
+        (_("Difference"), replace(gap, unit=_("points"), note=method.text, tone="")),
+        (_("Baseline"), sides[0]),
+        (_("Result"), sides[1]),
+        (_("Margin"), margin),
+    ]
+    if row.p is not None:
+        rows.append((_("McNemar, exact"), Cell(p_text(row.p), value=row.p, measure="p")))
+    if len(statement.rows) > 1:
+        plain = points(statement.plain, 3), _("points"), 100 * statement.plain, "points"
+        rows.append((_("Plain mean of sets"), Cell(*plain)))
+    return Facts(rows, is_large=True)
+
+
+def forest_of(statement: Statement) -> Figure:
+    rows = [
+        forest.Difference(one.name, one.row.gap, is_whole=one.is_whole) for one in _shown(statement)
+    ]
+    return forest.differences(rows, statement.margin)
+
+
+def parity_csv(stated: Stated) -> HttpResponse:
+    """Return a line for each set, each group of sets and all questions, with every digit; of sides
+    that are not comparable one line with the verdict."""
+    data = as_data(stated)
+    pooled = data["pooled"] or {"name": "pooled", "verdict": data["verdict"]}
+    lines = [_line(row, data) for row in (*data["sets"], *data["groups"], pooled)]
+    return as_csv([_HEAD, *lines], stated.file_name)
+
+
+def _line(row: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
+    known = {**row, "set": row["name"], "margin_points": data["margin_points"]}
+    for name, prefix in (("base", "base_"), ("result", "")):
+        side = row.get(name, {})
+        known |= {f"{prefix}{key}": value for key, value in side.items()}
+        known |= {f"{prefix}is_weighted": side.get("weighted"), name: data[name]["name"]}
+    known["goal"] = data["goal"] if data["pooled"] else ""
+    return ["" if known.get(name) is None else known[name] for name in _HEAD]
+
+
+def as_data(stated: Stated) -> dict[str, Any]:
+    """Return the statement for the API and ``manage.py parity --json``. Accuracies are from 0 to 1;
+    names with ``points`` are in points.
+
+    Sides that are not comparable have no rows; ``action`` says what makes them so.
+    """
+    statement, notes = stated.parity.statement, stated.parity.notes
+    verdict = verdict_of(stated)
+    base, result = (
+        {"name": side.name, "results": list(map(result_name, side.results))}
+        for side in stated.sides
+    )
+    data: dict[str, Any] = {
+        "verdict": verdict,
+        "exit_code": GATE[verdict],
+        "text": headline(stated),
+        "action": None if statement else action(notes),
+        "margin_points": stated.asks.margin,
+        "goal": stated.goal,
+        "planned_questions": stated.asks.planned,
+        "look": 1,
+        "base": base,
+        "result": result,
+        "pooled": None,
+        "plain_mean_points": None,
+        "means_disagree": False,
+        "sets": [],
+        "groups": [],
+        "warnings": [one._asdict() for one in warnings(stated)],
+        "method": [],
+    }
+    if statement is None:
+        return data
+    rows = statement.rows
+    return data | {
+        "planned_questions": statement.looks.planned,
+        "look": statement.looks.number,
+        "pooled": _row(statement.pooled, "pooled"),
+        "plain_mean_points": 100 * statement.plain,
+        "means_disagree": statement.is_opposed,
+        "sets": [_row(row, row_name(row, rows), notes) for row in rows],
+        "groups": [_row(row, name) for name, row in statement.groups.items()],
+        "method": methods(statement),
+    }
+
+
+def verdict_of(stated: Stated) -> Verdict:
+    statement = stated.parity.statement
+    return statement.decision if statement else "not_comparable"
+
+
+def _row(row: Row, name: str, notes: Notes | None = None) -> dict[str, Any]:
+    identity = notes.identities.get(row.name) if notes else None
+    base, result = (
+        {
+            "correct": round(row.rights[side]) if row.rights else None,
+            "questions": row.questions[side],
+            "accuracy": interval.value,
+            "weighted": is_weighted(row, side),
+            "low": interval.low,
+            "high": interval.high,
+        }
+        for side, interval in enumerate((row.first, row.second))
+    )
+    return {
+        "name": name,
+        "version": (identity.version if identity else "") or None,
+        "questions_sha256": (identity.sha256 if identity else "") or None,
+        "group": row.group,
+        "base": base,
+        "result": result,
+        "difference_points": 100 * row.gap.value,
+        "low_points": 100 * row.gap.low,
+        "high_points": 100 * row.gap.high,
+        "method": row.method,
+        "verdict": row.decision,
+        "mcnemar_p": row.p,
+        "regressed": row.flips[0] if row.flips else None,
+        "fixed": row.flips[1] if row.flips else None,
+        "more_questions": row.more,
+    }
+
+
+def as_text(stated: Stated) -> str:
+    lines = [headline(stated), sentence(stated), *reasons(stated)]
+    if statement := stated.parity.statement:
+        named = [(row_name(row, statement.rows), row) for row in statement.rows]
+        named += statement.groups.items()
+        if len(statement.rows) > 1:
+            named.append(("pooled", statement.pooled))
+        lines += ["", *(_text(row, name, statement.margin) for name, row in named)]
+        if len(statement.rows) > 1:
+            lines.append(f"plain mean of the sets: {points(statement.plain, 3)} points")
+    lines += [f"warning: {one.text}" for one in warnings(stated)]
+    return "\n".join(lines)
+
+
+def _text(row: Row, name: str, margin: float) -> str:
+    sides = " -> ".join(
+        f"{percent(interval.value)} % ({right_text(row, side)})"
+        for side, interval in enumerate((row.first, row.second))
+    )
+    tested = f", {p_text(row.p)} (McNemar)" if row.p is not None else ""
+    return f"{name}: {sides}, {gap_text(row.gap)} points, {verdict(row, margin)}{tested}"

@@ -1,36 +1,39 @@
-"""Conclusion card of a benchmark: headline, figures, next steps, latencies by concurrency."""
+"""Conclusion of a benchmark: headline, figures, next steps, service level, client and engine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.pages.results.client_vs_engine import SidesTable, sides_table
-from dashboard.pages.results.levels import check_words, limits_words, metric_words
 from dashboard.pages.results.page_parts import marks_of_points
+from dashboard.pages.shared import cells
+from dashboard.pages.shared.cells import Cell, Heading, Table
+from dashboard.pages.shared.marks import OTHER_CLIENTS
 from dashboard.pages.shared.remedies import form_address
 from dashboard.pages.shared.words import interval_text
 from dashboard.security.permissions import allowed
-from dashboard.text.formatting import number, percent
+from dashboard.text.formatting import change_text, measured, number, percent
 from dashboard.text.labels import metric_text
 from jobs.kinds import KINDS
-from jobs.models import Job, Result
+from jobs.models import Result
+from jobs.queries.results.client_vs_engine import Side, TwoSides, judged, side_of
 from jobs.queries.results.conclusion import Conclusion, Step, conclude
-from jobs.queries.results.curve import LIMIT_FIELDS, RATE, CurvePoint, limits_of
-from jobs.queries.results.levels import FAMILIES, Level, LevelPoint
+from jobs.queries.results.curve import LIMIT_FIELDS, RATE, CurvePoint, limits_of, warm_ups_of
+from jobs.queries.results.levels import FAMILIES, Level, LevelPoint, team_levels
 from jobs.queries.results.provenance import device_count, per_device, per_user
 from jobs.queries.results.results import ResultPage
-from jobs.statistics import LEAST_RUNS, Interval, least_samples
+from jobs.statistics import LEAST_RUNS, least_samples
 
-_MEASURES = ("measure_higher", "measure_lower", "measure_between", "measure_more")
+LEVEL = "level"  # parameter of an address, and cookie
+NO_LEVEL = "none"
+WARNING_SHAPES = ("none", "fails", "falls")
 
 
-@dataclass(frozen=True, slots=True)
-class StepLine:
+class StepLine(NamedTuple):
     """Next step with the address that does it, "" for none."""
 
     text: str
@@ -38,135 +41,40 @@ class StepLine:
     label: str = ""
 
 
-def step_lines(
-    found: Conclusion, result: Result, user: AbstractBaseUser | AnonymousUser
-) -> list[StepLine]:
-    """Return the next steps; forms only for people who may launch."""
-    may_launch = allowed(user, "job.launch")
-    lines = []
-    for step in found.steps:
-        address, label = _form(step, found, result) if may_launch else ("", "")
-        if step.id == "failures" and result.job_id:
-            address, label = reverse("job-detail", args=[result.job_id]), _("Open the log")
-        text = _step_text(step, found)
-        if text:
-            lines.append(StepLine(text, address, label))
-    return lines
+class Sides(NamedTuple):
+    """Client against engine. ``texts``: findings, each with True where it needs attention."""
+
+    texts: Sequence[tuple[str, bool]]
+    table: Table
 
 
-def _step_text(step: Step, found: Conclusion) -> str:
-    args: dict[str, Any] = {"n": step.n, "values": _(", ").join(map(str, step.concurrency))}
-    if step.id == "repeat":
-        text = ngettext(
-            "Run it %(n)s more time: an interval needs three runs.",
-            "Run it %(n)s more times: an interval needs three runs.",
-            step.n,
-        )
-        return text % args
-    if step.id == "raise_limit":
-        return _("Raise the deployment's max concurrency, then measure again.")
-    texts = {
-        "measure_higher": _("Measure a higher concurrency: %(values)s."),
-        "measure_lower": _("Measure a lower concurrency: %(values)s."),
-        "measure_between": _("Measure in between for a closer value: %(values)s."),
-        "measure_more": _("Measure more concurrencies: %(values)s."),
-        "stack_limit": _("Use another stack for more: this one supports %(n)s."),
-        "use": _("Limit clients to concurrency %(n)s."),
-        "failures": _("Read the log for the cause of the failures, then measure again."),
-        "requests": _("Send %(n)s requests per concurrency: percentiles need them."),
-        "kv_cache": _("The KV cache is full. Use shorter lengths, or more devices."),
-        "queue": _("Requests mostly wait in the engine's queue. Check its limits."),
-        "level": _("Concurrency 1 misses the level. Use more or faster devices."),
-    }
-    return texts[step.id] % args
-
-
-def _form(step: Step, found: Conclusion, result: Result) -> tuple[str, str]:
-    """Return the address of a filled form and its label; "" without one."""
-    if step.id == "raise_limit" and result.deployment is not None:
-        return _raised(result.deployment.job, step.n)
-    job = result.job
-    if job is None or job.kind not in KINDS:
-        return "", ""
-    if step.id in _MEASURES:
-        # The values that the kind's field takes.
-        field = KINDS[job.kind].Params.model_json_schema()["properties"].get("concurrency", {})
-        most = field.get("items", {}).get("maximum") if field.get("type") == "array" else None
-        values = [] if most is None else [value for value in step.concurrency if value <= most]
-        if not values:
-            return "", ""
-        # A conclusion is of the points of one run: the new one measures these once more.
-        values = sorted({*values, *(point.concurrency for point in found.points)})
-        return form_address(job, concurrency=", ".join(map(str, values))), _("Open the form")
-    if step.id == "requests" and "requests" in KINDS[job.kind].Params.model_fields:
-        return form_address(job, requests=str(step.n)), _("Open the form")
-    if step.id == "repeat":
-        return form_address(job), _("Open the form")
-    return "", ""
-
-
-def _raised(job: Job, most: int) -> tuple[str, str]:
-    """Return the form of the deployment with a higher limit, as far as its kind permits."""
-    kind = KINDS.get(job.kind)
-    fields = kind.Params.model_json_schema()["properties"] if kind else {}
-    name = next((name for name in LIMIT_FIELDS if name in fields and name in job.params), None)
-    if name is None:
-        return "", ""
-    value = min(most, int(fields[name].get("maximum", most)))
-    is_higher = value > int(job.params[name])
-    return (form_address(job, **{name: str(value)}), _("Open the form")) if is_higher else ("", "")
-
-
-_SHARES = ("p50", "p90", "p99")
-WARNING_SHAPES = ("none", "fails", "falls")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Figure of the card: label, value with unit, its interval, what it is of.
-
-    ``point``: the point that a rate is of.
-    """
-
-    label: str
-    text: str
-    unit: str = ""
-    interval: str = ""
-    note: str = ""
-    point: CurvePoint | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Concurrency of the table. ``cells``: (value, interval) by column; "" where not measured.
+class Row(NamedTuple):
+    """Concurrency of the table: its rate and latencies. ``level``: whether it holds the level;
     ``marks``: what limits its numbers."""
 
     point: CurvePoint
-    rate: tuple[str, str]
-    cells: Sequence[tuple[str, str]]
-    verdict: LevelPoint | None
-    why: str
+    cells: Sequence[Cell]
+    level: Cell
     is_best: bool
     is_recommended: bool
     marks: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """Conclusion card. ``columns``: latency columns, of the metrics ``names``; ``remarks``: what
-    the intervals are of."""
+class Card(NamedTuple):
+    """Conclusion card. ``names``: metrics of the latency columns; ``remarks``: what the intervals
+    are of."""
 
     conclusion: Conclusion
     headline: str
     is_warning: bool
-    figures: Sequence[Figure]
+    figures: Sequence[tuple[str, Cell]]
     steps: Sequence[StepLine]
     names: Sequence[str]
     columns: Sequence[str]
     rows: Sequence[Row]
     remarks: Sequence[str]
     level_text: str
-    sides: SidesTable | None
+    sides: Sides | None
 
 
 def conclusion_card(
@@ -184,21 +92,103 @@ def conclusion_card(
         return None
     found = conclude(points, limits=limits_of(result.deployment), level=level)
     marks = marks_of_points(page)
-    columns = [f"{name}_{share}_{unit}" for name, unit in FAMILIES.items() for share in _SHARES]
+    columns = [
+        f"{name}_{share}_{unit}"
+        for name, unit in FAMILIES.items()
+        for share in ("p50", "p90", "p99")
+    ]
     names = [name for name in columns if any(point.mean(name) is not None for point in points)]
     return Card(
         conclusion=found,
         headline=headline(found),
         is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
         figures=_figures(found, result, marks),
-        steps=step_lines(found, result, user) if result.job else [],  # others measure imports
+        steps=_step_lines(found, result, user) if result.job else [],  # others measure imports
         names=names,
         columns=[_column(name) for name in names],
         rows=_rows(found, names, marks),
         remarks=_remarks(found, names),
         level_text=_level_text(found),
-        sides=sides_table(points, result),
+        sides=sides_of(points, result),
     )
+
+
+# Next steps
+
+
+def _step_lines(
+    found: Conclusion, result: Result, user: AbstractBaseUser | AnonymousUser
+) -> list[StepLine]:
+    """Return the next steps; forms only for people who may launch."""
+    may_launch = allowed(user, "job.launch")
+    lines = []
+    for step in found.steps:
+        if step.id == "failures" and result.job_id:
+            log = reverse("job-detail", args=[result.job_id])
+            lines.append(StepLine(_step_text(step), log, _("Open the log")))
+            continue
+        address = _form(step, found, result) if may_launch else ""
+        lines.append(StepLine(_step_text(step), address, _("Open the form") if address else ""))
+    return lines
+
+
+def _step_text(step: Step) -> str:
+    args = {"n": step.n, "values": _(", ").join(map(str, step.concurrency))}
+    if step.id == "repeat":
+        text = ngettext(
+            "Run it %(n)s more time: an interval needs three runs.",
+            "Run it %(n)s more times: an interval needs three runs.",
+            step.n,
+        )
+        return text % args
+    texts = {
+        "measure_higher": _("Measure a higher concurrency: %(values)s."),
+        "measure_lower": _("Measure a lower concurrency: %(values)s."),
+        "measure_between": _("Measure in between for a closer value: %(values)s."),
+        "measure_more": _("Measure more concurrencies: %(values)s."),
+        "raise_limit": _("Raise the deployment's max concurrency, then measure again."),
+        "stack_limit": _("Use another stack for more: this one supports %(n)s."),
+        "use": _("Limit clients to concurrency %(n)s."),
+        "failures": _("Read the log for the cause of the failures, then measure again."),
+        "requests": _("Send %(n)s requests per concurrency: percentiles need them."),
+        "kv_cache": _("The KV cache is full. Use shorter lengths, or more devices."),
+        "queue": _("Requests mostly wait in the engine's queue. Check its limits."),
+        "level": _("Concurrency 1 misses the level. Use more or faster devices."),
+    }
+    return texts[step.id] % args
+
+
+def _form(step: Step, found: Conclusion, result: Result) -> str:
+    """Return the address of a filled form; "" without one."""
+    is_limit = step.id == "raise_limit" and result.deployment is not None
+    job = result.deployment.job if is_limit and result.deployment else result.job
+    if job is None or job.kind not in KINDS:
+        return ""
+    if step.id == "repeat":
+        return form_address(job)
+    is_measure = step.id.startswith("measure_")
+    if not (is_limit or is_measure or step.id == "requests"):
+        return ""
+    fields = KINDS[job.kind].Params.model_json_schema()["properties"]
+    if is_limit:  # of the deployment, as far as its kind permits
+        name = next((name for name in LIMIT_FIELDS if name in fields and name in job.params), None)
+        if name is None:
+            return ""
+        value = min(step.n, int(fields[name].get("maximum", step.n)))
+        return form_address(job, **{name: str(value)}) if value > int(job.params[name]) else ""
+    if is_measure:
+        field = fields.get("concurrency", {})
+        most = field.get("items", {}).get("maximum") if field.get("type") == "array" else None
+        values = {value for value in step.concurrency if most is not None and value <= most}
+        if not values:
+            return ""
+        # A conclusion is of the points of one run: the new one measures these once more.
+        values |= {point.concurrency for point in found.points}
+        return form_address(job, concurrency=", ".join(map(str, sorted(values))))
+    return form_address(job, requests=str(step.n)) if "requests" in fields else ""
+
+
+# Texts and numbers
 
 
 def headline(found: Conclusion) -> str:
@@ -261,77 +251,74 @@ def noise_words(found: Conclusion) -> str:
     return text % args
 
 
-def _figures(found: Conclusion, result: Result, marks: Mapping[int, Sequence[str]]) -> list[Figure]:
+def _figures(
+    found: Conclusion, result: Result, marks: Mapping[int, Sequence[str]]
+) -> list[tuple[str, Cell]]:
     best, knee = found.best, found.recommended
     if best is None:
         return []
-    figures = [rate_figure(_("Best throughput"), best, marks), _recommendation(found)]
+    figures = [(_("Best throughput"), rate_cell(best, marks)), _recommendation(found)]
     if found.level is not None and found.level.best is not None:
-        figures.append(rate_figure(_("Best within the level"), found.level.best.point, marks))
+        figures.append((_("Best within the level"), rate_cell(found.level.best.point, marks)))
     count = device_count(result)
     each = per_device(best.rate, count)
     if each is not None:
-        text, unit = metric_text(RATE, each)
         note = ngettext("%(n)s device", "%(n)s devices", count or 0) % {"n": count}
-        figures.append(Figure(_("Per device, at the best"), text, unit, note=note))
+        figures.append((_("Per device, at the best"), Cell(*metric_text(RATE, each), note=note)))
     user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")}) if knee else None
     if knee is not None and user_rate is not None:
-        text, unit = metric_text(RATE, user_rate)
         note = _("at concurrency %(n)s, 1 / TPOT p50") % {"n": knee.concurrency}
-        figures.append(Figure(_("Per user"), text, unit, note=note))
+        figures.append((_("Per user"), Cell(*metric_text(RATE, user_rate), note=note)))
     joules = best.mean("energy_per_token_j")
     if joules is not None:
-        figure = metric_text("energy_per_token_j", joules)
-        figures.append(
-            Figure(_("Energy per output token"), *figure, note=_("at the best, all dies"))
-        )
+        energy = Cell(*metric_text("energy_per_token_j", joules), note=_("at the best, all dies"))
+        figures.append((_("Energy per output token"), energy))
     return figures
 
 
-def _recommendation(found: Conclusion) -> Figure:
+def _recommendation(found: Conclusion) -> tuple[str, Cell]:
     """Return the recommended concurrency and why."""
     label, knee = _("Recommended concurrency"), found.recommended
     if knee is None:
         is_unknown = found.level is not None and found.level.unknown
         note = _("no concurrency is known to meet the level")
-        return Figure(label, _("unknown") if is_unknown else _("none"), note=note)
+        return label, Cell(_("unknown") if is_unknown else _("none"), note=note)
     fast, within = _("%(rate)s, as fast as the best"), _("%(rate)s, within the level")
     text = fast if knee is found.knee else within
     note = text % {"rate": " ".join(metric_text(RATE, knee.rate))}
     if knee is found.best:
         note = _("the best itself")
-    return Figure(label, str(knee.concurrency), note=note)
+    return label, Cell(str(knee.concurrency), note=note)
 
 
-def rate_figure(label: str, point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Figure:
+def rate_cell(point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Cell:
     """Return the mean rate of a point with its interval, and with what limits it."""
-    text, unit = metric_text(RATE, point.rate)
     at = _("at concurrency %(n)s") % {"n": point.concurrency}
     note = _(", ").join((at, *marks.get(point.concurrency, ())))
-    return Figure(label, text, unit, _bounds(point.interval(RATE), RATE), note, point)
-
-
-def _bounds(interval: Interval | None, name: str) -> str:
-    return interval_text(interval, name) if interval else ""
+    more = {"n": len(point.runs), "of": "runs", "note": note, "unit": metric_text(RATE, 0.5)[1]}
+    return cells.bare(RATE, point.rate, point.interval(RATE), **more)
 
 
 def _column(name: str) -> str:
-    return f"{metric_words(name)}, {name.rpartition('_')[2]}"
+    return f"{_metric_words(name)}, {name.rpartition('_')[2]}"
 
 
 def _rows(found: Conclusion, names: Sequence[str], marks: Mapping[int, Sequence[str]]) -> list[Row]:
     against = {one.point.concurrency: one for one in found.level.points} if found.level else {}
     rows = []
     for point in found.points:
-        verdict = against.get(point.concurrency)
-        rate = metric_text(RATE, point.rate)[0] if point.rate else ""
+        rate, runs = point.rate or None, {"n": len(point.runs), "of": "runs"}
+        latencies = []
+        for name in names:
+            bounds, more = point.interval(name), runs
+            if bounds is not None and len(point.runs) < LEAST_RUNS:
+                more = {"n": point.completed, "of": "requests"}
+            latencies.append(cells.bare(name, point.mean(name), bounds, **more))
         rows.append(
             Row(
                 point,
-                (rate, _bounds(point.interval(RATE), RATE)),
-                [_cell(point, name) for name in names],
-                verdict,
-                check_words(verdict) if verdict else "",
+                [cells.bare(RATE, rate, point.interval(RATE), **runs), *latencies],
+                _level_cell(against.get(point.concurrency)),
                 is_best=point is found.best,
                 is_recommended=point is found.recommended,
                 marks=marks.get(point.concurrency, ()),
@@ -340,11 +327,24 @@ def _rows(found: Conclusion, names: Sequence[str], marks: Mapping[int, Sequence[
     return rows
 
 
-def _cell(point: CurvePoint, name: str) -> tuple[str, str]:
-    value = point.mean(name)
-    if value is None:
-        return "", ""
-    return metric_text(name, value)[0], _bounds(point.interval(name), name)
+def _level_cell(one: LevelPoint | None) -> Cell:
+    """Return whether a point holds the level, and which limits it exceeds: "TTFT p99 1 200 > 450
+    ms"."""
+    if one is None:
+        return Cell(_("too many failures"), tone="dim")
+    if one.verdict == "met":
+        return Cell(_("met"), tone="good")
+    if one.verdict != "missed":
+        return Cell(_("unknown"), tone="dim")
+    parts = [
+        f"{_metric_words(check.metric)} {metric_text(check.metric, check.value)[0]}"
+        f" > {_limit(check.metric, check.limit)}"
+        for check in one.missed
+        if check.value is not None
+    ]
+    if one.goodput is not None and not parts:
+        parts.append(_("only %(share)s %% within all") % {"share": percent(one.goodput.value)})
+    return Cell(_("missed"), note=_(", ").join(parts), tone="bad")
 
 
 def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:
@@ -378,7 +378,7 @@ def _level_text(found: Conclusion) -> str:
     args: dict[str, Any] = {"limits": limits_words(finding.level)}
     if not finding.is_known:
         missing = {c.metric for one in finding.points for c in one.checks if c.value is None}
-        args["missing"] = _(", ").join(_column(name) for name in sorted(missing))
+        args["missing"] = _(", ").join(map(_column, sorted(missing)))
         if not missing:
             return _("%(limits)s. Unknown: the tool did not store single requests.") % args
         return _("%(limits)s. Not measured: %(missing)s.") % args
@@ -401,3 +401,156 @@ def _level_text(found: Conclusion) -> str:
     if not finding.best.is_certain:
         texts.append(_("Not certain: an interval includes its limit, or is unknown."))
     return " ".join(texts)
+
+
+# Service levels: the chosen one, from the address or as the browser remembers it
+
+
+class Choice(NamedTuple):
+    """The chosen level, of ``options`` by the key that addresses have. ``key``: "" for none.
+    ``is_unknown``: the address names a level that was removed or hidden."""
+
+    options: Sequence[tuple[str, Level]]
+    key: str = ""
+    level: Level | None = None
+    is_unknown: bool = False
+
+
+def level_choice(request: HttpRequest) -> Choice:
+    """Return the choice for a page. ``?level=none`` chooses none, so that a link says all."""
+    options = team_levels().options()
+    asked = request.GET.get(LEVEL, "")
+    key = asked or request.COOKIES.get(LEVEL, "")
+    known = dict(options)
+    if key in known:
+        return Choice(options, key, known[key])
+    return Choice(options, is_unknown=bool(asked) and asked != NO_LEVEL)
+
+
+def _metric_words(metric: str) -> str:
+    """Return a limit's metric: "TTFT p99"."""
+    family, share, _unit = metric.split("_")
+    name = family.upper() if family in ("ttft", "tpot") else _("End-to-end latency")
+    return f"{name} {share}"
+
+
+def limits_words(level: Level) -> str:
+    """Return the limits: "TTFT p99 ≤ 450 ms, TPOT p99 ≤ 40 ms"."""
+    parts = [f"{_metric_words(name)} ≤ {_limit(name, most)}" for name, most in level.limits.items()]
+    if level.goodput is not None:
+        share = number(100 * level.goodput, _decimals(100 * level.goodput))
+        parts.append(_("%(share)s %% of requests within all") % {"share": share})
+    return _(", ").join(parts)
+
+
+def _limit(metric: str, most: float) -> str:
+    return f"{number(most, _decimals(most))} {metric.rpartition('_')[2]}"
+
+
+def _decimals(limit: float) -> int:
+    """Return the decimals of a limit, which is shown as entered."""
+    return next((digits for digits in range(3) if round(limit, digits) == limit), 3)
+
+
+# Client against engine
+
+
+def sides_of(
+    points: Sequence[CurvePoint], result: Result, results: Mapping[int, Result] | None = None
+) -> Sides | None:
+    """Return client against engine; None where the engine reported nothing.
+
+    ``results``: concurrency → the result of the point's first run, where it is not ``result``.
+    """
+    read = []
+    for point in points:
+        own = (results or {}).get(point.concurrency, result)
+        has_others = any(remark.get("id") == OTHER_CLIENTS for remark in own.remarks)
+        read.append(side_of(point, warm_ups_of(own), has_others=has_others))
+    found = judged(read)
+    if found is None:
+        return None
+    sides = found.sides
+    tokens = [
+        (_("Output tokens, client"), "tokens", _rounded, [side.client_tokens for side in sides]),
+        (_("engine"), "tokens", _rounded, [side.engine_tokens for side in sides]),
+        (_("Difference"), "share", change_text, [side.tokens_share for side in sides]),
+    ]
+    ttft = [
+        (_("TTFT mean, ms, client"), "ms", measured, [side.client_ttft_ms for side in sides]),
+        (_("engine"), "ms", measured, [side.engine_ttft_ms for side in sides]),
+        (_("Difference"), "ms", _signed, [side.delay_ms for side in sides]),
+    ]
+    queue = [
+        (_("Queue mean, ms, client"), "ms", measured, [side.client_queue_ms for side in sides]),
+        (_("engine"), "ms", measured, [side.engine_queue_ms for side in sides]),
+    ]
+    heads = cells.words(_("Concurrency"))
+    rows = [[Cell(str(side.concurrency))] for side in sides]
+    for columns in (tokens, ttft, queue):
+        is_known = any(value is not None for *_head, values in columns for value in values)
+        for title, measure, form, values in columns if is_known or columns is tokens else ():
+            heads.append(Heading(title))
+            for row, value in zip(rows, values, strict=True):
+                number_cell = None if value is None else Cell(form(value), "", value, measure)
+                row.append(number_cell or cells.missing())
+    return Sides(_findings(found), Table(_("Client and engine"), heads, rows))
+
+
+def _rounded(tokens: float) -> str:
+    return number(round(tokens))
+
+
+def _signed(ms: float) -> str:
+    return number(float(ms), signed=True)
+
+
+def _findings(found: TwoSides) -> list[tuple[str, bool]]:
+    groups: dict[tuple[str, int], list[Side]] = {}
+    for side in found.sides:
+        extra = (side.extra or 0) if side.tokens == "warm_up" else 0
+        groups.setdefault((side.tokens, extra), []).append(side)
+    texts = {
+        "agree": _("Concurrency %(at)s: output tokens agree within 3 %%."),
+        "failed": _("Concurrency %(at)s: the engine also counts tokens of failed requests."),
+        "others": _("Concurrency %(at)s: other clients used the engine meanwhile."),
+        "short": _("Concurrency %(at)s: too short to compare, the last readings are missing."),
+        "differ": _(
+            "Concurrency %(at)s: output tokens differ by %(share)s without a known cause. Check "
+            "the client's tokenizer."
+        ),
+    }
+    findings = []
+    for (verdict, extra), sides in groups.items():
+        shares = [side.tokens_share for side in sides if side.tokens_share is not None]
+        args = {
+            "at": _(", ").join(str(side.concurrency) for side in sides),
+            "share": change_text(max(shares, key=abs, default=0.0)),
+            "n": number(extra),
+        }
+        text = texts.get(verdict, "")
+        if verdict == "warm_up":
+            text = ngettext(
+                "Concurrency %(at)s: the engine also counts %(n)s warm-up request.",
+                "Concurrency %(at)s: the engine also counts %(n)s warm-up requests.",
+                extra,
+            )
+        if text:
+            findings.append((text % args, verdict == "differ"))
+    if found.delay_ms is None:
+        return findings
+    delays = {
+        "near": _("TTFT differs by %(ms)s ms: HTTP, tokenizer and network."),
+        "constant": _(
+            "TTFT is %(ms)s ms longer for the client, at every concurrency. Check the proxy and "
+            "the network."
+        ),
+        "grows": _(
+            "TTFT is %(ms)s ms longer for the client, not steadily. Client, proxy or API server "
+            "may be overloaded."
+        ),
+        "once": _("TTFT is %(ms)s ms longer for the client. Check the proxy and the network."),
+        "less": _("TTFT is %(ms)s ms shorter for the client: it may count an empty first chunk."),
+    }
+    delay = delays[found.delay] % {"ms": measured(abs(found.delay_ms))}
+    return [*findings, (delay, found.delay != "near")]

@@ -6,31 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
+from django.utils.functional import Promise
 from django.utils.timezone import get_current_timezone, now
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.pages.shared.columns import chosen, written
 from dashboard.security.permissions import allowed
 from dashboard.security.request import person
 from dashboard.text.labels import host_word, phrase, stack_name
 from jobs.base.numbers import number_from
-from jobs.models import Host
-from jobs.queries.results.listing import (
-    FACETS,
-    MARKS,
-    STAMPS,
-    Counts,
-    Filters,
-    facet_counts,
-    mark_counts,
-    pinned_count,
-    tag_counts,
-)
-from jobs.queries.results.organised import (
-    tag_names,
-    views_for,
-)
+from jobs.queries.results import listing
+from jobs.queries.results.listing import FACETS, Counts, Filters
+from jobs.queries.results.organised import tag_names, views_for
 from jobs.services import results
 
 DAYS = (7, 30, 90)
@@ -43,6 +31,47 @@ KEPT = frozenset(
         *("order", "group", "columns"),
     )
 )
+_FACET_TITLES: Mapping[str, str | Promise] = {
+    "type": gettext_lazy("Kind"),
+    "model": gettext_lazy("Model"),
+    "precision": gettext_lazy("Precision"),
+    "stack": gettext_lazy("Stack"),
+    "parallelism": gettext_lazy("Parallelism"),
+    "host": gettext_lazy("Host"),
+    "person": gettext_lazy("Started by"),
+    "tag": gettext_lazy("Tags"),
+    "mark": gettext_lazy("Marks"),
+    "stamp": gettext_lazy("Flags"),
+}
+_TITLES: Mapping[str, str | Promise] = {
+    **_FACET_TITLES,
+    "q": gettext_lazy("text"),
+    "deployment": gettext_lazy("deployment"),
+    "pinned": gettext_lazy("Files"),
+    "endpoint": gettext_lazy("endpoint"),
+    "days": gettext_lazy("Created"),
+    "from": gettext_lazy("Created from"),
+    "to": gettext_lazy("Created until"),
+}
+_FLAGS: Mapping[str, str | Promise] = {
+    "external": gettext_lazy("external"),
+    "simulated": gettext_lazy("simulated"),
+    "incomplete": gettext_lazy("incomplete"),
+    "disturbed": gettext_lazy("disturbed"),
+    "loaded": gettext_lazy("loaded host"),
+    "imported": gettext_lazy("imported"),
+    "few": gettext_lazy("few samples"),
+    "cut": gettext_lazy("answers cut off"),
+}
+_WORDS: Mapping[str, str | Promise] = {
+    "benchmark": gettext_lazy("benchmark"),
+    "evaluation": gettext_lazy("evaluation"),
+    "quiet": gettext_lazy("no flags"),
+    "released": gettext_lazy("released"),
+    "baseline": gettext_lazy("baseline"),
+    "noted": gettext_lazy("with notes"),
+    **_FLAGS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +86,7 @@ class Asked:
 
 def asked(query: QueryDict) -> Asked:
     """Read the filters of an address."""
-    flags = _flags()
-    words = {word.casefold(): name for name, word in flags.items()}
+    words = {str(word).casefold(): name for name, word in _FLAGS.items()}
     errors: dict[str, str] = {}
     bounds: dict[str, datetime] = {}
     dates = {name: query.get(name, "").strip() for name in _DATES}
@@ -77,14 +105,14 @@ def asked(query: QueryDict) -> Asked:
         bounds["since"] = max(earliest, bounds.get("since", earliest))
     filters = Filters(
         facets={facet: query.getlist(facet) for facet in FACETS},
-        stamps=[stamp for stamp in query.getlist("stamp") if stamp in STAMPS],
+        stamps=[stamp for stamp in query.getlist("stamp") if stamp in listing.STAMPS],
         text=query.get("q", "").strip(),
-        stamp_words={**{name: name for name in flags}, **words},
+        stamp_words={**{name: name for name in _FLAGS}, **words},
         deployment=number_from(query.get("deployment", "")),
         endpoint=number_from(query.get("endpoint", "")),
         pinned="1" in query.getlist("pinned"),
         tags=[tag for tag in query.getlist("tag") if tag],
-        marks=[mark for mark in query.getlist("mark") if mark in MARKS],
+        marks=[mark for mark in query.getlist("mark") if mark in listing.MARKS],
         since=bounds.get("since"),
         until=bounds.get("until"),
     )
@@ -104,56 +132,48 @@ def kept(query: QueryDict, **more: str) -> str:
 
 def facets(filters: Filters, stored: Counts | None = None) -> list[dict[str, Any]]:
     """Return the facets with counts and selection. ``stored``: those of ``counts_of``, if known."""
-    counts = facet_counts(filters, stored)
+    counts = listing.facet_counts(filters, stored)
     added = {"tag": filters.tags, "mark": filters.marks}
     chosen = {**filters.facets, "stamp": filters.stamps, **added}
-    counts |= {"tag": tag_counts(filters), "mark": mark_counts(filters)}
+    counts |= {"tag": listing.tag_counts(filters), "mark": listing.mark_counts(filters)}
     for name, values in added.items():  # also without a result, so that they can be cleared
         known = {value for value, _n in counts[name]}
         counts[name] += [(value, 0) for value in values if value not in known]
     rows = []
-    for name, title in _titles().items():
+    for name, title in _FACET_TITLES.items():
         options = [
             {"value": value, "word": word_of(name, value), "count": n, "on": value in chosen[name]}
             for value, n in counts[name]
         ]
         rows.append({"name": name, "title": title, "options": options})
-    pinned = pinned_count(filters)
+    pinned = listing.pinned_count(filters)
     if pinned or filters.pinned:
         option = {"value": "1", "word": _("kept"), "count": pinned, "on": filters.pinned}
-        rows.append({"name": "pinned", "title": _("Files"), "options": [option]})
+        rows.append({"name": "pinned", "title": _TITLES["pinned"], "options": [option]})
     return rows
 
 
-def chips(query: QueryDict, read: Asked) -> list[dict[str, str]]:
+def chips(query: QueryDict, read: Asked) -> list[dict[str, Any]]:
     """Return the active filters, each with the query without it."""
-    titles = {
-        **_titles(),
-        "q": _("text"),
-        "deployment": _("deployment"),
-        "pinned": _("Files"),
-        "endpoint": _("endpoint"),
-        "days": _("Created"),
-        "from": _("Created from"),
-        "to": _("Created until"),
-    }
     rows = []
-    for name, title in titles.items():
+    for name, title in _TITLES.items():
         for value in query.getlist(name):
             if name in read.errors or (name == "days" and read.days is None):
                 continue
             without = query.copy()
             without.setlist(name, [one for one in without.getlist(name) if one != value])
             without.pop("after", None)
-            word = word_of(name, value)
-            rows.append({"title": title, "word": word, "without": without.urlencode()})
-    return [row for row in rows if row["word"]]
+            if word := word_of(name, value):
+                rows.append({"title": title, "word": word, "without": without.urlencode()})
+    return rows
 
 
 def word_of(name: str, value: str) -> str:
     """Return the value of a filter as text; what people typed stays unchanged."""
     if name == "stack":
         return stack_name(value)
+    if name == "host":
+        return host_word(value)
     if name == "days":
         n = number_from(value) or 0
         return ngettext("last day", "last %(n)s days", n) % {"n": n}
@@ -161,52 +181,7 @@ def word_of(name: str, value: str) -> str:
         return _("kept")
     if name in ("q", "tag", "from", "to", "deployment", "endpoint", "person"):
         return value
-    return _words().get(value) or phrase(value)
-
-
-def _titles() -> dict[str, str]:
-    return {
-        "type": _("Kind"),
-        "model": _("Model"),
-        "precision": _("Precision"),
-        "stack": _("Stack"),
-        "parallelism": _("Parallelism"),
-        "host": _("Host"),
-        "person": _("Started by"),
-        "tag": _("Tags"),
-        "mark": _("Marks"),
-        "stamp": _("Flags"),
-    }
-
-
-def _words() -> dict[str, str]:
-    return {
-        "benchmark": _("benchmark"),
-        "evaluation": _("evaluation"),
-        "quiet": _("no flags"),
-        "released": _("released"),
-        "baseline": _("baseline"),
-        "noted": _("with notes"),
-        Host.Type.THIS_COMPUTER: host_word(Host.Type.THIS_COMPUTER),
-        **_flags(),
-    }
-
-
-def _flags() -> dict[str, str]:
-    return {
-        "external": _("external"),
-        "simulated": _("simulated"),
-        "incomplete": _("incomplete"),
-        "disturbed": _("disturbed"),
-        "loaded": _("loaded host"),
-        "imported": _("imported"),
-        "few": _("few samples"),
-        "cut": _("answers cut off"),
-    }
-
-
-def is_filtered(query: QueryDict) -> bool:
-    return any(name not in ("order", "group", "columns") for name in query)
+    return str(_WORDS[value]) if value in _WORDS else phrase(value)
 
 
 def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -> dict[str, Any]:

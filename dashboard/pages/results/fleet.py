@@ -1,32 +1,33 @@
-"""Fleet page: speed and accuracy of each model on each stack, with the forms that measure them."""
+"""Pages of all models: fleet, with speed and accuracy on each stack; accuracy beside speed."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET
 
+from dashboard.charts import tradeoff as chart
+from dashboard.charts.figures import Figure
+from dashboard.pages.results.facets import DAYS, asked, chips
 from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags
 from dashboard.pages.shared.remedies import form_address
 from dashboard.security.permissions import allowed, requires
+from dashboard.text.formatting import counted, measured
 from dashboard.text.labels import phrase, result_place
 from jobs.base.numbers import number_from
 from jobs.models import Result
 from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale, fleet, whole_days
 from jobs.queries.models import OnHost
-from jobs.queries.results.organised import NONE, Organised, organised
+from jobs.queries.results.organised import NONE, organised
+from jobs.queries.results.tradeoff import Pair, Tradeoff, pairs, tradeoff
 
-DAYS = (7, 30, 90)
 _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"}
 
 
-@require_GET
-@requires("result.view")
+@requires("result.view", "GET")
 def fleet_page(request: HttpRequest) -> HttpResponse:
     """Show the fleet; results older than ``?days=`` are stale."""
     days = whole_days(number_from(request.GET.get("days", "")))
@@ -42,84 +43,71 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
 
 
 def _rows(found: Fleet) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:
-    """Return the rows with the values of each stack; an empty list: no such combination."""
+    """Return the rows with speed and accuracy on each stack; an empty list: no such combination.
+
+    ``value`` is None where one is missing. ``at``: concurrency of the value. ``about``:
+    parallelism, workload and place. ``address``: form that measures the value; "" when the value is
+    current, or when no form measures it. ``step``: text of the button to the form. ``of``: value
+    and model, for screen readers.
+    """
     cells = (cell for row in found.rows for cell in row.cells)
     values = [value for cell in cells for value in (cell.speed, cell.accuracy) if value]
     added = organised([value.result for value in values], with_tags=False)
-    why = {one for value in values for one in value.stale}
-    texts = _Texts({one: stale_text(one, found.days) for one in why})
+    # Texts of many cells, each translated once a page.
+    stale = {one: stale_text(one, found.days) for value in values for one in value.stale}
+    titles = ((Result.Type.BENCHMARK, _("Speed")), (Result.Type.EVALUATION, _("Accuracy")))
+    comma, at, steps = _(", "), _("concurrency %(n)s"), (_("Measure"), _("Deploy"))
+
+    def shown(row: FleetRow, cell: FleetCell) -> list[dict[str, Any]]:
+        items = []
+        for (kind, title), value in zip(titles, (cell.speed, cell.accuracy), strict=True):
+            is_due = value is None or bool(value.stale)
+            address, is_deploy = _form(cell, kind, value) if is_due else ("", False)
+            item: dict[str, Any] = {
+                "title": title,
+                "value": value,
+                "mark": NO_MARKS,
+                "address": address,
+                "step": steps[is_deploy],
+                "of": comma.join((title, row.model_id)),
+            }
+            if value:
+                result = value.result
+                about = (result.parallelism, phrase(result.what), result_place(result))
+                item |= {
+                    "at": at % {"n": value.concurrency} if value.concurrency else "",
+                    "about": comma.join(filter(None, about)),
+                    "mark": Marks(added.get(result.pk, NONE), value.verdict),
+                    "flags": all_flags(result),
+                    "stale": [stale[one] for one in value.stale],
+                }
+            items.append(item)
+        return items
+
     return [
-        (row, [_cell(row, cell, added, texts) if cell.is_known else [] for cell in row.cells])
+        (row, [shown(row, cell) if cell.is_known else [] for cell in row.cells])
         for row in found.rows
     ]
 
 
-class _Texts:
-    """Texts of many cells, each translated once a page; ``stale`` by the cause."""
-
-    def __init__(self, stale: Mapping[Stale, str]) -> None:
-        self.stale = stale
-        self.titles = ((Result.Type.BENCHMARK, _("Speed")), (Result.Type.EVALUATION, _("Accuracy")))
-        self.comma, self.measure, self.deploy = _(", "), _("Measure"), _("Deploy")
-        self.at = _("concurrency %(n)s")
-
-
-def _cell(
-    row: FleetRow, cell: FleetCell, added: dict[int, Organised], texts: _Texts
-) -> list[dict[str, Any]]:
-    """Return speed and accuracy; ``value`` is None where one is missing.
-
-    ``at``: concurrency of the value. ``about``: parallelism, workload and place. ``address``: form
-    that measures the value; "" when the value is current, or when no form measures it. ``step``:
-    text of the button to the form. ``of``: value and model, for screen readers.
-    """
-    shown = []
-    for (result_type, title), value in zip(texts.titles, (cell.speed, cell.accuracy), strict=True):
-        is_due = value is None or bool(value.stale)
-        address, step = _measures(cell, result_type, value, texts) if is_due else ("", "")
-        item: dict[str, Any] = {
-            "title": title,
-            "value": value,
-            "mark": NO_MARKS,
-            "address": address,
-            "step": step,
-            "of": texts.comma.join((title, row.model_id)),
-        }
-        if value:
-            result = value.result
-            about = (result.parallelism, phrase(result.what), result_place(result))
-            item |= {
-                "at": texts.at % {"n": value.concurrency} if value.concurrency else "",
-                "about": texts.comma.join(filter(None, about)),
-                "mark": Marks(added.get(result.pk, NONE), value.verdict),
-                "flags": all_flags(result),
-                "stale": [texts.stale[one] for one in value.stale],
-            }
-        shown.append(item)
-    return shown
-
-
-def _measures(
-    cell: FleetCell, result_type: Result.Type, value: FleetValue | None, texts: _Texts
-) -> tuple[str, str]:
-    """Return the form that measures a value, and the text of its button."""
+def _form(cell: FleetCell, kind: Result.Type, value: FleetValue | None) -> tuple[str, bool]:
+    """Return the form that measures a value, and True if it deploys the model first."""
     served, artifact = cell.deployment, cell.artifact
     job = value.result.job if value is not None else None
     if value is not None and job is not None and value.result.deployment_id is None:
-        return form_address(job), texts.measure
+        return form_address(job), False
     if served is not None:
         if job is not None and job.host_id == served.host_id:
-            return form_address(job, deployment=str(served.pk)), texts.measure
+            return form_address(job, deployment=str(served.pk)), False
         query = urlencode({"host": served.host.name, "deployment": served.pk})
-        return f"{reverse('launch-form', args=[_KINDS[result_type]])}?{query}", texts.measure
+        return f"{reverse('launch-form', args=[_KINDS[kind]])}?{query}", False
     if artifact is not None:
         query = urlencode({"host": artifact.host.name, "artifact": artifact.pk})
-        kind = OnHost(artifact.host).server
-        return f"{reverse('launch-form', args=[kind])}?{query}", texts.deploy
+        return f"{reverse('launch-form', args=[OnHost(artifact.host).server])}?{query}", True
     known = value or cell.speed or cell.accuracy
     if known is not None and known.result.deployment is not None:
-        return form_address(known.result.deployment.job), texts.deploy
-    return "", ""
+        return form_address(known.result.deployment.job), True
+    return "", False
 
 
 def stale_text(stale: Stale, days: int) -> str:
@@ -134,6 +122,75 @@ def stale_text(stale: Stale, days: int) -> str:
     return _("image %(name)s was replaced") % {"name": stale.was}
 
 
+@requires("result.view", "GET")
+def tradeoff_page(request: HttpRequest) -> HttpResponse:
+    """Show evaluations beside the fastest benchmark of their engine.
+
+    The filters are those of the list of results; ``?what=`` selects the questions.
+    """
+    read = asked(request.GET)
+    found = tradeoff(read.filters, request.GET.get("what", ""))
+    kept = request.GET.copy()
+    kept.pop("what", None)
+    context = {
+        "found": found,
+        "rows": [_pair(pair) for pair in found.pairs],
+        "figures": _figures(found),
+        "chosen": chips(request.GET, read),
+        "kept": [(name, value) for name, values in kept.lists() for value in values],
+    }
+    return render(request, "results/tradeoff.html", context)
+
+
+@requires("result.view", "GET")
+def paired_result(request: HttpRequest, result_id: int) -> HttpResponse:
+    """Show the two measurements of a point, evaluation and benchmark, as a panel of the chart."""
+    rows = Result.objects.select_related("host", "deployment", "endpoint", "imported")
+    found = pairs(rows.filter(pk=result_id, type=Result.Type.EVALUATION))
+    if not found:
+        raise Http404("the result has no accuracy")
+    return render(request, "results/paired.html", {"row": _pair(found[0])})
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    """Return a pair in words, "" where not known; ``pairing``: why both belong together."""
+    speed = pair.speed
+    each = speed.per_device if speed else None
+    words = {
+        "engine": _("same endpoint") if pair.origin == "external" else _("same deployment"),
+        "identity": _("other deployment, equal settings"),
+        "stated": _("same model and device, as stated"),
+    }
+    return {
+        "pair": pair,
+        "per_device": "" if each is None else measured(each),
+        "rate": measured(speed.rate) if speed else "",
+        "tokens": "" if pair.tokens is None else counted(pair.tokens),
+        "pairing": words[speed.pairing] if speed else _("no benchmark of this engine"),
+    }
+
+
+def _figures(found: Tradeoff) -> list[tuple[str, str, Figure]]:
+    """Return (id, title, figure) of the charts that add points."""
+    titles = {
+        "per_device": _("Accuracy vs throughput per device"),
+        "rate": _("Accuracy vs throughput"),
+        "tokens": _("Accuracy vs output tokens"),
+    }
+    drawn = {
+        axis: sum(chart.value_of(pair, axis) is not None for pair in found.pairs) for axis in titles
+    }
+    if drawn["rate"] == drawn["per_device"]:
+        drawn["rate"] = 0
+    return [
+        (f"tradeoff-{axis}", title, chart.tradeoff(found.pairs, axis))
+        for axis, title in titles.items()
+        if drawn[axis]
+    ]
+
+
 urlpatterns: list[URLPattern] = [
     path("fleet/", fleet_page, name="result-fleet"),
+    path("tradeoff/", tradeoff_page, name="result-tradeoff"),
+    path("<result:result_id>/paired/", paired_result, name="result-paired"),
 ]

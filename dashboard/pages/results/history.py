@@ -1,4 +1,4 @@
-"""History page: runs of one measurement over time, and what changed where the value moves."""
+"""History of a measurement, with what changed where its value moves; one point of a benchmark."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,29 +7,43 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
 from dashboard.charts import history as chart
-from dashboard.pages.results.page_parts import short_part
+from dashboard.pages.shared.cells import bare
 from dashboard.pages.shared.export import as_csv, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of
-from dashboard.pages.shared.provenance import part_title
+from dashboard.pages.shared.provenance import part_text, part_title
 from dashboard.security.permissions import requires
-from dashboard.text.labels import result_name
+from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.base.numbers import number_from
 from jobs.models import Result
+from jobs.plans import step_script
 from jobs.queries.comparison.history import MOST_RUNS, History, Period, history
+from jobs.queries.results.curve import PointPage, point_page
 
 _HEAD = (
     *("period", "metric", "unit", "concurrency", "value", "counts"),
     *("mean", "low", "high", "n", "change", "change_low", "change_high", "change_unit"),
     *("verdict", "changed"),
 )
-_LONGEST = 160
+# Metrics of the page of a point.
+_SHOWN = (
+    *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
+    *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p90_ms", "tpot_p99_ms"),
+    *("itl_p50_ms", "itl_p99_ms", "latency_p50_s", "latency_p99_s"),
+    *("batch_latency_mean_s", "energy_per_token_j", "requests", "failed_requests"),
+)
 
 
-@require_GET
-@requires("result.view")
+def _short_part(name: str, value: Any, longest: int) -> str:
+    """Return a part of an identity as text of bounded length; of a checksum the first digits."""
+    text = part_text(name, value)
+    if name.endswith("sha256"):
+        return text[:12]
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+@requires("result.view", "GET")
 def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
     """Show the history of a result's measurement. ``?metric=`` and ``?concurrency=`` select the
     value, ``format=csv`` exports every run."""
@@ -62,7 +76,7 @@ def _changed_parts(period: Period) -> list[tuple[str, str, str]]:
     rows = []
     for part in period.parts:
         was, now = (
-            _("not recorded") if value is None else short_part(part.name, value, _LONGEST)
+            _("not recorded") if value is None else _short_part(part.name, value, 160)
             for value in (part.was, part.now)
         )
         rows.append((part_title(part.name), was, now))
@@ -74,24 +88,20 @@ def _csv(found: History) -> HttpResponse:
     runs = [run for period in found.periods for run in period.runs]
     marks = marks_of(runs)
     about = {run.pk: fixed(run, marks[run.pk]) for run in runs}
-    at = "" if found.concurrency is None else found.concurrency
+    metric = found.metric, unit_name(found.metric), found.concurrency
     lines: list[Sequence[Any]] = [[*_HEAD, *about[runs[0].pk]]]
     for period in found.periods:
         of_period = _of_period(period)
         for run in period.runs:
-            value = found.value(run)
-            own = (period.number, found.metric, unit_name(found.metric), at)
-            measured = ("" if value is None else value, run.counts)
-            lines.append([*own, *measured, *of_period, *about[run.pk].values()])
-    response = as_csv(lines)
-    name = f"history-{result_name(found.result)}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+            own = [period.number, *metric, found.value(run), run.counts, *of_period]
+            texts = ("" if value is None else value for value in own)
+            lines.append([*texts, *about[run.pk].values()])
+    return as_csv(lines, f"history-{result_name(found.result)}")
 
 
 def _of_period(period: Period) -> list[Any]:
     interval, change = period.interval, period.change
-    values: list[Any] = [
+    return [
         period.mean,
         interval.low if interval else None,
         interval.high if interval else None,
@@ -101,9 +111,44 @@ def _of_period(period: Period) -> list[Any]:
         "barred" if period.is_barred else change.verdict if change else None,
         "; ".join(f"{title}: {was} -> {now}" for title, was, now in _changed_parts(period)),
     ]
-    return ["" if value is None else value for value in values]
+
+
+@requires("result.view", "GET")
+def result_point(request: HttpRequest, result_id: int, concurrency: int) -> HttpResponse:
+    """Show a point, which charts show as a panel: numbers with intervals, command, environment,
+    links to job, log and result."""
+    try:
+        page = point_page(result_id, concurrency)
+    except Result.DoesNotExist as error:
+        raise Http404(f"the result has no point at {concurrency}") from error
+    result, step = page.result, page.step
+    context = {
+        "page": page,
+        "result": result,
+        "concurrency": concurrency,
+        "rows": [_row(page, name) for name in _SHOWN if page.own.mean(name) is not None],
+        "command": step_script(step, result.job.values or {}) if step and result.job else "",
+        "environment": [
+            (part_title(name), None if value is None else _short_part(name, value, 80))
+            for group in ("measurement", "model", "engine", "host")
+            for name, value in result.parts.get(group, {}).items()
+        ],
+    }
+    return render(request, "results/point.html", context)
+
+
+def _row(page: PointPage, name: str) -> dict[str, str]:
+    """Return a metric: value of this run, mean over the runs, 95 % interval; "" without one. With
+    one run, a percentile has the interval of its requests."""
+    own, mean = (
+        "" if value is None else " ".join(filter(None, metric_text(name, value)))
+        for value in (page.own.mean(name), page.all_runs.mean(name))
+    )
+    interval = bare(name, page.all_runs.mean(name), page.all_runs.interval(name)).interval
+    return {"label": metric_label(name), "own": own, "mean": mean, "interval": interval}
 
 
 urlpatterns: list[URLPattern] = [
     path("<result:result_id>/history/", result_history, name="result-history"),
+    path("<result:result_id>/points/<int:concurrency>/", result_point, name="result-point"),
 ]

@@ -1,18 +1,16 @@
 """Pages of imports: upload, paste or folder of a host; preview, original files, removal."""
 
 from dataclasses import asdict
-from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.actions import imports as actions
 from dashboard.security.permissions import check, requires
@@ -23,19 +21,16 @@ from dashboard.text.import_words import declared_fields
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
-from jobs.base.numbers import number_from, result_number
+from jobs.base.numbers import number_from
 from jobs.models import Import, ImportedFile
 from jobs.services import imports
 from jobs.services.imports import Collected, collected
 
 
-@require_http_methods(["GET", "POST"])
-@requires("result.import")
+@requires("result.import", "GET", "POST")
 def import_upload(request: HttpRequest) -> HttpResponse:
-    """Form of an import. A POST stores the files as a draft and shows its preview.
-
-    ``job``: a job that collected the files on a host.
-    """
+    """Form of an import; a POST stores the files as a draft and shows its preview. ``job``: a job
+    that collected the files on a host."""
     given = request.GET if request.method == "GET" else request.POST
     source = None
     try:
@@ -51,8 +46,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
     return redirect("import-preview", draft)
 
 
-@require_http_methods(["GET", "POST"])
-@requires("result.import")
+@requires("result.import", "GET", "POST")
 def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
     """Show what a draft has (GET); store it (POST)."""
     draft = imports.load_draft(_own(request).pk, draft_id, with_files=False)
@@ -73,24 +67,20 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
         messages.error(request, str(error))
         is_shown = request.method == "POST"
         return redirect("import-preview", draft_id) if is_shown else redirect("import-upload")
-    new = stored.new
-    if not new:
-        messages.info(request, _("Nothing changed: these files were imported before."))
+    if n := len(stored.new):
+        text = ngettext("%(n)s result imported.", "%(n)s results imported.", n)
+        messages.success(request, text % {"n": n})
     else:
-        text = ngettext("%(n)s result imported.", "%(n)s results imported.", len(new))
-        messages.success(request, text % {"n": len(new)})
+        messages.info(request, _("Nothing changed: these files were imported before."))
     if len(stored.results) == 1:
         return redirect("result-detail", stored.results[0])
     return redirect("result-list")
 
 
-@require_safe
-@requires("result.view")
+@requires("result.view", "GET", "HEAD")
 def import_file(request: HttpRequest, import_result_id: int, index: int) -> HttpResponseBase:
     """Download an original file."""
-    file = ImportedFile.objects.filter(imported__result=import_result_id, index=index).first()
-    if file is None:
-        raise Http404(f"{result_number(import_result_id)} has no original file {index}")
+    file = get_object_or_404(ImportedFile, imported__result=import_result_id, index=index)
     return send_file(
         request,
         imports.file_path(file),
@@ -100,8 +90,7 @@ def import_file(request: HttpRequest, import_result_id: int, index: int) -> Http
     )
 
 
-@require_http_methods(["GET", "POST"])
-@requires("result.declare")
+@requires("result.declare", "GET", "POST")
 def import_declare(request: HttpRequest, import_result_id: int) -> HttpResponse:
     """Form of what is declared of an import (GET); store it (POST)."""
     row = _import(import_result_id)
@@ -115,13 +104,11 @@ def import_declare(request: HttpRequest, import_result_id: int) -> HttpResponse:
             return redirect("result-detail", row.result.pk)
         except LaunchError as error:
             errors = {error.field or "device": str(error)}
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     context = {"import": row, "result": row.result, "fields": declared_fields(given, errors)}
-    return render(request, "imports/declare.html", context, status=status)
+    return render(request, "imports/declare.html", context, status=422 if errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
-@requires("result.remove")
+@requires("result.remove", "GET", "POST")
 def import_remove(request: HttpRequest, import_result_id: int) -> HttpResponse:
     """Ask (GET), then remove an import with its result (POST)."""
     row = _import(import_result_id)
@@ -141,26 +128,20 @@ def import_remove(request: HttpRequest, import_result_id: int) -> HttpResponse:
 
 
 def _import(result_id: int) -> Import:
-    rows = Import.objects.select_related("result", "created_by")
-    row = rows.filter(result=result_id).first()
-    if row is None:
-        raise Http404(f"{result_number(result_id)} is no import")
-    return row
+    return get_object_or_404(
+        Import.objects.select_related("result", "created_by"), result=result_id
+    )
 
 
 def _own(request: HttpRequest) -> AbstractBaseUser:
-    """Return the person, whose drafts nobody else reads."""
     user = person(request)
     assert user is not None  # noqa: S101 -- strangers do not come here
     return user
 
 
 def _sent(request: HttpRequest, source: Collected | None) -> actions.Sent:
-    """Return uploaded, pasted or collected files.
-
-    Raises:
-        LaunchError: at ``files``: none, or both of two.
-    """
+    """Return uploaded, pasted or collected files. Raises ``LaunchError`` at ``files``: none, or
+    both of two."""
     if source is not None:
         return actions.Sent(job=source.job.pk)
     uploads = [(one.name or "file", one) for one in request.FILES.getlist("files")]
@@ -182,8 +163,7 @@ def _form(request: HttpRequest, errors: dict[str, str], source: Collected | None
         "errors": errors,
         "limit": size_text(settings.IMPORT_LIMIT_BYTES),
     }
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
-    return render(request, "imports/upload.html", context, status=status)
+    return render(request, "imports/upload.html", context, status=422 if errors else 200)
 
 
 urlpatterns: list[URLPattern] = [

@@ -10,7 +10,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST
 
 from dashboard.actions import results as actions
 from dashboard.pages.results.facets import kept
@@ -24,48 +23,41 @@ from jobs.queries.results.results import NotNumbered, pks_of
 from jobs.services import results
 
 
-@require_POST
-@requires("result.tag")
+@requires("result.tag", "POST")
 def tag_results(request: HttpRequest) -> HttpResponse:
     """Add ``tags`` to each result ``id``; then redirect to ``next``."""
     wanted: list[int] = []
-    text = request.POST.get("tags", "")
+    typed = request.POST.get("tags", "")
     try:
         wanted = pks_of(request.POST.getlist("id"))
-        changed = actions.tag(request.user, wanted, results.parse_tags(text))
+        changed = actions.tag(request.user, wanted, results.parse_tags(typed))
+        text = ngettext("%(n)s result tagged.", "%(n)s results tagged.", changed)
+        messages.success(request, text % {"n": changed})
     except NotNumbered as error:
         why = message(error.reason.id, error.reason.args)
         messages.error(request, _("Not tagged. %(why)s") % {"why": why})
-        return _back(request)
     except LaunchError as error:
         if len(wanted) == 1 and request.POST.get("from") == "result":
-            return _refused(request, wanted[0], {"tags": text}, error)
+            return _refused(request, wanted[0], {"tags": typed}, error)
         messages.error(request, _("Not tagged. %(why)s") % {"why": error})
-        return _back(request)
-    text = ngettext("%(n)s result tagged.", "%(n)s results tagged.", changed)
-    messages.success(request, text % {"n": changed})
     return _back(request)
 
 
-@require_POST
-@requires("result.untag")
+@requires("result.untag", "POST")
 def untag_result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Remove the tag ``name``; then redirect to ``next``."""
     result = get_object_or_404(Result, pk=result_id)
     tag = get_object_or_404(Tag, result=result, name=request.POST.get("name", ""))
     actions.untag(request.user, tag)
-    return _back(request, tag.result_id)
+    return _back(request, result_id)
 
 
-@require_POST
-@requires("result.note")
+@requires("result.note", "POST")
 def add_note(request: HttpRequest, result_id: int) -> HttpResponse:
-    """Add the note ``text``."""
     return _added(request, result_id, actions.note, "text", "notes")
 
 
-@require_POST
-@requires("result.change_note")
+@requires("result.change_note", "POST")
 def change_note(request: HttpRequest, note_id: int) -> HttpResponse:
     """Replace the text of a note, or remove the note with ``remove=1``."""
     note = get_object_or_404(Note, pk=note_id)
@@ -81,15 +73,12 @@ def change_note(request: HttpRequest, note_id: int) -> HttpResponse:
     return _back(request, note.result_id, "notes")
 
 
-@require_POST
-@requires("result.sign_off")
+@requires("result.sign_off", "POST")
 def sign_off(request: HttpRequest, result_id: int) -> HttpResponse:
-    """Sign a result off for ``purpose``."""
     return _added(request, result_id, actions.sign_off, "purpose", "sign-off")
 
 
-@require_POST
-@requires("result.withdraw")
+@requires("result.withdraw", "POST")
 def withdraw(request: HttpRequest, sign_off_id: int) -> HttpResponse:
     """Withdraw a sign-off; its row stays."""
     row = get_object_or_404(SignOff, pk=sign_off_id)
@@ -98,8 +87,7 @@ def withdraw(request: HttpRequest, sign_off_id: int) -> HttpResponse:
     return _back(request, row.result_id, "sign-off")
 
 
-@require_POST
-@requires("result.baseline")
+@requires("result.baseline", "POST")
 def baseline(request: HttpRequest, result_id: int) -> HttpResponse:
     """``set=1`` makes a result the baseline, ``0`` ends it; then redirect to ``next``."""
     result = get_object_or_404(Result, pk=result_id)
@@ -116,25 +104,21 @@ def baseline(request: HttpRequest, result_id: int) -> HttpResponse:
     return _back(request, result_id, "baseline")
 
 
-@require_POST
-@requires("result.save_view")
+@requires("result.save_view", "POST")
 def save_view(request: HttpRequest) -> HttpResponse:
     """Save the filters ``query`` under ``name``, for everyone with ``shared=1``."""
-    is_shared = request.POST.get("shared") == "1"
-    query = kept(QueryDict(request.POST.get("query", "")))
+    query, address = kept(QueryDict(request.POST.get("query", ""))), reverse("result-list")
+    name, is_shared = request.POST.get("name", ""), request.POST.get("shared") == "1"
     try:
-        view = actions.save_view(
-            request.user, request.POST.get("name", ""), query, is_shared=is_shared
-        )
+        view = actions.save_view(request.user, name, query, is_shared=is_shared)
+        query = view.query
+        messages.success(request, _("View “%(name)s” saved.") % {"name": view.name})
     except LaunchError as error:
         messages.error(request, _("View not saved. %(why)s") % {"why": error})
-        return _to_list(query)
-    messages.success(request, _("View “%(name)s” saved.") % {"name": view.name})
-    return _to_list(view.query)
+    return HttpResponseRedirect(f"{address}?{query}" if query else address)
 
 
-@require_POST
-@requires("result.change_view")
+@requires("result.change_view", "POST")
 def change_view(request: HttpRequest, view_id: int) -> HttpResponse:
     """Give a view the name ``name``, share it or not, or remove it with ``remove=1``."""
     view = get_object_or_404(SavedView, pk=view_id)
@@ -142,11 +126,9 @@ def change_view(request: HttpRequest, view_id: int) -> HttpResponse:
         actions.remove_view(request.user, view)
         messages.success(request, _("View “%(name)s” removed.") % {"name": view.name})
         return _back(request)
-    is_shared = request.POST.get("shared") == "1"
+    name, is_shared = request.POST.get("name", ""), request.POST.get("shared") == "1"
     try:
-        actions.change_view(
-            request.user, view, name=request.POST.get("name", ""), is_shared=is_shared
-        )
+        actions.change_view(request.user, view, name=name, is_shared=is_shared)
     except LaunchError as error:
         messages.error(request, _("View not changed. %(why)s") % {"why": error})
     return _back(request)
@@ -169,11 +151,6 @@ def _refused(
     """Return the result page with the error at its field."""
     errors = {field or error.field: str(error)}
     return result_response(request, result_id, typed=typed, errors=errors)
-
-
-def _to_list(query: str) -> HttpResponse:
-    address = reverse("result-list")
-    return HttpResponseRedirect(f"{address}?{query}" if query else address)
 
 
 def _back(request: HttpRequest, result_id: int | None = None, anchor: str = "") -> HttpResponse:

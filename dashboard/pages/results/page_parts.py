@@ -1,24 +1,14 @@
 """Parts that the page of a result and its report share: title, series, tables, charts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from dashboard.charts import series as lines
 from dashboard.charts.figures import COLOURS, Figure
 from dashboard.charts.per_user import has_devices, per_device
-from dashboard.charts.series import (
-    TIMES,
-    Run,
-    Series,
-    distribution,
-    percentiles,
-    statistics,
-    throughput,
-    times_of,
-)
-from dashboard.pages.shared.provenance import part_text
+from dashboard.charts.series import Run, Series
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text, point_marks, result_name
 from jobs.metrics import METRICS
@@ -42,67 +32,12 @@ _POINT_COLUMNS = (
 )
 
 
-def curve_series(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
-    """Return the means over the runs with their intervals, and the single runs as dots.
-
-    Points without a limit of the concurrency have no curve: then only the result's own points.
-    """
-    result, runs = page.result, runs_of(page)
-    own = [(point.concurrency, point.metrics) for point in page.points]
-    devices, marks = device_count(result), marks_of_points(page)
-    results = {concurrency: result.pk for concurrency, _metrics in own}
-    if not points or any(not concurrency for concurrency, _metrics in own):
-        return Series(result_name(result), own, results=results, marks=marks, devices=devices)
-    means = []
-    intervals: dict[tuple[int, str], Interval] = {}
-    for point in points:
-        names = list(dict.fromkeys(name for run in point.runs for name in run))
-        values = {name: mean for name in names if (mean := point.mean(name)) is not None}
-        means.append((point.concurrency, values))
-        intervals |= {
-            (point.concurrency, name): interval
-            for name in names
-            if (interval := point.interval(name)) is not None
-        }
-    name, dots = result_name(result), []
-    if len(runs) > 1:
-        name += f" × {len(runs)}"
-        dots = [
-            Run(result_name(run), own_points(page, run), is_disturbed=False, result=run.pk)
-            for run in runs
-        ]
-    return Series(
-        name,
-        means,
-        intervals=intervals,
-        results=results,
-        marks=marks,
-        runs=dots,
-        devices=devices,
-    )
-
-
 def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
     """Return what limits the numbers of the page, by concurrency."""
     return point_marks((run, own_points(page, run)) for run in runs_of(page))
 
 
-def further_series(page: ResultPage) -> list[Series]:
-    """Return other runs at further concurrencies, a series a run: the latest, one a colour."""
-    return [
-        Series(
-            result_name(run),
-            points,
-            results={concurrency: run.pk for concurrency, _metrics in points},
-            marks=point_marks([(run, points)]),
-            devices=device_count(page.result),  # a part of the identity
-        )
-        for run, points in further_points(page)[: len(COLOURS) - 1]
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class RepeatRow:
+class RepeatRow(NamedTuple):
     """Run with its value in each column; None: not measured."""
 
     result: Result
@@ -110,8 +45,7 @@ class RepeatRow:
     is_own: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatTable:
+class RepeatTable(NamedTuple):
     """``concurrencies`` are the columns, only None for an evaluation; ``means`` are over the
     undisturbed runs."""
 
@@ -126,25 +60,24 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
     if not page.repeats:
         return None
     metric = headline(page.result.type, page.result.metrics)
-    runs = [page.result, *page.repeats]
-    columns = [_by_concurrency(run, metric) for run in runs]
-    shared = [c for c in columns[0] if any(c in other for other in columns[1:])]
+    columns: list[tuple[Result, dict[int | None, Any]]] = []
+    for run in (page.result, *page.repeats):
+        points: Sequence[tuple[int | None, Mapping[str, Any]]] = point_rows(run)
+        if run.type == Result.Type.EVALUATION:
+            points = [(None, run.metrics)]
+        columns.append((run, {at: metrics[metric] for at, metrics in points if metric in metrics}))
+    (_own, first), *others = columns
+    shared = [at for at in first if any(at in values for _run, values in others)]
     rows = [
-        RepeatRow(run, [values.get(c) for c in shared], is_own=run is page.result)
-        for run, values in zip(runs, columns, strict=True)
+        RepeatRow(run, [values.get(at) for at in shared], run is page.result)
+        for run, values in columns
     ]
-    counted = [row.values for row in rows if row.result.counts]
+    counted = [values for run, values in columns if run.counts]
     means = [
-        mean_of(page.result, metric, [value for own in counted if (value := own[at]) is not None])
-        for at in range(len(shared))
+        mean_of(page.result, metric, [values[at] for values in counted if at in values])
+        for at in shared
     ]
     return RepeatTable(metric, shared, rows, means)
-
-
-def _by_concurrency(run: Result, metric: str) -> dict[int | None, float]:
-    if run.type == Result.Type.EVALUATION:
-        return {None: run.metrics[metric]} if metric in run.metrics else {}
-    return {c: metrics[metric] for c, metrics in point_rows(run) if metric in metrics}
 
 
 def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
@@ -207,43 +140,74 @@ def point_columns(page: ResultPage) -> list[tuple[str, str]]:
     return columns
 
 
-def charts(page: ResultPage, drawn: Series, further: Sequence[Series] = ()) -> dict[str, Any]:
+def charts(
+    page: ResultPage, points: Sequence[CurvePoint], *, has_others: bool = False
+) -> dict[str, Any]:
     """Return charts over concurrency; for one concurrency, tables instead of single dots.
 
-    ``further``: other runs at other concurrencies, which stand apart.
+    ``has_others``: with other runs at other concurrencies, which stand apart: the latest, a series
+    a run, one a colour.
     """
-    percentile_names = [name for name in METRICS if _has(page, name)]
     waits = {
         family: title
         for family, title in _wait_titles().items()
-        if any(name.startswith(f"{family}_p") for name in percentile_names)
+        if any(name.startswith(f"{family}_p") and _has(page, name) for name in METRICS)
     }
-    series = [drawn, *further]
+    devices = device_count(page.result)  # a part of the identity
+    series = [_curve(page, points)]
+    for run, rows in further_points(page)[: len(COLOURS) - 1] if has_others else ():
+        results, marks = {at: run.pk for at, _metrics in rows}, point_marks([(run, rows)])
+        name = result_name(run)
+        series.append(Series(name, rows, results=results, marks=marks, devices=devices))
     if len({concurrency for one in series for concurrency, _metrics in one.points}) == 1:
-        tables = [(title, statistics(name)) for name, title in waits.items()]
+        tables = [(title, lines.statistics(name)) for name, title in waits.items()]
         return {"throughput": False, "waits": [], "wait_rows": tables}
     return {
-        "throughput": _has(page, RATE) and throughput(series),
-        "waits": [(name, title, percentiles(name, series)) for name, title in waits.items()],
+        "throughput": _has(page, RATE) and lines.throughput(series),
+        "waits": [(name, title, lines.percentiles(name, series)) for name, title in waits.items()],
         "per_device": has_devices(series) and per_device(series),
     }
 
 
-def short_part(name: str, value: Any, longest: int) -> str:
-    """Return a part of an identity as text of bounded length; of a checksum the first digits."""
-    text = part_text(name, value)
-    if name.endswith("sha256"):
-        return text[:12]
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+def _curve(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
+    """Return the means over the runs with their intervals, and the single runs as dots.
+
+    Points without a limit of the concurrency have no curve: then only the result's own points.
+    """
+    own, runs = [(point.concurrency, point.metrics) for point in page.points], runs_of(page)
+    more: dict[str, Any] = {
+        "results": {concurrency: page.result.pk for concurrency, _metrics in own},
+        "marks": marks_of_points(page),
+        "devices": device_count(page.result),
+    }
+    name = result_name(page.result)
+    if not points or any(not concurrency for concurrency, _metrics in own):
+        return Series(name, own, **more)
+    means: list[tuple[int, dict[str, float]]] = []
+    intervals: dict[tuple[int, str], Interval] = {}
+    for point in points:
+        names = list(dict.fromkeys(name for run in point.runs for name in run))
+        values = {name: mean for name in names if (mean := point.mean(name)) is not None}
+        means.append((point.concurrency, values))
+        for metric in names:
+            if (interval := point.interval(metric)) is not None:
+                intervals[point.concurrency, metric] = interval
+    if len(runs) > 1:
+        name += f" × {len(runs)}"
+        more["runs"] = [
+            Run(result_name(run), own_points(page, run), is_disturbed=False, result=run.pk)
+            for run in runs
+        ]
+    return Series(name, means, intervals=intervals, **more)
 
 
 def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, Figure, int]]:
     """Return the distributions of request times: name, title, figure, number of requests."""
     found = []
     for family, title in _wait_titles().items():
-        times = times_of(family, points) if family in TIMES else []
+        times = lines.times_of(family, points) if family in lines.TIMES else []
         if times:
-            drawn = distribution(family, times)
+            drawn = lines.distribution(family, times)
             found.append((family, title, drawn, sum(len(one.values) for one in times)))
     return found
 
@@ -255,11 +219,8 @@ def repeated(page: ResultPage, points: Sequence[CurvePoint], metric: str) -> dic
     at = best.concurrency if best else next(same, None)
     rows = (row for run in runs_of(page) for row in own_points(page, run) if row[0] == at)
     found = mean_of(page.result, metric, [float(row[metric]) for _at, row in rows if metric in row])
-    return {
-        "spread": found if found.runs > 1 else None,
-        "spread_metric": metric,
-        "spread_at": at,
-    }
+    spread = found if found.runs > 1 else None
+    return {"spread": spread, "spread_metric": metric, "spread_at": at}
 
 
 def _wait_titles() -> dict[str, str]:

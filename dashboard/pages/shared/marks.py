@@ -22,7 +22,7 @@ from jobs.services.outcomes.shortfall import shortfall
 from jobs.statistics import LEAST_RUNS
 
 LOADED = "result:host_loaded"
-_OTHERS = "result:other_clients"
+OTHER_CLIENTS = "result:other_clients"
 _WORDS: Mapping[State, str | Promise] = {
     "own": gettext_lazy("baseline"),
     "uncounted": gettext_lazy("not judged"),
@@ -78,7 +78,7 @@ def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
     for remark in result.remarks:
         if remark["id"] == LOADED:
             found.append(Flag(_("loaded host"), message(remark["id"], remark["args"])))
-        if remark["id"] == _OTHERS:
+        if remark["id"] == OTHER_CLIENTS:
             found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))
     return found
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from dashboard.security.permissions import allowed
-from dashboard.text.known_failures import view_of
+from dashboard.text.messages import view_of
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import EXACT
 from jobs.launch.again import can_resume

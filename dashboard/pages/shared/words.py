@@ -1,18 +1,31 @@
-"""Numbers of results as text: shares, intervals, differences, lengths, settings."""
+"""Results as text: shares, intervals, differences, lengths, settings, published figures."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.text.formatting import number, percent, points
-from dashboard.text.labels import host_word, metric_text, phrase, stack_name
+from dashboard.text.labels import host_word, metric_text, phrase, result_place, stack_name
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import is_accuracy
 from jobs.queries.comparison.settings import NO, YES, text_of
+from jobs.queries.results.published import PublishedComparison, Why
 from jobs.statistics import Interval
+
+# Why a published figure cannot be compared with ours.
+_WHY: dict[Why, str | Promise] = {
+    "metric": gettext_lazy("the metric is not accuracy"),
+    "split": gettext_lazy("different questions under the same name"),
+    "prompt": gettext_lazy("different prompt"),
+    "limited": gettext_lazy("first questions only"),
+    "part": gettext_lazy("part of the set only"),
+    "cut": gettext_lazy("some answers cut off"),
+    "samples": gettext_lazy("paper: mean of several answers per question; here: one answer"),
+}
 
 
 def bounds_text(share: Interval) -> str:
@@ -88,3 +101,30 @@ def setting_text(text: str, name: str) -> str:
 def field_text(raw: Any, name: str) -> str:
     """Return a value of the form field ``name`` as text: "1, 2, 4"."""
     return setting_text(text_of(raw), name)
+
+
+def published_row(comparison: PublishedComparison) -> dict[str, Any]:
+    """Return a published figure, and what stands for us in per cent as text. ``how``: "976
+    questions, OpenCompass 0.4.1, Deployment guide, fp8, va16-01."."""
+    ours, best = comparison.latest, comparison.best
+    row = {"item": comparison.published, "ours": ours, "best": best}
+    if ours is None:
+        return row
+    why, verdict = _("; ").join(str(_WHY[name]) for name in comparison.why), ""
+    if why:
+        verdict = _("Not comparable: %(why)s.") % {"why": why}
+    elif comparison.within is not None:
+        inside = _("Published figure inside our 95 % interval.")
+        outside = _("Published figure outside our 95 % interval.")
+        verdict = inside if comparison.within else outside
+    result, share = ours.result, ours.share
+    stack = result.deployment.details.get("stack") if result.deployment else None
+    count = ngettext("%(n)s question", "%(n)s questions", ours.questions) % {"n": ours.questions}
+    parts = [count, result.tool, stack_name(stack) if stack else "", phrase(result.label)]
+    return row | {
+        "why": why,
+        "verdict": verdict,
+        "how": _(", ").join([*filter(None, parts), result_place(result)]) + _("."),
+        **{name: f"{100 * getattr(share, name):.1f}" for name in ("value", "low", "high")},
+        "best_value": f"{100 * best.share.value:.1f}" if best else "",
+    }

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from dashboard.charts.series import Series, throughput
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
-from dashboard.reports import html, plain
+from dashboard.reports import writers
 from dashboard.reports.document import Code, Figure, Listing, Paragraph, Report, Section
 
 EVIL = "<script>alert(1)</script> | *b* `c` =1+1"
@@ -43,7 +43,7 @@ BLOCKS = (
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
 def test_html_shows_a_text_as_it_is(block):
-    text = html.write(report(block, warnings=[EVIL]))
+    text = writers.html(report(block, warnings=[EVIL]))
 
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | *b*" in text
@@ -54,7 +54,7 @@ def test_markdown_shows_a_text_as_it_is(block):
     rendered = (
         MarkdownIt("commonmark", {"html": True})
         .enable("table")
-        .render(plain.markdown(report(block, warnings=[EVIL])))
+        .render(writers.markdown(report(block, warnings=[EVIL])))
     )
 
     assert "<script>" not in rendered
@@ -64,14 +64,14 @@ def test_markdown_shows_a_text_as_it_is(block):
 
 @pytest.mark.parametrize("text", ["# a", "- a", "1. a", "+ a", "= a", "  > a", "![a](b)", "a  \nb"])
 def test_no_line_begins_a_block_of_markdown(text):
-    rendered = MarkdownIt("commonmark").render(plain.escaped(text))
+    rendered = MarkdownIt("commonmark").render(writers.escaped(text))
 
     assert re.fullmatch(r"<p>[^<]*</p>\n", rendered)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1"])
 def test_a_spreadsheet_reads_no_formula(text):
-    rows = list(csv.DictReader(io.StringIO(plain.csv(report(Listing([text]))))))
+    rows = list(csv.DictReader(io.StringIO(writers.csv(report(Listing([text]))))))
 
     assert [row["text"] for row in rows][-1] == f"'{text}"
 
@@ -79,13 +79,13 @@ def test_a_spreadsheet_reads_no_formula(text):
 def test_a_negative_number_stays_a_number():
     cell = Cell("−1.5", value=-1.5)
 
-    text = plain.csv(report(Facts([("drift", cell)])))
+    text = writers.csv(report(Facts([("drift", cell)])))
 
     assert ",-1.5," in text
 
 
 def test_a_wide_table_is_several_on_paper():
-    text = html.write(report(table(20)))
+    text = writers.html(report(table(20)))
 
     assert text.count("<table>") == 3
     assert text.count(">rate</span>") == 3
@@ -94,7 +94,7 @@ def test_a_wide_table_is_several_on_paper():
 
 
 def test_every_script_and_style_is_in_the_policy():
-    text = html.write(report(figure()))
+    text = writers.html(report(figure()))
 
     policy = re.search('Content-Security-Policy" content="(.*?)"', text)[1]
     parts = re.findall("<(?:script|style)>(.*?)</(?:script|style)>", text, re.DOTALL)
@@ -106,7 +106,7 @@ def test_every_script_and_style_is_in_the_policy():
 
 
 def test_charts_have_colours_and_no_addresses():
-    text = html.write(report(figure()))
+    text = writers.html(report(figure()))
 
     data = text[text.index('id="chart-0-0"') :]
     data = data[: data.index("</script>")]
@@ -117,4 +117,4 @@ def test_charts_have_colours_and_no_addresses():
 
 
 def test_a_report_without_charts_has_no_library():
-    assert len(html.write(report(Paragraph("a")))) < 300_000
+    assert len(writers.html(report(Paragraph("a")))) < 300_000

@@ -6,8 +6,7 @@ import pytest
 from django.utils.translation import override
 
 from dashboard.pages.jobs.failures import advice
-from dashboard.text.known_failures import view_of
-from dashboard.text.messages import message
+from dashboard.text.messages import message, view_of
 from jobs import logstore
 from jobs.base.messages import Message
 from jobs.metrics.measured import Outcome

@@ -11,26 +11,15 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
-from dashboard.pages.answers.cards import budget_figure
+from dashboard.pages.answers import budget_figure
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import of_comparison
+from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared import sets_table
 from dashboard.pages.shared.addresses import with_old_queries
-from dashboard.pages.shared.comparison import (
-    BATCH,
-    barred_words,
-    barrier_words,
-    charts,
-    conclusion,
-    declared_words,
-    problem_of,
-    read_groups,
-    with_repeats,
-)
 from dashboard.pages.shared.export import as_csv, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of
 from dashboard.pages.shared.provenance import unknown_words
@@ -51,14 +40,13 @@ from jobs.statistics import LEAST_RUNS, mean, mean_interval
 
 LONGEST_NAME = 120
 LAUNCHED_MOST = 10  # runs of one side per request
-# A difference that needs more runs is too small to matter.
-_RUNS_WORTH = 30
+_RUNS_WORTH = 30  # a difference that needs more runs is too small to matter
 # Fields of an export that differ between the runs of a column.
 _OF_RUN = (
     *("result", "job", "disturbed", "flags", "tags", "is_baseline", "verdict_vs_baseline"),
     *("baseline", "measured_at", "by", "at"),
 )
-_HEAD = (
+_CSV_HEAD = (
     *("concurrency", "metric", "unit", "value", "low", "high", "interval", "n"),
     *("difference", "difference_low", "difference_high", "difference_unit", "verdict"),
 )
@@ -66,8 +54,7 @@ _WHOLE = None  # in place of a concurrency: metrics of the whole run
 Groups = Sequence[Sequence[Result]]
 
 
-@require_GET
-@requires("result.view")
+@requires("result.view", "GET")
 @with_old_queries("id", "group")
 def compare_results(request: HttpRequest) -> HttpResponse:
     """Compare several ``?id=res-1`` (runs) or ``?group=res-1,res-2`` (repeats); the first is the
@@ -86,10 +73,10 @@ def compare_results(request: HttpRequest) -> HttpResponse:
         problem = message(error.reason.id, error.reason.args)
         return render(request, "results/compare.html", {"problem": problem}, status=400)
     # The statement on two groups reads all of their runs.
-    groups, missing = read_groups(wanted, heads_only=len(wanted) != 2)
+    groups, missing = shared.read_groups(wanted, heads_only=len(wanted) != 2)
     if missing:
         return _missing(request, groups, missing, is_grouped=is_grouped)
-    problem = problem_of(groups)
+    problem = shared.problem_of(groups)
     heads = [runs[0] for runs in groups]
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
     if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
@@ -103,8 +90,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     return render(request, "results/compare.html", context)
 
 
-@require_POST
-@requires("job.repeat")
+@requires("job.repeat", "POST")
 def run_more(request: HttpRequest) -> HttpResponse:
     """Launch ``n`` more runs of each result ``id`` (same position), then return to the
     comparison, or with ``from=result`` to the first result."""
@@ -150,7 +136,7 @@ def _missing(
     context = {
         "problem": text % {"ids": _(", ").join(map(result_number, missing))},
         "results": [runs[0] for runs in groups],
-        "the_rest": "" if problem_of(groups) else _query(groups, is_grouped=is_grouped),
+        "the_rest": "" if shared.problem_of(groups) else _query(groups, is_grouped=is_grouped),
     }
     return render(request, "results/compare.html", context, status=404)
 
@@ -163,19 +149,19 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
     others = other_runs([run for runs in groups for run in runs])
-    repeated = with_repeats(groups, others)
+    repeated = shared.with_repeats(groups, others)
     # Links to other columns keep the selected concurrency.
     kept = f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else ""
     always = ("accuracy", *(row.metric for row in comparison.rows[:1]))
     pairs = zip(heads[1:], comparison.paired, strict=True)
     context = {
         "comparison": comparison,
-        "title": conclusion(comparison),
+        "title": shared.conclusion(comparison),
         "more": more_runs(comparison, repeated),
         "marks": marks_of(heads),
-        "barred_words": barred_words(comparison),
-        "declared_words": declared_words(comparison),
-        "barriers": [barrier_words(one, heads) for one in comparison.barriers],
+        "barred_words": shared.barred_words(comparison),
+        "declared_words": shared.declared_words(comparison),
+        "barriers": [shared.barrier_words(one, heads) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,
         "csv": f"?{ids}&format=csv",
@@ -210,8 +196,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         context["budget_is_pooled"] = any(len(column.runs) > 1 for column in comparison.columns)
         context["wrong"] = wrong_answers(heads[0]) if context["pairs"] else {}
     else:
-        is_batch = bool(comparison.rows) and comparison.rows[0].metric == BATCH
-        context |= {"is_batch": is_batch, **charts(comparison)}
+        is_batch = bool(comparison.rows) and comparison.rows[0].metric == shared.BATCH
+        context |= {"is_batch": is_batch, **shared.charts(comparison)}
     return context
 
 
@@ -238,8 +224,7 @@ def _switches(
     groups: Groups, repeated: Groups, others: Mapping[str, Sequence[Result]], *, is_grouped: bool
 ) -> dict[str, Any]:
     """Return queries of this comparison as runs and as groups, without disturbed runs, and with
-    further repeats; "" where no switch exists.
-    """
+    further repeats; "" where no switch exists."""
     undisturbed = [[run for run in runs if run.counts] for runs in groups]
     if is_grouped:  # a side with only disturbed runs stays unchanged
         undisturbed = [some or [*runs] for some, runs in zip(undisturbed, groups, strict=True)]
@@ -290,7 +275,7 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     for column in columns:
         known = fixed(column.head, marks[column.head.pk])
         abouts.append({name: value for name, value in known.items() if name not in _OF_RUN})
-    head = ["column", "results", "jobs", "uncounted_results", *abouts[0], *_HEAD]
+    head = ["column", "results", "jobs", "uncounted_results", *abouts[0], *_CSV_HEAD]
     lines: list[Sequence[Any]] = [head]
     for index, column in enumerate(columns):
         named = [
@@ -352,8 +337,7 @@ def _line(
     ]
 
 
-@require_GET
-@requires("result.view")
+@requires("result.view", "GET")
 @with_old_queries("id")
 def result_tables(request: HttpRequest) -> HttpResponse:
     """Show the evaluations ``?id=res-11&id=res-27`` as tables in the form of the deployment guide;
@@ -363,7 +347,7 @@ def result_tables(request: HttpRequest) -> HttpResponse:
         wanted, problem = pks_of(request.GET.getlist("id"))[:MOST], ""
     except NotNumbered as error:
         wanted, problem = [], message(error.reason.id, error.reason.args)
-    groups, missing = read_groups([[pk] for pk in wanted])
+    groups, missing = shared.read_groups([[pk] for pk in wanted])
     results = [runs[0] for runs in groups if runs[0].type == Result.Type.EVALUATION]
     typed = [*request.GET.getlist("name"), *([""] * len(results))]
     named = []
@@ -421,19 +405,26 @@ class MoreRuns:
         return sum(side.runs for side in self.sides)
 
 
-def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) -> MoreRuns:
-    """Return the missing runs of ``comparison``; ``with_repeats`` are its columns with all
+def more_runs(comparison: Comparison, repeated: Sequence[Sequence[Result]]) -> MoreRuns:
+    """Return the missing runs of ``comparison``; ``repeated`` are its columns with all
     undisturbed repeats."""
     settle, columns = comparison.settle, comparison.columns
     if settle is None:  # the statement on two evaluations has their missing questions
         return MoreRuns("")
     if alone := [column.head for column in columns if not column.head.fingerprint]:
-        return MoreRuns(" ".join(map(_stands_alone, alone)))
+        imported = _("%(name)s has no repeats. Unknown: %(parts)s. Declare them on its page.")
+        own = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
+        texts = (
+            (own if one.imported_id is None else imported)
+            % {"name": result_name(one), "parts": unknown_words(one)}
+            for one in alone
+        )
+        return MoreRuns(" ".join(texts))
     each = list(settle.each)
     if len({_key(column.head) for column in columns}) == 1:
         return MoreRuns("")  # single repeats of one measurement: no difference to test
     if settle.is_first:
-        each = _without_what_exists(comparison, settle.each, with_repeats)
+        each = _without_what_exists(comparison, settle.each, repeated)
         if not any(each):
             text = _("Three or more runs of each exist. Include repeats for an interval.")
             return MoreRuns(text, has_enough=True)
@@ -452,18 +443,18 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
 
 
 def _without_what_exists(
-    comparison: Comparison, each: Sequence[int], with_repeats: Sequence[Sequence[Result]]
+    comparison: Comparison, each: Sequence[int], repeated: Sequence[Sequence[Result]]
 ) -> list[int]:
     """Return the missing runs of each column with all undisturbed repeats included. Of columns that
     are repeats of each other, only the first counts."""
-    counted_runs = [[run for run in runs if run.counts] for runs in with_repeats]
+    counted_runs = [[run for run in runs if run.counts] for runs in repeated]
     numbers = [len(runs) for runs in counted_runs]
     if (at := comparison.concurrency) is not None:  # with the compared metric
         metric = comparison.rows[0].metric
         ids = [[run.pk for run in runs] for runs in counted_runs]
         points = read_points((pk for own in ids for pk in own), [at])
         numbers = [len(values_at(points, own, metric, at)) for own in ids]
-    exist = {_key(runs[0]): n for runs, n in zip(with_repeats, numbers, strict=True)}
+    exist = {_key(runs[0]): n for runs, n in zip(repeated, numbers, strict=True)}
     missing: list[int] = []
     counted: set[str] = set()
     for column, lacked in zip(comparison.columns, each, strict=True):
@@ -475,15 +466,6 @@ def _without_what_exists(
 
 def _key(result: Result) -> str:
     return result.fingerprint or f"#{result.pk}"
-
-
-def _stands_alone(result: Result) -> str:
-    """Return why more runs give no interval: parts of the identity are unknown."""
-    if result.imported_id is not None:
-        text = _("%(name)s has no repeats. Unknown: %(parts)s. Declare them on its page.")
-    else:
-        text = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
-    return text % {"name": result_name(result), "parts": unknown_words(result)}
 
 
 def _missing_text(

@@ -1,7 +1,7 @@
-"""Models of the team's own: added, changed, deleted and put back in the browser, as YAML.
+"""Models: the catalogue, one model with its memory per die, and the team's own models as YAML.
 
-What is kept is the file that a person would write: ``DATA_DIR/catalog/models/<id>.yaml``. For a new
-model, hub id and ``config.json`` fill most of it in.
+What is kept of a team's model is the file that a person would write:
+``DATA_DIR/catalog/models/<id>.yaml``. Hub id and ``config.json`` fill most of a new one in.
 """
 
 import re
@@ -18,17 +18,26 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
+from dashboard.pages.shared.words import published_row
 from dashboard.security.audit_log import record
-from dashboard.security.permissions import requires
+from dashboard.security.permissions import allowed, requires
+from dashboard.text.formatting import number
 from jobs.base.validation_errors import message_of
 from jobs.catalog import MODELS, SHIPPED, ZooModel, files, schema
 from jobs.catalog.library import MOST_BYTES, SUFFIX, Changed, version_of
+from jobs.catalog.limits import Fit, fits
+from jobs.launch.pipelines import pipelines_of
+from jobs.queries.models import model_page, model_rows
+from jobs.queries.results.published import published_comparisons
 from jobs.tools.lib import site
 
+_TOKENS = 32768  # in the KV cache
 _EMPTY_PATH = dict.fromkeys(("precisions", "tp", "default_tp", "source"))
 _LINES = gettext_lazy("Enter lines of “name: value”.")
-# Messages of pydantic's and the schema's own types of errors; others have general ones.
-_MESSAGES: Mapping[str, str | Promise] = {
+_NO_PATH = gettext_lazy("Enter precisions and dies for Build_In or vLLM.")
+# Messages of pydantic's and the schema's own types of errors; others have general ones. With a
+# place, those of an error there.
+_MESSAGES: Mapping[str | tuple[str, str], str | Promise] = {
     "extra_forbidden": gettext_lazy("Unknown field."),
     "string_type": gettext_lazy("Enter text."),
     "tuple_type": gettext_lazy("Enter a list."),
@@ -43,10 +52,6 @@ _MESSAGES: Mapping[str, str | Promise] = {
     ),
     "active_above_all": gettext_lazy("active_parameters must not exceed parameters."),
     "heads_uneven": gettext_lazy("num_attention_heads must be a multiple of num_key_value_heads."),
-}
-_NO_PATH = gettext_lazy("Enter precisions and dies for Build_In or vLLM.")
-# The same, where the place decides: (place, type).
-_MESSAGES_AT: Mapping[tuple[str, str], str | Promise] = {
     ("paths", "missing"): _NO_PATH,
     ("paths", "too_short"): _NO_PATH,
     ("id", "string_pattern_mismatch"): gettext_lazy(
@@ -58,12 +63,57 @@ _MESSAGES_AT: Mapping[tuple[str, str], str | Promise] = {
 }
 
 
-class Invalid(ValueError):
-    """A text that is no model of the catalogue. ``errors``: each with its line and place."""
+@requires("model.view", "GET")
+def model_list(request: HttpRequest) -> HttpResponse:
+    context = {
+        "rows": model_rows(),
+        "problems": MODELS.problems,
+        "may_change": allowed(request.user, "model.change"),
+    }
+    return render(request, "models/list.html", context)
 
-    def __init__(self, *errors: str) -> None:
-        super().__init__(*errors)
-        self.errors = list(errors)
+
+@requires("model.view", "GET")
+def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
+    try:
+        page = model_page(model_id)
+    except KeyError as error:
+        raise Http404(f"the catalogue has no {model_id}") from error
+    model = page.row.model
+    context = {
+        "page": page,
+        "model": model,
+        "pipelines": pipelines_of(model),
+        "fits": _fits(model) if model.package is None else [],
+        "fit_tokens": _TOKENS,
+        "fits_word": _("fits"),
+        "fits_not_word": _("does not fit"),
+        "is_added": MODELS.is_added(model_id),
+        "may_change": allowed(request.user, "model.change"),
+        "published": [published_row(comparison) for comparison in published_comparisons(model)],
+    }
+    return render(request, "models/detail.html", context)
+
+
+def _fits(model: ZooModel) -> list[tuple[Fit, str, str, str]]:
+    """Return every precision of a deployment path at each tp there, with GB of one die: weights,
+    KV cache, free."""
+    found: dict[tuple[str, int], Fit] = {}
+    for way in model.paths.values():
+        offered = [tp for tp in (1, 2, 4, 8, 16, 32) if tp in way.tp]
+        for fit in fits(model, tokens=_TOKENS, tps=offered, precisions=list(way.precisions)):
+            found.setdefault((fit.precision, fit.tp), fit)
+
+    def gb(count: int) -> str:
+        return number(count / 1e9, 1)
+
+    return [
+        (fit, gb(fit.weights_bytes), gb(fit.kv_bytes), gb(fit.free_bytes)) for fit in found.values()
+    ]
+
+
+class Invalid(ValueError):
+    """A text that is no model of the catalogue; its ``args`` are the errors."""
 
 
 @requires("model.change", "GET", "HEAD", "POST")
@@ -100,8 +150,7 @@ def _draft(hub_id: str, config: str, errors: dict[str, str]) -> str:
     else:
         try:
             read = schema.read_config(config)
-            facts = {"architecture": schema.architecture_of(read)}
-            facts |= schema.facts_of(read)
+            facts = {"architecture": schema.architecture_of(read), **schema.facts_of(read)}
         except ValueError as error:
             errors["config"] = str(error)
     name = hub_id.rpartition("/")[2]
@@ -128,7 +177,7 @@ def _draft(hub_id: str, config: str, errors: dict[str, str]) -> str:
 def model_add_yaml(request: HttpRequest) -> HttpResponse:
     """A model as YAML, pasted or uploaded; ``?file=`` opens one that could not be read."""
     asked = request.GET.get("file", "")
-    file = next((item.file for item in MODELS.problems if item.file == asked), "")
+    file = asked if asked in [problem.file for problem in MODELS.problems] else ""
     return _edit(request, (file and MODELS.text_of(file)) or "", file=file)
 
 
@@ -185,14 +234,14 @@ def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
 
 @requires("model.change", "GET", "HEAD", "POST")
 def model_discard(request: HttpRequest) -> HttpResponse:
-    if request.method != "POST":
-        asked = request.GET.get("file", "")
-        if asked not in [problem.file for problem in MODELS.problems]:
-            raise Http404(f"no broken file is called {asked}")
-        return render(request, "models/discard.html", {"file": asked})
-    file = request.POST.get("file", "")
-    if not MODELS.discard(file):
+    """Ask (GET), then delete a file that is no model (POST)."""
+    is_post = request.method == "POST"
+    file = (request.POST if is_post else request.GET).get("file", "")
+    is_broken = file in [problem.file for problem in MODELS.problems]
+    if not (MODELS.discard(file) if is_post else is_broken):
         raise Http404(f"no broken file is called {file}")
+    if not is_post:
+        return render(request, "models/discard.html", {"file": file})
     record(request.user, "model.change", f"file {file}", did="discard")
     return redirect("model-list")
 
@@ -209,7 +258,7 @@ def _edit(request: HttpRequest, text: str, *, model_id: str = "", file: str = ""
             text = upload.read(MOST_BYTES + 1).decode("utf-8")
         return _keep(request, text, version, model_id=model_id, file=file)
     except Invalid as error:
-        errors = error.errors
+        errors = list(error.args)
     except (ValueError, OSError) as error:
         errors = [str(error)]
     own = {"model_id": model_id, "file": file, "version": version}
@@ -245,22 +294,10 @@ def _keep(
 
 
 def _editor(
-    request: HttpRequest,
-    text: str,
-    *,
-    errors: Sequence[str] = (),
-    status: int = 200,
-    model_id: str = "",
-    file: str = "",
-    version: str = "",
+    request: HttpRequest, text: str, *, errors: Sequence[str] = (), status: int = 200, **own: str
 ) -> HttpResponse:
-    context = {
-        "model_id": model_id,
-        "text": text,
-        "errors": errors,
-        "file": file,
-        "version": version,
-    }
+    """Return the form of a text; ``own``: model_id, file and version."""
+    context = {"text": text, "errors": errors, **own}
     return render(request, "models/yaml.html", context, status=status)
 
 
@@ -277,11 +314,13 @@ def _errors(text: str) -> list[str]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         found: dict[str, tuple[int, str]] = {}
         for fault in error.errors():
-            place, message = _place(fault), _("Line %(line)s, %(place)s: %(error)s")
-            name, line = ".".join(place), _line(root, place)
-            text = _fault_text(name, fault)
+            place = _place(fault)
+            name, line, kind = ".".join(place), _line(root, place), fault["type"]
+            known = _MESSAGES.get((name, kind)) or _MESSAGES.get(kind)
+            text = str(known) % fault.get("ctx", {}) if known else message_of(fault)
             if name:
-                text = message % {"line": line, "place": name, "error": text}
+                args = {"line": line, "place": name, "error": text}
+                text = _("Line %(line)s, %(place)s: %(error)s") % args
             found.setdefault(name, (line, text))
         return [text for _line, text in sorted(found.values(), key=lambda item: item[0])]
     return []
@@ -314,12 +353,6 @@ def _line(node: Any, place: Sequence[str]) -> int:
     return line
 
 
-def _fault_text(place: str, fault: Any) -> str:
-    kind = str(fault["type"])
-    text = _MESSAGES_AT.get((place, kind)) or _MESSAGES.get(kind)
-    return str(text) % fault.get("ctx", {}) if text else message_of(fault)
-
-
 def _text_of(model_id: str) -> str:
     """Return the file of a model that was added. Raises ``Http404``."""
     text = MODELS.text_of(f"{model_id}{SUFFIX}") if MODELS.is_added(model_id) else None
@@ -329,9 +362,11 @@ def _text_of(model_id: str) -> str:
 
 
 urlpatterns: list[URLPattern] = [
+    path("", model_list, name="model-list"),
     path("add/", model_add, name="model-add"),
     path("add/yaml/", model_add_yaml, name="model-add-yaml"),
     path("discard/", model_discard, name="model-discard"),
+    path("<str:model_id>/", model_detail, name="model-detail"),
     path("<str:model_id>/edit/", model_edit, name="model-edit"),
     path("<str:model_id>/edit/yaml/", model_edit, name="model-edit-yaml"),
     path("<str:model_id>/model.yaml", model_yaml, name="model-yaml"),

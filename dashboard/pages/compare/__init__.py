@@ -1,4 +1,0 @@
-"""Comparison of results, and pasted tables.
-Here: views, exports, cost of tokens.
-Not here: formulas (`jobs.queries.comparison`).
-"""
