@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+from itertools import product
 
 import pytest
 from django.urls import reverse
@@ -32,7 +33,7 @@ from tests.jobs.lib.importing import EVALUATION, imported
 from tests.jobs.lib.token_using import make_used
 from tests.measuring import measured
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 FORMATS = ("html", "md", "csv")
 DATED = "vllm-0.7.2/benchmark_serving_ok.json"  # 2026-11-24 in the file
@@ -56,36 +57,31 @@ def rows_of(text):
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
 
 
-@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("kind", sorted(KINDS))
-def test_every_report_has_its_four_parts(write, made, kind, language, format):
-    text = write(kind, language, format, **given(kind, made))
+def test_every_report_has_its_four_parts(write, made, language):
+    for kind, format in product(sorted(KINDS), FORMATS):
+        text = write(kind, language, format, **given(kind, made))
+        places = [text.index(title) for title in TITLES[language]]
+        assert places == sorted(places), (kind, format)
 
-    places = [text.index(title) for title in TITLES[language]]
-    assert places == sorted(places)
 
-
-@pytest.mark.parametrize("kind", sorted(KINDS))
-def test_the_language_is_not_the_readers(write, made, kind):
+@pytest.mark.postgresql
+def test_the_language_is_not_the_readers(write, made):
     with override("zh-hans"):
-        text = write(kind, "en", "md", **given(kind, made))
+        texts = [write(kind, "en", "md", **given(kind, made)) for kind in KINDS]
 
-    assert not re.search("[\u4e00-\u9fff]", text)
+    assert not re.search("[\u4e00-\u9fff]", "".join(texts))
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize(("one", "other"), [("scored", "rescored"), ("base", "other")])
-def test_evaluations_and_groups_have_reports(write, made, one, other, format):
-    runs = [getattr(made, name) for name in (one, other)]
-    if one == "base":
-        groups = [",".join(f"res-{run.pk}" for run in group) for group in runs]
-        text = write("comparison", format=format, group=groups)
-    else:
-        text = write("comparison", format=format, id=[f"res-{run.pk}" for run in runs])
+def test_evaluations_and_groups_have_reports(write, made):
+    scored = [f"res-{run.pk}" for run in (made.scored, made.rescored)]
+    groups = [",".join(f"res-{run.pk}" for run in group) for group in (made.base, made.other)]
+
+    for format in FORMATS:
+        text = write("comparison", format=format, id=scored)
         assert "2 correct in both" in text
-
-    assert "Conclusion" in text
+        assert "Conclusion" in text
+        assert "Conclusion" in write("comparison", format=format, group=groups)
 
 
 def test_the_numbers_are_those_of_the_api(write, made, client):
@@ -249,41 +245,41 @@ def test_a_matrix_has_each_command_once_with_its_cells(write, db):
     assert text.count("--len 64\n") == text.count("--len 128\n") == 1
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_report_of_an_import_says_who_measured(write, made, format):
-    result = imported(device="8 × H800")
+def test_a_report_of_an_import_says_who_measured(write, made):
+    result = f"res-{imported(device='8 × H800').pk}"
 
-    alone = write("result", format=format, id=f"res-{result.pk}")
-    both = write("comparison", format=format, id=[f"res-{made.base[0].pk}", f"res-{result.pk}"])
+    for format in FORMATS:
+        alone = write("result", format=format, id=result)
+        both = write("comparison", format=format, id=[f"res-{made.base[0].pk}", result])
+        for text in (alone, both):
+            assert "8 × H800" in text
+            assert "Measured by others" in text
 
-    for text in (alone, both):
-        assert "8 × H800" in text
-        assert "Measured by others" in text
 
-
-@pytest.mark.parametrize("format", FORMATS)
-def test_reports_have_the_date_of_an_import_s_file_and_who_declared_it(write, made, format):
+def test_reports_have_the_date_of_an_import_s_file_and_who_declared_it(write, made):
     declared = {"device": "8 × H800", "engine": "vLLM 0.7.2"}
-    theirs = imported(DATED, user=make_user("cleo"), **declared)
-    ours = f"res-{made.base[0].pk}"
+    theirs = f"res-{imported(DATED, user=make_user('cleo'), **declared).pk}"
 
-    alone = write("result", format=format, id=f"res-{theirs.pk}")
-    both = write("comparison", format=format, id=[ours, f"res-{theirs.pk}"])
+    for format in FORMATS:
+        alone = write("result", format=format, id=theirs)
+        both = write("comparison", format=format, id=[f"res-{made.base[0].pk}", theirs])
+        for text in (alone, both):
+            assert "24 Nov 2026" in text
+            assert "vLLM 0.7.2" in text
+            assert "cleo" in text.partition("Declared")[2]
 
-    for text in (alone, both):
-        assert "24 Nov 2026" in text
-        assert "vLLM 0.7.2" in text
-        assert "cleo" in text.partition("Declared")[2]
+
+def sides(base, result):
+    return {"base": f"res-{base.pk}", "id": f"res-{result.pk}"}
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_parity_report_has_the_date_of_an_import_s_file_and_who_declared_it(write, format):
+def test_a_parity_report_has_the_date_of_an_import_s_file_and_who_declared_it(write):
     base, result = imported(EVALUATION, user=make_user("cleo"), device="H800"), evaluation([1])
 
-    text = write("parity", "en", format, base=f"res-{base.pk}", id=f"res-{result.pk}")
-
-    assert full_moment(base.imported.measured_at) in text.replace("\\", "")
-    assert "cleo" in text.partition("Declared")[2]
+    for format in FORMATS:
+        text = write("parity", "en", format, **sides(base, result))
+        assert full_moment(base.imported.measured_at) in text.replace("\\", "")
+        assert "cleo" in text.partition("Declared")[2]
 
 
 def evaluation(scores, **params):
@@ -294,8 +290,8 @@ def evaluation(scores, **params):
 def test_a_statement_of_two_results_is_a_report(write):
     base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
 
-    text = write("parity", "en", "md", base=f"res-{base.pk}", id=f"res-{result.pk}", margin="2")
-    rows = rows_of(write("parity", "en", "csv", base=f"res-{base.pk}", id=f"res-{result.pk}"))
+    text = write("parity", "en", "md", **sides(base, result), margin="2")
+    rows = rows_of(write("parity", "en", "csv", **sides(base, result)))
 
     assert "# Cannot tell within 2 points" in text
     assert f"res-{result.pk}" in text
@@ -304,47 +300,43 @@ def test_a_statement_of_two_results_is_a_report(write):
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_sets_of_one_name_without_common_questions_have_no_verdict(write, format):
-    base, result = answering.make_sets_of_one_name()
+def test_sets_of_one_name_without_common_questions_have_no_verdict(write):
+    pair = answering.make_sets_of_one_name()
 
-    text = write("parity", "en", format, base=f"res-{base.pk}", id=f"res-{result.pk}").replace(
-        "\\", ""
-    )
-
-    assert "Not comparable" in text
-    assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
-    assert not re.search(r"Better|Worse|Equivalent|McNemar|Newcombe", text)
+    for format in FORMATS:
+        text = write("parity", "en", format, **sides(*pair)).replace("\\", "")
+        assert "Not comparable" in text
+        assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
+        assert not re.search(r"Better|Worse|Equivalent|McNemar|Newcombe", text)
 
 
 def test_a_report_names_a_set_with_its_version(write):
-    sides = [
-        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab").pk
+    pair = [
+        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab")
         for n in (1, 3)
     ]
 
-    texts = [
-        write("parity", "en", "md", base=f"res-{sides[0]}", id=f"res-{sides[1]}"),
-        write("result", "en", "md", id=f"res-{sides[0]}"),
-    ]
+    texts = (
+        write("parity", "en", "md", **sides(*pair)),
+        write("result", "en", "md", id=f"res-{pair[0].pk}"),
+    )
 
-    for text in texts:
-        assert "ours@0123456789ab/short_en" in text.replace("\\", "")
+    assert all("ours@0123456789ab/short_en" in text.replace("\\", "") for text in texts)
 
 
 def test_a_statement_has_the_settings_of_both_runs(write):
-    sides = [evaluation([1, 1, 0], max_tokens=most, limit=0) for most in (48, 64)]
+    pair = [evaluation([1, 1, 0], max_tokens=most, limit=0) for most in (48, 64)]
 
-    text = write("parity", "en", "md", base=f"res-{sides[0].pk}", id=f"res-{sides[1].pk}")
+    text = write("parity", "en", "md", **sides(*pair))
 
     assert re.findall(r"Max output tokens \| (\d+)", text) == ["48", "64"]
     assert text.count("| Question limit | none |") == 2  # 0: all questions
 
 
 def test_a_chinese_report_has_chinese_signs(write):
-    sides = [evaluation(scores) for scores in ([1, 1, 0], [1, 0, 0])]
+    pair = [evaluation(scores) for scores in ([1, 1, 0], [1, 0, 0])]
 
-    text = write("parity", "zh", "md", base=f"res-{sides[0].pk}", id=f"res-{sides[1].pk}")
+    text = write("parity", "zh", "md", **sides(*pair))
 
     assert "（配对，Tango）" in text
     assert re.search(r"日 \d\d:\d\d:\d\d UTC", text)

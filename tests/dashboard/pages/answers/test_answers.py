@@ -43,30 +43,31 @@ def count(html, title):
     return int(re.search(rf'>{title} <b class="num"><span class="num">(\d+)<', html)[1])
 
 
-@pytest.mark.parametrize(
-    ("query", "indexes"),
-    [
-        ("?show=cut", answering.CUT),
-        ("?show=not_extracted", answering.NOT_EXTRACTED),
-        ("?show=looping", answering.LOOPING),
-        ("?show=faulty", (2, 3, 5, 7, 11, 13, 17, 19)),
-        ("?show=changed&base=res-{base}", answering.CHANGED),
-        ("?show=changed&show=correct&base=res-{base}", (4, 6)),
-        ("?show=cut&set=short_zh", (2,)),
-        ("?show=cut&category=other", ()),
-        ("?show=long", (23,)),
-        ("?show=slow&show=incorrect", ()),
-        ("?show=incorrect&order=-tokens", (19, 17, 13, 11, 7, 5, 3, 2, 1)),
-        ("?q=place+21+is", (21,)),
-        ("?q=place+21+is&in=question", ()),
-        ("?q=q21", (21,)),
-        ("?show=nonsense&order=nonsense&page=99&q=number+3", (3,)),
-    ],
+FILTERED = (
+    ("?show=cut", answering.CUT),
+    ("?show=not_extracted", answering.NOT_EXTRACTED),
+    ("?show=looping", answering.LOOPING),
+    ("?show=faulty", (2, 3, 5, 7, 11, 13, 17, 19)),
+    ("?show=changed&base=res-{base}", answering.CHANGED),
+    ("?show=changed&show=correct&base=res-{base}", (4, 6)),
+    ("?show=cut&set=short_zh", (2,)),
+    ("?show=cut&category=other", ()),
+    ("?show=long", (23,)),
+    ("?show=slow&show=incorrect", ()),
+    ("?show=incorrect&order=-tokens", (19, 17, 13, 11, 7, 5, 3, 2, 1)),
+    ("?q=place+21+is", (21,)),
+    ("?q=place+21+is&in=question", ()),
+    ("?q=q21", (21,)),
+    ("?show=nonsense&order=nonsense&page=99&q=number+3", (3,)),
 )
-def test_filters_list_exactly_the_answers(page, pair, query, indexes):
+
+
+def test_filters_list_exactly_the_answers(page, pair):
     base, result = pair
 
-    assert listed(page(result, query.format(base=base.pk))) == indexes
+    found = [(query, listed(page(result, query.format(base=base.pk)))) for query, _ in FILTERED]
+
+    assert found == list(FILTERED)
 
 
 def test_the_first_question_has_number_one_everywhere(client, page, pair):

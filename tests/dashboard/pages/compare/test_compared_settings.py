@@ -22,14 +22,24 @@ def served(**raw):
     return engine_settings(kind.plan(kind.Params(weights="6", **raw), vacc_host()))
 
 
-def test_a_flag_does_not_take_the_next_word_as_value():
-    values = options("vllm", "serve", "/w", "--trust-remote-code", "--seed", "-1", "--eager", "-q")
-
-    assert values == {"--trust-remote-code": "yes", "--seed": "-1", "--eager": "yes"}
-
-
-def test_a_value_behind_an_equals_sign_is_one():
-    assert options("vllm", "--dtype=bf16", "/w") == {"--dtype": "bf16"}
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        (  # A flag does not take the next word as value.
+            "vllm serve /w --trust-remote-code --seed -1 --eager -q",
+            {"--trust-remote-code": "yes", "--seed": "-1", "--eager": "yes"},
+        ),
+        ("vllm --dtype=bf16 /w", {"--dtype": "bf16"}),
+        # Braces that were doubled for the plan.
+        ('vllm serve /w --config {{"method":"mtp"}}', {"--config": '{"method":"mtp"}'}),
+        # Variables of a container.
+        ("docker run -e SPACE=8 -e KEY -e D={dies} img s -e X", {"SPACE": "8"}),
+        # A file of the server's own folder.
+        ("serve --chat-template {serve_dir}/files/r.jinja", {"--chat-template": "r.jinja"}),
+    ],
+)
+def test_options_of_a_server_are_settings(argv, found):
+    assert options(*argv.split()) == found
 
 
 @pytest.mark.parametrize("raw", [{}, EXACT, CURRENT, {**CURRENT, "mtp": True, "kv_cache_gib": 8}])
@@ -49,24 +59,6 @@ def test_what_differs_by_job_only_is_no_setting(raw):
 
     assert not any(slot in text for slot in ("{port}", "{job}", "{dies}", "{deployment", "{serve"))
     assert "API_KEY" not in text
-
-
-def test_braces_that_were_doubled_for_the_plan_are_single_again():
-    argv = ("vllm", "serve", "/w", "--speculative-config", '{{"method": "mtp"}}')
-
-    assert options(*argv) == {"--speculative-config": '{"method": "mtp"}'}
-
-
-def test_container_variables_are_settings():
-    argv = ("docker", "run", "-e", "SPACE=8", "-e", "KEY", "-e", "D={dies}", "img", "s", "-e", "X")
-
-    assert options(*argv) == {"SPACE": "8"}
-
-
-def test_a_file_of_the_server_s_own_folder_goes_by_its_name():
-    values = options("serve", "--chat-template", "{serve_dir}/files/reasoning.jinja")
-
-    assert values == {"--chat-template": "reasoning.jinja"}
 
 
 def test_yes_no_and_stacks_are_in_the_viewer_s_words():

@@ -1,4 +1,4 @@
-"""Adding a model in the browser: from hub id and config.json to its YAML, which is kept."""
+"""A team's own models: from hub id and config.json to a YAML that is kept, changed, launched."""
 
 import json
 import re
@@ -15,8 +15,10 @@ from dashboard.pages.launch import launch_pipeline
 from dashboard.server import health
 from jobs.catalog import MODELS, SHIPPED, schema
 from jobs.catalog.schema import RESERVED_IDS, Architecture
+from jobs.kinds import KINDS
 from jobs.models import AuditEntry
 from tests.factories import make_user
+from tests.jobs.lib.target import here
 
 pytestmark = pytest.mark.django_db
 OURS = "ours-of-the-team"
@@ -137,11 +139,8 @@ def test_a_config_fills_in_most_of_the_yaml(admin, folder, how):
     numbers = made["architecture"]
     assert (numbers["num_hidden_layers"], numbers["head_dim"]) == (36, 128)
     assert (numbers["eos_token_id"], numbers["rope_scaling"]["type"]) == (151645, "yarn")
-    assert (made["context_tokens"], made["dtype"], made["source"]["precision"]) == (
-        32768,
-        "bf16",
-        "bf16",
-    )
+    kept = (made["context_tokens"], made["dtype"], made["source"]["precision"])
+    assert kept == (32768, "bf16", "bf16")
     assert list(folder.iterdir()) == []
 
 
@@ -212,11 +211,13 @@ def test_a_long_text_is_refused_with_the_limit_and_not_cut(admin, folder):
     assert list(folder.iterdir()) == []
 
 
-def test_a_model_is_changed_and_the_change_undone(admin, folder):
+def test_a_model_is_changed_but_for_its_id_and_the_change_undone(admin, folder):
     add(admin)
+    address = reverse("model-edit", args=[OURS])
 
-    admin.post(reverse("model-edit", args=[OURS]), {"text": text_of(name="Better")})
-    assert MODELS[OURS].name == "Better"
+    assert admin.post(address, {"text": text_of(id="other")}).status_code == 422
+    admin.post(address, {"text": text_of(name="Better")})
+    assert (MODELS[OURS].name, "other" in MODELS) == ("Better", False)
     admin.post(reverse("model-undo", args=[OURS]))
 
     assert MODELS[OURS].name == "Ours"
@@ -250,42 +251,22 @@ def test_the_second_of_two_edits_is_refused_and_not_lost(admin, folder, name):
     assert MODELS[OURS].name == "Third"
 
 
-def test_the_id_of_a_model_stays(admin, folder):
-    add(admin)
-
-    answer = admin.post(reverse("model-edit", args=[OURS]), {"text": text_of(id="other")})
-
-    assert answer.status_code == 422
-    assert "other" not in MODELS
-
-
-def test_a_model_is_deleted_after_a_question_and_restored(admin, folder):
-    add(admin)
-    address = reverse("model-delete", args=[OURS])
-
-    asked = admin.get(address).content.decode()
-    assert "Delete Ours?" in asked
-    assert OURS in MODELS
-    page = admin.post(address, follow=True).content.decode()
-
-    assert OURS not in MODELS
-    assert reverse("model-undo", args=[OURS]) in page
-    admin.post(reverse("model-undo", args=[OURS]))
-    assert MODELS[OURS].name == "Ours"
-
-
-def test_a_deleted_model_s_page_offers_undo_once(admin, folder):
+def test_a_model_is_deleted_after_a_question_and_restored_once(admin, folder):
     add(admin)
     admin.post(reverse("model-edit", args=[OURS]), {"text": text_of(name="Better")})
-    address = reverse("model-deleted", args=[OURS])
+    address, delete = (reverse(f"model-delete{end}", args=[OURS]) for end in ("d", ""))
     assert admin.get(address).status_code == 404
+    assert "Delete Better?" in admin.get(delete).content.decode()
+    assert OURS in MODELS
 
     for _click in range(2):  # the second deletes no more
-        assert admin.post(reverse("model-delete", args=[OURS])).url == address
+        assert admin.post(delete).url == address
+    assert OURS not in MODELS
     for _ in range(2):
         assert reverse("model-undo", args=[OURS]) in admin.get(address).content.decode()
 
     admin.post(reverse("model-undo", args=[OURS]))
+    assert MODELS[OURS].name == "Better"
     assert admin.get(address).status_code == 404
     for name in (QWEN.id, "never-there"):
         assert admin.get(reverse("model-deleted", args=[name])).status_code == 404
@@ -379,3 +360,20 @@ def test_a_member_sees_models_and_changes_none(client, folder):
     assert client.post(reverse("model-add"), {}).status_code == 403
     assert add(client).status_code == 403
     assert client.get(reverse("model-yaml", args=[OURS])).status_code == 200
+
+
+def test_an_added_file_is_a_model_without_a_restart(client, folder):
+    client.force_login(make_user("lin"))
+    address = reverse("model-detail", args=[OURS])
+    assert client.get(address).status_code == 404
+
+    smol = SHIPPED["smollm2-135m-instruct"]
+    (folder / f"{OURS}.yaml").write_text(yaml.safe_dump(data_of(smol)), encoding="utf-8")
+
+    assert "Ours" in client.get(address).content.decode()
+    assert address in client.get(reverse("model-list")).content.decode()
+    kind = KINDS["prepare"]
+    params = kind.Params.model_validate({"what": "weights", "model": OURS})
+    assert OURS in [choice.value for choice in kind.choices("model", here())]
+    assert f"/weights/{OURS}/" in kind.product(params, here())["path"]
+    assert kind.plan(params, here()).steps[0].name == "fetch"

@@ -61,6 +61,16 @@ def page(client, status=200, **query):
     return html.unescape(response.content.decode())
 
 
+def two(base, result):
+    return {"base": f"res-{base.pk}", "id": f"res-{result.pk}"}
+
+
+def heading(client, ids):
+    """The title of a comparison, and its page."""
+    text = html.unescape(client.get(reverse("result-compare"), {"id": ids}).content.decode())
+    return text.partition("<h1>")[2].partition("</h1>")[0], text
+
+
 def test_an_empty_page_asks_for_two_sides(reader):
     one = evaluation([1, 0])
 
@@ -111,17 +121,13 @@ def test_stored_planned_questions_stay_out_of_links(reader):
     assert reader.get(reverse("parity"), by_name).status_code == 302
 
 
-def test_a_result_with_several_samples_is_no_baseline(client):
-    client.force_login(make_user("lin"))
+def test_neither_several_samples_nor_a_viewer_lead_to_a_launch(client, reader):
+    base, _result = answering.make_evaluations()
+    assert "stop_early" not in page(reader, id=f"res-{base.pk}")
+    client.force_login(make_user("wu"))
     base, _result = answering.make_evaluations(samples=4)
 
     assert "stop_early" not in page(client, id=f"res-{base.pk}")
-
-
-def test_a_viewer_is_not_led_to_a_launch(reader):
-    base, _result = answering.make_evaluations()
-
-    assert "stop_early" not in page(reader, id=f"res-{base.pk}")
 
 
 def test_a_typed_number_of_a_job_becomes_that_of_its_result(reader):
@@ -157,7 +163,7 @@ def test_a_warning_names_both_sides(reader):
         one.metrics |= {"answers_total": 40, "answers_cut": cut}
         one.save()
 
-    text = page(reader, base=f"res-{base.pk}", id=f"res-{result.pk}")
+    text = page(reader, **two(base, result))
 
     assert "Cut at the token limit: baseline 2.50 %, result 75.00 %." in text
 
@@ -165,7 +171,7 @@ def test_a_warning_names_both_sides(reader):
 def test_two_results_have_a_statement(reader):
     base, result = evaluation([1] * 90 + [0] * 10), evaluation([1] * 60 + [0] * 40)
 
-    text = page(reader, base=f"res-{base.pk}", id=f"res-{result.pk}")
+    text = page(reader, **two(base, result))
 
     assert "<b>Worse by 30.00 points</b>" in text
     assert "0 fixed, 30 regressed" in text
@@ -225,6 +231,10 @@ def test_the_numbers_are_a_file(reader):
         ({"base_name": "res-1," * 17}, "At most 16 results a side."),
         ({"base_counts": "3/2", "counts": "1/2"}, "“3/2”: more correct answers than questions."),
         ({"base_counts": "1/2"}, "Enter counts such as 154/159, 933/976."),
+        (
+            {"base_counts": "90/100", "counts": "900/1000", "sets": "gsm8k"},
+            "Data set gsm8k: 100 questions in the baseline, 1000 in the result.",
+        ),
         ({**COUNTS, "margin": "0"}, "Enter a margin from 0.01 to 50 points."),
         ({**COUNTS, "planned": "12"}, "Fewer than the 1135 questions"),
         ({**COUNTS, "base": "res-1", "id": "res-2"}, "not several at once"),
@@ -239,26 +249,19 @@ def test_what_is_wrong_stands_at_its_field(reader, query, problem):
 
 def test_an_error_stands_at_the_form_that_was_sent(reader):
     text = page(reader, 422, **COUNTS, margin="0")
+    table = pasted(reader, tables=TABLES[TABLES.rindex("| dataset |") :], base_name="x")[1]
 
     assert text.count("Enter a margin from 0.01 to 50 points.") == 1
     assert text.index('id="ask-counts"') < text.index("Enter a margin") < text.index("ask-tables")
+    assert table.count("form-error") == 1
+    assert table.index('id="ask-tables"') < table.index("“x” is no result.")
 
 
-def test_a_wrong_baseline_of_a_table_stands_at_the_table(reader):
-    table = TABLES[TABLES.rindex("| dataset |") :]
-
-    text = pasted(reader, tables=table, base_name="x")[1]
-
-    assert text.count("form-error") == 1
-    assert text.index('id="ask-tables"') < text.index("“x” is no result.")
-
-
-@pytest.mark.parametrize("text", ["٣/٤", "1/2" * 5000, "<script>", "9" * 30, "1%2%3"])
-def test_hostile_text_is_refused(reader, text):
-    response = reader.get(reverse("parity"), {"base_counts": text, "counts": text})
-
-    assert response.status_code == 422
-    assert b"<script>alert" not in response.content
+def test_hostile_text_is_refused(reader):
+    for text in ("٣/٤", "1/2" * 5000, "<script>", "9" * 30, "1%2%3"):
+        response = reader.get(reverse("parity"), {"base_counts": text, "counts": text})
+        assert response.status_code == 422
+        assert b"<script>alert" not in response.content
 
 
 def pasted(client, **data):
@@ -337,6 +340,10 @@ def test_one_table_is_compared_with_a_result(reader):
         ("nothing", "No summary table of OpenCompass."),
         (TABLES[TABLES.rindex("| dataset |") :], "One result only."),
         (TABLES + "\n" + TABLES, "4 results. Paste two at most."),
+        *(
+            (TABLES.replace("97.48", score), f"cluewsc-dev: “{score}” is no score from 0 to 100.")
+            for score in ("nan", "inf", "150", "-5")
+        ),
     ],
 )
 def test_other_pastes_say_what_to_do(reader, tables, problem):
@@ -353,15 +360,16 @@ def imported_tables(client):
     return Import.objects.order_by("pk")
 
 
-def test_pasted_tables_come_back_as_the_same_text(client):
-    first, second = imported_tables(client)
-    ids = [f"res-{first.result.pk}", f"res-{second.result.pk}"]
+def test_pasted_tables_come_back_as_the_same_text_and_have_a_statement(client):
+    ids = [f"res-{one.result.pk}" for one in imported_tables(client)]
 
-    compared = client.get(reverse("result-compare"), {"id": ids})
+    title, compared = heading(client, ids)
     address = f"{reverse('result-tables')}?id={ids[0]}&id={ids[1]}"
     written = client.get(f"{address}&format=md").content.decode()
 
-    assert address in html.unescape(compared.content.decode())
+    assert "Cannot tell within 1 point" in title
+    assert "mean" not in title
+    assert address in compared
     assert written == TABLES.strip("\n") + "\n"
 
 
@@ -383,15 +391,10 @@ def test_tables_of_nothing_say_so(reader):
 def test_a_comparison_has_the_verdict_as_its_title(reader):
     base, result = evaluation([1, 1, 0, 0] * 5), evaluation([1, 0, 1, 0] * 5)
 
-    text = html.unescape(
-        reader.get(
-            reverse("result-compare"), {"id": [f"res-{base.pk}", f"res-{result.pk}"]}
-        ).content.decode()
-    )
+    title, text = heading(reader, [f"res-{base.pk}", f"res-{result.pk}"])
 
-    heading = text[text.index("<h1>") : text.index("</h1>")]
-    assert "Cannot tell within 1 point" in heading
-    assert "significant" not in heading
+    assert "Cannot tell within 1 point" in title
+    assert "significant" not in title
     assert f"{reverse('parity')}?base=res-{base.pk}&id=res-{result.pk}&margin=1" in text
 
 
@@ -403,26 +406,18 @@ def test_a_result_links_to_its_statement(reader):
     assert f'{reverse("parity")}?id=res-{result.pk}"' in text
 
 
-def test_sets_of_one_name_without_common_questions_have_no_verdict(reader):
-    base, result = answering.make_sets_of_one_name()
+def test_sets_of_one_name_without_common_questions_have_no_verdict_and_no_number(reader):
+    sides = two(*answering.make_sets_of_one_name())
 
-    text = page(reader, base=f"res-{base.pk}", id=f"res-{result.pk}")
+    text = page(reader, **sides)
+    file = reader.get(reverse("parity"), {**sides, "format": "csv"})
 
     statement = text[text.index('id="statement"') :]
     assert "<b>Not comparable</b>" in statement
     assert "Evaluate both with the same version of the same question set." in statement
     assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
     assert not re.search(r"Better|Worse|Equivalent|%", statement[: statement.index("ask-results")])
-
-
-def test_the_file_of_sides_that_are_not_comparable_has_no_number(reader):
-    base, result = answering.make_sets_of_one_name()
-
-    response = reader.get(
-        reverse("parity"), {"base": f"res-{base.pk}", "id": f"res-{result.pk}", "format": "csv"}
-    )
-
-    (_head, line) = response.content.decode("utf-8-sig").splitlines()
+    (_head, line) = file.content.decode("utf-8-sig").splitlines()
     assert line.startswith("pooled,,,,,,,,,,,,,,,1.0,,not_comparable,")
 
 
@@ -449,24 +444,6 @@ def test_a_group_of_two_models_is_refused(reader):
     assert "Model" in text[text.index("are not repeats") :][:80]
 
 
-def test_a_comparison_of_two_imports_has_the_statement_as_its_title(client):
-    ids = [f"res-{one.result.pk}" for one in imported_tables(client)]
-
-    text = html.unescape(client.get(reverse("result-compare"), {"id": ids}).content.decode())
-
-    heading = text[text.index("<h1>") : text.index("</h1>")]
-    assert "Cannot tell within 1 point" in heading
-    assert "mean" not in heading
-
-
-@pytest.mark.parametrize("score", ["nan", "inf", "150", "-5"])
-def test_a_score_that_is_none_is_refused_at_the_tables(reader, score):
-    status, text = pasted(reader, tables=TABLES.replace("97.48", score))
-
-    assert status == 422
-    assert f"cluewsc-dev: “{score}” is no score from 0 to 100." in text
-
-
 def test_a_shared_link_of_tables_names_what_was_left_out(reader, client_of):
     other = "| gsm8k | 1d7fe4 | accuracy | gen | 92.1 |"
     _status, shown = pasted(reader, tables=TABLES.replace("| avg", f"{other}\n| avg", 1))
@@ -475,12 +452,6 @@ def test_a_shared_link_of_tables_names_what_was_left_out(reader, client_of):
     text = html.unescape(client_of("wu").get(link).content.decode())
 
     assert "In the pasted tables, but left out: gsm8k." in text
-
-
-def test_counts_of_other_questions_are_refused_at_their_field(reader):
-    text = page(reader, 422, base_counts="90/100", counts="900/1000", sets="gsm8k")
-
-    assert "Data set gsm8k: 100 questions in the baseline, 1000 in the result." in text
 
 
 def test_two_sets_of_equal_counts_have_numbers_of_their_own(reader):
@@ -512,10 +483,6 @@ def test_a_comparison_of_groups_needs_no_query_for_each_run(client):
     assert queries(6) <= queries(2) + 2
 
 
-EQUAL = [
-    Evidence("dev", "", Share(154, 159), Share(155, 159)),
-    Evidence("test", "", Share(933, 976), Share(929, 976)),
-]
 # Of the second side some questions have no score.
 UNEQUAL = [
     Evidence("dev", "", Share(154, 159), Share(97, 100)),
@@ -525,13 +492,9 @@ UNEQUAL = [
 
 def test_a_weighted_share_says_so():
     row = state(UNEQUAL, 0.01, "same").pooled
+    equal = state([Evidence("dev", "", Share(154, 159), Share(155, 159))], 0.01, "same").pooled
 
     texts = [re.sub(r"\s", " ", right_text(row, side)) for side in (0, 1)]
 
     assert texts == ["weighted; 1 087 / 1 135 = 95.77 %", "weighted; 197 / 300 = 65.67 %"]
-
-
-def test_equal_numbers_of_questions_are_not_weighted():
-    row = state(EQUAL, 0.01, "same").pooled
-
-    assert not any(is_weighted(row, side) for side in (0, 1))
+    assert not any(is_weighted(equal, side) for side in (0, 1))

@@ -2,15 +2,13 @@
 
 import io
 import json
-import re
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
-from dashboard.security.counters import hashed
 from jobs.imports import read_paths
-from jobs.models import ApiToken, AuditEntry, Import, Job, OutputFile, Result
+from jobs.models import AuditEntry, Import, Job, OutputFile, Result
 from jobs.services.outputs import output_path
 from jobs.tools.lib.folders import ARCHIVE
 from tests.factories import make_host, make_job, make_user
@@ -20,13 +18,6 @@ from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 pytestmark = pytest.mark.django_db
 RATE = 67.41737017939066
 FILES = {"runs/serve.json": (DATA / SERVE).read_bytes(), "runs/note.txt": b"H800"}
-
-
-@pytest.fixture
-def ann(client):
-    person = make_user("ann")
-    client.force_login(person)
-    return person
 
 
 @pytest.fixture
@@ -87,16 +78,13 @@ def test_the_result_names_host_folder_and_job(client, ann, job):
     answer = client.post("/results/import/", {"job": job.pk})
     client.post(answer.url, {"do": "import"})
 
-    result = Result.objects.get()
-    page = client.get(f"/results/res-{result.pk}/").content.decode()
-    entry = AuditEntry.objects.get(action="result.import")
+    page = client.get(f"/results/res-{Result.objects.get().pk}/").content.decode()
+    detail = AuditEntry.objects.get(action="result.import").detail
     client.force_login(make_user("root", is_staff=True))
-    audit = client.get("/audit/").content.decode()
 
     assert all(text in page for text in (FOLDER, HOST, f'href="/jobs/{job.pk}/"'))
-    assert (entry.detail["host"], entry.detail["folder"]) == (HOST, FOLDER)
-    assert entry.detail["job"] == f"#{job.pk}"
-    assert FOLDER in audit
+    assert (detail["host"], detail["folder"], detail["job"]) == (HOST, FOLDER, f"#{job.pk}")
+    assert FOLDER in client.get("/audit/").content.decode()
 
 
 def test_several_results_in_one_folder_are_rows_of_their_own(client, ann):
@@ -185,33 +173,18 @@ def test_the_command_imports_what_a_job_collected(job):
         run("--job", "0")
 
 
-def test_the_api_imports_what_a_job_collected(client, job):
-    ann = make_user("ann")
-    ApiToken.objects.create(user=ann, name="t", scope="launch", token_sha256=hashed("secret"))
-    headers = {"Authorization": "Bearer secret"}
-
+def test_the_api_imports_what_a_job_collected(client, job, bearer):
     def send(query: str, body: bytes = b""):
-        address = f"/api/v1/imports?{query}"
-        kind = "application/octet-stream"
-        return client.post(address, body, content_type=kind, headers=headers)
+        kind, address = "application/octet-stream", f"/api/v1/imports?{query}"
+        return client.post(address, body, content_type=kind, headers=bearer)
 
-    both = send(f"job={job.pk}", b"{}")
-    answer = send(f"job={job.pk}")
-    none = send("job=0")
+    both, answer, none = send(f"job={job.pk}", b"{}"), send(f"job={job.pk}"), send("job=0")
 
     (one,) = answer.json()["results"]
-    row = client.get(f"/api/v1/results/{one['result']}", headers=headers).json()
+    row = client.get(f"/api/v1/results/{one['result']}", headers=bearer).json()
     assert row["collected"] == {"job": job.pk, "host": HOST, "folder": FOLDER}
-    assert (both.status_code, "job" in both.json()["fields"]) == (422, True)
-    assert (none.status_code, "job" in none.json()["fields"]) == (422, True)
-
-
-def test_an_upload_has_no_folder(client, ann):
-    result = imported()
-
-    assert "collected" not in result.run_context
-    page = client.get(f"/results/res-{result.pk}/").content.decode()
-    assert re.search(r'href="/jobs/\d', page) is None
+    for refused in (both, none):
+        assert (refused.status_code, "job" in refused.json()["fields"]) == (422, True)
 
 
 def test_the_import_page_leads_to_the_job(client, ann):

@@ -13,7 +13,7 @@ from jobs.host.scoring import RULES
 from jobs.models import Answer
 from jobs.queries.results.results import categories, set_groups
 from jobs.tools.outputs.answers import own_question
-from tests.factories import make_measured, make_user
+from tests.factories import make_measured
 from tests.jobs.lib import answering
 from tests.jobs.lib.target import DATA
 
@@ -38,19 +38,13 @@ def evaluated(*sets, scores=(1, 0, 1, 0), **fields):
     return make_measured(scores=scores, run_context={"sets": list(sets)}, **fields)
 
 
-@pytest.fixture
-def page(client):
-    client.force_login(make_user("lin"))
-    return lambda address: client.get(address).content.decode()
-
-
 def copied(html):
     return unescape(re.search(r'data-copy-text="([^"]*)"', html)[1])
 
 
-def test_what_is_copied_is_the_table_of_the_guide(page):
+def test_what_is_copied_is_the_table_of_the_guide(detail):
     result = evaluated(*CLUEWSC)
-    html = page(f"{reverse('result-detail', args=[result.pk])}?name=DeepSeek-R1-va16-0403-32768")
+    html = detail(result, "name=DeepSeek-R1-va16-0403-32768")
     guide = normalize_newlines((DATA / "guide" / "seed.md").read_text(encoding="utf-8"))
 
     printed = [" ".join(line.split()) for line in guide.splitlines()]
@@ -60,17 +54,9 @@ def test_what_is_copied_is_the_table_of_the_guide(page):
     assert lines[-1] == "| avg | | accuracy | gen | 96.33 |"
 
 
-def test_both_means_are_shown(page):
-    (group,) = set_groups(evaluated(*CLUEWSC))
-
-    assert round(group.macro, 2) == 96.33
-    assert round(group.weighted, 2) == 95.50
-    assert group.questions == 1135
-
-
-def test_the_subjects_of_mmlu_are_one_row_that_opens(page):
+def test_the_subjects_of_mmlu_are_one_row_that_opens(detail):
     result = evaluated(*CLUEWSC, *SUBJECTS)
-    html = page(reverse("result-detail", args=[result.pk]))
+    html = detail(result)
 
     before, folded = html.split('<details class="fold">', 1)
     assert "mmlu, avg of 57" in before
@@ -87,15 +73,19 @@ def test_many_sets_are_a_few_rows_of_the_chart():
     assert [row.name for row in categories(result)] == ["cluewsc-dev", "cluewsc-test", "mmlu (57)"]
 
 
-def test_a_set_without_a_score_has_a_dash_and_its_group_no_mean(page):
+def test_a_set_without_a_score_has_a_dash_and_its_group_no_mean(detail):
     result = evaluated(CLUEWSC[0], kept("cluewsc-test", None, group="cluewsc", version=""))
-    html = page(reverse("result-detail", args=[result.pk]))
+    html = detail(result)
 
     assert "| cluewsc-test |  | accuracy | gen | - |" in copied(html)
     assert "avg" not in copied(html)
 
 
-def test_a_result_without_sets_gets_them_from_its_answers():
+def test_sets_have_both_means_and_come_from_the_answers_where_none_are_kept():
+    (group,) = set_groups(evaluated(*CLUEWSC))
+    means = (round(group.macro, 2), round(group.weighted, 2), group.questions)
+    assert means == (96.33, 95.50, 1135)
+
     (group,) = set_groups(make_measured(scores=[1, 0, 1, 1]))
 
     assert [(row.dataset, row.value, row.questions) for row in group.rows] == [
@@ -103,9 +93,9 @@ def test_a_result_without_sets_gets_them_from_its_answers():
     ]
 
 
-def test_a_name_that_is_typed_cannot_tear_the_table(page):
+def test_a_name_that_is_typed_cannot_tear_the_table(detail):
     result = evaluated(*CLUEWSC)
-    html = page(f"{reverse('result-detail', args=[result.pk])}?name=a|b%0A<i>")
+    html = detail(result, "name=a|b%0A<i>")
 
     assert copied(html).splitlines()[0] == "| dataset | version | metric | mode | a\\|b <i> |"
     assert "<i>" not in html
@@ -146,39 +136,32 @@ def test_a_question_is_shown_without_the_examples_before_it():
     assert own_question("First.\n\nSecond paragraph of it.") == "First.\n\nSecond paragraph of it."
 
 
-def test_faulty_answers_are_counted_beside_the_score(page):
+def test_faulty_answers_are_counted_beside_the_score_which_does_not_look_clean(get, detail):
     base, result = answering.make_evaluations()
-    html = page(reverse("result-detail", args=[result.pk]))
-    table = html.split('id="quality"')[1].split("</section>")[0]
+    clean, faulty = detail(base), detail(result)
+    table = faulty.split('id="quality"')[1].split("</section>")[0]
 
     assert "8 of 24 answers are faulty: the score could be 62.50 to 95.83 %." in table
     rows = re.findall(r"show=(\w+)\"><span class=\"num\">(\d+)<", table)
     assert rows == [("cut", "5"), ("not_extracted", "2"), ("looping", "1")]
-    assert "No answer is faulty." in page(reverse("result-detail", args=[base.pk]))
+    assert "No answer is faulty." in clean
+    stamp = ">faulty answers</span>"
+    assert (clean.count(stamp), faulty.count(stamp)) == (0, 1)
+    assert get("result-list").count(stamp) == 2  # a phone has it in another place
 
 
-def test_a_score_on_faulty_answers_does_not_look_clean(page):
-    base, result = answering.make_evaluations()
-    listed = page(reverse("result-list"))
-
-    assert listed.count(">faulty answers</span>") == 2  # a phone has it in another place
-    for one, stamps in ((base, 0), (result, 1)):
-        html = page(reverse("result-detail", args=[one.pk]))
-        assert html.count(">faulty answers</span>") == stamps
-
-
-def test_what_the_files_do_not_tell_is_not_zero(page):
+def test_what_the_files_do_not_tell_is_not_zero(detail):
     result = evaluated(*CLUEWSC)
-    html = page(reverse("result-detail", args=[result.pk]))
+    html = detail(result)
 
     assert "answers_cut" not in result.metrics and result.metrics["answers_total"] == 4
     assert "not reported by the tool" in html.split('id="quality"')[1].split("</section>")[0]
     assert "as far as the tool" in html
 
 
-def test_sets_and_categories_lead_to_their_answers(page):
+def test_sets_and_categories_lead_to_their_answers(detail):
     result = evaluated(*CLUEWSC)
-    html = page(reverse("result-detail", args=[result.pk]))
+    html = detail(result)
     answers = reverse("result-answers", args=[result.pk])
 
     assert f'href="{answers}?set=cluewsc-dev"' in html and f'href="{answers}?category=odd"' in html

@@ -1,13 +1,11 @@
 """Facets of stack, parallelism, date and tag; the list by identity; the fleet page."""
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now, timedelta
 
 from jobs.models import Result, Tag
-from tests.comparing import OTHER, text_of
+from tests.comparing import text_of
 from tests.factories import (
     make_artifact,
     make_deployment,
@@ -18,16 +16,9 @@ from tests.factories import (
 )
 from tests.measuring import measured, served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lin")]
 
 LIST, FLEET = reverse("result-list"), reverse("result-fleet")
-
-
-@pytest.fixture(autouse=True)
-def lin(client):
-    user = make_user("lin")
-    client.force_login(user)
-    return user
 
 
 def rows_of(client, **query):
@@ -77,6 +68,7 @@ def test_dates_bound_the_list(client):
     assert rows_of(client, days="9") == {recent, old, oldest}
     assert old in rows_of(client, **{"from": day, "to": day})
     assert recent not in rows_of(client, to=day)
+    assert rows_of(client, **{"from": "0001-01-02"}) == {recent, old, oldest}
     assert client.get(LIST, {"days": "30"}).context["page"].total == 2
 
 
@@ -88,12 +80,6 @@ def test_a_wrong_date_is_said_at_its_field(client, text):
 
     assert "Enter a date such as 2026-11-27." in answer.text.partition("facet-to-error")[2]
     assert list(answer.context["page"].results) == [result]
-
-
-def test_the_first_year_is_a_date(client):
-    result = make_result()
-
-    assert rows_of(client, **{"from": "0001-01-02"}) == {result}
 
 
 def test_active_filters_are_chips_that_can_be_cleared(client):
@@ -164,24 +150,6 @@ def test_a_viewer_has_no_button_on_the_fleet_page(client, host):
     client.force_login(make_user("eve", role="viewer"))
 
     assert reverse("launch-form", args=["benchmark"]) not in client.get(FLEET).text
-
-
-@pytest.mark.parametrize("address", [LIST, f"{LIST}?group=identity", FLEET])
-def test_more_results_take_no_more_queries(client, host, address):
-    def asked():
-        client.get(address)  # what a process keeps is there
-        with CaptureQueriesContext(connection) as queries:
-            assert client.get(address).status_code == 200
-        return len(queries)
-
-    first = measured(served(host, stack="guide"))
-    Tag.objects.create(result=first, name="a")
-    few = asked()
-    for stack in ("current", "vllm-cpu"):
-        result = measured(served(host, OTHER, stack=stack))
-        Tag.objects.create(result=result, name="a")
-
-    assert asked() <= few + 1
 
 
 def test_a_result_of_a_closed_deployment_offers_to_deploy(client, host):

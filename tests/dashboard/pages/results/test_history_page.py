@@ -1,4 +1,4 @@
-"""History page: periods in words, chart, CSV, and the ways to it."""
+"""History of a measurement, and a point of a chart with its command and its place in the log."""
 
 import csv
 import io
@@ -7,10 +7,14 @@ import pytest
 from django.urls import reverse
 
 from dashboard.charts import history as chart
-from jobs.models import Result
+from dashboard.charts import per_user, series
+from dashboard.charts.figures import POINT
+from dashboard.charts.series import Series, throughput
+from jobs import logstore
+from jobs.models import Job, JobStep, PointRequests, Result
 from jobs.queries.comparison.history import history
+from jobs.queries.results.curve import point_page
 from tests.comparing import OTHER, text_of
-from tests.factories import make_user
 from tests.measuring import measured, served
 
 pytestmark = pytest.mark.django_db
@@ -26,22 +30,20 @@ def moved(host):
     return last
 
 
-def get(client, result, query=""):
-    client.force_login(make_user("reader"))
-    response = client.get(reverse("result-history", args=[result.pk]) + query)
-    assert response.status_code == 200
-    return response.content.decode("utf-8-sig")
+@pytest.fixture
+def history_of(get):
+    return lambda result, query="": get("result-history", result.pk, query=query).lstrip("\ufeff")
 
 
-def test_a_period_says_what_changed_and_by_how_much(client, moved):
-    text = text_of(get(client, moved))
+def test_a_period_says_what_changed_and_by_how_much(history_of, moved):
+    text = text_of(history_of(moved))
 
     assert "--flash-attention : not recorded → yes" in text
     assert "−20.0 %" in text and "worse vs period 1" in text
 
 
-def test_the_csv_has_a_line_a_run_with_its_period(client, moved):
-    rows = list(csv.DictReader(io.StringIO(get(client, moved, "?format=csv"))))
+def test_the_csv_has_a_line_a_run_with_its_period(history_of, moved):
+    rows = list(csv.DictReader(io.StringIO(history_of(moved, "format=csv"))))
 
     assert [row["period"] for row in rows] == ["1"] * 3 + ["2"] * 3
     assert [float(row["value"]) for row in rows] == [100, 101, 99, 80, 81, 79]
@@ -51,40 +53,133 @@ def test_the_csv_has_a_line_a_run_with_its_period(client, moved):
     assert rows[-1]["job"] == str(moved.job_id)
 
 
-def test_marks_of_the_chart_are_numbered_as_the_table(moved):
+def test_marks_of_the_chart_are_numbered_as_the_table_and_dots_open_their_point(moved):
+    Result.objects.filter(pk=moved.pk).update(disturbed=True)
+
     figure = chart.figure(history(moved.pk)).checked()
 
     (mark,) = figure.layout.annotations
     assert (mark.text, mark.font.color) == ("2", "var(--bad)")
     assert figure.layout.shapes[0].x0 == figure.data[0].x[3]
-    assert figure.data[1].y == (100, 80)
+    assert figure.data[1].y == (100, 80.5)  # without the disturbed one
+    assert figure.data[0].marker.symbol[-1] == "circle-open"
+    assert figure.data[0].customdata[-1] == reverse("result-point", args=[moved.pk, 1])
 
 
-def test_dots_that_do_not_count_are_hollow(moved):
-    Result.objects.filter(pk=moved.pk).update(disturbed=True)
-
-    assert chart.figure(history(moved.pk)).checked().data[0].marker.symbol[-1] == "circle-open"
-
-
-def test_dots_open_their_point(moved):
-    address = reverse("result-point", args=[moved.pk, 1])
-
-    assert chart.figure(history(moved.pk)).checked().data[0].customdata[-1] == address
-
-
-def test_result_and_identities_link_to_the_history(client, moved):
+def test_result_and_identities_link_to_the_history(get, detail, moved):
     address = reverse("result-history", args=[moved.pk])
-    client.force_login(make_user("reader"))
 
-    for page in (reverse("result-detail", args=[moved.pk]), "/results/?group=identity"):
-        assert address in client.get(page).content.decode()
-
-
-def test_an_unknown_metric_or_concurrency_is_no_error(client, moved):
-    assert "concurrency 1" in get(client, moved, "?metric=x&concurrency=99999999999999999999")
+    assert address in detail(moved)
+    assert address in get("result-list", group="identity")
 
 
-def test_a_missing_result_has_no_history(client):
-    client.force_login(make_user("reader"))
+def test_an_unknown_metric_or_concurrency_is_no_error(history_of, moved):
+    assert "concurrency 1" in history_of(moved, "metric=x&concurrency=99999999999999999999")
 
-    assert client.get(reverse("result-history", args=[99])).status_code == 404
+
+def test_a_missing_result_has_no_history(member):
+    assert member.get(reverse("result-history", args=[99])).status_code == 404
+
+
+# A point of a chart
+
+
+@pytest.fixture
+def result(host):
+    return measured(served(host), points=((1, 50.0), (4, 150.0)))
+
+
+@pytest.fixture
+def panel(get):
+    return lambda result: get("result-point", result.pk, 4)
+
+
+def test_a_point_has_its_own_number_and_command(panel, result):
+    text = text_of(panel(result))
+
+    assert "150 tok/s" in text and "50 tok/s" not in text.replace("150 tok/s", "")
+    assert "/e/evalscope/bin/evalscope perf" in text
+    assert "evalscope 1.14.1" in text
+
+
+def test_three_runs_give_a_mean_with_its_interval(panel, result):
+    for rate in (148.0, 152.0):
+        measured(result.deployment, points=((4, rate),))
+
+    text = text_of(panel(result))
+
+    assert "Mean of 3 runs" in text
+    assert "[145, 155]" in text
+
+
+@pytest.mark.parametrize("flag", Result.UNCOUNTED)
+def test_an_uncounted_run_has_no_mean(panel, result, flag):
+    measured(result.deployment, points=((4, 148.0),))
+    Result.objects.filter(pk=result.pk).update(**{flag: True})
+
+    assert "Mean of" not in panel(result)
+
+
+def test_one_run_has_the_interval_of_its_requests(result):
+    point = result.points.get(concurrency=4)
+    rows = [[float(ms), None, None] for ms in range(100)]
+    PointRequests.objects.create(point=point, rows=rows)
+
+    assert point_page(result.pk, 4).own.interval("ttft_p50_ms").low < 50
+
+
+def test_the_log_opens_at_the_step_of_the_point(panel, result):
+    JobStep.objects.filter(job=result.job).update(log_from=6, log_to=12)
+    store = logstore.store()
+    store.append(f"job/{result.job_id}", 0, b"first\nsecond\nlast\n")
+
+    html = panel(result)
+
+    assert f"{reverse('job-detail', args=[result.job_id])}#L2" in html
+
+
+def test_a_removed_log_has_no_link(panel, result):
+    JobStep.objects.filter(job=result.job).update(log_from=0, log_to=6)
+    Job.objects.filter(pk=result.job_id).update(removed_at=result.created_at)
+
+    assert "#L" not in panel(result)
+
+
+def test_the_step_of_a_concurrency_is_chosen_by_name(result):
+    plan = dict(result.job.plan)
+    (step,) = plan["steps"]
+    plan["steps"] = [{**step, "name": name} for name in ("fetch", "measure-1", "measure-4")]
+    Job.objects.filter(pk=result.job_id).update(plan=plan)
+
+    assert point_page(result.pk, 4).step.name == "measure-4"
+
+
+def test_a_plan_that_cannot_be_read_leaves_the_rest(panel, result):
+    Job.objects.filter(pk=result.job_id).update(plan={"schema": 99})
+
+    assert "Command" not in text_of(panel(result))
+
+
+@pytest.mark.parametrize("concurrency", [2, 10**12])
+def test_a_point_that_was_not_measured_is_not_found(member, result, concurrency):
+    address = reverse("result-point", args=[result.pk, concurrency])
+
+    assert member.get(address).status_code == 404
+
+
+POINTS = [(4, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.0})]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        throughput,
+        lambda all_series: series.percentiles("ttft", all_series),
+        per_user.per_device,
+        per_user.interactivity,
+    ],
+)
+def test_points_of_each_chart_open_their_panel(draw):
+    trace = draw([Series("#1", POINTS, results={4: 7}, devices=8)]).checked().data[0]
+
+    assert (trace.customdata, trace.meta) == (("/results/res-7/points/4/",), POINT)

@@ -4,12 +4,10 @@ import re
 
 import pytest
 from django.template.loader import render_to_string
-from django.urls import reverse
-from django.utils.html import strip_tags
 
-from dashboard.templatetags.results import result_figure
 from jobs.queries.comparison.comparison import compare
-from tests.factories import make_host, make_job, make_measured, make_user
+from tests.comparing import text_of
+from tests.factories import make_host, make_job, make_measured
 
 pytestmark = pytest.mark.django_db
 
@@ -32,16 +30,6 @@ def of_identity(fingerprint):
     return {"identity": identity, "fingerprint": fingerprint}
 
 
-def text_of(html):
-    return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
-
-
-@pytest.fixture
-def page(client):
-    client.force_login(make_user("lin"))
-    return lambda address: client.get(address).content.decode()
-
-
 def numbers(html):
     """Return the panel of metrics as text."""
     return text_of(html[html.index('<dl class="facts') : html.index("</dl>")])
@@ -56,19 +44,14 @@ def test_the_result_of_a_batch_has_latency_and_no_chart():
     assert "data-chart" not in html
 
 
-def test_a_results_page_says_how_long_a_batch_takes(page):
-    html = page(reverse("result-detail", args=[measured().pk]))
+def test_the_page_of_a_batch_says_how_long_it_takes_with_all_percentiles(detail):
+    html = detail(measured())
 
     text = numbers(html)
     assert all(number in text for number in FEW)
     assert "not measured" not in text
     assert "<h1>smollm2-135m-instruct: batch of 4 in 0.781 s</h1>" in html
     assert "data-chart" not in html
-
-
-def test_the_page_of_a_batch_has_all_percentiles(page):
-    html = page(reverse("result-detail", args=[measured().pk]))
-
     table = text_of(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
     assert "Batch size" in table
     assert "Concurrency" not in table
@@ -76,23 +59,23 @@ def test_the_page_of_a_batch_has_all_percentiles(page):
         assert re.search(rf"Batch latency {which} s {number}", table)
 
 
-def test_three_runs_of_a_batch_give_its_mean_an_interval(page):
+def test_three_runs_of_a_batch_give_its_mean_an_interval(detail):
     host = make_host()
     for seconds in (0.7, 0.8, 0.9):
         job = make_job(state="succeeded", kind="benchmark-latency", host=host)
         metrics = BATCH | {"batch_latency_mean_s": seconds}
         result = make_measured(points=[(4, metrics)], job=job, **of_identity("a"))
 
-    text = numbers(page(reverse("result-detail", args=[result.pk])))
+    text = numbers(detail(result))
 
     assert "Batch latency mean 0.900 s p50" in text
     assert "Mean of 3 runs at concurrency 4 0.800 s [0.586, 1.09]" in text
 
 
-def test_the_list_says_how_long_a_batch_takes(page):
+def test_the_list_says_how_long_a_batch_takes(get):
     measured()
 
-    html = page(reverse("result-list"))
+    html = get("result-list")
 
     row = text_of(html[html.index("<tbody>") : html.index("</tbody>")])
     assert "Batch 0.781 s" in row
@@ -103,7 +86,7 @@ def test_two_batches_are_compared_by_how_long_they_take(page):
     base, other = measured(label="a"), measured(label="b")
 
     rows = {row.metric: row.base for row in compare([[base], [other]]).rows}
-    html = page(f"{reverse('result-compare')}?id=res-{base.pk}&id=res-{other.pk}&all=1")
+    html = page(f"id=res-{base.pk}&id=res-{other.pk}&all=1")
 
     assert rows["batch_latency_mean_s"] == 0.781
     assert rows["batch_latency_p99_s"] == 0.93
@@ -122,7 +105,7 @@ def test_a_comparison_of_batches_speaks_of_batches(page, factor, change):
             chosen.append(make_measured(points=[(4, metrics)], job=job, label=label, **kept).pk)
 
     groups = "group=res-{},res-{},res-{}&group=res-{},res-{},res-{}".format(*chosen)
-    html = page(f"{reverse('result-compare')}?{groups}")
+    html = page(groups)
 
     title = text_of(html[html.index("<h1>") : html.index("</h1>")])
     assert f"batch latency mean {change} % for a batch of 4, significant difference" in title
@@ -130,16 +113,12 @@ def test_a_comparison_of_batches_speaks_of_batches(page, factor, change):
     assert "concurrency 4" not in html
 
 
-def test_a_result_without_an_output_rate_has_no_chart_of_it():
-    assert result_figure(measured()) is None
-
-
-def test_job_and_result_agree_on_uncounted_requests(page):
+def test_job_and_result_agree_on_uncounted_requests(detail):
     offline = {"output_tokens_per_s": 90.0, "requests_per_s": 3.0}
     result = make_measured(points=[(16, offline)])
 
     panel = numbers(render_to_string("results/_result_panel.html", {"result": result}))
-    own = numbers(page(reverse("result-detail", args=[result.pk])))
+    own = numbers(detail(result))
 
     assert "Failed not measured" in panel
     assert "Failed not measured" in own

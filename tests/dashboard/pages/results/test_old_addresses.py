@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from tests import sample_data
 from tests.dashboard.lib.routes import OF_PEOPLE, filled
-from tests.factories import make_job, make_measured, make_result, make_user
+from tests.factories import make_job, make_measured, make_result
 from tests.jobs.lib.importing import imported
 
 # The id of a result in the path or the query of an address, without its mark.
@@ -16,12 +16,6 @@ OLD = re.compile(
     r"/results/\d|(?:compare|parity|missing|tables|result|comparison)/\?[^\"]*\b(?:id|base|group)=\d"
 )
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def viewer(client):
-    client.force_login(make_user("ada"))
-    return client
 
 
 def evaluation(*scores):
@@ -50,48 +44,48 @@ def evaluation(*scores):
         ("/reports/parity/?base=3&id=5", "/reports/parity/?base=res-3&id=res-5"),
     ],
 )
-def test_an_old_address_leads_to_the_same_result(viewer, old, new):
-    answer = viewer.get(old)
+def test_an_old_address_leads_to_the_same_result(member, old, new):
+    answer = member.get(old)
 
     assert (answer.status_code, answer["Location"]) == (301, new)
 
 
-def test_the_number_of_a_matrix_stays(viewer):
-    assert viewer.get("/reports/matrix/?id=3").status_code == 404
+def test_the_number_of_a_matrix_stays(member):
+    assert member.get("/reports/matrix/?id=3").status_code == 404
 
 
-def test_nothing_is_changed_at_an_old_address(viewer):
+def test_nothing_is_changed_at_an_old_address(member):
     result = make_result()
 
-    assert viewer.post(f"/results/{result.pk}/notes/", {"text": "seen"}).status_code == 405
+    assert member.post(f"/results/{result.pk}/notes/", {"text": "seen"}).status_code == 405
 
 
 @pytest.mark.parametrize("address", ["/results/0/", f"/results/{'9' * 19}/"])
-def test_a_number_of_no_result_ends_in_not_found(viewer, address):
-    assert viewer.get(address, follow=True).status_code == 404
+def test_a_number_of_no_result_ends_in_not_found(member, address):
+    assert member.get(address, follow=True).status_code == 404
 
 
-def test_an_old_address_of_an_import_leads_to_its_result(viewer):
+def test_an_old_address_of_an_import_leads_to_its_result(member):
     result = imported()
 
-    answer = viewer.get(f"/results/imports/{result.imported_id}/files/0/")
+    answer = member.get(f"/results/imports/{result.imported_id}/files/0/")
 
     assert answer["Location"] == f"/results/res-{result.pk}/files/0/"
-    assert viewer.get(f"/results/imports/{'9' * 19}/files/0/").status_code == 404
+    assert member.get(f"/results/imports/{'9' * 19}/files/0/").status_code == 404
 
 
-def test_no_page_has_an_old_address(viewer):
+def test_no_page_has_an_old_address(member):
     made = sample_data.make()
     old = {}
     for route in OF_PEOPLE:
-        body = html.unescape(viewer.get(filled(route, made)).content.decode(errors="replace"))
+        body = html.unescape(member.get(filled(route, made)).content.decode(errors="replace"))
         if found := OLD.search(body):
             old[route] = found[0]
 
     assert old == {}
 
 
-def test_a_job_is_never_taken_for_a_result(viewer):
+def test_a_job_is_never_taken_for_a_result(member):
     make_job()  # so that the job of one result has the number of another
     made = [evaluation(1, 0), evaluation(1, 1)]
     job = made[1].job_id
@@ -99,20 +93,20 @@ def test_a_job_is_never_taken_for_a_result(viewer):
     wrong = f"“#{job}” is no result. Results are written as res-15. #{job} is a job; its result is "
 
     pages = (
-        viewer.get(reverse("result-compare"), {"id": [f"#{job}", "res-1"]}),
-        viewer.get(reverse("result-tables"), {"id": f"#{job}"}),
-        viewer.get(reverse("result-answers", args=[made[0].pk]), {"base": f"#{job}"}),
-        viewer.get(reverse("parity"), {"base": f"#{job}", "id": f"res-{made[0].pk}"}),
-        viewer.get(reverse("report-result"), {"id": f"#{job}"}),
-        viewer.post(reverse("result-tag"), {"id": f"#{job}", "tags": "x"}, follow=True),
+        member.get(reverse("result-compare"), {"id": [f"#{job}", "res-1"]}),
+        member.get(reverse("result-tables"), {"id": f"#{job}"}),
+        member.get(reverse("result-answers", args=[made[0].pk]), {"base": f"#{job}"}),
+        member.get(reverse("parity"), {"base": f"#{job}", "id": f"res-{made[0].pk}"}),
+        member.get(reverse("report-result"), {"id": f"#{job}"}),
+        member.post(reverse("result-tag"), {"id": f"#{job}", "tags": "x"}, follow=True),
     )
 
     for page in pages:
         assert f"{wrong}res-{made[1].pk}." in page.content.decode()
 
 
-def test_old_and_new_numbers_together_are_refused(viewer):
-    page = viewer.get("/results/compare/?id=3&id=res-4")
+def test_old_and_new_numbers_together_are_refused(member):
+    page = member.get("/results/compare/?id=3&id=res-4")
 
     assert page.status_code == 400
     assert "“3” is no result. Results are written as res-15." in page.content.decode()

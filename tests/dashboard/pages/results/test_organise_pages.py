@@ -16,13 +16,6 @@ pytestmark = pytest.mark.django_db
 LIST = reverse("result-list")
 
 
-@pytest.fixture
-def lin(client):
-    user = make_user("lin")
-    client.force_login(user)
-    return user
-
-
 def page_of(result):
     return reverse("result-detail", args=[result.pk])
 
@@ -77,11 +70,9 @@ def test_a_wrong_tag_is_at_its_field_and_stays(client, lin):
 
 
 def test_a_wrong_tag_of_a_selection_is_said(client, lin):
-    page = client.post(
-        reverse("result-tag"), {"id": f"res-{make_result().pk}", "tags": ""}, follow=True
-    ).text
+    typed = {"id": f"res-{make_result().pk}", "tags": ""}
 
-    assert "Not tagged. Enter a tag." in page
+    assert "Not tagged. Enter a tag." in client.post(reverse("result-tag"), typed, follow=True).text
 
 
 def test_a_tag_is_removed_by_who_set_it_and_by_admins(client, lin):

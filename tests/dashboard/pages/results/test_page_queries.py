@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs.models import Result, Tag
 from jobs.services.results import set_baseline
 from tests.comparing import OTHER
-from tests.factories import make_deployment, make_job, make_measured, make_user
+from tests.factories import make_deployment, make_job, make_measured
 from tests.measuring import measured, served
 
 pytestmark = pytest.mark.django_db
@@ -48,33 +48,19 @@ def asked(client, address):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_more_results_take_no_more_queries(client, host, name):
-    user = make_user("reader")
-    client.force_login(user)
-    fill(host, user, 0, 2)
-    fill(host, user, 2, 2)  # without a baseline
+def test_more_results_take_no_more_queries(client, lin, host, name):
+    fill(host, lin, 0, 2)
+    fill(host, lin, 2, 2)  # without a baseline
     first = Result.objects.order_by("pk")[0]
     address = PAGES[name].format(first=first.pk)
     few = asked(client, address)
-    fill(host, user, 4, 6)
+    fill(host, lin, 4, 4)
 
     assert asked(client, address) <= few
 
 
-def test_a_list_reads_no_answers(client, host):
-    user = make_user("reader")
-    client.force_login(user)
-    fill(host, user, 0, 3)
-
-    with CaptureQueriesContext(connection) as captured:
-        client.get("/results/?type=evaluation")
-
-    assert not [one["sql"] for one in captured if "jobs_answer" in one["sql"]]
-
-
 @pytest.mark.parametrize("parameter", ["id", "group"])
-def test_more_columns_take_no_more_queries(client, host, parameter):
-    client.force_login(make_user("reader"))
+def test_more_columns_take_no_more_queries(member, host, parameter):
     columns = []
     for number in range(8):
         deployment = served(host, (*OTHER, "--n", str(number)), stack="guide", tp=8)
@@ -82,15 +68,14 @@ def test_more_columns_take_no_more_queries(client, host, parameter):
         set_baseline(pair[0], None)
         numbers = pair if parameter == "group" else pair[:1]
         columns.append(f"{parameter}={','.join(f'res-{run.pk}' for run in numbers)}")
-    asked_of = [asked(client, f"/results/compare/?{'&'.join(columns[:count])}") for count in (3, 8)]
+    asked_of = [asked(member, f"/results/compare/?{'&'.join(columns[:count])}") for count in (3, 8)]
 
     assert asked_of[1] <= asked_of[0]
 
 
 @pytest.mark.parametrize("count", [3, 8])  # two have a statement, which reads both
-def test_a_comparison_reads_the_answers_of_its_baseline_only(client, host, count):
-    client.force_login(make_user("reader"))
-    fill(host, make_user("lin"), 0, count)
+def test_a_comparison_reads_the_answers_of_its_baseline_only(client, lin, host, count):
+    fill(host, lin, 0, count)
     evaluations = Result.objects.filter(type="evaluation").order_by("pk")[:count]
     query = "&".join(f"id=res-{result.pk}" for result in evaluations)
 
@@ -102,39 +87,22 @@ def test_a_comparison_reads_the_answers_of_its_baseline_only(client, host, count
     assert not [one for one in captured if 'FROM "jobs_answer"' in one["sql"]]  # the long texts
 
 
-def test_a_filtered_list_counts_its_results_once(client, host):
-    user = make_user("reader")
-    client.force_login(user)
-    fill(host, user, 0, 2)
+def test_a_page_reads_a_table_no_more_often_than_it_must(member, lin, host):
+    fill(host, lin, 0, 3)
+    reads = (
+        ("/results/?type=evaluation", "jobs_answer", 0),
+        ("/results/?days=30", '"is_quiet"', 1),  # counts
+        # Baselines: concurrencies; then the compared points.
+        ("/results/", 'FROM "jobs_resultpoint"', 2),
+        ("/results/fleet/", 'FROM "jobs_tag"', 0),
+        # Of the runs that a verdict compares.
+        ("/results/fleet/", '"jobs_resultpoint"."metrics" AS', 1),
+    )
 
-    with CaptureQueriesContext(connection) as captured:
-        client.get("/results/?days=30")
+    found = []
+    for address, text, _times in reads:
+        with CaptureQueriesContext(connection) as captured:
+            member.get(address)
+        found.append((address, text, sum(text in one["sql"] for one in captured)))
 
-    counted = [one["sql"] for one in captured if '"is_quiet"' in one["sql"]]
-    assert len(counted) == 1
-
-
-def test_the_fleet_reads_neither_tags_nor_points_of_single_results(client, host):
-    user = make_user("reader")
-    client.force_login(user)
-    fill(host, user, 0, 3)
-
-    with CaptureQueriesContext(connection) as captured:
-        client.get("/results/fleet/")
-
-    read = [one["sql"] for one in captured]
-    assert not [sql for sql in read if 'FROM "jobs_tag"' in sql]
-    whole = [sql for sql in read if '"jobs_resultpoint"."metrics" AS' in sql]
-    assert len(whole) == 1  # of the runs that a verdict compares
-
-
-def test_points_of_repeats_are_read_once_for_a_verdict(client, host):
-    user = make_user("reader")
-    client.force_login(user)
-    fill(host, user, 0, 3)
-
-    with CaptureQueriesContext(connection) as captured:
-        client.get("/results/")
-
-    read = [one["sql"] for one in captured if 'FROM "jobs_resultpoint"' in one["sql"]]
-    assert len(read) == 2  # baselines: concurrencies; then the compared points
+    assert found == list(reads)

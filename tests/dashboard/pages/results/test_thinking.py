@@ -1,28 +1,14 @@
 """Results of runs with thinking on or off: pages, comparisons, statements."""
 
-import html
+from html import unescape
 
 import pytest
-from django.urls import reverse
 
 from jobs.queries.results.repeats import repeats_of
 from tests.comparing import ids, text_of
-from tests.factories import make_user
 from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def get(client):
-    client.force_login(make_user("lin"))
-
-    def text(name, *args, **query):
-        answer = client.get(reverse(name, args=args), query)
-        assert answer.status_code == 200
-        return html.unescape(answer.content.decode())
-
-    return text
 
 
 def evaluated(**params):
@@ -59,7 +45,7 @@ def test_a_comparison_names_an_early_stop_once(page):
 def test_a_statement_warns_of_other_thinking(get):
     base, result = evaluated(thinking="on"), evaluated(thinking="off")
 
-    text = get("parity", base=f"res-{base.pk}", id=f"res-{result.pk}")
+    text = unescape(get("parity", base=f"res-{base.pk}", id=f"res-{result.pk}"))
 
     assert "Different settings, baseline / result: Thinking: on / off." in text
 

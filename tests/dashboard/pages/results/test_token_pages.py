@@ -10,24 +10,12 @@ from jobs.models import Result
 from jobs.queries.results.subjects import AREAS
 from jobs.services import results
 from tests.comparing import grouped, ids, text_of
-from tests.factories import make_job, make_measured, make_user
+from tests.factories import make_job, make_measured
 from tests.jobs.lib.token_using import KNOWN, make_used
 from tests.measuring import measured, served
 
 pytestmark = pytest.mark.django_db
 SUBJECTS = [name for names in AREAS.values() for name in names]
-
-
-@pytest.fixture
-def get(client):
-    client.force_login(make_user("lin"))
-
-    def page(name, *args, query=""):
-        response = client.get(f"{reverse(name, args=args)}?{query}")
-        assert response.status_code == 200
-        return response.content.decode()
-
-    return page
 
 
 def panel(html, name):
@@ -140,32 +128,22 @@ def test_accuracy_stands_beside_the_speed_of_its_engine(get, host):
     benchmark = measured(deployment, points=((4, 100.0),))
 
     html = get("result-tradeoff")
-    (trace,) = drawn(html, "tradeoff-rate")["data"]
+    panel = text_of(get("result-paired", evaluation.pk))
 
+    (trace,) = drawn(html, "tradeoff-rate")["data"]
     assert (trace["x"], trace["y"], trace["marker"]["symbol"]) == ([100.0], [75.0], ["circle"])
     assert trace["customdata"] == [reverse("result-paired", args=[evaluation.pk])]
     assert f"res-{benchmark.pk}" in text_of(html)
     assert "same deployment" in text_of(html)
+    assert f"Evaluation res-{evaluation.pk}" in panel
+    assert f"Benchmark res-{benchmark.pk}" in panel
+    assert "Concurrency 4" in panel
 
 
-def test_the_panel_of_a_point_names_both_measurements(get, host):
-    deployment = served(host)
-    job = make_job(host=host, kind="evaluate", state="succeeded")
-    evaluation = make_measured(job=job, scores=[1, 1, 0, 1], deployment=deployment)
-    benchmark = measured(deployment, points=((4, 100.0),))
-
-    text = text_of(get("result-paired", evaluation.pk))
-
-    assert f"Evaluation res-{evaluation.pk}" in text
-    assert f"Benchmark res-{benchmark.pk}" in text
-    assert "Concurrency 4" in text
-
-
-def test_a_benchmark_alone_has_no_pair(client, host):
-    client.force_login(make_user("lin"))
+def test_a_benchmark_alone_has_no_pair(member, host):
     benchmark = measured(served(host))
 
-    assert client.get(reverse("result-paired", args=[benchmark.pk])).status_code == 404
+    assert member.get(reverse("result-paired", args=[benchmark.pk])).status_code == 404
 
 
 def test_without_evaluations_the_page_says_what_to_do(get):
