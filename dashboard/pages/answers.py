@@ -292,7 +292,6 @@ def _no_questions(result: Result) -> str:
 
 
 def export(query: QueryDict, result: Result) -> Export:
-    """Return the questions of the answers that an address lists."""
     try:
         return _listed(query, result)
     except NoQuestions as error:

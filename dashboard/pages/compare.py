@@ -1,8 +1,7 @@
 """Comparison of single runs or groups of repeats: page, CSV, runs that are missing, tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -74,11 +73,18 @@ def compare_results(request: HttpRequest) -> HttpResponse:
         return render(request, "results/compare.html", {"problem": problem}, status=400)
     # The statement on two groups reads all of their runs.
     groups, missing = shared.read_groups(wanted, heads_only=len(wanted) != 2)
-    if missing:
-        return _missing(request, groups, missing, is_grouped=is_grouped)
-    problem = shared.problem_of(groups)
     heads = [runs[0] for runs in groups]
+    problem = shared.problem_of(groups)
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
+    if missing:
+        text = ngettext(
+            "%(ids)s does not exist or was removed.",
+            "%(ids)s do not exist or were removed.",
+            len(missing),
+        )
+        context["problem"] = text % {"ids": _(", ").join(map(result_number, missing))}
+        context["the_rest"] = "" if problem else _query(groups, is_grouped=is_grouped)
+        return render(request, "results/compare.html", context, status=404)
     if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
         context["as_runs"] = _as_runs([[run] for run in groups[0]])
     if not problem:
@@ -123,22 +129,6 @@ def run_more(request: HttpRequest) -> HttpResponse:
     if request.POST.get("from") == "result" and wanted:
         return redirect("result-detail", wanted[0])
     return redirect(f"{reverse('result-compare')}?{request.POST.get('back', '')}")
-
-
-def _missing(
-    request: HttpRequest, groups: Groups, missing: Sequence[int], *, is_grouped: bool
-) -> HttpResponse:
-    text = ngettext(
-        "%(ids)s does not exist or was removed.",
-        "%(ids)s do not exist or were removed.",
-        len(missing),
-    )
-    context = {
-        "problem": text % {"ids": _(", ").join(map(result_number, missing))},
-        "results": [runs[0] for runs in groups],
-        "the_rest": "" if shared.problem_of(groups) else _query(groups, is_grouped=is_grouped),
-    }
-    return render(request, "results/compare.html", context, status=404)
 
 
 def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) -> dict[str, Any]:
@@ -370,8 +360,7 @@ def result_tables(request: HttpRequest) -> HttpResponse:
     return render(request, "results/tables.html", context, status=status)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """Missing runs of one side. ``disturbed_by``: other running deployments on its host."""
 
     result: Result
@@ -379,8 +368,7 @@ class Side:
     disturbed_by: Sequence[Deployment]
 
 
-@dataclass(frozen=True, slots=True)
-class MoreRuns:
+class MoreRuns(NamedTuple):
     """``text``: missing runs for the first metric, "" when none are missing or no estimate exists.
 
     ``sides``: sides with missing runs that can be launched here. ``has_enough``: the existing

@@ -43,9 +43,7 @@ def build(asked: ParityAsked) -> Report:
             raise Http404(text) from None
         raise document.ReportError(error.field, text) from None
     warnings = [one.text for one in words.warnings(found)]
-    sections = [Section(_("Conclusion"), conclusion(found))]
-    if found.parity.statement:
-        sections.append(Section(_("Numbers"), numbers(found)))
+    numbered = [Section(_("Numbers"), numbers(found))] if found.parity.statement else []
     return Report(
         kicker=_("Parity report"),
         title=words.headline(found),
@@ -54,7 +52,8 @@ def build(asked: ParityAsked) -> Report:
         about=_about(found),
         warnings=[*warnings, *parts.warnings(found.results)],
         sections=[
-            *sections,
+            Section(_("Conclusion"), conclusion(found)),
+            *numbered,
             Section(_("Method"), [*methods(found), *_method(found)]),
             parts.remarks(parts.remarks_on(found.results, has_added=False)),
         ],

@@ -137,7 +137,6 @@ def remarks(blocks: Sequence[Block]) -> Section:
 def remarks_on(
     results: Sequence[Result], *, is_titled: bool = True, has_added: bool = True
 ) -> list[Block]:
-    """Return the remarks on results, their known failures, and what people added to them."""
     marks = marks_of(results) if has_added else {}
     blocks: list[Block] = []
     for result in results:
@@ -160,7 +159,6 @@ def remarks_of(result: Result) -> list[str]:
 
 
 def added(result: Result, tags: Sequence[str], title: str) -> list[Block]:
-    """Return what people added to a result: sign-offs, tags, notes."""
     items = [_added(row) for row in sign_offs_of(result)]
     items += [_("Tags: %(tags)s") % {"tags": _(", ").join(tags)}] if tags else []
     items += [_added(row) for row in notes_of(result)]

@@ -125,7 +125,6 @@ def _conclusion(
 
 
 def _main(page: ResultPage, points: Sequence[CurvePoint]) -> Facts:
-    """Return the main metrics of a result without a conclusion."""
     found: Mapping[str, Any] = page.result.metrics
     if page.accuracy is not None:
         questions = int(found["questions"])

@@ -115,7 +115,6 @@ def _digest(text: str) -> str:
 
 @cache
 def _tokens() -> Mapping[str, str]:
-    """Return the colours of the light theme by token."""
     return dict(_TOKEN.findall(_text("css/tokens.css")))
 
 

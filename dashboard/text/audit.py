@@ -217,7 +217,6 @@ def rows(entries: Sequence[AuditEntry]) -> list[Row]:
 
 
 def _existing(kind: str, names: Collection[str]) -> dict[str, str]:
-    """Return name -> shown name of the subjects that still exist."""
     if kind == "model":
         return {name: MODELS[name].name for name in names if name in MODELS}
     if kind == "host":

@@ -146,7 +146,6 @@ def moment(when: datetime, now: datetime | None = None) -> str:
 
 
 def day_text(when: datetime) -> str:
-    """Return a day with its year, in the viewer's time zone."""
     return _day(timezone.localtime(when).date(), get_language(), with_year=True)
 
 

@@ -95,7 +95,6 @@ class Preview:
 
     @property
     def reasons(self) -> str:
-        """Return why nothing can be imported, as one text."""
         return " ".join(one.reason for one in self.refused)
 
 
@@ -141,7 +140,6 @@ def declared_text(row: Import) -> str:
 
 
 def measured_text(results: Sequence[Result]) -> str:
-    """Return when results were measured, from the first to the last."""
     moments = sorted(one.measured_at for one in results if one.measured_at is not None)
     if not moments:
         return gettext("not in the files") if results else ""

@@ -3,9 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_noop, pgettext_lazy
@@ -25,8 +24,7 @@ from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.vacc.datasets import DATASETS
 
 
-@dataclass(frozen=True, slots=True)
-class StateStyle:
+class StateStyle(NamedTuple):
     """Label of a state, its CSS class, and its shape in ``static/icons.svg``."""
 
     word: str | Promise

@@ -6,8 +6,7 @@ tables are translated when they are shown; ``manage.py translations`` collects t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from django.utils.functional import Promise
 from django.utils.timezone import now
@@ -16,8 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.text import labels
 from dashboard.text.formatting import Arguments, counted, joined, measured, number, percent, points
-from dashboard.text.guide_messages import GUIDE_MESSAGES
-from dashboard.text.job_messages import JOB_MESSAGES
+from dashboard.text.job_messages import GUIDE_MESSAGES, JOB_MESSAGES
 from dashboard.text.queue_messages import QUEUE_MESSAGES, server_names, to_stop
 from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
@@ -141,8 +139,7 @@ _NEXT: dict[Severity, str | Promise] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FailureView:
+class FailureView(NamedTuple):
     """For a card beside the failing line. ``on_host``: it is fixed there. ``where`` is "" for the
     record's own log, "server" for that of a job's deployment, else the path of an output; ``line``
     counts from 1, None where no line shows it."""

@@ -96,7 +96,6 @@ def starts_in(forecast: Forecast) -> str:
 
 
 def priority_name(number: int) -> str:
-    """Return the name of a priority in addresses, APIs and commands."""
     return next(name for name, known in PRIORITIES.items() if known == number)
 
 

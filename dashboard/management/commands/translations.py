@@ -17,8 +17,8 @@ from django.core.management.base import CommandError
 from django.utils.translation.template import templatize
 
 from dashboard.management import base
-from dashboard.text.guide_messages import GUIDE_MESSAGES
 from dashboard.text.job_messages import (
+    GUIDE_MESSAGES,
     JOB_ADVICE,
     JOB_MESSAGES,
     REMOVED_ADVICE,

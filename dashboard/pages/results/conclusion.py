@@ -277,7 +277,6 @@ def _figures(
 
 
 def _recommendation(found: Conclusion) -> tuple[str, Cell]:
-    """Return the recommended concurrency and why."""
     label, knee = _("Recommended concurrency"), found.recommended
     if knee is None:
         is_unknown = found.level is not None and found.level.unknown
@@ -292,7 +291,6 @@ def _recommendation(found: Conclusion) -> tuple[str, Cell]:
 
 
 def rate_cell(point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Cell:
-    """Return the mean rate of a point with its interval, and with what limits it."""
     at = _("at concurrency %(n)s") % {"n": point.concurrency}
     note = _(", ").join((at, *marks.get(point.concurrency, ())))
     more = {"n": len(point.runs), "of": "runs", "note": note, "unit": metric_text(RATE, 0.5)[1]}
@@ -428,7 +426,6 @@ def level_choice(request: HttpRequest) -> Choice:
 
 
 def _metric_words(metric: str) -> str:
-    """Return a limit's metric: "TTFT p99"."""
     family, share, _unit = metric.split("_")
     name = family.upper() if family in ("ttft", "tpot") else _("End-to-end latency")
     return f"{name} {share}"

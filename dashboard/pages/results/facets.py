@@ -1,9 +1,8 @@
 """Head of the result list: filters of an address, facets, chips, saved views."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise
@@ -74,8 +73,7 @@ _WORDS: Mapping[str, str | Promise] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Filters of an address; ``errors`` by field, whose filter is then left out."""
 
     filters: Filters
@@ -85,7 +83,6 @@ class Asked:
 
 
 def asked(query: QueryDict) -> Asked:
-    """Read the filters of an address."""
     words = {str(word).casefold(): name for name, word in _FLAGS.items()}
     errors: dict[str, str] = {}
     bounds: dict[str, datetime] = {}
@@ -185,7 +182,6 @@ def word_of(name: str, value: str) -> str:
 
 
 def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -> dict[str, Any]:
-    """Return the context of filters, saved views and selection of the list."""
     user, shown = person(request), [column.name for column in chosen(request, "results")]
     grouped, single = request.GET.copy(), request.GET.copy()
     for query in (grouped, single):

@@ -111,7 +111,6 @@ def _form(cell: FleetCell, kind: Result.Type, value: FleetValue | None) -> tuple
 
 
 def stale_text(stale: Stale, days: int) -> str:
-    """Return why a value is stale."""
     if stale.why == "age":
         text = ngettext("older than %(n)s day", "older than %(n)s days", days)
         return text % {"n": days}

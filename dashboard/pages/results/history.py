@@ -84,7 +84,6 @@ def _changed_parts(period: Period) -> list[tuple[str, str, str]]:
 
 
 def _csv(found: History) -> HttpResponse:
-    """Return a line per run with its period, the change of the period, and the run's context."""
     runs = [run for period in found.periods for run in period.runs]
     marks = marks_of(runs)
     about = {run.pk: fixed(run, marks[run.pk]) for run in runs}

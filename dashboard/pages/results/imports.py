@@ -79,7 +79,6 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
 
 @requires("result.view", "GET", "HEAD")
 def import_file(request: HttpRequest, import_result_id: int, index: int) -> HttpResponseBase:
-    """Download an original file."""
     file = get_object_or_404(ImportedFile, imported__result=import_result_id, index=index)
     return send_file(
         request,

@@ -148,7 +148,6 @@ def _added(
 def _refused(
     request: HttpRequest, result_id: int, typed: dict[str, str], error: LaunchError, field: str = ""
 ) -> HttpResponse:
-    """Return the result page with the error at its field."""
     errors = {field or error.field: str(error)}
     return result_response(request, result_id, typed=typed, errors=errors)
 

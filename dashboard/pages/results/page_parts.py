@@ -128,7 +128,6 @@ def peak(page: ResultPage, points: Sequence[CurvePoint]) -> Mapping[str, Any]:
 
 
 def point_columns(page: ResultPage) -> list[tuple[str, str]]:
-    """Return the measured metrics of the points, each with its label."""
     columns = []
     for name in _POINT_COLUMNS:
         label, asked = metric_label(name), page.result.asked.get(name.removesuffix("_mean"))

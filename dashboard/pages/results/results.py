@@ -213,7 +213,6 @@ def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
 
 
 def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
-    """Return the context of tags, notes, sign-offs and baseline."""
     user, mark = request.user, marks_of([result])[result.pk]
     verdict = mark.verdict
     return {

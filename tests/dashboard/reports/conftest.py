@@ -24,7 +24,7 @@ def write():
 
 
 @pytest.fixture
-def made(db):
+def made(matrix):
     """Results of two deployments, two evaluations, and a matrix."""
     host = make_measuring_host()
     one, other = served(host), served(host, (*SERVE, "--flash-attention"))
@@ -34,11 +34,12 @@ def made(db):
         other=[measured(other, points=((1, 60.5 + n), (2, 120.5 + n))) for n in range(3)],
         scored=make_measured(scores=[1, 0, 1, 1]),
         rescored=make_measured(scores=[1, 1, 1, 0]),
-        matrix=make_matrix(),
+        matrix=matrix,
     )
 
 
-def make_matrix():
+@pytest.fixture
+def matrix(db):
     """A matrix with a done, failed and skipped cell."""
     host = make_host()
     spec = {"workload": "own", "requests": 4, "repeats": 1, "shuffled": True, "order_seed": 7}

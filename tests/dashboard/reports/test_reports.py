@@ -31,7 +31,6 @@ from tests.factories import (
 from tests.jobs.lib import answering
 from tests.jobs.lib.importing import EVALUATION, imported
 from tests.jobs.lib.token_using import make_used
-from tests.measuring import measured
 
 pytestmark = pytest.mark.django_db
 
@@ -116,18 +115,19 @@ def test_means_have_intervals_and_sample_sizes(write, made):
     assert "+27.2 %" in rate["note"]
 
 
-def test_texts_are_those_of_the_page(write, made, client):
+def test_texts_and_commands_are_those_of_the_pages(write, made, client):
     client.force_login(make_user("ada"))
     result = made.base[0]
     page = text_of(client.get(reverse("result-detail", args=[result.pk])).content.decode())
+    script = client.get(reverse("job-script", args=[result.job_id])).content.decode()
 
-    report = text_of(write("result", id=f"res-{result.pk}"))
+    html = write("result", id=f"res-{result.pk}")
 
-    title = re.search("<title>(.*?)</title>", write("result", id=f"res-{result.pk}"))[1]
-    assert title in page
+    assert re.search("<title>(.*?)</title>", html)[1] in page
     for text in ("Saturated at concurrency 2. More concurrency adds latency only.", "95.5 tok/s"):
         assert text in page
-        assert text in report
+        assert text in text_of(html)
+    assert f"```sh\n{script}```" in write("result", format="md", id=f"res-{result.pk}")
 
 
 def test_a_comparison_begins_with_its_verdict(write, made):
@@ -162,16 +162,6 @@ def test_notes_and_releases_are_remarks(write, made):
     assert "Released: ACME (ada, " in remarks
 
 
-def test_the_commands_are_those_of_the_job(write, made, client):
-    client.force_login(make_user("ada"))
-    job = made.base[0].job
-    script = client.get(reverse("job-script", args=[job.pk])).content.decode()
-
-    text = write("result", format="md", id=f"res-{made.base[0].pk}")
-
-    assert f"```sh\n{script}```" in text
-
-
 def test_a_secret_is_a_name_in_a_report(write):
     value = keep_secret("HF_TOKEN", "hf_0123456789abcdef")
     step = Step("measure", ("client",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
@@ -192,15 +182,6 @@ def test_a_level_bounds_the_conclusion(write, made):
     assert "Quick: TTFT p50 ≤ 100 ms. Fastest that meets it: concurrency 4." in text
 
 
-def test_a_report_is_titled_by_the_mean_of_its_runs(write, made):
-    rates = (2231.0, 2948.0, 3157.0, 3456.0)
-    runs = [measured(made.base[0].deployment, points=((8, rate),)) for rate in rates]
-
-    text = text_of(write("result", id=f"res-{runs[-1].pk}"))
-
-    assert "2 948 tok/s output at concurrency 8, mean of 4 runs" in text
-
-
 def test_marks_stand_beside_the_numbers_of_a_report(write, made):
     Result.objects.filter(pk=made.base[0].pk).update(loaded=True)
     Result.objects.filter(job__cell__matrix=made.matrix).update(disturbed=True)
@@ -214,8 +195,8 @@ def test_marks_stand_beside_the_numbers_of_a_report(write, made):
     assert "51.2 disturbed" in matrix
 
 
-def test_a_matrix_names_skipped_and_failed_cells(write, made):
-    text = text_of(write("matrix", id=made.matrix.pk))
+def test_a_matrix_names_skipped_and_failed_cells(write, matrix):
+    text = text_of(write("matrix", id=matrix.pk))
 
     assert re.search("r1: highest output tokens/s 51.[23] tok/s, 1024 → 256 at concurrency 1", text)
     assert "Max concurrency of the engine is 8." in text
@@ -361,12 +342,6 @@ def test_a_comparison_has_the_budget_curve_with_its_table(write):
     of_questions = [(budget, share, "4", "questions") for budget, share in base_and_other]
     # The second one has no limit of 100, and no budget of 100 in its curve.
     assert within == of_questions[:-1]
-
-
-def test_evaluations_without_tokens_have_no_budget_curve(write):
-    numbers = [f"res-{evaluation(scores).pk}" for scores in ([1, 0], [1, 1])]
-
-    assert "token budget" not in write("comparison", "en", "html", id=numbers)
 
 
 def test_equal_repeats_have_an_interval_in_a_report(write):

@@ -42,35 +42,18 @@ def end_with(caller, log, *, verdict="failed", outputs=None, plan=None, **fields
     return job
 
 
-def test_the_message_has_event_cause_and_action(caller, kind):
+def test_message_and_card_have_event_cause_action_and_the_failing_line(caller, kind):
     job = end_with(caller, FULL)
 
     with override("en"):
-        text = message(job.message_id, job.message_args)
+        text, view = message(job.message_id, job.message_args), view_of(job)
+        assert advice(job) == view.next
     assert job.state == "failed"
     assert text.startswith("Step make failed with exit code 1. Disk full on the host. Free ")
-
-
-def test_the_failing_line_is_kept(caller, kind):
-    job = end_with(caller, FULL)
-
     assert job.message_args["failure"] == {
-        "id": "disk-full",
-        "args": {},
-        "where": "",
-        "line": 2,
-        "offset": 8,
-        "last_line": 2,
-        "count": 1,
+        **{"id": "disk-full", "args": {}, "where": "", "line": 2, "offset": 8},
+        **{"last_line": 2, "count": 1},
     }
-
-
-def test_a_card_shows_cause_advice_and_place(caller, kind):
-    job = end_with(caller, FULL)
-
-    with override("en"):
-        view = view_of(job)
-        assert advice(job) == view.next
     assert (view.id, view.severity, view.where, view.line) == ("disk-full", "error", "", 2)
     assert view.cause == "Disk full on the host."
     assert view.advice.startswith("Free space")
@@ -167,19 +150,14 @@ def test_the_command_of_the_step_says_which_tool_it_was(caller, kind):
     assert "failure" not in end_with(caller, line, plan=other).message_args
 
 
-def test_where_nothing_is_known_the_message_stays_as_it_is(caller, kind):
-    job = end_with(caller, b"it broke\n")
+@pytest.mark.parametrize("line", [b"it broke\n", b"max_out_len was truncated from 9 to 8\n"])
+def test_where_no_cause_is_known_but_a_warning_the_message_stays_as_it_is(caller, kind, line):
+    job = end_with(caller, line)
 
     assert job.message_args == {"step": "make", "exit_code": 1}
     assert view_of(job) is None
     with override("en"):
         assert advice(job).startswith("Read the last lines")
-
-
-def test_a_warning_is_not_why_a_job_failed(caller, kind):
-    job = end_with(caller, b"max_out_len was truncated from 9 to 8\n")
-
-    assert "failure" not in job.message_args
 
 
 def test_a_job_that_did_not_fail_is_not_looked_at(caller, kind):

@@ -23,12 +23,6 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def member(client):
-    client.force_login(make_user("anna"))
-    return client
-
-
-@pytest.fixture
 def pair(folder):
     return answering.make_evaluations(questions=answering.save_set())
 
@@ -65,7 +59,7 @@ def test_the_changed_answers_are_saved_as_a_set(member, pair):
     assert (entry.detail["did"], entry.detail["version"]) == ("add", saved.current.short)
 
 
-def test_the_form_proposes_a_free_id(member, pair):
+def test_the_form_proposes_a_free_id_and_a_taken_one_is_refused(member, pair):
     base, result = pair
     own = f"changed-res-{base.pk}-res-{result.pk}"
     assert f'value="{own}"' in page(member, result, changed(base))
@@ -73,13 +67,7 @@ def test_the_form_proposes_a_free_id(member, pair):
     answering.save_set(own)
 
     assert f'value="{own}-2"' in page(member, result, changed(base))
-
-
-def test_a_taken_id_is_refused_at_its_field(member, pair):
-    base, result = pair
-
     answer = member.post(at("result-questions", result, changed(base)), {"id": "ours"})
-
     assert answer.status_code == 422
     assert "A set with this ID exists" in answer.content.decode()
 

@@ -201,21 +201,22 @@ def test_groups_offer_the_uncounted_repeats(page, host, flag):
     assert "Include 1 disturbed, loaded or incomplete repeat" in text_of(html)
 
 
-def test_runs_of_other_work_are_no_group(page, host):
+def test_eight_are_compared_and_what_cannot_be_is_refused_in_words(page, host):
     deployment = served(host)
-    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
+    results = runs(deployment, *range(50, 59))
+    apart = runs(deployment, 60.0, requests=100)[0]
     third = runs(served(host, OTHER), 60.0)[0]
 
-    text = text_of(page(grouped([one, other], [third])))
-
-    assert f"res-{one.pk} and res-{other.pk} are not repeats" in text
-
-
-def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
-    results = runs(served(host), *range(50, 59))
-
     assert page(ids(*results[:8])).count('class="lk s') == 8
-    assert "9 results are selected. At most 8 can be compared" in text_of(page(ids(*results)))
+    for query, text in (
+        (ids(*results), "9 results are selected. At most 8 can be compared"),
+        (grouped([third], [third]), "A run is selected twice"),
+        (
+            grouped([results[0], apart], [third]),
+            f"res-{results[0].pk} and res-{apart.pk} are not repeats",
+        ),
+    ):
+        assert text in text_of(page(query))
 
 
 def test_group_charts_draw_means_intervals_and_runs(page, host):
@@ -312,12 +313,6 @@ def test_an_unknown_workload_gives_no_verdict(page, host):
 
     assert "Not comparable" in text
     assert "Unknown: Data set, SHA-256" in text
-
-
-def test_a_run_is_not_compared_with_itself(page, host):
-    one = runs(served(host), 50.0)[0]
-
-    assert "A run is selected twice" in text_of(page(grouped([one], [one])))
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,11 @@ def test_a_link_from_a_result_fills_one_side(reader):
     make_job()  # its number is no result's
     one = evaluation([1, 0])
 
+    shown = reader.get(reverse("result-detail", args=[one.pk])).content.decode()
     text = page(reader, id=f"res-{one.pk}")
 
     assert one.pk != one.job_id
+    assert f'{reverse("parity")}?id=res-{one.pk}"' in shown
     assert f'name="name" value="res-{one.pk}"' in text
     assert "form-error" not in text
 
@@ -143,18 +145,10 @@ def test_a_typed_number_of_a_job_becomes_that_of_its_result(reader):
     assert response["Location"] == f"{reverse('parity')}?{query}"
     text = html.unescape(reader.get(response["Location"]).content.decode())
     assert f'name="base_name" value="res-{base[0].pk}, res-{base[1].pk}"' in text
-
-
-def test_a_typed_number_without_a_mark_names_the_result_of_the_job(reader):
-    make_job()
-    base, result = evaluation([1, 1]), evaluation([1, 0])
-
-    text = page(reader, 422, base_name=str(base.job_id), name=f"res-{result.pk}")
-
-    assert (
-        f"“{base.job_id}” is no result. Results are written as res-15. #{base.job_id} is a job; "
-        f"its result is res-{base.pk}."
-    ) in text
+    job, own = result.job_id, f"res-{result.pk}"
+    unmarked = page(reader, 422, base_name=str(job), name=f"res-{base[0].pk}")
+    assert f"“{job}” is no result. Results are written as res-15. #{job} is a job;" in unmarked
+    assert f"its result is {own}." in unmarked
 
 
 def test_a_warning_names_both_sides(reader):
@@ -192,27 +186,15 @@ def test_repeats_are_one_side(reader):
     assert ", 2 runs" in text
 
 
-def test_counts_have_the_guides_statement(reader):
+def test_counts_have_the_guides_statement_and_a_file(reader):
     text = page(reader, **COUNTS, margin="1", sets="cluewsc-dev,cluewsc-test")
+    response = reader.get(reverse("parity"), {**COUNTS, "format": "csv"})
 
     assert "about 5\u202f900 more questions show it with a power of 80 %" in text
     assert "−0.26 [−1.97, +1.44]" in text
     assert "differ in sign" in text
     assert ">cluewsc-test</th>" in text
-
-
-def test_a_margin_is_kept_in_the_address(reader):
-    text = page(reader, base_counts="9000/10000", counts="9001/10000", margin="1.5")
-
-    assert "Not worse by more than 1.5 points" in text
-    assert "is-invalid" not in text
-    assert 'name="margin" type="number" step="any" min="0.01" max="50" value="1.5"' in text
-
-
-def test_the_numbers_are_a_file(reader):
-    response = reader.get(reverse("parity"), {**COUNTS, "format": "csv"})
     lines = response.content.decode("utf-8-sig").splitlines()
-
     assert response["Content-Disposition"] == 'attachment; filename="parity.csv"'
     assert len(lines) == 4
     assert lines[3].startswith("pooled,,1087,1135,0.9577")
@@ -373,19 +355,16 @@ def test_pasted_tables_come_back_as_the_same_text_and_have_a_statement(client):
     assert written == TABLES.strip("\n") + "\n"
 
 
-def test_names_of_tables_can_be_typed(reader):
-    result = evaluation([1, 0, 1])
+def test_names_of_tables_can_be_typed_and_tables_of_nothing_say_so(reader):
+    address = reverse("result-tables")
+    typed = {"id": f"res-{evaluation([1, 0, 1]).pk}", "name": "R1 | int8"}
 
-    response = reader.get(reverse("result-tables"), {"id": f"res-{result.pk}", "name": "R1 | int8"})
+    text = reader.get(address, typed).content.decode()
+    nothing = reader.get(address, {"id": "res-999999"})
 
-    assert "| dataset | version | metric | mode | R1 \\| int8 |" in response.content.decode()
-
-
-def test_tables_of_nothing_say_so(reader):
-    response = reader.get(reverse("result-tables"), {"id": "res-999999"})
-
-    assert response.status_code == 404
-    assert "Select evaluations" in response.content.decode()
+    assert "| dataset | version | metric | mode | R1 \\| int8 |" in text
+    assert nothing.status_code == 404
+    assert "Select evaluations" in nothing.content.decode()
 
 
 def test_a_comparison_has_the_verdict_as_its_title(reader):
@@ -396,14 +375,6 @@ def test_a_comparison_has_the_verdict_as_its_title(reader):
     assert "Cannot tell within 1 point" in title
     assert "significant" not in title
     assert f"{reverse('parity')}?base=res-{base.pk}&id=res-{result.pk}&margin=1" in text
-
-
-def test_a_result_links_to_its_statement(reader):
-    result = evaluation([1, 0])
-
-    text = reader.get(reverse("result-detail", args=[result.pk])).content.decode()
-
-    assert f'{reverse("parity")}?id=res-{result.pk}"' in text
 
 
 def test_sets_of_one_name_without_common_questions_have_no_verdict_and_no_number(reader):
@@ -454,11 +425,13 @@ def test_a_shared_link_of_tables_names_what_was_left_out(reader, client_of):
     assert "In the pasted tables, but left out: gsm8k." in text
 
 
-def test_two_sets_of_equal_counts_have_numbers_of_their_own(reader):
-    text = page(reader, base_counts="154/159,154/159", counts="155/159,155/159")
+def test_equal_sets_have_numbers_of_their_own_and_a_margin_is_kept(reader):
+    text = page(reader, base_counts="154/159,154/159", counts="155/159,155/159", margin="1.5")
 
     assert "Set 1</th>" in text
     assert "Set 2</th>" in text
+    assert "is-invalid" not in text
+    assert 'name="margin" type="number" step="any" min="0.01" max="50" value="1.5"' in text
 
 
 def test_a_form_of_results_asks_the_usual_question_first(reader):
