@@ -6,14 +6,13 @@ import uuid
 from datetime import UTC
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
+from django.db.models import Index, UniqueConstraint
 from django.utils.timezone import now
 
-from jobs.base import engine_addresses
 from jobs.base.errors import JobsError
-from jobs.models.hosts import Host
+from jobs.models.hosts import USER, Host
 
 
 class Instance(models.Model):
@@ -41,9 +40,7 @@ class Account(models.Model):
         MEMBER = "member"
         ADMIN = "admin"
 
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="account"
-    )
+    user = models.OneToOneField(USER, models.CASCADE, primary_key=True, related_name="account")
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
 
 
@@ -56,7 +53,7 @@ class ApiToken(models.Model):
         LAUNCH = "launch"
         ADMIN = "admin"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
+    user = models.ForeignKey(USER, models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)
     token_sha256 = models.CharField(max_length=64, unique=True)
     scope = models.CharField(max_length=16, choices=Scope, default=Scope.ADMIN)
@@ -95,12 +92,12 @@ class AppendOnlyQuerySet(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """One act of a person, a host or a stranger: who, what, on which object, from where. Entries
-    are only added. Their numbers are their order. ``digest`` covers the entry and the digest before
-    it, so a changed or missing entry breaks the chain (``jobs.queries.audit``). ``origin``: address
-    of the request, "manage.py" for a command on the server, "" if unknown."""
+    """One act of a person, a host or a stranger. Entries are only added; their numbers are their
+    order. ``digest`` covers the entry and the digest before it, so a changed or missing entry
+    breaks the chain (``jobs.queries.audit``). ``origin``: address of the request, "manage.py" for a
+    command on the server, "" if unknown."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+    user = models.ForeignKey(USER, models.PROTECT, null=True, blank=True)
     action = models.CharField(max_length=50)
     subject = models.CharField(max_length=100)  # e.g. "job 17"
     detail = models.JSONField(default=dict)
@@ -114,8 +111,8 @@ class AuditEntry(models.Model):
         ordering: ClassVar = ["-at", "-id"]
         base_manager_name = "objects"
         indexes: ClassVar = [
-            models.Index(fields=["user", "-at", "-id"], name="audit_by_person"),
-            models.Index(fields=["action", "-at", "-id"], name="audit_by_action"),
+            Index(fields=["user", "-at", "-id"], name="audit_by_person"),
+            Index(fields=["action", "-at", "-id"], name="audit_by_action"),
         ]
 
     def __str__(self) -> str:
@@ -146,7 +143,7 @@ class IdempotencyKey(models.Model):
     """One request that created jobs. ``key`` and ``request`` are SHA-256. ``answer``: address of
     the page, or body of the API's answer."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    user = models.ForeignKey(USER, models.CASCADE, related_name="+")
     key = models.CharField(max_length=64)
     request = models.CharField(max_length=64)
     answer = models.JSONField(null=True, encoder=DjangoJSONEncoder)
@@ -154,7 +151,7 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")
+            UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")
         ]
 
 
@@ -174,7 +171,7 @@ class Secret(models.Model):
     all_hosts = models.BooleanField(default=False)
     hosts = models.ManyToManyField(Host, related_name="+", blank=True)
     everyone = models.BooleanField(default=False)
-    people = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
+    people = models.ManyToManyField(USER, related_name="+", blank=True)
     encrypted = models.TextField()
     created_at = models.DateTimeField(default=now)
     set_at = models.DateTimeField(default=now)  # time of the present value
@@ -193,9 +190,8 @@ class Secret(models.Model):
 
 class Source(models.Model):
     """A place from which jobs may fetch code or data, or an engine that they may call, added by an
-    administrator. ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on
-    a hub; of git repositories, images, data and endpoints it may be a prefix
-    (``jobs.access.source_addresses``)."""
+    administrator. ``address``: a URL, the name of an image, or OWNER/NAME@REVISION of a model on a
+    hub; a prefix for some types (``jobs.access.source_addresses``)."""
 
     class Type(models.TextChoices):
         GIT = "git"
@@ -209,21 +205,12 @@ class Source(models.Model):
     type = models.CharField(max_length=16, choices=Type)
     address = models.CharField(max_length=300)
     note = models.CharField(max_length=200, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=now)
 
     class Meta:
         ordering: ClassVar = ["type", "address"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["type", "address"], name="source_once"),
-        ]
+        constraints: ClassVar = [UniqueConstraint(fields=["type", "address"], name="source_once")]
 
     def __str__(self) -> str:
         return f"{self.type} {self.address}"
-
-    @classmethod
-    def names(cls, at: engine_addresses.Endpoint) -> bool:
-        """True if the list has this very address and port of an engine."""
-        return cls.objects.filter(type=cls.Type.ENDPOINT, address=str(at)).exists()

@@ -1,26 +1,23 @@
 """Engines: deployments, which outlive their job, and endpoints; chats with them."""
 
-import uuid
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils.timezone import now
 
 from jobs.base import engine_addresses
 from jobs.models.access import Source
-from jobs.models.hosts import Host
-from jobs.models.jobs import Artifact, Job, Retained, StoredRecord
+from jobs.models.hosts import USER, Host
+from jobs.models.jobs import Artifact, Job, Reported, StoredRecord
 
 
 class Endpoint(models.Model):
     """An engine at a web address, which jobs measure and nobody here starts or stops. ``url`` ends
-    before ``/v1``. ``api_key`` names a secret. ``device`` describes the hardware in words ("8 ×
-    H800"), ``devices`` counts it. ``engine`` and ``engine_version`` are what a person stated;
-    ``found`` is what the last answered check found: ``{"models", "engine", "version",
-    "max_context", "has_counters"}``. ``check_id`` and ``check_args`` are the message of the last
-    check."""
+    before ``/v1``. ``api_key`` names a secret. ``device`` is in words ("8 × H800"). ``engine`` and
+    ``engine_version`` are what a person stated; ``found`` is of the last answered check:
+    ``{"models", "engine", "version", "max_context", "has_counters"}``. ``check_id`` and
+    ``check_args``: message of the last check."""
 
     name = models.CharField(max_length=100, unique=True)
     url = models.CharField(max_length=300)
@@ -37,9 +34,7 @@ class Endpoint(models.Model):
     check_id = models.CharField(max_length=64, blank=True)
     check_args = models.JSONField(default=dict)
     checked_at = models.DateTimeField(null=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=now)
     archived_at = models.DateTimeField(null=True)
 
@@ -75,7 +70,7 @@ class Endpoint(models.Model):
         return self.check_id == "endpoint:ok"
 
 
-class Deployment(Retained):
+class Deployment(Reported):
     """A model behind an OpenAI-compatible API. ``state`` changes only through
     ``jobs.schedule.deployments``. ``run`` counts the starts of its server: a restart is the next
     run, with the same plan. ``details`` is what its kind of job knows of it: stack, engine,
@@ -101,30 +96,18 @@ class Deployment(Retained):
     model_id = models.CharField(max_length=100)
     details = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
-    message_id = models.CharField(max_length=64, blank=True)
-    message_args = models.JSONField(default=dict)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="deployments"
-    )
-    created_at = models.DateTimeField(default=now)
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="deployments")
     ready_at = models.DateTimeField(null=True)
     stopped_at = models.DateTimeField(null=True)
     host_url = models.CharField(max_length=200, blank=True)  # as its host sees it, no path
     dashboard_url = models.CharField(max_length=200, blank=True)  # as the dashboard sees it
     run = models.PositiveIntegerField(default=1)
     wanted = models.BooleanField(default=True)  # False: people want it stopped
-    claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
-    seen_at = models.DateTimeField(null=True)
-    missing_since = models.DateTimeField(null=True)
-    log_bytes = models.BigIntegerField(default=0)
     log_from = models.BigIntegerField(default=0)  # where in its log the present run begins
-    progress = models.JSONField(null=True)  # of its loading, as a job's
-    events_bytes = models.BigIntegerField(default=0)
-    points_bytes = models.BigIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
-        indexes: ClassVar = [models.Index(fields=["state", "-created_at"], name="dep_by_state")]
+        indexes: ClassVar = [Index(fields=["state", "-created_at"], name="dep_by_state")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
@@ -140,8 +123,10 @@ class Deployment(Retained):
         found = engine_addresses.special(at.ip) if at else engine_addresses.NO_MACHINE
         if at is None or found == engine_addresses.NO_MACHINE:
             return ""
-        is_allowed = engine_addresses.is_callable(found, on_this_machine=host.is_on_this_machine)
-        return str(at) if is_allowed or Source.names(at) else ""
+        if engine_addresses.is_callable(found, on_this_machine=host.is_on_this_machine):
+            return str(at)
+        listed = Source.objects.filter(type=Source.Type.ENDPOINT, address=str(at))
+        return str(at) if listed.exists() else ""
 
     @property
     def is_open(self) -> bool:
@@ -176,15 +161,15 @@ class ServedBlock(models.Model):
     class Meta:
         ordering: ClassVar = ["deployment_id", "until", "id"]
         indexes: ClassVar = [
-            models.Index(fields=["deployment", "until"], name="served_by_deployment"),
-            models.Index(fields=["until"], name="served_by_age"),
+            Index(fields=["deployment", "until"], name="served_by_deployment"),
+            Index(fields=["until"], name="served_by_age"),
         ]
 
 
 class Conversation(models.Model):
     """A chat of one person. ``deployment`` or ``endpoint`` was asked last."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
+    user = models.ForeignKey(USER, models.CASCADE, related_name="conversations")
     deployment = models.ForeignKey(
         Deployment, models.SET_NULL, null=True, related_name="conversations"
     )
@@ -197,7 +182,7 @@ class Conversation(models.Model):
     class Meta:
         ordering: ClassVar = ["-updated_at", "-id"]
         constraints: ClassVar = [
-            models.CheckConstraint(
+            CheckConstraint(
                 condition=Q(deployment=None) | Q(endpoint=None), name="conversation_one_engine"
             )
         ]
@@ -237,23 +222,23 @@ class Turn(StoredRecord):
     class Meta:
         ordering: ClassVar = ["conversation_id", "index", "attempt"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["conversation", "index", "attempt"], name="turn_attempt_once_an_index"
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["conversation", "index"],
                 condition=Q(is_shown=True),
                 name="turn_shown_once_an_index",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 condition=Q(deployment=None) | Q(endpoint=None), name="turn_one_engine"
             ),
         ]
         indexes: ClassVar = [
-            models.Index(
+            Index(
                 fields=["created_at", "stored_bytes"],
                 name="turn_to_remove",
                 condition=Q(stored_bytes__gt=0),
             ),
-            models.Index(fields=["id"], name="turn_to_measure", condition=Q(stored_bytes=None)),
+            Index(fields=["id"], name="turn_to_measure", condition=Q(stored_bytes=None)),
         ]

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
+USER = settings.AUTH_USER_MODEL
+
 
 class Host(models.Model):
     """A machine that runs jobs. ``facts``: what its probe reported, see ``jobs.host.probe``. A host
@@ -29,7 +31,7 @@ class Host(models.Model):
     draining = models.BooleanField(default=False)
     # True: only ``launchers`` and administrators may launch here (jobs.schedule.launch_rights).
     is_restricted = models.BooleanField(default=False)
-    launchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
+    launchers = models.ManyToManyField(USER, related_name="+", blank=True)
     # What the agent reports:
     facts = models.JSONField(default=dict)
     facts_at = models.DateTimeField(null=True)

@@ -4,28 +4,31 @@ import uuid
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils.timezone import now
 
-from jobs.models.hosts import Host
+from jobs.models.hosts import USER, Host
 
 
 class StoredRecord(models.Model):
-    """A record with files of its own; ``stored_bytes``: their size, None before it is measured,
-    after the end."""
+    """A record with a log of its own. ``stored_bytes``: size of its files; None: to be measured."""
 
     stored_bytes = models.BigIntegerField(null=True)
 
     class Meta:
         abstract = True
 
+    @property
+    def log_key(self) -> str:
+        """Key in the log store: "job/17"."""
+        return f"{self._meta.model_name}/{self.pk}"
+
 
 class Retained(StoredRecord):
     """A record whose files may be removed while the row stays. ``removed_at`` is written before the
-    first file goes, so that no page shows half of it; until the last one is gone ``stored_bytes``
-    is None."""
+    first file goes, so that no page shows half of it. Then ``stored_bytes`` is None until the last
+    one is gone."""
 
     class Why(models.TextChoices):
         AGE = "age"
@@ -36,6 +39,25 @@ class Retained(StoredRecord):
     removed_why = models.CharField(max_length=16, choices=Why, blank=True)
     removed_args = models.JSONField(default=dict)  # the limit, or who did it
     removed_bytes = models.BigIntegerField(default=0)  # as they lay on the disk
+
+    class Meta:
+        abstract = True
+
+
+class Reported(Retained):
+    """A job or a server that a host reports on: what it was told, and what arrived."""
+
+    message_id = models.CharField(max_length=64, blank=True)
+    message_args = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=now)
+    claim_token = models.UUIDField(default=uuid.uuid4, editable=False)  # fences off earlier claims
+    seen_at = models.DateTimeField(null=True)  # last heartbeat that named it
+    missing_since = models.DateTimeField(null=True)  # its host answers, without it
+    # Received bytes of the host's streams.
+    log_bytes = models.BigIntegerField(default=0)
+    events_bytes = models.BigIntegerField(default=0)
+    points_bytes = models.BigIntegerField(default=0)
+    progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
 
     class Meta:
         abstract = True
@@ -54,7 +76,7 @@ def last_place() -> int:
     return place_of(now())
 
 
-class Job(Retained):
+class Job(Reported):
     """One run of one kind of work on a host.
 
     State changes only through ``jobs.schedule.lifecycle``, and only forward::
@@ -62,8 +84,7 @@ class Job(Retained):
         queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
 
     *failed*: the work failed. *errored*: the dashboard failed. *lost*: outcome unknown.
-    Each change stores a message: ``message_id`` names it (``dashboard.text.messages``),
-    ``message_args`` fill it.
+    Each change stores a message of ``dashboard.text.messages`` and what fills it.
     """
 
     class State(models.TextChoices):
@@ -77,8 +98,6 @@ class Job(Retained):
         LOST = "lost"
 
     class Priority(models.IntegerChoices):
-        """Order of jobs on their host. Names in APIs and commands are in small letters."""
-
         URGENT = 0
         NORMAL = 1
         LOW = 2
@@ -101,8 +120,6 @@ class Job(Retained):
     product = models.JSONField(null=True)
     made = models.JSONField(null=True)  # the product as registered, with its tool's measurements
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
-    message_id = models.CharField(max_length=64, blank=True)
-    message_args = models.JSONField(default=dict)
     after = models.ManyToManyField("self", symmetrical=False, related_name="before", blank=True)
     chain = models.UUIDField(null=True, db_index=True)  # jobs created together
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
@@ -112,83 +129,67 @@ class Job(Retained):
     model_id = models.CharField(max_length=100, blank=True)  # the catalogue's, where it has one
     repeats = models.ForeignKey("self", models.SET_NULL, null=True, related_name="repeated_by")
     resumed = models.BooleanField(default=False)  # it takes over the answers of ``repeats``
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="jobs"
-    )
-    created_at = models.DateTimeField(default=now)
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="jobs")
     dispatched_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     duration_s = models.FloatField(null=True)  # by the host's monotonic clock
     cancel_asked_at = models.DateTimeField(null=True)
-    cancelled_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
+    cancelled_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     # Findings of its host that a person must confirm before it starts, and confirmed ones:
     # jobs.schedule.preflights.
     needs_confirmation = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
     # Differences of the plan from the guide: jobs.kinds.lib.guide.
     guide = models.JSONField(default=dict)
-    # The claim: fencing between a host and this job.
-    claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
     claim_id = models.CharField(max_length=64, blank=True)  # the host's own nonce
     claimed_at = models.DateTimeField(null=True)
-    seen_at = models.DateTimeField(null=True)  # last heartbeat that named this job
-    missing_since = models.DateTimeField(null=True)  # its host answers, without this job
-    # Received bytes of the host's streams.
-    log_bytes = models.BigIntegerField(default=0)
     log_sha256 = models.CharField(max_length=64, blank=True)
-    events_bytes = models.BigIntegerField(default=0)
-    points_bytes = models.BigIntegerField(default=0)
     points_refused = models.BooleanField(default=False)  # they broke the protocol; no more come
     # The host's "ended" event, stored until log and outputs are complete.
     ended = models.JSONField(null=True)
-    progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
     # Load of its host while it runs: jobs.services.intake.heartbeats.
     host_load = models.JSONField(default=dict)
     # Counts of an evaluation so far: jobs.services.intake.points.
     scores = models.JSONField(null=True)
     # Set: log and files stay at any age and size, see jobs.services.upkeep.retention.
     pinned_at = models.DateTimeField(null=True)
-    pinned_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
+    pinned_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     unpinned_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         indexes: ClassVar = [
-            models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
-            models.Index(fields=["kind", "-created_at", "-id"], name="job_by_kind"),
-            models.Index(fields=["host", "-created_at", "-id"], name="job_by_host"),
-            models.Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
-            models.Index(fields=["host", "state", "priority", "place", "id"], name="job_in_queue"),
-            models.Index(fields=["-created_at", "-id"], name="job_by_age"),
-            models.Index(
+            Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
+            Index(fields=["kind", "-created_at", "-id"], name="job_by_kind"),
+            Index(fields=["host", "-created_at", "-id"], name="job_by_host"),
+            Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
+            Index(fields=["host", "state", "priority", "place", "id"], name="job_in_queue"),
+            Index(fields=["-created_at", "-id"], name="job_by_age"),
+            Index(
                 fields=["-created_at", "-id"],
                 name="job_pinned",
                 condition=Q(pinned_at__isnull=False),
             ),
-            models.Index(
+            Index(
                 fields=["finished_at", "id"],
                 name="job_to_remove",
                 condition=Q(stored_bytes__gt=0, pinned_at=None),
             ),
             # With all that is summed, so that no row is read for it.
-            models.Index(
+            Index(
                 fields=["-stored_bytes", "-id", "points_bytes", "finished_at"],
                 name="job_by_size",
                 condition=Q(stored_bytes__gt=0),
             ),
-            models.Index(
+            Index(
                 fields=["id"],
                 name="job_to_measure",
                 condition=Q(stored_bytes=None, finished_at__isnull=False),
             ),
         ]
         constraints: ClassVar = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="job_finished_at_set_when_closed",
                 condition=Q(state__in=["queued", "starting", "running"], finished_at=None)
                 | ~Q(state__in=["queued", "starting", "running"]) & Q(finished_at__isnull=False),
@@ -203,10 +204,10 @@ class Job(Retained):
         return self.state in self.OPEN_STATES
 
     @classmethod
-    def released(cls) -> models.Q:
+    def released(cls) -> Q:
         """Filter of jobs after which the next may start: see :attr:`is_released`."""
-        measured = models.Q(product__isnull=True) & ~models.Q(state__in=cls.OPEN_STATES)
-        return models.Q(state=cls.State.SUCCEEDED) | measured
+        measured = Q(product__isnull=True) & ~Q(state__in=cls.OPEN_STATES)
+        return Q(state=cls.State.SUCCEEDED) | measured
 
     @property
     def is_released(self) -> bool:
@@ -235,7 +236,7 @@ class JobStep(models.Model):
     class Meta:
         ordering: ClassVar = ["job_id", "index"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["job", "index"], name="step_index_once_a_job")
+            UniqueConstraint(fields=["job", "index"], name="step_index_once_a_job")
         ]
 
 
@@ -252,7 +253,7 @@ class OutputFile(models.Model):
     class Meta:
         ordering: ClassVar = ["job_id", "path"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["job", "path"], name="output_path_once_a_job")
+            UniqueConstraint(fields=["job", "path"], name="output_path_once_a_job")
         ]
 
     def __str__(self) -> str:
@@ -275,7 +276,7 @@ class PointBlock(models.Model):
     class Meta:
         ordering: ClassVar = ["job_id", "offset", "id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["job", "offset", "watch"], name="points_once_an_offset")
+            UniqueConstraint(fields=["job", "offset", "watch"], name="points_once_an_offset")
         ]
 
 
@@ -305,9 +306,7 @@ class Environment(Asset):
 
     class Meta(Asset.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["host", "name", "fingerprint"], name="environment_once_a_host"
-            )
+            UniqueConstraint(fields=["host", "name", "fingerprint"], name="environment_once_a_host")
         ]
 
     def __str__(self) -> str:
@@ -324,7 +323,7 @@ class Weights(Asset):
 
     class Meta(Asset.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["host", "model_id", "path"], name="weights_once_a_host")
+            UniqueConstraint(fields=["host", "model_id", "path"], name="weights_once_a_host")
         ]
 
     def __str__(self) -> str:
@@ -357,7 +356,7 @@ class Dataset(Asset):
 
     class Meta(Asset.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["host", "name", "path"], name="dataset_once_a_host")
+            UniqueConstraint(fields=["host", "name", "path"], name="dataset_once_a_host")
         ]
 
     def __str__(self) -> str:
@@ -373,7 +372,7 @@ class Preflight(models.Model):
     plan_sha256 = models.CharField(max_length=64)
     values = models.JSONField(default=dict)  # slots whose values are known
     asked_at = models.DateTimeField(default=now)
-    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    asked_by = models.ForeignKey(USER, models.SET_NULL, null=True)
     done_at = models.DateTimeField(null=True)
     # [{"name", "level": ok|warn|failed|unknown, "message_id", "message_args"}], in plan order.
     findings = models.JSONField(default=list)
@@ -381,8 +380,8 @@ class Preflight(models.Model):
     class Meta:
         ordering: ClassVar = ["-asked_at", "-id"]
         indexes: ClassVar = [
-            models.Index(fields=["host"], name="preflight_open", condition=Q(done_at=None)),
-            models.Index(fields=["plan_sha256", "host"], name="preflight_of_plan"),
+            Index(fields=["host"], name="preflight_open", condition=Q(done_at=None)),
+            Index(fields=["plan_sha256", "host"], name="preflight_of_plan"),
         ]
 
 
@@ -395,9 +394,7 @@ class Matrix(models.Model):
     host = models.ForeignKey(Host, models.PROTECT, related_name="matrices")
     model_id = models.CharField(max_length=100, blank=True)
     spec = models.JSONField()
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="matrices"
-    )
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="matrices")
     created_at = models.DateTimeField(default=now)
     # Set: lost cells are not run again automatically.
     cancelled_at = models.DateTimeField(null=True)
@@ -428,7 +425,5 @@ class MatrixCell(models.Model):
     class Meta:
         ordering: ClassVar = ["matrix_id", "place", "id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["matrix", "row", "column", "repeat"], name="matrix_cell_once"
-            )
+            UniqueConstraint(fields=["matrix", "row", "column", "repeat"], name="matrix_cell_once")
         ]

@@ -1,28 +1,22 @@
 """Results of jobs and of imports, additions of people to them; service levels, prompt sets."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils.timezone import now
 
 from jobs.base.numbers import result_number
 from jobs.models.deployments import Deployment, Endpoint
-from jobs.models.hosts import Host
+from jobs.models.hosts import USER, Host
 from jobs.models.jobs import Job
 
 
 class Import(models.Model):
     """One imported result. Its files are in ``DATA_DIR/imports/<id>/<index>``. ``sha256`` covers
-    the files with the figures; with ``part``, which tells apart several results in the same files,
-    it is unique. ``version`` is "" and ``measured_at`` None if no file has it. Imports of earlier
-    versions have no ``measured_at`` either. People declare what files do not have: ``device`` in
-    words with the number of ``devices``, ``precision``, ``engine`` with its version, parallel
-    sizes, ``workload``. "" and None: unknown."""
+    the files with the figures; ``part`` tells apart several results in the same files. "" and None:
+    unknown. From ``device`` to ``workload`` people declare what files do not have."""
 
     sha256 = models.CharField(max_length=64)
     part = models.CharField(max_length=100, blank=True)
@@ -41,18 +35,14 @@ class Import(models.Model):
     pp = models.PositiveIntegerField(null=True)
     ep = models.PositiveIntegerField(null=True)
     workload = models.CharField(max_length=100, blank=True, default="")
-    declared_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
+    declared_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     declared_at = models.DateTimeField(null=True)  # last change; None: nothing declared
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
 
     class Meta:
         ordering: ClassVar = ["-id"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["sha256", "part"], name="import_once")
-        ]
+        constraints: ClassVar = [UniqueConstraint(fields=["sha256", "part"], name="import_once")]
 
 
 class ImportedFile(models.Model):
@@ -68,17 +58,16 @@ class ImportedFile(models.Model):
     class Meta:
         ordering: ClassVar = ["imported_id", "index"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["imported", "index"], name="imported_file_index")
+            UniqueConstraint(fields=["imported", "index"], name="imported_file_index")
         ]
 
 
 class Result(models.Model):
-    """Measurements of one job, or of files of others. ``metrics`` is flat, keyed by names of
-    ``jobs.metrics.METRICS``. A benchmark with several concurrencies has a :class:`ResultPoint`
-    each; its own ``metrics`` are those of the point with the highest output rate, of the points
-    where at most 1 % of the requests failed if there are any. The requests of all points have names
-    of their own (``requests_all``, ``failed_requests_all``). An evaluation has :class:`Answer`
-    rows."""
+    """Measurements of one job, or of files of others. ``metrics``: by names of
+    ``jobs.metrics.METRICS``. A benchmark has a :class:`ResultPoint` for each concurrency; its own
+    ``metrics`` are those of the point with the highest output rate, of the points where at most 1 %
+    of the requests failed if there are any, and ``requests_all``, ``failed_requests_all`` of all
+    points. An evaluation has :class:`Answer` rows."""
 
     class Type(models.TextChoices):
         BENCHMARK = "benchmark"
@@ -118,7 +107,7 @@ class Result(models.Model):
     incomplete = models.BooleanField(default=False)  # requests failed, or questions were not scored
     loaded = models.BooleanField(default=False)  # other programs used the host's processor
     simulated = models.BooleanField(default=False)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
 
     # Each of these keeps a run from counting as a repeat.
@@ -128,23 +117,23 @@ class Result(models.Model):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         constraints: ClassVar = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="result_of_job_or_import",
                 condition=Q(imported=None, job__isnull=False, host__isnull=False)
                 | Q(imported__isnull=False, job=None, host=None),
             )
         ]
         indexes: ClassVar = [
-            models.Index(fields=["type", "-created_at", "-id"], name="result_by_type"),
-            models.Index(fields=["model_id", "-created_at", "-id"], name="result_by_model"),
-            models.Index(fields=["label", "-created_at", "-id"], name="result_by_precision"),
-            models.Index(fields=["host", "-created_at", "-id"], name="result_by_host"),
-            models.Index(fields=["created_by", "-created_at", "-id"], name="result_by_person"),
-            models.Index(fields=["-created_at", "-id"], name="result_by_age"),
-            models.Index(fields=["fingerprint", "-created_at", "-id"], name="result_repeats"),
-            models.Index(fields=["stack", "-created_at", "-id"], name="result_by_stack"),
-            models.Index(fields=["parallelism", "-created_at", "-id"], name="result_by_parallel"),
-            models.Index(fields=["subject", "-created_at", "-id"], name="result_by_subject"),
+            Index(fields=["type", "-created_at", "-id"], name="result_by_type"),
+            Index(fields=["model_id", "-created_at", "-id"], name="result_by_model"),
+            Index(fields=["label", "-created_at", "-id"], name="result_by_precision"),
+            Index(fields=["host", "-created_at", "-id"], name="result_by_host"),
+            Index(fields=["created_by", "-created_at", "-id"], name="result_by_person"),
+            Index(fields=["-created_at", "-id"], name="result_by_age"),
+            Index(fields=["fingerprint", "-created_at", "-id"], name="result_repeats"),
+            Index(fields=["stack", "-created_at", "-id"], name="result_by_stack"),
+            Index(fields=["parallelism", "-created_at", "-id"], name="result_by_parallel"),
+            Index(fields=["subject", "-created_at", "-id"], name="result_by_subject"),
         ]
 
     def __str__(self) -> str:
@@ -158,13 +147,12 @@ class Result(models.Model):
 
     @property
     def parts(self) -> dict[str, dict[str, Any]]:
-        """Return the parts of the identity by group; None is an unknown value."""
-        parts: dict[str, dict[str, Any]] = self.identity.get("parts") or {}
-        return parts
+        """Parts of the identity by group; None is an unknown value."""
+        return self.identity.get("parts") or {}
 
     @property
     def named_parts(self) -> dict[str, Any]:
-        """Return the parts of all groups. Only "sha256" is a name of two: the model has it."""
+        """Parts of all groups. Only "sha256" is a name of two: the model has it."""
         return {name: value for group in self.parts.values() for name, value in group.items()}
 
     @property
@@ -186,14 +174,6 @@ class Result(models.Model):
     def counts(self) -> bool:
         """True where it counts as a repeat."""
         return not any(getattr(self, name) for name in self.UNCOUNTED)
-
-
-class AnswerQuerySet(models.QuerySet["Answer"]):
-    """Answers of evaluations."""
-
-    def scored(self) -> AnswerQuerySet:
-        """Answers with a verdict."""
-        return self.filter(status="")
 
 
 class ResultPoint(models.Model):
@@ -218,9 +198,8 @@ class PointRequests(models.Model):
 
 
 class Answer(models.Model):
-    """One answer to a question of an evaluation, as asked, answered and scored. ``score`` is 0
-    where ``status`` is not "": then the tool gave none, and the answer counts neither as right nor
-    as wrong (:meth:`AnswerQuerySet.scored`)."""
+    """One answer to a question of an evaluation, as asked, answered and scored. Where ``status`` is
+    not "", the tool gave no score: ``score`` is 0 and counts neither as right nor as wrong."""
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="answers")
     index = models.PositiveIntegerField()
@@ -237,16 +216,15 @@ class Answer(models.Model):
     status = models.CharField(max_length=32, default="")  # why there is no score; "": there is
     # category, rule, tokens, latency, as far as reported by the tool
     detail = models.JSONField(default=dict)
-    objects = AnswerQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["result_id", "index"]
 
 
 class AnswerRow(models.Model):
-    """Row of an :class:`Answer` in lists: what is shown, filtered and sorted there. A table of its
-    own, because an answer has up to a megabyte of text, which SQLite reads to reach the columns
-    behind it. Derived from the answers by :mod:`jobs.services.outcomes.answer_rows`."""
+    """Row of an :class:`Answer` in lists, derived by :mod:`jobs.services.outcomes.answer_rows`. A
+    table of its own, because an answer has up to a megabyte of text, which SQLite reads to reach
+    the columns behind it."""
 
     class Verdict(models.TextChoices):
         CORRECT = "correct"
@@ -277,17 +255,15 @@ class AnswerRow(models.Model):
     class Meta:
         ordering: ClassVar = ["result_id", "index"]
         indexes: ClassVar = [
-            models.Index(fields=["result", "index"], name="answer_row_index"),
-            models.Index(fields=["result", "key"], name="answer_row_key"),
+            Index(fields=["result", "index"], name="answer_row_index"),
+            Index(fields=["result", "key"], name="answer_row_key"),
         ]
 
 
 class Added(models.Model):
     """Base: who added it, and when. ``created_by`` is None for a deleted account."""
 
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -303,7 +279,7 @@ class Tag(Added):
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["name", "result"], name="tag_once_a_result"),
+            UniqueConstraint(fields=["name", "result"], name="tag_once_a_result"),
         ]
 
 
@@ -312,9 +288,7 @@ class Note(Added):
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="notes")
     text = models.TextField()
-    edited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
+    edited_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     edited_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -326,9 +300,7 @@ class SignOff(Added):
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="sign_offs")
     purpose = models.CharField(max_length=120)
-    withdrawn_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
+    withdrawn_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -342,18 +314,16 @@ class Baseline(Added):
     result = models.ForeignKey(Result, models.CASCADE, related_name="baselines")
     runs = models.JSONField(default=list)
     subject = models.CharField(max_length=64)  # Result.subject
-    ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
+    ended_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         indexes: ClassVar = [
-            models.Index(fields=["subject", "-created_at", "-id"], name="baseline_by_subject")
+            Index(fields=["subject", "-created_at", "-id"], name="baseline_by_subject")
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["subject"], condition=Q(ended_at=None), name="baseline_once_a_subject"
             ),
         ]
@@ -369,7 +339,7 @@ class SavedView(Added):
     class Meta:
         ordering: ClassVar = ["name", "id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["created_by", "name"], name="view_once_a_person"),
+            UniqueConstraint(fields=["created_by", "name"], name="view_once_a_person"),
         ]
 
     def __str__(self) -> str:
@@ -388,19 +358,15 @@ class ServiceLevel(models.Model):
     limits = models.JSONField(default=dict)
     goodput = models.FloatField(null=True, blank=True)
     note = models.CharField(max_length=200, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=now)
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["name", "id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["key"], condition=~Q(key=""), name="included_level_once"
-            ),
-            models.UniqueConstraint(
+            UniqueConstraint(fields=["key"], condition=~Q(key=""), name="included_level_once"),
+            UniqueConstraint(
                 fields=["name"], condition=Q(key="", removed_at=None), name="level_name_once"
             ),
         ]
@@ -421,16 +387,14 @@ class PromptSet(models.Model):
     bytes = models.PositiveIntegerField()
     longest = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=now)
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["name", "id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["name"], condition=Q(removed_at=None), name="prompt_set_name_once"
             ),
         ]

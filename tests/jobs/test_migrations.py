@@ -14,9 +14,9 @@ from django.db import connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from jobs.access import secret_keys
+from jobs.apps import LAST_BEFORE
 from jobs.backup.database import unknown_migrations
 from jobs.models import Job, Note, Result, Secret
-from jobs.models.earlier import LAST
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +113,7 @@ def test_its_tables_are_those_of_a_new_database(before):
 
 
 def test_an_older_database_is_refused_with_the_version_to_pass_through(before):
-    MigrationRecorder(connection).migration_qs.filter(name=LAST).delete()
+    MigrationRecorder(connection).migration_qs.filter(name=LAST_BEFORE).delete()
     done = steps()
 
     with pytest.raises(
@@ -121,12 +121,12 @@ def test_an_older_database_is_refused_with_the_version_to_pass_through(before):
     ) as refused:
         call_command("migrate", verbosity=0)
 
-    assert f"does the steps up to {LAST}" in str(refused.value)
+    assert f"does the steps up to {LAST_BEFORE}" in str(refused.value)
     assert steps() == done
 
 
 def test_a_backup_of_the_last_version_before_is_known_and_an_older_one_is_not():
     names = ["auth.0001_initial", "jobs.0001_initial", "jobs.0055_audit_chain"]
 
-    assert unknown_migrations([*names, f"jobs.{LAST}"]) == []
+    assert unknown_migrations([*names, f"jobs.{LAST_BEFORE}"]) == []
     assert unknown_migrations(names) == ["jobs.0055_audit_chain"]

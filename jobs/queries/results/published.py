@@ -82,7 +82,7 @@ def published_comparisons(model: ZooModel) -> list[PublishedComparison]:
     own = Result.objects.filter(model_id=model.id, type=Result.Type.EVALUATION)
     own = own.filter(endpoint=None, imported=None).select_related("host", "deployment", "job")
     results = {result.pk: result for result in best_first(own)}
-    answers = Answer.objects.scored().filter(result__in=results).order_by()
+    answers = Answer.objects.filter(status="", result__in=results).order_by()
     rows = answers.values_list("result_id", "subset")
     scored = list(rows.annotate(answers=Count("pk"), right=Sum("score"), last=Max("sample")))
     return [

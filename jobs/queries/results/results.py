@@ -223,7 +223,7 @@ def categories(result: Result) -> list[Category]:
     set in order, with a large group as one row. At most :data:`MOST_CATEGORIES`.
     """
     by_name: dict[str, list[float]] = {}
-    scored = Answer.objects.scored().filter(result=result)
+    scored = Answer.objects.filter(status="", result=result)
     for category, score in scored.values_list("detail__category", "score"):
         by_name.setdefault(str(category or ""), []).append(score)
     if "" not in by_name and 0 < len(by_name) <= MOST_CATEGORIES:
