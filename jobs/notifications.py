@@ -14,14 +14,14 @@ import logging
 import socket
 import time
 from collections.abc import AsyncGenerator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import redis
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -48,9 +48,10 @@ def channel() -> str:
 
 
 def notify(topic: str, **data: Any) -> None:
-    """Notify all processes of this dashboard. Never raises, and hardly waits if Redis is down."""
+    """Notify all processes of this dashboard, after the commit of a transaction. Never raises, and
+    hardly waits if Redis is down."""
     if settings.REDIS_URL:
-        _publisher.send(topic, data)
+        transaction.on_commit(partial(_publisher.send, topic, data))
 
 
 async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:

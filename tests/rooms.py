@@ -98,8 +98,7 @@ DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_
 # Rooms that read a stranger's bytes: only confined workers and commands import them.
 CONFINED = (
     *("jobs.tools.outputs", "jobs.readings", "jobs.imports", "jobs.services.import_storage"),
-    *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "known_failures")),
-    *(f"jobs.services.outcomes.{name}" for name in ("outcomes", "run_context")),
+    *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "outcomes", "stored_results")),
     "dashboard.actions.import_tasks",
     "dashboard.pages.jobs.probe_tasks",
 )

@@ -34,7 +34,7 @@ from jobs.services import import_storage, imports
 from jobs.services.import_storage import Kept
 from jobs.services.imports import About, Collected, Origin, collected, files_gone
 from jobs.services.outcomes import shortfall
-from jobs.services.outcomes.outcomes import stored_numbers
+from jobs.services.outcomes.stored_results import stored_numbers
 from jobs.services.outputs import output_path
 from jobs.tools.imports import Reading
 

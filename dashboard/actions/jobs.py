@@ -137,7 +137,7 @@ def resume(user: AbstractBaseUser, job_id: int) -> Done[Job]:
 def keep_files(user: AbstractBaseUser, job: Job, *, keep: bool) -> Done[bool]:
     """Keep a job's log and files, or apply retention again. False: nothing to keep, or to stop."""
     if not keep and job.pinned_at is not None:
-        check(user, "job.unpin", retention.pin_of(job))
+        check(user, "job.unpin", retention.Pin(job.pk, job.pinned_by_id))
     if not (retention.pin(job.pk, user) if keep else retention.unpin(job.pk)):
         return Done(False)
     return Done(True, f"job {job.pk}", pinned=keep)

@@ -47,7 +47,6 @@ from jobs.queries.jobs import jobs as queries
 from jobs.queries.jobs.job_page import ChainProgress, chain_of
 from jobs.queries.jobs.progress import Standings, standings
 from jobs.schedule.queue import STEPS
-from jobs.services.intake.intake import log_key
 
 _JOB = "jobs/{int:job_id}"
 jobs, job = Operations("Jobs"), Operations("Jobs", _JOB)
@@ -67,7 +66,7 @@ def _failure(row: Job | Deployment) -> str | None:
 def _log_bytes(row: Job | Deployment) -> int:
     """Return the stored size of its log; the row may be a second behind."""
     try:
-        return max(row.log_bytes, store().size(log_key(row)))
+        return max(row.log_bytes, store().size(row.log_key))
     except DamagedLog:
         return row.log_bytes
 

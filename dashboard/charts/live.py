@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from dashboard.charts.figures import BAND, COLOURS, Figure, axis
 from jobs.plans import CLIENT, DIES
 from jobs.queries.jobs.points import Sample
-from jobs.services.intake.points import counts_of
+from jobs.services.intake.streams import counts_of
 from jobs.statistics import wilson
 from jobs.tools.lib.engine_counters import (
     Values,

@@ -32,9 +32,9 @@ from jobs.protocol import BadMessage, ClaimJob, ClaimRun, load, read
 from jobs.queries.hosts import instance_id
 from jobs.schedule import deployments, dispatch, lifecycle, preflights
 from jobs.services import hosts, outputs
-from jobs.services.intake import heartbeats, intake, limits, points
-from jobs.services.intake.intake import Owner
+from jobs.services.intake import heartbeats, limits
 from jobs.services.intake.limits import DiskReserved, LimitReached
+from jobs.services.intake.streams import Owner, append_events, append_log, append_points, sizes
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> Http
         return host_answer(404, error="unknown")
     if request.headers.get("X-Token", str(record.claim_token)) != str(record.claim_token):
         return host_answer(403, error="token")
-    return host_answer(**intake.sizes(record))
+    return host_answer(**sizes(record))
 
 
 @require_POST
@@ -235,11 +235,11 @@ def append(
     def write(record: Owner) -> int:
         chunk = _chunk(request)
         if stream == "log":
-            return intake.append_log(record, offset=chunk.offset, data=chunk.data)
+            return append_log(record, offset=chunk.offset, data=chunk.data)
         if stream == "events":
             return _append_events(record, chunk)
         if stream == "points":
-            return points.append_points(record, offset=chunk.offset, data=chunk.data)
+            return append_points(record, offset=chunk.offset, data=chunk.data)
         raise BadRequest(404, "stream")
 
     return _appended(request, host, _owner(host, owner, owner_id), write)
@@ -279,7 +279,7 @@ def _appended(
         record.refresh_from_db(fields=["events_bytes"])
         return host_answer(409, error="incomplete", size=record.events_bytes, **error.have)
     except (BadMessage, LimitReached, outputs.BadOutput) as error:
-        return _refused(host, str(intake.log_key(record)), error)
+        return _refused(host, record.log_key, error)
     except DiskReserved as error:
         return host_answer(507, error="disk", detail=str(error))
     except Busy as error:
@@ -304,7 +304,7 @@ def _append_events(owner: Owner, chunk: Chunk) -> int:
     costs more than the rest of the request.
     """
     try:
-        return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
+        return append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
         if isinstance(owner, Deployment) or any(word in chunk.data for word in _STARTS_OTHERS):
             dispatch.run()

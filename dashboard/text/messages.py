@@ -115,7 +115,7 @@ def _number(value: Any, form: Callable[[float], str]) -> Any:
 
 def telling_line(kept: Any) -> str:
     """Return the log line of a message's arguments
-    (``jobs.services.outcomes.known_failures.cause``); "" for none."""
+    (``jobs.services.outcomes.outcomes.cause``); "" for none."""
     text = kept.get("text") if isinstance(kept, Mapping) else None
     return text if isinstance(text, str) else ""
 

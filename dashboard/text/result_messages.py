@@ -177,7 +177,7 @@ RESULT_MESSAGES: dict[str, str] = {
     "job; its result is %(result)s.",
     "result:failed": "%(failed)s of %(total)s requests failed.",
     "result:unscored": "%(failed)s of %(total)s questions were not scored.",
-    # Other work on the host during the run (jobs.services.outcomes.run_context).
+    # Other work on the host during the run (jobs.services.outcomes.stored_results).
     "result:beside_jobs": "Disturbed: other jobs ran on the host (%(jobs)s).",
     "result:beside_deployments": "Disturbed: other deployments were running on the host "
     "(%(names)s).",

@@ -81,7 +81,7 @@ def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
         return False
     if job.pinned_at is None:
         return allowed(user, "job.pin", job)
-    return allowed(user, "job.unpin", retention.pin_of(job))
+    return allowed(user, "job.unpin", retention.Pin(job.pk, job.pinned_by_id))
 
 
 def removal_words(job: Job) -> str:

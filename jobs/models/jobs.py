@@ -150,7 +150,7 @@ class Job(Reported):
     ended = models.JSONField(null=True)
     # Load of its host while it runs: jobs.services.intake.heartbeats.
     host_load = models.JSONField(default=dict)
-    # Counts of an evaluation so far: jobs.services.intake.points.
+    # Counts of an evaluation so far: jobs.services.intake.streams.
     scores = models.JSONField(null=True)
     # Set: log and files stay at any age and size, see jobs.services.upkeep.retention.
     pinned_at = models.DateTimeField(null=True)

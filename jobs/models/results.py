@@ -90,7 +90,7 @@ class Result(models.Model):
     # Requested lengths of a benchmark, tokens per request: {"input_tokens": n, "output_tokens": n}.
     asked = models.JSONField(default=dict)
     remarks = models.JSONField(default=list)  # [{"id": message id, "args": {…}}], e.g. few requests
-    # The host and the tools at that time: see jobs.services.outcomes.run_context.
+    # The host and the tools at that time: see jobs.services.outcomes.stored_results.
     run_context = models.JSONField(default=dict)
     # Its identity, equal for repeats: see jobs.services.outcomes.identity.
     identity = models.JSONField(default=dict)

@@ -201,7 +201,7 @@ def note_ended(
     cause: Mapping[str, Any] | None = None,
 ) -> bool:
     """Record a server's end (``ended`` event): *stopped* if requested, else *failed*. ``cause``
-    (``jobs.services.outcomes.known_failures``) is stored with a failed one."""
+    (``jobs.services.outcomes.outcomes``) is stored with a failed one."""
     run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
         return False  # an earlier run: its successor is already requested

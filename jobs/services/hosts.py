@@ -50,9 +50,8 @@ def add(
         message = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
         raise LaunchError(message, "name")
     made = _new_credentials()
-    host, is_new = Host.objects.get_or_create(
-        name=name, defaults={"type": host_type, "slots": slots, **_hashes(made)}
-    )
+    defaults = {"type": host_type, "slots": slots, **_hashes(made)}
+    host, is_new = Host.objects.get_or_create(name=name, defaults=defaults)
     if not is_new:
         raise LaunchError(_("A host of this name already exists."), "name")
     transaction.on_commit(valkey_users.sync)
@@ -63,8 +62,7 @@ def add(
 def keep_own(name: str, host_type: str, key: str, **fields: int) -> Credentials:
     """Add or update a host on the dashboard's own computer, where its key is stored, too. Its
     Valkey password is a new one each time."""
-    password = valkey_users.new_password() if valkey_users.are_managed() else ""
-    made = Credentials(key, password)
+    made = Credentials(key, valkey_users.new_password() if valkey_users.are_managed() else "")
     defaults: dict[str, Any] = {"type": host_type, **_hashes(made), **fields}
     Host.objects.update_or_create(name=name, defaults=defaults)
     transaction.on_commit(valkey_users.sync)
@@ -150,7 +148,7 @@ def note_refusal(host: Host, about: str, problem: str) -> None:
         row = Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         others = [one for one in row.refusals if (one["about"], one["problem"]) != (about, problem)]
         Host.objects.filter(pk=host.pk).update(refusals=[entry, *others][:REFUSALS_KEPT])
-    transaction.on_commit(lambda: notify("host", name=host.name))
+    notify("host", name=host.name)
 
 
 def forget_refusals(host_id: int) -> None:

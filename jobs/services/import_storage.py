@@ -26,7 +26,7 @@ from jobs.services.imports import (
 )
 from jobs.services.intake.limits import DiskReserved, check_disk
 from jobs.services.outcomes import shortfall
-from jobs.services.outcomes.outcomes import keep_parts, stored_numbers
+from jobs.services.outcomes.stored_results import keep_parts, stored_numbers
 from jobs.tools.imports import Reading
 
 

@@ -4,14 +4,13 @@ The answer comes from the records alone, so a message lost on the queue is made 
 heartbeat.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
 from jobs import notifications
@@ -26,6 +25,7 @@ FACTS_FRESH_FOR = timedelta(minutes=10)
 RESEND_MAX = 100  # jobs per heartbeat; others follow
 # Readings of a heartbeat, with the unit in the name.
 _READINGS = ("load_1m", "memory_free_bytes", "disk_free_bytes", "power_w", "temp_c")
+_OF_DIES: Mapping[str, Callable[[list[float]], float]] = {"power_w": sum, "temp_c": max}
 # A run may use all cores: an engine on the CPU has a thread per core, plus client and system. Load
 # above 1.5 times the cores comes from other programs. On a host with dies the cores run only client
 # and scheduler, and such a load slows both as well.
@@ -71,9 +71,8 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         # No longer reported. Where a backup was restored, a job ended after the backup and its host
         # has sent everything to the database that was lost. Otherwise the host has nothing of it,
         # and the job is lost.
-        on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
-        missing = on_host.filter(missing_since__isnull=False)
-        transaction.on_commit(partial(notifications.notify, "host", name=host.name))
+        missing = _claimed(host).filter(missing_since__isnull=False)
+        notifications.notify("host", name=host.name)
     return Orders(
         start=list(start.order_by("pk").values_list("pk", flat=True)),
         cancel=cancel,
@@ -86,14 +85,15 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
     )
 
 
+def _claimed(host: Host) -> QuerySet[Job]:
+    return Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
+
+
 def _keep_report(host: Host, report: Heartbeat) -> bool:
     """Store the host's own state. True: its facts are requested again."""
-    moment = now()
-    started = datetime.fromtimestamp(report.agent_started_at, tz=UTC)
+    moment, started = now(), datetime.fromtimestamp(report.agent_started_at, tz=UTC)
     is_new_agent = host.agent_started_at != started
-    host.heartbeat_at = moment
-    host.boot_id = report.boot_id
-    host.agent_started_at = started
+    host.heartbeat_at, host.boot_id, host.agent_started_at = moment, report.boot_id, started
     host.load = report.load.model_dump(exclude_unset=True)
     host.protocol = Host.PROTOCOL
     host.clock_skew_s = report.now - moment.timestamp()
@@ -112,20 +112,14 @@ def _note_jobs(host: Host, named: Sequence[JobRun]) -> list[int]:
     moment = now()
     tokens = {job.id: job.token for job in named}
     running = {job.id for job in named if job.state == "running"}
-    ours = {
-        job.pk: job
-        for job in Job.objects.filter(host=host, pk__in=tokens).only(
-            "state", "claim_token", "cancel_asked_at"
-        )
-        if str(job.claim_token) == tokens[job.pk]
-    }
-    Job.objects.filter(pk__in=ours, state__in=Job.ON_HOST_STATES).update(
-        seen_at=moment, missing_since=None
-    )
-    claimed = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
+    known = Job.objects.filter(host=host, pk__in=tokens)
+    known = known.only("state", "claim_token", "cancel_asked_at")
+    ours = {job.pk: job for job in known if str(job.claim_token) == tokens[job.pk]}
+    reported = Job.objects.filter(pk__in=ours, state__in=Job.ON_HOST_STATES)
+    reported.update(seen_at=moment, missing_since=None)
     # A future time means that the clock was set back.
     unmarked = Q(missing_since=None) | Q(missing_since__gt=moment)
-    claimed.filter(unmarked).exclude(pk__in=ours).update(missing_since=moment)
+    _claimed(host).filter(unmarked).exclude(pk__in=ours).update(missing_since=moment)
     return sorted(
         pk for pk, job in ours.items() if pk in running and (job.cancel_asked_at or not job.is_open)
     )
@@ -146,23 +140,21 @@ def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:
 
 
 def _serves(host: Host, named: Sequence[ServerRun]) -> tuple[list[int], list[int]]:
+    """Servers to start and to stop."""
     running = {serve.id: serve for serve in named if serve.state == "running"}
     stop = []
-    known = {row.pk: row for row in Deployment.objects.filter(host=host, pk__in=running)}
-    for pk, serve in running.items():
-        row = known.get(pk)
-        if row is None or str(row.claim_token) != serve.token:
-            continue  # not stopped here; the host learns of it when it ships
-        if not row.wanted or row.run != serve.run:
-            stop.append(pk)
+    for row in Deployment.objects.filter(host=host, pk__in=running).order_by("pk"):
+        serve = running[row.pk]
+        # With another token it is not stopped here; the host learns of it when it ships.
+        is_same = str(row.claim_token) == serve.token
+        if is_same and (not row.wanted or row.run != serve.run):
+            stop.append(row.pk)
     runs = {(serve.id, serve.run) for serve in named}
     # Claimed but not running: the agent was killed in between and must claim again.
     wanted = (Deployment.State.WAITING, Deployment.State.LOADING)
-    restarts = Deployment.objects.filter(
-        state__in=wanted, run__gt=1, host=host, wanted=True
-    ).exclude(pk__in=running)
-    pairs = restarts.order_by("pk").values_list("pk", "run")
-    return [pk for pk, run in pairs if (pk, run) not in runs], sorted(stop)
+    restarts = Deployment.objects.filter(state__in=wanted, run__gt=1, host=host, wanted=True)
+    pairs = restarts.exclude(pk__in=running).order_by("pk").values_list("pk", "run")
+    return [pk for pk, run in pairs if (pk, run) not in runs], stop
 
 
 def note_load(host: Host) -> None:
@@ -171,30 +163,21 @@ def note_load(host: Host) -> None:
     if not readings:
         return
     running = Job.objects.filter(host=host, state=Job.State.RUNNING)
-    for pk, known in running.values_list("pk", "host_load"):
-        merged = dict(known)
+    for pk, merged in running.values_list("pk", "host_load"):
         for name, value in readings.items():
-            old = merged.get(name) or {"n": 0, "sum": 0.0, "min": value, "max": value}
-            merged[name] = {
-                "n": old["n"] + 1,
-                "sum": old["sum"] + value,
-                "min": min(old["min"], value),
-                "max": max(old["max"], value),
-            }
+            one = merged.setdefault(name, {"n": 0, "sum": 0.0, "min": value, "max": value})
+            one["n"], one["sum"] = one["n"] + 1, one["sum"] + value
+            one["min"], one["max"] = min(one["min"], value), max(one["max"], value)
         Job.objects.filter(pk=pk).update(host_load=merged)
 
 
 def load_summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """``{reading: {"samples", "mean", "min", "max"}}``; empty without a heartbeat."""
-    return {
-        name: {
-            "samples": one["n"],
-            "mean": round(one["sum"] / one["n"], 3),
-            "min": one["min"],
-            "max": one["max"],
-        }
-        for name, one in kept.items()
-    }
+    summary = {}
+    for name, one in kept.items():
+        mean = round(one["sum"] / one["n"], 3)
+        summary[name] = {"samples": one["n"], "mean": mean, "min": one["min"], "max": one["max"]}
+    return summary
 
 
 def load_remarks(
@@ -214,12 +197,9 @@ def _readings(load: Mapping[str, Any]) -> dict[str, float]:
     readings = {name: load[name] for name in _READINGS if _is_number(load.get(name))}
     dies = load.get("dies")
     rows = [row for row in dies.values() if isinstance(row, dict)] if isinstance(dies, dict) else []
-    power = [row["power_w"] for row in rows if _is_number(row.get("power_w"))]
-    heat = [row["temp_c"] for row in rows if _is_number(row.get("temp_c"))]
-    if power:
-        readings["power_w"] = sum(power)
-    if heat:
-        readings["temp_c"] = max(heat)
+    for name, of_dies in _OF_DIES.items():
+        if values := [row[name] for row in rows if _is_number(row.get(name))]:
+            readings[name] = of_dies(values)
     return {name: float(value) for name, value in readings.items()}
 
 

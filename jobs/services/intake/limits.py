@@ -17,14 +17,13 @@ _HOST_FRESH_S = 60.0
 
 
 class LimitReached(JobsError):
-    """More than a host may store; sending it again will not help. ``setting``: the limit's name."""
+    """More than a host may store; sending it again will not help."""
 
     id = "intake:limit"
 
-    def __init__(self, setting: str, limit: int) -> None:
+    def __init__(self, setting: str) -> None:
+        limit = getattr(settings, f"{setting}_BYTES")
         super().__init__(f"more than {setting}={limit / 1e9:g}G")
-        self.setting = setting
-        self.limit = limit
 
 
 class DiskReserved(JobsError):
@@ -43,15 +42,15 @@ def check_disk(wanted: int = 0) -> None:
 def check_log(host_id: int, size: int) -> None:
     """Raise :class:`LimitReached` if a log may not become ``size`` bytes."""
     if size > settings.JOB_LOG_LIMIT_BYTES:
-        raise LimitReached("JOB_LOG_LIMIT", settings.JOB_LOG_LIMIT_BYTES)
+        raise LimitReached("JOB_LOG_LIMIT")
     check_host(host_id)
 
 
 def check_host(host_id: int) -> None:
     """Raise :class:`LimitReached` if the host has stored more than ``HOST_STORAGE_LIMIT``."""
-    stored = _fresh(f"stored:{host_id}", partial(stored_bytes, host_id), _HOST_FRESH_S)
+    stored = _fresh(f"stored:{host_id}", partial(_stored_bytes, host_id), _HOST_FRESH_S)
     if stored > settings.HOST_STORAGE_LIMIT_BYTES:
-        raise LimitReached("HOST_STORAGE_LIMIT", settings.HOST_STORAGE_LIMIT_BYTES)
+        raise LimitReached("HOST_STORAGE_LIMIT")
 
 
 def _fresh(name: str, measure: Callable[[], int], seconds: float) -> int:
@@ -59,7 +58,7 @@ def _fresh(name: str, measure: Callable[[], int], seconds: float) -> int:
     return int(caches["process"].get_or_set(f"intake:{name}", measure, seconds) or 0)
 
 
-def stored_bytes(host_id: int) -> int:
+def _stored_bytes(host_id: int) -> int:
     """Bytes of logs, live metrics and files that a host's jobs and servers keep here."""
     total = 0
     for model in (Job, Deployment):

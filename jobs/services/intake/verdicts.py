@@ -20,6 +20,7 @@ from jobs.base.messages import Message
 from jobs.base.numbers import GB, MB
 from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
 from jobs.models import Deployment, Job
+from jobs.protocol import Ended
 from jobs.schedule import lifecycle
 from jobs.services import outputs
 
@@ -55,18 +56,17 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
     outputs are not complete, or the checksum is not finished. A job with removed log and files is
     always complete."""
     if job.removed_at is None:
-        log_bytes = logstore.store().size(f"job/{job.pk}")
+        log_bytes = logstore.store().size(job.log_key)
         arrived = outputs.received(job)
-        wanted = {output["path"]: output["bytes"] for output in ended["outputs"]}
         if (
             log_bytes < ended["log_bytes"]
             or (job.points_bytes < ended.get("points_bytes", 0) and not job.points_refused)
-            or any(arrived.get(path) != size for path, size in wanted.items())
+            or any(arrived.get(one["path"]) != one["bytes"] for one in ended["outputs"])
         ):
             raise Incomplete({"log": log_bytes, "points": job.points_bytes, "outputs": arrived})
     if not job.is_open or ended["verdict"] == "lost":
         return ""
-    return sha256_of_log(f"job/{job.pk}", job.claim_token)
+    return sha256_of_log(job.log_key, job.claim_token)
 
 
 def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
@@ -96,19 +96,17 @@ def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
 
 def end(job: Job, ended: Mapping[str, Any], *, state: str, message: Message) -> bool:
     """Store the end of a job and close it. False: it was closed already."""
-    fields = {"ended": dict(ended), "log_bytes": ended["log_bytes"]}
-    Job.objects.filter(pk=job.pk).update(log_sha256=ended["log_sha256"], **fields)
+    named = {name: ended[name] for name in ("log_bytes", "log_sha256")}
+    Job.objects.filter(pk=job.pk).update(ended=dict(ended), **named)
     duration_s = ended.get("duration_s")
     return lifecycle.finish_job(job.pk, state, message=message, duration_s=duration_s)
 
 
-def cause_of_server(
-    deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
-) -> dict[str, Any]:
-    """See :func:`jobs.services.outcomes.known_failures.servers_cause`. Empty if it takes too long.
+def cause_of_server(deployment: Deployment, log_from: int, ended: Ended) -> dict[str, Any]:
+    """See :func:`jobs.services.outcomes.outcomes.cause_of_server`. Empty if it takes too long.
     Raises ``Busy``: no worker is free."""
     try:
-        return _CAUSE(deployment.pk, log_from, exit_code, dict(args))
+        return _CAUSE(deployment.pk, log_from, ended.exit_code, dict(ended.message_args))
     except (Exceeded, Failed):
         return {}
 
@@ -126,9 +124,8 @@ _begun: OrderedDict[Hashable, _Begun] = OrderedDict()
 def sha256_of_log(key: str, owner: Hashable, *, budget_s: float | None = None) -> str:
     """Return the hex digest of the ended log ``key``, in parts: 20 GB take longer than a host's
     timeout. ``owner`` distinguishes successive logs with the same key. The state of a checksum
-    cannot be stored: each web process has its own. A host that retries mostly reaches the same
-    process; otherwise both processes finish. Raises ``Incomplete``: ``budget_s`` is over; the next
-    call continues."""
+    cannot be stored, so each web process has its own. Raises ``Incomplete``: ``budget_s`` is over;
+    the next call continues."""
     deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
     with _choosing:
         begun = _begun.setdefault((key, owner), _Begun())

@@ -4,42 +4,32 @@
 parses files outside any transaction; :func:`apply` writes inside the event's transaction.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
 from jobs import logstore
-from jobs.base.errors import JobsError
+from jobs.base.errors import JobsError, PlanError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize, sanitize_text
+from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.kinds import KINDS
-from jobs.kinds.lib.load import answer_means, asked_lengths, ignores_ends, length_remarks
-from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG, LOG_BYTES, Measurement
-from jobs.models import (
-    Answer,
-    Deployment,
-    Endpoint,
-    Job,
-    MatrixCell,
-    PointRequests,
-    Result,
-    ResultPoint,
-    Weights,
-)
+from jobs.models import Deployment, Job, JobStep
 from jobs.plans import from_json
 from jobs.protocol import Ended
+from jobs.queries.jobs.log_excerpts import Quote, headline, headline_in
 from jobs.readings import read_outcome
-from jobs.schedule import lifecycle, targets
+from jobs.schedule import targets
 from jobs.schedule.deployments import stop_of_server
 from jobs.services import outputs
-from jobs.services.intake import heartbeats, intake, verdicts
-from jobs.services.outcomes import answer_rows, identity, known_failures, run_context, shortfall
-from jobs.services.outcomes.engine_windows import with_energy, with_engine
-from jobs.tools.lib import variants
+from jobs.services.intake import streams, verdicts
+from jobs.services.outcomes import shortfall, stored_results
+from jobs.tools.outputs.failures import FailureScan, Sighting
 from jobs.tools.outputs.files import UNEXPECTED
 
 State = Job.State
@@ -47,11 +37,19 @@ State = Job.State
 # The job is *errored* after an error of parsing: the dashboard failed, not the work.
 # Database errors for invalid values; a connection failure raises other errors.
 _STORE_ERRORS = (*UNEXPECTED, DataError, IntegrityError)
-# Of a matrix: less gain in throughput than this is none.
-LEAST_GAIN = 0.03
-_RATE = "output_tokens_per_s"
-# Latency of a request, by preference: the first that both points have.
-_LATENCIES = ("latency_mean_s", "ttft_mean_ms")
+# The end of a log is enough: the cause is logged last. Half a second on one core.
+SCAN_BYTES = 4 * 1024 * 1024
+# Outputs that are logs, such as those of OpenCompass's tasks.
+_LOG_ENDINGS = (".log", ".out")
+OWN_LOG, SERVER_LOG = "", "server"
+# Outcomes explained better by the log than by the message.
+_TOLD_BY_LOG = ("work:exit", "work:signal", "work:output_missing")
+_TOLD_BY_SERVER = ("work:server_ended", "work:server_killed")
+# Signal 9, as exit code of a process and of a container.
+KILLED = (-9, 137)
+
+# Matches of a place: a log or an output.
+Found = tuple[str, Iterable[Sighting]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +65,11 @@ class Verdict:
 def close(job_id: int, offset: int, data: bytes, log_sha256: str) -> int:
     """Apply the events in ``data``, of which one ends the job; return the size of its events."""
     job = Job.objects.select_related("host").get(pk=job_id)
-    events = intake.events_of(data)
+    events = streams.events_of(data)
     ended = next(event for _line, event in events if isinstance(event, Ended))
     # Parsing may take seconds; no lock is held meanwhile.
     verdict = evaluate(job, ended.model_dump(), log_sha256)
-    return intake.apply_to_job(job, offset, events, partial(apply, verdict=verdict))
-
-
-def cause_of_server(
-    deployment_id: int, log_from: int, exit_code: int | None, args: dict[str, Any]
-) -> dict[str, Any]:
-    deployment = Deployment.objects.select_related("job", "host").get(pk=deployment_id)
-    return known_failures.servers_cause(
-        deployment, log_from=log_from, exit_code=exit_code, args=args
-    )
+    return streams.apply_to_job(job, offset, events, partial(apply, verdict=verdict))
 
 
 def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> Verdict:
@@ -102,18 +91,17 @@ def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> Verdict:
         return Verdict(State.ERRORED, Message("job:kind_unknown", {"kind": job.kind}))
     kind, product = KINDS[job.kind], None
     try:
-        store, key = logstore.store(), f"job/{job.pk}"
-        size = store.size(key)
-        log_end = store.read(key, max(0, size - LOG_BYTES), size)
-        params, contents = kind.Params.model_validate(job.params), {LOG: log_end}
+        store = logstore.store()
+        size = store.size(job.log_key)
+        contents = {LOG: store.read(job.log_key, max(0, size - LOG_BYTES), size)}
+        params = kind.Params.model_validate(job.params)
         outcome = read_outcome(kind, params, from_json(job.plan), outputs.Contents(job, contents))
         if job.product is not None and not outcome.failure:
             product = {**job.product, **(outcome.product or {})}
             targets.check_product(product)
     except UNEXPECTED as error:
         return _unreadable(error)
-    failure = outcome.failure or shortfall.too_few(outcome)
-    if failure:
+    if failure := outcome.failure or shortfall.too_few(outcome):
         return _failed(job, ended, State.FAILED, failure)
     message = shortfall.worded(outcome.message or host_message, outcome.measured)
     return Verdict(State.SUCCEEDED, message, product=product, measured=outcome.measured)
@@ -123,12 +111,11 @@ def _failed(job: Job, ended: Mapping[str, Any], state: str, message: Message) ->
     """Return the verdict on an unsuccessful job; for a failed job with its cause."""
     if state != State.FAILED:
         return Verdict(state, message)
-    stopped = stop_of_server(job)
-    if stopped is not None:
-        own = {name: message.args[name] for name in ("host",) if name in message.args}
+    if stopped := stop_of_server(job):
+        own = {"host": message.args["host"]} if "host" in message.args else {}
         return Verdict(state, Message(stopped.id, {**own, **stopped.args}))
-    cause = known_failures.cause(job, exit_code=ended.get("exit_code"), message=message)
-    return Verdict(state, Message(message.id, {**message.args, **cause}))
+    found = cause(job, exit_code=ended.get("exit_code"), message=message)
+    return Verdict(state, Message(message.id, {**message.args, **found}))
 
 
 def _unreadable(error: Exception) -> Verdict:
@@ -155,173 +142,133 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
         targets.register(job, made)
         Job.objects.filter(pk=job.pk).update(made=made)
     if closed and verdict.measured:
-        _keep_result(job, verdict.measured, duration_s=ended.get("duration_s"))
-        end_matrix_row(job.pk)
+        stored_results.keep(job, verdict.measured, duration_s=ended.get("duration_s"))
+        stored_results.end_matrix_row(job.pk)
     return closed
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """The measured deployment or endpoint, or the loaded weights. ``context``: prompt plus output
-    tokens; 0: unknown."""
-
-    deployment: Deployment | None = None
-    endpoint: Endpoint | None = None
-    model_id: str = ""
-    label: str = ""
-    context: int = 0
-
-
-def _subject(job: Job) -> _Subject:
-    number = {key: ref.get("id") or 0 for key, ref in job.inputs.items()}
-    elsewhere = job.inputs.get("deployment", {}).get("endpoint") or 0
-    if endpoint := Endpoint.objects.filter(pk=elsewhere).first():
-        name = endpoint.model.strip("/").rpartition("/")[2]  # "DeepSeek-R1" of a path or hub ID
-        model_id = endpoint.model_id or name[:100]
-        return _Subject(endpoint=endpoint, model_id=model_id, context=endpoint.context or 0)
-    deployments = Deployment.objects.select_related("artifact", "job")
-    if deployment := deployments.filter(pk=number.get("deployment", 0)).first():
-        artifact, details = deployment.artifact, deployment.details
-        return _Subject(
-            deployment=deployment,
-            model_id=deployment.model_id,
-            label=artifact.label if artifact else str(details.get("label") or ""),
-            context=int(details.get("max_total") or 0),
-        )
-    if weights := Weights.objects.filter(pk=number.get("weights", 0)).first():
-        tp = (job.params or {}).get("tp")
-        label = weights.precision + (f" tp{tp}" if tp else "")
-        return _Subject(model_id=weights.model_id, label=label)
-    return _Subject()
+def cause(job: Job, *, exit_code: int | None, message: Message) -> dict[str, Any]:
+    """Return the cause for a failed job's message: ``{"failure": …}`` for a known failure, else
+    ``{"telling": {"line", "text"}}`` with the most significant log line; ``{}``: neither. ``line``
+    counts from 1; None: line of the server's log."""
+    args = message.args
+    if known := known_failure(job, exit_code=exit_code, args=args):
+        return {"failure": known}
+    if message.id in _TOLD_BY_SERVER:
+        text = headline_in(str(args.get("last_lines") or ""))
+        return {"telling": {"line": None, "text": text}} if text else {}
+    if message.id not in _TOLD_BY_LOG:
+        return {}
+    step = JobStep.objects.filter(job=job, name=str(args.get("step"))).first()
+    part = (step.log_from, step.log_to) if step and step.log_from is not None else None
+    return _telling(headline(job.log_key, part))
 
 
-def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -> None:
-    subject, kind = _subject(job), KINDS[job.kind]
-    asks = asked_lengths(kind.lengths, job.params, answer_limit=kind.answer_limit)
-    is_benchmark = measured.type == Result.Type.BENCHMARK
-    if is_benchmark:
-        measured = with_energy(job, with_engine(job, measured))
-    kept = run_context.of_job(job, [subject.deployment.job] if subject.deployment else [])
-    if subject.endpoint is not None:
-        # What the first step kept of the endpoint's answers.
-        answers = outputs.Contents(job).get(variants.ENDPOINT_FILE, b"")
-        kept |= sanitize(run_context.of_endpoint(subject.endpoint, answers))
-    others = kept["concurrent_load"] = run_context.concurrent_load(
-        job, under_test=subject.deployment, endpoint=subject.endpoint, duration_s=duration_s
-    )
-    remarks, disturbances, load = list(measured.remarks), list[Message](), list[Message]()
-    if is_benchmark:
-        is_full = ignores_ends(run_context.arguments_of(job))
-        remarks += length_remarks(asks, measured.points, full=is_full, context=subject.context)
-        disturbances = [*_disturbed(others), *warm_up_remarks(job.pk)]
-        load = heartbeats.load_remarks(kept["load"], job.host.facts)
-        remarks += [*disturbances, *load]
-    result = Result.objects.create(
-        job=job,
-        type=measured.type,
-        host_id=job.host_id,
-        deployment=subject.deployment,
-        endpoint=subject.endpoint,
-        model_id=subject.model_id,
-        label=subject.label,
-        what=sanitize_text(measured.what),
-        tool=sanitize_text(measured.tool),
-        metrics=stored_numbers({**answer_means(measured.answers), **measured.metrics}),
-        asked=asks,
-        remarks=sanitize([asdict(remark) for remark in remarks]),
-        run_context={**kept, "sets": sanitize([asdict(one) for one in measured.sets])},
-        disturbed=bool(disturbances),
-        loaded=bool(load),
-        incomplete=shortfall.of_measured(measured).failed > 0,
-        simulated=job.host.is_simulated,
-        created_by_id=job.created_by_id,
-    )
-    keep_parts(result, measured)
+def cause_of_server(
+    deployment_id: int, log_from: int, exit_code: int | None, args: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the cause for a server that exited unexpectedly, as :func:`cause`. ``log_from`` is the
+    start of this run in the log (bytes); earlier runs are ignored."""
+    deployment = Deployment.objects.select_related("job").get(pk=deployment_id)
+    exit_code = exit_code or None  # exit code 0 of a server explains nothing
+    about, key = _about(deployment.job, exit_code, args), deployment.log_key
+    places = [(OWN_LOG, _in_log(key, about, since=log_from)), *_out_of_memory(exit_code, args)]
+    if known := _likeliest(places):
+        return {"failure": known}
+    return _telling(headline(key, (log_from, None), elsewhere=False))
 
 
-def keep_parts(result: Result, measured: Measurement) -> None:
-    """Store points with their single requests, answers, and what derives from all of them."""
-    points = ResultPoint.objects.bulk_create(
-        ResultPoint(
-            result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics)
-        )
-        for index, (concurrency, metrics) in enumerate(measured.points)
-    )
-    PointRequests.objects.bulk_create(
-        PointRequests(point=point, rows=sanitize([list(one) for one in requests]))
-        for point in points
-        if (requests := measured.requests.get(point.concurrency, ()))
-    )
-    answers = (
-        Answer(result=result, index=index, **sanitize(answer))
-        for index, answer in enumerate(measured.answers)
-    )
-    Answer.objects.bulk_create(answers, batch_size=1000)
-    answer_rows.keep(result)
-    identity.keep(result)
+def _telling(quote: Quote | None) -> dict[str, Any]:
+    return {"telling": {"line": quote.line, "text": quote.text}} if quote else {}
 
 
-def _disturbed(others: Mapping[str, Any] | None) -> list[Message]:
-    """Return remarks on a speed measured while other work of this dashboard was running."""
-    remarks = []
-    if others and others["jobs"]:
-        jobs = ", ".join(f"#{pk}" for pk in others["jobs"])
-        remarks.append(Message("result:beside_jobs", {"jobs": jobs}))
-    if others and others["deployments"]:
-        names = ", ".join(others["deployments"])
-        remarks.append(Message("result:beside_deployments", {"names": names}))
-    if others and others["chats"]:
-        remarks.append(Message("result:beside_chats", {"chats": others["chats"]}))
-    return remarks
+def known_failure(
+    job: Job, *, exit_code: int | None, args: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return the known failure for a failed job's message (``message_args["failure"]``), or None.
+    ``{"id", "args", "where", "line", "offset", "last_line", "count"}``: ``where`` is "" for the
+    job's log, "server" for that of its deployment, else the path of an output. ``line`` (from 1)
+    and ``offset`` (bytes) are those of the first matching line; None for a match of the exit code
+    or of the server's last lines."""
+    found = _sightings(job, args, _about(job, exit_code, args))
+    return _likeliest([*found, *_out_of_memory(exit_code, args)])
 
 
-def stored_numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the measured metrics: without NaN, counts as integers."""
-    numbers = {name: value for name, value in sanitize(metrics).items() if value is not None}
-    for name, value in numbers.items():
-        metric = METRICS.get(name)
-        if metric is not None and metric.is_count and float(value).is_integer():
-            numbers[name] = int(value)
-    return numbers
+def _about(job: Job, exit_code: int | None, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts that exclude some failures; ``tools``: programs and files in the failed command."""
+    try:
+        steps = {step.name: step for step in from_json(job.plan).steps}
+    except (PlanError, LookupError, TypeError):
+        steps = {}
+    failed = steps.get(str(args.get("step")))
+    tools = {PurePosixPath(word).name for word in failed.argv} if failed else None
+    return {"kind": job.kind, "tools": tools, "exit_code": exit_code}
 
 
-def warm_up_remarks(job_id: int) -> list[Message]:
-    """Return the remark on a warm-up run of a matrix, which makes its result not count."""
-    is_warm_up = MatrixCell.objects.filter(job=job_id, repeat=MatrixCell.WARM_UP).exists()
-    return [Message("matrix:warm_up")] if is_warm_up else []
-
-
-def end_matrix_row(job_id: int) -> None:
-    """Skip queued runs of the job's row if its last point added requests to the queue only."""
-    cell = MatrixCell.objects.select_related("matrix").filter(job=job_id).first()
-    if cell is None or not cell.matrix.spec.get("stops_early"):
-        return
-    row = MatrixCell.objects.filter(matrix=cell.matrix_id, row=cell.row)
-    points = ResultPoint.objects.filter(result__job__cell__in=row.filter(repeat=cell.repeat))
-    reason = only_queues([(point.concurrency, point.metrics) for point in points])
-    if reason is None:
-        return
-    skip = {"skip_id": reason.id, "skip_args": dict(reason.args)}
-    waiting = row.filter(concurrency__gt=reason.args["at"], skip_id="")
-    for each in waiting.filter(job__state=State.QUEUED).order_by("pk"):
-        number = each.job_id or 0
-        if lifecycle.finish_queued_job(number, State.CANCELLED, message=reason):
-            MatrixCell.objects.filter(pk=each.pk).update(**skip)
-
-
-def only_queues(points: Sequence[tuple[int, Mapping[str, Any]]]) -> Message | None:
-    """Return why more load is useless after the highest of ``points``; None: it may help.
-    Throughput rose by less than ``LEAST_GAIN``, and requests took longer. Unknown values stop
-    nothing."""
-    ordered = sorted(points, key=lambda point: point[0])
-    if len(ordered) < 2:
+def _likeliest(places: Iterable[Found]) -> dict[str, Any] | None:
+    candidates = [
+        ((*sighting.failure.rank, place), sighting, where)
+        for place, (where, sightings) in enumerate(places)
+        for sighting in sightings
+        if sighting.failure.severity != "warning"
+    ]
+    if not candidates:
         return None
-    (below, less), (at, more) = ordered[-2:]
-    rates = less.get(_RATE), more.get(_RATE)
-    latency = next((name for name in _LATENCIES if less.get(name) and more.get(name)), "")
-    if not rates[0] or rates[1] is None or not latency:
-        return None
-    gain = rates[1] / rates[0] - 1
-    if gain >= LEAST_GAIN or more[latency] <= less[latency]:
-        return None
-    return Message("matrix:only_queues", {"at": at, "below": below, "percent": round(gain * 100)})
+    _rank, best, where = min(candidates, key=lambda each: each[0])
+    return {
+        "id": best.failure.id,
+        "args": dict(best.args),
+        "where": where,
+        "line": best.first.number if best.first else None,
+        "offset": best.first.offset if best.first else None,
+        "last_line": best.last.number if best.last else None,
+        "count": best.count,
+    }
+
+
+def _sightings(job: Job, args: Mapping[str, Any], about: dict[str, Any]) -> Iterator[Found]:
+    """Yield the matches in each log and output of the job, nearest source first. Quoted lines have
+    no position in a log."""
+    yield OWN_LOG, _in_log(job.log_key, about)
+    deployment = Deployment.objects.filter(job=job).only("pk").first()
+    if deployment is not None:
+        yield SERVER_LOG, _in_log(deployment.log_key, about)
+    # The server's log may still be incomplete; the launcher reported its last lines.
+    last_lines = str(args.get("last_lines") or "").encode()
+    yield SERVER_LOG, _in_bytes(last_lines, about, has_place=False)
+    for path in outputs.Contents(job):
+        if path.endswith(_LOG_ENDINGS):
+            content, is_whole = outputs.end_of(job, path, SCAN_BYTES)
+            yield path, _in_bytes(content, about, has_place=is_whole)
+
+
+def _out_of_memory(exit_code: int | None, args: Mapping[str, Any]) -> Iterator[Found]:
+    """The out-of-memory failure from the kernel's counters; the process logs nothing."""
+    host = args.get("host")
+    kills = host.get("oom_kills") if isinstance(host, Mapping) else 0
+    if kills and exit_code in KILLED:
+        yield OWN_LOG, (Sighting(KNOWN_FAILURES["out-of-memory"]),)
+
+
+def _in_log(key: str, about: dict[str, Any], *, since: int = 0) -> tuple[Sighting, ...]:
+    store = logstore.store()
+    size = store.size(key)
+    since = min(since, size)
+    start, number = since, store.line_at(key, since) if since else 1
+    if size - since > SCAN_BYTES:
+        # Start at a whole line, unless the last line alone is longer.
+        number = store.line_at(key, size - SCAN_BYTES) + 1
+        start = store.offset_of_line(key, number)
+        if start >= size:
+            start, number = size - SCAN_BYTES, number - 1
+    scan = FailureScan(number=number, offset=start, **about)
+    for chunk in store.chunks(key, start, size):
+        scan.feed(chunk)
+    return scan.end()
+
+
+def _in_bytes(content: bytes, about: dict[str, Any], *, has_place: bool) -> tuple[Sighting, ...]:
+    scan = FailureScan(**about)
+    scan.feed(content[:SCAN_BYTES])
+    found = scan.end()
+    return found if has_place else tuple(Sighting(one.failure, args=one.args) for one in found)

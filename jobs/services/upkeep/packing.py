@@ -5,7 +5,6 @@ and the gain is worth it. A job's log is *closed* only once its host has reporte
 checksum. Later data, from a lost host or a restarted server, unpacks the log.
 """
 
-import fcntl
 import logging
 import os
 import shutil
@@ -13,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -22,6 +20,7 @@ from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from jobs.base.errors import DISK_FULL
+from jobs.base.files import locked
 from jobs.logstore import store
 from jobs.models import Deployment, Job, Turn
 
@@ -43,8 +42,6 @@ LEAST_PACKED = 3  # even logs of figures become this much smaller
 # Unpacked logs with the time of their last write: not tried again before that changes, or in a new
 # process. Their errors are in the process's own log.
 _left: dict[str, int] = {}
-
-
 # Records whose log gets no more data, unless their host was lost or they start again.
 _CLOSED: Mapping[str, QuerySet[Any]] = {
     "job": Job.objects.exclude(state__in=Job.OPEN_STATES).exclude(log_sha256=""),
@@ -69,7 +66,8 @@ class _Candidate(NamedTuple):
 def pack_some(moment: datetime | None = None) -> int:
     """Run one round; return the number of packed logs. Does nothing while another process packs."""
     before = (moment or now()) - timedelta(seconds=settings.COMPRESS_LOGS_AFTER_S)
-    with _alone() as is_alone:
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    with locked(settings.DATA_DIR / "packing.lock", waits=False) as is_alone:
         if not is_alone:
             return 0
         closed = [
@@ -97,8 +95,8 @@ def pack_some(moment: datetime | None = None) -> int:
                 packed += done
                 if done:  # have retention measure the smaller size
                     rows = _CLOSED[candidate.kind].model._default_manager
-                    rows = rows.filter(pk=candidate.record_id)
-                    rows.filter(stored_bytes__gt=0).update(stored_bytes=None)
+                    measured = rows.filter(pk=candidate.record_id, stored_bytes__gt=0)
+                    measured.update(stored_bytes=None)
                 else:
                     _left[candidate.key] = candidate.written_ns
         return packed
@@ -109,32 +107,16 @@ def _be_humble() -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Lock: True if no other process packs, until the end of this round."""
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-    fd = os.open(settings.DATA_DIR / "packing.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_alone = True
-        except BlockingIOError:
-            is_alone = False
-        yield is_alone
-    finally:
-        os.close(fd)
-
-
 def _closed(kind: str, before: datetime) -> Iterator[tuple[_Candidate, str]]:
     """Raw logs of this kind that nothing was added to since ``before`` and that are closed. Each
     comes with its expected SHA-256; "" if unknown."""
     candidates = {one.record_id: one for one in _still(kind, before)}
-    numbers, ended_at = list(candidates), _ENDED_AT.get(kind)
+    numbers, closed = list(candidates), _CLOSED[kind]
+    if kind in _ENDED_AT:
+        closed = closed.filter(**{f"{_ENDED_AT[kind]}__lte": before})
     columns = ("log_sha256", "state", "message_id") if kind == "job" else ()
     for start in range(0, len(numbers), ASKED_AT_ONCE):
-        rows = _CLOSED[kind].filter(pk__in=numbers[start : start + ASKED_AT_ONCE])
-        if ended_at:
-            rows = rows.filter(**{f"{ended_at}__lte": before})
+        rows = closed.filter(pk__in=numbers[start : start + ASKED_AT_ONCE])
         for row in rows.values("pk", *columns):
             is_lost = row.get("state") == Job.State.LOST
             is_known = not is_lost and row.get("message_id") != "job:log_differs"

@@ -21,7 +21,7 @@ from jobs.queries.jobs.progress import stalled_since
 from jobs.schedule import agent_tasks, deployments, lifecycle
 from jobs.services import idempotency
 from jobs.services.hosts import lose_all
-from jobs.services.intake import points
+from jobs.services.intake import streams
 
 ROUND_S = 10.0
 MISSING_FOR = timedelta(seconds=30)
@@ -69,7 +69,7 @@ def reap(moment: datetime | None = None) -> int:
     for job in jobs.filter(state=Job.State.RUNNING):
         if stalled_since(job, moment):  # it sends no notification itself
             notifications.notify("job", id=job.pk, state=job.state)
-    points.forget_old_points(moment)
+    streams.forget_old_points(moment)
     idempotency.forget_old(moment)
     lost, missing = 0, Q(missing_since__lt=moment - MISSING_FOR)
     for job in jobs.filter(missing, state__in=Job.ON_HOST_STATES):
@@ -78,20 +78,14 @@ def reap(moment: datetime | None = None) -> int:
     servers = Deployment.objects.filter(answering, missing, state__in=Deployment.LIVE_STATES)
     for row in servers.select_related("host"):
         lost += deployments.lose(row, Message("deployment:missing", {"host": row.host.name}))
-    return lost + _lose_all_of_gone_hosts(moment)
+    if not _was_away(moment, EAR_FOR):
+        after = timedelta(seconds=settings.HOST_LOST_AFTER_S)
+        for host in Host.objects.filter(heartbeat_at__lt=moment - after):
+            args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
+            gone = Message("job:host_gone", args), Message("deployment:host_gone", args)
+            lost += lose_all(host, *gone)
+    return lost
 
 
 def _was_away(moment: datetime, lately: timedelta) -> bool:
     return Instance.objects.filter(awake_since__gt=moment - lately).exists()
-
-
-def _lose_all_of_gone_hosts(moment: datetime) -> int:
-    if _was_away(moment, EAR_FOR):
-        return 0
-    after, lost = timedelta(seconds=settings.HOST_LOST_AFTER_S), 0
-    for host in Host.objects.filter(heartbeat_at__lt=moment - after):
-        args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
-        lost += lose_all(
-            host, Message("job:host_gone", args), Message("deployment:host_gone", args)
-        )
-    return lost

@@ -12,11 +12,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -28,16 +27,9 @@ from jobs import logstore, notifications
 from jobs.base.errors import DamagedLog
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
 from jobs.models.jobs import Retained
+from jobs.queries import storage
 from jobs.queries.hosts import instance_id
-from jobs.queries.storage import (
-    Bulk,
-    count,
-    limits,
-    may_be_removed,
-    oldest,
-    removable_deployments,
-    removable_jobs,
-)
+from jobs.queries.storage import Bulk
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep.reaper import claim_round
 
@@ -59,7 +51,7 @@ def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGES
     removed = _remove_old(moment, ends_at) + _remove_over(moment, ends_at)
     aside = folder_bytes(Path(settings.DATA_DIR, "logs", "aside"))
     instance_id()  # the row is there
-    Instance.objects.update(storage=count(moment, aside=aside).to_json())
+    Instance.objects.update(storage=storage.count(moment, aside=aside).to_json())
     return removed
 
 
@@ -68,7 +60,7 @@ def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
     server is in use, or nothing is left."""
     measure_job(job_id)
     args = {"user": user.get_username()}
-    return _remove_job(may_be_removed(now()), job_id, Retained.Why.PERSON, args)
+    return _remove_job(storage.may_be_removed(now()), job_id, Retained.Why.PERSON, args)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -101,64 +93,52 @@ def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0
 
 def _settle(ends_at: float) -> None:
     jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False)
-    for pk, removed_at in _each(jobs, ends_at):
-        if removed_at is None:
-            measure_job(pk)
-        else:
-            _erase_job(pk)
-    servers = Deployment.objects.filter(stored_bytes=None, state__in=Deployment.ENDED_STATES)
-    for pk, removed_at in _each(servers, ends_at):
-        if removed_at is None:
-            rows = Deployment.objects.filter(
-                pk=pk, removed_at=None, state__in=Deployment.ENDED_STATES
-            )
-            _keep_size(rows, partial(logstore.store().disk_bytes, f"deployment/{pk}"))
-        else:
-            _erase_deployment(pk)
+    for pk in _each(jobs.filter(removed_at=None), ends_at):
+        measure_job(pk)
+    for pk in _each(jobs.filter(removed_at__isnull=False), ends_at):
+        _erase_job(pk)
+    ended = Deployment.objects.filter(state__in=Deployment.ENDED_STATES)
+    servers, there = ended.filter(stored_bytes=None), ended.filter(removed_at=None)
+    for pk in _each(servers.filter(removed_at=None), ends_at):
+        _keep_size(there.filter(pk=pk), partial(logstore.store().disk_bytes, f"deployment/{pk}"))
+    for pk in _each(servers.filter(removed_at__isnull=False), ends_at):
+        _erase_deployment(pk)
     turns = Turn.objects.filter(stored_bytes=None).exclude(state=Turn.State.STREAMING)
-    for (pk,) in _each(turns, ends_at, marks=()):
+    for pk in _each(turns, ends_at):
         turn = Turn.objects.filter(pk=pk)
         _keep_size(turn, partial(logstore.store().disk_bytes, f"turn/{pk}"))
 
 
-def _each(
-    rows: QuerySet[Any], ends_at: float, *, marks: tuple[str, ...] = ("removed_at",)
-) -> Iterator[tuple[Any, ...]]:
-    """Yield every row by id, while there is time: one failure does not block others."""
-    last = 0
-    while time.monotonic() < ends_at:
-        batch = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", *marks)[:_BATCH])
-        if not batch:
-            return
-        for row in batch:
+def _each(rows: QuerySet[Any], ends_at: float) -> Iterator[int]:
+    """Yield the id of every row, while there is time: one failure does not block others."""
+    last, some = 0, rows.order_by("pk").values_list("pk", flat=True)
+    while batch := list(some.filter(pk__gt=last)[:_BATCH]):
+        for last in batch:
             if time.monotonic() >= ends_at:
                 return
-            yield row
-        last = batch[-1][0]
+            yield last
 
 
 def _remove_old(moment: datetime, ends_at: float) -> int:
-    retention_age, removed = limits().retention_age, 0
-    if retention_age is None:
-        return 0
-    args = {"retention_age_s": retention_age.total_seconds()}
-    for bulk in _oldest(moment, ends_at):
-        if bulk.ended_at > moment - retention_age:
-            break
-        removed += _remove(bulk, moment, Retained.Why.AGE, args)
+    retention_age, removed = storage.limits().retention_age, 0
+    if retention_age is not None:
+        args = {"retention_age_s": retention_age.total_seconds()}
+        for bulk in _oldest(moment, ends_at):
+            if bulk.ended_at > moment - retention_age:
+                break
+            removed += _remove(bulk, moment, Retained.Why.AGE, args)
     return removed
 
 
 def _remove_over(moment: datetime, ends_at: float) -> int:
-    limit, removed = limits().retention_size_bytes, 0
-    if limit is None:
-        return 0
-    over = count(moment, aside=0).within - limit
-    for bulk in _oldest(moment, ends_at) if over > 0 else ():
-        if _remove(bulk, moment, Retained.Why.SIZE, {"retention_size_bytes": limit}):
-            removed, over = removed + 1, over - bulk.bytes
-        if over <= 0:
-            break
+    limit, removed = storage.limits().retention_size_bytes, 0
+    if limit is not None:
+        over = storage.count(moment, aside=0).within - limit
+        for bulk in _oldest(moment, ends_at) if over > 0 else ():
+            if _remove(bulk, moment, Retained.Why.SIZE, {"retention_size_bytes": limit}):
+                removed, over = removed + 1, over - bulk.bytes
+            if over <= 0:
+                break
     return removed
 
 
@@ -167,7 +147,7 @@ def _oldest(moment: datetime, ends_at: float) -> Iterator[Bulk]:
     are not repeated. Others (pinned at that moment, or a disk error) stay first from then on."""
     yielded, stuck = set[Bulk](), 0
     while time.monotonic() < ends_at:
-        bulks = oldest(moment, _BATCH + stuck)
+        bulks = storage.oldest(moment, _BATCH + stuck)
         fresh = [bulk for bulk in bulks if bulk not in yielded]
         if len(bulks) < _BATCH + stuck and not fresh:
             return
@@ -181,9 +161,9 @@ def _oldest(moment: datetime, ends_at: float) -> Iterator[Bulk]:
 
 def _remove(bulk: Bulk, moment: datetime, why: str, args: dict[str, Any]) -> bool:
     if bulk.type == "job":
-        return _remove_job(removable_jobs(moment), bulk.id, why, args)
+        return _remove_job(storage.removable_jobs(moment), bulk.id, why, args)
     if bulk.type == "deployment":
-        rows = removable_deployments(moment).filter(pk=bulk.id)
+        rows = storage.removable_deployments(moment).filter(pk=bulk.id)
         return _mark(rows, f"deployment/{bulk.id}", why, args) and _erase_deployment(bulk.id)
     return _erased(f"turn/{bulk.id}") and Turn.objects.filter(pk=bulk.id).update(stored_bytes=0) > 0
 
@@ -194,7 +174,7 @@ def _remove_job(rows: QuerySet[Job], job_id: int, why: str, args: dict[str, Any]
 
 def _mark(rows: QuerySet[Any], key: str, why: str, args: dict[str, Any]) -> bool:
     """Record the removal: a concurrent pin or start comes either before or too late. From now on
-    ``log_bytes`` is where the log's host goes on, see ``jobs.services.intake.intake``."""
+    ``log_bytes`` is where the log's host goes on, see ``jobs.services.intake.streams``."""
     with transaction.atomic():
         row = rows.select_for_update(of=("self",)).first()
         if row is None:
@@ -252,22 +232,16 @@ def _erased(key: str, folder: Path | None = None) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """Pin of a job and its owner; ``user_id`` is None without a person, or for a deleted
-    account."""
+class Pin(NamedTuple):
+    """A pinned job and who pinned it; None: nobody, or a deleted account."""
 
     job_id: int
     user_id: int | None
 
 
-def pin_of(job: Job) -> Pin:
-    return Pin(job.pk, job.pinned_by_id)
-
-
 def pins_of(job_ids: Iterable[int]) -> list[Pin]:
     rows = Job.objects.filter(pk__in=job_ids, pinned_at__isnull=False)
-    return [Pin(pk, user) for pk, user in rows.values_list("pk", "pinned_by_id")]
+    return [Pin(*row) for row in rows.values_list("pk", "pinned_by_id")]
 
 
 def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
@@ -276,7 +250,7 @@ def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
     kept = Job.objects.filter(pk=job_id, removed_at=None)
     by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None, "unpinned_at": None}
     if kept.filter(pinned_at=None).update(**by):
-        _notify(job_id)
+        notifications.notify("job", id=job_id)
         return True
     return kept.exists()
 
@@ -286,9 +260,5 @@ def unpin(job_id: int) -> bool:
     pinned = Job.objects.filter(pk=job_id, pinned_at__isnull=False)
     if not pinned.update(pinned_at=None, pinned_by=None, unpinned_at=now()):
         return False
-    _notify(job_id)
+    notifications.notify("job", id=job_id)
     return True
-
-
-def _notify(job_id: int) -> None:
-    transaction.on_commit(lambda: notifications.notify("job", id=job_id))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.models import Job
-from jobs.services.intake.intake import append_log
+from jobs.services.intake.streams import append_log
 
 CHUNK_BYTES = 256 * 1024
 LINE_BYTES = 100

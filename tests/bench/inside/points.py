@@ -11,7 +11,7 @@ import sys
 import time
 
 from jobs.models import Job
-from jobs.services.intake.points import append_points
+from jobs.services.intake.streams import append_points
 
 AT_ONCE = 1000
 

@@ -13,7 +13,7 @@ from jobs.metrics.measured import Outcome
 from jobs.models import Job
 from jobs.plans import Output, Step
 from jobs.schedule import lifecycle
-from jobs.services.outcomes import known_failures
+from jobs.services.outcomes import outcomes
 from tests.dashboard.lib.host_caller import STARTED, ended, events
 from tests.factories import make_deployment, make_job, make_plan
 
@@ -93,7 +93,7 @@ def test_the_cause_may_stand_in_the_log_of_the_server(caller, kind, monkeypatch)
     deployment = make_deployment(job=job)
     logstore.store().append(f"deployment/{deployment.pk}", 0, b"x\nError! IOMMU is enable\n")
 
-    failure = known_failures.known_failure(job, exit_code=1, args={"step": "serve"})
+    failure = outcomes.known_failure(job, exit_code=1, args={"step": "serve"})
 
     assert (failure["id"], failure["where"], failure["line"]) == ("iommu-on", "server", 2)
 
@@ -101,30 +101,30 @@ def test_the_cause_may_stand_in_the_log_of_the_server(caller, kind, monkeypatch)
 def test_before_that_log_arrives_its_last_lines_name_the_failure(caller, kind):
     args = {"step": "serve", "last_lines": "x\nRuntimeError: Engine process failed to start. See"}
 
-    failure = known_failures.known_failure(make_job(), exit_code=1, args=args)
+    failure = outcomes.known_failure(make_job(), exit_code=1, args=args)
 
     assert (failure["id"], failure["where"], failure["line"]) == ("engine-failed", "server", None)
 
 
 def test_a_large_log_s_end_has_true_line_numbers(monkeypatch):
-    monkeypatch.setattr(known_failures, "SCAN_BYTES", len(FULL) + 3)
+    monkeypatch.setattr(outcomes, "SCAN_BYTES", len(FULL) + 3)
     job = make_job()
     log = b"Error! IOMMU is enable\n" + b"fine\n" * 100 + FULL
     logstore.store().append(f"job/{job.pk}", 0, log)
 
-    failure = known_failures.known_failure(job, exit_code=1, args={})
+    failure = outcomes.known_failure(job, exit_code=1, args={})
 
     assert (failure["id"], failure["line"]) == ("disk-full", 103)
     assert log[failure["offset"] :].startswith(b"OSError")
 
 
 def test_a_last_line_beyond_the_scan_size_is_scanned_too(monkeypatch):
-    monkeypatch.setattr(known_failures, "SCAN_BYTES", 60)
+    monkeypatch.setattr(outcomes, "SCAN_BYTES", 60)
     job = make_job()
     log = b"first\n" + b"\r 50%" * 100 + b"\rOSError: [Errno 28] No space left on device"
     logstore.store().append(f"job/{job.pk}", 0, log)
 
-    failure = known_failures.known_failure(job, exit_code=1, args={})
+    failure = outcomes.known_failure(job, exit_code=1, args={})
 
     assert (failure["id"], failure["line"]) == ("disk-full", 2)
 

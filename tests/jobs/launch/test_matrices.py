@@ -21,8 +21,8 @@ from jobs.launch.matrix_spec import Limits, MatrixSpec, cells_of, runs_of
 from jobs.models import Job, Matrix
 from jobs.queries.matrices import matrices, matrix_page
 from jobs.schedule import dispatch, lifecycle
-from jobs.services.outcomes import outcomes
-from jobs.services.outcomes.outcomes import only_queues
+from jobs.services.outcomes import stored_results
+from jobs.services.outcomes.stored_results import only_queues
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
 
@@ -90,7 +90,7 @@ def end(job, state="succeeded", rate=50.0, **metrics):
         job.refresh_from_db()
         point = {"output_tokens_per_s": rate, **metrics}
         make_measured(job=job, points=[(concurrency, point)], host=job.host)
-        outcomes.end_matrix_row(job.pk)
+        stored_results.end_matrix_row(job.pk)
 
 
 def states(matrix):
@@ -369,8 +369,8 @@ def test_a_warm_up_does_not_count(host, spec):
 
     cell = matrix_page(matrix.pk).cells[0]
     assert (cell.values, cell.first.job) == ([50.0], second)
-    assert outcomes.warm_up_remarks(first.pk) == [Message("matrix:warm_up")]
-    assert outcomes.warm_up_remarks(second.pk) == []
+    assert stored_results.warm_up_remarks(first.pk) == [Message("matrix:warm_up")]
+    assert stored_results.warm_up_remarks(second.pk) == []
 
 
 VENDOR = WORKLOADS["vendor"]

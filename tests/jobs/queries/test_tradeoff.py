@@ -6,7 +6,7 @@ from jobs.models import Environment, Result
 from jobs.plans import Plan, Step
 from jobs.queries.results.listing import Filters
 from jobs.queries.results.tradeoff import tradeoff
-from jobs.services.outcomes import run_context
+from jobs.services.outcomes import stored_results
 from tests.comparing import OTHER
 from tests.factories import make_endpoint, make_job, make_measured
 from tests.jobs.lib.importing import EVALUATION, imported
@@ -24,7 +24,7 @@ def evaluated(deployment, tool="evalscope", **fields):
     program = f"/e/{tool}/bin/{tool}"
     plan = Plan("evaluate", (Step("ask", (program, "eval")),))
     job = make_job(plan=plan, host=deployment.host, state="succeeded")
-    context = run_context.of_job(job, [deployment.job])
+    context = stored_results.context_of(job, [deployment.job])
     fields = {"run_context": context, "tool": f"{tool} 1.0", **fields}
     return make_measured(job=job, scores=[1, 1, 0, 1], deployment=deployment, **fields)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.readings import progress_of
-from jobs.services.intake.intake import TAIL_BYTES
+from jobs.services.intake.streams import TAIL_BYTES
 from tests.jobs.lib.target import DATA
 
 LOGS = {

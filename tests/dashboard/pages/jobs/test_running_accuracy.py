@@ -11,7 +11,7 @@ from jobs.plans import Watch
 from jobs.queries.jobs.job_page import job_page
 from jobs.queries.jobs.progress import standings, whole_standing
 from jobs.queries.overview import running_of
-from jobs.services.intake.points import MOST_PARTS, append_points, with_points
+from jobs.services.intake.streams import MOST_PARTS, append_points, with_points
 from jobs.statistics import wilson
 from tests.factories import make_job, make_plan, make_user
 

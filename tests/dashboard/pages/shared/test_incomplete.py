@@ -185,7 +185,7 @@ def test_an_undisturbed_run_names_only_this_dashboard(admin_client, server):
 
 def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, monkeypatch):
     load = {"load_1m": {"samples": 3, "mean": 200.0, "min": 1.0, "max": 300.0}}
-    monkeypatch.setattr("jobs.services.outcomes.run_context.load_summary", lambda _kept: load)
+    monkeypatch.setattr("jobs.services.outcomes.stored_results.load_summary", lambda _kept: load)
 
     measured(server)
 

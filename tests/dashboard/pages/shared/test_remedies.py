@@ -12,7 +12,7 @@ from dashboard.text.messages import message
 from jobs import logstore
 from jobs.base.messages import Message
 from jobs.models import Job, Preflight
-from jobs.services.outcomes.known_failures import cause
+from jobs.services.outcomes.outcomes import cause
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_user
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils.timezone import now
 
 from jobs.models import ServedBlock
-from jobs.services.intake.points import BLOCK_ROWS
+from jobs.services.intake.streams import BLOCK_ROWS
 from jobs.services.upkeep import reaper
 from tests.dashboard.lib.host_caller import Caller
 from tests.factories import make_deployment, make_host

@@ -5,8 +5,7 @@ import pytest
 from jobs import logstore
 from jobs.confined import Busy, Pool
 from jobs.models import Deployment, Job
-from jobs.services.intake import intake
-from jobs.services.intake.intake import log_key
+from jobs.services.intake import streams
 from tests.factories import make_deployment, make_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -15,13 +14,13 @@ LINES = b"[   7/ 272] blk.0.attn_v.weight ...\n"
 
 @pytest.fixture(autouse=True)
 def nothing_looked_at(monkeypatch):
-    monkeypatch.setattr(intake, "_looked_at", {})
+    monkeypatch.setattr(streams, "_looked_at", {})
 
 
 def log(owner: Job | Deployment, text: bytes) -> None:
-    key = log_key(owner)
+    key = owner.log_key
     size = logstore.store().append(key, logstore.store().size(key), text)
-    intake.note_progress(owner, size)
+    streams.note_progress(owner, size)
     owner.refresh_from_db()
 
 
@@ -43,7 +42,7 @@ def test_a_log_is_looked_at_once_a_second():
     log(job, LINES.replace(b"7/", b"9/"))
     assert job.progress["done"] == 7
 
-    intake._looked_at.clear()
+    streams._looked_at.clear()
     log(job, b"")
     assert job.progress["done"] == 9
 
@@ -61,7 +60,7 @@ def test_earlier_steps_do_not_count_as_progress():
     log(job, LINES)
     job.steps.update_or_create(index=1, defaults={"name": "b", "log_from": len(LINES)})
     Job.objects.filter(pk=job.pk).update(progress=None)  # as the event of its begin does
-    intake._looked_at.clear()
+    streams._looked_at.clear()
 
     log(job, b"hello\n")
 
@@ -76,7 +75,7 @@ def test_since_when_the_figures_stand_still_is_kept():
     log(job, LINES)
     assert {**job.progress, "drawn": 0} == {**figures, "since": since, "drawn": 0}
 
-    intake._looked_at.clear()
+    streams._looked_at.clear()
     log(job, LINES.replace(b"7/", b"8/"))
     assert job.progress["since"] > since
 
@@ -87,7 +86,7 @@ def progress_before_and_after(fresh, monkeypatch):
     log(job, LINES)
     first = job.progress
     monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
-    monkeypatch.setattr(intake, "EVERY_S", 0)
+    monkeypatch.setattr(streams, "EVERY_S", 0)
     log(job, fresh)
     return first, job.progress
 
@@ -113,7 +112,7 @@ def test_a_bar_that_came_in_two_parts_is_drawn(monkeypatch):
     job = make_job(kind="compile", state="running")
     log(job, LINES)
     first = job.progress
-    monkeypatch.setattr(intake, "EVERY_S", 0)
+    monkeypatch.setattr(streams, "EVERY_S", 0)
     log(job, LINES[:9])
     monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
 
@@ -154,7 +153,7 @@ def test_a_number_that_is_none_changes_nothing():
     job = make_job(kind="prepare-weights", state="running")
 
     log(job, b"downloaded " + b"9" * 400 + b"/1 MB\n")
-    intake._looked_at.clear()
+    streams._looked_at.clear()
     log(job, b"[ " + b"9" * 5000 + b"/ 5] \n")
 
     assert job.progress is None or "done" not in job.progress
@@ -167,4 +166,4 @@ def test_a_look_that_found_no_worker_is_made_up_for(monkeypatch):
         log(job, LINES)
     key = f"job/{job.pk}"
 
-    assert intake._looked_at[key][1] == 0
+    assert streams._looked_at[key][1] == 0

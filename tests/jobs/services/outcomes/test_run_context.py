@@ -8,7 +8,7 @@ from django.utils.timezone import now
 from jobs.models import Conversation, DeploymentEvent, Environment, Turn
 from jobs.plans import Plan, Step
 from jobs.services.intake.heartbeats import load_remarks
-from jobs.services.outcomes import run_context
+from jobs.services.outcomes import stored_results
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -26,7 +26,7 @@ def test_a_result_stores_only_its_own_environments():
         )
     job = make_job(host=host, plan=plan_with("/envs/used/bin/evalscope"))
 
-    kept = run_context.of_job(job)
+    kept = stored_results.context_of(job)
 
     assert kept == {
         "host": {"os": "Debian 13", "kernel": "6.1"},
@@ -43,13 +43,13 @@ def test_the_environment_of_the_server_under_test_is_kept_too():
     Environment.objects.create(host=host, name="engine", fingerprint="e", path="/envs/engine")
     server = make_job(host=host, plan=plan_with("/envs/engine/bin/python"))
 
-    kept = run_context.of_job(make_job(host=host, plan=plan_with("true")), [server])
+    kept = stored_results.context_of(make_job(host=host, plan=plan_with("true")), [server])
 
     assert [made["name"] for made in kept["environments"]] == ["engine"]
 
 
 def concurrent_load(job, **fields):
-    return run_context.concurrent_load(job, **{"under_test": None, "duration_s": 60.0, **fields})
+    return stored_results.concurrent_load(job, **{"under_test": None, "duration_s": 60.0, **fields})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.utils.timezone import now
 from jobs import logstore
 from jobs.models import Deployment, Job
 from jobs.schedule import deployments
-from jobs.services.intake import intake
+from jobs.services.intake import streams
 from jobs.services.upkeep import retention
 from tests.factories import make_host, make_user
 from tests.kept import LOG, ended, over
@@ -73,7 +73,7 @@ def test_late_data_during_a_removal_leaves_no_file():
         row = Job.objects.get(pk=job.pk)
 
         def send(row=row):
-            return intake.append_log(row, offset=len(LOG), data=b"three\n")
+            return streams.append_log(row, offset=len(LOG), data=b"three\n")
 
         together(send, retention.apply_retention)
         retention.apply_retention()
