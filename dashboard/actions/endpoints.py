@@ -17,7 +17,7 @@ from dashboard.actions.rows import Line, RowForm
 from dashboard.security.permissions import check
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
-from jobs.access.source_addresses import SpecialAddress, clean
+from jobs.access.sources import SpecialAddress, clean
 from jobs.base.errors import LaunchError, ParseError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize_text

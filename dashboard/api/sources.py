@@ -9,7 +9,7 @@ from dashboard.actions import sources as actions
 from dashboard.api.base import Answer, Json, Operations, Time, one_of, read
 from dashboard.api.errors import missing
 from jobs.access import sources
-from jobs.access.source_addresses import special_range
+from jobs.access.sources import special_range
 from jobs.models import Source
 
 SourceType = Annotated[str, one_of(Source.Type.values)]

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.contrib.auth.models import AbstractBaseUser
 
-from jobs.access import secrets, source_addresses, sources
+from jobs.access import secrets, sources
 from jobs.base.errors import LaunchError
 from jobs.completions import CHAT_PATH
 from jobs.host.run.redact import forms, unfinished
@@ -286,10 +286,10 @@ async def resolved(call: Call) -> Call:
     if call.listed is None:
         return call
     try:
-        found = asyncio.wrap_future(source_addresses.lookup(call.url))
-        ips = await asyncio.wait_for(found, source_addresses.LOOKUP_S)
-        allowed = source_addresses.callable_ips(call.url, ips, call.listed)
-    except source_addresses.SpecialAddress as error:
+        found = asyncio.wrap_future(sources.lookup(call.url))
+        ips = await asyncio.wait_for(found, sources.LOOKUP_S)
+        allowed = sources.callable_ips(call.url, ips, call.listed)
+    except sources.SpecialAddress as error:
         raise NotCallable("chat:special", str(error), error.args_of_message) from None
     except OSError:  # also of a lookup that takes too long
         raise NotCallable("chat:unknown-name", "", {"url": call.url}) from None
@@ -299,11 +299,11 @@ async def resolved(call: Call) -> Call:
 def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
     try:
         listed = tuple(sources.check_endpoint(endpoint.url))
-        if source_addresses.has_name(endpoint.url):
+        if sources.has_name(endpoint.url):
             call = Call(endpoint.url, listed=listed)
         else:
-            call = Call(endpoint.url, ips=source_addresses.resolve(endpoint.url, listed))
-    except source_addresses.SpecialAddress as error:
+            call = Call(endpoint.url, ips=sources.resolve(endpoint.url, listed))
+    except sources.SpecialAddress as error:
         raise NotCallable("chat:special", str(error), error.args_of_message) from None
     except LaunchError as error:
         raise NotCallable("chat:not-permitted", str(error), {"url": endpoint.url}) from None

@@ -4,9 +4,7 @@ The file has one Fernet key a line: the first encrypts, all decrypt. It is ``SEC
 ``DATA_DIR/secrets/encryption_key``, which is made with the first secret.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from jobs.base.errors import JobsError
-from jobs.base.files import write_atomic
-
-DEFAULT_NAME = "encryption_key"
+from jobs.base.files import locked, write_atomic
 
 
 class KeyUnusable(JobsError):
@@ -28,21 +24,16 @@ class KeyUnusable(JobsError):
 
 
 def key_file() -> Path:
-    return Path(settings.SECRETS_KEY_FILE or _folder() / DEFAULT_NAME)
+    return Path(settings.SECRETS_KEY_FILE or _folder() / "encryption_key")
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Let one process at a time write secrets or keys: a key that encrypts now stays until the end.
     ``DATA_DIR`` belongs to one dashboard, so that a lock in it holds for all its processes."""
-    folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(folder / ".writing", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    _folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(_folder() / ".writing"):
         yield
-    finally:
-        os.close(fd)
 
 
 def load() -> list[bytes]:
@@ -100,21 +91,16 @@ def decrypt(name: str, encrypted: str, keys: Sequence[bytes]) -> str:
     """Return the value.
     Raises ``KeyUnusable``: none of ``keys`` encrypted it, or it belongs to another name."""
     try:
-        whole = MultiFernet([Fernet(key) for key in keys]).decrypt(encrypted)
+        owner, value = json.loads(MultiFernet([Fernet(key) for key in keys]).decrypt(encrypted))
     except InvalidToken:
-        raise _wrong(name) from None
-    owner, value = json.loads(whole)
+        owner, value = None, ""
     if owner != name:
-        raise _wrong(name)
+        text = _(
+            "Secret %(name)s was encrypted with another key than that of %(path)s. Restore the "
+            "earlier key file, or set the secret again."
+        )
+        raise KeyUnusable(text % {"name": name, "path": key_file()})
     return str(value)
-
-
-def _wrong(name: str) -> KeyUnusable:
-    text = _(
-        "Secret %(name)s was encrypted with another key than that of %(path)s. Restore the "
-        "earlier key file, or set the secret again."
-    )
-    return KeyUnusable(text % {"name": name, "path": key_file()})
 
 
 def _folder() -> Path:

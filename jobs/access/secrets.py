@@ -7,9 +7,10 @@ Not here: rights and audit (`dashboard.actions`), redaction (`jobs.host.run.reda
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -74,14 +75,16 @@ def keep(
 ) -> bool:
     """Store a secret and its rules, replacing one with the same name. True: the name is new.
     ``value`` None keeps the stored value. ``endpoints``: URL prefixes. ``hosts`` None: all hosts;
-    ``people`` None: everyone.
-    Raises ``LaunchError``: a wrong or missing part; ``field`` names it; ``KeyUnusable``: the key
+    ``people`` None: everyone. Raises ``LaunchError``: at the wrong field; ``KeyUnusable``: the key
     file is missing or cannot be used."""
     if not NAME.match(name):
         message = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
         raise LaunchError(message, "name")
-    if value is not None:
-        _check_value(value)
+    if value is not None and not SHORTEST <= len(value) <= LONGEST:
+        limits = {"shortest": SHORTEST, "longest": LONGEST}
+        raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
+    if value is not None and (not value.isprintable() or value != value.strip()):
+        raise LaunchError(_("Enter one line without leading or trailing spaces."), "value")
     allowed = _checked_endpoints(purpose, endpoints)
     if hosts is not None and not hosts:
         raise LaunchError(_("Choose at least one host, or all hosts."), "hosts")
@@ -104,23 +107,13 @@ def keep(
     return is_new
 
 
-def _check_value(value: str) -> None:
-    """Refuse a value that no log can be searched for.
-    Raises ``LaunchError``: too short, too long, or not one printable line."""
-    if not SHORTEST <= len(value) <= LONGEST:
-        limits = {"shortest": SHORTEST, "longest": LONGEST}
-        raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
-    if not value.isprintable() or value != value.strip():
-        raise LaunchError(_("Enter one line without leading or trailing spaces."), "value")
-
-
 def _checked_endpoints(purpose: str, endpoints: Sequence[str]) -> list[str]:
     if purpose not in Secret.Purpose.values:
         raise LaunchError(_("Choose the purpose."), "purpose")
     wanted = list(dict.fromkeys(endpoints))
     if len(wanted) > MOST_ENDPOINTS:
-        text = _("Enter at most %(most)s addresses.")
-        raise LaunchError(text % {"most": MOST_ENDPOINTS}, "endpoints")
+        text = _("Enter at most %(most)s addresses.") % {"most": MOST_ENDPOINTS}
+        raise LaunchError(text, "endpoints")
     for endpoint in wanted:
         try:
             parts_of(endpoint)
@@ -154,9 +147,8 @@ def problem() -> str:
 
 def rotate(*, with_new_key: bool = True) -> int:
     """Encrypt every secret with a new first key, then remove the other keys; return the number.
-    ``with_new_key`` False: with the file's present first key, and the file stays as it is.
-    Raises ``KeyUnusable``: a secret cannot be decrypted, or the file cannot be written; then
-    nothing has changed."""
+    ``with_new_key`` False: with the file's present first key, and the file stays as it is. Raises
+    ``KeyUnusable``: a secret cannot be decrypted, or the file cannot be written."""
     with keys.alone():
         known = keys.load() if Secret.objects.exists() else keys.make()
         first = keys.new() if with_new_key else known[0]
@@ -173,23 +165,13 @@ def rotate(*, with_new_key: bool = True) -> int:
     return len(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """Use of secret ``name``: its purpose, "" for an unknown variable, and its destination.
-
-    ``destination`` may have slots. "": the server that the plan itself starts.
-    """
+    ``destination`` may have slots. "": the server that the plan itself starts."""
 
     name: str
     purpose: str
     destination: str
-
-    def address(self, values: Mapping[str, str]) -> str | None:
-        """Return the destination with its slots filled; None: not known yet."""
-        try:
-            return plans.fill_text(self.destination, values)
-        except PlanError:
-            return None
 
 
 def uses(plan: Plan) -> list[Use]:
@@ -209,10 +191,8 @@ def uses(plan: Plan) -> list[Use]:
 
 
 class Refused(JobsError):
-    """A secret that a plan may not have. ``message`` is for a job, ``text`` for a form.
-
-    ``args`` fill both, ``words`` the text alone.
-    """
+    """A secret that a plan may not have. ``message`` is for a job, ``text`` for a form. ``args``
+    fill both, ``words`` the text alone."""
 
     id = "secret:refused"
 
@@ -234,11 +214,9 @@ class Refused(JobsError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """Values of a plan that asks for secrets. ``person`` None: a deleted one, or a command.
-
     ``host`` None: the dashboard itself. ``launched_at`` None: being launched now. A restart is
     asked for by a person who was checked then: ``is_checked``. ``external``: destinations, as
-    slots, that are engines which this dashboard did not start.
-    """
+    slots, that are engines which this dashboard did not start."""
 
     host: Host | None
     values: Mapping[str, str]
@@ -256,10 +234,10 @@ def check(
     user: AbstractBaseUser | None,
     values: Mapping[str, str] | None = None,
 ) -> None:
-    """Refuse a plan that ``user`` may not launch on ``host`` with the secrets it names.
-    ``values``: known slots. Without a user, only secrets for everyone are allowed.
-    Raises ``LaunchError``: at the field of ``params`` that names the secret or its destination,
-    else at the deployment that uses it."""
+    """Refuse a plan that ``user`` may not launch on ``host`` with the secrets it names. ``values``:
+    known slots. Without a user, only secrets for everyone are allowed. Raises ``LaunchError``: at
+    the field of ``params`` that names the secret, its destination, or the deployment that uses it.
+    """
     wanted = uses(plan)
     if not wanted:
         return
@@ -272,17 +250,15 @@ def check(
 
 
 def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return name → secret for the host that claims ``job``; ``values``: those of its lease.
-    Raises ``Refused``: the host gets none."""
+    """Return name → secret for the host that claims ``job``; ``values``: those of its lease. Raises
+    ``Refused``: the host gets none."""
     given, external = job.values if values is None else values, _external(job.params)
     return _of_plan(job, job.host, given, person=job.created_by_id, external=external)
 
 
 def of_restart(deployment: Deployment) -> dict[str, str]:
-    """Return name → secret for the host that claims a restart.
-    Raises ``Refused``: the host gets none."""
-    job = deployment.job
-    return _of_plan(job, deployment.host, job.values, is_checked=True)
+    """As :func:`of_job`, for the host that claims a restart."""
+    return _of_plan(deployment.job, deployment.host, deployment.job.values, is_checked=True)
 
 
 def _of_plan(job: Job, host: Host, values: Mapping[str, str], **more: Any) -> dict[str, str]:
@@ -301,8 +277,8 @@ def engine_key(name: str, deployment: Deployment) -> str:
 
 
 def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
-    """Refuse an endpoint's key that ``user`` may not choose, or that may not be sent to ``url``.
-    Raises ``LaunchError``: at the field ``api_key``."""
+    """Raise ``LaunchError`` at the field ``api_key`` if ``user`` may not choose an endpoint's key,
+    or it may not be sent to ``url``."""
     try:
         endpoint_key_for(user, name, url)
     except Refused as refused:
@@ -310,36 +286,34 @@ def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
 
 
 def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
-    """Return the key of an endpoint, for a request of ``user`` to it.
-    Raises ``Refused``: ``user`` may not use it, or it may not be sent there."""
+    """Return the key of an endpoint, for a request of ``user`` to it. Raises ``Refused``: ``user``
+    may not use it, or it may not be sent there."""
     return _key(name, url, person=user.pk if user else None, external=_DEPLOYMENT)
 
 
 def endpoint_key(name: str, url: str) -> str:
-    """Return the key of an endpoint, for the dashboard's own requests to it.
-    Raises ``Refused``: it may not be sent there."""
+    """Return the key of an endpoint, for the dashboard's own requests to it. Raises ``Refused``: it
+    may not be sent there."""
     return _key(name, url, is_checked=True, external=_DEPLOYMENT)
 
 
 def _key(name: str, url: str, *, host: Host | None = None, **more: Any) -> str:
-    use = Use(name, Secret.Purpose.ENGINE, _address_of("deployment"))
+    use = Use(name, Secret.Purpose.ENGINE, _slot("deployment"))
     return _given([use], _Request(host=host, values={"deployment.url": url}, **more))[name]
 
 
-def _address_of(field: str) -> str:
+def _slot(field: str) -> str:
     """Return the slot of an engine's address."""
     return f"{{{field}.url}}"
 
 
 def _external(params: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(
-        _address_of(field) for field in ENGINES if endpoint_number(params.get(field)) is not None
-    )
+    named = (field for field in ENGINES if endpoint_number(params.get(field)) is not None)
+    return frozenset(map(_slot, named))
 
 
 def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
-    """Return the values of all uses, or of none.
-    Raises ``Refused``: the first one that is not allowed."""
+    """Return the values of all uses. Raises ``Refused``: the first one that is not allowed."""
     rows = _stored(use.name for use in wanted)
     for use in wanted:
         if use.name not in rows:
@@ -394,9 +368,18 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
             "it under Secrets."
         )
         raise Refused("job:secret_incomplete", text, args)
+    if use.purpose != row.purpose and not use.purpose:
+        text = _("Secret %(name)s is not allowed in this command. Launch without it.")
+        raise Refused("job:secret_purpose", text, args)
     if use.purpose != row.purpose:
-        raise _wrong_purpose(row, use)
-    address = use.address(request.values)
+        text = _(
+            "Secret %(name)s is for another purpose: %(purpose)s. Choose a secret for: %(wanted)s."
+        )
+        words = {"purpose": PURPOSES[row.purpose], "wanted": PURPOSES[use.purpose]}
+        raise Refused("job:secret_purpose", text, args, words=words)
+    address: str | None = None
+    with suppress(PlanError):
+        address = plans.fill_text(use.destination, request.values)
     if address is None and request.launched_at is None:
         return  # the address of a server that is not there yet: checked when the job starts
     if use.destination in request.external and not row.endpoints:
@@ -411,19 +394,8 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
             "Secret %(name)s may not be sent to %(endpoint)s. Use %(allowed)s, or ask an "
             "administrator to allow this address under Secrets."
         )
-        at, words = {**args, "endpoint": address or "?"}, {"allowed": ", ".join(row.endpoints)}
-        raise Refused("job:secret_endpoint", text, at, words=words, is_about_address=True)
-
-
-def _wrong_purpose(row: Secret, use: Use) -> Refused:
-    if not use.purpose:
-        text = _("Secret %(name)s is not allowed in this command. Launch without it.")
-        return Refused("job:secret_purpose", text, {"name": row.name})
-    text = _(
-        "Secret %(name)s is for another purpose: %(purpose)s. Choose a secret for: %(wanted)s."
-    )
-    words = {"purpose": PURPOSES[row.purpose], "wanted": PURPOSES[use.purpose]}
-    return Refused("job:secret_purpose", text, {"name": row.name}, words=words)
+        at, allowed = {**args, "endpoint": address or "?"}, {"allowed": ", ".join(row.endpoints)}
+        raise Refused("job:secret_endpoint", text, at, words=allowed, is_about_address=True)
 
 
 def _field_of(refused: Refused, params: Mapping[str, Any], wanted: Sequence[Use]) -> str:
@@ -434,5 +406,5 @@ def _field_of(refused: Refused, params: Mapping[str, Any], wanted: Sequence[Use]
     named = [field for field, value in params.items() if value == name]
     named.sort(key=lambda field: field not in ("token", "api_key", "registry_password"))
     to = {use.destination for use in wanted if use.name == name}
-    named += [field for field in ENGINES if field in params and _address_of(field) in to]
+    named += [field for field in ENGINES if field in params and _slot(field) in to]
     return next(iter(named), "deployment" if "deployment" in params else "")

@@ -4,28 +4,15 @@ The file is what a start of Valkey reads. The running server gets changes at onc
 Redis (``REDIS_URL``) nothing happens here: an administrator enters the users there.
 """
 
-import fcntl
 import logging
-import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import redis
 from django.conf import settings
 
-from jobs.base.files import write_atomic
-from jobs.base.valkey import (
-    dashboard_line,
-    database_of,
-    host_line,
-    host_rules,
-    login_of,
-    passwords_of,
-    socket_of,
-    user_of,
-)
+from jobs.base import valkey
+from jobs.base.files import locked, write_atomic
 from jobs.models import Host
 
 logger = logging.getLogger(__name__)
@@ -52,13 +39,14 @@ def command_for(host: Host) -> str:
     "" for a host that needs none there."""
     if are_managed() or not host.valkey_sha256:
         return ""
-    database = database_of(settings.HOST_REDIS_URL)
-    return f"ACL SETUSER {host_rules(host.name, host.valkey_sha256, database=database)}"
+    database = valkey.database_of(settings.HOST_REDIS_URL)
+    return f"ACL SETUSER {valkey.host_rules(host.name, host.valkey_sha256, database=database)}"
 
 
 def command_without(host: Host) -> str:
     """Return the command that removes that user; "" for a host that has none there."""
-    return "" if are_managed() or not host.valkey_sha256 else f"ACL DELUSER {user_of(host.name)}"
+    has_none = are_managed() or not host.valkey_sha256
+    return "" if has_none else f"ACL DELUSER {valkey.user_of(host.name)}"
 
 
 def lacks_user(host: Host) -> bool:
@@ -75,33 +63,27 @@ def sync() -> None:
     if path is None:
         return
     try:
-        with _alone(path):
-            hosts = dict(
-                Host.objects.exclude(valkey_sha256="").values_list("name", "valkey_sha256")
-            )
-            _write(path, hosts)
-            if Path(socket_of(settings.REDIS_URL)).exists():
+        with locked(path.with_name(".users.lock")):
+            known = Host.objects.exclude(valkey_sha256="").order_by("name")
+            hosts = dict(known.values_list("name", "valkey_sha256"))
+            _user, password = valkey.login_of(settings.REDIS_URL)
+            lines = [valkey.host_line(name, sha256) for name, sha256 in sorted(hosts.items())]
+            text = "".join([valkey.dashboard_line(password), *lines])
+            if not path.exists() or path.read_text() != text:
+                write_atomic(path, text.encode(), mode=0o600)
+            if Path(valkey.socket_of(settings.REDIS_URL)).exists():
                 _tell_server(hosts)
     except (redis.RedisError, OSError) as error:
         logger.warning("users of Valkey are not up to date: %s", error)
 
 
-def _write(path: Path, hosts: dict[str, str]) -> None:
-    _user, password = login_of(settings.REDIS_URL)
-    lines = [host_line(name, sha256) for name, sha256 in sorted(hosts.items())]
-    text = "".join([dashboard_line(password), *lines])
-    if path.exists() and path.read_text() == text:
-        return
-    write_atomic(path, text.encode(), mode=0o600)
-
-
 def _tell_server(hosts: dict[str, str]) -> None:
     """Load the file, unless the server has these passwords already."""
-    wanted = {user_of(name): frozenset({sha256}) for name, sha256 in hosts.items()}
+    wanted = {valkey.user_of(name): frozenset({sha256}) for name, sha256 in hosts.items()}
     with redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
     ) as client:
-        present = passwords_of(client.execute_command("ACL LIST"))
+        present = valkey.passwords_of(client.execute_command("ACL LIST"))
         present.pop("default", None)
         if present == wanted:
             return
@@ -110,14 +92,3 @@ def _tell_server(hosts: dict[str, str]) -> None:
         for user in present.keys() & wanted.keys():
             if present[user] != wanted[user]:
                 client.execute_command("CLIENT KILL", "USER", user)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time read the hosts and write their users."""
-    fd = os.open(path.with_name(".users.lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

@@ -1,7 +1,7 @@
 """Addresses of engines: IP address and port; which of them the dashboard calls.
 
 Host names are no such address, because a name may point elsewhere at each request. A name of the
-list of permitted sources is resolved once a call (``jobs.access.source_addresses``).
+list of permitted sources is resolved once a call (``jobs.access.sources``).
 """
 
 import re

@@ -20,7 +20,7 @@ from jobs.launch.launch import cancel, create, environment_of, kind_named, previ
 from jobs.models import Deployment, Job
 from jobs.plans import Plan
 from jobs.queries.jobs.job_page import chain_of
-from jobs.schedule import dispatch, launch_rights, lifecycle
+from jobs.schedule import launch_rights, lifecycle
 from jobs.schedule.targets import ARCHIVED, InputGone, resolve, target_of
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.site import site_of
@@ -115,7 +115,7 @@ def _inputs_still_there(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, di
         if asset.data.get("state") == ARCHIVED:
             message = _("Endpoint %(name)s is archived. Restore it first.")
             raise LaunchError(message % {"name": asset.label})
-        if key in plans.ENGINES and asset.data["state"] in dispatch.GONE:
+        if key in plans.ENGINES and asset.data["state"] in Deployment.ENDED_STATES:
             message = _("Deployment %(name)s is not running. Restart it first.")
             raise LaunchError(message % {"name": asset.data["name"]})
         there[key] = asset.record

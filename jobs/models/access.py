@@ -191,7 +191,7 @@ class Secret(models.Model):
 class Source(models.Model):
     """A place from which jobs may fetch code or data, or an engine that they may call, added by an
     administrator. ``address``: a URL, the name of an image, or OWNER/NAME@REVISION of a model on a
-    hub; a prefix for some types (``jobs.access.source_addresses``)."""
+    hub; a prefix for some types (``jobs.access.sources``)."""
 
     class Type(models.TextChoices):
         GIT = "git"

@@ -44,28 +44,26 @@ _READ: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestLoad:
-    """Target of a benchmark or evaluation: the deployments named by ``refs`` (as in
-    ``Job.inputs``), or the host if empty. ``overlaps``: a benchmark that allows overlap."""
+    """Target of a benchmark or evaluation: the deployments in ``refs`` (as in ``Job.inputs``), or
+    the host if empty. ``overlaps``: a benchmark that allows overlap."""
 
     refs: tuple[Mapping[str, Any], ...]
     overlaps: bool
     is_benchmark: bool = True
 
+    @classmethod
+    def of(cls, kind: str, inputs: Mapping[str, Any], overlaps: Any) -> RequestLoad | None:
+        """None unless a benchmark or evaluation."""
+        family = KINDS[kind].family if kind in KINDS else ""
+        if family not in ("benchmark", "evaluate"):
+            return None
+        refs = tuple(inputs[name] for name in ENGINES if inputs.get(name))
+        return cls(refs, bool(overlaps), family == "benchmark")
+
     def may_run_beside(self, other: RequestLoad) -> bool:
         """Overlap distorts a benchmark, so both must allow it. An evaluation's score is
         unaffected, so only the benchmark decides, and two evaluations may overlap."""
         return all(one.overlaps or not one.is_benchmark for one in (self, other))
-
-
-def load_of(
-    kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool
-) -> RequestLoad | None:
-    """None unless a benchmark or evaluation."""
-    family = KINDS[kind].family if kind in KINDS else ""
-    if family not in ("benchmark", "evaluate"):
-        return None
-    refs = tuple(inputs[name] for name in ENGINES if inputs.get(name))
-    return RequestLoad(refs, overlaps, family == "benchmark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +100,8 @@ class HostJob:
     load: RequestLoad | None = None
     reads: tuple[str, ...] = ()
 
-    @property
-    def engines(self) -> list[Mapping[str, Any]]:
-        return [self.inputs[name] for name in ENGINES if name in self.inputs]
+    def as_server(self) -> Server:
+        return Server(0, self.id, self.title, self.dies, reads=self.reads)
 
 
 @dataclass(slots=True)
@@ -190,7 +187,7 @@ class HostCapacity:
         """Record the end of ``other``; a server keeps its dies."""
         self.running.remove(other)
         if other.serves:
-            self.servers.append(Server(0, other.id, other.title, other.dies, reads=other.reads))
+            self.servers.append(other.as_server())
         else:
             self.free += other.dies
 
@@ -265,8 +262,8 @@ class HostCapacity:
             return self._held(job)  # it cannot run while servers use its dies
         if servers:
             args = {"host": self.host, "name": servers[0].name, **_to_stop(servers)}
-            several = len(servers) > 1
-            return Message("wait:exclusive_servers" if several else "wait:exclusive_server", args)
+            is_one = len(servers) == 1
+            return Message("wait:exclusive_server" if is_one else "wait:exclusive_servers", args)
         if self.running:
             return Message("wait:exclusive_jobs", self._about(self.running[0]))
         return None
@@ -274,7 +271,7 @@ class HostCapacity:
     def _noisy_servers(self, job: HostJob) -> list[Server]:
         """Deployments that would disturb ``job``: not those under test, and none disturbs the
         measurement of an endpoint elsewhere."""
-        refs = job.engines
+        refs = [job.inputs[name] for name in ENGINES if name in job.inputs]
         if refs and all(ref.get("endpoint") for ref in refs):
             return []
         return [
@@ -296,12 +293,8 @@ class HostCapacity:
 
     def _held(self, job: HostJob) -> Message:
         """The servers to stop for ``job``, if too few dies will be released."""
-        holders = [server for server in self.servers if server.dies]
-        holders += [
-            Server(0, other.id, other.title, other.dies)
-            for other in self.running
-            if other.serves and other.dies
-        ]
+        starting = [other.as_server() for other in self.running if other.serves]
+        holders = [server for server in (*self.servers, *starting) if server.dies]
         args = {"host": self.host, "wanted": job.dies, "free": self.free}
         held, coming = sum(one.dies for one in holders), self._coming()
         if job.dies - coming > held:
@@ -389,7 +382,7 @@ def capacity_of(host: Host) -> HostCapacity:
                 job,
                 dies=jobs_hold.count(job.pk),
                 writes=json.loads(getattr(job, "writes_text", None) or "[]"),
-                overlaps=bool(getattr(job, "overlaps", False)),
+                overlaps=getattr(job, "overlaps", False),
             )
             for job in jobs
         ],
@@ -409,21 +402,21 @@ def queued_job_of(job: Job) -> HostJob:
         job,
         dies=int(job.plan.get("dies", 0)),
         writes=job.plan.get("writes", ()),
-        overlaps=bool(job.params.get("overlap")),
+        overlaps=job.params.get("overlap"),
         is_checked=bool(job.plan.get("checks")),
         needs_confirmation=job.open_confirmations,
         confirmed=job.confirmed,
     )
 
 
-def _job(job: Job, *, dies: int, writes: Iterable[str], overlaps: bool, **more: Any) -> HostJob:
+def _job(job: Job, *, dies: int, writes: Iterable[str], overlaps: Any, **more: Any) -> HostJob:
     product = job.product or {}
     serves = product.get("type") == _SERVED
     path = (product.get("details") or {}).get("path") if serves else None
     return HostJob(
         *(job.pk or 0, job.title, dies, job.exclusive, serves, job.inputs),
         places=_places(product.get("path"), writes),
-        load=load_of(job.kind, job.inputs, overlaps=overlaps),
+        load=RequestLoad.of(job.kind, job.inputs, overlaps),
         reads=(str(path),) if path else (),
         **more,
     )
@@ -465,7 +458,7 @@ def _queued_job_of_row(row: Mapping[str, Any]) -> HostJob:
         confirmed=_parsed(row["confirmed_text"]),
         by=row["created_by__username"] or "",
         places=_places(row["path"], _parsed(row["writes_text"] or "[]")),
-        load=load_of(row["kind"], inputs, overlaps=bool(row["overlaps"])),
+        load=RequestLoad.of(row["kind"], inputs, row["overlaps"]),
         reads=(row["serves_from"],) if serves and row["serves_from"] else (),
     )
 

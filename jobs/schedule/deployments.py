@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -64,20 +64,16 @@ class RunRefused(JobsError):
 def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
     """Request a stop of the server; immediate if not started yet. False: it has ended."""
     deployment = Deployment.objects.select_related("host").get(pk=deployment_id)
-    args = {"user": _name(user)}
+    args, ended = {"user": _name(user)}, {"wanted": False, "stopped_at": now()}
+    stopped = Message("deployment:stopped_by", args)
     with transaction.atomic():
         return _stop(deployment, Message(_STOPPING, args)) or _change(
-            deployment,
-            State.STOPPED,
-            message=Message("deployment:stopped_by", args),
-            only_from=(State.WAITING,),
-            wanted=False,
-            stopped_at=now(),
+            deployment, State.STOPPED, stopped, only_from=(State.WAITING,), **ended
         )
 
 
 def _stop(deployment: Deployment, message: Message) -> bool:
-    if not _change(deployment, State.STOPPING, message=message, only_from=_SERVING, wanted=False):
+    if not _change(deployment, State.STOPPING, message, only_from=_SERVING, wanted=False):
         return False
     tell = partial(agent_tasks.send, deployment.host.name, "stop_serve", deployment.pk)
     transaction.on_commit(tell)
@@ -92,30 +88,25 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
         raise NotRestartable(f"job {deployment.job_id} is {deployment.job.state}")
-    message = Message("deployment:restart", {"user": _name(user)})
-    fields = {
-        "wanted": True,
-        "run": F("run") + 1,
-        "ready_at": None,
-        "stopped_at": None,
-        "missing_since": None,
-        **_KEPT_AGAIN,
-    }
     with transaction.atomic():
         # Of two restarts on one host, the second sees the first.
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
         _check_host(deployment)
         launch_rights.check(deployment.host, user)
         secrets.check(from_json(deployment.job.plan), {}, host=deployment.host, user=user)
-        was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.
-        changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
-            state=State.WAITING
-        )
-        if changed.update(state=State.WAITING, **_fields(message), **fields):
-            deployment.run += 1
-            _keep_event(deployment, State.WAITING, message)
-            command = "stop_serve" if was_live else "serve"
+        if _change(
+            deployment,
+            State.WAITING,
+            Message("deployment:restart", {"user": _name(user)}),
+            only_from=[state for state in State if state != State.WAITING],
+            next_run=deployment.run + 1,
+            wanted=True,
+            ready_at=None,
+            stopped_at=None,
+            missing_since=None,
+        ):
+            command = "stop_serve" if deployment.state in Deployment.LIVE_STATES else "serve"
             tell = partial(agent_tasks.send, deployment.host.name, command, deployment_id)
             transaction.on_commit(tell)
         deployment.refresh_from_db(fields=["run"])
@@ -131,7 +122,7 @@ def _check_host(deployment: Deployment) -> None:
     others = {die: held[die] for die in mine if held.get(die, deployment) != deployment}
     if others:
         user = next(iter(others.values()))
-        args = {"dies": ", ".join(die for die, one in others.items() if one == user)}
+        taken = ", ".join(die for die, one in others.items() if one == user)
         name = user.title if isinstance(user, Job) else user.name
         message = _(
             "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
@@ -142,7 +133,7 @@ def _check_host(deployment: Deployment) -> None:
                 "Not restarted: dies %(dies)s are in use by job #%(id)d (%(name)s). Restart "
                 "after that job has ended."
             )
-        raise LaunchError(message % {**args, "id": user.pk, "name": name})
+        raise LaunchError(message % {"dies": taken, "id": user.pk, "name": name})
     servers = [ref for ref in target_of(host).servers if ref.id != deployment.pk]
     if clash := ports.clash(ports.of_server(deployment.job.params, deployment.details), servers):
         message = _(
@@ -182,9 +173,8 @@ def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
 
 
 def fail_run(deployment: Deployment, message: Message) -> bool:
-    only_from = (State.WAITING, State.LOADING)
-    fields = {"wanted": False, "stopped_at": now()}
-    return _change(deployment, State.FAILED, message=message, only_from=only_from, **fields)
+    only_from, fields = (State.WAITING, State.LOADING), {"wanted": False, "stopped_at": now()}
+    return _change(deployment, State.FAILED, message, only_from=only_from, **fields)
 
 
 def note_started(deployment: Deployment, *, run: int, port: str | int | None) -> bool:
@@ -196,9 +186,7 @@ def note_started(deployment: Deployment, *, run: int, port: str | int | None) ->
 
 
 def note_ended(
-    deployment: Deployment,
-    ended: Mapping[str, Any],
-    cause: Mapping[str, Any] | None = None,
+    deployment: Deployment, ended: Mapping[str, Any], cause: Mapping[str, Any] | None = None
 ) -> bool:
     """Record a server's end (``ended`` event): *stopped* if requested, else *failed*. ``cause``
     (``jobs.services.outcomes.outcomes``) is stored with a failed one."""
@@ -222,7 +210,7 @@ def note_ended(
     if cause and state == State.FAILED:
         message = Message(message.id, {**message.args, **cause})
     only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
-    return _change(deployment, state, message=message, only_from=only_from, stopped_at=now())
+    return _change(deployment, state, message, only_from=only_from, stopped_at=now())
 
 
 def note_heartbeat(host: Host, serves: Iterable[ServerRun]) -> bool:
@@ -256,25 +244,19 @@ def follow_job(job_id: int, state: str) -> None:
         _set_address(deployment, deployment.job.values.get("port"))
         _be_ready(deployment)
         return
-    args = {"job": job_id, "state": state}
-    _change(
-        deployment,
-        State.STOPPED if state == "cancelled" else State.FAILED,
-        message=Message("deployment:job_failed", args),
-        only_from=(State.WAITING,),
-        wanted=False,
-        stopped_at=now(),
-    )
+    args, fields = {"job": job_id, "state": state}, {"wanted": False, "stopped_at": now()}
+    message = Message("deployment:job_failed", args)
+    ended = State.STOPPED if state == "cancelled" else State.FAILED
+    _change(deployment, ended, message, only_from=(State.WAITING,), **fields)
     _stop(deployment, Message("deployment:stopping_with_job", args))
 
 
 def lose(deployment: Deployment, message: Message) -> bool:
     """Mark a server as lost. One with a requested stop counts as stopped."""
     at, stopped = now(), _stopped(deployment)
-    only_from = (State.STOPPING,)
     return _change(
-        deployment, State.STOPPED, message=stopped, only_from=only_from, stopped_at=at
-    ) or _change(deployment, State.LOST, message=message, only_from=_SERVING, stopped_at=at)
+        deployment, State.STOPPED, stopped, only_from=(State.STOPPING,), stopped_at=at
+    ) or _change(deployment, State.LOST, message, only_from=_SERVING, stopped_at=at)
 
 
 def _stopped(deployment: Deployment) -> Message:
@@ -307,31 +289,21 @@ def _note_health(deployment: Deployment, serve: ServerRun) -> bool:
         return _be_ready(deployment)
     if state == State.LOADING:
         return _start(deployment)
-    message = Message("deployment:unhealthy")
-    only_from = (State.READY, State.LOADING, State.LOST)
-    return _change(deployment, state, message=message, only_from=only_from, stopped_at=None)
+    message, only_from = Message("deployment:unhealthy"), (State.READY, State.LOADING, State.LOST)
+    return _change(deployment, state, message, only_from=only_from, stopped_at=None)
 
 
 def _start(deployment: Deployment) -> bool:
-    return _change(
-        deployment,
-        State.LOADING,
-        message=Message("deployment:loading"),
-        only_from=(State.WAITING, State.LOST),
-        missing_since=None,
-        stopped_at=None,
-    )
+    fields = {"missing_since": None, "stopped_at": None}
+    message, only_from = Message("deployment:loading"), (State.WAITING, State.LOST)
+    return _change(deployment, State.LOADING, message, only_from=only_from, **fields)
 
 
 def _be_ready(deployment: Deployment) -> bool:
-    return _change(
-        deployment,
-        State.READY,
-        message=Message("deployment:ready", {"url": deployment.host_url}),
-        only_from=(State.WAITING, State.LOADING, State.UNHEALTHY, State.LOST),
-        ready_at=now(),
-        stopped_at=None,
-    )
+    message = Message("deployment:ready", {"url": deployment.host_url})
+    only_from = (State.WAITING, State.LOADING, State.UNHEALTHY, State.LOST)
+    fields = {"ready_at": now(), "stopped_at": None}
+    return _change(deployment, State.READY, message, only_from=only_from, **fields)
 
 
 def _set_address(deployment: Deployment, port: str | int | None) -> None:
@@ -350,30 +322,25 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
 
 
 def _change(
-    deployment: Deployment, state: str, *, message: Message, only_from: Iterable[str], **fields: Any
+    deployment: Deployment,
+    state: str,
+    message: Message,
+    *,
+    only_from: Iterable[str],
+    next_run: int | None = None,
+    **fields: Any,
 ) -> bool:
+    told: dict[str, Any] = {"state": state, "run": next_run or deployment.run}
+    told |= {"message_id": message.id, "message_args": dict(message.args)}
     if state not in Deployment.ENDED_STATES:
         fields |= _KEPT_AGAIN
     with transaction.atomic():
-        changed = Deployment.objects.filter(
-            pk=deployment.pk, run=deployment.run, state__in=list(only_from)
-        ).update(state=state, **_fields(message), **fields)
+        rows = Deployment.objects.filter(pk=deployment.pk, run=deployment.run)
+        changed = rows.filter(state__in=list(only_from)).update(**told, **fields)
         if changed:
-            _keep_event(deployment, state, message)
+            DeploymentEvent.objects.create(deployment=deployment, **told)
+            notifications.notify("deployment", id=deployment.pk, state=state)
     return changed == 1
-
-
-def _keep_event(deployment: Deployment, state: str, message: Message) -> None:
-    DeploymentEvent.objects.create(
-        deployment=deployment, run=deployment.run, state=state, **_fields(message)
-    )
-    transaction.on_commit(
-        partial(notifications.notify, "deployment", id=deployment.pk, state=state)
-    )
-
-
-def _fields(message: Message) -> dict[str, Any]:
-    return {"message_id": message.id, "message_args": dict(message.args)}
 
 
 def _name(user: AbstractBaseUser | None) -> str:

@@ -21,19 +21,12 @@ from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES, from_json, slots
 from jobs.queries.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
 from jobs.schedule import agent_tasks, launch_rights, lifecycle, preflights
-from jobs.schedule.capacity import (
-    HostCapacity,
-    HostJob,
-    capacity_of,
-    queued_job_of,
-    startable_jobs,
-)
+from jobs.schedule.capacity import HostCapacity, HostJob, capacity_of, queued_job_of, startable_jobs
 from jobs.schedule.targets import ARCHIVED, InputGone, resolve
 
 _CANCELLED = Job.State.CANCELLED
 # With this many overdue preflights, a host gets no further requests.
 _MOST_OVERDUE = 20
-GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +135,7 @@ class _Known:
 
     def __init__(self, host: Host, overdue: int = 0) -> None:
         self._of: dict[str, _Wait | None] = {}
-        self._host = host
-        self.overdue = overdue
+        self._host, self.overdue = host, overdue
 
     @cached_property
     def preflight_states(self) -> Mapping[int, preflights.PreflightState]:
@@ -220,25 +212,30 @@ def _start(one: HostJob, capacity: HostCapacity) -> HostJob | None:
             return None
         if not lifecycle.lease_job(job.pk, values=values):
             return None
-        _name_inputs(job, refs)
+        inputs = {
+            key: {**job.inputs[key], "id": ref.id} if ref.endpoint is None else job.inputs[key]
+            for key, ref in refs.items()
+        }
+        Job.objects.filter(pk=job.pk).update(inputs=inputs)
+        if "artifact" in refs:
+            Deployment.objects.filter(job=job).update(artifact=refs["artifact"].id)
         transaction.on_commit(partial(agent_tasks.send, host.name, "start", job.pk))
     return fresh
 
 
 def _waits_for_host(host: Host) -> Message | None:
+    args = {"host": host.name}
     if host.heartbeat_at is None:
-        return Message("wait:never_seen", {"host": host.name})
+        return Message("wait:never_seen", args)
     if is_away(host):
-        seconds = round(heartbeat_age_s(host) or 0)
-        return Message("wait:away", {"host": host.name, "seconds": seconds})
+        return Message("wait:away", {**args, "seconds": round(heartbeat_age_s(host) or 0)})
     if host.is_outdated:
-        return Message("wait:protocol", {"host": host.name})
+        return Message("wait:protocol", args)
     if host.draining:
-        return Message("wait:draining", {"host": host.name})
+        return Message("wait:draining", args)
     if lacks_room(host):
-        sizes = {name: host.load[f"disk_{name}_bytes"] for name in ("free", "reserve")}
-        amounts = {name: size(count) for name, count in sizes.items()}
-        return Message("wait:disk", {"host": host.name, **amounts})
+        sizes = {name: size(host.load[f"disk_{name}_bytes"]) for name in ("free", "reserve")}
+        return Message("wait:disk", {**args, **sizes})
     return None
 
 
@@ -253,7 +250,7 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
         args = {"name": engine.title, "state": state}
         if state == ARCHIVED:
             waits.append(_Wait(Message("job:endpoint_archived", args), never=_CANCELLED))
-        elif state in GONE:
+        elif state in Deployment.ENDED_STATES:
             waits.append(_Wait(Message("job:deployment_gone", args), never=_CANCELLED))
         elif state != Deployment.State.READY:
             waits.append(_Wait(Message("wait:deployment", args)))
@@ -303,13 +300,3 @@ def _values(job: Job, host: Host, refs: Mapping[str, AssetRef]) -> dict[str, str
     if missing:
         raise PlanError(f"nothing fills {', '.join(missing)}")
     return {name: values[name] for name in (*names, *(("dies",) if wanted else ()))}
-
-
-def _name_inputs(job: Job, refs: Mapping[str, AssetRef]) -> None:
-    inputs = {
-        key: {**job.inputs[key], "id": ref.id} if ref.endpoint is None else job.inputs[key]
-        for key, ref in refs.items()
-    }
-    Job.objects.filter(pk=job.pk).update(inputs=inputs)
-    if "artifact" in refs:
-        Deployment.objects.filter(job=job).update(artifact=refs["artifact"].id)

@@ -21,19 +21,17 @@ from jobs.queries.jobs.durations import Durations, usual_times
 from jobs.queries.jobs.job_page import left_s
 from jobs.schedule.capacity import HostCapacity, HostJob, capacity_of, queued_job_of
 
-# Remarks that need action by a person.
-FOR_A_PERSON = frozenset(
-    f"forecast:{name}"
-    for name in (
-        *("servers", "dies_held", "place_served", "place_ahead", "deployment", "confirm"),
-        *("draining", "disk", "never"),
-    )
-)
 # What blocks a job, and the remark on it.
 _BLOCKED = {
     "wait:dies_held": "forecast:dies_held",
     "wait:place_served": "forecast:place_served",
     "wait:place_ahead": "forecast:place_ahead",
+}
+# Remarks that need action by a person.
+FOR_A_PERSON = {
+    *_BLOCKED.values(),
+    *("forecast:servers", "forecast:deployment", "forecast:confirm"),
+    *("forecast:draining", "forecast:disk", "forecast:never"),
 }
 MOST = 100  # max jobs of a queue to simulate; starts behind them are unknown
 
@@ -64,8 +62,8 @@ class Forecast:
 @dataclass(slots=True)
 class _Course:
     capacity: HostCapacity
-    ends: list[tuple[float, int]]  # a heap: (seconds from now, job)
-    endless: dict[int, Message]  # jobs on the host with unknown ends
+    ends: list[tuple[float, int]] = field(default_factory=list)  # a heap: (seconds from now, job)
+    endless: dict[int, Message] = field(default_factory=dict)  # on the host, with unknown ends
     at_s: float = 0.0
     over: set[int] = field(default_factory=set)
     starts: dict[int, float] = field(default_factory=dict)
@@ -78,31 +76,24 @@ def forecast(
     """Forecasts of the jobs of ``queue``, by id. ``left``: job on the host → remaining seconds,
     None if unknown. ``capacity`` is authoritative: a job may have started or ended during the
     reads."""
-    running = {other.id for other in capacity.running}
-    course = _Course(
-        capacity=capacity,
-        ends=sorted(
-            (seconds, pk) for pk, seconds in left.items() if seconds is not None and pk in running
-        ),
-        endless={
-            other.id: Message("forecast:no_end", {"job": other.id, "title": other.title})
-            for other in capacity.running
-            if left.get(other.id) is None
-        },
-    )
-    waiting = [ahead for ahead in queue if ahead.job.id not in running]
-    waiting = _start_what_can(course, waiting)
+    course, running = _Course(capacity), {other.id: other for other in capacity.running}
+    for other in capacity.running:
+        seconds = left.get(other.id)
+        if seconds is None:
+            args = {"job": other.id, "title": other.title}
+            course.endless[other.id] = Message("forecast:no_end", args)
+        else:
+            heapq.heappush(course.ends, (seconds, other.id))
+    waiting = _start_what_can(course, [one for one in queue if one.job.id not in running])
     at_once = set(course.starts)
     while waiting and course.ends:
         course.at_s, ended = heapq.heappop(course.ends)
         course.over.add(ended)
-        course.capacity.release(
-            next(other for other in course.capacity.running if other.id == ended)
-        )
+        capacity.release(next(other for other in capacity.running if other.id == ended))
         waiting = _start_what_can(course, waiting)
     by_id = {
-        pk: Forecast(seconds, Message("forecast:now" if pk in at_once else "forecast:usual"))
-        for pk, seconds in course.starts.items()
+        pk: Forecast(at_s, Message("forecast:now" if pk in at_once else "forecast:usual"))
+        for pk, at_s in course.starts.items()
     }
     for ahead in waiting:
         by_id[ahead.job.id] = Forecast(None, _why_not(course, ahead, by_id))
@@ -197,8 +188,16 @@ class _HostQueue:
             usual |= usual_times(self.host, [also])
         if self.reason:
             return {job.pk or 0: _unknown(self.reason, host=self.host.name) for job in waiting}
-        lacks = _servers_not_ready(waiting)
-        queue = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
+        lacks, queue = _servers_not_ready(waiting), []
+        for job in waiting:
+            after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
+            if job.pk:
+                after = {one.pk for one in job.after.all() if not one.is_released}
+            known, lack = usual.get(job.pk or 0), lacks.get(job.pk or 0)
+            if job.open_confirmations:  # its time is unknown; jobs behind pass meanwhile
+                lack = Message("forecast:confirm", {"job": job.pk})
+            length_s = known.typical_s if known else None
+            queue.append(Ahead(queued_job_of(job), length_s, frozenset(after), lack))
         return forecast(deepcopy(self.capacity), queue, self.left_s)
 
 
@@ -228,27 +227,15 @@ def _read(host: Host) -> _HostQueue:
     return _HostQueue(host, reason, capacity, waiting, usual, left)
 
 
-def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> Ahead:
-    after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
-    if job.pk:
-        after = {one.pk for one in job.after.all() if not one.is_released}
-    length_s = usual.typical_s if usual else None
-    lack = lacks.get(job.pk or 0)
-    if job.open_confirmations:  # the time of confirmation is unknown; jobs behind pass meanwhile
-        lack = Message("forecast:confirm", {"job": job.pk})
-    return Ahead(queued_job_of(job), length_s, frozenset(after), lack)
-
-
 def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
     """Job → remark that its deployment is not ready, though its deploy job has ended."""
     wanted = [
         (job.pk or 0, job.inputs[name]) for job in jobs for name in ENGINES if name in job.inputs
     ]
-    ids = [ref["id"] for _pk, ref in wanted if ref.get("id")]
-    makers = [ref["job"] for _pk, ref in wanted if ref.get("job")]
     if not wanted:
         return {}
-    named = Q(pk__in=ids) | Q(job__in=makers)
+    named = Q(pk__in=[ref["id"] for _pk, ref in wanted if ref.get("id")])
+    named |= Q(job__in=[ref["job"] for _pk, ref in wanted if ref.get("job")])
     made = Deployment.objects.filter(named, job__state=Job.State.SUCCEEDED)
     messages = {}
     for server in made.exclude(state=Deployment.State.READY):

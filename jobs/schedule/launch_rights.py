@@ -86,7 +86,7 @@ def restrict(host_id: int, people: Collection[User] | None) -> tuple[list[str] |
         host.is_restricted = people is not None
         host.save(update_fields=["is_restricted"])
         host.launchers.set(people or ())
-        transaction.on_commit(lambda: notify("host", name=host.name))
+        notify("host", name=host.name)
     return before, True
 
 

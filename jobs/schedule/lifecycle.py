@@ -6,7 +6,6 @@ job stands. Every change stores a message and sends a notification after commit.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -70,17 +69,11 @@ def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
     """Claim a job for its host. The same ``claim_id`` returns the same job again. Raises
     ``Job.DoesNotExist``: unknown job on this host; ``ClaimRefused``: the job is not starting, or
     another claim was first."""
-    open_to_claim = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
     if claim_id:
-        moment = now()
-        _change(
-            open_to_claim,
-            State.STARTING,
-            message=Message("job:taken", {"host": host.name}),
-            claim_id=claim_id,
-            claimed_at=moment,
-            seen_at=moment,
-        )
+        is_free = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
+        message = Message("job:taken", {"host": host.name})
+        fields = {"claim_id": claim_id, "claimed_at": now(), "seen_at": now()}
+        _change(is_free, State.STARTING, message=message, **fields)
     job = Job.objects.select_related("deployment", "host").get(pk=job_id, host=host)
     if not claim_id or job.claim_id != claim_id or job.state not in Job.ON_HOST_STATES:
         raise ClaimRefused(job.state)
@@ -129,7 +122,7 @@ def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
             return True
         on_host = Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES)
         if on_host.filter(cancel_asked_at=None).update(**by):
-            transaction.on_commit(partial(notifications.notify, "job", id=job_id))
+            notifications.notify("job", id=job_id)
         return on_host.exists()
 
 
@@ -164,8 +157,8 @@ def cancel_orphans() -> int:
 
 def _cancel_successors(job_id: int, state: str) -> None:
     message = Message("job:predecessor", {"job": job_id, "state": state})
-    waiting, all_waiting = _waiting_after([job_id]), set[int]()
-    behind = waiting
+    behind = waiting = _waiting_after([job_id])
+    all_waiting = set[int]()
     while behind:
         all_waiting.update(behind)
         behind = [pk for pk in _waiting_after(behind) if pk not in all_waiting]
@@ -192,6 +185,5 @@ def _change(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
             **fields,
         )
         if changed:
-            notify = partial(notifications.notify, "job", id=ids[0], state=state)
-            transaction.on_commit(notify)
+            notifications.notify("job", id=ids[0], state=state)
     return changed == 1

@@ -8,7 +8,6 @@ name (``shm``), or ``all``; API and command line give the latter two.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -68,10 +67,14 @@ def ask(
     user: AbstractBaseUser | None = None,
 ) -> Preflight:
     """Request the checks of ``plan`` (its JSON) from ``host``. ``values``: known slots."""
-    # Old preflights of forms are useless.
+    # Old preflights of forms are useless. Of a job these stay: the last answer and the first
+    # request since, which shows how long the answer is overdue and may still get it.
     Preflight.objects.filter(job=None, asked_at__lt=now() - KEPT_FOR).delete()
     if job is not None:
-        _prune(job)
+        rows = list(Preflight.objects.filter(job=job).values_list("pk", "done_at"))
+        waiting = [pk for pk, _done in takewhile(lambda row: row[1] is None, rows)]
+        kept = [*waiting[-1:], *[pk for pk, done_at in rows if done_at is not None][:1]]
+        Preflight.objects.filter(pk__in=[pk for pk, _done in rows if pk not in kept]).delete()
     asked = Preflight.objects.create(
         host=host,
         job=job,
@@ -82,15 +85,6 @@ def ask(
     )
     agent_tasks.send(host.name, "check", asked.pk)
     return asked
-
-
-def _prune(job: Job) -> None:
-    """Delete old preflights of a job, except the last answer and the first request since, which
-    shows how long the answer is overdue and may still get it."""
-    rows = list(Preflight.objects.filter(job=job).values_list("pk", "done_at"))
-    waiting = [pk for pk, _done in takewhile(lambda row: row[1] is None, rows)]
-    kept = [*waiting[-1:], *[pk for pk, done_at in rows if done_at is not None][:1]]
-    Preflight.objects.filter(pk__in=[pk for pk, _done in rows if pk not in kept]).delete()
 
 
 def latest(job_id: int) -> Preflight | None:
@@ -154,7 +148,7 @@ def answer(preflight: Preflight, findings: Sequence[Item]) -> bool:
             Job.objects.filter(pk=number, state=Job.State.QUEUED).update(
                 needs_confirmation=sanitize(unconfirmed(found, job.confirmed))
             )
-        transaction.on_commit(partial(notifications.notify, topic, id=number))
+        notifications.notify(topic, id=number)
     return True
 
 
@@ -166,11 +160,7 @@ def found_by(preflight: Preflight) -> list[dict[str, Any]]:
 def _warnings(checks: Sequence[Check], findings: Sequence[Item]) -> list[dict[str, Any]]:
     """Findings that need confirmation, in the order of the checks."""
     return [
-        {
-            "check": _check_key(check),
-            "message_id": item["message_id"],
-            "message_args": item["message_args"],
-        }
+        {"check": _check_key(check), **{n: item[n] for n in ("message_id", "message_args")}}
         for check, item in zip(checks, findings, strict=False)
         if item["level"] == "warn"
     ]
@@ -219,5 +209,5 @@ def confirm(job_id: int, findings: Sequence[Item], user: AbstractBaseUser | None
             confirmed=sanitize(confirmed),
             needs_confirmation=unconfirmed(job.needs_confirmation, confirmed),
         )
-        transaction.on_commit(partial(notifications.notify, "job", id=job_id))
+        notifications.notify("job", id=job_id)
     return True

@@ -5,8 +5,7 @@ conditional UPDATE, so it cannot conflict with other changes or starts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -34,16 +33,14 @@ class PassesOthers(NotMoved):
     id = "job:passes_others"
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Old and new position of a job within its priority, from 1."""
 
     was: int
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     id: int
     place: int
     owner: int | None
@@ -74,11 +71,9 @@ def move(
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
-        level = Job.objects.filter(
-            host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority
-        )
-        values = level.order_by(*Job.QUEUE_ORDER).values_list("pk", "place", "created_by_id")
-        rows = [_Row(*row) for row in values]
+        queued = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED)
+        level = queued.filter(priority=job.priority).order_by(*Job.QUEUE_ORDER)
+        rows = [_Row(*row) for row in level.values_list("pk", "place", "created_by_id")]
         was = next((index for index, row in enumerate(rows) if row.id == job.pk), None)
         if was is None:
             raise NotMoved(_("This job is no longer queued."))
@@ -92,7 +87,7 @@ def move(
             raise PassesOthers(message % {"job": passed[0].id})
         if target != was:
             _put(mine, rows, target)
-            transaction.on_commit(partial(notifications.notify, "job", id=job.pk))
+            notifications.notify("job", id=job.pk)
     return Move(was + 1, target + 1)
 
 
@@ -106,12 +101,11 @@ def set_priority(job_id: int, priority: int, *, can_overtake: bool = False) -> l
         if not queued.filter(pk=job_id).exists():
             raise NotMoved(_("This job is no longer queued."))
         lock_waiting([job_id, *_all_before(job_id, priority)])
-        changed = _enter(
-            queued.filter(pk=job_id).exclude(priority=priority), priority, can_overtake
-        )
+        own = queued.filter(pk=job_id).exclude(priority=priority)
+        changed = _enter(own, priority, can_overtake)
         changed += raise_those_before(job_id, priority, can_overtake=can_overtake)
         for pk in changed:
-            transaction.on_commit(partial(notifications.notify, "job", id=pk))
+            notifications.notify("job", id=pk)
     return changed
 
 
@@ -141,24 +135,21 @@ def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
     """Move queued jobs to another priority; return their ids. Without permission to pass, age
     decides the place: otherwise a detour through an empty priority would bring a job to the front.
     """
-    entered = list(
-        jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
-    )
-    for job in entered:
+    columns = ("pk", "host_id", "place", "created_at", "created_by_id")
+    entered, queued = [], Job.objects.filter(state=Job.State.QUEUED)
+    for job in jobs.order_by("place", "pk").only(*columns):
         if not can_overtake:
             # Older jobs of others may have been moved back or respaced since.
-            older = Job.objects.filter(
-                host_id=job.host_id,
-                state=Job.State.QUEUED,
-                priority=priority,
-                created_at__lt=job.created_at,
-            ).exclude(created_by=job.created_by_id)
-            last = older.aggregate(last=Max("place"))["last"]
+            older = queued.filter(host_id=job.host_id, priority=priority)
+            others = older.filter(created_at__lt=job.created_at).exclude(
+                created_by=job.created_by_id
+            )
+            last = others.aggregate(last=Max("place"))["last"]
             own_age = place_of(job.created_at)
             job.place = max(job.place, own_age, own_age if last is None else last + 1)
-        waits = Job.objects.filter(pk=job.pk, state=Job.State.QUEUED)
-        waits.update(priority=priority, place=job.place)
-    return [job.pk for job in entered]
+        queued.filter(pk=job.pk).update(priority=priority, place=job.place)
+        entered.append(job.pk)
+    return entered
 
 
 def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
@@ -171,7 +162,7 @@ def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
             raise NotMoved(_("This job is no longer queued."))
         changed = queued.exclude(exclusive=exclusive).update(exclusive=exclusive)
         if changed:
-            transaction.on_commit(partial(notifications.notify, "job", id=job_id))
+            notifications.notify("job", id=job_id)
     return changed == 1
 
 
@@ -215,17 +206,11 @@ def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
         place = right - PLACES_A_SECOND
     elif right - left > 1:
         place = left + (right - left) // 2
-    else:
-        _spread([*rows[:index], mine, *rows[index:]])
+    else:  # a second apart; none after the last, because new jobs come last
+        ordered = [*rows[:index], mine, *rows[index:]]
+        lock_waiting(row.id for row in ordered)
+        first = max(row.place for row in ordered) - (len(ordered) - 1) * PLACES_A_SECOND
+        moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(ordered)]
+        Job.objects.bulk_update(moved, ["place"], batch_size=500)
         return
     Job.objects.filter(pk=mine.id, state=Job.State.QUEUED).update(place=place)
-
-
-def _spread(rows: Sequence[_Row]) -> None:
-    """Set new places in this order, a second apart; none after the last, because new jobs come
-    last."""
-    lock_waiting(row.id for row in rows)
-    last = max(row.place for row in rows)
-    first = last - (len(rows) - 1) * PLACES_A_SECOND
-    moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(rows)]
-    Job.objects.bulk_update(moved, ["place"], batch_size=500)

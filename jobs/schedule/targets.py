@@ -53,8 +53,7 @@ def check_product(product: Mapping[str, Any]) -> None:
         raise ParseError(f"unknown product type {kind!r}")
     _, same, required = _TYPES[kind]
     wanted = same if product.get("amends") else (*same, *required)
-    missing = [name for name in wanted if product.get(name) in (None, "")]
-    if missing:
+    if missing := [name for name in wanted if product.get(name) in (None, "")]:
         raise ParseError(f"the {kind} has no {', '.join(missing)}")
     most = bounds.PRODUCT_TEXT_CHARS
     for name, value in product.items():
@@ -97,12 +96,10 @@ def made_by(job_id: int, type: str) -> Record | None:
     changed the product, the record names that job."""
     if type not in _TYPES:
         return None
-    record = _TYPES[type][0]._default_manager.filter(job_id=job_id).first()
-    if record is not None:
+    if record := _TYPES[type][0]._default_manager.filter(job_id=job_id).first():
         return record
-    job = Job.objects.filter(pk=job_id, state=Job.State.SUCCEEDED).first()
-    product = (job.product if job else None) or {}
-    return _same(job, product) if job and product.get("type") == type else None
+    job = Job.objects.filter(pk=job_id, state=Job.State.SUCCEEDED, product__type=type).first()
+    return _same(job, job.product) if job else None
 
 
 def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
@@ -117,27 +114,24 @@ def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
     one of them is missing."""
     refs = {}
     for key, ref in inputs.items():
-        found = _resolved(key, ref)
+        if ref.get("endpoint"):
+            endpoint = Endpoint.objects.filter(pk=ref["endpoint"]).first()
+            found = endpoint and endpoint_ref(endpoint)
+        elif key in ENGINES:
+            named = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
+            deployments = Deployment.objects.select_related("artifact", "host")
+            deployment = deployments.filter(**named).first()
+            found = deployment and deployment_ref(deployment)
+        elif key in _TYPES:
+            made = None if ref.get("id") else made_by(ref["job"], key)
+            record = _records(key).filter(pk=made.pk if made else ref.get("id", 0)).first()
+            found = record and asset_ref(record)
+        else:
+            found = None
         if found is None:
             raise InputGone(key)
         refs[key] = found
     return refs
-
-
-def _resolved(key: str, ref: Mapping[str, Any]) -> AssetRef | None:
-    """The record by id, or by the job that promised it."""
-    if ref.get("endpoint"):
-        endpoint = Endpoint.objects.filter(pk=ref["endpoint"]).first()
-        return endpoint_ref(endpoint) if endpoint else None
-    if key in ENGINES:
-        name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
-        deployment = Deployment.objects.select_related("artifact", "host").filter(**name).first()
-        return deployment_ref(deployment) if deployment else None
-    if key not in _TYPES:
-        return None
-    made = None if ref.get("id") else made_by(ref["job"], key)
-    record = _records(key).filter(pk=made.pk if made else ref.get("id", 0)).first()
-    return asset_ref(record) if record else None
 
 
 def _records(type: str) -> QuerySet[Any]:
@@ -294,9 +288,13 @@ def slots_of(
         (data["asked_address"] for data in asked if "asked_address" in data), "127.0.0.1"
     )
     number, roots = _next_number(Job), target.facts.get("roots", {})
+    # Of a current or a launched server.
+    launched = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, plan__port=plan.port)
+    is_taken = not plan.port or plan.port in ports.held(target.servers)
+    is_taken = is_taken or launched.filter(product__type="deployment").exists()
     proposed = {
         "job": number,
-        "port": str(plan.port) if plan.port and not _is_port_taken(plan.port, host, target) else "",
+        "port": "" if is_taken else str(plan.port),
         "dies": ",".join(proposed_dies(host, plan.dies)),
         "job_dir": f"{roots['spool']}/{number}" if "spool" in roots else "",
         "deployment.id": _next_number(Deployment),
@@ -310,14 +308,6 @@ def slots_of(
         {name: known[name] for name in names if name in known},
         {name: proposed.get(name, "") for name in names if name not in known},
     )
-
-
-def _is_port_taken(port: int, host: Host, target: Target) -> bool:
-    """True if a current or launched server of the host has ``port``."""
-    if port in ports.held(target.servers):
-        return True
-    waiting = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, plan__port=port)
-    return waiting.filter(product__type="deployment").exists()
 
 
 def by_hand(target: Target) -> dict[str, str]:

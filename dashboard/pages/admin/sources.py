@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from dashboard.actions import sources as actions
 from dashboard.security.permissions import allowed, requires
 from jobs.access import sources
-from jobs.access.source_addresses import special_range
+from jobs.access.sources import special_range
 from jobs.base.errors import LaunchError
 from jobs.models import Source
 

@@ -17,7 +17,6 @@ from jobs.kinds.lib.base import EXACT
 from jobs.launch.again import can_resume
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.job_page import chain_of
-from jobs.schedule.dispatch import GONE
 
 # Outcomes that a retry may fix with the same settings.
 _TRANSIENT = (
@@ -101,7 +100,7 @@ def can_retry(job: Job) -> bool:
 
 def server_down(job: Job) -> Deployment | None:
     server = _used(job)
-    return server if server is not None and server.state in GONE else None
+    return server if server is not None and server.state in Deployment.ENDED_STATES else None
 
 
 def form_address(job: Job, **changed: str) -> str:

@@ -7,6 +7,7 @@ reads it.
 
 import hashlib
 import json
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,10 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Answered:
-    """An answer without its texts. ``said`` and ``thought`` are lengths in characters."""
+    """An answer without its texts. ``said`` and ``thought`` are lengths in characters, ``tokens``
+    those of reasoning and answer. The last three are set where ``tokens`` is known."""
 
     question: tuple[str, str]
     score: float | None
@@ -58,21 +60,13 @@ class _Answered:
     counted: int | None  # tokens of the reasoning, as the tool counted them
     ttft_s: float | None
     latency_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Used:
-    """Tokens of an answer, ``total`` those of reasoning and answer."""
-
-    of: _Answered
-    is_cut: bool
-    total: int
-    reasoning: int
-    is_estimated: bool
+    is_cut: bool = False
+    reasoning: int = 0  # tokens
+    is_estimated: bool = False
 
     @property
-    def score(self) -> float:
-        return self.of.score or 0.0
+    def total(self) -> int:
+        return self.tokens or 0
 
     @property
     def answer(self) -> int:
@@ -82,14 +76,13 @@ class _Used:
     def first_answer_s(self) -> float | None:
         """Seconds to the first token of the answer; None: not reported, or none came. After
         reasoning it is estimated: its tokens came at the mean rate."""
-        ttft_s, latency_s = self.of.ttft_s, self.of.latency_s
-        if ttft_s is None or not self.answer:
+        if self.ttft_s is None or not self.answer:
             return None
         if not self.reasoning:
-            return ttft_s
-        if latency_s is None or latency_s < ttft_s or self.total < 2:
+            return self.ttft_s
+        if self.latency_s is None or self.latency_s < self.ttft_s or self.total < 2:
             return None
-        return ttft_s + self.reasoning * (latency_s - ttft_s) / (self.total - 1)
+        return self.ttft_s + self.reasoning * (self.latency_s - self.ttft_s) / (self.total - 1)
 
 
 def keep(result: Result) -> None:
@@ -102,8 +95,11 @@ def keep(result: Result) -> None:
         for name, value in result.metrics.items()
         if not name.startswith("answers_") and name not in (EFFECT, *USE_METRICS)
     }
-    used = _used(answers, _limit(result))
-    result.run_context = {**result.run_context, USE: _summary(result, len(answers), used)}
+    token_limit = _whole(result.asked.get("output_tokens")) or None
+    used = _used(answers, token_limit)
+    summary = {"version": USE_VERSION, "answers": len(answers), "counted": len(used)}
+    more = _summary(used, token_limit) if used else {}
+    result.run_context = {**result.run_context, USE: {**summary, **more}}
     result.metrics = kept | (_use_metrics(used) if used else {})
     if rows:
         params = result.job.params if result.job else {}
@@ -259,28 +255,25 @@ def _effect(rows: Iterable[AnswerRow]) -> dict[str, float]:
     return {EFFECT: sum(len(one) * design_effect(one) for one in questions) / total}
 
 
-def _used(answers: Sequence[_Answered], limit: int | None) -> list[_Used]:
-    """Answers with output tokens. ``limit``: of these tokens; None: unknown."""
+def _used(answers: Sequence[_Answered], limit: int | None) -> list[_Answered]:
+    """Answers with output tokens, their reasoning set. ``limit``: of these tokens; None: unknown"""
     thinks = 2 * sum(bool(one.thought) for one in answers) >= len(answers)
-    used = []
-    for one in answers:
-        total = one.tokens
-        if total is None:
-            continue
-        is_at_limit = limit is not None and total >= limit
-        is_cut = one.finish == "length" if one.finish else is_at_limit
+    used = [one for one in answers if one.tokens is not None]
+    for one in used:
+        is_at_limit = limit is not None and one.total >= limit
+        one.is_cut = one.finish == "length" if one.finish else is_at_limit
         lengths = one.thought, one.said
-        if is_cut and thinks and not one.thought:
+        if one.is_cut and thinks and not one.thought:
             # Templates of reasoning models open the thought in the prompt: a cut one has no tag.
             lengths = (one.said, 0)
-        reasoning, _answer, is_estimated = token_shares(total, lengths, counted=one.counted)
-        used.append(_Used(one, is_cut, total, reasoning, is_estimated))
+        shares = token_shares(one.total, lengths, counted=one.counted)
+        one.reasoning, _answer, one.is_estimated = shares
     return used
 
 
-def _use_metrics(used: Sequence[_Used]) -> dict[str, float]:
+def _use_metrics(used: Sequence[_Answered]) -> dict[str, float]:
     output, reasoning = sum(one.total for one in used), sum(one.reasoning for one in used)
-    correct = sum(one.score for one in used)
+    correct = sum(one.score or 0.0 for one in used)
     metrics = {
         "reasoning_tokens_mean": reasoning / len(used),
         "answer_tokens_mean": (output - reasoning) / len(used),
@@ -292,35 +285,30 @@ def _use_metrics(used: Sequence[_Used]) -> dict[str, float]:
     return metrics
 
 
-def _summary(result: Result, total: int, used: Sequence[_Used]) -> dict[str, Any]:
-    """``{"version", "answers": all, "counted": those with tokens}`` and, with any, what the page
-    shows of them."""
-    summary: dict[str, Any] = {"version": USE_VERSION, "answers": total, "counted": len(used)}
-    if not used:
-        return summary
-    scored = [one for one in used if one.of.score is not None]
-    return summary | {
+def _summary(used: Sequence[_Answered], limit: int | None) -> dict[str, Any]:
+    scored = [one for one in used if one.score is not None]
+    return {
         "estimated": sum(one.is_estimated for one in used),
         "reasoning_p50": median(one.reasoning for one in used),
         "answer_p50": median(one.answer for one in used),
         "output": sum(one.total for one in used),
-        "correct": sum(one.score for one in used),
+        "correct": sum(one.score or 0.0 for one in used),
         "longest": max(one.total for one in used),
-        "limit": _limit(result),
+        "limit": limit,
         "cut": sum(one.is_cut for one in used),
         "seconds": _times(used),
         "scored": len(scored),
-        "questions": len({one.of.question for one in scored}),
+        "questions": len({one.question for one in scored}),
         "curve": _curve(scored),
     }
 
 
-def _times(used: Sequence[_Used]) -> dict[str, Any]:
+def _times(used: Sequence[_Answered]) -> dict[str, Any]:
     """Mean and median of the seconds to the first answer token if the tool reports enough for each
     answer that has one, else of the whole answer; empty without either."""
     answering = [one for one in used if one.answer]
     firsts = [one.first_answer_s for one in answering]
-    latencies = [one.of.latency_s for one in used]
+    latencies = [one.latency_s for one in used]
     has_firsts = bool(firsts) and None not in firsts
     if not has_firsts and not any(latencies):
         return {}
@@ -334,31 +322,24 @@ def _times(used: Sequence[_Used]) -> dict[str, Any]:
     }
 
 
-def _curve(scored: Sequence[_Used]) -> list[list[float]]:
+def _curve(scored: Sequence[_Answered]) -> list[list[float]]:
     """``[budget, correct answers of at most so many tokens]`` by rising budget, from the shortest
     answer to the longest."""
     if not scored:
         return []
     ordered = sorted(scored, key=lambda one: one.total)
-    sums = list(accumulate(one.score for one in ordered))
-    curve, done = [], 0
-    for budget in budgets(ordered[0].total, ordered[-1].total):
-        while done < len(ordered) and ordered[done].total <= budget:
-            done += 1
-        curve.append([budget, sums[done - 1] if done else 0.0])
-    return curve
+    lengths = [one.total for one in ordered]
+    sums = [0.0, *accumulate(one.score or 0.0 for one in ordered)]
+    return [
+        [budget, sums[bisect_right(lengths, budget)]] for budget in budgets(lengths[0], lengths[-1])
+    ]
 
 
 def budgets(shortest: int, longest: int) -> list[int]:
     """The budgets of :data:`_GRID` from the last one below ``shortest`` to the first one not below
     ``longest``."""
-    below = [budget for budget in _GRID if budget < shortest]
-    between = [budget for budget in _GRID if shortest <= budget < longest]
-    return [*below[-1:], *between, next(budget for budget in _GRID if budget >= longest)]
-
-
-def _limit(result: Result) -> int | None:
-    return _whole(result.asked.get("output_tokens")) or None
+    first = max(0, bisect_left(_GRID, shortest) - 1)
+    return _GRID[first : bisect_left(_GRID, longest) + 1]
 
 
 def _number(value: Any, most: float) -> float | None:

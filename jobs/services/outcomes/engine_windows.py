@@ -26,9 +26,8 @@ Window = tuple[float, float]
 
 def with_engine(job: Job, measured: Measurement) -> Measurement:
     """Return ``measured`` with engine metrics at each point, and a remark on cached prompts.
-    Metrics of the tool stay. Without points or windows, ``measured`` is returned unchanged. For an
-    engine that reports hits only since its start, the whole has ``engine_prefix_hits_since_start``
-    at the end of the run; points have no share."""
+    Metrics of the tool stay. For an engine that reports hits only since its start, the whole has
+    ``engine_prefix_hits_since_start`` at the end of the run; points have no share."""
     samples = all_samples(job.pk, WATCH)
     windows = windows_of(job, measured) if samples else {}
     own = {

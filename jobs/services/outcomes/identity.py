@@ -36,23 +36,19 @@ from jobs.tools.vllm.bench import CUSTOM as CUSTOM
 # older schema get a new identity at the next start.
 SCHEMA = 7
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
-_PLACES = frozenset(
-    (
-        *("model_name", "model_deploy_config", "tp_device_ids_list", "publish_port"),
-        *("subscribe_port", "server_host", "server_port"),
-    )
-)
+_PLACES = {
+    *("model_name", "model_deploy_config", "tp_device_ids_list", "publish_port"),
+    *("subscribe_port", "server_host", "server_port"),
+}
 # Parameters of the job's execution, or covered elsewhere in the identity.
-_NOT_WORK = frozenset(
-    (
-        *("concurrency", "seed", "exclusive", "overlap", "stack", "model", "weights", "artifact"),
-        *("endpoint", "source", "folder", "dataset_source", "token", "retries"),
-    )
-)
+_NOT_WORK = {
+    *("concurrency", "seed", "exclusive", "overlap", "stack", "model", "weights", "artifact"),
+    *("endpoint", "source", "folder", "dataset_source", "token", "retries"),
+}
 # Checksum of a team's prompts in the workload.
 PROMPTS = "prompts_sha256"
 # Parameters of kinds that load the model themselves: engine settings.
-_ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
+_ENGINE_PARAMS = {"tp", "pp", "max_length", "kv_cache_gib"}
 # Parameters that evaluations got later, with the value that older ones had: left out then, so that
 # both are repeats.
 _ADDED: Mapping[str, Any] = {"language": "all", "samples": 1}
@@ -83,27 +79,29 @@ def keep_missing() -> int:
     for start in range(0, len(numbers), _KEPT_AT_ONCE):
         with transaction.atomic():  # one disk sync for many rows
             for result in rows.filter(pk__in=numbers[start : start + _KEPT_AT_ONCE]):
-                subject = result.subject
+                earlier = result.subject
                 keep(result)
-                _move_baselines(result, subject)
+                if not result.subject or result.subject == earlier:
+                    continue
+                moved = Baseline.objects.filter(result=result, subject=earlier)
+                # A subject has one that has not ended.
+                if Baseline.objects.filter(subject=result.subject, ended_at=None).exists():
+                    moved = moved.exclude(ended_at=None)
+                moved.update(subject=result.subject)
     return len(numbers)
 
 
-def _move_baselines(result: Result, earlier: str) -> None:
-    """Give the result's baselines its new subject. A subject has one that has not ended."""
-    if not result.subject or result.subject == earlier:
-        return
-    moved = Baseline.objects.filter(result=result, subject=earlier)
-    if Baseline.objects.filter(subject=result.subject, ended_at=None).exists():
-        moved = moved.exclude(ended_at=None)
-    moved.update(subject=result.subject)
-
-
 def fingerprint(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of the parts (canonical JSON) in hex; "" with an unknown part."""
-    if identity["unknown"]:
-        return ""
-    text = json.dumps(identity["parts"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """SHA-256 of the parts in hex; "" with an unknown part."""
+    return "" if identity["unknown"] else _json_sha256(identity["parts"])
+
+
+def _json_sha256(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _sha256(text)
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -111,13 +109,7 @@ def identity_of(result: Result) -> dict[str, Any]:
     """Return ``{"schema", "parts": {group: {name: value}}, "unknown": ["group.name"]}``. Values are
     text, numbers or None; an unknown part is None. Groups are "measurement", "workload",
     "deployment", "model", "engine" and "host"."""
-    job = result.job
-    if job is None:
-        parts = _of_import(result)
-    elif result.endpoint_id is not None:
-        parts = _external(result, job)
-    else:
-        parts = _of_job(result, job)
+    parts = _of_job(result, result.job) if result.job else _of_import(result)
     unknown = [
         f"{group}.{name}"
         for group, values in parts.items()
@@ -125,36 +117,6 @@ def identity_of(result: Result) -> dict[str, Any]:
         if value is None
     ]
     return {"schema": SCHEMA, "parts": parts, "unknown": unknown}
-
-
-def _external(result: Result, job: Job) -> dict[str, dict[str, Any]]:
-    own = _plan(job)
-    known, device = (result.run_context.get(name) or {} for name in ("endpoint", "device"))
-    return {
-        "measurement": _measurement(result, job, own),
-        "workload": _workload(result, job, own),
-        "deployment": {
-            "endpoint_url": known.get("url") or None,
-            "served": known.get("model") or None,
-        },
-        "model": {"model": result.model_id or None},
-        "engine": {
-            "engine_name": known.get("engine") or None,
-            "engine_version": known.get("version") or None,
-        },
-        "host": {
-            "device": device.get("text") or None,
-            "devices": device.get("count") or "",
-            **_client(result, job),
-        },
-    }
-
-
-def _client(result: Result, job: Job) -> dict[str, Any]:
-    """The host that sent the requests."""
-    cpu = (result.run_context.get("host") or {}).get("cpu")
-    cpu = cpu if isinstance(cpu, dict) else {}
-    return {"host": job.host.name, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
 
 
 def _of_import(result: Result) -> dict[str, dict[str, Any]]:
@@ -177,33 +139,54 @@ def _of_import(result: Result) -> dict[str, dict[str, Any]]:
 
 def _of_job(result: Result, job: Job) -> dict[str, dict[str, Any]]:
     own, served = _plan(job), _plan(result.deployment.job) if result.deployment else None
-    return {
-        "measurement": _measurement(result, job, own),
-        "workload": _workload(result, job, own),
-        "deployment": _deployment(result, job, served),
-        "model": _model(result, job),
-        "engine": _engine(result, served or own),
-        "host": _host(result, job, served or own),
-    }
-
-
-def _measurement(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"kind": job.kind, "tool": result.tool or None}
+    measurement: dict[str, Any] = {"kind": job.kind, "tool": result.tool or None}
     if own is not None and result.type == Result.Type.EVALUATION:
         scripts = [item.text for item in own.files if item.name.startswith(_SCORERS)]
         if scripts:
-            values["scorer_sha256"] = hashlib.sha256("".join(scripts).encode()).hexdigest()
-    return values
+            measurement["scorer_sha256"] = _sha256("".join(scripts))
+    parts = {"measurement": measurement, "workload": _workload(result, job, own)}
+    facts = result.run_context.get("host") or {}
+    cpu = facts.get("cpu")
+    cpu = cpu if isinstance(cpu, dict) else {}
+    # The host that sent the requests.
+    client = {"host": job.host.name, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
+    if result.endpoint_id is not None:
+        known, device = (result.run_context.get(name) or {} for name in ("endpoint", "device"))
+        named = {"device": device.get("text") or None, "devices": device.get("count") or ""}
+        return {
+            **parts,
+            "deployment": {
+                "endpoint_url": known.get("url") or None,
+                "served": known.get("model") or None,
+            },
+            "model": {"model": result.model_id or None},
+            "engine": {
+                "engine_name": known.get("engine") or None,
+                "engine_version": known.get("version") or None,
+            },
+            "host": {**named, **client},
+        }
+    plan = served or own
+    client["dies"] = plan.dies if plan else None
+    if plan and plan.dies:
+        client["driver"] = facts.get("driver")  # "": not reported by the host
+    return {
+        **parts,
+        "deployment": _deployment(result, job, served),
+        "model": _model(result, job),
+        "engine": _engine(result, plan),
+        "host": client,
+    }
 
 
 def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     """Parameters of the job and checksums of the sent data."""
     params = job.params
-    left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(job.kind)
+    left_out = {*_NOT_WORK, *_ENGINE_PARAMS, *asset_fields(job.kind)}
     if params.get("dataset", CUSTOM) != CUSTOM:  # the team's prompts were not sent
         left_out |= {"prompts"}
     if not params.get("stop_early"):  # its rule does not count
-        left_out |= set(evaluations.STOP_FIELDS)
+        left_out.update(evaluations.STOP_FIELDS)
     if not params.get("limit") or params.get("question_seed") is None:  # it drew nothing
         left_out |= {"question_seed"}
     if "dataset" not in params and not has_chosen_length(params):
@@ -219,7 +202,13 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     if result.type == Result.Type.EVALUATION:
         values["questions_sha256"] = questions_sha256(result)
     elif own is not None:
-        values |= _files_sha256(own)
+        # Line order is ignored because a seed changes it. Scripts are not part of the workload.
+        data = _data_files(own)
+        if data:
+            lines = sorted({line for text in data.values() for line in text.splitlines()})
+            values["files_sha256"] = _sha256("\n".join(lines))
+        if TEAM_FILE in data:  # as the page of the set shows it
+            values[PROMPTS] = _sha256(data[TEAM_FILE])
         if params.get("dataset") == "sharegpt" or params.get("path"):
             # A file on the host: the checksum comes from the job that prepared the file.
             prepared = result.run_context.get("dataset") or {}
@@ -229,28 +218,8 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     return values
 
 
-def _files_sha256(plan: Plan) -> dict[str, str]:
-    """Checksum of a plan's data files; {} without any. Line order is ignored because a seed changes
-    it. Scripts are not part of the workload."""
-    data = [item for item in plan.files if not item.name.endswith(".py")]
-    if not data:
-        return {}
-    lines = sorted({line for item in data for line in item.text.splitlines()})
-    checksums = {"files_sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
-    for item in data:
-        if item.name == TEAM_FILE:  # as the page of the set shows it
-            checksums[PROMPTS] = hashlib.sha256(item.text.encode()).hexdigest()
-    return checksums
-
-
-def _config_sha256(plan: Plan) -> dict[str, str]:
-    """Checksum of the server's configuration, without names, ports, addresses, folders and dies; {}
-    without any."""
-    texts = [item.text for item in plan.files if not item.name.endswith(".py")]
-    if not texts:
-        return {}
-    configs = sorted(json.dumps(_without_places(text), sort_keys=True) for text in texts)
-    return {"config_sha256": hashlib.sha256("\n".join(configs).encode()).hexdigest()}
+def _data_files(plan: Plan) -> dict[str, str]:
+    return {item.name: item.text for item in plan.files if not item.name.endswith(".py")}
 
 
 def _without_places(text: str) -> Any:
@@ -289,8 +258,9 @@ def _deployment(result: Result, job: Job, served: Plan | None) -> dict[str, Any]
     details = result.deployment.details
     declared = ("stack", "tp", "pp", "mtp", "reasoning", "max_input", "max_total", "batch_size")
     values = {name: _value(details[name]) for name in declared if name in details}
-    arguments = {name: without_folder(text) for name, text in engine_settings(served).items()}
-    return values | arguments | _config_sha256(served)
+    values |= {name: without_folder(text) for name, text in engine_settings(served).items()}
+    configs = [json.dumps(_without_places(t), sort_keys=True) for t in _data_files(served).values()]
+    return values | ({"config_sha256": _sha256("\n".join(sorted(configs)))} if configs else {})
 
 
 def _model(result: Result, job: Job) -> dict[str, Any]:
@@ -322,14 +292,6 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
             values[f"program {program}"] = versions.get(program) or None
     # Neither a container nor an environment: the serving program was not recorded.
     return values or {"environment": None}
-
-
-def _host(result: Result, job: Job, plan: Plan | None) -> dict[str, Any]:
-    values = {**_client(result, job), "dies": plan.dies if plan else None}
-    if plan and plan.dies:
-        facts = result.run_context.get("host") or {}
-        values["driver"] = facts.get("driver")  # "": not reported by the host
-    return values
 
 
 def _plan(job: Job) -> Plan | None:
@@ -402,8 +364,7 @@ def subject_of(result: Result, parallelism: str) -> str:
         "simulated": result.simulated,
         "hardware": hardware(result),
     }
-    text = json.dumps(named, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _json_sha256(named)
 
 
 def _params(result: Result) -> Mapping[str, Any]:

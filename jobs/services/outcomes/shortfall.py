@@ -38,23 +38,23 @@ def shortfall(
     return Shortfall(failed, failed + completed)
 
 
-def of_measured(measured: Measurement) -> Shortfall:
+def of_measured(measured: Measurement | None) -> Shortfall:
+    if measured is None:
+        return Shortfall(0, 0)
     return shortfall(measured.metrics, [(one.id, one.args) for one in measured.remarks])
 
 
 def too_few(outcome: Outcome) -> Message | None:
-    if outcome.measured is None:
-        return None
-    failed, total = of_measured(outcome.measured)
-    if not failed or failed < MOSTLY * total:
+    missed = of_measured(outcome.measured)
+    if outcome.measured is None or not missed.failed or missed.failed < MOSTLY * missed.total:
         return None
     is_evaluation = outcome.measured.type == "evaluation"
     name = "evaluate:mostly_unscored" if is_evaluation else "benchmark:mostly_failed"
-    return Message(name, {"failed": failed, "total": total})
+    return Message(name, missed._asdict())
 
 
 def worded(message: Message, measured: Measurement | None) -> Message:
-    missed = of_measured(measured) if measured else Shortfall(0, 0)
+    missed = of_measured(measured)
     if not missed.failed or message.id not in _INCOMPLETE:
         return message
     return Message(_INCOMPLETE[message.id], {**message.args, **missed._asdict()})

@@ -14,7 +14,7 @@ from django.utils.timezone import now
 
 from dashboard.chat import turns
 from dashboard.consumers import session_guard
-from jobs.access import source_addresses
+from jobs.access import sources
 from jobs.logstore import store
 from jobs.models import Endpoint, Secret, Source
 from tests import hostile_server
@@ -273,7 +273,7 @@ def test_a_lookup_that_takes_long_keeps_no_other_chat_waiting(client, monkeypatc
 
 
 def test_a_name_without_an_answer_in_time_is_unknown(client, monkeypatch):
-    monkeypatch.setattr(source_addresses, "LOOKUP_S", 0.05)
+    monkeypatch.setattr(sources, "LOOKUP_S", 0.05)
     make, end = silent_name(monkeypatch)
 
     turn, _body, asked, _keys = outcome(client, make=make)

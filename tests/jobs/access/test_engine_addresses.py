@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from jobs.access import source_addresses, sources
-from jobs.access.source_addresses import clean
+from jobs.access import sources
+from jobs.access.sources import clean
 from jobs.base import engine_addresses
 from jobs.base.engine_addresses import special
 from jobs.base.errors import LaunchError
@@ -120,7 +120,7 @@ def test_a_lookup_without_an_answer_ends_in_time(monkeypatch):
     permit_source("http://engine.example:8197", "endpoint")
     end = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: end.wait(PATIENCE_S))
-    monkeypatch.setattr(source_addresses, "LOOKUP_S", 0.05)
+    monkeypatch.setattr(sources, "LOOKUP_S", 0.05)
 
     with pytest.raises(TimeoutError, match="no address of the name within"):
         sources.engine_ips("http://engine.example:8197")
@@ -138,12 +138,12 @@ def test_a_number_that_resolvers_read_as_an_address_is_no_host(source_type, host
     "url", ["http://127.0.0.1:1", "http://localhost:1", "http://169.254.169.254", "http://[::1]:1"]
 )
 def test_a_special_address_has_a_warning(url):
-    assert source_addresses.special_range(url)
+    assert sources.special_range(url)
 
 
 def test_names_and_addresses_of_the_network_have_no_warning():
-    assert not source_addresses.special_range("https://engine.example/a")
-    assert not source_addresses.special_range("http://192.0.2.1:8000")
+    assert not sources.special_range("https://engine.example/a")
+    assert not sources.special_range("http://192.0.2.1:8000")
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "fd00:ec2::254", "100.100.100.200"])

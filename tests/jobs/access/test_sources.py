@@ -7,8 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from jobs.access import sources
-from jobs.access.source_addresses import clean, permits
-from jobs.access.sources import is_included
+from jobs.access.sources import clean, is_included, permits
 from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.kinds import KINDS
