@@ -33,20 +33,15 @@ def create(
     target: Path, key: str, *, with_host: bool, progress: Callable[[str, Mirrored], None]
 ) -> Manifest:
     """Copy database and files into ``target``; only what changed, if it has an earlier backup.
+    ``key`` signs the manifest. Raises ``BackupError``: the folder is unsuitable, or a copy is
+    impossible; ``OSError``: a disk is full or broken.
 
-    ``key`` signs the manifest.
-
-    Order: the database first, then the files. A byte of a log or output is on disk before a row
-    names it, and is never changed afterwards. Each row of the earlier copy of the database
-    therefore has its bytes in the later copy of the files. The files may have more: a host that
-    sends to the restored dashboard learns the sizes from there, and continues behind them. Only
-    retention may remove a file between the two copies.
+    The database comes first, then the files. A byte of a log or output is on disk before a row
+    names it, and is never changed afterwards, so each row of the copied database has its bytes in
+    the copied files. The files may have more: a host that sends to the restored dashboard learns
+    the sizes from there. Only retention may remove a file between the two copies.
 
     The manifest is written last. A backup that was killed has none, and the next one completes it.
-
-    Raises:
-        BackupError: the folder is unsuitable, or a copy is impossible. The message says what to do.
-        OSError: a disk is full or broken.
     """
     data_dir = Path(settings.DATA_DIR)
     with _claimed(target, data_dir, key) as known:
@@ -67,8 +62,7 @@ def create(
 
 @contextmanager
 def _claimed(target: Path, data_dir: Path, key: str) -> Iterator[Mapping[str, FileEntry]]:
-    """Hold ``target`` for one backup; yield entries of the backup before, if this key signed it.
-    Raises BackupError: the folder has other content, another dashboard's backup, or is in use."""
+    """Hold ``target`` for one backup; yield entries of the backup before, if this key signed it."""
     if target.resolve().is_relative_to(data_dir.resolve()):
         raise BackupError(f"{target} is in DATA_DIR={data_dir}. Choose a folder outside.")
     if target.exists() and not target.is_dir():
@@ -107,16 +101,11 @@ def _begin(target: Path, key: str) -> Mapping[str, FileEntry]:
 
 
 def restore(source: Path, key: str | None, *, progress: Callable[[str], None]) -> Manifest:
-    """Check the backup in ``source``, then copy it into an empty ``DATA_DIR`` and database.
-
-    ``key`` signed the backup, and signs later ones. None: the manifest is trusted unsigned.
-    Everything is checked before the first byte is written. After an error nothing is left behind,
-    except in a PostgreSQL database whose rows differ from the manifest's.
-
-    Raises:
-        BackupError: the backup is damaged or unsuitable, or something is in its place.
-        OSError: a disk is full or broken.
-    """
+    """Check the backup in ``source``, then copy it into an empty ``DATA_DIR`` and database. ``key``
+    signed the backup, and signs later ones. None: the manifest is trusted unsigned. Everything is
+    checked before the first byte is written. After an error nothing is left behind, except in a
+    PostgreSQL database whose rows differ from the manifest's. Raises ``BackupError``: the backup is
+    damaged or unsuitable, or something is in its place; ``OSError``: a disk is full or broken."""
     made = _read(source, key)
     data_dir = Path(settings.DATA_DIR)
     _refuse_unless_empty(data_dir)

@@ -111,21 +111,16 @@ def read(path: Path, key: str) -> tuple[Manifest, bool]:
             f"{path} is damaged: {str(error).splitlines()[0]}. Restore from another backup."
         ) from error
     named = Counter([*manifest.files, *manifest.links])
-    for name in named:
-        if not _has_own_place(name, named):
+    for name in named:  # a plain path in the folder, named once, below no other file or link
+        place = PurePosixPath(name)
+        is_plain = name == "/".join(place.parts) != "" and not {"..", "\0"} & {*place.parts, *name}
+        if not is_plain or named[name] > 1 or any(str(one) in named for one in place.parents):
             raise BackupError(f"{path} is damaged: it names {name!r}. Restore from another backup.")
     try:
         signature = path.with_name(SIGNATURE).read_text(errors="replace")
     except FileNotFoundError:
         signature = ""
     return manifest, hmac.compare_digest(signature.encode(), _signature(raw, key).encode())
-
-
-def _has_own_place(name: str, named: Counter[str]) -> bool:
-    """Return True for a plain path in the folder, named once, below no other file or link."""
-    path = PurePosixPath(name)
-    is_plain = "/".join(path.parts) == name != "" and ".." not in path.parts and "\0" not in name
-    return is_plain and named[name] == 1 and not any(str(one) in named for one in path.parents)
 
 
 def _signature(raw: bytes, key: str) -> str:
@@ -153,15 +148,11 @@ def mirror(
     is_scratch: bool = False,
 ) -> Mirrored:
     """Make ``target/folder`` equal to ``source/folder``. ``known``: entries of the last backup.
-
-    ``is_scratch``: names come and go all the time, and one walk is enough.
+    ``is_scratch``: names come and go all the time, and one walk is enough. Raises ``BackupError``:
+    names keep changing; ``OSError``: a file cannot be read or written.
 
     The folder is walked until no name of one walk is missing in the next. A log that is packed
     during a walk is otherwise in no list: its old name is gone, its new name came too late.
-
-    Raises:
-        BackupError: names keep changing.
-        OSError: a file cannot be read or written.
     """
     result = Mirrored()
     before: set[str] = set()
@@ -171,7 +162,10 @@ def mirror(
         names: set[str] = set()
         vanished = False
         for root, paths in walk(source / folder):
-            _make_folder(target / root.relative_to(source))
+            copied = target / root.relative_to(source)
+            if copied.is_symlink() or copied.is_file():
+                copied.unlink()  # through a link the copy would be written into the source
+            copied.mkdir(parents=True, exist_ok=True, mode=0o700)
             for path in paths:
                 name = path.relative_to(source).as_posix()
                 if name in left_out or name.endswith(DRAFT_SUFFIXES):
@@ -214,8 +208,14 @@ def _copy(
     FileNotFoundError: it is gone."""
     status = source.lstat()
     if stat.S_ISLNK(status.st_mode):
-        result.links[name] = str(source.readlink())
-        _make_link(target, result.links[name])
+        result.links[name] = named = str(source.readlink())
+        if target.is_symlink() and str(target.readlink()) == named:
+            return
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+        target.symlink_to(named)
     elif stat.S_ISREG(status.st_mode):
         with source.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
@@ -270,24 +270,6 @@ def copy_checked(source: Path, target: Path, wanted: FileEntry) -> None:
     with open_regular(source) as fd:
         if _copy_file(fd, target, os.fstat(fd)).sha256 != wanted.sha256:
             raise BackupError(f"{source} changed during the restore. Restore again.")
-
-
-def _make_link(target: Path, named: str) -> None:
-    if target.is_symlink() and str(target.readlink()) == named:
-        return
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
-    else:
-        target.unlink(missing_ok=True)
-    target.symlink_to(named)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder of the copy, in place of a file or link. Through a link that stayed there the
-    copy would be written into the source."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def _remove_others(target: Path, folder: str, names: set[str]) -> int:
