@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.db.models import Index, UniqueConstraint
@@ -171,7 +172,7 @@ class Secret(models.Model):
     all_hosts = models.BooleanField(default=False)
     hosts = models.ManyToManyField(Host, related_name="+", blank=True)
     everyone = models.BooleanField(default=False)
-    people = models.ManyToManyField(USER, related_name="+", blank=True)
+    people = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
     encrypted = models.TextField()
     created_at = models.DateTimeField(default=now)
     set_at = models.DateTimeField(default=now)  # time of the present value

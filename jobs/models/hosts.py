@@ -31,7 +31,7 @@ class Host(models.Model):
     draining = models.BooleanField(default=False)
     # True: only ``launchers`` and administrators may launch here (jobs.schedule.launch_rights).
     is_restricted = models.BooleanField(default=False)
-    launchers = models.ManyToManyField(USER, related_name="+", blank=True)
+    launchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
     # What the agent reports:
     facts = models.JSONField(default=dict)
     facts_at = models.DateTimeField(null=True)

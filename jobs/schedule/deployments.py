@@ -100,7 +100,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
             State.WAITING,
             Message("deployment:restart", {"user": _name(user)}),
             only_from=[state for state in State if state != State.WAITING],
-            next_run=deployment.run + 1,
+            run=deployment.run + 1,
             wanted=True,
             ready_at=None,
             stopped_at=None,
@@ -322,16 +322,10 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
 
 
 def _change(
-    deployment: Deployment,
-    state: str,
-    message: Message,
-    *,
-    only_from: Iterable[str],
-    next_run: int | None = None,
-    **fields: Any,
+    deployment: Deployment, state: str, message: Message, *, only_from: Iterable[str], **fields: Any
 ) -> bool:
-    told: dict[str, Any] = {"state": state, "run": next_run or deployment.run}
-    told |= {"message_id": message.id, "message_args": dict(message.args)}
+    told: dict[str, Any] = {"message_id": message.id, "message_args": dict(message.args)}
+    told |= {"state": state, "run": fields.pop("run", deployment.run)}
     if state not in Deployment.ENDED_STATES:
         fields |= _KEPT_AGAIN
     with transaction.atomic():

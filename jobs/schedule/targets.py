@@ -1,7 +1,7 @@
 """Assets of hosts: registered by jobs, offered to kinds, filled into slots of plans."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -99,7 +99,7 @@ def made_by(job_id: int, type: str) -> Record | None:
     if record := _TYPES[type][0]._default_manager.filter(job_id=job_id).first():
         return record
     job = Job.objects.filter(pk=job_id, state=Job.State.SUCCEEDED, product__type=type).first()
-    return _same(job, job.product) if job else None
+    return _same(job, job.product or {}) if job else None
 
 
 def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
@@ -114,23 +114,21 @@ def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
     one of them is missing."""
     refs = {}
     for key, ref in inputs.items():
+        record: Any = None
+        to_ref: Callable[[Any], AssetRef] = asset_ref
         if ref.get("endpoint"):
-            endpoint = Endpoint.objects.filter(pk=ref["endpoint"]).first()
-            found = endpoint and endpoint_ref(endpoint)
+            record, to_ref = Endpoint.objects.filter(pk=ref["endpoint"]).first(), endpoint_ref
         elif key in ENGINES:
             named = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
             deployments = Deployment.objects.select_related("artifact", "host")
-            deployment = deployments.filter(**named).first()
-            found = deployment and deployment_ref(deployment)
+            record, to_ref = deployments.filter(**named).first(), deployment_ref
         elif key in _TYPES:
             made = None if ref.get("id") else made_by(ref["job"], key)
-            record = _records(key).filter(pk=made.pk if made else ref.get("id", 0)).first()
-            found = record and asset_ref(record)
-        else:
-            found = None
-        if found is None:
+            pk = made.pk if made else ref.get("id", 0)
+            record = _records(key).filter(pk=pk).first()
+        if record is None:
             raise InputGone(key)
-        refs[key] = found
+        refs[key] = to_ref(record)
     return refs
 
 

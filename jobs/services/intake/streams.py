@@ -418,8 +418,9 @@ def counts_of(values: Mapping[str, Any]) -> dict[str, float]:
     counts = {}
     for name in COUNTS:
         value = values.get(name)
-        is_number = isinstance(value, int | float) and math.isfinite(value)
-        counts[name] = float(min(_MOST_COUNT, max(0.0, value))) if is_number else 0.0
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            value = 0.0
+        counts[name] = float(min(_MOST_COUNT, max(0.0, value)))
     counts["scored"] = float(int(counts["scored"]))
     counts["right"] = min(counts["right"], counts["scored"])
     return counts
