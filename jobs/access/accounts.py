@@ -39,8 +39,7 @@ def open_account(sender: Any, instance: User, *, created: bool, raw: bool, **kwa
 
 
 def set_role(user: User, role: Account.Role) -> Account.Role | None:
-    """Change the role of ``user``. Returns the former role; None: no change.
-    Raises ``LastAdministrator``: no active administrator would be left."""
+    """Change the role; return the former one. None: no change. Raises ``LastAdministrator``."""
     with transaction.atomic():
         others = _other_administrators(user)
         account, _is_new = Account.objects.get_or_create(user_id=user.pk)
@@ -59,10 +58,8 @@ def set_role(user: User, role: Account.Role) -> Account.Role | None:
 
 
 def set_active(user: User, *, active: bool) -> bool:
-    """Deactivate or reactivate an account. False: no change.
-    Deactivation also ends all sessions and revokes all tokens: a stolen one must not come back with
-    the account.
-    Raises ``LastAdministrator``: no active administrator would be left."""
+    """Deactivate or reactivate an account. False: no change. Deactivation ends all sessions and
+    tokens: a stolen one must not come back with the account. Raises ``LastAdministrator``."""
     with transaction.atomic():
         others = _other_administrators(user)
         is_admin = Account.objects.filter(user_id=user.pk, role=Account.Role.ADMIN).exists()

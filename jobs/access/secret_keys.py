@@ -37,8 +37,7 @@ def alone() -> Iterator[None]:
 
 
 def load() -> list[bytes]:
-    """Return the keys of the file, the encrypting one first.
-    Raises ``KeyUnusable``: no file, not readable, or not a key in each line."""
+    """Keys of the file, the encrypting one first. Raises ``KeyUnusable``."""
     path = key_file()
     try:
         lines = path.read_bytes().split()
@@ -58,8 +57,7 @@ def load() -> list[bytes]:
 
 
 def make() -> list[bytes]:
-    """Return the keys; without a file, make one. Only for a dashboard that has no secrets yet.
-    Raises ``KeyUnusable``: see :func:`load`; or the file cannot be written."""
+    """Return the keys; without a file, make one. Only for a dashboard that has no secrets yet."""
     if not key_file().exists():
         write([new()])
     return load()
@@ -70,8 +68,7 @@ def new() -> bytes:
 
 
 def write(keys: Sequence[bytes]) -> None:
-    """Replace the file, mode 0600, whole or not at all.
-    Raises ``KeyUnusable``: its folder does not permit it."""
+    """Replace the file, mode 0600, whole or not at all. Raises ``KeyUnusable``."""
     path = key_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -88,8 +85,7 @@ def encrypt(name: str, value: str, keys: Sequence[bytes]) -> str:
 
 
 def decrypt(name: str, encrypted: str, keys: Sequence[bytes]) -> str:
-    """Return the value.
-    Raises ``KeyUnusable``: none of ``keys`` encrypted it, or it belongs to another name."""
+    """Raises ``KeyUnusable``: none of ``keys`` encrypted it, or it belongs to another name."""
     try:
         owner, value = json.loads(MultiFernet([Fernet(key) for key in keys]).decrypt(encrypted))
     except InvalidToken:

@@ -74,9 +74,8 @@ def keep(
     people: Collection[AbstractBaseUser] | None = None,
 ) -> bool:
     """Store a secret and its rules, replacing one with the same name. True: the name is new.
-    ``value`` None keeps the stored value. ``endpoints``: URL prefixes. ``hosts`` None: all hosts;
-    ``people`` None: everyone. Raises ``LaunchError``: at the wrong field; ``KeyUnusable``: the key
-    file is missing or cannot be used."""
+    ``value`` None keeps the stored value. ``hosts`` None: all hosts; ``people`` None: everyone.
+    Raises ``LaunchError``: at the wrong field; ``KeyUnusable``."""
     if not NAME.match(name):
         message = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
         raise LaunchError(message, "name")
@@ -147,8 +146,7 @@ def problem() -> str:
 
 def rotate(*, with_new_key: bool = True) -> int:
     """Encrypt every secret with a new first key, then remove the other keys; return the number.
-    ``with_new_key`` False: with the file's present first key, and the file stays as it is. Raises
-    ``KeyUnusable``: a secret cannot be decrypted, or the file cannot be written."""
+    ``with_new_key`` False: with the file's first key; the file stays. Raises ``KeyUnusable``."""
     with keys.alone():
         known = keys.load() if Secret.objects.exists() else keys.make()
         first = keys.new() if with_new_key else known[0]
@@ -234,10 +232,9 @@ def check(
     user: AbstractBaseUser | None,
     values: Mapping[str, str] | None = None,
 ) -> None:
-    """Refuse a plan that ``user`` may not launch on ``host`` with the secrets it names. ``values``:
-    known slots. Without a user, only secrets for everyone are allowed. Raises ``LaunchError``: at
-    the field of ``params`` that names the secret, its destination, or the deployment that uses it.
-    """
+    """Raise ``LaunchError`` if ``user`` (None: only secrets for everyone) may not launch ``plan``
+    on ``host``: at the field of ``params`` with the secret, its destination, or its deployment.
+    ``values``: known slots."""
     wanted = uses(plan)
     if not wanted:
         return
@@ -286,14 +283,12 @@ def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
 
 
 def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
-    """Return the key of an endpoint, for a request of ``user`` to it. Raises ``Refused``: ``user``
-    may not use it, or it may not be sent there."""
+    """Key of an endpoint, for a request of ``user`` to it. Raises ``Refused``."""
     return _key(name, url, person=user.pk if user else None, external=_DEPLOYMENT)
 
 
 def endpoint_key(name: str, url: str) -> str:
-    """Return the key of an endpoint, for the dashboard's own requests to it. Raises ``Refused``: it
-    may not be sent there."""
+    """Key of an endpoint, for the dashboard's own requests to it. Raises ``Refused``."""
     return _key(name, url, is_checked=True, external=_DEPLOYMENT)
 
 

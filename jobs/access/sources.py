@@ -111,9 +111,7 @@ _Parts = tuple[tuple[str, ...], tuple[str, ...], str]
 
 
 def clean(source_type: str, address: str) -> str:
-    """Return ``address`` as the list stores it: without a slash at its end.
-    Raises ``ValueError``: it is not of the type's form, or its host has a label that no resolver
-    takes."""
+    """``address`` as the list stores it, without a slash at its end. Raises ``ValueError``."""
     _parts(source_type, address)
     if source_type in _SCHEMES:
         host = urlsplit(address).hostname or ""
@@ -216,9 +214,8 @@ def lookup(url: str) -> Future[list[str]]:
 
 
 def callable_ips(url: str, ips: Sequence[str], listed: Iterable[str]) -> tuple[str, ...]:
-    """Return those of an engine's addresses ``ips`` that the dashboard may call. ``listed``:
-    addresses of permitted endpoints; a special address must be among them itself, instead of a
-    name. Raises ``SpecialAddress``: all are special, and none is listed."""
+    """Those of an engine's addresses ``ips`` that the dashboard may call. A special address must be
+    among the permitted endpoints ``listed`` itself. Raises ``SpecialAddress``: there is none."""
     allowed, entries, ranges = [], list(listed), {}
     for ip in ips:
         found = engine_addresses.special(engine_addresses.ip_from(ip.partition("%")[0]))
@@ -269,10 +266,8 @@ class Refused(JobsError):
 @dataclass(frozen=True, slots=True)
 class Included:
     """A source that the catalogue and its tools name, always permitted. ``origin``: what names it.
-
-    ``is_typed`` False: forms choose it by a name, so no field takes its address. An image has no
-    registry: that of each host counts.
-    """
+    ``is_typed`` False: forms choose it by a name. An image has no registry: that of each host
+    counts."""
 
     type: str
     address: str
@@ -325,17 +320,14 @@ def is_included(source_type: str, address: str, facts: Mapping[str, Any]) -> boo
 
 
 def addable_types() -> list[str]:
-    """Return the types that a field of some kind names, and endpoints: others would permit
-    nothing."""
+    """Types that a field of some kind names, and endpoints: others would permit nothing."""
     named = {found for kind in KINDS.values() for found in source_fields(kind.Params).values()}
     named.add(Source.Type.ENDPOINT)
     return [source_type for source_type in TYPES if source_type in named]
 
 
 def add(source_type: str, address: str, *, note: str = "", user: AbstractBaseUser | None) -> Source:
-    """Add a source to the list. ``user`` None: a command.
-    Raises ``LaunchError``: a wrong or missing part, or it is permitted already; ``field`` names
-    it."""
+    """Add a source to the list. Raises ``LaunchError``: at a wrong field, or permitted already."""
     if source_type not in addable_types():
         raise LaunchError(_("Choose the type."), "type")
     try:
@@ -385,8 +377,7 @@ def offered(source_type: str, facts: Mapping[str, Any]) -> list[str]:
 
 
 def check(kind: Kind, params: BaseModel, host: Host) -> None:
-    """Refuse params that name a source that is not permitted.
-    Raises ``LaunchError``: at the field."""
+    """Raise ``LaunchError`` at the field that names a source that is not permitted."""
     refused = _refused(_named(kind, params, host), host)
     if refused is None:
         return
@@ -401,8 +392,7 @@ def check(kind: Kind, params: BaseModel, host: Host) -> None:
 
 
 def check_endpoint(url: str, *, field: str = "url") -> list[str]:
-    """Return the addresses of permitted endpoints, which permit to call the engine at ``url``.
-    Raises ``LaunchError``: they do not; at ``field``."""
+    """Addresses of permitted endpoints. Raises ``LaunchError``: ``url`` is not permitted."""
     listed = _listed(Source.Type.ENDPOINT)
     if not _permitted(Source.Type.ENDPOINT, url, {}, listed):
         text = _(
@@ -414,8 +404,7 @@ def check_endpoint(url: str, *, field: str = "url") -> list[str]:
 
 
 def engine_ips(url: str) -> tuple[str, ...]:
-    """Return the IP addresses at which the dashboard may call an engine, as :func:`resolve`. Raises
-    ``LaunchError`` too: ``url`` is not permitted."""
+    """As :func:`resolve`. Raises ``LaunchError`` too: ``url`` is not permitted."""
     return resolve(url, check_endpoint(url))
 
 

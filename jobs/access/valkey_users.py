@@ -35,8 +35,7 @@ def new_password() -> str:
 
 
 def command_for(host: Host) -> str:
-    """Return the command with which an administrator enters the host's user in another Redis.
-    "" for a host that needs none there."""
+    """Command that enters the host's user in another Redis; "" for a host that needs none."""
     if are_managed() or not host.valkey_sha256:
         return ""
     database = valkey.database_of(settings.HOST_REDIS_URL)

@@ -47,8 +47,7 @@ def engine() -> Engine:
 
 
 def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
-    """Copy the database into ``folder`` while others use it, without the rows of ``EMPTIED``.
-    Raises BackupError: it cannot be copied."""
+    """Copy the database into ``folder`` while others use it, without rows of ``EMPTIED``."""
     path = folder / FILES[engine()]
     draft = path.with_name(f"{path.name}.part")
     _make_private(draft)
@@ -60,8 +59,7 @@ def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
 
 
 def refuse_unless_empty() -> None:
-    """Check that the database of the settings has no tables. Raises BackupError: it has some, or
-    cannot be reached."""
+    """Raise ``BackupError`` if the database has tables, or cannot be reached."""
     if engine() == "sqlite":
         path = Path(connection.settings_dict["NAME"])
         if path.exists():
@@ -77,8 +75,7 @@ def refuse_unless_empty() -> None:
 
 
 def fill(source: Path, entry: DatabaseEntry) -> Contents:
-    """Make the database of the settings, which is empty, from a backup; return what it has now.
-    Raises BackupError: it cannot be made."""
+    """Make the database of the settings, which is empty; return what it has now."""
     if engine() == "sqlite":
         path = Path(connection.settings_dict["NAME"])
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -82,9 +82,8 @@ def _stop(deployment: Deployment, message: Message) -> bool:
 
 def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int:
     """Start the next run of the deployment's plan; a running server is stopped first. Returns the
-    number of the run. Raises ``NotRestartable``: its job has not succeeded; ``LaunchError``: its
-    dies or port are in use, a job writes its folder or has exclusive use of the host, or ``user``
-    may not launch there or not use a secret of the plan."""
+    number of the run. Raises ``NotRestartable``: its job has not succeeded; ``LaunchError``: dies,
+    port or folder are in use, or ``user`` may not launch there or use a secret."""
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
         raise NotRestartable(f"job {deployment.job_id} is {deployment.job.state}")
@@ -159,8 +158,7 @@ def _check_host(deployment: Deployment) -> None:
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
     """Claim a restart for the host; repeated claims return the same. Raises
-    ``Deployment.DoesNotExist``: not on this host; ``RunRefused``: that run is not the one that is
-    wanted."""
+    ``Deployment.DoesNotExist``; ``RunRefused``: another run is wanted."""
     with transaction.atomic():
         deployment = Deployment.objects.select_related("job", "host").get(
             pk=deployment_id, host=host
@@ -188,8 +186,7 @@ def note_started(deployment: Deployment, *, run: int, port: str | int | None) ->
 def note_ended(
     deployment: Deployment, ended: Mapping[str, Any], cause: Mapping[str, Any] | None = None
 ) -> bool:
-    """Record a server's end (``ended`` event): *stopped* if requested, else *failed*. ``cause``
-    (``jobs.services.outcomes.outcomes``) is stored with a failed one."""
+    """Record a server's end: *stopped* if requested, else *failed*, with its ``cause``."""
     run = ended["run"]
     if run != deployment.run or (deployment.state == State.WAITING and run > 1):
         return False  # an earlier run: its successor is already requested

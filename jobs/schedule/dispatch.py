@@ -59,8 +59,7 @@ def why_waiting(job: Job) -> Message:
 
 
 def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
-    """Why queued jobs have not started, by id. Each host's queue is walked once, up to the last
-    of them."""
+    """Why queued jobs have not started, by id. Each host's queue is walked once."""
     messages: dict[int, Message] = {}
     wanted: dict[Host, set[int]] = {}
     for job in jobs:

@@ -74,8 +74,7 @@ def forecast(
     capacity: HostCapacity, queue: Sequence[Ahead], left: Mapping[int, float | None]
 ) -> dict[int, Forecast]:
     """Forecasts of the jobs of ``queue``, by id. ``left``: job on the host → remaining seconds,
-    None if unknown. ``capacity`` is authoritative: a job may have started or ended during the
-    reads."""
+    None if unknown. ``capacity`` counts: a job may have started or ended during the reads."""
     course, running = _Course(capacity), {other.id: other for other in capacity.running}
     for other in capacity.running:
         seconds = left.get(other.id)

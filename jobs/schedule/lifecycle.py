@@ -67,8 +67,7 @@ def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
 
 def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
     """Claim a job for its host. The same ``claim_id`` returns the same job again. Raises
-    ``Job.DoesNotExist``: unknown job on this host; ``ClaimRefused``: the job is not starting, or
-    another claim was first."""
+    ``Job.DoesNotExist``; ``ClaimRefused``: it is not starting, or another claim was first."""
     if claim_id:
         is_free = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
         message = Message("job:taken", {"host": host.name})

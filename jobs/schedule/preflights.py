@@ -133,8 +133,7 @@ def open_on(host: Host) -> list[int]:
 
 
 def answer(preflight: Preflight, findings: Sequence[Item]) -> bool:
-    """Store the host's findings. False: already answered; the first answer stands. Raises
-    ``BadMessage``: ``findings`` break the protocol."""
+    """Store the host's findings. False: the first answer stands. Raises ``BadMessage``."""
     parsed = read(Findings, {"findings": findings}).model_dump()["findings"]
     with transaction.atomic():
         open_rows = Preflight.objects.filter(pk=preflight.pk, done_at=None)

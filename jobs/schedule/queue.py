@@ -65,9 +65,8 @@ def move(
     can_overtake: bool,
 ) -> Move:
     """Move a queued job within its priority: one of ``STEPS``, or before or after another.
-    ``can_overtake``: it may pass other people's jobs. Raises ``Job.DoesNotExist``: unknown job;
-    ``NotMoved``: it, or the other one, is no longer queued there; ``PassesOthers``: see
-    ``can_overtake``."""
+    ``can_overtake``: it may pass other people's jobs. Raises ``Job.DoesNotExist``, ``NotMoved``,
+    ``PassesOthers``."""
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
@@ -153,8 +152,7 @@ def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
 
 
 def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
-    """Set exclusive use of a queued job. False: no change. Raises ``NotMoved``: the job is no
-    longer queued."""
+    """Set exclusive use of a queued job. False: no change. Raises ``NotMoved``."""
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)

@@ -110,8 +110,7 @@ def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
 
 
 def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
-    """The records of a job's ``inputs`` by key, fulfilled promises included. Raises ``InputGone``:
-    one of them is missing."""
+    """Records of a job's ``inputs`` by key, fulfilled promises included. Raises ``InputGone``."""
     refs = {}
     for key, ref in inputs.items():
         record: Any = None

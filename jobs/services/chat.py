@@ -20,8 +20,9 @@ class BusyError(Exception):
 
 
 def start_conversation(user: AbstractBaseUser, prompt: str) -> Conversation:
-    text = " ".join(prompt.split())
-    title = text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1].rstrip() + "…"
+    title = " ".join(prompt.split())
+    if len(title) > TITLE_LENGTH:
+        title = title[: TITLE_LENGTH - 1].rstrip() + "…"
     return Conversation.objects.create(user_id=user.pk, title=title)
 
 
@@ -34,9 +35,8 @@ def add_turn(
     params: Mapping[str, Any],
     again: Turn | None = None,
 ) -> Turn:
-    """The next turn, to be started by the page. The conversation remembers how it was asked.
-    ``again``: the turn of which it is another attempt, which is kept and no longer shown. Raises
-    ``BusyError``: another page has asked in this moment."""
+    """The next turn, to be started by the page; ``again``: another attempt at that turn, which is
+    no longer shown. Raises ``BusyError``: another page has asked in this moment."""
     try:
         with transaction.atomic():
             Conversation.objects.filter(pk=conversation.pk).update(
@@ -47,11 +47,12 @@ def add_turn(
             )
             turns = Turn.objects.filter(conversation=conversation)
             if again is None:
-                last = turns.aggregate(last=Max("index"))["last"]
-                index, attempt = (0 if last is None else last + 1), 0
+                last = turns.aggregate(last=Max("index", default=-1))["last"]
+                index, attempt = last + 1, 0
             else:
-                last = turns.filter(index=again.index).aggregate(last=Max("attempt"))["last"]
-                index, attempt = again.index, (last or 0) + 1
+                tried = turns.filter(index=again.index)
+                index = again.index
+                attempt = tried.aggregate(last=Max("attempt", default=0))["last"] + 1
             turns.filter(index=index).update(is_shown=False)
             turn = Turn.objects.create(
                 conversation=conversation,
@@ -65,7 +66,7 @@ def add_turn(
             )
     except IntegrityError as error:
         raise BusyError from error
-    store().set_aside(f"turn/{turn.pk}")
+    store().set_aside(turn.log_key)
     return turn
 
 
@@ -82,8 +83,7 @@ def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
         turn = Turn.objects.get(pk=turn_id)
         if not turn.answer and turn.is_shown:
             others = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
-            good = others.exclude(answer="").order_by("attempt").last()
-            if good is not None:
+            if good := others.exclude(answer="").order_by("attempt").last():
                 show_attempt(good)
 
 
@@ -101,11 +101,7 @@ def rename_conversation(conversation: Conversation, title: str) -> None:
 
 def delete_conversation(conversation: Conversation) -> None:
     for turn in Turn.objects.filter(conversation=conversation):
-        delete_turn(turn)
+        key = turn.log_key
+        turn.delete()
+        store().remove(key)
     conversation.delete()
-
-
-def delete_turn(turn: Turn) -> None:
-    key = f"turn/{turn.pk}"
-    turn.delete()
-    store().remove(key)

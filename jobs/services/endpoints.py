@@ -1,7 +1,8 @@
 """Endpoints: what is stored of a check, and the archive."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import NamedTuple
 
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -15,8 +16,7 @@ MODEL = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9._/:@+-]{0,199}")
 OK = "endpoint:ok"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """Outcome of a check: its message, and what the engine told; None: no answer."""
 
     message: Message
@@ -25,8 +25,7 @@ class Checked:
 
 def note(row: Endpoint, checked: Checked) -> None:
     """Set the outcome of a check. Without an answer, what an earlier check found stays; an empty
-    model becomes the only one listed.
-    Raises ``LaunchError``: the model is empty and unknown."""
+    model becomes the only one listed. Raises ``LaunchError``: it is unknown."""
     row.checked_at = now()
     row.check_id, row.check_args = checked.message.id, dict(checked.message.args)
     listed = list(checked.about.models) if checked.about else []

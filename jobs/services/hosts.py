@@ -3,8 +3,7 @@
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import caches
@@ -32,25 +31,28 @@ class HostAnswers(JobsError):
     id = "host:answers"
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """Login of a host. It is shown once: only hashes are stored. ``valkey_password``: "" without a
     Valkey user of its own."""
 
     key: str
     valkey_password: str
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        password = self.valkey_password
+        return {"key_sha256": _sha256(self.key), "valkey_sha256": password and _sha256(password)}
+
 
 def add(
     name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS
 ) -> tuple[Host, Credentials]:
-    """Add a host; return it with its credentials. Raises ``LaunchError``: invalid or duplicate
-    name."""
+    """Raises ``LaunchError``: invalid or duplicate name."""
     if not NAME.match(name):
         message = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
         raise LaunchError(message, "name")
     made = _new_credentials()
-    defaults = {"type": host_type, "slots": slots, **_hashes(made)}
+    defaults = {"type": host_type, "slots": slots, **made.hashes}
     host, is_new = Host.objects.get_or_create(name=name, defaults=defaults)
     if not is_new:
         raise LaunchError(_("A host of this name already exists."), "name")
@@ -63,7 +65,7 @@ def keep_own(name: str, host_type: str, key: str, **fields: int) -> Credentials:
     """Add or update a host on the dashboard's own computer, where its key is stored, too. Its
     Valkey password is a new one each time."""
     made = Credentials(key, valkey_users.new_password() if valkey_users.are_managed() else "")
-    defaults: dict[str, Any] = {"type": host_type, **_hashes(made), **fields}
+    defaults: dict[str, Any] = {"type": host_type, **made.hashes, **fields}
     Host.objects.update_or_create(name=name, defaults=defaults)
     transaction.on_commit(valkey_users.sync)
     return made
@@ -72,7 +74,7 @@ def keep_own(name: str, host_type: str, key: str, **fields: int) -> Credentials:
 def new_key(host_id: int) -> Credentials:
     """Replace a host's credentials; the old ones are refused from now on."""
     made = _new_credentials()
-    Host.objects.filter(pk=host_id).update(**_hashes(made))
+    Host.objects.filter(pk=host_id).update(**made.hashes)
     transaction.on_commit(valkey_users.sync)
     return made
 
@@ -88,11 +90,6 @@ def revoke_key(host_id: int) -> bool:
 def _new_credentials() -> Credentials:
     password = valkey_users.new_password() if valkey_users.have_passwords() else ""
     return Credentials(secrets.token_urlsafe(32), password)
-
-
-def _hashes(made: Credentials) -> dict[str, str]:
-    password = made.valkey_password
-    return {"key_sha256": _sha256(made.key), "valkey_sha256": _sha256(password) if password else ""}
 
 
 def set_draining(name: str, *, draining: bool) -> bool:
@@ -127,9 +124,8 @@ def forget_missing_dies(host_id: int) -> list[str]:
 
 
 def mark_lost(host_id: int, user: AbstractBaseUser) -> int:
-    """Mark an offline host as lost, with its jobs and deployments. If it comes back, it ends those
-    jobs, and a running server is reattached. Returns the number of lost jobs and deployments.
-    Raises ``HostAnswers``: the host is online."""
+    """Mark an offline host as lost, with its jobs and deployments; return their number. If it comes
+    back, it ends those jobs, and a running server is reattached. Raises ``HostAnswers``."""
     with transaction.atomic():
         host = lifecycle.lock_host(host_id)
         if not is_away(host):

@@ -4,9 +4,10 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
@@ -30,8 +31,7 @@ from jobs.services.outcomes.stored_results import keep_parts, stored_numbers
 from jobs.tools.imports import Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """Import of one reading. ``is_new`` is False for files that were imported before."""
 
     row: Import
@@ -41,10 +41,8 @@ class Kept:
 def earlier(files: Mapping[str, bytes], reading: Reading) -> Import | None:
     """The import that has a file of this result already; None for a new one."""
     digests = [hashlib.sha256(files[path]).hexdigest() for path in reading.sources]
-    rows = Import.objects.filter(
-        files__sha256__in=digests, files__is_source=True, part=_part(reading)
-    )
-    return rows.select_related("result").first()
+    same = Import.objects.filter(files__sha256__in=digests, files__is_source=True)
+    return same.filter(part=_line(reading.part, LONGEST)).select_related("result").first()
 
 
 def keep(
@@ -98,7 +96,7 @@ def _row(
     joined = hashlib.sha256("".join(sources).encode()).hexdigest()
     row = Import.objects.create(
         sha256=sources[0] if len(sources) == 1 else joined,
-        part=_part(reading),
+        part=_line(reading.part, LONGEST),
         name=reading.sources[0],
         bytes=sum(len(files[path]) for path in reading.files),
         tool=_line(reading.tool, 64),
@@ -112,17 +110,11 @@ def _row(
     if about != About():
         row.declared_by_id, row.declared_at = row.created_by_id, row.created_at
         row.save(update_fields=["declared_by", "declared_at"])
-    ImportedFile.objects.bulk_create(
-        ImportedFile(
-            imported=row,
-            index=index,
-            path=path,
-            bytes=len(files[path]),
-            sha256=digests[path],
-            is_source=path in reading.sources,
-        )
-        for index, path in enumerate(reading.files)
-    )
+    kept = []
+    for index, path in enumerate(reading.files):
+        known = {"path": path, "sha256": digests[path], "is_source": path in reading.sources}
+        kept.append(ImportedFile(imported=row, index=index, bytes=len(files[path]), **known))
+    ImportedFile.objects.bulk_create(kept)
     return row
 
 
@@ -162,10 +154,6 @@ def _result(row: Import, reading: Reading, about: About, origin: Origin | None) 
 def moment(at: datetime | None) -> datetime | None:
     """A time with a zone: that of the dashboard where the file has none."""
     return make_aware(at) if at is not None and is_naive(at) else at
-
-
-def _part(reading: Reading) -> str:
-    return _line(reading.part, LONGEST)
 
 
 def _line(text: str, most: int) -> str:

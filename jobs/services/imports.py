@@ -10,9 +10,10 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -30,13 +31,8 @@ from jobs.services.intake.limits import DiskReserved, check_disk
 from jobs.services.outcomes import identity
 
 LONGEST = 100
-TEXTS = {
-    "device": LONGEST,
-    "model": LONGEST,
-    "precision": 64,
-    "engine": LONGEST,
-    "workload": LONGEST,
-}
+TEXTS = {"device": LONGEST, "model": LONGEST, "precision": 64}
+TEXTS |= {"engine": LONGEST, "workload": LONGEST}
 NUMBERS = ("devices", "tp", "pp", "ep")
 # Columns of an import that people declare; the model is that of the result.
 DECLARED = tuple(name for name in (*TEXTS, *NUMBERS) if name != "model")
@@ -96,8 +92,7 @@ class Origin:
     folder: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImportDraft:
+class ImportDraft(NamedTuple):
     """Files of one upload, or of a folder on a host (``origin``)."""
 
     id: str
@@ -106,8 +101,7 @@ class ImportDraft:
     origin: Origin | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(NamedTuple):
     """A job with files to import. ``job`` has the message about what was left out."""
 
     job: Job
@@ -140,9 +134,8 @@ def device_count(text: str) -> int | None:
 def model_of(text: str) -> str:
     """Return the id of a model of the catalogue, by id or name; other text unchanged."""
     wanted = text.casefold()
-    return next(
-        (model.id for model in MODELS.values() if wanted in (model.id, model.name.casefold())), text
-    )
+    same = (one.id for one in MODELS.values() if wanted in (one.id, one.name.casefold()))
+    return next(same, text)
 
 
 def about_of(given: Mapping[str, str]) -> About:
@@ -223,8 +216,7 @@ def is_released(row: Import) -> bool:
 
 
 def remove(row: Import) -> None:
-    """Remove an import with its result and files. Raises ``Released``: the result is signed off; a
-    released number does not vanish."""
+    """Remove an import with its result and files. Raises ``Released``."""
     number = row.pk
     with transaction.atomic():
         Result.objects.select_for_update().get(pk=row.result.pk)  # no sign-off in between
@@ -314,20 +306,15 @@ def _draft_about(draft_id: str) -> dict[str, Any] | None:
 
 def _clean(user_id: int) -> None:
     """Remove drafts that are a day old, and those of the person above ``MOST_DRAFTS``."""
-    root, own = _drafts(), 0
-    folders = [one for one in root.iterdir() if one.is_dir()] if root.is_dir() else []
-    for at, folder in sorted(((_time(one), one) for one in folders), reverse=True):
+    drafts, own = [], 0
+    for folder in _drafts().glob("*"):
+        with suppress(OSError):  # removed meanwhile
+            drafts.append((folder.stat().st_mtime, folder))
+    for at, folder in sorted(drafts, reverse=True):
         is_own = (_draft_about(folder.name) or {}).get("user") == user_id
         own += is_own
         if time.time() - at > DRAFT_KEPT_S or (is_own and own >= MOST_DRAFTS):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _time(folder: Path) -> float:
-    try:
-        return folder.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def has_files(job: Job) -> bool:
@@ -337,8 +324,7 @@ def has_files(job: Job) -> bool:
 
 
 def collected(job_id: int | None) -> Collected:
-    """Return what a job collected. Raises ``LaunchError``: at ``job``: there is no such job, it
-    collects nothing, has not succeeded, or its files were removed."""
+    """What a job collected. Raises ``LaunchError`` at ``job``: nothing, not yet, or removed."""
     job = Job.objects.select_related("host").filter(pk=job_id or 0).first()
     kind = KINDS.get(job.kind) if job else None
     if job is None or kind is None or not kind.collects:
@@ -353,6 +339,5 @@ def collected(job_id: int | None) -> Collected:
 
 
 def files_gone(job: Job) -> LaunchError:
-    """Return the error of removed files."""
     text = _("Files of job #%(id)s were removed. Collect them again.")
     return LaunchError(text % {"id": job.pk}, "job")

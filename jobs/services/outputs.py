@@ -4,9 +4,9 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -28,8 +28,7 @@ class BadOutput(JobsError):
     id = "intake:output"
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(NamedTuple):
     """Output as declared by its host: ``total`` bytes, ``sha256`` of the whole file."""
 
     name: str
@@ -43,8 +42,7 @@ def outputs_folder(job_id: int) -> Path:
 
 
 def output_path(job_id: int, path: str) -> Path:
-    """Path of an output on the dashboard's disk. Raises ``BadOutput``: ``path`` is not a plain
-    relative path; it could leave the job's folder."""
+    """Raises ``BadOutput``: ``path`` is not plain and relative; it could leave the job's folder."""
     parts = PurePosixPath(path).parts
     plain = path and "\0" not in path and "\\" not in path and len(path) <= PATH_CHARS
     if not plain or path.startswith("/") or not parts or ".." in path.split("/"):
@@ -53,11 +51,9 @@ def output_path(job_id: int, path: str) -> Path:
 
 
 def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> int:
-    """Append ``data`` to an output; return the new size. Synced to disk on return. For a job with
-    removed files, nothing is stored and the full size is returned. Raises ``OffsetMismatch``: the
-    file does not end at ``offset``. With size 0: complete, but the checksum differs; it must be
-    sent again; ``BadOutput``: see :func:`output_path`; or more bytes than declared, or an unknown
-    name."""
+    """Append ``data`` to an output, synced to disk; return the new size. For a job with removed
+    files, nothing is stored and the full size is returned. Raises ``OffsetMismatch``, with size 0
+    if the checksum differs; ``BadOutput``."""
     path = output_path(job.pk, declared.path)
     _check_declared(job, declared, offset + len(data))
     with transaction.atomic():
@@ -77,8 +73,10 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
         if row.received_bytes != offset:
             raise OffsetMismatch(row.received_bytes)
         row.received_bytes = _write(path, offset, data)
-        if row.is_whole and _sha256(path) != row.sha256:
-            row.received_bytes = 0
+        if row.is_whole:
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != row.sha256:
+                    row.received_bytes = 0
         row.save()
         if owner.stored_bytes is not None:
             Job.objects.filter(pk=job.pk).update(stored_bytes=None)  # to be measured again
@@ -153,8 +151,7 @@ def _check_sum(job: Job, declared: Declared) -> None:
 
 
 def _write(path: Path, offset: int, data: bytes) -> int:
-    """Write ``data`` at ``offset``, and truncate leftovers of a killed writer. Raises
-    ``BadOutput``: the file system has no such path, or a folder is there."""
+    """Write at ``offset``, and truncate leftovers of a killed writer. Raises ``BadOutput``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
@@ -169,8 +166,3 @@ def _write(path: Path, offset: int, data: bytes) -> int:
         file.flush()
         os.fdatasync(file.fileno())
     return offset + len(data)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -32,11 +32,10 @@ def read(file: str, content: bytes) -> list[str]:
         try:
             prompts.append(_prompt(line))
         except _Unfit as unfit:
-            problem, key = unfit.args
+            args = {"file": file, "line": number, "error": unfit.args[0], "key": unfit.args[1]}
             text = _("%(file)s, line %(line)d: %(error)s")
-            if key:
+            if args["key"]:
                 text = _("%(file)s, line %(line)d, key “%(key)s”: %(error)s")
-            args = {"file": file, "line": number, "key": key, "error": problem}
             raise ValueError(text % args) from None
         if len(prompts) > MOST_PROMPTS:
             text = _("%(file)s, line %(line)d: more than %(most)d prompts. Upload fewer.")

@@ -23,8 +23,7 @@ Person = AbstractBaseUser | None
 
 
 def one_line(text: str, field: str, *, most: int) -> str:
-    """Return ``text`` as one line of single spaces, in composed form (NFC). Raises ``LaunchError``:
-    it is empty, too long, or has control characters."""
+    """One line of single spaces, in composed form (NFC). Raises ``LaunchError``."""
     line = " ".join(normalize("NFC", text).split())
     if not line:
         raise LaunchError(_("Enter a text."), field)
@@ -45,8 +44,7 @@ def parse_tags(text: str) -> list[str]:
 
 
 def clean_tags(names: Iterable[str]) -> list[str]:
-    """Return the tags, each once, in the spelling that is in use. Raises ``LaunchError``: a tag is
-    too long, there are too many, or there is none."""
+    """Tags, each once, in the spelling that is in use. Raises ``LaunchError``."""
     wanted = [one_line(name, TAGS, most=TAG_CHARS) for name in names if name.strip()]
     if not wanted:
         raise LaunchError(_("Enter a tag."), TAGS)
@@ -62,8 +60,7 @@ def clean_tags(names: Iterable[str]) -> list[str]:
 
 
 def add_tags(result_ids: Sequence[int], names: Sequence[str], user: Person) -> list[int]:
-    """Add tags to results; return the ids of those that got a new one. Raises ``LaunchError``: a
-    result would have too many tags, or too many results are selected."""
+    """Add tags to results; return the ids of those that got a new one. Raises ``LaunchError``."""
     if len(result_ids) > MOST_TAGGED:
         text = _("Select at most %(most)s results.") % {"most": MOST_TAGGED}
         raise LaunchError(text, TAGS)
@@ -103,8 +100,7 @@ def add_note(result: Result, text: str, user: Person) -> Note:
 
 
 def change_note(note: Note, text: str, user: Person) -> bool:
-    """Replace the text of a note. False: it is the same, or the note was removed. Raises
-    ``LaunchError``: the text is empty or too long, or has control characters."""
+    """Replace the text of a note. False: no change. Raises ``LaunchError``."""
     cleaned = _lines(text)
     if cleaned == note.text:
         return False
@@ -126,8 +122,7 @@ def _lines(text: str) -> str:
 
 
 def sign_off(result: Result, purpose: str, user: Person) -> SignOff:
-    """Release a result to someone. Raises ``LaunchError``: the purpose is empty or too long, it is
-    signed off for it already, or the history is full."""
+    """Release a result to someone, once for a purpose. Raises ``LaunchError``."""
     cleaned = one_line(purpose, "purpose", most=PURPOSE_CHARS)
     with transaction.atomic():
         Result.objects.select_for_update().get(pk=result.pk)
@@ -147,8 +142,7 @@ def withdraw(row: SignOff, user: Person) -> bool:
 
 
 def set_baseline(result: Result, user: Person) -> bool:
-    """Make ``result`` the baseline of its subject, in place of another. False: it is already.
-    Raises ``LaunchError``: it cannot be one."""
+    """Make ``result`` the baseline of its subject. False: it is already. Raises ``LaunchError``."""
     if why := baseline_refusal(result):
         raise LaunchError(why, "result")
     with transaction.atomic():
@@ -156,7 +150,8 @@ def set_baseline(result: Result, user: Person) -> bool:
         if before is not None and before.result_id == result.pk:
             return False
         moment = now()
-        _end_baseline(before, moment, user)
+        if before is not None:
+            _end(before, moment, user)
         latest = repeats_of(result).order_by("-created_at", "-pk")
         Baseline.objects.create(
             result=result,
@@ -174,7 +169,7 @@ def remove_baseline(result: Result, user: Person) -> bool:
         before = _locked_baseline(result.subject)
         if before is None or before.result_id != result.pk:
             return False
-        _end_baseline(before, now(), user)
+        _end(before, now(), user)
     return True
 
 
@@ -197,17 +192,14 @@ def _locked_baseline(subject: str) -> Baseline | None:
     return Baseline.objects.filter(subject=subject, ended_at=None).first()
 
 
-def _end_baseline(before: Baseline | None, moment: datetime, user: Person) -> None:
-    if before is not None:
-        ended = {"ended_at": moment, "ended_by_id": _id(user)}
-        Baseline.objects.filter(pk=before.pk).update(**ended)
+def _end(baseline: Baseline, moment: datetime, user: Person) -> None:
+    Baseline.objects.filter(pk=baseline.pk).update(ended_at=moment, ended_by_id=_id(user))
 
 
 def save_view(
     name: str, query: str, user: AbstractBaseUser, *, is_shared: bool = False
 ) -> SavedView:
-    """Save filters, order and columns of the result list under a name. Raises ``LaunchError``: a
-    wrong name or query, or too many views; ``field`` names it."""
+    """Save filters, order and columns of the result list under a name. Raises ``LaunchError``."""
     cleaned = one_line(name, "name", most=VIEW_CHARS)
     mine = SavedView.objects.filter(created_by_id=user.pk)
     known = {"query": _query(query), "is_shared": is_shared}
@@ -227,8 +219,7 @@ def change_view(
     query: str | None = None,
     is_shared: bool | None = None,
 ) -> SavedView:
-    """Change parts of a view; None: stays. Raises ``LaunchError``: a wrong name or query; ``field``
-    names it."""
+    """Change parts of a view; None: stays. Raises ``LaunchError``."""
     if name is not None:
         view.name = one_line(name, "name", most=VIEW_CHARS)
         others = SavedView.objects.filter(created_by_id=view.created_by_id, name=view.name)

@@ -55,8 +55,7 @@ class Orders:
 
 
 def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
-    """Store the host's report and return its pending commands. Raises ``BadMessage``: ``body``
-    breaks the protocol. Nothing is stored."""
+    """Store the host's report and return its pending commands. Raises ``BadMessage``."""
     report = read(Heartbeat, body)
     was_shut = is_away(host) or lacks_room(host) or host.is_outdated
     # In one transaction, or the reaper would see the host back with outdated jobs.

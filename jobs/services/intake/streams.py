@@ -150,10 +150,9 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
 
 
 def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Apply the complete lines of ``data`` in order; return the new size. Raises ``BadMessage``: an
-    event breaks the protocol. No event is taken; ``OffsetMismatch``: the events do not end at
-    ``offset``; ``Incomplete``: an ``ended`` event came too early. The events before it are taken.
-    """
+    """Apply the complete lines of ``data`` in order; return the new size. Raises ``BadMessage``: no
+    event is taken; ``OffsetMismatch``; ``Incomplete``: an ``ended`` event came too early, those
+    before it are taken."""
     events = events_of(data)
     if isinstance(owner, Deployment):
         return _deployment_events(owner, offset, events)
@@ -318,10 +317,8 @@ def note_progress(owner: Owner, size: int) -> None:
 
 
 def append_points(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Append the complete lines of ``data``; return the new size. Raises ``BadMessage``: a point
-    breaks the protocol. None is taken, and the host sends no more; ``LimitReached, DiskReserved``:
-    no more is stored, or not now (:mod:`limits`); ``OffsetMismatch``: the points do not end at
-    ``offset``."""
+    """Append the complete lines of ``data``; return the new size. Raises ``BadMessage``: none is
+    taken, and the host sends no more; ``LimitReached, DiskReserved, OffsetMismatch``."""
     limits.check_disk()
     limits.check_host(owner.host_id)
     if isinstance(owner, Deployment):

@@ -52,9 +52,8 @@ class Unread(JobsError):
 
 
 def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a job's log, in hex digits. Raises ``Incomplete``: log, points or
-    outputs are not complete, or the checksum is not finished. A job with removed log and files is
-    always complete."""
+    """SHA-256 of a job's log, in hex digits. Raises ``Incomplete``: log, points, outputs or
+    checksum are not complete. A job with removed log and files is always complete."""
     if job.removed_at is None:
         log_bytes = logstore.store().size(job.log_key)
         arrived = outputs.received(job)
@@ -71,9 +70,8 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
 
 def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
     """Judge an open job by its ``ended`` event in ``data``, store all; return the size of events.
-    Raises ``OffsetMismatch``: the events do not end at ``offset``; ``Busy``: no worker is free, the
-    job's verdict is under way, or its worker died; ``Unread``: the outputs exceed a limit, or their
-    reader fails. Nothing is stored."""
+    Raises ``OffsetMismatch``; ``Busy``: no worker is free, or it died; ``Unread``: the outputs
+    exceed a limit."""
     with _choosing:
         if job.pk in _judged:
             raise Busy("its verdict is under way")

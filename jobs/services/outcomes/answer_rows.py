@@ -242,8 +242,7 @@ def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
 
 
 def _effect(rows: Iterable[AnswerRow]) -> dict[str, float]:
-    """The design effect of several answers to a question, with the weights of the sets; {} for one
-    answer each."""
+    """Design effect of several answers to a question, weighted by sets; {} for one answer each."""
     sets: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.verdict != AnswerRow.Verdict.UNSCORED:

@@ -47,8 +47,7 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
 
 
 def with_energy(job: Job, measured: Measurement) -> Measurement:
-    """Return ``measured`` with power and energy at each point; unchanged where none was
-    reported."""
+    """``measured`` with power and energy at each point; unchanged where none was reported."""
     readings = [
         (at, values[_POWER]) for at, values in all_samples(job.pk, DIES) if _POWER in values
     ]
@@ -62,8 +61,7 @@ def with_energy(job: Job, measured: Measurement) -> Measurement:
 
 
 def _with_metrics(measured: Measurement, own: Mapping[int, Mapping[str, float]]) -> Measurement:
-    """Add metrics by concurrency. The whole has those of the point with the highest output
-    rate."""
+    """Add metrics by concurrency; those of the point with the highest output rate to the whole."""
     points = [(level, {**own.get(level, {}), **metrics}) for level, metrics in measured.points]
     best = measured.metrics.get(_RATE)
     of_best = (own.get(level, {}) for level, metrics in points if metrics.get(_RATE) == best)
