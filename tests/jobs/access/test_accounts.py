@@ -9,7 +9,7 @@ from jobs.models import Account, ApiToken
 from tests.factories import make_user
 from tests.threads import together
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 Role = Account.Role
 
@@ -53,6 +53,7 @@ def test_a_change_returns_the_former_role():
     assert set_role(user, Role.VIEWER) is None
 
 
+@pytest.mark.postgresql
 def test_the_last_administrator_cannot_be_lowered():
     last, _retired = make_user(is_staff=True), make_user(is_staff=True, is_active=False)
 
@@ -81,6 +82,7 @@ def test_one_of_two_administrators_can_be_lowered_and_deactivated():
     assert role_of(stored(second)) == Role.ADMIN
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_two_administrators_cannot_lower_each_other():
     people = [make_user(is_staff=True), make_user(is_staff=True)]

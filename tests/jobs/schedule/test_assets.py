@@ -11,7 +11,7 @@ from jobs.schedule import targets
 from jobs.schedule.targets import target_of
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 DATASET = {"type": "dataset", "name": "c4", "path": "/nfs/data/c4", "files": 2, "bytes": 7}
 
@@ -21,6 +21,7 @@ def vacc_host():
     return make_host(facts={"roots": roots, "workspace": "/nfs", "mount": "/test"})
 
 
+@pytest.mark.postgresql
 def test_a_data_set_is_registered_once_for_each_place():
     host = vacc_host()
     first, second = (make_job(host=host, product=DATASET) for _ in range(2))
@@ -85,6 +86,7 @@ def test_a_data_set_that_is_gone_is_missed_by_its_name():
         targets.resolve({"dataset": {"id": 999}})
 
 
+@pytest.mark.postgresql
 def test_a_recreated_product_still_fulfils_the_promise():
     host = vacc_host()
     product = {"type": "weights", "model_id": "m", "path": "/nfs/weights/m"}

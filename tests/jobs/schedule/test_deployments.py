@@ -15,7 +15,7 @@ from jobs.services.intake import heartbeats
 from jobs.services.outcomes import outcomes
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +68,7 @@ def history(deployment: Deployment) -> list[str]:
     return [event.state for event in deployment.events.order_by("pk")]
 
 
+@pytest.mark.postgresql
 def test_the_health_in_the_host_s_report_is_the_state():
     deployment = make_deployment(state="waiting", host_url="")
 
@@ -212,6 +213,7 @@ def test_a_stopped_server_says_who_stopped_it(sent):
         assert message(one.message_id, one.message_args) == f"Stopped by ada-{one.pk}."
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("way", ["uses", "starts"])
 def test_a_job_whose_server_a_person_stopped_says_who_did(sent, way):
     line = b"Error response from daemon: No such container: vllm-13\n"

@@ -10,7 +10,7 @@ from jobs.schedule.capacity import capacity_of, startable_jobs
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
 from tests.threads import together
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -49,56 +49,38 @@ def test_the_oldest_job_starts_and_its_host_is_notified(sent, django_capture_on_
     )
 
 
+@pytest.mark.postgresql
 def test_a_job_waits_for_those_it_comes_after():
     first, second = make_job(), make_job()
     second.after.add(first)
 
     dispatch.run()
-
     assert states(first, second) == ["starting", "queued"]
     assert why(second) == ("wait:after", {"job": first.pk, "title": first.title})
 
-
-def test_a_job_starts_when_those_it_comes_after_have_succeeded():
-    first, second = make_job(state="succeeded"), make_job()
-    second.after.add(first)
-
+    Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
     assert dispatch.run() == 1
 
 
-def test_a_host_that_is_away_starts_nothing():
-    job = make_job(host=make_host(heartbeat_at=now() - timedelta(seconds=100)))
+FULL = {"disk_free_bytes": 900_000_000, "disk_reserve_bytes": 2_000_000_000}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "args"),
+    [
+        ({"heartbeat_at": now() - timedelta(hours=100)}, "wait:away", {"seconds": 360_000}),
+        ({"heartbeat_at": None}, "wait:never_seen", {}),
+        ({"draining": True}, "wait:draining", {}),
+        ({"load": FULL}, "wait:disk", {"free": "900.0 MB", "reserve": "2.0 GB"}),
+    ],
+)
+def test_a_host_that_takes_no_jobs_starts_nothing_and_says_why(fields, reason, args):
+    job = make_job(host=make_host("rack-1", **fields))
 
     assert dispatch.run() == 0
 
-    assert why(job)[0] == "wait:away"
-
-
-def test_a_host_that_never_reported_starts_nothing():
-    host = make_host(heartbeat_at=None)
-    job = make_job(host=host)
-
-    assert dispatch.run() == 0
-
-    assert why(job) == ("wait:never_seen", {"host": host.name})
-
-
-def test_a_drained_host_starts_nothing():
-    job = make_job(host=make_host(draining=True))
-
-    assert dispatch.run() == 0
-
-    assert why(job)[0] == "wait:draining"
-
-
-def test_a_host_whose_disk_is_full_starts_nothing_and_says_so():
-    load = {"disk_free_bytes": 900_000_000, "disk_reserve_bytes": 2_000_000_000}
-    job = make_job(host=make_host("rack-1", load=load))
-
-    assert dispatch.run() == 0
-
-    args = {"host": "rack-1", "free": "900.0 MB", "reserve": "2.0 GB"}
-    assert why(job) == ("wait:disk", args)
+    waits, about = why(job)
+    assert (waits, about) == (reason, {"host": "rack-1", **args}) or reason == "wait:away" == waits
 
 
 @pytest.mark.parametrize(
@@ -124,6 +106,7 @@ def test_nothing_starts_while_everything_stops(settings):
     assert dispatch.run() == 0
 
 
+@pytest.mark.postgresql
 def test_a_lease_of_dies_is_exclusive():
     host = make_host(slots=9, facts={"dies": [{"id": 0}, {"id": 1}, {"id": 2}]})
     jobs = [make_job(host=host, plan=plan_with("{dies}", dies=2)) for _ in range(2)]
@@ -180,15 +163,38 @@ def test_a_promised_input_is_what_the_job_made():
     assert starting.artifact == artifact
 
 
-def test_a_job_whose_input_was_deleted_is_cancelled():
-    host = make_host()
-    artifact = make_artifact(host=host, deleted_at=now())
-    job = make_job(host=host, inputs={"artifact": {"id": artifact.pk}})
+def with_deleted_input():
+    artifact = make_artifact(deleted_at=now())
+    return make_job(host=artifact.host, inputs={"artifact": {"id": artifact.pk}})
+
+
+def with_ended_deployment():
+    deployment = make_deployment(state="failed")
+    return make_job(host=deployment.host, inputs={"deployment": {"id": deployment.pk}})
+
+
+def with_unknown_secret():
+    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    return make_job(plan=Plan(kind="prepare", steps=(step,)))
+
+
+@pytest.mark.parametrize(
+    ("made", "state", "reason"),
+    [
+        (with_deleted_input, "cancelled", "job:input_gone"),
+        (with_ended_deployment, "cancelled", "job:deployment_gone"),
+        (lambda: make_job(plan=plan_with("{artifact.path}")), "errored", "job:plan"),
+        (with_unknown_secret, "failed", "job:secret_gone"),
+    ],
+)
+def test_a_job_that_can_never_start_is_closed_with_its_reason(made, state, reason):
+    job = made()
 
     dispatch.run()
 
     job.refresh_from_db()
-    assert (job.state, job.message_id) == ("cancelled", "job:input_gone")
+    assert (job.state, job.message_id) == (state, reason)
+    assert reason != "job:secret_gone" or job.message_args == {"name": "HF_TOKEN"}
 
 
 def test_a_benchmark_waits_until_its_deployment_is_ready():
@@ -200,25 +206,6 @@ def test_a_benchmark_waits_until_its_deployment_is_ready():
     assert why(job) == ("wait:deployment", {"name": deployment.name, "state": "loading"})
 
 
-def test_a_benchmark_of_a_deployment_that_ended_is_cancelled():
-    deployment = make_deployment(state="failed")
-    job = make_job(host=deployment.host, inputs={"deployment": {"id": deployment.pk}})
-
-    dispatch.run()
-
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == ("cancelled", "job:deployment_gone")
-
-
-def test_a_slot_that_nothing_fills_makes_the_job_errored():
-    job = make_job(plan=plan_with("{artifact.path}"))
-
-    dispatch.run()
-
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == ("errored", "job:plan")
-
-
 def test_a_job_that_cannot_start_holds_no_other_up():
     away = make_job(host=make_host(heartbeat_at=None))
     job = make_job()
@@ -228,6 +215,7 @@ def test_a_job_that_cannot_start_holds_no_other_up():
     assert states(away, job) == ["queued", "starting"]
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_two_who_look_at_once_start_each_job_once(sent):
     host = make_host(slots=3)
@@ -263,17 +251,6 @@ def test_a_sent_job_keeps_running_without_its_input():
     assert states(job) == ["running"]
 
 
-def test_a_job_whose_secret_is_gone_is_closed_with_its_name():
-    step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
-    job = make_job(host=make_host(), plan=Plan(kind="prepare", steps=(step,)))
-
-    dispatch.run()
-
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == (Job.State.FAILED, "job:secret_gone")
-    assert job.message_args == {"name": "HF_TOKEN"}
-
-
 @pytest.fixture
 def checked():
     """A job whose host is to look first."""
@@ -307,11 +284,14 @@ def test_a_missing_requirement_fails_with_advice(checked):
     assert checked.dispatched_at is None
 
 
-def test_a_host_is_asked_once_until_its_answer_is_old(checked):
+def test_a_host_is_asked_once_until_its_first_answer_is_old(checked):
     dispatch.run()
     dispatch.run()
     asked = Preflight.objects.get(job=checked)
-    preflights.answer(asked, _findings("ok"))
+    assert preflights.answer(asked, _findings("ok")) is True
+    assert preflights.answer(asked, _findings("failed")) is False
+    asked.refresh_from_db()
+    assert asked.findings[0]["level"] == "ok"
     Preflight.objects.update(done_at=now() - timedelta(minutes=3))
 
     assert dispatch.run() == 0
@@ -328,23 +308,7 @@ def test_a_host_that_does_not_answer_is_asked_again(checked):
     assert Preflight.objects.filter(job=checked, done_at=None).count() == 2
 
 
-def test_the_first_answer_of_a_host_stands(checked):
-    dispatch.run()
-    asked = Preflight.objects.get(job=checked)
-
-    assert preflights.answer(asked, _findings("ok")) is True
-    assert preflights.answer(asked, _findings("failed")) is False
-
-    asked.refresh_from_db()
-    assert asked.findings[0]["level"] == "ok"
-
-
-def test_a_job_that_needs_no_look_starts_at_once():
-    make_job(host=make_host())
-
-    assert dispatch.run() == 1
-
-
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_fifty_concurrent_leases_share_no_die(sent, settings):
     settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time

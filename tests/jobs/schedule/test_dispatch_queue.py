@@ -1,6 +1,5 @@
 """Which job of a host's line starts: priorities, dies that are kept, quiet hosts, long lines."""
 
-from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -17,7 +16,7 @@ from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
 from tests.jobs.lib.queued import job_of, running, started, why
 from tests.threads import together
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 URGENT, NORMAL, LOW = Job.Priority.values
 
 
@@ -26,6 +25,7 @@ def host():
     return make_host(slots=9, facts={"dies": [{"id": number} for number in range(8)]})
 
 
+@pytest.mark.postgresql
 def test_the_queue_is_read_in_parts_and_only_as_far_as_needed(host, monkeypatch):
     monkeypatch.setattr(capacity, "_AT_ONCE", 3)
     levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
@@ -39,6 +39,7 @@ def test_the_queue_is_read_in_parts_and_only_as_far_as_needed(host, monkeypatch)
     assert len(queries) == 1
 
 
+@pytest.mark.postgresql
 def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_queries):
     running(host, "0,1"), running(host, "2"), serving(host, "3,4")
 
@@ -49,6 +50,7 @@ def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_qu
     assert [server.dies for server in there.servers] == [2]
 
 
+@pytest.mark.postgresql
 def test_priority_then_place_then_age_say_who_starts():
     host = make_host()
     make_job(host=host, priority=LOW)
@@ -171,45 +173,37 @@ def test_what_no_stop_can_give_is_not_waited_for_from_servers(host):
     assert (message.id, message.args["free"]) == ("wait:dies_few", 8)
 
 
-def test_a_server_that_starts_counts_as_one_that_stays(host):
+def beside_a_starting_server(host):
     running(host, "0,1,2,3", product=DEPLOYMENT)
-    big, small = job_of(host, 6), job_of(host, 2)
-
-    dispatch.run()
-
-    assert started() == {small.pk}
-    assert why(big) == "wait:dies_held"
+    return job_of(host, 6)
 
 
-def test_more_dies_than_the_host_has_block_no_other_job(host):
-    big, small = job_of(host, 32), job_of(host, 2)
-
-    dispatch.run()
-
-    assert started() == {small.pk}
-    assert why(big) == "wait:dies_few"
-
-
-def test_an_exclusive_job_without_dies_blocks_no_other_job(host):
-    running(host)
-    big, small = job_of(host, 32, exclusive=True), job_of(host, 2)
-
-    dispatch.run()
-
-    assert started() == {small.pk}
-    assert why(big) == "wait:exclusive_jobs"
-
-
-def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
+def beside_a_loading_server(host):
     running(host, "0,1,2,3")
     server = serving(host, "", state="loading")
-    big = job_of(host, 6, inputs={"deployment": {"id": server.pk}})
-    small = job_of(host, 2)
+    return job_of(host, 6, inputs={"deployment": {"id": server.pk}})
+
+
+@pytest.mark.parametrize(
+    ("big", "reason"),
+    [
+        # A server that starts counts as one that stays.
+        (
+            lambda host: running(host, "0,1,2,3", product=DEPLOYMENT) and job_of(host, 6),
+            "dies_held",
+        ),
+        (lambda host: job_of(host, 32), "dies_few"),
+        (lambda host: running(host) and job_of(host, 32, exclusive=True), "exclusive_jobs"),
+        (beside_a_loading_server, "deployment"),
+    ],
+)
+def test_a_job_that_waits_for_more_than_others_ends_blocks_no_other(host, big, reason):
+    job, small = big(host), job_of(host, 2)
 
     dispatch.run()
 
     assert started() == {small.pk}
-    assert why(big) == "wait:deployment"
+    assert why(job) == f"wait:{reason}"
 
 
 # Exclusive use of a host.
@@ -238,27 +232,18 @@ def test_an_exclusive_job_runs_beside_its_own_deployment(host):
     assert started() == {exclusive.pk}
 
 
-def test_an_exclusive_job_on_an_endpoint_passes_deployments(host):
+def test_an_exclusive_job_on_an_endpoint_waits_for_jobs_and_no_deployments(host):
     serving(host, "0,1")
-    exclusive = job_of(
-        host, exclusive=True, inputs={"deployment": {"endpoint": make_endpoint().pk}}
-    )
+    before = running(host)
+    inputs = {"deployment": {"endpoint": make_endpoint().pk}}
+    exclusive = job_of(host, exclusive=True, inputs=inputs)
 
     dispatch.run()
+    assert (started(), why(exclusive)) == (set(), "wait:exclusive_jobs")
 
+    Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
+    dispatch.run()
     assert started() == {exclusive.pk}
-
-
-def test_an_exclusive_job_on_an_endpoint_waits_for_jobs(host):
-    running(host)
-    exclusive = job_of(
-        host, exclusive=True, inputs={"deployment": {"endpoint": make_endpoint().pk}}
-    )
-
-    dispatch.run()
-
-    assert started() == set()
-    assert why(exclusive) == "wait:exclusive_jobs"
 
 
 def test_an_exclusive_job_waits_for_a_deployment(host):
@@ -354,6 +339,7 @@ def test_an_exclusive_job_does_not_pass_an_earlier_one(host):
     assert (why(big), why(exclusive)) == ("wait:dies_kept", "wait:before")
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_fifty_concurrent_dispatches_keep_the_order(settings):
     settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
@@ -379,20 +365,8 @@ def test_dispatch_of_a_long_queue_asks_once_more_for_each_part(host):
         plan = make_plan(steps=DIES.steps, dies=6).to_json()
         rows = [Job(kind="x", title="x", host=host, plan=plan) for _ in range(count)]
         Job.objects.bulk_create(rows)
-        with CaptureQueriesContext(
-            connection,
-        ) as asked:
+        with CaptureQueriesContext(connection) as asked:
             dispatch.run()
         return len(asked)
 
     assert queries(10) == queries(capacity._AT_ONCE - 1) == queries(capacity._AT_ONCE * 2 - 1) - 1
-
-
-def test_an_away_host_is_not_walked(host):
-    host.heartbeat_at = now() - timedelta(hours=1)
-    host.save()
-    job = job_of(host)
-
-    dispatch.run()
-
-    assert why(job) == "wait:away"

@@ -14,7 +14,7 @@ from jobs.schedule.deployments import restart_deployment
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 RAW = {"what": "weights"}
 
@@ -38,10 +38,14 @@ def host(ada):
 
 
 def test_only_listed_people_and_administrators_may_launch(host, ada, eve):
-    root = make_user(is_staff=True)
+    people = (make_user(is_staff=True), ada, eve, None)
+    assert [launch_rights.may_launch(host, user) for user in people] == [True, True, False, False]
 
-    assert [launch_rights.may_launch(host, user) for user in (ada, root)] == [True, True]
-    assert [launch_rights.may_launch(host, user) for user in (eve, None)] == [False, False]
+    launch_rights.restrict(host.pk, [])
+
+    host.refresh_from_db()
+    assert [launch_rights.may_launch(host, user) for user in people] == [True, False, False, False]
+    assert launch_rights.may_launch(make_host(), eve)  # open to all members at first
 
 
 def test_a_launch_token_carries_no_right_of_an_administrator(host):
@@ -54,18 +58,7 @@ def test_a_launch_token_carries_no_right_of_an_administrator(host):
     assert launch_rights.may_launch(host, root)
 
 
-def test_a_host_is_open_to_all_members_at_first(eve):
-    assert launch_rights.may_launch(make_host(), eve)
-
-
-def test_an_empty_list_leaves_administrators_only(host, ada):
-    launch_rights.restrict(host.pk, [])
-
-    host.refresh_from_db()
-    assert not launch_rights.may_launch(host, ada)
-    assert launch_rights.may_launch(host, make_user(is_staff=True))
-
-
+@pytest.mark.postgresql
 def test_the_hosts_for_a_person_keep_their_order(host, ada, eve):
     other = make_host("near")
 
@@ -81,20 +74,16 @@ def test_a_change_is_told_from_none(host, ada):
     assert launch_rights.launcher_names(Host.objects.get()) is None
 
 
-def test_a_preview_names_the_host_field(host, ada, eve):
-    refused = preview("prepare", RAW, host, user=eve)
-
-    assert refused.plan is None
-    assert refused.errors["host"].startswith("You may not launch on far.")
-    assert preview("prepare", RAW, host, user=ada).plan is not None
-
-
-def test_a_launch_is_refused(host, eve):
+def test_a_preview_and_a_launch_name_the_host_field(host, ada, eve):
+    seen = preview("prepare", RAW, host, user=eve)
     with pytest.raises(InvalidParams) as refused:
         launch("prepare", RAW, host=host, user=eve)
 
+    assert seen.plan is None
+    assert seen.errors["host"].startswith("You may not launch on far.")
     assert set(refused.value.fields) == {"host"}
     assert not Job.objects.exists()
+    assert preview("prepare", RAW, host, user=ada).plan is not None
 
 
 def test_a_viewer_launches_nowhere():
@@ -139,51 +128,29 @@ def test_a_restart_is_refused_to_its_owner_too(host, ada):
         restart_deployment(deployment.pk, ada)
 
 
-def queued(host, user):
-    return launch("prepare", RAW, host=host, user=user)
-
-
-def outcome_after_dispatch(job):
-    dispatch.run()
-    job.refresh_from_db()
-    return job.state, job.message_id
-
-
-def test_a_queued_job_starts_while_its_person_may(host, ada):
-    state, _message = outcome_after_dispatch(queued(host, ada))
-
-    assert state == Job.State.STARTING
-
-
-def test_a_queued_job_fails_when_its_person_lost_the_host(host, ada):
-    job = queued(host, ada)
-    launch_rights.restrict(host.pk, [])
-
-    assert outcome_after_dispatch(job) == (Job.State.FAILED, "job:launch_right_host")
-    assert job.message_args == {"host": "far", "person": "ada"}
-
-
 @pytest.mark.parametrize(
-    "lower",
-    [lambda user: set_role(user, Account.Role.VIEWER), lambda user: set_active(user, active=False)],
-    ids=["viewer", "deactivated"],
+    ("meanwhile", "state", "why"),
+    [
+        (lambda host, user: None, "starting", "job:sent"),
+        (lambda host, user: launch_rights.restrict(host.pk, []), "failed", "job:launch_right_host"),
+        (lambda _, user: set_role(user, Account.Role.VIEWER), "failed", "job:launch_right_role"),
+        (lambda _, user: set_active(user, active=False), "failed", "job:launch_right_role"),
+        (lambda *_: Job.objects.update(created_by=None), "failed", "job:launch_right_nobody"),
+    ],
 )
-def test_a_queued_job_fails_when_its_person_may_launch_nothing(lower, eve):
-    job = queued(make_host(), eve)
-    lower(eve)
+def test_a_queued_job_starts_only_while_its_person_may(host, ada, meanwhile, state, why):
+    job = launch("prepare", RAW, host=host, user=ada)
+    meanwhile(host, ada)
 
-    assert outcome_after_dispatch(job) == (Job.State.FAILED, "job:launch_right_role")
+    dispatch.run()
 
-
-def test_a_queued_job_of_nobody_fails_on_a_restricted_host(host, ada):
-    job = queued(host, ada)
-    Job.objects.update(created_by=None)
-
-    assert outcome_after_dispatch(job) == (Job.State.FAILED, "job:launch_right_nobody")
+    job.refresh_from_db()
+    assert (job.state, job.message_id, job.message_args["host"]) == (state, why, "far")
+    assert job.message_args.get("person", "ada") == "ada"
 
 
 def test_jobs_that_need_a_refused_job_are_cancelled(host, ada):
-    first = queued(host, ada)
+    first = launch("prepare", RAW, host=host, user=ada)
     then = make_job(host=host, created_by=ada)
     then.after.set([first])
     launch_rights.restrict(host.pk, [])

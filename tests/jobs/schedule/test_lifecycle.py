@@ -3,13 +3,13 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.base.messages import Message
-from jobs.models import Deployment, Job
+from jobs.models import Job
 from jobs.schedule import lifecycle
 from jobs.schedule.lifecycle import ClaimRefused
 from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.threads import together
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 DONE = Message("done")
 
 
@@ -19,6 +19,7 @@ def claimed_job(**fields) -> Job:
     return lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
 
 
+@pytest.mark.postgresql
 def test_the_first_verdict_on_a_job_stands():
     job = make_job()
 
@@ -55,17 +56,11 @@ def test_a_host_gets_no_more_jobs_than_it_has_slots():
     assert leased == [True, True, False]
 
 
-def test_a_drained_host_gets_no_job():
-    job = make_job(host=make_host(draining=True))
-
-    assert not lifecycle.lease_job(job.pk, values={})
-
-
-def test_a_job_being_cancelled_is_not_leased():
-    job = make_job()
-    lifecycle.ask_cancel(job.pk, make_user())
-
-    assert not lifecycle.lease_job(job.pk, values={})
+@pytest.mark.parametrize(
+    ("host", "job"), [({"draining": True}, {}), ({}, {"cancel_asked_at": datetime.now(UTC)})]
+)
+def test_a_drained_host_gets_no_job_and_none_gets_a_cancelled_one(host, job):
+    assert not lifecycle.lease_job(make_job(host=make_host(**host), **job).pk, values={})
 
 
 def test_the_same_claim_again_gets_the_same_job():
@@ -76,33 +71,25 @@ def test_the_same_claim_again_gets_the_same_job():
     assert (again.claim_token, again.claimed_at) == (job.claim_token, job.claimed_at)
 
 
-def test_a_second_claim_is_refused():
-    job = claimed_job()
+@pytest.mark.parametrize(
+    ("made", "claim_id", "state"),
+    [
+        (lambda: claimed_job(), "another", "starting"),
+        (lambda: make_job(), "nonce", "queued"),
+        (lambda: make_job(state="starting"), "", "starting"),
+    ],
+)
+def test_a_second_an_early_and_an_empty_claim_are_refused(made, claim_id, state):
+    job = made()
 
     with pytest.raises(ClaimRefused) as refused:
-        lifecycle.claim_job(job.pk, host=job.host, claim_id="another")
+        lifecycle.claim_job(job.pk, host=job.host, claim_id=claim_id)
 
-    assert refused.value.state == "starting"
-
-
-def test_a_queued_job_cannot_be_claimed():
-    job = make_job()
-
-    with pytest.raises(ClaimRefused):
-        lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
-
-
-def test_an_empty_claim_is_refused():
-    job = make_job()
-    lifecycle.lease_job(job.pk, values={})
-
-    with pytest.raises(ClaimRefused):
-        lifecycle.claim_job(job.pk, host=job.host, claim_id="")
+    assert refused.value.state == state
 
 
 def test_a_host_cannot_claim_the_job_of_another():
-    job = make_job()
-    lifecycle.lease_job(job.pk, values={})
+    job = make_job(state="starting")
 
     with pytest.raises(Job.DoesNotExist):
         lifecycle.claim_job(job.pk, host=make_host(), claim_id="nonce")
@@ -141,24 +128,15 @@ def test_a_job_that_was_sent_but_not_taken_is_cancelled_at_once():
         lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
 
 
-def test_a_running_job_is_asked_to_stop_and_keeps_its_state():
-    job, user = claimed_job(), make_user()
-
-    assert lifecycle.ask_cancel(job.pk, user)
-
-    job.refresh_from_db()
-    assert (job.state, job.cancelled_by) == ("starting", user)
-    assert job.cancel_asked_at is not None
-
-
-def test_the_first_who_cancels_is_named():
+def test_a_running_job_is_asked_to_stop_and_keeps_its_state_and_who_asked_first():
     job, first = claimed_job(), make_user()
 
-    lifecycle.ask_cancel(job.pk, first)
+    assert lifecycle.ask_cancel(job.pk, first)
     assert lifecycle.ask_cancel(job.pk, make_user())
 
     job.refresh_from_db()
-    assert job.cancelled_by == first
+    assert (job.state, job.cancelled_by) == ("starting", first)
+    assert job.cancel_asked_at is not None
 
 
 def test_a_closed_job_cannot_be_cancelled():
@@ -167,6 +145,7 @@ def test_a_closed_job_cannot_be_cancelled():
     assert not lifecycle.ask_cancel(job.pk, make_user())
 
 
+@pytest.mark.postgresql
 def test_dependents_of_an_unsuccessful_job_are_cancelled():
     host = make_host()
     first, second, third = (make_job(host=host, product={"type": "weights"}) for _ in range(3))
@@ -177,14 +156,9 @@ def test_dependents_of_an_unsuccessful_job_are_cancelled():
 
     second.refresh_from_db()
     third.refresh_from_db()
-    assert (second.state, second.message_args) == (
-        "cancelled",
-        {"job": first.pk, "state": "failed"},
-    )
-    assert (third.state, third.message_args) == (
-        "cancelled",
-        {"job": second.pk, "state": "cancelled"},
-    )
+    assert (second.state, third.state) == ("cancelled", "cancelled")
+    assert second.message_args == {"job": first.pk, "state": "failed"}
+    assert third.message_args == {"job": second.pk, "state": "cancelled"}
 
 
 def test_what_comes_after_a_job_that_succeeded_stays_queued():
@@ -197,26 +171,20 @@ def test_what_comes_after_a_job_that_succeeded_stays_queued():
     assert second.state == "queued"
 
 
-def test_a_deploy_job_that_fails_has_its_server_stopped():
-    job = make_job(state="running")
-    deployment = make_deployment(job=job, state="loading")
+@pytest.mark.parametrize(
+    ("before", "end", "after"),
+    [("loading", "failed", "stopping"), ("waiting", "cancelled", "stopped")],
+)
+def test_a_deploy_job_that_does_not_succeed_leaves_no_server(before, end, after):
+    deployment = make_deployment(job=make_job(state="running"), state=before)
 
-    lifecycle.finish_job(job.pk, "failed", message=DONE)
-
-    deployment.refresh_from_db()
-    assert (deployment.state, deployment.wanted) == ("stopping", False)
-
-
-def test_a_deploy_job_that_never_started_its_server_leaves_none():
-    job = make_job()
-    deployment = make_deployment(job=job, state="waiting")
-
-    lifecycle.finish_job(job.pk, "cancelled", message=DONE)
+    lifecycle.finish_job(deployment.job_id, end, message=DONE)
 
     deployment.refresh_from_db()
-    assert deployment.state == Deployment.State.STOPPED
+    assert (deployment.state, deployment.wanted) == (after, False)
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_many_leases_at_once_no_more_win_than_slots():
     host = make_host(slots=2)
@@ -228,6 +196,7 @@ def test_of_many_leases_at_once_no_more_win_than_slots():
     assert Job.objects.filter(state="starting").count() == 2
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_many_claims_at_once_one_wins():
     job = make_job()
@@ -245,6 +214,7 @@ def test_of_many_claims_at_once_one_wins():
     assert [nonce for nonce in won if nonce] == [job.claim_id]
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_and_a_cancel_at_once_do_not_both_have_the_job():
     job, user = make_job(), make_user()
@@ -264,6 +234,7 @@ def test_a_claim_and_a_cancel_at_once_do_not_both_have_the_job():
     assert job.cancel_asked_at is not None
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_two_verdicts_at_once_one_stands():
     job = make_job(state="running")

@@ -16,7 +16,7 @@ from tests.factories import make_host, make_job, make_plan, make_user
 from tests.jobs.lib.dies import DIES
 from tests.jobs.lib.queued import FREE, job_of, started, why
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 SHM = Check("shm", (("bytes", "34"),), asks=True)
 ROOM = Check("disk", (("path", "/a"), ("bytes", "9")), asks=True)
@@ -123,6 +123,7 @@ def test_while_its_host_looks_again_the_job_goes_on_asking(job):
     assert dispatch.why_waiting(job).id == "wait:confirm"
 
 
+@pytest.mark.postgresql
 def test_a_job_that_waits_for_long_keeps_only_its_last_answers(job):
     for _ in range(4):
         answer_checks(job, shm="warn")
@@ -179,6 +180,7 @@ def test_a_yes_for_a_chain_is_kept_with_the_jobs_it_concerns():
     assert kept == ["shm(bytes=34)", "all"]
 
 
+@pytest.mark.postgresql
 def test_jobs_that_ask_come_first_among_those_that_wait(job):
     first = make_job(host=make_host(heartbeat_at=None), created_at=now() - timedelta(hours=1))
     answer_checks(job, shm="warn")

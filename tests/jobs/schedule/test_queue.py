@@ -12,7 +12,7 @@ from jobs.schedule.queue import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user
 from tests.threads import together
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 URGENT, NORMAL, LOW = Job.Priority.values
 
 
@@ -40,12 +40,10 @@ def ids(*jobs):
     return [job.pk for job in jobs]
 
 
-def test_age_is_the_order_until_it_is_changed(host, jobs):
-    assert order(host) == ids(*jobs)
-
-
 def test_priority_counts_before_age(host, jobs):
     first, second, third, fourth = jobs
+    assert order(host) == ids(*jobs)
+
     queue.set_priority(third.pk, URGENT)
     queue.set_priority(first.pk, LOW)
 
@@ -85,6 +83,7 @@ def test_a_new_job_comes_last_whatever_was_moved(host, jobs):
     assert order(host)[-1] == new.pk
 
 
+@pytest.mark.postgresql
 def test_places_never_run_out_between_two_jobs(host, jobs):
     a, b, c, d = jobs
     for _ in range(60):  # each halves what is between the first and the second
@@ -167,6 +166,7 @@ def test_an_overtaking_job_keeps_its_place_in_another_priority(host, jobs):
     assert order(host)[0] == jobs[3].pk
 
 
+@pytest.mark.postgresql
 def test_an_urgent_job_takes_along_what_it_waits_for(host, jobs):
     first, second, third, _fourth = jobs
     second.after.add(first)
@@ -194,6 +194,7 @@ def test_a_job_queued_for_an_exclusive_host_may_waive_that(host):
     assert queue.set_exclusive(job.pk, exclusive=False) is False
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_an_order_survives_those_who_change_it_while_jobs_start():
     host = make_host(slots=3)
@@ -223,6 +224,7 @@ def test_an_order_survives_those_who_change_it_while_jobs_start():
     assert Job.objects.get(host=host, state="starting").pk == waiting[0]
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_chains_are_cancelled_during_respacing():
     host = make_host(draining=True)

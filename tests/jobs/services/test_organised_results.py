@@ -8,7 +8,7 @@ from jobs.queries.results.organised import baseline_history, organised, tag_name
 from jobs.services import results
 from tests.factories import make_result, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def test_tags_are_cleaned_and_kept_once():
     ]
 
 
+@pytest.mark.postgresql
 def test_a_tag_keeps_the_spelling_in_use(lin):
     results.add_tags([make_result().pk], ["Nightly"], lin)
 
@@ -142,6 +143,7 @@ def test_a_result_is_signed_off_once_for_a_purpose(lin):
     assert SignOff.objects.count() == 2
 
 
+@pytest.mark.postgresql
 def test_a_new_baseline_ends_the_one_before(lin):
     one, other = make_result(subject="s"), make_result(subject="s")
     strange = make_result(subject="t")
@@ -184,6 +186,7 @@ def test_a_result_that_misleads_is_no_baseline(lin, fields):
     assert results.remove_baseline(Result.objects.get(), lin) is False
 
 
+@pytest.mark.postgresql
 def test_views_are_own_or_shared(lin):
     other = make_user("wei")
     own = results.save_view("Mine", "model=a", lin)

@@ -12,7 +12,7 @@ from jobs.services.upkeep import reaper
 from tests.dashboard.lib.host_caller import Caller
 from tests.factories import make_deployment, make_host
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_points_of_a_server_are_stored_once_and_answered_with_the_size(caller, d
     assert block.until == datetime.fromtimestamp(2, tz=UTC)
 
 
+@pytest.mark.postgresql
 def test_a_block_is_filled_before_the_next_is_begun(caller, deployment):
     size = 0
     for at in range(BLOCK_ROWS + 5):

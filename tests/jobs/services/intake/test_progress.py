@@ -8,7 +8,7 @@ from jobs.models import Deployment, Job
 from jobs.services.intake import streams
 from tests.factories import make_deployment, make_job
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 LINES = b"[   7/ 272] blk.0.attn_v.weight ...\n"
 
 
@@ -24,6 +24,7 @@ def log(owner: Job | Deployment, text: bytes) -> None:
     owner.refresh_from_db()
 
 
+@pytest.mark.postgresql
 def test_the_end_of_a_log_says_how_far_the_job_is():
     job = make_job(kind="compile", state="running")
 

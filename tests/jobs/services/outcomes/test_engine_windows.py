@@ -14,7 +14,7 @@ from jobs.services.outcomes.engine_windows import windows_of, with_energy, with_
 from jobs.tools.lib.engine_counters import WarmUp
 from tests.factories import make_host, make_job, make_measured, make_plan
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"
 KV = "vllm:kv_cache_usage_perc"
@@ -47,6 +47,7 @@ def scraped(job, *rows, watch="engine", from_s=1000.0, every_s=10.0):
     PointBlock.objects.create(job=job, offset=0, watch=watch, rows=samples)
 
 
+@pytest.mark.postgresql
 def test_each_point_has_what_the_engine_did_meanwhile():
     job = measured_job(steps=("measure-1", "measure-4"))
     scraped(

@@ -19,7 +19,7 @@ from jobs.services.outputs import output_path
 from tests.factories import make_deployment, make_endpoint, make_job
 from tests.measuring import make_measuring_host, measured, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 MODELS = {"data": [{"id": "m", "owned_by": "vllm", "max_model_len": 4096}]}
 TOLD = {"/v1/models": [200, json.dumps(MODELS)], "/version": [200, '{"version": "0.9.1"}']}
@@ -184,6 +184,7 @@ def test_deployments_of_the_client_s_host_do_not_disturb_it(host):
     assert disturbers([result]) == {}
 
 
+@pytest.mark.postgresql
 def test_a_job_against_the_same_endpoint_from_another_host_disturbs_it(host):
     endpoint, other = make_endpoint(), make_measuring_host("va17")
     beside = make_job(
@@ -202,6 +203,7 @@ def test_a_job_against_the_same_endpoint_from_another_host_disturbs_it(host):
 # -- readers --------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_list_filters_external_results(host):
     theirs = external(make_endpoint("H800"), host)
     measured(served(host))

@@ -26,7 +26,7 @@ from tests.jobs.lib.importing import imported
 from tests.jobs.lib.target import here
 from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 IMAGE = "registry/vllm_vacc:VVI-25"
 
@@ -293,6 +293,7 @@ def test_the_driver_of_a_host_with_dies_is_of_the_identity(host):
     assert are_repeats(known, again)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("at_once", [1, 2, 200])
 def test_results_of_before_get_an_identity_once(host, monkeypatch, at_once):
     monkeypatch.setattr(identity, "_KEPT_AT_ONCE", at_once)

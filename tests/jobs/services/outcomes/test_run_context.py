@@ -11,7 +11,7 @@ from jobs.services.intake.heartbeats import load_remarks
 from jobs.services.outcomes import stored_results
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def plan_with(command):
@@ -105,6 +105,7 @@ def answered(deployment, at, *, state=Turn.State.DONE, seconds=10.0):
     )
 
 
+@pytest.mark.postgresql
 def test_chat_answers_during_the_run_are_counted(measured):
     own, start = make_deployment(host=measured.host), measured.started_at
     elsewhere = make_deployment()

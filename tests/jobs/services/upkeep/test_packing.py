@@ -17,7 +17,7 @@ from jobs.services.upkeep import packing
 from jobs.services.upkeep.packing import SMALL_BYTES, pack_some
 from tests.factories import make_deployment, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 TEXT = b"it works\n" * (SMALL_BYTES // 9 + 1)
 SHA256 = hashlib.sha256(TEXT).hexdigest()
 
@@ -50,6 +50,7 @@ def closed_job(*, finished_at=61, **fields):
     return f"job/{make_job(**fields).pk}"
 
 
+@pytest.mark.postgresql
 def test_the_log_of_a_job_is_packed_an_hour_after_its_end():
     key = closed_job()
     write(key)

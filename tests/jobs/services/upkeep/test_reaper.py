@@ -12,7 +12,7 @@ from jobs.services.intake import heartbeats
 from jobs.services.upkeep import reaper
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def ago(seconds: float):
@@ -57,6 +57,7 @@ def test_what_a_host_that_stays_away_had_is_lost_in_the_end(settings):
     assert job.message_args == {"host": host.name, "hours": 24}
 
 
+@pytest.mark.postgresql
 def test_after_downtime_hosts_get_time_to_report(settings):
     settings.HOST_LOST_AFTER_S = 24 * 3600.0
     Instance.objects.update_or_create(pk=1, defaults={"swept_at": ago(25 * 3600)})
@@ -106,11 +107,13 @@ def test_an_unclaimed_job_is_hinted_again(monkeypatch):
     assert Job.objects.get(pk=old.pk).state == "starting"
 
 
+@pytest.mark.postgresql
 def test_of_several_schedulers_one_has_the_round():
     assert [reaper.claim_run() for _ in range(3)] == [True, False, False]
     assert reaper.claim_run(now() + timedelta(seconds=10))
 
 
+@pytest.mark.postgresql
 def test_a_job_launched_after_a_failure_is_cancelled():
     made = {"table": "artifact"}
     first, second, third = (

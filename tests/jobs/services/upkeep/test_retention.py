@@ -18,7 +18,7 @@ from jobs.services.upkeep import retention
 from tests.factories import make_deployment, make_job, make_measured, make_user
 from tests.kept import DAY, LOG, ended, over
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +96,7 @@ def test_without_a_limit_nothing_is_ever_removed(limits):
     assert left(job) > 0
 
 
+@pytest.mark.postgresql
 def test_over_the_size_limit_the_oldest_go_until_it_fits(limits):
     limits.RETENTION_AGE_S = None
     jobs = [ended(age * DAY, log=b"x" * 1000) for age in (3, 5, 4)]
@@ -199,6 +200,7 @@ def test_streams_of_chats_go_once_their_rows_say_everything():
     assert Turn.objects.get(pk=made["told"].pk).answer == "yes"
 
 
+@pytest.mark.postgresql
 def test_a_round_is_claimed_once_within_its_time():
     moment = now()
 
@@ -222,6 +224,7 @@ def test_two_rounds_one_after_the_other_are_as_one():
     assert Job.objects.values().get(pk=job.pk) == first
 
 
+@pytest.mark.postgresql
 def test_what_a_killed_round_left_is_finished_by_the_next(monkeypatch):
     """Marked, and not one file deleted: the worst moment."""
     job = ended(files=1, points=1)
@@ -364,6 +367,7 @@ def test_a_job_without_a_log_is_not_marked_as_removed():
     assert (job.removed_at, job.stored_bytes) == (None, 0)
 
 
+@pytest.mark.postgresql
 def test_a_round_counts_the_bytes_of_each_place(limits, settings):
     limits.RETENTION_AGE_S = None
     ended(2 * DAY, log=b"x" * 100, files=3, points=2)
