@@ -68,7 +68,7 @@ FULL = {"disk_free_bytes": 900_000_000, "disk_reserve_bytes": 2_000_000_000}
 @pytest.mark.parametrize(
     ("fields", "reason", "args"),
     [
-        ({"heartbeat_at": now() - timedelta(hours=100)}, "wait:away", {"seconds": 360_000}),
+        ({"heartbeat_at": now() - timedelta(hours=100)}, "wait:away", {}),
         ({"heartbeat_at": None}, "wait:never_seen", {}),
         ({"draining": True}, "wait:draining", {}),
         ({"load": FULL}, "wait:disk", {"free": "900.0 MB", "reserve": "2.0 GB"}),
@@ -80,7 +80,8 @@ def test_a_host_that_takes_no_jobs_starts_nothing_and_says_why(fields, reason, a
     assert dispatch.run() == 0
 
     waits, about = why(job)
-    assert (waits, about) == (reason, {"host": "rack-1", **args}) or reason == "wait:away" == waits
+    assert waits == reason
+    assert {"host": "rack-1", **args}.items() <= about.items()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_a_promised_input_is_what_the_job_made():
 
 
 def with_deleted_input():
-    artifact = make_artifact(deleted_at=now())
+    artifact = make_artifact(host=make_host(), deleted_at=now())
     return make_job(host=artifact.host, inputs={"artifact": {"id": artifact.pk}})
 
 
