@@ -66,6 +66,12 @@ def make_host(name: str = "", **fields: Any) -> Host:
     )
 
 
+def heartbeat_body(**fields: Any) -> dict[str, Any]:
+    """A host's report of nothing, as a heartbeat sends it."""
+    about = {"boot_id": "b", "agent_started_at": 1.0, "now": 1.0, "load": {}}
+    return {**about, "jobs": [], "serves": [], **fields}
+
+
 def host_key(name: str) -> str:
     """The key of a host that was made with ``name``."""
     return f"key-of-{name}"

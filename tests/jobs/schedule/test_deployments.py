@@ -13,7 +13,7 @@ from jobs.queries.hosts import free_dies
 from jobs.schedule import agent_tasks, deployments, lifecycle
 from jobs.services.intake import heartbeats
 from jobs.services.outcomes import outcomes
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import heartbeat_body, make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -39,15 +39,7 @@ def serve(deployment: Deployment, **fields):
 
 
 def beat(deployment: Deployment, *serves):
-    body = {
-        "boot_id": "b",
-        "agent_started_at": 1.0,
-        "now": 1.0,
-        "load": {},
-        "jobs": [],
-        "serves": list(serves),
-    }
-    orders = heartbeats.heartbeat(deployment.host, body)
+    orders = heartbeats.heartbeat(deployment.host, heartbeat_body(serves=list(serves)))
     deployment.refresh_from_db()
     return orders
 
@@ -177,15 +169,6 @@ def test_a_server_that_ends_unasked_says_how(event, state, name):
     assert deployment.job.state == "succeeded"
 
 
-def test_a_restart_has_not_been_ready_yet(sent):
-    deployment = make_deployment(state="stopped", ready_at=now())
-
-    deployments.restart_deployment(deployment.pk, None)
-
-    deployment.refresh_from_db()
-    assert deployment.ready_at is None
-
-
 def test_a_server_that_was_to_stop_is_stopped(sent, django_capture_on_commit_callbacks):
     deployment, user = make_deployment(), make_user("ada")
 
@@ -249,13 +232,15 @@ def test_a_server_whose_job_failed_has_failed():
 
 
 def test_a_restart_is_the_next_run(sent, django_capture_on_commit_callbacks):
-    deployment = make_deployment(state="stopped", wanted=False)
+    deployment = make_deployment(state="stopped", wanted=False, ready_at=now())
 
     with django_capture_on_commit_callbacks(execute=True):
         assert deployments.restart_deployment(deployment.pk, make_user()) == 2
+        # One that waits is not started twice.
+        assert deployments.restart_deployment(deployment.pk, make_user()) == 2
     deployment.refresh_from_db()
 
-    assert (deployment.state, deployment.wanted) == ("waiting", True)
+    assert (deployment.state, deployment.wanted, deployment.ready_at) == ("waiting", True, None)
     assert sent == [("serve", deployment.pk)]
     assert beat(deployment).serve == [deployment.pk]
     claimed = deployments.claim_run(deployment.pk, host=deployment.host, run=2)
@@ -308,13 +293,6 @@ def test_a_deployment_whose_job_failed_cannot_be_restarted():
 
     with pytest.raises(deployments.NotRestartable):
         deployments.restart_deployment(deployment.pk, make_user())
-
-
-def test_a_restart_that_waits_is_not_asked_for_twice():
-    deployment = make_deployment(state="stopped", run=1)
-
-    assert deployments.restart_deployment(deployment.pk, make_user()) == 2
-    assert deployments.restart_deployment(deployment.pk, make_user()) == 2
 
 
 @pytest.fixture

@@ -55,11 +55,8 @@ def test_a_block_is_filled_before_the_next_is_begun(caller, deployment):
 def test_a_backlog_becomes_as_many_blocks_as_it_needs(caller, deployment):
     caller.stream(deployment, "points", 0, lines(*map(float, range(2 * BLOCK_ROWS + 1))))
 
-    assert [len(block.rows) for block in ServedBlock.objects.order_by("id")] == [
-        BLOCK_ROWS,
-        BLOCK_ROWS,
-        1,
-    ]
+    sizes = [len(block.rows) for block in ServedBlock.objects.order_by("id")]
+    assert sizes == [BLOCK_ROWS, BLOCK_ROWS, 1]
 
 
 def test_zero_bytes_move_the_size_and_hold_no_points(caller, deployment):

@@ -125,29 +125,22 @@ def test_a_bar_that_came_in_two_parts_is_drawn(monkeypatch):
 SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:25<16:15, 8s/it]\r"
 
 
-def test_the_log_of_a_server_says_how_far_it_has_loaded():
-    deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="loading")
-
-    log(deployment, SHARDS % 41)
-
-    assert (deployment.progress["done"], deployment.progress["total"]) == (41, 163)
-
-
-def test_what_an_earlier_run_of_a_server_loaded_does_not_count():
+@pytest.mark.parametrize(
+    ("state", "log_from", "text", "done"),
+    [
+        ("loading", 0, SHARDS % 41, 41),
+        ("loading", len(SHARDS % 163), SHARDS % 163 + b"started again\n", None),
+        ("ready", 0, SHARDS % 41, None),
+    ],
+)
+def test_the_log_of_this_run_says_how_far_a_server_has_loaded(state, log_from, text, done):
     job = make_job(kind="deploy-vllm")
-    deployment = make_deployment(job=job, state="loading", log_from=len(SHARDS % 163))
+    deployment = make_deployment(job=job, state=state, log_from=log_from)
 
-    log(deployment, SHARDS % 163 + b"started again\n")
+    log(deployment, text)
 
-    assert deployment.progress is None
-
-
-def test_a_server_that_is_ready_loads_no_more():
-    deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="ready")
-
-    log(deployment, SHARDS % 41)
-
-    assert deployment.progress is None
+    progress = deployment.progress or {"done": None, "total": 163}
+    assert (progress["done"], progress["total"]) == (done, 163)
 
 
 def test_a_number_that_is_none_changes_nothing():
@@ -165,6 +158,4 @@ def test_a_look_that_found_no_worker_is_made_up_for(monkeypatch):
     with monkeypatch.context() as busy:
         busy.setattr(Pool, "run", lambda *_args: (_ for _ in ()).throw(Busy("no worker is free")))
         log(job, LINES)
-    key = f"job/{job.pk}"
-
-    assert streams._looked_at[key][1] == 0
+    assert streams._looked_at[job.log_key][1] == 0

@@ -12,7 +12,7 @@ from jobs.plans import Step
 from jobs.services.outcomes import outcomes
 from jobs.services.outcomes.engine_windows import windows_of, with_energy, with_engine
 from jobs.tools.lib.engine_counters import WarmUp
-from tests.factories import make_host, make_job, make_measured, make_plan
+from tests.factories import make_host, make_job, make_plan
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,11 @@ def scraped(job, *rows, watch="engine", from_s=1000.0, every_s=10.0):
     PointBlock.objects.create(job=job, offset=0, watch=watch, rows=samples)
 
 
+def hit(*counts):
+    """Readings of hits and queries so far."""
+    return [{HITS: float(hits), QUERIES: float(asked)} for hits, asked in counts]
+
+
 @pytest.mark.postgresql
 def test_each_point_has_what_the_engine_did_meanwhile():
     job = measured_job(steps=("measure-1", "measure-4"))
@@ -68,47 +73,24 @@ def test_each_point_has_what_the_engine_did_meanwhile():
 
 def test_steps_have_the_dashboard_s_clock_and_points_the_host_s():
     job = measured_job(steps=("measure-1", "measure-4"), skew_s=500.0)
-    scraped(
-        job,
-        {HITS: 0.0, QUERIES: 0.0},
-        {HITS: 0.0, QUERIES: 100.0},
-        {HITS: 80.0, QUERIES: 200.0},
-        from_s=1500.0,
-    )
+    scraped(job, *hit((0, 0), (0, 100), (80, 200)), from_s=1500.0)
 
     assert [m["engine_prefix_hits"] for _, m in with_engine(job, MEASURED).points] == [0.0, 0.8]
 
 
 def test_one_step_records_the_start_of_each_point():
     job = measured_job(steps=("measure",))
-    scraped(
-        job,
-        *(
-            {HITS: hits, QUERIES: asked}
-            for hits, asked in ((0.0, 0.0), (0.0, 100.0), (60.0, 200.0))
-        ),
-        every_s=5.0,
-    )
+    scraped(job, *hit((0, 0), (0, 100), (60, 200)), every_s=5.0)
 
     measured = with_engine(job, replace(MEASURED, began={1: 1000.0, 4: 1005.0}))
 
     assert [m["engine_prefix_hits"] for _, m in measured.points] == [0.0, 0.6]
-    assert [set(m) & {"engine_prefix_hits"} for _, m in with_engine(job, MEASURED).points] == [
-        set(),
-        set(),
-    ]
+    assert not any("engine_prefix_hits" in m for _, m in with_engine(job, MEASURED).points)
 
 
 def test_a_recorded_start_narrows_the_window_of_its_step():
     job = measured_job(steps=("measure-1", "measure-4"))
-    scraped(
-        job,
-        *(
-            {HITS: hits, QUERIES: asked}
-            for hits, asked in ((0.0, 0.0), (50.0, 50.0), (50.0, 100.0), (130.0, 200.0))
-        ),
-        every_s=5.0,
-    )
+    scraped(job, *hit((0, 0), (50, 50), (50, 100), (130, 200)), every_s=5.0)
     whole = with_engine(job, MEASURED).points
     by_start = with_engine(job, replace(MEASURED, began={1: 1005.0, 4: 1010.0})).points
 
@@ -136,14 +118,14 @@ def test_the_engine_s_tokens_leave_warm_ups_out():
 
 def test_other_watches_are_none_of_the_engine_s():
     job = measured_job(steps=("measure-1", "measure-4"))
-    scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0}, watch="client")
+    scraped(job, *hit((0, 0), (9, 10)), watch="client")
 
     assert with_engine(job, MEASURED).points == MEASURED.points
 
 
 def test_figures_of_the_tool_itself_stay():
     job = measured_job(steps=("measure",))
-    scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0})
+    scraped(job, *hit((0, 0), (9, 10)))
     metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5}
     by_tool = replace(MEASURED, points=[(4, metrics)])
 
@@ -164,21 +146,14 @@ def test_figures_of_the_tool_itself_stay():
 )
 def test_over_one_per_cent_of_hits_is_a_remark(params, hits, message):
     job = measured_job(steps=("measure-1", "measure-4"), params=params)
-    scraped(
-        job,
-        {HITS: 0.0, QUERIES: 0.0},
-        {HITS: 0.0, QUERIES: 1000.0},
-        {HITS: 1000 * hits, QUERIES: 2000.0},
-    )
+    scraped(job, *hit((0, 0), (0, 1000), (1000 * hits, 2000)))
 
     remarks = with_engine(job, MEASURED).remarks
 
     assert [remark.id for remark in remarks] == ([message] if message else [])
-    if message:
-        assert (remarks[0].args["concurrency"], remarks[0].args["share"]) == (
-            4,
-            f"{100 * hits:.2f}",
-        )
+    for remark in remarks:
+        assert remark.args["concurrency"] == 4
+        assert remark.args["share"] == f"{100 * hits:.2f}"
 
 
 @pytest.mark.parametrize(
@@ -218,13 +193,6 @@ def test_a_tool_that_counts_hits_needs_no_share_since_the_start():
     assert [remark.id for remark in measured.remarks] == ["benchmark:hits"]
 
 
-def kept_before(job, share):
-    """Return an older result with a share since the start at each point."""
-    metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": share}
-    remark = {"id": "benchmark:hits", "args": {"share": "60.0", "concurrency": 4}}
-    return make_measured(job=job, points=[(4, metrics)], remarks=[remark, {"id": "x", "args": {}}])
-
-
 @pytest.mark.parametrize(("running", "expected"), [(1.0, []), (3.0, ["result:other_clients"])])
 def test_more_requests_than_sent_mean_other_clients(running, expected):
     job = measured_job(steps=("measure-1", "measure-4"))
@@ -241,29 +209,26 @@ def test_more_requests_than_sent_mean_other_clients(running, expected):
 TOKENS = "vllm:generation_tokens_total"
 
 
-def test_each_point_has_the_engines_tokens():
-    job = measured_job(steps=("measure-1", "measure-4"))
-    # A reading after 1010 and before the next tool has loaded has the last tokens of the first.
-    counted = ((1000.0, 0.0), (1009.5, 600.0), (1010.5, 640.0), (1020.5, 1920.0))
+# A reading after 1010 and before the next tool has loaded has the last tokens of the first; a
+# recorded start ends the readings of the point before.
+@pytest.mark.parametrize(
+    ("steps", "began", "third", "expected"),
+    [
+        (("measure-1", "measure-4"), {}, (1010.5, 640.0), [640, 1280]),
+        (("measure",), {1: 1000.0, 4: 1010.0}, (1010.5, 700.0), [600, 1320]),
+    ],
+)
+def test_each_point_has_the_engines_tokens(steps, began, third, expected):
+    job = measured_job(steps=steps)
+    counted = ((1000.0, 0.0), (1009.5, 600.0), third, (1020.0 + 0.5 * (not began), 1920.0))
     samples = [[at, {TOKENS: tokens}] for at, tokens in counted]
     PointBlock.objects.create(job=job, offset=0, watch="engine", rows=samples)
-
-    first, second = (m["engine_output_tokens"] for _, m in with_engine(job, MEASURED).points)
-
-    assert (first, second) == (640, 1280)
-
-
-def test_a_recorded_start_ends_the_readings_of_the_point_before():
-    job = measured_job(steps=("measure",))
-    began = {1: 1000.0, 4: 1010.0}
-    counted = ((1000.0, 0.0), (1009.5, 600.0), (1010.5, 700.0), (1020.0, 1920.0))
-    samples = [[at, {TOKENS: tokens}] for at, tokens in counted]
-    PointBlock.objects.create(job=job, offset=0, watch="engine", rows=samples)
-    JobStep.objects.filter(job=job).update(duration_s=20.0)
+    if began:
+        JobStep.objects.filter(job=job).update(duration_s=20.0)
 
     points = with_engine(job, replace(MEASURED, began=began)).points
 
-    assert [m["engine_output_tokens"] for _, m in points] == [600, 1320]
+    assert [m["engine_output_tokens"] for _, m in points] == expected
 
 
 def powered_job(*watts):

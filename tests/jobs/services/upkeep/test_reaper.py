@@ -10,7 +10,7 @@ from jobs.schedule import agent_tasks
 from jobs.services.hosts import HostAnswers, mark_lost
 from jobs.services.intake import heartbeats
 from jobs.services.upkeep import reaper
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import heartbeat_body, make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -82,16 +82,11 @@ def test_a_clock_that_was_put_back_does_not_stop_the_rounds():
     assert not reaper.claim_run()
 
 
-def test_a_server_that_is_missing_is_lost():
-    deployment = make_deployment(missing_since=ago(31))
+@pytest.mark.parametrize(("state", "after"), [("ready", "lost"), ("stopping", "stopped")])
+def test_a_server_that_is_missing_is_lost_or_was_to_stop(state, after):
+    deployment = make_deployment(state=state, missing_since=ago(31))
 
-    assert state_after_reaping(deployment) == "lost"
-
-
-def test_a_server_that_was_to_stop_and_is_missing_is_stopped():
-    deployment = make_deployment(state="stopping", wanted=False, missing_since=ago(31))
-
-    assert state_after_reaping(deployment) == "stopped"
+    assert state_after_reaping(deployment) == after
 
 
 def test_an_unclaimed_job_is_hinted_again(monkeypatch):
@@ -116,11 +111,8 @@ def test_of_several_schedulers_one_has_the_round():
 @pytest.mark.postgresql
 def test_a_job_launched_after_a_failure_is_cancelled():
     made = {"table": "artifact"}
-    first, second, third = (
-        make_job(state="failed", product=made),
-        make_job(product=made),
-        make_job(),
-    )
+    first, second = make_job(state="failed", product=made), make_job(product=made)
+    third = make_job()
     second.after.add(first)
     third.after.add(second)
 
@@ -181,17 +173,10 @@ def test_a_returning_host_ends_the_jobs_and_keeps_the_servers(away):
     mark_lost(away.pk, make_user())
     serve = {"id": deployment.pk, "token": str(deployment.claim_token), "run": deployment.run}
 
-    orders = heartbeats.heartbeat(
-        away,
-        {
-            "boot_id": "b",
-            "agent_started_at": 1.0,
-            "now": 1.0,
-            "load": {},
-            "jobs": [{"id": job.pk, "token": str(job.claim_token), "state": "running"}],
-            "serves": [{**serve, "state": "running", "health": "ready", "port": 1}],
-        },
-    )
+    named = {"id": job.pk, "token": str(job.claim_token), "state": "running"}
+
+    serves = [{**serve, "state": "running", "health": "ready", "port": 1}]
+    orders = heartbeats.heartbeat(away, heartbeat_body(jobs=[named], serves=serves))
 
     deployment.refresh_from_db()
     assert (orders.cancel, orders.stop_serve, deployment.state) == ([job.pk], [], "ready")
@@ -199,21 +184,13 @@ def test_a_returning_host_ends_the_jobs_and_keeps_the_servers(away):
 
 def test_a_running_job_that_its_host_no_longer_names_is_asked_for_again():
     host = make_host()
-    report = {
-        "boot_id": "b",
-        "agent_started_at": 1.0,
-        "now": 1.0,
-        "load": {},
-        "jobs": [],
-        "serves": [],
-    }
     missing = make_job(state="running", host=host, claim_id="n")
     named = make_job(state="running", host=host, claim_id="n")
     make_job(state="starting", host=host)  # not claimed yet
     make_job(state="succeeded", host=host, claim_id="n")
     entry = {"id": named.pk, "token": str(named.claim_token), "state": "running"}
 
-    orders = heartbeats.heartbeat(host, {**report, "jobs": [entry]})
+    orders = heartbeats.heartbeat(host, heartbeat_body(jobs=[entry]))
 
     assert orders.resend == [missing.pk]
     assert orders.to_json()["resend"] == [missing.pk]
