@@ -123,7 +123,7 @@ class _Gathered:
     deltas: list[int] = field(default_factory=list)  # offsets
 
     def remainder(self, text: str) -> str:
-        """Return the new part of ``text``: engines that send messages may repeat all so far."""
+        """The new part of ``text``: engines that send messages may repeat all so far."""
         if len(text) < self.content_length:
             return text
         return text.removeprefix("".join(self.content))
@@ -170,7 +170,8 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
         return Reply(error=error_text(raw, http_status))
     message = _object(choice.get("message"))
     content = _content(message) or _text(choice.get("text"))
-    finish_reason = _word(choice.get("finish_reason"))
+    reason = choice.get("finish_reason")
+    finish_reason = reason if isinstance(reason, str) else ""
     taken = _parts(content, _thought(message), expected=expected and finish_reason != "stop")
     return Reply(
         reasoning=_mended(taken.reasoning),
@@ -208,8 +209,8 @@ def _parts(content: str, by_field: str, *, expected: bool) -> Parts:
 
 
 def error_text(raw: bytes, http_status: int) -> str:
-    """Return the engine's error: the message of its JSON, else its text, else the status. Of a page
-    of a web server its title, without markup."""
+    """The engine's error: the message of its JSON, else its text, else the status. Of a page of a
+    web server its title, without markup."""
     text = raw[:PAGE_BYTES].decode(errors="replace").strip()
     message = _message(_loaded(raw[:ERROR_BYTES]))
     if not message and _HTML.search(text):
@@ -253,8 +254,9 @@ def _gather(gathered: _Gathered, event: Event) -> None:
             gathered.content_length += len(content)
             gathered.content_at.append(len(gathered.deltas))
             gathered.deltas.append(offset)
-        if choice.get("finish_reason"):
-            gathered.finish_reason = _word(choice["finish_reason"]) or gathered.finish_reason
+        reason = choice.get("finish_reason")
+        if reason and isinstance(reason, str):
+            gathered.finish_reason = reason
 
 
 def _choices(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -272,7 +274,7 @@ def _thought(message: Mapping[str, Any]) -> str:
 
 
 def _content(message: Mapping[str, Any]) -> str:
-    """Return the text of a message or a piece of one; a refusal is an answer."""
+    """A refusal is an answer."""
     return _text(message.get("content")) or _text(message.get("refusal"))
 
 
@@ -291,12 +293,8 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _mended(text: str) -> str:
-    """``text`` with the characters whole of which two events had each a half."""
+    """Join characters of which two events had each a half."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -434,12 +432,12 @@ def _named(line: bytes) -> tuple[bytes | None, bytes]:
 
 
 def _is_cut(line: bytes) -> bool:
-    """True for the begin of a field's name at the end of a stream."""
+    """The begin of a field's name at the end of a stream."""
     return not line.endswith((b"\n", b"\r")) and any(name.startswith(line) for name in _FIELDS)
 
 
 def _json(text: bytes) -> Any:
-    """Return the JSON value of a text; None if invalid. A cut character is replaced."""
+    """None if invalid. A cut character is replaced."""
     try:
         return from_json(text)
     except ValueError:

@@ -29,49 +29,40 @@ from jobs.tools.imports import Bundle, Reader, Reading, Refusal, attempt, checke
 from jobs.tools.opencompass.reading import Opencompass
 from jobs.tools.vllm.reading import VllmLatency, VllmLog, VllmServe, VllmThroughput
 
-# Texts of a file (all of one entry) -> message. The first match counts.
-_Known = tuple[tuple[tuple[bytes, ...], str], ...]
-_JSON: _Known = (
-    ((b'"benchmark_phase"', b'"request_start_ns"'), "import:aiperf_requests"),
-    ((b'"endpoint_url"', b'"series"'), "import:aiperf_server"),
-    ((b'"Percentiles"',), "import:evalscope_beside"),
-    ((b'"cum_completion"',), "import:evalscope_beside"),
-    ((b'"steady_state"',), "import:evalscope_beside"),
-    ((b'"tokenizer_path"', b'"parallel"'), "import:evalscope_beside"),
-    ((b'"doc_id"', b'"filtered_resps"'), "import:lm_eval_samples"),
-    ((b'"origin_prompt"', b'"prediction"'), "import:opencompass_part"),
-    ((b'"choices"', b'"message"'), "import:answer"),
-    ((b'"n_ctx"',), "import:server_state"),
-    ((b'"default_generation_settings"',), "import:server_state"),
-    ((b'"object":"list"', b'"data"'), "import:server_state"),
-)
-_TEXT: _Known = (
-    ((b"Metric,avg,min,max,sum",), "import:aiperf_rounded"),
-    ((b"NVIDIA AIPerf",), "import:aiperf_rounded"),
-    ((b"AIPerf System",), "import:aiperf_rounded"),
-    ((b"Performance Test Summary Report",), "import:evalscope_rounded"),
-    ((b"evalscope",), "import:evalscope_log"),
-    ((b"Benchmarking complete, generated",), "import:guidellm_console"),
-    ((b"guidellm",), "import:guidellm_console"),
-    ((b"Generative Benchmark",), "import:guidellm_console"),
-    ((b"lm_eval",), "import:lm_eval_console"),
-    ((b"num_fewshot: ", b"|  Tasks  |"), "import:lm_eval_console"),
-    ((b"OpenICLInfer",), "import:opencompass_log"),
-    ((b"OpenICLEval",), "import:opencompass_log"),
-    ((b"opencompass",), "import:opencompass_log"),
-    ((b"OpenCompass",), "import:opencompass_log"),
-    ((b"llama_model_quantize",), "import:quantise_log"),
-    ((b"quant size",), "import:quantise_log"),
-    ((b"vllm:num_requests_running",), "import:counters"),
-    ((b"llamacpp:",), "import:counters"),
-    ((b'"choices"',), "import:answer"),
-    ((b"chat.completion.chunk",), "import:answer"),
-    ((b"print_timing",), "import:server_log"),
-    ((b"llama_model_loader",), "import:server_log"),
-    ((b"srv ", b"slot "), "import:server_log"),
-    ((b"(APIServer pid=",), "import:server_log"),
-    ((b"vLLM API server",), "import:server_log"),
-)
+# Message -> texts of a file, each of which shows it; of a tuple, all together. The first counts.
+_Known = dict[str, tuple[bytes | tuple[bytes, ...], ...]]
+_JSON: _Known = {
+    "import:aiperf_requests": ((b'"benchmark_phase"', b'"request_start_ns"'),),
+    "import:aiperf_server": ((b'"endpoint_url"', b'"series"'),),
+    "import:evalscope_beside": (
+        *(b'"Percentiles"', b'"cum_completion"', b'"steady_state"'),
+        (b'"tokenizer_path"', b'"parallel"'),
+    ),
+    "import:lm_eval_samples": ((b'"doc_id"', b'"filtered_resps"'),),
+    "import:opencompass_part": ((b'"origin_prompt"', b'"prediction"'),),
+    "import:answer": ((b'"choices"', b'"message"'),),
+    "import:server_state": (
+        *(b'"n_ctx"', b'"default_generation_settings"'),
+        (b'"object":"list"', b'"data"'),
+    ),
+}
+_TEXT: _Known = {
+    "import:aiperf_rounded": (b"Metric,avg,min,max,sum", b"NVIDIA AIPerf", b"AIPerf System"),
+    "import:evalscope_rounded": (b"Performance Test Summary Report",),
+    "import:evalscope_log": (b"evalscope",),
+    "import:guidellm_console": (
+        *(b"Benchmarking complete, generated", b"guidellm", b"Generative Benchmark"),
+    ),
+    "import:lm_eval_console": (b"lm_eval", (b"num_fewshot: ", b"|  Tasks  |")),
+    "import:opencompass_log": (b"OpenICLInfer", b"OpenICLEval", b"opencompass", b"OpenCompass"),
+    "import:quantise_log": (b"llama_model_quantize", b"quant size"),
+    "import:counters": (b"vllm:num_requests_running", b"llamacpp:"),
+    "import:answer": (b'"choices"', b"chat.completion.chunk"),
+    "import:server_log": (
+        *(b"print_timing", b"llama_model_loader", b"(APIServer pid=", b"vLLM API server"),
+        (b"srv ", b"slot "),
+    ),
+}
 _SET_RESULT = pattern(rb'\s*\{\s*"(?:accuracy|error|score)"\s*:')
 
 
@@ -84,7 +75,7 @@ class NotResults(Reader):
         return _message(bundle.files[path]) is not None
 
     def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
-        """Return one refusal per reason, with the file to import instead."""
+        """One refusal per reason, with the file to import instead."""
         reasons: dict[str, list[str]] = {}
         for path in own:
             reasons.setdefault(_message(bundle.files[path]) or "", []).append(path)
@@ -92,25 +83,17 @@ class NotResults(Reader):
 
 
 def _message(content: bytes) -> str | None:
-    for texts, name in _JSON if content.lstrip()[:1] in (b"{", b"[") else _TEXT:
-        if all(text in content for text in texts):
-            return name
+    for name, known in (_JSON if content.lstrip()[:1] in (b"{", b"[") else _TEXT).items():
+        for texts in known:
+            if all(text in content for text in (texts if isinstance(texts, tuple) else (texts,))):
+                return name
     return "import:opencompass_part" if _SET_RESULT.match(content) else None
 
 
 # A file belongs to the first reader that claims it.
 READERS: tuple[Reader, ...] = (
-    VllmServe(),
-    VllmThroughput(),
-    VllmLatency(),
-    Guidellm(),
-    Aiperf(),
-    EvalscopePerf(),
-    EvalscopeEval(),
-    LmEval(),
-    Opencompass(),
-    VllmLog(),
-    NotResults(),
+    *(VllmServe(), VllmThroughput(), VllmLatency(), Guidellm(), Aiperf(), EvalscopePerf()),
+    *(EvalscopeEval(), LmEval(), Opencompass(), VllmLog(), NotResults()),
 )
 
 
@@ -124,7 +107,7 @@ class Recognised:
 
 
 def recognise(files: Mapping[str, bytes]) -> Recognised:
-    """Return what ``files`` (path -> content) hold. Logs count only without a result file."""
+    """Results in ``files`` (path -> content). Logs count only without a result file."""
     bundle = Bundle(files)
     readings: list[Reading] = []
     refusals: list[Refusal] = []
@@ -199,11 +182,8 @@ def pasted(text: str) -> Mapping[str, bytes]:
 
 
 def read_uploads(uploads: Iterable[tuple[str, bytes]], *, limit_bytes: int) -> dict[str, bytes]:
-    """Return path -> content of uploaded files; archives are unpacked.
-
-    Raises:
-        LaunchError: at ``files``: too large, too many, damaged, or a path outside.
-    """
+    """Path -> content; archives are unpacked. Raises LaunchError, at ``files``: too large, too
+    many, damaged, or a path outside."""
     files = _Files(limit_bytes)
     for name, content in uploads:
         _add(files, name, content)
@@ -211,11 +191,8 @@ def read_uploads(uploads: Iterable[tuple[str, bytes]], *, limit_bytes: int) -> d
 
 
 def read_paths(paths: Iterable[Path], *, limit_bytes: int) -> dict[str, bytes]:
-    """Return path -> content of files and folders of this computer. Links are not followed.
-
-    Raises:
-        LaunchError: at ``files``: as :func:`read_uploads`, or a path cannot be read.
-    """
+    """Path -> content of files and folders of this computer. Links are not followed. Raises
+    LaunchError, at ``files``: as :func:`read_uploads`, or a path cannot be read."""
     files = _Files(limit_bytes)
     for path in paths:
         try:
@@ -276,9 +253,8 @@ def _unzip(files: _Files, name: str, content: bytes) -> None:
             for member in members:
                 with archive.open(member) as file:
                     files.put(member.filename, file.read(files.left + 1))
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        raise _damaged(name, error) from error
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
+    # RuntimeError: encrypted, or an unknown compression.
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
         raise _damaged(name, error) from error
 
 
@@ -321,11 +297,8 @@ def _untar(files: _Files, name: str, content: bytes) -> None:
 
 
 def _path(name: str) -> str | None:
-    """Return a relative path; None for files of an operating system.
-
-    Raises:
-        LaunchError: the path leads outside, or is too long.
-    """
+    """A relative path; None for files of an operating system. Raises LaunchError: the path leads
+    outside, or is too long."""
     clean = "".join(
         char if char.isprintable() else "�" for char in sanitize_text(name.replace("\\", "/"))
     )

@@ -51,11 +51,9 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """Text file of the plan, written to ``{job_dir}/files/NAME`` before step 1.
-
-    ``text`` is literal: slots are not filled. ``at``: absolute path (slots allowed) of a copy, for
-    tools that need it there.
-    """
+    """Text file of the plan, written to ``{job_dir}/files/NAME`` before step 1. Slots in ``text``
+    are not filled. ``at``: absolute path (slots allowed) of a copy, for tools that need it
+    there."""
 
     name: str
     text: str
@@ -88,10 +86,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Files to keep: ``pattern`` is a glob below ``{job_dir}/work``, sorted by name.
-
-    A required output without a file makes the job *failed*.
-    """
+    """Files to keep: ``pattern`` is a glob below ``{job_dir}/work``, sorted by name. A required
+    output without a file makes the job *failed*."""
 
     name: str
     pattern: str
@@ -125,9 +121,7 @@ class Watch:
 @dataclass(frozen=True, slots=True)
 class Check:
     """Requirement on the host before the first step: ``name`` is one of ``jobs.host.checks``.
-
-    ``args`` may have slots. ``asks``: a person may confirm a failure.
-    """
+    ``args`` may have slots. ``asks``: a person may confirm a failure."""
 
     name: str
     args: tuple[tuple[str, str], ...] = ()
@@ -177,10 +171,15 @@ class Plan:
         if not self.filled:
             for text in _texts(self):
                 pieces(text)
-            _keep_secrets_in_environments(self)
+            # Secrets outside environments and keys of watches: all else is shown and stored.
+            steps = tuple(replace(step, env=()) for step in self.steps)
+            watches = tuple(replace(watch, key="") for watch in self.watches)
+            for text in _texts(replace(self, steps=steps, watches=watches, filled=True)):
+                if any(name.startswith(SECRET) for name in slots_in(text)):
+                    raise PlanError(f"a secret in {text!r}: only an environment may hold one")
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as plain data, with its schema version."""
+        """As plain data, with its schema version."""
         data = asdict(self)
         added = [(item, since, new) for group, since, new in _ADDED for item in data[group]]
         added.append((data, 2, _ADDED_TO_PLAN))
@@ -205,11 +204,7 @@ def checks_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Check, ...]:
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
-    """Return the plan that :meth:`Plan.to_json` wrote.
-
-    Raises:
-        PlanError: written by a newer schema, or not a plan.
-    """
+    """Raises PlanError: written by a newer schema, or not a plan."""
     if data.get("schema") not in SCHEMAS:
         raise PlanError(f"plan schema {data.get('schema')!r} is not known here, only {SCHEMAS}")
     if missing := {"kind", "steps", "files", "outputs", "watches", "dies", "filled"} - data.keys():
@@ -226,7 +221,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
 
 
 def _frozen(value: Any) -> Any:
-    """Return JSON with tuples in place of lists; the keys of objects stay."""
+    """JSON with tuples in place of lists; the keys of objects stay."""
     if isinstance(value, Mapping):
         return {name: _frozen(item) for name, item in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
@@ -238,13 +233,9 @@ def literal(text: str) -> str:
 
 
 def slots(plan: Plan) -> tuple[str, ...]:
-    """Names of the plan's slots, each once, in the order in which they first appear."""
-    names: dict[str, None] = {}
-    for text in _texts(plan):
-        for is_slot, piece in pieces(text):
-            if is_slot:
-                names[piece] = None
-    return tuple(names)
+    """Each name once, in the order in which they first appear."""
+    found = (piece for text in _texts(plan) for is_slot, piece in pieces(text) if is_slot)
+    return tuple(dict.fromkeys(found))
 
 
 def slots_in(text: str) -> set[str]:
@@ -256,18 +247,14 @@ def secrets(plan: Plan) -> tuple[str, ...]:
 
 
 def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
-    """Return the plan with every slot replaced by its value.
-
-    Raises:
-        PlanError: a slot has no value, or the plan is already filled.
-    """
+    """Raises PlanError: a slot has no value, or the plan is already filled."""
     if plan.filled:
         raise PlanError("the plan is filled already")
     return replace(plan, filled=True, **_changed(plan, lambda text: fill_text(text, values)))
 
 
 def _changed(plan: Plan, change: Callable[[str], str]) -> dict[str, Any]:
-    """Return the parts of a plan with ``change`` applied to each text that may have slots."""
+    """The parts of a plan with ``change`` applied to each text that may have slots."""
 
     def pairs(items: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         return tuple((name, change(value)) for name, value in items)
@@ -294,7 +281,7 @@ def _changed(plan: Plan, change: Callable[[str], str]) -> dict[str, Any]:
 
 
 def fill_text(text: str, values: Mapping[str, str]) -> str:
-    """Fill the slots of one text. Raises PlanError for a slot without a value."""
+    """Raises PlanError for a slot without a value."""
     filled = []
     for is_slot, piece in pieces(text):
         if is_slot and piece not in values:
@@ -306,12 +293,10 @@ def fill_text(text: str, values: Mapping[str, str]) -> str:
 def script(
     plan: Plan, values: Mapping[str, str] | None = None, *, longest_file: int | None = None
 ) -> str:
-    """Return the plan as a bash script, to run by hand in an empty folder on the host.
-
-    Slots become variables with ``values`` as defaults. Slots without a value must be set by hand.
-    Files with more than ``longest_file`` characters are named with their SHA-256 only: such a
-    script is for reading.
-    """
+    """Return the plan as a bash script, to run by hand in an empty folder on the host. Slots become
+    variables with ``values`` as defaults. Slots without a value must be set by hand. Files with
+    more than ``longest_file`` characters are named with their SHA-256 only: such a script is for
+    reading."""
     known = {"job_dir": "$PWD", "serve_dir": "$PWD", **(values or {})}
     lines = ["#!/usr/bin/env bash", f"# {plan.kind}: plan {plan.sha256()}", "set -euo pipefail"]
     at_end, names = list[str](), dict.fromkeys(("job_dir", *slots(replace(plan, watches=()))))
@@ -321,8 +306,11 @@ def script(
             lines.append(f'{variable}="${{{variable}:-$PWD}}"')
         elif value is None:
             lines.append(f': "${{{variable}:?set it first}}"')
+        elif _PLAIN.match(value):
+            lines.append(f'{variable}="${{{variable}:-{value}}}"')
         else:
-            lines.append(_default(variable, value))
+            # Inside "${X:-…}" quotes and closing braces are not portable between bash versions.
+            lines.append(f'[ -n "${{{variable}:-}}" ] || {variable}={shlex.quote(value)}')
     lines += ['mkdir -p "$JOB_DIR/files" "$JOB_DIR/work"', 'cd "$JOB_DIR/work"']
     for item in plan.files:
         if longest_file is None or len(item.text) <= longest_file:
@@ -349,7 +337,7 @@ def script(
 
 
 def step_script(step: Step, values: Mapping[str, str]) -> str:
-    """Return one step as bash. Slots without a value stay variables, as in :func:`script`."""
+    """One step as bash. Slots without a value stay variables, as in :func:`script`."""
 
     def known(text: str) -> str:
         found = ((values.get(piece) if slot else piece, piece) for slot, piece in pieces(text))
@@ -390,16 +378,6 @@ def _texts(plan: Plan) -> list[str]:
     return texts
 
 
-def _keep_secrets_in_environments(plan: Plan) -> None:
-    """Refuse secrets outside environments and keys of watches: all else is shown and stored."""
-    steps = tuple(replace(step, env=()) for step in plan.steps)
-    watches = tuple(replace(watch, key="") for watch in plan.watches)
-    shown = replace(plan, steps=steps, watches=watches, filled=True)
-    for text in _texts(shown):
-        if any(is_slot and piece.startswith(SECRET) for is_slot, piece in pieces(text)):
-            raise PlanError(f"a secret in {text!r}: only an environment may hold one")
-
-
 def pieces(text: str) -> list[tuple[bool, str]]:
     """Split ``text`` into (is a slot, slot name or literal text)."""
     found: list[tuple[bool, str]] = []
@@ -430,19 +408,11 @@ def _variable(slot: str) -> str:
 
 def _shell(text: str) -> str:
     """One argument for bash: literal text quoted, slots as variables."""
-    parts = [
+    parts = (
         f'"${{{_variable(piece)}}}"' if is_slot else shlex.quote(piece)
         for is_slot, piece in pieces(text)
-    ]
+    )
     return "".join(parts) or "''"
-
-
-def _default(variable: str, value: str) -> str:
-    """Set a variable that has no value yet."""
-    if _PLAIN.match(value):
-        return f'{variable}="${{{variable}:-{value}}}"'
-    # Inside "${X:-…}" quotes and closing braces are not portable between bash versions.
-    return f'[ -n "${{{variable}:-}}" ] || {variable}={shlex.quote(value)}'
 
 
 def _heredoc(item: PlanFile) -> list[str]:

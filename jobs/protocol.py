@@ -54,22 +54,14 @@ Model = TypeVar("Model", bound=HostModel)
 
 
 def load(data: bytes, where: str = "") -> Any:
-    """Return JSON as a database can store it: see ``sanitize.sanitize``. Raises BadMessage: no
-    JSON, or nested deeper than 16; its ``field`` is ``where``."""
+    """JSON as a database can store it: see ``sanitize.sanitize``. Raises BadMessage: no JSON, or
+    nested deeper than 16; its ``field`` is ``where``."""
     try:
         value = json.loads(data)
     except RecursionError:
-        value, deep = None, True
+        raise BadMessage(where, f"nested deeper than {DEPTH}") from None
     except ValueError as error:
         raise BadMessage(where, f"not JSON: {error}"[:ERROR_CHARS]) from None
-    else:
-        deep = _is_deep(value)
-    if deep:
-        raise BadMessage(where, f"nested deeper than {DEPTH}")
-    return sanitize(value)
-
-
-def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(DEPTH + 1):
         level = [
@@ -78,12 +70,13 @@ def _is_deep(value: Any) -> bool:
             if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-    return bool(level)
+    if level:
+        raise BadMessage(where, f"nested deeper than {DEPTH}")
+    return sanitize(value)
 
 
 def read(model: type[Model], value: Any, where: str = "") -> Model:
-    """Return ``value`` as a ``model``. Raises BadMessage: it is none; ``field`` begins with
-    ``where``."""
+    """Raises BadMessage: ``value`` is no ``model``; ``field`` begins with ``where``."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -97,7 +90,7 @@ def read(model: type[Model], value: Any, where: str = "") -> Model:
 
 
 def _port(sent: Any) -> int:
-    """Return a port, also of its digits; no spaces, signs and underscores, unlike pydantic."""
+    """Digits count too; no spaces, signs and underscores, unlike pydantic."""
     number = port_from(sent)
     if number is None:
         raise ValueError(f"port is no number from 1 to {PORT_MAX}")
@@ -386,26 +379,21 @@ class Ended(Event, WithMessage):
     run: Id = 1
 
 
-_EVENTS: dict[str, type[Event]] = {
-    "started": Started,
-    "step_started": StepStarted,
-    "step_ended": StepEnded,
-    "serve_started": ServeStarted,
-    "ended": Ended,
-}
-
-
 def parse_events(lines: Sequence[bytes]) -> list[Event | None]:
-    """Return the event of each line; None for a line that says nothing to a dashboard. Such a line
-    was torn by a power cut, or is of a type that this version does not know. Raises BadMessage: an
-    event breaks the protocol; ``field`` is like ``events[2].message_args``. Or there are more
-    lines, or more torn ones, than :mod:`jobs.base.bounds` allows."""
+    """The event of each line; None for a line that says nothing to a dashboard: torn by a power
+    cut, or of a type that this version does not know. Raises BadMessage: an event breaks the
+    protocol; ``field`` is like ``events[2].message_args``. Or there are more lines, or more torn
+    ones, than :mod:`jobs.base.bounds` allows."""
     _check_count(lines, "events")
+    kinds: dict[str, type[Event]] = {
+        **{"started": Started, "step_started": StepStarted, "step_ended": StepEnded},
+        **{"serve_started": ServeStarted, "ended": Ended},
+    }
     events: list[Event | None] = []
     sent = [_sent(line) for line in lines]
     _note_torn([line for line, one in zip(lines, sent, strict=True) if one is None], "events")
     for index, one in enumerate(sent):
-        model = _EVENTS.get(one["type"]) if one else None
+        model = kinds.get(one["type"]) if one else None
         events.append(read(model, one, f"events[{index}]") if model else None)
     return events
 
@@ -433,9 +421,9 @@ class Point(HostModel):
 
 
 def parse_points(data: bytes) -> dict[str, Rows]:
-    """Return the rows of whole lines by watch. Lines that are no JSON were torn: left out. Raises
-    BadMessage: a point breaks the protocol; ``field`` is like ``points[7].v.waiting``. Or there are
-    more lines, or more torn ones, than :mod:`jobs.base.bounds` allows."""
+    """Rows of whole lines by watch. Lines that are no JSON were torn: left out. Raises BadMessage:
+    a point breaks the protocol; ``field`` is like ``points[7].v.waiting``. Or as
+    :func:`parse_events`."""
     rows: dict[str, Rows] = {}
     lines = data.splitlines()
     _check_count(lines, "points")

@@ -35,8 +35,8 @@ from jobs.tools.vacc.datasets import DATASETS
 
 
 def read_outcome(kind: Kind, params: Any, plan: Plan, outputs: Mapping[str, bytes]) -> Outcome:
-    """Return what an ended job measured or made. ``outputs`` is path -> content, and LOG -> the
-    log's end."""
+    """What an ended job measured or made. ``outputs`` is path -> content, and LOG -> the log's
+    end."""
     outcome: Outcome = function_of(kind.reads)(Ended(kind, params, plan, outputs))
     return outcome
 
@@ -51,7 +51,7 @@ def progress_of(kind: str, tail: bytes) -> Progress | None:
 
 
 def function_of(name: str) -> Any:
-    """Return a function by the name that a kind gives, such as "tools.vllm.reading.online"."""
+    """By the name that a kind gives, such as "tools.vllm.reading.online"."""
     return import_string(f"jobs.{name}")
 
 
@@ -78,11 +78,8 @@ class WeightsReport(BaseModel):
 
 
 class ShardsReport(WeightsReport):
-    """weights.json of verify_weights.py.
-
-    ``checked``: "sha256" if every shard was read, "sizes" if only measured. ``compared``: number of
-    shards with a checksum of the hub.
-    """
+    """weights.json of verify_weights.py. ``checked``: "sha256" if every shard was read, "sizes" if
+    only measured. ``compared``: number of shards with a checksum of the hub."""
 
     shards: int = Field(ge=1)
     checked: Literal["sizes", "sha256"]
@@ -244,7 +241,6 @@ def data_set(ended: Ended) -> Outcome:
 
 
 def image(ended: Ended) -> Outcome:
-    """The image's ID and versions."""
     made = _report(ended, "image.json", ImageReport)
     fingerprint = made.id.removeprefix("sha256:")
     product = {
@@ -272,7 +268,6 @@ def collected(ended: Ended) -> Outcome:
 
 
 def compiled(ended: Ended) -> Outcome:
-    """The artifact's size and checksum."""
     made = _report(ended, "artifact.json", ArtifactReport)
     args = {"label": f"{made.type} from {made.source.precision}", "size": size(made.bytes)}
     return Outcome(
@@ -318,7 +313,7 @@ def probed(ended: Ended) -> Outcome:
 
 
 def glance(kind: str, tail: bytes, offset: int) -> Glance:
-    """Return the progress of a job in the end of its log. Bytes from ``offset`` on are new."""
+    """Progress of a job in the end of its log. Bytes from ``offset`` on are new."""
     begun = max(tail.rfind(end, 0, max(0, offset)) for end in (b"\n", b"\r")) + 1
     fresh, figures = tail[begun:], progress_of(kind, tail)
     has_drawn = figures is not None and (progress_of(kind, fresh) is not None or draws_bar(fresh))
@@ -334,7 +329,7 @@ def about(answers: Mapping[str, tuple[int, bytes]], model: str) -> EngineAbout:
 
 
 def tables(content: bytes) -> list[TableScore]:
-    """Return the rows of pasted summaries."""
+    """Rows of pasted summaries."""
     is_csv = content.lstrip().startswith(",".join(HEAD).encode())
     return list((parse_csv if is_csv else parse_markdown)("table", content.strip()))
 

@@ -61,7 +61,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.host": [
         {"base", "scoring"},
-        {"probe", "cards"},
+        {"probe"},
         {"checks"},
         {"run"},
         {"claim", "ship"},

@@ -27,9 +27,9 @@ from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
+from jobs.logstore.files import BLOCK_BYTES
 from jobs.logstore.hub import MOST_TIMES
 from jobs.logstore.search import InvalidExpression, SearchTooSlow
-from jobs.logstore.side_files import BLOCK_BYTES
 from jobs.models import Job
 from jobs.queries.jobs.job_page import StepState, step_states
 from jobs.queries.jobs.log_excerpts import BREAKS

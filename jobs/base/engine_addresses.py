@@ -50,14 +50,13 @@ class Endpoint:
 
 
 def is_callable(found: str, *, on_this_machine: bool) -> bool:
-    """Return True if the dashboard may call an address of the special range ``found``. Special
-    addresses mean the dashboard's own machine or network devices, so another host must not name
-    them. No host names a metadata service."""
+    """Return True if the dashboard may call an address of the range ``found``. Special addresses
+    mean its own machine or network devices, so another host must not name them."""
     return not found or (on_this_machine and found not in (NO_MACHINE, METADATA))
 
 
 def endpoint(ip: str, port: object) -> Endpoint | None:
-    """Return the endpoint; None if ``ip`` is no IP address, or ``port`` no port."""
+    """None if ``ip`` is no IP address, or ``port`` no port."""
     number = port_from(port)
     try:
         return Endpoint(ip_from(ip), number) if number else None
@@ -66,7 +65,7 @@ def endpoint(ip: str, port: object) -> Endpoint | None:
 
 
 def parse(url: str) -> Endpoint | None:
-    """Return the endpoint of a URL without path, account and spaces; None for other text."""
+    """None for a URL with a path, account or spaces, and for other text."""
     match = _URL.fullmatch(url)
     return endpoint(match[1].strip("[]"), match[2]) if match else None
 
@@ -80,8 +79,7 @@ def port_from(value: object) -> int | None:
 
 
 def ip_from(text: str) -> Ip:
-    """Return an IP address without a zone, because a zone may hold any text. Raises ValueError:
-    ``text`` is none."""
+    """Raises ValueError: no IP address, or one with a zone, which may hold any text."""
     ip = ip_address(text)
     if ip.version == 6 and ip.scope_id is not None:
         raise ValueError(f"{text!r} has a zone")
@@ -116,19 +114,20 @@ def _is_own(ip: Ip) -> bool:
     Alone this would not do: of a network's second address the first one is the caller."""
     family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
     try:
-        return _can_be_bound(ip, family) and (
-            not _binds_any(ip.version) or _is_called_from_itself(ip, family)
-        )
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((str(ip), 0))
+            except OSError:
+                return False
+        if not _binds_any(ip.version):
+            return True
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((str(ip), _DISCARD_PORT))
+            except OSError:  # no way there
+                return False
+            return ip_address(probe.getsockname()[0].partition("%")[0]) == ip
     except OSError:  # no socket
-        return True
-
-
-def _can_be_bound(ip: Ip, family: socket.AddressFamily) -> bool:
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((str(ip), 0))
-        except OSError:
-            return False
         return True
 
 
@@ -138,12 +137,3 @@ def _binds_any(version: int) -> bool:
         return path.read_text().strip() != "0"
     except OSError:
         return False
-
-
-def _is_called_from_itself(ip: Ip, family: socket.AddressFamily) -> bool:
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((str(ip), _DISCARD_PORT))
-        except OSError:  # no way there
-            return False
-        return ip_address(probe.getsockname()[0].partition("%")[0]) == ip

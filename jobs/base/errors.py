@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 
 
 class JobsError(Exception):
-    """Base of all errors. ``id`` names the case, ``args_for_people`` are the message's
-    arguments."""
+    """``id`` names the case, ``args_for_people`` are the message's arguments."""
 
     id: ClassVar[str] = "internal"
 

@@ -51,7 +51,7 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[bool]:
 
 
 def size_and_sha256(path: Path) -> tuple[int, str]:
-    """Bytes and hex digest of a file; of nothing when there is none."""
+    """Bytes and hex digest; of nothing when there is no file."""
     digest, size = hashlib.sha256(), 0
     if path.exists():
         with path.open("rb") as file:

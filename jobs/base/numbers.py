@@ -16,24 +16,22 @@ _BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def number_from(text: str) -> int | None:
-    """Return a whole number of at most ``DIGITS`` digits; None for other text. Only ASCII digits
-    count, with leading zeros."""
+    """Only ASCII digits, at most ``DIGITS``, with leading zeros; None for other text."""
     is_number = len(text) <= DIGITS and text.isascii() and text.isdecimal()
     return int(text) if is_number else None
 
 
 def result_number(pk: int) -> str:
-    """Return the number of a result as people, addresses and the API write it: "res-15"."""
+    """As people, addresses and the API write it: "res-15"."""
     return f"res-{pk}"
 
 
 def result_pk(text: str) -> int | None:
-    """Return the id of the result that ``text`` numbers, such as "res-15"; None for other text.
-    Spaces around it and the case of its letters do not count."""
+    """None for text that numbers no result. Spaces around and case do not count."""
     text = text.strip().lower()
     return int(text.removeprefix("res-")) if _RESULT.fullmatch(text) else None
 
 
 def bytes_of(number: float, unit: str) -> int:
-    """``number`` of ``unit`` ("MB", "MiB", …) in bytes. Raises KeyError for another unit."""
+    """Raises KeyError: not a unit such as "MB" or "MiB"."""
     return round(number * _BYTES[unit])

@@ -16,8 +16,8 @@ Match = re.Match
 def pattern(
     text: AnyStr, *, ignore_case: bool = False, lines: bool = False, dot_all: bool = False
 ) -> re.Pattern[AnyStr]:
-    """Return the compiled pattern. ``lines``: ``^`` and ``$`` are a line's; ``dot_all``: ``.`` is
-    any character. Bytes match bytes, of no encoding. Raises ValueError: no pattern of RE2."""
+    """Compile. ``lines``: ``^`` and ``$`` are a line's; ``dot_all``: ``.`` is any character. Bytes
+    match bytes, of no encoding. Raises ValueError: no pattern of RE2."""
     options = re2.Options()
     options.case_sensitive = not ignore_case
     options.dot_nl = dot_all

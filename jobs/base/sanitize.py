@@ -27,8 +27,7 @@ def sanitize_text(text: str) -> str:
 
 
 def sanitize(value: Any) -> Any:
-    """Apply :func:`sanitize_text` to JSON data; NaN, infinity and integers over 64 bits become
-    null."""
+    """Sanitize JSON data; NaN, infinity and integers over 64 bits become null."""
     if isinstance(value, str):
         return sanitize_text(value)
     if isinstance(value, float):

@@ -70,8 +70,7 @@ PATTERNS: dict[str, str | Promise] = {
 
 
 def messages(error: ValidationError) -> dict[str, str]:
-    """Return field → message; "" is the whole form. For fields with several values, each wrong
-    value is named."""
+    """Field -> message; "" is the whole form. Each wrong value of a field is named."""
     by_field: dict[str, list[str]] = {}
     for item in error.errors():
         of_value = len(item["loc"]) > 1 and isinstance(item["loc"][1], int)
@@ -94,18 +93,13 @@ def message_of(item: Mapping[str, Any]) -> str:
         "less_than_equal": _("At most %(le)s."),
         "greater_than": _("Enter more than %(gt)s."),
         "less_than": _("Enter less than %(lt)s."),
-        "int_parsing": _("Enter a whole number."),
-        "int_type": _("Enter a whole number."),
-        "bool_type": _("Enter true or false."),
-        "bool_parsing": _("Enter true or false."),
+        **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), _("Enter a whole number.")),
+        **dict.fromkeys(("bool_type", "bool_parsing"), _("Enter true or false.")),
         "string_type": _("Enter a text."),
-        "dict_type": _("Enter an object."),
-        "model_attributes_type": _("Enter an object."),
-        "int_from_float": _("Enter a whole number."),
+        **dict.fromkeys(("dict_type", "model_attributes_type"), _("Enter an object.")),
         "float_parsing": _("Enter a number."),
         "literal_error": _("Choose one of %(expected)s."),
-        "tuple_type": _("Enter a list of values, such as [1, 4]."),
-        "list_type": _("Enter a list of values, such as [1, 4]."),
+        **dict.fromkeys(("tuple_type", "list_type"), _("Enter a list of values, such as [1, 4].")),
         "extra_forbidden": _("This job type has no such field."),
         "too_short": _("Enter one value, or several separated by commas."),
         "too_long": _("At most %(max_length)s values."),

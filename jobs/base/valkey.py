@@ -16,7 +16,7 @@ HOST_COMMANDS = "+brpop +llen +multi +exec +ping +client|setinfo"
 
 
 def is_address(text: str) -> bool:
-    """Return True for an address in redis-py's spelling."""
+    """In redis-py's spelling."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -27,12 +27,12 @@ def is_address(text: str) -> bool:
 
 
 def on_socket(path: str, password: str) -> str:
-    """Return the address of a Unix socket, with the login of the user ``default``."""
+    """With the login of the user ``default``."""
     return f"unix://:{password}@{path}?db=0"
 
 
 def on_network(host: str, port: int, login: str) -> str:
-    """Return the address of a TCP port. ``login``: USER:PASSWORD."""
+    """``login``: USER:PASSWORD."""
     shown = f"[{host}]" if ":" in host else host
     return f"redis://{login}@{shown}:{port}/0"
 
@@ -45,26 +45,26 @@ def with_login(url: str, user: str, password: str) -> str:
 
 
 def without_login(text: str) -> str:
-    """Return ``text`` for people: its login, which may hold a password, is "…"."""
+    """For people: the login, which may hold a password, is "…"."""
     login, at, place = text.rpartition("@")
     scheme, slashes, _login = login.partition("://")
     return f"{scheme}{slashes}…@{place}" if at and slashes else f"…@{place}" if at else text
 
 
 def login_of(url: str) -> tuple[str, str]:
-    """Return user and password of an address; "" where it has none."""
+    """User and password; "" where the address has none."""
     parts = urlsplit(url)
     return unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def socket_of(url: str) -> str:
-    """Return the path of the Unix socket; "" for a TCP address."""
+    """ "" for a TCP address."""
     parts = urlsplit(url)
     return parts.path if parts.scheme == "unix" else ""
 
 
 def hostname_of(url: str) -> str:
-    """Return the host name of a TCP address; "" for a Unix socket."""
+    """ "" for a Unix socket."""
     parts = urlsplit(url)
     return "" if parts.scheme == "unix" else parts.hostname or ""
 
@@ -77,7 +77,7 @@ def database_of(url: str) -> str:
 
 
 def for_celery(url: str) -> str:
-    """Return Celery's spelling: ``unix:///path?db=1`` is ``redis+socket:///path?virtual_host=1``."""
+    """``unix:///path?db=1`` is ``redis+socket:///path?virtual_host=1`` for Celery."""
     parts = urlsplit(url)
     if parts.scheme != "unix":
         return url
@@ -95,8 +95,8 @@ def dashboard_line(password: str) -> str:
 
 
 def host_rules(host: str, password_sha256: str, *, database: str = "0") -> str:
-    """Return name and rules of the user of a host, as ``ACL SETUSER`` takes them. ``database``
-    other than "0": the worker selects it."""
+    """Name and rules of a host's user, as ``ACL SETUSER`` takes them. The worker selects a
+    ``database`` other than "0"."""
     select = "" if database == "0" else " +select"
     return f"{user_of(host)} reset on #{password_sha256} ~host.{host} -@all {HOST_COMMANDS}{select}"
 
@@ -107,8 +107,7 @@ def host_line(host: str, password_sha256: str) -> str:
 
 def passwords_of(lines: list[str]) -> dict[str, frozenset[str]]:
     """Return the hashes of passwords of each user, from the answer to ``ACL LIST``."""
-    rules = [line.split() for line in lines]
     return {
         words[1]: frozenset(word.removeprefix("#") for word in words if word.startswith("#"))
-        for words in rules
+        for words in map(str.split, lines)
     }

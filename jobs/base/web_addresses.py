@@ -9,8 +9,8 @@ _BAD = re.compile(r"[\s\\@?#\x00-\x20]|%2e|%2f|%5c", re.IGNORECASE)
 
 
 def is_below(address: str, prefixes: Iterable[str]) -> bool:
-    """Return True if ``address`` has scheme, host and port of a prefix, and its path or one below.
-    ``https://hub.example/a`` contains ``https://hub.example/a/b``, not ``…/ab`` or ``…/a/../b``."""
+    """``https://hub.example/a`` contains ``https://hub.example/a/b``, not ``…/ab`` or ``…/a/../b``.
+    Scheme, host and port must be equal."""
     try:
         scheme, host, port, path = parts_of(address)
     except ValueError:

@@ -59,8 +59,8 @@ class Busy(NotDone):
 
 
 class Failed(NotDone):
-    """A task raised an error that nobody expected, which its worker has logged; or its answer is
-    of another type."""
+    """A task raised an error that nobody expected, which its worker has logged; or its answer is of
+    another type."""
 
     id = "confined:failed"
 
@@ -80,16 +80,15 @@ class Pool:
             self._free.put(None)
 
     def run(self, name: str, args: tuple[Any, ...]) -> bytes:
-        """Return the answer of a task as JSON. Raises Exceeded: see there. Raises Busy: no worker
-        is free. Raises JobsError: as the function raises it. Raises Failed: the function raised
-        another error."""
+        """Return the answer of a task as JSON. Raises Exceeded; Busy: no worker is free; JobsError:
+        as the function raises it; Failed: the function raised another error."""
         try:
             hand = self._free.get(timeout=self._patience_s)
         except queue.Empty:
             raise Busy("no worker is free") from None
         stays = False
         try:
-            if hand is not None and not hand.lives:
+            if hand is not None and not hand.process.is_alive():
                 hand.kill()
                 hand = None
             hand = hand or _Worker(self.limits)
@@ -128,18 +127,14 @@ class _Worker:
         context.set_forkserver_preload(["jobs.confined.preload"])
         self._limits = limits
         self._connection, far = context.Pipe()
-        self._process: BaseProcess = context.Process(
+        self.process: BaseProcess = context.Process(
             target=worker.serve, args=(far, limits), name="confined", daemon=True
         )
         try:
-            self._process.start()
+            self.process.start()
         except (EOFError, OSError) as error:
             raise Exceeded("ended", limits) from error
         far.close()
-
-    @property
-    def lives(self) -> bool:
-        return self._process.is_alive()
 
     def ask(self, name: str, args: tuple[Any, ...]) -> bytes:
         try:
@@ -148,13 +143,13 @@ class _Worker:
                 raise Exceeded("time", self._limits)
             return self._connection.recv_bytes(2 + self._limits.answer)
         except (EOFError, OSError) as error:
-            self._process.join(5)
-            reason = _REASONS.get(self._process.exitcode or 0, "ended")
+            self.process.join(5)
+            reason = _REASONS.get(self.process.exitcode or 0, "ended")
             raise Exceeded(reason, self._limits) from error
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.join(5)
+        self.process.kill()
+        self.process.join(5)
         self._connection.close()
 
 
@@ -163,25 +158,22 @@ def taken(kind: bytes, content: bytes, limits: Limits) -> bytes:
     if kind == worker.VALUE:
         return content
     if kind == worker.ERROR:
-        raise _error(json.loads(content))
+        described = json.loads(content)
+        module, name = described["class"]
+        found: Any = sys.modules.get(module)
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if not (isinstance(found, type) and issubclass(found, JobsError)):
+            raise Failed(f"{module}.{name}: {described['args']}")
+        error = found.__new__(found)
+        error.args = tuple(described["args"])
+        vars(error).update(described["state"])
+        raise error
     if kind == worker.NO_DATABASE:
         raise Busy("the database is away")
     if kind == worker.FAILED:
         raise Failed(content.decode())
     raise Exceeded("memory" if kind == worker.MEMORY else "answer", limits)
-
-
-def _error(described: dict[str, Any]) -> JobsError:
-    module, name = described["class"]
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if not (isinstance(found, type) and issubclass(found, JobsError)):
-        raise Failed(f"{module}.{name}: {described['args']}")
-    error = found.__new__(found)
-    error.args = tuple(described["args"])
-    vars(error).update(described["state"])
-    return error
 
 
 # For what takes a moment: a check, a pasted table.

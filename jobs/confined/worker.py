@@ -31,10 +31,6 @@ logger = logging.getLogger(__name__)
 # First byte of an answer; the second one tells whether the worker stays.
 VALUE, ERROR, MEMORY, TOO_LONG, FAILED, NO_DATABASE = b"=", b"e", b"m", b"l", b"f", b"d"
 STAYS, LEAVES = b"+", b"-"
-_PAGE = resource.getpagesize()
-_NICE = 5
-# Killed first when the machine runs out of memory.
-_OOM_SCORE = "500"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Limits:
 
 
 def load() -> None:
-    """Import what tasks need, once; in the server process, so that each worker begins with it."""
+    """In the server process, so that each worker begins with what tasks need."""
     if not apps.ready:
         django.setup()
     for name in settings.CONFINED_MODULES:
@@ -64,8 +60,9 @@ def serve(connection: Connection, limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)  # a task may use up all files
     begun = _bytes(statm)
-    os.nice(_NICE)
-    Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    os.nice(5)
+    # Killed first when the machine runs out of memory.
+    Path("/proc/self/oom_score_adj").write_text("500")
     for kind, most in (
         (resource.RLIMIT_AS, begun + limits.memory),
         (resource.RLIMIT_NOFILE, limits.files),
@@ -92,7 +89,7 @@ def serve(connection: Connection, limits: Limits) -> None:
 def answered(
     name: str, args: tuple[Any, ...], language: str, limits: Limits
 ) -> tuple[bytes, bytes]:
-    """Run a task and return the kind of its answer, and its content as JSON."""
+    """Run a task; the kind of its answer, and its content as JSON."""
     try:
         function = import_string(name.replace(":", "."))
         with translation.override(language):
@@ -115,4 +112,4 @@ def answered(
 
 
 def _bytes(statm: int) -> int:
-    return int(os.pread(statm, 32, 0).split()[0]) * _PAGE
+    return int(os.pread(statm, 32, 0).split()[0]) * resource.getpagesize()

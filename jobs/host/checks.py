@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jobs.base.errors import PlanError
-from jobs.host import cards, probe
+from jobs.host import probe
 from jobs.host.base import engine_http
 from jobs.host.base.config import Config
 from jobs.plans import Check, Plan, fill_text
@@ -41,6 +42,8 @@ _DATA = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".arrow", ".txt", ".gz",
 _CARD = "README.md"
 _CARD_BYTES = 1_000_000
 log = logging.getLogger(__name__)
+# Patterns of files by split, by part; None: the card gives no files, so names of files decide.
+Parts = dict[str, dict[str, list[str]] | None]
 
 
 class CheckResult(NamedTuple):
@@ -63,12 +66,11 @@ def run(config: Config, plan: Plan, values: Mapping[str, str]) -> list[dict[str,
     """Run a plan's checks; a finding for each, in the plan's order. ``{"name", "level",
     "message_id", "message_args"}``; level: *ok* holds, *warn* does not and a person may go on,
     *failed* does not, *unknown* could not be checked."""
-    findings = []
-    for check in plan.checks:
-        level, message_id, args = _found(config, check, values)
-        found = {"name": check.name, "level": level, "message_id": message_id}
-        findings.append({**found, "message_args": dict(args)})
-    return findings
+    found = ((check.name, *_found(config, check, values)) for check in plan.checks)
+    return [
+        {"name": name, "level": level, "message_id": message_id, "message_args": dict(args)}
+        for name, level, message_id, args in found
+    ]
 
 
 def _found(
@@ -159,8 +161,7 @@ def docker(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def image(config: Config, args: Mapping[str, str]) -> CheckResult:
-    """Check that the image ``name`` is on this host. Returns its id (SHA-256 of its configuration)
-    too."""
+    """The image ``name`` is on this host. Returns its id (SHA-256 of its configuration) too."""
     code, output = _docker("image", "inspect", "--format", "{{.Id}}", args["name"])
     if code == 0:
         return good("image", image=args["name"], id=output)
@@ -178,7 +179,7 @@ def container(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def _docker(*arguments: str) -> tuple[int | None, str]:
-    """Return docker's exit code (None: it did not run) and its last line of output."""
+    """Docker's exit code (None: it did not run) and its last line of output."""
     answer = probe.run_command(["docker", *arguments], DOCKER_S)
     lines = (answer.out if answer.code == 0 else answer.err).strip().splitlines()
     return answer.code, lines[-1][:300] if lines else ""
@@ -197,7 +198,7 @@ def port(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def is_free(port: int) -> bool:
-    """True when nothing listens on the port, on any address."""
+    """On any address."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -208,23 +209,16 @@ def is_free(port: int) -> bool:
 
 
 def listener(port: int) -> str:
-    """Return who listens on the port, "vllm (process 123)"; "" if this user may not see it."""
-    links = {f"socket:[{inode}]" for inode in _listening(port)}
+    """ "vllm (process 123)"; "" if this user may not see it."""
+    sockets = {f"socket:[{inode}]" for inode in _listening(port)}
     for folder in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            if links.isdisjoint(_links(folder)):
-                continue
-            name = (folder.parent / "comm").read_text(errors="replace").strip()
-        except OSError:  # ended meanwhile, or of another user
-            continue
-        return f"{name} (process {folder.parent.name})"
+        with suppress(OSError):  # ended meanwhile, or of another user
+            for file in folder.iterdir():
+                with suppress(FileNotFoundError):  # closed meanwhile
+                    if str(file.readlink()) in sockets:
+                        name = (folder.parent / "comm").read_text(errors="replace").strip()
+                        return f"{name} (process {folder.parent.name})"
     return ""
-
-
-def _links(folder: Path) -> Iterator[str]:
-    for file in folder.iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
-            yield str(file.readlink())
 
 
 def _listening(port: int) -> Iterator[str]:
@@ -296,7 +290,7 @@ def _bytes_wanted(config: Config, args: Mapping[str, str]) -> int:
 
 
 def _there(place: Path) -> Path:
-    """Return ``place``, or the nearest folder above it that exists."""
+    """``place``, or the nearest folder above it that exists."""
     while not place.exists():
         place = place.parent
     return place
@@ -363,7 +357,7 @@ def data_files(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def _counted(place: Path) -> tuple[int, int, bool]:
-    """Return files of ``place`` and their bytes; True: there are more than were counted."""
+    """Files of ``place`` and their bytes; True: there are more than were counted."""
     found = [place] if place.is_file() else place.rglob("*") if place.is_dir() else ()
     files = size = 0
     for item in found:
@@ -395,38 +389,33 @@ def data_set(config: Config, args: Mapping[str, str]) -> CheckResult:
 def _lacking(
     folder: Path, names: Iterable[str], splits: Iterable[str]
 ) -> tuple[str, dict[str, str]] | None:
-    """Return message and details of what is missing first; None: nothing, or the card is written
-    in a way that only EvalScope can read."""
+    """Message and details of what is missing first; None: nothing, or the card is written in a way
+    that only EvalScope can read."""
     try:
         with (folder / _CARD).open("rb") as file:
-            parts = cards.parts_of(file.read(_CARD_BYTES).decode(errors="replace"))
+            parts = parts_of(file.read(_CARD_BYTES).decode(errors="replace"))
     except OSError:
         parts = {}
-    except cards.UnreadableError:
+    except UnreadableError:
         return None
     for name in names:
         if parts or name:
-            lacking = _not_on_card(folder, parts, name, splits)
-        else:
-            lacking = _not_inferred(folder, splits)
-        if lacking is not None:
-            return lacking
+            if (lacking := _not_on_card(folder, parts, name, splits)) is not None:
+                return lacking
+            continue
+        # Without a card, names of files and folders tell their split.
+        found = inferred([path.relative_to(folder).as_posix() for path in _data_of(folder)])
+        missing = next((split for split in splits if split not in found), None)
+        if missing is not None:
+            details = {"split": missing, "found": ", ".join(sorted(found))}
+            return "data_set_split_missing", details
     return None
 
 
-def _not_inferred(folder: Path, splits: Iterable[str]) -> tuple[str, dict[str, str]] | None:
-    """Without a card, names of files and folders tell their split."""
-    found = cards.inferred([path.relative_to(folder).as_posix() for path in _data_of(folder)])
-    missing = next((split for split in splits if split not in found), None)
-    if missing is None:
-        return None
-    return "data_set_split_missing", {"split": missing, "found": ", ".join(sorted(found))}
-
-
 def _not_on_card(
-    folder: Path, parts: cards.Parts, name: str, splits: Iterable[str]
+    folder: Path, parts: Parts, name: str, splits: Iterable[str]
 ) -> tuple[str, dict[str, str]] | None:
-    """Every split that the card names for a part needs its files: none is read without."""
+    """Every split that the card names for a part needs its files, also one not asked for."""
     if not name:  # EvalScope names none: the only part, or the default one
         name = "default" if "default" in parts else next(iter(parts)) if len(parts) == 1 else ""
         if not name:
@@ -450,12 +439,12 @@ def _not_on_card(
 def _unmatched(folder: Path, patterns: list[str]) -> list[str]:
     """Return patterns without a file: every plain one of those, or all if none has a file."""
     without = [one for one in patterns if not any(map(_is_there, _matching(folder, one)))]
-    plain = [one for one in without if not cards.is_pattern(one)]
+    plain = [one for one in without if not _PATTERN.search(one)]
     return plain or (without if len(without) == len(patterns) else [])
 
 
 def _matching(folder: Path, pattern: str) -> Iterator[Path]:
-    if not cards.is_pattern(pattern):
+    if not _PATTERN.search(pattern):
         return iter((folder / pattern,))
     return folder.glob(f"{pattern}/*" if pattern.endswith("**") else pattern)
 
@@ -463,6 +452,171 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
 def _data_of(folder: Path) -> Iterator[Path]:
     found = folder.rglob("*") if folder.is_dir() else ()
     return (item for item in found if item.suffix in _DATA and _is_there(item))
+
+
+# The card (README.md) of a data set names its parts and splits in YAML between lines of dashes. A
+# host has no YAML library: :func:`parts_of` reads the form that hubs write, and refuses any other.
+
+_Lines = deque[tuple[int, str]]  # indent and text
+_DEEPEST = 8  # levels of the section; hubs write 4
+_TRAIN = "train"  # split of files that have no other
+_KEYWORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "dev", "val"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+_NO_DATA = ("config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json")
+_QUOTED = re.compile(r"([\"'])([^\"'\\]*)\1(\s+#.*)?")
+_SHARD = re.compile(r"data/([^/]+)-\d{5}-of-\d{5}[^/]*\.[^/]*")
+_PATTERN = re.compile(r"[*?[]")
+_KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*):(?: |$)")
+
+
+class UnreadableError(ValueError):
+    """The card has its parts in another form than hubs write."""
+
+
+def parts_of(card: str) -> Parts:
+    lines = _section(card, "configs")
+    if not lines:
+        return {}
+    listed = _value(lines, 0)
+    if lines or not isinstance(listed, list):
+        raise UnreadableError
+    parts: Parts = {}
+    for item in listed:
+        if not isinstance(item, dict):
+            raise UnreadableError
+        parts[str(item.get("config_name", "default"))] = _files(item)
+    return parts
+
+
+def inferred(paths: Sequence[str]) -> set[str]:
+    """Return splits of files by their names; ``paths`` are relative to the folder."""
+    paths = [path for path in paths if path.rpartition("/")[2] not in _NO_DATA]
+    shards = {match[1] for path in paths if (match := _SHARD.fullmatch(path))}
+    if shards:
+        return shards
+    for is_folder in (True, False):
+        found = {
+            split
+            for split, words in _KEYWORDS.items()
+            if any(_is_named(path, words, is_folder=is_folder) for path in paths)
+        }
+        if found:
+            return found
+    return {_TRAIN} if paths else set()
+
+
+def _is_named(path: str, words: Sequence[str], *, is_folder: bool) -> bool:
+    """True if a folder, or the file, has one of the words between separators."""
+    *folders, file = path.split("/")
+    after = r"([-._ 0-9].*)?" if is_folder else r"[-._ 0-9].*"
+    one = re.compile(rf"(.*[-._ 0-9])?({'|'.join(words)})" + after)
+    return any(one.fullmatch(name) for name in (folders if is_folder else [file]))
+
+
+def _files(part: dict[str, Any]) -> dict[str, list[str]] | None:
+    """Patterns by split of a part; None: it gives none, or a folder only."""
+    files = part.get("data_files")
+    if files is None or "data_dir" in part:
+        return None
+    if isinstance(files, dict):
+        return {split: _patterns(path) for split, path in files.items()}
+    if isinstance(files, str) or all(isinstance(item, str) for item in files):
+        return {_TRAIN: _patterns(files)}
+    if not all(isinstance(item, dict) and "split" in item and "path" in item for item in files):
+        raise UnreadableError
+    return {str(item["split"]): _patterns(item["path"]) for item in files}
+
+
+def _patterns(given: Any) -> list[str]:
+    patterns = [given] if isinstance(given, str) else given
+    if not isinstance(patterns, list) or not patterns:
+        raise UnreadableError
+    for one in patterns:
+        # Files elsewhere are not in the folder.
+        if not isinstance(one, str) or not one or "://" in one or one.startswith("/"):
+            raise UnreadableError
+        if "**" in one.replace("/**/", "/").removeprefix("**/").removesuffix("/**"):
+            raise UnreadableError  # a pattern that this computer's library reads otherwise
+    return patterns
+
+
+def _section(card: str, key: str) -> _Lines:
+    head, *lines = card.splitlines() or [""]
+    found: _Lines = deque()
+    is_inside = False
+    if head.strip() != "---":
+        return found
+    for line in lines:
+        text = line.strip()
+        if line.startswith("---"):
+            break
+        if is_inside and text and not line.startswith((" ", "-", "#")):
+            break
+        if is_inside and text and not text.startswith("#"):
+            found.append((len(line) - len(line.lstrip(" ")), text))
+        if line.partition(":")[0] == key:
+            if text != f"{key}:":
+                raise UnreadableError
+            is_inside = True
+    return found
+
+
+def _value(lines: _Lines, depth: int) -> Any:
+    """Take the list or mapping at the front, to the end of its indent."""
+    if depth > _DEEPEST:
+        raise UnreadableError
+    indent, text = lines[0]
+    taken = _list(lines, indent, depth) if _is_item(text) else _mapping(lines, indent, depth)
+    if lines and lines[0][0] > indent:
+        raise UnreadableError
+    return taken
+
+
+def _list(lines: _Lines, indent: int, depth: int) -> list[Any]:
+    items: list[Any] = []
+    while lines and lines[0][0] == indent and _is_item(lines[0][1]):
+        _indent, text = lines.popleft()
+        rest = text[1:].lstrip()
+        if not rest:
+            raise UnreadableError
+        if _KEY.match(rest):
+            lines.appendleft((indent + len(text) - len(rest), rest))
+            items.append(_value(lines, depth + 1))
+        else:
+            items.append(_scalar(rest))
+    return items
+
+
+def _mapping(lines: _Lines, indent: int, depth: int) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    while lines and lines[0][0] == indent and not _is_item(lines[0][1]):
+        _indent, text = lines.popleft()
+        key = _KEY.match(text)
+        if key is None:
+            raise UnreadableError
+        rest = text[len(key[1]) + 1 :].strip()
+        if rest:
+            mapping[key[1]] = _scalar(rest)
+        elif lines and (lines[0][0] > indent or (lines[0][0] == indent and _is_item(lines[0][1]))):
+            mapping[key[1]] = _value(lines, depth + 1)
+        else:
+            raise UnreadableError
+    return mapping
+
+
+def _is_item(text: str) -> bool:
+    return text == "-" or text.startswith("- ")
+
+
+def _scalar(text: str) -> str:
+    if quoted := _QUOTED.fullmatch(text):
+        return quoted[2]
+    if text[0] in "\"'{[&*!|>%@`":
+        raise UnreadableError
+    return text.split(" #")[0].rstrip()
 
 
 CHECKS: dict[str, Callable[[Config, Mapping[str, str]], CheckResult]] = {

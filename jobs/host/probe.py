@@ -81,7 +81,7 @@ def run_command(argv: Sequence[str], timeout_s: float) -> CommandResult:
 
 
 def probe(config: Config) -> dict[str, Any]:
-    """The facts document. Takes up to some seconds: programs are asked for their versions."""
+    """The facts document. Takes some seconds: programs are asked for their versions."""
     disk = shutil.disk_usage(config.workspace or config.dir)
     return {
         "address": _own_address(config.dashboard_url),
@@ -100,7 +100,7 @@ def probe(config: Config) -> dict[str, Any]:
 
 
 def roots(host_dir: Path, workspace: Path | None = None) -> dict[str, str]:
-    """The host's folders, made where they are not there yet."""
+    """The host's folders, made where they are missing."""
     places = {name: host_dir / name for name in ("environments", "spool", "serve")}
     # The names of the deployment guide, where people have their models already.
     places["weights"] = (workspace or host_dir) / "weights"
@@ -112,7 +112,7 @@ def roots(host_dir: Path, workspace: Path | None = None) -> dict[str, str]:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """Return the load of the host: ``{"load_1m", "memory_free_bytes", "disk_free_bytes"}``."""
+    """``{"load_1m", "memory_free_bytes", "disk_free_bytes"}``"""
     return {
         "load_1m": round(os.getloadavg()[0], 2),
         "memory_free_bytes": _memory("MemAvailable"),
@@ -146,7 +146,7 @@ def _os() -> str:
     try:
         release = platform.freedesktop_os_release()
     except OSError:
-        return platform.system()
+        release = {}
     return release.get("PRETTY_NAME") or release.get("NAME") or platform.system()
 
 
@@ -190,7 +190,7 @@ def _own_address(dashboard_url: str) -> str | None:
 
 
 def vacc_facts(config: Config) -> dict[str, Any]:
-    """The VACC part of the facts document; of a host without cards, no dies and nothing else."""
+    """Of a host without cards: no dies and nothing else."""
     dies = dies_below(config.root / "dev")
     if not dies:
         return {"dies": []}
@@ -219,7 +219,7 @@ def dies_below(devices: Path) -> list[dict[str, Any]]:
 
 
 def driver(path: Path) -> str:
-    """Return the driver's version, such as "00.25.12.30 d3_3_v2_9_a3_1"; "" if unknown."""
+    """Such as "00.25.12.30 d3_3_v2_9_a3_1"; "" if unknown."""
     try:
         match = _DRIVER.search(path.read_bytes())
     except OSError:
@@ -228,7 +228,7 @@ def driver(path: Path) -> str:
 
 
 def iommu_is_on(root: Path) -> bool:
-    """True when the kernel was started with an IOMMU, or has groups of one: it must be off."""
+    """The kernel was started with an IOMMU, or has groups of one: it must be off."""
     groups = root / "sys/kernel/iommu_groups"
     was_asked = bool(_IOMMU_ON.search(_text(root / "proc/cmdline")))
     return was_asked or (groups.is_dir() and any(groups.iterdir()))
@@ -242,13 +242,13 @@ def _text(path: Path) -> str:
 
 
 def conda_prefix() -> str:
-    """conda's own folder; "" where there is none."""
+    """ "" without conda."""
     path = shutil.which("conda")
     return str(Path(path).resolve().parent.parent) if path else ""
 
 
 def docker_images() -> list[str]:
-    """``name:tag`` of every image that docker has; empty where docker does not answer."""
+    """``name:tag`` of every image; empty where docker does not answer."""
     docker = shutil.which("docker")
     if docker is None:
         return []
@@ -257,15 +257,13 @@ def docker_images() -> list[str]:
 
 
 def stacks(images: list[str]) -> list[str]:
-    """Return the generations of the vendor's tools on this host; both if unknown."""
+    """Generations of the vendor's tools on this host; both if unknown."""
     names = [image.rpartition("/")[2] for image in images]
-    guide = any(name.startswith(f"{GUIDE_IMAGE}:latest") for name in names)
-    current = any(name.startswith(f"{GUIDE_IMAGE}:VVI") for name in names)
     ids = []
-    if guide or shutil.which("llmdeploy"):
-        ids.append("guide")
-    if current or shutil.which("vastgenx"):
-        ids.append("current")
+    for id_, tag, program in (("guide", "latest", "llmdeploy"), ("current", "VVI", "vastgenx")):
+        has_image = any(name.startswith(f"{GUIDE_IMAGE}:{tag}") for name in names)
+        if has_image or shutil.which(program):
+            ids.append(id_)
     return ids or ["guide", "current"]
 
 

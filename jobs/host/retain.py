@@ -43,8 +43,8 @@ class Adopter:
         self._starts: dict[tuple[Path, int], int] = {}
 
     def adopt(self, spool: Spool) -> None:
-        """Adopt one spool: running and ended ones are left, a fresh one is started, a dead one gets
-        its last event. Raises FileNotFoundError: it was set aside meanwhile."""
+        """Leave a running or ended spool, start a fresh one, close a dead one. Raises
+        FileNotFoundError: it was set aside meanwhile."""
         if spool.is_running() or spool.exit() is not None:
             return
         meta = spool.meta()
@@ -98,8 +98,8 @@ def close_dead(spool: Spool) -> bool:
 
 def stop_everything(host_dir: Path, grace_s: float) -> list[str]:
     """Cancel every job and server of this host and wait for them to end. What still runs after
-    ``grace_s`` seconds is killed. Returns the names of those ("job 17"), each of which the agent
-    will later report as lost."""
+    ``grace_s`` seconds is killed. Returns the names of those ("job 17"), which the agent will later
+    report as lost."""
     running = [spool for spool in spools.all_spools(host_dir) if spool.is_running()]
     for spool in running:
         with contextlib.suppress(FileNotFoundError):
@@ -166,8 +166,8 @@ class Orphans:
         self._reported: dict[tuple[Path, str], tuple[float, float]] = {}  # first and last time
 
     def set_aside(self, spool: Spool) -> bool:
-        """Set the spool aside. False: it still runs, or just began to end; to be tried again.
-        Raises FileNotFoundError: it was set aside meanwhile."""
+        """False: the spool still runs, or just began to end; to be tried again. Raises
+        FileNotFoundError: it was set aside meanwhile."""
         meta, moment = spool.meta(), self._clock()
         key = (spool.path, meta.token)
         if not spool.is_running() and spools.set_aside(spool, self._host_dir) is not None:
@@ -211,7 +211,7 @@ class Cleaner:
         self.sizes: dict[str, int] = {}
 
     def clean(self, instance: str | None) -> None:
-        """Do one round. Only spools that the dashboard ``instance`` has all of are removed."""
+        """One round. Only spools that the dashboard ``instance`` has all of are removed."""
         for gone in self._leftovers():
             _remove_tree(gone)
         over: dict[Path, _Over] = {}
@@ -242,12 +242,12 @@ class Cleaner:
             if spool.meta().instance != instance or not spool.is_acked() or spool.is_running():
                 return None
             acked_at = (spool.path / "acked").stat().st_mtime
-        except (OSError, ValueError, LookupError, TypeError):  # set aside, or torn
+        except spools.UNREADABLE:  # set aside, or torn
             return None
         return _Over(inode, acked_at, disk.taken_bytes(spool.path))
 
     def _remove(self, spool: Spool) -> bool:
-        """Remove a spool; return True if done. Its name goes first: no reader sees half."""
+        """Return True if done. The spool's name goes first: no reader sees half."""
         # Under this guard a plan is made that may name it: a server's next run uses its job's
         # folder, and a later job may name a file in an earlier one's.
         with spools.guard(self._host_dir, "ports"):
@@ -268,18 +268,16 @@ class Cleaner:
         return True
 
     def _open_plans(self) -> str:
-        """Return the plans of spools that have not ended: they name all paths still in use."""
+        """Plans of spools that have not ended: they name all paths still in use."""
         texts = []
         for spool in spools.all_spools(self._host_dir):
-            try:
+            with contextlib.suppress(*spools.UNREADABLE):
                 if spool.path not in self._over and spool.exit() is None:
                     texts.append((spool.path / "plan.json").read_text(errors="replace"))
-            except (OSError, ValueError, LookupError, TypeError):
-                continue
         return "\n".join(texts)
 
     def _leftovers(self) -> list[Path]:
-        """Return what could not be removed completely."""
+        """What could not be removed completely."""
         return list((self._host_dir / spools.JOBS_FOLDER).glob(".*.gone"))
 
     def _aside_bytes(self) -> int:
@@ -294,7 +292,7 @@ class Cleaner:
 
 
 def _remove_tree(path: Path) -> None:
-    """Remove as much as possible; each round retries. Containers may have written as root."""
+    """As much as possible; each round retries. Containers may have written as root."""
     problems: list[object] = []
     shutil.rmtree(path, onerror=lambda _function, _path, problem: problems.append(problem[1]))
     if problems:
@@ -329,8 +327,8 @@ class SpoolIndex:
         self._looking = threading.Lock()
 
     def open(self, instance: str | None) -> list[Spool]:
-        """All but those that are closed and of this dashboard; jobs first, by number. None: the
-        dashboard is not identified yet, so none is closed."""
+        """All but the closed ones of this dashboard; jobs first, by number. None: the dashboard is
+        not identified yet, so none is closed."""
         with self._looking:
             return [
                 Spool(self._host_dir / folder / str(number))
@@ -339,7 +337,7 @@ class SpoolIndex:
             ]
 
     def close(self, spool: Spool, instance: str) -> None:
-        """This one needs no further look: the dashboard has all of it, and it has ended."""
+        """The spool needs no further look: the dashboard has all of it, and it has ended."""
         stat = spool.path.stat()
         if not spool.is_of_job and time.time_ns() - stat.st_mtime_ns < SETTLED_NS:
             return  # its next run may have begun in the same tick; closed at a later look
@@ -415,8 +413,8 @@ class DiskUsage:
 
 
 def _mark(folder: str) -> object:
-    """Return a value that changes when an entry comes or goes in the folder or in its subfolders.
-    One level of subfolders counts. None: the folder cannot be read."""
+    """A value that changes when an entry comes or goes in the folder or in its direct subfolders.
+    None: the folder cannot be read."""
     try:
         with os.scandir(folder) as entries:
             inside = {each.name: _changed(each) for each in entries}

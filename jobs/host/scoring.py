@@ -65,8 +65,8 @@ def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Ver
 
 
 def said(answer: str) -> str:
-    """The answer without its thoughts, open ones included; text between two thoughts stays. The tag
-    that opens the first one may be missing: the template wrote it into the prompt."""
+    """Without thoughts, open ones included; text between two thoughts stays. The tag that opens the
+    first one may be missing: the template wrote it into the prompt."""
     first, *others = _THOUGHT.split(answer)
     _thought, close, after = first.partition("</think>")
     spoken = "\n\n".join([after if close else first, *others])
@@ -74,7 +74,7 @@ def said(answer: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The text in the form in which texts are compared."""
+    """In the form in which texts are compared."""
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
@@ -183,7 +183,7 @@ def _number(text: str, question: str, wanted: set[float], *, cut: bool) -> Verdi
     text = plain_lines(text)
     boxed = [_whole_number(one) for one in _BOXED.findall(text)]
     if boxed and boxed[-1] is not None:
-        return _compared(boxed[-1], wanted)
+        return Verdict(boxed[-1] in wanted, _shown(boxed[-1]), "number")
     if _LISTED.match(text) and text.lstrip().startswith("1"):
         text = _LISTED.sub("", text)
     asked, left = _without_question(text, question, wanted)
@@ -197,11 +197,7 @@ def _number(text: str, question: str, wanted: set[float], *, cut: bool) -> Verdi
     if other is not None:
         taken = f"{_shown(concluded.value)}, {_shown(other)}"
         return Verdict(right=False, taken=taken, rule="several_numbers")
-    return _compared(concluded.value, wanted)
-
-
-def _compared(value: float, wanted: set[float]) -> Verdict:
-    return Verdict(right=value in wanted, taken=_shown(value), rule="number")
+    return Verdict(concluded.value in wanted, _shown(concluded.value), "number")
 
 
 def plain_lines(text: str) -> str:
@@ -251,8 +247,7 @@ def _without_question(
 
 
 def _without_unfinished(text: str, left: list[_Found]) -> list[_Found]:
-    """Of a text that was cut off, the numbers that were said to their end and conclude something,
-    see :func:`score`."""
+    """Of a text that was cut off: numbers that were said to their end and conclude something."""
     begin = max((match.start() for match in _SENTENCE_END.finditer(text)), default=0)
     cue = _CUE.search(text, begin)
     return [
@@ -266,9 +261,9 @@ def _without_unfinished(text: str, left: list[_Found]) -> list[_Found]:
 def _concluded(
     text: str, left: list[_Found], asked: Sequence[float], by_sentence: _Sentences
 ) -> _Found | None:
-    """What the answer concludes with. After its last "the answer is", "so", …; else in the last
-    sentence where it calculates in several, else in the first with a number. There it is what an
-    equation comes to, else the first."""
+    """The number after the last "the answer is", "so", …; else of the last sentence where the
+    answer calculates in several, else of the first with a number. There it is what an equation
+    comes to, else the first."""
     for cue in reversed(list(_CUE.finditer(text))):
         sentence = by_sentence.numbers(cue.end())
         if sentence:

@@ -82,7 +82,7 @@ class Shipper:
         self._have: dict[str, int] = {}  # the dashboard's sizes; empty: to be asked
         self._outputs: dict[str, int] = {}
         self._log_chunk = CHUNK
-        self._most: int | None = None  # bytes of any chunk, once one was too large for the way
+        self._most = LONGEST_LINE  # bytes of any chunk; less once one was too large for the way
         self._moved = False
         self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
@@ -91,52 +91,49 @@ class Shipper:
 
     def run(self, stopped: threading.Event) -> Outcome:
         """Ship until all has been taken (COMPLETE), the job is unknown (UNKNOWN), or what the host
-        has left can never make the whole that the dashboard waits for (BROKEN). Returns NOTHING
-        when ``stopped`` was set."""
-        with FolderChanges(self._spool.path) as changes:
-            return self._run(stopped, changes)
-
-    def _run(self, stopped: threading.Event, changes: FolderChanges) -> Outcome:
+        has left can never make the whole that the dashboard waits for (BROKEN). NOTHING:
+        ``stopped`` was set."""
         failures, quiet = 0, 0
         files = (self._spool.log, self._spool.events, self._spool.points)
-        while not stopped.is_set():
-            longest = LONGEST_WAIT_S
-            sizes = tuple(map(_size, (*files, self._spool.path / "exit.json")))
-            if time.monotonic() - self._heard_at > ASK_AGAIN_S:
-                self._have, self._sizes = {}, ()
-            try:
-                # Nearly every look finds nothing new, and then costs three calls of stat.
-                outcome = Outcome.NOTHING if sizes == self._sizes else self.round()
-                self._sizes = sizes if outcome is Outcome.NOTHING else ()
-            except Unreachable as error:
-                if failures == 0:
-                    log.warning("%s: %s", self._spool, error)
-                outcome, longest = Outcome.REFUSED, LONGEST_AWAY_S
-            except FileNotFoundError as error:
-                if not self._spool.path.exists():  # set aside
-                    return Outcome.UNKNOWN
-                log.warning("%s cannot be shipped: %s", self._spool, error)
-                outcome = Outcome.REFUSED
-            if outcome is Outcome.COMPLETE:
-                self._spool.mark_acked(self._meta.run)
-            if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN, Outcome.BROKEN):
-                return outcome
-            failed = outcome in (Outcome.REFUSED, Outcome.AGAIN)
-            # A round that moved something before it broke is no reason to wait for longer.
-            failures = (1 if self._moved else failures + 1) if failed else 0
-            quiet = quiet + 1 if outcome is Outcome.NOTHING else 0
-            if failures:
-                self._have = {}
-                stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
-            elif quiet == 0:
-                stopped.wait(REST_S)
-            else:
-                changes.wait(IDLE_LOOK_S if changes.works or quiet > IDLE_AFTER else LOOK_S)
+        with FolderChanges(self._spool.path) as changes:
+            while not stopped.is_set():
+                longest = LONGEST_WAIT_S
+                sizes = tuple(map(_size, (*files, self._spool.path / "exit.json")))
+                if time.monotonic() - self._heard_at > ASK_AGAIN_S:
+                    self._have, self._sizes = {}, ()
+                try:
+                    # Nearly every look finds nothing new, and then costs three calls of stat.
+                    outcome = Outcome.NOTHING if sizes == self._sizes else self.round()
+                    self._sizes = sizes if outcome is Outcome.NOTHING else ()
+                except Unreachable as error:
+                    if failures == 0:
+                        log.warning("%s: %s", self._spool, error)
+                    outcome, longest = Outcome.REFUSED, LONGEST_AWAY_S
+                except FileNotFoundError as error:
+                    if not self._spool.path.exists():  # set aside
+                        return Outcome.UNKNOWN
+                    log.warning("%s cannot be shipped: %s", self._spool, error)
+                    outcome = Outcome.REFUSED
+                if outcome is Outcome.COMPLETE:
+                    self._spool.mark_acked(self._meta.run)
+                if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN, Outcome.BROKEN):
+                    return outcome
+                failed = outcome in (Outcome.REFUSED, Outcome.AGAIN)
+                # A round that moved something before it broke is no reason to wait for longer.
+                failures = (1 if self._moved else failures + 1) if failed else 0
+                quiet = quiet + 1 if outcome is Outcome.NOTHING else 0
+                if failures:
+                    self._have = {}
+                    stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
+                elif quiet == 0:
+                    stopped.wait(REST_S)
+                else:
+                    changes.wait(IDLE_LOOK_S if changes.works or quiet > IDLE_AFTER else LOOK_S)
         return Outcome.NOTHING
 
     def round(self) -> Outcome:
-        """One round: log, points, outputs, then the events that refer to them. Raises Unreachable:
-        the dashboard did not answer. Raises FileNotFoundError: the spool is gone."""
+        """Log, points, outputs, then the events that refer to them. Raises Unreachable: the
+        dashboard did not answer. Raises FileNotFoundError: the spool is gone."""
         self._moved = False
         meta = self._spool.meta()
         if meta != self._meta:  # a server's next run has a token of its own
@@ -164,8 +161,8 @@ class Shipper:
             self._report_lost(self._have["log"])
 
     def _log_end(self, ended: Mapping[str, Any] | None) -> int:
-        """Return how far the log is free of secrets after redaction. A possible beginning of a
-        secret waits; at the end the launcher has redacted all."""
+        """How far the log is free of secrets after redaction. A possible beginning of a secret
+        waits; at the end the launcher has redacted all."""
         size, have = _size(self._spool.log), self._have["log"]
         secrets = [] if ended else forms(self._spool.secrets().values())
         if not secrets or size <= have:
@@ -214,7 +211,7 @@ class Shipper:
     def _stream(self, name: str, path: Path, end: int) -> bool:
         have, sent = self._have, False
         while have[name] < end:
-            chunk = self._at_most(self._log_chunk if name == "log" else CHUNK)
+            chunk = min(self._log_chunk if name == "log" else CHUNK, self._most)
             raw = _read(path, have[name], min(chunk, end - have[name]))
             if name != "log":
                 # A line longer than a chunk goes alone: what follows may go in chunks as ever.
@@ -246,8 +243,7 @@ class Shipper:
                 os.posix_fallocate(file.fileno(), sent - 1, 1)
 
     def _make_room(self, taken: int) -> None:
-        """Give back the disk of what the dashboard has of a server's log, but for its last part.
-        The file keeps its length, and what was given back reads as zero bytes."""
+        """Give back the disk of what the dashboard has of a server's log, but for its last part."""
         end = (taken - self._server_log_bytes) // BLOCK * BLOCK
         if self._server_log_bytes and end - self._given_back >= self._server_log_bytes // 16:
             with self._spool.log.open("r+b") as file:
@@ -285,7 +281,7 @@ class Shipper:
             changed = _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
             if _size(file) != total:
                 raise changed
-            raw = _read(file, offset, min(self._at_most(CHUNK), total - offset))
+            raw = _read(file, offset, min(CHUNK, self._most, total - offset))
             answer = self._client.send_output(self._meta, output, offset, raw)
             if self._takes_less(answer, len(raw)):
                 continue
@@ -296,20 +292,16 @@ class Shipper:
             sent = True
         return sent
 
-    def _at_most(self, chunk: int) -> int:
-        return chunk if self._most is None else min(chunk, self._most)
-
     def _takes_less(self, answer: Answer, sent: int) -> bool:
         """True: a chunk was too large for the dashboard or a proxy before it; try a smaller one."""
-        most = self._most or max(sent, self._log_chunk)
-        if answer.status != 413 or most <= SMALLEST:
+        if answer.status != 413 or self._most <= SMALLEST:
             return False
-        self._most = max(SMALLEST, min(most, sent) // 2)
+        self._most = max(SMALLEST, min(self._most, sent) // 2)
         log.warning("%s: %s bytes are too many per request, next %s", self._spool, sent, self._most)
         return True
 
     def _size_after(self, answer: Answer, before: int) -> int:
-        """Return the size that the dashboard reports: with 200, or with 409 for a wrong offset."""
+        """The size that the dashboard reports: with 200, or with 409 for a wrong offset."""
         size, hashed = answer.body.get("size"), answer.body.get("hashed")
         if answer.status == 409 and isinstance(hashed, int) and hashed > self._hashed:
             self._hashed, self._moved = hashed, True  # it checks the whole log, a part each time
@@ -355,6 +347,6 @@ def _read(path: Path, offset: int, size: int) -> bytes:
 
 
 def _whole_lines(raw: bytes) -> bytes:
-    """Cut after the last newline; nothing when there is none. Zero bytes are no part of a line: a
-    server's old points, of which the disk was given back."""
+    """Cut after the last newline. Zero bytes are no part of a line: a server's old points, of which
+    the disk was given back."""
     return raw[: max(raw.rfind(b"\n"), raw.rfind(b"\0")) + 1]

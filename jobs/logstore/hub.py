@@ -30,14 +30,14 @@ def frame(offset: int, times: Sequence[Time], data: bytes) -> bytes:
 
 
 def unframe(message: bytes) -> tuple[int, list[Time], bytes]:
-    """Return offset, times and bytes of a message of :func:`frame`."""
+    """Offset, times and bytes of a message of :func:`frame`."""
     begin = data_begins(message)
     offset, _ = _HEAD.unpack_from(message)
     return offset, list(_TIME.iter_unpack(message[_HEAD.size : begin])), message[begin:]
 
 
 def data_begins(message: bytes | memoryview) -> int:
-    """Return the offset in a message of the log's bytes."""
+    """Offset in a message of the log's bytes."""
     count: int = _HEAD.unpack_from(message)[1]
     return _HEAD.size + count * _TIME.size
 
@@ -53,9 +53,9 @@ class Source(Protocol):
 
 
 class Hub:
-    """Follows logs for any number of subscribers of one event loop. ``is_over(key)`` returns True
-    for a log that will not grow; it is called once per poll for each followed log, however many
-    follow it. A slow subscriber costs nothing but its own cursor."""
+    """Follows logs for any number of subscribers of one event loop. ``is_over(key)``: the log will
+    not grow; asked once per poll for each followed log, however many follow it. A slow subscriber
+    costs nothing but its own cursor."""
 
     def __init__(
         self, source: Source, is_over: Callable[[str], Awaitable[bool]], *, poll_s: float = POLL_S
@@ -71,7 +71,7 @@ class Hub:
             reader.wake(ended=ended)
 
     def wake_all(self) -> None:
-        """Check all followed logs, because notifications were lost."""
+        """Notifications were lost: check all followed logs."""
         for reader in self._readers.values():
             reader.wake(ended=True)
 
@@ -130,9 +130,9 @@ class _Reader:
         self._woken.set()
 
     async def frame_at(self, offset: int) -> bytes:
-        """Return the frame that begins at ``offset``, one for all followers; b"" where the file has
-        become shorter. Frames end at multiples of ``MAX_FRAME_BYTES`` or at the end of the log, so
-        that followers from other offsets share frames from the next of these edges on."""
+        """The frame that begins at ``offset``, one for all followers; b"" where the file has become
+        shorter. Frames end at multiples of ``MAX_FRAME_BYTES`` or at the end of the log, so that
+        followers from other offsets share frames from the next of these edges on."""
         message = self._frames.get(offset)
         if message is not None:
             return message

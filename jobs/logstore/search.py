@@ -25,8 +25,7 @@ import re2
 from django.utils.translation import gettext as _
 
 from jobs.base.errors import DamagedLog
-from jobs.logstore.files import Log, open_log
-from jobs.logstore.side_files import LineIndex
+from jobs.logstore.files import LineIndex, Log, open_log
 from jobs.logstore.terminal import LONGEST_LINE_BYTES, is_plain, plain
 from jobs.plans import HEALTH_MARK
 
@@ -108,8 +107,8 @@ class Matches:
 def search_file(path: Path, query: Query) -> Matches:
     """Find a text in what is shown of a log (see :func:`jobs.logstore.terminal.plain`). Case counts
     only when the text has a capital letter. Totals are of the whole log, whatever the limit. A
-    match never spans lines. Raises InvalidExpression: the text is not a regular expression. Raises
-    DamagedLog: the log is packed, and its file is not as it was written."""
+    match never spans lines. Raises InvalidExpression: the text is no regular expression. Raises
+    DamagedLog."""
     if not query.text or "\n" in query.text:
         return Matches()
     finder = _finder(query)
@@ -129,8 +128,7 @@ def search_file(path: Path, query: Query) -> Matches:
 
 
 def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
-    """As :func:`search_file`, in a separate process. Raises SearchTooSlow: not done after
-    ``timeout_s`` seconds."""
+    """In a separate process. Raises SearchTooSlow: not done after ``timeout_s`` seconds."""
     _finder(query)
     order = json.dumps({"path": str(path), **asdict(query)})
     try:
@@ -173,7 +171,7 @@ class _Literal:
         self._is_lowered = ignore_case and needle.upper() != needle
 
     def prepared(self, data: bytes) -> bytes:
-        """Return the text to search in, as long as ``data``."""
+        """The text to search in, as long as ``data``."""
         return data.lower() if self._is_lowered else data
 
     def is_in(self, data: bytes) -> bool:
@@ -186,7 +184,7 @@ class _Literal:
             yield position, start, data.count(self._needle, position, start)
 
     def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
-        """Return the numbers of matches and of lines with one."""
+        """Numbers of matches and of lines with one."""
         total = lines = 0
         for _position, line_end, count in islice(self.lines(data, start, end), FEW):
             total, lines, start = total + count, lines + 1, line_end
@@ -207,11 +205,16 @@ class _Expression:
         try:
             self._pattern: Any = re2.compile(_PREFIX + _ESCAPED.sub(_written_out, text), options)
         except re2.error as error:
-            raise InvalidExpression(_reason(error)) from error
+            said = error.args[0] if error.args else ""
+            reason = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+            if _BEYOND_RE2.match(reason):
+                reason = _("look-arounds and back references are not available")
+            reason = reason.replace(_PREFIX, "", 1)[:_LONGEST_REASON]
+            raise InvalidExpression(reason) from error
 
     def prepared(self, data: bytes) -> bytes:
-        """``data`` in which a byte that is no UTF-8 is an unprintable character. RE2 finds no
-        character in such bytes, not even by ``.``."""
+        """A byte that is no UTF-8 becomes an unprintable character, because RE2 finds no character
+        in such bytes, not even by ``.``."""
         if data.isascii():
             return data
         return _NO_UTF8.sub("\x7f", data.decode("utf-8", "surrogateescape")).encode()
@@ -240,14 +243,6 @@ def _written_out(escape: re.Match[str]) -> str:
     number = int(escape[1] or escape[2] or "0", 16)
     is_character = number and not 0xD800 <= number < 0xE000 and number < 0x110000
     return str(re2.escape(chr(number))) if is_character else escape[0]
-
-
-def _reason(error: Exception) -> str:
-    said = error.args[0] if error.args else ""
-    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-    if _BEYOND_RE2.match(text):
-        return _("look-arounds and back references are not available")
-    return text.replace(_PREFIX, "", 1)[:_LONGEST_REASON]
 
 
 def _line_end(data: bytes, position: int) -> int:
@@ -287,8 +282,8 @@ class _Collected:
                     break
                 place.go_to(position)
                 if not self._is_spread(part):
-                    shown = place.shown(position, end)
-                    is_grave = self._grave is not None and bool(self._grave.search(shown))
+                    line = place.shown[place.start(position) : end]
+                    is_grave = self._grave is not None and bool(self._grave.search(line))
                     if part not in self._spread or is_grave:
                         self._spread[part] = (place.line, is_grave)
                 if self._is_kept(place.line):
@@ -296,7 +291,7 @@ class _Collected:
             start = edge
 
     def _is_kept(self, line: int) -> bool:
-        """Return True if a match in ``line`` or behind it may be returned."""
+        """True if a match in ``line`` or behind it may be returned."""
         if not self._query.near:
             return len(self._head) < self._query.limit
         return line < self._query.near or len(self._tail) < self._query.limit - len(self._head)
@@ -310,7 +305,7 @@ class _Collected:
         self._head.append(match)
 
     def _is_spread(self, part: int) -> bool:
-        """Return True if this part of the log needs no further search."""
+        """True if this part of the log needs no further search."""
         known = self._spread.get(part)
         return known is not None and (known[1] or self._grave is None)
 
@@ -323,25 +318,22 @@ class _Place:
     """Lines of a block as its matches are passed, from above."""
 
     def __init__(self, shown: bytes, block: bytes, line: int) -> None:
-        self._shown, self._block = shown, block
+        self.shown, self._block = shown, block
         self.line = line
         self._at = 0  # in ``shown``
         self._raw_line, self._raw_start = line, 0  # in ``block``
 
     def go_to(self, position: int) -> None:
         """``position`` in what is shown is in ``line`` then."""
-        self.line += self._shown.count(b"\n", self._at, position)
+        self.line += self.shown.count(b"\n", self._at, position)
         self._at = position
 
-    def shown(self, position: int, end: int) -> bytes:
-        return self._shown[self._start(position) : end]
-
-    def _start(self, position: int) -> int:
-        return self._shown.rfind(b"\n", 0, position) + 1
+    def start(self, position: int) -> int:
+        return self.shown.rfind(b"\n", 0, position) + 1
 
     def raw_start(self, position: int) -> int:
-        if self._shown is self._block:
-            return self._start(position)
+        if self.shown is self._block:
+            return self.start(position)
         while self._raw_line < self.line:
             self._raw_start = self._block.index(b"\n", self._raw_start) + 1
             self._raw_line += 1

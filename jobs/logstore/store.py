@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobs.base.errors import LogRemoved, OffsetMismatch
 from jobs.logstore import files
-from jobs.logstore.files import RawLog, open_log, packed_path
+from jobs.logstore.files import BLOCK_BYTES, Arrivals, LineIndex, RawLog, open_log, packed_path
 from jobs.logstore.search import (
     SMALL_BYTES,
     Matches,
@@ -20,7 +20,6 @@ from jobs.logstore.search import (
     search_apart,
     search_file,
 )
-from jobs.logstore.side_files import BLOCK_BYTES, Arrivals, LineIndex
 from jobs.logstore.terminal import FoldBook, Folds
 
 KEY = re.compile(r"[a-z]+/[0-9]{1,18}")
@@ -45,20 +44,20 @@ class LogStore:
         self._fold_book = FoldBook()
 
     def path(self, key: str) -> Path:
-        """Return the path of the raw log; side files are named after it. Raises ValueError: the key
-        is not ``word/number``."""
+        """Of the raw log; side files are named after it. Raises ValueError: the key is not
+        ``word/number``."""
         if not KEY.fullmatch(key):
             raise ValueError(f"not a log key: {key!r}")
         return self._root / f"{key}.log"
 
     def on_append(self, listener: Callable[[str], None]) -> None:
-        """Have ``listener(key)`` called after each append of this process, in its thread."""
+        """``listener(key)`` is called after each append of this process, in its thread."""
         self._listeners.append(listener)
 
     def append(self, key: str, offset: int, data: bytes) -> int:
         """Add ``data``, which begins at ``offset``; return the new size. It is on disk then. Raises
-        OffsetMismatch: the log does not end at ``offset``. Nothing was written. Raises OSError: the
-        disk is full or broken. The file is as it was before."""
+        OffsetMismatch: the log does not end at ``offset``. Raises OSError: the disk is full or
+        broken. Either way the file is as it was before."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.open_to_append(path, offset) as fd:
@@ -85,8 +84,7 @@ class LogStore:
 
     def unpack(self, key: str, offset: int) -> None:
         """Unpack a packed log that ends at ``offset``: 20 GB take a minute. An append does it too.
-        Call this before a transaction, which would be held meanwhile. Raises OffsetMismatch: it is
-        packed, and ends elsewhere."""
+        Call this before a transaction, which would be held meanwhile. Raises OffsetMismatch."""
         path = self.path(key)
         if packed_path(path).exists():
             with files.open_to_append(path, offset) as fd:
@@ -94,7 +92,7 @@ class LogStore:
                     path.unlink()  # it was removed at this moment
 
     def set_aside(self, key: str) -> Path | None:
-        """Move the files of ``key`` to the folder ``aside``. Returns the new path; None without
+        """Move the files of ``key`` to the folder ``aside``; return the new path, or None without
         files. For a new owner of the key, whose number had a log of a record that the database has
         lost because an older one was restored. And for an unreadable log."""
         with files.locked(self.path(key), create=False):
@@ -111,7 +109,7 @@ class LogStore:
             return aside
 
     def remove(self, key: str) -> None:
-        """Delete a log and its side files. Open readers continue."""
+        """With its side files. Open readers continue."""
         with files.locked(self.path(key), create=False):
             for file in self._files(key):
                 file.unlink(missing_ok=True)
@@ -121,8 +119,8 @@ class LogStore:
         return [file for suffix in files.SUFFIXES if (file := log.with_suffix(suffix)).exists()]
 
     def disk_bytes(self, key: str) -> int:
-        """Bytes that this log takes, its index and times included, and no draft of it. Not those of
-        zero bytes that a host has given back, which take no disk."""
+        """Index and times included, without drafts, and without zero bytes that a host has given
+        back, which take no disk."""
         total = 0
         for file in self._files(key):
             with contextlib.suppress(FileNotFoundError):  # it has just been packed
@@ -134,7 +132,6 @@ class LogStore:
         return files.pack(self.path(key), sha256=sha256)
 
     def size(self, key: str) -> int:
-        """Bytes in the log; 0 when nothing has arrived."""
         return files.log_bytes(self.path(key))
 
     def read(self, key: str, start: int, end: int) -> bytes:
@@ -145,8 +142,8 @@ class LogStore:
             return log.pread(end - start, start) if log else b""
 
     def chunks(self, key: str, start: int, end: int) -> Iterator[bytes]:
-        """Yield the range in pieces of at most 1 MiB. Raises LogRemoved: the log ends before
-        ``end``, so that a part never passes for the whole."""
+        """Yield pieces of at most 1 MiB. Raises LogRemoved: the log ends before ``end``, so that a
+        part never passes for the whole."""
         while start < end:
             piece = self.read(key, start, min(end, start + READ_BYTES))
             if not piece:
@@ -161,18 +158,18 @@ class LogStore:
         return digest.hexdigest()
 
     def newline_counts(self, key: str, *, known: int = 0) -> list[int]:
-        """Newlines before byte ``(i + 1) * BLOCK_BYTES``, for each such byte in the log but the
-        first ``known``."""
+        """Newlines before byte ``(i + 1) * BLOCK_BYTES``, for each such byte but the first
+        ``known``."""
         with open_log(self.path(key)) as log:
             return LineIndex(self.path(key)).counts(log, known) if log else []
 
     def line_count(self, key: str) -> int:
-        """Lines in the log; a last line without its newline counts."""
+        """A last line without its newline counts."""
         with open_log(self.path(key)) as log:
-            return LineIndex(self.path(key)).line_count(log) if log else 0
+            return LineIndex(self.path(key)).line_at(log, log.size - 1) if log else 0
 
     def line_at(self, key: str, offset: int) -> int:
-        """The number of the line that byte ``offset`` is in."""
+        """From 1."""
         with open_log(self.path(key)) as log:
             return LineIndex(self.path(key)).line_at(log, offset) if log else 1
 
@@ -183,7 +180,7 @@ class LogStore:
         return line + 1 if is_inside else line
 
     def offset_of_line(self, key: str, n: int) -> int:
-        """Return the offset of line ``n``; the log's size if it has fewer lines."""
+        """The log's size if it has fewer lines."""
         with open_log(self.path(key)) as log:
             return LineIndex(self.path(key)).offset_of_line(log, n) if log else 0
 
@@ -193,9 +190,9 @@ class LogStore:
         return Arrivals(self.path(key)).between(start, end, limit=limit)
 
     def folds(self, key: str, *, series: str = "", known: int = 0, budget_s: float = 0.2) -> Folds:
-        """Return the rows that stand for more than one line; see ``logstore.terminal``. Reads
-        on for ``budget_s`` at most, and returns at most 5,000 folds: ``to`` and their number show
-        whether there are more."""
+        """Rows that stand for more than one line; see ``logstore.terminal``. Reads on for
+        ``budget_s`` at most, and returns at most 5,000 folds: ``to`` and their number show whether
+        there are more."""
         return self._fold_book.folds(
             self.path(key), series=series, known=known, most=MOST_FOLDS, budget_s=budget_s
         )
@@ -212,9 +209,9 @@ class LogStore:
     def search(
         self, key: str, query: Query, *, is_ours: bool = False, timeout_s: float = 60.0
     ) -> Matches:
-        """Look through the whole log as it is shown; see :mod:`jobs.logstore.search`. ``is_ours``:
-        no person typed the text, so that as an expression it is quick. Raises InvalidExpression:
-        the text is not a regular expression. Raises SearchTooSlow: not done after ``timeout_s``
+        """Search the whole log as it is shown; see :mod:`jobs.logstore.search`. ``is_ours``: no
+        person typed the text, so that as an expression it is quick. Raises InvalidExpression: the
+        text is no regular expression. Raises SearchTooSlow: not done after ``timeout_s``
         seconds."""
         path = self.path(key)
         if (is_ours or not query.regex) and self.size(key) < SMALL_BYTES:

@@ -131,7 +131,7 @@ class Terminal:
         self._screen, self._at, self._column, self._pen = [_Row()], 0, 0, ""
 
     def open_folds(self) -> list[Fold]:
-        """Folds of what is on the screen now."""
+        """Of what is on the screen now."""
         return self._folds_of(len(self._screen), self._last)[0]
 
     @property
@@ -139,7 +139,7 @@ class Terminal:
         return sum(len(row.characters) + len(row.pens) for row in self._screen)
 
     def shown(self) -> list[str]:
-        """The rows of the screen, without colours."""
+        """Rows of the screen, without colours."""
         return [row.characters.replace(SECOND, "").rstrip() for row in self._screen]
 
     def _write(self, text: str) -> None:
@@ -260,8 +260,7 @@ class Terminal:
 
 
 def moves_up(data: bytes) -> bool:
-    """Return True if a cursor moves up: by rows, to the begin of a row above, or by "reverse
-    index"."""
+    """A cursor moves up: by rows, to the begin of a row above, or by "reverse index"."""
     # For most logs the signs that are left show that nothing moves, in a third of the time.
     bare = data.translate(None, NO_SIGNS)
     if not any(sign in bare for sign in (b"\x1b[A", b"\x1b[F", b"\x1bM")):
@@ -307,13 +306,13 @@ def plain(data: bytes) -> bytes:
 
 
 def is_plain(data: bytes) -> bool:
-    """Return True if nothing in the text is collapsed or left out: it is shown unchanged."""
+    """Nothing in the text is collapsed or left out: it is shown unchanged."""
     # Each look is a memchr(3), a hundred times faster than an expression for them all.
     return not any(sign in data for sign in (*REDRAWS, *OTHER_SIGNS))
 
 
 def _redrawn_lines(data: bytes) -> Iterator[tuple[int, int]]:
-    """Return begin and end of each line with collapsed updates, in order."""
+    """Begin and end of each line with collapsed updates, in order."""
     places = [data.find(sign) for sign in REDRAWS]
     while (first := min((place for place in places if place >= 0), default=-1)) >= 0:
         end = data.find(b"\n", first)
@@ -326,8 +325,7 @@ def _redrawn_lines(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def plain_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Make plain text of a log in pieces, cut anywhere. Holds back at most 8 MiB of an unended
-    line."""
+    """Plain text of a log in pieces, cut anywhere. Holds back at most 8 MiB of an unended line."""
     rest = b""
     for chunk in chunks:
         data = rest + chunk
@@ -356,8 +354,8 @@ def _bare(data: bytes) -> bytes:
 
 
 def _last_state(line: bytes) -> bytes:
-    """Return the visible text of a line after its carriage returns. A text erased at the very end
-    is shown as it was before. ``lastState`` of static/js/lib/log_redraw.js does the same."""
+    """The visible text of a line after its carriage returns. A text erased at the very end is shown
+    as it was before. ``lastState`` of static/js/lib/log_redraw.js does the same."""
     if len(line) > LONGEST_REDRAWN_BYTES:
         line = line[line.find(b"\r", len(line) - LONGEST_REDRAWN_BYTES) + 1 :]
     parts = line.split(b"\r")
@@ -431,8 +429,8 @@ class _Reader:
         self.ends_line = True
 
     def is_of(self, log: Log) -> bool:
-        """Return True if the file still has the content read before: a number that is reused, after
-        a database was restored, begins with an empty log."""
+        """The file still has the content read before: a number that is reused, after a database was
+        restored, begins with an empty log."""
         return log.pread(len(self._last), self.offset - len(self._last)) == self._last
 
     @property
@@ -444,7 +442,7 @@ class _Reader:
         return self._folds_bytes + CELL_BYTES * self.terminal.cells
 
     def read_on(self, log: Log, *, until: float) -> None:
-        """Read on to the end of the log, to the maximum of folds, or until the time ``until``."""
+        """To the end of the log, to the maximum of folds, or until the time ``until``."""
         while self.offset < log.size and not self.is_full and time.monotonic() < until:
             piece = log.pread(min(READ_BYTES, log.size - self.offset), self.offset)
             if not piece:
@@ -485,7 +483,7 @@ class _Reader:
 
 
 def _ends(line: re.Match[bytes]) -> bytes:
-    """Return the visible part of a long line over which no cursor moves up."""
+    """The visible part of a long line over which no cursor moves up."""
     whole = line[0]
     redraw = whole.find(b"\r", len(whole) - LONG_END)
     return whole[:LONG_BEGIN] + (whole[redraw:] if redraw >= 0 else b"")
@@ -501,9 +499,8 @@ class FoldBook:
         self._readers: OrderedDict[Path, _Reader] = OrderedDict()
 
     def folds(self, path: Path, *, series: str, known: int, most: int, budget_s: float) -> Folds:
-        """Return the folds of ``path`` beyond the ``known`` ones of ``series``. Looks at the log
-        for at most ``budget_s``. At most ``most`` folds; where some are left out, so is
-        ``open``."""
+        """The folds of ``path`` beyond the ``known`` ones of ``series``, at most ``most``; where
+        some are left out, so is ``open``. Looks at the log for at most ``budget_s``."""
         with open_log(path) as log:
             if log is None:
                 return Folds("", 0, 0, 0, is_done=True, is_full=False, folds=[], open=[])

@@ -22,6 +22,16 @@ from tests.host.stub_server import Site
 from tests.waiting import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[2]
+# A server that answers with Prometheus counters.
+METRICS_SERVER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/metrics" else 404)
+        self.end_headers()
+        self.wfile.write(b'# HELP a b\\na{x="} 9"} 1\\na{x="2"} 2.5\\nb 7\\na_total 4\\n')
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
 
 
 @pytest.fixture
@@ -36,6 +46,22 @@ def host_dir(tmp_path):
             process.send(pid, signal.SIGKILL)
         for left in commands.marked(spool.path):
             process.send(left, signal.SIGKILL)
+
+
+@pytest.fixture
+def disk_of(host_dir):
+    """Make the host's folder a disk of its own, of this size."""
+
+    def mount(size):
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(host_dir)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+            pytest.skip("a small disk needs root and mount(8)")
+        for name in spools.FOLDERS:
+            (host_dir / name).mkdir()
+        return host_dir
+
+    yield mount
+    subprocess.run(["umount", "--lazy", str(host_dir)], capture_output=True)
 
 
 @pytest.fixture
@@ -62,10 +88,12 @@ def ports():
 
 
 @pytest.fixture
-def config(host_dir, intake, ports):
+def config(request, host_dir, ports):
+    has_intake = "intake" in request.fixturenames
+    url = request.getfixturevalue("intake").url if has_intake else "http://127.0.0.1:1"
     return Config(
         name="here",
-        dashboard_url=intake.url,
+        dashboard_url=url,
         redis_url="redis://127.0.0.1:1/0",
         key=KEY,
         dir=host_dir,
@@ -76,7 +104,7 @@ def config(host_dir, intake, ports):
 
 
 @pytest.fixture
-def client(config):
+def client(intake, config):
     return Client(config)
 
 
@@ -124,7 +152,31 @@ def launch(started):
 
 
 @pytest.fixture
-def start_agent(config, started):
+def ran(make_spool, launch):
+    """The spool of a job that a launcher has run to its end."""
+
+    def run(*steps, **plan):
+        spool = make_spool(*steps, **plan)
+        launch(spool)
+        return spool
+
+    return run
+
+
+@pytest.fixture
+def queued(intake):
+    """Make a job that the next heartbeat names; its record."""
+
+    def queue(*steps, number=7, **plan):
+        intake.jobs[number] = record_of(*steps, **plan)
+        intake.start.add(number)
+        return intake.jobs[number]
+
+    return queue
+
+
+@pytest.fixture
+def start_agent(intake, config, started):
     """Start a real agent process; stopped after the test."""
 
     def start(**more):
@@ -140,7 +192,7 @@ def start_agent(config, started):
 
 
 @pytest.fixture
-def agent_in_thread(config):
+def agent_in_thread(intake, config):
     """Start an agent in this process, so that a test may change its parts."""
     started = []
 
@@ -169,3 +221,8 @@ def plan_of(*steps, **plan):
 def record_of(*steps, values=None, deployment=None, **plan):
     """A queued job of the intake."""
     return Record(plan_of(*steps, **plan), values or {}, deployment)
+
+
+def text_of(path):
+    """Text of a file; "" without one."""
+    return path.read_text() if path.exists() else ""

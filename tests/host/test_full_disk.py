@@ -1,8 +1,6 @@
 """A full disk, or a slow one, and the outcome of the jobs on it."""
 
 import errno
-import os
-import subprocess
 import threading
 
 import pytest
@@ -21,15 +19,8 @@ FILL = "dd if=/dev/zero of=fill bs=4k 2>/dev/null; echo none > more; exit 3"
 
 
 @pytest.fixture
-def small_disk(host_dir):
-    """The host's folder is a disk of 256 KB."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(host_dir)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("a small disk needs root and mount(8)")
-    for name in ("spool", "serve"):
-        (host_dir / name).mkdir()
-    yield host_dir
-    subprocess.run(["umount", "--lazy", str(host_dir)], check=True)
+def small_disk(disk_of):
+    return disk_of("256k")
 
 
 def filled(make_spool, launch):
@@ -74,7 +65,7 @@ def test_a_launcher_killed_on_a_full_disk_is_lost_given_room(small_disk, make_sp
 
 
 def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
-    intake, agent_in_thread, monkeypatch, caplog
+    intake, agent_in_thread, monkeypatch, caplog, queued
 ):
     full = iter([True, True])
 
@@ -86,8 +77,7 @@ def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
 
     monkeypatch.setattr(agent, "Shipper", Shipper)
     monkeypatch.setattr(agent, "DISK_WAIT_S", 0.1)
-    intake.jobs[7] = record_of("echo hi")
-    intake.start.add(7)
+    queued("echo hi")
 
     agent_in_thread()
 
@@ -97,7 +87,7 @@ def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
 
 
 def test_a_dead_launcher_with_a_long_log_blocks_no_other_job(
-    intake, agent_in_thread, make_spool, monkeypatch
+    intake, agent_in_thread, make_spool, monkeypatch, queued
 ):
     """Reading it takes minutes; others are adopted and shipped meanwhile."""
     reading, read = threading.Event(), threading.Event()
@@ -112,8 +102,7 @@ def test_a_dead_launcher_with_a_long_log_blocks_no_other_job(
     record = intake.jobs[6] = record_of("echo died")
     dead = make_spool("echo died", number=6, instance=intake.instance, token=record.token)
     dead.append_event("started", values={}, run=1, boot_id="an earlier boot")
-    intake.jobs[7] = record_of("echo hi")
-    intake.start.add(7)
+    queued("echo hi")
 
     agent_in_thread()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,11 +13,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from simulator import root
+import yaml
+
+from simulator import furnish, root
 from simulator import run as standins
 from simulator.lib import world
 from tests.waiting import PATIENCE_S
@@ -29,8 +32,8 @@ Done = subprocess.CompletedProcess[str]
 class Host:
     """``run`` runs a program of the host. Its workspace is seen as ``/test`` in containers."""
 
+    downloads: ClassVar[Path]  # weights that another host has downloaded
     folder: Path
-    more: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in ("workspace", "state"):
@@ -56,7 +59,6 @@ class Host:
             **standins.environment(self.folder),
             "STANDIN_SPEED": SPEED,
             "COLUMNS": "200",
-            **self.more,
             **(more or {}),
         }
 
@@ -112,11 +114,16 @@ class Host:
         world.write(self.folder / "state/faults.json", json.dumps(names))
 
     def weights(self, model: str = "DeepSeek-R1-Distill-Qwen-7B") -> Path:
-        """The folder of a model that is downloaded."""
-        folder = self.workspace / "weights" / model
-        if not folder.is_dir():
-            done = self.run("hf", "download", f"deepseek-ai/{model}", "--local-dir", str(folder))
-            assert done.returncode == 0, done.stderr
+        """The folder of a model; the first host of the tests downloads it."""
+        folder, kept = self.workspace / "weights" / model, self.downloads / model
+        if folder.is_dir():
+            return folder
+        if kept.is_dir():
+            shutil.copytree(kept, folder)
+            return folder
+        done = self.run("hf", "download", f"deepseek-ai/{model}", "--local-dir", str(folder))
+        assert done.returncode == 0, done.stderr
+        shutil.copytree(folder, kept)
         return folder
 
 
@@ -166,3 +173,76 @@ def events(text: str) -> list[dict[str, Any]]:
     """The JSON of server-sent events."""
     lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
     return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+# Inputs of vamc: the yaml of the guide and changed model files
+
+NAME = "DeepSeek-R1-Distill-Qwen-7B-int8-tp4-1024-2048"
+
+
+def config(host: Host, *, block: bool = True, **more: object) -> str:
+    """The guide's int8 yaml for a model with its modification; ``more`` changes the frontend."""
+    checkpoint = host.weights()
+    frontend: dict[str, object] = {
+        "checkpoint": str(checkpoint),
+        "type": "huggingface",
+        "shape": {"input_ids": [[1024], [2048]]},
+        "model_kwargs": {"b2s": True, "tp": 4, "model_arch": "vacc"},
+        "quantize": {"type": "w8a16_gptq"},
+        **more,
+    }
+    data = {
+        "name": NAME,
+        "frontend": frontend,
+        "backend": {"type": "tvm_vacc", "dtype": "int8", "compile": {"data_type": 0}},
+        "workspace": {"path": "./vacc_deploy", "workers": 4},
+    }
+    text = yaml.safe_dump(data, default_flow_style=None if block else False, sort_keys=False)
+    (host.workspace / "c.yaml").write_text(text)
+    return "c.yaml"
+
+
+def modify(host: Host) -> Path:
+    """Put the four files beside the weights, as the guide does."""
+    folder = host.weights()
+    furnish.workspace(host.workspace)
+    source = host.workspace / "build_in/source_code"
+    for name in ("modeling_qwen2_vacc.py", "configuration_qwen2_vacc.py", "quantization_vacc.py"):
+        shutil.copy(source / name, folder)
+    shutil.copy(folder / "config.json", folder / "config_vacc.json")
+    return folder
+
+
+# The configuration of an OpenCompass run
+
+CONFIG = """
+from mmengine.config import read_base
+from opencompass.models import OpenAISDK
+from opencompass.utils.text_postprocessors import extract_non_reasoning_content
+
+with read_base():
+    from opencompass.configs.datasets.FewCLUE_cluewsc.FewCLUE_cluewsc_gen import cluewsc_datasets
+    from opencompass.configs.datasets.math.math_500_gen import math_datasets
+
+datasets = cluewsc_datasets + math_datasets
+models = [
+    dict(
+        abbr="deepseek-r1-va16",
+        type=OpenAISDK,
+        path="m",
+        key="EMPTY",
+        openai_api_base=["{url}/v1"],
+        max_out_len=4096,
+        max_seq_len=8192,
+        temperature=0.6,
+        batch_size=4,
+        retry=2,
+        pred_postprocessor=dict(type=extract_non_reasoning_content),
+    )
+]
+"""
+
+
+def configured(host: Host, url: str = "http://127.0.0.1:9") -> str:
+    (host.workspace / "eval_ds.py").write_text(CONFIG.replace("{url}", url))
+    return "eval_ds.py"

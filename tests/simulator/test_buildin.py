@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from tests.simulator.conftest import MESSAGES
-from tests.simulator.host import Host, events, free_port, get, post
-from tests.simulator.vamc import NAME, config, modify
+from tests.simulator.host import NAME, Host, config, events, free_port, get, modify, post
 from tests.waiting import PATIENCE_S, until
 
 
@@ -86,11 +85,11 @@ def test_vamc_takes_no_other_arguments(host):
     assert done.stderr.endswith("vamc: error: unrecognized arguments: --output y\n")
 
 
-@pytest.fixture
-def compiled(host: Host) -> Host:
-    modify(host)
-    assert host.run("vamc", "compile", config(host)).returncode == 0
-    return host
+@pytest.fixture(scope="module")
+def compiled(shared: Host) -> Host:
+    modify(shared)
+    assert shared.run("vamc", "compile", config(shared)).returncode == 0
+    return shared
 
 
 def test_vastgenx_serves_what_was_compiled(compiled):
@@ -100,12 +99,8 @@ def test_vastgenx_serves_what_was_compiled(compiled):
     with compiled.started("vastgenx", "serve", "--model", f"vacc_deploy/{NAME}", *argv):
         until(lambda: get(f"{url}/v1/models")[0] == 200)
         model = json.loads(get(f"{url}/v1/models")[1])["data"][0]
-        body = {
-            "model": NAME,
-            "messages": MESSAGES,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        body = {"model": NAME, "messages": MESSAGES, "stream": True}
+        body["stream_options"] = {"include_usage": True}
         chunks = events(post(f"{url}/v1/chat/completions", body)[1])
         long = [{"role": "user", "content": "word " * 2000}]
         refused = post(f"{url}/v1/chat/completions", {"messages": long})
@@ -147,9 +142,12 @@ def test_llmdeploy_streams_bare_lines_of_json(compiled):
 
 
 def test_a_die_that_is_not_there_stops_the_server(compiled):
-    (compiled.root / "dev/vacc2").unlink()
+    die = compiled.root / "dev/vacc2"
+    die.rename(compiled.folder / "vacc2")
 
     done = compiled.run("vastgenx", "serve", "--model", f"vacc_deploy/{NAME}", "--port", "1")
+
+    (compiled.folder / "vacc2").rename(die)
 
     assert done.returncode == 1
     assert done.stderr == "RuntimeError: open /dev/vacc2 failed: No such file or directory\n"

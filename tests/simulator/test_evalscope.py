@@ -11,19 +11,22 @@ from tests.simulator.vllm import NEW, QWEN, serving
 
 CAPTURE = Path(__file__).parent.parent / "data/evalscope-1.14-eval/capture"
 EXTRA = json.dumps({"ignore_eos": True})
+SETS = ("--parallel", "1", "2", "--number", "1")
 
 
-def asked(host: Host, url: str, *more: str) -> Path:
+@pytest.fixture(scope="module")
+def evaluated(shared: Host) -> Path:
     """The folder of a run of two benchmarks."""
-    done = host.run(
-        *("evalscope", "eval", "--model", "m", "--api-url", f"{url}/v1", "--api-key", "k"),
-        *("--eval-type", "openai_api", "--datasets", "gsm8k", "cluewsc", "--limit", "8"),
-        *("--generation-config", '{"max_tokens": 2048, "temperature": 0.6}'),
-        *("--eval-batch-size", "4", "--work-dir", "eval", "--no-timestamp", *more),
-    )
+    with serving(shared, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
+        done = shared.run(
+            *("evalscope", "eval", "--model", "m", "--api-url", f"{url}/v1", "--api-key", "k"),
+            *("--eval-type", "openai_api", "--datasets", "gsm8k", "cluewsc", "--limit", "8"),
+            *("--generation-config", '{"max_tokens": 2048, "temperature": 0.6}'),
+            *("--eval-batch-size", "4", "--work-dir", "eval", "--no-timestamp"),
+        )
     assert done.returncode == 0, done.stderr
     assert "Overall report table: \n┌" in done.stderr
-    return host.workspace / "eval"
+    return shared.workspace / "eval"
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -31,27 +34,20 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_the_reports_are_read_and_say_what_the_reviews_say(host):
-    with serving(host, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
-        folder = asked(host, url)
+def test_the_reports_are_read_and_say_what_the_reviews_say(evaluated):
+    files = files_of(evaluated).items()
 
-    parsed = eval_reading.parse(
-        {path: text for path, text in files_of(folder).items() if "predictions" not in path}
-    )
-    assert {report.benchmark: report.requested for report in parsed.reports} == {
-        "gsm8k": 8,
-        "cluewsc": 8,
-    }
+    parsed = eval_reading.parse({path: text for path, text in files if "predictions" not in path})
+
+    requested = {report.benchmark: report.requested for report in parsed.reports}
+    assert requested == {"gsm8k": 8, "cluewsc": 8}
     for report in parsed.reports:
         scores = [one.score for one in parsed.scored if one.benchmark == report.benchmark]
         assert report.score == pytest.approx(sum(scores) / 8)
 
 
-def test_a_report_has_the_captured_keys(host):
-    with serving(host, NEW) as (url, _):
-        folder = asked(host, url)
-
-    report = json.loads((folder / "reports/m/gsm8k.json").read_text())
+def test_a_report_has_the_captured_keys(evaluated):
+    report = json.loads((evaluated / "reports/m/gsm8k.json").read_text())
     captured = json.loads((CAPTURE / "reports/smollm2/general_mcq.json").read_text())
     assert set(report) == set(captured)
     assert set(report["metrics"][0]) == set(captured["metrics"][0])
@@ -64,21 +60,8 @@ def test_a_report_has_the_captured_keys(host):
 def test_questions_without_an_answer_end_it_or_are_left_out(host):
     url = f"http://127.0.0.1:{free_port()}"
     argv = (
-        "evalscope",
-        "eval",
-        "--model",
-        "m",
-        "--api-url",
-        f"{url}/v1",
-        "--datasets",
-        "gsm8k",
-        "--eval-type",
-        "openai_api",
-        "--limit",
-        "2",
-        "--work-dir",
-        "e",
-        "--no-timestamp",
+        *("evalscope", "eval", "--model", "m", "--api-url", f"{url}/v1", "--datasets", "gsm8k"),
+        *("--eval-type", "openai_api", "--limit", "2", "--work-dir", "e", "--no-timestamp"),
     )
 
     ended = host.run(*argv)
@@ -89,28 +72,20 @@ def test_questions_without_an_answer_end_it_or_are_left_out(host):
     assert report["execution_summary"]["errored"] == 2
 
 
-def test_a_performance_test_is_read_and_counts_what_was_sent(host):
-    tokenizer = str(host.weights(QWEN))
-    with serving(host, NEW) as (url, _):
-        done = host.run(
-            *("evalscope", "perf", "--parallel", "1", "4", "--number", "2", "8", "--model", "m"),
-            *("--url", f"{url}/v1/chat/completions", "--api", "openai", "--dataset", "random"),
-            *("--min-tokens", "32", "--max-tokens", "32", "--min-prompt-length", "100"),
-            *("--max-prompt-length", "100", "--tokenizer-path", tokenizer),
-            *("--extra-args", EXTRA, "--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
-        )
+def test_a_performance_test_is_read_and_counts_what_was_sent(host, current):
+    done = host.run(
+        *("evalscope", "perf", "--parallel", "1", "4", "--number", "2", "8", "--model", "m"),
+        *("--url", f"{current}/v1/chat/completions", "--api", "openai", "--dataset", "random"),
+        *("--min-tokens", "32", "--max-tokens", "32", "--min-prompt-length", "100"),
+        *("--max-prompt-length", "100", "--tokenizer-path", str(host.weights(QWEN))),
+        *("--extra-args", EXTRA, "--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
+    )
 
     assert done.returncode == 0, done.stderr
-    points = perf_reading.parse(
-        {
-            path: text
-            for path, text in files_of(host.workspace / "perf/run").items()
-            if path.endswith(("benchmark_summary.json", "benchmark_percentile.json"))
-        }
-    )
-    summary = json.loads(
-        (host.workspace / "perf/run/parallel_4_number_8/benchmark_summary.json").read_text()
-    )
+    files = files_of(host.workspace / "perf/run")
+    ends = ("benchmark_summary.json", "benchmark_percentile.json")
+    points = perf_reading.parse({path: files[path] for path in files if path.endswith(ends)})
+    summary = json.loads(files["parallel_4_number_8/benchmark_summary.json"])
     assert len(points) == 2
     assert (summary["Success Requests"], summary["Avg Output Tokens"]) == (8, 32.0)
     assert "\rProcessing[parallel_4_number_8]: 100%|██████████| 8/8 [" in done.stderr
@@ -122,11 +97,7 @@ def test_a_performance_test_is_read_and_counts_what_was_sent(host):
         (("eval", "--nope"), 2, "unrecognized arguments: --nope"),
         (("eval", "--model", "m", "--eval-type", "service"), 2, "invalid choice: 'service'"),
         (("eval", "--model", "m", "--datasets", "aime25live_code_bench"), 1, "not found."),
-        (
-            ("perf", "--model", "m", "--parallel", "1", "2", "--number", "1"),
-            1,
-            "should be the same",
-        ),
+        (("perf", "--model", "m", *SETS), 1, "should be the same"),
     ],
 )
 def test_what_evalscope_does_not_take_is_refused(host, argv, code, message):

@@ -6,10 +6,8 @@ import signal
 import pytest
 
 from simulator.lib import world
-from tests.simulator.host import Host, free_port, get, post
-from tests.simulator.opencompass import configured
-from tests.simulator.vamc import config, modify
-from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, of_port, serving
+from tests.simulator.host import Host, config, configured, free_port, get, modify, post
+from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port, serving
 from tests.waiting import until
 
 REPO = f"deepseek-ai/{QWEN}"
@@ -50,7 +48,8 @@ def test_faults_are_named_by_a_file_or_by_the_environment(host):
 
 def test_missing_shard(host):
     host.faults("missing_shard")
-    folder = host.weights(R1)
+    folder = host.workspace / "weights" / R1
+    host.run("hf", "download", f"deepseek-ai/{R1}", "--local-dir", str(folder))
     host.faults()
 
     done = start(host, OLD, "--tensor-parallel-size", "32", model=R1)
@@ -75,10 +74,8 @@ def test_port_busy(host):
 
     done = start(host, OLD)
 
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (
-        1,
-        "OSError: [Errno 98] Address already in use",
-    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "OSError: [Errno 98] Address already in use"
 
 
 def test_oom(host):
@@ -238,9 +235,8 @@ def test_kv_too_small(host):
 
     old, new = start(host, OLD), start(host, NEW)
 
-    assert (
-        "The model's max seq len (8192) is larger than the maximum number of tokens" in old.stderr
-    )
+    message = "The model's max seq len (8192) is larger than the maximum number of tokens"
+    assert message in old.stderr
     assert "the estimated maximum model length is 4096." in new.stdout
     assert (old.returncode, new.returncode) == (1, 1)
 
@@ -272,9 +268,8 @@ def test_result_dir_missing(host, docker_script):
     (host.workspace / "there").mkdir()
     with serving(host, OLD) as (url, _):
         host.faults("result_dir_missing")
-        done = bench(
-            host, docker_script, url, "--result-dir", "there", "--result-filename", "r.json"
-        )
+        more = ("--result-dir", "there", "--result-filename", "r.json")
+        done = bench(host, docker_script, url, *more)
 
     assert done.returncode == 1
     assert done.stderr.endswith(
@@ -299,13 +294,8 @@ def _asked(url: str, body: dict[str, object]) -> float:
     """Mean time between the tokens of one more request."""
 
     def now() -> tuple[float, float]:
-        text = get(f"{url}/metrics")[1]
-        rows = {}
-        for line in text.splitlines():
-            name, _, value = line.rpartition(" ")
-            rows[name.partition("{")[0]] = value
-        key = "vllm:inter_token_latency_seconds"
-        return float(rows[f"{key}_sum"]), float(rows[f"{key}_count"])
+        text, key = get(f"{url}/metrics")[1], "vllm:inter_token_latency_seconds"
+        return metric(text, f"{key}_sum"), metric(text, f"{key}_count")
 
     before = now()
     post(f"{url}/v1/completions", body)

@@ -52,14 +52,8 @@ def test_opencompass_is_installed_from_its_clone(host):
     checkout = host.run("git", "checkout", "0.4.1", cwd=host.workspace / "opencompass")
     programs = host.conda / "envs/opencompass/bin"
     installed = host.run(
-        *(
-            str(programs / "pip"),
-            "install",
-            "-e",
-            ".[full]",
-            "-i",
-            "https://mirror.example/simple/",
-        ),
+        *(str(programs / "pip"), "install", "-e", ".[full]"),
+        *("-i", "https://mirror.example/simple/"),
         cwd=host.workspace / "opencompass",
     )
     code = "import importlib.metadata as m, sys; print(m.version('opencompass'), sys.prefix)"
@@ -95,24 +89,25 @@ def test_git_clones_the_repositories_of_the_guide_only(host, url, code, message)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
-def test_the_cpu_dockerfile_exists_at_the_guides_tag_only(host):
+@pytest.fixture
+def cloned(host):
     host.run("git", "clone", "https://github.com/vllm-project/vllm.git")
-    folder = host.workspace / "vllm"
+    return host
+
+
+def test_the_cpu_dockerfile_exists_at_the_guides_tag_only(cloned):
+    folder = cloned.workspace / "vllm"
     before = (folder / "Dockerfile.cpu").is_file()
-    host.run("git", "checkout", "v0.7.2", cwd=folder)
+    cloned.run("git", "checkout", "v0.7.2", cwd=folder)
 
     assert (before, (folder / "Dockerfile.cpu").is_file()) == (False, True)
 
 
-def test_cloning_twice_is_refused(host):
-    host.run("git", "clone", "https://github.com/vllm-project/vllm.git")
+def test_cloning_twice_is_refused(cloned):
+    done = cloned.run("git", "clone", "https://github.com/vllm-project/vllm.git")
 
-    done = host.run("git", "clone", "https://github.com/vllm-project/vllm.git")
-
-    assert done.returncode == 128
-    assert done.stderr == (
-        "fatal: destination path 'vllm' already exists and is not an empty directory.\n"
-    )
+    message = "fatal: destination path 'vllm' already exists and is not an empty directory.\n"
+    assert (done.returncode, done.stderr) == (128, message)
 
 
 def test_the_daemon_lets_the_kernel_say_what_the_faults_say(docker_host):

@@ -34,9 +34,8 @@ def test_each_tool_brings_all_shards_of_the_index_whole(host, tool):
     shards = sorted(set(index["weight_map"].values()))
     assert done.returncode == 0, done.stderr
     assert (len(shards), shards[0]) == (163, "model-00001-of-000163.safetensors")
-    assert (
-        sum(map(_data_bytes, (folder / name for name in shards))) == index["metadata"]["total_size"]
-    )
+    sizes = [_data_bytes(folder / name) for name in shards]
+    assert sum(sizes) == index["metadata"]["total_size"]
     assert json.loads((folder / "config.json").read_text())["kv_lora_rank"] == 512
     assert (folder / "tokenizer.json").is_file()
 
@@ -69,10 +68,8 @@ def test_progress_is_drawn_anew_after_a_carriage_return(host):
     assert "/7.62G [" in hf  # of the true file, not of ours
     assert "\r[#000006 " in hfd
     assert "Download completed successfully. Repo directory: " in hfd
-    assert (
-        "\rDownloading [model-00001-of-000002.safetensors]: 100%|██████████| 7.62G/7.62G ["
-        in modelscope
-    )
+    bar = "\rDownloading [model-00001-of-000002.safetensors]: 100%|██████████| 7.62G/7.62G ["
+    assert bar in modelscope
 
 
 @pytest.mark.parametrize("tool", ["hf", "hfd.sh", "modelscope"])
@@ -161,25 +158,13 @@ def test_a_token_opens_a_gated_repository(host):
 
 
 def test_data_sets_of_the_guide_are_there_in_their_formats(host):
-    host.run(
-        "hf",
-        "download",
-        "allenai/c4",
-        "en/c4-train.00000-of-01024.json.gz",
-        "--repo-type",
-        "dataset",
-        "--local-dir",
-        "c4",
-    )
-    host.run(
-        "wget",
-        "-q",
-        "https://hf-mirror.com/datasets/yahma/alpaca-cleaned/resolve/main/alpaca_data_cleaned.json",
-    )
+    name = "en/c4-train.00000-of-01024.json.gz"
+    more = ("--repo-type", "dataset", "--local-dir", "c4")
+    host.run("hf", "download", "allenai/c4", name, *more)
+    folder = "https://hf-mirror.com/datasets/yahma/alpaca-cleaned/resolve/main"
+    host.run("wget", "-q", f"{folder}/alpaca_data_cleaned.json")
 
-    assert (host.workspace / "c4/en/c4-train.00000-of-01024.json.gz").read_bytes()[
-        :2
-    ] == b"\x1f\x8b"
+    assert (host.workspace / "c4" / name).read_bytes()[:2] == b"\x1f\x8b"
     assert json.loads((host.workspace / "alpaca_data_cleaned.json").read_text())[0]["output"] == "1"
 
 
@@ -192,15 +177,9 @@ def test_archives_are_unpacked_into_what_opencompass_reads(host):
 
     data = host.workspace / "data"
     assert "‘OpenCompassData-core-20240207.zip’ saved [163000000/163000000]" in fetched.stderr
-    counts = {
-        name: len((data / name).read_text().splitlines())
-        for name in (
-            "FewCLUE/cluewsc/dev_few_all.json",
-            "FewCLUE/cluewsc/test_public.json",
-            "math/test_prm800k_500.jsonl",
-        )
-    }
-    assert list(counts.values()) == [159, 976, 500]
+    cluewsc = ("FewCLUE/cluewsc/dev_few_all.json", "FewCLUE/cluewsc/test_public.json")
+    texts = [(data / name).read_text() for name in (*cluewsc, "math/test_prm800k_500.jsonl")]
+    assert [len(text.splitlines()) for text in texts] == [159, 976, 500]
     tests = list((data / "mmlu/test").glob("*_test.csv"))
     assert (len(tests), sum(len(path.read_text().splitlines()) for path in tests)) == (57, 14042)
 

@@ -6,9 +6,8 @@ import re
 import signal
 from pathlib import Path
 
-from tests.simulator.host import Host
-from tests.simulator.opencompass import configured
-from tests.simulator.vllm import OLD, QWEN, serving
+from tests.simulator.host import Host, configured
+from tests.simulator.vllm import OLD, serving
 from tests.waiting import until
 
 CAPTURES = Path(__file__).parent.parent / "data/opencompass-0.4.1"
@@ -51,14 +50,22 @@ def test_missing_data_ends_the_dry_run_with_one(prepared):
     assert done.stderr.splitlines()[-1] == capture.rstrip().splitlines()[-1]
 
 
-def test_a_run_prints_and_writes_what_was_captured(prepared):
-    with serving(prepared, OLD) as (url, _):
-        done = prepared.run("opencompass", configured(prepared, url))
+def test_a_run_prints_and_writes_what_was_captured(prepared, old):
+    done = prepared.run("opencompass", configured(prepared, old))
 
     assert done.returncode == 0, done.stderr
     capture = (CAPTURES / "console/run.txt").read_text()
     assert shape(done.stdout) == shape(capture)
     folder = run_folder(prepared)
+    log = (folder / "logs/infer/deepseek-r1-va16/cluewsc-dev.out").read_bytes().decode()
+    for part in (
+        " - OpenCompass - INFO - Start inferencing [deepseek-r1-va16/math-500]\n",
+        "[INFO] Starting inference process...\n",
+        "\r100%|██████████| 6/6 [",
+        "\rInferencing: 100%|██████████| 4/4 [",
+        " - OpenCompass - INFO - time elapsed: ",
+    ):
+        assert part in log
     stamp = folder.name
     theirs = CAPTURES / "20261124_140927"
     mine = {_plain(path, folder, stamp) for path in folder.rglob("*") if path.is_file()}
@@ -75,14 +82,12 @@ def _plain(path: Path, folder: Path, stamp: str) -> str:
     return "configs" if name.startswith("configs/") else name
 
 
-def test_the_score_is_the_count_of_what_was_asked(prepared):
-    with serving(prepared, OLD) as (url, _):
-        prepared.run("opencompass", configured(prepared, url), env={"STANDIN_QUESTIONS": "40"})
+def test_the_score_is_the_count_of_what_was_asked(prepared, old):
+    prepared.run("opencompass", configured(prepared, old), env={"STANDIN_QUESTIONS": "40"})
 
     folder = run_folder(prepared)
-    asked = json.loads(
-        (folder / "predictions/deepseek-r1-va16/cluewsc-test.json").read_text()
-    ).values()
+    predictions = folder / "predictions/deepseek-r1-va16/cluewsc-test.json"
+    asked = json.loads(predictions.read_text()).values()
     right = [item["prediction"].endswith(f"答案是{item['gold']}。") for item in asked]
     rows = list(csv.reader((folder / f"summary/summary_{folder.name}.csv").open()))
     assert len(right) == 40
@@ -123,9 +128,8 @@ def test_a_killed_run_goes_on_with_reuse(prepared):
     assert (run_folder(prepared) / "results/deepseek-r1-va16/math-500.json").is_file()
 
 
-def test_answers_are_scored_by_themselves_once(prepared):
-    with serving(prepared, OLD) as (url, _):
-        asked = prepared.run("opencompass", configured(prepared, url), "-m", "infer")
+def test_answers_are_scored_by_themselves_once(prepared, old):
+    asked = prepared.run("opencompass", configured(prepared, old), "-m", "infer")
     folder = run_folder(prepared)
     assert asked.returncode == 0
     assert not (folder / "results").exists() and not (folder / "summary").exists()
@@ -146,22 +150,6 @@ def test_answers_are_scored_by_themselves_once(prepared):
     again = {path.name: path.stat().st_mtime_ns for path in folder.glob("results/*/*.json")}
     assert again.keys() - scores.keys() == {"math-500.json"}
     assert all(again[name] == at for name, at in scores.items())
-
-
-def test_the_log_shows_how_far_it_is(prepared):
-    with serving(prepared, OLD, model=QWEN) as (url, _):
-        prepared.run("opencompass", configured(prepared, url))
-
-    log = run_folder(prepared) / "logs/infer/deepseek-r1-va16/cluewsc-dev.out"
-    text = log.read_bytes().decode()
-    for part in (
-        " - OpenCompass - INFO - Start inferencing [deepseek-r1-va16/math-500]\n",
-        "[INFO] Starting inference process...\n",
-        "\r100%|██████████| 6/6 [",
-        "\rInferencing: 100%|██████████| 4/4 [",
-        " - OpenCompass - INFO - time elapsed: ",
-    ):
-        assert part in text
 
 
 def test_an_unknown_option_or_data_set_is_refused(prepared):

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.tools.vllm import parser
 from tests.simulator.host import Host, free_port, get
-from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port, serving
+from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port
 
 DATA = Path(__file__).parent.parent / "data"
 OLD_CAPTURE, NEW_CAPTURE = DATA / "vllm-0.7.2", DATA / "vllm-0.32/bench"
@@ -25,22 +25,24 @@ def shape(text: str) -> list[str]:
     return lines
 
 
-def test_a_good_run_of_the_guides_version_prints_the_capture(host, docker_script):
+def test_a_good_run_of_the_guides_version_prints_the_capture(host, docker_script, old):
+    def requests() -> float:
+        return metric(get(f"{old}/metrics")[1], "vllm:request_success_total")
+
     (host.workspace / "res").mkdir()
-    with serving(host, OLD) as (url, _):
-        done = docker_script(
-            *("benchmark_serving.py", *CHAT, *of_port(url), *SONNET, "--sonnet-output-len", "16"),
-            *("--model", str(host.weights(QWEN)), "--served-model-name", "m"),
-            *("--dataset-path", _sonnet(host), "--num-prompts", "20", "--max-concurrency", "4"),
-            *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", "50,90,99"),
-            *("--goodput", "ttft:500", "tpot:50", "--metadata", "tp=32"),
-            *("--save-result", "--result-dir", "res", "--result-filename", "result.json"),
-        )
-        counted = metric(get(f"{url}/metrics")[1], "vllm:request_success_total")
+    before = requests()
+    done = docker_script(
+        *("benchmark_serving.py", *CHAT, *of_port(old), *SONNET, "--sonnet-output-len", "16"),
+        *("--model", str(host.weights(QWEN)), "--served-model-name", "m"),
+        *("--dataset-path", _sonnet(host), "--num-prompts", "20", "--max-concurrency", "4"),
+        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", "50,90,99"),
+        *("--goodput", "ttft:500", "tpot:50", "--metadata", "tp=32"),
+        *("--save-result", "--result-dir", "res", "--result-filename", "result.json"),
+    )
 
     capture = (OLD_CAPTURE / "benchmark_serving_ok.txt").read_text()
     assert shape(done.stdout) == shape(capture)
-    assert counted == 21  # the test request and twenty
+    assert requests() - before == 21  # the test request and twenty
     result = json.loads((host.workspace / "res/result.json").read_text())
     captured = json.loads((OLD_CAPTURE / "benchmark_serving_ok.json").read_text())
     assert [key for key in result if key != "note"] == list(captured)
@@ -48,13 +50,12 @@ def test_a_good_run_of_the_guides_version_prints_the_capture(host, docker_script
     assert sum(result["output_lens"]) == result["total_output_tokens"]
 
 
-def test_the_guides_command_as_printed_fails_as_captured(host, docker_script):
-    with serving(host, OLD) as (url, _):
-        done = docker_script(
-            *("benchmark_serving.py", *of_port(url), "--endpoint", "/v1/chat/completions", *SONNET),
-            *("--model", str(host.weights(QWEN)), "--served-model-name", "m"),
-            *("--dataset-path", _sonnet(host), "--num-prompts", "4", "--save-result"),
-        )
+def test_the_guides_command_as_printed_fails_as_captured(host, docker_script, old):
+    done = docker_script(
+        *("benchmark_serving.py", *of_port(old), "--endpoint", "/v1/chat/completions", *SONNET),
+        *("--model", str(host.weights(QWEN)), "--served-model-name", "m"),
+        *("--dataset-path", _sonnet(host), "--num-prompts", "4", "--save-result"),
+    )
 
     capture = (OLD_CAPTURE / "benchmark_serving_as_in_the_guide_fails.txt").read_text()
     assert done.returncode == 1
@@ -74,14 +75,13 @@ def test_a_missing_server_is_reported_as_captured(host, docker_script):
     assert line.replace(str(port), "9") == capture.splitlines()[-1]
 
 
-def test_a_missing_folder_loses_the_file_after_the_block(host, docker_script):
-    with serving(host, OLD) as (url, _):
-        done = docker_script(
-            *("benchmark_serving.py", *CHAT, *of_port(url), "--dataset-name", "random"),
-            *("--random-input-len", "32", "--random-output-len", "8", "--num-prompts", "5"),
-            *("--model", str(host.weights(QWEN)), "--served-model-name", "m", "--save-result"),
-            *("--result-dir", "nodir", "--result-filename", "r.json"),
-        )
+def test_a_missing_folder_loses_the_file_after_the_block(host, docker_script, old):
+    done = docker_script(
+        *("benchmark_serving.py", *CHAT, *of_port(old), "--dataset-name", "random"),
+        *("--random-input-len", "32", "--random-output-len", "8", "--num-prompts", "5"),
+        *("--model", str(host.weights(QWEN)), "--served-model-name", "m", "--save-result"),
+        *("--result-dir", "nodir", "--result-filename", "r.json"),
+    )
 
     capture = (OLD_CAPTURE / "benchmark_serving_no_result_dir.txt").read_text()
     assert done.returncode == 1
@@ -90,17 +90,16 @@ def test_a_missing_folder_loses_the_file_after_the_block(host, docker_script):
 
 
 @pytest.mark.parametrize("detailed", [False, True])
-def test_the_current_serving_benchmark_matches_the_capture(host, detailed):
-    with serving(host, NEW) as (url, _):
-        done = host.run(
-            *("vllm", "bench", "serve", *CHAT, *of_port(url), "--dataset-name", "random"),
-            *("--model", str(host.weights(QWEN)), "--served-model-name", "m"),
-            *("--random-input-len", "64", "--random-output-len", "32", "--num-prompts", "12"),
-            *("--max-concurrency", "4", "--percentile-metrics", "ttft,tpot,itl,e2el"),
-            *("--metric-percentiles", "50,90,99", "--save-result", "--result-dir", "new/folder"),
-            *("--result-filename", "r.json", *(["--save-detailed"] if detailed else [])),
-            env={"STANDIN_VLLM_VERSION": NEW},
-        )
+def test_the_current_serving_benchmark_matches_the_capture(host, current, detailed):
+    done = host.run(
+        *("vllm", "bench", "serve", *CHAT, *of_port(current), "--dataset-name", "random"),
+        *("--model", str(host.weights(QWEN)), "--served-model-name", "m"),
+        *("--random-input-len", "64", "--random-output-len", "32", "--num-prompts", "12"),
+        *("--max-concurrency", "4", "--percentile-metrics", "ttft,tpot,itl,e2el"),
+        *("--metric-percentiles", "50,90,99", "--save-result", "--result-dir", "new/folder"),
+        *("--result-filename", "r.json", *(["--save-detailed"] if detailed else [])),
+        env={"STANDIN_VLLM_VERSION": NEW},
+    )
 
     capture = (NEW_CAPTURE / "serve_random_chat.stdout").read_text()
     mine = [line for line in shape(done.stdout) if "Sampling input_len" not in line]
@@ -110,40 +109,31 @@ def test_the_current_serving_benchmark_matches_the_capture(host, detailed):
     result = json.loads((host.workspace / "new/folder/r.json").read_text())
     captured = json.loads((NEW_CAPTURE / "serve_random_chat.json").read_text())
     newer = {"latencies", "queue_times", "host"}
-    lists = {
-        "input_lens",
-        "output_lens",
-        "ttfts",
-        "itls",
-        "generated_texts",
-        "errors",
-        "start_times",
-    }
+    lists = {"input_lens", "output_lens", "ttfts", "itls"}
+    lists |= {"generated_texts", "errors", "start_times"}
     assert set(captured) - newer - (set() if detailed else lists) == set(result) - {"note"}
     assert result["output_lens"] == [32] * 12 if detailed else "output_lens" not in result
 
 
-def test_the_current_version_exits_with_0_if_all_requests_fail(host):
-    with serving(host, NEW) as (url, _):
-        done = host.run(
-            *("vllm", "bench", "serve", *of_port(url), "--model", str(host.weights(QWEN))),
-            *("--served-model-name", "nosuchmodel", "--dataset-name", "random"),
-            *("--random-input-len", "16", "--random-output-len", "8", "--num-prompts", "2"),
-            env={"STANDIN_VLLM_VERSION": NEW},
-        )
+def test_the_current_version_exits_with_0_if_all_requests_fail(host, current):
+    done = host.run(
+        *("vllm", "bench", "serve", *of_port(current), "--model", str(host.weights(QWEN))),
+        *("--served-model-name", "nosuchmodel", "--dataset-name", "random"),
+        *("--random-input-len", "16", "--random-output-len", "8", "--num-prompts", "2"),
+        env={"STANDIN_VLLM_VERSION": NEW},
+    )
 
     assert done.returncode == 0
     assert "Error 0: Not Found\nError 1: Not Found\n" in done.stdout
     assert parser.parse_served_log("log", done.stdout.encode())[-1].completed == 0
 
 
-def test_the_current_one_asks_the_server_for_its_model(host):
-    with serving(host, NEW) as (url, _):
-        done = host.run(
-            *("vllm", "bench", "serve", *of_port(url), "--tokenizer", str(host.weights(QWEN))),
-            *("--random-input-len", "16", "--random-output-len", "8", "--num-prompts", "1"),
-            env={"STANDIN_VLLM_VERSION": NEW},
-        )
+def test_the_current_one_asks_the_server_for_its_model(host, current):
+    done = host.run(
+        *("vllm", "bench", "serve", *of_port(current), "--tokenizer", str(host.weights(QWEN))),
+        *("--random-input-len", "16", "--random-output-len", "8", "--num-prompts", "1"),
+        env={"STANDIN_VLLM_VERSION": NEW},
+    )
 
     assert "First model name: m, first model id: m\n" in done.stdout
     assert "Successful requests:                     1         \n" in done.stdout
@@ -163,28 +153,14 @@ def test_throughput_loads_a_model_and_writes_the_captured_keys(host):
         assert set(result) - {"note"} == set(captured) - {"model_id"}
         assert (result["num_requests"], result["total_num_tokens"]) == (5, 5 * 96)
         assert "Loading safetensors checkpoint shards: 100% Completed" in done.stderr
-        assert re.search(
-            r"^Throughput: [\d.]+ requests/s, [\d.]+ total tokens/s, [\d.]+ output "
-            r"tokens/s$",
-            done.stdout,
-            re.M,
-        )
+        rates = r"[\d.]+ requests/s, [\d.]+ total tokens/s, [\d.]+ output tokens/s"
+        assert re.search(rf"^Throughput: {rates}$", done.stdout, re.M)
 
 
 def test_latency_warms_up_ten_times_and_writes_captured_keys(host):
     options = (
-        "--model",
-        str(host.weights(QWEN)),
-        "--input-len",
-        "32",
-        "--output-len",
-        "16",
-        "--batch-size",
-        "1",
-        "--num-iters",
-        "3",
-        "--output-json",
-        "l.json",
+        *("--model", str(host.weights(QWEN)), "--input-len", "32", "--output-len", "16"),
+        *("--batch-size", "1", "--num-iters", "3", "--output-json", "l.json"),
     )
     done = _offline(host, OLD, "latency", options)
 
@@ -198,16 +174,8 @@ def test_latency_warms_up_ten_times_and_writes_captured_keys(host):
 
 def test_offline_lengths_beyond_the_models_are_refused(host):
     options = (
-        "--model",
-        str(host.weights(QWEN)),
-        "--input-len",
-        "2000",
-        "--output-len",
-        "100",
-        "--num-prompts",
-        "1",
-        "--max-model-len",
-        "2048",
+        *("--model", str(host.weights(QWEN)), "--input-len", "2000", "--output-len", "100"),
+        *("--num-prompts", "1", "--max-model-len", "2048"),
     )
 
     done = _offline(host, OLD, "throughput", options, code=1)

@@ -7,15 +7,34 @@ import pytest
 
 from tests.simulator.conftest import MESSAGES
 from tests.simulator.host import events, free_port, get, post
-from tests.simulator.vllm import NEW, OLD, QWEN, metric, serving
+from tests.simulator.vllm import NEW, OLD, QWEN, metric, of_port, serving
 from tests.waiting import until
 
 
-def test_the_guides_version_starts_in_its_phases(host):
+@pytest.fixture(scope="module")
+def old(shared):
     argv = ("--enable-reasoning", "--reasoning-parser", "deepseek_r1")
-    with serving(host, OLD, *argv) as (url, server):
-        text = server.text
-        answered = json.loads(get(f"{url}/version")[1])
+    with serving(shared, OLD, *argv) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def new(shared):
+    argv = ("--reasoning-parser", "deepseek_r1", "--tensor-parallel-size", "2")
+    with serving(shared, NEW, *argv) as server:
+        yield server
+
+
+@pytest.fixture
+def of_version(old, new):
+    """Addresses of the servers that the tests share."""
+    return {OLD: old[0], NEW: new[0]}
+
+
+def test_the_guides_version_starts_in_its_phases(old):
+    url, server = old
+    text = server.text
+    answered = json.loads(get(f"{url}/version")[1])
 
     assert answered == {"version": "0.7.2", "note": "simulated"}
     phases = [
@@ -37,9 +56,8 @@ def test_the_guides_version_starts_in_its_phases(host):
     assert (min(places) >= 0, places) == (True, sorted(places))
 
 
-def test_the_current_version_names_processes_without_uvicorn(host):
-    with serving(host, NEW, "--tensor-parallel-size", "2") as (_, server):
-        text = server.text
+def test_the_current_version_names_processes_without_uvicorn(new):
+    text = new[1].text
 
     for part in (
         "(APIServer pid=",
@@ -64,20 +82,14 @@ def test_163_shards_are_loaded_one_by_one(host):
     assert text.count("Worker ready; awaiting tasks") == 31
 
 
-def test_the_thought_goes_where_the_version_puts_it(host):
+def test_the_thought_goes_where_the_version_puts_it(of_version, current):
     """The template opens the thought: 0.7.2 then leaves all of it in the content."""
-    argv = ("--enable-reasoning", "--reasoning-parser", "deepseek_r1")
-    with serving(host, OLD, *argv) as (url, _):
-        old = _message(url)
-    with serving(host, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
-        new = _message(url)
-    with serving(host, NEW) as (url, _):
-        plain = _message(url)
+    first, second, plain = _message(of_version[OLD]), _message(of_version[NEW]), _message(current)
 
-    assert old["reasoning_content"] is None
-    assert "</think>" in old["content"]
-    assert "17 + 25" in new["reasoning"]
-    assert "42" in new["content"]
+    assert first["reasoning_content"] is None
+    assert "</think>" in first["content"]
+    assert "17 + 25" in second["reasoning"]
+    assert "42" in second["content"]
     assert "</think>" in plain["content"]
     assert "reasoning" not in plain
 
@@ -92,13 +104,11 @@ def test_the_guides_version_splits_a_text_with_both_tags_too(host):
     assert "<think>" not in message["content"]
 
 
-def test_a_stream_is_the_whole_answer_and_ends_with_the_usage(host):
+def test_a_stream_is_the_whole_answer_and_ends_with_the_usage(new):
     body = {"model": "m", "messages": MESSAGES, "stream": True}
-    with serving(host, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
-        whole = _message(url)
-        text = post(
-            f"{url}/v1/chat/completions", {**body, "stream_options": {"include_usage": True}}
-        )[1]
+    body["stream_options"] = {"include_usage": True}
+    whole = _message(new[0])
+    text = post(f"{new[0]}/v1/chat/completions", body)[1]
 
     chunks = events(text)
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
@@ -126,19 +136,18 @@ def test_a_key_is_asked_for_where_it_matters(host):
 @pytest.mark.parametrize(
     ("version", "path"), [(OLD, ["object"]), (NEW, ["error", "message"])], ids=[OLD, NEW]
 )
-def test_errors_have_the_shape_of_their_version(host, version, path):
+def test_errors_have_the_shape_of_their_version(of_version, version, path):
     long = [{"role": "user", "content": "word " * 9000}]
-    with serving(host, version) as (url, _):
-        unknown = post(f"{url}/v1/chat/completions", {"model": "x", "messages": MESSAGES})
-        missing = post(f"{url}/v1/chat/completions", {"model": "m", "prompt": "hello"})
-        too_long = post(f"{url}/v1/chat/completions", {"model": "m", "messages": long})
+    url = f"{of_version[version]}/v1/chat/completions"
+    unknown = post(url, {"model": "x", "messages": MESSAGES})
+    missing = post(url, {"model": "m", "prompt": "hello"})
+    too_long = post(url, {"model": "m", "messages": long})
 
     assert [status for status, _ in (unknown, missing, too_long)] == [404, 400, 400]
     assert "The model `x` does not exist." in unknown[1]
     assert "Field required" in missing[1]
-    assert (
-        "This model's maximum context length is 8192 tokens. However, you requested " in too_long[1]
-    )
+    message = "This model's maximum context length is 8192 tokens. However, you requested "
+    assert message in too_long[1]
     error = json.loads(unknown[1])
     for key in path:
         error = error[key]
@@ -153,17 +162,21 @@ def test_errors_have_the_shape_of_their_version(host, version, path):
     ],
     ids=[OLD, NEW],
 )
-def test_the_counters_count_what_was_asked(host, version, kv, itl):
-    with serving(host, version) as (url, _):
-        body = {"model": "m", "prompt": "What is 2 + 3?", "max_tokens": 20, "ignore_eos": True}
-        usage = [json.loads(post(f"{url}/v1/completions", body)[1])["usage"] for _ in range(3)]
-        text = get(f"{url}/metrics")[1]
+def test_the_counters_count_what_was_asked(of_version, version, kv, itl):
+    url = of_version[version]
+    before = get(f"{url}/metrics")[1]
+    body = {"model": "m", "prompt": "What is 2 + 3?", "max_tokens": 20, "ignore_eos": True}
+    usage = [json.loads(post(f"{url}/v1/completions", body)[1])["usage"] for _ in range(3)]
+    text = get(f"{url}/metrics")[1]
 
-    assert metric(text, "vllm:generation_tokens_total") == 60
-    assert metric(text, "vllm:prompt_tokens_total") == sum(u["prompt_tokens"] for u in usage)
-    assert metric(text, "vllm:request_success_total") == 3
-    assert metric(text, "vllm:time_to_first_token_seconds_count") == 3
-    assert metric(text, itl) == 3 * 19
+    counted = {
+        "vllm:generation_tokens_total": 60,
+        "vllm:prompt_tokens_total": sum(u["prompt_tokens"] for u in usage),
+        "vllm:request_success_total": 3,
+        "vllm:time_to_first_token_seconds_count": 3,
+        itl: 3 * 19,
+    }
+    assert {name: metric(text, name) - metric(before, name) for name in counted} == counted
     assert f"{kv}{{" in text
 
 
@@ -175,13 +188,11 @@ def test_four_run_and_the_rest_wait(host):
     ):
         asked = [pool.submit(post, f"{url}/v1/completions", body) for _ in range(6)]
 
-        def both() -> tuple[float, float]:
+        def both() -> list[float]:
             text = get(f"{url}/metrics")[1]
-            return metric(text, "vllm:num_requests_running"), metric(
-                text, "vllm:num_requests_waiting"
-            )
+            return [metric(text, f"vllm:num_requests_{state}") for state in ("running", "waiting")]
 
-        until(lambda: both() == (4.0, 2.0))
+        until(lambda: both() == [4.0, 2.0])
         answers = [one.result() for one in asked]
 
     assert {status for status, _ in answers} == {200}
@@ -191,10 +202,8 @@ def test_drafts_are_counted_when_the_model_guesses_ahead(host):
     config = '{"method": "deepseek_mtp", "num_speculative_tokens": 1}'
     argv = ("--tensor-parallel-size", "32", "--speculative-config", config)
     with serving(host, NEW, *argv, model="DeepSeek-R1") as (url, _):
-        post(
-            f"{url}/v1/completions",
-            {"model": "m", "prompt": "Hello", "max_tokens": 200, "ignore_eos": True},
-        )
+        body = {"model": "m", "prompt": "Hello", "max_tokens": 200, "ignore_eos": True}
+        post(f"{url}/v1/completions", body)
         text = get(f"{url}/metrics")[1]
 
     drafts = metric(text, "vllm:spec_decode_num_drafts_total")
@@ -202,19 +211,9 @@ def test_drafts_are_counted_when_the_model_guesses_ahead(host):
     assert metric(text, "vllm:spec_decode_num_accepted_tokens_total") >= 200 - drafts - 1
 
 
-def test_a_taken_port_ends_the_start_before_anything_is_loaded(host):
-    with serving(host, OLD) as (url, _):
-        port = url.rpartition(":")[2]
-        done = host.run(
-            "vllm",
-            "serve",
-            str(host.weights(QWEN)),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            port,
-            env={"STANDIN_VLLM_VERSION": OLD},
-        )
+def test_a_taken_port_ends_the_start_before_anything_is_loaded(host, old):
+    argv = ("vllm", "serve", str(host.weights(QWEN)), *of_port(old[0]))
+    done = host.run(*argv, env={"STANDIN_VLLM_VERSION": OLD})
 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "OSError: [Errno 98] Address already in use"
@@ -247,47 +246,35 @@ def _message(url: str) -> dict[str, str]:
     return dict(json.loads(text)["choices"][0]["message"])
 
 
-@pytest.mark.parametrize(
-    ("version", "more", "caches"),
-    [(NEW, (), True), (NEW, ("--no-enable-prefix-caching",), False), (OLD, (), None)],
-)
-def test_only_a_repeated_prompt_is_in_the_prefix_cache(host, version, more, caches):
-    def ask(prompt: str) -> float | None:
-        messages = [{"role": "user", "content": prompt}]
-        post(f"{url}/v1/chat/completions", {"model": "m", "messages": messages, "max_tokens": 2})
-        text = get(f"{url}/metrics")[1]
-        name = "vllm:prefix_cache_hits_total"
-        return metric(text, name) if name in text else None
-
-    with serving(host, version, *more) as (url, _server):
-        first = ask("one two three " * 40)
-        other = ask("three two one " * 40)
-        again = ask("one two three " * 40)
-
-    if caches is None:
-        assert (first, other, again) == (None, None, None)
-    else:
-        assert (first, other) == (0.0, 0.0)
-        assert (again > 100.0) is caches
+def metric_after(url: str, words: str, name: str) -> float | None:
+    """A metric after a request with these words, many times; None where there is none."""
+    messages = [{"role": "user", "content": words * 40}]
+    post(f"{url}/v1/chat/completions", {"model": "m", "messages": messages, "max_tokens": 2})
+    text = get(f"{url}/metrics")[1]
+    return metric(text, name) if name in text else None
 
 
-@pytest.mark.parametrize("caches", [False, True])
-def test_the_hit_share_of_0_7_2_is_negative_without_a_cache(host, caches):
-    def rates() -> list[float]:
-        shares = []
-        for prompt in ("one two three " * 40, "one two three " * 40, "three two one " * 40):
-            messages = [{"role": "user", "content": prompt}]
-            body = {"model": "m", "messages": messages, "max_tokens": 2}
-            post(f"{url}/v1/chat/completions", body)
-            text = get(f"{url}/metrics")[1]
-            shares.append(metric(text, "vllm:gpu_prefix_cache_hit_rate"))
-        return shares
+def test_only_a_repeated_prompt_is_in_the_prefix_cache(host, of_version):
+    def hits(url: str) -> list[float | None]:
+        prompts = ("one two three ", "three two one ", "one two three ")
+        return [metric_after(url, words, "vllm:prefix_cache_hits_total") for words in prompts]
 
-    with serving(host, OLD, *(("--enable-prefix-caching",) if caches else ())) as (url, _server):
-        cold, warm, cold_again = rates()
+    first, other, again = hits(of_version[NEW])
+    with serving(host, NEW, "--no-enable-prefix-caching") as (url, _server):
+        assert hits(url) == [0.0, 0.0, 0.0]
 
-    if caches:
-        assert cold == 0.0
-        assert 0 < cold_again < warm < 1  # a cold prompt bears what an earlier one found
-    else:
-        assert (cold, warm, cold_again) == (-1, -1, -1)
+    assert first == other < again - 100.0
+    assert hits(of_version[OLD]) == [None, None, None]
+
+
+def test_the_hit_share_of_0_7_2_is_negative_without_a_cache(host, of_version):
+    def shares(url: str) -> list[float | None]:
+        prompts = ("one two three ", "one two three ", "three two one ")
+        return [metric_after(url, words, "vllm:gpu_prefix_cache_hit_rate") for words in prompts]
+
+    with serving(host, OLD, "--enable-prefix-caching") as (url, _server):
+        cold, warm, cold_again = shares(url)
+
+    assert cold == 0.0
+    assert 0 < cold_again < warm < 1  # a cold prompt bears what an earlier one found
+    assert shares(of_version[OLD]) == [-1, -1, -1]

@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.simulator.conftest import ready
-from tests.simulator.host import Host, Started, free_port
+from tests.simulator.host import Host, Started, free_port, get
 from tests.waiting import until
 
 OLD, NEW = "0.7.2", "0.17.0"
-
-
 QWEN = "DeepSeek-R1-Distill-Qwen-1.5B"
 
 
@@ -22,7 +19,7 @@ def serving(
     argv += ["--served-model-name", "m", "--max-model-len", "8192", "--enforce-eager", *more]
     with host.started(*argv, env={"STANDIN_VLLM_VERSION": version, **env}) as server:
         url = f"http://127.0.0.1:{port}"
-        until(lambda: ready(url) or server.popen.poll() is not None)
+        until(lambda: get(f"{url}/health")[0] == 200 or server.popen.poll() is not None)
         yield url, server
 
 

@@ -73,8 +73,8 @@ def serve(deployment_id: int) -> None:
 
 def wake(_number: int) -> None:
     """Make the agent send a heartbeat now, by a file in HOST_DIR whose times change. The agent asks
-    the dashboard what to stop or check: a message may be old, and of another dashboard that used
-    the same Redis."""
+    the dashboard what to stop or check, because a message may be old, and of another dashboard that
+    used the same Redis."""
     path = CONFIG.dir / "wakeup"
     # A new file has a new inode: two wake-ups within one tick of the file system's clock differ.
     new = path.with_name(f".{path.name}.new")

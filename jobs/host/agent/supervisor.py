@@ -50,7 +50,7 @@ class _Kept:
 
 
 class Supervisor:
-    """Starts ``children`` in order, brings back what ends, stops them in the reverse order.
+    """Start ``children`` in order, bring back what ends, stop them in the reverse order.
 
     A child that dies is back after half a second; one that dies at once, again and again, after a
     wait that doubles up to 30 s. Each child has a session of its own, so that Ctrl-C in a terminal
@@ -78,8 +78,8 @@ class Supervisor:
         self._stop_signals = 0
 
     def run(self) -> int:
-        """Run until SIGTERM, SIGINT or SIGHUP; a second one kills what still runs. Returns the exit
-        code: 0, or 1 when a child was hopeless."""
+        """Run until SIGTERM, SIGINT or SIGHUP; a second one kills what still runs. Exit code 1: a
+        child was hopeless."""
         reader, writer = os.pipe()
         for end in (reader, writer):
             os.set_blocking(end, False)
@@ -100,7 +100,11 @@ class Supervisor:
                         self._start(kept)
                 due = [kept.start_at for kept in self._kept if kept.popen is None]
                 _sleep(reader, min([60.0, *(moment - time.monotonic() for moment in due)]))
-                self._collect()
+                for kept in self._kept:
+                    if kept.popen is not None and kept.popen.poll() is not None:
+                        popen, kept.popen = kept.popen, None
+                        how = _how(popen.returncode)
+                        self._plan_restart(kept, f"{kept.child.name} (process {popen.pid}) {how}")
             self._stop_all(reader)
         finally:
             signal.set_wakeup_fd(-1)
@@ -128,14 +132,6 @@ class Supervisor:
             )
         except OSError as error:
             self._plan_restart(kept, f"{child.name} cannot be started: {error}")
-
-    def _collect(self) -> None:
-        for kept in self._kept:
-            if kept.popen is not None and kept.popen.poll() is not None:
-                popen, kept.popen = kept.popen, None
-                self._plan_restart(
-                    kept, f"{kept.child.name} (process {popen.pid}) {_how(popen.returncode)}"
-                )
 
     def _plan_restart(self, kept: _Kept, what: str) -> None:
         steady = time.monotonic() - kept.started_at >= STEADY_AFTER_S

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from jobs.host.agent.supervisor import Child, Supervisor
@@ -17,7 +18,7 @@ AS_ROOT = ("-W", "ignore:You're running the worker with superuser")
 
 def children(config: Config) -> list[Child]:
     """The agent, which does the work, and with a ``REDIS_URL`` the Celery worker, which takes
-    notifications."""
+    hints."""
     env = config.as_environment()
     agent = [sys.executable, "-m", "jobs.host.agent.agent"]
     of_host = [Child(f"the agent of {config.name}", agent, env=env, cwd=REPOSITORY)]
@@ -37,21 +38,18 @@ def children(config: Config) -> list[Child]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until stopped. Exit code 2: a setting is wrong."""
+    """Exit code 2: a setting is wrong."""
     parser = argparse.ArgumentParser(prog="jobs.host.agent.worker", description=__doc__)
     parser.add_argument("--env", type=Path, help='host.env, the file from "Add a host"')
     options = parser.parse_args(argv)
+    say = partial(print, file=sys.stderr, flush=True)
     try:
         config = configs.load(file=options.env)
     except configs.ConfigError as error:
-        _say(str(error))
+        say(str(error))
         return 2
-    _say(f"{config.name} works for {config.dashboard_url} in {config.dir}")
-    return Supervisor(children(config), _say).run()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    say(f"{config.name} works for {config.dashboard_url} in {config.dir}")
+    return Supervisor(children(config), say).run()
 
 
 if __name__ == "__main__":

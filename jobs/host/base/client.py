@@ -16,13 +16,12 @@ from requests.adapters import HTTPAdapter
 from jobs.base.errors import JobsError
 from jobs.base.files import write_atomic
 from jobs.host.base.config import Config
-from jobs.host.base.spool import DEPLOYMENT, Meta
+from jobs.host.base.spool import Meta
 
 PROTOCOL = 2
 TIMEOUT = (5.0, 30.0)  # seconds to connect, and between any two bytes of an answer
 LONGEST = 64 * 1024 * 1024  # bytes of an answer: a plan comes with its scripts and files
 CONNECTIONS = 16  # that are kept; more threads than that open more
-PART = 64 * 1024  # of an answer, read at once
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +63,7 @@ class Client:
         self._complained = 0  # status that was logged, once until another comes
 
     def instance(self) -> str | None:
-        """Return the dashboard's instance id, as last received by any process of this host."""
+        """As last received by any process of this host."""
         try:
             return self._file.read_text() or None
         except FileNotFoundError:
@@ -86,13 +85,13 @@ class Client:
         return self._json(f"checks/{check_id}", {"findings": findings})
 
     def streams(self, meta: Meta) -> Answer:
-        return self._request("GET", f"{_of(meta)}/streams", None, _owner(meta))
+        return self._request("GET", f"{meta.type}s/{meta.id}/streams", None, _owner(meta))
 
     def send(self, meta: Meta, stream: str, offset: int, raw: bytes) -> Answer:
         return self._chunk(meta, f"streams/{stream}?offset={offset}", raw, {})
 
     def send_output(self, meta: Meta, output: Mapping[str, Any], offset: int, raw: bytes) -> Answer:
-        """Send a chunk of an output; ``output`` is its entry in the ``ended`` event."""
+        """``output`` is the file's entry in the ``ended`` event."""
         headers = {
             "X-Name": output["name"],
             "X-Total": str(output["bytes"]),
@@ -115,7 +114,8 @@ class Client:
             **more,
         }
         # A compressor of its own: they are not for several threads, and cost 10 µs.
-        return self._request("POST", f"{_of(meta)}/{path}", zstandard.compress(raw, 1), headers)
+        packed = zstandard.compress(raw, 1)
+        return self._request("POST", f"{meta.type}s/{meta.id}/{path}", packed, headers)
 
     def _request(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
@@ -139,16 +139,14 @@ class Client:
     def _sent(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
-        """Return status and body of the answer, also of a redirect.
+        """Return status and body of the answer, also of a redirect. Raises OSError: no answer, or
+        an answer that is incomplete or too long. Raises ValueError: no such address, or a header
+        that cannot be sent.
 
         Requests go straight to the adapter. A ``requests.Session`` above it would read the
         environment (proxy, ``.netrc``, authorities), follow redirects, keep cookies, and look for
         all of these at each chunk of a log. The adapter sends nothing twice: only its caller knows
         what may be repeated, and who may see its key.
-
-        Raises:
-            OSError: no answer, or an answer that is incomplete or too long.
-            ValueError: no such address, or a header that cannot be sent.
         """
         request = PreparedRequest()
         request.prepare_method(method)
@@ -157,7 +155,7 @@ class Client:
         request.prepare_body(body, None)
         content = bytearray()
         with self._adapter.send(request, timeout=TIMEOUT, stream=True) as answer:
-            for part in answer.iter_content(PART):
+            for part in answer.iter_content(64 * 1024):
                 content += part
                 if len(content) > LONGEST:
                     raise OSError(f"the answer is longer than {LONGEST} bytes")
@@ -169,22 +167,14 @@ class Client:
         if instance and instance != self.instance():
             with self._learning:
                 write_atomic(self._file, str(instance).encode())
-        is_new = status != self._complained
-        if status == 401 and is_new:
-            log.error(
-                "the dashboard refused this host's key (HOST_KEY); make a new one on its page"
-            )
-        elif status == 426 and is_new:
-            log.error(
-                "this agent has protocol %s, the dashboard requires %s: copy the project again",
-                PROTOCOL,
-                body.get("upgrade_to"),
-            )
-        self._complained = status if status in (401, 426) else 0
-
-
-def _of(meta: Meta) -> str:
-    return f"{'deployments' if meta.type == DEPLOYMENT else 'jobs'}/{meta.id}"
+        complaints = {
+            401: "the dashboard refused this host's key (HOST_KEY); make a new one on its page",
+            426: f"this agent has protocol {PROTOCOL}, the dashboard requires "
+            f"{body.get('upgrade_to')}: copy the project again",
+        }
+        if status in complaints and status != self._complained:
+            log.error("%s", complaints[status])
+        self._complained = status if status in complaints else 0
 
 
 def _owner(meta: Meta) -> dict[str, str]:
@@ -192,8 +182,7 @@ def _owner(meta: Meta) -> dict[str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the cause as the system or TLS states it. requests wraps the cause in texts about its
-    retries, although it retries nothing."""
+    """As the system or TLS states it: requests wraps the cause in texts about retries."""
     inner = error.args[0] if error.args else None
     why = getattr(inner, "reason", None)
     return str(why.__cause__ or why) if isinstance(why, Exception) else str(error)

@@ -16,13 +16,6 @@ from jobs.base.errors import JobsError
 from jobs.base.valkey import is_address, without_login
 from jobs.host.base.spool import read_json, write_json
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_MOUNT = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
-_REGISTRY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
-_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 # Powers of 1,000, as the pages show sizes.
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -35,18 +28,17 @@ _REQUIRED = {
 
 
 class ConfigError(JobsError):
-    """A setting that is missing or wrong; the message has its name and the allowed values."""
+    """Missing or wrong setting; the message has its name and the allowed values."""
 
     id = "host:config"
 
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """Limits of disk and time; 0 is no limit. ``log_bytes``: how long a job's log may become.
-    ``disk_reserve_bytes``: what stays free on the disk of the spools. ``server_log_bytes``: how
-    much of a server's log stays on this disk once the dashboard has it. ``spools_s``: how long the
-    spool of a job stays that the dashboard has all of; ``spools_bytes``: how much of the disk all
-    of these may take."""
+    """Limits of disk and time; 0 is no limit. ``log_bytes``: of a job's log.
+    ``disk_reserve_bytes``: stay free on the disk of the spools. ``server_log_bytes``: of a server's
+    log stay on this disk once the dashboard has it. ``spools_s``, ``spools_bytes``: how long spools
+    of jobs stay that the dashboard has all of, and how much disk they may take."""
 
     log_bytes: int = 100 * 10**9
     disk_reserve_bytes: int = 10**9
@@ -98,7 +90,7 @@ class Config:
 
 
 def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
-    """Settings from ``environ`` (the process's own when None); ``file`` has the last word. Raises
+    """Settings from ``environ`` (None: the process's own); ``file`` has the last word. Raises
     ConfigError: a value is missing or not allowed."""
     given = dict(os.environ if environ is None else environ)
     if file is not None:
@@ -125,7 +117,7 @@ def _read(
 
 def read_env_file(path: Path) -> dict[str, str]:
     """``NAME=value`` lines; a value may be quoted as in a shell, ``#`` begins a comment line.
-    Raises ConfigError: the file cannot be read, or a line is something else."""
+    Raises ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -145,9 +137,9 @@ def read_env_file(path: Path) -> dict[str, str]:
     return values
 
 
-def _matching(allowed: re.Pattern[str], meaning: str) -> Callable[[str], str]:
+def _matching(allowed: str, meaning: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        if not allowed.fullmatch(text):
+        if not re.fullmatch(allowed, text):
             raise ValueError(f": {meaning}")
         return text.rstrip("/")
 
@@ -155,16 +147,13 @@ def _matching(allowed: re.Pattern[str], meaning: str) -> Callable[[str], str]:
 
 
 def _dashboard_url(text: str) -> str:
-    try:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(text)
-        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine:
-        raise ValueError(
-            ": http://HOST:PORT or https://HOST is allowed, with a path where the dashboard has one"
-        )
-    return text.rstrip("/")
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return text.rstrip("/")
+    raise ValueError(
+        ": http://HOST:PORT or https://HOST is allowed, with a path where the dashboard has one"
+    )
 
 
 def _redis_url(text: str) -> str:
@@ -195,7 +184,7 @@ def _existing(text: str) -> Path:
 
 
 def _ports(text: str) -> tuple[int, int]:
-    match = _PORTS.fullmatch(text)
+    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
     first, last = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1024 <= first <= last <= 65535:
         raise ValueError(": FIRST-LAST is allowed, between 1024 and 65535")
@@ -203,19 +192,16 @@ def _ports(text: str) -> tuple[int, int]:
 
 
 def _scale(text: str) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale <= 1:
-        raise ValueError(": a number above 0 and up to 1 is allowed")
-    return scale
+    with contextlib.suppress(ValueError):
+        if 0 < (scale := float(text)) <= 1:
+            return scale
+    raise ValueError(": a number above 0 and up to 1 is allowed")
 
 
 def _programs(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, re.split(r"[\s,]+", text)))
     for name in names:
-        if not _PROGRAM.fullmatch(name):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", name):
             raise ConfigError(
                 f"AGENT_ALLOWED_PROGRAMS has {name!r}: names of programs without a folder are "
                 "allowed, and the word default for those that are permitted unless it is set"
@@ -235,14 +221,14 @@ def _paths(text: str) -> tuple[str, ...]:
 
 
 def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text, re.IGNORECASE)
     if not match:
         raise ValueError(": a size such as 500M, 20G or 1T is allowed, and 0 for no limit")
     return round(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def _duration_s(text: str) -> int:
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text)
     if not match:
         raise ValueError(": a length of time such as 12h or 7d is allowed, and 0 for no limit")
     return round(float(match[1]) * _SECONDS[match[2]])
@@ -252,7 +238,10 @@ def _duration_s(text: str) -> int:
 _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HOST_NAME": (
         "name",
-        _matching(_NAME, "small letters, digits and hyphens are allowed, 63 at most"),
+        _matching(
+            r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+            "small letters, digits and hyphens are allowed, 63 at most",
+        ),
     ),
     "DASHBOARD_URL": ("dashboard_url", _dashboard_url),
     "REDIS_URL": ("redis_url", _redis_url),
@@ -261,11 +250,15 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "WHEELS_DIR": ("wheels_dir", _existing),
     "HOST_PORTS": ("ports", _ports),
     "HOST_WORKSPACE": ("workspace", _writable),
-    "HOST_MOUNT": ("mount", _matching(_MOUNT, "an absolute path such as /test is allowed")),
+    "HOST_MOUNT": (
+        "mount",
+        _matching(r"(/[A-Za-z0-9._-]+)+/?", "an absolute path such as /test is allowed"),
+    ),
     "HOST_REGISTRY": (
         "registry",
         _matching(
-            _REGISTRY, "a host name with or without a port is allowed, such as registry.lan:5000"
+            r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?",
+            "a host name with or without a port is allowed, such as registry.lan:5000",
         ),
     ),
     "HOST_MODIFICATION_DIR": ("modification_dir", _existing),
@@ -284,15 +277,15 @@ _LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def write_limits(limits: HostLimits, host_dir: Path, *, if_missing: bool = False) -> None:
-    """Store the limits in ``limits.json``, for the launchers of running jobs too. ``if_missing``:
-    the agent's settings win over a worker's."""
+    """To ``limits.json``, for the launchers of running jobs too. ``if_missing``: the agent's
+    settings win over a worker's."""
     file = host_dir / "limits.json"
     if not file.exists() or (not if_missing and limits_of(host_dir) != limits):
         write_json(file, asdict(limits))
 
 
 def limits_of(host_dir: Path) -> HostLimits:
-    """Return the stored limits; defaults if they cannot be read."""
+    """Defaults if the stored limits cannot be read."""
     known = {field.name for field in fields(HostLimits)}
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         values = read_json(host_dir / "limits.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -21,7 +22,7 @@ def give_back(fd: int, end: int) -> bool:
 
 
 def data_from(path: Path, start: int) -> int:
-    """Return the first byte from ``start`` on that was not given back; the size if there is none.
+    """The first byte from ``start`` on that was not given back; the size if there is none.
     ``start`` itself where the file system cannot report it."""
     with path.open("rb") as file:
         try:
@@ -32,25 +33,18 @@ def data_from(path: Path, start: int) -> int:
 
 
 def taken_bytes(path: Path) -> int:
-    """Return the disk usage of a folder or file. Vanishing or unreadable files are left out. Links
-    are not followed."""
-    try:
+    """Disk usage of a folder or file, without vanishing or unreadable files and links' targets."""
+    total = 0
+    with contextlib.suppress(OSError):
         total = path.lstat().st_blocks * 512
         with os.scandir(path) as entries:
-            return total + sum(_taken_by(entry) for entry in entries)
-    except NotADirectoryError:
-        return total
-    except OSError:
-        return 0
-
-
-def _taken_by(entry: os.DirEntry[str]) -> int:
-    if entry.is_dir(follow_symlinks=False):
-        return taken_bytes(Path(entry.path))
-    try:
-        return entry.stat(follow_symlinks=False).st_blocks * 512
-    except OSError:
-        return 0
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    total += taken_bytes(Path(entry.path))
+                else:
+                    with contextlib.suppress(OSError):
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+    return total
 
 
 class FolderChanges:

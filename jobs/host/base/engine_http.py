@@ -14,8 +14,6 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any
 from urllib.parse import urlsplit
 
-PART = 64 * 1024  # of an answer, read at once
-
 
 def get(
     url: str,
@@ -31,7 +29,7 @@ def get(
     that is incomplete, late or too long. Raises ValueError: no such address."""
     content = bytearray()
     with _answer(url, within_s, headers or {}, ips) as answer:
-        while part := answer.read(PART):
+        while part := answer.read(64 * 1024):
             content += part
             if len(content) > longest:
                 raise OSError(f"the answer is longer than {longest} bytes")

@@ -13,23 +13,23 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def boot_id() -> str:
-    """An id of this boot of the machine: process ids mean nothing across boots."""
+    """Process ids mean nothing across boots."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return the start of a process since boot; None if no process has this id."""
+    """Since boot; None if no process has this id."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
 
 def is_running(pid: int) -> bool:
-    """True when the process exists and has not ended (a zombie has)."""
+    """A zombie has ended."""
     return _stat(pid)[:1] not in ([], ["Z"], ["X"])
 
 
 def children() -> dict[int, list[int]]:
-    """Return the children of each process, from one look; none that has ended."""
+    """Children of each process from one look, without those that have ended."""
     found: dict[int, list[int]] = {}
     for name in (entry.name for entry in Path("/proc").iterdir()):
         fields = _stat(int(name)) if name.isdigit() else []
@@ -39,15 +39,12 @@ def children() -> dict[int, list[int]]:
 
 
 def descendants(root: int, among: Mapping[int, Sequence[int]] | None = None) -> list[int]:
-    """All processes below ``root`` that have not ended, in the order of their ids. ``among``:
-    :func:`children` of an earlier look, where two answers must be of one moment."""
+    """All below ``root`` that have not ended, sorted. ``among``: :func:`children` of an earlier
+    look, where two answers must be of one moment."""
     known = children() if among is None else among
-    pids: list[int] = []
-    waiting = [root]
-    while waiting:
-        below = known.get(waiting.pop(), [])
-        pids += below
-        waiting += below
+    pids = list(known.get(root, []))
+    for pid in pids:  # grows meanwhile
+        pids += known.get(pid, [])
     return sorted(pids)
 
 
@@ -80,7 +77,7 @@ def dies_with(parent_pid: int) -> Callable[[], None]:
 
 
 def oom_kills() -> int:
-    """Processes that the kernel ended since boot for lack of memory; 0 where it does not count."""
+    """Since boot, for lack of memory; 0 where the kernel does not count."""
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

@@ -21,6 +21,8 @@ from jobs.host.base import process
 JOB = "job"
 DEPLOYMENT = "deployment"
 JOBS_FOLDER, SERVERS_FOLDER = FOLDERS = ("spool", "serve")
+# Of a spool that was set aside meanwhile, or torn by a power cut.
+UNREADABLE = (ValueError, LookupError, TypeError, OSError)
 FULL_LOOK_S = 0.5  # how often a full disk is tried again
 _T = TypeVar("_T")
 
@@ -56,43 +58,32 @@ class Spool:
 
     @property
     def is_of_job(self) -> bool:
-        """True for a job's spool; else it is a server's, which may have a next run."""
+        """Else it is a server's, which may have a next run."""
         return self.path.parent.name == JOBS_FOLDER
 
     def meta(self) -> Meta:
-        """Return the owner. Raises FileNotFoundError where there is no spool (any more)."""
+        """Raises FileNotFoundError where there is no spool (any more)."""
         return Meta(**read_json(self.path / "meta.json"))
 
     def plan(self) -> dict[str, Any]:
         """``{"plan", "values", "deployment"}``, the host's own values included."""
-        content: dict[str, Any] = read_json(self.path / "plan.json")
-        return content
+        return dict(read_json(self.path / "plan.json"))
 
     def secrets(self) -> dict[str, str]:
-        """Return name -> secret of the present run; empty once it has ended."""
-        try:
-            content: dict[str, str] = read_json(self.path / "secrets.json")
-        except FileNotFoundError:
-            return {}
-        return content
+        """Name -> secret of the present run; empty once it has ended."""
+        return dict(json.loads(self._text("secrets.json") or "{}"))
 
     def keep_secrets(self, given: Mapping[str, str]) -> None:
         if given:
             write_json(self.path / "secrets.json", dict(given), mode=0o600)
         else:
-            self.forget_secrets()
-
-    def forget_secrets(self) -> None:
-        """Remove the secrets: the run has ended, and its log is clean."""
-        (self.path / "secrets.json").unlink(missing_ok=True)
+            (self.path / "secrets.json").unlink(missing_ok=True)
 
     def exit(self) -> dict[str, Any] | None:
         """The ``ended`` event of the present run; None while there is none."""
-        try:
-            ended: dict[str, Any] = read_json(self.path / "exit.json")
-        except FileNotFoundError:
-            return None
-        return ended if ended["run"] == self.meta().run else None
+        text = self._text("exit.json")
+        ended = None if text is None else dict(json.loads(text))
+        return ended if ended is not None and ended["run"] == self.meta().run else None
 
     def is_running(self) -> bool:
         """True while a launcher holds the lock."""
@@ -109,8 +100,8 @@ class Spool:
         return False
 
     def lock(self, wait_s: float = 1.0) -> int | None:
-        """Take the lock; the descriptor that holds it, or None when a launcher has it. It waits a
-        moment because :meth:`is_running` holds the lock during its check."""
+        """Return the descriptor, or None when a launcher has it. Wait a moment, because
+        :meth:`is_running` holds the lock during its check."""
         return take_lock(self.path / "lock", wait_s)
 
     def was_started(self) -> bool:
@@ -119,11 +110,8 @@ class Spool:
         return any(e["type"] == "started" and e["run"] == run for e in self.read_events())
 
     def read_events(self) -> list[dict[str, Any]]:
-        """All whole events, oldest first. Lines torn by a power cut are left out."""
-        try:
-            text = self.events.read_bytes()
-        except FileNotFoundError:
-            return []
+        """All whole events, oldest first, without lines that a power cut tore."""
+        text = self.events.read_bytes() if self.events.exists() else b""
         events = []
         for line in text[: text.rfind(b"\n") + 1].splitlines():
             with contextlib.suppress(ValueError):
@@ -131,8 +119,7 @@ class Spool:
         return events
 
     def append_event(self, type: str, **fields: Any) -> dict[str, Any]:
-        """Write one event to the disk; return it with ``seq``, ``type``, ``at`` and ``mono``. Only
-        for the holder of the lock."""
+        """Write one event to the disk. Only for the holder of the lock."""
         self.events.touch()
         with self.events.open("r+b") as file:
             text = file.read()
@@ -166,7 +153,11 @@ class Spool:
     ) -> None:
         """Write the last event and ``exit.json``, then forget the secrets. Only for the holder of
         the lock. ``wait_s``: how long to wait for room on a full disk."""
-        log_bytes, log_sha256 = self._whole_log()
+        if self.meta().type == DEPLOYMENT:
+            # No checksum: the log grows for months, and reading it would delay the next run.
+            log_bytes, log_sha256 = self.log.stat().st_size if self.log.exists() else 0, ""
+        else:
+            log_bytes, log_sha256 = size_and_sha256(self.log)
         fields = {
             "verdict": verdict,
             "message_id": message_id,
@@ -181,58 +172,47 @@ class Spool:
         }
         event = when_room(lambda: self.append_event("ended", **fields), wait_s)
         when_room(lambda: write_json(self.path / "exit.json", event), wait_s)
-        self.forget_secrets()
-
-    def _whole_log(self) -> tuple[int, str]:
-        """Bytes and checksum. A server has none: its log grows for months, and reading all of it
-        would delay the next run."""
-        if self.meta().type == DEPLOYMENT:
-            return self.log.stat().st_size if self.log.exists() else 0, ""
-        return size_and_sha256(self.log)
+        self.keep_secrets({})
 
     def note(self, text: str) -> None:
-        """Append a line to ``launcher.log``, which nothing but a person reads."""
+        """To ``launcher.log``, which nothing but a person reads."""
         with (self.path / "launcher.log").open("a") as file:
             file.write(f"{text}\n")
 
     def ask_cancel(self, run: int | None = None) -> None:
-        """Ask the launcher of this run (None: the present one) to stop. It looks every 0.1 s. The
-        run is in the file, so that a request which comes late never stops the next run."""
-        self._store_run("cancel", self.meta().run if run is None else run)
+        """Ask this run (None: the present one) to stop; a late request never stops the next run."""
+        self._mark("cancel", self.meta().run if run is None else run)
 
     def is_cancel_asked(self, run: int) -> bool:
-        """True when someone asked this run to stop, or any: an empty file is made by hand."""
-        try:
-            return (self.path / "cancel").read_text().strip() in ("", str(run))
-        except FileNotFoundError:
-            return False
+        """An empty file is made by hand, and stops any run."""
+        text = self._text("cancel")
+        return text is not None and text.strip() in ("", str(run))
 
     def mark_acked(self, run: int) -> None:
         """Store that the dashboard has everything, up to the end of this run."""
-        self._store_run("acked", run)
-
-    def unmark_acked(self) -> None:
-        """Store that the dashboard has not everything: its database became an older one."""
-        (self.path / "acked").unlink(missing_ok=True)
+        self._mark("acked", run)
 
     def is_acked(self) -> bool:
-        """True when the dashboard has everything, the end of the present run included."""
-        return self._names_run("acked")
+        return self._is_marked("acked")
 
     def mark_ready(self, run: int) -> None:
-        self._store_run("ready", run)
+        self._mark("ready", run)
 
     def was_ready(self) -> bool:
-        return self._names_run("ready")
+        return self._is_marked("ready")
 
-    def _store_run(self, name: str, run: int) -> None:
+    def _mark(self, name: str, run: int) -> None:
         write_atomic(self.path / name, str(run).encode())
 
-    def _names_run(self, name: str) -> bool:
-        try:
-            return int((self.path / name).read_bytes()) == self.meta().run
-        except FileNotFoundError:
-            return False
+    def _is_marked(self, name: str) -> bool:
+        """Return True if the mark is of the present run."""
+        text = self._text(name)
+        return text is not None and int(text) == self.meta().run
+
+    def _text(self, name: str) -> str | None:
+        with contextlib.suppress(FileNotFoundError):
+            return (self.path / name).read_text(encoding="utf-8")
+        return None
 
     def last_lines(self, count: int = 10, longest: int = 2000) -> str:
         try:
@@ -308,7 +288,7 @@ def set_aside(spool: Spool, host_dir: Path) -> Path | None:
 
 
 def all_spools(host_dir: Path) -> list[Spool]:
-    """Every spool of the host, jobs first, by number."""
+    """Jobs first, by number."""
     spools = []
     for folder in (host_dir / name for name in FOLDERS):
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
@@ -330,7 +310,7 @@ def guard(host_dir: Path, name: str) -> Iterator[None]:
 
 
 def take_lock(path: Path, wait_s: float) -> int | None:
-    """A descriptor that holds the lock of this file, or None when another process has it."""
+    """Return a descriptor that holds the lock, or None when another process has it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + wait_s
     while True:
@@ -345,8 +325,8 @@ def take_lock(path: Path, wait_s: float) -> int | None:
 
 
 def when_room(write: Callable[[], _T], wait_s: float) -> _T:
-    """Return what ``write()`` returns, with retries for ``wait_s`` seconds while the disk is full.
-    Raises OSError: the disk is full still, or it is something else."""
+    """Retry ``write()`` for ``wait_s`` seconds while the disk is full. Raises OSError: the disk is
+    full still, or it is something else."""
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -381,12 +361,11 @@ def whole_lines_size(path: Path) -> int:
 
 
 def launcher_pid(spool: Spool) -> int | None:
-    """The launcher's process id, where it is surely still that process."""
+    """None unless it is surely still that process."""
     try:
         record = read_json(spool.path / "launcher.json")
     except FileNotFoundError:
         return None
-    same = record["boot_id"] == process.boot_id()
-    if same and process.start_ticks(record["pid"]) == record["start_ticks"]:
-        return int(record["pid"])
-    return None
+    is_same_boot = record["boot_id"] == process.boot_id()
+    is_same = is_same_boot and process.start_ticks(record["pid"]) == record["start_ticks"]
+    return int(record["pid"]) if is_same else None

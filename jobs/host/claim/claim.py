@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 def claim_job(config: Config, client: Client, job_id: int) -> bool:
     """Claim a job and start it. True when it is ours now: it runs or has run. Safe to repeat: the
     nonce of the claim is on the disk before it is used, and a job that is here already is only
-    started where nothing of it has run yet. Raises Unreachable: the dashboard did not answer; try
-    again. Raises PlanError: the dashboard sent something that cannot be run."""
+    started where nothing of it has run yet. Raises Unreachable: try again. Raises PlanError: the
+    dashboard sent something that cannot be run."""
     spool = Spool(config.dir / spools.JOBS_FOLDER / str(job_id))
     # The adopter holds the guard while it closes a dead run, which may take minutes.
     if spool.is_running() and spool.meta().instance == client.instance():
@@ -55,15 +55,22 @@ def claim_job(config: Config, client: Client, job_id: int) -> bool:
             or spools.set_aside(spool, config.dir) is None
         ):
             return False  # this job's own, or another one's of this number, which runs
-        spool = _create(config, client, answer.body)
+        body, about = answer.body, answer.body.get("deployment")
+        plan, serve = from_json(body["plan"]), about["id"] if about else None
+        meta = _meta(client, spools.JOB, job_id, body, run=1)
+        # The port is chosen and written down while no other claim chooses one.
+        with spools.guard(config.dir, "ports"):
+            values = _with_own(config, plan, body["values"], serve=serve)
+            values["job_dir"] = str(spool.path)
+            spools.create(spool.path, meta, body["plan"], values, about, body.get("secrets"))
         nonce.unlink()
         start_if_fresh(config, spool)
         return True
 
 
 def half_claimed(config: Config) -> list[int]:
-    """Jobs whose claim was begun here and not ended: its process was killed in between. The
-    dashboard may count them as claimed and not name them again: the host has to ask."""
+    """Jobs whose claim a kill interrupted here. The dashboard may count them as claimed and not
+    name them again: the host has to ask."""
     names = [p.name for p in (config.dir / "claims").glob("job-*.nonce")]
     return sorted(int(name.removeprefix("job-").removesuffix(".nonce")) for name in names)
 
@@ -92,8 +99,8 @@ def claim_deployment(config: Config, client: Client, deployment_id: int) -> bool
 
 
 def start_if_fresh(config: Config, spool: Spool) -> bool:
-    """Start the launcher where nothing of the present run has begun. True when it was started. What
-    the host's own policy does not permit is closed instead, as failed."""
+    """Start the launcher where nothing of the present run has begun. True when it was started, or
+    closed as failed because the host's own policy does not permit it."""
     if spool.is_running() or spool.exit() is not None or spool.was_started():
         return False
     lock = spool.lock()
@@ -109,11 +116,18 @@ def start_if_fresh(config: Config, spool: Spool) -> bool:
 
 
 def _launch(config: Config, spool: Spool, lock: int) -> None:
-    """Hand the spool to a launcher, if this host permits all that its plan names. ``lock`` is the
-    launcher's then, or closed: held on, the spool would look running for ever."""
+    """Hand the spool to a launcher, or close it as failed. ``lock`` is the launcher's then, or
+    closed: held on, the spool would look running for ever."""
     with contextlib.ExitStack() as held:
         held.callback(os.close, lock)
-        refusal = _refusal(config, spool)
+        try:
+            stored = spool.plan()
+            plan, values = from_json(stored["plan"]), stored["values"]
+            refusal = policy_of(config).refusal(plan, values, spool.work)
+        except PlanError as error:
+            refusal = Refusal(error.id, {"problem": str(error)})
+        except (ValueError, LookupError, TypeError) as error:  # torn by a power cut
+            refusal = Refusal(PlanError.id, {"problem": repr(error)})
         if refusal is not None:
             log.warning("%s is refused: %s %s", spool, refusal.message_id, dict(refusal.args))
             spool.append_ended("failed", refusal.message_id, refusal.args)
@@ -124,44 +138,19 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
             spawn.STANDBY.start(spool, lock)
 
 
-def _refusal(config: Config, spool: Spool) -> Refusal | None:
-    """Return why the spool's plan may not run: not permitted, unreadable, or missing values."""
-    try:
-        stored = spool.plan()
-        return policy_of(config).refusal(from_json(stored["plan"]), stored["values"], spool.work)
-    except PlanError as error:
-        return Refusal(error.id, {"problem": str(error)})
-    except (ValueError, LookupError, TypeError) as error:  # torn by a power cut
-        return Refusal(PlanError.id, {"problem": repr(error)})
-
-
 def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) -> bool:
     """Ask this run of a job ("job") or a server ("deployment") to stop. False: not here, or ended.
-    Only one of the dashboard that we work for: another one may have used the same number."""
+    Only of our dashboard, because another one may have used the same number."""
     folder = spools.SERVERS_FOLDER if kind == spools.DEPLOYMENT else spools.JOBS_FOLDER
     spool = Spool(config.dir / folder / str(number))
     try:
-        if spool.meta().instance != client.instance() or spool.exit() is not None:
-            return False
-        if spool.is_cancel_asked(run):
+        is_over = spool.meta().instance != client.instance() or spool.exit() is not None
+        if is_over or spool.is_cancel_asked(run):
             return False
         spool.ask_cancel(run)
     except FileNotFoundError:
         return False
     return True
-
-
-def _create(config: Config, client: Client, body: Mapping[str, Any]) -> Spool:
-    about = body.get("deployment")
-    path = config.dir / spools.JOBS_FOLDER / str(body["job"])
-    # The port is chosen and written down while no other claim chooses one.
-    with spools.guard(config.dir, "ports"):
-        values = _with_own(
-            config, from_json(body["plan"]), body["values"], serve=about["id"] if about else None
-        )
-        values["job_dir"] = str(path)
-        meta = _meta(client, spools.JOB, body["job"], body, run=1)
-        return spools.create(path, meta, body["plan"], values, about, body.get("secrets"))
 
 
 def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, Any]) -> bool:
@@ -188,7 +177,7 @@ def _meta(client: Client, type: str, number: Any, body: Mapping[str, Any], *, ru
 def _with_own(
     config: Config, plan: Plan, values: Mapping[str, str], *, serve: int | None
 ) -> dict[str, str]:
-    """The dashboard's values with the host's own: a server's folder and a free port."""
+    """Add a server's folder and a free port."""
     filled = {name: str(value) for name, value in values.items()}
     if serve is not None:
         filled["serve_dir"] = str(config.dir / spools.SERVERS_FOLDER / str(serve))
@@ -200,29 +189,21 @@ def _with_own(
 
 
 def free_port(config: Config, first_choice: int | None = None) -> int:
-    """A port that nothing listens on and no other spool was given. Raises OSError: all of
-    HOST_PORTS are taken."""
-    first, last = config.ports
-    taken = _given_ports(config.dir)
-    choices: list[int | None] = [first_choice, *range(first, last + 1)]
-    for port in choices:
-        if port is not None and port not in taken and is_free(port):
-            return port
-    raise OSError(f"no port between {first} and {last} is free (HOST_PORTS)")
-
-
-def _given_ports(host_dir: Path) -> set[int]:
-    """Ports of the spools that have not ended."""
-    given = set()
-    for spool in spools.all_spools(host_dir):
-        try:
+    """A port that nothing listens on and no open spool was given. Raises OSError: all of HOST_PORTS
+    are taken."""
+    taken = set()
+    for spool in spools.all_spools(config.dir):
+        with contextlib.suppress(*spools.UNREADABLE):  # set aside, or torn
             # Most spools are of ended jobs, and the existence of one file shows that.
             is_over = spool.is_of_job and (spool.path / "exit.json").exists()
             if not is_over and spool.exit() is None:
-                given.add(int(spool.plan()["values"].get("port", 0)))
-        except (FileNotFoundError, ValueError, LookupError, TypeError):  # set aside, or torn
-            continue
-    return given
+                taken.add(int(spool.plan()["values"].get("port", 0)))
+    first, last = config.ports
+    choices: list[int] = [*filter(None, [first_choice]), *range(first, last + 1)]
+    for port in choices:
+        if port not in taken and is_free(port):
+            return port
+    raise OSError(f"no port between {first} and {last} is free (HOST_PORTS)")
 
 
 def _set_aside_foreign(config: Config, client: Client, spool: Spool) -> bool:

@@ -22,8 +22,6 @@ from jobs.host.base.config import Config
 from jobs.host.claim.programs import CLIENTS, PROGRAMS
 from jobs.plans import SECRET, Plan, Step, fill, slots
 
-# Setting: this word stands for what is permitted unless set.
-DEFAULT = "default"
 _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 
 # Paths of an address, and a model's name, which may look like a path.
@@ -66,8 +64,8 @@ class Policy:
     allowed_paths: tuple[Path, ...]
 
     def refusal(self, plan: Plan, values: Mapping[str, str], work: Path) -> Refusal | None:
-        """Return the first part of ``plan`` that this host does not permit; None: permitted.
-        ``work`` is the folder of steps that name none."""
+        """Return the first part of ``plan`` that this host does not permit. ``work`` is the folder
+        of steps that name none."""
         # A secret stands in environments alone, and is no path.
         known = {name: "-" for name in slots(plan) if name.startswith(SECRET)}
         whole = plan if plan.filled else fill(plan, {**values, **known})
@@ -130,18 +128,18 @@ def policy_of(config: Config) -> Policy:
 
 
 def _expanded(given: Sequence[str], default: Iterable[str]) -> Iterator[str]:
-    for word in given or (DEFAULT,):
-        yield from default if word == DEFAULT else (word,)
+    for word in given or ("default",):
+        yield from default if word == "default" else (word,)
 
 
 def paths_of_variable(value: str) -> Iterator[str]:
-    """The paths in the value of an environment's variable, which may be a list of them."""
+    """It may be a list of paths."""
     yield from _of_file_addresses(value)
     yield from (part for part in _BETWEEN_PATHS.split(value) if part.startswith("/"))
 
 
 def paths_of_command(argv: Sequence[str]) -> Iterator[str]:
-    """Return the paths among arguments, without those inside a container's own command."""
+    """Paths among arguments, without those inside a container's own command."""
     if argv and _last(argv[0]) == "docker":
         yield from _of_docker(argv[1:])
         return

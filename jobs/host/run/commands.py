@@ -53,8 +53,8 @@ class Commands:
         self.stop_asked = True
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> int:
-        """Start a command in a session and process group of its own; its process id. Raises
-        OSError: it cannot be started (FileNotFoundError: no such program)."""
+        """In a session and process group of its own; return its process id. Raises OSError: it
+        cannot be started (FileNotFoundError: no such program)."""
         try:
             umask = int(os.environ.get(UMASK, ""), 8)
         except ValueError:
@@ -73,7 +73,7 @@ class Commands:
         return popen.pid
 
     def spare(self, pid: int) -> None:
-        """Never end this process nor what is below it: the launcher of a server."""
+        """Never end this process, the launcher of a server, nor what is below it."""
         self._spared.add(pid)
 
     def wait(self) -> None:
@@ -83,7 +83,7 @@ class Commands:
             os.read(self._wake, 4096)
 
     def exit_code(self, pid: int) -> int | None:
-        """The exit code of a command (negative: ended by that signal); None while it runs."""
+        """Negative: ended by that signal; None while the command runs."""
         self._collect()
         return self._ended.get(pid)
 
@@ -146,7 +146,7 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment_of(step: Step, spool: Path) -> dict[str, str]:
-    """Return the whole environment of a step's commands; its own overrides all but the mark."""
+    """The step's own variables override all but the mark."""
     variables = {
         **without_secrets(os.environ),
         "PYTHONUNBUFFERED": "1",
@@ -161,14 +161,14 @@ def environment_of(step: Step, spool: Path) -> dict[str, str]:
 def cleanups(
     begun: Sequence[Step], spool: Path
 ) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
-    """(command, environment) of what cleans up after these steps, in the order to run them."""
+    """(command, environment) of what cleans up after these steps, the last first."""
     for step in reversed(begun):
         if step.cleanup:
             yield step.cleanup, environment_of(step, spool)
 
 
 def marked(spool: Path) -> list[int]:
-    """Return processes that a command of this spool started, whatever their parent is now."""
+    """Processes that a command of this spool started, whatever their parent is now."""
     mark = f"{MARK}={spool}".encode()
     pids = []
     for entry in Path("/proc").glob("[0-9]*"):

@@ -77,7 +77,7 @@ class Launcher:
         self._begun: list[Step] = []  # those whose command was started here
 
     def run(self) -> None:
-        """Run all and write the last event. Never raises but for a disk that takes nothing."""
+        """Never raises but for a disk that takes nothing."""
         try:
             verdict = self._run_plan()
         except JobsError as error:
@@ -126,22 +126,21 @@ class Launcher:
         self._step_event("step_started", index, step)
         if step.serves and not self._is_server:
             # All steps of the server run in its own launcher, which the first of them starts.
-            failure = self._start_server(template, stored) if self._server is None else None
+            failure: Ending | None = None
+            if self._server is None:
+                self._server = server = spawn.Server(self._spool, self._meta, stored)
+                pid = server.start(template)
+                if pid is None:
+                    failure = _failed("host:serve_busy", deployment=server.deployment)
+                else:
+                    self._commands.spare(pid)
+                    self._write_event("serve_started", deployment=server.deployment, run=server.run)
             code = 0 if failure is None else 1
         else:
             failure, code = self._run_command(step)
         duration_s = time.monotonic() - began
         self._step_event("step_ended", index, step, exit_code=code, duration_s=duration_s)
         return failure
-
-    def _start_server(self, template: Plan, stored: dict[str, Any]) -> Ending | None:
-        self._server = spawn.Server(self._spool, self._meta, stored)
-        pid = self._server.start(template)
-        if pid is None:
-            return _failed("host:serve_busy", deployment=self._server.deployment)
-        self._commands.spare(pid)
-        self._write_event("serve_started", deployment=self._server.deployment, run=self._server.run)
-        return None
 
     def _run_command(self, step: Step) -> tuple[Ending | None, int]:
         """Run one command to its end, or end it. The verdict (None: go on) and its exit code."""
@@ -182,12 +181,10 @@ class Launcher:
 
     def _server_ended(self) -> Ending | None:
         gone = self._server.ended() if self._server is not None else None
-        if gone is None:
-            return None
-        return Ending("failed", "work:server_ended", gone, gone["exit_code"])
+        return Ending("failed", "work:server_ended", gone, gone["exit_code"]) if gone else None
 
     def _after_command(self, step: Step, code: int) -> Ending | None:
-        """Return the verdict for an exit code. A server that ends by itself has failed with any."""
+        """A server that ends by itself has failed, whatever its exit code."""
         is_server = step.serves and step.name == self._server_step
         if self._spool.is_cancel_asked(self._meta.run) or self._commands.stop_asked:
             return CANCELLED if code != 0 or is_server else None
@@ -204,7 +201,7 @@ class Launcher:
         return None
 
     def _clean_up(self) -> None:
-        """Run the cleanup of each step that was begun, the last first, whatever it exits with."""
+        """Of each step that was begun, the last first, whatever it exits with."""
         for argv, env in cleanups(self._begun, self._spool.path):
             try:
                 pid = self._commands.start(argv, env, self._spool.work)
@@ -241,7 +238,7 @@ class Launcher:
         )
 
     def _hide_secrets(self) -> list[bytes]:
-        """Redact the log; return what was searched for."""
+        """In the log; return what was searched for."""
         secrets = forms(self._secrets.values())
         redact(self._spool.log, secrets)
         return secrets
@@ -269,8 +266,8 @@ class LogLimit:
         self._touched_at_bytes: int | None = None  # how long it was when the disk became short
 
     def exceeded(self) -> tuple[str, dict[str, Any]] | None:
-        """Return why the command has to end: message id and arguments; None: within the limit.
-        Costs two system calls."""
+        """Why the command has to end: message id and arguments; None: within the limit. Costs two
+        system calls."""
         if time.monotonic() - self._read_at > LIMITS_FRESH_S:
             self._limits, self._read_at = limits_of(self._host_dir), time.monotonic()
         size = self._size()
@@ -309,9 +306,15 @@ def _output_files(
     root, missing = work.resolve(), None
     files: dict[Path, dict[str, Any]] = {}
     for output in outputs:
-        # A link may lead out of the work folder; what it leads to is not the job's own.
-        paths = [p for p in sorted(work.glob(output.pattern)) if p.is_file()]
-        paths = [p for p in paths if p.resolve().is_relative_to(root) and _has_utf8_name(p)]
+        paths = []
+        for path in sorted(work.glob(output.pattern)):
+            # A link may lead out of the work folder; what it leads to is not the job's own.
+            if path.is_file() and path.resolve().is_relative_to(root):
+                try:
+                    str(path).encode()  # else no JSON can hold its name
+                    paths.append(path)
+                except UnicodeEncodeError:
+                    log.warning("%r is left out: its name is not UTF-8", path)
         if not paths and output.required and missing is None:
             missing = output
         for path in paths:
@@ -324,18 +327,8 @@ def _output_files(
     return list(files.values()), missing
 
 
-def _has_utf8_name(path: Path) -> bool:
-    """False for a name that no JSON can hold; logged in launcher.log."""
-    try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError:
-        log.warning("%r is left out: its name is not UTF-8", path)
-        return False
-    return True
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Take the lock, run, let go. Exit code 0 unless another launcher has the spool."""
+    """Exit code 0 unless another launcher has the spool."""
     parser = argparse.ArgumentParser(prog="jobs.host.run.launcher", description=__doc__)
     parser.add_argument("spool", type=Path, nargs="?")
     parser.add_argument("--standby-fd", type=int, help="socket that names the spool")

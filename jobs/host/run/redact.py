@@ -24,9 +24,9 @@ _WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{%d}\Z" % LINE)
 
 
 def forms(secrets: Iterable[str]) -> list[bytes]:
-    """Return the bytes by which each of ``secrets`` is found, each once. Literal, in JSON, in an
-    address, in hexadecimal digits, and in base64 of any text around it, such as ``user:secret`` of
-    Basic auth. What was cut, compressed or encrypted is not found."""
+    """The bytes by which each of ``secrets`` is found, each once: literal, in JSON, in an address,
+    in hexadecimal digits, and in base64 of any text around it, such as ``user:secret`` of Basic
+    auth. What was cut, compressed or encrypted is not found."""
     return list(dict.fromkeys(form for secret in secrets for form in _forms(secret)))
 
 
@@ -75,12 +75,12 @@ def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
 
 
 def reach(secrets: Sequence[bytes]) -> int:
-    """Return how many bytes the longest of ``secrets`` takes at most, with newlines in it."""
+    """Bytes of the longest of ``secrets`` at most, with newlines in it."""
     return 2 * max(map(len, secrets), default=0)
 
 
 def unfinished(tail: bytes, secrets: Sequence[bytes]) -> int:
-    """Return the bytes at the end of ``tail`` that may begin one of ``secrets``. A newline at the
+    """Count the bytes at the end of ``tail`` that may begin one of ``secrets``. A newline at the
     end ends a secret, except after a long line of base64 or hexadecimal digits: ``tail`` needs
     ``LINE`` bytes before those that may begin one."""
     text = tail.rstrip(_NEWLINES)
@@ -98,7 +98,7 @@ def unfinished(tail: bytes, secrets: Sequence[bytes]) -> int:
 
 
 def _begun(tail: bytes, secret: bytes) -> int:
-    """Return the length of the longest beginning of ``secret``, but not all, that ends ``tail``."""
+    """Length of the longest beginning of ``secret``, but not all, that ends ``tail``."""
     at = tail.find(secret[:1], max(0, len(tail) - len(secret) + 1))
     while at >= 0:
         if secret.startswith(tail[at:]):

@@ -47,7 +47,7 @@ class DiesReader:
         self._numbers = [number for number in numbers.split(",") if number.isdecimal()]
 
     def read(self) -> dict[str, dict[str, float]]:
-        """The power of all together in W, the temperature of the hottest in °C."""
+        """Power of all together in W, temperature of the hottest in °C."""
         dies = probe.read_dies(self._numbers).get("dies", {}).values()
         watts = [die["power_w"] for die in dies if "power_w" in die]
         degrees = [die["temp_c"] for die in dies if "temp_c" in die]
@@ -69,7 +69,7 @@ READERS: dict[str, Callable[[Path, Expected, Path], Reader]] = {
 
 
 def reader_of(watch: Watch, spool: Path) -> Reader | None:
-    """The reader that a watch names; None for one that this host does not have."""
+    """None for a reader that this host does not have."""
     made = READERS.get(watch.reader)
     return made(Path(watch.folder), watch.expected, spool / "log") if made else None
 
@@ -104,7 +104,7 @@ class Points:
         self._marks = [os.fstat(self._fd).st_size]  # where lines begin, one a megabyte
 
     def add(self, watch: str, at: float, values: Mapping[str, float]) -> None:
-        """Add what was scraped at ``at``, seconds since the epoch."""
+        """``at``: seconds since the epoch."""
         with self._writing:
             if self._fd < 0:  # a thread that hung in a read finds the file closed
                 return
@@ -158,7 +158,6 @@ class Scraper:
             thread.start()
 
     def stop(self) -> None:
-        """Stop all; the points file is complete and on the disk afterwards."""
         self._stopped.set()
         for thread in self._threads:
             thread.join(2 * TIMEOUT_S)
@@ -217,7 +216,7 @@ class Counted:
 
 
 def _read(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
-    """Read once more. False: the reader failed, which is logged and harms no job."""
+    """False: the reader failed, which is logged and harms no job."""
     try:
         counted.add(time.time(), reader.read(), is_last=is_last)
     except Exception:  # a boundary: curves are for people, the job is for its result

@@ -25,9 +25,9 @@ ANSWER_S = 10.0  # how long a launcher that stands by may take to begin
 
 def start_launcher(spool: Spool, lock: int, *, detach: bool) -> int:
     """Start the launcher of a spool whose ``lock`` the caller holds; the caller's copy is closed.
-    The launcher inherits the lock, so that it is never free in between. With ``detach`` it forks
-    once more and the caller is not its parent: it survives the caller and leaves no zombie.
-    Without, the caller must collect it. Returns the process id (of no use with ``detach``)."""
+    The launcher inherits the lock, so that it is never free in between. With ``detach`` the
+    launcher is no child of the caller: it survives the caller and leaves no zombie. Without, the
+    caller must collect it. Returns the process id (of no use with ``detach``)."""
     try:
         with (spool.path / "launcher.log").open("ab") as output:
             arguments = [str(spool.path), "--lock-fd", str(lock), *(["--detach"] * detach)]
@@ -79,7 +79,7 @@ class Standby:
                 ours.close()
 
     def start(self, spool: Spool, lock: int) -> None:
-        """Start the launcher of a spool, detached, as :func:`start_launcher` does."""
+        """As :func:`start_launcher` does, detached."""
         with self._using:
             waiting, self._socket = self._socket, None
         if waiting is None or not self._hand_over(waiting, spool, lock):
@@ -88,7 +88,7 @@ class Standby:
         os.close(lock)
 
     def _hand_over(self, waiting: socket.socket, spool: Spool, lock: int) -> bool:
-        """True when the one that stood by has the job. False: it surely has not, it is dead."""
+        """False: the one that stood by surely has not the job, it is dead."""
         with waiting, contextlib.suppress(OSError):
             try:
                 socket.send_fds(waiting, [bytes(spool.path)], [lock])
@@ -125,8 +125,8 @@ class Server:
     """A job's view of the server that it starts in ``serve/<deployment>/``."""
 
     def __init__(self, job: Spool, meta: Meta, stored: Mapping[str, Any]) -> None:
-        """``stored`` is the job's plan.json. Raises PlanError: the dashboard named no deployment
-        for a plan that serves."""
+        """``stored`` is the job's plan.json. Raises PlanError: the plan serves, and names no
+        deployment."""
         about = stored.get("deployment")
         if not about or "serve_dir" not in stored["values"]:
             raise PlanError("the plan starts a server, but the job has no deployment")
@@ -141,7 +141,7 @@ class Server:
         self._spool = Spool(Path(self._values["serve_dir"]))
 
     def start(self, template: Plan) -> int | None:
-        """Start it. The launcher's process id; None when another server has the folder."""
+        """The launcher's process id; None when another server has the folder."""
         with spools.guard(self._host_dir, f"deployment-{self.deployment}"):
             lock = prepare_spool(
                 self._spool, self._host_dir, self._meta, template, self._values, self._secrets
@@ -185,12 +185,14 @@ def prepare_spool(
     if not steps:
         raise PlanError("the plan starts no server")
     plan = replace(template, steps=steps, outputs=()).to_json()
-    if (
-        spool.path.exists()
-        and _is_foreign(spool.meta(), meta)
-        and spools.set_aside(spool, host_dir) is None
-    ):
-        return None
+    if spool.path.exists():
+        there = spool.meta()
+        # The server of another dashboard; or of one that this dashboard has forgotten, because its
+        # database is an older one now, before it gave the number again.
+        is_older = there.token != meta.token and there.run >= meta.run
+        is_foreign = there.instance != meta.instance or is_older
+        if is_foreign and spools.set_aside(spool, host_dir) is None:
+            return None
     if not spool.path.exists():
         spools.create(spool.path, meta, plan, values, None, secrets)
         return spool.lock()
@@ -198,11 +200,3 @@ def prepare_spool(
     if lock is not None:
         spools.begin_run(spool, meta, plan, values, secrets)
     return lock
-
-
-def _is_foreign(there: Meta, wanted: Meta) -> bool:
-    """True for the server of another dashboard; or of one that this dashboard has forgotten, for
-    its database is an older one now, before it gave the number again."""
-    return there.instance != wanted.instance or (
-        there.token != wanted.token and there.run >= wanted.run
-    )

@@ -55,9 +55,8 @@ def _served(intake, state="running", run=1):
     return next((s for s in beats if (s["id"], s["state"], s["run"]) == (2, state, run)), None)
 
 
-def test_a_job_that_the_heartbeat_names_is_done_and_shipped(intake, start_agent, config):
-    intake.jobs[7] = record_of("echo hi; echo 1 > r", outputs=(Output("r", "r"),))
-    intake.start.add(7)
+def test_a_job_that_the_heartbeat_names_is_done_and_shipped(intake, start_agent, config, queued):
+    queued("echo hi; echo 1 > r", outputs=(Output("r", "r"),))
 
     start_agent()
 
@@ -68,9 +67,8 @@ def test_a_job_that_the_heartbeat_names_is_done_and_shipped(intake, start_agent,
     until(Spool(config.dir / "spool" / "7").is_acked)
 
 
-def test_a_job_that_a_restored_dashboard_lacks_is_sent_again(intake, start_agent, config):
-    intake.jobs[7] = record_of("echo hi; echo 1 > r", outputs=(Output("r", "r"),))
-    intake.start.add(7)
+def test_a_job_that_a_restored_dashboard_lacks_is_sent_again(intake, start_agent, config, queued):
+    queued("echo hi; echo 1 > r", outputs=(Output("r", "r"),))
     start_agent()
     until(Spool(config.dir / "spool" / "7").is_acked)
     until(lambda: not intake.heartbeats[-1]["jobs"])
@@ -86,9 +84,8 @@ def test_a_job_that_a_restored_dashboard_lacks_is_sent_again(intake, start_agent
     until(Spool(config.dir / "spool" / "7").is_acked)
 
 
-def test_a_heartbeat_has_jobs_load_and_facts(intake, start_agent, config):
-    intake.jobs[7] = record_of("echo hi; sleep 600")
-    intake.start.add(7)
+def test_a_heartbeat_has_jobs_load_and_facts(intake, start_agent, config, queued):
+    queued("echo hi; sleep 600")
 
     start_agent()
 
@@ -112,9 +109,8 @@ def test_a_heartbeat_has_jobs_load_and_facts(intake, start_agent, config):
     assert intake.jobs[7].ended["verdict"] == "cancelled"
 
 
-def test_killing_the_agent_loses_nothing(intake, start_agent):
-    intake.jobs[7] = record_of("for i in $(seq 1 300); do echo line $i; sleep 0.01; done")
-    intake.start.add(7)
+def test_killing_the_agent_loses_nothing(intake, start_agent, queued):
+    queued("for i in $(seq 1 300); do echo line $i; sleep 0.01; done")
     for number in range(3):
         agent = start_agent()
         until(lambda number=number: len(intake.jobs[7].log) > number * 500)
@@ -129,9 +125,8 @@ def test_killing_the_agent_loses_nothing(intake, start_agent):
     assert (intake.jobs[7].ended["verdict"], intake.jobs[7].claims) == ("succeeded", 1)
 
 
-def test_a_job_that_ended_while_no_agent_was_there_is_adopted(intake, start_agent, config):
-    intake.jobs[7] = record_of("echo up; sleep 0.5; echo end")
-    intake.start.add(7)
+def test_a_job_that_ended_while_no_agent_was_there_is_adopted(intake, start_agent, config, queued):
+    queued("echo up; sleep 0.5; echo end")
     agent = start_agent()
     until(lambda: intake.jobs[7].log)
     agent.kill()
@@ -145,9 +140,8 @@ def test_a_job_that_ended_while_no_agent_was_there_is_adopted(intake, start_agen
     assert intake.jobs[7].log == b"up\nend\n"
 
 
-def test_a_launcher_that_dies_makes_a_lost_job(intake, start_agent, config):
-    intake.jobs[7] = record_of("echo up; sleep 600")
-    intake.start.add(7)
+def test_a_launcher_that_dies_makes_a_lost_job(intake, start_agent, config, queued):
+    queued("echo up; sleep 600")
     start_agent()
     until(lambda: intake.jobs[7].log)
     spool = Spool(config.dir / "spool" / "7")
@@ -158,9 +152,8 @@ def test_a_launcher_that_dies_makes_a_lost_job(intake, start_agent, config):
     assert intake.jobs[7].ended["verdict"] == "lost"
 
 
-def test_a_dashboard_that_is_away_only_delays(intake, start_agent, config):
-    intake.jobs[7] = record_of("for i in $(seq 1 100); do echo $i; sleep 0.01; done")
-    intake.start.add(7)
+def test_a_dashboard_that_is_away_only_delays(intake, start_agent, config, queued):
+    queued("for i in $(seq 1 100); do echo $i; sleep 0.01; done")
     start_agent()
     until(lambda: intake.jobs[7].log)
     intake.close()
@@ -172,9 +165,8 @@ def test_a_dashboard_that_is_away_only_delays(intake, start_agent, config):
     assert intake.jobs[7].log == "".join(f"{i}\n" for i in range(1, 101)).encode()
 
 
-def test_a_new_dashboard_at_the_address_gets_only_its_own_jobs(intake, start_agent, config):
-    intake.jobs[7] = record_of("echo of the first")
-    intake.start.add(7)
+def test_a_new_dashboard_at_the_address_gets_only_its_own_jobs(intake, start_agent, config, queued):
+    queued("echo of the first")
     start_agent()
     until(lambda: intake.jobs[7].ended)
     first = intake.instance
@@ -229,7 +221,7 @@ def test_a_server_is_started_again_with_its_log_going_on(intake, start_agent, de
     until(lambda: deployment.ended["run"] == 2)
 
 
-def test_steps_that_wait_for_a_server_that_ended_are_aborted(intake, start_agent, deployed):
+def test_steps_that_wait_for_a_server_that_ended_are_aborted(start_agent, deployed):
     job, deployment = deployed("sleep 600")
     for record in (job, deployment):
         record.plan["files"][0]["text"] = "print('no model', flush=True); raise SystemExit(4)"
@@ -279,9 +271,8 @@ def test_two_agents_never_work_in_one_folder(intake, start_agent, config):
     assert lock is None
 
 
-def test_sigterm_ends_the_agent_and_leaves_the_job(intake, start_agent, config):
-    intake.jobs[7] = record_of("echo up; sleep 600")
-    intake.start.add(7)
+def test_sigterm_ends_the_agent_and_leaves_the_job(intake, start_agent, config, queued):
+    queued("echo up; sleep 600")
     agent = start_agent()
     until(lambda: intake.jobs[7].log)
 
@@ -291,13 +282,12 @@ def test_sigterm_ends_the_agent_and_leaves_the_job(intake, start_agent, config):
     assert Spool(config.dir / "spool" / "7").is_running()
 
 
-def test_a_spool_that_cannot_be_read_holds_no_other_up(intake, start_agent, make_spool):
+def test_a_spool_that_cannot_be_read_holds_no_other_up(intake, start_agent, make_spool, queued):
     empty = make_spool("true", number=8, instance=intake.instance)
     (empty.path / "meta.json").write_text("")
     odd = make_spool("true", number=9, instance=intake.instance)
     (odd.path / "exit.json").write_text("{}")
-    intake.jobs[50] = record_of("echo hi")
-    intake.start.add(50)
+    queued("echo hi", number=50)
 
     start_agent()
 
@@ -366,7 +356,7 @@ def test_what_a_thread_could_not_be_started_for_is_tried_again(monkeypatch):
     def no_more(*_args, **_more):
         raise RuntimeError("can't start new thread")
 
-    busy, done = set(), threading.Event()
+    busy, done = {}, threading.Event()
     with monkeypatch.context() as full:
         full.setattr(threading.Thread, "start", no_more)
         with pytest.raises(RuntimeError):

@@ -13,7 +13,7 @@ from dashboard.text.messages import MESSAGES
 from jobs.host import checks as host_checks
 from jobs.host import probe
 from jobs.host.base.config import HostLimits
-from jobs.host.checks import CHECKS
+from jobs.host.checks import CHECKS, listener
 from jobs.plans import Check, Plan, Step
 from tests.waiting import until
 
@@ -55,11 +55,8 @@ def check_result(config, check, /, **args):
 
 def test_dies_that_are_gone_are_named(machine):
     assert check_result(machine, "dies", ids="0,1") == (True, "check:dies", {"count": 2})
-    assert check_result(machine, "dies", ids="1,2,3") == (
-        False,
-        "check:dies_missing",
-        {"dies": "2, 3"},
-    )
+    missing = (False, "check:dies_missing", {"dies": "2, 3"})
+    assert check_result(machine, "dies", ids="1,2,3") == missing
 
 
 def test_an_iommu_that_is_on_stops(machine):
@@ -140,11 +137,8 @@ def test_what_is_needed_is_smaller_on_a_host_whose_files_are(machine, tmp_path):
 
 
 def test_a_tool_that_is_not_there_is_named(machine):
-    assert check_result(machine, "tool", name="vamc") == (
-        False,
-        "check:tool_missing",
-        {"tool": "vamc"},
-    )
+    missing = (False, "check:tool_missing", {"tool": "vamc"})
+    assert check_result(machine, "tool", name="vamc") == missing
 
 
 def test_docker_answers_or_says_why_not(machine, put):
@@ -172,23 +166,18 @@ def test_an_image_is_missed_only_where_docker_says_so(machine, put):
 
 def test_a_container_of_the_same_name_stops(machine, put):
     put("docker", '[ "$5" = "name=^vllm_vacc$" ] && echo 0123')
-    assert check_result(machine, "container", name="vllm_vacc")[:2] == (
-        False,
-        "check:container_there",
-    )
-
+    found = check_result(machine, "container", name="vllm_vacc")
     put("docker", "true")
-    assert check_result(machine, "container", name="vllm_vacc")[:2] == (True, "check:container")
+    gone = check_result(machine, "container", name="vllm_vacc")
+
+    assert (found[:2], gone[:2]) == ((False, "check:container_there"), (True, "check:container"))
 
 
 def test_a_shard_that_is_missing_or_empty_is_named(machine):
     folder = machine.root / "weights"
     at = str(folder)
-    assert check_result(machine, "weights", path=at) == (
-        False,
-        "check:weights_missing",
-        {"path": at},
-    )
+    missing = (False, "check:weights_missing", {"path": at})
+    assert check_result(machine, "weights", path=at) == missing
     index = {"weight_map": {"a": "1.safetensors", "b": "2.safetensors", "c": "3.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     (folder / "1.safetensors").write_bytes(b"x")
@@ -200,11 +189,8 @@ def test_a_shard_that_is_missing_or_empty_is_named(machine):
     assert args == {"file": "2.safetensors", "missing": 2, "shards": 3}
     for name in ("2.safetensors", "3.safetensors"):
         (folder / name).write_bytes(b"x")
-    assert check_result(machine, "weights", path=at) == (
-        True,
-        "check:weights",
-        {"path": at, "shards": 3},
-    )
+    whole = (True, "check:weights", {"path": at, "shards": 3})
+    assert check_result(machine, "weights", path=at) == whole
 
 
 def test_a_modification_of_another_model_is_refused(machine):
@@ -217,12 +203,8 @@ def test_a_modification_of_another_model_is_refused(machine):
     (folder / "config.json").write_text(json.dumps({"hidden_size": 3584, "vocab_size": 1}))
     (folder / "config_vacc.json").write_text(json.dumps({"hidden_size": 5120, "vocab_size": 1}))
 
-    args = {"path": at, "fields": "hidden_size"}
-    assert check_result(machine, "modification", path=at) == (
-        False,
-        "check:modification_differs",
-        args,
-    )
+    differs = (False, "check:modification_differs", {"path": at, "fields": "hidden_size"})
+    assert check_result(machine, "modification", path=at) == differs
     (folder / "config_vacc.json").write_text(json.dumps({"hidden_size": 3584, "vocab_size": 1}))
     assert check_result(machine, "modification", path=at)[:2] == (True, "check:modification")
 
@@ -350,7 +332,24 @@ def test_an_agent_answers_what_it_is_asked_to_check(intake, config, start_agent)
 
     start_agent()
 
-    findings = until(lambda: intake.findings.get(7))
-    assert [(item["level"], item["message_id"]) for item in findings] == [
-        ("failed", "check:path_missing")
-    ]
+    (finding,) = until(lambda: intake.findings.get(7))
+    assert (finding["level"], finding["message_id"]) == ("failed", "check:path_missing")
+
+
+def test_a_descriptor_that_closes_during_the_scan_hides_no_process(monkeypatch):
+    links, read = [], Path.readlink
+
+    def readlink(path):
+        links.append(path)
+        if len(links) == 1:
+            raise FileNotFoundError(path)
+        return read(path)
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        own = Path(f"/proc/{os.getpid()}/fd")
+        monkeypatch.setattr(Path, "glob", lambda _path, _pattern: iter([own]))
+        monkeypatch.setattr(Path, "readlink", readlink)
+
+        assert listener(server.getsockname()[1]).endswith(f" (process {os.getpid()})")

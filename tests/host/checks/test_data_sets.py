@@ -3,7 +3,7 @@
 import pytest
 
 from dashboard.text.messages import MESSAGES
-from jobs.host import cards
+from jobs.host import checks as cards
 from jobs.host.checks import CHECKS
 
 # As hubs write it: quotes, a comment, lists at the indent of their key, keys of other sections.
@@ -46,9 +46,8 @@ def found(config, tmp_path):
     about = {"path": str(tmp_path / "gsm8k"), "name": "gsm8k", "repository": "a/gsm8k"}
 
     def check(*, card="", parts="", splits=""):
-        answer = CHECKS["data_set"](
-            config, {**about, "card": card, "parts": parts, "splits": splits}
-        )
+        asked = {**about, "card": card, "parts": parts, "splits": splits}
+        answer = CHECKS["data_set"](config, asked)
         assert MESSAGES[answer.message_id] % answer.args
         assert about.items() <= {**about, **answer.args}.items()
         rest = {key: value for key, value in answer.args.items() if key not in about}

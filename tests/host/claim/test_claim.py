@@ -26,13 +26,23 @@ def known(intake, client):
     client.heartbeat({})
 
 
-def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(intake, config, client):
-    intake.jobs[7] = record_of("echo {job} {port} {job_dir}", values={"job": "7"})
+@pytest.fixture
+def claimed(intake, config, client):
+    """Claim job 7 and wait for its end; its spool."""
 
-    assert claim.claim_job(config, client, 7) is True
+    def run(*steps, **plan):
+        intake.jobs[7] = record_of(*steps, **plan)
+        assert claim.claim_job(config, client, 7) is True
+        spool = Spool(config.dir / "spool" / "7")
+        until(spool.exit)
+        return spool
 
-    spool = Spool(config.dir / "spool" / "7")
-    until(spool.exit)
+    return run
+
+
+def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(claimed, config):
+    spool = claimed("echo {job} {port} {job_dir}", values={"job": "7"})
+
     assert spool.log.read_text() == f"7 {config.ports[0]} {spool.path}\n"
     assert spool.read_events()[0]["values"] == {
         "job": "7",
@@ -42,26 +52,18 @@ def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(intake, config, cli
     assert (spool.path / "meta.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_server_has_the_port_that_its_plan_asks_for(intake, config, client):
+def test_a_server_has_the_port_that_its_plan_asks_for(claimed, config):
     asked = config.ports[1]
-    intake.jobs[7] = record_of("echo {port}", port=asked)
 
-    claim.claim_job(config, client, 7)
-
-    spool = Spool(config.dir / "spool" / "7")
-    until(spool.exit)
-    assert spool.log.read_text() == f"{asked}\n"
+    assert claimed("echo {port}", port=asked).log.read_text() == f"{asked}\n"
 
 
-def test_a_port_that_is_taken_is_not_waited_for(intake, config, client):
+def test_a_port_that_is_taken_is_not_waited_for(claimed, config):
     asked = config.ports[1]
-    intake.jobs[7] = record_of("echo {port}", port=asked)
 
     with socket.create_server(("127.0.0.1", asked)):
-        claim.claim_job(config, client, 7)
+        spool = claimed("echo {port}", port=asked)
 
-    spool = Spool(config.dir / "spool" / "7")
-    until(spool.exit)
     assert spool.log.read_text() == f"{config.ports[0]}\n"
 
 
@@ -101,11 +103,8 @@ def test_a_job_that_another_host_has_is_left(intake, config, client):
     assert not (config.dir / "spool" / "7").exists()
 
 
-def test_a_job_that_is_here_is_not_claimed_again(intake, config, client, known):
-    intake.jobs[7] = record_of("echo once")
-    claim.claim_job(config, client, 7)
-    spool = Spool(config.dir / "spool" / "7")
-    until(spool.exit)
+def test_a_job_that_is_here_is_not_claimed_again(intake, config, client, known, claimed):
+    spool = claimed("echo once")
 
     assert claim.claim_job(config, client, 7) is True
     assert spool.log.read_text() == "once\n"
@@ -119,10 +118,8 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, c
     folder = {"job": "spool", "deployment": "serve"}[kind]
     meta = spools.Meta(kind, 7, intake.instance, "t", 1, "")
     spool = spools.create(config.dir / folder / "7", meta, record_of("true").plan, {}, None)
-    answers = []
-    asks = threading.Thread(
-        target=lambda: answers.append(getattr(claim, claim_it)(config, client, 7))
-    )
+    answers, claims = [], getattr(claim, claim_it)
+    asks = threading.Thread(target=lambda: answers.append(claims(config, client, 7)))
     with spools.guard(config.dir, f"{kind}-7"):
         lock = spool.lock()
 
@@ -157,18 +154,10 @@ def test_a_claimed_job_without_a_launcher_is_started(intake, config, client, kno
     assert spool.log.read_text() == "late\n"
 
 
-def test_two_dashboards_with_the_same_job_number_never_mix(
-    intake, config, client, known, make_spool, launch
-):
-    old = make_spool("echo of the other", number=7, instance="another")
-    launch(old)
-    intake.jobs[7] = record_of("echo ours")
+def test_two_dashboards_with_the_same_job_number_never_mix(config, known, ran, claimed):
+    ran("echo of the other", number=7, instance="another")
 
-    assert claim.claim_job(config, client, 7) is True
-
-    spool = Spool(config.dir / "spool" / "7")
-    until(spool.exit)
-    assert spool.log.read_text() == "ours\n"
+    assert claimed("echo ours").log.read_text() == "ours\n"
     assert (config.dir / "aside" / "another-7" / "log").read_text() == "of the other\n"
 
 
@@ -190,19 +179,12 @@ def test_a_claim_waits_for_another_dashboards_job_of_its_number(
 
 
 def test_a_number_that_the_dashboard_gave_again_is_claimed_anew(
-    intake, config, client, known, make_spool, launch
+    intake, config, known, ran, claimed
 ):
     # Its database is an older one now: the job 7 that ran here it has forgotten.
-    old = make_spool("echo forgotten", number=7, instance=intake.instance, token="t-old")
-    launch(old)
-    old.mark_acked(1)
-    intake.jobs[7] = record_of("echo new")
+    ran("echo forgotten", number=7, instance=intake.instance, token="t-old").mark_acked(1)
 
-    assert claim.claim_job(config, client, 7) is True
-
-    spool = Spool(config.dir / "spool" / "7")
-    until(spool.exit)
-    assert spool.log.read_text() == "new\n"
+    assert claimed("echo new").log.read_text() == "new\n"
     kept = config.dir / "aside" / f"{intake.instance}-7" / "log"
     assert kept.read_text() == "forgotten\n"
 
@@ -275,12 +257,9 @@ def test_the_launcher_outlives_its_starter_and_leaves_no_zombie(intake, config, 
         os.waitpid(pid, os.WNOHANG)
 
 
-def test_a_plan_with_a_slot_that_nothing_fills_gets_its_verdict(intake, config, client):
-    intake.jobs[7] = record_of("echo {artifact.path}")
+def test_a_plan_with_a_slot_that_nothing_fills_gets_its_verdict(claimed):
+    spool = claimed("echo {artifact.path}")
 
-    assert claim.claim_job(config, client, 7) is True
-
-    spool = Spool(config.dir / "spool" / "7")
     ended = spool.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "internal:plan")
     assert "{artifact.path}" in ended["message_args"]["problem"]
@@ -301,20 +280,16 @@ def test_a_plan_that_cannot_be_read_gets_its_verdict(config, make_spool, text):
 
 def test_what_breaks_before_the_launcher_starts_leaves_no_lock(config, make_spool, monkeypatch):
     spool = make_spool("true")
+    strict = replace(config, allowed_programs=("nothing",))
 
     def full(*_args, **_more):
         raise OSError("no space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Spool, "append_ended", full)
-        with pytest.raises(OSError, match="no space"):
-            claim.start_if_fresh(replace(config, allowed_programs=("nothing",)), spool)
-    assert not spool.is_running()
-    with monkeypatch.context() as patched:
-        patched.setattr(Spool, "plan", full)
-        with pytest.raises(OSError, match="no space"):
-            claim.start_if_fresh(config, spool)
-    assert not spool.is_running()
+    for name, asked in (("append_ended", strict), ("plan", config)):
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
+            patched.setattr(Spool, name, full)
+            claim.start_if_fresh(asked, spool)
+        assert not spool.is_running()
 
     assert claim.start_if_fresh(config, spool) is True
     assert until(spool.exit)["verdict"] == "succeeded"

@@ -1,16 +1,19 @@
-"""Spools of jobs that are over are removed, and nothing else is."""
+"""Spools that an agent looks at, spools that it removes, and disk usage of what jobs share."""
 
 import os
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from jobs.host import retain as listings
 from jobs.host.agent import agent as agents
 from jobs.host.base import spool as spools
 from jobs.host.base.config import HostLimits
 from jobs.host.base.spool import Meta
-from jobs.host.retain import Cleaner
-from tests.host.conftest import plan_of, record_of
+from jobs.host.retain import INTERVAL_S, Cleaner, DiskUsage, SpoolIndex
+from tests.host.conftest import plan_of
 from tests.waiting import until
 
 DAY = 86_400
@@ -43,6 +46,18 @@ def clean(host_dir):
         return cleaner.sizes, [int(spool.path.name) for spool in gone]
 
     return look
+
+
+@pytest.fixture
+def serve(host_dir):
+    """Have a server live that uses the folder of this job; its spool."""
+
+    def begin(job):
+        meta = Meta("deployment", 2, "i-1", "t-2", 1, "http://127.0.0.1:1")
+        values = {"job_dir": str(job.path)}
+        return spools.create(host_dir / "serve" / "2", meta, plan_of("true"), values, None)
+
+    return begin
 
 
 def numbers(host_dir):
@@ -92,12 +107,9 @@ def test_more_than_the_given_room_goes_from_the_oldest_on(host_dir, over, clean)
     assert numbers(host_dir) == [5]
 
 
-def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean):
+def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean, serve):
     job, other = over(11, days=80), over(1, days=80)
-    meta = Meta("deployment", 2, "i-1", "t-2", 1, "http://127.0.0.1:1")
-    server = spools.create(
-        host_dir / "serve" / "2", meta, plan_of("true"), {"job_dir": str(job.path)}, None
-    )
+    server = serve(job)
 
     clean()
     assert numbers(host_dir) == [11]  # and not 1, with which its name begins
@@ -107,18 +119,6 @@ def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean)
 
     assert numbers(host_dir) == []
     assert server.path.is_dir()  # its next run uses it
-
-
-@pytest.fixture
-def serve(host_dir):
-    """Have a server live that uses the folder of this job."""
-
-    def begin(job):
-        meta = Meta("deployment", 2, "i-1", "t-2", 1, "http://127.0.0.1:1")
-        values = {"job_dir": str(job.path)}
-        spools.create(host_dir / "serve" / "2", meta, plan_of("true"), values, None)
-
-    return begin
 
 
 def test_what_a_server_keeps_makes_no_room(host_dir, over, clean, serve):
@@ -198,20 +198,178 @@ def test_what_is_set_aside_is_counted_and_stays(host_dir, over, clean):
 
 @pytest.mark.processes
 def test_an_agent_removes_what_was_shipped_and_goes_on(
-    intake, agent_in_thread, config, host_dir, monkeypatch
+    intake, agent_in_thread, config, host_dir, monkeypatch, queued
 ):
     monkeypatch.setattr(agents, "CLEAN_S", 0.1)
     monkeypatch.setattr(
         agents, "Cleaner", lambda folder, _, forget: Cleaner(folder, HostLimits(spools_s=1), forget)
     )
-    intake.jobs[7] = record_of("echo one")
-    intake.start.add(7)
+    queued("echo one")
     agent_in_thread()
 
     until(lambda: intake.jobs[7].ended and not (host_dir / "spool" / "7").exists())
-    intake.jobs[8] = record_of("echo two")
-    intake.start.add(8)
+    queued("echo two", number=8)
 
     until(lambda: intake.jobs[8].ended)
     assert (intake.jobs[7].log, intake.jobs[8].log) == (b"one\n", b"two\n")
     until(lambda: "aside_bytes" in intake.heartbeats[-1]["load"])
+
+
+@pytest.fixture(params=[True, False], ids=["settled", "just changed"])
+def index(host_dir, monkeypatch, request):
+    """Index of folders with a last change long ago, or just now: both must be equal."""
+    monkeypatch.setattr(listings, "SETTLED_NS", -(10**18) if request.param else 10**18)
+    return SpoolIndex(host_dir)
+
+
+def numbers_of(spools):
+    return [int(spool.path.name) for spool in spools]
+
+
+def test_what_is_closed_is_not_looked_at_by_its_own_dashboard(index, make_spool):
+    made = [make_spool("true", number=number) for number in (1, 2, 10)]
+    assert numbers_of(index.open("i-1")) == [1, 2, 10]
+
+    index.close(made[0], "i-1")
+
+    assert numbers_of(index.open("i-1")) == [2, 10]
+    assert numbers_of(index.open("i-2")) == [1, 2, 10]
+    assert numbers_of(index.open(None)) == [1, 2, 10]
+
+
+def test_what_comes_later_is_seen(index, make_spool):
+    index.close(make_spool("true", number=1), "i-1")
+    assert index.open("i-1") == []
+
+    make_spool("true", number=2)
+
+    assert numbers_of(index.open("i-1")) == [2]
+
+
+def test_another_spool_of_a_closed_number_is_open(index, make_spool, host_dir):
+    old = make_spool("true", number=1)
+    index.close(old, "i-1")
+    assert index.open("i-1") == []
+
+    old.path.rename(host_dir / "elsewhere")
+    make_spool("true", number=1)
+
+    assert numbers_of(index.open("i-1")) == [1]
+
+
+def test_what_is_sent_again_is_looked_at_again(index, make_spool):
+    made = [make_spool("true", number=number) for number in (1, 2)]
+    for spool in made:
+        index.close(spool, "i-1")
+    assert index.open("i-1") == []
+
+    index.reopen(made[0])
+
+    assert numbers_of(index.open("i-1")) == [1]
+    assert numbers_of(index.open("i-1")) == [1]
+
+
+def test_what_was_removed_is_forgotten(index, make_spool, host_dir):
+    old = make_spool("true", number=1)
+    index.close(old, "i-1")
+    old.path.rename(host_dir / "elsewhere")
+    index.forget(old)
+
+    (host_dir / "elsewhere").rename(old.path)  # the same inode, as a new folder may get it
+
+    assert numbers_of(index.open("i-1")) == [1]
+
+
+def test_the_next_run_of_a_closed_server_is_seen(host_dir, make_spool, serve, monkeypatch):
+    monkeypatch.setattr(listings, "SETTLED_NS", -(10**18))
+    server = serve(make_spool("true", instance="another"))
+    os.utime(server.path, ns=(0, 0))
+    index = SpoolIndex(host_dir)
+    index.close(server, "i-1")
+    assert numbers_of(index.open("i-1")) == [1]
+
+    spools.begin_run(server, replace(server.meta(), run=2), plan_of("true"), {}, {})
+
+    assert numbers_of(index.open("i-1")) == [1, 2]
+
+
+def test_a_server_that_changed_a_moment_ago_is_not_closed_yet(host_dir, make_spool, serve):
+    server = serve(make_spool("true"))
+    index = SpoolIndex(host_dir)
+
+    index.close(server, "i-1")
+
+    assert numbers_of(index.open("i-1")) == [1, 2]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    paths = {name: tmp_path / name for name in ("environments", "weights")}
+    for folder in paths.values():
+        folder.mkdir()
+    return {name: str(folder) for name, folder in paths.items()}
+
+
+def write(path, size=500_000):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(os.urandom(size))
+
+
+def test_each_folder_is_measured_with_all_that_is_in_it(folders):
+    write(Path(folders["weights"]) / "model" / "part")
+    usage = DiskUsage()
+
+    usage.measure(folders, at=1000.0)
+
+    assert 500_000 <= usage.sizes["weights"]["bytes"] < 600_000
+    assert usage.sizes["environments"]["bytes"] < 100_000
+    assert {each["at"] for each in usage.sizes.values()} == {1000.0}
+
+
+def test_what_looks_the_same_is_not_walked_again_for_an_hour(folders):
+    write(Path(folders["weights"]) / "model" / "part")
+    usage = DiskUsage()
+    usage.measure(folders, at=1000.0)
+    # Grows within: neither the folder nor its direct contents look otherwise.
+    write(Path(folders["weights"]) / "model" / "part", 900_000)
+
+    usage.measure(folders, at=1000.0 + INTERVAL_S - 1)
+    before = usage.sizes["weights"]
+    usage.measure(folders, at=1000.0 + INTERVAL_S)
+
+    assert before["at"] == 1000.0
+    assert before["bytes"] < 600_000
+    assert usage.sizes["weights"]["at"] == 1000.0 + INTERVAL_S
+    assert usage.sizes["weights"]["bytes"] >= 900_000
+
+
+def test_what_comes_and_what_goes_is_measured_at_the_next_look(folders):
+    usage = DiskUsage()
+    usage.measure(folders, at=1000.0)
+    write(Path(folders["weights"]) / "model" / "part")
+
+    usage.measure(folders, at=1300.0)
+    came = usage.sizes
+    (Path(folders["weights"]) / "model" / "part").unlink()
+    usage.measure(folders, at=1600.0)
+
+    assert came["weights"]["bytes"] >= 500_000
+    assert came["environments"]["at"] == 1000.0
+    assert usage.sizes["weights"]["bytes"] < 100_000
+
+
+def test_an_unreadable_folder_has_no_usage(folders, tmp_path):
+    usage = DiskUsage()
+
+    usage.measure({**folders, "datasets": str(tmp_path / "missing")}, at=1000.0)
+
+    assert set(usage.sizes) == {"environments", "weights"}
+
+
+def test_a_clock_that_was_put_back_does_not_stop_the_measuring(folders):
+    usage = DiskUsage()
+    usage.measure(folders, at=10_000.0)
+
+    usage.measure(folders, at=1000.0)
+
+    assert usage.sizes["weights"]["at"] == 1000.0

@@ -1,22 +1,25 @@
-"""One launcher, real commands."""
+"""One launcher, real commands, and cleanup after any end."""
 
 import json
 import os
 import signal
+import socket
 import sys
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from jobs.host.agent.agent import Health
 from jobs.host.base import process
 from jobs.host.base import spool as spools
+from jobs.host.retain import Adopter
 from jobs.plans import Output, PlanFile, Step, Watch
-from tests.host.conftest import args_of
-from tests.host.metrics_server import METRICS_SERVER
+from tests.host.conftest import METRICS_SERVER, args_of, plan_of, text_of
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
+
 
 # A child that leaves its session and its parent: a daemon.
 DAEMON = "setsid sh -c 'echo $$ > daemon.pid; trap \"\" HUP; sleep 600' &"
@@ -38,10 +41,8 @@ def test_every_step_is_recorded_with_its_place_in_the_log(make_spool, launch):
     ]
 
 
-def test_the_log_holds_the_commands_output_and_nothing_else(make_spool, launch):
-    spool = make_spool("printf 'a\\r\\0b'", "printf c >&2")
-
-    launch(spool)
+def test_the_log_holds_the_commands_output_and_nothing_else(ran):
+    spool = ran("printf 'a\\r\\0b'", "printf c >&2")
 
     assert spool.log.read_bytes() == b"a\r\0bc"
     ended = spool.exit()
@@ -50,18 +51,14 @@ def test_the_log_holds_the_commands_output_and_nothing_else(make_spool, launch):
     assert spool.read_events()[-1] == ended
 
 
-def test_files_exist_before_the_first_step_braces_unchanged(make_spool, launch):
-    spool = make_spool("cat {job_dir}/files/a.txt", files=(PlanFile("a.txt", "{job}\n"),))
-
-    launch(spool)
+def test_files_exist_before_the_first_step_braces_unchanged(ran):
+    spool = ran("cat {job_dir}/files/a.txt", files=(PlanFile("a.txt", "{job}\n"),))
 
     assert spool.log.read_text() == "{job}\n"
 
 
-def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launch):
-    spool = make_spool("exit 3", "echo later")
-
-    launch(spool)
+def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(ran):
+    spool = ran("exit 3", "echo later")
 
     ended = spool.exit()
     assert (ended["verdict"], ended["message_id"], ended["exit_code"]) == ("failed", "work:exit", 3)
@@ -69,19 +66,15 @@ def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launc
     assert spool.log.read_text() == ""
 
 
-def test_a_signal_is_reported_as_one(make_spool, launch):
-    spool = make_spool("kill -SEGV $$")
-
-    launch(spool)
+def test_a_signal_is_reported_as_one(ran):
+    spool = ran("kill -SEGV $$")
 
     assert spool.exit()["message_id"] == "work:signal"
     assert args_of(spool.exit()) == {"step": "step-0", "signal": 11}
 
 
-def test_a_missing_instruction_of_the_processor_is_named(make_spool, launch):
-    spool = make_spool("kill -ILL $$")
-
-    launch(spool)
+def test_a_missing_instruction_of_the_processor_is_named(ran):
+    spool = ran("kill -ILL $$")
 
     assert (spool.exit()["message_id"], spool.exit()["exit_code"]) == ("work:no_instruction", -4)
     assert args_of(spool.exit()) == {"step": "step-0"}
@@ -105,41 +98,33 @@ def test_kills_for_lack_of_memory_are_counted():
     assert f"oom_kill {process.oom_kills()}\n" in vmstat or "oom_kill " not in vmstat
 
 
-def test_a_program_that_is_not_there_is_named(make_spool, launch):
-    spool = make_spool(Step("go", ("vamc-of-nowhere", "compile")))
-
-    launch(spool)
+def test_a_program_that_is_not_there_is_named(ran):
+    spool = ran(Step("go", ("vamc-of-nowhere", "compile")))
 
     assert spool.exit()["message_id"] == "work:not_found"
     assert args_of(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
 
 
-def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
-    spool = make_spool(Step("slow", ("sleep", "600"), timeout_s=0.3))
-
-    launch(spool)
+def test_a_step_that_takes_too_long_is_ended(ran):
+    spool = ran(Step("slow", ("sleep", "600"), timeout_s=0.3))
 
     assert spool.exit()["message_id"] == "work:timeout"
     assert args_of(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
 
 
-def test_a_missing_required_output_fails_the_job(make_spool, launch):
+def test_a_missing_required_output_fails_the_job(ran):
     outputs = (Output("table", "*.csv", required=False), Output("result", "out/*.json"))
-    spool = make_spool("true", outputs=outputs)
-
-    launch(spool)
+    spool = ran("true", outputs=outputs)
 
     assert spool.exit()["message_id"] == "work:output_missing"
     assert args_of(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
 
 
-def test_outputs_have_size_and_checksum_and_are_inside(make_spool, launch):
-    spool = make_spool(
+def test_outputs_have_size_and_checksum_and_are_inside(ran):
+    spool = ran(
         "mkdir out; printf 12 > out/b.json; : > out/a.json; ln -s /etc/hostname out/c.json",
         outputs=(Output("result", "out/*.json"),),
     )
-
-    launch(spool)
 
     assert spool.exit()["outputs"] == [
         {"name": "result", "path": "out/a.json", "bytes": 0, "sha256": sha256(b"").hexdigest()},
@@ -147,13 +132,11 @@ def test_outputs_have_size_and_checksum_and_are_inside(make_spool, launch):
     ]
 
 
-def test_an_output_with_a_name_outside_utf_8_is_left_out(make_spool, launch, capfd):
-    spool = make_spool(
+def test_an_output_with_a_name_outside_utf_8_is_left_out(capfd, ran):
+    spool = ran(
         "printf 12 > a.json; printf 3 > $(printf '\\377.json')",
         outputs=(Output("result", "*.json"),),
     )
-
-    launch(spool)
 
     assert (spool.exit()["verdict"], len(spool.exit()["outputs"])) == ("succeeded", 1)
     assert "\\udcff.json') is left out" in capfd.readouterr().err
@@ -169,23 +152,19 @@ def test_an_event_and_a_record_can_name_what_is_not_utf_8(make_spool):
     assert spools.read_json(spool.path / "exit.json") == {"name": "caf?"}
 
 
-def test_commands_get_no_secret_of_the_host_and_write_at_once(make_spool, launch, monkeypatch):
+def test_commands_get_no_secret_of_the_host_and_write_at_once(monkeypatch, ran):
     monkeypatch.setenv("HOST_KEY", "secret-key")
     monkeypatch.setenv("REDIS_URL", "redis://:secret@x/0")
     monkeypatch.setenv("OF_THE_HOST", "kept")
-    spool = make_spool(Step("env", ("env",), env=(("OF_THE_STEP", "{job_dir}/x"),)))
-
-    launch(spool)
+    spool = ran(Step("env", ("env",), env=(("OF_THE_STEP", "{job_dir}/x"),)))
 
     lines = spool.log.read_text().splitlines()
     assert {"OF_THE_HOST=kept", "PYTHONUNBUFFERED=1", f"OF_THE_STEP={spool.path}/x"} <= set(lines)
     assert not [line for line in lines if "secret-key" in line or ":secret@" in line]
 
 
-def test_commands_have_no_terminal_and_nothing_to_read(make_spool, launch):
-    spool = make_spool("cat; tty; echo $(ps -o pgid= -p $$) $$")
-
-    launch(spool)
+def test_commands_have_no_terminal_and_nothing_to_read(ran):
+    spool = ran("cat; tty; echo $(ps -o pgid= -p $$) $$")
 
     assert spool.log.read_text().startswith("not a tty\n")
     group, pid = spool.log.read_text().split()[-2:]
@@ -195,7 +174,7 @@ def test_commands_have_no_terminal_and_nothing_to_read(make_spool, launch):
 def test_cancelling_ends_grandchildren_that_left_the_session(make_spool, launch):
     spool = make_spool(f"{DAEMON} sleep 600", "echo later")
     popen = launch(spool, wait=False)
-    daemon = int(until(lambda: _text(spool.work / "daemon.pid")))
+    daemon = int(until(lambda: text_of(spool.work / "daemon.pid")))
 
     spool.ask_cancel()
 
@@ -205,13 +184,11 @@ def test_cancelling_ends_grandchildren_that_left_the_session(make_spool, launch)
     assert spool.log.read_text() == ""
 
 
-def test_a_daemon_ends_with_its_job(make_spool, launch):
-    spool = make_spool(f"{DAEMON} until [ -s daemon.pid ]; do sleep 0.01; done")
-
-    launch(spool)
+def test_a_daemon_ends_with_its_job(ran):
+    spool = ran(f"{DAEMON} until [ -s daemon.pid ]; do sleep 0.01; done")
 
     assert spool.exit()["verdict"] == "succeeded"
-    assert not process.is_running(int(_text(spool.work / "daemon.pid")))
+    assert not process.is_running(int(text_of(spool.work / "daemon.pid")))
 
 
 def test_a_command_that_ignores_sigterm_is_killed_later(make_spool, launch):
@@ -261,34 +238,28 @@ def test_a_second_launcher_of_a_spool_goes_away(make_spool, launch):
     assert spool.log.read_text() == "once\n"
 
 
-def test_a_job_is_never_run_twice(make_spool, launch):
-    spool = make_spool("echo once")
-
-    launch(spool)
+def test_a_job_is_never_run_twice(launch, ran):
+    spool = ran("echo once")
     launch(spool)
 
     assert spool.log.read_text() == "once\n"
     assert len([e for e in spool.read_events() if e["type"] == "ended"]) == 1
 
 
-def test_a_slot_without_a_value_is_a_failed_job_with_a_message(make_spool, launch):
-    spool = make_spool("echo {weights.path}")
-
-    launch(spool)
+def test_a_slot_without_a_value_is_a_failed_job_with_a_message(ran):
+    spool = ran("echo {weights.path}")
 
     assert spool.exit()["message_id"] == "internal:plan"
     assert "{weights.path}" in spool.exit()["message_args"]["problem"]
 
 
-def test_a_watch_is_scraped_while_the_steps_run(make_spool, launch, ports):
-    spool = make_spool(
+def test_a_watch_is_scraped_while_the_steps_run(ports, ran):
+    spool = ran(
         Step("serve", (sys.executable, "{job_dir}/files/server.py", "{port}"), timeout_s=2.0),
         files=(PlanFile("server.py", METRICS_SERVER),),
         values={"port": str(ports[0])},
         watches=(Watch("engine", "http://127.0.0.1:{port}/metrics", ("a",), interval_s=0.1),),
     )
-
-    launch(spool)
 
     points = [json.loads(line) for line in spool.points.read_text().splitlines()]
     assert {(p["w"], json.dumps(p["v"])) for p in points} == {("engine", '{"a": 3.5}')}
@@ -296,9 +267,6 @@ def test_a_watch_is_scraped_while_the_steps_run(make_spool, launch, ports):
 
 
 def test_a_spool_path_of_more_than_two_hundred_characters_works(tmp_path, launch):
-    from jobs.host.base import spool as spools  # noqa: PLC0415 -- here alone
-    from tests.host.conftest import plan_of  # noqa: PLC0415 -- here alone
-
     path = tmp_path / ("d" * 120) / ("e" * 100) / "spool" / "1"
     meta = spools.Meta("job", 1, "i-1", "t-1", 1, "")
     spool = spools.create(path, meta, plan_of("pwd"), {"job_dir": str(path)}, None)
@@ -309,5 +277,162 @@ def test_a_spool_path_of_more_than_two_hundred_characters_works(tmp_path, launch
     assert spool.exit()["verdict"] == "succeeded"
 
 
-def _text(path):
-    return path.read_text() if path.exists() else ""
+def _sh(name, command, **fields):
+    return Step(name, ("sh", "-c", command), **fields)
+
+
+def _clean(word):
+    return ("sh", "-c", f"echo {word} >> {{job_dir}}/cleaned; exit 1")
+
+
+def _cleaned(spool):
+    return text_of(spool.path / "cleaned").split()
+
+
+def test_a_step_runs_in_its_folder_with_its_own_programs_first(tmp_path, ran):
+    tool = tmp_path / "bin" / "cat"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho own; pwd\n")
+    tool.chmod(0o755)
+    step = Step("a", ("cat",), cwd=str(tmp_path), path=(str(tool.parent),))
+    spool = ran(step, "pwd")
+
+    assert spool.log.read_text() == f"own\n{tmp_path}\n{spool.work}\n"
+
+
+def test_a_folder_that_is_not_there_is_named(ran):
+    spool = ran(Step("a", ("true",), cwd="/nowhere/at/all"))
+
+    ended = spool.exit()
+    assert (ended["verdict"], ended["message_id"]) == ("failed", "work:no_folder")
+    assert args_of(ended) == {"step": "a", "folder": "/nowhere/at/all"}
+
+
+def test_a_file_is_put_where_its_tool_looks_for_it(ran):
+    file = PlanFile("f.py", "{text}", at="{job_dir}/work/eval/f.py")
+    spool = ran("cat eval/f.py", files=(file,))
+
+    assert spool.log.read_text() == "{text}"
+
+
+@pytest.mark.parametrize(("command", "verdict"), [("true", "succeeded"), ("exit 3", "failed")])
+def test_steps_that_were_begun_are_cleaned_up_the_last_first(command, verdict, ran):
+    spool = ran(
+        _sh("a", "true", cleanup=_clean("a")),
+        _sh("b", "test ! -e {job_dir}/cleaned && " + command, cleanup=_clean("b")),
+    )
+
+    assert spool.exit()["verdict"] == verdict
+    assert _cleaned(spool) == ["b", "a"]
+
+
+def test_a_step_that_was_not_begun_needs_no_cleanup(ran):
+    spool = ran(_sh("a", "exit 3", cleanup=_clean("a")), _sh("b", "true", cleanup=_clean("b")))
+
+    assert _cleaned(spool) == ["a"]
+
+
+def test_a_cancelled_job_is_cleaned_up(make_spool, launch):
+    spool = make_spool(_sh("a", "echo up; sleep 600", cleanup=_clean("a")))
+    started = launch(spool, "--grace", "0.2", wait=False)
+    until(lambda: spool.log.stat().st_size)
+
+    spool.ask_cancel()
+    started.wait(PATIENCE_S)
+
+    assert spool.exit()["verdict"] == "cancelled"
+    assert _cleaned(spool) == ["a"]
+
+
+def test_cleanup_of_a_killed_launcher_is_done_later(make_spool, launch, config):
+    spool = make_spool(
+        _sh("a", "true", cleanup=_clean("a")),
+        _sh("b", "echo up; sleep 600", cleanup=_clean("b")),
+        _sh("c", "true", cleanup=_clean("c")),
+    )
+    launch(spool, wait=False)
+    until(lambda: spool.log.stat().st_size)
+    os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
+    until(lambda: not spool.is_running())
+
+    Adopter(config).adopt(spool)
+
+    assert spool.exit()["verdict"] == "lost"
+    assert _cleaned(spool) == ["b", "a"]
+
+
+@pytest.fixture
+def serving(make_spool, host_dir):
+    """A job that starts a server in a container, which each of its starts makes again."""
+    values = {"serve_dir": str(host_dir / "serve" / "5")}
+    container = _sh(
+        "container",
+        "echo made >> {serve_dir}/marks",
+        serves=True,
+        cleanup=("sh", "-c", "echo gone"),
+    )
+    server = _sh("serve", "echo serving; exec sleep 600", serves=True, health="/v1/models")
+    about = {"id": 5, "token": "t-5", "run": 1}
+    job = make_spool(container, server, "true", deployment=about, values=values)
+    return job, spools.Spool(host_dir / "serve" / "5")
+
+
+def test_all_steps_of_a_server_run_in_its_own_launcher(serving, launch):
+    job, server = serving
+
+    launch(job)
+
+    assert job.exit()["verdict"] == "succeeded"
+    assert job.log.read_bytes() == b""
+    until(lambda: b"serving" in server.log.read_bytes())
+    names = [e["name"] for e in server.read_events() if e["type"] == "step_started"]
+    assert names == ["container", "serve"]
+    assert server.is_running()
+
+
+def test_what_a_server_ran_in_is_removed_when_it_is_stopped(serving, launch):
+    job, server = serving
+    launch(job)
+    until(lambda: b"serving" in server.log.read_bytes())
+
+    server.ask_cancel()
+    until(server.exit)
+
+    assert server.exit()["verdict"] == "cancelled"
+    assert server.log.read_bytes() == b"serving\ngone\n"
+
+
+def test_a_server_that_cannot_be_prepared_ends_its_job_with_why(host_dir, ran):
+    job = ran(
+        _sh("container", "echo no such image; exit 125", serves=True),
+        _sh("serve", "sleep 600", serves=True),
+        "sleep 600",
+        deployment={"id": 5, "token": "t-5", "run": 1},
+        values={"serve_dir": str(host_dir / "serve" / "5")},
+    )
+
+    ended = job.exit()
+    assert (ended["message_id"], ended["exit_code"]) == ("work:server_ended", 125)
+    assert ended["message_args"]["step"] == "container"
+    assert ended["message_args"]["last_lines"] == "no such image"
+
+
+def test_a_server_is_asked_for_its_health_where_its_plan_says(serving, launch, ports):
+    job, server = serving
+    launch(job)
+    asked = until(lambda: server.path.exists() and Health(server, ports[0], lambda: None))
+    asked.stop()
+
+    assert asked.path == "/v1/models"
+
+
+def test_a_server_is_asked_at_its_one_listening_address(make_spool, ports):
+    with socket.create_server(("127.0.0.2", ports[0])) as listener:
+        spool = make_spool("true", address="127.0.0.2")
+        asked = Health(spool, ports[0], lambda: None)
+        listener.settimeout(30)
+        connection, _ = listener.accept()
+        asked.stop()
+
+        assert connection.recv(100).startswith(b"GET /health ")
+        connection.close()

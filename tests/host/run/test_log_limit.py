@@ -1,7 +1,6 @@
 """A log that reaches its limit, and one that fills the disk of all others."""
 
 import os
-import subprocess
 import sys
 from hashlib import sha256
 from types import SimpleNamespace
@@ -26,11 +25,9 @@ def living(spool):
     return [pid for pid in commands.marked(spool.path) if process.is_running(pid)]
 
 
-def test_a_log_at_the_limit_ends_its_job_and_says_what_to_do(host_dir, make_spool, launch):
+def test_a_log_at_the_limit_ends_its_job_and_says_what_to_do(host_dir, ran):
     write_limits(HostLimits(log_bytes=300_000), host_dir)
-    spool = make_spool(FLOOD, "echo later")
-
-    launch(spool)
+    spool = ran(FLOOD, "echo later")
 
     ended = spool.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "work:log_limit")
@@ -43,11 +40,9 @@ def test_a_log_at_the_limit_ends_its_job_and_says_what_to_do(host_dir, make_spoo
     assert living(spool) == []
 
 
-def test_without_a_limit_a_log_may_grow(host_dir, make_spool, launch):
+def test_without_a_limit_a_log_may_grow(host_dir, ran):
     write_limits(HostLimits(log_bytes=0), host_dir)
-    spool = make_spool("yes | head -c 3000000; sleep 0.3")
-
-    launch(spool)
+    spool = ran("yes | head -c 3000000; sleep 0.3")
 
     assert (spool.exit()["verdict"], spool.exit()["log_bytes"]) == ("succeeded", 3_000_000)
 
@@ -150,16 +145,11 @@ def test_on_a_short_disk_a_server_log_may_reach_its_kept_size(short_disk, tmp_pa
 
 
 @pytest.fixture
-def disk_of_64_mb(host_dir):
+def disk_of_64_mb(disk_of):
     """The host's folder is a disk of 64 MB, of which 16 are to stay free."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(host_dir)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("a small disk needs root and mount(8)")
-    for name in ("spool", "serve"):
-        (host_dir / name).mkdir()
-    write_limits(HostLimits(disk_reserve_bytes=16_000_000), host_dir)
-    yield host_dir
-    subprocess.run(["umount", "--lazy", str(host_dir)], check=True)
+    folder = disk_of("64m")
+    write_limits(HostLimits(disk_reserve_bytes=16_000_000), folder)
+    return folder
 
 
 SLOW_FLOOD = (
@@ -188,10 +178,8 @@ def test_a_log_that_fills_the_disk_ends_only_its_own_job(disk_of_64_mb, make_spo
     assert quiet.exit()["verdict"] == "succeeded"
 
 
-def test_a_disk_that_others_filled_ends_no_job_with_a_short_log(disk_of_64_mb, make_spool, launch):
+def test_a_disk_that_others_filled_ends_no_job_with_a_short_log(disk_of_64_mb, ran):
     (disk_of_64_mb / "others").write_bytes(bytes(60_000_000))
-    spool = make_spool("for i in 1 2 3 4 5; do echo $i; sleep 0.1; done")
-
-    launch(spool)
+    spool = ran("for i in 1 2 3 4 5; do echo $i; sleep 0.1; done")
 
     assert spool.exit()["verdict"] == "succeeded"

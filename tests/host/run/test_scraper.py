@@ -10,8 +10,7 @@ from jobs.host.run import scraper
 from jobs.host.run.scraper import QUIET_S, STILL_S, Points
 from jobs.host.ship import Shipper
 from jobs.plans import PlanFile, Step, Watch
-from tests.host.conftest import record_of
-from tests.host.metrics_server import METRICS_SERVER
+from tests.host.conftest import METRICS_SERVER, record_of
 from tests.waiting import until
 
 

@@ -1,7 +1,8 @@
-"""Launchers that stand by."""
+"""Launchers that stand by, and what the end of a launcher kills and spares."""
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from jobs.host.base import process
 from jobs.host.base import spool as spools
+from jobs.host.run.commands import UMASK
 from jobs.host.run.spawn import Standby
 from tests.host.conftest import REPOSITORY
 from tests.waiting import until
@@ -92,3 +94,48 @@ def test_it_ends_with_the_process_that_keeps_it(tmp_path):
     keeper.wait()
 
     until(lambda: not process.is_running(pid))
+
+
+LOOKS = """
+import subprocess, sys
+from pathlib import Path
+from jobs.host.run.commands import Commands
+
+commands = Commands(Path(sys.argv[1]), 1)
+server = subprocess.Popen(["sh", "-c", "while :; do sleep 0.02; done"])
+commands.spare(server.pid)
+seen = [pid for _ in range(200) for pid in commands._left()]
+server.kill()
+print(seen)
+"""
+
+
+MAKES = """
+import os, sys
+from pathlib import Path
+from jobs.host.run.commands import Commands
+
+os.umask(0o077)
+commands = Commands(Path(sys.argv[1]), 1)
+pid = commands.start(("touch", sys.argv[1] + "/made"), os.environ, Path(sys.argv[1]))
+while commands.exit_code(pid) is None:
+    commands.wait()
+Path(sys.argv[1], "own").touch()
+"""
+
+
+@pytest.mark.parametrize(("given", "mode"), [("022", 0o644), ("", 0o600), ("x", 0o600)])
+def test_commands_have_the_umask_of_the_start(tmp_path, given, mode):
+    environ = {**os.environ, UMASK: given}
+    subprocess.run([sys.executable, "-c", MAKES, tmp_path], check=True, env=environ)
+
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("made", "own")}
+    assert modes == {"made": mode, "own": 0o600}
+
+
+def test_what_a_spared_server_starts_meanwhile_is_spared(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", LOOKS, tmp_path], capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout == "[]\n"

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -55,9 +56,32 @@ def taken(intake, make_spool):
     return make
 
 
-def test_everything_arrives_and_the_last_event_last(intake, taken, launch, ship):
-    spool = taken("echo hi; printf 12 > r.json", outputs=(Output("result", "r.json"),))
-    launch(spool)
+@pytest.fixture
+def done(taken, launch):
+    """A spool whose job the intake knows, and which has run to its end."""
+
+    def run(*steps, **plan):
+        spool = taken(*steps, **plan)
+        launch(spool)
+        return spool
+
+    return run
+
+
+@pytest.fixture
+def server(intake, host_dir):
+    """Record and spool of deployment 4."""
+
+    def make(command):
+        record = intake.deployments[4] = record_of(command)
+        meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
+        return record, spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)
+
+    return make
+
+
+def test_everything_arrives_and_the_last_event_last(intake, ship, done):
+    spool = done("echo hi; printf 12 > r.json", outputs=(Output("result", "r.json"),))
 
     assert ship(spool)() is Outcome.COMPLETE
 
@@ -121,9 +145,8 @@ def test_refused_points_stop_no_other_stream(intake, client, taken, launch):
     assert "live metrics are no longer sent" in (spool.path / "launcher.log").read_text()
 
 
-def test_refused_events_are_told_with_their_reason(intake, client, taken, launch):
-    spool = taken("echo hi")
-    launch(spool)
+def test_refused_events_are_told_with_their_reason(intake, client, done):
+    spool = done("echo hi")
     intake.refuses = {"events"}
     shipper = Shipper(spool, client)
 
@@ -132,9 +155,8 @@ def test_refused_events_are_told_with_their_reason(intake, client, taken, launch
     assert intake.jobs[1].log == b"hi\n"
 
 
-def test_an_intake_that_never_moves_is_asked_seldom(intake, client, taken, launch):
-    spool = taken("echo hi")
-    launch(spool)
+def test_an_intake_that_never_moves_is_asked_seldom(intake, client, done):
+    spool = done("echo hi")
     shipper = Shipper(spool, client)
     asked = []
     intake.append = lambda *a: asked.append(a) or (409, {"size": 0})
@@ -170,17 +192,15 @@ def test_half_a_line_of_events_stays_until_it_is_whole(intake, client, taken):
     assert bytes(intake.jobs[1].streams["events"]) == b'{"seq": 0, "type": "started"}\n'
 
 
-def test_an_empty_output_arrives(intake, taken, launch, ship):
-    spool = taken(": > empty.txt", outputs=(Output("text", "*.txt"),))
-    launch(spool)
+def test_an_empty_output_arrives(intake, ship, done):
+    spool = done(": > empty.txt", outputs=(Output("text", "*.txt"),))
 
     assert ship(spool)() is Outcome.COMPLETE
     assert intake.jobs[1].outputs == {"empty.txt": bytearray()}
 
 
-def test_a_large_output_goes_in_pieces(intake, taken, launch, ship):
-    spool = taken(f"head -c {3 * CHUNK + 5} /dev/urandom > big", outputs=(Output("big", "big"),))
-    launch(spool)
+def test_a_large_output_goes_in_pieces(intake, ship, done):
+    spool = done(f"head -c {3 * CHUNK + 5} /dev/urandom > big", outputs=(Output("big", "big"),))
 
     assert ship(spool)() is Outcome.COMPLETE
     assert intake.jobs[1].outputs["big"] == (spool.work / "big").read_bytes()
@@ -209,38 +229,21 @@ def test_no_answer_is_an_error_that_says_whose(intake, client, taken):
         Shipper(spool, client).round()
 
 
-def test_the_next_run_of_a_server_goes_on_in_the_same_streams(
-    intake, client, host_dir, launch, ship
-):
-    record = intake.deployments[4] = record_of("echo run")
-    path = host_dir / "serve" / "4"
-    meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
-    spool = spools.create(path, meta, record.plan, {}, None)
+def test_the_next_run_of_a_server_goes_on_in_the_same_streams(server, launch, ship):
+    record, spool = server("echo run")
     launch(spool)
     assert ship(spool)() is Outcome.COMPLETE
 
     record.token = "second"
-    spools.begin_run(
-        spool, spools.Meta("deployment", 4, intake.instance, "second", 2, ""), record.plan, {}, {}
-    )
+    meta = replace(spool.meta(), token="second", run=2)
+    spools.begin_run(spool, meta, record.plan, {}, {})
     assert not spool.is_acked()
     launch(spool)
 
     assert ship(spool)() is Outcome.COMPLETE
     assert record.log == b"run\nrun\n"
-    assert [(e["type"], e["run"]) for e in record.events if "run" in e] == [
-        ("started", 1),
-        ("ended", 1),
-        ("started", 2),
-        ("ended", 2),
-    ]
-
-
-def _ended_spool(taken, launch, *steps, **plan):
-    spool = taken(*steps, **plan)
-    launch(spool)
-    assert spool.exit() is not None
-    return spool
+    runs = [(e["type"], e["run"]) for e in record.events if "run" in e]
+    assert runs == [("started", 1), ("ended", 1), ("started", 2), ("ended", 2)]
 
 
 def test_a_job_whose_log_lost_its_end_is_reported_to_the_end(intake, taken, launch, ship):
@@ -262,10 +265,8 @@ def test_points_that_a_power_cut_took_hold_nothing_up(intake, taken, launch, shi
     assert ship(spool)() is Outcome.COMPLETE
 
 
-def test_a_server_log_goes_on_after_what_a_power_cut_took(intake, client, host_dir, launch, ship):
-    record = intake.deployments[4] = record_of("echo again")
-    meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
-    spool = spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)
+def test_a_server_log_goes_on_after_what_a_power_cut_took(intake, client, server, launch, ship):
+    record, spool = server("echo again")
     spool.log.write_bytes(b"first")
     record.streams["log"] += b"first run"
 
@@ -279,10 +280,8 @@ def test_a_server_log_goes_on_after_what_a_power_cut_took(intake, client, host_d
 
 
 @pytest.mark.parametrize("harm", ["shorter", "gone", "other"])
-def test_an_output_that_is_not_what_it_was_is_not_sent_for_ever(
-    intake, client, taken, launch, harm
-):
-    spool = _ended_spool(taken, launch, "printf 12 > r", outputs=(Output("result", "r"),))
+def test_an_output_that_is_not_what_it_was_is_not_sent_for_ever(intake, client, harm, done):
+    spool = done("printf 12 > r", outputs=(Output("result", "r"),))
     file = spool.work / "r"
     if harm == "gone":
         file.unlink()
@@ -296,22 +295,22 @@ def test_an_output_that_is_not_what_it_was_is_not_sent_for_ever(
     assert shipper.broken_by == "the output r is not what it was at the end"
 
 
-def test_events_that_are_gone_cannot_be_shipped(intake, client, taken, launch):
-    spool = _ended_spool(taken, launch, "true")
+def test_events_that_are_gone_cannot_be_shipped(intake, client, done):
+    spool = done("true")
     intake.jobs[1].streams["events"] += spool.events.read_bytes() + b"{}\n"
 
     assert Shipper(spool, client).round() is Outcome.BROKEN
 
 
-def test_a_log_cut_after_the_end_cannot_be_shipped(intake, client, taken, launch):
-    spool = _ended_spool(taken, launch, "echo hello")
+def test_a_log_cut_after_the_end_cannot_be_shipped(intake, client, done):
+    spool = done("echo hello")
     spool.log.write_bytes(b"he")
 
     assert Shipper(spool, client).round() is Outcome.BROKEN
 
 
-def test_a_job_whose_number_now_belongs_to_another_is_unknown(intake, client, taken, launch):
-    spool = _ended_spool(taken, launch, "echo hello")
+def test_a_job_whose_number_now_belongs_to_another_is_unknown(intake, client, done):
+    spool = done("echo hello")
     intake.jobs[1].token = "of-the-new-one"
 
     assert Shipper(spool, client).round() is Outcome.UNKNOWN
@@ -346,14 +345,11 @@ def noise(count):
 
 
 @pytest.mark.parametrize("says", [b"<html>413</html>", b'{"error": "size"}', b"[]"])
-def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(
-    intake, taken, launch, ship, tmp_path, says
-):
+def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(intake, ship, tmp_path, says, done):
     (tmp_path / "noise").write_text(noise(900_000))
-    spool = taken(
+    spool = done(
         f"cat {tmp_path}/noise; cp {tmp_path}/noise r.txt", outputs=(Output("result", "r.txt"),)
     )
-    launch(spool)
     intake.proxy_takes, intake.proxy_says, intake.log_chunk = 60_000, says, 1024 * 1024
 
     assert ship(spool)() is Outcome.COMPLETE
@@ -363,9 +359,8 @@ def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(
     assert max(len(raw) for name, raw in intake.chunks if name == "log") >= 64 * 1024
 
 
-def test_events_and_points_go_through_such_a_proxy_too(intake, taken, launch, client):
-    spool = taken("true")
-    launch(spool)
+def test_events_and_points_go_through_such_a_proxy_too(intake, client, done):
+    spool = done("true")
     lines = [f'{{"series": "s", "x": {n}, "y": "{n * 7919 % 65_537:x}"}}' for n in range(60_000)]
     spool.points.write_text("\n".join(lines) + "\n")
     shipper = Shipper(spool, client)
@@ -377,12 +372,9 @@ def test_events_and_points_go_through_such_a_proxy_too(intake, taken, launch, cl
     assert all(raw.endswith(b"\n") for name, raw in intake.chunks if name != "log")
 
 
-def test_what_even_the_smallest_chunk_cannot_pass_is_broken(
-    intake, taken, launch, client, tmp_path
-):
+def test_what_even_the_smallest_chunk_cannot_pass_is_broken(intake, client, tmp_path, done):
     (tmp_path / "noise").write_text(noise(300_000))
-    spool = taken(f"cat {tmp_path}/noise")
-    launch(spool)
+    spool = done(f"cat {tmp_path}/noise")
     intake.proxy_takes = 1_000
     shipper = Shipper(spool, client)
 
@@ -391,9 +383,8 @@ def test_what_even_the_smallest_chunk_cannot_pass_is_broken(
     assert "413" in shipper.broken_by
 
 
-def test_a_line_longer_than_a_chunk_goes_alone(intake, taken, launch, client):
-    spool = taken("true")
-    launch(spool)
+def test_a_line_longer_than_a_chunk_goes_alone(intake, client, done):
+    spool = done("true")
     long = '{"series": "' + "x" * (CHUNK + 10) + '"}\n'
     spool.points.write_text(long + '{"series": "s"}\n' * 10)
 
@@ -403,10 +394,9 @@ def test_a_line_longer_than_a_chunk_goes_alone(intake, taken, launch, client):
     assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()
 
 
-def test_a_dashboard_checking_a_long_log_is_asked_again_at_once(intake, taken, launch, ship):
+def test_a_dashboard_checking_a_long_log_is_asked_again_at_once(intake, ship, done):
     intake.check_rounds = 14  # with a wait that doubles each time it would take five minutes
-    spool = taken("echo hi")
-    launch(spool)
+    spool = done("echo hi")
 
     assert ship(spool)() is Outcome.COMPLETE
 
@@ -418,10 +408,9 @@ def test_a_dashboard_checking_a_long_log_is_asked_again_at_once(intake, taken, l
     [b"x" * 50_000_000, bytes(range(256)) * 40_000 + b"\xff\xfe\x1b[31m" * 1000],
     ids=["a line of 50 MB", "binary garbage"],
 )
-def test_whatever_a_command_prints_arrives(intake, taken, launch, ship, tmp_path, text):
+def test_whatever_a_command_prints_arrives(intake, ship, tmp_path, text, done):
     (tmp_path / "text").write_bytes(text)
-    spool = taken(f"cat {tmp_path / 'text'}; exit 3")
-    launch(spool)
+    spool = done(f"cat {tmp_path / 'text'}; exit 3")
 
     assert ship(spool)() is Outcome.COMPLETE
 
@@ -429,10 +418,9 @@ def test_whatever_a_command_prints_arrives(intake, taken, launch, ship, tmp_path
     assert intake.jobs[1].ended["message_id"] == "work:exit"
 
 
-def test_a_lost_job_is_shipped_whole_and_reported_once(intake, taken, launch, ship, caplog):
+def test_a_lost_job_is_shipped_whole_and_reported_once(intake, ship, caplog, done):
     intake.fault = lambda method, path: "500"
-    spool = taken("echo hi")
-    launch(spool)
+    spool = done("echo hi")
     wait = ship(spool)
     until(lambda: caplog.records)
     for _ in range(3):

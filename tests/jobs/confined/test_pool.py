@@ -12,6 +12,11 @@ HELPERS = "tests.jobs.confined.helpers"
 LIMITS = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=10, files=64)
 
 
+@pytest.fixture(autouse=True)
+def confined_here():
+    """Leave the pool as it is: tasks run in workers here."""
+
+
 @pytest.fixture(scope="module")
 def pool():
     """One worker for the tests of this file."""

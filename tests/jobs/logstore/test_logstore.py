@@ -11,10 +11,9 @@ import time
 import pytest
 
 from jobs.base.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, plain, plain_stream, side_files
-from jobs.logstore.files import open_log
+from jobs.logstore import LogStore, Query, files, plain, plain_stream
+from jobs.logstore.files import BLOCK_BYTES, LineIndex, open_log
 from jobs.logstore.search import InvalidExpression, SearchTooSlow
-from jobs.logstore.side_files import BLOCK_BYTES, LineIndex
 from tests.waiting import PATIENCE_S
 
 KEY = "job/17"
@@ -158,9 +157,7 @@ def test_a_line_index_repaired_within_a_clock_tick_is_read_again(logs, monkeypat
     index = logs.path(KEY).with_suffix(".lines")
     raw = index.read_bytes()
     index.write_bytes(raw[:40] + bytes(len(raw) - 40))
-    monkeypatch.setattr(
-        side_files, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size)
-    )
+    monkeypatch.setattr(files, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size))
 
     assert logs.line_count(KEY) == 20_000
     assert index.read_bytes() == raw

@@ -1,17 +1,20 @@
-"""Packed logs: every read, append and removal is as with a raw one."""
+"""Packed logs: every read, append and removal is as with a raw one; a damaged one is an error."""
 
 import hashlib
+import itertools
 import os
 import random
 import shutil
 import subprocess
+from contextlib import suppress
 
 import pytest
 import zstandard
 
-from jobs.base.errors import OffsetMismatch
-from jobs.logstore import Query, files, packed
-from jobs.logstore.packed import FRAME_BYTES
+from jobs.base.errors import DamagedLog, OffsetMismatch
+from jobs.logstore import Query, files
+from jobs.logstore.files import ENTRY, FOOTER, FRAME_BYTES, SEEKABLE_MAGIC, SKIPPABLE
+from jobs.logstore.files import SKIPPABLE_MAGIC as MAGIC
 from tests.jobs.lib.packed_logs import KEY, names, noise, packed_file
 
 SIZES = [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES + 17]
@@ -111,7 +114,7 @@ def test_a_full_disk_leaves_a_log_raw(logs, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(packed, "_write_all", full)
+    monkeypatch.setattr(files, "_write_all", full)
     with pytest.raises(OSError, match="No space"):
         logs.pack(KEY)
 
@@ -193,3 +196,99 @@ def test_a_packed_log_is_set_aside_whole(logs):
     assert sorted(path.name for path in aside.iterdir()) == ["17.lines", "17.log.zst", "17.times"]
     assert (logs.size(KEY), logs.search(KEY, Query("1")).total) == (0, 0)
     assert logs.append(KEY, 0, b"new\n") == 4
+
+
+HAS_CHECKSUM_AT, HAS_CHECKSUM = 4, 4  # in the head of a zstd frame
+moments = itertools.count(10**18, 10**6)
+
+
+def put(logs, raw):
+    """Put these bytes in the place of the packed log, at a time of their own."""
+    file, moment = packed_file(logs), next(moments)
+    file.write_bytes(raw)
+    os.utime(file, ns=(moment, moment))
+
+
+def test_a_packed_log_cut_short_is_never_read_as_a_shorter_one(logs):
+    data = noise(3 * FRAME_BYTES + 99)
+    logs.append(KEY, 0, data)
+    logs.pack(KEY)
+    whole = packed_file(logs).read_bytes()
+    cuts = [0, 1, 8, 17, len(whole) // 2, len(whole) - 60, *range(len(whole) - 12, len(whole))]
+    for cut in cuts:
+        put(logs, whole[:cut])
+        for read in (logs.size, logs.sha256, logs.line_count, lambda key: logs.read(key, 0, 10)):
+            with pytest.raises(DamagedLog, match=r"17\.log\.zst is damaged: "):
+                read(KEY)
+        with pytest.raises(DamagedLog):
+            logs.append(KEY, len(data), b"more\n")
+        assert "17.log" not in names(logs)
+
+
+def test_a_byte_that_a_disk_changed_is_never_read_as_the_log(logs):
+    data = noise(3 * FRAME_BYTES + 99)
+    logs.append(KEY, 0, data)
+    logs.pack(KEY)
+    whole = packed_file(logs).read_bytes()
+    table = len(whole) - 17 - 4 * 8
+    chance = random.Random(7)
+    places = [*range(30), *range(table - 8, len(whole))]
+    places += [chance.randrange(len(whole)) for _ in range(200)]
+    changes = [(place, chance.randint(1, 255)) for place in places]
+    for place, change in [*changes, (HAS_CHECKSUM_AT, HAS_CHECKSUM)]:
+        changed = bytearray(whole)
+        changed[place] ^= change
+        put(logs, changed)
+        refused = 0
+        with suppress(DamagedLog):
+            assert logs.size(KEY) == len(data)
+        for start in range(0, len(data), FRAME_BYTES):
+            try:
+                assert logs.read(KEY, start, start + FRAME_BYTES) == data[start:][:FRAME_BYTES]
+            except DamagedLog:
+                refused += 1
+        assert refused, place
+
+
+def test_a_search_in_its_own_process_reports_a_damaged_log(logs):
+    logs.append(KEY, 0, noise(FRAME_BYTES))
+    logs.pack(KEY)
+    put(logs, packed_file(logs).read_bytes()[:-1])
+
+    with pytest.raises(DamagedLog):
+        logs.search(KEY, Query("1"))
+    with pytest.raises(DamagedLog):
+        logs.search(KEY, Query("1", regex=True))
+
+
+def packed_by_hand(frames, raw_sizes):
+    entries = [ENTRY.pack(len(frame), size) for frame, size in zip(frames, raw_sizes, strict=True)]
+    head = SKIPPABLE.pack(MAGIC, len(entries) * ENTRY.size + FOOTER.size)
+    footer = FOOTER.pack(len(entries), 0, SEEKABLE_MAGIC)
+    return b"".join([*frames, head, *entries, footer])
+
+
+def test_a_frame_that_holds_more_than_its_place_is_refused(logs):
+    logs.append(KEY, 0, b"x")
+    logs.pack(KEY)
+    good, double, last = (
+        zstandard.compress(b"a" * count) for count in (FRAME_BYTES, 2 * FRAME_BYTES, 9)
+    )
+    put(logs, packed_by_hand([good, last], [FRAME_BYTES, 9]))
+    assert logs.read(KEY, 0, 2**30) == b"a" * (FRAME_BYTES + 9)
+
+    put(logs, packed_by_hand([double, last], [FRAME_BYTES, 9]))
+    with pytest.raises(DamagedLog, match="another size than the table says"):
+        logs.read(KEY, 0, 10)
+
+
+def test_a_frame_table_that_does_not_add_up_is_refused(logs):
+    logs.append(KEY, 0, noise(2 * FRAME_BYTES))
+    logs.pack(KEY)
+    whole = bytearray(packed_file(logs).read_bytes())
+    whole[-FOOTER.size - 2 * ENTRY.size] ^= 1  # the compressed size of the first frame
+
+    put(logs, whole)
+
+    with pytest.raises(DamagedLog, match="the table of frames is invalid"):
+        logs.size(KEY)

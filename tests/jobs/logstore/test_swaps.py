@@ -13,7 +13,7 @@ import pytest
 
 from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore, files
-from jobs.logstore.packed import FRAME_BYTES
+from jobs.logstore.files import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, names, noise
 from tests.waiting import PATIENCE_S, until
 

@@ -1,8 +1,0 @@
-"""Confined tasks run in workers here."""
-
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def confined_here():
-    """Leave the pool as it is."""
