@@ -125,8 +125,7 @@ def time_of_epoch(value: Any) -> datetime | None:
 
 
 def time_of_text(text: Any) -> datetime | None:
-    """Return the time in ISO form, or as "20261124-141114" anywhere in a name. Without a time zone
-    in the text, the result has none either: local time of the machine that measured."""
+    """Return a time in ISO form, or as "20261124-141114" in a name; naive without a zone."""
     if not isinstance(text, str):
         return None
     try:

@@ -88,8 +88,7 @@ _TEN_OF_MMLU = (
 
 
 def perf_plan(load: HttpLoad, site: Site) -> Plan:
-    """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
-    ``{deployment.name}``."""
+    """Slots: ``{deployment.url}`` and ``{deployment.name}``."""
     data = ("cold_lines", "--dataset-path", f"{FILES}/{load.prompts_file().name}")
     steps: tuple[Step, ...] = ()
     if load.sized:
@@ -139,10 +138,8 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
-    answers per question, ``retries`` of a failed request.
-
-    ``key``: name of the API key's secret. ``extra_body``: more fields of each request.
-    """
+    answers per question, ``retries`` of a failed request. ``key``: name of the API key's secret.
+    ``extra_body``: more fields of each request."""
 
     max_tokens: int
     temperature: float
@@ -153,8 +150,7 @@ class Asking:
     extra_body: Body = field(default_factory=dict)
 
     def generation(self, *, timeout: int, **more: Any) -> str:
-        """Return --generation-config. A question without an answer is skipped and reported,
-        instead of ending the run."""
+        """--generation-config: a question without an answer is skipped and reported."""
         config = {
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
@@ -178,11 +174,7 @@ class QuestionRun(Asking):
 
 
 def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> Plan:
-    """Plan an evaluation of the deployment in the slots ``{deployment.url}`` and
-    ``{deployment.name}``.
-
-    ``folder`` has the questions, relative to the work folder.
-    """
+    """Slots as in :func:`perf_plan`. ``folder`` has the questions, relative to the work folder."""
     subsets = _by_subset(asking.questions)
     datasets: dict[str, dict[str, object]] = {}
     for sort, benchmark in _BENCHMARKS.items():
@@ -318,10 +310,8 @@ def decided_plan(asking: QuestionRun, rule: Rule, site: Site, seed: int) -> Plan
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubRun(Asking):
     """Evaluation with public data sets. ``hub``: "modelscope" or "huggingface"; "" if ``folder``
-    has the data.
-
-    ``limit``: questions per subset, 0 for all. ``metrics``: counters of the engine to read.
-    """
+    has the data. ``limit``: questions per subset, 0 for all. ``metrics``: counters of the engine to
+    read."""
 
     datasets: tuple[str, ...]
     ten_of_mmlu: bool

@@ -69,9 +69,7 @@ class Evaluation:
 
 def parse(files: Mapping[str, bytes]) -> Evaluation:
     """Return the run in ``files`` (path -> content); questions by benchmark, subset, index.
-
-    EvalScope writes no review of a failed request: its row has neither question nor score.
-    """
+    EvalScope writes no review of a failed request: its row has neither question nor score."""
     paths = _below(files, "reports", ".json")
     if not paths:
         raise ParseError("EvalScope wrote no report")
@@ -123,10 +121,8 @@ def named(
     rows: Sequence[Scored], records: Mapping[str, Sequence[Mapping[str, Any]]], samples: int
 ) -> tuple[Scored, ...]:
     """Return the rows with the questions of failed requests, which EvalScope's files lack.
-
-    ``records``: questions of each subset as they were sent, ``samples`` times each. Those without
-    a row are the failed ones, in their order.
-    """
+    ``records``: questions of each subset as they were sent, ``samples`` times each. Those without a
+    row are the failed ones, in their order."""
     known = {(row.subset, row.question_id, row.sample) for row in rows}
     lacking = {
         subset: iter(
@@ -172,7 +168,6 @@ def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
 
 
 def parse_report(path: str, content: bytes) -> EvalReport:
-    """Return one report, of any generation."""
     data = json_object(path, content)
     try:
         metric = data["metrics"][0] if data["metrics"] else None
@@ -209,8 +204,7 @@ def parse_report(path: str, content: bytes) -> EvalReport:
 
 
 def _score(path: str, data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float | None:
-    """Return the score at the top, else that of the first metric. None without a metric: nothing
-    was scored, although old reports write 0."""
+    """None without a metric: nothing was scored, although old reports write 0."""
     if metric is None:
         return None
     score = number(path, data if "score" in data else metric, "score")
@@ -333,8 +327,6 @@ def last_look(path: str, content: bytes) -> Look:
 
 
 def outcome(ended: Ended) -> Outcome:
-    """Accuracy over all questions of public data sets, mean over the sets, and each question with
-    its answer."""
     params, evaluation = ended.params, parse(ended.nested)
     scored = {report.benchmark for report in evaluation.reports if report.score is not None}
     lacking = [name for name in params.datasets if name not in scored]
@@ -377,11 +369,9 @@ def _answers(evaluation: Evaluation) -> list[dict[str, Any]]:
 def _means(
     reports: Sequence[EvalReport], rows: Sequence[Scored], samples: int = 1
 ) -> dict[str, float]:
-    """Return metrics that count each set and each question once.
-
-    The score of a set is that of the reviews, because the report rounds; of the report if it counts
-    more answers, ``samples`` to each question.
-    """
+    """Return metrics that count each set and each question once. The score of a set is that of the
+    reviews, because the report rounds; of the report if it counts more answers, ``samples`` to each
+    question."""
     sets = []
     for report in reports:
         size = sum(number for number, _score in report.subsets.values())

@@ -87,8 +87,6 @@ _REQUESTS = """
 
 
 def outcome(ended: Ended) -> Outcome:
-    """A point per concurrency; the headline is the one with the highest output rate. Requests
-    are counted over all points."""
     windows = ended.outputs.get(evalscope.WINDOWS, b"")
     starts = began(windows)
     points = [
@@ -102,7 +100,6 @@ def outcome(ended: Ended) -> Outcome:
 
 
 def parse(files: Mapping[str, bytes]) -> list[Point]:
-    """Return the points in ``files`` (path -> content), by concurrency, then by requests."""
     points = []
     for path in files:
         if PurePosixPath(path).name == SUMMARY:
@@ -144,7 +141,6 @@ def _recorded(content: bytes, value: Callable[[Any], Value]) -> dict[int, Value]
 
 
 def _point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> Point:
-    """Return the point of one summary. ``percentiles``: path and content."""
     summary = json_object(path, content)
     completed, failed = (_needed(path, summary, names) for names in (_COMPLETED, _FAILED))
     concurrency = _needed(path, summary, _CONCURRENCY)
@@ -245,8 +241,7 @@ def requests_of(path: str, content: bytes) -> tuple[list[RequestTimes], tuple[Me
 
 
 def _times(*values: Any) -> RequestTimes:
-    """Return the times of first token, further token and answer; EvalScope writes 0 for no further
-    token."""
+    """First token, further token and answer; EvalScope writes 0 for no further token."""
     for value in values:
         if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
             raise ValueError(f"{value!r:.40} is no time")
@@ -261,8 +256,6 @@ def _times(*values: Any) -> RequestTimes:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Summary of one concurrency, with what is beside it."""
-
     path: str
     beside: tuple[str, ...]
     run: Point

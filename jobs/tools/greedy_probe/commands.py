@@ -27,8 +27,7 @@ def plan(
     keys: tuple[str, str],
     bodies: tuple[Body, Body] = ({}, {}),
 ) -> Plan:
-    """Plan one step. ``keys``: names of the secrets of both engines, "" for none. ``bodies``: more
-    fields of their requests."""
+    """``keys``: names of secrets, "" for none. ``bodies``: more fields of the requests to each."""
     extra = [word for body in bodies for word in ("--body", literal(json.dumps(body)))]
     argv = (
         *(site.python_word, f"{FILES}/{_SCRIPT}", "{deployment.url}", "{reference.url}"),

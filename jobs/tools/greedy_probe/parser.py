@@ -20,9 +20,7 @@ Token = tuple[str, LogProb]
 
 class Answer(BaseModel):
     """Answer of one engine. ``error``: why there is none. ``tokens`` None: the engine listed none.
-
-    ``candidates``: its most probable tokens where the answers part.
-    """
+    ``candidates``: its most probable tokens where the answers part."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,8 +80,7 @@ class Pair(BaseModel):
 
     @property
     def token(self) -> int | None:
-        """Return the number of the first token that differs, from 1; None for equal answers, or
-        without tokens."""
+        """Number of the first token that differs, from 1; None without one."""
         same = self.common_tokens
         return len(same) + 1 if self.is_different and same is not None else None
 
@@ -102,8 +99,7 @@ class Pair(BaseModel):
 
     @property
     def margins(self) -> tuple[float | None, float | None]:
-        """Return by how much each engine preferred its own token to that of the other, in
-        log-probability; None where unknown."""
+        """Log-probability of each engine's own token minus the other's; None where unknown."""
         place = self.token
         if place is None:
             return None, None

@@ -27,11 +27,7 @@ _BODY = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
 
 
 def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
-    """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
-    ``{deployment.name}``.
-
-    One run per concurrency: in a combined run, the second would reuse the first's prompts.
-    """
+    """One run per concurrency: in a combined run, the second would reuse the first's prompts."""
     python, requests, seeds = ENVIRONMENTS[NAME].python(site), load.requests, load.seeds
     if load.sized:
         written = load.sized.written(python, requests=requests, seeds=seeds)

@@ -53,7 +53,6 @@ _DONE = pattern(r"successful=(\d{1,12}) errored=(\d{1,12})")
 
 
 def outcome(ended: Ended) -> Outcome:
-    """A point per concurrency; the headline is the one with the highest output rate."""
     files = {path: ended.outputs[path] for path in ended.outputs if path.startswith("result-")}
     points = [parse(path, content) for path, content in files.items()]
     points.sort(key=lambda point: point.concurrency or 0)
@@ -61,7 +60,6 @@ def outcome(ended: Ended) -> Outcome:
 
 
 def progress(log: str) -> Progress | None:
-    """Return the ended requests of the latest run."""
     runs = list(_RUN.finditer(log))
     if not runs:
         return None
@@ -114,7 +112,6 @@ class Guidellm(Reader):
 
 
 def parse(path: str, content: bytes) -> Point:
-    """Return the run in a file with one concurrency."""
     runs = json_object(path, content).get("benchmarks")
     if not isinstance(runs, list) or len(runs) != 1:
         raise ParseError(f"{path} is not {WHAT} at one concurrency")
@@ -176,9 +173,7 @@ def _figure(distributions: Mapping[str, Any], name: str, key: str) -> Figure:
 
 def _tpot(requests: list[dict[str, Any]]) -> dict[str, Figure]:
     """Return TPOT over requests with equal weight; the tool's figures weight requests by tokens.
-
-    Percentiles follow the tool's definition: the smallest value that this share does not exceed.
-    """
+    Percentiles follow the tool's definition: the smallest value that this share does not exceed."""
     named = f"requests.{_ITL}"
     numbers = [number_or_none(row, _ITL) for row in requests]
     for row, value in zip(requests, numbers, strict=True):

@@ -78,11 +78,9 @@ def prompt_tokens(values: Values) -> float | None:
 
 
 def output_tokens(values: Values) -> float | None:
-    """Return the tokens generated so far; None: not reported.
-
-    llama.cpp counts tokens only at the end of a request. Decode calls times busy slots per call
-    equals the same number (1736 x 1.88249 = 3268 in our capture) and grows during a request.
-    """
+    """Return the tokens generated so far; None: not reported. llama.cpp counts tokens only at the
+    end of a request. Decode calls times busy slots per call equals the same number (1736 x 1.88249
+    = 3268 in our capture) and grows during a request."""
     decodes, busy = (values.get(name) for name in _DECODES)
     if decodes is not None and busy is not None:
         return decodes * busy

@@ -106,11 +106,9 @@ ENVIRONMENTS: dict[str, Environment] = {item.name: item for item in map(_load, P
 
 
 def prepare_plan(environment: Environment, site: Site) -> Plan:
-    """Create the environment, install exactly the lock, check that modules import.
-
-    ``--no-deps``: the lock has all needed packages. ``--no-compile``: Python compiles used modules
-    on demand; compiling all takes longer than the rest of the job.
-    """
+    """Create the environment, install exactly the lock, check that modules import. ``--no-deps``:
+    the lock has all needed packages. ``--no-compile``: Python compiles used modules on demand;
+    compiling all takes longer than the rest of the job."""
     python, env = environment.python(site), pip_environment(site)
     pip = (python, "-m", "pip", "install", "--no-compile")
     # pip prints the name with each line's number, so the line count in it shows the progress.
@@ -144,11 +142,9 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
 
 
 def pip_environment(site: Site) -> tuple[tuple[str, str], ...]:
-    """Return the environment of a pip command. Index, proxy and cache are the host's.
-
-    With a wheels folder, no index is used. The folder is given as a URL, because pip splits this
-    variable at spaces.
-    """
+    """Return the environment of a pip command. Index, proxy and cache are the host's. With a wheels
+    folder, no index is used. The folder is given as a URL, because pip splits this variable at
+    spaces."""
     if not site.wheels_dir:
         return _PIP
     url = PurePosixPath(site.wheels_dir).as_uri()

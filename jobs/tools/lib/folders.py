@@ -19,8 +19,7 @@ DATA_FOLDER = "datasets"  # below the host's workspace
 
 
 def collect_plan(folder: str, site: Site) -> Plan:
-    """Plan one step that packs result files as one archive, because file names of a host then name
-    no path of the dashboard. ``folder`` is absolute, without slots."""
+    """Pack result files as one archive: so no file name of a host becomes a path here."""
     without = [word for path in site.own_folders for word in ("--without", literal(path))]
     argv = (
         *(site.python_word, f"{FILES}/{_SCRIPT}", literal(folder)),
@@ -36,10 +35,8 @@ def collect_plan(folder: str, site: Site) -> Plan:
 
 
 def files_plan(data_set: DataSet, site: Site, *, has_dies: bool) -> Plan:
-    """Return a plan whose checks look for the set's files; its step is never run.
-
-    ``has_dies``: OpenCompass's archives are on hosts with cards only.
-    """
+    """Return a plan whose checks look for the set's files; its step is never run. ``has_dies``:
+    OpenCompass's archives are on hosts with cards only."""
     checks = []
     if data_set.opencompass and has_dies:
         for file in data_set.opencompass.files:
@@ -63,8 +60,7 @@ def folder_of(data_set: OfEvalScope, workspace: str) -> str:
 
 
 def folder_check(data_set: OfEvalScope, folder: str, *, asks: bool = False) -> Check:
-    """Return the check that ``folder`` has a subfolder with the set's files, as EvalScope reads
-    them."""
+    """Check that ``folder`` has a subfolder with the set's files, as EvalScope reads them."""
     return check(
         "data_set",
         asks=asks,

@@ -19,10 +19,8 @@ Expected = Sequence[tuple[str, int]]
 
 
 def open_regular(path: Path) -> int | None:
-    """A descriptor of a regular file, close-on-exec; None where there is none.
-
-    A link is not followed and a pipe never waited for: a tool's folder holds what a tool put there.
-    """
+    """A descriptor of a regular file, close-on-exec; None where there is none. A link is not
+    followed and a pipe never waited for: a tool's folder holds what a tool put there."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         fd = os.open(path, flags)
@@ -44,10 +42,8 @@ class Tail:
 
     def read(self, path: Path) -> tuple[list[bytes], bool]:
         """Lines that were added, without line ends; True when the file is another one than before.
-
         Nothing for a file that is missing or was cut. A carriage return ends a line as well:
-        progress bars are redrawn after one.
-        """
+        progress bars are redrawn after one."""
         fd = open_regular(path)
         if fd is None:
             return [], False
@@ -82,10 +78,8 @@ class Tail:
 @dataclass(slots=True)
 class Counts:
     """Questions of one file. ``right`` is a sum of scores from 0 to 1 over ``scored`` questions.
-
     ``cut``: answers that were cut off at the token limit. ``errors``: questions that got none.
-    ``total``: questions that will be asked, 0 where that is not known.
-    """
+    ``total``: questions that will be asked, 0 where that is not known."""
 
     answered: int = 0
     scored: int = 0
@@ -103,8 +97,7 @@ class Counts:
 
 
 def rows(sets: Mapping[str, Counts]) -> dict[str, dict[str, float]]:
-    """A point for each data set, and one for all of them under the name "": its total is unknown
-    where one of them is."""
+    """A point for each data set, and one of all as "": of unknown total where one of them is."""
     whole = Counts()
     for counts in sets.values():
         whole.add(counts)

@@ -55,10 +55,7 @@ def json_lines(prompts: Iterable[str]) -> str:
 
 
 def cold_prompts(python: str, file: str, *, requests: int, seeds: str) -> Step:
-    """Return the step that writes new prompts for each concurrency, from a file of the plan.
-
-    ``python``: as an argument.
-    """
+    """Write new prompts for each concurrency, from a file of the plan. ``python``: an argument."""
     words = ("--requests", str(requests), "--seeds", seeds, f"{FILES}/{file}")
     return Step("prompts", (python, f"{FILES}/{COLD}", *words))
 
@@ -108,7 +105,6 @@ class HttpLoad:
         return seeds_text(self.seed, self.concurrency)
 
     def prompts_file(self) -> PlanFile:
-        """Return the file with one prompt a line: prompts.txt, or prompts.jsonl of a team."""
         if self.of_team:
             return PlanFile(TEAM_FILE, json_lines(self.prompts))
         return PlanFile("prompts.txt", "\n".join(self.prompts) + "\n")

@@ -18,10 +18,8 @@ UNBUFFERED = (("PYTHONUNBUFFERED", "1"),)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Paths and sizes of one host. ``wheels_dir``: "" if packages come from an index.
-
     ``workspace``: folder of models, data sets and people's files. ``own_folders``: those of jobs,
-    servers and environments, which may be below it.
-    """
+    servers and environments, which may be below it."""
 
     python: str
     weights: str
@@ -34,7 +32,6 @@ class Site:
 
     @property
     def python_word(self) -> str:
-        """The host's own interpreter, as an argument."""
         return literal(self.python)
 
     @property
@@ -48,11 +45,7 @@ class Site:
 
 
 def site_of(facts: Mapping[str, Any]) -> Site:
-    """Return the site from a host's probe.
-
-    Raises:
-        KeyError: the host has not reported its folders yet.
-    """
+    """Raise KeyError where the host has not reported its folders yet."""
     roots = facts["roots"]
     return Site(
         python=str((facts.get("python") or {}).get("path") or "python3"),
@@ -70,8 +63,7 @@ def site_of(facts: Mapping[str, Any]) -> Site:
 
 
 def script(name: str) -> PlanFile:
-    """Return a program of a tool's ``scripts/``, with a name unique among all tools, as a plan
-    file."""
+    """Return a program of a tool's ``scripts/``; names are unique among all tools."""
     return PlanFile(name, script_path(name).read_text(encoding="utf-8"))
 
 
@@ -103,7 +95,6 @@ def path_in(root: str, *parts: str) -> str:
 
 
 def secret(variable: str, name: str) -> tuple[tuple[str, str], ...]:
-    """Return the environment with a secret, by its name; "" for none."""
     return ((variable, f"{{secret:{name}}}"),) if name else ()
 
 
@@ -120,8 +111,7 @@ _Dumper.add_representer(
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:
-    """YAML in the style of the vendor's files: one key per line, lists in brackets, original
-    order."""
+    """YAML in the vendor's style: one key per line, lists in brackets, original order."""
     return str(
         yaml.dump(
             dict(data),

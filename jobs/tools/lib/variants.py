@@ -51,16 +51,12 @@ def checked(plan: Plan, python: str, *, key: str, has_counters: bool) -> Plan:
 
 
 def reference_checked(plan: Plan, python: str, *, key: str) -> Plan:
-    """Return ``plan`` with the check of a second endpoint, in the slots ``{reference.…}``, first.
-
-    ``python``, ``key``: as in :func:`checked`.
-    """
+    """Return ``plan`` with the check of a second endpoint, ``{reference.…}``, first."""
     return _checked(plan, python, "reference", "-reference", "REFERENCE_API_KEY", key)
 
 
 def _checked(plan: Plan, python: str, slot: str, suffix: str, variable: str, key: str) -> Plan:
-    """Return ``plan`` with the check of the endpoint of ``slot`` first. ``variable``: has its
-    key."""
+    """``variable``: has the key of the endpoint in ``slot``."""
     name, to = f"endpoint{suffix}", f"endpoint{suffix}.json"
     argv = (
         *(python, f"{FILES}/{_CHECK}", f"{{{slot}.url}}"),

@@ -19,11 +19,9 @@ METRICS = engine_counters.LLAMA_CPP
 
 
 def compile_plan(model_id: str, precision: str, source_precision: str, site: Site) -> Plan:
-    """Convert the weights in the slot ``{weights.path}``.
-
-    Directly from the source's type, not via F16: llama.cpp expands each tensor to 32 bits and
-    quantises that, so F16 would only add rounding (and 270 MB of disk).
-    """
+    """Convert the weights in the slot ``{weights.path}``. Directly from the source's type, not via
+    F16: llama.cpp expands each tensor to 32 bits and quantises that, so F16 would only add rounding
+    (and 270 MB of disk)."""
     file_type = FILE_TYPES[precision]
     argv = (
         *(ENVIRONMENTS[LLAMA_CPP].python(site), f"{FILES}/llama_quantise.py"),

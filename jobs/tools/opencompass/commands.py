@@ -152,10 +152,8 @@ class OpenCompassRun:
 
 
 def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
-    """Plan a dry run, which loads every set, then the run.
-
-    Verbatim the tool asks all sets, then scores them.
-    """
+    """Plan a dry run, which loads every set, then the run. Verbatim the tool asks all sets, then
+    scores them."""
     exact, checkout = asking.exact, site.at("opencompass")
     runs = site.at("opencompass", "outputs", "default") if exact else f"{{job_dir}}/work/{OUTPUTS}"
     config = PlanFile(
@@ -343,8 +341,7 @@ def _model(asking: OpenCompassRun) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnQuestionsRun(QuestionRun):
-    """Evaluation with own questions. ``model``: name in requests; ``max_total``: tokens of question
-    and answer."""
+    """``model``: name in requests; ``max_total``: tokens of question and answer."""
 
     model: str
     max_total: int

@@ -52,9 +52,7 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class SetResult:
     """Results file. ``values`` are its numbers; ``error`` is the message instead of numbers.
-
-    ``judged``: with details, a row per question with an entry per answer.
-    """
+    ``judged``: with details, a row per question with an entry per answer."""
 
     values: Mapping[str, float]
     error: str = ""
@@ -62,10 +60,8 @@ class SetResult:
 
     def of(self, index: int, sample: int, total: int) -> tuple[Judged | None, int]:
         """Return the verdict on answer ``sample`` to prompt ``index`` of ``total``, and the
-        sample's number within its question.
-
-        For several answers per question, all questions are asked, then all again.
-        """
+        sample's number within its question. For several answers per question, all questions are
+        asked, then all again."""
         count = len(self.judged)
         if count and total > count and total % count == 0:
             index, sample = index % count, index // count
@@ -77,11 +73,9 @@ class SetResult:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run with ``predictions`` and ``results`` by (model, set).
-
-    Predictions have no score; their ``sample`` counts the answers to one prompt, their detail has
-    the "thought" of :func:`jobs.reasoning.tagged`.
-    """
+    """Run with ``predictions`` and ``results`` by (model, set). Predictions have no score; their
+    ``sample`` counts the answers to one prompt, their detail has the "thought" of
+    :func:`jobs.reasoning.tagged`."""
 
     stamp: str
     scores: tuple[TableScore, ...]
@@ -90,7 +84,6 @@ class Run:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Return the models in the order of the summary's columns."""
         return tuple(dict.fromkeys(score.model for score in self.scores))
 
     @property
@@ -111,8 +104,7 @@ class Run:
         return judged if judged and prompts % judged == 0 else prompts
 
     def judged(self) -> Iterator[tuple[str, Scored, Judged]]:
-        """Return the model of each answer, the answer with its set and its number among those to
-        the question, and its verdict."""
+        """Return the model of each answer, the answer with set and sample, and its verdict."""
         for (model, name), rows in self.predictions.items():
             result = self.results.get((model, name)) or SetResult({})
             total = len({row.index for row in rows})
@@ -126,10 +118,8 @@ class Run:
 
 
 def means(scores: Iterable[TableScore], counts: Mapping[str, int] | None = None) -> Means | None:
-    """Return the means over one model's ``scores``; None when no score is a share.
-
-    ``counts`` has the questions per set; missing sets use the known counts.
-    """
+    """Return the means over one model's ``scores``; None when no score is a share. ``counts`` has
+    the questions per set; missing sets use the known counts."""
     known = {name: each.questions for name, each in EVALUATION_SETS.items()} | dict(counts or {})
     return means_of(
         [(one.share, known.get(one.dataset, 0)) for one in scores if one.share is not None]
@@ -379,7 +369,6 @@ def _plain(value: Any) -> str:
 
 
 def parse_csv(path: str, content: bytes) -> tuple[TableScore, ...]:
-    """Return the scores of ``summary_*.csv``."""
     text = _text(path, content)
     return _scores(path, list(csv.reader(io.StringIO(text))))
 
@@ -461,10 +450,8 @@ def _score(path: str, model: str, row: Sequence[str], text: str) -> TableScore:
 
 
 def parse_questions(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
-    """Return the answers to the dashboard's own questions, in the order of subsets and questions.
-
-    A failed request has no score: the tool counts it as incorrect.
-    """
+    """Return the answers to the dashboard's own questions, in the order of subsets and questions. A
+    failed request has no score: the tool counts it as incorrect."""
     run = parse({path: content for path, content in files.items() if not path.endswith(ASKED)})
     asked: dict[str, list[Mapping[str, Any]]] = {}
     for path, content in files.items():

@@ -124,11 +124,9 @@ def cut_remark(rows: Sequence[Answered], max_tokens: int) -> list[Message]:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Two means over the sets of one model, from 0 to 1; rankings by the two may differ.
-
-    ``macro`` is the mean of sets, ``weighted`` the mean of questions (None when the questions of a
-    set are unknown). ``sets`` and ``questions`` are the counts.
-    """
+    """Two means over the sets of one model, from 0 to 1; rankings by the two may differ. ``macro``
+    is the mean of sets, ``weighted`` the mean of questions (None when the questions of a set are
+    unknown). ``sets`` and ``questions`` are the counts."""
 
     macro: float
     weighted: float | None

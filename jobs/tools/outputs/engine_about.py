@@ -21,10 +21,8 @@ _COUNTERS = pattern(rf"^({'|'.join(_BY_COUNTERS)})", lines=True)
 
 
 def read(answers: Answers, model: str = "") -> EngineAbout | None:
-    """Return what ``answers`` tell; None if there is no list of models.
-
-    ``model`` "": the only one listed.
-    """
+    """Return what ``answers`` tell; None if there is no list of models. ``model`` "": the only one
+    listed."""
     listed = _object(answers, MODELS).get("data")
     if not isinstance(listed, list):
         return None

@@ -24,10 +24,8 @@ class Sighting:
 
 class FailureScan:
     """Incremental search of a log for known failures. Stores only the first and last line of each.
-    Facts about the job exclude some failures (None: unknown).
-
-    ``number`` and ``offset``: position of the first chunk in the log.
-    """
+    Facts about the job exclude some failures (None: unknown). ``number`` and ``offset``: position
+    of the first chunk in the log."""
 
     def __init__(
         self,
@@ -49,14 +47,11 @@ class FailureScan:
         self._sightings: dict[str, Sighting] = {}
 
     def feed(self, chunk: bytes) -> None:
-        """Search the lines that end in ``chunk``."""
         self._search(self._lines.feed(chunk))
 
     def end(self) -> tuple[Sighting, ...]:
-        """Return the matches, most specific first, and among equals the latest first.
-
-        The first logged error seldom ends a run, because tools retry or continue.
-        """
+        """Return the matches, most specific first, and among equals the latest first. The first
+        logged error seldom ends a run, because tools retry or continue."""
         self._search(self._lines.end())
         by_code = [
             Sighting(each)

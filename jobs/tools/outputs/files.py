@@ -102,10 +102,8 @@ def finite(value: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """Line, or one state of a line redrawn after a carriage return.
-
-    ``number`` counts newlines from 1; ``offset`` is the first byte of the line.
-    """
+    """Line, or one state of a line redrawn after a carriage return. ``number`` counts newlines from
+    1; ``offset`` is the first byte of the line."""
 
     number: int
     offset: int
@@ -122,7 +120,6 @@ class Lines:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Iterator[LogLine]:
-        """Return the lines that end in ``chunk``."""
         *ended, self._rest = (self._rest + chunk).split(b"\n")
         for raw in ended:
             for start in range(0, max(1, len(raw)), LONGEST_PART):
@@ -149,7 +146,6 @@ class Lines:
 
 
 def lines_of(content: bytes) -> Iterator[LogLine]:
-    """Return the lines of a whole log or file."""
     lines = Lines()
     yield from lines.feed(content)
     yield from lines.end()

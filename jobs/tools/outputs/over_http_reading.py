@@ -17,8 +17,7 @@ _ENOUGH_FOR_P99 = 100  # with fewer requests, the 99th percentile is the slowest
 def measured(
     ended: Ended, points: Sequence[Point], *, warm_ups: Mapping[int, WarmUp] | None = None
 ) -> Outcome:
-    """Return the outcome of a benchmark with :class:`jobs.kinds.lib.over_http.LoadParams`, with its
-    remarks."""
+    """``ended.params`` are :class:`jobs.kinds.lib.load.LoadParams`."""
     params, environment = ended.params, ended.kind.environment
     streamed = any("ttft_mean_ms" in point.metrics for point in points)
     known = {point.concurrency for point in points}
@@ -93,8 +92,7 @@ def outcome(
 
 
 def _whole(points: Sequence[Point]) -> tuple[dict[int, Sequence[RequestTimes]], list[Message]]:
-    """Return the requests of points with all of them, and a remark on each other point: shares and
-    intervals of a part would mislead."""
+    """Return the requests of points that have all; shares and intervals of a part would mislead."""
     whole: dict[int, Sequence[RequestTimes]] = {}
     remarks = []
     for point in points:
@@ -144,5 +142,4 @@ def few_remark(requests: int) -> list[Message]:
 
 
 def last_token_remark(ends: Iterable[bool]) -> list[Message]:
-    """Return a remark where single requests end at their last token."""
     return [Message("benchmark:last_token")] if any(ends) else []

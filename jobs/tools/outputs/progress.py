@@ -118,8 +118,7 @@ def share_of_runs(text: str) -> Progress | None:
 
 
 def share_of_looks_or_runs(text: str) -> Progress | None:
-    """Return the progress of EvalScope; of an evaluation that may stop early as if it goes on to
-    its last look."""
+    """EvalScope; an evaluation that may stop early as if it goes on to its last look."""
     look = _last(_LOOK, text)
     if look is None:
         return share_of_runs(text)
@@ -159,8 +158,7 @@ def image(text: str) -> Progress | None:
 
 
 def sets(text: str) -> Progress | None:
-    """Return the progress of OpenCompass: answered sets plus the share of the current set, then
-    scored sets."""
+    """Return the progress of OpenCompass: answered sets and part of the current, then scoring."""
     text = text.replace("\r", "\n")
     begun = _last(_SET, text[: text.rfind("\n") + 1])
     if begun is None:

@@ -28,10 +28,8 @@ READY_TIMEOUT_S = 3600.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildInServer:
     """Server settings. ``name``: the artifact's folder, hence the model's name in the API.
-
     ``deploy_config``: llmdeploy's file of the artifact. ``port``: exact; 0: the tool's default if
-    free, else any free one.
-    """
+    free, else any free one."""
 
     name: str
     tp: int

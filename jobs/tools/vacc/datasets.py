@@ -45,10 +45,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset. ``repo``: hub repository; "" for other sources.
-
-    ``calibrates``: usable for int8 calibration. ``bytes``: approximate download size.
-    """
+    """A dataset. ``repo``: hub repository; "" for other sources. ``calibrates``: usable for int8
+    calibration. ``bytes``: approximate download size."""
 
     name: str
     title: str
@@ -147,11 +145,9 @@ def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
 
 
 def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
-    """Plan the download of two archives, unpacked in OpenCompass's checkout like in the guide.
-
-    Not exact: interrupted downloads resume, and unzip overwrites without prompting, because the
-    job is unattended.
-    """
+    """Plan the download of two archives, unpacked in OpenCompass's checkout like in the guide. Not
+    exact: interrupted downloads resume, and unzip overwrites without prompting, because the job is
+    unattended."""
     checkout, more = site.at("opencompass"), () if exact else ("-c",)
     over = () if exact else ("-o",)
     return _plan(

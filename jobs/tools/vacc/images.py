@@ -50,11 +50,7 @@ def variant(site: VaccSite) -> str:
 
 
 def reference(stack: Stack, site: VaccSite, tag: str = "") -> str:
-    """Return the docker image of ``stack`` on this host; a custom tag stays unchanged.
-
-    Raises:
-        ValueError: the image is in a registry, and the host has no registry address.
-    """
+    """Raise ValueError where the image is in a registry, and the host has no registry address."""
     image = image_of(stack)
     if image.build:
         return image.reference(site.registry)  # built on this host for its processor
@@ -106,10 +102,7 @@ def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
 
 
 def pull_plan(image: str, site: VaccSite, *, user: str = "", password: str = "") -> Plan:
-    """Pull and inspect the image.
-
-    ``password``: name of the secret with the registry's password for ``user``; "": no login.
-    """
+    """``password``: name of the secret with the registry's password for ``user``; "": no login."""
     pull = Step("pull", ("docker", "pull", literal(image)))
     files: tuple[PlanFile, ...] = (script("inspect_image.py"),)
     if password:

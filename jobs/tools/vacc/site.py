@@ -48,11 +48,7 @@ class VaccSite(Site):
 
 
 def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
-    """Return the site from a host's probe.
-
-    Raises:
-        KeyError: folders not reported yet, or not a VACC host.
-    """
+    """Raise KeyError where folders are not reported yet, or it is no VACC host."""
     site, roots = site_of(facts), facts["roots"]
     own = {one.name: getattr(site, one.name) for one in fields(Site)}
     return VaccSite(

@@ -38,10 +38,8 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiling:
-    """Compile settings. Lengths in tokens; the result is ``folder``/``name``.
-
-    None omits a field, so that the tool's default applies.
-    """
+    """Compile settings. Lengths in tokens; the result is ``folder``/``name``. None omits a field,
+    so that the tool's default applies."""
 
     name: str
     checkpoint: str
@@ -137,10 +135,8 @@ def compile_plan(
     stack_size: int,
     room_bytes: int,
 ) -> Plan:
-    """Compile, then verify the result: exit code 0 alone proves nothing.
-
-    ``exact``: the file's path and name are the guide's.
-    """
+    """Compile, then verify the result: exit code 0 alone proves nothing. ``exact``: the file's path
+    and name are the guide's."""
     name = f"hf_ds_r1_distill_{wanted.precision}.yaml"
     place = f"build_in/build/{name}"  # of the guide, in vamc's working folder
     argument = f"./{place}" if exact else f"{FILES}/{name}"

@@ -115,10 +115,8 @@ def room_check(folder: str, size: int) -> Check:
 def prepare_plan(
     model: ZooModel, source: HubSource, site: VaccSite, *, wanted: Download, read_all: bool
 ) -> Plan:
-    """Download the weights (``wanted.source`` "folder": they exist) and verify them.
-
-    ``read_all``: checksum every shard, which takes minutes per 100 GB.
-    """
+    """Download the weights (``wanted.source`` "folder": they exist) and verify them. ``read_all``:
+    checksum every shard, which takes minutes per 100 GB."""
     expected = {
         "model": model.name,
         "precision": source.precision,

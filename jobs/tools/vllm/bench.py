@@ -91,10 +91,7 @@ class BenchLoad:
 
 
 def online_plan(stack: Stack, load: BenchLoad, python: str) -> Plan:
-    """Benchmark a deployment at each concurrency in its own container, and copy the results.
-
-    ``python``: interpreter of the host.
-    """
+    """``python``: interpreter of the host."""
     as_printed = load.exact and bool(stack.bench.folder)
     folder = GUIDE_RESULTS if as_printed else _OWN_RESULTS
     # 0.7.2 runs to its end before it finds the folder missing.
@@ -171,8 +168,7 @@ def _folder_step(container: str, folder: str) -> Step:
 
 
 def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list[Step]:
-    """Return the steps of each run in a container: copy own prompts into it, measure, copy the
-    result out of it."""
+    """Of each run: copy own prompts into the container, measure, copy the result out of it."""
     steps = []
     online, env = stack.bench.online, secret("OPENAI_API_KEY", load.key)
     for concurrency in load.concurrency:
@@ -201,8 +197,7 @@ def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list
 
 
 def _guide_argv(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> tuple[str, ...]:
-    """Return the guide's command. It fails, because its default backend posts a prompt to the
-    chat endpoint."""
+    """The guide's command. It fails: its default backend posts a prompt to the chat endpoint."""
     return (
         *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", _CHAT),
         *_dataset_options(stack, load),
@@ -289,10 +284,8 @@ def _dataset_options(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Engine settings of an offline benchmark. ``weights``: path in the container.
-
-    ``kv_cache_gib`` applies only on a processor.
-    """
+    """Engine settings of an offline benchmark. ``weights``: path in the container. ``kv_cache_gib``
+    applies only on a processor."""
 
     weights: str
     folder: str
@@ -422,10 +415,8 @@ def _container(
     own: tuple[str, ...],
     publish: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """Return the command that starts a waiting container of the stack.
-
-    ``own``: options not in the guide; ``publish``: in addition, where the network is docker's own.
-    """
+    """Return the command that starts a waiting container of the stack. ``own``: options not in the
+    guide; ``publish``: in addition, where the network is docker's own."""
     container = vllm.container_of(stack)
     if not container.publish_port:
         return vllm.waiting_container(container, image, name, site, own=own)

@@ -193,11 +193,8 @@ def _positive(value: Any) -> float:
 
 
 def parse_served_log(path: str, content: bytes) -> tuple[Served, ...]:
-    """Return the runs in a log, oldest first: one per printed block.
-
-    0.7.2 prints succeeded but not failed requests: the total comes from the arguments printed
-    first.
-    """
+    """Return the runs in a log, oldest first: one per printed block. 0.7.2 prints succeeded but not
+    failed requests: the total comes from the arguments printed first."""
     runs: list[Served] = []
     rows: dict[str, Any] | None = None
     names: dict[str, str] = {}

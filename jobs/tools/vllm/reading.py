@@ -45,8 +45,6 @@ _LONGEST_LINE = 300
 
 
 def online(ended: Ended) -> Outcome:
-    """A point per concurrency; the headline is the one with the highest output rate. Requests
-    are counted over all points."""
     files = {path: ended.outputs[path] for path in ended.outputs if path.startswith("result")}
     runs = [parser.parse_served(path, content) for path, content in files.items()]
     log = ended.outputs.get(LOG, b"")
@@ -134,10 +132,7 @@ def _file_or_log(
     parse: Callable[[str, bytes], Measured],
     parse_log: Callable[[str, bytes], Measured],
 ) -> Mapping[str, float] | None:
-    """Return the run in result.json, or from the log if the command wrote no file.
-
-    None: no run in the log, so the tool exited with 0 without work.
-    """
+    """Return the run of result.json, else of the log; None: the tool exited with 0 without work."""
     if "result.json" in outputs:
         return parse("result.json", outputs["result.json"])[0]
     try:
@@ -148,8 +143,6 @@ def _file_or_log(
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """Result file of a serving benchmark."""
-
     path: str
     tool: str
     model: str
@@ -196,10 +189,8 @@ def _file(bundle: Bundle, path: str) -> _File:
 
 
 def _limited(run: Served) -> tuple[Served, tuple[Message, ...]]:
-    """Return the run with a concurrency, and a remark if it had no limit.
-
-    All requests at once: their number. Sent at a rate: the peak, if the tool wrote it.
-    """
+    """Return the run with a concurrency, and a remark if it had no limit. All requests at once:
+    their number. Sent at a rate: the peak, if the tool wrote it."""
     sent = run.completed + run.failed
     if run.concurrency:
         return run, ()

@@ -99,8 +99,7 @@ class VllmServer:
 
     @property
     def env(self) -> tuple[tuple[str, str], ...]:
-        """The command's environment. docker's ``-e NAME`` passes the key on, so that process lists
-        do not show it."""
+        """docker's ``-e NAME`` passes the key on, so that process lists do not show it."""
         return secret("VLLM_API_KEY", self.key)
 
 
@@ -132,8 +131,7 @@ def container_of(stack: Stack) -> Container:
 
 
 def one_name(container: str) -> tuple[str, ...]:
-    """Return the place written by jobs with the guide's fixed container name, which allows one
-    at a time."""
+    """Return what jobs with the guide's container name write: only one runs at a time."""
     return (f"docker:{container}",)
 
 
@@ -165,11 +163,8 @@ def engine_watch(url: str) -> Watch:
 def waiting_container(
     container: Container, image: str, name: str, site: VaccSite, *, own: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Return the guide's container: a waiting shell.
-
-    -dit replaces the guide's -it, because no terminal is attached. ``own``: options not in the
-    guide.
-    """
+    """Return the guide's container: a waiting shell. -dit replaces the guide's -it, because no
+    terminal is attached. ``own``: options not in the guide."""
     return (
         *("docker", "run", f"--ipc={container.ipc}", "--rm", "-dit"),
         *(f"--shm-size={container.shm_size}", "--network", container.network, "--privileged"),
@@ -185,7 +180,6 @@ def remove(name: str) -> tuple[str, ...]:
 def _start_and_exec(
     stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
 ) -> tuple[Step, ...]:
-    """Return the guide's steps: a waiting container, then the server in it."""
     own = () if serving.exact else _own_options(serving)
     return (
         Step(
@@ -207,7 +201,6 @@ def _start_and_exec(
 def _run(
     stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
 ) -> tuple[Step, ...]:
-    """Return the current step: one ``docker run`` with the server as its command."""
     long = stack.vllm.long_input if serving.long_input else None
     variables = long.env.items() if long else ()
     argv = (
@@ -257,8 +250,7 @@ def serve_argv(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> t
 
 
 def is_synchronous(stack: Stack, serving: VllmServer) -> bool:
-    """Return True if --no-async-scheduling is required: the page requires it in text, but omits
-    it in its command."""
+    """True if --no-async-scheduling is required: the page's text says so, its command does not."""
     asked = stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1)
     return asked and not serving.exact
 

@@ -30,10 +30,8 @@ def full_question(record):
 
 
 def register():
-    """Make EvalScope know both benchmarks.
-
-    EvalScope is imported here, so that what stands above can be used without it.
-    """
+    """Make EvalScope know both benchmarks. EvalScope is imported here, so that what stands above
+    can be used without it."""
     import scoring  # noqa: PLC0415 -- beside this file, in the job's folder
     from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter  # noqa: PLC0415
     from evalscope.api.dataset import Sample  # noqa: PLC0415

@@ -81,7 +81,6 @@ def text_of(row):
 
 
 def made_looks():
-    """Return the looks of an earlier job that this one continues."""
     lines = LOOKS.read_text(encoding="utf-8").splitlines() if LOOKS.is_file() else ()
     return [json.loads(line) for line in lines]
 

@@ -38,10 +38,8 @@ OK_CODES = (None, 0, 200, "200")  # of llmdeploy's answers
 
 
 class Client:
-    """Counter of requests and answers, written to a file by a thread.
-
-    ``windows``: file for the warm-ups of each concurrency.
-    """
+    """Counter of requests and answers, written to a file by a thread. ``windows``: file for the
+    warm-ups of each concurrency."""
 
     def __init__(self, path, *, windows=None):
         names = ("sent", "done", "failed", "tokens", "level", "warm")
@@ -158,10 +156,8 @@ def read_bare_lines():
 
 
 def events_of(text):
-    """Return the server-sent events of bare lines, and the text after the last complete line.
-
-    A last line without an end counts once it is a whole object.
-    """
+    """Return the server-sent events of bare lines, and the text after the last complete line. A
+    last line without an end counts once it is a whole object."""
     *lines, rest = text.split("\n")
     events = [event for event in map(event_of, lines) if event]
     last = event_of(rest)

@@ -123,9 +123,7 @@ class Engine:
 
 def read(content, max_tokens):
     """Return {"text", "reasoning", "finish", "tokens"} of an answer; "candidates" too, if any.
-
-    ``tokens`` are [text, log-probability] pairs, None where the engine tells none.
-    """
+    ``tokens`` are [text, log-probability] pairs, None where the engine tells none."""
     try:
         choice = json.loads(content)["choices"][0]
         said = choice["message"]
@@ -159,10 +157,8 @@ def entries_of(choice, max_tokens):
 
 
 def pair_of(entry):
-    """Return [text, log-probability] of a token; None where it is none.
-
-    Bytes that are no whole character are written in hexadecimal, as "<E4><BD>".
-    """
+    """Return [text, log-probability] of a token; None where it is none. Bytes that are no whole
+    character are written in hexadecimal, as "<E4><BD>"."""
     if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
         return None
     text, raw = entry["token"], entry.get("bytes")

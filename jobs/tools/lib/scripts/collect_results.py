@@ -48,8 +48,6 @@ class Refused(Exception):
 
 
 class Collected:
-    """Files in the archive so far, and what was left out, by reason."""
-
     def __init__(self, archive):
         self.archive = archive
         self.files = self.bytes = self.names = 0

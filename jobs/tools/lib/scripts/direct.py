@@ -41,10 +41,7 @@ def request(url, key=""):
 
 
 def models_of(url, key=""):
-    """Return the names of the models that a server offers.
-
-    Raises OSError, ValueError, KeyError or TypeError where it lists none.
-    """
+    """Raises OSError, ValueError, KeyError or TypeError where the server lists no models."""
     with within(10), OPEN.open(request(f"{url}/v1/models", key), timeout=10) as answer:
         content = answer.read(LONGEST_ANSWER + 1)
     if len(content) > LONGEST_ANSWER:

@@ -46,7 +46,6 @@ def bytes_in(folder):
 
 
 def total_of(folder, expected):
-    """Return the expected size; 0 if unknown."""
     try:
         index = json.loads((folder / INDEX).read_bytes())
         return int(index["metadata"]["total_size"])

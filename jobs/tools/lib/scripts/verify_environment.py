@@ -14,10 +14,8 @@ from pathlib import Path
 
 
 def main():
-    """Exit 1 when a module named on the command line cannot be imported.
-
-    ``module:attribute`` needs the attribute too: a package may log a failed import and go on.
-    """
+    """Exit 1 when a module named on the command line cannot be imported. ``module:attribute`` needs
+    the attribute too: a package may log a failed import and go on."""
     name, *modules = sys.argv[1:]
     for word in modules:
         module, _, attribute = word.partition(":")

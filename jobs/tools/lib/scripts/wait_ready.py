@@ -17,8 +17,6 @@ from direct import OPEN, models_of, within
 
 
 class Follower:
-    """Follower of a file's new content."""
-
     def __init__(self, path, out):
         self._path, self._out, self._offset = path, out, 0
 

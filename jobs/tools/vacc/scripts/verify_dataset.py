@@ -75,7 +75,6 @@ SORTS = {
 
 
 def check(folder, item):
-    """Count the items in the files of one path of the set."""
     paths = sorted(path for path in folder.glob(item["path"]) if path.is_file())
     if not paths:
         raise Refused(f"{folder} holds no {item['path']}")

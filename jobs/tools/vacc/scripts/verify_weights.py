@@ -35,10 +35,8 @@ class Refused(Exception):
 
 
 def shards_of(folder):
-    """Shard -> the tensors that the index expects in it, and the sum of bytes that it tells.
-
-    None for either where there is no index, or it does not tell.
-    """
+    """Shard -> the tensors that the index expects in it, and the sum of bytes that it tells. None
+    for either where there is no index, or it does not tell."""
     index = folder / INDEX
     if not index.is_file():
         if (folder / SINGLE).is_file():

@@ -82,11 +82,9 @@ def name_of(tensor):
 
 
 def thinking(source, embeddings):
-    """Numbers of the tokens that are called <think> and </think> from now on.
-
-    They are the two of no use in a chat whose embeddings are longest: of those that training never
-    met all are alike, and a model does not say them, whatever its prompt shows.
-    """
+    """Numbers of the tokens that are called <think> and </think> from now on. They are the two of
+    no use in a chat whose embeddings are longest: of those that training never met all are alike,
+    and a model does not say them, whatever its prompt shows."""
     roles = {source.token(role) for role in ("bos", "eos", "unknown", "padding")}
     unused = [number for number in source.control if number not in roles]
     if len(unused) < len(THINK):
@@ -192,7 +190,6 @@ def unpack(source, folder):
 
 
 def put(part, folder):
-    """``part`` takes the place of ``folder``."""
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
