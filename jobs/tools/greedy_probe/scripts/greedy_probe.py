@@ -122,8 +122,8 @@ class Engine:
 
 
 def read(content, max_tokens):
-    """Return {"text", "reasoning", "finish", "tokens"} of an answer; "candidates" too, if any.
-    ``tokens`` are [text, log-probability] pairs, None where the engine tells none."""
+    """Return {"text", "reasoning", "finish", "tokens", "entries"} of an answer. ``tokens`` are
+    [text, log-probability] pairs, None where the engine tells none."""
     try:
         choice = json.loads(content)["choices"][0]
         said = choice["message"]
@@ -136,7 +136,10 @@ def read(content, max_tokens):
         raise Failed("the answer has no text")
     if len(text) + len(reasoning) > LONGEST_TEXT:
         raise Failed(f"the answer is longer than {LONGEST_TEXT} characters")
-    entries = entries_of(choice, max_tokens)
+    logprobs = choice.get("logprobs")
+    entries = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(entries, list) or len(entries) > max_tokens + 8:
+        entries = []
     tokens = [pair_of(entry) for entry in entries]
     has_all = bool(tokens) and all(pair is not None for pair in tokens)
     return {
@@ -148,12 +151,8 @@ def read(content, max_tokens):
     }
 
 
-def entries_of(choice, max_tokens):
-    logprobs = choice.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(content, list) or len(content) > max_tokens + 8:
-        return []
-    return content
+def is_equal(first, second):
+    return (first["reasoning"], first["text"]) == (second["reasoning"], second["text"])
 
 
 def pair_of(entry):
@@ -192,16 +191,10 @@ def candidates_at(answer, place):
     return [pair for pair in pairs if pair is not None]
 
 
-def texts_of(answer):
-    return answer["reasoning"], answer["text"]
-
-
 def diverging(first, second):
     """Return the first place where the tokens differ; None without tokens, or for equal ones."""
-    if first["tokens"] is None or second["tokens"] is None:
-        return None
-    for place, (one, other) in enumerate(zip(first["tokens"], second["tokens"], strict=False)):
-        if one[0] != other[0]:
+    for place, pair in enumerate(zip(first["tokens"] or (), second["tokens"] or (), strict=False)):
+        if pair[0][0] != pair[1][0]:
             return place
     return None
 
@@ -214,10 +207,9 @@ def compared(index, prompt, engines, max_tokens, *, again):
         except Failed as error:
             row[side] = {"error": str(error)}
     if len(answers) == len(SIDES):
-        place = None
-        if texts_of(answers["deployment"]) != texts_of(answers["reference"]):
-            place = diverging(answers["deployment"], answers["reference"])
-        for answer in answers.values():
+        both = answers.values()
+        place = None if is_equal(*both) else diverging(*both)
+        for answer in both:
             answer["candidates"] = candidates_at(answer, place)
     if again:
         row["again"] = {
@@ -234,7 +226,7 @@ def compared(index, prompt, engines, max_tokens, *, again):
 def repeats(engine, prompt, max_tokens, before):
     """Return True for equal answers; None without a second answer."""
     try:
-        return texts_of(engine.answer(prompt, max_tokens)) == texts_of(before)
+        return is_equal(engine.answer(prompt, max_tokens), before)
     except Failed:
         return None
 
@@ -243,10 +235,10 @@ def verdict(row):
     failed = [f"{side}: {row[side]['error']}" for side in SIDES if "error" in row[side]]
     if failed:
         return "no answer, " + "; ".join(failed)
-    first, second = (row[side] for side in SIDES)
-    if texts_of(first) == texts_of(second):
+    both = [row[side] for side in SIDES]
+    if is_equal(*both):
         return "equal"
-    place = diverging(first, second)
+    place = diverging(*both)
     return "different" if place is None else f"different from token {place + 1}"
 
 

@@ -43,11 +43,9 @@ REASONS = {
 USUAL = ("format", "hidden")
 
 
-class Refused(Exception):
-    """The folder cannot be collected; the text says why and what to do."""
-
-
 class Collected:
+    """Files in the archive so far, and what was left out, by reason."""
+
     def __init__(self, archive):
         self.archive = archive
         self.files = self.bytes = self.names = 0
@@ -56,7 +54,7 @@ class Collected:
     def saw(self):
         self.names += 1
         if self.names > MOST_NAMES:
-            raise Refused(f"more than {MOST_NAMES:,} names. Choose a folder further down.")
+            sys.exit(f"error: more than {MOST_NAMES:,} names. Choose a folder further down.")
 
     def leave(self, path, reason):
         """Count a file or folder that is left out; name the first ones of each reason."""
@@ -69,16 +67,16 @@ class Collected:
         self.files += 1
         self.bytes += len(content)
         if self.files > MOST_FILES:
-            raise Refused(f"more than {MOST_FILES:,} result files. Choose a folder further down.")
+            sys.exit(f"error: more than {MOST_FILES:,} result files. Choose a folder further down.")
         if self.bytes > MOST_BYTES:
             size = f"{MOST_BYTES / 1e6:.0f} MB"
-            raise Refused(f"more than {size} of result files. Choose a folder further down.")
+            sys.exit(f"error: more than {size} of result files. Choose a folder further down.")
         member = tarfile.TarInfo(path)
         member.size, member.mtime = len(content), max(0, int(changed_at))
         try:
             self.archive.addfile(member, io.BytesIO(content))
         except OSError as error:
-            raise Refused(f"{ARCHIVE} cannot be written: {error}") from error
+            sys.exit(f"error: {ARCHIVE} cannot be written: {error}")
         print(f"{path} ({len(content):,} bytes)")
 
 
@@ -157,12 +155,12 @@ def place_of(folder, root, without):
     """Return the folder with its links followed: below ROOT and in none of the others."""
     real, top = Path(os.path.realpath(folder)), Path(os.path.realpath(root))
     if not real.is_dir():
-        raise Refused(f"there is no folder {folder}")
+        sys.exit(f"error: there is no folder {folder}")
     if real == top or not real.is_relative_to(top):
-        raise Refused(f"{folder} leads to {real}, which is not below {top}")
+        sys.exit(f"error: {folder} leads to {real}, which is not below {top}")
     for path in without:
         if real.is_relative_to(os.path.realpath(path)):
-            raise Refused(f"{folder} leads to {real}, a folder of jobs or environments")
+            sys.exit(f"error: {folder} leads to {real}, a folder of jobs or environments")
     return real
 
 
@@ -179,7 +177,7 @@ def collect(folder, root, without):
         os.close(top)
     if not found.files:
         formats = ", ".join(FORMATS)
-        raise Refused(f"{place} has no result file to collect. Formats: {formats}")
+        sys.exit(f"error: {place} has no result file to collect. Formats: {formats}")
     part.replace(ARCHIVE)
     for reason, count in found.left_out.items():
         if count > SHOWN:
@@ -204,14 +202,12 @@ def main():
     sys.stderr.reconfigure(errors="backslashreplace")
     try:
         report = collect(args.folder, args.inside, args.without)
-    except (Refused, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        sys.exit(f"error: {error}")
     Path(REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     counts = f"{report['files']:,} files, {report['bytes']:,} bytes"
     print(f"collected: {counts}; left out: {report['left_out'] + report['other_files']:,}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

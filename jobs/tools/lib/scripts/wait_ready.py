@@ -17,6 +17,8 @@ from direct import OPEN, models_of, within
 
 
 class Follower:
+    """Follower of a file's new content."""
+
     def __init__(self, path, out):
         self._path, self._out, self._offset = path, out, 0
 
@@ -81,10 +83,9 @@ def main():
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{args.url} did not say which model it serves: {error}"
     if not reason:
-        return 0
-    print(f"error: {reason}", file=sys.stderr)
-    return 1
+        return
+    sys.exit(f"error: {reason}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

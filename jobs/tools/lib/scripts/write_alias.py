@@ -14,15 +14,13 @@ def main():
     try:
         version = importlib.metadata.version(package) + suffix
     except importlib.metadata.PackageNotFoundError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {error}")
     folder = Path(sysconfig.get_path("purelib"), f"{alias}-{version}.dist-info")
     folder.mkdir(exist_ok=True)
     text = f"Metadata-Version: 2.1\nName: {alias}\nVersion: {version}\n"
     (folder / "METADATA").write_text(text, encoding="utf-8")
     print(f"{package} is {alias} {version} too", flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -109,22 +109,19 @@ def main():
     args.folder.mkdir(parents=True, exist_ok=True)
     reason = refusal(args)
     if reason:
-        print(f"error: {reason}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {reason}")
     part = args.folder / f"{args.stem}.part"
     began = time.monotonic()
     code = quantise(args.source, part, args.type, args.threads)
     seconds = time.monotonic() - began
     if code or not part.is_file():
         part.unlink(missing_ok=True)
-        print(f"error: llama.cpp did not convert {args.source} (code {code})", file=sys.stderr)
-        return 1
+        sys.exit(f"error: llama.cpp did not convert {args.source} (code {code})")
     with part.open("rb") as file:
         types = Header(file).tensor_types()
     if args.type not in types:
         part.unlink()
-        print(f"error: llama.cpp produced no {args.type} tensor, only {types}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: llama.cpp produced no {args.type} tensor, only {types}")
     digest = sha256_of(part)
     path = args.folder / f"{args.stem}-{digest[:8]}.gguf"
     part.replace(path)
@@ -147,8 +144,7 @@ def main():
         f"{report['bytes']:,} bytes in {seconds:.2f} s, sha256 {digest}",
         flush=True,
     )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -63,8 +63,7 @@ def parameters(args):
 def main():
     args = arguments()
     if not Path(args.model).is_file():
-        print(f"no such file: {args.model}", file=sys.stderr)
-        return 1
+        sys.exit(f"no such file: {args.model}")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -72,15 +71,13 @@ def main():
     try:
         server = xllamacpp.Server(parameters(args))
     except RuntimeError as error:
-        print(f"llama.cpp did not start: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"llama.cpp did not start: {error}")
     print(f"ready at {server.listening_address} in {time.monotonic() - began:.2f} s", flush=True)
     stop.wait()
     print("stopping", flush=True)
     del server  # joins llama.cpp's threads
     print("stopped", flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,22 +13,18 @@ def main():
     parser.add_argument("--sha256", required=True)
     args = parser.parse_args()
     if not args.path.is_file():
-        print(f"error: {args.path} is missing", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {args.path} is missing")
     size = args.path.stat().st_size
     if size != args.bytes:
-        print(f"error: {args.path} has {size:,} bytes, not {args.bytes:,}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {args.path} has {size:,} bytes, not {args.bytes:,}")
     digest = hashlib.sha256()
     with args.path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     if digest.hexdigest() != args.sha256:
-        print(f"error: {args.path} has changed: sha256 {digest.hexdigest()}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {args.path} has changed: sha256 {digest.hexdigest()}")
     print(f"{args.path.name}: {size:,} bytes, checksum verified", flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

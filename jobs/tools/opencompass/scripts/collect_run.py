@@ -28,11 +28,9 @@ def main():
     for path in there:
         shutil.copytree(path, to / stamp / path.name, dirs_exist_ok=True)
     if not there:
-        print(f"error: {outputs / stamp} holds nothing of a run", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {outputs / stamp} holds nothing of a run")
     print(f"{outputs / stamp}: {', '.join(path.name for path in there)}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

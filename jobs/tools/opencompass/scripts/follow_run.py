@@ -27,6 +27,8 @@ SETS = "SCORE_SETS"
 
 
 class Follower:
+    """Follower of new content in a folder's logs."""
+
     def __init__(self, folder, sets, out):
         self._folder, self._sets, self._out = folder, sets, out
         self._offsets = {path: path.stat().st_size for path in self._logs()}

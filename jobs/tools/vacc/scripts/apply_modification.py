@@ -27,14 +27,6 @@ MISMATCH = 3  # exit code: these are not the weights of that model
 MOST_LINES = 400  # of a difference; new files are long
 
 
-class Refused(Exception):
-    """It cannot be done; the text says why, `code` is the exit code."""
-
-    def __init__(self, text, code=1):
-        super().__init__(text)
-        self.code = code
-
-
 def sha256(content):
     """Hex digest; "" of nothing."""
     return "" if content is None else hashlib.sha256(content).hexdigest()
@@ -62,19 +54,20 @@ def wanted(folder, source, expected):
     for name in COPIED:
         files[name] = read(source / name)
         if files[name] is None:
-            raise Refused(f"{source} holds no {name}: put the vendor's source files there")
+            sys.exit(f"error: {source} holds no {name}: put the vendor's source files there")
     config = read(folder / modification.CONFIG)
     if config is None:
-        raise Refused(f"{folder} holds no config.json")
+        sys.exit(f"error: {folder} holds no config.json")
     try:
         made = modification.config_vacc(config.decode(), expected)
     except ValueError as error:
-        raise Refused(f"{folder}: {error}") from error
+        sys.exit(f"error: {folder}: {error}")
     for one in made.mismatches:
         print(f"config.json: {one.field} is {one.actual!r}, the catalogue says {one.expected!r}")
     if made.mismatches:
         names = ", ".join(one.field for one in made.mismatches)
-        raise Refused(f"these are not the weights of that model: {names} differ", MISMATCH)
+        print(f"error: these are not the weights of that model: {names} differ", file=sys.stderr)
+        sys.exit(MISMATCH)
     print(made.diff, end="", flush=True)
     files[modification.CONFIG_VACC] = made.text.encode()
     return files
@@ -85,12 +78,9 @@ def show_difference(name, old, new):
         print(f"{name}: already up to date", flush=True)
         return
     before = "" if old is None else old.decode(errors="replace")
-    text = modification.difference(
-        before,
-        new.decode(errors="replace"),
-        old_name=f"{name} at present" if old is not None else "/dev/null",
-        new_name=name,
-    )
+    old_name = f"{name} at present" if old is not None else "/dev/null"
+    after = new.decode(errors="replace")
+    text = modification.difference(before, after, old_name=old_name, new_name=name)
     lines = text.splitlines()
     print("\n".join(lines[:MOST_LINES]), flush=True)
     if len(lines) > MOST_LINES:
@@ -135,12 +125,12 @@ def undo(folder):
     backup = folder / BACKUP
     kept = read(backup / "manifest.json")
     if kept is None:
-        raise Refused(f"{folder} has no applied patch of this dashboard")
+        sys.exit(f"error: {folder} has no applied patch of this dashboard")
     manifest = json.loads(kept)
     for name, about in manifest.items():
         there = sha256(read(folder / name))
         if there not in (about["after"], about["before"]):
-            raise Refused(f"{name} was changed after it was written here: it is left as it is")
+            sys.exit(f"error: {name} was changed after it was written here: it is left as it is")
     for name, about in manifest.items():
         write(folder / name, read(backup / name) if about["before"] else None)
         print(f"{name}: {'restored' if about['before'] else 'removed'}", flush=True)
@@ -150,7 +140,7 @@ def undo(folder):
 
 def run(args):
     if not args.folder.is_dir():
-        raise Refused(f"there is no folder {args.folder}")
+        sys.exit(f"error: there is no folder {args.folder}")
     if args.what == "undo":
         return undo(args.folder)
     expected = json.loads(args.expected.read_text(encoding="utf-8"))
@@ -170,15 +160,10 @@ def main():
         parser.error("--source and --expected are needed")
     try:
         report = {"path": str(args.folder), **run(args)}
-    except Refused as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.code
     except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"error: {error!r}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {error!r}")
     Path("modification.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,17 +15,14 @@ def main():
     for pair in pairs:
         name, _, value = pair.partition("=")
         if f"<{name}>" not in text:
-            print(f"error: {template} has no <{name}>", file=sys.stderr)
-            return 1
+            sys.exit(f"error: {template} has no <{name}>")
         text = text.replace(f"<{name}>", value)
     left = re.findall(r"<[a-z_]+>", text)
     if left:
-        print(f"error: no value for {', '.join(left)} in {template}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: no value for {', '.join(left)} in {template}")
     Path(target).write_text(text, encoding="utf-8")
     print(text, end="", flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -79,13 +79,11 @@ def main():
     try:
         report = inspect(args.name)
     except (ValueError, OSError, subprocess.TimeoutExpired) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {error}")
     text = json.dumps(report, indent=1)
     Path("image.json").write_text(text + "\n", encoding="utf-8")
     print(text, flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -18,12 +18,7 @@ import zlib
 from pathlib import Path
 
 
-class Refused(Exception):
-    """The data set is not there, or not whole; the text says why."""
-
-
 def json_lines(path):
-    """Objects in a file, one a line."""
     with path.open("rb") as file:
         return sum(1 for line in file if line.strip() and isinstance(json.loads(line), dict))
 
@@ -46,12 +41,7 @@ def json_list(path):
     return len(items)
 
 
-def text_lines(path):
-    return len(path.read_text(encoding="utf-8").splitlines())
-
-
 def archive(path):
-    """Files in a zip archive, each read to its end."""
     with zipfile.ZipFile(path) as file:
         damaged = file.testzip()
         if damaged:
@@ -59,36 +49,30 @@ def archive(path):
         return len([name for name in file.namelist() if not name.endswith("/")])
 
 
-def one(path):
-    """A file that is only counted; it must not be empty."""
-    return 1 if path.stat().st_size else 0
-
-
+# Format -> number of items in a whole file. Some files are only counted: they must not be empty.
 SORTS = {
     "archive": archive,
-    "files": one,
+    "files": lambda path: min(1, path.stat().st_size),
     "json": json_list,
     "jsonl": json_lines,
     "jsonl.gz": packed_lines,
-    "text": text_lines,
+    "text": lambda path: len(path.read_text(encoding="utf-8").splitlines()),
 }
 
 
 def check(folder, item):
     paths = sorted(path for path in folder.glob(item["path"]) if path.is_file())
     if not paths:
-        raise Refused(f"{folder} holds no {item['path']}")
+        sys.exit(f"error: {folder} holds no {item['path']}")
     count = 0
     for path in paths:
+        name = path.relative_to(folder)
         try:
             here = SORTS[item["sort"]](path)
         except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
-            name = path.relative_to(folder)
-            raise Refused(
-                f"{name} ({path.stat().st_size:,} bytes) is not whole: {error}"
-            ) from error
+            sys.exit(f"error: {name} ({path.stat().st_size:,} bytes) is not whole: {error}")
         if not here:
-            raise Refused(f"{path.relative_to(folder)} is empty")
+            sys.exit(f"error: {name} is empty")
         count += here
     known = item.get("items")
     note = "" if known in (None, count) else f", {known:,} are known"
@@ -120,12 +104,12 @@ def checksum(folder, expected):
 
 def verify(folder, expected):
     if not folder.is_dir():
-        raise Refused(f"there is no folder {folder}")
+        sys.exit(f"error: there is no folder {folder}")
     counts = {item["path"]: check(folder, item) for item in expected["files"]}
     known = {item["path"]: item["items"] for item in expected["files"] if item.get("items")}
     files, size = size_of(folder)
     if not files:
-        raise Refused(f"{folder} is empty")
+        sys.exit(f"error: {folder} is empty")
     return {
         "name": expected["name"],
         "path": str(folder),
@@ -144,13 +128,11 @@ def main():
     args = parser.parse_args()
     try:
         report = verify(args.folder, json.loads(args.expected.read_text(encoding="utf-8")))
-    except (Refused, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        sys.exit(f"error: {error}")
     Path("dataset.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=1), flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

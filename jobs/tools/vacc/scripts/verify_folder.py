@@ -23,10 +23,6 @@ SHOW_S = 1.0
 DEPLOY = "{folder}-none-dynamic-vacc/{name}_deploy.json"
 
 
-class Refused(Exception):
-    """The folder is not what it should be; the text says why."""
-
-
 def stamps_of(folder):
     """Path below the folder -> size, and what else changes when it is written; by names."""
     stamps = {}
@@ -58,14 +54,14 @@ def checksum(folder, files):
 def made(folder, since):
     """The report on a folder that must have been written to since `since` was noted."""
     if not folder.is_dir():
-        raise Refused(f"the compiler exited with 0, but made no folder {folder}")
+        sys.exit(f"error: the compiler exited with 0, but made no folder {folder}")
     before, stamps = json.loads(since.read_text(encoding="utf-8")), stamps_of(folder)
     files = {name: stamp[0] for name, stamp in stamps.items()}
     new = [name for name, stamp in stamps.items() if stamp != before.get(name)]
     if not new:
-        raise Refused(f"the compiler exited with 0, but wrote nothing new into {folder}")
+        sys.exit(f"error: the compiler exited with 0, but wrote nothing new into {folder}")
     if not sum(files.values()):
-        raise Refused(f"all {len(files)} files in {folder} are empty")
+        sys.exit(f"error: all {len(files)} files in {folder} are empty")
     digest = checksum(folder, files)
     deploy = Path(DEPLOY.format(folder=folder, name=folder.name))
     return {
@@ -79,13 +75,12 @@ def made(folder, since):
     }
 
 
-def unchanged(folder, size):
-    """Raise unless the folder has as many bytes as it was registered with."""
+def check_size(folder, size):
     if not folder.is_dir():
-        raise Refused(f"{folder} is gone")
+        sys.exit(f"error: {folder} is gone")
     total = sum(stamp[0] for stamp in stamps_of(folder).values())
     if total != size:
-        raise Refused(f"{folder} has {total:,} bytes, it was registered with {size:,}")
+        sys.exit(f"error: {folder} has {total:,} bytes, it was registered with {size:,}")
     print(f"{folder.name}: {total:,} bytes, as registered", flush=True)
 
 
@@ -102,18 +97,15 @@ def main():
             there = stamps_of(args.folder)
             args.note.write_text(json.dumps(there) + "\n", encoding="utf-8")
             print(f"{args.folder}: {len(there)} files before", flush=True)
-            return 0
-        if args.since is None:
-            unchanged(args.folder, args.bytes)
-            return 0
-        report = made(args.folder, args.since)
-    except (Refused, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    Path("artifact.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(report, indent=1), flush=True)
-    return 0
+        elif args.since:
+            report = json.dumps(made(args.folder, args.since), indent=1)
+            Path("artifact.json").write_text(report + "\n", encoding="utf-8")
+            print(report, flush=True)
+        else:
+            check_size(args.folder, args.bytes)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -26,12 +26,9 @@ SINGLE = "model.safetensors"
 BLOCK = 1 << 22
 MOST_HEADER = 100 << 20  # the format's own limit
 # Words of the catalogue -> those of safetensors (safetensors README, "Format").
-DTYPES = {"bf16": "BF16", "fp16": "F16", "fp8": "F8_E4M3", "fp32": "F32", "int8": "I8"}
+# Words of safetensors (its README, "Format") -> those of the catalogue.
+DTYPES = {"BF16": "bf16", "F16": "fp16", "F8_E4M3": "fp8", "F32": "fp32", "I8": "int8"}
 SHOW_S = 1.0
-
-
-class Refused(Exception):
-    """The weights are not whole, or not those of this model; the text says why."""
 
 
 def shards_of(folder):
@@ -41,17 +38,19 @@ def shards_of(folder):
     if not index.is_file():
         if (folder / SINGLE).is_file():
             return {SINGLE: None}, None
-        raise Refused(f"{folder} holds neither {INDEX} nor {SINGLE}: the download is not complete")
+        sys.exit(
+            f"error: {folder} holds neither {INDEX} nor {SINGLE}: the download is not complete"
+        )
     try:
         content = json.loads(index.read_bytes())
         files = {}
         for tensor, name in content["weight_map"].items():
             if "/" in name or name.startswith("."):
-                raise Refused(f"{INDEX} names a file elsewhere: {name!r}")
+                sys.exit(f"error: {INDEX} names a file elsewhere: {name!r}")
             files.setdefault(name, set()).add(tensor)
         return files, int(content.get("metadata", {}).get("total_size", 0)) or None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(f"{INDEX} cannot be read: {error!r}") from error
+        sys.exit(f"error: {INDEX} cannot be read: {error!r}")
 
 
 def header_of(path):
@@ -59,34 +58,34 @@ def header_of(path):
     with path.open("rb") as file:
         start = file.read(8)
         if len(start) < 8:
-            raise Refused(f"{path.name} has no header: it is cut off")
+            sys.exit(f"error: {path.name} has no header: it is cut off")
         (length,) = struct.unpack("<Q", start)
         if length > MOST_HEADER:
-            raise Refused(f"{path.name} is no safetensors file")
+            sys.exit(f"error: {path.name} is no safetensors file")
         text = file.read(length)
     if len(text) < length:
-        raise Refused(f"{path.name} has no whole header: it is cut off")
+        sys.exit(f"error: {path.name} has no whole header: it is cut off")
     try:
         entries = json.loads(text)
         entries.pop("__metadata__", None)
         data = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
         return entries, 8 + length + int(data)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise Refused(f"{path.name} is no safetensors file: {error!r}") from error
+        sys.exit(f"error: {path.name} is no safetensors file: {error!r}")
 
 
 def check_shard(path, tensors, dtype_bytes):
     """Check one shard, add its bytes a dtype to `dtype_bytes`, and return its size."""
     if not path.is_file():
-        raise Refused(f"{path.name} is missing")
+        sys.exit(f"error: {path.name} is missing")
     entries, wanted = header_of(path)
     size = path.stat().st_size
     if size != wanted:
         what = "cut off" if size < wanted else "longer than it should be"
-        raise Refused(f"{path.name} has {size:,} bytes of {wanted:,}: it is {what}")
+        sys.exit(f"error: {path.name} has {size:,} bytes of {wanted:,}: it is {what}")
     lacks = sorted(tensors - set(entries)) if tensors is not None else []
     if lacks:
-        raise Refused(f"{path.name} lacks {len(lacks)} tensors of the index, such as {lacks[0]}")
+        sys.exit(f"error: {path.name} lacks {len(lacks)} tensors of the index, such as {lacks[0]}")
     for entry in entries.values():
         begin, end = entry["data_offsets"]
         dtype_bytes[entry["dtype"]] = dtype_bytes.get(entry["dtype"], 0) + end - begin
@@ -96,28 +95,26 @@ def check_shard(path, tensors, dtype_bytes):
 def check_config(folder, expected):
     path = folder / "config.json"
     if not path.is_file():
-        raise Refused(f"{folder} holds no config.json")
+        sys.exit(f"error: {folder} holds no config.json")
     try:
         config = json.loads(path.read_bytes())
         wrong = modification.mismatches(config, expected["config"])
     except (ValueError, AttributeError, TypeError) as error:
-        raise Refused(f"config.json cannot be read: {error!r}") from error
+        sys.exit(f"error: config.json cannot be read: {error!r}")
     for one in wrong:
         print(f"config.json: {one.field} is {one.actual!r}, the catalogue says {one.expected!r}")
     if wrong:
         names = ", ".join(one.field for one in wrong)
-        raise Refused(f"config.json is not that of {expected['model']}: {names}")
+        sys.exit(f"error: config.json is not that of {expected['model']}: {names}")
     print(f"config.json: all {len(expected['config'])} constants are those of {expected['model']}")
 
 
 def check_precision(dtype_bytes, precision):
-    """Most of the weights must be in the precision of the catalogue. Return what they are in."""
+    """Most of the weights must be in the precision of the catalogue."""
     most = max(dtype_bytes, key=dtype_bytes.get, default="")
-    names = {word: name for name, word in DTYPES.items()}
-    actual = names.get(most, most)
+    actual = DTYPES.get(most, most)
     if actual != precision:
-        raise Refused(f"most weights are {actual}, the catalogue says {precision}")
-    return actual
+        sys.exit(f"error: most weights are {actual}, the catalogue says {precision}")
 
 
 def known_sha256(folder, name):
@@ -130,36 +127,23 @@ def known_sha256(folder, name):
     return etag if len(etag) == 64 else None  # of a small file it is the hash of git, 40 digits
 
 
-class Reading:
-    """Reads files whole, and tells how far it is."""
-
-    def __init__(self, total):
-        self.total, self.done, self.shown = total, 0, 0.0
-
-    def sha256(self, path):
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-                self.done += len(block)
-                self.tell()
-        return digest.hexdigest()
-
-    def tell(self):
-        now = time.monotonic()
-        if now - self.shown >= SHOW_S or self.done == self.total:
-            self.shown = now
-            print(f"checked {self.done / 1e6:.1f}/{self.total / 1e6:.1f} MB", flush=True)
-
-
 def checksums(folder, sizes):
     """Shard -> its SHA-256, each compared with the hub's where that is known; how many were."""
-    reading, sums, compared = Reading(sum(sizes.values())), {}, 0
+    total, done, shown, sums, compared = sum(sizes.values()), 0, 0.0, {}, 0
     for name in sizes:
-        sums[name] = reading.sha256(folder / name)
+        digest = hashlib.sha256()
+        with (folder / name).open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+                done += len(block)
+                now = time.monotonic()
+                if now - shown >= SHOW_S or done == total:
+                    shown = now
+                    print(f"checked {done / 1e6:.1f}/{total / 1e6:.1f} MB", flush=True)
+        sums[name] = digest.hexdigest()
         known = known_sha256(folder, name)
         if known and known != sums[name]:
-            raise Refused(f"{name} is damaged: its sha256 is {sums[name]}, the hub says {known}")
+            sys.exit(f"error: {name} is damaged: its sha256 is {sums[name]}, the hub says {known}")
         compared += known is not None
     return sums, compared
 
@@ -187,13 +171,13 @@ def verify(args, expected):
         print(f"{len(files)} shards; the catalogue says {expected['shards']}", flush=True)
     if expected["bytes"] not in (None, tensors_bytes):
         print(f"{tensors_bytes:,} bytes of tensors; the catalogue says {expected['bytes']:,}")
-    precision = check_precision(dtype_bytes, expected["precision"])
+    check_precision(dtype_bytes, expected["precision"])
     sums, compared = checksums(args.folder, sizes) if args.sha256 else ({}, 0)
     return {
         "path": str(args.folder),
         "bytes": sum(sizes.values()),
         "sha256": fingerprint(sizes, sums),
-        "precision": precision,
+        "precision": expected["precision"],
         "shards": len(sizes),
         "checked": "sha256" if args.sha256 else "sizes",
         "compared": compared,
@@ -208,13 +192,11 @@ def main():
     args = parser.parse_args()
     try:
         report = verify(args, json.loads(args.expected.read_text(encoding="utf-8")))
-    except (Refused, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        sys.exit(f"error: {error}")
     Path("weights.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=1), flush=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

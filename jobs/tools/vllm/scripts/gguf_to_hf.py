@@ -41,10 +41,6 @@ NAMES = {
 }
 
 
-class Refused(Exception):
-    """The file cannot be unpacked; the text says why."""
-
-
 class Source:
     """A GGUF file of a Llama with a tokenizer that works on bytes."""
 
@@ -53,7 +49,8 @@ class Source:
         architecture = self.value("general.architecture")
         tokenizer = (self.value("tokenizer.ggml.model"), self.value("tokenizer.ggml.pre"))
         if architecture != "llama" or tokenizer != ("gpt2", "smollm"):
-            raise Refused(f"supported: llama with gpt2/smollm, not {architecture} with {tokenizer}")
+            found = f"{architecture} with {tokenizer}"
+            sys.exit(f"error: supported: llama with gpt2/smollm, not {found}")
         self.tensors = self._reader.tensors
         self.tokens = self.value("tokenizer.ggml.tokens")
         types = self.value("tokenizer.ggml.token_type")
@@ -64,7 +61,7 @@ class Source:
     def value(self, key):
         field = self._reader.get_field(key)
         if field is None:
-            raise Refused(f"the file has no {key}")
+            sys.exit(f"error: the file has no {key}")
         return field.contents()
 
     def token(self, role):
@@ -78,7 +75,7 @@ def name_of(tensor):
     try:
         return f"{prefix}{NAMES[parts[-2]]}.{parts[-1]}"
     except (KeyError, IndexError):
-        raise Refused(f"no Llama has a tensor {tensor}") from None
+        sys.exit(f"error: no Llama has a tensor {tensor}")
 
 
 def thinking(source, embeddings):
@@ -88,7 +85,7 @@ def thinking(source, embeddings):
     roles = {source.token(role) for role in ("bos", "eos", "unknown", "padding")}
     unused = [number for number in source.control if number not in roles]
     if len(unused) < len(THINK):
-        raise Refused("fewer than two special tokens are unused")
+        sys.exit("error: fewer than two special tokens are unused")
     lengths = embeddings[unused].float().norm(dim=1)
     opened, closed = (unused[place] for place in lengths.argsort()[-len(THINK) :])
     names = f"{source.tokens[opened]} is called <think>, {source.tokens[closed]} </think>"
@@ -134,7 +131,7 @@ def tokenizer_of(source, think):
     # A parser has to see them in the text, which leaves special ones out.
     made.add_tokens([AddedToken(text, normalized=False, special=False) for text in THINK])
     if made.get_vocab_size() != len(tokens):
-        raise Refused(f"{made.get_vocab_size()} tokens instead of {len(tokens)}")
+        sys.exit(f"error: {made.get_vocab_size()} tokens instead of {len(tokens)}")
     return made
 
 
@@ -202,7 +199,7 @@ def need_room(source, folder):
     wanted = int(sum(int(tensor.n_elements) for tensor in source.tensors) * BF16_BYTES * 1.1)
     free = shutil.disk_usage(folder).free
     if free < wanted:
-        raise Refused(f"{folder} has {free:,} bytes free, {wanted:,} needed")
+        sys.exit(f"error: {folder} has {free:,} bytes free, {wanted:,} needed")
 
 
 def sha256_of(path):
@@ -228,10 +225,10 @@ def main():
         need_room(source, part)
         unpack(source, part)
         put(part, args.to)
-    except (Refused, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        return 1
     shard = args.to / SHARD
     report = {
         "path": str(args.to),
@@ -246,8 +243,7 @@ def main():
         f"{seconds:.1f} s, sha256 {report['sha256']}",
         flush=True,
     )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
