@@ -26,8 +26,8 @@ from jobs.plans import Plan
 from jobs.tools.greedy_probe import commands as greedy_probe
 from jobs.tools.greedy_probe import parser as probe
 from jobs.tools.lib import folders
-from jobs.tools.opencompass.environment import NAME
-from jobs.tools.opencompass.parser import HEAD, parse_csv, parse_markdown
+from jobs.tools.opencompass.commands import NAME
+from jobs.tools.opencompass.reading import HEAD, parse_csv, parse_markdown
 from jobs.tools.outputs import engine_about
 from jobs.tools.outputs.files import Ended
 from jobs.tools.outputs.progress import draws_bar

@@ -8,8 +8,7 @@ the questions counts; its name is in the mode of the set.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jobs.base.errors import ParseError
@@ -17,23 +16,8 @@ from jobs.base.messages import Message
 from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import MOST_REQUESTS, Measurement, RequestTimes, SetScore
 from jobs.reasoning import split_text, tagged
-from jobs.tools.imports import (
-    Bundle,
-    Reader,
-    Reading,
-    Refusal,
-    Refused,
-    attempt,
-    count_at,
-    inside,
-    lengths_asked,
-    over_http,
-    synthetic,
-    text_at,
-    time_of_epoch,
-    time_of_text,
-    title_of,
-)
+from jobs.tools import imports
+from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt, inside
 from jobs.tools.outputs.answers import Answered, kept, means_of
 from jobs.tools.outputs.figures import Figure, Point, take
 from jobs.tools.outputs.files import count, json_lines, json_object, number_or_none
@@ -82,11 +66,11 @@ class Aiperf(Reader):
         concurrency = _concurrency(config)
         if not concurrency:
             raise Refused(Message("import:no_concurrency", {"file": path, "runs": "AIPerf"}))
-        completed = count(
-            path, {"request_count.avg": _needed(path, data, "request_count")}, "request_count.avg"
-        )
+        average = _needed(path, data, "request_count")
+        completed = count(path, {"request_count.avg": average}, "request_count.avg")
         failed = int(_average(data, "completed_request_count") or 0) - completed
-        failed = failed if failed > 0 else count_at(inside(data, "error_request_count"), "avg")
+        if failed <= 0:
+            failed = imports.count_at(inside(data, "error_request_count"), "avg")
         figures = {
             "concurrency": Figure("concurrency", concurrency),
             "requests": Figure("request_count.avg", completed),
@@ -104,20 +88,22 @@ class Aiperf(Reader):
             left_out=(*left_out, *damage),
             requests=requests,
         )
-        sets = config.get("datasets")
-        prompts = inside(sets[0], "prompts") if isinstance(sets, list) and sets else {}
-        asked = lengths_asked(*(count_at(inside(prompts, one), "mean") for one in ("isl", "osl")))
-        return over_http(
+        prompts = [inside(config, "datasets", 0, "prompts", one) for one in ("isl", "osl")]
+        asked = imports.lengths_asked(*(imports.count_at(one, "mean") for one in prompts))
+        named = imports.text_at(inside(config, "models", "items", 0), "name")
+        names = inside(config, "endpoint").get("model_names")  # before 0.12
+        first = str(names[0]) if isinstance(names, list) and names else ""
+        return imports.over_http(
             self.tool,
-            text_at(data, "aiperf_version"),
+            imports.text_at(data, "aiperf_version"),
             [point],
-            what=synthetic(asked),
-            model=_model(config),
+            what=imports.synthetic(asked),
+            model=named or first,
             sources=(path,),
             companions=tuple(beside) if len(beside) == 1 and not damage else (),
             remarks=[Message("import:cancelled")] if data.get("was_cancelled") is True else [],
             asked=asked,
-            at=time_of_text(data.get("start_time")),
+            at=imports.time_of_text(data.get("start_time")),
         )
 
 
@@ -130,25 +116,18 @@ def _requests(
         rows = json_lines(names[0], bundle.files[names[0]])
     except ParseError as error:
         return (), (Message("figures:no_requests", {"reason": str(error)[:200]}),)
-    measured = islice(filter(_is_measured, rows), MOST_REQUESTS + 1)
-    return [_times(inside(row, "metrics")) for row in measured], ()
-
-
-def _is_measured(row: Mapping[str, Any]) -> bool:
-    about = inside(row, "metadata")
-    return (
-        about.get("benchmark_phase") == "profiling"
-        and about.get("was_cancelled") is not True
-        and not row.get("error")
-    )
-
-
-def _times(metrics: Mapping[str, Any]) -> RequestTimes:
-    first, further, whole_ms = (
-        number_or_none(inside(metrics, name), "value")
-        for name in ("time_to_first_token", "inter_token_latency", "request_latency")
-    )
-    return RequestTimes(first, further, None if whole_ms is None else whole_ms / MS_PER_S)
+    times = []
+    for row in rows:
+        about = inside(row, "metadata")
+        is_phase = about.get("benchmark_phase") == "profiling"
+        if is_phase and about.get("was_cancelled") is not True and not row.get("error"):
+            first, further, whole_ms = (
+                number_or_none(inside(row, "metrics", name), "value")
+                for name in ("time_to_first_token", "inter_token_latency", "request_latency")
+            )
+            whole_s = None if whole_ms is None else whole_ms / MS_PER_S
+            times.append(RequestTimes(first, further, whole_s))
+    return times[: MOST_REQUESTS + 1], ()
 
 
 def _measured(path: str, data: Mapping[str, Any]) -> dict[str, Figure]:
@@ -180,16 +159,8 @@ def _concurrency(config: Mapping[str, Any]) -> int:
     phases = config.get("phases")
     listed = [one for one in phases if isinstance(one, dict)] if isinstance(phases, list) else []
     measured = [one for one in listed if one.get("kind", "profiling") == "profiling"]
-    found = count_at(measured[-1], "concurrency") if measured else 0
-    return found or count_at(inside(config, "loadgen"), "concurrency")
-
-
-def _model(config: Mapping[str, Any]) -> str:
-    items = inside(config, "models").get("items")
-    if isinstance(items, list) and items and isinstance(items[0], dict):
-        return text_at(items[0], "name")
-    names = inside(config, "endpoint").get("model_names")
-    return str(names[0]) if isinstance(names, list) and names else ""
+    found = imports.count_at(measured[-1], "concurrency") if measured else 0
+    return found or imports.count_at(inside(config, "loadgen"), "concurrency")
 
 
 class LmEval(Reader):
@@ -212,28 +183,26 @@ def _evaluation(bundle: Bundle, path: str, samples: Sequence[str]) -> Reading:
     if not results:
         raise ParseError(f"{path}: 'results' has no task")
     children = inside(data, "group_subtasks")
-    sets, answers = [], []
-    for task in results:
-        if children.get(task):
-            continue  # a group
-        score = _score(path, data, task, children)
-        sets.append(score)
-        if score.value is not None:
-            answers += _answers(bundle, samples, task, score.mode, alone=len(results) == 1)
-    shares = [(one.value / 100, one.questions or 0) for one in sets if one.value is not None]
-    means = means_of(shares)
+    tasks = [task for task in results if not children.get(task)]  # without groups
+    sets = [_score(path, data, task, children) for task in tasks]
+    known = [one for one in sets if one.value is not None]
+    means = means_of([((one.value or 0.0) / 100, one.questions or 0) for one in known])
     if means is None:
         names = ", ".join(f"{one.dataset} ({one.mode})" for one in sets)
         raise Refused(Message("import:no_share", {"sets": names}))
-    version = text_at(data, "lm_eval_version")
+    is_alone = len(results) == 1
+    answers = [
+        answer for one in known for answer in _answers(bundle, samples, one, is_alone=is_alone)
+    ]
+    version = imports.text_at(data, "lm_eval_version")
     others = ", ".join(one.dataset for one in sets if one.value is None)
     return Reading(
         LmEval.tool,
         version,
-        text_at(data, "model_name"),
+        imports.text_at(data, "model_name"),
         Measurement(
             type="evaluation",
-            what=title_of((one.dataset for one in sets), " + "),
+            what=imports.title_of((one.dataset for one in sets), " + "),
             tool=f"{LmEval.tool} {version}".strip(),
             metrics=means.metrics,
             answers=kept(answers),
@@ -242,7 +211,7 @@ def _evaluation(bundle: Bundle, path: str, samples: Sequence[str]) -> Reading:
         ),
         (path,),
         companions=tuple(samples) if answers else (),
-        at=time_of_epoch(data.get("date")),
+        at=imports.time_of_epoch(data.get("date")),
     )
 
 
@@ -250,8 +219,8 @@ def _score(path: str, data: Mapping[str, Any], task: str, children: Mapping[str,
     """Return the score of a task; its mode is its key: "exact_match,strict-match"."""
     values = inside(data, "results", task)
     keys = [key for name in _SHARES for key in values if key.partition(",")[0] == name]
-    questions = count_at(inside(data, "n-samples", task), "effective")
-    questions = questions or count_at(values, "sample_len")
+    questions = imports.count_at(inside(data, "n-samples", task), "effective")
+    questions = questions or imports.count_at(values, "sample_len")
     groups = (name for name, tasks in children.items() if isinstance(tasks, list) and task in tasks)
     about = (questions or None, next(groups, task))
     version = str(inside(data, "versions").get(task, ""))[:32]
@@ -265,46 +234,39 @@ def _score(path: str, data: Mapping[str, Any], task: str, children: Mapping[str,
 
 
 def _answers(
-    bundle: Bundle, samples: Sequence[str], task: str, key: str, *, alone: bool
-) -> list[Answered]:
-    """Return the answers to one task. Rows of another filter are left out."""
-    metric, _comma, wanted = key.partition(",")
-    return [
-        _answer(row, task, metric)
-        for path in samples
-        if alone or f"samples_{task}_" in path
-        for row in json_lines(path, bundle.files[path])
-        if text_at(row, "filter") in ("", wanted)
-    ]
-
-
-def _answer(row: Mapping[str, Any], task: str, metric: str) -> Answered:
-    text = _first(row.get("resps"))
-    reasoning, said = split_text(text)
-    return Answered(
-        subset=task,
-        question=_question(row),
-        expected=str(row.get("target") or ""),
-        answer=said,
-        score=number_or_none(row, metric),
-        question_id=str(row.get("doc_id", "")),
-        extracted=_first(row.get("filtered_resps")),
-        reasoning=reasoning,
-        detail={"thought": tagged(text)},
-    )
+    bundle: Bundle, samples: Sequence[str], score: SetScore, *, is_alone: bool
+) -> Iterator[Answered]:
+    """Yield the answers to one task. Rows of another filter are left out."""
+    metric, _comma, wanted = score.mode.partition(",")
+    for path in samples:
+        if is_alone or f"samples_{score.dataset}_" in path:
+            for row in json_lines(path, bundle.files[path]):
+                if imports.text_at(row, "filter") in ("", wanted):
+                    text = _first(row.get("resps"))
+                    reasoning, said = split_text(text)
+                    yield Answered(
+                        subset=score.dataset,
+                        question=_question(row),
+                        expected=str(row.get("target") or ""),
+                        answer=said,
+                        score=number_or_none(row, metric),
+                        question_id=str(row.get("doc_id", "")),
+                        extracted=_first(row.get("filtered_resps")),
+                        reasoning=reasoning,
+                        detail={"thought": tagged(text)},
+                    )
 
 
 def _question(row: Mapping[str, Any]) -> str:
     """Return the last message of the request, else the document's question."""
-    sent = inside(row, "arguments", "gen_args_0").get("arg_0")
-    sent = sent[0] if isinstance(sent, list) and sent else sent
+    sent = _first(inside(row, "arguments", "gen_args_0").get("arg_0"))
     try:
-        messages = json.loads(sent) if isinstance(sent, str) else None
+        messages = json.loads(sent)
     except (ValueError, RecursionError):
         messages = None
     if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
         return str(messages[-1].get("content") or "")
-    return text_at(inside(row, "doc"), "question") or (sent if isinstance(sent, str) else "")
+    return imports.text_at(inside(row, "doc"), "question") or sent
 
 
 def _first(value: Any) -> str:

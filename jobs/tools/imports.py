@@ -75,9 +75,13 @@ def _plain(content: bytes) -> bytes:
 # Values of foreign JSON: typed, bounded, never an error.
 
 
-def inside(data: Any, *keys: str) -> dict[str, Any]:
-    for key in keys:
-        data = data.get(key) if isinstance(data, dict) else None
+def inside(data: Any, *keys: str | int) -> dict[str, Any]:
+    """Return the object at a path of keys and indexes; an empty one for anything else."""
+    try:
+        for key in keys:
+            data = data[key]
+    except (LookupError, TypeError):
+        return {}
     return data if isinstance(data, dict) else {}
 
 

@@ -17,7 +17,6 @@ from jobs.kinds.lib.vacc import OnOpencompass, conda_site, is_exact, opencompass
 from jobs.plans import Plan
 from jobs.tools.lib import variants
 from jobs.tools.opencompass import commands as opencompass
-from jobs.tools.opencompass import environment
 from jobs.tools.opencompass.commands import CEVAL, FOLLOW, OpenCompassRun
 
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
@@ -78,7 +77,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         asking, exact = _asking(params, target), is_exact(params)
         notes = [
             Message("guide:config_made", {"model": asking.model}),
-            Message("guide:conda_path", {"folder": f"{environment.folder(vacc_site(target))}/bin"}),
+            Message("guide:conda_path", {"folder": f"{opencompass.folder(vacc_site(target))}/bin"}),
         ]
         if exact:
             notes += [Message("guide:run_collected"), Message("guide:one_by_one")]

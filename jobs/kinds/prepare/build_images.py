@@ -21,7 +21,7 @@ from jobs.kinds.lib.vacc import (
 )
 from jobs.plans import Plan
 from jobs.tools.vacc import images as vacc_images
-from jobs.tools.vacc.images import Building, image_of, variant
+from jobs.tools.vacc.images import image_of, variant
 
 _GUIDE, _CURRENT = ("stack", "guide"), ("stack", "current")
 
@@ -125,13 +125,14 @@ class BuildImages(OnVacc, params=Params):
                 password=params.registry_password,
             )
         entered = "" if is_exact(params) else params.folder
-        wanted = Building(
+        return vacc_images.build_plan(
+            stack,
+            site,
             repository=params.repository or image_of(stack).build[0].repository,
             folder=folder_or(f"{site.workspace}/docker", entered, site),
             no_cache=params.no_cache,
             exact=is_exact(params),
         )
-        return vacc_images.build_plan(stack, site, wanted)
 
 
 def _check_login(params: Params) -> None:

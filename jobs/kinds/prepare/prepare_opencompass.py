@@ -15,8 +15,7 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.plans import Plan
-from jobs.tools.opencompass import environment as opencompass_env
-from jobs.tools.opencompass.environment import INDEX, NAME, Installing
+from jobs.tools.opencompass import commands as opencompass
 
 
 class Params(VaccParams):
@@ -30,7 +29,7 @@ class Params(VaccParams):
     )
     """Repository address. Empty: the guide's."""
     index: str = field(
-        *(INDEX, "Package index", "Sources"),
+        *(opencompass.INDEX, "Package index", "Sources"),
         max_length=255,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
         source="index",
@@ -47,8 +46,8 @@ class PrepareOpencompass(OnOpencompass, params=Params):
     title = "Prepare OpenCompass"
     reads = "readings.opencompass"
     family = "prepare"
-    programs = opencompass_env.PROGRAMS
-    steps = opencompass_env.STEPS
+    programs = opencompass.PREPARE_PROGRAMS
+    steps = opencompass.PREPARE_STEPS
     leads_to = ("prepare-datasets", "evaluate-opencompass")
     mends = ("opencompass-packages", "check:conda_env_missing")
     brings = True
@@ -57,7 +56,7 @@ class PrepareOpencompass(OnOpencompass, params=Params):
         site = vacc_site(target)
         notes = [
             Message("guide:cd"),
-            Message("guide:conda_path", {"folder": f"{opencompass_env.folder(site)}/bin"}),
+            Message("guide:conda_path", {"folder": f"{opencompass.folder(site)}/bin"}),
             Message("guide:conda_yes"),
         ]
         if is_exact(params):
@@ -78,17 +77,18 @@ class PrepareOpencompass(OnOpencompass, params=Params):
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         return {
             "type": "environment",
-            "name": NAME,
-            "fingerprint": opencompass_env.fingerprint(opencompass_of(params)),
-            "path": opencompass_env.folder(conda_site(target)),
+            "name": opencompass.NAME,
+            "fingerprint": opencompass.fingerprint(opencompass_of(params)),
+            "path": opencompass.folder(conda_site(target)),
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
         tools = opencompass_of(params)
-        wanted = Installing(
+        return opencompass.prepare_plan(
+            tools,
+            conda_site(target),
             repository=params.repository or tools.opencompass_repository,
             index=params.index,
             modelscope=params.dataset_source == "modelscope",
             exact=is_exact(params),
         )
-        return opencompass_env.prepare_plan(tools, conda_site(target), wanted)

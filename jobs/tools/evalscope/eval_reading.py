@@ -20,18 +20,8 @@ from jobs.kinds.lib.evaluations import accuracy_message, limited_remark, sets_of
 from jobs.metrics.measured import Measurement, Outcome, SetScore
 from jobs.reasoning import split_text, tagged
 from jobs.statistics.paired import Decision
-from jobs.tools.imports import (
-    Bundle,
-    Reader,
-    Reading,
-    Refusal,
-    Refused,
-    attempt,
-    text_at,
-    time_of_log,
-    time_of_text,
-    title_of,
-)
+from jobs.tools import imports
+from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt
 from jobs.tools.lib.environments import EVALSCOPE
 from jobs.tools.outputs.answers import FAILED, Scored, cut_remark, kept, question_of
 from jobs.tools.outputs.files import Ended, count, json_lines, json_object, number, number_or_none
@@ -427,7 +417,7 @@ class EvalscopeEval(Reader):
             parts = PurePosixPath(path).parts
             is_inside = "reports" in parts[:-1]
             root = str(PurePosixPath(*parts[: parts.index("reports")])) if is_inside else ""
-            model = text_at(bundle.object(path), "model_name")
+            model = imports.text_at(bundle.object(path), "model_name")
             groups.setdefault((root, model), []).append(path)
         return [
             attempt(paths, _reading, bundle, root, model, paths)
@@ -461,7 +451,7 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
         model,
         Measurement(
             type="evaluation",
-            what=title_of((report.benchmark for report in reports), " + "),
+            what=imports.title_of((report.benchmark for report in reports), " + "),
             tool=f"{EvalscopeEval.tool} {version}".strip(),
             metrics=metrics,
             answers=_answers(evaluation),
@@ -473,7 +463,8 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
         ),
         tuple(paths),
         companions=(*companions, *([config] if config else [])),
-        at=time_of_text(root) or (time_of_log(bundle.files[logs[0]]) if logs else None),
+        at=imports.time_of_text(root)
+        or (imports.time_of_log(bundle.files[logs[0]]) if logs else None),
     )
 
 

@@ -20,21 +20,9 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import MOST_REQUESTS, Outcome, RequestTimes, WarmUp
+from jobs.tools import imports
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.imports import (
-    Bundle,
-    Reader,
-    Reading,
-    Refusal,
-    count_at,
-    curves,
-    earliest,
-    lengths_asked,
-    over_http,
-    text_at,
-    time_of_log,
-    time_of_text,
-)
+from jobs.tools.imports import Bundle, Reader, Reading, Refusal
 from jobs.tools.outputs import over_http_reading
 from jobs.tools.outputs.figures import Figure, Point, take
 from jobs.tools.outputs.files import Ended, count, json_object, json_of, number_or_none
@@ -273,7 +261,7 @@ class EvalscopePerf(Reader):
 
     def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
         """Return one result with a point per summary; a repeated concurrency begins another."""
-        return curves(
+        return imports.curves(
             own,
             lambda path: _part(bundle, own, path),
             lambda one, other: one.run.concurrency != other.run.concurrency,
@@ -284,7 +272,7 @@ class EvalscopePerf(Reader):
 def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:
     beside = bundle.beside(path)
     logs = [one for one in beside if one.endswith(".log")]
-    at = [time_of_text(path), *(time_of_log(bundle.files[log]) for log in logs)]
+    at = [imports.time_of_text(path), *(imports.time_of_log(bundle.files[log]) for log in logs)]
     if any(one in own for one in beside):  # else the files cannot be paired
         beside = []
     percentiles = [one for one in beside if b'"Percentiles"' in bundle.files[one]]
@@ -315,29 +303,32 @@ def _curve(parts: Sequence[_Part]) -> Reading:
     arguments = next((one.arguments for one in parts if one.arguments), {})
     lacking = [one for one in parts if one.run.completed and not one.has_percentiles]
     least, most = _prompt_lengths(arguments)
-    dataset, output = text_at(arguments, "dataset"), count_at(arguments, "max_tokens")
+    dataset, output = (
+        imports.text_at(arguments, "dataset"),
+        imports.count_at(arguments, "max_tokens"),
+    )
     length = f" {least}" if least == most else f" {least}–{most}"
     sent = f"{dataset}{length if most else ''}"
-    is_exact = output == count_at(arguments, "min_tokens")
-    return over_http(
+    is_exact = output == imports.count_at(arguments, "min_tokens")
+    return imports.over_http(
         EvalscopePerf.tool,
         "",
         [one.run for one in parts],
         # "random 40–60 → 32 tok"; without the lengths that the arguments lack.
         what=f"{sent} → {output} tok" if dataset and output else dataset,
-        model=text_at(arguments, "model"),
+        model=imports.text_at(arguments, "model"),
         sources=tuple(one.path for one in parts),
         companions=tuple(file for one in parts for file in one.beside),
         remarks=[Message("import:no_percentiles")] if lacking else [],
         # Of random prompts between two lengths the middle.
-        asked=lengths_asked((least + most) // 2, output if is_exact else 0),
-        at=earliest(one.at for one in parts),
+        asked=imports.lengths_asked((least + most) // 2, output if is_exact else 0),
+        at=imports.earliest(one.at for one in parts),
     )
 
 
 def _prompt_lengths(arguments: Mapping[str, Any]) -> tuple[int, int]:
     """Return the shortest and longest random prompt; 0, 0 for prompts with their own lengths."""
-    if text_at(arguments, "dataset") != "random":
+    if imports.text_at(arguments, "dataset") != "random":
         return 0, 0
-    least, most = (count_at(arguments, f"{name}_prompt_length") for name in ("min", "max"))
+    least, most = (imports.count_at(arguments, f"{name}_prompt_length") for name in ("min", "max"))
     return (least, most) if 0 < least <= most else (0, 0)

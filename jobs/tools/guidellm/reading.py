@@ -13,20 +13,8 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.metrics.measured import MOST_REQUESTS, Outcome, Progress, RequestTimes
-from jobs.tools.imports import (
-    Bundle,
-    Reader,
-    Reading,
-    Refused,
-    count_at,
-    earliest,
-    inside,
-    lengths_asked,
-    over_http,
-    synthetic,
-    text_at,
-    time_of_epoch,
-)
+from jobs.tools import imports
+from jobs.tools.imports import Bundle, Reader, Reading, Refused, inside
 from jobs.tools.outputs import over_http_reading
 from jobs.tools.outputs.figures import Figure, Point, take
 from jobs.tools.outputs.files import Ended, count, json_object, number, number_or_none
@@ -88,26 +76,26 @@ class Guidellm(Reader):
             if isinstance(strategy.get("streams"), int):
                 runs.append(_point(path, one))
             else:
-                left_out.append(text_at(strategy, "type_") or "?")
+                left_out.append(imports.text_at(strategy, "type_") or "?")
         if not runs:
             names = ", ".join(dict.fromkeys(left_out))
             raise Refused(Message("import:no_concurrency", {"file": path, "runs": names}))
         if len({run.concurrency for run in runs}) < len(runs):
             raise Refused(Message("import:same_concurrency", {"file": path}))
         spec = inside(data, "config", "spec") or inside(data, "args")
-        sets = spec.get("data")
-        first = inside(sets[0]) if isinstance(sets, list) and sets else {}
-        asked = lengths_asked(count_at(first, "prompt_tokens"), count_at(first, "output_tokens"))
-        return over_http(
+        prompts = inside(spec, "data", 0)
+        lengths = (imports.count_at(prompts, f"{name}_tokens") for name in ("prompt", "output"))
+        asked = imports.lengths_asked(*lengths)
+        return imports.over_http(
             self.tool,
-            text_at(inside(data, "metadata"), "guidellm_version"),
+            imports.text_at(inside(data, "metadata"), "guidellm_version"),
             runs,
-            what=synthetic(asked),
-            model=text_at(inside(benchmarks[0], "config", "backend"), "model"),
+            what=imports.synthetic(asked),
+            model=imports.text_at(inside(benchmarks[0], "config", "backend"), "model"),
             sources=(path,),
             remarks=[Message("import:left_out", {"runs": ", ".join(left_out)})] if left_out else [],
             asked=asked,
-            at=earliest(time_of_epoch(one.get("start_time")) for one in benchmarks),
+            at=imports.earliest(imports.time_of_epoch(one.get("start_time")) for one in benchmarks),
         )
 
 
@@ -132,6 +120,7 @@ def _point(path: str, run: Any) -> Point:
     if completed:
         figures |= _measured(run, _part(path, run, "metrics")) | _tpot(requests)
     metrics, left_out = take(path, figures)
+    names = ("time_to_first_token_ms", _ITL, "request_latency")
     return Point(
         concurrency=count(path, strategy, "streams"),
         completed=completed,
@@ -139,11 +128,7 @@ def _point(path: str, run: Any) -> Point:
         metrics=metrics,
         began=number(path, state, "request_start_time"),
         requests=[
-            RequestTimes(
-                number_or_none(row, "time_to_first_token_ms"),
-                number_or_none(row, _ITL),
-                number_or_none(row, "request_latency"),
-            )
+            RequestTimes(*(number_or_none(row, name) for name in names))
             for row in requests[: MOST_REQUESTS + 1]
         ],
         left_out=left_out,

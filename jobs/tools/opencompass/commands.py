@@ -1,29 +1,35 @@
-"""OpenCompass: configuration files and steps.
+"""OpenCompass: installation, configuration files and steps.
 
-0.4.1 on the data sets of the deployment guide (Pytorch Deploy, step 4). The guide's own eval_ds.py
-evaluates DeepSeek-V3; here it is generated for the deployment.
+0.4.1 in a conda environment from sources, on the data sets of the deployment guide (Pytorch Deploy,
+step 4). The guide's own eval_ds.py evaluates DeepSeek-V3; here it is generated for the deployment.
 
 0.5 in an environment of its own, on questions that travel in the plan. Prompts and rules are those
 of EvalScope's run (``evalscope.eval_plan``): two tools, one measurement each of the same questions.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
-from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS
+from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, OfOpenCompass
 from jobs.catalog.questions import draw
+from jobs.catalog.stacks import Evaluation
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.tools.evalscope.commands import QuestionRun, questions_files, scoring_rules
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.load import Body
-from jobs.tools.lib.site import FILES, UNBUFFERED, Site, check, endpoint_check, script
-from jobs.tools.opencompass import environment as opencompass_env
+from jobs.tools.lib.site import FILES, UNBUFFERED, Site, check, endpoint_check, script, tool_check
+from jobs.tools.vacc.images import clone_step
 from jobs.tools.vacc.site import VaccSite
 from jobs.tools.vllm.serve import engine_watch
 
+PREPARE = "prepare-opencompass"
+PREPARE_PROGRAMS = ("conda", "git", "pip", "python", "python3")
+PREPARE_STEPS = {"install-modelscope": pgettext_lazy("step", "install ModelScope")}
+NAME = "opencompass"  # of both environments
 PROGRAMS = ("opencompass", "python3")
 STEPS = {
     "dry-run": pgettext_lazy("step", "dry run"),
@@ -35,18 +41,16 @@ KIND = "evaluate-opencompass"
 CONFIG = "eval_ds.py"
 OUTPUTS = "outputs"
 FOLLOW = "follow_run.py"  # of corrected runs, in the job's own folder
-_SCORE_SETS = "SCORE_SETS"  # with follow_run.py: names of the sets to score
 _BASE = "VACC_API_BASE"
 MMLU = "lukaemon_mmlu_"
 CEVAL = "ceval-"
 TEN = 10  # first MMLU subsets alphabetically, as in VastModelZOO's short evaluation
 
 QUESTIONS = "evaluate-opencompass-questions"
-QUESTIONS_NAME = "opencompass"  # of the environment
 QUESTIONS_PROGRAMS = ("opencompass", "python")
 CONTINUE = ("-r",)
 _QUESTIONS_CONFIG = "eval_questions.py"
-_QUESTIONS_SCRIPTS = ("follow_run.py", "opencompass_questions.py", "ask_and_score.py")
+_QUESTIONS_SCRIPTS = (FOLLOW, "opencompass_questions.py", "ask_and_score.py")
 # Of the client's limiter; the concurrency is the limit.
 _STARTS_PER_S = 100
 _QUESTIONS_ENV = (
@@ -58,35 +62,77 @@ _QUESTIONS_ENV = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A selectable group of sets. ``module`` below ``opencompass.configs.datasets`` has the list
-    ``name``.
-
-    ``sets``: names the summary must contain; ``CEVAL`` stands for all names that begin so.
-    ``files`` must be in the data folder; ``loads``: OpenCompass downloads missing ones.
-    """
-
-    module: str
-    name: str
-    questions: int
-    sets: tuple[str, ...]
-    files: tuple[str, ...]
-    loads: bool = False
+# The deployment guide, Pytorch Deploy, step 4.1.
+INDEX = "https://mirrors.aliyun.com/pypi/simple/"
+EXTRA = ".[full]"
+# Newer versions removed modules that OpenCompass 0.4.1 and 0.5.4 import.
+CONSTRAINTS = "pyarrow<20\npandas<3\ndatasets<4\ntransformers<5\n"
+_CONSTRAINTS_FILE = "constraints.txt"
 
 
-FAMILIES: dict[str, Family] = {
-    name: Family(
-        own.module,
-        own.variable,
-        one.questions,
-        tuple(part.name for part in own.parts) or own.names,
-        own.files,
-        own.loads,
+def folder(site: VaccSite) -> str:
+    return f"{site.conda}/envs/{NAME}"
+
+
+def fingerprint(tools: Evaluation) -> str:
+    text = f"{tools.opencompass_checkout}\n{tools.opencompass_python}\n{CONSTRAINTS}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def prepare_plan(
+    tools: Evaluation, site: VaccSite, *, repository: str, index: str, modelscope: bool, exact: bool
+) -> Plan:
+    """``index`` "": pip's own settings."""
+    checkout, inside = site.at("opencompass"), (literal(f"{folder(site)}/bin"),)
+    python, verify = literal(f"{folder(site)}/bin/python"), script("verify_environment.py")
+    # -y, because it runs unattended: conda would recreate an existing environment.
+    version = f"python={tools.opencompass_python}"
+    create: tuple[str, ...] = ("conda", "create", "-n", NAME, version, "-y")
+    index, pip = INDEX if exact else index, ("pip", "install")
+    install = (*pip, "-e", EXTRA, *(("-i", literal(index)) if index else ()))
+    files: tuple[PlanFile, ...] = ()
+    if not exact:
+        create = (site.python_word, f"{FILES}/unless_there.py", python, *create)
+        install = (*install, "-c", f"{FILES}/{_CONSTRAINTS_FILE}")
+        files = (PlanFile(_CONSTRAINTS_FILE, CONSTRAINTS),)
+    clone, clones = clone_step(
+        *(tools.opencompass_repository, repository, "opencompass"),
+        *(tools.opencompass_checkout, site),
+        exact=exact,
     )
-    for name, one in BY_OPENCOMPASS.items()
-    if (own := one.opencompass)
+    more = (Step("install-modelscope", (*pip, "ModelScope"), path=inside),)
+    return Plan(
+        kind=PREPARE,
+        steps=(
+            Step("create", create, path=(literal(f"{site.conda}/bin"),)),
+            clone,
+            Step("checkout", ("git", "checkout", tools.opencompass_checkout), cwd=checkout),
+            Step("install", install, cwd=checkout, path=inside),
+            *(more if modelscope else ()),
+            Step("verify", (python, f"{FILES}/{verify.name}", NAME, NAME)),
+        ),
+        files=(verify, *(() if exact else (script("unless_there.py"),)), *clones, *files),
+        outputs=(Output("versions", "versions.json"),),
+        writes=(f"{site.workspace}/opencompass",),
+        checks=(
+            *(Check("conda"), tool_check("git")),
+            check("disk", path=literal(site.conda), bytes=str(10**10)),
+        ),
+    )
+
+
+FAMILIES: dict[str, OfOpenCompass] = {
+    name: own for name, one in BY_OPENCOMPASS.items() if (own := one.opencompass)
 }
+
+
+def sets_of(families: Iterable[str], *, ten_of_mmlu: bool = False) -> list[str]:
+    """Return the names that the summary must contain; ``CEVAL`` stands for all that begin so."""
+    names = []
+    for own in (FAMILIES[name] for name in families):
+        parts = [part.name for part in own.parts] or [own.prefix]
+        names += parts[:TEN] if ten_of_mmlu and own.prefix == MMLU else parts
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,51 +164,36 @@ class OpenCompassRun:
     extra_body: Body = field(default_factory=dict)
 
     @property
-    def sets(self) -> tuple[str, ...]:
-        """Names the summary must contain."""
-        names = [name for family in self.families for name in FAMILIES[family].sets]
-        mmlu = [name for name in names if name.startswith(MMLU)]
-        left_out = set(mmlu[TEN:]) if self.ten_of_mmlu else set()
-        return tuple(name for name in names if name not in left_out)
+    def sets(self) -> list[str]:
+        return sets_of(self.families, ten_of_mmlu=self.ten_of_mmlu)
 
     @property
     def sizes(self) -> tuple[tuple[str, int], ...]:
         """Set -> number of questions; "ceval-*" is a prefix, 0 is unknown."""
-        counts = []
-        for name in self.sets:
-            if name == CEVAL:
-                # The limit applies to each subset, and subset sizes are unknown here.
-                counts.append((f"{CEVAL}*", 0 if self.limit else FAMILIES["ceval"].questions))
-            else:
-                known = EVALUATION_SETS.get(name)
-                counts.append((name, self._limited(known.questions if known else 0)))
-        return tuple(counts)
+        # The limit applies to each subset of C-Eval, whose sizes are unknown here.
+        ceval = 0 if self.limit else self._size(CEVAL)
+        return tuple(
+            (f"{name}*", ceval) if name == CEVAL else (name, self._size(name)) for name in self.sets
+        )
 
     @property
     def questions(self) -> int:
-        total = 0
-        for family in (FAMILIES[name] for name in self.families):
-            names = [name for name in self.sets if name in family.sets and name in EVALUATION_SETS]
-            sizes = [EVALUATION_SETS[name].questions for name in names] or [family.questions]
-            total += sum(map(self._limited, sizes))
-        return total
+        return sum(map(self._size, self.sets))
 
-    def _limited(self, size: int) -> int:
-        return min(size, self.limit) if self.limit else size
+    def _size(self, name: str) -> int:
+        one = BY_OPENCOMPASS["ceval"] if name == CEVAL else EVALUATION_SETS[name]
+        return min(one.questions, self.limit) if self.limit else one.questions
 
 
 def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
-    """Plan a dry run, which loads every set, then the run. Verbatim the tool asks all sets, then
-    scores them."""
-    exact, checkout = asking.exact, site.at("opencompass")
-    runs = site.at("opencompass", "outputs", "default") if exact else f"{{job_dir}}/work/{OUTPUTS}"
-    config = PlanFile(
-        CONFIG, config_text(asking), at=site.at("opencompass", "eval", CONFIG) if exact else ""
-    )
-    argv: tuple[str, ...]
-    if exact:
+    """A dry run, which loads every set, then the run. Verbatim the tool asks all sets, then scores
+    them."""
+    config = PlanFile(CONFIG, config_text(asking))
+    if asking.exact:
         # The guide's steps in its checkout; the run's files are copied to the job.
-        argv = ("opencompass", f"eval/{CONFIG}")
+        checkout, runs = site.at("opencompass"), site.at("opencompass", "outputs", "default")
+        config = replace(config, at=site.at("opencompass", "eval", CONFIG))
+        argv: tuple[str, ...] = ("opencompass", f"eval/{CONFIG}")
         collect = (site.python_word, f"{FILES}/collect_run.py", runs, "{job_dir}/log", OUTPUTS)
         steps = (
             _step(asking, site, "dry-run", (*argv, "--dry-run"), cwd=checkout),
@@ -173,6 +204,7 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
         # In the job's own folder, with the checkout's data, so that the checkout stays clean.
         # Details record whether each answer is correct. Each set is scored when it is answered; the
         # last step scores what is left, and makes the table of all.
+        runs = f"{{job_dir}}/work/{OUTPUTS}"
         argv = ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
         details = (*argv, "--dump-eval-details")
         follow = (site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets)))
@@ -184,12 +216,12 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
     return Plan(
         kind=KIND,
         steps=steps,
-        files=(config, script("collect_run.py" if exact else FOLLOW)),
+        files=(config, script("collect_run.py" if asking.exact else FOLLOW)),
         outputs=_RUN_OUTPUTS,
         watches=(engine_watch("{deployment.url}"), _scores(runs, asking.sizes)),
         checks=_checks(asking, site),
         # The guide's run writes a folder named by the minute, among those of other runs.
-        writes=(f"{site.workspace}/opencompass",) if exact else (),
+        writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
     )
 
 
@@ -208,32 +240,28 @@ def _scores(folder: str, expected: tuple[tuple[str, int], ...]) -> Watch:
 def _step(
     asking: OpenCompassRun, site: VaccSite, name: str, argv: tuple[str, ...], cwd: str = ""
 ) -> Step:
-    key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
     env = (
-        *((_BASE, "{deployment.url}/v1"), ("OPENAI_API_KEY", key)),
+        *((_BASE, "{deployment.url}/v1"), _key(asking.key)),
         *(() if cwd else (("COMPASS_DATA_CACHE", site.at("opencompass")),)),
         *((("DATASET_SOURCE", "ModelScope"),) if asking.modelscope else ()),
         ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
     )
-    return Step(
-        name, argv, env=env, cwd=cwd, path=(literal(f"{opencompass_env.folder(site)}/bin"),)
-    )
+    return Step(name, argv, env=env, cwd=cwd, path=(literal(f"{folder(site)}/bin"),))
+
+
+def _key(secret: str) -> tuple[str, str]:
+    return "OPENAI_API_KEY", f"{{secret:{secret}}}" if secret else "EMPTY"
 
 
 def _checks(asking: OpenCompassRun, site: VaccSite) -> tuple[Check, ...]:
     what = _("evaluation data; run “Prepare datasets” for OpenCompass first")
     tokenizer = _("tokenizer of the model, needed to count lengths")
-    families = [FAMILIES[name] for name in asking.families]
+    data = site.at("opencompass", "data")
     return (
-        check("conda", env=opencompass_env.NAME),
+        check("conda", env=NAME),
         *(
-            check(
-                "path",
-                path=f"{site.at('opencompass', 'data')}/{file}",
-                what=what,
-                asks=family.loads or asking.modelscope,
-            )
-            for family in families
+            check("path", path=f"{data}/{file}", what=what, asks=family.loads or asking.modelscope)
+            for family in (FAMILIES[name] for name in asking.families)
             for file in family.files
         ),
         check("path", path=literal(asking.tokenizer), what=tokenizer),
@@ -241,41 +269,41 @@ def _checks(asking: OpenCompassRun, site: VaccSite) -> tuple[Check, ...]:
     )
 
 
+_NO_MODULES = "del os  # OpenCompass writes down every name of this file, and cannot read a module"
+
+
+_CONFIG_HEAD = f"""\
+# What is asked of {{model}}; made for this job.
+# What is known only when it starts comes through the environment: the address as
+# {_BASE}, the key as OPENAI_API_KEY, so that it stands in no file.
+import os
+
+from mmengine.config import read_base
+from opencompass.models import OpenAISDK
+from opencompass.utils.text_postprocessors import extract_non_reasoning_content
+
+with read_base():"""
+
+
 def config_text(asking: OpenCompassRun) -> str:
     families = [FAMILIES[name] for name in asking.families]
-    names = {one.name: one.name for one in families}
+    names = {one.variable: one.variable for one in families}
     ten = []
     if asking.ten_of_mmlu and "mmlu" in asking.families:
         own = [name for name in asking.sets if name.startswith(MMLU)]
         ten = ["ten_of_mmlu = [", *(f"    {name!r}," for name in own), "]"]
         names["mmlu_datasets"] = "[one for one in mmlu_datasets if one['abbr'] in ten_of_mmlu]"
-    datasets = "opencompass.configs.datasets"
+    imported = [
+        f"    from opencompass.configs.datasets.{one.module} import {one.variable}"
+        for one in families
+    ]
+    settings = [f"        {name}={value}," for name, value in _model(asking).items()]
     return "\n".join(
         [
-            f"# What is asked of {asking.model!r}; made for this job.",
-            "# What is known only when it starts comes through the environment: the address as",
-            f"# {_BASE}, the key as OPENAI_API_KEY, so that it stands in no file.",
-            "import os",
-            "",
-            "from mmengine.config import read_base",
-            "from opencompass.models import OpenAISDK",
-            "from opencompass.utils.text_postprocessors import extract_non_reasoning_content",
-            "",
-            "with read_base():",
-            *(f"    from {datasets}.{one.module} import {one.name}" for one in families),
-            "",
-            *ten,
-            f"datasets = {' + '.join(names.values())}",
-            *_limited(asking),
-            *([] if asking.exact else _ANSWERED),
-            "",
-            "models = [",
-            "    dict(",
-            *(f"        {name}={value}," for name, value in _model(asking).items()),
-            "    )",
-            "]",
-            "del os  # OpenCompass writes down every name of this file, and cannot read a module",
-            "",
+            _CONFIG_HEAD.format(model=repr(asking.model)),
+            *(*imported, "", *ten, f"datasets = {' + '.join(names.values())}"),
+            *(*_limited(asking), *([] if asking.exact else _ANSWERED)),
+            *("", "models = [", "    dict(", *settings, "    )", "]", _NO_MODULES, ""),
         ]
     )
 
@@ -311,7 +339,7 @@ def _drawn(name: str, size: int, most: int, seed: int) -> list[int]:
 
 
 _ANSWERED = (
-    f"only = os.environ.get({_SCORE_SETS!r})  # sets that are scored while others are asked",
+    "only = os.environ.get('SCORE_SETS')  # sets that are scored while others are asked",
     "if only:",
     "    datasets = [one for one in datasets if one['abbr'] in only.split(',')]",
     "del only",
@@ -348,18 +376,17 @@ class OwnQuestionsRun(QuestionRun):
 
 
 def questions_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
-    environment, files = ENVIRONMENTS[QUESTIONS_NAME], questions_files(asking.questions)
+    environment, files = ENVIRONMENTS[NAME], questions_files(asking.questions)
     subsets = {
         file.name.removesuffix(".jsonl"): asking.samples * file.text.count("\n") for file in files
     }
     argv = (
-        *(environment.python(site), f"{FILES}/follow_run.py", OUTPUTS, str(len(subsets))),
+        *(environment.python(site), f"{FILES}/{FOLLOW}", OUTPUTS, str(len(subsets))),
         *(environment.program(site, "opencompass"), f"{FILES}/{_QUESTIONS_CONFIG}", "-w", OUTPUTS),
         "--dump-eval-details",
     )
-    key = f"{{secret:{asking.key}}}" if asking.key else "EMPTY"
-    env = (*_QUESTIONS_ENV, ("OPENAI_API_KEY", key), ("SAMPLES", str(asking.samples)))
-    folder = f"{{job_dir}}/work/{OUTPUTS}"
+    env = (*_QUESTIONS_ENV, _key(asking.key), ("SAMPLES", str(asking.samples)))
+    scores = _scores(f"{{job_dir}}/work/{OUTPUTS}", tuple(subsets.items()))
     return Plan(
         kind=QUESTIONS,
         steps=(Step("evaluate", argv, env=env),),
@@ -369,7 +396,7 @@ def questions_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
             *files,
         ),
         outputs=(*_RUN_OUTPUTS, Output("asked", f"{OUTPUTS}/.asked.jsonl", required=False)),
-        watches=(engine_watch("{deployment.url}"), _scores(folder, tuple(subsets.items()))),
+        watches=(engine_watch("{deployment.url}"), scores),
     )
 
 
@@ -384,7 +411,7 @@ from opencompass.runners import LocalRunner
 from opencompass.tasks import OpenICLEvalTask, OpenICLInferTask
 from opencompass_questions import Client, Questions, Rules
 """
-_QUESTIONS_TASKS = """\
+_QUESTIONS_TASKS = f"""\
 # One process asks all subsets, one scores them: each start takes half a minute of processor time.
 infer = dict(
     partitioner=dict(type=NaivePartitioner, n=len(subsets)),
@@ -394,7 +421,7 @@ eval = dict(
     partitioner=dict(type=NaivePartitioner, n=len(subsets)),
     runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask)),
 )
-del os  # OpenCompass writes down every name of this file, and cannot read a module
+{_NO_MODULES}
 """
 
 

@@ -11,7 +11,7 @@ from jobs.metrics.measured import Measurement, Outcome, SetScore
 from jobs.tools.evalscope import commands as evalscope
 from jobs.tools.evalscope import eval_reading
 from jobs.tools.evalscope.eval_reading import Look
-from jobs.tools.opencompass.parser import parse_questions
+from jobs.tools.opencompass.reading import parse_questions
 from jobs.tools.outputs.answers import Scored, cut_remark, kept
 from jobs.tools.outputs.files import Ended, json_lines
 

@@ -1,7 +1,5 @@
 """Docker images for VACC hosts: built like the guide's, or pulled."""
 
-from dataclasses import dataclass
-
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
@@ -24,16 +22,6 @@ NO_AVX512 = ("--build-arg", "VLLM_CPU_DISABLE_AVX512=true")
 ARM_FILE = "Dockerfile.arm"
 # Rough size of two images with torch and build tools.
 _ROOM = {"path": "/var/lib/docker", "bytes": str(40 * 10**9)}
-
-
-@dataclass(frozen=True, slots=True)
-class Building:
-    """Build settings. ``folder``: folder of the vendor's Dockerfile."""
-
-    repository: str
-    folder: str
-    no_cache: bool
-    exact: bool
 
 
 def image_of(stack: Stack) -> Image:
@@ -69,19 +57,20 @@ def clone_step(
     return Step("clone", argv, cwd=site.at()), (script("clone_or_fetch.py"),)
 
 
-def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
-    (base, vacc), sources, exact = image_of(stack).build, site.at("vllm"), wanted.exact
-    clone, files = clone_step(
-        base.repository, wanted.repository, "vllm", base.checkout, site, exact=exact
-    )
+def build_plan(
+    stack: Stack, site: VaccSite, *, repository: str, folder: str, no_cache: bool, exact: bool
+) -> Plan:
+    """``folder`` has the vendor's Dockerfile."""
+    (base, vacc), sources = image_of(stack).build, site.at("vllm")
+    clone, files = clone_step(base.repository, repository, "vllm", base.checkout, site, exact=exact)
     processor = "" if exact else variant(site)
-    build, cache = ("docker", "build"), ("--no-cache",) if exact or wanted.no_cache else ()
+    build, cache = ("docker", "build"), ("--no-cache",) if exact or no_cache else ()
     build_base = (
         *(*build, "-f", ARM_FILE if processor == "_arm" else base.file, "-t", base.image),
         *(f"--shm-size={base.shm_size}", *(NO_AVX512 if processor == "_noavx" else ()), "."),
     )
     build_vacc = (*build, "-t", vacc.image, "-f", vacc.file, f"--shm-size={vacc.shm_size}", ".")
-    folder, what = literal(wanted.folder), _("vendor's Dockerfile, from the guide's folder docker")
+    folder, what = literal(folder), _("vendor's Dockerfile, from the guide's folder docker")
     return Plan(
         kind=KIND,
         steps=(

@@ -14,17 +14,8 @@ from jobs.kinds.benchmark.benchmark_online import load_of
 from jobs.kinds.lib import load
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics.measured import LOG, Measurement, Outcome, WarmUp
-from jobs.tools.imports import (
-    Bundle,
-    Reader,
-    Reading,
-    Refusal,
-    Refused,
-    curves,
-    earliest,
-    over_http,
-    time_of_text,
-)
+from jobs.tools import imports
+from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused
 from jobs.tools.outputs import over_http_reading
 from jobs.tools.outputs.files import Ended, lines_of, number_or_none
 from jobs.tools.vllm import parser
@@ -175,7 +166,7 @@ class VllmServe(Reader):
 
     def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
         """Return a result per measurement: files with other concurrencies are one curve."""
-        return curves(own, lambda path: _file(bundle, path), _File.fits, _curve)
+        return imports.curves(own, lambda path: _file(bundle, path), _File.fits, _curve)
 
 
 def _file(bundle: Bundle, path: str) -> _File:
@@ -185,7 +176,7 @@ def _file(bundle: Bundle, path: str) -> _File:
     remarks += tuple(over_http_reading.cause_remarks(run.causes))
     tool = VllmServe.tool if "failed" in data else _SCRIPT
     model = str(data.get("model_id") or "")
-    return _File(path, tool, model, run, remarks, time_of_text(data.get("date")))
+    return _File(path, tool, model, run, remarks, imports.time_of_text(data.get("date")))
 
 
 def _limited(run: Served) -> tuple[Served, tuple[Message, ...]]:
@@ -204,7 +195,7 @@ def _limited(run: Served) -> tuple[Served, tuple[Message, ...]]:
 
 def _curve(files: Sequence[_File]) -> Reading:
     remarks = [remark for one in files for remark in one.remarks]
-    return over_http(
+    return imports.over_http(
         files[0].tool,
         "",
         [one.run for one in files],
@@ -212,7 +203,7 @@ def _curve(files: Sequence[_File]) -> Reading:
         model=files[0].model,
         sources=tuple(one.path for one in files),
         remarks=[one for index, one in enumerate(remarks) if one not in remarks[:index]],
-        at=earliest(one.at for one in files),
+        at=imports.earliest(one.at for one in files),
     )
 
 
@@ -310,7 +301,7 @@ def _printed(path: str, content: bytes) -> Reading:
         raise Refused(Message("import:same_concurrency", {"file": path}))
     arguments = (line.text for line in lines_of(content) if line.text.startswith("Namespace("))
     named = _MODEL.search(next(arguments, ""))
-    return over_http(
+    return imports.over_http(
         _SCRIPT if b"Failed requests:" not in content else VllmServe.tool,
         "",
         runs,

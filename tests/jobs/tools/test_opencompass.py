@@ -5,10 +5,10 @@ import json
 import pytest
 
 from jobs.base.errors import ParseError
-from jobs.tools.opencompass.parser import (
+from jobs.tools.opencompass.reading import (
     HEAD,
-    dict_of,
-    means,
+    Judged,
+    Run,
     parse,
     parse_csv,
     parse_markdown,
@@ -64,38 +64,24 @@ def test_a_summary_says_the_same_in_each_of_its_formats(suffix, folder, wanted):
 def test_a_run_has_all_decimals_of_its_results():
     run = parse(files_below(OLD))
 
-    assert (run.stamp, run.failed, run.models) == ("20261124_140927", (), (R1,))
-    assert {s.dataset: s.value for s in run.scores}["cluewsc-test"] == 69.6969696969697
-    assert {s.dataset: s.text for s in run.scores}["cluewsc-test"] == "69.70"
+    assert (run.stamp, run.models) == ("20261124_140927", (R1,))
+    (score,) = [one for one in run.scores if one.dataset == "cluewsc-test"]
+    assert (score.value, score.text) == (69.6969696969697, "69.70")
 
 
-def test_a_set_that_failed_is_missing():
-    files = files_below(OLD)
-    path, content = summary(OLD, "csv")
-    key = f"20261124_140927/summary/{path}"
-    files[key] = content.replace(b"math-500,11c4b5,accuracy,gen,0.00", b"math-500,-,-,-,-")
-
-    run = parse(files)
-
-    assert [s.dataset for s in run.failed] == ["math-500"]
-    assert run.missing(["cluewsc-dev", "math-500", "gsm8k"]) == ("math-500", "gsm8k")
-    failed = parse(files_below(FAILED))
-    assert (len(failed.failed), failed.means("smollm2-q8")) == (2, None)
+def means_of(path, content, model):
+    return Run("", parse_csv(path, content)).means(model)
 
 
 def test_without_predictions_the_known_sizes_weigh():
-    path, content = summary(OLD, "csv")
-
-    averages = means(parse_csv(path, content))
+    averages = means_of(*summary(OLD, "csv"), R1)
 
     assert averages.questions == 159 + 976 + 500
     assert averages.weighted == pytest.approx((159 * 0.5 + 976 * 0.697) / 1635)
 
 
 def test_sets_of_unknown_size_have_only_the_mean_over_sets():
-    path, content = summary(NEW, "csv")
-
-    averages = means(parse_csv(path, content))
+    averages = means_of(*summary(NEW, "csv"), "smollm2-q8")
 
     assert (averages.weighted, averages.questions) == (None, None)
     assert averages.metrics == {"accuracy_macro": pytest.approx(0.15)}
@@ -104,7 +90,8 @@ def test_sets_of_unknown_size_have_only_the_mean_over_sets():
 def test_a_metric_that_is_no_share_is_in_no_mean():
     rows = b"dataset,version,metric,mode,m\nmmlu,-,naive_average,gen,85.0\nx,abc123,bleu,gen,3.0\n"
 
-    assert means(parse_csv("x.csv", rows)) is None
+    assert means_of("x.csv", rows, "m") is None
+    assert parse(files_below(FAILED)).means("smollm2-q8") is None
 
 
 def test_the_same_prompt_is_known_by_its_hash():
@@ -222,13 +209,13 @@ def test_a_file_that_still_grows_is_not_read_as_whole():
     [
         ('{"accuracy": 50.0}', 50.0),
         ('{"accuracy": "np.float64(50.0)"}', 50.0),
+        ('{"accuracy": "np.int64(2)", "x": true, "y": "nan"}', 2.0),
         ('{"accuracy": 50, "details": {}}', 50.0),
     ],
 )
 def test_a_result_is_a_number_or_numpy_s_text_of_one(text, value):
     assert parse_results("x.json", text.encode()).values == {"accuracy": value}
-    result = parse_results("x.json", b'{"error": "predictions differ in length"}')
-    assert (result.values, result.error) == ({}, "predictions differ in length")
+    assert parse_results("x.json", b'{"error": "predictions differ in length"}').values == {}
 
 
 def test_details_say_which_answers_were_right():
@@ -288,7 +275,7 @@ def test_each_sample_of_a_question_has_a_verdict():
     # Or both answers under one prompt.
     judged, sample = result.of(0, 1, 2)
     assert (judged.correct, judged.extracted, sample) == (True, "A", 1)
-    assert result.of(0, 0, 3) == (None, 0)
+    assert result.of(0, 0, 3) == (Judged(), 0)
 
 
 def test_parts_of_a_set_that_several_workers_left_are_one():
@@ -310,6 +297,7 @@ def test_parts_of_a_set_that_several_workers_left_are_one():
     [
         *((parse_results, text) for text in ("", "[]", "{}", '{"details": []}', "{")),
         (parse_results, '{"accuracy": "many"}'),
+        (parse_results, '{"accuracy": "__import__(\'os\')"}'),
         *((parse_predictions, text) for text in ("", "[]", '{"0": 1}')),
         (parse_predictions, '{"0": {"prediction": "x"}}'),
         (parse_predictions, '{"a": {"origin_prompt": ""}}'),
@@ -318,18 +306,3 @@ def test_parts_of_a_set_that_several_workers_left_are_one():
 def test_files_of_another_tool_are_refused(parse, text):
     with pytest.raises(ParseError):
         parse("x.json", text.encode())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("{'accuracy': 50.0}", {"accuracy": 50.0}),
-        ("{'a': np.float64(1.5), 'b': np.int64(2), 'c': 'x', 'd': True}", {"a": 1.5, "b": 2.0}),
-        ("No predictions found.", {}),
-        ("[1]", {}),
-        ("{'a': __import__('os')}", {}),
-        ("", {}),
-    ],
-)
-def test_only_numbers_of_a_printed_object_are_read(text, expected):
-    assert dict_of(text) == expected

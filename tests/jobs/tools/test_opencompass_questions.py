@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from jobs.tools.evalscope import eval_reading
-from jobs.tools.opencompass.parser import ASKED, parse_questions
+from jobs.tools.opencompass.reading import ASKED, parse_questions
 
 DATA = Path("tests/data/opencompass-0.5.4-questions")
 FILES = {

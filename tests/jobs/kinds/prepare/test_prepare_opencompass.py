@@ -64,7 +64,7 @@ def test_it_is_imported_with_its_own_python():
 
 def test_another_tag_or_constraint_is_another_environment(monkeypatch):
     before = KIND.product(KIND.Params(), vacc_host())
-    monkeypatch.setattr("jobs.tools.opencompass.environment.CONSTRAINTS", "pandas<2\n")
+    monkeypatch.setattr("jobs.tools.opencompass.commands.CONSTRAINTS", "pandas<2\n")
 
     after = KIND.product(KIND.Params(), vacc_host())
 
