@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.tools.vllm import parser
+from jobs.tools.vllm import reading as parser
 from tests.simulator.host import Host, free_port, get
 from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port
 

@@ -8,6 +8,7 @@ Reviews and predictions are read in the format of 1.14.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, get_args
@@ -23,7 +24,7 @@ from jobs.statistics.paired import Decision
 from jobs.tools import imports
 from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt
 from jobs.tools.lib.environments import EVALSCOPE
-from jobs.tools.outputs.answers import FAILED, Scored, cut_remark, kept, question_of
+from jobs.tools.outputs.answers import FAILED, Means, Scored, cut_remark, kept, question_of
 from jobs.tools.outputs.files import Ended, count, json_lines, json_object, number, number_or_none
 
 # EvalScope's names of finish reasons; "unknown" is left out.
@@ -66,17 +67,28 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
     reports = {one.benchmark: one for one in (parse_report(path, files[path]) for path in paths)}
     scored: dict[tuple[str, str], list[Scored]] = {}
     for path in _below(files, "reviews", ".jsonl"):
-        benchmark, subset = _names(path, reports)
-        lines = json_lines(path, files[path])
-        finishes = _finishes(files, path)
+        stem = PurePosixPath(path).stem
+        # "general_mcq_choice_en": benchmark and subset may both have underscores.
+        own = [name for name in reports if stem.startswith(f"{name}_")]
+        if not own:
+            raise ParseError(f"{path} belongs to no report: {', '.join(reports)}")
+        benchmark = max(own, key=len)
+        subset, finishes = stem[len(benchmark) + 1 :], _finishes(files, path)
         scored[benchmark, subset] = [
-            _scored(path, line, benchmark, subset, finishes) for line in lines
+            _scored(path, line, benchmark, subset, finishes)
+            for line in json_lines(path, files[path])
         ]
     most = sum(map(len, scored.values()))  # a run that failed more often has no result
     for report in reports.values():
         for subset, failed in report.failed.items():
             rows = scored.setdefault((report.benchmark, subset), [])
-            rows += _failed(report.benchmark, subset, rows, min(failed, most))
+            missing = max(0, min(failed, most))
+            known = {row.index for row in rows}
+            free = itertools.islice((at for at in itertools.count() if at not in known), missing)
+            empty = (subset, "", "", "", None)
+            rows += [
+                Scored(*empty, status=FAILED, benchmark=report.benchmark, index=at) for at in free
+            ]
             most -= min(failed, most)
     ordered = (row for rows in scored.values() for row in sorted(rows, key=lambda row: row.index))
     return Evaluation(tuple(reports.values()), tuple(ordered))
@@ -90,71 +102,50 @@ def _below(files: Mapping[str, bytes], folder: str, suffix: str) -> list[str]:
     )
 
 
-def _names(path: str, reports: Mapping[str, EvalReport]) -> tuple[str, str]:
-    """Return benchmark and subset of ``general_mcq_choice_en.jsonl``: both may have underscores."""
-    stem = PurePosixPath(path).stem
-    benchmark = max((name for name in reports if stem.startswith(f"{name}_")), key=len, default="")
-    if not benchmark:
-        raise ParseError(f"{path} belongs to no report: {', '.join(reports)}")
-    return benchmark, stem[len(benchmark) + 1 :]
-
-
-def _failed(benchmark: str, subset: str, rows: Sequence[Scored], count: int) -> list[Scored]:
-    """Return rows of ``count`` questions without a review, at the indexes that are missing."""
-    known = {row.index for row in rows}
-    free = (index for index in itertools.count() if index not in known)
-    empty = Scored(subset, "", "", "", None, status=FAILED, benchmark=benchmark, index=0)
-    return [replace(empty, index=index) for index in itertools.islice(free, max(0, count))]
+def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
+    """Return the finish reason by index; a failed answer has none."""
+    pure = PurePosixPath(review)
+    path = str(pure.parents[2] / "predictions" / pure.parent.name / pure.name)
+    reasons: dict[int, str] = {}
+    for line in json_lines(path, files.get(path, b"")):
+        with suppress(KeyError, IndexError, TypeError, ValueError):
+            reason = str(line["model_output"]["choices"][0]["stop_reason"])
+            reasons[int(line["index"])] = _FINISH.get(reason, reason)
+    return reasons
 
 
 def named(
     rows: Sequence[Scored], records: Mapping[str, Sequence[Mapping[str, Any]]], samples: int
-) -> tuple[Scored, ...]:
+) -> list[Scored]:
     """Return the rows with the questions of failed requests, which EvalScope's files lack.
-    ``records``: questions of each subset as they were sent, ``samples`` times each. Those without a
-    row are the failed ones, in their order."""
+
+    ``records``: questions of each subset as they were sent, ``samples`` times each. Those without
+    a row are the failed ones, in their order.
+    """
     known = {(row.subset, row.question_id, row.sample) for row in rows}
     lacking = {
-        subset: iter(
-            [
-                (record, sample)
-                for record in own
-                for sample in range(samples)
-                if (subset, str(record["id"]), sample) not in known
-            ]
-        )
+        subset: [
+            (record, sample)
+            for record in own
+            for sample in range(samples)
+            if (subset, str(record["id"]), sample) not in known
+        ][::-1]
         for subset, own in records.items()
     }
-    return tuple(
-        _of_record(row, *found)
-        if row.status == FAILED and (found := next(lacking.get(row.subset, iter(())), None))
-        else row
-        for row in rows
-    )
-
-
-def _of_record(row: Scored, record: Mapping[str, Any], sample: int) -> Scored:
-    return replace(
-        row,
-        question=question_of(record),
-        expected=" | ".join(map(str, record["answers"])),
-        question_id=str(record["id"]),
-        sample=sample,
-        detail={"id": record["id"], "category": str(record.get("category") or "")},
-    )
-
-
-def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
-    pure = PurePosixPath(review)
-    path = str(pure.parents[2] / "predictions" / pure.parent.name / pure.name)
-    reasons: dict[int, str] = {}
-    for line in json_lines(path, files[path]) if path in files else ():
-        try:
-            reason = str(line["model_output"]["choices"][0]["stop_reason"])
-            reasons[int(line["index"])] = _FINISH.get(reason, reason)
-        except (KeyError, IndexError, TypeError, ValueError):
-            continue  # a failed answer has no output
-    return reasons
+    whole = []
+    for row in rows:
+        if row.status == FAILED and lacking.get(row.subset):
+            record, sample = lacking[row.subset].pop()
+            row = replace(
+                row,
+                question=question_of(record),
+                expected=" | ".join(map(str, record["answers"])),
+                question_id=str(record["id"]),
+                sample=sample,
+                detail={"id": record["id"], "category": str(record.get("category") or "")},
+            )
+        whole.append(row)
+    return whole
 
 
 def parse_report(path: str, content: bytes) -> EvalReport:
@@ -177,10 +168,14 @@ def parse_report(path: str, content: bytes) -> EvalReport:
         else:
             requested = sum(num for num, _ in subsets.values())
         parts = (execution or {}).get("subsets") or {}
+        # Without a metric nothing was scored, although old reports write 0.
+        score = number(path, data if "score" in data else metric, "score") if metric else None
+        if score is not None and score < 0:
+            raise ParseError(f"{path}: 'score' is {score}")
         return EvalReport(
             benchmark=str(data["dataset_name"]),
             metric=str(metric.get("identity", metric)["name"]) if metric else "",
-            score=_score(path, data, metric),
+            score=score,
             requested=requested,
             errored=int(execution["errored"]) if execution else None,
             subsets=subsets,
@@ -193,16 +188,6 @@ def parse_report(path: str, content: bytes) -> EvalReport:
         raise ParseError(f"{path} is not a report of EvalScope: {error!r}") from error
 
 
-def _score(path: str, data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float | None:
-    """None without a metric: nothing was scored, although old reports write 0."""
-    if metric is None:
-        return None
-    score = number(path, data if "score" in data else metric, "score")
-    if score < 0:
-        raise ParseError(f"{path}: 'score' is {score}")
-    return score
-
-
 def _scored(
     path: str, line: Mapping[str, Any], benchmark: str, subset: str, finishes: Mapping[int, str]
 ) -> Scored:
@@ -210,9 +195,15 @@ def _scored(
         sample, target = line["sample_score"], line["target"]
         score, metadata = sample["score"], sample.get("sample_metadata") or {}
         said = {message["role"]: message for message in line["messages"]}  # the last of each
-        sent = _text(said["user"]["content"]) if "user" in said else ""
+        sent = said["user"]["content"] if "user" in said else ""
+        if not isinstance(sent, str):
+            sent = "".join(part.get("text", "") for part in sent)
         question = str(metadata.get("question") or sent)  # as in its set, else as sent
-        value, prediction = _main_score(score), score.get("prediction") or ""
+        values, value = score["value"], None
+        if score.get("status") != "excluded":
+            main = score.get("main_score_name") or next(iter(values), "")
+            value = number_or_none(values, main)
+        prediction = score.get("prediction") or ""
         reasoning, answer = split_text(prediction)
         tags = tagged(prediction)
         reply = said.get("assistant", {})
@@ -240,19 +231,6 @@ def _scored(
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"{path} is not a review of EvalScope 1.14: {error!r}") from error
-
-
-def _main_score(score: Mapping[str, Any]) -> float | None:
-    if score.get("status") == "excluded":
-        return None
-    values = score["value"]
-    return number_or_none(values, score.get("main_score_name") or next(iter(values), ""))
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content)
 
 
 def _thoughts(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -308,40 +286,42 @@ def last_look(path: str, content: bytes) -> Look:
     decision = DECISIONS.get(str(row.get("decision")))
     if decision is None:
         raise ParseError(f"{path}: {row.get('decision')!r:.80} is no decision")
+    gap, low, high = (
+        number(path, row, key) if "difference" in row else 0.0
+        for key in ("difference", "low", "high")
+    )
+    interval = (gap, low, high) if "difference" in row else None
     asked, questions = (count(path, row, key) for key in ("asked", "questions"))
-    interval = None
-    if "difference" in row:
-        low, high = number(path, row, "low"), number(path, row, "high")
-        interval = (number(path, row, "difference"), low, high)
     return Look(asked, questions, decision, interval)
 
 
 def outcome(ended: Ended) -> Outcome:
     params, evaluation = ended.params, parse(ended.nested)
-    scored = {report.benchmark for report in evaluation.reports if report.score is not None}
+    reports = evaluation.reports
+    scored = {report.benchmark for report in reports if report.score is not None}
     lacking = [name for name in params.datasets if name not in scored]
     if lacking:
         args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
         return Outcome(failure=Message("evaluate:sets_missing", args))
     rows = [row for row in evaluation.scored if row.score is not None]
-    metrics = _means(evaluation.reports, rows, params.samples)
-    metrics["unanswered"] = float(sum(not row.answer.strip() for row in evaluation.scored))
-    macro, weighted = metrics["accuracy_macro"], metrics["accuracy_weighted"]
-    questions = int(metrics["questions"])
+    means = _means(reports, rows, params.samples)
+    if not means.questions:
+        return Outcome(failure=Message("evaluate:no_question", {"questions": 0}))
+    unanswered = float(sum(not row.answer.strip() for row in evaluation.scored))
     return Outcome(
-        message=accuracy_message(macro, weighted, len(evaluation.reports), questions),
+        message=accuracy_message(means.macro, means.weighted, len(reports), means.questions),
         measured=Measurement(
             type="evaluation",
             what=sets_of(params),
             tool=f"evalscope {tool_version(ended.plan, EVALSCOPE)}",
-            metrics=metrics,
+            metrics={**means.metrics, "unanswered": unanswered},
             answers=_answers(evaluation),
             remarks=[
-                *_unscored(evaluation.reports),
+                *_unscored(reports),
                 *cut_remark(rows, params.max_tokens),
                 *limited_remark(params),
             ],
-            sets=_sets(evaluation.reports, params.samples),
+            sets=_sets(reports, params.samples),
         ),
     )
 
@@ -356,12 +336,9 @@ def _answers(evaluation: Evaluation) -> list[dict[str, Any]]:
     return kept(replace(row, subset=f"{row.benchmark}/{row.subset}") for row in evaluation.scored)
 
 
-def _means(
-    reports: Sequence[EvalReport], rows: Sequence[Scored], samples: int = 1
-) -> dict[str, float]:
-    """Return metrics that count each set and each question once. The score of a set is that of the
-    reviews, because the report rounds; of the report if it counts more answers, ``samples`` to each
-    question."""
+def _means(reports: Sequence[EvalReport], rows: Sequence[Scored], samples: int = 1) -> Means:
+    """The score of a set is that of the reviews, because the report rounds; of the report if it
+    counts more answers, ``samples`` to each question."""
     sets = []
     for report in reports:
         size = sum(number for number, _score in report.subsets.values())
@@ -370,13 +347,7 @@ def _means(
         sets.append((score, size // samples))
     questions = sum(size for _score, size in sets)
     weighted = sum(score * size for score, size in sets) / max(1, questions)
-    return {
-        "accuracy": weighted,
-        "accuracy_weighted": weighted,
-        "accuracy_macro": sum(score for score, _size in sets) / len(sets),
-        "questions": float(questions),
-        "correct": float(round(weighted * questions)),
-    }
+    return Means(sum(score for score, _size in sets) / len(sets), weighted, len(sets), questions)
 
 
 def _sets(reports: Sequence[EvalReport], samples: int = 1) -> list[SetScore]:
@@ -388,18 +359,11 @@ def _sets(reports: Sequence[EvalReport], samples: int = 1) -> list[SetScore]:
         if len(parts) < 2:
             size = sum(number for number, _score in parts.values()) or report.requested
             parts = {"": (size, report.score)}
-        scores += [
-            SetScore(
-                dataset=f"{report.benchmark}/{name}" if name else report.benchmark,
-                version="",
-                metric=report.metric,
-                mode="gen",
-                value=None if score is None else 100 * score,
-                questions=size // samples,
-                group=report.benchmark,
-            )
-            for name, (size, score) in parts.items()
-        ]
+        for name, (size, score) in parts.items():
+            dataset = f"{report.benchmark}/{name}" if name else report.benchmark
+            value = None if score is None else 100 * score
+            row = (dataset, "", report.metric, "gen", value, size // samples, report.benchmark)
+            scores.append(SetScore(*row))
     return scores
 
 
@@ -429,22 +393,25 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
     evaluation, companions = _evaluation(bundle, root, paths)
     reports = evaluation.reports
     shares = [one for one in reports if one.score is not None and _SHARE.fullmatch(one.metric)]
+    others = ", ".join(
+        f"{one.benchmark} ({one.metric or '-'})" for one in reports if one not in shares
+    )
     if not shares:
-        names = ", ".join(f"{one.benchmark} ({one.metric or '-'})" for one in reports)
-        raise Refused(Message("import:no_share", {"sets": names}))
+        raise Refused(Message("import:no_share", {"sets": others}))
     rows = [row for row in evaluation.scored if row.score is not None]
-    metrics = _means(shares, rows)
-    if not metrics["questions"]:
+    means = _means(shares, rows)
+    if not means.questions:
         raise Refused(Message("evaluate:no_question", {"questions": 0}))
+    metrics = means.metrics
     counted = [row for row in rows if row.benchmark in {one.benchmark for one in shares}]
-    if len(counted) == metrics["questions"]:
+    if len(counted) == means.questions:
         metrics["unanswered"] = float(sum(not row.answer.strip() for row in counted))
-    others = [f"{one.benchmark} ({one.metric or '-'})" for one in reports if one not in shares]
-    config = next((path for path in bundle.files if _VERSION.search(bundle.files[path])), "")
-    match = _VERSION.search(bundle.files[config]) if config else None
+    found = ((path, _VERSION.search(content)) for path, content in bundle.files.items())
+    config, match = next(((path, match) for path, match in found if match), ("", None))
     version = match[1].decode() if match else ""
     # The time in the name of the work folder, else of the first line of its log.
     logs = [path for path in bundle.files if root and path.startswith(f"{root}/logs/")]
+    logged = imports.time_of_log(bundle.files[logs[0]]) if logs else None
     return Reading(
         EvalscopeEval.tool,
         version,
@@ -457,14 +424,13 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
             answers=_answers(evaluation),
             remarks=[
                 *_unscored(shares),
-                *([Message("import:other_metrics", {"sets": ", ".join(others)})] if others else []),
+                *([Message("import:other_metrics", {"sets": others})] if others else []),
             ],
             sets=_sets(reports),
         ),
         tuple(paths),
         companions=(*companions, *([config] if config else [])),
-        at=imports.time_of_text(root)
-        or (imports.time_of_log(bundle.files[logs[0]]) if logs else None),
+        at=imports.time_of_text(root) or logged,
     )
 
 

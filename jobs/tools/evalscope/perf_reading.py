@@ -9,12 +9,12 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
@@ -27,7 +27,6 @@ from jobs.tools.outputs import over_http_reading
 from jobs.tools.outputs.figures import Figure, Point, take
 from jobs.tools.outputs.files import Ended, count, json_object, json_of, number_or_none
 
-Value = TypeVar("Value")
 SUMMARY = "benchmark_summary.json"
 PERCENTILES = "benchmark_percentile.json"
 WHAT = "a summary of EvalScope's performance test"
@@ -80,11 +79,13 @@ def outcome(ended: Ended) -> Outcome:
     points = [
         replace(point, began=starts.get(point.concurrency or 0)) for point in parse(ended.outputs)
     ]
-    found = over_http_reading.measured(ended, points, warm_ups=warm_ups(windows))
-    if found.measured and any(evalscope.BARE in step.argv for step in ended.plan.steps):
-        remarks = [*found.measured.remarks, Message("benchmark:bare_stream")]
-        found = replace(found, measured=replace(found.measured, remarks=remarks))
-    return found
+    is_bare = any(evalscope.BARE in step.argv for step in ended.plan.steps)
+    return over_http_reading.measured(
+        ended,
+        points,
+        warm_ups=warm_ups(windows),
+        remarks=[Message("benchmark:bare_stream")] if is_bare else [],
+    )
 
 
 def parse(files: Mapping[str, bytes]) -> list[Point]:
@@ -101,31 +102,28 @@ def parse(files: Mapping[str, bytes]) -> list[Point]:
 
 def began(content: bytes) -> dict[int, float]:
     """Return concurrency -> start (seconds since the epoch), as recorded by send_cold.py."""
-    starts = _recorded(content, lambda record: float(record["began"]))
-    return {concurrency: at for concurrency, at in starts.items() if math.isfinite(at)}
+    return {at: one["began"] for at, one in _recorded(content, ("began",))}
 
 
 def warm_ups(content: bytes) -> dict[int, WarmUp]:
-    return _recorded(content, _warm_up)
+    names = ("warm_ups", "warm_up_tokens", "measured")
+    return {
+        at: WarmUp(int(one["warm_ups"]), one["warm_up_tokens"], one["measured"])
+        for at, one in _recorded(content, names)
+    }
 
 
-def _warm_up(record: Any) -> WarmUp:
-    requests, tokens = int(record["warm_ups"]), float(record["warm_up_tokens"])
-    until = float(record["measured"])
-    if not (math.isfinite(until) and 0 <= tokens < math.inf and requests >= 0):
-        raise ValueError(record)
-    return WarmUp(requests, tokens, until)
-
-
-def _recorded(content: bytes, value: Callable[[Any], Value]) -> dict[int, Value]:
-    found = {}
+def _recorded(content: bytes, names: Sequence[str]) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield concurrency and values of the lines that have all ``names``, finite and from 0."""
     for line in content.splitlines():
         try:
             record = json.loads(line)
-            found[int(record["concurrency"])] = value(record)
+            values = {name: float(record[name]) for name in names}
+            concurrency = int(record["concurrency"])
         except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
             continue
-    return found
+        if all(0 <= value < math.inf for value in values.values()):
+            yield concurrency, values
 
 
 def _point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> Point:
@@ -167,7 +165,11 @@ def _point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = No
 def _percentiles(path: str, content: bytes) -> dict[str, Figure]:
     rows = json_of(path, content)
     if isinstance(rows, dict):  # one column each, as in the tool's memory
-        rows = _transposed(path, rows)
+        if "Percentiles" not in rows or not all(isinstance(one, list) for one in rows.values()):
+            raise ParseError(f"{path} does not hold percentiles of EvalScope")
+        if len(set(map(len, rows.values()))) > 1:
+            raise ParseError(f"{path} is damaged: columns differ in length")
+        rows = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
     if not isinstance(rows, list):
         raise ParseError(f"{path} does not hold a list")
     figures = {}
@@ -179,16 +181,6 @@ def _percentiles(path: str, content: bytes) -> dict[str, Figure]:
                 named = figure._replace(key=f"{figure.key} {share}")
                 figures[metric.format(_ROWS[share])] = named
     return figures
-
-
-def _transposed(path: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if "Percentiles" not in columns or not all(isinstance(c, list) for c in columns.values()):
-        raise ParseError(f"{path} does not hold percentiles of EvalScope")
-    try:
-        rows = zip(*columns.values(), strict=True)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
-    except ValueError as error:
-        raise ParseError(f"{path} is damaged: columns differ in length") from error
 
 
 def _first(ours: str, data: Mapping[str, Any], names: Sequence[str]) -> Figure:
@@ -270,20 +262,18 @@ class EvalscopePerf(Reader):
 
 
 def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:
+    """Return the summary of one concurrency, with what is beside it."""
     beside = bundle.beside(path)
     logs = [one for one in beside if one.endswith(".log")]
-    at = [imports.time_of_text(path), *(imports.time_of_log(bundle.files[log]) for log in logs)]
+    times = [imports.time_of_text(path), *(imports.time_of_log(bundle.files[log]) for log in logs)]
     if any(one in own for one in beside):  # else the files cannot be paired
         beside = []
     percentiles = [one for one in beside if b'"Percentiles"' in bundle.files[one]]
-    arguments = [
-        one
-        for one in beside
-        if bundle.has_keys(one, ("parallel", "tokenizer_path", "max_prompt_length"), 3)
-    ]
+    keys = ("parallel", "tokenizer_path", "max_prompt_length")
+    arguments = [one for one in beside if bundle.has_keys(one, keys, 3)]
+    bases = [one for one in beside if bundle.files[one].startswith(_BASE_HEAD)]
     pair = (percentiles[0], bundle.files[percentiles[0]]) if len(percentiles) == 1 else None
     point = _point(path, bundle.files[path], pair)
-    bases = [one for one in beside if bundle.files[one].startswith(_BASE_HEAD)]
     requests, damage = (
         requests_of(bases[0], bundle.files[bases[0]]) if len(bases) == 1 else ([], ())
     )
@@ -295,40 +285,34 @@ def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:
         replace(point, left_out=(*point.left_out, *damage), requests=requests),
         pair is not None,
         bundle.object(arguments[0]) if len(arguments) == 1 else {},
-        next((one for one in at if one), None),
+        next((one for one in times if one), None),
     )
 
 
 def _curve(parts: Sequence[_Part]) -> Reading:
     arguments = next((one.arguments for one in parts if one.arguments), {})
     lacking = [one for one in parts if one.run.completed and not one.has_percentiles]
-    least, most = _prompt_lengths(arguments)
-    dataset, output = (
-        imports.text_at(arguments, "dataset"),
-        imports.count_at(arguments, "max_tokens"),
+    dataset = imports.text_at(arguments, "dataset")
+    least, most, output, least_output = (
+        imports.count_at(arguments, name)
+        for name in ("min_prompt_length", "max_prompt_length", "max_tokens", "min_tokens")
     )
-    length = f" {least}" if least == most else f" {least}–{most}"
-    sent = f"{dataset}{length if most else ''}"
-    is_exact = output == imports.count_at(arguments, "min_tokens")
+    length = ""
+    if dataset != "random" or not 0 < least <= most:  # prompts with their own lengths
+        least = most = 0
+    else:
+        length = f" {least}" if least == most else f" {least}–{most}"
     return imports.over_http(
         EvalscopePerf.tool,
         "",
         [one.run for one in parts],
         # "random 40–60 → 32 tok"; without the lengths that the arguments lack.
-        what=f"{sent} → {output} tok" if dataset and output else dataset,
+        what=f"{dataset}{length} → {output} tok" if dataset and output else dataset,
         model=imports.text_at(arguments, "model"),
         sources=tuple(one.path for one in parts),
         companions=tuple(file for one in parts for file in one.beside),
         remarks=[Message("import:no_percentiles")] if lacking else [],
         # Of random prompts between two lengths the middle.
-        asked=imports.lengths_asked((least + most) // 2, output if is_exact else 0),
+        asked=imports.lengths_asked((least + most) // 2, output if output == least_output else 0),
         at=imports.earliest(one.at for one in parts),
     )
-
-
-def _prompt_lengths(arguments: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the shortest and longest random prompt; 0, 0 for prompts with their own lengths."""
-    if imports.text_at(arguments, "dataset") != "random":
-        return 0, 0
-    least, most = (imports.count_at(arguments, f"{name}_prompt_length") for name in ("min", "max"))
-    return (least, most) if 0 < least <= most else (0, 0)

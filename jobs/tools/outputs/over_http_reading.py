@@ -15,7 +15,11 @@ _ENOUGH_FOR_P99 = 100  # with fewer requests, the 99th percentile is the slowest
 
 
 def measured(
-    ended: Ended, points: Sequence[Point], *, warm_ups: Mapping[int, WarmUp] | None = None
+    ended: Ended,
+    points: Sequence[Point],
+    *,
+    warm_ups: Mapping[int, WarmUp] | None = None,
+    remarks: Sequence[Message] = (),
 ) -> Outcome:
     """``ended.params`` are :class:`jobs.kinds.lib.load.LoadParams`."""
     params, environment = ended.params, ended.kind.environment
@@ -31,6 +35,7 @@ def measured(
             *([] if streamed else [Message("benchmark:no_stream")]),
             *few_remark(params.requests),
             *([Message("benchmark:not_measured", {"concurrency": missing})] if missing else []),
+            *remarks,
         ],
         warm_ups=warm_ups,
     )

@@ -1,29 +1,121 @@
-"""Benchmarks with vLLM's own clients: figures of jobs, and imports of their files and logs."""
+"""Benchmarks with vLLM's own clients: their files and logs, figures of jobs, imports.
+
+Serving, by the script of 0.7.2 and by ``vllm bench`` since: result file (JSON), and the printed
+block in case the file is missing: without the result folder, 0.7.2 fails after printing the block.
+Names in both are nearly equal; 0.7.2 writes the key ``request_goodput:`` with the colon, no
+``failed``, and "Total Token throughput" capitalised differently. The exit code is 0 even if every
+request failed.
+
+Offline latency: an iteration is one whole batch, from prompts to last token: for batch size 1, the
+latency of a request without a server. Offline throughput: the file (``--output-json``) has only
+total tokens; the printed line also has output tokens. Rates are over the whole run.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import islice
+from typing import Any
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
+from jobs.base.numbers import MS_PER_S
 from jobs.base.patterns import pattern
 from jobs.kinds.benchmark.benchmark_online import load_of
 from jobs.kinds.lib import load
 from jobs.kinds.lib.vacc import stack_of
-from jobs.metrics.measured import LOG, Measurement, Outcome, WarmUp
+from jobs.metrics import METRICS
+from jobs.metrics.measured import LOG, MOST_REQUESTS, Measurement, Outcome, RequestTimes, WarmUp
 from jobs.tools import imports
 from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.files import Ended, lines_of, number_or_none
-from jobs.tools.vllm import parser
-from jobs.tools.vllm.parser import Measured, Served
+from jobs.tools.outputs.figures import RATES_APART, Figure, Point, take
+from jobs.tools.outputs.files import Ended, count, json_object, lines_of, number, number_or_none
 
+# vLLM's name -> our name and factor. Missing values are left out.
+_RATES = {
+    "total_input_tokens": ("input_tokens", 1.0),
+    "total_output_tokens": ("output_tokens", 1.0),
+    "output_throughput": ("output_tokens_per_s", 1.0),
+    "total_token_throughput": ("total_tokens_per_s", 1.0),
+    "request_throughput": ("requests_per_s", 1.0),
+    "request_goodput": ("goodput_requests_per_s", 1.0),
+    "request_goodput:": ("goodput_requests_per_s", 1.0),
+    "max_output_tokens_per_s": ("peak_output_tokens_per_s", 1.0),
+    "max_concurrent_requests": ("peak_requests", 1.0),
+    "spec_decode_acceptance_rate": ("acceptance_rate", 0.01),
+    "spec_decode_acceptance_length": ("acceptance_length_tokens", 1.0),
+    "spec_decode_num_drafts": ("drafts", 1.0),
+    "spec_decode_draft_tokens": ("draft_tokens", 1.0),
+    "spec_decode_accepted_tokens": ("accepted_tokens", 1.0),
+}
+# vLLM's family, all in ms -> our family with unit and factor.
+_LATENCIES = {
+    "ttft": ("ttft_{}_ms", 1.0),
+    "tpot": ("tpot_{}_ms", 1.0),
+    "itl": ("itl_{}_ms", 1.0),
+    "e2el": ("latency_{}_s", 0.001),
+    "client_queue_time": ("queue_{}_ms", 1.0),
+    "e2el_including_client_queue": ("latency_with_queue_{}_s", 0.001),
+}
+_Keys = dict[str, tuple[tuple[str, ...], float]]  # metric -> keys of the file, and factor
+_ALWAYS: _Keys = {"duration_s": (("duration",), 1.0), "concurrency": (("max_concurrency",), 1.0)}
+_LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
+# Rows of the printed block -> keys of the file; compared case-insensitively.
+_ROWS = {
+    "successful requests": "completed",
+    "failed requests": "failed",
+    "maximum request concurrency": "max_concurrency",
+    "request rate configured (rps)": "request_rate",
+    "benchmark duration (s)": "duration",
+    "total input tokens": "total_input_tokens",
+    "total generated tokens": "total_output_tokens",
+    "request throughput (req/s)": "request_throughput",
+    "request goodput (req/s)": "request_goodput",
+    "output token throughput (tok/s)": "output_throughput",
+    "peak output token throughput (tok/s)": "max_output_tokens_per_s",
+    "peak concurrent requests": "max_concurrent_requests",
+    "total token throughput (tok/s)": "total_token_throughput",
+    "acceptance rate (%)": "spec_decode_acceptance_rate",
+    "acceptance length": "spec_decode_acceptance_length",
+    "drafts": "spec_decode_num_drafts",
+    "draft tokens": "spec_decode_draft_tokens",
+    "accepted tokens": "spec_decode_accepted_tokens",
+}
+_ROW_FAMILIES = {
+    **{family: family for family in ("ttft", "tpot", "itl", "e2el")},
+    "client queue time": "client_queue_time",
+    "e2el incl. client queue": "e2el_including_client_queue",
+}
+_TITLE = pattern(r"=+ serving benchmark result =+", ignore_case=True)
+_END = pattern(r"={50,}")
+_ROW = pattern(r"(?P<name>[^\s:][^:]*): +(?P<value>\S+)")
+_STATISTIC = pattern(r"(?P<which>mean|median|p[\d.]+) (?P<family>.+) \(ms\)")
+_PROMPTS = pattern(r"\bnum_prompts=(\d+)\b")
+_LIMIT = pattern(r"Maximum request concurrency: (\d+|None)")
+_LONGEST_REASON = 200
+_CAUSES = 3
+_ROUNDED = 0.005  # printed with two decimals
+
+# A job's log mixes both streams: a figure may follow a progress bar without a line end,
+# "…90%|█████| 9/10 [00:07<00:00, 1.28it/s]Avg latency: 0.783 seconds".
+_MEAN = pattern(r"Avg latency: (?P<seconds>[\d.e+-]+) seconds")
+_PERCENTILE = pattern(r"(?P<which>\d+)% percentile latency: (?P<seconds>[\d.e+-]+) seconds")
+_PERCENTILES = ("10", "25", "50", "75", "90", "99")  # of both versions, in order
+_THROUGHPUT = pattern(
+    r"Throughput: (?P<requests_per_s>\d+\.\d+) requests/s, "
+    r"(?P<total_tokens_per_s>\d+\.\d+) total tokens/s"
+    r"(?:, (?P<output_tokens_per_s>\d+\.\d+) output tokens/s)?"
+)
+_TOTAL = pattern(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+)")
 _TEST = b"Starting initial single prompt test run"
 _SCRIPT = "vLLM benchmark_serving.py"  # to 0.8; each successor writes the failed requests
-_BLOCK, _THROUGHPUT, _LATENCY = b"Serving Benchmark Result", b"Throughput: ", b"Avg latency: "
+_BLOCK, _SHOWS_RATE, _SHOWS_LATENCY = b"Serving Benchmark Result", b"Throughput: ", b"Avg latency: "
 # Printed figures; begin of a run, or the benchmark's own files in a traceback.
 _OF_BENCHMARKS = (
     *(_BLOCK, b"percentile latency: ", b"total tokens/s", _TEST),
@@ -33,14 +125,327 @@ _VERSION = pattern(rb"LLM engine \(v(\d[\w.+-]{0,30})\)")
 _MODEL = pattern(r"\bserved_model_name='([^']+)'|\bmodel='([^']+)'")
 _USAGE = pattern(r": error: |^[\w.]*(?:Error|Exception)\b")
 _LONGEST_LINE = 300
+# Metrics, and messages on figures that cannot be true.
+Measured = tuple[dict[str, float], tuple[Message, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served(Point):
+    """Run of the serving benchmark. ``request_rate`` (per second) is None when all requests were
+    sent at once.
+
+    ``causes`` of failed requests with their number, the most frequent first: the last line of each
+    error. ``ends_at_last_token``: the file has no end of its requests, so their latency and TPOT
+    end there, as in 0.7.2. ``first_tokens``: output tokens of the first request. The last three
+    only where the tool wrote single requests.
+    """
+
+    request_rate: float | None
+    causes: tuple[tuple[str, int], ...] = ()
+    ends_at_last_token: bool = False
+    first_tokens: int | None = None
+
+
+def parse_served(path: str, content: bytes) -> Served:
+    """A run without its single requests where their lists are damaged."""
+    data = json_object(path, content)
+    if "completed" not in data or "num_prompts" not in data:
+        what = "a result of vLLM's serving benchmark: it has no 'completed' and 'num_prompts'"
+        raise ParseError(f"{path} is not {what}")
+    sent = None if "failed" in data else count(path, data, "num_prompts")
+    run = _served(path, data, sent)
+    try:
+        rows = _requests(path, data, run.failed)
+    except ParseError as error:
+        damaged = Message("figures:no_requests", {"reason": str(error)[:_LONGEST_REASON]})
+        return replace(run, left_out=(*run.left_out, damaged))
+    return replace(
+        run,
+        requests=[times for times, _tokens, _has_end, error in rows if not error],
+        ends_at_last_token=not all(has_end for _times, _tokens, has_end, _error in rows),
+        first_tokens=next((tokens for _t, tokens, _end, error in rows[:1] if not error), None),
+    )
+
+
+def _requests(
+    path: str, data: Mapping[str, Any], failed: int
+) -> list[tuple[RequestTimes, int, bool, str]]:
+    """Return times, output tokens, True with an end, and error of each request; of more than are
+    stored a part."""
+    if not any(name in data for name in _LISTS):
+        return []  # since 0.17 only written with --save-detailed
+    columns: list[Any] = [data.get(name) for name in _LISTS]
+    sizes = {len(column) if isinstance(column, list) else -1 for column in columns}
+    if len(sizes) != 1 or -1 in sizes:
+        raise ParseError(f"{path}: {', '.join(_LISTS)} are not lists of the same length")
+    size = sizes.pop()
+    latencies = data.get("latencies") or [None] * size
+    texts = data.get("generated_texts") or [""] * size
+    try:
+        rows = zip(*columns, latencies, texts, strict=True)
+        return [_request(*row) for row in islice(rows, MOST_REQUESTS + 1 + failed)]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ParseError(f"{path}: the lists of requests are incomplete: {error!r}") from error
+
+
+def _request(
+    input_len: Any, output_len: Any, ttft: Any, itl: Any, error: Any, latency: Any, _text: Any
+) -> tuple[RequestTimes, int, bool, str]:
+    """TPOT as the tool defines it: time after the first token divided by the tokens after it."""
+    _positive(input_len)
+    first_s, tokens = _positive(ttft), int(_positive(output_len))
+    # TTFT plus the gaps is less (4 % in our capture), because the stream ends after the last token.
+    to_last_s = first_s + sum(map(_positive, itl))
+    whole_s = to_last_s if latency is None else _positive(latency)
+    has_more = tokens > 1 and whole_s >= first_s
+    tpot = MS_PER_S * (whole_s - first_s) / (tokens - 1) if has_more else None
+    return RequestTimes(MS_PER_S * first_s, tpot, whole_s), tokens, latency is not None, str(error)
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(value)
+    return number
+
+
+def parse_served_log(path: str, content: bytes) -> tuple[Served, ...]:
+    """Return the runs in a log, oldest first: one per printed block. 0.7.2 prints succeeded but not
+    failed requests: the total comes from the arguments printed first."""
+    runs: list[Served] = []
+    rows: dict[str, Any] | None = None
+    names: dict[str, str] = {}
+    sent, limit = None, None
+    for line in lines_of(content):
+        text = line.text.strip()
+        if _TITLE.fullmatch(text):
+            rows, names = {"max_concurrency": limit}, {}
+        elif rows is not None and _END.fullmatch(text):
+            runs.append(_served(f"{path}, line {line.number}", rows, sent, names))
+            rows = None
+        elif rows is not None:
+            found = _row(text)
+            rows |= found
+            names |= dict.fromkeys(found, text.partition(":")[0].strip())
+        elif line.text.startswith("Namespace("):
+            match = _PROMPTS.search(line.text)
+            sent = int(match[1]) if match else None
+        elif match := _LIMIT.match(line.text):
+            limit = None if match[1] == "None" else int(match[1])
+    if rows is not None:
+        raise ParseError(f"{path}: the block 'Serving Benchmark Result' is cut off")
+    if not runs:
+        raise ParseError(f"{path} shows no block 'Serving Benchmark Result'")
+    return tuple(runs)
+
+
+def _row(text: str) -> dict[str, Any]:
+    """Return key and value of a row of the block; nothing for headings and other rows."""
+    matched = _ROW.fullmatch(text)
+    if matched is None or matched["value"] == "None":
+        return {}
+    name, value = matched["name"].lower(), matched["value"]
+    statistic = _STATISTIC.fullmatch(name)
+    family = _ROW_FAMILIES.get(statistic["family"]) if statistic else None
+    key = f"{statistic['which']}_{family}_ms" if statistic and family else _ROWS.get(name)
+    try:
+        return {key: float(value)} if key else {}
+    except ValueError:
+        return {key: value}
+
+
+def _served(
+    where: str, data: Mapping[str, Any], sent: int | None, printed: Mapping[str, str] | None = None
+) -> Served:
+    """``sent``: requests, for data without the failed ones. ``printed``: names of printed rows, by
+    the file's keys; None: a result file."""
+    completed = count(where, data, "completed")
+    if "failed" in data:
+        failed = count(where, data, "failed")
+    elif sent is None:
+        raise ParseError(f"{where}: the number of sent requests is missing")
+    else:
+        failed = sent - completed
+    if failed < 0:
+        raise ParseError(f"{where}: {completed} succeeded requests exceed the sent requests")
+    limit = None if data.get("max_concurrency") is None else count(where, data, "max_concurrency")
+    if limit == 0:
+        raise ParseError(f"{where}: 'max_concurrency' is 0")
+    needed, keys = ["duration"], dict(_ALWAYS)
+    if completed:
+        needed += ["total_input_tokens", "total_output_tokens", "output_throughput"]
+        rates = {ours: ((key,), factor) for key, (ours, factor) in _RATES.items() if key in data}
+        keys |= rates | _latencies(data)
+    for key in needed:
+        if data.get(key) is None:  # a file without it is cut off
+            number(where, data, key)
+    names = printed or {}
+    figures = {
+        "requests": Figure("completed", completed),
+        "failed_requests": Figure("failed", failed),
+    }
+    for metric, (one, factor) in keys.items():
+        named = ", ".join(names.get(key, key) for key in one)
+        figures[metric] = Figure(named, _agreed(data, one), factor)
+    metrics, left_out = take(where, figures, rounded=0.0 if printed is None else _ROUNDED)
+    if completed:
+        for name in ("input_tokens", "output_tokens"):
+            if name in metrics:
+                metrics[f"{name}_mean"] = metrics[name] / completed
+    rate, errors = data.get("request_rate"), data.get("errors")
+    listed = errors if isinstance(errors, list) else ()
+    lines = (one.strip().rpartition("\n")[2] for one in listed if one and isinstance(one, str))
+    causes = Counter(line.strip()[:_LONGEST_REASON] for line in lines)
+    is_limited = rate not in (None, "inf", math.inf)
+    return Served(
+        completed=completed,
+        failed=failed,
+        concurrency=limit,
+        request_rate=number(where, data, "request_rate") if is_limited else None,
+        metrics=metrics,
+        causes=tuple(causes.most_common(_CAUSES)),
+        left_out=left_out,
+    )
+
+
+def _agreed(data: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    """Return the value under ``keys``; of two that differ a text with both, which is no number."""
+    values = [data[key] for key in keys if data.get(key) is not None]
+    is_one = all(value == values[0] for value in values)
+    return (values or [None])[0] if is_one else " / ".join(str(value)[:20] for value in values)
+
+
+def _latencies(data: Mapping[str, Any]) -> _Keys:
+    """Return the statistics with a metric; the median has two keys. A family of zeros has no
+    samples (TPOT of one-token answers) and is left out."""
+    found: _Keys = {}
+    for family, (ours, factor) in _LATENCIES.items():
+        own = [key for key in data if key.partition("_")[2] == f"{family}_ms"]
+        if family != "client_queue_time" and all(data[key] in (None, 0) for key in own):
+            continue
+        for key in own:
+            which = key.partition("_")[0]
+            metric = ours.format("p50" if which == "median" else which)
+            if metric in METRICS:
+                keys, _factor = found.get(metric, ((), factor))
+                found[metric] = ((*keys, key), factor)
+    return found
+
+
+def parse_latency(path: str, content: bytes) -> Measured:
+    data = json_object(path, content)
+    mean, percentiles = number(path, data, "avg_latency"), data.get("percentiles")
+    latencies = data.get("latencies")
+    if not isinstance(percentiles, dict) or not isinstance(latencies, list):
+        raise ParseError(f"{path} has no 'latencies' and 'percentiles' of vLLM's latency benchmark")
+    seconds = [number(path, {"latencies": each}, "latencies") for each in latencies]
+    if not seconds or min(seconds) < 0:
+        raise ParseError(f"{path}: its {len(latencies)} 'latencies' are no result")
+    for which in _PERCENTILES:
+        if percentiles.get(which) is None:  # a file without it is cut off
+            number(path, percentiles, which)
+    figures = {
+        **_batches("avg_latency", mean, "percentiles.{}", percentiles),
+        "batch_latency_min_s": Figure("latencies", min(seconds)),
+        "batch_latency_max_s": Figure("latencies", max(seconds)),
+    }
+    metrics, left_out = take(path, figures)
+    return metrics | {"iterations": float(len(seconds))}, left_out
+
+
+def parse_latency_log(path: str, content: bytes) -> Measured:
+    mean = ""
+    by_percentile: dict[str, str] = {}
+    for line in lines_of(content):
+        if match := _MEAN.search(line.text):
+            mean, by_percentile = match["seconds"], {}
+        elif match := _PERCENTILE.search(line.text):
+            by_percentile[match["which"]] = match["seconds"]
+    if not mean:
+        raise ParseError(f"{path} shows no line 'Avg latency: … seconds'")
+    missing = [which for which in _PERCENTILES if which not in by_percentile]
+    if missing:
+        raise ParseError(f"{path} is cut off: no {', '.join(missing)}% percentile latency")
+    try:
+        numbers = {which: float(text) for which, text in by_percentile.items()}
+        figures = _batches("Avg latency", float(mean), "{}% percentile latency", numbers)
+    except ValueError as error:
+        raise ParseError(f"{path}: {error}") from error
+    return take(path, figures)
+
+
+def _batches(key: str, mean: float, name: str, percentiles: Mapping[str, Any]) -> dict[str, Figure]:
+    figures = {"batch_latency_mean_s": Figure(key, mean)}
+    for which in _PERCENTILES:
+        figures[f"batch_latency_p{which}_s"] = Figure(name.format(which), percentiles.get(which))
+    return figures
+
+
+def parse_throughput(
+    path: str, content: bytes, *, output_tokens_each: int | None = None
+) -> Measured:
+    """``output_tokens_each``: generated tokens of every request (the benchmark ignores end tokens);
+    gives the output rate."""
+    data = json_object(path, content)
+    requests, seconds = count(path, data, "num_requests"), number(path, data, "elapsed_time")
+    tokens = count(path, data, "total_num_tokens")
+    if not requests or not seconds > 0:
+        numbers = f"'num_requests' {requests} in 'elapsed_time' {seconds} s"
+        raise ParseError(f"{path}: {numbers} are no result")
+    number(path, data, "tokens_per_second")  # mandatory
+    figures = {
+        "requests": Figure("num_requests", requests),
+        "duration_s": Figure("elapsed_time", seconds),
+        "requests_per_s": Figure("requests_per_second", data.get("requests_per_second")),
+        "total_tokens_per_s": Figure("tokens_per_second", data["tokens_per_second"]),
+        "total_tokens": Figure("total_num_tokens", tokens),
+    }
+    metrics, left_out = take(path, figures)
+    if output_tokens_each is not None:
+        output = float(requests * output_tokens_each)
+        if output > tokens:
+            raise ParseError(
+                f"{path}: {requests} requests with {output_tokens_each} output tokens each are "
+                f"more than the {tokens} tokens in it"
+            )
+        metrics |= {
+            "output_tokens": output,
+            "input_tokens": tokens - output,
+            "output_tokens_per_s": output / seconds,
+        }
+    return metrics, left_out
+
+
+def parse_throughput_log(path: str, content: bytes) -> Measured:
+    """Return the last run in a log. 0.7.2 prints no totals."""
+    metrics: dict[str, float] = {}
+    for line in lines_of(content):
+        if match := _THROUGHPUT.search(line.text):
+            found = match.groupdict()
+            metrics = {name: float(value) for name, value in found.items() if value}
+        elif metrics and (match := _TOTAL.search(line.text)):
+            which = {"prompt": "input_tokens", "output": "output_tokens"}[match["which"]]
+            metrics[which] = float(match["tokens"])
+    if not metrics:
+        raise ParseError(f"{path} shows no line 'Throughput: … requests/s, … total tokens/s'")
+    total = metrics["total_tokens_per_s"]
+    if not total:
+        raise ParseError(f"{path}: a throughput of 0 tokens/s is no result")
+    named = ("input_tokens", "output_tokens", "output_tokens_per_s")
+    prompts, output, rate = (metrics.get(name) or 0.0 for name in named)
+    if rate and output and abs(total - rate * (prompts + output) / output) > RATES_APART * total:
+        raise ParseError(
+            f"{path}: {total} total tokens/s and {rate} output tokens/s do not fit the tokens"
+        )
+    return metrics, ()
 
 
 def online(ended: Ended) -> Outcome:
     files = {path: ended.outputs[path] for path in ended.outputs if path.startswith("result")}
-    runs = [parser.parse_served(path, content) for path, content in files.items()]
+    runs = [parse_served(path, content) for path, content in files.items()]
     log = ended.outputs.get(LOG, b"")
     if not runs:
-        runs = list(parser.parse_served_log("log", log))
+        runs = list(parse_served_log("log", log))
     runs.sort(key=lambda run: run.concurrency or 0)
     done = [run for run in runs if run.completed]
     if done and not any(over_http_reading.RATE in run.metrics for run in done):
@@ -73,8 +478,8 @@ def _warm_up(run: Served) -> WarmUp:
 
 
 def throughput(ended: Ended) -> Outcome:
-    parse = partial(parser.parse_throughput, output_tokens_each=ended.params.output_tokens)
-    metrics = _file_or_log(ended.outputs, parse, parser.parse_throughput_log)
+    parse = partial(parse_throughput, output_tokens_each=ended.params.output_tokens)
+    metrics = _file_or_log(ended.outputs, parse, parse_throughput_log)
     if metrics is None:
         return Outcome(failure=Message("benchmark:no_figures"))
     # Some logs have only the rate of all tokens.
@@ -85,7 +490,7 @@ def throughput(ended: Ended) -> Outcome:
 
 
 def latency(ended: Ended) -> Outcome:
-    metrics = _file_or_log(ended.outputs, parser.parse_latency, parser.parse_latency_log)
+    metrics = _file_or_log(ended.outputs, parse_latency, parse_latency_log)
     if metrics is None:
         return Outcome(failure=Message("benchmark:no_figures"))
     message = Message("benchmark:batch", {"seconds": metrics["batch_latency_mean_s"]})
@@ -171,7 +576,7 @@ class VllmServe(Reader):
 
 def _file(bundle: Bundle, path: str) -> _File:
     data = bundle.object(path)
-    run, remarks = _limited(parser.parse_served(path, bundle.files[path]))
+    run, remarks = _limited(parse_served(path, bundle.files[path]))
     remarks += tuple(over_http_reading.last_token_remark([run.ends_at_last_token]))
     remarks += tuple(over_http_reading.cause_remarks(run.causes))
     tool = VllmServe.tool if "failed" in data else _SCRIPT
@@ -215,7 +620,7 @@ class VllmThroughput(Reader):
     least = 2
 
     def read_file(self, bundle: Bundle, path: str) -> Reading:
-        metrics, left_out = parser.parse_throughput(path, bundle.files[path])
+        metrics, left_out = parse_throughput(path, bundle.files[path])
         requests = int(metrics["requests"])
         return _offline_reading(
             *(self.tool, "", metrics, path),
@@ -234,7 +639,7 @@ class VllmLatency(Reader):
     least = 2
 
     def read_file(self, bundle: Bundle, path: str) -> Reading:
-        metrics, left_out = parser.parse_latency(path, bundle.files[path])
+        metrics, left_out = parse_latency(path, bundle.files[path])
         return _offline_reading(
             *(self.tool, "", metrics, path),
             what=f"offline, {metrics['iterations']:.0f} batches",
@@ -281,11 +686,11 @@ class VllmLog(Reader):
         version = match[1].decode() if match else ""
         if _BLOCK in content:
             return _printed(path, content)
-        if _LATENCY in content:
-            metrics, left_out = parser.parse_latency_log(path, content)
+        if _SHOWS_LATENCY in content:
+            metrics, left_out = parse_latency_log(path, content)
             return _offline_reading(VllmLatency.tool, version, metrics, path, remarks=left_out)
-        if _THROUGHPUT in content:
-            metrics, _none = parser.parse_throughput_log(path, content)
+        if _SHOWS_RATE in content:
+            metrics, _none = parse_throughput_log(path, content)
             return _offline_reading(VllmThroughput.tool, version, metrics, path)
         # The last line that names an error, else the last line.
         lines = [line.text.strip() for line in lines_of(content) if line.text.strip()]
@@ -295,7 +700,7 @@ class VllmLog(Reader):
 
 
 def _printed(path: str, content: bytes) -> Reading:
-    limited = [_limited(run) for run in parser.parse_served_log(path, content)]
+    limited = [_limited(run) for run in parse_served_log(path, content)]
     runs = [run for run, _notes in limited]
     if len({run.concurrency for run in runs}) < len(runs):
         raise Refused(Message("import:same_concurrency", {"file": path}))

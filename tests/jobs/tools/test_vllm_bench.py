@@ -6,7 +6,7 @@ import pytest
 
 from jobs.base.errors import ParseError
 from jobs.metrics import METRICS
-from jobs.tools.vllm.parser import (
+from jobs.tools.vllm.reading import (
     parse_latency,
     parse_latency_log,
     parse_served,

@@ -184,7 +184,7 @@ def test_each_choice_is_a_set_of_opencompass(config, family):
     names = [item["abbr"] for item in config(datasets=(family,)).datasets]
 
     expected = sets_of([family])
-    assert names and all(name.startswith(expected) for name in names)
+    assert names and all(name.startswith(tuple(expected)) for name in names)
 
 
 def test_ten_subsets_of_mmlu_are_the_first_by_the_alphabet(config):

@@ -8,7 +8,7 @@ from jobs.kinds.lib.load import asked_lengths, ignores_ends, length_remarks, mea
 from jobs.metrics.measured import MOST_REQUESTS, RequestTimes
 from jobs.tools.outputs.figures import Point
 from jobs.tools.outputs.over_http_reading import outcome
-from jobs.tools.vllm import parser
+from jobs.tools.vllm import reading as parser
 from tests.jobs.lib.target import DATA
 
 BOTH = {"input_tokens": 1024, "output_tokens": 1024}
