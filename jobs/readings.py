@@ -31,7 +31,7 @@ from jobs.tools.opencompass.reading import HEAD, parse_csv, parse_markdown
 from jobs.tools.outputs import engine_about
 from jobs.tools.outputs.files import Ended
 from jobs.tools.outputs.progress import draws_bar
-from jobs.tools.vacc.datasets import DATASETS
+from jobs.tools.vacc.downloads import DATASETS
 
 
 def read_outcome(kind: Kind, params: Any, plan: Plan, outputs: Mapping[str, bytes]) -> Outcome:

@@ -21,7 +21,7 @@ from jobs.queries.hosts import is_away
 from jobs.queries.matrices import CellView
 from jobs.tools.lib import variants
 from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.vacc.datasets import DATASETS
+from jobs.tools.vacc.downloads import DATASETS
 
 
 class StateStyle(NamedTuple):

@@ -36,8 +36,7 @@ from jobs.kinds.lib.base import Kind, Target, endpoint_number, source_fields
 from jobs.models import Endpoint, Host, Job, Source
 from jobs.plans import ENGINES
 from jobs.tools.opencompass.commands import INDEX
-from jobs.tools.vacc.datasets import CORE_URL, MATH_URL, SONNET_URL
-from jobs.tools.vacc.weights import HF_MIRROR
+from jobs.tools.vacc.downloads import CORE_URL, HF_MIRROR, MATH_URL, SONNET_URL
 
 TYPES: Mapping[str, str | Promise] = {
     Source.Type.GIT: gettext_lazy("git repository"),

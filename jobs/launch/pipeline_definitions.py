@@ -17,7 +17,7 @@ from jobs.kinds.lib.base import AssetRef, Target
 from jobs.kinds.lib.load import RANDOM
 from jobs.tools.lib.environments import VLLM_CPU
 from jobs.tools.vacc import images as vacc_images
-from jobs.tools.vacc.datasets import DATASETS
+from jobs.tools.vacc.downloads import DATASETS
 from jobs.tools.vacc.site import vacc_site_of
 from jobs.tools.vllm.serve import FORMAT
 

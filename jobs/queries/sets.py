@@ -18,7 +18,7 @@ from jobs.queries.results.published import PublishedComparison, is_of, published
 from jobs.statistics import Interval, wilson
 from jobs.tools.lib.folders import folder_of
 from jobs.tools.lib.site import Site, site_of
-from jobs.tools.vacc.datasets import OPENCOMPASS
+from jobs.tools.vacc.downloads import OPENCOMPASS
 
 
 def prompt_sets() -> QuerySet[PromptSet]:

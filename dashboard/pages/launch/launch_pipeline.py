@@ -39,7 +39,7 @@ from jobs.queries.hosts import dies, is_away
 from jobs.schedule import launch_rights, preflights
 from jobs.schedule.forecast import forecast_drafts
 from jobs.schedule.targets import target_of
-from jobs.tools.vacc.datasets import DATASETS
+from jobs.tools.vacc.downloads import DATASETS
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

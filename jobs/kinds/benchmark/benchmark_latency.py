@@ -50,10 +50,9 @@ class BenchmarkLatency(Offline, params=Params):
             stack,
             self.engine(params, target),
             site_of(stack, target),
-            input_tokens=params.input_tokens,
-            output=params.output_tokens,
+            lengths=(params.input_tokens, params.output_tokens),
             batch=params.batch_size,
-            iterations=params.iterations,
+            rounds=params.iterations,
         )
 
     def work(self, params: Mapping[str, Any]) -> float:

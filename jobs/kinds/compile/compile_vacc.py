@@ -24,7 +24,7 @@ from jobs.kinds.lib.vacc import (
 )
 from jobs.plans import Plan
 from jobs.tools.vacc import vamc
-from jobs.tools.vacc.datasets import DATASETS
+from jobs.tools.vacc.downloads import DATASETS
 from jobs.tools.vacc.vamc import Calibration, Compiling
 
 # vamc's samples, by calibration data.

@@ -22,7 +22,7 @@ from jobs.tools.lib import variants
 from jobs.tools.lib.environments import EVALSCOPE
 from jobs.tools.lib.folders import DATA_FOLDER
 from jobs.tools.lib.site import Site
-from jobs.tools.vacc.weights import HF_MIRROR
+from jobs.tools.vacc.downloads import HF_MIRROR
 from jobs.tools.vllm import serve as vllm
 
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]

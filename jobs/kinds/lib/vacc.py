@@ -16,8 +16,8 @@ from jobs.catalog.stacks import Evaluation
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import is_inside, reported
 from jobs.tools.vacc import images
+from jobs.tools.vacc.downloads import HF_MIRROR
 from jobs.tools.vacc.site import GUIDE_FACTS, VaccSite, vacc_site_of
-from jobs.tools.vacc.weights import HF_MIRROR
 
 GIT_ADDRESS = r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$"
 # Here, not in the dashboard, because a LaunchError carries the texts.

@@ -12,7 +12,7 @@ from jobs.kinds.lib.base import Choice, Target, field
 from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, vacc_site
 from jobs.plans import Plan
-from jobs.tools.vacc import weights as vacc_weights
+from jobs.tools.vacc import downloads
 
 
 class Params(VaccParams):
@@ -33,8 +33,8 @@ class ApplyModification(OnVacc, params=Params):
     title = "Apply VACC patch"
     reads = "readings.modification"
     family = "prepare"
-    programs = vacc_weights.PATCH_PROGRAMS
-    steps = vacc_weights.PATCH_STEPS
+    programs = downloads.PATCH_PROGRAMS
+    steps = downloads.PATCH_STEPS
     mends = ("check:modification_missing", "check:modification_differs")
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
@@ -69,7 +69,7 @@ class ApplyModification(OnVacc, params=Params):
                 "HOST_MODIFICATION_DIR in host.env."
             )
             raise LaunchError(message % {"host": target.name}, "weights")
-        return vacc_weights.patch_plan(model, site, undo=params.undo, only_show=params.only_show)
+        return downloads.patch_plan(model, site, undo=params.undo, only_show=params.only_show)
 
     def successors(self, params: Params) -> Sequence[str]:
         return () if params.undo or params.only_show else ("compile-vacc",)

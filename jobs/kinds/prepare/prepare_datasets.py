@@ -19,10 +19,8 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.plans import Plan
-from jobs.tools.vacc import datasets as vacc_datasets
-from jobs.tools.vacc import weights as vacc_weights
-from jobs.tools.vacc.datasets import DATASETS, OPENCOMPASS, Dataset
-from jobs.tools.vacc.weights import Download
+from jobs.tools.vacc import downloads
+from jobs.tools.vacc.downloads import DATASETS, OPENCOMPASS, Dataset, Download
 
 
 class Params(VaccParams):
@@ -48,8 +46,8 @@ class PrepareDatasets(OnVacc, params=Params):
     reads = "readings.data_set"
     progress = "tools.outputs.progress.brought"
     family = "prepare"
-    programs = vacc_datasets.PROGRAMS
-    steps = vacc_datasets.STEPS
+    programs = downloads.DATA_PROGRAMS
+    steps = downloads.DATA_STEPS
     mends = ("calibration-data-missing", "dataset-missing", "archive-missing")
     brings = True
 
@@ -87,16 +85,16 @@ class PrepareDatasets(OnVacc, params=Params):
         dataset, site = DATASETS[params.dataset], vacc_site(target)
         folder = _folder(params, dataset, target)
         if params.source == "folder":
-            return vacc_datasets.check_plan(dataset, site, folder)
+            return downloads.check_plan(dataset, site, folder)
         if dataset.name == OPENCOMPASS:
             if params.folder:
                 message = _(
                     "OpenCompass reads data only from its own checkout. Leave this field empty."
                 )
                 raise LaunchError(message, "folder")
-            return vacc_datasets.opencompass_plan(dataset, site, exact=is_exact(params))
+            return downloads.opencompass_plan(dataset, site, exact=is_exact(params))
         if not dataset.repo:
-            return vacc_datasets.sonnet_plan(dataset, site, folder)
+            return downloads.sonnet_plan(dataset, site, folder)
         wanted = Download(
             source=params.source,
             repo=dataset.repo,
@@ -104,9 +102,9 @@ class PrepareDatasets(OnVacc, params=Params):
             endpoint=params.endpoint,
             files=dataset.files,
             is_dataset=True,
-            program=vacc_weights.program_of(target.facts) if params.source == "hf" else "",
+            program=downloads.program_of(target.facts) if params.source == "hf" else "",
         )
-        return vacc_datasets.hub_plan(dataset, site, wanted)
+        return downloads.hub_plan(dataset, site, wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
         if params.dataset == OPENCOMPASS:
@@ -116,4 +114,4 @@ class PrepareDatasets(OnVacc, params=Params):
 
 def _folder(params: Params, dataset: Dataset, target: Target) -> str:
     site = vacc_site(target)
-    return folder_or(vacc_datasets.folder_of(dataset, site), params.folder, site)
+    return folder_or(downloads.folder_of(dataset, site), params.folder, site)

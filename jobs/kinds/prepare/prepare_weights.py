@@ -20,8 +20,8 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.plans import Plan
-from jobs.tools.vacc import weights as vacc_weights
-from jobs.tools.vacc.weights import Download
+from jobs.tools.vacc import downloads
+from jobs.tools.vacc.downloads import Download
 
 # Of Hugging Face and of ModelScope: only a repository's owners write there.
 _MAIN_BRANCHES = ("main", "master")
@@ -63,7 +63,7 @@ class PrepareWeights(OnVacc, params=Params):
     reads = "readings.weights"
     progress = "tools.outputs.progress.brought"
     family = "prepare"
-    programs = vacc_weights.PROGRAMS
+    programs = downloads.WEIGHTS_PROGRAMS
     mends = ("check:weights_missing", "check:shard_missing")
     brings = True
 
@@ -120,11 +120,9 @@ class PrepareWeights(OnVacc, params=Params):
             repo=model.hub_id,
             folder=_folder(params, model, target),
             bytes=source.bytes if source.shards > 1 else 0,
-            program=vacc_weights.program_of(target.facts) if params.source == "hf" else "",
+            program=downloads.program_of(target.facts) if params.source == "hf" else "",
         )
-        return vacc_weights.prepare_plan(
-            model, source, site, wanted=wanted, read_all=params.checksums
-        )
+        return downloads.weights_plan(model, source, site, wanted=wanted, read_all=params.checksums)
 
     def successors(self, params: Params) -> Sequence[str]:
         """Compile a distill (patch Qwen first), or serve the full model."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from jobs.plans import Check, PlanFile, literal
+from jobs.plans import Check, PlanFile, Step, literal
 
 TOOLS = Path(__file__).parent.parent
 FILES = "{job_dir}/files"
-DIRECT = "direct.py"  # beside each script that asks an engine
+READY, DIRECT = "wait_ready.py", "direct.py"  # direct.py is beside each script that asks an engine
 UNBUFFERED = (("PYTHONUNBUFFERED", "1"),)
 
 
@@ -47,6 +47,7 @@ class Site:
 def site_of(facts: Mapping[str, Any]) -> Site:
     """Raise KeyError where the host has not reported its folders yet."""
     roots = facts["roots"]
+    own = ("spool", "serve", "environments")
     return Site(
         python=str((facts.get("python") or {}).get("path") or "python3"),
         weights=str(roots["weights"]),
@@ -56,9 +57,7 @@ def site_of(facts: Mapping[str, Any]) -> Site:
         cpus=int((facts.get("cpu") or {}).get("cores") or 1),
         # Hosts without cards report no workspace; their weights are in it.
         workspace=str(facts.get("workspace") or PurePosixPath(roots["weights"]).parent),
-        own_folders=tuple(
-            str(roots[name]) for name in ("spool", "serve", "environments") if name in roots
-        ),
+        own_folders=tuple(str(roots[name]) for name in own if name in roots),
     )
 
 
@@ -98,27 +97,34 @@ def secret(variable: str, name: str) -> tuple[tuple[str, str], ...]:
     return ((variable, f"{{secret:{name}}}"),) if name else ()
 
 
+def ready_step(
+    python: str,
+    url: str,
+    *,
+    timeout_s: float,
+    model: str = "",
+    health: str = "",
+    env: tuple[tuple[str, str], ...] = (),
+) -> Step:
+    """Wait until a server answers. ``python``, ``model``, ``health``: as arguments of a plan. With
+    ``health``, the server's log is shown."""
+    followed = ("--health", health, "--log", "{serve_dir}/log") if health else ()
+    named = ("--model", model) if model else ()
+    argv = (python, f"{FILES}/{READY}", url, *followed, *named, "--timeout", f"{timeout_s:g}")
+    return Step("wait", argv, env=env)
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes lists on one line."""
 
 
+_SEQUENCE = "tag:yaml.org,2002:seq"
 _Dumper.add_representer(
-    list,
-    lambda dumper, items: dumper.represent_sequence(
-        "tag:yaml.org,2002:seq", items, flow_style=True
-    ),
+    list, lambda dumper, items: dumper.represent_sequence(_SEQUENCE, items, flow_style=True)
 )
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:
     """YAML in the vendor's style: one key per line, lists in brackets, original order."""
-    return str(
-        yaml.dump(
-            dict(data),
-            Dumper=_Dumper,
-            sort_keys=False,
-            default_flow_style=False,
-            allow_unicode=True,
-            width=1000,
-        )
-    )
+    options = {"sort_keys": False, "default_flow_style": False, "allow_unicode": True}
+    return str(yaml.dump(dict(data), Dumper=_Dumper, width=1000, **options))

@@ -7,10 +7,10 @@ from django.utils.translation import pgettext_lazy
 from jobs.plans import Output, Plan, Step, Watch, literal
 from jobs.tools.lib import engine_counters
 from jobs.tools.lib.environments import ENVIRONMENTS, LLAMA_CPP
-from jobs.tools.lib.site import DIRECT, FILES, UNBUFFERED, Site, path_in, script
+from jobs.tools.lib.site import DIRECT, FILES, READY, UNBUFFERED, Site, path_in, ready_step, script
 
 PROGRAMS = ("python",)
-CLIENTS = ("wait_ready.py",)
+CLIENTS = (READY,)
 STEPS = {"quantise": pgettext_lazy("step", "quantise")}
 NAME = "llama.cpp"
 # Precision -> llama.cpp's type name.
@@ -64,23 +64,17 @@ def deploy_plan(serving: LlamaServer, site: Site) -> Plan:
         *("--ctx", str(serving.context), "--parallel", str(serving.parallel)),
         *("--threads", str(serving.threads)),
     )
-    files = ["verify_artifact.py", "llama_serve.py", "wait_ready.py", DIRECT]
+    files = ["verify_artifact.py", "llama_serve.py", READY, DIRECT]
     if serving.reasoning:
         serve += ("--chat-template-file", "{serve_dir}/files/reasoning.jinja")
         serve += ("--grammar-file", "{serve_dir}/files/reasoning.gbnf")
         files += ["reasoning.jinja", "reasoning.gbnf"]
-    wait = (
-        *(python, f"{FILES}/wait_ready.py", "http://127.0.0.1:{port}"),
-        *("--model", name, "--timeout", "120"),
-    )
+    url = "http://127.0.0.1:{port}"
+    wait = ready_step(python, url, timeout_s=120, model=name, env=UNBUFFERED)
     return Plan(
         kind="deploy",
-        steps=(
-            Step("check", verify),
-            Step("serve", serve, serves=True),
-            Step("wait", wait, env=UNBUFFERED),
-        ),
+        steps=(Step("check", verify), Step("serve", serve, serves=True), wait),
         files=tuple(map(script, files)),
         outputs=(Output("ready", "ready.json"),),
-        watches=(Watch("engine", "http://127.0.0.1:{port}/metrics", METRICS, interval_s=2.0),),
+        watches=(Watch("engine", f"{url}/metrics", METRICS, interval_s=2.0),),
     )

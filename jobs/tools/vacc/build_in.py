@@ -11,11 +11,21 @@ from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
-from jobs.tools.lib.site import DIRECT, FILES, check, port_checks, script, tool_check, yaml_text
+from jobs.tools.lib.site import (
+    DIRECT,
+    FILES,
+    READY,
+    check,
+    port_checks,
+    ready_step,
+    script,
+    tool_check,
+    yaml_text,
+)
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("llmdeploy", "python3", "vastgenx")
-CLIENTS = ("wait_ready.py",)
+CLIENTS = (READY,)
 STEPS = {"configure": pgettext_lazy("step", "configure")}
 KIND = "deploy-build-in"
 _TEMPLATE = "llmdeploy.yaml"
@@ -45,42 +55,12 @@ class BuildInServer:
 
 
 def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
-    files = [script("verify_folder.py"), script("wait_ready.py"), script(DIRECT)]
-    if tools.config:
-        files += [script("fill_template.py"), PlanFile(_TEMPLATE, llmdeploy_text(serving))]
-    # Only the size: a checksum of 70 GB takes longer than the server's start.
-    verify = (site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}")
-    # With another readiness path, /v1/models may not exist.
-    named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
-    wait = (
-        *(site.python_word, f"{FILES}/wait_ready.py", "http://127.0.0.1:{port}"),
-        *("--health", literal(serving.ready_path), "--log", "{serve_dir}/log", *named),
-        *("--timeout", f"{READY_TIMEOUT_S:g}"),
-    )
-    return Plan(
-        kind=KIND,
-        steps=(
-            Step("check", (*verify, "--bytes", "{artifact.bytes}")),
-            *_serve(tools, serving, site),
-            Step("wait", wait),
-        ),
-        files=tuple(files),
-        outputs=(Output("ready", "ready.json"),),
-        dies=serving.tp,
-        checks=_checks(tools, serving),
-        port=serving.port or tools.port,
-    )
-
-
-def _serve(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> tuple[Step, ...]:
+    python, files = site.python_word, [*map(script, ("verify_folder.py", READY, DIRECT))]
     before: tuple[Step, ...] = ()
     if tools.config:
         # llmdeploy needs a file; dies and port are set at each start.
-        fill = (
-            site.python_word,
-            f"{_SERVER_FILES}/fill_template.py",
-            f"{_SERVER_FILES}/{_TEMPLATE}",
-        )
+        files += [script("fill_template.py"), PlanFile(_TEMPLATE, llmdeploy_text(serving))]
+        fill = (python, f"{_SERVER_FILES}/fill_template.py", f"{_SERVER_FILES}/{_TEMPLATE}")
         before = (Step("configure", (*fill, _CONFIG, "dies={dies}", "port={port}"), serves=True),)
         argv = (*tools.serve_command, _CONFIG)
     else:
@@ -91,7 +71,26 @@ def _serve(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> tuple[Step
             *("--host", serving.bind, "--port", "{port}"),
             *("--batch_size", str(serving.batch_size), "--llm_devices", "[{dies}]"),
         )
-    return (*before, Step("serve", argv, serves=True, health=serving.ready_path))
+    # Only the size: a checksum of 70 GB takes longer than the server's start.
+    verify = (python, f"{FILES}/verify_folder.py", "{artifact.path}", "--bytes", "{artifact.bytes}")
+    wait = ready_step(
+        python,
+        "http://127.0.0.1:{port}",
+        timeout_s=READY_TIMEOUT_S,
+        # With another readiness path, /v1/models may not exist.
+        model=literal(serving.name) if serving.ready_path == "/v1/models" else "",
+        health=literal(serving.ready_path),
+    )
+    serve = Step("serve", argv, serves=True, health=serving.ready_path)
+    return Plan(
+        kind=KIND,
+        steps=(Step("check", verify), *before, serve, wait),
+        files=tuple(files),
+        outputs=(Output("ready", "ready.json"),),
+        dies=serving.tp,
+        checks=_checks(tools, serving),
+        port=serving.port or tools.port,
+    )
 
 
 def llmdeploy_text(serving: BuildInServer) -> str:

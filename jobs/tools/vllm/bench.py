@@ -89,16 +89,23 @@ class BenchLoad:
     def prompts_at(self, concurrency: int) -> str:
         return f"prompts-{self.prompts}-at-{concurrency}.jsonl"
 
+    def run_options(self, concurrency: int, folder: str) -> tuple[str, ...]:
+        return (
+            *("--num-prompts", str(self.prompts), "--max-concurrency", str(concurrency)),
+            *("--result-dir", folder, "--result-filename", self.names(concurrency)[1]),
+            "--save-result",
+        )
+
 
 def online_plan(stack: Stack, load: BenchLoad, python: str) -> Plan:
     """``python``: interpreter of the host."""
     as_printed = load.exact and bool(stack.bench.folder)
     folder = GUIDE_RESULTS if as_printed else _OWN_RESULTS
     # 0.7.2 runs to its end before it finds the folder missing.
-    made = () if as_printed else (_folder_step(_IN_DEPLOYMENT, folder),)
+    made = () if as_printed else (_folder_step(_IN_DEPLOYMENT),)
     steps = (*made, *_runs_in(stack, load, folder, _IN_DEPLOYMENT))
-    dies = _die_readings("{deployment.dies}")
-    return _online(load, python, steps, (Check("docker"), endpoint_check()), dies)
+    checks = (Check("docker"), endpoint_check())
+    return _online(load, python, steps, checks, _die_readings("{deployment.dies}"))
 
 
 def online_from_own_plan(
@@ -106,35 +113,31 @@ def online_from_own_plan(
 ) -> Plan:
     """Benchmark an endpoint at each concurrency from a container of the stack's image, without
     dies. ``tokenizer``: the check that its folder exists."""
-    label = ("--label", f"{vllm.LABEL}={{job}}")
-    network = ("--network", "host")
+    label, network = ("--label", f"{vllm.LABEL}={{job}}"), ("--network", "host")
     started = _container(stack, image, _OWN_NAME, site, own=label, publish=network)
     steps = (
         Step("container", started, cleanup=vllm.remove(_OWN_NAME)),
-        _folder_step(_OWN_NAME, _OWN_RESULTS),
+        _folder_step(_OWN_NAME),
         *_runs_in(stack, load, _OWN_RESULTS, _OWN_NAME),
     )
     checks = (
-        Check("docker"),
-        check("image", name=literal(image)),
-        tokenizer,
-        check("container", name=_OWN_NAME),
-        endpoint_check(),
+        *(Check("docker"), check("image", name=literal(image)), tokenizer),
+        *(check("container", name=_OWN_NAME), endpoint_check()),
     )
     return _online(load, site.python, steps, checks)
+
+
+def _folder_step(container: str) -> Step:
+    return Step("folder", ("docker", "exec", container, "mkdir", "-p", _OWN_RESULTS))
 
 
 def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     command = vllm.cpu_command(stack, stack.bench.online.command, site)
     env = (*vllm.cpu_variables(), *secret("OPENAI_API_KEY", load.key))
-    steps = [
-        Step(
-            f"measure{load.names(concurrency)[0]}",
-            _own_argv(stack, load, concurrency, _WORK, command),
-            env=env,
-        )
-        for concurrency in load.concurrency
-    ]
+    steps = []
+    for concurrency in load.concurrency:
+        argv = _own_argv(stack, load, concurrency, _WORK, command)
+        steps.append(Step(f"measure{load.names(concurrency)[0]}", argv, env=env))
     return _online(load, site.python, steps, (endpoint_check(),))
 
 
@@ -163,10 +166,6 @@ def _die_readings(dies: str) -> Watch:
     return Watch(DIES, interval_s=5.0, reader="dies", folder=dies)
 
 
-def _folder_step(container: str, folder: str) -> Step:
-    return Step("folder", ("docker", "exec", container, "mkdir", "-p", folder))
-
-
 def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list[Step]:
     """Of each run: copy own prompts into the container, measure, copy the result out of it."""
     steps = []
@@ -177,7 +176,11 @@ def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list
         if not load.exact:
             argv = _own_argv(stack, load, concurrency, folder, online.command)
         elif stack.bench.folder:
-            argv = _guide_argv(stack, load, concurrency, folder)
+            # The guide's command fails: its default backend posts a prompt to the chat endpoint.
+            argv = (
+                *(*online.command, "--model", "{deployment.tokenizer}", "--endpoint", _CHAT),
+                *(*_dataset_options(stack, load), *load.run_options(concurrency, folder)),
+            )
         else:
             argv = _page_argv(stack, load, concurrency)
             workdir, mark = folder, _PAGE_RESULTS
@@ -189,28 +192,10 @@ def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list
         run = (*_exec(container, workdir=workdir, key=bool(load.key)), *argv)
         # docker exec's process survives its client.
         stop = (*_exec(container), "python3", "-c", literal(STOP), mark)
+        fetch = ("docker", "cp", f"{container}:{written}/{file}", file)
         steps.append(Step(f"measure{suffix}", run, env=env, cleanup=stop))
-        steps.append(
-            Step(f"fetch{suffix}", ("docker", "cp", f"{container}:{written}/{file}", file))
-        )
+        steps.append(Step(f"fetch{suffix}", fetch))
     return steps
-
-
-def _guide_argv(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> tuple[str, ...]:
-    """The guide's command. It fails: its default backend posts a prompt to the chat endpoint."""
-    return (
-        *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", _CHAT),
-        *_dataset_options(stack, load),
-        *_written(load, concurrency, folder),
-    )
-
-
-def _written(load: BenchLoad, concurrency: int, folder: str) -> tuple[str, ...]:
-    file = load.names(concurrency)[1]
-    return (
-        *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
-        *("--result-dir", folder, "--result-filename", file, "--save-result"),
-    )
 
 
 def _page_argv(stack: Stack, load: BenchLoad, concurrency: int) -> tuple[str, ...]:
@@ -250,7 +235,7 @@ def _own_argv(
         *("--backend", online.chat_backend, "--model", load.tokenizer),
         *("--served-model-name", "{deployment.name}", "--endpoint", _CHAT),
         *(own if load.own else _dataset_options(stack, load)),
-        *_written(load, concurrency, folder),
+        *load.run_options(concurrency, folder),
         *("--seed", seed, "--trust-remote-code", "--percentile-metrics", "ttft,tpot,itl,e2el"),
         *("--metric-percentiles", "50,90,95,99"),
         # 0.7.2 sends it by default
@@ -297,13 +282,7 @@ class Engine:
 
 
 def throughput_plan(
-    stack: Stack,
-    engine: Engine,
-    site: VaccSite | Site,
-    *,
-    prompts: int,
-    input_tokens: int,
-    output: int,
+    stack: Stack, engine: Engine, site: Site, *, prompts: int, input_tokens: int, output: int
 ) -> Plan:
     tool = stack.bench.throughput
     named = ("--dataset-name", "random") if engine.exact or tool.dataset_name else ()
@@ -318,57 +297,37 @@ def throughput_plan(
 
 
 def latency_plan(
-    stack: Stack,
-    engine: Engine,
-    site: VaccSite | Site,
-    *,
-    input_tokens: int,
-    output: int,
-    batch: int,
-    iterations: int,
+    stack: Stack, engine: Engine, site: Site, *, lengths: tuple[int, int], batch: int, rounds: int
 ) -> Plan:
+    """``lengths``: tokens of input and output. ``rounds``: batches."""
     options = (
-        *("--input-len", str(input_tokens), "--output-len", str(output)),
-        *("--batch-size", str(batch), "--num-iters", str(iterations)),
+        *("--input-len", str(lengths[0]), "--output-len", str(lengths[1])),
+        *("--batch-size", str(batch), "--num-iters", str(rounds)),
     )
     return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, options)
 
 
 def _offline_plan(
-    kind: str,
-    stack: Stack,
-    tool: Offline,
-    engine: Engine,
-    site: VaccSite | Site,
-    options: tuple[str, ...],
+    kind: str, stack: Stack, tool: Offline, engine: Engine, site: Site, options: tuple[str, ...]
 ) -> Plan:
     options = (
         *("--model", literal(engine.weights), "--trust-remote-code"),
         *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
         *("--max-model-len", str(engine.max_length), *options),
     )
-    if isinstance(site, VaccSite):
-        return _offline_in_container(kind, stack, tool, engine, site, options)
-    argv = (
-        *(*vllm.cpu_command(stack, tool.command, site), *options),
-        *("--output-json", f"{_WORK}/result.json"),
-    )
-    return Plan(
-        kind=kind,
-        steps=(Step("measure", argv, env=vllm.cpu_variables(engine.kv_cache_gib)),),
-        outputs=(Output("result", "result.json"),),
-        checks=(vllm.weights_check(engine.folder),),
-    )
-
-
-def _offline_in_container(
-    kind: str, stack: Stack, tool: Offline, engine: Engine, site: VaccSite, options: tuple[str, ...]
-) -> Plan:
-    """Run the benchmark in a separate container, because the engine needs exclusive dies."""
+    if not isinstance(site, VaccSite):
+        command = vllm.cpu_command(stack, tool.command, site)
+        argv = (*command, *options, "--output-json", f"{_WORK}/result.json")
+        return Plan(
+            kind=kind,
+            steps=(Step("measure", argv, env=vllm.cpu_variables(engine.kv_cache_gib)),),
+            outputs=(Output("result", "result.json"),),
+            checks=(vllm.weights_check(engine.folder),),
+        )
+    # In a separate container, because the engine needs exclusive dies.
     container = stack.vllm.container
     name = container.name if container and engine.exact else _OWN_NAME
     own: tuple[str, ...] = ()
-    result: tuple[str, ...] = ()
     in_folder = _exec(name, workdir=stack.bench.folder)
     plugged_in: tuple[Step, ...] = ()
     if not engine.exact:
@@ -376,7 +335,7 @@ def _offline_in_container(
             *("--label", f"{vllm.LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
             *("-v", f"{_WORK}:{_JOB_MOUNT}"),
         )
-        result = ("--output-json", f"{_JOB_MOUNT}/result.json")
+        options = (*options, "--output-json", f"{_JOB_MOUNT}/result.json")
         if tool.needs_import:
             # Only the command ``vllm`` imports the plug-in: other scripts get it as their first
             # line, not in a wrapper, because worker processes load the script too. The container's
@@ -389,19 +348,16 @@ def _offline_in_container(
         steps=(
             Step("container", started, cleanup=vllm.remove(name)),
             *plugged_in,
-            Step("measure", (*in_folder, *tool.command, *options, *result)),
+            Step("measure", (*in_folder, *tool.command, *options)),
         ),
         outputs=(Output("result", "result.json", required=not engine.exact),),
         watches=(_die_readings("{dies}"),),
         dies=engine.tp,
         writes=vllm.one_name(name) if engine.exact else (),
         checks=(
-            Check("docker"),
-            check("image", name=literal(engine.image)),
-            check("dies", ids="{dies}"),
-            Check("iommu"),
-            vllm.weights_check(engine.folder),
-            check("container", name=name),
+            *(Check("docker"), check("image", name=literal(engine.image))),
+            *(check("dies", ids="{dies}"), Check("iommu")),
+            *(vllm.weights_check(engine.folder), check("container", name=name)),
         ),
     )
 
@@ -411,12 +367,11 @@ def _container(
     image: str,
     name: str,
     site: VaccSite,
-    *,
     own: tuple[str, ...],
     publish: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """Return the command that starts a waiting container of the stack. ``own``: options not in the
-    guide; ``publish``: in addition, where the network is docker's own."""
+    """Start a waiting container of the stack. ``own``: options not in the guide; ``publish``: in
+    addition, where the network is docker's own."""
     container = vllm.container_of(stack)
     if not container.publish_port:
         return vllm.waiting_container(container, image, name, site, own=own)

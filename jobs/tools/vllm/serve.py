@@ -14,18 +14,20 @@ from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU
 from jobs.tools.lib.site import (
     DIRECT,
     FILES,
+    READY,
     UNBUFFERED,
     Site,
     check,
     path_in,
     port_checks,
+    ready_step,
     script,
     secret,
 )
 from jobs.tools.vacc.site import VaccSite
 
 PROGRAMS = ("docker", "python", "python3", "vllm")
-CLIENTS = ("wait_ready.py",)
+CLIENTS = (READY,)
 KIND = "deploy-vllm"
 METRICS = engine_counters.VLLM
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
@@ -107,13 +109,11 @@ def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
     container = container_of(stack)
     name = container.name if serving.exact else OWN_NAME
     start = _run if container.publish_port else _start_and_exec
+    steps = start(stack, serving, container, name, site)
     return Plan(
         kind=KIND,
-        steps=(
-            *start(stack, serving, container, name, site),
-            _wait(stack, serving, site.python_word),
-        ),
-        files=(script("wait_ready.py"), script(DIRECT)),
+        steps=(*steps, _wait(stack, serving, site.python_word)),
+        files=tuple(map(script, (READY, DIRECT))),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
         dies=serving.dies,
@@ -136,18 +136,14 @@ def one_name(container: str) -> tuple[str, ...]:
 
 
 def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
-    serve = Step(
-        "serve",
-        serve_argv(stack, serving, cpu_command(stack, stack.vllm.command, site)),
-        env=(*cpu_variables(serving.kv_cache_space), *serving.env),
-        serves=True,
-        health=stack.vllm.health_path,
-    )
-    files = (script("wait_ready.py"), script(DIRECT))
+    argv = serve_argv(stack, serving, cpu_command(stack, stack.vllm.command, site))
+    env = (*cpu_variables(serving.kv_cache_space), *serving.env)
+    serve = Step("serve", argv, env=env, serves=True, health=stack.vllm.health_path)
+    files = (READY, DIRECT, *([_TEMPLATE] if serving.template else []))
     return Plan(
         kind=KIND,
         steps=(serve, _wait(stack, serving, site.python_word)),
-        files=(*files, script(_TEMPLATE)) if serving.template else files,
+        files=tuple(map(script, files)),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
         checks=(weights_check(serving.folder), *port_checks(serving.port)),
@@ -180,27 +176,20 @@ def remove(name: str) -> tuple[str, ...]:
 def _start_and_exec(
     stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
 ) -> tuple[Step, ...]:
+    """The guide's steps: a waiting container, then the server in it."""
     own = () if serving.exact else _own_options(serving)
+    started = waiting_container(container, serving.image, name, site, own=own)
+    serve = ("docker", "exec", name, *serve_argv(stack, serving, stack.vllm.command))
     return (
-        Step(
-            "container",
-            waiting_container(container, serving.image, name, site, own=own),
-            env=serving.env,
-            serves=True,
-            cleanup=remove(name),
-        ),
-        Step(
-            "serve",
-            ("docker", "exec", name, *serve_argv(stack, serving, stack.vllm.command)),
-            serves=True,
-            health=stack.vllm.health_path,
-        ),
+        Step("container", started, env=serving.env, serves=True, cleanup=remove(name)),
+        Step("serve", serve, serves=True, health=stack.vllm.health_path),
     )
 
 
 def _run(
     stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
 ) -> tuple[Step, ...]:
+    """The current step: one ``docker run`` with the server as its command."""
     long = stack.vllm.long_input if serving.long_input else None
     variables = long.env.items() if long else ()
     argv = (
@@ -209,12 +198,10 @@ def _run(
         *("-p", "{port}:{port}", f"--ipc={container.ipc}"),
         *(() if serving.exact else ("--rm", *_own_options(serving))),
         *(word for key, value in variables for word in ("-e", f"{key}={value}")),
-        literal(serving.image),
-        *serve_argv(stack, serving, stack.vllm.command),
+        *(literal(serving.image), *serve_argv(stack, serving, stack.vllm.command)),
     )
     health = stack.vllm.health_path
-    step = Step("serve", argv, env=serving.env, serves=True, cleanup=remove(name), health=health)
-    return (step,)
+    return (Step("serve", argv, env=serving.env, serves=True, cleanup=remove(name), health=health),)
 
 
 def _own_options(serving: VllmServer) -> tuple[str, ...]:
@@ -229,17 +216,14 @@ def _own_options(serving: VllmServer) -> tuple[str, ...]:
 def serve_argv(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> tuple[str, ...]:
     """Return the server's command, with arguments in the order of its page."""
     known = stack.vllm
-    parser: tuple[str, ...] = ()
-    if serving.reasoning:
-        flag = ("--enable-reasoning",) if known.enable_reasoning else ()
-        parser = (*flag, "--reasoning-parser", known.reasoning_parser)
+    reasons = ("--enable-reasoning",) if known.enable_reasoning else ()
+    parser = (*reasons, "--reasoning-parser", known.reasoning_parser) if serving.reasoning else ()
     speculative = (known.mtp.flag, literal(known.mtp.value)) if serving.mtp and known.mtp else ()
     return (
         *(*command, literal(serving.weights), "--trust-remote-code"),
         *("--tensor-parallel-size", str(serving.tp)),
         *(("--pipeline-parallel-size", str(serving.pp)) if serving.pp > 1 else ()),
-        *("--max-model-len", str(serving.max_length), "--enforce-eager"),
-        *parser,
+        *("--max-model-len", str(serving.max_length), "--enforce-eager", *parser),
         *("--host", literal(serving.bind), "--port", "{port}"),
         *(("--served-model-name", literal(serving.name)) if serving.name else ()),
         *speculative,
@@ -256,12 +240,14 @@ def is_synchronous(stack: Stack, serving: VllmServer) -> bool:
 
 
 def _wait(stack: Stack, serving: VllmServer, python: str) -> Step:
-    argv = (
-        *(python, f"{FILES}/wait_ready.py", serving.url),
-        *("--health", stack.vllm.health_path, "--log", "{serve_dir}/log"),
-        *("--model", literal(serving.served_name), "--timeout", f"{_READY_TIMEOUT_S:g}"),
+    return ready_step(
+        python,
+        serving.url,
+        timeout_s=_READY_TIMEOUT_S,
+        model=literal(serving.served_name),
+        health=stack.vllm.health_path,
+        env=(*UNBUFFERED, *secret("API_KEY", serving.key)),
     )
-    return Step("wait", argv, env=(*UNBUFFERED, *secret("API_KEY", serving.key)))
 
 
 def _checks(
@@ -271,16 +257,13 @@ def _checks(
     size = container.shm_size  # docker's, such as "256g"
     shared = str(bytes_of(float(size[:-1]), f"{size[-1].upper()}iB"))
     return (
-        Check("docker"),
-        check("image", name=literal(serving.image)),
-        check("dies", ids="{dies}"),
-        Check("iommu"),
+        *(Check("docker"), check("image", name=literal(serving.image))),
+        *(check("dies", ids="{dies}"), Check("iommu")),
         # A pulled image matches the processor; a built one may not.
         *((Check("avx512", asks=True),) if stack.vllm.image and stack.vllm.image.build else ()),
         # With --ipc=host the container uses the host's shared memory, regardless of --shm-size.
         check("shm", bytes=shared, asks=True),
-        weights_check(serving.folder),
-        check("container", name=name),
+        *(weights_check(serving.folder), check("container", name=name)),
         *port_checks(serving.port),
     )
 
