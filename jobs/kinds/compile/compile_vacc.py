@@ -23,9 +23,9 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.plans import Plan
-from jobs.tools.vacc import vamc
+from jobs.tools.vacc import build_in
+from jobs.tools.vacc.build_in import Calibration, Compiling
 from jobs.tools.vacc.downloads import DATASETS
-from jobs.tools.vacc.vamc import Calibration, Compiling
 
 # vamc's samples, by calibration data.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
@@ -121,8 +121,8 @@ class CompileVacc(OnVacc, params=Params):
     reads = "readings.compiled_for_vacc"
     progress = "tools.outputs.progress.compiled"
     family = "compile"
-    programs = vamc.PROGRAMS
-    steps = vamc.STEPS
+    programs = build_in.COMPILE_PROGRAMS
+    steps = build_in.COMPILE_STEPS
     leads_to = ("deploy-build-in",)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
@@ -177,7 +177,7 @@ class CompileVacc(OnVacc, params=Params):
         return {
             "type": "artifact",
             "model_id": model.id,
-            "toolchain": vamc.NAME,
+            "toolchain": build_in.COMPILER,
             "precision": params.precision,
             "label": label_of(params),
             "source_precision": source["precision"],
@@ -209,7 +209,7 @@ class CompileVacc(OnVacc, params=Params):
             if _calibrates(params):
                 given["calibration"] = _calibration(params, target)
             compiling = options_from(params, Compiling, **given)
-        return vamc.compile_plan(
+        return build_in.compile_plan(
             _tools(stack),
             vacc_site(target),
             compiling,

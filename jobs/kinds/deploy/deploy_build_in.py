@@ -24,7 +24,7 @@ from jobs.kinds.lib.vacc import (
     vacc_site,
 )
 from jobs.plans import Plan
-from jobs.tools.vacc import build_in, vamc
+from jobs.tools.vacc import build_in
 from jobs.tools.vacc.build_in import BuildInServer
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
@@ -89,7 +89,7 @@ class DeployBuildIn(OnVacc, params=Params):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field == "artifact":
             return asset_choices(
-                ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME
+                ref for ref in target.artifacts if ref.data.get("toolchain") == build_in.COMPILER
             )
         return super().choices(field, target)
 
@@ -146,7 +146,7 @@ class DeployBuildIn(OnVacc, params=Params):
             max_length=int(served["max_total"]),
             bind=params.bind or EVERYWHERE,
             deploy_config=str(served.get("deploy_config") or "")
-            or f"{vamc.deploy_folder(served['path'])}/{served_name}_deploy.json",
+            or f"{build_in.deploy_folder(served['path'])}/{served_name}_deploy.json",
         )
         return build_in.serve_plan(tools, serving, site)
 
@@ -172,7 +172,7 @@ def _wish(params: Params, target: Target) -> Wish:
 def _artifact(params: Params, target: Target) -> AssetRef:
     """Return the artifact, which vamc must have compiled for this number of dies."""
     ref = target.asset("artifact", params.artifact)
-    if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
+    if ref.data.get("toolchain") != build_in.COMPILER or "tp" not in ref.data:
         message = _("%(artifact)s was not compiled by vamc. Choose another artifact.")
         raise LaunchError(message % {"artifact": ref.label}, "artifact")
     return ref
