@@ -1,4 +1,4 @@
-"""Build_In: vamc compiles a distill; llmdeploy (the guide's) or vastgenx (current) serves the result.
+"""Build_In: vamc compiles a distill; llmdeploy (the guide's) or vastgenx (current) serves it.
 
 Fields of vamc: VastModelZOO's LLM yamls for vamc 3; defaults are those of its two files for the
 distills. llmdeploy's YAML follows its own sample, whose process ports exceed 65535.
