@@ -8,7 +8,7 @@ seed. Prints tables in Markdown, those of docs/coverage.md; the exit code is 1 i
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import copysign, exp, inf, lgamma, log, log1p, sqrt
@@ -198,7 +198,9 @@ def _looks(runs: int) -> Iterator[Simulated]:
             yield Simulated(f"wrong: {word}, {looks}", said[word], fewer, 0.0, MOST_WRONG)
 
 
-def _ever_said(one: Callable[[Random], list[Interval]], margin: float, runs: int) -> Counter[str]:
+def _ever_said(
+    one: Callable[[Random], Iterable[Interval]], margin: float, runs: int
+) -> Counter[str]:
     """Return the shares of the first verdict; nobody extends a decided comparison."""
     draw, said = Random(truth.SEED), Counter[str]()
     for _ in range(runs):

@@ -6,7 +6,7 @@ table of many accuracies and sizes.
 
 from bisect import bisect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -97,17 +97,19 @@ def unpaired(share: float, gap: float, total: int) -> Callable[[Random], Interva
 def paired(share: float, gap: float, changed: float, total: int) -> Callable[[Random], Interval]:
     """Return evaluations on the same questions, ``changed`` of them with another verdict."""
     known = cache(paired_difference)
+    return lambda draw: known(*_cells(draw, share, gap, changed, total))
 
-    def one(draw: Random) -> Interval:
-        flips = binomial(draw, total, changed)
-        gained = binomial(draw, flips, (changed + gap) / (2 * changed))
-        lost = flips - gained
-        # Both correct: all questions that the first has right and keeps.
-        kept = (share - (changed - gap) / 2) / (1 - changed)
-        both = binomial(draw, total - flips, kept)
-        return known(both, lost, gained, total - flips - both)
 
-    return one
+def _cells(
+    draw: Random, share: float, gap: float, changed: float, total: int
+) -> tuple[int, int, int, int]:
+    """Return questions that both have right, that were lost, gained, and that none has."""
+    flips = binomial(draw, total, changed)
+    gained = binomial(draw, flips, (changed + gap) / (2 * changed))
+    # Both correct: all questions that the first has right and keeps.
+    kept = (share - (changed - gap) / 2) / (1 - changed)
+    both = binomial(draw, total - flips, kept)
+    return both, flips - gained, gained, total - flips - both
 
 
 def paired_in_sets(
@@ -118,15 +120,8 @@ def paired_in_sets(
     total = sum(size for *_, size in sets)
 
     def one(draw: Random) -> Interval:
-        sums = [0, 0, 0, 0]
-        for share, gap, changed, size in sets:
-            flips = binomial(draw, size, changed)
-            gained = binomial(draw, flips, (changed + gap) / (2 * changed))
-            kept = (share - (changed - gap) / 2) / (1 - changed)
-            both = binomial(draw, size - flips, kept)
-            cells = (both, flips - gained, gained, size - flips - both)
-            sums = [sum(pair) for pair in zip(sums, cells, strict=True)]
-        return paired_difference(*sums)
+        cells = [_cells(draw, *each) for each in sets]
+        return paired_difference(*map(sum, zip(*cells, strict=True)))
 
     return one, sum(gap * size for _share, gap, _changed, size in sets) / total
 
@@ -177,23 +172,16 @@ def clustered(total: int, samples: int, spread: Sequence[float]) -> Callable[[Ra
 
 def extended(
     share: float, gap: float, changed: float, sizes: Sequence[int], zs: Sequence[float]
-) -> Callable[[Random], list[Interval]]:
+) -> Callable[[Random], Iterator[Interval]]:
     """Return the intervals of looks at ``sizes`` questions, with the quantiles ``zs``."""
     known = cache(paired_difference)
-    kept = (share - (changed - gap) / 2) / (1 - changed)
 
-    def one(draw: Random) -> list[Interval]:
-        both = lost = gained = neither = 0
-        found = []
+    def one(draw: Random) -> Iterator[Interval]:
+        sums: tuple[int, ...] = (0, 0, 0, 0)
         for size, z in zip(sizes, zs, strict=True):
-            each = size - both - lost - gained - neither
-            flips = binomial(draw, each, changed)
-            more = binomial(draw, flips, (changed + gap) / (2 * changed))
-            alike = binomial(draw, each - flips, kept)
-            both, neither = both + alike, neither + each - flips - alike
-            gained, lost = gained + more, lost + flips - more
-            found.append(known(both, lost, gained, neither, z))
-        return found
+            more = _cells(draw, share, gap, changed, size - sum(sums))
+            sums = tuple(map(sum, zip(sums, more, strict=True)))
+            yield known(*sums, z)
 
     return one
 
@@ -205,20 +193,11 @@ def monitored(
 
     The interval returned is that of the stop; its coverage is of all looks up to it.
     """
-    known = cache(paired_difference)
-    each = planned // looks
-    kept = (share - (changed - gap) / 2) / (1 - changed)
+    sizes = [planned // looks * look for look in range(1, looks + 1)]
+    run = extended(share, gap, changed, sizes, [monitored_z(size, planned) for size in sizes])
 
     def one(draw: Random) -> Interval:
-        both = lost = gained = neither = 0
-        for look in range(1, looks + 1):
-            flips = binomial(draw, each, changed)
-            more = binomial(draw, flips, (changed + gap) / (2 * changed))
-            alike = binomial(draw, each - flips, kept)
-            both, neither = both + alike, neither + each - flips - alike
-            gained, lost = gained + more, lost + flips - more
-            z = monitored_z(each * look, planned)
-            interval = known(both, lost, gained, neither, z)
+        for interval in run(draw):
             missed = not interval.low <= gap <= interval.high
             if missed or decision(interval, margin, "same") != "cannot_tell":
                 break
