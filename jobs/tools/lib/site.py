@@ -126,5 +126,5 @@ _Dumper.add_representer(
 
 def yaml_text(data: Mapping[str, Any]) -> str:
     """YAML in the vendor's style: one key per line, lists in brackets, original order."""
-    options = {"sort_keys": False, "default_flow_style": False, "allow_unicode": True}
-    return str(yaml.dump(dict(data), Dumper=_Dumper, width=1000, **options))
+    options: dict[str, Any] = {"sort_keys": False, "default_flow_style": False}
+    return str(yaml.dump(dict(data), Dumper=_Dumper, allow_unicode=True, width=1000, **options))

@@ -247,7 +247,7 @@ def _row(text: str) -> dict[str, Any]:
     name, value = matched["name"].lower(), matched["value"]
     statistic = _STATISTIC.fullmatch(name)
     family = _ROW_FAMILIES.get(statistic["family"]) if statistic else None
-    key = f"{statistic['which']}_{family}_ms" if statistic and family else _ROWS.get(name)
+    key = f"{statistic['which']}_{family}_ms" if statistic and family else _ROWS.get(name, "")
     try:
         return {key: float(value)} if key else {}
     except ValueError:
