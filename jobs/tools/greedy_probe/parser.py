@@ -93,9 +93,7 @@ class Pair(BaseModel):
     def gaps(self) -> tuple[float, ...]:
         """Return absolute differences of log-probability, of the equal tokens."""
         values = ((one[1], other[1]) for one, other in self.common_tokens or ())
-        return tuple(
-            abs(one - other) for one, other in values if one is not None and other is not None
-        )
+        return tuple(abs(one - other) for one, other in values if None not in (one, other))
 
     @property
     def margins(self) -> tuple[float | None, float | None]:
@@ -110,10 +108,9 @@ class Pair(BaseModel):
 def _margin(mine: Answer, theirs: Answer, place: int) -> float | None:
     if place >= min(len(mine.tokens or ()), len(theirs.tokens or ())):
         return None
-    chosen, other = (mine.tokens or ())[place], (theirs.tokens or ())[place]
-    listed = dict(reversed(mine.candidates))
-    value = listed.get(other[0])
-    return None if chosen[1] is None or value is None else chosen[1] - value
+    (_word, chosen), (other, _chosen) = (mine.tokens or ())[place], (theirs.tokens or ())[place]
+    value = dict(reversed(mine.candidates)).get(other)
+    return None if chosen is None or value is None else chosen - value
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +162,17 @@ def at_share(ordered: Sequence[float], share: float) -> float | None:
 
 def parse(path: str, content: bytes) -> Probe:
     """Return the probe in a file; its last line may be cut."""
-    lines = content.split(b"\n")
-    whole = [line for line in lines[:-1] if line.strip()]
+    whole = [line for line in content.split(b"\n")[:-1] if line.strip()]
     if len(whole) > MOST_PROMPTS:
         raise ParseError(f"{path} has more than {MOST_PROMPTS} lines")
-    pairs = [_pair(f"{path}, line {number}", line) for number, line in enumerate(whole, 1)]
+    pairs = []
+    for number, line in enumerate(whole, 1):
+        where = f"{path}, line {number}"
+        if len(line) > _LONGEST_LINE:
+            raise ParseError(f"{where} is longer than {_LONGEST_LINE} bytes")
+        try:
+            pairs.append(Pair.model_validate_json(line))
+        except ValidationError as error:
+            message = error.errors()[0]["msg"]
+            raise ParseError(f"{where} is no line of a probe: {message}") from error
     return Probe(tuple(pairs))
-
-
-def _pair(where: str, line: bytes) -> Pair:
-    if len(line) > _LONGEST_LINE:
-        raise ParseError(f"{where} is longer than {_LONGEST_LINE} bytes")
-    try:
-        return Pair.model_validate_json(line)
-    except ValidationError as error:
-        raise ParseError(f"{where} is no line of a probe: {error.errors()[0]['msg']}") from error

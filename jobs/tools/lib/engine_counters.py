@@ -60,17 +60,17 @@ LLAMA_CPP: tuple[str, ...] = (
 )
 
 
+def kv_cache(values: Values) -> float | None:
+    """Return the used share of the KV cache, from 0 to 1; None: not reported."""
+    return _first(values, _KV_CACHE)
+
+
 def running(values: Values) -> float | None:
     return _first(values, _RUNNING)
 
 
 def waiting(values: Values) -> float | None:
     return _first(values, _WAITING)
-
-
-def kv_cache(values: Values) -> float | None:
-    """Return the used share of the KV cache, from 0 to 1; None: not reported."""
-    return _first(values, _KV_CACHE)
 
 
 def prompt_tokens(values: Values) -> float | None:
@@ -125,13 +125,12 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
 
 def _edges(samples: Samples, begin: float, end: float) -> tuple[Values, Values]:
     """Return the last sample before each time, else the first after it."""
-    earlier = [values for at, values in samples if at <= begin][-1:]
-    before = earlier or [values for at, values in samples if at > begin][:1]
-    until = [(at, values) for at, values in samples if at <= end][-1:]
+    before = [row for row in samples if row[0] <= begin][-1:] or samples[:1]
+    after = [row for row in samples if row[0] <= end][-1:]
     # A window shorter than the scrape interval ends with the next scrape.
-    if not until or until[0][0] <= begin:
-        until = [(at, values) for at, values in samples if at > end][:1]
-    return (before[0] if before else {}), (until[0][1] if until else {})
+    if not after or after[0][0] <= begin:
+        after = [row for row in samples if row[0] > end][:1]
+    return (before[0][1] if before else {}), (after[0][1] if after else {})
 
 
 def served(

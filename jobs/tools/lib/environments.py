@@ -83,10 +83,9 @@ class Environment:
 def _load(path: Path) -> Environment:
     """Parse a list with its header: ``#: title = EvalScope``."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    head = [line.removeprefix("#:") for line in lines if line.startswith("#:")]
-    fields = {
-        key.strip(): value.strip() for key, _, value in (line.partition("=") for line in head)
-    }
+    head = [line.removeprefix("#:").partition("=") for line in lines if line.startswith("#:")]
+    fields = {key.strip(): value.strip() for key, _, value in head}
+    words = {name: tuple(fields.get(name, "").split()) for name in ("alias", "first", "sources")}
     return Environment(
         name=path.stem,
         title=fields["title"],
@@ -94,10 +93,8 @@ def _load(path: Path) -> Environment:
         modules=tuple(fields["modules"].split()),
         requirements="".join(lines[len(head) :]),
         lock=(path.parent.parent / "locks" / path.name).read_text(encoding="utf-8"),
-        alias=tuple(fields.get("alias", "").split()),
-        first=tuple(fields.get("first", "").split()),
-        sources=tuple(fields.get("sources", "").split()),
         newest=int(fields.get("newest", "0").removeprefix("3.")),
+        **words,
     )
 
 
@@ -106,9 +103,9 @@ ENVIRONMENTS: dict[str, Environment] = {item.name: item for item in map(_load, P
 
 
 def prepare_plan(environment: Environment, site: Site) -> Plan:
-    """Create the environment, install exactly the lock, check that modules import. ``--no-deps``:
-    the lock has all needed packages. ``--no-compile``: Python compiles used modules on demand;
-    compiling all takes longer than the rest of the job."""
+    """Create the environment, install exactly the lock, check that modules import.
+    ``--no-deps``: the lock has all needed packages. ``--no-compile``: Python compiles used modules
+    on demand; compiling all takes longer than the rest of the job."""
     python, env = environment.python(site), pip_environment(site)
     pip = (python, "-m", "pip", "install", "--no-compile")
     # pip prints the name with each line's number, so the line count in it shows the progress.
@@ -128,15 +125,11 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
         named = (python, f"{FILES}/{alias.name}", environment.main, *environment.alias)
         steps.append(Step("name", named, env=UNBUFFERED))
     verify = (python, f"{FILES}/{check.name}", environment.name, *environment.modules)
+    first, last = (versions,) if environment.first else (), (alias,) if environment.alias else ()
     return Plan(
         kind="prepare",
         steps=(*steps, Step("verify", verify, env=UNBUFFERED)),
-        files=(
-            lock,
-            *((versions,) if environment.first else ()),
-            check,
-            *((alias,) if environment.alias else ()),
-        ),
+        files=(lock, *first, check, *last),
         outputs=(Output("versions", "versions.json"),),
     )
 

@@ -28,9 +28,8 @@ def thinking_body(switch: str, *, on: bool) -> Body:
 
 def thinking_in(request: Mapping[str, Any]) -> str:
     """Return what a request of :func:`thinking_body` chose: "on" or "off"; "" for the default."""
-    for on in (request.get(_VARIABLES) or {}).values():
-        return "on" if on else "off"
-    return ""
+    switches = [*(request.get(_VARIABLES) or {}).values()]
+    return ("on" if switches[0] else "off") if switches else ""
 
 
 def seed_word(fixed: int | None, place: int) -> str:
@@ -68,13 +67,8 @@ class Sized:
     folder: str
 
     def written(self, python: str, *, requests: int, seeds: str) -> Step:
-        return Step(
-            "prompts",
-            (
-                *(python, f"{FILES}/{SIZED}", "--tokens", str(self.tokens)),
-                *("--requests", str(requests), "--seeds", seeds, literal(self.folder)),
-            ),
-        )
+        wanted = ("--tokens", str(self.tokens), "--requests", str(requests), "--seeds", seeds)
+        return Step("prompts", (python, f"{FILES}/{SIZED}", *wanted, literal(self.folder)))
 
 
 @dataclass(frozen=True, slots=True)

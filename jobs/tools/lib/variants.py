@@ -37,11 +37,12 @@ def checked(plan: Plan, python: str, *, key: str, has_counters: bool) -> Plan:
     counters are, with the key.
     """
     plan = _checked(plan, python, "deployment", "", "API_KEY", key)
+    secret_key = f"{{secret:{key}}}" if key else ""
     return replace(
         plan,
         steps=tuple(map(_direct, plan.steps)),
         watches=tuple(
-            replace(watch, key=f"{{secret:{key}}}" if key and watch.name == _ENGINE else "")
+            replace(watch, key=secret_key if watch.name == _ENGINE else "")
             for watch in plan.watches
             if watch.reader != DIES and (watch.name != _ENGINE or has_counters)
         ),
@@ -73,13 +74,10 @@ def _checked(plan: Plan, python: str, slot: str, suffix: str, variable: str, key
 
 def _direct(step: Step) -> Step:
     """Return the step without a proxy in between, if it names addresses without one."""
-    return replace(
-        step,
-        env=tuple(
-            (name, f"{value},{_HOST}" if name == "no_proxy" and _HOST not in value else value)
-            for name, value in step.env
-        ),
-    )
+    env = dict(step.env)
+    if _HOST not in env.get("no_proxy", _HOST):
+        env["no_proxy"] += f",{_HOST}"
+    return replace(step, env=tuple(env.items()))
 
 
 def resumed(plan: Plan, earlier: str, *, step: str, folder: str, words: tuple[str, ...]) -> Plan:
@@ -98,16 +96,10 @@ def resumed(plan: Plan, earlier: str, *, step: str, folder: str, words: tuple[st
     taken = Step(TAKE_OVER, (python, f"{FILES}/{_TAKE_OVER}", source, folder))
     there = check("path", path=literal(f"{earlier}/work"), what=_ANSWERS)
     argv = asking.argv if asking.argv[-len(words) :] == words else (*asking.argv, *words)
+    steps = [replace(one, argv=argv) if one is asking else one for one in plan.steps]
     return replace(
         plan,
-        steps=(
-            taken,
-            *(
-                replace(one, argv=argv) if one is asking else one
-                for one in plan.steps
-                if one.name != TAKE_OVER
-            ),
-        ),
+        steps=(taken, *(one for one in steps if one.name != TAKE_OVER)),
         files=(*(one for one in plan.files if one.name != _TAKE_OVER), script(_TAKE_OVER)),
         checks=(there, *(one for one in plan.checks if dict(one.args).get("what") != _ANSWERS)),
     )

@@ -61,12 +61,10 @@ def read_file(content: bytes, model: str) -> EngineAbout | None:
 
 def _context(entry: Mapping[str, Any], props: Mapping[str, Any]) -> int | None:
     settings = props.get("default_generation_settings")
-    told = entry.get("max_model_len") or (
-        settings.get("n_ctx") if isinstance(settings, dict) else None
-    )
-    if not isinstance(told, int) or isinstance(told, bool):
-        return None
-    return told if 0 < told < 2**31 else None
+    props_told = settings.get("n_ctx") if isinstance(settings, dict) else None
+    told = entry.get("max_model_len") or props_told
+    is_count = isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**31
+    return told if is_count else None
 
 
 def _word(value: Any, longest: int = _LONGEST_VERSION) -> str:

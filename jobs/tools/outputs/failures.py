@@ -50,40 +50,31 @@ class FailureScan:
         self._search(self._lines.feed(chunk))
 
     def end(self) -> tuple[Sighting, ...]:
-        """Return the matches, most specific first, and among equals the latest first. The first
-        logged error seldom ends a run, because tools retry or continue."""
+        """Return the matches, most specific first, then latest first: the first logged error seldom
+        ends a run, because tools retry or continue."""
         self._search(self._lines.end())
+        places = {each.id: place for place, each in enumerate(self._failures)}
+
+        def order(one: Sighting) -> tuple[int, ...]:
+            last = one.last.number if one.last else 0
+            return (*one.failure.rank, -last, places[one.failure.id])
+
         by_code = [
             Sighting(each)
             for each in self._failures
             if each.exit_codes and not each.signatures and self._exit_code is not None
         ]
-        places = {each.id: place for place, each in enumerate(self._failures)}
-        return tuple(
-            sorted(
-                [*self._sightings.values(), *by_code],
-                key=lambda s: (
-                    *s.failure.rank,
-                    -s.last.number if s.last else 0,
-                    places[s.failure.id],
-                ),
-            )
-        )
+        return tuple(sorted([*self._sightings.values(), *by_code], key=order))
 
     def _search(self, lines: Iterable[LogLine]) -> None:
         for line in lines:
             # Plain texts first: nearly no line of a log contains one.
-            for text in self._texts:
-                if text in line.text:
-                    self._match(line)
-                    break
-
-    def _match(self, line: LogLine) -> None:
-        for failure in self._failures:
-            args = failure.match(line.text)
-            if args is not None:
-                kept = replace(line, text=line.text[:LONGEST_TEXT])
-                before = self._sightings.get(failure.id, Sighting(failure, first=kept))
-                self._sightings[failure.id] = replace(
-                    before, last=kept, count=before.count + 1, args=args
-                )
+            if any(text in line.text for text in self._texts):
+                for failure in self._failures:
+                    args = failure.match(line.text)
+                    if args is not None:
+                        kept = replace(line, text=line.text[:LONGEST_TEXT])
+                        seen = self._sightings.get(failure.id, Sighting(failure, first=kept))
+                        count = seen.count + 1
+                        seen = replace(seen, last=kept, count=count, args=args)
+                        self._sightings[failure.id] = seen
