@@ -4,17 +4,16 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+
+from dashboard.text.messages import message
+from jobs.imports import Recognised, read_paths, recognise
 
 DATA = Path(__file__).parents[2] / "data"
-pytestmark = pytest.mark.django_db
 
 Keys = tuple[str | int, ...]
 
@@ -136,23 +135,20 @@ ROWS = (
 NO_NUMBERS = ("fast", float("nan"), -5.0)
 
 
-def imported(path: Path) -> dict[str, Any]:
-    """Return what ``manage.py import --dry-run --json`` prints."""
-    printed = StringIO()
-    with suppress(SystemExit):  # 1: no result
-        call_command("import", str(path), "--dry-run", "--json", stdout=printed)
-    return json.loads(printed.getvalue())
+def imported(path: Path) -> Recognised:
+    return recognise(read_paths([path], limit_bytes=100_000_000))
 
 
-def said(found: dict[str, Any]) -> str:
-    remarks = [text for one in found["results"] for text in one["remarks"]]
-    return "\n".join([*remarks, *(one["reason"] for one in found["refused"])])
+def said(found: Recognised) -> str:
+    remarks = [remark for one in found.readings for remark in one.measured.remarks]
+    told = [*remarks, *(one.reason for one in found.refusals)]
+    return "\n".join(str(message(one.id, one.args)) for one in told)
 
 
-def values(found: dict[str, Any]) -> Iterator[float]:
-    for one in found["results"]:
-        for metrics in (one["metrics"], *(point["metrics"] for point in one["points"])):
-            yield from (metric["value"] for metric in metrics)
+def values(found: Recognised) -> Iterator[float]:
+    for one in found.readings:
+        for metrics in (one.measured.metrics, *(metrics for _c, metrics in one.measured.points)):
+            yield from metrics.values()
 
 
 def copy(capture: str, target: Path) -> Path:
@@ -162,7 +158,7 @@ def copy(capture: str, target: Path) -> Path:
     return Path(shutil.copy(source, target / source.name))
 
 
-def damaged(capture: Capture, target: Path, change: Callable[[Any], None]) -> dict[str, Any]:
+def damaged(capture: Capture, target: Path, change: Callable[[Any], None]) -> Recognised:
     path = copy(capture.folder, target)
     file = path / capture.file if capture.file else path
     data = json.loads(file.read_text())
@@ -198,7 +194,7 @@ def test_a_figure_without_a_number_is_named_and_not_taken(capture, keys, value, 
     assert name_of(keys) in said(found)
     assert all(number >= 0 for number in values(found))
     if keys == ("mean_ttft_ms",):
-        assert "ttft_p99_ms" in {one["name"] for one in found["results"][0]["metrics"]}
+        assert "ttft_p99_ms" in found.readings[0].measured.metrics
 
 
 @pytest.mark.parametrize("capture", [one for one in JSON if one.swapped], ids=str)
@@ -231,7 +227,7 @@ def test_a_rate_ten_times_its_count_is_named_and_not_taken(capture, tmp_path):
 
     assert name_of(capture.rate) in said(found)
     assert wrong[0] not in values(found)
-    if found["results"]:
+    if found.readings:
         assert any(values(found))  # the other figures are
 
 
@@ -240,9 +236,9 @@ def test_a_duration_of_zero_is_named_and_not_taken(capture, tmp_path):
     found = damaged(capture, tmp_path, lambda data: put(data, ("duration",), 0))
 
     assert "duration = 0" in said(found)
-    names = {metric["name"] for metric in found["results"][0]["metrics"]}
-    assert "duration_s" not in names
-    assert "ttft_p99_ms" in names
+    metrics = found.readings[0].measured.metrics
+    assert "duration_s" not in metrics
+    assert "ttft_p99_ms" in metrics
 
 
 @pytest.mark.parametrize("value", ["fast", "nan", "-5.00", "140"])
@@ -259,7 +255,7 @@ def test_a_score_without_a_share_is_named_and_refused(folder, file, dataset, val
 
     found = imported(path)
 
-    assert found["results"] == []
+    assert found.readings == ()
     assert dataset in said(found)
 
 
@@ -282,6 +278,6 @@ def test_a_printed_row_without_a_number_is_named_and_not_taken(file, row, value,
 def test_no_figure_of_a_real_output_is_left_out(capture, tmp_path):
     found = imported(copy(capture, tmp_path))
 
-    assert found["results"]
+    assert found.readings
     assert "Not taken" not in said(found)
     assert "not taken" not in said(found)

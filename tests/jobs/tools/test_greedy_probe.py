@@ -157,58 +157,58 @@ def test_half_characters_are_written_as_bytes(tmp_path):
     assert (answer.text, answer.tokens) == ("?", (("<E4><BD>", -1.0),))
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "reason"),
-    [
-        (200, "<html>Bad gateway</html>", "no chat completion"),
-        (200, "[" * 100_000, "no chat completion"),
-        (200, '{"choices": []}', "no chat completion"),
-        (200, '{"choices": [{"message": {"content": 7}}]}', "no text"),
-        (
-            200,
-            json.dumps({"choices": [{"message": {"content": "x" * 70_000}}]}),
-            "65536 characters",
-        ),
-        (200, "x" * (4 * 1024 * 1024 + 1), "longer than 4194304 bytes"),
-        (401, "{}", "it needs a key"),
-        (503, "{}", "HTTP 503"),
-    ],
-)
-def test_a_useless_answer_is_an_error_of_its_prompt(tmp_path, status, body, reason):
+USELESS = {
+    "html": (200, "<html>Bad gateway</html>", "no chat completion"),
+    "deep": (200, "[" * 100_000, "no chat completion"),
+    "empty": (200, '{"choices": []}', "no chat completion"),
+    "number": (200, '{"choices": [{"message": {"content": 7}}]}', "no text"),
+    "long": (200, json.dumps({"choices": [{"message": {"content": "x" * 70_000}}]}), "65536 char"),
+    "endless": (200, "x" * (4 * 1024 * 1024 + 1), "longer than 4194304 bytes"),
+    "key": (401, "{}", "it needs a key"),
+    "busy": (503, "{}", "HTTP 503"),
+}
+
+
+def answered(tmp_path, answers):
+    """Return a probe of the prompts ``answers``, which the second engine answers so."""
     with engine() as one, engine() as other:
         one.complete = lambda asked: says(*SAME)
-        other.complete = lambda asked: says(*SAME) if "two" in str(asked) else (status, body)
-        done = run((one.url, other.url), tmp_path)
-
+        other.complete = lambda asked: answers[asked["messages"][0]["content"]]
+        done = run((one.url, other.url), tmp_path, prompts=tuple(answers))
     assert done.returncode == 0, done.stderr
-    result = found(tmp_path)
-    assert (result.compared, result.failed) == (1, 1)
-    assert reason in result.pairs[0].reference.error
-    assert reason in done.stdout
+    return done, found(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"logprobs": {"content": [{"token": "a", "logprob": 10**400, "top_logprobs": "x"}]}},
-        {"logprobs": {"content": [{"token": "a", "logprob": float("nan"), "bytes": ["x"]}]}},
-        {"logprobs": {"content": [{"token": "a", "bytes": [999]}]}},
-        {"logprobs": {"content": [7]}},
-        {"logprobs": {"content": [{"token": "a"}] * 100}},
-        {"logprobs": [1]},
-    ],
+def test_a_useless_answer_is_an_error_of_its_prompt(tmp_path):
+    answers = {}
+    for name, (status, body, _reason) in USELESS.items():
+        answers |= {name: (status, body), f"after {name}": says(*SAME)}
+
+    done, result = answered(tmp_path, answers)
+
+    assert (result.compared, result.failed) == (len(USELESS), len(USELESS))
+    for pair, (_status, _body, reason) in zip(result.pairs[::2], USELESS.values(), strict=True):
+        assert reason in pair.reference.error
+        assert reason in done.stdout
+
+
+ODD = (
+    {"content": [{"token": "a", "logprob": 10**400, "top_logprobs": "x"}]},
+    {"content": [{"token": "a", "logprob": float("nan"), "bytes": ["x"]}]},
+    {"content": [{"token": "a", "bytes": [999]}]},
+    {"content": [7]},
+    {"content": [{"token": "a"}] * 100},
+    [1],
 )
-def test_odd_logprobs_do_not_end_the_probe(tmp_path, odd):
-    with engine() as one, engine() as other:
-        one.complete = lambda asked: says(*SAME)
-        other.complete = lambda asked: (
-            200,
-            json.dumps({"choices": [{"message": {"content": "b"}, **odd}]}),
-        )
-        done = run((one.url, other.url), tmp_path, prompts=("one",))
 
-    assert done.returncode == 0, done.stderr
-    assert (found(tmp_path).different, found(tmp_path).gaps) == (1, ())
+
+def test_odd_logprobs_do_not_end_the_probe(tmp_path):
+    choices = [{"message": {"content": "b"}, "logprobs": odd} for odd in ODD]
+    answers = {str(n): (200, json.dumps({"choices": [one]})) for n, one in enumerate(choices)}
+
+    _done, result = answered(tmp_path, answers)
+
+    assert (result.different, result.gaps) == (len(ODD), ())
 
 
 def test_a_redirect_gets_neither_key_nor_prompt(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import random
+from functools import cache
 
 import pytest
 
@@ -15,6 +16,7 @@ SENTENCE = (
 STEP = "Wait, let me check that again. If x is 3, then 2x + 1 is 7, so the answer is 7. "
 
 
+@cache
 def thought(characters, seed=1):
     """A text of sentences that differ, as a model that works writes it."""
     pick, words = random.Random(seed), SENTENCE.split()

@@ -275,6 +275,6 @@ def test_scoring_steps_grow_with_the_answer_length(line):
         return steps_of(question, "5 days. " + "".join(line.format(n=n) for n in range(count)))
 
     steps(1)  # warm up cached values
-    none, short, long = steps(0), steps(150), steps(600)
+    none, short, long = steps(0), steps(60), steps(240)
 
     assert (long - none) < 4.5 * (short - none)

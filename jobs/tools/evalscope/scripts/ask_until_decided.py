@@ -3,12 +3,9 @@
 Command line: ``ask_until_decided.py RULE ARGUMENTS``. RULE is a JSON file: ``margin`` (from 0 to
 1), ``goal`` (at_least or same), ``baseline`` (its result), and for each file of questions
 ``reviews`` (where EvalScope writes its scores), ``baseline`` (1, 0 or null for each line) and
-``looks`` (lines asked by each look). ARGUMENTS are those of ask_and_score.py.
-
-Each look writes the first lines of each file to ``asked``, and runs ask_and_score.py on them:
-EvalScope takes the answers of earlier looks from its folder ``eval``. Each look adds a line to
-``eval/looks.jsonl``. The formulas are in paired.py, in the same folder
-(jobs/statistics/paired.py).
+``looks`` (lines asked by each look). ARGUMENTS are those of ask_and_score.py, which each look runs
+on the first lines of each file: EvalScope takes earlier answers from its folder ``eval``. Each look
+adds a line to ``eval/looks.jsonl``. The formulas are in paired.py (jobs/statistics/paired.py).
 """
 
 import json

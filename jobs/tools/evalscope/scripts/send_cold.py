@@ -2,26 +2,20 @@
 
     send_cold.py --seeds 1=1701,4=1702 --windows FILE --progress FILE --stream sse perf ...
 
-EvalScope sends the lines of a file in turn, and begins at the first one again at each concurrency:
-an engine with a prefix cache then answers all but the first from its cache. cold_lines sends the
-same lines as cold.py makes them new, from the seed of that concurrency. written_lines sends the
-prompts that sized.py wrote for that concurrency into the folder of --dataset-path.
+EvalScope sends the lines of a file in turn, from the first one at each concurrency: a prefix cache
+then answers all but the first. cold_lines sends them as cold.py makes them new by the seed of that
+concurrency; written_lines sends the prompts that sized.py wrote into the folder of --dataset-path.
 
-When each concurrency began is written to the windows' FILE, one JSON object a line. To that of the
-progress goes, twice a second while it changes, what the client has done so far: requests sent, done
-and failed, tokens received (pieces of a stream until its request has ended), and the concurrency.
-Warm-up requests, the first of each concurrency, are not among sent, done and failed; "warm" counts
-those that run. EvalScope sends the first measured request while the last warm-ups still run, so no
-moment divides them: a second line of the windows' FILE has that request's start, and the number and
-tokens of the warm-ups, once the last has ended. All else is EvalScope's own command line.
+The windows' FILE gets the start of each concurrency, one JSON object a line. EvalScope sends the
+first measured request while the last warm-ups still run: once the last has ended, a second line has
+that request's start, and number and tokens of the warm-ups. The progress' FILE gets, twice a second
+while it changes, requests sent, done and failed, tokens received (pieces of a stream until its
+request has ended), and the concurrency; "warm" counts running warm-ups, which are none of these.
 
 An API key comes as API_KEY in the environment, because the process list shows arguments. A redirect
-is a failed request: neither key nor prompt goes to another address.
-
-With "--stream bare", a stream of bare JSON lines (llmdeploy's) reaches EvalScope as server-sent
-events, which are all that it can read. Each line is passed on when it arrives, so times are those
-of the lines. "errorMsg", or a text with a code of no success, is a failed request, also beside
-"choices".
+is a failed request: neither key nor prompt goes to another address. With "--stream bare", bare JSON
+lines (llmdeploy's) reach EvalScope as server-sent events when they arrive. "errorMsg", or a text
+with a code of no success, is a failed request, also beside "choices".
 """
 
 import contextvars

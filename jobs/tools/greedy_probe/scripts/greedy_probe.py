@@ -3,11 +3,10 @@
     greedy_probe.py URL REFERENCE_URL --served-model-name MODEL --served-model-name REFERENCE_MODEL
         --prompts FILE --max-tokens N --again N [--logprobs] [--body JSON --body JSON] --to FILE
 
-FILE of the prompts has a JSON object a line, {"prompt": ...}. A line of the output is one prompt
-with both answers. The first prompts are sent a second time to both engines, which shows whether an
-engine repeats itself. Keys come from API_KEY and REFERENCE_API_KEY. Lines of an earlier,
-interrupted run stay and are not requested again. JSON is an object, whose fields each request to
-the first, or second, engine gets.
+FILE of the prompts has a JSON object a line, {"prompt": ...}; a line of the output is one prompt
+with both answers. The first N prompts are sent a second time to both, which shows whether an engine
+repeats itself. Keys come from API_KEY and REFERENCE_API_KEY. Lines of an interrupted run stay and
+are not requested again. JSON is an object, whose fields each request to that engine gets.
 """
 
 import argparse

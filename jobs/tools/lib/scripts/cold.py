@@ -2,12 +2,11 @@
 
     cold.py --requests 20 --seeds 1=1701,4=1702 LINES
 
-An engine with a prefix cache keeps what prompts have in common from their beginning. So each line
-is sent behind a short mark of its own ("k3f9q2: Why is the sky …"), in an order of its own. Both
-come from the seed of a concurrency: the same seed makes the same prompts. As a program it writes a
-file for each concurrency into the working folder, with as many prompts as there are requests:
-prompts-20-at-1.txt, prompts-20-at-4.txt. LINES with the suffix .jsonl are objects with the key
-"prompt", and so are the files then: prompts-20-at-1.jsonl.
+A prefix cache keeps what prompts have in common from their beginning. So each line is sent behind a
+short mark of its own ("k3f9q2: Why is the sky …"), in an order of its own; both come from the seed
+of a concurrency. The program writes a file for each concurrency into the working folder, with as
+many prompts as requests: prompts-20-at-1.txt, prompts-20-at-4.txt. LINES with the suffix .jsonl are
+objects with the key "prompt", and so are the files then: prompts-20-at-1.jsonl.
 """
 
 import argparse

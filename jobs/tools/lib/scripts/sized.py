@@ -2,11 +2,9 @@
 
     sized.py --tokens 512 --requests 20 --seeds 1=1701,4=1702 FOLDER
 
-Writes a file for each concurrency into the working folder, JSON lines with the key "prompt":
-prompts-20-at-1.jsonl, prompts-20-at-4.jsonl. FOLDER is that of a model and has tokenizer.json. Each
-prompt is a row of random words that are one token each, so that it has exactly as many tokens as
-asked, without those of the chat template. The seed of a concurrency makes its words: an engine with
-a prefix cache has seen none of these prompts.
+Writes JSON lines with the key "prompt" for each concurrency: prompts-20-at-1.jsonl. FOLDER is that
+of a model and has tokenizer.json. A prompt is a row of random words that are one token each, made
+by the seed, so it has exactly as many tokens as asked, without those of the chat template.
 """
 
 import argparse

@@ -1,12 +1,10 @@
 """Run OpenCompass with the log of its task that asks in view, and score sets meanwhile:
 follow_run.py FOLDER SETS COMMAND …
 
-The tool itself shows no more than one bar at 0/1 until every set was asked. A line
-``[ 2/ 5] model/set`` stands before the part of each set. The exit code is the tool's.
-
-Where COMMAND only asks (``-m infer``), each answered set is scored while others are asked: by
-``COMMAND -m eval -r RUN``, for which the configuration takes the sets named in SCORE_SETS. One such
-process runs at a time. A set that it fails to score is left to the step that scores all.
+The tool itself shows one bar at 0/1 until every set was asked. A line ``[ 2/ 5] model/set`` stands
+before the part of each set. The exit code is the tool's. Where COMMAND only asks (``-m infer``),
+answered sets are scored meanwhile by ``COMMAND -m eval -r RUN``, for which the configuration takes
+the sets named in SCORE_SETS; one process at a time. A set that fails is left to the last step.
 """
 
 import contextlib

@@ -1,17 +1,13 @@
 """Questions of this dashboard for OpenCompass 0.5: data set, client, evaluator.
 
-The configuration of the job names the three classes; follow_run.py lets OpenCompass find it.
 Prompts are those of ask_and_score.py, rules those of scoring.py: both lie beside this file, so that
 OpenCompass and EvalScope ask and score the same.
 
-OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
-runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
-"error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
-"set" is the question's file, "samples" the answers to a question, "right" its verdict, which
-OpenCompass has only after all sets.
-
-OpenCompass saves answers in the order of the questions, so a kill loses those that came early.
-.texts.jsonl has each answer as it comes: a continued run takes them from there, and asks no more.
+OpenCompass keeps no finish reason and no tokens. The client adds a line an answer to .asked.jsonl
+(-r takes a name without a dot for a run): {"prompt", "finish", "input_tokens", "output_tokens",
+"seconds"}, or {"prompt", "error"}; "set" is the question's file, "samples" the answers to a
+question, "right" its verdict. OpenCompass saves answers in the order of the questions, so a kill
+loses those that came early: a continued run takes them from .texts.jsonl, and asks no more.
 """
 
 import contextlib

@@ -3,10 +3,8 @@
     apply_modification.py show|apply|undo FOLDER [--source DIR] [--expected FILE]
 
 The source files are copied from DIR; config_vacc.json is made from the model's own config.json,
-which must say what FILE (JSON: key -> value) says. Differences of every file are shown before
-writing. Previous files are backed up in FOLDER/.vacc_backup, and undo restores them, unless files
-were changed since.
-
+which must say what FILE (JSON: key -> value) says. Differences are shown before writing. Previous
+files are backed up in FOLDER/.vacc_backup; undo restores them, unless files were changed since.
 Writes modification.json: what was done to which file.
 """
 

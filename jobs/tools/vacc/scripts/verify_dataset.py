@@ -1,6 +1,4 @@
-"""Check a data set in a folder, and write dataset.json.
-
-    verify_dataset.py FOLDER --expected FILE
+"""Check a data set in a folder, and write dataset.json: verify_dataset.py FOLDER --expected FILE
 
 FILE is JSON: {"name", "files": [{"path": glob, "sort": …, "items": n or null}]}. Every path must
 find files that are whole; what is in them is counted. A count that differs from the known one is

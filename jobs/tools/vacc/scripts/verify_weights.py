@@ -2,11 +2,9 @@
 
     verify_weights.py FOLDER --expected FILE [--sha256]
 
-Every shard that the index names must be there, as long as its own header says, in the precision
-that the catalogue names, with every tensor that the index expects in it; config.json must say what
-the catalogue says of the model. With --sha256 every shard is read whole, and compared with the
-hub's checksum where the download tool has left one beside it.
-
+Every shard of the index must be there, as long as its own header says, in the precision of the
+catalogue, with every tensor of the index; config.json must say what the catalogue says. With
+--sha256 every shard is read whole, and compared with the hub's checksum where the download left it.
 FILE is JSON: {"model", "precision", "config": {key: value}, "shards": n, "bytes": n or null}.
 """
 
