@@ -43,7 +43,10 @@ class EvalScopeReader:
 
     def read(self) -> dict[str, dict[str, float]]:
         """Counts so far by data set, those of all under ""."""
-        self._read_log()
+        for line in self._log.read(self._folder / "logs" / "eval_log.log")[0]:
+            match = _LINE.match(line.decode(errors="replace"))
+            if match:
+                self._take(match[1])
         for stem, lines, _is_other in self._added("predictions"):
             counts = self._answers.setdefault(stem, Counts())
             for line in lines:
@@ -78,12 +81,6 @@ class EvalScopeReader:
                 continue
             lines, is_other = self._tails.setdefault((folder, stem), Tail()).read(path)
             yield stem, lines, is_other
-
-    def _read_log(self) -> None:
-        for line in self._log.read(self._folder / "logs" / "eval_log.log")[0]:
-            match = _LINE.match(line.decode(errors="replace"))
-            if match:
-                self._take(match[1])
 
     def _take(self, text: str) -> None:
         begins, samples, failed = (each.match(text) for each in (_BEGINS, _SAMPLES, _FAILED))

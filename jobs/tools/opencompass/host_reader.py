@@ -60,24 +60,21 @@ class OpenCompassReader:
             if match and match[1].decode() != self._run:  # a dry run has a folder of its own
                 self._run = match[1].decode()
                 self._asked, self._scored = {}, {}
-        if self._run:
-            self._look(self._folder / self._run)
+        run = self._folder / self._run
+        for path in sorted(run.glob("predictions/*/*.json")) if self._run else ():
+            name = path.name.removesuffix(".json").removeprefix("tmp_")
+            if name in self._asked or len(self._asked) < MOST_FILES:
+                self._asked.setdefault(name, _Growing()).read(path)
+        for path in sorted(run.glob("results/*/*.json")) if self._run else ():
+            name = path.name.removesuffix(".json")
+            if name in self._asked:
+                self._scored.setdefault(name, _Result()).read(path)
         self._judged.read(self._folder / ".asked.jsonl")
         sets = self._sets()
         for name, counts in self._judged.sets.items():
             if not sets[name].scored:
                 sets[name] = replace(counts, total=sets[name].total)
         return rows(sets)
-
-    def _look(self, run: Path) -> None:
-        for path in sorted(run.glob("predictions/*/*.json")):
-            name = path.name.removesuffix(".json").removeprefix("tmp_")
-            if name in self._asked or len(self._asked) < MOST_FILES:
-                self._asked.setdefault(name, _Growing()).read(path)
-        for path in sorted(run.glob("results/*/*.json")):
-            name = path.name.removesuffix(".json")
-            if name in self._asked:
-                self._scored.setdefault(name, _Result()).read(path)
 
     def _sets(self) -> dict[str, Counts]:
         sets = {name: Counts(total=size) for name, size in self._sizes.items()}
@@ -167,21 +164,15 @@ class _Judged:
             if name in self._expected:
                 counts = self.sets.setdefault(name, Counts())
                 own = self._lines.setdefault(hash((name, prompt)), [0, 0])
-                counts.errors -= _missing(own, samples)
+                counts.errors -= min(own[0], max(0, samples - own[1]))
                 is_good = isinstance(right, bool)
                 own[is_good] += 1
-                counts.errors += _missing(own, samples)
+                counts.errors += min(own[0], max(0, samples - own[1]))
                 if is_good:
                     counts.answered += 1
                     counts.scored += 1
                     counts.right += right
                     counts.cut += row.get("finish") == "length"
-
-
-def _missing(lines: list[int], samples: int) -> int:
-    """Return the failed samples of a prompt, from its failed and good lines."""
-    failed, good = lines
-    return min(failed, max(0, samples - good))
 
 
 class _Result:
@@ -210,12 +201,7 @@ class _Result:
         if not text.rstrip().endswith(b"\n}"):  # half written
             return
         self._last_state = (state.st_size, state.st_mtime_ns)
-        self.share = None if _ERROR.search(text) else _share(text)
-
-
-def _share(text: bytes) -> float | None:
-    found = _NUMBER.finditer(text)
-    numbers = {match[1].decode(errors="replace"): float(match[2]) for match in found}
-    name = next((name for name in _FIRST if name in numbers), next(iter(numbers), None))
-    share = None if name is None else numbers[name] / 100
-    return share if share is not None and 0 <= share <= 1 else None
+        found = _NUMBER.finditer(text)
+        shares = {match[1].decode(errors="replace"): float(match[2]) / 100 for match in found}
+        share = next((shares[name] for name in (*_FIRST, *shares) if name in shares), -1.0)
+        self.share = share if 0 <= share <= 1 and not _ERROR.search(text) else None

@@ -555,18 +555,15 @@ class Opencompass(Reader):
         # The same table as CSV, Markdown or text: the first one by its format.
         seen: dict[object, tuple[str, Run | Refusal]] = {}
         for path in own:
-            run = attempt([path], _table, path, bundle.files[path])
-            key: object = path
+            content, key = bundle.files[path], object()
+            is_csv = content.lstrip().startswith(_CSV)
+            read = parse_csv if is_csv else parse_text if _TEXT in content else parse_markdown
+            table = attempt([path], read, path, content)
+            run = table if isinstance(table, Refusal) else Run("", table)
             if isinstance(run, Run):
                 key = frozenset((one.model, one.dataset, one.text) for one in run.scores)
             seen.setdefault(key, (path, run))
         return [one for path, run in seen.values() for one in _of_models(run, [path], bundle, {})]
-
-
-def _table(path: str, content: bytes) -> Run:
-    is_csv = content.lstrip().startswith(_CSV)
-    read = parse_csv if is_csv else parse_text if _TEXT in content else parse_markdown
-    return Run("", read(path, content))
 
 
 def _of_run(bundle: Bundle, root: str, summaries: Sequence[str]) -> list[Reading | Refusal]:

@@ -480,29 +480,29 @@ def _warm_up(run: Served) -> WarmUp:
 def throughput(ended: Ended) -> Outcome:
     parse = partial(parse_throughput, output_tokens_each=ended.params.output_tokens)
     metrics = _file_or_log(ended.outputs, parse, parse_throughput_log)
-    if metrics is None:
-        return Outcome(failure=Message("benchmark:no_figures"))
     # Some logs have only the rate of all tokens.
-    which = "output" if "output_tokens_per_s" in metrics else "total"
-    name = "benchmark:offline" if which == "output" else "benchmark:offline_total"
-    message = Message(name, {f"{which}_tokens_per_s": metrics[f"{which}_tokens_per_s"]})
-    return _offline(ended, metrics, message, at_once=ended.params.requests)
+    is_counted = "output_tokens_per_s" in metrics
+    name = "output_tokens_per_s" if is_counted else "total_tokens_per_s"
+    message = "benchmark:offline" if is_counted else "benchmark:offline_total"
+    return _offline(ended, metrics, message, {name: name}, ended.params.requests)
 
 
 def latency(ended: Ended) -> Outcome:
     metrics = _file_or_log(ended.outputs, parse_latency, parse_latency_log)
-    if metrics is None:
-        return Outcome(failure=Message("benchmark:no_figures"))
-    message = Message("benchmark:batch", {"seconds": metrics["batch_latency_mean_s"]})
-    return _offline(ended, metrics, message, at_once=ended.params.batch_size)
+    names = {"seconds": "batch_latency_mean_s"}
+    return _offline(ended, metrics, "benchmark:batch", names, ended.params.batch_size)
 
 
 def _offline(
-    ended: Ended, metrics: Mapping[str, float], message: Message, *, at_once: int
+    ended: Ended, metrics: Mapping[str, float], message: str, names: Mapping[str, str], at_once: int
 ) -> Outcome:
+    """``names``: argument of the message -> metric."""
+    if not metrics:
+        return Outcome(failure=Message("benchmark:no_figures"))
     tool = f"vLLM {stack_of(ended.params).vllm.version} {ended.kind.command}"
     measured = _batch(ended.kind.load_of(ended.params), tool, metrics, at_once)
-    return Outcome(message=message, measured=measured)
+    args = {arg: metrics[name] for arg, name in names.items()}
+    return Outcome(message=Message(message, args), measured=measured)
 
 
 def _batch(
@@ -527,14 +527,14 @@ def _file_or_log(
     outputs: Mapping[str, bytes],
     parse: Callable[[str, bytes], Measured],
     parse_log: Callable[[str, bytes], Measured],
-) -> Mapping[str, float] | None:
-    """Return the run of result.json, else of the log; None: the tool exited with 0 without work."""
+) -> Mapping[str, float]:
+    """Return the run of result.json, else of the log; {}: the tool exited with 0 without work."""
     if "result.json" in outputs:
         return parse("result.json", outputs["result.json"])[0]
     try:
         return parse_log("log", outputs.get(LOG, b""))[0]
     except ParseError:
-        return None
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,15 +77,12 @@ def text_of(row):
     return f"{head}{points}, {row['decision'].replace('_', ' ')}."
 
 
-def made_looks():
-    lines = LOOKS.read_text(encoding="utf-8").splitlines() if LOOKS.is_file() else ()
-    return [json.loads(line) for line in lines]
-
-
 def main(arguments):
     rule = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     command = [sys.executable, str(FILES / "ask_and_score.py"), *arguments[1:]]
-    made = made_looks()
+    # The looks of an earlier job that this one continues.
+    lines = LOOKS.read_text(encoding="utf-8").splitlines() if LOOKS.is_file() else ()
+    made = [json.loads(line) for line in lines]
     for row in made:
         print(text_of(row), flush=True)
     if made and made[-1]["decision"] != "cannot_tell":

@@ -51,11 +51,6 @@ class Collected:
         self.files = self.bytes = self.names = 0
         self.left_out = Counter()
 
-    def saw(self):
-        self.names += 1
-        if self.names > MOST_NAMES:
-            sys.exit(f"error: more than {MOST_NAMES:,} names. Choose a folder further down.")
-
     def leave(self, path, reason):
         """Count a file or folder that is left out; name the first ones of each reason."""
         self.left_out[reason] += 1
@@ -96,7 +91,9 @@ def walk(found, folder, path, without, depth=1):
     names = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            found.saw()
+            found.names += 1
+            if found.names > MOST_NAMES:
+                sys.exit(f"error: more than {MOST_NAMES:,} names. Choose a folder further down.")
             names.append(entry.name)
     for name in sorted(names):
         below = f"{path}/{name}"

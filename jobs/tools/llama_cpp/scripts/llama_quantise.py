@@ -79,24 +79,6 @@ class Header:
         return counts
 
 
-def sha256_of(path):
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def refusal(args):
-    if not args.source.is_file():
-        return f"no such file: {args.source}"
-    # F16 has 16 bits a weight; nothing in a GGUF that we read has fewer than 4.
-    free, most = shutil.disk_usage(args.folder).free, 4 * args.source.stat().st_size
-    if free < most:
-        return f"{args.folder} has {free:,} bytes free, up to {most:,} may be needed"
-    return None
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True)
@@ -107,9 +89,12 @@ def main():
     parser.add_argument("--stem", required=True, help="prefix of its name")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    reason = refusal(args)
-    if reason:
-        sys.exit(f"error: {reason}")
+    if not args.source.is_file():
+        sys.exit(f"error: no such file: {args.source}")
+    # F16 has 16 bits a weight; nothing in a GGUF that we read has fewer than 4.
+    free, most = shutil.disk_usage(args.folder).free, 4 * args.source.stat().st_size
+    if free < most:
+        sys.exit(f"error: {args.folder} has {free:,} bytes free, up to {most:,} may be needed")
     part = args.folder / f"{args.stem}.part"
     began = time.monotonic()
     code = quantise(args.source, part, args.type, args.threads)
@@ -122,7 +107,11 @@ def main():
     if args.type not in types:
         part.unlink()
         sys.exit(f"error: llama.cpp produced no {args.type} tensor, only {types}")
-    digest = sha256_of(part)
+    hashed = hashlib.sha256()
+    with part.open("rb") as file:
+        while block := file.read(1 << 20):
+            hashed.update(block)
+    digest = hashed.hexdigest()
     path = args.folder / f"{args.stem}-{digest[:8]}.gguf"
     part.replace(path)
     report = {

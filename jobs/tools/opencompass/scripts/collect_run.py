@@ -13,16 +13,11 @@ FOLDER = re.compile(rb"Current exp folder: \S*?(\d{8}_\d{6})")
 PARTS = ("summary", "results", "predictions", "logs")
 
 
-def stamp_of(outputs, log):
-    stamps = FOLDER.findall(log.read_bytes()) if log.is_file() else []
-    if stamps:
-        return stamps[-1].decode()
-    return max((path.name for path in outputs.glob("[0-9]*_[0-9]*")), default="")
-
-
 def main():
     outputs, log, to = map(Path, sys.argv[1:])
-    stamp = stamp_of(outputs, log)
+    stamps = [stamp.decode() for stamp in FOLDER.findall(log.read_bytes())] if log.is_file() else []
+    stamps = stamps or sorted(path.name for path in outputs.glob("[0-9]*_[0-9]*"))
+    stamp = stamps[-1] if stamps else ""
     paths = [outputs / stamp / part for part in PARTS] if stamp else []
     there = [path for path in paths if path.is_dir()]
     for path in there:

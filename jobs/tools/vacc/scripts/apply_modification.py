@@ -136,16 +136,6 @@ def undo(folder):
     return {"done": "undone", "files": {name: about["before"] for name, about in manifest.items()}}
 
 
-def run(args):
-    if not args.folder.is_dir():
-        sys.exit(f"error: there is no folder {args.folder}")
-    if args.what == "undo":
-        return undo(args.folder)
-    expected = json.loads(args.expected.read_text(encoding="utf-8"))
-    files = wanted(args.folder, args.source, expected)
-    return show(args.folder, files) if args.what == "show" else apply(args.folder, files)
-
-
 def main():
     """Exit 3 when these are the weights of another model, 1 with the reason for anything else."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -156,8 +146,16 @@ def main():
     args = parser.parse_args()
     if args.what != "undo" and None in (args.source, args.expected):
         parser.error("--source and --expected are needed")
+    if not args.folder.is_dir():
+        sys.exit(f"error: there is no folder {args.folder}")
     try:
-        report = {"path": str(args.folder), **run(args)}
+        if args.what == "undo":
+            done = undo(args.folder)
+        else:
+            expected = json.loads(args.expected.read_text(encoding="utf-8"))
+            files = wanted(args.folder, args.source, expected)
+            done = (show if args.what == "show" else apply)(args.folder, files)
+        report = {"path": str(args.folder), **done}
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.exit(f"error: {error!r}")
     Path("modification.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -146,14 +146,6 @@ def checksums(folder, sizes):
     return sums, compared
 
 
-def fingerprint(sizes, sums):
-    """One checksum for all shards: of their names, sizes and, where read, their own checksums."""
-    digest = hashlib.sha256()
-    for name in sorted(sizes):
-        digest.update(f"{name} {sizes[name]} {sums.get(name, '')}\n".encode())
-    return digest.hexdigest()
-
-
 def verify(args, expected):
     files, indexed = shards_of(args.folder)
     check_config(args.folder, expected)
@@ -171,10 +163,12 @@ def verify(args, expected):
         print(f"{tensors_bytes:,} bytes of tensors; the catalogue says {expected['bytes']:,}")
     check_precision(dtype_bytes, expected["precision"])
     sums, compared = checksums(args.folder, sizes) if args.sha256 else ({}, 0)
+    # One checksum for all shards: of their names, sizes and, where read, their own checksums.
+    lines = [f"{name} {sizes[name]} {sums.get(name, '')}\n" for name in sorted(sizes)]
     return {
         "path": str(args.folder),
         "bytes": sum(sizes.values()),
-        "sha256": fingerprint(sizes, sums),
+        "sha256": hashlib.sha256("".join(lines).encode()).hexdigest(),
         "precision": expected["precision"],
         "shards": len(sizes),
         "checked": "sha256" if args.sha256 else "sizes",

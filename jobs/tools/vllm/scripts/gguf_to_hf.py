@@ -195,21 +195,6 @@ def put(part, folder):
     shutil.rmtree(old, ignore_errors=True)
 
 
-def need_room(source, folder):
-    wanted = int(sum(int(tensor.n_elements) for tensor in source.tensors) * BF16_BYTES * 1.1)
-    free = shutil.disk_usage(folder).free
-    if free < wanted:
-        sys.exit(f"error: {folder} has {free:,} bytes free, {wanted:,} needed")
-
-
-def sha256_of(path):
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True, help="the GGUF file")
@@ -222,27 +207,26 @@ def main():
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         source = Source(args.source)
-        need_room(source, part)
+        wanted = int(sum(int(tensor.n_elements) for tensor in source.tensors) * BF16_BYTES * 1.1)
+        free = shutil.disk_usage(part).free
+        if free < wanted:
+            sys.exit(f"error: {part} has {free:,} bytes free, {wanted:,} needed")
         unpack(source, part)
         put(part, args.to)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    shard = args.to / SHARD
-    report = {
-        "path": str(args.to),
-        "bytes": shard.stat().st_size,
-        "sha256": sha256_of(shard),
-        "precision": args.precision,
-    }
+    shard, digest = args.to / SHARD, hashlib.sha256()
+    with shard.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    report = {"path": str(args.to), "bytes": shard.stat().st_size}
+    report |= {"sha256": digest.hexdigest(), "precision": args.precision}
     Path("weights.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     seconds = time.monotonic() - began
-    print(
-        f"{args.precision}: {args.source.stat().st_size:,} -> {report['bytes']:,} bytes in "
-        f"{seconds:.1f} s, sha256 {report['sha256']}",
-        flush=True,
-    )
+    sizes = f"{args.source.stat().st_size:,} -> {report['bytes']:,} bytes in {seconds:.1f} s"
+    print(f"{args.precision}: {sizes}, sha256 {report['sha256']}", flush=True)
 
 
 if __name__ == "__main__":
