@@ -327,11 +327,6 @@ def test_parts_of_a_set_and_sets_of_a_family_are_one_row(tmp_path):
 # -- the client of a benchmark --------------------------------------------------------------------
 
 
-def client_log(path, text):
-    path.write_text(text)
-    return path
-
-
 def test_a_count_that_no_client_can_reach_is_none(tmp_path):
     reader = ProgressReader(tmp_path, (("1", 4),), tmp_path / "log")
     (tmp_path / "client.jsonl").write_text(json.dumps({"sent": 10**400, "done": 2}) + "\n")
@@ -364,21 +359,19 @@ def test_the_last_line_of_the_clients_progress_counts(tmp_path):
 def test_bars_of_vllms_benchmark_are_its_requests(tmp_path, source, requests):
     bars = source.with_suffix(".stderr")
     text = source.read_text() + (bars.read_text() if bars.exists() else "")
-    log = client_log(tmp_path / "log", text * 2 + "Failed requests:                         3\n")
+    log = tmp_path / "log"
+    log.write_text(text * 2 + "Failed requests:                         3\n")
 
-    reader = BenchLogReader(tmp_path, (("1", requests), ("4", requests)), log)
+    point = BenchLogReader(tmp_path, (("1", requests), ("4", requests)), log).read()[""]
 
-    assert counts_of(reader.read()[""], "done", "failed", "total", "level") == (
-        2 * requests,
-        3,
-        2 * requests,
-        4,
-    )
+    counts = (2 * requests, 3, 2 * requests, 4)
+    assert counts_of(point, "done", "failed", "total", "level") == counts
 
 
 def test_an_offline_benchmark_reports_its_rate(tmp_path):
     bar = "Processed prompts:  40%|████ | 4/10 [00:05<00:07, 1.2s/it, est. speed input: 90.3 toks/s"
-    log = client_log(tmp_path / "log", f"{bar}, output: 22.57 toks/s]\r")
+    log = tmp_path / "log"
+    log.write_text(f"{bar}, output: 22.57 toks/s]\r")
 
     point = BenchLogReader(tmp_path, (("", 10),), log).read()[""]
 
@@ -458,21 +451,19 @@ def test_a_reader_that_breaks_ends_no_job(tmp_path, monkeypatch, caplog):
     assert "a reader failed" in caplog.text
 
 
+def tell(compass, *rows):
+    with (compass.run.parent / ".asked.jsonl").open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return compass()
+
+
 def test_own_questions_count_as_each_is_answered(compass):
-    asked = compass.run.parent / ".asked.jsonl"
-
-    def tell(*rows):
-        with asked.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-
     of_set = {"set": "math-500", "prompt": "a"}
-    tell(of_set | {"right": True}, of_set | {"prompt": "b", "right": False, "finish": "length"})
-    tell(of_set | {"prompt": "c", "error": "500"}, {"prompt": "d", "right": True}, {"set": []}, 1)
-    tell({"set": "unknown", "prompt": "e", "right": True})
-
-    first = compass()["math-500"]
-    tell(of_set | {"prompt": "c", "right": True})
-    again = compass()
+    rows = [of_set | {"right": True}, of_set | {"prompt": "b", "right": False, "finish": "length"}]
+    rows += [of_set | {"prompt": "c", "error": "500"}, {"prompt": "d", "right": True}]
+    first = tell(compass, *rows, {"set": []}, 1, {"set": "unknown", "prompt": "e", "right": True})
+    first = first["math-500"]
+    again = tell(compass, of_set | {"prompt": "c", "right": True})
 
     counts = {"answered": 2, "scored": 2, "right": 1, "cut": 1, "errors": 1, "total": 6}
     assert first == counts
@@ -481,13 +472,10 @@ def test_own_questions_count_as_each_is_answered(compass):
 
 
 def test_a_failed_sample_stays_failed_until_it_is_asked_again(compass):
-    asked = compass.run.parent / ".asked.jsonl"
     of_prompt = {"set": "math-500", "prompt": "a", "samples": 3}
 
     def errors_after(*more):
-        with asked.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(of_prompt | row) + "\n" for row in more)
-        counts = compass()["math-500"]
+        counts = tell(compass, *(of_prompt | row for row in more))["math-500"]
         return counts["answered"], counts["errors"]
 
     assert errors_after({"right": True}, {"error": "500"}) == (1, 1)
