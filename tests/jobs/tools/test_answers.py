@@ -11,16 +11,8 @@ from tests.jobs.lib.target import DATA, files_below
 
 
 def answered(question="2 + 2?", **more):
-    return Answered(
-        **{
-            "subset": "x",
-            "question": question,
-            "expected": "4",
-            "answer": "4",
-            "score": 1.0,
-            **more,
-        }
-    )
+    usual = {"subset": "x", "expected": "4", "answer": "4", "score": 1.0}
+    return Answered(question=question, **usual | more)
 
 
 def keys(*rows):

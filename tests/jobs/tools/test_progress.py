@@ -23,6 +23,11 @@ def along(kind, path, steps=200):
     return [item for item in progress if item is not None]
 
 
+def figures(kind, log):
+    progress = progress_of(kind, log)
+    return progress and (progress["done"], progress["total"], progress["unit"])
+
+
 @pytest.mark.parametrize(("kind", "path"), LOGS.values(), ids=LOGS)
 def test_progress_never_goes_back(kind, path):
     shares = [item["done"] / item["total"] for item in along(kind, path)]
@@ -48,38 +53,28 @@ def test_pip_reports_packages_of_a_list():
     kind, path = LOGS["packages"]
     log = path.read_bytes()
 
-    half = progress_of(kind, log[: log.index(b"(line 38)") + 9])
-
-    assert half == {"done": 38, "total": 76, "unit": "packages"}
+    assert figures(kind, log[: log.index(b"(line 38)") + 9]) == (38, 76, "packages")
 
 
 def test_pip_reports_megabytes_of_one_package():
     log = (DATA / "pip" / "download.log").read_bytes()
     download, _, unpacking = log.partition(b"Successfully downloaded")
 
-    assert progress_of("prepare", download) == {"done": 92.9, "total": 92.9, "unit": "MB"}
-    assert progress_of("prepare", download + unpacking) == {
-        "done": 98.4,
-        "total": 98.4,
-        "unit": "MB",
-    }
+    assert figures("prepare", download) == (92.9, 92.9, "MB")
+    assert figures("prepare", download + unpacking) == (98.4, 98.4, "MB")
 
 
 def test_progress_counts_ended_and_current_runs():
     log = LOGS["levels"][1].read_bytes()
     end = log.index(b"2/4 [", log.index(b"Processing[parallel_2_number_4]")) + len(b"2/4 [")
 
-    assert progress_of("benchmark", log[:end]) == {"done": 50.0, "total": 100, "unit": "%"}
+    assert figures("benchmark", log[:end]) == (50.0, 100, "%")
 
 
 def test_a_serving_benchmark_counts_requests():
     log = (DATA / "vllm-0.7.2" / "benchmark_serving_ok.txt").read_bytes()
 
-    assert progress_of("benchmark-online", log[: log.index(b"5/20 [") + 6]) == {
-        "done": 5,
-        "total": 20,
-        "unit": "requests",
-    }
+    assert figures("benchmark-online", log[: log.index(b"5/20 [") + 6]) == (5, 20, "requests")
     assert progress_of("benchmark-online", log)["done"] == 20
 
 
@@ -117,12 +112,7 @@ def test_requests_that_warm_up_are_not_those_of_the_run():
 def test_the_bars_of_the_guide_s_tools_are_read(kind, line, wanted):
     early = line.replace("41/", "1/").replace(" 1/10", " 0/10").replace(" 3/", " 1/")
 
-    done, total, unit = wanted
-    assert progress_of(kind, f"{early}\r{line}".encode()) == {
-        "done": done,
-        "total": total,
-        "unit": unit,
-    }
+    assert figures(kind, f"{early}\r{line}".encode()) == wanted
 
 
 WEIGHTS_BAR = "model.safetensors:  12%|█▏        | 430M/3.55G [00:10<01:12, 43.1MB/s]"
@@ -152,9 +142,7 @@ LAYERS = "".join(f"{number:012x}: Pulling fs layer\n" for number in range(4))
     ],
 )
 def test_preparing_and_compiling_for_vacc_report_progress(kind, log, wanted):
-    progress = progress_of(kind, log.encode())
-
-    assert (progress and (progress["done"], progress["total"], progress["unit"])) == wanted
+    assert figures(kind, log.encode()) == wanted
 
 
 @pytest.mark.parametrize(
