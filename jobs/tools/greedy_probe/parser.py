@@ -93,7 +93,9 @@ class Pair(BaseModel):
     def gaps(self) -> tuple[float, ...]:
         """Return absolute differences of log-probability, of the equal tokens."""
         values = ((one[1], other[1]) for one, other in self.common_tokens or ())
-        return tuple(abs(one - other) for one, other in values if None not in (one, other))
+        return tuple(
+            abs(one - other) for one, other in values if one is not None and other is not None
+        )
 
     @property
     def margins(self) -> tuple[float | None, float | None]:
