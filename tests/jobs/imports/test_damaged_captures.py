@@ -15,106 +15,76 @@ from jobs.imports import Recognised, read_paths, recognise
 
 DATA = Path(__file__).parents[2] / "data"
 
-Keys = tuple[str | int, ...]
-
 
 @dataclass(frozen=True)
 class Capture:
-    """``figures``: keys of single figures; ``swapped``: two percentiles; ``rate``: a rate."""
+    """``figures``: keys of single figures; ``swapped``: two percentiles; ``rate``: a rate. Keys are
+    divided by " | "; parts of a key by " > "."""
 
     folder: str
     file: str
-    figures: tuple[Keys, ...]
-    swapped: tuple[Keys, Keys] | None = None
-    rate: Keys | None = None
-    named: str = ""  # in messages, where the last key is not
+    figures: str
+    swapped: str = ""
+    rate: str = ""
 
     def __str__(self) -> str:
         return f"{self.folder}/{self.file}" if self.file else self.folder
 
 
-GUIDE = ("benchmarks", 0, "metrics")
-LM = ("results", "basic_gen", "exact_match,letter")
+LEVEL = "evalscope-1.14-perf/capture/parallel_4_number_20"
+RUN = "benchmarks > 0"
+FIRST = f"{RUN} > metrics > time_to_first_token_ms > successful"
 JSON = (
     Capture(
-        "vllm-0.7.2/benchmark_serving_ok.json",
-        "",
-        (("duration",), ("mean_ttft_ms",), ("p99_itl_ms",), ("output_throughput",), ("completed",)),
-        (("p90_ttft_ms",), ("p99_ttft_ms",)),
-        ("output_throughput",),
+        *("vllm-0.7.2/benchmark_serving_ok.json", ""),
+        "duration | mean_ttft_ms | p99_itl_ms | output_throughput | completed",
+        *("p90_ttft_ms | p99_ttft_ms", "output_throughput"),
     ),
     Capture(
-        "vllm-0.32/bench/serve_random_chat.json",
-        "",
-        (("duration",), ("median_ttft_ms",), ("request_throughput",), ("total_output_tokens",)),
-        (("p90_tpot_ms",), ("p99_tpot_ms",)),
-        ("total_token_throughput",),
+        *("vllm-0.32/bench/serve_random_chat.json", ""),
+        "duration | median_ttft_ms | request_throughput | total_output_tokens",
+        *("p90_tpot_ms | p99_tpot_ms", "total_token_throughput"),
     ),
     Capture(
-        "vllm-0.32/bench/throughput.json",
-        "",
-        (("elapsed_time",), ("tokens_per_second",), ("requests_per_second",), ("num_requests",)),
-        None,
-        ("tokens_per_second",),
+        *("vllm-0.32/bench/throughput.json", ""),
+        "elapsed_time | tokens_per_second | requests_per_second | num_requests",
+        rate="tokens_per_second",
     ),
     Capture(
-        "vllm-0.32/bench/latency.json",
-        "",
-        (("avg_latency",), ("percentiles", "50"), ("latencies", 0)),
-        (("percentiles", "10"), ("percentiles", "99")),
-        None,
+        *("vllm-0.32/bench/latency.json", "", "avg_latency | percentiles > 50 | latencies > 0"),
+        "percentiles > 10 | percentiles > 99",
     ),
     Capture(
-        "guidellm-0.8",
-        "out.json",
-        (
-            ("benchmarks", 0, "duration"),
-            (*GUIDE, "time_to_first_token_ms", "successful", "mean"),
-            (*GUIDE, "request_latency", "successful", "percentiles", "p90"),
-            ("benchmarks", 0, "requests", "successful", 3, "inter_token_latency_ms"),
-        ),
-        (
-            (*GUIDE, "time_to_first_token_ms", "successful", "percentiles", "p50"),
-            (*GUIDE, "time_to_first_token_ms", "successful", "percentiles", "p99"),
-        ),
-        (*GUIDE, "output_tokens_per_second", "successful", "mean"),
+        *("guidellm-0.8", "out.json"),
+        f"{RUN} > duration | {FIRST} > mean"
+        f" | {RUN} > metrics > request_latency > successful > percentiles > p90"
+        f" | {RUN} > requests > successful > 3 > inter_token_latency_ms",
+        f"{FIRST} > percentiles > p50 | {FIRST} > percentiles > p99",
+        f"{RUN} > metrics > output_tokens_per_second > successful > mean",
     ),
     Capture(
-        "aiperf-0.13",
-        "profile_export_aiperf.json",
-        (
-            ("benchmark_duration", "avg"),
-            ("request_latency", "p99"),
-            ("output_token_throughput", "avg"),
-            ("request_count", "avg"),
-        ),
-        (("inter_token_latency", "p50"), ("inter_token_latency", "p99")),
-        ("request_throughput", "avg"),
+        *("aiperf-0.13", "profile_export_aiperf.json"),
+        "benchmark_duration > avg | request_latency > p99 | output_token_throughput > avg"
+        " | request_count > avg",
+        *("inter_token_latency > p50 | inter_token_latency > p99", "request_throughput > avg"),
     ),
     Capture(
-        "evalscope-1.14-perf/capture/parallel_4_number_20",
-        "benchmark_summary.json",
-        (
-            ("Test Duration (s)",),
-            ("Avg TTFT (ms)",),
-            ("Output Throughput (tok/s)",),
-            ("KV Cache Hit Rate (%)",),
-        ),
-        None,
-        ("Req Throughput (req/s)",),
+        *(LEVEL, "benchmark_summary.json"),
+        "Test Duration (s) | Avg TTFT (ms) | Output Throughput (tok/s) | KV Cache Hit Rate (%)",
+        rate="Req Throughput (req/s)",
     ),
     Capture(
-        "evalscope-1.14-perf/capture/parallel_4_number_20",
-        "benchmark_percentile.json",
-        ((8, "Latency (s)"), (9, "TTFT (ms)")),
-        ((5, "TTFT (ms)"), (9, "TTFT (ms)")),
+        *(LEVEL, "benchmark_percentile.json", "8 > Latency (s) | 9 > TTFT (ms)"),
+        "5 > TTFT (ms) | 9 > TTFT (ms)",
     ),
     Capture(
-        "evalscope-1.14-eval/capture",
-        "reports/smollm2/general_mcq.json",
-        (("metrics", 0, "score"), ("metrics", 0, "categories", 0, "subsets", 0, "num")),
+        *("evalscope-1.14-eval/capture", "reports/smollm2/general_mcq.json"),
+        "metrics > 0 > score | metrics > 0 > categories > 0 > subsets > 0 > num",
     ),
-    Capture("lm-eval-0.4", "results_2026-11-24T14-16-53.395895.json", (LM,)),
+    Capture(
+        *("lm-eval-0.4", "results_2026-11-24T14-16-53.395895.json"),
+        "results > basic_gen > exact_match,letter",
+    ),
 )
 CSV = (
     ("opencompass-0.4.1", "20261124_140927/summary/summary_20261124_140927.csv", "cluewsc-dev"),
@@ -167,43 +137,44 @@ def damaged(capture: Capture, target: Path, change: Callable[[Any], None]) -> Re
     return imported(path)
 
 
-def at(data: Any, keys: Keys) -> Any:
-    for key in keys:
-        data = data[key]
+def at(data: Any, key: str) -> Any:
+    for part in key.split(" > "):
+        data = data[int(part) if isinstance(data, list) else part]
     return data
 
 
-def put(data: Any, keys: Keys, value: Any) -> None:
-    at(data, keys[:-1])[keys[-1]] = value
+def put(data: Any, key: str, value: Any) -> None:
+    place, _, last = key.rpartition(" > ")
+    holder = at(data, place) if place else data
+    holder[int(last) if isinstance(holder, list) else last] = value
 
 
-def name_of(keys: Keys) -> str:
-    """The word of a message: the last key that is a name."""
-    return next(str(key) for key in reversed(keys) if isinstance(key, str) and key != "mean")
+def name_of(key: str) -> str:
+    """The word of a message: the last part that is a name."""
+    names = [part for part in key.split(" > ") if not part.isdigit() and part != "mean"]
+    return names[-1]
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=["text", "nan", "negative"])
 @pytest.mark.parametrize(
-    ("capture", "keys"),
-    [(one, keys) for one in JSON for keys in one.figures],
-    ids=lambda one: str(one),
+    ("capture", "key"), [(one, key) for one in JSON for key in one.figures.split(" | ")], ids=str
 )
-def test_a_figure_without_a_number_is_named_and_not_taken(capture, keys, value, tmp_path):
-    found = damaged(capture, tmp_path, lambda data: put(data, keys, value))
+def test_a_figure_without_a_number_is_named_and_not_taken(capture, key, value, tmp_path):
+    found = damaged(capture, tmp_path, lambda data: put(data, key, value))
 
-    assert name_of(keys) in said(found)
+    assert name_of(key) in said(found)
     assert all(number >= 0 for number in values(found))
-    if keys == ("mean_ttft_ms",):
+    if key == "mean_ttft_ms":
         assert "ttft_p99_ms" in found.readings[0].measured.metrics
 
 
 @pytest.mark.parametrize("capture", [one for one in JSON if one.swapped], ids=str)
 def test_swapped_percentiles_are_named_and_not_taken(capture, tmp_path):
-    high, low = capture.swapped
+    high, low = capture.swapped.split(" | ")
     taken: list[float] = []
 
     def swap(data: Any) -> None:
-        taken.extend(at(data, keys) for keys in capture.swapped)
+        taken.extend(at(data, key) for key in (high, low))
         put(data, high, taken[1])
         put(data, low, taken[0])
 
@@ -231,9 +202,11 @@ def test_a_rate_ten_times_its_count_is_named_and_not_taken(capture, tmp_path):
         assert any(values(found))  # the other figures are
 
 
-@pytest.mark.parametrize("capture", [one for one in JSON if ("duration",) in one.figures], ids=str)
+@pytest.mark.parametrize(
+    "capture", [one for one in JSON if one.figures.startswith("duration ")], ids=str
+)
 def test_a_duration_of_zero_is_named_and_not_taken(capture, tmp_path):
-    found = damaged(capture, tmp_path, lambda data: put(data, ("duration",), 0))
+    found = damaged(capture, tmp_path, lambda data: put(data, "duration", 0))
 
     assert "duration = 0" in said(found)
     metrics = found.readings[0].measured.metrics
