@@ -146,10 +146,8 @@ def test_a_restart_in_the_window_gives_no_tokens():
 def test_warm_ups_are_left_out_of_what_was_served():
     rows = [
         (100.0, {TOKENS: 50.0, TTFT_SUM: 1.0, TTFT_COUNT: 1.0}),
-        (
-            101.0,
-            {TOKENS: 250.0, TTFT_SUM: 9.0, TTFT_COUNT: 4.0},
-        ),  # a warm-up waits for its first token
+        # A warm-up waits for its first token.
+        (101.0, {TOKENS: 250.0, TTFT_SUM: 9.0, TTFT_COUNT: 4.0}),
         (102.0, {TOKENS: 400.0, TTFT_SUM: 13.0, TTFT_COUNT: 6.0}),
         (103.0, {TOKENS: 1074.0, TTFT_SUM: 14.0, TTFT_COUNT: 17.0}),
     ]
