@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import urllib.error
+from contextlib import suppress
 from pathlib import Path
 
 from direct import OPEN, request, within
@@ -22,20 +23,13 @@ LONGEST_LIST = 4 * 1024 * 1024  # bytes
 LONGEST_KEPT = 64 * 1024  # of an answer: names of an engine's counters come early
 
 
-class Silent(Exception):
-    """No answer that can be used."""
-
-
 def get(url, key, longest):
-    try:
-        with within(ANSWER_S):
-            try:
-                with OPEN.open(request(url, key), timeout=ANSWER_S) as answer:
-                    return answer.status, answer.read(longest)
-            except urllib.error.HTTPError as error:
-                return error.code, b""
-    except (OSError, ValueError) as error:
-        raise Silent(f"{url} does not answer: {getattr(error, 'reason', error)}") from None
+    with within(ANSWER_S):
+        try:
+            with OPEN.open(request(url, key), timeout=ANSWER_S) as answer:
+                return answer.status, answer.read(longest)
+        except urllib.error.HTTPError as error:
+            return error.code, b""
 
 
 def why_not(status, body, model, *, has_key):
@@ -60,21 +54,19 @@ def main():
     parser.add_argument("--to", required=True)
     parser.add_argument("--key-variable", default="API_KEY")
     options = parser.parse_args()
-    key = os.environ.get(options.key_variable, "")
+    key, listed = os.environ.get(options.key_variable, ""), options.url + MODELS
     try:
-        status, body = get(options.url + MODELS, key, LONGEST_LIST)
-    except Silent as error:
-        sys.exit(str(error))
+        status, body = get(listed, key, LONGEST_LIST)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{listed} does not answer: {getattr(error, 'reason', error)}")
     problem = why_not(status, body, options.served_model_name, has_key=bool(key))
     if problem:
-        sys.exit(f"{options.url}{MODELS}: {problem}")
+        sys.exit(f"{listed}: {problem}")
     answers = {MODELS: [status, body[:LONGEST_LIST].decode(errors="replace")]}
     for path in PATHS[1:]:
-        try:
+        with suppress(OSError, ValueError):  # optional: few engines have all of them
             status, body = get(options.url + path, key, LONGEST_KEPT)
-        except Silent:
-            continue  # optional: few engines have all of them
-        answers[path] = [status, body.decode(errors="replace")]
+            answers[path] = [status, body.decode(errors="replace")]
     Path(options.to).write_text(json.dumps(answers), encoding="utf-8")
     print(f"{options.url} serves {options.served_model_name}")
 
