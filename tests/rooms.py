@@ -90,6 +90,8 @@ ROOMS: dict[str, list[set[str]]] = {
         {"home", "models", "serving"},
     ],
 }
+# Packages whose modules are rooms in the tree.
+PLAIN = ("jobs", "jobs.host", "dashboard", "dashboard.pages")
 # Of no order: Django's own files, and the host, which the dashboard starts but nothing else uses.
 UNORDERED = {"jobs": {"apps", "migrations", "host"}}
 # What people who know Django look for at the top; all else of dashboard/ has a room.
@@ -153,7 +155,7 @@ def _rooms(package: str, depth: int) -> list[str]:
         for room in sorted(layer - {READINGS}):
             name = f"{package}.{room}"
             # Of the many files beside rooms, the tree has those that tie the rooms together.
-            if not _is_package(name) and package not in ("jobs", "jobs.host", "dashboard"):
+            if not _is_package(name) and package not in PLAIN:
                 continue
             lines.append(_line(name, depth))
             lines += _rooms(name, depth + 1) if name in ROOMS else _packages(name, depth + 1)

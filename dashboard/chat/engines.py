@@ -21,7 +21,7 @@ from jobs.access import secrets, sources
 from jobs.base.errors import LaunchError
 from jobs.completions import CHAT_PATH
 from jobs.host.run.redact import forms, unfinished
-from jobs.models import Deployment, Endpoint
+from jobs.models import Endpoint
 from jobs.queries.chat import ChatEngine
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ LONGEST_LINE_BYTES = 4 * 1024 * 1024
 TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 # A tokenizer returns each token as a number and a text.
 LONGEST_TOKENS_BYTES = 16 * 1024 * 1024
-_LONGEST_DETAIL = 200
 
 
 class RefusedAnswer(Exception):
@@ -74,12 +73,10 @@ class Engine:
         return self._filter.text(text) if self._filter else text
 
     async def chat(self, body: dict[str, Any], reader: Reader) -> None:
-        """Give ``reader`` the status of the answer, then its bytes as they arrive.
-
-        Callbacks instead of a generator: each token of a hundred chats passes here. Raises
-        ``RefusedAnswer``: a redirect, a compressed answer, or too many bytes; ``ClientError``,
-        ``TimeoutError``: see :meth:`failure`.
-        """
+        """Give ``reader`` the status of the answer, then its bytes as they arrive. Callbacks
+        instead of a generator: each token of a hundred chats passes here. Raises ``RefusedAnswer``:
+        a redirect, a compressed answer, or too many bytes; ``ClientError``, ``TimeoutError``: see
+        :meth:`failure`."""
         timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         size = of_line = 0
         key_filter = self._filter
@@ -105,19 +102,21 @@ class Engine:
                 reader.add(data)
 
     async def tokens(self, *texts: str) -> list[int]:
-        """Return the number of tokens of each text; an empty list without a usable tokenizer.
-
-        vLLM wants ``prompt`` and answers ``count``; llama.cpp wants ``content`` and answers
-        ``tokens``.
-        """
-        counts = []
+        """Return the number of tokens of each text; an empty list without a usable tokenizer. vLLM
+        wants ``prompt`` and answers ``count``; llama.cpp wants ``content`` and answers
+        ``tokens``."""
+        counts: list[int] = []
         try:
             async with self._session(TOKENIZER_TIMEOUT) as http:
                 for text in texts:
                     body: dict[str, Any] = {"model": self._model, "prompt": text, "content": text}
                     body["add_special_tokens"] = False
                     async with self._post(http, "/tokenize", body) as response:
-                        counts.append(_token_count(await _whole(response)))
+                        found = json.loads(await _whole(response))
+                        known = found if isinstance(found, dict) else {}
+                        count, listed = known.get("count"), known.get("tokens")
+                        rest = len(listed) if isinstance(listed, list) else 0
+                        counts.append(count if isinstance(count, int) and count > 0 else rest)
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, RefusedAnswer):
             return []
         return counts
@@ -136,11 +135,22 @@ class Engine:
 
     def failure(self, error: BaseException) -> dict[str, Any]:
         """Return the error of a chat as stats of its turn."""
-        message_id, detail = _failure(error)
+        message_id, detail = "chat:broken", repr(error)
+        match error:
+            case RefusedAnswer():
+                message_id, detail = error.id, error.detail
+            case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+                message_id, detail = "chat:unreachable", str(error)
+            case TimeoutError():
+                message_id, detail = "chat:timeout", ""
+            case aiohttp.ClientResponseError():
+                message_id, detail = "chat:no-http", str(error)
+            case aiohttp.ClientError():
+                message_id, detail = "chat:cut", str(error)
         if message_id == "chat:broken":
             trace = "".join(traceback.format_exception(error))
             logger.error("request to the engine failed: %s", self.without_key(trace))
-        detail = self.without_key(detail)[:_LONGEST_DETAIL]
+        detail = self.without_key(detail)[:200]
         return {"error_id": message_id, "error_detail": detail}
 
 
@@ -166,9 +176,7 @@ class _Resolved(AbstractResolver):
 @asynccontextmanager
 async def _silence_limited() -> AsyncIterator[Callable[[], None]]:
     """Raise RefusedAnswer in the block ``SILENCE_TIMEOUT_S`` after the last call of what it gives.
-
-    One timer for many tokens: aiohttp's ``sock_read`` sets one for each.
-    """
+    One timer for many tokens: aiohttp's ``sock_read`` sets one for each."""
     loop = asyncio.get_running_loop()
     heard_at = loop.time()
     timer: asyncio.TimerHandle | None = None
@@ -217,38 +225,11 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return bytes(content)
 
 
-def _token_count(raw: bytes) -> int:
-    parsed = json.loads(raw)
-    parsed = parsed if isinstance(parsed, dict) else {}
-    tokens, count = parsed.get("tokens"), parsed.get("count")
-    if isinstance(count, int) and count > 0:
-        return count
-    return len(tokens) if isinstance(tokens, list) else 0
-
-
-def _failure(error: BaseException) -> tuple[str, str]:
-    """Return the message's id, and the detail in the words of engine or library."""
-    match error:
-        case RefusedAnswer():
-            return error.id, error.detail
-        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return "chat:unreachable", str(error)
-        case TimeoutError():
-            return "chat:timeout", ""
-        case aiohttp.ClientResponseError():
-            return "chat:no-http", str(error)
-        case aiohttp.ClientError():
-            return "chat:cut", str(error)
-    return "chat:broken", repr(error)
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Address of an engine, and the key that its requests carry; "" for none.
-
-    ``ips``: what the host of ``url`` meant when it was checked; empty for a deployment.
-    ``listed``: permitted endpoints, where the host is a name that :func:`resolved` is to look up.
-    """
+    """Address of an engine, and the key that its requests carry; "" for none. ``ips``: what the
+    host of ``url`` meant when it was checked; empty for a deployment. ``listed``: permitted
+    endpoints, where the host is a name that :func:`resolved` is to look up."""
 
     url: str
     api_key: str = field(default="", repr=False)
@@ -268,16 +249,18 @@ class NotCallable(Exception):
 
 
 def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
-    """Return how ``user`` may call ``engine`` now. All rules are read again at each call.
-
-    A name is not looked up: the call then goes through :func:`resolved`. Raises ``NotCallable``: it
-    is not ready, or a rule forbids the call.
-    """
+    """Return how ``user`` may call ``engine`` now. All rules are read again at each call. A name is
+    not looked up: the call then goes through :func:`resolved`. Raises ``NotCallable``: it is not
+    ready, or a rule forbids the call."""
     if not engine.is_offered:
         raise NotCallable("chat:archived" if engine.endpoint else "chat:not-ready")
     if isinstance(engine.row, Endpoint):
         return _to_endpoint(engine.row, user)
-    return _to_deployment(engine.row)
+    deployment = engine.row
+    url, name = deployment.url_to_call, str((deployment.details or {}).get("api_key") or "")
+    if not url:
+        raise NotCallable("chat:address")
+    return Call(url, secrets.engine_key(name, deployment) if name else "")
 
 
 async def resolved(call: Call) -> Call:
@@ -319,23 +302,13 @@ def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
     return replace(call, api_key=key)
 
 
-def _to_deployment(deployment: Deployment) -> Call:
-    url = deployment.url_to_call
-    if not url:
-        raise NotCallable("chat:address")
-    name = str((deployment.details or {}).get("api_key") or "")
-    return Call(url, secrets.engine_key(name, deployment) if name else "")
-
-
 # Bytes at the end of an answer that may begin the key and are passed on: they tell nothing.
 _HARMLESS = 3
 
 
 class KeyFilter:
-    """Passes the bytes of one answer, with as many ``*`` for each form of the key.
-
-    What may begin the key is held back until the next bytes come.
-    """
+    """Passes the bytes of one answer, with as many ``*`` for each form of the key. What may begin
+    the key is held back until the next bytes come."""
 
     def __init__(self, key: str) -> None:
         self._forms = sorted(forms([key]), key=len, reverse=True)

@@ -43,7 +43,7 @@ from dashboard.security.request import logged_in
 from jobs.base.numbers import number_from
 from jobs.logstore import store
 from jobs.models import Turn
-from jobs.queries.chat import ChatEngine, engine_of
+from jobs.queries.chat import engine_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -92,7 +92,11 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
             await turns.stop(turn_id, expected=asked.expected)
         return await _answer(send, HTTPStatus.NO_CONTENT)
     if verb == "times":
-        return await _times(send, turn_id, _query(scope, "at"))
+        parts = _query(scope, "at").split(",")[:_MOST_OFFSETS]
+        times = await turns.times_at(turn_id, [number_from(part) or 0 for part in parts])
+        found = {"ms": [None if each is None else round(each * 1000, 3) for each in times]}
+        body = json.dumps(found).encode()
+        return await _send_whole(send, body, status=200, content_type=b"application/json")
     try:
         if isinstance(asked.call, NotCallable):
             raise asked.call
@@ -113,16 +117,6 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     finally:
         session_guard().leave(listener)
     return None
-
-
-async def _times(send: Send, turn_id: int, text: str) -> None:
-    """Send arrival times of bytes, milliseconds from the turn's start; null if unknown."""
-    offsets = [number_from(part) or 0 for part in text.split(",")[:_MOST_OFFSETS]]
-    times = await turns.times_at(turn_id, offsets)
-    body = {"ms": [None if each is None else round(each * 1000, 3) for each in times]}
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +154,9 @@ class _Guard(CsrfViewMiddleware):
 
 
 def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _OfAnother | HTTPStatus:
-    """The turn, when the request comes from its owner's own page; else what to answer.
-
-    All that the database knows is read here: another thread would be a part of the wait for the
-    first token. All chats share this thread: nothing here writes or asks the network.
-    """
+    """The turn, when the request comes from its owner's own page; else what to answer. All that the
+    database knows is read here: another thread would be a part of the wait for the first token. All
+    chats share this thread: nothing here writes or asks the network."""
     close_old_connections()
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
@@ -193,16 +185,12 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _OfA
     expected = engine is not None and engine.thinks
     if not starts or turn.state != Turn.State.STREAMING:
         return _Asked(turn, expected)
-    return _Asked(turn, expected, _call(engine, user))
-
-
-def _call(engine: ChatEngine | None, user: AbstractBaseUser | AnonymousUser) -> Call | NotCallable:
     if engine is None:
-        return NotCallable("chat:not-ready")
+        return _Asked(turn, expected, NotCallable("chat:not-ready"))
     try:
-        return call_of(engine, logged_in(user))
+        return _Asked(turn, expected, call_of(engine, logged_in(user)))
     except NotCallable as refused:
-        return refused
+        return _Asked(turn, expected, refused)
 
 
 def _no_view(request: HttpRequest) -> HttpResponse:
@@ -217,7 +205,11 @@ def _query(scope: Scope, name: str) -> str:
 
 async def _answer(send: Send, status: HTTPStatus) -> None:
     body = b"" if status is HTTPStatus.NO_CONTENT else status.phrase.encode()
-    headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+    await _send_whole(send, body, status=status, content_type=b"text/plain")
+
+
+async def _send_whole(send: Send, body: bytes, *, status: int, content_type: bytes) -> None:
+    headers = [(b"content-type", content_type), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": int(status), "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -259,11 +251,9 @@ class _Streaming:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _live(self, offset: int, gone: asyncio.Task[None]) -> int:
-        """From this process's memory, until the turn is closed. Returns how far it came.
-
-        While a page does not read it holds one piece: neither all that comes meanwhile, nor a turn
-        that has ended, of which the file has the rest.
-        """
+        """From this process's memory, until the turn is closed. Returns how far it came. While a
+        page does not read it holds one piece: neither all that comes meanwhile, nor a turn that has
+        ended, of which the file has the rest."""
         gone.add_done_callback(self._wake)
         while not gone.done() and (run := turns.running(self._turn_id)):
             if offset >= run.begin:

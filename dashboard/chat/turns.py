@@ -49,8 +49,7 @@ TOKENIZED_LENGTH = 400_000
 
 class Running:
     """One running turn. ``raw`` has the stream from byte ``begin`` on; earlier bytes are in the
-    file. The stream reached ``sizes[i]`` bytes ``times[i]`` seconds after the start.
-    """
+    file. The stream reached ``sizes[i]`` bytes ``times[i]`` seconds after the start."""
 
     def __init__(self, turn_id: int, lock_fd: int, *, expected: bool) -> None:
         self.turn_id = turn_id
@@ -129,24 +128,19 @@ def running(turn_id: int) -> Running | None:
 
 
 async def times_at(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
-    """Return seconds from the turn's start to the byte behind each offset; None if unknown.
-
-    Of a turn that another process makes to a quarter of a second, from the times of its file.
-    """
+    """Return seconds from the turn's start to the byte behind each offset; None if unknown. Of a
+    turn that another process makes to a quarter of a second, from the times of its file."""
     if run := _running.get(turn_id):
         return [time_at(offset, run.sizes, run.times) for offset in offsets]
-    return await asyncio.to_thread(_times_on_disk, turn_id, offsets)
 
-
-def _times_on_disk(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
-    since = began(turn_id)
-    if since is None:
-        return [None for _ in offsets]
-    times: list[float | None] = []
-    for offset in offsets:
+    def on_disk(offset: int) -> float | None:
+        since = began(turn_id)
+        if since is None:
+            return None
         entries = store().arrivals(key(turn_id), offset, offset + 1, limit=1)
-        times.append(max(0.0, entries[0][1] / 1000 - since) if entries else None)
-    return times
+        return max(0.0, entries[0][1] / 1000 - since) if entries else None
+
+    return await asyncio.to_thread(lambda: list(map(on_disk, offsets)))
 
 
 def age(turn_id: int) -> float | None:
@@ -161,12 +155,8 @@ def start(
     turn_id: int, call: Call, body: dict[str, Any], *, expected: bool = False
 ) -> Running | None:
     """Send the turn to its engine, once. None: it was already started, maybe elsewhere, or stopped
-    while its engine's name was looked up.
-
-    ``expected``: the model thinks before it answers.
-    """
-    log = store().path(key(turn_id))
-    log.parent.mkdir(parents=True, exist_ok=True)
+    while its engine's name was looked up. ``expected``: the model thinks before it answers."""
+    log = _log_of(turn_id)
     fd = os.open(log.with_suffix(".alive"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -186,18 +176,14 @@ def start(
 
 
 async def stop(turn_id: int, *, expected: bool = False) -> None:
-    """End the turn's work; here at once, in another process within ``STOP_LOOK_S``.
-
-    An orphaned turn ends here, from its stored stream.
-    """
+    """End the turn's work; here at once, in another process within ``STOP_LOOK_S``. An orphaned
+    turn ends here, from its stored stream."""
     if run := _running.get(turn_id):
         run.stop()
         if run.task is not None:
             await asyncio.wait({run.task})
         return
-    log = store().path(key(turn_id))
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.with_suffix(".stop").touch()
+    _log_of(turn_id).with_suffix(".stop").touch()
     if not is_running(turn_id):
         reply, unread = await _parsed(turn_id, expected=expected)
         await _close(turn_id, Turn.State.STOPPED, reply, unread)
@@ -219,10 +205,8 @@ async def refuse(turn_id: int, error_id: str, args: Mapping[str, str]) -> None:
 async def _parsed(
     turn_id: int, *, http_status: int = 200, expected: bool = False
 ) -> tuple[Reply, dict[str, Any]]:
-    """Return statistics of a whole stream, with the reason if it could not be read.
-
-    Other turns go on meanwhile: a long one takes seconds.
-    """
+    """Return statistics of a whole stream, with the reason if it could not be read. Other turns go
+    on meanwhile: a long one takes seconds."""
 
     def parse() -> Reply:
         raw = store().read(key(turn_id), 0, store().size(key(turn_id)))
@@ -265,7 +249,14 @@ async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
         )
         measured = await _measured(engine, reply)
         figures = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
-        await _close(run.turn_id, _state(run, reply, figures), reply, figures)
+        state = Turn.State.DONE
+        if run.is_stopped:
+            state = Turn.State.STOPPED
+        elif reply.error or "error_id" in figures:
+            state = Turn.State.FAILED
+        elif not reply.finish_reason:
+            state, figures["error_id"] = Turn.State.FAILED, "chat:cut"
+        await _close(run.turn_id, state, reply, figures)
     finally:
         writer.cancel()
         del _running[run.turn_id]
@@ -275,11 +266,15 @@ async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
 
 async def _write(run: Running) -> None:
     """Append what came to the turn's file, a quarter of a second's together; at the end at once."""
+
+    def append(data: bytes) -> int:
+        check_disk()
+        return store().append(key(run.turn_id), run.written, data)
+
     try:
         while True:
             if data := run.piece(run.written, KEEP_BYTES):
-                name = key(run.turn_id)
-                run.forget(await asyncio.to_thread(_append, name, run.written, data))
+                run.forget(await asyncio.to_thread(append, data))
                 if len(data) < KEEP_BYTES:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(run.complete.wait(), KEEP_S)
@@ -292,11 +287,6 @@ async def _write(run: Running) -> None:
         run.wake()
 
 
-def _append(name: str, offset: int, data: bytes) -> int:
-    check_disk()
-    return store().append(name, offset, data)
-
-
 async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
     """Tokens of thought and answer by the engine's tokenizer; None: not needed, or it has none."""
     # Only the tokenizer knows how the engine's total is shared.
@@ -305,17 +295,6 @@ async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
         return None
     counts = await engine.tokens(reply.reasoning, reply.answer)
     return (counts[0], counts[1]) if counts and all(counts) else None
-
-
-def _state(run: Running, reply: Reply, figures: dict[str, Any]) -> Turn.State:
-    if run.is_stopped:
-        return Turn.State.STOPPED
-    if reply.error or "error_id" in figures:
-        return Turn.State.FAILED
-    if not reply.finish_reason:
-        figures["error_id"] = "chat:cut"
-        return Turn.State.FAILED
-    return Turn.State.DONE
 
 
 @sync_to_async
@@ -336,6 +315,13 @@ def _close(turn_id: int, state: Turn.State, reply: Reply, figures: Mapping[str, 
 
 def key(turn_id: int) -> str:
     return f"turn/{turn_id}"
+
+
+def _log_of(turn_id: int) -> Path:
+    """Return the turn's file, whose folder then exists."""
+    log = store().path(key(turn_id))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log
 
 
 def began(turn_id: int) -> float | None:
@@ -386,12 +372,10 @@ def time_at(offset: int, sizes: Sequence[int], times: Sequence[float]) -> float 
 def shares(
     reply: Reply, measured: tuple[int, int] | None = None
 ) -> tuple[int | None, int | None, bool]:
-    """Tokens of thought and of answer, and True where they are estimated.
-
-    The engine's own counts, else one token a piece where that comes to its total, else its total
-    shared as its tokenizer ``measured`` both texts, else shared by their lengths. An engine without
-    a total has its pieces counted, which may be of several tokens each.
-    """
+    """Tokens of thought and of answer, and True where they are estimated. The engine's own counts,
+    else one token a piece where that comes to its total, else its total shared as its tokenizer
+    ``measured`` both texts, else shared by their lengths. An engine without a total has its pieces
+    counted, which may be of several tokens each."""
     total, pieces = reply.completion_tokens, reply.deltas
     if total is None:
         if not pieces:
@@ -411,11 +395,9 @@ def stats(
     *,
     measured: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Times in milliseconds, tokens, and tokens a second of a reply.
-
-    ``counted``: the engine returned no number of tokens (a stopped answer), and pieces were
-    counted in place of it. ``estimated``: so were the shares of thought and answer.
-    """
+    """Times in milliseconds, tokens, and tokens a second of a reply. ``counted``: the engine
+    returned no number of tokens (a stopped answer), and pieces were counted in place of it.
+    ``estimated``: so were the shares of thought and answer."""
     thought, answer_tokens, estimated = shares(reply, measured)
     tokens = reply.completion_tokens or reply.deltas
     figures: dict[str, Any] = {

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.pages.shared.cells import Cell, Facts
 from dashboard.pages.shared.marks import flags, marks_of
-from dashboard.pages.shared.provenance import identity_rows, provenance_rows, unknown_words
-from dashboard.pages.shared.words import field_text
+from dashboard.pages.shared.words import field_text, identity_rows, provenance_rows, unknown_words
 from dashboard.reports.document import Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment, size
 from dashboard.text.labels import result_name, result_place, setting_title

@@ -277,7 +277,7 @@ def _sets(page: ResultPage) -> list[Table]:
         rows += [_set(row) for row in group.rows]
         if group.macro is None:
             continue
-        label = Cell(mean_label(group, alone=len(page.sets) == 1), tone="bold")
+        label = Cell(mean_label(group, page.sets), tone="bold")
         mean = group.macro / 100
         of_questions = "" if group.weighted is None else percent(group.weighted / 100)
         rows.append(

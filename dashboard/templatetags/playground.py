@@ -52,10 +52,8 @@ def context_left(turn: Turn, chosen: ChatEngine | None = None) -> dict[str, int]
 
 @register.simple_tag
 def history_problem(turn: Turn | None, chosen: ChatEngine | None) -> str:
-    """Return why the chosen engine cannot take the chat so far; "" if it can, or unknown.
-
-    Told before a message is sent, which the engine would refuse or answer with a few tokens.
-    """
+    """Return why the chosen engine cannot take the chat so far; "" if it can, or unknown. Told
+    before a message is sent, which the engine would refuse or answer with a few tokens."""
     left = context_left(turn, chosen) if turn is not None and chosen is not None else None
     if left is None or chosen is None or left["tokens"] >= _LEAST_LEFT:
         return ""

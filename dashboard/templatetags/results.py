@@ -13,20 +13,10 @@ from django.utils.translation import gettext, ngettext, pgettext
 from dashboard.charts import forest
 from dashboard.charts.series import Series, throughput
 from dashboard.charts.series import measured as was_measured
-from dashboard.pages.shared import sets_table
+from dashboard.pages.shared import sets_table, words
 from dashboard.pages.shared.comparison import change_texts, paired_words
 from dashboard.pages.shared.marks import NO_MARKS, Marks
-from dashboard.pages.shared.words import (
-    bounds_text,
-    failed_text,
-    field_text,
-    gap_text,
-    interval_text,
-    lengths_texts,
-    runs_text,
-    setting_text,
-)
-from dashboard.templatetags.ui import icon, num, state
+from dashboard.templatetags.ui import as_num, icon, num, state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, ending_words, rule_words, visible
 from dashboard.text.labels import cell_marks, metric_text, point_marks, result_name
@@ -40,21 +30,22 @@ from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.progress import Standing, whole_standing
 from jobs.queries.results import results as queries
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.results import Mean, SetGroup
+from jobs.queries.results.results import Mean
 from jobs.statistics import Interval
 
 register = template.Library()
 register.filter("reached", progress_of)
 register.filter("cell_marks", cell_marks)
-register.filter("setting_text", setting_text)
+register.filter("setting_text", words.setting_text)
 register.filter("visible", visible)
 register.filter("counted", formatting.counted)
 register.filter("rule_words", rule_words)
-register.simple_tag(field_text, name="setting")
+register.simple_tag(words.field_text, name="setting")
 register.simple_tag(paired_words)
 register.simple_tag(queries.accuracy, name="result_accuracy")
 register.simple_tag(sets_table.area_title, name="area_name")
-register.simple_tag(gap_text, name="gap")
+register.simple_tag(sets_table.mean_label)
+register.simple_tag(words.gap_text, name="gap")
 
 _STATES = {"correct": "succeeded", "incorrect": "failed", "unscored": "unknown"}
 
@@ -97,15 +88,10 @@ def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
 
 
 @register.simple_tag
-def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
-    return bare(name, metrics.get(name))
-
-
-@register.simple_tag
 def bare(name: str, figure: float | None) -> SafeString:
     if figure is None:
         return format_html('<span class="dim">{}</span>', gettext("n/a"))
-    return format_html('<span class="num">{}</span>', metric_text(name, figure)[0])
+    return as_num(metric_text(name, figure)[0])
 
 
 @register.simple_tag
@@ -134,33 +120,33 @@ def unit_of(name: str) -> SafeString:
 
 @register.simple_tag
 def failed(metrics: Mapping[str, Any]) -> SafeString:
-    text = failed_text(metrics)
-    return format_html('<span class="num">{}</span>', text) if text else num(None)
+    text = words.failed_text(metrics)
+    return as_num(text) if text else num(None)
 
 
 @register.simple_tag
 def percent(value: float | None) -> SafeString:
     if value is None:
         return format_html('<span class="dim">{}</span>', "-")
-    return format_html('<span class="num">{}</span>', formatting.percent(value / 100))
+    return as_num(formatting.percent(value / 100))
 
 
 @register.simple_tag
 def bounds(interval: Interval) -> SafeString:
-    return format_html('<span class="num">{}</span>', bounds_text(interval))
+    return as_num(words.bounds_text(interval))
 
 
 @register.simple_tag
 def share(interval: Interval) -> SafeString:
     """Return a share in per cent with its 95 % interval: "46.20 [41.02, 51.44]"."""
     text = '<span class="num">{}</span> <span class="pm num">{}</span>'
-    return format_html(text, formatting.percent(interval.value), bounds_text(interval))
+    return format_html(text, formatting.percent(interval.value), words.bounds_text(interval))
 
 
 @register.simple_tag
 def share_bounds(interval: Interval) -> str:
     """Return the bounds of a share in per cent: "41.02, 51.44"."""
-    return bounds_text(interval)[1:-1]
+    return words.bounds_text(interval)[1:-1]
 
 
 @register.inclusion_tag("jobs/_running_accuracy.html")
@@ -176,15 +162,15 @@ def standing_share(one: Standing) -> SafeString:
         return mark_safe("")
     if not one.is_partial:
         return share(one.accuracy)
-    return format_html('<span class="num">{}</span>', formatting.percent(one.accuracy.value))
+    return as_num(formatting.percent(one.accuracy.value))
 
 
 @register.simple_tag
 def lengths(result: Result) -> SafeString:
     """Return token lengths: "requested 1,024 → 1,024", below "measured 1,019 → 272"."""
-    asks, was = lengths_texts(result)
+    asks, was = words.lengths_texts(result)
     if not asks:
-        return format_html('<span class="num">{}</span>', was) if was else mark_safe("")
+        return as_num(was) if was else mark_safe("")
     return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
 
 
@@ -194,7 +180,7 @@ def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeStrin
     one."""
     if not interval:
         return mark_safe("")
-    return format_html('<span class="pm num">{}</span>', interval_text(interval, name))
+    return format_html('<span class="pm num">{}</span>', words.interval_text(interval, name))
 
 
 @register.simple_tag
@@ -205,14 +191,13 @@ def compared(figure: Mean, name: str, *, grouped: bool) -> SafeString:
     text = format_html("{} {}", text, interval_of(figure.interval, name))
     if not grouped:
         return text
-    return format_html('{} <span class="pm num">{}</span>', text, runs_text(figure.runs))
+    return format_html('{} <span class="pm num">{}</span>', text, words.runs_text(figure.runs))
 
 
 @register.simple_tag
 def delta(change: Change, name: str) -> SafeString:
     """Return a difference of the metric ``name``: signed size, interval, better or worse; a dash
-    without comparability.
-    """
+    without comparability."""
     size, details = change_texts(change, name)
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
     if change.absolute is None or change.verdict == "same":
@@ -222,10 +207,8 @@ def delta(change: Change, name: str) -> SafeString:
 
 @register.simple_tag
 def result_figure(result: Result) -> dict[str, Any] | None:
-    """Return the main chart of a result: ``{"figure", "height"}``.
-
-    None for a batch and for a single concurrency: a single dot adds nothing to the numbers.
-    """
+    """Return the main chart of a result: ``{"figure", "height"}``. None for a batch and for a
+    single concurrency: a single dot adds nothing to the numbers."""
     if result.type == Result.Type.EVALUATION:
         figure = forest.categories(queries.categories(result), queries.accuracy(result))
         return {"figure": figure, "height": figure.height}
@@ -240,8 +223,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
 def count(parameters: int) -> SafeString:
     """Return a large count in short form: 134.5 M, 1.5 B."""
     size, unit = (parameters / 1e9, "B") if parameters >= 1e9 else (parameters / 1e6, "M")
-    text = '<span class="num">{}<span class="u">{}</span></span>'
-    return format_html(text, formatting.number(size), unit)
+    return as_num(formatting.number(size), unit)
 
 
 @register.simple_tag
@@ -287,12 +269,9 @@ def agreement(before: Mapping[str, str], other: Result) -> str:
 
 @register.simple_tag
 def place_word(place: str) -> str:
-    words = {
-        "question": pgettext("where a search looks", "question"),
-        "reasoning": gettext("reasoning"),
-        "answer": gettext("answer"),
-    }
-    return words[place]
+    if place == "question":
+        return pgettext("where a search looks", "question")
+    return gettext("reasoning") if place == "reasoning" else gettext("answer")
 
 
 @register.simple_tag
@@ -308,9 +287,3 @@ def ending(answer: Answer) -> str:
     """Return the reason for which an answer ended; a guess is named as one."""
     most = answer.result.job.params.get("max_tokens") if answer.result.job else None
     return ending_words(answer, most if isinstance(most, int) else None)
-
-
-@register.simple_tag
-def mean_label(group: SetGroup, groups: Sequence[SetGroup]) -> str:
-    """The name of a row of means: see :func:`dashboard.pages.shared.sets_table.mean_label`."""
-    return sets_table.mean_label(group, alone=len(groups) == 1)

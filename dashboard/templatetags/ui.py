@@ -23,29 +23,12 @@ from django.utils.translation import gettext
 from dashboard.actions.action import FIELD
 from dashboard.charts.figures import Figure
 from dashboard.pages.shared import die_grid as grids
-from dashboard.pages.shared.marks import Flag, all_flags, flags
+from dashboard.pages.shared.marks import all_flags, flags
 from dashboard.pages.shared.plan import command_view
 from dashboard.security.permissions import allowed
-from dashboard.text import formatting
+from dashboard.text import formatting, labels
 from dashboard.text import queue_words as queue
 from dashboard.text.formatting import halves
-from dashboard.text.labels import (
-    ROLES,
-    host_title,
-    host_word,
-    kind_title,
-    metric_label,
-    metric_text,
-    phrase,
-    result_name,
-    result_place,
-    setting_title,
-    stack_name,
-    state_of,
-    step_title,
-    style_of,
-    unit_word,
-)
 from dashboard.text.messages import PLAIN_REMARKS, server_message, stalled_text
 from dashboard.text.messages import message as message_text
 from jobs.access.accounts import role_of
@@ -58,23 +41,20 @@ from jobs.schedule.forecast import Forecast
 register = template.Library()
 
 # Translated words of a name or text.
-register.filter("host_name", host_title)
-register.filter("host_word", stringfilter(host_word))
-register.filter("kind", stringfilter(kind_title))
-register.filter("metric_name", stringfilter(metric_label))
-register.filter("phrase", stringfilter(phrase))
-register.filter("result_name", result_name)
-register.filter("result_place", result_place)
+register.filter("host_name", labels.host_title)
+register.filter("host_word", stringfilter(labels.host_word))
+register.filter("kind", stringfilter(labels.kind_title))
+register.filter("metric_name", stringfilter(labels.metric_label))
+register.filter("phrase", stringfilter(labels.phrase))
+register.filter("result_name", labels.result_name)
+register.filter("result_place", labels.result_place)
 register.filter("priority_word", queue.priority_word)
-register.filter("setting_name", stringfilter(setting_title))
-register.filter("stack_title", stringfilter(stack_name))
-register.filter("step_name", stringfilter(step_title))
-register.filter("unit_name", stringfilter(unit_word))
+register.filter("setting_name", stringfilter(labels.setting_title))
+register.filter("stack_title", stringfilter(labels.stack_name))
+register.filter("step_name", stringfilter(labels.step_title))
+register.filter("unit_name", stringfilter(labels.unit_word))
 register.simple_tag(stalled_text, name="stalled")
 
-# Small lines without axes: last runs, last minutes.
-_SPARK = 72, 20
-_AREA = 240, 34
 # Heights that look.css reserves, so that a page does not jump when its charts are drawn.
 CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
 
@@ -90,18 +70,18 @@ def icon(name: str, label: str = "", small: bool = False) -> SafeString:
 @register.simple_tag
 def shape(state: str, label: str = "") -> SafeString:
     drawn = '<svg {}><use href="{}#s-{}"/></svg>'
-    return format_html(drawn, _named(label), _sprite(), style_of(state).shape)
+    return format_html(drawn, _named(label), _sprite(), labels.style_of(state).shape)
 
 
 @register.filter
 def state_word(name: str) -> str:
-    return str(style_of(name).word)
+    return str(labels.style_of(name).word)
 
 
 @register.simple_tag
 def state(thing: Any, word: str = "") -> SafeString:
-    name = state_of(thing)
-    look = style_of(name)
+    name = labels.state_of(thing)
+    look = labels.style_of(name)
     return format_html('<span class="st {}">{}{}</span>', look.css, shape(name), word or look.word)
 
 
@@ -112,7 +92,7 @@ def may(context: template.Context, action: str, thing: Any = None) -> bool:
 
 @register.filter
 def role(user: AbstractBaseUser) -> str:
-    return str(ROLES[role_of(user)])
+    return str(labels.ROLES[role_of(user)])
 
 
 @register.simple_tag
@@ -126,13 +106,11 @@ def idempotency_key() -> SafeString:
 @register.simple_tag
 def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
     """A number and its unit. Three significant digits for floats unless ``decimals`` are given.
-
-    What is no number, as a host may report it, was not measured.
-    """
+    What is no number, as a host may report it, was not measured."""
     if value == "" or not isinstance(value, int | float | str):
-        return format_html('<span class="dim">{}</span>', gettext("not measured"))
+        return _dim(gettext("not measured"))
     text = value if isinstance(value, str) else formatting.number(value, decimals)
-    return _num(text, unit_word(unit))
+    return as_num(text, labels.unit_word(unit))
 
 
 @register.simple_tag
@@ -145,7 +123,7 @@ def rate(value: float | None) -> SafeString:
 def metric(name: str, value: Any) -> SafeString:
     if value is None or value == "":  # a template makes "" of a metric that was not measured
         return num(None)
-    return _num(*metric_text(name, value))
+    return as_num(*labels.metric_text(name, value))
 
 
 @register.simple_tag
@@ -156,7 +134,7 @@ def headline(result: Result) -> SafeString:
 
 @register.simple_tag
 def bytes(count: Any) -> SafeString:
-    return _num(*formatting.size(count)) if isinstance(count, int | float) else num(None)
+    return as_num(*formatting.size(count)) if isinstance(count, int | float) else num(None)
 
 
 @register.simple_tag
@@ -168,14 +146,14 @@ def gigabytes_per_s(rate: float | None) -> SafeString:
 def duration(seconds: float | None) -> SafeString:
     if seconds is None:
         return num(None)
-    return format_html('<span class="num">{}</span>', formatting.duration(seconds))
+    return as_num(formatting.duration(seconds))
 
 
 @register.simple_tag
 def ago(when: datetime | None) -> SafeString:
     """A time past: the clock today, the day otherwise, all of it on hover."""
     if when is None:
-        return format_html('<span class="dim">{}</span>', gettext("not yet"))
+        return _dim(gettext("not yet"))
     return _time(when, formatting.moment(when))
 
 
@@ -188,7 +166,7 @@ def exact(when: datetime) -> SafeString:
 def since(when: datetime | None) -> SafeString:
     """Time since ``when``: 3 s ago. The page keeps it up to date."""
     if when is None:
-        return format_html('<span class="dim">{}</span>', gettext("never"))
+        return _dim(gettext("never"))
     return _time(when, formatting.since(when), " data-since")
 
 
@@ -248,18 +226,9 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 
 @register.simple_tag
-def stamps(result: Result) -> SafeString:
-    """Flags of a result."""
-    return _stamps(flags(result, in_list=True))
-
-
-@register.simple_tag
-def flag_stamps(result: Result) -> SafeString:
-    """Flags of a number that stands for a model: also of a small sample."""
-    return _stamps(all_flags(result))
-
-
-def _stamps(found: Sequence[Flag]) -> SafeString:
+def stamps(result: Result, *, stands_for_a_model: bool = False) -> SafeString:
+    """Flags of a result; of a number that stands for a model also that of a small sample."""
+    found = all_flags(result) if stands_for_a_model else flags(result, in_list=True)
     rows = ((flag.style, flag.why, flag.word) for flag in found)
     return format_html_join("\n", '<span class="stamp {}" title="{}">{}</span>', rows)
 
@@ -278,21 +247,12 @@ def command(
 
 @register.inclusion_tag("_chart.html")
 def chart(figure: Figure, height: int, label: str, id: str, csv: str = "") -> dict[str, Any]:
-    """A figure of ``dashboard/charts``, drawn by charts.js in ``height`` pixels.
-
-    ``label`` says what it shows; ``csv`` is an address that has its numbers with what they are of,
-    else what is drawn is saved.
-    """
+    """A figure of ``dashboard/charts``, drawn by charts.js in ``height`` pixels. ``label`` says
+    what it shows; ``csv`` is an address that has its numbers with what they are of, else what is
+    drawn is saved."""
     reserved = min((h for h in CHART_HEIGHTS if h >= height), default=CHART_HEIGHTS[-1])
-    return {
-        "figure": figure.to_plotly_json(),
-        "height": height,
-        "reserved": reserved,
-        "label": label,
-        "id": id,
-        "data_id": f"{id}-data",
-        "csv": csv,
-    }
+    shown = {"figure": figure.to_plotly_json(), "height": height, "reserved": reserved}
+    return shown | {"label": label, "id": id, "data_id": f"{id}-data", "csv": csv}
 
 
 @register.simple_tag
@@ -308,10 +268,8 @@ def progress(done: float | None, total: float | None, state: str = "running") ->
     if done is None or not total:
         return mark_safe("")
     share = min(100, max(0, round(100 * done / total)))
-    bar = (
-        '<svg class="prog {}" role="img" aria-label="{} %"><rect width="{}%" height="100%"/></svg>'
-    )
-    return format_html(bar, style_of(state).css, share, share)
+    bar = '<svg class="prog {}" role="img" aria-label="{} %"><rect width="{}%" height="100%"/>'
+    return format_html(bar + "</svg>", labels.style_of(state).css, share, share)
 
 
 @register.simple_tag
@@ -334,7 +292,7 @@ def spark(values: Sequence[float], label: str, judged: str = "") -> SafeString:
     two. ``judged``: "better" or "worse" for the last one."""
     if len(values) < 2:
         return mark_safe("")
-    (width, height), low, high = _SPARK, min(values), max(values)
+    width, height, low, high = 72, 20, min(values), max(values)
     spread, step = (high - low) or 1.0, (width - 4) / (len(values) - 1)
     points = [
         (f"{2 + index * step:.1f}", f"{height - 2 - (height - 4) * (value - low) / spread:.1f}")
@@ -350,7 +308,7 @@ def spark(values: Sequence[float], label: str, judged: str = "") -> SafeString:
 @register.simple_tag
 def area(values: Sequence[float | None], label: str) -> SafeString:
     """Return a rate over the last minutes as an area from zero, oldest first; None is a gap."""
-    width, height = _AREA
+    width, height = 240, 34
     top = max((value for value in values if value is not None), default=0.0)
     step = width / max(1, len(values) - 1)
     runs: list[list[str]] = []
@@ -378,7 +336,7 @@ def area(values: Sequence[float | None], label: str) -> SafeString:
 @register.simple_tag
 def person(user: AbstractBaseUser | None) -> SafeString:
     if user is None:
-        return format_html('<span class="dim">{}</span>', gettext("unknown person"))
+        return _dim(gettext("unknown person"))
     text = '<span class="row0"><span class="who" aria-hidden="true">{}</span>{}</span>'
     return format_html(text, initial(user), user.get_username())
 
@@ -404,7 +362,11 @@ def _sprite() -> str:
     return static("icons.svg")
 
 
-def _num(text: str, unit: str) -> SafeString:
+def _dim(text: str) -> SafeString:
+    return format_html('<span class="dim">{}</span>', text)
+
+
+def as_num(text: str, unit: str = "") -> SafeString:
     if not unit:
         return format_html('<span class="num">{}</span>', text)
     return format_html('<span class="num">{}<span class="u">{}</span></span>', text, unit)

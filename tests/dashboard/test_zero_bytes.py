@@ -12,7 +12,7 @@ from jobs.models import Conversation, Job
 from tests.dashboard.lib.routes import every_pattern
 from tests.factories import make_host, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 ROUTES = sorted({route for route, _pattern in every_pattern(get_resolver().url_patterns)})
 
@@ -49,14 +49,14 @@ def test_a_zero_byte_in_an_address_is_no_error_of_ours(client, address):
     assert is_refused_with_words(client.get(address))
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_no_view_sees_a_zero_byte(client, route):
-    address = "/" + re.sub(r"<[^>]+>", "1", route) + "?text=%00"
+def test_no_view_sees_a_zero_byte(client):
+    for route in ROUTES:
+        address = "/" + re.sub(r"<[^>]+>", "1", route) + "?text=%00"
+        assert is_refused_with_words(client.get(address)), address
+        assert is_refused_with_words(client.post(address)), address
 
-    assert is_refused_with_words(client.get(address))
-    assert is_refused_with_words(client.post(address))
 
-
+@pytest.mark.postgresql
 @pytest.mark.parametrize("is_multipart", [True, False])
 def test_a_zero_byte_in_a_form_changes_nothing(client, person, is_multipart):
     chat = Conversation.objects.create(user_id=person.pk, title="before")
@@ -113,6 +113,7 @@ def test_the_api_says_it_as_json(client):
     assert (answer["error"], "U+0000" in answer["message"]) == ("invalid", True)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("text", ["a\\u0000b", "\\ud800"])
 @pytest.mark.parametrize("place", ["kind", "host", "params"])
 def test_a_launch_whose_text_no_database_takes_is_refused(client, text, place):

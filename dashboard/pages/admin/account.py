@@ -1,7 +1,6 @@
 """People: logging in and out, passwords, roles of everyone, API tokens."""
 
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any, cast
 
 from django import forms
@@ -67,9 +66,7 @@ class Login(LoginView):
             form = self.authentication_form(request, initial={"username": who[0]})
             context = self.get_context_data(form=form, wait_s=wait_s)
             headers = {"Retry-After": str(wait_s)}
-            return self.render_to_response(
-                context, status=HTTPStatus.TOO_MANY_REQUESTS, headers=headers
-            )
+            return self.render_to_response(context, status=429, headers=headers)
         answer = super().post(request, *args, **kwargs)
         if request.user.is_authenticated:
             login_throttle.forget(*who)
@@ -144,15 +141,12 @@ def catalog(request: HttpRequest) -> HttpResponseBase:
     return JavaScriptCatalog.as_view()(request)
 
 
-Role = Account.Role
-
-
 class PersonForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
     """Form of a new person."""
 
     role = forms.ChoiceField(
         choices=[(str(role), words) for role, words in ROLES.items()],
-        initial=Role.MEMBER,
+        initial=Account.Role.MEMBER,
         label=_("Role"),
     )
 
@@ -165,8 +159,7 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic
     """Another person's password, and whether their API tokens end with the old one."""
 
     revoke_tokens = forms.BooleanField(
-        required=False,
-        label=_("Also revoke this person's API tokens"),
+        required=False, label=_("Also revoke this person's API tokens")
     )
 
 
@@ -190,7 +183,8 @@ def person_add(request: HttpRequest) -> HttpResponse:
     form = PersonForm(request.POST)
     if not form.is_valid():
         return _people(request, form)
-    person = actions.add(request.user, form.save(commit=False), Role(form.cleaned_data["role"]))
+    role = Account.Role(form.cleaned_data["role"])
+    person = actions.add(request.user, form.save(commit=False), role)
     messages.success(request, gettext("%(name)s can log in now.") % {"name": person.username})
     return redirect("people")
 
@@ -214,20 +208,19 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
 def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
     """Change a role or close an account: ``set`` is a role, "on" or "off"."""
     person = get_object_or_404(User, pk=user_id)
-    wanted = request.POST.get("set", "")
-    if wanted not in (*Role.values, "on", "off"):
-        messages.error(request, gettext("Unknown action."))
-    elif person == request.user:
-        text = gettext("You cannot change your own account here. Ask another admin.")
-        messages.error(request, text)
-    else:
-        try:
-            if wanted in Role.values:
-                actions.set_role(request.user, person, Role(wanted))
-            else:
-                actions.set_active(request.user, person, active=wanted == "on")
-        except LastAdministrator as refused:
-            messages.error(request, str(refused))
+    wanted, roles = request.POST.get("set", ""), Account.Role.values
+    try:
+        if wanted not in (*roles, "on", "off"):
+            messages.error(request, gettext("Unknown action."))
+        elif person == request.user:
+            text = gettext("You cannot change your own account here. Ask another admin.")
+            messages.error(request, text)
+        elif wanted in roles:
+            actions.set_role(request.user, person, Account.Role(wanted))
+        else:
+            actions.set_active(request.user, person, active=wanted == "on")
+    except LastAdministrator as refused:
+        messages.error(request, str(refused))
     return redirect("people")
 
 

@@ -28,22 +28,27 @@ FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(9999, 1, 1)
 
 @requires("audit.view", "GET")
 def audit_list(request: HttpRequest) -> HttpResponse:
-    """List entries, newest first.
-    URL parameters: ``q``, ``person``, ``action``, ``from`` and ``to`` (days, both included), and
-    ``after`` for the next page."""
+    """List entries, newest first. URL parameters: ``q``, ``person``, ``action``, ``from`` and
+    ``to`` (days, both included), and ``after`` for the next page."""
     filters, errors, given = _filters(request)
     after = request.GET.get("after", "")
     entries, following = ([], "") if errors else audit.page(filters, after)
     query = request.GET.copy()
     query.pop("after", None)
-    title = _title(filters, len(entries), more=bool(after or following))
+    title, count = gettext("Audit log"), len(entries)
+    if not errors and (after or following):
+        title = gettext("Audit log, %(n)s entries per page") % {"n": audit.PAGE_SIZE}
+    elif not errors and filters.any:
+        title = ngettext("%(n)s entry matches", "%(n)s entries match", count) % {"n": count}
+    elif not errors:
+        title = ngettext("Audit log, %(n)s entry", "Audit log, %(n)s entries", count) % {"n": count}
     actions = [(name, str(label)) for name, label in ACTION_LABELS.items() if ":" not in name]
     context = {
         "rows": rows(entries),
         "filters": filters,
         "given": given,
         "errors": errors,
-        "title": gettext("Audit log") if errors else title,
+        "title": title,
         "actions": sorted(actions, key=lambda choice: choice[1]),
         "people": audit.people(),
         "nobody": NOBODY,
@@ -130,14 +135,6 @@ def _filters(request: HttpRequest) -> tuple[Filters, dict[str, str], dict[str, s
         until=begin(days["to"] + timedelta(days=1)) if "to" in days else None,
     )
     return filters, errors, shown
-
-
-def _title(filters: Filters, count: int, *, more: bool) -> str:
-    if more:
-        return gettext("Audit log, %(n)s entries per page") % {"n": audit.PAGE_SIZE}
-    if filters.any:
-        return ngettext("%(n)s entry matches", "%(n)s entries match", count) % {"n": count}
-    return ngettext("Audit log, %(n)s entry", "Audit log, %(n)s entries", count) % {"n": count}
 
 
 urlpatterns: list[URLPattern] = [

@@ -9,11 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from dashboard.actions import question_sets as actions
-from dashboard.pages.launch.parts import PATIENCE, finding_line
+from dashboard.pages.launch.parts import findings_of
 from dashboard.pages.shared.words import published_row
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
@@ -24,15 +23,8 @@ from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.questions import TeamSet, jsonl
 from jobs.catalog.questions_file import MOST_BYTES, ReadQuestions, read_questions
 from jobs.models import Host, Preflight
+from jobs.queries import sets as queries
 from jobs.queries.hosts import is_away
-from jobs.queries.sets import (
-    lacking_hosts,
-    places_of,
-    published_for,
-    results_of,
-    set_rows,
-    site_for,
-)
 from jobs.schedule import preflights
 from jobs.schedule.launch_rights import may_launch
 from jobs.tools.lib.folders import files_plan
@@ -40,6 +32,7 @@ from jobs.tools.lib.folders import files_plan
 _SHOWN = 10  # questions of a set on its page
 _PREVIEWED = 5  # questions of a form
 _FIELDS = ("id", "name", "note")
+_WRITE = ("GET", "HEAD", "POST")
 
 
 @requires("questions.view", "GET")
@@ -47,7 +40,7 @@ def question_list(request: HttpRequest) -> HttpResponse:
     """Show all data sets, the catalogue's and the team's; ``?removed=1`` adds removed ones."""
     removed = [one for one in QUESTION_SETS.team() if one.removed_at]
     context = {
-        "rows": set_rows(),
+        "rows": queries.set_rows(),
         "removed": removed if request.GET.get("removed") else [],
         "has_removed": bool(removed),
         "may_change": allowed(request.user, "questions.change"),
@@ -69,11 +62,13 @@ def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
         "shown": questions.questions[:_SHOWN] if questions else (),
         "version": questions.sha256 if questions else "",
         "is_older": bool(team_set and questions and questions.sha256 != team_set.current.sha256),
-        "results": results_of(set_id),
-        "places": [(place, is_away(place.host)) for place in places_of(known)] if known else [],
-        "lacking": lacking_hosts(known) if known else [],
+        "results": queries.results_of(set_id),
+        "places": [(place, is_away(place.host)) for place in queries.places_of(known)]
+        if known
+        else [],
+        "lacking": queries.lacking_hosts(known) if known else [],
         "published": [
-            (model, published_row(comparison)) for model, comparison in published_for(known)
+            (model, published_row(comparison)) for model, comparison in queries.published_for(known)
         ]
         if known
         else [],
@@ -105,13 +100,13 @@ def _questions(known: DataSet | None, team_set: TeamSet | None, version: str) ->
 
 def _launches(known: DataSet | None, team_set: TeamSet | None) -> list[tuple[str, str]]:
     """Return (kind, address of its form) of each kind that asks the set."""
-    asked: list[tuple[str, str, str | None]] = []
+    asked: list[tuple[str, str, Any]] = []
     if known is not None:
-        asked = [("evaluate", "questions", known.included)]
-        if known.opencompass:
-            asked.append(("evaluate-opencompass", "datasets", known.opencompass.name))
-        if known.evalscope:
-            asked.append(("evaluate-evalscope", "datasets", known.evalscope.name))
+        asked = [
+            ("evaluate", "questions", known.included),
+            ("evaluate-opencompass", "datasets", getattr(known.opencompass, "name", None)),
+            ("evaluate-evalscope", "datasets", getattr(known.evalscope, "name", None)),
+        ]
     elif team_set is not None and not team_set.removed_at:
         asked = [("evaluate", "questions", team_set.key)]
     return [
@@ -136,9 +131,8 @@ def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
 
 @requires("questions.check", "POST")
 def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpResponse:
-    """Search the files of a set on a host."""
     known, host = DATA_SETS.get(set_id), get_object_or_404(Host, name=host_name)
-    site = site_for(known, host) if known else None
+    site = queries.site_for(known, host) if known else None
     if known is None or site is None or known.included:
         raise Http404(set_id)
     if not may_launch(host, person(request)):
@@ -155,25 +149,20 @@ def question_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
 
 
 def _findings(request: HttpRequest, asked: Preflight) -> HttpResponse:
-    context = {
-        "asked": asked,
-        "lines": [finding_line(item) for item in asked.findings],
-        "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
-    }
-    return render(request, "questions/_findings.html", context)
+    return render(request, "questions/_findings.html", findings_of(asked))
 
 
-@requires("questions.change", "GET", "HEAD", "POST")
+@requires("questions.change", *_WRITE)
 def question_add(request: HttpRequest) -> HttpResponse:
     return _edit(request, None)
 
 
-@requires("questions.change", "GET", "HEAD", "POST")
+@requires("questions.change", *_WRITE)
 def question_edit(request: HttpRequest, set_id: str) -> HttpResponse:
     return _edit(request, _team_set(set_id))
 
 
-@requires("questions.change", "GET", "HEAD", "POST")
+@requires("questions.change", *_WRITE)
 def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
     team_set = _team_set(set_id)
     if request.method != "POST":
@@ -245,8 +234,7 @@ def _form(
         "typed": typed,
         "read": read,
         "counts": [
-            (sort, sum(question.sort == sort for question in questions))
-            for sort in ("short", "choice")
+            (sort, sum(one.sort == sort for one in questions)) for sort in ("short", "choice")
         ],
         "shown": questions[:_PREVIEWED],
         "errors": problems,

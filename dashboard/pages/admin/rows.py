@@ -8,22 +8,27 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
+from dashboard.actions import levels as actions
 from dashboard.actions import rows
+from dashboard.actions.prompts import PromptForm
 from dashboard.actions.rows import Row, RowForm
+from dashboard.pages.results.conclusion import limits_words
 from dashboard.security.permissions import allowed, check, requires
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
+from jobs.catalog import PROMPT_SETS
+from jobs.queries.results.levels import INCLUDED, Level, level_of, own_level, team_levels
+from jobs.queries.sets import prompt_set, prompt_sets, prompts_in
 
 
 @dataclass(frozen=True, slots=True)
 class RowPages(Generic[Row]):
     """Pages of one sort of rows, with addresses such as ``level-add`` for the ``name`` "level".
-
     ``find`` returns removed rows too; ``number`` names the row in addresses. The list, which a sort
-    of rows has itself, offers with ``?removed=ID`` to undo a removal.
-    """
+    of rows has itself, offers with ``?removed=ID`` to undo a removal."""
 
     form: type[RowForm[Row]]
     name: str
@@ -114,3 +119,88 @@ class RowPages(Generic[Row]):
         row = self.get(numbers[self.number])
         check(request.user, f"{self.form.area}.change", row)
         return row
+
+
+_LEVELS = RowPages(actions.LevelForm, "level", "level_id", own_level, "levels/form.html")
+
+
+@requires("level.view", "GET")
+def level_list(request: HttpRequest) -> HttpResponse:
+    """Show all levels; ``?removed=ID`` offers to undo a removal."""
+    known = team_levels()
+    context = {
+        "own": [
+            (row, limits_words(level_of(row)), _LEVELS.may_change(request, row))
+            for row in known.own
+        ],
+        "included": [
+            (one, limits_words(Level(str(one.name), one.limits)), one.key in known.hidden)
+            for one in INCLUDED.values()
+        ],
+        **_LEVELS.offers(request),
+        "may_hide": allowed(request.user, "level.hide"),
+    }
+    return render(request, "levels/list.html", context)
+
+
+@requires("level.hide", "POST")
+def level_hide(request: HttpRequest, key: str) -> HttpResponse:
+    """Hide an included level for everyone, or show it again with ``hidden=0``."""
+    if not actions.hide(request.user, key, hidden=request.POST.get("hidden") != "0"):
+        raise Http404(key)
+    return redirect("level-list")
+
+
+_PROMPTS = RowPages(
+    PromptForm, "prompt", "prompt_set_id", prompt_set, "prompts/form.html", has_detail=True
+)
+_SHOWN_PROMPTS = 10  # prompts on a page
+_SHOWN_LETTERS = 200  # of one prompt
+
+
+@requires("prompts.view", "GET")
+def prompt_list(request: HttpRequest) -> HttpResponse:
+    """Show all sets; ``?removed=ID`` offers to undo a removal."""
+    context = {
+        "own": [(row, _PROMPTS.may_change(request, row)) for row in prompt_sets()],
+        "included": [(name, len(lines)) for name, lines in PROMPT_SETS.items()],
+        **_PROMPTS.offers(request),
+    }
+    return render(request, "prompts/list.html", context)
+
+
+@requires("prompts.view", "GET")
+def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
+    row = _PROMPTS.get(prompt_set_id)
+    shown = [one[:_SHOWN_LETTERS] for one in prompts_in(row.text)[:_SHOWN_PROMPTS]]
+    context = {
+        "set": row,
+        "shown": [(one, len(one) == _SHOWN_LETTERS) for one in shown],
+        "more": row.prompts - len(shown),
+        "may_change": _PROMPTS.may_change(request, row),
+    }
+    return render(request, "prompts/detail.html", context)
+
+
+@requires("prompts.view", "GET", "HEAD")
+def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
+    row = _PROMPTS.get(prompt_set_id)
+    attached = content_disposition_header(as_attachment=True, filename=f"{row.name}.jsonl")
+    return HttpResponse(
+        row.text,
+        content_type="application/x-ndjson; charset=utf-8",
+        headers={"Content-Disposition": attached or "attachment"},
+    )
+
+
+level_urlpatterns: list[URLPattern] = [
+    path("", level_list, name="level-list"),
+    path("included/<slug:key>/", level_hide, name="level-hide"),
+    *_LEVELS.urls,
+]
+prompt_urlpatterns: list[URLPattern] = [
+    path("", prompt_list, name="prompt-list"),
+    path("<int:prompt_set_id>/", prompt_detail, name="prompt-detail"),
+    path("<int:prompt_set_id>/file/", prompt_file, name="prompt-file"),
+    *_PROMPTS.urls,
+]

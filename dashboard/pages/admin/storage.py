@@ -20,16 +20,7 @@ from dashboard.security.request import person
 from dashboard.text.formatting import size_text
 from dashboard.text.retention import removed_words, span_text, when_text
 from jobs.models import Deployment, Job
-from jobs.queries.storage import (
-    Count,
-    biggest,
-    count,
-    disk_usage_of_hosts,
-    last_count,
-    limits,
-    next_to_go,
-)
-from jobs.queries.storage import unfinished as unfinished_removals
+from jobs.queries import storage as queries
 from jobs.services.upkeep import retention
 
 SHOWN = 10
@@ -37,9 +28,9 @@ SHOWN = 10
 
 @requires("storage.manage", "GET")
 def storage(request: HttpRequest) -> HttpResponse:
-    counted, given = last_count(), limits()
+    counted, given = queries.last_count(), queries.limits()
     if not counted.at:
-        counted = count(now(), aside=0)
+        counted = queries.count(now(), aside=0)
     disk = shutil.disk_usage(settings.DATA_DIR)
     within = given.retention_size_bytes
     context = {
@@ -49,15 +40,13 @@ def storage(request: HttpRequest) -> HttpResponse:
         "disk": disk,
         "disk_share": disk.used / disk.total,
         "limits": given,
-        "retention_age": span_text(given.retention_age.total_seconds())
-        if given.retention_age
-        else "",
+        "retention_age": span_text(age.total_seconds()) if (age := given.retention_age) else "",
         "share": counted.within / within if within else None,
         "over": within is not None and counted.within > within,
         "next_rows": _next_rows(counted),
-        "biggest": biggest(SHOWN),
-        "disk_usage": disk_usage_of_hosts(),
-        "unfinished": unfinished_removals(),
+        "biggest": queries.biggest(SHOWN),
+        "disk_usage": queries.disk_usage_of_hosts(),
+        "unfinished": queries.unfinished(),
         "title": _("Logs, files and chats use %(size)s, %(free)s free")
         % {"size": size_text(counted.within), "free": size_text(disk.free)},
     }
@@ -97,7 +86,7 @@ def _refusal(job: Job) -> str:
     return ""
 
 
-def _parts(counted: Count) -> list[tuple[str, int, str]]:
+def _parts(counted: queries.Count) -> list[tuple[str, int, str]]:
     """Return (label, bytes, note)."""
     missing = _("logs of jobs missing in the database; outside the limit")
     return [
@@ -126,15 +115,14 @@ def _database_bytes() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _next_rows(counted: Count) -> list[dict[str, Any]]:
+def _next_rows(counted: queries.Count) -> list[dict[str, Any]]:
     """Return what goes next; ``record`` is a Job, a Deployment, or None for a chat's stream."""
-    entries = next_to_go(counted, SHOWN)
-
-    def records(kind: str, model: Any) -> dict[int, Any]:
-        found: dict[int, Any] = model.objects.in_bulk([b.id for b, _r in entries if b.type == kind])
-        return found
-
-    known = {"job": records("job", Job), "deployment": records("deployment", Deployment)}
+    entries = queries.next_to_go(counted, SHOWN)
+    models: dict[str, Any] = {"job": Job, "deployment": Deployment}
+    known = {
+        name: model.objects.in_bulk([bulk.id for bulk, _removal in entries if bulk.type == name])
+        for name, model in models.items()
+    }
     return [
         {
             "bulk": bulk,

@@ -1,6 +1,6 @@
 """Pages of matrices: list, one matrix as a table that fills, its conclusions, its CSV."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.action import once
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
+from dashboard.pages.launch.parts import launched
 from dashboard.pages.results.conclusion import (
     WARNING_SHAPES,
     headline,
@@ -32,10 +32,9 @@ from dashboard.text import queue_words
 from dashboard.text.formatting import change_text
 from dashboard.text.labels import cell_marks, metric_label
 from dashboard.text.messages import message
-from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog.presets import WORKLOADS
-from jobs.models import Matrix, MatrixCell, Result
+from jobs.models import Matrix, MatrixCell
 from jobs.queries.matrices import RATE, CellView, MatrixPage, Row, RunView, matrices, matrix_page
 from jobs.queries.results.conclusion import conclude
 from jobs.queries.results.curve import limits_of
@@ -79,61 +78,11 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
     page = _page_or_404(matrix_id, request.GET.get("metric", RATE))
     if request.GET.get("format") == "csv":
         return matrix_csv(page)
-    return render(request, "matrices/detail.html", _context(request, page))
-
-
-@requires("job.repeat", "POST")
-def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
-    """Run every cell again that failed, was cancelled or was lost."""
-    matrix = get_object_or_404(Matrix, pk=matrix_id)
-    return _launched(request, matrix, lambda: len(job_actions.resume_matrix(request.user, matrix)))
-
-
-@requires("job.cancel", "GET", "HEAD", "POST")
-def matrix_cancel(request: HttpRequest, matrix_id: int) -> HttpResponse:
-    page = _page_or_404(matrix_id)
-    check(request.user, "job.cancel", page.matrix)
-    if request.method != "POST":
-        return render(request, "matrices/cancel.html", {"page": page, "matrix": page.matrix})
-    if not job_actions.cancel_matrix(request.user, page.matrix):
-        messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
-    return redirect("matrix-detail", matrix_id)
-
-
-@requires("job.repeat", "POST")
-def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpResponse:
-    """Run one cell ``n`` more times; a failed run once again."""
-    matrix = get_object_or_404(Matrix, pk=matrix_id)
-    cell = get_object_or_404(MatrixCell, pk=cell_id, matrix=matrix)
-    count = min(number_from(request.POST.get("n", "1")) or 1, _MOST_RUNS)
-
-    def repeat() -> int:
-        return len(job_actions.repeat_cell(request.user, cell, count=count))
-
-    return _launched(request, matrix, repeat)
-
-
-def _launched(request: HttpRequest, matrix: Matrix, launch: Callable[[], int]) -> HttpResponse:
-    try:
-        once(request, launch)
-    except LaunchError as error:
-        messages.error(request, str(error))
-    return redirect("matrix-detail", matrix.pk)
-
-
-def _page_or_404(matrix_id: int, metric: str = RATE) -> MatrixPage:
-    page = matrix_page(matrix_id, metric)
-    if page is None:
-        raise Http404(f"there is no matrix {matrix_id}")
-    return page
-
-
-def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
     matrix, counts = page.matrix, page.counts
     may_cancel = bool(page.open_jobs) and allowed(request.user, "job.cancel", matrix)
     label = ngettext("Resume %(n)s run", "Resume %(n)s runs", page.to_resume)
     chosen = {} if page.metric == RATE else {"metric": page.metric}
-    return {
+    context = {
         "page": page,
         "matrix": matrix,
         "spec": matrix.spec,
@@ -154,6 +103,42 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
         # The report has all main metrics, or the chosen one.
         "report_query": f"{urlencode({'id': matrix.pk, **chosen})}&",
     }
+    return render(request, "matrices/detail.html", context)
+
+
+@requires("job.repeat", "POST")
+def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
+    """Run every cell again that failed, was cancelled or was lost."""
+    matrix = get_object_or_404(Matrix, pk=matrix_id)
+    launched(request, lambda: len(job_actions.resume_matrix(request.user, matrix)))
+    return redirect("matrix-detail", matrix_id)
+
+
+@requires("job.cancel", "GET", "HEAD", "POST")
+def matrix_cancel(request: HttpRequest, matrix_id: int) -> HttpResponse:
+    page = _page_or_404(matrix_id)
+    check(request.user, "job.cancel", page.matrix)
+    if request.method != "POST":
+        return render(request, "matrices/cancel.html", {"page": page, "matrix": page.matrix})
+    if not job_actions.cancel_matrix(request.user, page.matrix):
+        messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
+    return redirect("matrix-detail", matrix_id)
+
+
+@requires("job.repeat", "POST")
+def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpResponse:
+    """Run one cell ``n`` more times; a failed run once again."""
+    cell = get_object_or_404(MatrixCell, pk=cell_id, matrix=matrix_id)
+    count = min(number_from(request.POST.get("n", "1")) or 1, _MOST_RUNS)
+    launched(request, lambda: len(job_actions.repeat_cell(request.user, cell, count=count)))
+    return redirect("matrix-detail", matrix_id)
+
+
+def _page_or_404(matrix_id: int, metric: str = RATE) -> MatrixPage:
+    page = matrix_page(matrix_id, metric)
+    if page is None:
+        raise Http404(f"there is no matrix {matrix_id}")
+    return page
 
 
 def _drift(cell: CellView, drift: Interval) -> dict[str, Any]:
@@ -163,20 +148,21 @@ def _drift(cell: CellView, drift: Interval) -> dict[str, Any]:
     return {"cell_name": name, "includes_zero": drift.includes_zero, "text": text}
 
 
-def _query(matrix: Matrix) -> list[tuple[str, str]]:
+def _query(matrix: Matrix) -> dict[str, str]:
+    """Return the state of the form that launches the matrix again."""
     spec = matrix.spec
-    state = [("host", matrix.host.name), ("kind", matrix.kind)]
-    state += [(name, str(spec.get("workload", ""))) for name in ("workload", "of")]
+    query = {"host": matrix.host.name, "kind": matrix.kind}
+    query |= dict.fromkeys(("workload", "of"), str(spec.get("workload", "")))
     for name in ("input_tokens", "output_tokens", "concurrency"):
-        state.append((name, ", ".join(map(str, spec.get(name) or ()))))
+        query[name] = ", ".join(map(str, spec.get(name) or ()))
     for name in ("requests", "repeats", "order_seed"):
-        state.append((name, str(spec.get(name, ""))))
+        query[name] = str(spec.get(name, ""))
     for name in ("requests_each", "shuffled", "stops_early", "warm_up"):
-        state.append((name, "1" if spec.get(name) else "0"))
+        query[name] = "1" if spec.get(name) else "0"
     for name, value in (spec.get("params") or {}).items():
         if value is not None:
-            state.append((name, str(int(value)) if isinstance(value, bool) else str(value)))
-    return state
+            query[name] = str(int(value)) if isinstance(value, bool) else str(value)
+    return query
 
 
 def row_conclusions(page: MatrixPage) -> list[RowConclusion]:
@@ -196,7 +182,10 @@ def _conclusion(row: Row) -> RowConclusion:
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
     sides = sides_of(points, results[0], first)
-    noise = list(filter(None, (noise_words(found), _loaded_words(results))))
+    noise = list(filter(None, [noise_words(found)]))
+    if loaded := sum(any(one["id"] == LOADED for one in result.remarks) for result in results):
+        text = _("Other programs used the CPU in %(n)s of %(total)s runs.")
+        noise.append(text % {"n": loaded, "total": len(results)})
     return RowConclusion(
         lengths(row.input_tokens, row.output_tokens),
         headline(found),
@@ -208,15 +197,6 @@ def _conclusion(row: Row) -> RowConclusion:
     )
 
 
-def _loaded_words(results: Sequence[Result]) -> str:
-    """Return in how many runs other programs used the CPU; "" for none."""
-    loaded = sum(any(one["id"] == LOADED for one in result.remarks) for result in results)
-    if not loaded:
-        return ""
-    text = _("Other programs used the CPU in %(n)s of %(total)s runs.")
-    return text % {"n": loaded, "total": len(results)}
-
-
 def matrix_csv(page: MatrixPage) -> HttpResponse:
     """Return every run with its state and cause, and of results the context and all metrics."""
     results = [run.result for run in page.runs if run.result is not None]
@@ -225,18 +205,15 @@ def matrix_csv(page: MatrixPage) -> HttpResponse:
     about = list(next(iter(facts.values()), ()))
     lines: list[Sequence[Any]] = [[*_HEAD, *about, *map(unit_head, page.metrics)]]
     for cell in page.cells:
-        lengths_of = ["" if cell.input_tokens is None else cell.input_tokens, cell.output_tokens]
+        sizes = ["" if cell.input_tokens is None else cell.input_tokens, cell.output_tokens]
         for run in cell.runs:
-            line = [page.matrix.pk, *lengths_of, cell.concurrency, run.cell.repeat]
+            line = [page.matrix.pk, *sizes, cell.concurrency, run.cell.repeat]
             line += [run.cell.place + 1, run.job.pk if run.job is not None else "", *_state(run)]
             own = facts[run.result.pk] if run.result is not None else {}
             metrics = run.result.metrics if run.result is not None else {}
             line += [own.get(name, "") for name in about]
             lines.append([*line, *(metrics.get(name, "") for name in page.metrics)])
-    response = as_csv(lines)
-    name = f"matrix-{page.matrix.pk}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return as_csv(lines, f"matrix-{page.matrix.pk}")
 
 
 def _state(run: RunView) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """Page of a pipeline: progress of its jobs up to results and chat; address of its preview."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,13 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.action import once
-from dashboard.pages.shared.remedies import ends_the_same, failed_as_printed
+from dashboard.pages.launch.parts import launched
+from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text import queue_words
 from dashboard.text.labels import kind_title
 from dashboard.text.messages import message
-from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import EXACT
@@ -29,36 +27,48 @@ from jobs.launch.pipelines import pipelines_of
 from jobs.models import Job
 from jobs.queries.hosts import dies
 from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside
-from jobs.queries.overview import Running, running_of
+from jobs.queries.overview import running_of
 from jobs.queries.results.repeats import headline
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineRow:
-    """One job of the pipeline. ``why`` and ``starts``: texts for a queued job, else ""."""
-
-    job: Job
-    number: int
-    earlier: tuple[Job, ...]
-    running: Running | None = None
-    why: str = ""
-    starts: str = ""
 
 
 @requires("job.view", "GET")
 def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     chain = _chain_or_404(chain_id)
-    return render(request, "pipelines/detail.html", _context(request, chain))
+    user = request.user
+    results = [job.result for job in chain.jobs if hasattr(job, "result")]
+    names = [(result, headline(result.type, result.metrics)) for result in results]
+    # A retry is possible once no ending job would cancel the new jobs.
+    is_over = bool(chain.broken) and chain.ending is None
+    right = any(map(failed_as_printed, chain.broken))
+    jobs = chain.to_cancel
+    context = {
+        "chain": chain,
+        "title": title_of(chain),
+        "host": chain.jobs[0].host,
+        "made_by": chain.jobs[0].created_by,
+        "rows": _rows(chain),
+        "summary": _summary(chain),
+        "outcomes": [
+            {"result": result, "metric": name, "value": result.metrics.get(name)}
+            for result, name in names
+        ],
+        "may_retry": is_over and allowed(user, "job.repeat"),
+        "retry_words": _retry_words(chain),
+        # Only where the same commands would fail again.
+        "preview_address": _preview_address(chain) if any(map(ends_the_same, chain.broken)) else "",
+        "preview_words": _("Preview corrected pipeline")
+        if right
+        else _("Preview with other options"),
+        "may_cancel": bool(jobs) and all(allowed(user, "job.cancel", job) for job in jobs),
+    }
+    return render(request, "pipelines/detail.html", context)
 
 
 @requires("job.repeat", "POST")
 def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Retry failed jobs, and those cancelled because of them."""
     _chain_or_404(chain_id)
-    try:
-        once(request, lambda: len(job_actions.retry_pipeline(request.user, chain_id)))
-    except LaunchError as error:
-        messages.error(request, str(error))
+    launched(request, lambda: len(job_actions.retry_pipeline(request.user, chain_id)))
     return redirect("pipeline", chain_id)
 
 
@@ -70,14 +80,14 @@ def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     for job in jobs:
         check(request.user, "job.cancel", job)
     if request.method != "POST":
-        label = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs)) % {"n": len(jobs)}
+        label = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs))
         context = {
             "chain": chain,
             "title": title_of(chain),
             "open": jobs,
             "running": [job for job in jobs if job.state in Job.ON_HOST_STATES],
             "outside": waiting_outside(chain),
-            "label": label,
+            "label": label % {"n": len(jobs)},
         }
         return render(request, "pipelines/cancel.html", context)
     if not job_actions.cancel_pipeline(request.user, jobs, chain_id):
@@ -92,36 +102,6 @@ def _chain_or_404(chain_id: UUID) -> ChainProgress:
     return chain
 
 
-def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
-    rows, user = _rows(chain), request.user
-    results = [job.result for job in chain.jobs if hasattr(job, "result")]
-    names = [(result, headline(result.type, result.metrics)) for result in results]
-    # A retry is possible once no ending job would cancel the new jobs.
-    is_over = bool(chain.broken) and chain.ending is None
-    right = any(map(failed_as_printed, chain.broken))
-    jobs = chain.to_cancel
-    return {
-        "chain": chain,
-        "title": title_of(chain),
-        "host": chain.jobs[0].host,
-        "made_by": chain.jobs[0].created_by,
-        "rows": rows,
-        "summary": _summary(rows, chain),
-        "outcomes": [
-            {"result": result, "metric": name, "value": result.metrics.get(name)}
-            for result, name in names
-        ],
-        "may_retry": is_over and allowed(user, "job.repeat"),
-        "retry_words": _retry_words(chain),
-        # Only where the same commands would fail again.
-        "preview_address": _preview_address(chain) if any(map(ends_the_same, chain.broken)) else "",
-        "preview_words": _("Preview corrected pipeline")
-        if right
-        else _("Preview with other options"),
-        "may_cancel": bool(jobs) and all(allowed(user, "job.cancel", job) for job in jobs),
-    }
-
-
 def title_of(chain: ChainProgress) -> str:
     """Return the pipeline's title: "DeepSeek-R1: pipeline of 8 jobs"."""
     count = len(chain.jobs)
@@ -131,26 +111,26 @@ def title_of(chain: ChainProgress) -> str:
     return _("%(model)s: %(jobs)s") % {"model": name, "jobs": jobs} if name else jobs
 
 
-def _rows(chain: ChainProgress) -> list[PipelineRow]:
+def _rows(chain: ChainProgress) -> list[dict[str, Any]]:
+    """Return the jobs. ``why`` and ``starts``: texts for a queued one, else ""."""
     waits = queue_words.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
     rows = []
     for number, job in enumerate(chain.jobs, 1):
-        row = PipelineRow(job, number, chain.earlier.get(job.pk, ()))
-        if job.state in Job.ON_HOST_STATES:
-            row = replace(row, running=running_of(job))
-        elif job.pk in waits:
-            why, starts = waits[job.pk]
-            text = message(why.id, why.args)
-            row = replace(row, why=text, starts=queue_words.starts_in(starts))
-        rows.append(row)
+        running = running_of(job) if job.state in Job.ON_HOST_STATES else None
+        why, starts = "", ""
+        if job.pk in waits:
+            reason, forecast = waits[job.pk]
+            why, starts = message(reason.id, reason.args), queue_words.starts_in(forecast)
+        row = {"job": job, "number": number, "earlier": chain.earlier.get(job.pk, ())}
+        rows.append(row | {"running": running, "why": why, "starts": starts})
     return rows
 
 
-def _summary(rows: list[PipelineRow], chain: ChainProgress) -> str:
+def _summary(chain: ChainProgress) -> str:
     if chain.succeeded:
         return _("All jobs succeeded.")
-    now = [row.job for row in rows if row.running]
-    queued = next((row.job for row in rows if row.job.state == Job.State.QUEUED), None)
+    now = [job for job in chain.jobs if job.state in Job.ON_HOST_STATES]
+    queued = next((job for job in chain.jobs if job.state == Job.State.QUEUED), None)
     parts = []
     if chain.failed is not None:
         failed = [job for job in chain.broken if job.state != Job.State.CANCELLED]
@@ -181,8 +161,7 @@ def _retry_words(chain: ChainProgress) -> str:
 
 
 def _preview_address(chain: ChainProgress) -> str:
-    """Return the preview's address with the options of ``chain``, corrected if it ran guide
-    verbatim.
+    """Return the address of a preview with the options of ``chain``, corrected if it ran verbatim;
     "" for jobs of no pipeline, such as a benchmark with its environment."""
     jobs = chain.jobs
     stack = next((name for job in jobs if (name := job.params.get("stack")) in STACKS), "")

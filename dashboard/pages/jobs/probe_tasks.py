@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.pages.jobs.probe_card import SHOWN, ProbeText, Row, SideText, Unreadable, side_word
-from dashboard.pages.shared.export import as_csv
+from dashboard.pages.shared.export import csv_text
 from dashboard.text.formatting import counted, measured, number, percent
 from jobs.base.errors import ParseError
 from jobs.models import Job
@@ -48,21 +48,23 @@ def page(job_id: int, show: str, after: int) -> ProbeText:
 
 def table(job_id: int) -> str:
     _job, probe = _read(job_id)
-    head = ("number", "prompt", "state", "first_different_token", "first_different_character")
     each = ("answer", "error", "finish", "repeats", "margin")
+    about = [
+        *("number", "prompt", "state", "first_different_token", "first_different_character"),
+        "logprob_gap_median",
+    ]
     lines: list[Sequence[Any]] = [
-        [*head, "logprob_gap_median", *(f"{side}_{name}" for side in ENGINES for name in each)]
+        [*about, *(f"{side}_{name}" for side in ENGINES for name in each)]
     ]
     for pair in probe.pairs:
-        gap = median(pair.gaps) if pair.gaps else ""
-        letter = pair.common_length + 1 if pair.is_different else ""
-        line = [pair.index + 1, pair.prompt, state_of(pair), pair.token or "", letter, gap]
-        for side, margin in zip(ENGINES, pair.margins, strict=True):
-            answer, again = getattr(pair, side), getattr(pair.again, side, None)
-            line += [answer.whole, answer.error, answer.finish]
-            line += ["" if again is None else int(again), "" if margin is None else margin]
-        lines.append(line)
-    return as_csv(lines).content.decode()
+        row = _pair_json(pair)
+        line = [row[name] for name in about]
+        for side in ENGINES:
+            answer, again = row[side], row[side]["repeated"]
+            line += [answer["answer"], answer["error"], answer["finish"]]
+            line += [None if again is None else int(again), answer["margin"]]
+        lines.append(["" if value is None else value for value in line])
+    return csv_text(lines)
 
 
 def as_json(job_id: int, show: str, start: int, most: int) -> dict[str, Any]:
@@ -101,41 +103,35 @@ def _read(job_id: int) -> tuple[Job, Probe]:
 
 
 def _text(probe: Probe) -> ProbeText:
-    texts = [_repeated(probe), _conclusion(probe)]
+    if not probe.compared:
+        headline = _("No prompt has answers of both engines.")
+    else:
+        share = wilson(probe.equal, probe.compared)
+        text = _("%(equal)s of %(compared)s answers are equal: %(share)s %% [%(low)s, %(high)s].")
+        headline = text % {
+            "equal": number(probe.equal),
+            "compared": number(probe.compared),
+            "share": percent(share.value),
+            "low": percent(share.low),
+            "high": percent(share.high),
+        }
+    (same, asked), (same_too, asked_too) = (probe.repeats(side) for side in ENGINES)
+    repeated = _("No prompt was sent twice to one engine, so differences may be its own.")
+    if asked + asked_too:
+        repeated = _(
+            "Sent twice: the deployment repeated itself in %(same)s of %(asked)s prompts, the "
+            "reference in %(same_too)s of %(asked_too)s."
+        ) % {"same": same, "asked": asked, "same_too": same_too, "asked_too": asked_too}
+    texts = [repeated, _conclusion(probe)]
     if probe.compared and not probe.has_tokens:
         texts.append(_("Compared by text: not both engines returned log-probabilities."))
-    return ProbeText(_headline(probe), tuple(filter(None, texts)), tuple(_figures(probe)))
+    return ProbeText(headline, tuple(filter(None, texts)), tuple(_figures(probe)))
 
 
 def state_of(pair: Pair) -> str:
     if not pair.is_compared:
         return "failed"
     return "equal" if pair.is_equal else "different"
-
-
-def _headline(probe: Probe) -> str:
-    if not probe.compared:
-        return _("No prompt has answers of both engines.")
-    share = wilson(probe.equal, probe.compared)
-    return _("%(equal)s of %(compared)s answers are equal: %(share)s %% [%(low)s, %(high)s].") % {
-        "equal": number(probe.equal),
-        "compared": number(probe.compared),
-        "share": percent(share.value),
-        "low": percent(share.low),
-        "high": percent(share.high),
-    }
-
-
-def _repeated(probe: Probe) -> str:
-    (same, asked), (same_too, asked_too) = (probe.repeats(side) for side in ENGINES)
-    if not asked + asked_too:
-        return _("No prompt was sent twice to one engine, so differences may be its own.")
-    args = {"same": same, "asked": asked, "same_too": same_too, "asked_too": asked_too}
-    text = _(
-        "Sent twice: the deployment repeated itself in %(same)s of %(asked)s prompts, the "
-        "reference in %(same_too)s of %(asked_too)s."
-    )
-    return text % args
 
 
 def _conclusion(probe: Probe) -> str:
@@ -174,7 +170,12 @@ def _figures(probe: Probe) -> list[tuple[str, str]]:
 
 def _row(pair: Pair, sides: Sequence[Side]) -> Row:
     texts = (_side(pair, *one) for one in zip(sides, pair.margins, strict=True))
-    return Row(pair.index + 1, pair.prompt, state_of(pair), _place(pair), tuple(texts))
+    place = ""
+    if pair.is_different and pair.token is not None:
+        place = _("from token %(n)s") % {"n": number(pair.token)}
+    elif pair.is_different:
+        place = _("from character %(n)s") % {"n": number(pair.common_length + 1)}
+    return Row(pair.index + 1, pair.prompt, state_of(pair), place, tuple(texts))
 
 
 def _side(pair: Pair, side: Side, margin: float | None) -> SideText:
@@ -205,14 +206,6 @@ def _other_token(pair: Pair, name: str) -> str:
     return other.tokens[place - 1][0]
 
 
-def _place(pair: Pair) -> str:
-    if not pair.is_different:
-        return ""
-    if pair.token is not None:
-        return _("from token %(n)s") % {"n": number(pair.token)}
-    return _("from character %(n)s") % {"n": number(pair.common_length + 1)}
-
-
 def _share(count: int, total: int) -> dict[str, Any] | None:
     if not total:
         return None
@@ -222,24 +215,21 @@ def _share(count: int, total: int) -> dict[str, Any] | None:
 
 
 def _pair_json(pair: Pair) -> dict[str, Any]:
-    margins = dict(zip(ENGINES, pair.margins, strict=True))
-    return {
+    row = {
         "number": pair.index + 1,
         "prompt": pair.prompt,
         "state": state_of(pair),
         "first_different_token": pair.token,
         "first_different_character": pair.common_length + 1 if pair.is_different else None,
         "logprob_gap_median": median(pair.gaps) if pair.gaps else None,
-        **{side: _side_json(pair, side, margins[side]) for side in ENGINES},
     }
-
-
-def _side_json(pair: Pair, side: str, margin: float | None) -> dict[str, Any]:
-    answer = getattr(pair, side)
-    return {
-        "answer": answer.whole,
-        "error": answer.error,
-        "finish": answer.finish,
-        "repeated": getattr(pair.again, side, None),
-        "margin": margin,
-    }
+    for side, margin in zip(ENGINES, pair.margins, strict=True):
+        answer = getattr(pair, side)
+        row[side] = {
+            "answer": answer.whole,
+            "error": answer.error,
+            "finish": answer.finish,
+            "repeated": getattr(pair.again, side, None),
+            "margin": margin,
+        }
+    return row

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -10,21 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
+from dashboard.pages.launch import launch_form as forms
 from dashboard.pages.launch import parts
-from dashboard.pages.launch.launch_evaluation import better_known, evaluation_plan, preset_links
-from dashboard.pages.launch.launch_form import (
-    LaunchForm,
-    left_empty,
-    make_form,
-    proposed_raw,
-    raw_values,
-    typed_from_params,
-    typed_values,
-)
 from dashboard.security.audit_log import record_often
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
@@ -33,19 +24,22 @@ from dashboard.text.formatting import since
 from dashboard.text.labels import host_title
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
+from jobs.catalog.presets import EVALUATION_PRESETS
 from jobs.kinds import KINDS
+from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts import is_away, lacks_room
-from jobs.queries.jobs.durations import durations
+from jobs.queries.jobs import durations as queries
 from jobs.schedule.forecast import Forecast, forecast_drafts
 from jobs.schedule.targets import made_by, target_of
+from jobs.statistics import power
+from jobs.statistics.paired import BOUNDARY, Goal, Z
 
 
-@require_GET
-@requires("job.launch")
+@requires("job.launch", "GET")
 def launch_start(request: HttpRequest) -> HttpResponse:
     """Show the form of ``?kind=``, or of the host's first kind."""
     query, (host, _hosts) = request.GET.copy(), _host(request.GET, person(request))
@@ -55,8 +49,7 @@ def launch_start(request: HttpRequest) -> HttpResponse:
     return redirect(f"{address}?{query.urlencode()}" if query else address)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("job.launch")
+@requires("job.launch", "GET", "HEAD", "POST")
 def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Show the form, filled from the URL; POST launches it and redirects to the job."""
     kind = _kind(kind_name)
@@ -65,15 +58,15 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     host, _hosts = _host(request.POST, person(request))
     if host is None:
         return redirect("launch-form", kind_name)
-    form = make_form(kind, target_of(host), typed_values(kind, request.POST), {})
+    form = forms.make_form(kind, target_of(host), forms.typed_values(kind, request.POST), {})
 
     def launch() -> int:
-        if left_empty(form):
-            raise InvalidParams(left_empty(form))
+        if forms.left_empty(form):
+            raise InvalidParams(forms.left_empty(form))
         job = job_actions.launch(
             request.user,
             kind.name,
-            raw_values(form, kind),
+            forms.raw_values(form, kind),
             host,
             priority=queue.priority_for(request.user, request.POST.get("priority", "")),
             confirmed=lambda plan: parts.confirmed_in(request, host, plan),
@@ -89,8 +82,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     return render(request, "launch/form.html", context, status=422)
 
 
-@require_POST
-@requires("job.launch")
+@requires("job.launch", "POST")
 def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Render the form's preview as fragments; the page's address follows the input."""
     context = _context(request, _kind(kind_name), request.POST)
@@ -99,23 +91,23 @@ def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
     return response
 
 
-@require_GET
-@requires("job.launch")
+@requires("job.launch", "GET")
 def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Download the plan of the form in the URL as a shell script."""
     return parts.script_file(_context(request, _kind(kind_name), request.GET)["script"], "plan.sh")
 
 
-@require_POST
-@requires("job.launch")
+@requires("job.launch", "POST")
 def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     kind, user = _kind(kind_name), person(request)
     host, _hosts = _host(request.POST, user)
     if host is None:
         return HttpResponse()
     target = target_of(host)
-    form = make_form(kind, target, _promises_kept(kind, typed_values(kind, request.POST)), {})
-    planned = preview(kind.name, raw_values(form, kind), host, target, user=user)
+    form = forms.make_form(
+        kind, target, _promises_kept(kind, forms.typed_values(kind, request.POST)), {}
+    )
+    planned = preview(kind.name, forms.raw_values(form, kind), host, target, user=user)
     asked = ask_checks(host, planned, user)
     if asked is None:
         return HttpResponse()
@@ -123,8 +115,7 @@ def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     return parts.fragment(request, asked)
 
 
-@require_GET
-@requires("job.launch")
+@requires("job.launch", "GET")
 def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
     """Return findings so far; ``?form=`` names the form of the confirmation checkbox."""
     return parts.fragment(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
@@ -141,11 +132,7 @@ def _host(data: QueryDict, user: AbstractBaseUser | None) -> tuple[Host | None, 
 
 
 def _context(
-    request: HttpRequest,
-    kind: Kind,
-    data: QueryDict,
-    *,
-    errors: Mapping[str, str] | None = None,
+    request: HttpRequest, kind: Kind, data: QueryDict, *, errors: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     user = person(request)
     host, hosts = _host(data, user)
@@ -158,14 +145,14 @@ def _context(
     number = number_from(data.get("from") or data.get("against", ""))
     repeated = Job.objects.filter(pk=number, kind=kind.name) if number is not None else []
     origin = next(iter(repeated), None)
-    typed = typed_values(kind, data)
+    typed = forms.typed_values(kind, data)
     if origin and "from" in data:
-        typed = {**typed_from_params(kind, origin.params), **typed}
+        typed = {**forms.typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
-    draft = make_form(kind, target, typed, {})
-    result = preview(kind.name, raw_values(draft, kind), host, target, user=user)
-    problems = {**result.errors, **left_empty(draft), **(errors or {})}
-    form = make_form(kind, target, typed, problems)
+    draft = forms.make_form(kind, target, typed, {})
+    result = preview(kind.name, forms.raw_values(draft, kind), host, target, user=user)
+    problems = {**result.errors, **forms.left_empty(draft), **(errors or {})}
+    form = forms.make_form(kind, target, typed, problems)
     plan = None if problems else result.plan
     priority = str(data.get("priority", ""))
     if priority not in queue.priorities_for(request.user):
@@ -177,10 +164,21 @@ def _context(
         if origin:  # changes are marked
             before: Plan | None = from_json(origin.plan)
         else:
-            usual = proposed_raw(kind, target, typed)
+            usual = forms.proposed_raw(kind, target, typed)
             before = preview(kind.name, usual, host, target, user=user).plan
-        planned = {"script": result.script, "view": parts.command_of(result, before)}
-        planned |= _expected(kind, result, target, host, priority)
+        planned |= {"script": result.script, "view": parts.command_of(result, before)}
+        queued = draft_of(kind, result, target)
+        earlier = queries.durations(queued, host)
+        queued.host, queued.priority = host, queue.read_priority(priority)
+        measured = evaluation_plan(kind, result.params.model_dump(), target)
+        estimate = measured["estimate"] if measured else None
+        if earlier and not earlier.same and estimate and estimate.counted_by:
+            earlier = None  # the deployment's own speed tells more than runs of other work
+        planned |= {
+            "starts": forecast_drafts(host, [queued])[0],
+            "before": measured,
+            "earlier": earlier,
+        }
     return {
         **base,
         **planned,
@@ -201,38 +199,19 @@ def _context(
     }
 
 
-def _expected(
-    kind: Kind, planned: Preview, target: Target, host: Host, priority: str
-) -> dict[str, Any]:
-    """Return the forecast of a launch now, what it will take, and earlier runs."""
-    draft = draft_of(kind, planned, target)
-    earlier = durations(draft, host)
-    draft.host, draft.priority = host, queue.read_priority(priority)
-    before = evaluation_plan(kind, planned.params.model_dump(), target)
-    starts = forecast_drafts(host, [draft])[0]
-    return {"starts": starts, "before": before, "earlier": better_known(before, earlier)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """Kinds of a family that a host supports; ``first``: target of the family's link."""
-
-    title: str
-    first: Kind
-    kinds: tuple[Kind, ...]
-
-
-def _families(kind: Kind, target: Target | None) -> list[_Family]:
-    """Return kinds available on ``target``, by family; always includes ``kind``."""
+def _families(kind: Kind, target: Target | None) -> list[dict[str, Any]]:
+    """Return kinds available on ``target``, by family; always includes ``kind``. ``first``: target
+    of the family's link."""
     families = []
     for name, title in FAMILIES.items():
-        kinds = tuple(
+        kinds = [
             item
             for item in _in_order(target)
             if item.family == name and (item is kind or target is None or item.is_available(target))
-        )
+        ]
         if kinds:
-            families.append(_Family(_(title), kind if kind in kinds else kinds[0], kinds))
+            first = kind if kind in kinds else kinds[0]
+            families.append({"title": _(title), "first": first, "kinds": kinds})
     return families
 
 
@@ -273,21 +252,15 @@ class SummaryLine:
 
     @property
     def word(self) -> str:
-        return {
-            "passed": _("passed"),
-            "note": _("info"),
-            "warning": _("warning"),
-            "failed": _("blocked"),
-        }[self.state]
+        words = {"passed": _("passed"), "note": _("info"), "warning": _("warning")}
+        return words.get(self.state, _("blocked"))
 
 
 def checks(
-    host: Host, result: Preview, form: LaunchForm, starts: Forecast | None = None
+    host: Host, result: Preview, form: forms.LaunchForm, starts: Forecast | None = None
 ) -> list[SummaryLine]:
-    """Return all checks before a launch; blocking ones last, next to the button.
-
-    ``starts``: forecast of the start; None if unknown.
-    """
+    """Return all checks before a launch; blocking ones last, next to the button. ``starts``:
+    forecast of the start; None if unknown."""
     lines = [_of_host(host), *_of_queue(host, starts)]
     for name in result.will_add:
         text = _("Environment %(name)s is missing on the host: a job installs it first.")
@@ -340,6 +313,78 @@ def _of_queue(host: Host, starts: Forecast | None) -> list[SummaryLine]:
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
         return [SummaryLine("passed", _("Starts next: queued jobs do not block this one."))]
     return [SummaryLine("passed", _("The queue is empty: the job starts immediately."))]
+
+
+def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> dict[str, Any] | None:
+    """Return the panel *Before the launch* of an evaluation; None for kinds that score no answers.
+
+    ``estimate``: from tokens; None: not known. ``dies``: of the deployment, of ``all_dies`` of the
+    host; ``is_endpoint``: the engine is elsewhere. ``accuracy``: in per cent, of ``measured_by``;
+    None: assumed. ``changed``: assumed share of changed answers, in per cent. ``margin`` in
+    points. ``interval``: questions for an interval of one accuracy. ``goals``: questions that show
+    one, the same on both sides (``paired``) or different ones on each (``unpaired``).
+    """
+    if not kind.answer_limit:
+        return None
+    ref = next((one for one in target.deployments if one.key == params.get("deployment")), None)
+    served = ref.data if ref else {}
+    model_id = str(served.get("model_id") or "")
+    measured_by = queries.latest_accuracy(model_id) if model_id else None
+    accuracy = float(measured_by.metrics["accuracy"]) if measured_by else power.USUAL_ACCURACY
+    is_early = bool(params.get(evaluations.STOP_FIELDS[0]))
+    margin = params["margin"] / 100 if is_early else power.MARGIN
+    z = BOUNDARY if is_early else Z
+    goals = []
+    for choice in evaluations.goal_choices():
+        if not (is_early and params["goal"]) or choice.value == params["goal"]:
+            goal = cast("Goal", choice.value)
+            paired = power.questions_paired(goal, margin=margin, z=z)
+            unpaired = power.questions_unpaired(goal, accuracy, margin, z)
+            goals.append({"words": choice.label, "paired": paired, "unpaired": unpaired})
+    return {
+        "estimate": queries.evaluation_estimate(kind.name, params),
+        "dies": len([number for number in str(served.get("dies") or "").split(",") if number]),
+        "all_dies": len(target.facts.get("dies") or ()),
+        "is_endpoint": ref is not None and ref.endpoint is not None,
+        "accuracy": 100 * accuracy,
+        "measured_by": measured_by,
+        "changed": 100 * power.USUAL_CHANGED,
+        "margin": 100 * margin,
+        "interval": power.questions_for_interval(accuracy, margin),
+        "goals": goals,
+    }
+
+
+def preset_links(kind: Kind, target: Target, form: forms.LaunchForm) -> list[dict[str, Any]]:
+    """Return the presets on ``target``; none for a kind that evaluates nothing. ``address`` "":
+    the host has no kind for the preset."""
+    if kind.family != "evaluate":
+        return []
+    values = {field.name: field.value for field in form.fields}
+    presets = list(EVALUATION_PRESETS.values())
+    current = "own"
+    for preset in reversed(presets):
+        wanted = preset.kinds.get(kind.name)
+        if wanted and all(values.get(name) == value for name, value in wanted.items()):
+            current = preset.id
+    links = []
+    for preset in presets:
+        # The form's own kind if the preset has it, else the first that the host supports.
+        names = [kind.name] if kind.name in preset.kinds else list(preset.kinds)
+        kinds = (KINDS[name] for name in names)
+        chosen = next((one for one in kinds if one is kind or one.is_available(target)), None)
+        link = {"preset": preset, "kind": "", "address": "", "is_current": False}
+        if chosen is not None:
+            query = {"host": target.name}
+            # Each kind has its own choice of deployments.
+            offered = [one.value for one in forms.offers(chosen, target, "deployment") or ()]
+            if values.get("deployment", "") in offered:
+                query["deployment"] = values["deployment"]
+            query |= preset.kinds[chosen.name]
+            address = f"{reverse('launch-form', args=[chosen.name])}?{urlencode(query)}"
+            link |= {"kind": chosen.name, "address": address, "is_current": preset.id == current}
+        links.append(link)
+    return links
 
 
 urlpatterns: list[URLPattern] = [

@@ -18,15 +18,8 @@ from pydantic_core import PydanticUndefined
 from dashboard.text.labels import STATES, disambiguate, phrase
 from jobs.access.sources import offered as listed_sources
 from jobs.kinds import KINDS
+from jobs.kinds.lib import defaults
 from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, Rules, Target, asset_fields, rules_of
-from jobs.kinds.lib.defaults import (
-    asset_named,
-    bounds,
-    defaults_for,
-    fitting_first,
-    leading,
-    unswitched,
-)
 from jobs.models import Deployment
 from jobs.queries.engines import deployment_down
 
@@ -151,10 +144,8 @@ class LaunchForm:
 
     @property
     def query(self) -> str:
-        """Return the form's state as a query: the host, and values that differ from defaults.
-
-        A chosen asset is always included, because its default changes over time.
-        """
+        """Return the form's state as a query: the host, and values that differ from defaults. A
+        chosen asset is always included, because its default changes over time."""
         state = [("host", self.host)]
         state += [
             (field.name, field.value) for field in self.fields if field.changed or field.is_asset
@@ -178,8 +169,11 @@ def make_form(
     for name in asset_fields(kind.Params):
         usual = next(iter(offers(kind, target, name) or ()), None)
         given.setdefault(name, usual.value if usual else "")
-    proposed, bound = defaults_for(kind.Params, target, given), bounds(kind.Params, target, given)
-    without_switch = unswitched(kind.Params, target, given)
+    proposed, bound = (
+        defaults.defaults_for(kind.Params, target, given),
+        defaults.bounds(kind.Params, target, given),
+    )
+    without_switch = defaults.unswitched(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
     for name, rules in rules_of(kind.Params).items():
         if rules.needs_dies and not target.has_dies:
@@ -268,7 +262,10 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
             return [Choice(_text(value), _text(value)) for value in enum]
         return offered
     assets: Sequence[AssetRef] = target.assets(rules.asset)
-    refs = {r.key: r for r in (fitting_first(assets, rules.way, target) if rules.way else assets)}
+    refs = {
+        r.key: r
+        for r in (defaults.fitting_first(assets, rules.way, target) if rules.way else assets)
+    }
     if offered is None:
         offered = [Choice(ref.key, ref.label) for ref in refs.values()]
     named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]
@@ -314,7 +311,7 @@ def _field(
         listed=tuple(listed_sources(rules.source, target.facts)) if rules.source else (),
         is_asset=rules.asset is not None,
         when=rules.when,
-        leads=name in leading(kind.Params),
+        leads=name in defaults.leading(kind.Params),
         is_wide=spec.get("maxLength", 0) >= _WIDE_FROM,
     )
 
@@ -337,7 +334,7 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str, down: Deploym
         return _("%(name)s, %(state)s") % args
     if name not in asset_fields(kind.Params):
         return value
-    ref = asset_named(kind, name, value, target)
+    ref = defaults.asset_named(kind, name, value, target)
     if ref is not None:
         return _("%(asset)s, incompatible") % {"asset": phrase(ref.label)}
     return _("%(value)s, not on this host") % {"value": value}
@@ -356,7 +353,10 @@ def _missing(rules: Rules, target: Target) -> Missing | None:
 
 def _control(spec: Mapping[str, Any], rules: Rules, options: tuple[Option, ...] | None) -> str:
     if options is not None:
-        widths = [_width(option.label) for option in options]
+        widths = [  # in letters; a Chinese letter counts as two
+            sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in option.label)
+            for option in options
+        ]
         short = (
             len(options) <= _SHORT_CHOICES
             and all(width <= _SHORT_LABEL for width in widths)
@@ -368,11 +368,6 @@ def _control(spec: Mapping[str, Any], rules: Rules, options: tuple[Option, ...] 
     if spec.get("type") in ("integer", "number"):
         return "number"
     return "text"
-
-
-def _width(label: str) -> int:
-    """Return the width of a label in letters; a Chinese letter counts as two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in label)
 
 
 def _limit(spec: Mapping[str, Any], most: int | None) -> str:

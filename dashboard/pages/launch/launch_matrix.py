@@ -12,21 +12,11 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
 from pydantic import ValidationError
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
-from dashboard.pages.launch import parts
-from dashboard.pages.launch.launch_form import (
-    Group,
-    LaunchForm,
-    left_empty,
-    make_form,
-    offers,
-    raw_values,
-    typed_values,
-)
+from dashboard.pages.launch import launch_form, parts
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
@@ -37,7 +27,7 @@ from jobs.catalog.presets import WORKLOADS, Workload
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.launch.launch import InvalidParams
-from jobs.launch.matrices import CellPreview, MatrixPreview, preview_matrix
+from jobs.launch.matrices import MatrixPreview, preview_matrix
 from jobs.launch.matrix_spec import AXES, MatrixSpec, has_input, kinds
 from jobs.models import Host
 from jobs.schedule.targets import target_of
@@ -51,14 +41,12 @@ _SWITCHES = ("requests_each", "shuffled", "stops_early", "warm_up")
 
 @dataclass(frozen=True, slots=True)
 class MatrixForm:
-    """Filled form. ``texts``: entered or default values of the matrix's own fields.
-
-    ``spec`` None: see ``errors``, field → message. ``jobs``: fields that all jobs share.
-    """
+    """Filled form. ``texts``: entered or default values of the matrix's own fields. ``spec`` None:
+    see ``errors``, field → message. ``jobs``: fields that all jobs share."""
 
     workload: Workload
     kind: Kind
-    jobs: LaunchForm
+    jobs: launch_form.LaunchForm
     texts: dict[str, str]
     has_input: bool
     spec: MatrixSpec | None = None
@@ -74,21 +62,11 @@ class MatrixForm:
     def with_errors(self, target: Target, errors: Mapping[str, str]) -> MatrixForm:
         """Return the form with more errors, also at the fields that its jobs share."""
         typed = {each.name: each.value for each in self.jobs.fields}
-        jobs = _shared(make_form(self.kind, target, typed, errors))
+        jobs = _shared(launch_form.make_form(self.kind, target, typed, errors))
         return replace(self, jobs=jobs, errors={**self.errors, **errors})
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Cells of one pair of lengths."""
-
-    input_tokens: int | None
-    output_tokens: int
-    cells: list[CellPreview]
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("job.launch")
+@requires("job.launch", "GET", "HEAD", "POST")
 def launch_matrix(request: HttpRequest) -> HttpResponse:
     """Show the form with its cells, filled from the URL; POST launches the matrix."""
     if request.method != "POST":
@@ -121,8 +99,7 @@ def launch_matrix(request: HttpRequest) -> HttpResponse:
     return render(request, "launch/matrix.html", context, status=422)
 
 
-@require_GET
-@requires("job.launch")
+@requires("job.launch", "GET")
 def launch_matrix_script(request: HttpRequest) -> HttpResponse:
     """Download all runs of the form in the URL as one shell script."""
     planned = _context(request, request.GET)["planned"]
@@ -186,12 +163,12 @@ def _commands(workload: Workload, host: Host, data: QueryDict) -> list[tuple[Kin
     return found
 
 
-def _rows(planned: MatrixPreview) -> list[_Row]:
-    rows: dict[int, _Row] = {}
+def _rows(planned: MatrixPreview) -> list[dict[str, Any]]:
+    """Return the cells by pair of lengths."""
+    rows: dict[int, dict[str, Any]] = {}
     for one in planned.cells:
-        cell = one.cell
-        row = rows.setdefault(cell.row, _Row(cell.input_tokens, cell.output_tokens, []))
-        row.cells.append(one)
+        sizes = {name: getattr(one.cell, name) for name in ("input_tokens", "output_tokens")}
+        rows.setdefault(one.cell.row, {**sizes, "cells": []})["cells"].append(one)
     return list(rows.values())
 
 
@@ -202,21 +179,17 @@ def _workload_of(data: QueryDict) -> Workload:
 def _kinds_on(target: Target) -> list[Kind]:
     """Return kinds with a matrix on ``target``: those with something to measure first, an endpoint
     that does not answer last; of these those whose prompts have chosen lengths."""
-    there = [kind for kind in kinds() if kind.is_available(target)]
-    return sorted(there, key=lambda kind: (_rank(kind, target), not has_input(kind, {})))
 
+    def rank(kind: Kind) -> tuple[int, bool]:
+        measured = [ref for ref in _offered(kind, target) if kind.can_measure(ref, target)]
+        answers = any(ref.data.get("is_answering", True) for ref in measured)
+        return (0 if answers else 1) if measured else 2, not has_input(kind, {})
 
-def _rank(kind: Kind, target: Target) -> int:
-    """Return 0 if ``kind`` can measure a deployment or an answering endpoint, 1 if only silent
-    endpoints, 2 if nothing."""
-    measured = [ref for ref in _offered(kind, target) if kind.can_measure(ref, target)]
-    if not measured:
-        return 2
-    return 0 if any(ref.data.get("is_answering", True) for ref in measured) else 1
+    return sorted((kind for kind in kinds() if kind.is_available(target)), key=rank)
 
 
 def _offered(kind: Kind, target: Target) -> list[AssetRef]:
-    keys = [choice.value for choice in offers(kind, target, "deployment") or ()]
+    keys = [choice.value for choice in launch_form.offers(kind, target, "deployment") or ()]
     return [ref for ref in target.deployments if ref.key in keys]
 
 
@@ -234,32 +207,36 @@ def _kind_of(data: QueryDict, target: Target) -> Kind | None:
 
 
 def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
-    """Return the form of ``kind`` on ``target``, filled from ``data``.
-
-    A workload that changed (``of`` is another) resets the lengths.
-    """
+    """Return the form of ``kind`` on ``target``, filled from ``data``. A workload that changed
+    (``of`` is another) resets the lengths."""
     workload = _workload_of(data).on_host(has_dies=target.has_dies)
     keeps = data.get("of", workload.id) == workload.id
     texts = _texts(workload, data if keeps else QueryDict())
     given = {"exclusive": "1", **workload.params}
     own = {name: value for name, value in given.items() if name in kind.Params.model_fields}
-    typed = {**own, **typed_values(kind, data)}
-    jobs = _shared(make_form(kind, target, typed, {}))
-    raw = {name: value for name, value in raw_values(jobs, kind).items() if name not in _NOT_SHOWN}
+    typed = {**own, **launch_form.typed_values(kind, data)}
+    jobs = _shared(launch_form.make_form(kind, target, typed, {}))
+    raw = {
+        name: value
+        for name, value in launch_form.raw_values(jobs, kind).items()
+        if name not in _NOT_SHOWN
+    }
     prompts = has_input(kind, raw)
     spec, errors = None, dict[str, str]()
     if not workload.commands:
         spec, errors = _spec(workload, kind, raw, texts, has_input=prompts)
-    errors = {**left_empty(jobs), **errors}
+    errors = {**launch_form.left_empty(jobs), **errors}
     return MatrixForm(workload, kind, jobs, texts, prompts, None if errors else spec, errors)
 
 
-def _shared(form: LaunchForm) -> LaunchForm:
+def _shared(form: launch_form.LaunchForm) -> launch_form.LaunchForm:
     groups = (
-        Group(group.title, tuple(one for one in group.fields if one.name not in _NOT_SHOWN))
+        launch_form.Group(
+            group.title, tuple(one for one in group.fields if one.name not in _NOT_SHOWN)
+        )
         for group in form.groups
     )
-    return LaunchForm(form.kind, form.host, tuple(group for group in groups if group.fields))
+    return replace(form, groups=tuple(group for group in groups if group.fields))
 
 
 def _texts(workload: Workload, data: QueryDict) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Pipeline of a model: preview on a host, and launch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
@@ -22,17 +21,8 @@ from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
 from jobs.kinds.lib.vacc import stack_choices
+from jobs.launch import pipeline_definitions as definitions
 from jobs.launch.launch import InvalidParams
-from jobs.launch.pipeline_definitions import (
-    BOTH,
-    CALIBRATIONS,
-    EVALUATION_IDS,
-    PRECISIONS,
-    WORKLOAD_IDS,
-    Options,
-    Pipeline,
-    read_options,
-)
 from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
 from jobs.models import Host
 from jobs.queries.hosts import dies, is_away
@@ -42,8 +32,7 @@ from jobs.schedule.targets import target_of
 from jobs.tools.vacc.downloads import DATASETS
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires("job.launch")
+@requires("job.launch", "GET", "HEAD", "POST")
 def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
     """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
     model, pipeline = _model_and_pipeline(model_id, pipeline_id)
@@ -62,11 +51,8 @@ def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
 
 
 def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
-    """Launch the posted form; return the address of its jobs.
-
-    Raises:
-        LaunchError: an option is wrong, or a warning is not confirmed.
-    """
+    """Launch the posted form; return the address of its jobs. Raises ``LaunchError``: an option is
+    wrong, or a warning is not confirmed."""
     host, pipeline, model = context["host"], context["pipeline"], context["model"]
     if context["errors"]:
         raise InvalidParams(context["errors"])
@@ -85,8 +71,7 @@ def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
     return reverse("pipeline", args=[jobs[0].chain])
 
 
-@require_POST
-@requires("job.launch")
+@requires("job.launch", "POST")
 def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
     """Request the preflight of the whole chain now."""
     model, pipeline = _model_and_pipeline(model_id, pipeline_id)
@@ -99,7 +84,7 @@ def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
     return parts.fragment(request, asked, form_id="pipeline-form")
 
 
-def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
+def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, definitions.Pipeline]:
     model = MODELS.get(model_id)
     offered = pipelines_of(model) if model else ()
     pipeline = next((item for item in offered if item.id == pipeline_id), None)
@@ -109,12 +94,10 @@ def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipe
 
 
 def _context(
-    model: ZooModel, pipeline: Pipeline, data: QueryDict, user: AbstractBaseUser | None
+    model: ZooModel, pipeline: definitions.Pipeline, data: QueryDict, user: AbstractBaseUser | None
 ) -> dict[str, Any]:
-    """``hosts``: suitable ones. Default: the first one and its first stack.
-
-    ``errors``: option → message; ``typed``: entered values.
-    """
+    """``hosts``: suitable ones. Default: the first one and its first stack. ``errors``: option →
+    message; ``typed``: entered values."""
     fitting = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
     host, hosts = parts.choose_host(data, user, fitting)
     offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
@@ -137,10 +120,13 @@ def _context(
         "options": options,
         "errors": errors,
         "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
-        "precisions": [(one, _("fp16 and int8") if one == BOTH else one) for one in PRECISIONS],
-        "calibrations": [(name, DATASETS[name].title) for name in CALIBRATIONS],
-        "workloads": [WORKLOADS[name] for name in WORKLOAD_IDS if name],
-        "evaluations": [EVALUATION_PRESETS[name] for name in EVALUATION_IDS if name],
+        "precisions": [
+            (one, _("fp16 and int8") if one == definitions.BOTH else one)
+            for one in definitions.PRECISIONS
+        ],
+        "calibrations": [(name, DATASETS[name].title) for name in definitions.CALIBRATIONS],
+        "workloads": [WORKLOADS[name] for name in definitions.WORKLOAD_IDS if name],
+        "evaluations": [EVALUATION_PRESETS[name] for name in definitions.EVALUATION_IDS if name],
         "is_blocked": bool(errors) or any(one.preview and one.preview.errors for one in planned),
         "drafts": planned,
         "shown": [(draft, parts.command_of(draft.preview)) for draft in planned],
@@ -150,37 +136,36 @@ def _context(
     }
 
 
-def _options(pipeline: Pipeline, data: QueryDict) -> tuple[Options, dict[str, str]]:
+def _options(
+    pipeline: definitions.Pipeline, data: QueryDict
+) -> tuple[definitions.Options, dict[str, str]]:
     """Return options, and option → message; invalid ones fall back to defaults."""
     given = {name: str(data.get(name, "")) for name in pipeline.options}
     errors: dict[str, str] = {}
     while True:
         try:
-            return read_options({**given, **dict.fromkeys(errors, "")}, pipeline.options), errors
+            return definitions.read_options(
+                {**given, **dict.fromkeys(errors, "")}, pipeline.options
+            ), errors
         except LaunchError as error:
             errors[error.field] = str(error)
 
 
 def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    host, planned = context["host"], context["drafts"]
-    waits = _waits(host, planned) if host else []
-    return render(request, "models/pipeline.html", context | {"waits": waits}, status=status)
-
-
-def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
-    """Return queue reasons on ``host`` if launched now, each with its kinds."""
-    jobs = []
-    for draft in planned:
+    """Show the form, with the queue reasons of a launch now and the kinds of each."""
+    host, jobs = context["host"], []
+    for draft in context["drafts"]:
         if draft.job is not None:
             # Waiting for earlier jobs of the chain is normal.
             draft.job.host, draft.job.inputs = host, {}
             jobs.append(draft.job)
     waits: dict[str, list[str]] = {}
-    for job, starts in zip(jobs, forecast_drafts(host, jobs), strict=True):
+    for job, starts in zip(jobs, forecast_drafts(host, jobs) if host else (), strict=True):
         if not queue.is_next(starts):
             kinds = waits.setdefault(queue.starts(starts), [])
             kinds += [job.kind] if job.kind not in kinds else []
-    return [*waits.items()]
+    shown = context | {"waits": [*waits.items()]}
+    return render(request, "models/pipeline.html", shown, status=status)
 
 
 urlpatterns: list[URLPattern] = [

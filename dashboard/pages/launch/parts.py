@@ -1,16 +1,17 @@
 """Parts of every launch form: host, command, script, preflight and its confirmation."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from dashboard.actions.action import once
 from dashboard.pages.shared.plan import CommandView, against, command_view
 from dashboard.security.request import person
 from dashboard.text.messages import message
@@ -22,6 +23,7 @@ from jobs.plans import Plan
 from jobs.schedule import preflights
 from jobs.schedule.launch_rights import open_hosts
 
+Answer = TypeVar("Answer")
 # The page polls no longer than this; an online host answers in less than a second.
 PATIENCE = timedelta(seconds=20)
 _FORMS = ("launch-form", "pipeline-form")
@@ -36,9 +38,7 @@ def choose_host(
     first: Callable[[Host], bool] = lambda host: False,
 ) -> tuple[Host | None, list[Host]]:
     """Return the host named by ``data``, and those to offer: where ``user`` may launch, and it.
-
-    Default: one where ``user`` may launch, preferably such a one as ``first`` takes.
-    """
+    Default: one where ``user`` may launch, preferably such a one as ``first`` takes."""
     every = list(Host.objects.all() if hosts is None else hosts)
     named = [host for host in every if host.name == data.get("host")]
     allowed = open_hosts(every, user)
@@ -76,16 +76,22 @@ def script_file(script: str | None, name: str) -> HttpResponse:
     )
 
 
+def launched(request: HttpRequest, run: Callable[[], Answer]) -> Answer | None:
+    """Launch once; None if refused, with the reason on the next page."""
+    try:
+        return once(request, run)
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return None
+
+
 class Unconfirmed(LaunchError):
     """The preflight found warnings that the form does not confirm; the message names them."""
 
 
 def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str, Any]]:
-    """Return the confirmed findings of the preflight for ``plan``, as listed in the form.
-
-    Raises:
-        Unconfirmed: the latest fresh preflight found more.
-    """
+    """Return the confirmed findings of the preflight for ``plan``, as listed in the form. Raises
+    ``Unconfirmed``: the latest fresh preflight found more."""
     looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
     number = number_from(request.POST.get("confirm", ""))
     known = looks.filter(pk=number) if number is not None else []
@@ -100,38 +106,31 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
     return preflights.confirmation(warnings, person(request))
 
 
-@dataclass(frozen=True, slots=True)
-class FindingLine:
-    """One finding for display."""
-
-    state: str
-    word: str
-    message: str
-
-
 def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
     """Render findings of ``asked``, polled until answered, with a checkbox for warnings."""
-    lines = [finding_line(item) for item in asked.findings]
     named = form_id or request.GET.get("form", "")
     warnings = preflights.found_by(asked)
+    found = findings_of(asked)
     context = {
-        "asked": asked,
-        "lines": lines,
+        **found,
         "form_id": named if named in _FORMS else _FORMS[0],
         "warnings": [message(item["message_id"], item["message_args"]) for item in warnings],
-        "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
-        "stops": sum(line.state == "failed" for line in lines),
+        "stops": sum(line["state"] == "failed" for line in found["lines"]),
     }
     return render(request, "launch/_preflight.html", context)
 
 
-def finding_line(item: dict[str, Any]) -> FindingLine:
+def findings_of(asked: Preflight) -> dict[str, Any]:
+    """Return the context of a list of findings; ``waits``: more may come."""
     labels = {
         "ok": _("passed"),
         "warn": _("needs confirmation"),
         "failed": _("blocked"),
         "unknown": _("deferred"),
     }
-    level = str(item["level"])
-    text = message(str(item["message_id"]), item["message_args"])
-    return FindingLine(_SHAPES[level], labels[level], text)
+    lines = []
+    for item in asked.findings:
+        level, text = str(item["level"]), message(str(item["message_id"]), item["message_args"])
+        lines.append({"state": _SHAPES[level], "word": labels[level], "message": text})
+    waits = asked.done_at is None and now() - asked.asked_at < PATIENCE
+    return {"asked": asked, "lines": lines, "waits": waits}

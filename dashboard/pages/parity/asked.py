@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dashboard.pages.shared.comparison import read_groups
-from dashboard.pages.shared.provenance import part_title
+from dashboard.pages.shared.words import part_title
 from dashboard.text.labels import phrase, result_name
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from, result_number

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from dashboard.pages.results.page_parts import marks_of_points
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Heading, Table
+from dashboard.pages.shared.failures import form_address
 from dashboard.pages.shared.marks import OTHER_CLIENTS
-from dashboard.pages.shared.remedies import form_address
 from dashboard.pages.shared.words import interval_text
 from dashboard.security.permissions import allowed
 from dashboard.text.formatting import change_text, measured, number, percent

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from dashboard.charts import tradeoff as chart
 from dashboard.charts.figures import Figure
 from dashboard.pages.results.facets import DAYS, asked, chips
+from dashboard.pages.shared.failures import form_address
 from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags
-from dashboard.pages.shared.remedies import form_address
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import counted, measured
 from dashboard.text.labels import phrase, result_place

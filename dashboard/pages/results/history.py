@@ -12,7 +12,7 @@ from dashboard.charts import history as chart
 from dashboard.pages.shared.cells import bare
 from dashboard.pages.shared.export import as_csv, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of
-from dashboard.pages.shared.provenance import part_text, part_title
+from dashboard.pages.shared.words import part_text, part_title
 from dashboard.security.permissions import requires
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.base.numbers import number_from

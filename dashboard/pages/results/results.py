@@ -17,7 +17,7 @@ from dashboard.pages.results.facets import asked, list_head
 from dashboard.pages.shared import export, sets_table
 from dashboard.pages.shared.columns import RESULTS, chosen, heads
 from dashboard.pages.shared.marks import compare_query, marks_of, sentence, word
-from dashboard.pages.shared.provenance import identity_rows, provenance_rows, unknown_words
+from dashboard.pages.shared.words import identity_rows, provenance_rows, unknown_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.import_words import declared_rows
 from dashboard.text.labels import result_name

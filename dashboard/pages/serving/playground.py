@@ -1,5 +1,4 @@
-"""Pages about playground: chat with deployments and endpoints. The streams themselves:
-dashboard.chat.relay."""
+"""Playground: chat with deployments and endpoints; dashboard.chat.relay has the streams."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.chat.engines import NotCallable, call_of
 from dashboard.chat.turns import is_running
-from dashboard.pages.serving.endpoints import state_of
+from dashboard.pages.serving.engines import state_of
 from dashboard.security.audit_log import record, record_reading
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
@@ -31,29 +30,10 @@ from jobs.completions import Exchange, request_body
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.evaluations import THINKING_WORDS, extra_body, switch_of
 from jobs.models import Answer, Conversation, Endpoint, Turn
+from jobs.queries import chat as queries
 from jobs.queries.answers.answer_list import sampling_of
-from jobs.queries.chat import (
-    LISTED,
-    MOST_TOKENS,
-    ChatEngine,
-    Shown,
-    chat_engine,
-    chat_engines,
-    conversations_of,
-    conversations_with,
-    engine_of,
-    shown_of,
-    turns_of,
-)
 from jobs.schedule.targets import deployment_ref, endpoint_ref
-from jobs.services.chat import (
-    BusyError,
-    add_turn,
-    delete_conversation,
-    rename_conversation,
-    show_attempt,
-    start_conversation,
-)
+from jobs.services import chat as services
 from jobs.services.intake.limits import DiskReserved, check_disk
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
@@ -69,7 +49,7 @@ class AskForm(forms.Form):
     temperature = forms.FloatField(required=False, min_value=0, max_value=2)
     top_p = forms.FloatField(required=False, min_value=0.01, max_value=1)
     # Never empty: an engine without a limit may run until its context is full.
-    max_tokens = forms.IntegerField(min_value=1, max_value=MOST_TOKENS)
+    max_tokens = forms.IntegerField(min_value=1, max_value=queries.MOST_TOKENS)
     seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     thinking = forms.ChoiceField(
         required=False, choices=[(value, value) for value in THINKING_WORDS]
@@ -78,8 +58,7 @@ class AskForm(forms.Form):
     prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
 
     def params(self) -> dict[str, Any]:
-        named = ("system", "temperature", "top_p", "max_tokens", "seed", "thinking")
-        values = {name: self.cleaned_data[name] for name in named}
+        values = {name: value for name, value in self.cleaned_data.items() if name != "prompt"}
         return {name: value for name, value in values.items() if value not in (None, "")}
 
 
@@ -101,13 +80,12 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
 
 @requires("playground.use", "POST")
 def ask(request: HttpRequest) -> HttpResponse:
-    """Write a turn down; the page then starts it over the relay.
-    To the page's script, which accepts JSON: 201 with the turn's markup in a conversation that is
-    open, or ``{"url"}`` of a new one; 422 with ``{"error"}``. Else, as a browser submits the form
-    before the script has come: on to the conversation, or the page again with all that was
-    typed."""
+    """Write a turn down; the page then starts it over the relay. To the page's script, which
+    accepts JSON: 201 with the turn's markup in a conversation that is open, or ``{"url"}`` of a new
+    one; 422 with ``{"error"}``. Else, as a browser submits the form before the script has come: on
+    to the conversation, or the page again with all that was typed."""
     form = AskForm(request.POST)
-    engine = chat_engine(request.POST.get("deployment", ""))
+    engine = queries.chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
     problem = ""
     if not form.is_valid():
@@ -118,10 +96,10 @@ def ask(request: HttpRequest) -> HttpResponse:
         return _refused(request, chat, problem)
     is_new = chat is None
     if chat is None:
-        chat = start_conversation(member(request.user), form.cleaned_data["prompt"])
+        chat = services.start_conversation(member(request.user), form.cleaned_data["prompt"])
     try:
         turn = _add_turn(chat, engine, form, retried=number_from(request.POST.get("retry", "")))
-    except BusyError:
+    except services.BusyError:
         text = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, text)
     if request.accepts("text/html"):
@@ -149,7 +127,7 @@ def show(request: HttpRequest, turn_id: int) -> HttpResponse:
     """Show this attempt of its question from now on. Answers with the attempt."""
     asked = _turn_of(turn_id)
     check(request.user, "conversation.change", asked.conversation)
-    show_attempt(asked)
+    services.show_attempt(asked)
     return _fragment(request, asked)
 
 
@@ -163,7 +141,7 @@ def _fragment(
 ) -> HttpResponse:
     """One turn. Only the last question of a conversation can be asked again."""
     later = Turn.objects.filter(conversation=asked.conversation_id, index__gt=asked.index)
-    context = {"item": shown_of(asked), "retryable": not later.exists(), "alone": alone}
+    context = {"item": queries.shown_of(asked), "retryable": not later.exists(), "alone": alone}
     return render(request, "playground/_turn.html", context, status=status)
 
 
@@ -172,7 +150,7 @@ def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     chat = get_object_or_404(Conversation, pk=conversation_id)
     check(request.user, "conversation.change", chat)
     if title := request.POST.get("title", "").strip():
-        rename_conversation(chat, title)
+        services.rename_conversation(chat, title)
     return redirect("conversation", chat.pk)
 
 
@@ -188,11 +166,11 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
         messages.error(request, _("The chat is generating an answer. Stop the answer first."))
         return redirect("conversation", chat.pk)
     record(request.user, "conversation.delete", f"conversation {chat.pk}")
-    delete_conversation(chat)
+    services.delete_conversation(chat)
     return redirect("playground")
 
 
-def _why_not(engine: ChatEngine | None, user: AbstractBaseUser, form: AskForm) -> str:
+def _why_not(engine: queries.ChatEngine | None, user: AbstractBaseUser, form: AskForm) -> str:
     """Return why a question cannot be sent; "" if it can. The relay checks again when it is."""
     if engine is None or (engine.deployment and not engine.is_offered):
         return message("chat:not-ready", {})
@@ -212,7 +190,7 @@ def _why_not(engine: ChatEngine | None, user: AbstractBaseUser, form: AskForm) -
     return ""
 
 
-def _ref(engine: ChatEngine) -> AssetRef:
+def _ref(engine: queries.ChatEngine) -> AssetRef:
     """Return the engine as kinds of jobs see it."""
     if isinstance(engine.row, Endpoint):
         return endpoint_ref(engine.row)
@@ -222,33 +200,39 @@ def _ref(engine: ChatEngine) -> AssetRef:
 def _page(
     request: HttpRequest, chat: Conversation | None, *, problem: str = "", status: int = 200
 ) -> HttpResponse:
-    current = engine_of(chat) if chat else None
-    engines = chat_engines(current)
+    current = queries.engine_of(chat) if chat else None
+    engines = queries.chat_engines(current)
     typed = request.POST if problem else None
     wanted = (typed or request.GET).get("deployment", "")
     chosen = next((one for one in engines if one.key == wanted), None)
     chosen = chosen or current or (engines[0] if engines else None)
-    asked = turns_of(chat) if chat else []
+    asked = queries.turns_of(chat) if chat else []
     recommended = _recommended(chosen)
     # Another model has its own values: those of the last question were for another one.
     kept = chat.params if chat and chosen == current else None
     shown = [one.turn for one in reversed(asked)]
     last = shown[0] if shown else None
-    again = None if chat or typed else _evaluated(request)
+    # The question of an evaluation's answer, to be asked again.
+    number = None if chat or typed else number_from(request.GET.get("answer", ""))
+    known = Answer.objects.select_related("result__job")
+    again = known.filter(pk=number).first() if number is not None else None
     sampled = recommended | sampling_of(again.result) if again else None
     text, user = request.GET.get("q", "").strip()[:LONGEST_SEARCH], member(request.user)
-    most = min(MOST_LISTED, max(LISTED, number_from(request.GET.get("chats", "")[:6]) or LISTED))
+    most = min(
+        MOST_LISTED,
+        max(queries.LISTED, number_from(request.GET.get("chats", "")[:6]) or queries.LISTED),
+    )
     if terms := text.split():
-        chats = conversations_with(user, terms, most=most + 1)
+        chats = queries.conversations_with(user, terms, most=most + 1)
     else:
-        chats = conversations_of(user, most=most + 1)
+        chats = queries.conversations_of(user, most=most + 1)
     is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
         "chat": chat,
         "owner": None if chat is None or is_own else chat.user,
         "groups": _groups(chats[:most]),
         "text": text,
-        "older": most + LISTED if len(chats) > most else None,
+        "older": most + queries.LISTED if len(chats) > most else None,
         "engines": list(zip(engines, _labels(engines), strict=True)),
         "chosen": chosen,
         "endpoint_state": state_of(chosen.endpoint) if chosen and chosen.endpoint else None,
@@ -266,19 +250,11 @@ def _page(
     return render(request, "playground/index.html", context, status=status)
 
 
-def _evaluated(request: HttpRequest) -> Answer | None:
-    """Return the answer of an evaluation whose question is to be asked again."""
-    number = number_from(request.GET.get("answer", ""))
-    if number is None:
-        return None
-    return Answer.objects.select_related("result__job").filter(pk=number).first()
-
-
-def _labels(engines: Sequence[ChatEngine]) -> list[str]:
+def _labels(engines: Sequence[queries.ChatEngine]) -> list[str]:
     """Names of deployments, with number and port where they are alike; those of endpoints are
     unique."""
 
-    def port(one: ChatEngine) -> str:
+    def port(one: queries.ChatEngine) -> str:
         at = engine_addresses.parse(one.deployment.host_url) if one.deployment else None
         return str(at.port) if at else ""
 
@@ -287,7 +263,7 @@ def _labels(engines: Sequence[ChatEngine]) -> list[str]:
     return [*labels, *(one.name for one in engines if one.endpoint)]
 
 
-def _recommended(engine: ChatEngine | None) -> dict[str, Any]:
+def _recommended(engine: queries.ChatEngine | None) -> dict[str, Any]:
     """Return the sampling that the model's authors recommend; answers leave half the context to
     prompts."""
     model = MODELS.get(engine.model_id) if engine else None
@@ -320,19 +296,19 @@ def _chat_of(request: HttpRequest) -> Conversation | None:
 
 
 def _add_turn(
-    chat: Conversation, engine: ChatEngine, form: AskForm, *, retried: int | None
+    chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, retried: int | None
 ) -> Turn:
     """The next turn, or another attempt at the ``retried`` one where that is the last.
     Raises ``BusyError``: an answer of this conversation is being written."""
-    asked: list[Shown] = list(turns_of(chat))
+    asked: list[queries.Shown] = list(queries.turns_of(chat))
     if any(one.turn.state == Turn.State.STREAMING for one in asked):
-        raise BusyError
+        raise services.BusyError
     again = asked.pop().turn if asked and retried in asked[-1].attempts else None
     history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
     params, prompt = form.params(), form.cleaned_data["prompt"]
     extra = extra_body(_ref(engine), form.cleaned_data["thinking"])
     body = request_body(engine.model, prompt, history=history, params=params, extra=extra)
-    return add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)
+    return services.add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)
 
 
 urlpatterns = [

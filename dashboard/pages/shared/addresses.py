@@ -12,7 +12,6 @@ from urllib.parse import quote
 from django.http import HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, register_converter, reverse
-from django.views.decorators.http import require_safe
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -64,8 +63,7 @@ register_converter(TypedResultPath, "typed_result")
 
 def with_old_queries(*names: str) -> Callable[[View], View]:
     """Return a decorator: a GET whose parameters ``names`` are bare ids of results leads to the
-    address with their numbers. With any other text among them the view says what is wrong.
-    """
+    address with their numbers. With any other text among them the view says what is wrong."""
 
     def decorator(view: View) -> View:
         @wraps(view)
@@ -89,8 +87,7 @@ def _renamed(text: str) -> str:
     return ",".join(result_number(pk) for pk in pks if pk) if pks and all(pks) else ""
 
 
-@require_safe
-@requires("result.view")
+@requires("result.view", "GET", "HEAD")
 def old_address(request: HttpRequest, pk: int, rest: str) -> HttpResponsePermanentRedirect:
     """Lead from ``/results/15/…`` to ``/results/res-15/…``."""
     query = request.META.get("QUERY_STRING", "")
@@ -98,8 +95,7 @@ def old_address(request: HttpRequest, pk: int, rest: str) -> HttpResponsePermane
     return HttpResponsePermanentRedirect(f"{address}?{query}" if query else address)
 
 
-@require_safe
-@requires("result.view")
+@requires("result.view", "GET", "HEAD")
 def old_import(request: HttpRequest, import_id: int, rest: str) -> HttpResponseBase:
     """Lead from ``/results/imports/3/…`` to ``/results/res-15/…``."""
     row = get_object_or_404(Import, pk=import_id)  # by its own key: any number is compared there

@@ -20,12 +20,9 @@ _IN_HEADING = ("ms", "s", "%")  # names of rates and counts include the unit
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number or a text as pages show it.
-
-    ``value``: the number with every digit, in ``measure``; ``bounds``: its interval in the same
-    unit; ``n``: number of its samples, which are ``of`` runs, requests or questions. ``unit``,
-    ``interval`` and ``note`` are shown after ``text``.
-    """
+    """A number or a text as pages show it. ``value``: the number with every digit, in ``measure``;
+    ``bounds``: its interval in the same unit; ``n``: number of its samples, which are ``of`` runs,
+    requests or questions. ``unit``, ``interval`` and ``note`` are shown after ``text``."""
 
     text: str
     unit: str = ""

@@ -24,11 +24,8 @@ _PARAMETER = "columns"
 @dataclass(frozen=True, slots=True)
 class Column:
     """Column of a table. ``is_sorted``: by its name; ``also``: further sort orders as (name in the
-    URL, heading).
-
-    ``is_fixed``: cannot be hidden. ``is_usual``: shown by default. ``metric``: shown metric.
-    ``falls``: the first click sorts from high to low.
-    """
+    URL, heading). ``is_fixed``: cannot be hidden. ``is_usual``: shown by default. ``metric``: shown
+    metric. ``falls``: the first click sorts from high to low."""
 
     name: str
     title: str | Promise
@@ -70,18 +67,14 @@ class Head:
         return next((link.sorted for link in self.links if link.sorted), "")
 
 
-def _with_unit(name: str) -> str:
-    """Return a metric's label, with the unit unless the label includes it."""
-    unit, label = METRICS[name].unit, metric_label(name)
-    return f"{label}, {unit}" if unit in ("ms", "s") else label
-
-
-_with_unit_lazy = lazy(_with_unit, str)
-
-
 def _metric(name: str, title: str | Promise = "", hint: str | Promise = "") -> Column:
     """Return the column of a metric, which is shown by default if it has a title of its own."""
-    word, falls = title or _with_unit_lazy(name), METRICS[name].better != "lower"
+
+    def with_unit() -> str:
+        unit, label = METRICS[name].unit, metric_label(name)
+        return f"{label}, {unit}" if unit in ("ms", "s") else label
+
+    word, falls = title or lazy(with_unit, str)(), METRICS[name].better != "lower"
     return Column(name, word, hint, is_usual=bool(title), metric=name, css="r", falls=falls)
 
 

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from dashboard.charts import per_user
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import Run, Series, measured, percentiles, statistics, throughput
-from dashboard.pages.shared.provenance import part_text, part_title
-from dashboard.pages.shared.words import gap_bounds
+from dashboard.pages.shared.words import gap_bounds, part_text, part_title
 from dashboard.text.formatting import change_text, full_moment, number, p_text
 from dashboard.text.labels import metric_label, metric_text, phrase, point_marks, result_name
 from jobs.metrics import METRICS
@@ -32,10 +31,8 @@ _WITH_BARS = (RATE, *statistics("ttft"))
 def read_groups(
     wanted: Sequence[Sequence[int]], *, heads_only: bool = False
 ) -> tuple[list[list[Result]], list[int]]:
-    """Return the runs of each column in the given order, and the missing ids.
-
-    ``heads_only``: only the first run of a column has its large fields and related rows.
-    """
+    """Return the runs of each column in the given order, and the missing ids. ``heads_only``: only
+    the first run of a column has its large fields and related rows."""
     rows = Result.objects.select_related(
         *("host", "job", "deployment__job", "endpoint", "imported__declared_by", "created_by")
     )
@@ -100,10 +97,8 @@ def short_name(column: Column) -> str:
 
 
 def charts(comparison: Comparison) -> dict[str, Any]:
-    """Return the charts of a comparison of benchmarks; False where nothing was measured.
-
-    Batches without a server have none: no rates, no TTFT.
-    """
+    """Return the charts of a comparison of benchmarks; False where nothing was measured. Batches
+    without a server have none: no rates, no TTFT."""
     # Full names, because saved images have no page around them.
     names = {}
     for column in comparison.columns:
@@ -169,14 +164,6 @@ def _changes(comparison: Comparison) -> list[tuple[Column, Change]]:
 
 
 def _verdict_words(comparison: Comparison, column: Column, change: Change) -> str:
-    words = _measured_words(comparison, column, change)
-    is_declared = any(side.head.imported_id for side in (comparison.columns[0], column))
-    if is_declared and change.verdict != "not_comparable":
-        return _("%(verdict)s, as declared") % {"verdict": words}
-    return words
-
-
-def _measured_words(comparison: Comparison, column: Column, change: Change) -> str:
     base, metric = comparison.columns[0], comparison.rows[0].metric
     args: dict[str, Any] = {
         "name": _name(column),
@@ -211,7 +198,8 @@ def _measured_words(comparison: Comparison, column: Column, change: Change) -> s
         text = _(
             "%(name)s vs %(base)s: %(change)s, significant difference (95 %% interval %(interval)s)"
         )
-    return text % args
+    is_declared = any(side.head.imported_id for side in (base, column))
+    return _("%(verdict)s, as declared") % {"verdict": text % args} if is_declared else text % args
 
 
 def _name(column: Column) -> str:
@@ -236,11 +224,8 @@ def declared_words(comparison: Comparison) -> str:
     for head in heads:
         row = head.imported
         if row is not None and row.declared_at is not None:
-            args = {
-                "result": result_name(head),
-                "name": row.declared_by or "–",
-                "at": full_moment(row.declared_at),
-            }
+            args = {"result": result_name(head), "name": row.declared_by or "–"}
+            args["at"] = full_moment(row.declared_at)
             told.append(_("%(result)s by %(name)s on %(at)s") % args)
     text = _("As declared: workload, engine and device of imports are not measured (%(who)s).")
     return text % {"who": _("; ").join(told)}
@@ -248,9 +233,7 @@ def declared_words(comparison: Comparison) -> str:
 
 def size_of(change: Change, metric: str, points: str = "") -> str:
     """Return a signed change: "+20.2 %", "−1.4 points", "× 40.6"; with the unit without a ratio.
-
-    ``points``: the text for a difference of shares, "%(n)s points" by default.
-    """
+    ``points``: the text for a difference of shares, "%(n)s points" by default."""
     value = change.absolute if change.relative is None else change.relative
     return _sized(value, change, metric, points)
 
@@ -278,10 +261,8 @@ def _sized(value: float | None, change: Change, name: str, points: str) -> str:
 
 
 def change_texts(change: Change, name: str) -> tuple[str, str]:
-    """Return a difference of the metric ``name``: signed size, then interval and verdict.
-
-    Without comparability a dash: the heading of the column says "not comparable".
-    """
+    """Return a difference of the metric ``name``: signed size, then interval and verdict. Without
+    comparability a dash: the heading of the column says "not comparable"."""
     if change.value is None:
         return _("not measured"), ""
     if change.verdict == "same":
@@ -321,10 +302,8 @@ def barred_words(comparison: Comparison) -> str:
 
 
 def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
-    """Return a difference in workload: "Requests: 50 / 100"; of a checksum only its name.
-
-    More than two columns are grouped by value: "64 tokens (res-1, res-2), 48 tokens (res-3)".
-    """
+    """Return a difference in workload: "Requests: 50 / 100"; of a checksum only its name. More than
+    two columns are grouped by value: "64 tokens (res-1, res-2), 48 tokens (res-3)"."""
     if barrier.is_unknown:
         return _("Unknown: %(name)s") % {"name": part_title(barrier.name)}
     is_many = len(heads) > 2
@@ -338,7 +317,14 @@ def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
         others = [head for head, value in pairs if value != barrier.values[0]]
         return f"{title}{_(': ')}{_names(others)}" if is_many else title
     title = metric_label(barrier.name) if barrier.is_metric else part_title(barrier.name)
-    values = [_value(barrier, value) for value in barrier.values]
+    values = []
+    for value in barrier.values:
+        if value is None:
+            values.append(_("unknown"))
+        elif barrier.is_metric:
+            values.append(" ".join(filter(None, metric_text(barrier.name, value))))
+        else:
+            values.append(part_text(barrier.name, value))
     if not is_many:
         return f"{title}{_(': ')}{' / '.join(values)}"
     alike: dict[str, list[Result]] = {}
@@ -353,14 +339,6 @@ def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
 
 def _names(results: Sequence[Result]) -> str:
     return _(", ").join(map(result_name, results))
-
-
-def _value(barrier: Difference, value: Any) -> str:
-    if value is None:
-        return _("unknown")
-    if barrier.is_metric:
-        return " ".join(filter(None, metric_text(barrier.name, value)))
-    return part_text(barrier.name, value)
 
 
 class PairedWords(NamedTuple):
@@ -385,15 +363,14 @@ def paired_words(paired: Paired, *, is_barred: bool) -> PairedWords:
     changed %= {"gained": paired.only_other, "lost": paired.only_base}
     if is_barred:
         return PairedWords(common, changed, "")
-    if paired.p is None and paired.gap.includes_zero:
-        verdict = _("Mean scores do not differ significantly (95 %% interval includes 0):")
-    elif paired.p is None:
-        verdict = _("Mean scores differ significantly (95 %% interval excludes 0):")
-    elif paired.gap.includes_zero:
-        verdict = _("No significant difference (95 %% interval includes 0):")
-    else:
-        verdict = _("Significant difference (95 %% interval excludes 0):")
     shown = gap_bounds(paired.gap)
     if paired.p is not None:
+        verdict = _("Significant difference (95 %% interval excludes 0):")
+        if paired.gap.includes_zero:
+            verdict = _("No significant difference (95 %% interval includes 0):")
         shown += f"{_(', ')}{p_text(paired.p)} {_('(McNemar, exact)')}"
+    elif paired.gap.includes_zero:
+        verdict = _("Mean scores do not differ significantly (95 %% interval includes 0):")
+    else:
+        verdict = _("Mean scores differ significantly (95 %% interval excludes 0):")
     return PairedWords(common, changed, f"{verdict % {}} {shown}{_('.')}")

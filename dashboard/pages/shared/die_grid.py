@@ -24,14 +24,16 @@ _SMALL = {"unknown": "g", "missing": "m", "hot": "h", "held": "a", "free": ""}
 _LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "free": ""}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Die:
-    """Current state of a die; a hot one may be held as well."""
+    """Current state of a die; a hot one may be held as well. ``key``: colour of its holder in the
+    large grid, 0 for none."""
 
     name: str
     state: DieState
     holder: Job | Deployment | None
     reading: Reading
+    key: int = 0
 
     @property
     def words(self) -> str:
@@ -49,12 +51,30 @@ class Die:
             parts.append(_("free"))
         return _(", ").join(parts)
 
+    @property
+    def path(self) -> str:
+        """The holder's page, below the root; "" without one."""
+        return path_of(self.holder) if self.holder else ""
+
+    @property
+    def css(self) -> str:
+        colour = f"l{self.key}" if self.key and self.state in ("held", "hot") else ""
+        return f"{colour} {_LARGE[self.state]}".strip()
+
+    @property
+    def text(self) -> str:
+        """The text of a large cell: "84°", "missing", the last holder; "" if nothing is known."""
+        holder, heat = self.holder, self.reading.temp_c
+        if self.state == "missing":
+            return _("missing")
+        if self.state == "unknown" and holder:
+            return f"#{holder.pk}" if isinstance(holder, Job) else holder.name
+        return "" if heat is None else f"{heat:.0f}°"
+
 
 def dies_of(host: Host, held: Held | None = None) -> list[Die]:
-    """Return every die of a host by number, missing dies included.
-
-    ``held`` is who holds which, where that is known already; else it is asked for.
-    """
+    """Return every die of a host by number, missing dies included. ``held`` is who holds which,
+    where that is known already; else it is asked for."""
     names = all_dies(host)
     if not names:
         return []
@@ -63,8 +83,7 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
     measured = {} if away else readings(host)
     host_dies = []
     for name in names:
-        reading = measured.get(name) if name in there else None
-        reading = reading or Reading(None, None)
+        reading = (measured.get(name) if name in there else None) or Reading(None, None)
         state: DieState = "held" if name in leased else "free"
         if away:
             state = "unknown"
@@ -80,7 +99,7 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
 class Grid:
     """CSS classes of the cells, row by row, and the grid in words; ``held`` of ``all`` dies."""
 
-    cells: tuple[str, ...]
+    cells: Sequence[str]
     held: int
     all: int
     label: str
@@ -128,25 +147,6 @@ def _by_cards(things: Mapping[str, T]) -> Iterator[tuple[list[int], list[list[T 
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A die of a large grid; ``path`` is its holder's page, below the root, "" when it is free."""
-
-    die: Die
-    css: str
-    path: str
-
-    @property
-    def text(self) -> str:
-        """The text of the cell: "84°", "missing", the last holder; "" if nothing is known."""
-        holder, heat = self.die.holder, self.die.reading.temp_c
-        if self.die.state == "missing":
-            return _("missing")
-        if self.die.state == "unknown" and holder:
-            return f"#{holder.pk}" if isinstance(holder, Job) else holder.name
-        return "" if heat is None else f"{heat:.0f}°"
-
-
-@dataclass(frozen=True, slots=True)
 class Holder:
     """Holder of ``count`` dies, with the key of its colour."""
 
@@ -159,10 +159,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Up to eight cards: their numbers, and rows of as many cells; None where a card has no die."""
+    """Up to eight cards: their numbers, and rows of as many dies; None where a card has no die."""
 
-    cards: tuple[int, ...]
-    rows: Sequence[Sequence[Cell | None]]
+    cards: list[int]
+    rows: list[list[Die | None]]
 
     @property
     def gap(self) -> str:
@@ -211,21 +211,19 @@ def cards(host: Host, held: Held | None = None) -> Cards | None:
     host_dies = dies_of(host, held)
     if not host_dies:
         return None
-    by_path: dict[str, list[Job | Deployment]] = {}
+    by_path: dict[str, list[Die]] = {}
     for die in host_dies:
         if die.holder is not None:
-            by_path.setdefault(path_of(die.holder), []).append(die.holder)
-    holders = [
-        Holder(those[0], name_of(those[0]), path, index % _COLOURS + 1, len(those))
-        for index, (path, those) in enumerate(by_path.items())
-    ]
-    keys = {holder.path: f"l{holder.key}" for holder in holders}
-    cells = {}
-    for die in host_dies:
-        path = path_of(die.holder) if die.holder else ""
-        colour = keys.get(path, "") if die.state in ("held", "hot") else ""
-        cells[die.name] = Cell(die, f"{colour} {_LARGE[die.state]}".strip(), path)
-    return Cards([Block(tuple(part), rows) for part, rows in _by_cards(cells)], holders, host_dies)
+            by_path.setdefault(die.path, []).append(die)
+    holders = []
+    for index, (path, those) in enumerate(by_path.items()):
+        subject, key = those[0].holder, index % _COLOURS + 1
+        assert subject is not None  # noqa: S101 -- for mypy
+        holders.append(Holder(subject, name_of(subject), path, key, len(those)))
+        for die in those:
+            die.key = key
+    blocks = [Block(*block) for block in _by_cards({die.name: die for die in host_dies})]
+    return Cards(blocks, holders, host_dies)
 
 
 def name_of(subject: Job | Deployment) -> str:

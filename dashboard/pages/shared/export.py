@@ -169,21 +169,16 @@ def _table(rows: Sequence[Result], marks: Mapping[int, Marks]) -> list[list[Any]
     lines = [(about, c, metrics) for about, row in abouts for c, metrics in _lines(row)]
     known = {name for _about, _c, metrics in lines for name in metrics}
     names = [name for name in METRICS if name != "concurrency" and name in known]
-    head = [*lines[0][0], "concurrency", *map(unit_head, names)] if lines else []
-    return [
-        *([head] if head else []),
-        *(
-            [*about.values(), concurrency, *(metrics.get(name, "") for name in names)]
-            for about, concurrency, metrics in lines
-        ),
-    ]
+    table = [[*lines[0][0], "concurrency", *map(unit_head, names)]] if lines else []
+    for about, concurrency, metrics in lines:
+        table.append([*about.values(), concurrency, *(metrics.get(name, "") for name in names)])
+    return table
 
 
 def as_csv(rows: Iterable[Sequence[Any]], file: str = "") -> HttpResponse:
     """Return rows as a CSV for spreadsheets; ``file``: name of a download, without an ending."""
     headers = {"Content-Disposition": f'attachment; filename="{file}.csv"'} if file else {}
-    text = csv_text(rows)
-    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
+    return HttpResponse(csv_text(rows), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

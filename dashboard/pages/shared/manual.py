@@ -111,7 +111,7 @@ def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) ->
     taken: dict[str, int] = {}
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
-            text = _text(tokens[index + 1])
+            text = "".join(child.content for child in tokens[index + 1].children or ())
             if token.tag == "h1" and not title:
                 title, head = text, index + 3
                 continue
@@ -126,10 +126,6 @@ def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) ->
             _point(child, path, root)
     body = _markdown.renderer.render(_with_scrolling_tables(tokens[head:]), _markdown.options, {})
     return Page(title, body, tuple(sections))
-
-
-def _text(inline: Token) -> str:
-    return "".join(child.content for child in inline.children or ())
 
 
 def _slug(text: str, taken: dict[str, int]) -> str:
@@ -167,14 +163,17 @@ def _with_scrolling_tables(tokens: list[Token]) -> list[Token]:
     for token in tokens:
         if token.type == "table_open":
             token.attrSet("class", "t dense")
-        before, after = token.type == "table_open", token.type == "table_close"
-        out += [*([box] if before else []), token, *([end] if after else [])]
+            out.append(box)
+        out.append(token)
+        if token.type == "table_close":
+            out.append(end)
     return out
 
 
 def titles() -> list[tuple[str, list[tuple[str, str]]]]:
-    rows = GROUPS.items()
-    return [(group, [(name, page(name).title) for name in names]) for group, names in rows]
+    return [
+        (group, [(name, page(name).title) for name in names]) for group, names in GROUPS.items()
+    ]
 
 
 def help_for(view_name: str) -> str:

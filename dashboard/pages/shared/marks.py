@@ -75,11 +75,11 @@ def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
     beside = _remarks(result, "result:beside_")
     if beside or (result.disturbed and not in_list):
         found.append(Flag(_("disturbed"), beside))
+    of_host = {LOADED: _("loaded host"), OTHER_CLIENTS: _("other clients")}
     for remark in result.remarks:
-        if remark["id"] == LOADED:
-            found.append(Flag(_("loaded host"), message(remark["id"], remark["args"])))
-        if remark["id"] == OTHER_CLIENTS:
-            found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))
+        if remark["id"] in of_host:
+            why = message(remark["id"], remark["args"])
+            found.append(Flag(of_host[remark["id"]], why))
     return found
 
 
@@ -122,7 +122,14 @@ class Marks:
 
     @cached_property
     def word(self) -> str:
-        return _list_word(self.verdict) if self.verdict else ""
+        """The verdict with its size; "" for runs that are not judged."""
+        verdict = self.verdict
+        if verdict is None or verdict.state in ("own", "uncounted", "barred"):
+            return ""
+        size = size_of(verdict.change, verdict.metric, _("%(n)s pt")) if verdict.change else ""
+        texts = {"same": _("%(size)s, not significant"), "unknown": _("%(size)s, cannot tell")}
+        text = texts.get(verdict.state, _("%(verdict)s %(size)s"))
+        return text % {"verdict": word(verdict), "size": size}
 
     @cached_property
     def hint(self) -> str:
@@ -145,17 +152,6 @@ def marks_of(results: Iterable[Result]) -> Mapping[int, Marks]:
 
 def word(verdict: Verdict) -> str:
     return str(_WORDS[verdict.state])
-
-
-def _list_word(verdict: Verdict) -> str:
-    if verdict.state in ("own", "uncounted", "barred"):
-        return ""
-    size = size_of(verdict.change, verdict.metric, _("%(n)s pt")) if verdict.change else ""
-    if verdict.state == "same":
-        return _("%(size)s, not significant") % {"size": size}
-    if verdict.state == "unknown":
-        return _("%(size)s, cannot tell") % {"size": size}
-    return _("%(verdict)s %(size)s") % {"verdict": word(verdict), "size": size}
 
 
 def sentence(verdict: Verdict) -> str:

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
@@ -72,8 +72,6 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
 
 Group = tuple[str, tuple[str, ...]]  # an option with its values
 
-_LOAD = re.compile(r"-[0-9]+$")  # the concurrency in the name of a step
-
 # Notes that also apply to the guide's own plan, because it cannot run as printed.
 _ALWAYS = frozenset(
     {
@@ -91,20 +89,13 @@ _PRINTED = {
     "guide:port_other": str(PRINTED_PORT),
 }
 # Steps of ours that the guide's plan has too, or in place of another.
-_OWN_STEPS = frozenset(
-    about.removeprefix("step:")
-    for abouts in ABOUT.values()
-    for about in abouts
-    if about.startswith("step:")
-)
+_OWN_STEPS = {about.removeprefix("step:") for abouts in ABOUT.values() for about in abouts}
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Reason of a difference. ``number``: the note's number in the list, 0: none.
-
-    ``guide_text``: the guide's text, if its plan for this host does not have it.
-    """
+    """Reason of a difference. ``number``: the note's number in the list, 0: none. ``guide_text``:
+    the guide's text, if its plan for this host does not have it."""
 
     number: int
     reason: str
@@ -114,13 +105,11 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """Differences of a command from the guide. ``changed``: indexes of its words that differ,
-    ``guide_text``: the guide's text there, ``gone``: words only in the guide.
-    """
+    ``guide_text``: the guide's text there, ``gone``: words only in the guide."""
 
     changed: frozenset[int] = frozenset()
     guide_text: Mapping[int, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
-    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +120,10 @@ class Against:
     notes: tuple[str, ...] = ()
     plan: Plan | None = None
 
-    def step(self, step: Step) -> Changes:
-        return self._changes(step, lambda one: list(one.argv))
-
-    def environment(self, step: Step) -> Changes:
-        """Return differences of the environment, by index of the variables."""
-        return self._changes(step, lambda one: [f"{name}={value}" for name, value in one.env])
+    def step(self, step: Step) -> Step | None:
+        """Return the guide's step of the same name."""
+        steps = self.plan.steps if self.plan else ()
+        return next((one for one in steps if one.name == step.name), None)
 
     def steps_gone(self, plan: Plan) -> list[str]:
         here = {step.name for step in plan.steps} | _OWN_STEPS
@@ -147,10 +134,8 @@ class Against:
         return next((item.text for item in files if item.name == name), None)
 
     def mark(self, step: str, flag: str, text: str, *, changed: bool) -> Mark | None:
-        """Return the note on a line; None: equal to the guide.
-
-        A note on its step comes first, then one on its text, then one on its option.
-        """
+        """Return the note on a line; None: equal to the guide. A note on its step comes first, then
+        one on its text, then one on its option."""
         if changed and (own := self._note_on(step)):
             return own
         counts = [
@@ -167,21 +152,17 @@ class Against:
         """Return the note on an added step; None for a step of the guide."""
         if own := self._note_on(step.name):
             return own
-        return Mark(0, _("Not a step of the guide.")) if self.step(step).is_new else None
+        is_new = self.plan is not None and self.step(step) is None
+        return Mark(0, _("Not a step of the guide.")) if is_new else None
 
     def _note_on(self, step: str) -> Mark | None:
         """Return the note on a whole step; those of several loads share it."""
-        wanted = {f"step:{step}", f"step:{_LOAD.sub('', step)}"}
+        without_load = re.sub(r"-[0-9]+$", "", step)  # the concurrency in the name of a step
+        wanted = {f"step:{step}", f"step:{without_load}"}
         for number, name in enumerate(self.ids, 1):
             if not wanted.isdisjoint(ABOUT.get(name, ())):
                 return Mark(number, self.notes[number - 1])
         return None
-
-    def _changes(self, step: Step, words: Callable[[Step], list[str]]) -> Changes:
-        if self.plan is None:
-            return Changes()
-        other = next((item for item in self.plan.steps if item.name == step.name), None)
-        return _compare(words(other), words(step)) if other else Changes(is_new=True)
 
 
 def against(data: Mapping[str, Any]) -> Against:
@@ -253,10 +234,8 @@ def _places(guide_text: list[str], ours: list[str], first: int) -> dict[int, str
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text of a command. ``slot`` is the slot's name, "" for plain text.
-
-    ``later``: the text is a proposal; the value is set at launch.
-    """
+    """Text of a command. ``slot`` is the slot's name, "" for plain text. ``later``: the text is a
+    proposal; the value is set at launch."""
 
     text: str
     slot: str = ""
@@ -266,10 +245,8 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """A flag (or nothing) and its values. ``was``: the previous text, if changed.
-
-    ``mark``: reason of the difference from the guide; ``guide_text``: the guide's text.
-    """
+    """A flag (or nothing) and its values. ``was``: the previous text, if changed. ``mark``: reason
+    of the difference from the guide; ``guide_text``: the guide's text."""
 
     flag: str
     pieces: tuple[Piece, ...]
@@ -332,10 +309,8 @@ def command_view(
     before: Plan | None = None,
     guide: Against | None = None,
 ) -> CommandView:
-    """Build the view of a plan; changes are marked relative to ``before``.
-
-    Differences from the guide are marked too, with their note's number.
-    """
+    """Return the view of a plan: changes against ``before`` are marked, and differences from the
+    guide with their note's number."""
     differences = guide or Against()
     shown = _Shown(values, proposed or {}, differences, compare=before is not None)
     old_steps = {step.name: step for step in before.steps} if before else {}
@@ -366,7 +341,10 @@ class _Shown:
 def _step(step: Step, old: Step | None, shown: _Shown) -> StepView:
     new, env = _groups(step.argv), _env_groups(step.env)
     old_new, old_env = (_groups(old.argv), _env_groups(old.env)) if old else ([], [])
-    changes, env_changes = shown.guide.step(step), shown.guide.environment(step)
+    changes = env_changes = Changes()
+    if guide := shown.guide.step(step):
+        changes = _compare(list(guide.argv), list(step.argv))
+        env_changes = _compare(_assigned(guide), _assigned(step))
     here = _numbered(new + env)
     gone = (
         " ".join([flag, *map(_plain, arguments)]).replace("= ", "=")
@@ -401,6 +379,10 @@ def _groups(argv: Iterable[str]) -> list[Group]:
         else:
             groups.append(("", [arg]))
     return [(flag, tuple(arguments)) for flag, arguments in groups]
+
+
+def _assigned(step: Step) -> list[str]:
+    return [f"{name}={value}" for name, value in step.env]
 
 
 def _env_groups(env: Iterable[tuple[str, str]]) -> list[Group]:

@@ -16,33 +16,27 @@ from jobs.queries.results.subjects import SORTS, Area, Sort, areas
 NAME = "{name}"
 
 
-def tables(results: Sequence[tuple[Sequence[SetGroup], str]]) -> str:
-    return "\n".join(markdown(groups, name) for groups, name in results)
-
-
 def markdown(groups: Sequence[SetGroup], name: str) -> str:
     """Return one table per group, as in the guide: a row per set, then their mean. A group of many
     sets is one row."""
-    return "\n".join(_table(group, name) for group in groups)
-
-
-def _table(group: SetGroup, name: str) -> str:
-    lines = [_row("dataset", "version", "metric", "mode", name)]
-    lines.append("|----- | ----- | ----- | ----- | -----|")
-    if not group.is_folded:
-        for row in group.rows:
+    tables = []
+    for group in groups:
+        lines = [_row("dataset", "version", "metric", "mode", name)]
+        lines.append("|----- | ----- | ----- | ----- | -----|")
+        for row in () if group.is_folded else group.rows:
             lines.append(_row(row.title, row.version, row.metric, row.mode, _score(row.value)))
-    if group.is_folded or group.macro is not None:
-        lines.append(_mean(group))
-    return "\n".join(lines) + "\n"
+        if group.is_folded or group.macro is not None:
+            lines.append(_mean(group))
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
 
 
-def mean_label(group: SetGroup, *, alone: bool) -> str:
+def mean_label(group: SetGroup, groups: Sequence[SetGroup]) -> str:
     """Return "avg" as in the guide, with the group's name when several groups exist."""
     if group.is_folded:
         args = {"name": group.name, "n": len(group.rows)}
         return _("%(name)s, avg of %(n)s") % args
-    return "avg" if alone else f"avg {group.name}"
+    return "avg" if len(groups) == 1 else f"avg {group.name}"
 
 
 def _mean(group: SetGroup) -> str:

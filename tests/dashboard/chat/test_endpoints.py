@@ -31,7 +31,7 @@ from tests.factories import keep_secret, make_user, permit_source
 from tests.hostile_server import hostile
 from tests.waiting import PATIENCE_S
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 IP = "127.0.0.1"
 KEY = 'sk-not-"real"-0123456789'
@@ -43,6 +43,7 @@ def with_key(url, **rules):
     return make_external_turn(url, api_key="H800_KEY")
 
 
+@pytest.mark.postgresql
 def test_an_endpoint_answers_and_gets_its_key(client):
     turn, body, asked, keys = outcome(client, delta(content="Hi") + END, make=with_key)
 
@@ -186,9 +187,9 @@ def with_key_of_lin(url):
     return with_key(url, people=[User.objects.get(username="lin")])
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(
-    ("make", "most"),
-    [(make_turn, 3), (make_external_turn, 4), (with_key, 5), (with_key_of_lin, 6)],
+    ("make", "most"), [(make_turn, 3), (make_external_turn, 4), (with_key, 5), (with_key_of_lin, 6)]
 )
 def test_a_turn_has_few_queries(client, monkeypatch, make, most):
     """Login, person, turn; of an endpoint the permitted addresses, the key, and its people."""

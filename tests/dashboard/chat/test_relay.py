@@ -12,9 +12,10 @@ from jobs.models import AuditEntry
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, opened, outcome, run
 from tests.factories import keep_secret
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.postgresql
 def test_engine_bytes_arrive_unchanged_and_are_stored(client):
     stream = delta(reasoning_content="Hm.") + delta(content="四") + END
 
@@ -257,6 +258,7 @@ def test_a_stalled_reader_holds_one_piece_in_memory(client, monkeypatch):
     assert max(sizes) <= 1000
 
 
+@pytest.mark.postgresql
 def test_half_a_surrogate_pair_does_not_keep_the_turn_open(client):
     turn, *_seen = outcome(client, delta(content="a\ud83d\x00"))
 

@@ -12,7 +12,7 @@ from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
 from tests.dashboard.lib.chat_engine import END, delta, opened, outcome, run
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def usage(**counts):
@@ -25,6 +25,7 @@ async def answer_with(engine, turn, client, *pieces):
     await opened(client, turn).task
 
 
+@pytest.mark.postgresql
 def test_a_failed_second_attempt_leaves_the_good_answer(client):
     async def scenario(engine, turn):
         await answer_with(engine, turn, client, delta(content="Good."), END)

@@ -19,7 +19,7 @@ WELL = {
 def parts(monkeypatch):
     """The checks' findings, to be changed by the test."""
     answers = dict(WELL)
-    monkeypatch.setattr("dashboard.pages.home.small_pages.all_checks", lambda: answers)
+    monkeypatch.setattr("dashboard.pages.home.all_checks", lambda: answers)
     return answers
 
 

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from django.utils.translation import override
 
-from dashboard.pages.jobs.failures import advice
+from dashboard.pages.shared.failures import advice
 from dashboard.text.messages import message, view_of
 from jobs import logstore
 from jobs.base.messages import Message

@@ -97,7 +97,7 @@ def test_no_other_module_lists_kinds_one_by_one():
         *(
             "dashboard/pages/launch/launch_form.py",
             "dashboard/pages/jobs/pipeline.py",
-            "dashboard/pages/home/overview.py",
+            "dashboard/pages/home.py",
         ),
     }, listed
 

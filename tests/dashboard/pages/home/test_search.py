@@ -9,7 +9,7 @@ from django.urls import reverse
 from jobs.models import Conversation, Job, Turn
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -39,11 +39,13 @@ def links_of(client, text, name="search"):
     return links
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("name", ["search", "search-list"])
 def test_everything_that_has_a_page_is_found(member, records, name):
     assert set(links_of(member, "alpha", name)) == records["alpha"]
 
 
+@pytest.mark.postgresql
 def test_all_words_must_match(member, records):
     job = Job.objects.get(title="alpha thing")
 
@@ -109,6 +111,7 @@ def test_a_search_asks_the_database_as_often_for_many(member, count, django_asse
         member.get(reverse("search-list"), {"q": "alpha"})
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("name", ["search", "search-list"])
 def test_a_search_finds_text_of_ones_own_chats(member, name):
     chats = [

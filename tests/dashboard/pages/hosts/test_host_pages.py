@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 from django.utils.timezone import now
 
 from dashboard.text.labels import host_state, style_of
+from dashboard.text.messages import message
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts import missing_dies
 from tests.dashboard.lib.host_caller import Caller
@@ -18,6 +20,8 @@ from tests.factories import (
     make_deployment,
     make_host,
     make_job,
+    make_measured,
+    make_user,
     make_weights,
 )
 
@@ -68,7 +72,7 @@ def test_each_die_leads_to_who_holds_it(member):
     deployment = make_deployment(host=host, name="qwen32b")
     Job.objects.filter(pk=deployment.job_id).update(values={"dies": "2"})
 
-    page = member.get(LIST).content.decode()
+    page = member.get(LIST).text
 
     (cell,) = re.findall(r'<a class="die l1".*?</a>', page, re.S)
     assert f'href="/deployments/{deployment.pk}/"' in cell
@@ -98,7 +102,7 @@ def test_the_first_of_the_queue_says_why_it_waits(member):
 def test_a_paused_host_is_no_warning(member):
     host = vacc_host(draining=True)
 
-    page = page_of(member).content.decode()
+    page = page_of(member).text
 
     assert "New jobs are paused on this host." in page
     assert page.count("note warn") == page.count('id="unloaded"')  # hidden
@@ -136,7 +140,7 @@ def test_what_comes_from_stand_ins_is_stamped_everywhere(member):
     vacc_host(type=Host.Type.SIMULATED)
 
     for answer in (member.get(LIST), page_of(member), member.get("/jobs/")):
-        assert '<span class="stamp sim"' in answer.content.decode()
+        assert '<span class="stamp sim"' in answer.text
 
 
 def test_a_host_that_is_not_well_needs_a_look(member):
@@ -202,7 +206,7 @@ def test_an_iommu_that_is_on_is_an_alarm(member):
 def test_unreadable_vasmi_output_is_shown_unchanged(member):
     vacc_host(load={"unread": {"gettemp": "<b>card</b> 0 71"}})
 
-    assert "&lt;b&gt;card&lt;/b&gt; 0 71" in page_of(member).content.decode()
+    assert "&lt;b&gt;card&lt;/b&gt; 0 71" in page_of(member).text
 
 
 def test_the_queue_gives_each_its_reason(member):
@@ -241,16 +245,13 @@ def test_a_host_without_a_heartbeat_says_what_is_missing(member):
     assert "make a new key" in text
 
 
-def test_a_member_changes_nothing_and_is_offered_nothing(member):
-    host = vacc_host(dies=[0])
+def test_a_member_is_offered_no_change(member):
+    vacc_host(dies=[0])
 
-    page = page_of(member).content.decode()
+    page = page_of(member).text
 
     assert "<form" not in page.split("<main")[1].split("</main>")[0]
-    for name in ("host-drain", "host-slots", "host-forget-dies"):
-        assert member.post(reverse(name, args=[host.name]), {"slots": "2"}).status_code == 403
-    host.refresh_from_db()
-    assert (host.slots, missing_dies(host)) == (8, ["1", "2", "3"])
+    assert "Add a host" not in member.get(LIST).text
 
 
 # What an admin changes.
@@ -284,7 +285,7 @@ def test_an_impossible_number_of_jobs_is_refused_at_its_field(admin, text):
     answer = admin.post(reverse("host-slots", args=["va16-01"]), {"slots": text})
 
     assert answer.status_code == 422
-    assert 'aria-describedby="slots-error"' in answer.content.decode()
+    assert 'aria-describedby="slots-error"' in answer.text
     assert "Enter a whole number from 1 to 64." in text_of(answer)
     assert Host.objects.get().slots == 8
 
@@ -343,7 +344,7 @@ def test_a_removed_card_is_forgotten_on_request(caller, admin):
     entry = AuditEntry.objects.get()
     assert missing_dies(Host.objects.get()) == []
     assert entry.detail == {"forgot_dies": ["1"]}
-    assert host_key("va16-01") not in page_of(admin).content.decode()
+    assert host_key("va16-01") not in page_of(admin).text
 
 
 def test_jobs_start_as_soon_as_a_full_disk_has_room_again(caller, monkeypatch):
@@ -361,8 +362,147 @@ def test_a_long_name_breaks_before_its_label_on_a_phone(member):
     make_artifact(host=host)
     make_weights(host=host)
 
-    page = page_of(member).content.decode()
+    page = page_of(member).text
 
     (table,) = re.findall(r'<table class="t dense ondisk">.*?</table>', page, re.S)
     rows = re.findall(r"<tr><td([^>]*)>.*?</td><td([^>]*)>", table)
     assert rows == [("", ' class="sub nw"')] * 2
+
+
+# The page on which an administrator says that a host does not come back.
+
+
+MARK_LOST = reverse("host-mark-lost", args=["far"])
+
+
+@pytest.fixture
+def job():
+    return make_job(
+        state="running", host=make_host("far", heartbeat_at=now() - timedelta(minutes=5))
+    )
+
+
+def test_it_asks_first_and_names_what_will_be_lost(admin, job):
+    shown = admin.get(MARK_LOST).text
+
+    assert reverse("job-detail", args=[job.pk]) in shown
+    assert "Mark host far as lost?" in shown
+    job.refresh_from_db()
+    assert job.state == "running"
+
+
+def test_only_administrators_can_mark_an_offline_host_lost(admin, job, client):
+    page = reverse("host-detail", args=["far"])
+    assert MARK_LOST in admin.get(page).text
+
+    client.force_login(make_user())
+
+    assert MARK_LOST not in client.get(page).text
+
+
+def test_its_jobs_are_lost_and_the_audit_has_the_user(admin, job):
+    admin.post(MARK_LOST)
+
+    job.refresh_from_db()
+    entry = AuditEntry.objects.get()
+    assert job.state == "lost"
+    assert (entry.user.username, entry.action, entry.subject) == (
+        "ada",
+        "host.mark_lost",
+        "host far",
+    )
+    assert entry.detail == {"lost": 1}
+
+
+def test_a_host_that_answers_again_keeps_its_jobs(admin, job):
+    job.host.heartbeat_at = now()
+    job.host.save()
+
+    assert "danger" not in admin.get(MARK_LOST).text
+    shown = admin.post(MARK_LOST, follow=True).text
+
+    job.refresh_from_db()
+    assert job.state == "running"
+    assert "Not marked as lost" in shown
+    assert not AuditEntry.objects.exists()
+
+
+# People read "This computer"; its name is for addresses, commands and the API.
+
+
+NAME = "this-computer"
+
+
+@pytest.fixture
+def made(client):
+    """This computer with one of everything."""
+    client.force_login(make_user("lin", is_staff=True))
+    host = make_host(NAME, facts={"roots": {"weights": "/w"}})
+    make_weights(host=host)
+    make_job(host=host, state="running", started_at=now(), message_id="job:running")
+    job = make_job(host=host, state="succeeded", kind="benchmark")
+    deployment = make_deployment(host=host, artifact=make_artifact(host=host))
+    points = [(1, {"output_tokens_per_s": 60.0})]
+    results = [
+        make_measured(points=points, deployment=deployment, job=job),
+        make_measured(points=points, job=make_job(host=host, state="succeeded", kind="benchmark")),
+    ]
+    return {
+        "host": host.name,
+        "job": job.pk,
+        "deployment": deployment.pk,
+        "results": [result.pk for result in results],
+    }
+
+
+def addresses(made):
+    first, second = made["results"]
+    return [
+        reverse("overview"),
+        reverse("job-list"),
+        reverse("job-detail", args=[made["job"]]),
+        reverse("host-list"),
+        reverse("host-detail", args=[made["host"]]),
+        reverse("deployment-list"),
+        reverse("deployment-detail", args=[made["deployment"]]),
+        reverse("model-list"),
+        reverse("model-detail", args=["smollm2-135m-instruct"]),
+        reverse("result-list"),
+        reverse("result-list") + f"?host={NAME}",
+        reverse("result-detail", args=[first]),
+        reverse("result-compare") + f"?id=res-{first}&id=res-{second}&all=1",
+        reverse("launch-form", args=["benchmark"]),
+        reverse("playground"),
+    ]
+
+
+def test_no_page_shows_the_name_to_people(client, made):
+    for address in addresses(made):
+        html = client.get(address).text
+
+        html = re.sub(r"<(script|pre|code)\b.*?</\1>", "", html, flags=re.S)  # commands, figures
+        shown = re.sub(r"<[^>]+>", " ", html)
+        assert NAME not in shown, address
+
+
+def test_it_is_named_in_the_viewers_language(client, made):
+    client.cookies["django_language"] = "zh-hans"
+
+    assert "本机" in client.get(reverse("job-list")).text
+
+
+def test_messages_name_it_as_people_do():
+    args = {"host": NAME}
+
+    with translation.override("en"):
+        assert message("job:running", args) == "Running on This computer."
+        assert message("job:running", {"host": "va16-01"}) == "Running on va16-01."
+    with translation.override("zh-hans"):
+        assert "本机" in message("job:running", args)
+
+
+def test_a_host_of_another_type_keeps_its_name(client):
+    client.force_login(make_user("lin"))
+    make_host("va16-01", type="vacc")
+
+    assert "This computer" not in client.get(reverse("host-list")).text

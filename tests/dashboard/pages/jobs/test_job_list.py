@@ -10,9 +10,10 @@ from jobs.queries.jobs.jobs import Filters, page
 from tests.dashboard.lib.query_plan import explained
 from tests.factories import make_host, make_job, make_user, make_weights
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.postgresql
 def test_the_filter_offers_everyone_who_has_made_a_job_once(client):
     client.force_login(make_user("idle"))
     maker = make_user("maker")
@@ -35,6 +36,7 @@ def test_lists_of_a_host_or_person_are_sorted_by_an_index():
         assert "TEMP B-TREE" not in explained(listed)
 
 
+@pytest.mark.postgresql
 def test_the_list_descends_from_end_to_end_chains_included(client):
     client.force_login(make_user())
     first, second = uuid4(), uuid4()

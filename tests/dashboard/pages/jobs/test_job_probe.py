@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from jobs.models import OutputFile
 from jobs.services.outputs import output_path
-from tests.factories import make_deployment, make_endpoint, make_job, make_user
+from tests.factories import make_deployment, make_endpoint, make_job
 
 pytestmark = pytest.mark.django_db
 PATH = "probe.jsonl"
@@ -62,24 +62,24 @@ def job():
 
 
 @pytest.fixture
-def page(client):
-    client.force_login(make_user())
-
+def page(member):
     def get(job, **query):
-        answer = client.get(reverse("job-probe", args=[job.pk]), query)
+        answer = member.get(reverse("job-probe", args=[job.pk]), query)
         assert answer.status_code == 200
-        return answer.content.decode()
+        return answer.text
 
     return get
 
 
-def test_the_verdict_comes_in_words_with_its_interval(page, job):
+def test_the_verdict_comes_in_words_and_numbers(page, job):
     keep(job, EQUAL, OTHER)
     text = page(job)
 
     assert "1 of 2 answers are equal: 50.00 % [9.45, 90.55]." in text
     assert "the deployment repeated itself in 1 of 1 prompts, the reference in 1 of 1" in text
     assert "and differ from each other in 1 answer." in text
+    assert '<dt>First different token, median</dt><dd class="num">2</dd>' in text
+    assert '<dt>Log-probability gap, p90</dt><dd class="num">0.250</dd>' in text
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,6 @@ def test_both_answers_are_marked_and_escaped(page, job):
     assert "Preferred to “ &lt;b&gt;dog” by 0.250." in text
 
 
-def test_numbers_of_tokens_and_gaps_are_shown(page, job):
-    keep(job, EQUAL, OTHER)
-    text = page(job)
-
-    assert '<dt>First different token, median</dt><dd class="num">2</dd>' in text
-    assert '<dt>Log-probability gap, p90</dt><dd class="num">0.250</dd>' in text
-
-
 def test_the_filter_shows_different_answers_only(page, job):
     keep(job, EQUAL, OTHER, FAILED)
 
@@ -137,10 +129,9 @@ def test_many_prompts_are_on_several_pages(page, job):
     assert "No matching prompts." in page(job, after="9" * 18)
 
 
-def test_the_csv_has_a_line_a_prompt(client, job):
+def test_the_csv_has_a_line_a_prompt(member, job):
     keep(job, EQUAL, OTHER, FAILED)
-    client.force_login(make_user())
-    answer = client.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
+    answer = member.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
     lines = list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
 
     assert [line["state"] for line in lines] == ["equal", "different", "failed"]
@@ -149,10 +140,9 @@ def test_the_csv_has_a_line_a_prompt(client, job):
     assert lines[1]["deployment_margin"] == "0.25"
 
 
-def test_the_page_of_the_job_has_the_verdict_and_a_link(client, job):
+def test_the_page_of_the_job_has_the_verdict_and_a_link(member, job):
     keep(job, EQUAL)
-    client.force_login(make_user())
-    text = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+    text = member.get(reverse("job-detail", args=[job.pk])).text
 
     assert "1 of 1 answers are equal" in text
     assert reverse("job-probe", args=[job.pk]) in text
@@ -174,8 +164,7 @@ def test_without_an_output_the_page_says_so(client, page, job):
     assert csv_of.status_code == 404
 
 
-def test_other_jobs_have_no_such_page(client):
-    client.force_login(make_user())
+def test_other_jobs_have_no_such_page(member):
     other = make_job(kind="evaluate")
 
-    assert client.get(reverse("job-probe", args=[other.pk])).status_code == 404
+    assert member.get(reverse("job-probe", args=[other.pk])).status_code == 404

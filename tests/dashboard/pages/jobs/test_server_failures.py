@@ -48,7 +48,7 @@ def end(caller, deployment, log, *, at=0, begins=0, exit_code=1, seq=0, **args) 
 
 
 def text_of(client, address: str) -> str:
-    html = client.get(address).content.decode()
+    html = client.get(address).text
     return " ".join(re.sub(r"<[^>]+>", "", html).replace("\u202f", "").split())
 
 
@@ -81,24 +81,20 @@ def test_a_server_that_was_asked_to_stop_has_not_failed(caller):
     assert (deployment.state, deployment.message_args) == ("stopped", {})
 
 
-def test_an_out_of_memory_kill_is_named_as_such(caller):
-    deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 1})
+@pytest.mark.parametrize(("kills", "cause"), [(1, "out-of-memory"), (0, "killed")])
+def test_a_kill_is_one_for_memory_only_if_the_kernel_says_so(caller, kills, cause):
+    host = {**HOST, "oom_kills": kills}
 
-    failure = deployment.message_args["failure"]
-    assert (failure["id"], failure["line"]) == ("out-of-memory", None)
+    failure = end(caller, serve(caller), READY, exit_code=137, host=host).message_args["failure"]
 
-
-def test_a_kill_without_memory_shortage_is_only_a_kill(caller):
-    deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 0})
-
-    assert deployment.message_args["failure"]["id"] == "killed"
+    assert (failure["id"], failure["line"]) == (cause, None)
 
 
 def test_the_page_of_a_failure_has_cause_host_and_action(caller, client, lin):
     deployment = end(caller, serve(caller), READY + GONE, host={**HOST, "oom_kills": 2})
     address = reverse("deployment-detail", args=[deployment.pk])
 
-    text, html = text_of(client, address), client.get(address).content.decode()
+    text, html = text_of(client, address), client.get(address).text
 
     assert "Known failure" in text
     assert "The server exited with code 1." in text
@@ -140,7 +136,7 @@ def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
     deployment = make_deployment(job=job, host=caller.host, state="failed")
     logstore.store().append(f"deployment/{deployment.pk}", 0, b"fine\nit broke\n")
 
-    html = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+    html = client.get(reverse("job-detail", args=[job.pk])).text
 
     assert f"{reverse('deployment-detail', args=[deployment.pk])}#L2" in html
     assert "it broke" in html

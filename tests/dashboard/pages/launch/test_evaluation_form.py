@@ -8,14 +8,7 @@ from jobs.catalog.presets import EVALUATION_PRESETS, EvaluationPreset
 from jobs.kinds import KINDS
 from jobs.queries.jobs.durations import evaluation_estimate
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import (
-    make_deployment,
-    make_endpoint,
-    make_host,
-    make_job,
-    make_measured,
-    make_user,
-)
+from tests.factories import make_deployment, make_endpoint, make_host, make_job, make_measured
 
 pytestmark = pytest.mark.django_db
 
@@ -27,10 +20,17 @@ def served():
 
 
 @pytest.fixture
-def form(client):
+def form(browser):
     """The context of a form."""
-    client.force_login(make_user())
-    return lambda kind, **query: client.get(reverse("launch-form", args=[kind]), query).context
+    return lambda kind, **query: browser.get(reverse("launch-form", args=[kind]), query).context
+
+
+def counted_result(served, tokens=50.0, **fields):
+    """An evaluation of the deployment's model, whose answers had so many tokens."""
+    counted = make_measured(model_id=served.model_id, scores=[1, 0], **fields)
+    counted.metrics |= {"output_tokens_mean": tokens}
+    counted.save()
+    return counted
 
 
 @pytest.mark.parametrize("preset", EVALUATION_PRESETS.values(), ids=lambda one: one.id)
@@ -49,17 +49,18 @@ def test_a_duplicate_preset_is_refused(tmp_path):
 
 def test_a_preset_fills_the_form_and_is_marked(form, served):
     links = {
-        one.preset.id: one for one in form("evaluate", host="near", deployment=served.pk)["presets"]
+        one["preset"].id: one
+        for one in form("evaluate", host="near", deployment=served.pk)["presets"]
     }
-    assert [one.preset.id for one in links.values() if one.is_current] == ["own"]
+    assert [one["preset"].id for one in links.values() if one["is_current"]] == ["own"]
 
-    query = dict(part.split("=") for part in links["smoke"].address.partition("?")[2].split("&"))
+    query = dict(part.split("=") for part in links["smoke"]["address"].partition("?")[2].split("&"))
     context = form("evaluate", **query)
 
     assert query["deployment"] == str(served.pk)
     values = {field.name: field.value for field in context["form"].fields}
     assert (values["limit"], values["temperature"]) == ("20", "0.0")
-    assert [one.preset.id for one in context["presets"] if one.is_current] == ["smoke"]
+    assert [one["preset"].id for one in context["presets"] if one["is_current"]] == ["smoke"]
 
 
 def test_the_field_thinking_needs_a_switch(form, served):
@@ -72,34 +73,27 @@ def test_the_field_thinking_needs_a_switch(form, served):
 
     offered = fields(deployment=f"endpoint:{near.pk}")["thinking"]
     assert [one.label for one in offered.options] == ["model default", "on", "off"]
+    chosen = form("evaluate", host="near", deployment=f"endpoint:{near.pk}", thinking="off")
+    assert '"chat_template_kwargs": {"thinking": false}' in chosen["script"]
     for key in (str(served.pk), f"endpoint:{far.pk}"):
         assert "thinking" not in fields(deployment=key)
         refused = fields(deployment=key, thinking="off")["thinking"]
         assert "no switch for thinking" in refused.error
 
 
-def test_a_chosen_thinking_is_in_the_preview(form, served):
-    near = make_endpoint("near", thinking_switch="thinking")
-    key = f"endpoint:{near.pk}"
-
-    script = form("evaluate", host="near", deployment=key, thinking="off")["script"]
-
-    assert '"chat_template_kwargs": {"thinking": false}' in script
-
-
 def test_a_preset_that_the_host_cannot_run_is_no_link(form, served):
-    links = {one.preset.id: one.address for one in form("evaluate", host="near")["presets"]}
+    links = {one["preset"].id: one["address"] for one in form("evaluate", host="near")["presets"]}
 
     assert links["guide"] == ""
 
 
 def test_the_paper_s_preset_is_for_every_host(form, served):
-    links = {one.preset.id: one for one in form("evaluate", host="near")["presets"]}
-    query = dict(part.split("=") for part in links["paper"].address.partition("?")[2].split("&"))
+    links = {one["preset"].id: one for one in form("evaluate", host="near")["presets"]}
+    query = dict(part.split("=") for part in links["paper"]["address"].partition("?")[2].split("&"))
 
     context = form("evaluate-evalscope", **{**query, "datasets": "math_500, aime24, gpqa_diamond"})
 
-    assert [one.preset.id for one in context["presets"] if one.is_current] == ["paper"]
+    assert [one["preset"].id for one in context["presets"] if one["is_current"]] == ["paper"]
     values = {field.name: field.value for field in context["form"].fields}
     assert (values["samples"], values["source"]) == ("4", "folder")
     assert "stack" not in values
@@ -108,11 +102,11 @@ def test_the_paper_s_preset_is_for_every_host(form, served):
 def test_a_host_with_cards_has_every_preset(form):
     make_host("far", facts=GUIDE_FACTS)
 
-    links = {one.preset.id: one for one in form("evaluate-opencompass", host="far")["presets"]}
+    links = {one["preset"].id: one for one in form("evaluate-opencompass", host="far")["presets"]}
 
-    assert all(one.address for one in links.values())
-    assert links["paper"].kind == "evaluate-evalscope"
-    assert links["guide"].is_current  # the form's own defaults are the guide's
+    assert all(one["address"] for one in links.values())
+    assert links["paper"]["kind"] == "evaluate-evalscope"
+    assert links["guide"]["is_current"]  # the form's own defaults are the guide's
 
 
 def test_a_benchmark_has_neither_presets_nor_estimate(form, served):
@@ -135,13 +129,11 @@ def test_an_estimate_names_its_basis(form, served):
     points = [(1, {"output_tokens_per_s": 50.0}), (4, rate)]
     rated = make_measured(deployment=served, model_id=served.model_id, points=points)
     query = {"host": "near", "deployment": served.pk, "limit": 10, "max_tokens": 200}
-    upper = form("evaluate", **query)["before"].estimate
+    upper = form("evaluate", **query)["before"]["estimate"]
     assert (upper.seconds, upper.rated_by, upper.counted_by) == (20.0, rated, None)
 
-    counted = make_measured(model_id=served.model_id, scores=[1, 0])
-    counted.metrics |= {"output_tokens_mean": 50.0}
-    counted.save()
-    known = form("evaluate", **query)["before"].estimate
+    counted = counted_result(served)
+    known = form("evaluate", **query)["before"]["estimate"]
 
     assert (known.seconds, known.tokens, known.counted_by) == (5.0, 50.0, counted)
 
@@ -176,12 +168,10 @@ def test_a_measured_speed_tells_more_than_another_amount_of_work(form, served):
     make_job(**about, params=params, state="succeeded", duration_s=33.0)
     assert form("evaluate", **query)["earlier"].scaled
 
-    counted = make_measured(model_id=served.model_id, scores=[1, 0])
-    counted.metrics |= {"output_tokens_mean": 50.0}
-    counted.save()
+    counted_result(served)
 
     shown = form("evaluate", **query)
-    assert (shown["earlier"], shown["before"].estimate.seconds) == (None, 5.0)
+    assert (shown["earlier"], shown["before"]["estimate"].seconds) == (None, 5.0)
 
 
 def test_an_estimate_counts_answers_with_as_much_thinking(served):
@@ -189,9 +179,7 @@ def test_an_estimate_counts_answers_with_as_much_thinking(served):
     make_measured(deployment=served, model_id=served.model_id, points=points)
     for tokens, params in ((20.0, {"thinking": "off"}), (50.0, {})):
         job = make_job(kind="evaluate", state="succeeded", params=params)
-        counted = make_measured(model_id=served.model_id, scores=[1, 0], job=job)
-        counted.metrics |= {"output_tokens_mean": tokens}
-        counted.save()
+        counted_result(served, tokens, job=job)
     params = {"deployment": str(served.pk), "limit": 10, "max_tokens": 200, "batch": 4}
     params |= {"questions": "basics"}
 
@@ -206,7 +194,7 @@ def test_an_estimate_counts_answers_with_as_much_thinking(served):
 def test_without_a_benchmark_nothing_is_estimated(form, served):
     before = form("evaluate", host="near", deployment=served.pk)["before"]
 
-    assert (before.estimate, before.measured_by) == (None, None)
+    assert (before["estimate"], before["measured_by"]) == (None, None)
 
 
 def test_the_sample_size_is_of_the_measured_accuracy(form, served):
@@ -214,4 +202,4 @@ def test_the_sample_size_is_of_the_measured_accuracy(form, served):
 
     before = form("evaluate", host="near", deployment=served.pk)["before"]
 
-    assert (before.measured_by, before.accuracy, before.interval) == (measured, 50.0, 9604)
+    assert (before["measured_by"], before["accuracy"], before["interval"]) == (measured, 50.0, 9604)

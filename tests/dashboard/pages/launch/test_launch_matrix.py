@@ -43,6 +43,13 @@ def served(host):
     return make_deployment(job=job, model_id="deepseek-r1", details=SERVED)
 
 
+@pytest.fixture
+def near():
+    """A host without cards."""
+    roots = dict.fromkeys(("weights", "artifacts", "environments"), "/x")
+    return make_host(facts={"cpu": {"cores": 4}, "roots": roots})
+
+
 def form_of(browser, **query):
     return browser.get(reverse("launch-matrix"), query)
 
@@ -53,7 +60,7 @@ def send(browser, **fields):
 
 def text(answer):
     """The words of a page; thin spaces in numbers are left out."""
-    words = re.sub(r"<[^>]+>", " ", html.unescape(answer.content.decode()))
+    words = re.sub(r"<[^>]+>", " ", html.unescape(answer.text))
     return " ".join(words.replace("\u202f", "").split())
 
 
@@ -61,7 +68,7 @@ def test_without_a_deployment_the_form_says_what_to_make_first(browser, host):
     answer = form_of(browser, host=host.name)
 
     assert answer.status_code == 200
-    assert f'href="/launch/deploy-vllm/?host={host.name}"' in answer.content.decode()
+    assert f'href="/launch/deploy-vllm/?host={host.name}"' in answer.text
     assert "No usable input on this host yet. Prepare it" in text(answer)
 
 
@@ -96,25 +103,23 @@ def test_the_offered_kind_is_one_that_can_measure_the_deployment(browser, served
     assert form_of(browser).context["kind"].name == "benchmark-online"
 
 
-def test_a_silent_endpoint_is_offered_last(browser):
-    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+def test_a_silent_endpoint_is_offered_last(browser, near):
     make_endpoint("a-silent", check_id="endpoint:no_answer")
     answering = make_endpoint("b-answers")
 
-    offered = target_of(host).deployments
+    offered = target_of(near).deployments
 
     assert [ref.label for ref in offered] == ["b-answers", "a-silent"]
-    chosen = form_of(browser, host=host.name).context["form"].spec.params["deployment"]
+    chosen = form_of(browser, host=near.name).context["form"].spec.params["deployment"]
     assert chosen == f"endpoint:{answering.pk}"
 
 
-def test_a_deployment_comes_before_a_silent_endpoint(browser):
-    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+def test_a_deployment_comes_before_a_silent_endpoint(browser, near):
     make_endpoint("a-silent", check_id="endpoint:no_answer")
-    job = make_job(state="succeeded", host=host, kind="deploy")
+    job = make_job(state="succeeded", host=near, kind="deploy")
     served = make_deployment(job=job, details={"engine": "llama.cpp", "max_total": 4096})
 
-    form = form_of(browser, host=host.name).context["form"]
+    form = form_of(browser, host=near.name).context["form"]
 
     assert (form.kind.name, form.spec.params["deployment"]) == ("benchmark", str(served.pk))
 
@@ -167,30 +172,28 @@ def test_skipped_cells_show_their_reasons_even_if_none_runs(browser, host, serve
 def test_the_guide_s_commands_open_their_own_forms(browser, host, served):
     answer = form_of(browser, workload="guide", host=host.name, deployment=str(served.pk))
 
-    source = answer.content.decode()
+    source = answer.text
     for name in ("benchmark-online", "benchmark-throughput", "benchmark-latency"):
         assert f"/launch/{name}/?host={host.name}" in source
     assert source.count("as_in_guide=1") == 3
     assert send(browser, workload="guide", host=host.name).status_code == 422
 
 
-def test_prompts_of_a_fixed_set_have_no_length_axis(browser):
-    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
-    make_deployment(job=make_job(state="succeeded", host=host))
+def test_prompts_of_a_fixed_set_have_no_length_axis(browser, near):
+    make_deployment(job=make_job(state="succeeded", host=near))
 
-    answer = form_of(browser, workload="own", host=host.name, kind="benchmark")
+    answer = form_of(browser, workload="own", host=near.name, kind="benchmark")
 
     assert "prompts have lengths of their own" in text(answer)
-    assert 'name="input_tokens"' not in answer.content.decode()
+    assert 'name="input_tokens"' not in answer.text
 
 
-def test_random_prompts_get_a_length_axis(browser):
-    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
-    made = make_deployment(job=make_job(state="succeeded", host=host), model_id="r1")
-    query = {"workload": "own", "host": host.name, "kind": "benchmark", "prompts": "random"}
+def test_random_prompts_get_a_length_axis(browser, near):
+    made = make_deployment(job=make_job(state="succeeded", host=near), model_id="r1")
+    query = {"workload": "own", "host": near.name, "kind": "benchmark", "prompts": "random"}
 
     missing = text(form_of(browser, **query))
-    make_weights(host=host, model_id="r1", details={"format": "safetensors"})
+    make_weights(host=near, model_id="r1", details={"format": "safetensors"})
     answer = form_of(browser, **query, input_tokens="64, 128", output_tokens="8", of="own")
 
     assert "Random prompts need the tokenizer of r1, which is missing" in missing
@@ -200,18 +203,14 @@ def test_random_prompts_get_a_length_axis(browser):
     assert made.model_id == "r1"
 
 
-def test_an_endpoint_without_a_model_gets_a_client_that_can_run(browser):
-    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+def test_an_endpoint_without_a_model_gets_a_client_that_can_run(browser, near):
     endpoint = make_endpoint("H800")
 
-    alone = form_of(browser, host=host.name).context
-    named = form_of(browser, host=host.name, deployment=f"endpoint:{endpoint.pk}").context
+    alone = form_of(browser, host=near.name).context
+    named = form_of(browser, host=near.name, deployment=f"endpoint:{endpoint.pk}").context
 
     assert alone["kind"].name == named["kind"].name == "benchmark"
     assert alone["planned"] is not None
-
-
-_ROOTS = ("weights", "artifacts", "environments")
 
 
 def test_the_script_is_a_download(browser, host, served):
@@ -220,7 +219,7 @@ def test_the_script_is_a_download(browser, host, served):
     answer = browser.get(reverse("launch-matrix-script"), query)
 
     assert answer["Content-Type"].startswith("text/x-shellscript")
-    assert answer.content.decode().count("bash -s") == 2
+    assert answer.text.count("bash -s") == 2
 
 
 def test_a_form_without_cells_has_no_script(browser, host, served):

@@ -1,23 +1,37 @@
 import html
+import json
 import re
 from dataclasses import replace
+from itertools import product
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
 from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from dashboard.pages.launch.launch_form import make_form, raw_values, typed_values
 from dashboard.pages.shared.plan import command_view
+from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import EXACT, Choice
 from jobs.kinds.lib.guide import plan_for, target_for
+from jobs.launch import again, launch
 from jobs.launch.launch import preview
 from jobs.models import Artifact, Deployment, Job, Weights
 from jobs.plans import Plan, PlanFile, Step, from_json
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user, make_weights
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_user,
+    make_weights,
+)
 from tests.jobs.lib.vacc_target import vacc_host
 
 pytestmark = pytest.mark.django_db
@@ -33,41 +47,15 @@ def host():
     return make_host()
 
 
-@pytest.fixture
-def page(client):
-    client.force_login(make_user())
-    return client
-
-
-def add_weights(host):
-    return Weights.objects.create(
-        host=host, model_id=MODEL, precision="Q4_1", bytes=9, sha256="a" * 64, path="/w/m.gguf"
-    )
-
-
-def add_artifact(host):
-    return Artifact.objects.create(
-        host=host,
-        model_id=MODEL,
-        toolchain="llama.cpp",
-        precision="int8",
-        label="Q8_0 from Q4_1",
-        source_precision="Q4_1",
-        bytes=9,
-        sha256="b" * 64,
-        path="/a/m.gguf",
-    )
-
-
 def form_of(kind, host, query=""):
     return make_form(
         KINDS[kind], target_of(host), typed_values(KINDS[kind], QueryDict(query)), errors={}
     )
 
 
-def test_every_kind_has_a_form_that_opens_on_an_empty_host(page, host):
+def test_every_kind_has_a_form_that_opens_on_an_empty_host(browser, host):
     for kind in KINDS:
-        assert page.get(reverse("launch-form", args=[kind])).status_code == 200
+        assert browser.get(reverse("launch-form", args=[kind])).status_code == 200
 
 
 def links_of(text, label):
@@ -75,20 +63,14 @@ def links_of(text, label):
     return re.findall(r'href="/launch/([\w-]+)/', nav[1]) if nav else []
 
 
-def test_the_form_offers_the_host_s_job_types_by_family(page, host):
-    text = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
+def test_the_form_offers_the_host_s_job_types_by_family(browser, host):
+    text = browser.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
 
-    assert links_of(text, "Job type") == [
-        "prepare",
-        "compile",
-        "deploy",
-        "benchmark",
-        "evaluate",
-    ]
+    assert links_of(text, "Job type") == ["prepare", "compile", "deploy", "benchmark", "evaluate"]
     assert links_of(text, "Compile") == []  # there is one only
 
     cards = make_host(type="vacc", facts={"dies": [{"id": 0}], "roots": {}})
-    text = page.get(reverse("launch-form", args=["benchmark-online"]), {"host": cards.name}).text
+    text = browser.get(reverse("launch-form", args=["benchmark-online"]), {"host": cards.name}).text
     assert "benchmark-online" in links_of(text, "Job type")
     assert "compile" not in links_of(text, "Job type")
     can = {name for name, kind in KINDS.items() if kind.is_available(target_of(cards))}
@@ -96,7 +78,7 @@ def test_the_form_offers_the_host_s_job_types_by_family(page, host):
 
 
 def test_a_field_shows_label_limit_unit_and_help_of_the_params(host):
-    add_artifact(host)
+    make_artifact(host=host)
 
     field = next(f for f in form_of("deploy", host).fields if f.name == "parallel")
 
@@ -142,15 +124,15 @@ def test_long_values_get_wide_fields():
     assert (drawn["path"], drawn["deployment"]) == (("text", "c12"), ("select", "c12"))
 
 
-def test_dies_are_unknown_before_a_plan(page, host):
+def test_dies_are_unknown_before_a_plan(browser, host):
     asked = {"host": host.name, "deployment": "77"}
-    answer = page.get(reverse("launch-form", args=["benchmark"]), asked).text
+    answer = browser.get(reverse("launch-form", args=["benchmark"]), asked).text
 
     assert "none needed" not in answer
 
 
-def test_a_form_without_choices_links_to_the_producer(page, host):
-    answer = page.get(reverse("launch-form", args=["deploy"]), {"host": host.name}).text
+def test_a_form_without_choices_links_to_the_producer(browser, host):
+    answer = browser.get(reverse("launch-form", args=["deploy"]), {"host": host.name}).text
 
     assert "No artifact on this host yet." in answer
     assert f'href="/launch/compile/?host={host.name}"' in answer
@@ -184,8 +166,8 @@ def test_a_choice_of_nothing_has_a_name_too(host):
             assert all(option.label for option in field.options), f"{kind}: {field.name}"
 
 
-def test_what_another_job_is_making_can_be_chosen_already(page, host):
-    job_id = page.post(
+def test_what_another_job_is_making_can_be_chosen_already(browser, host):
+    job_id = browser.post(
         reverse("launch-form", args=["prepare"]), {"host": host.name, "what": "weights"}
     ).url.strip("/")
     number = job_id.rsplit("/", 1)[1]
@@ -197,7 +179,7 @@ def test_what_another_job_is_making_can_be_chosen_already(page, host):
 
 
 def test_the_address_restores_the_form_with_changed_fields_only(host):
-    artifact = add_artifact(host)
+    artifact = make_artifact(host=host)
     form = form_of("deploy", host, "parallel=8&context=2048&reasoning=1")
 
     assert parse_qs(form.query) == {
@@ -210,7 +192,7 @@ def test_the_address_restores_the_form_with_changed_fields_only(host):
 
 
 def test_values_of_the_form_are_what_the_params_take(host):
-    add_artifact(host)
+    make_artifact(host=host)
     form = form_of("deploy", host, "reasoning=0&reasoning=1&parallel= 8 ")
 
     raw = raw_values(form, KINDS["deploy"])
@@ -237,10 +219,10 @@ def test_several_values_in_one_field_become_a_list(host):
         ("requests", "", "Enter a number, such as 12."),
     ],
 )
-def test_an_error_of_a_value_is_in_plain_words(page, host, field, typed, message):
+def test_an_error_of_a_value_is_in_plain_words(browser, host, field, typed, message):
     make_deployment(host=host)
 
-    shown = page.post(
+    shown = browser.post(
         reverse("launch-preview", args=["benchmark"]), {"host": host.name, field: typed}
     ).text
 
@@ -248,11 +230,11 @@ def test_an_error_of_a_value_is_in_plain_words(page, host, field, typed, message
     assert 'data-ready="no"' in shown
 
 
-def test_the_preview_shows_the_plan_that_the_launch_then_stores(page, host):
-    add_weights(host)
+def test_the_preview_shows_the_plan_that_the_launch_then_stores(browser, host):
+    make_weights(host=host)
     typed = {"host": host.name, "precision": "fp16"}
-    shown = page.post(reverse("launch-preview", args=["compile"]), typed)
-    page.post(reverse("launch-form", args=["compile"]), typed)
+    shown = browser.post(reverse("launch-preview", args=["compile"]), typed)
+    browser.post(reverse("launch-form", args=["compile"]), typed)
 
     job = Job.objects.get(kind="compile")
     raw = {"weights": str(Weights.objects.get().pk), "precision": "fp16"}
@@ -261,10 +243,10 @@ def test_the_preview_shows_the_plan_that_the_launch_then_stores(page, host):
     assert f"sha256 {job.plan_sha256[:8]}" in shown.text
 
 
-def test_the_address_of_the_page_follows_what_is_typed(page, host):
-    add_weights(host)
+def test_the_address_of_the_page_follows_what_is_typed(browser, host):
+    make_weights(host=host)
 
-    answer = page.post(
+    answer = browser.post(
         reverse("launch-preview", args=["compile"]), {"host": host.name, "precision": "fp16"}
     )
 
@@ -273,10 +255,10 @@ def test_the_address_of_the_page_follows_what_is_typed(page, host):
     assert parse_qs(address.query)["precision"] == ["fp16"]
 
 
-def test_a_changed_argument_is_marked_with_what_it_was(page, host):
-    add_artifact(host)
+def test_a_changed_argument_is_marked_with_what_it_was(browser, host):
+    make_artifact(host=host)
 
-    answer = page.post(
+    answer = browser.post(
         reverse("launch-preview", args=["deploy"]), {"host": host.name, "context": "4096"}
     ).text
 
@@ -285,10 +267,10 @@ def test_a_changed_argument_is_marked_with_what_it_was(page, host):
     assert "4096" in marked[0] and "was 2048" in marked[0]
 
 
-def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(page, host):
-    add_artifact(host)
+def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(browser, host):
+    make_artifact(host=host)
 
-    answer = page.post(
+    answer = browser.post(
         reverse("launch-form", args=["deploy"]),
         {"host": host.name, "context": "999999999", "name": "my name!"},
     )
@@ -300,53 +282,55 @@ def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(page, host):
     assert at_context and "131072" in at_context.group(1)
 
 
-def test_a_refused_form_keeps_a_shareable_address(page, host):
-    add_artifact(host)
+def test_a_refused_form_keeps_a_shareable_address(browser, host):
+    make_artifact(host=host)
     address = reverse("launch-form", args=["deploy"])
 
-    fresh = page.get(address, {"host": host.name})
-    refused = page.post(address, {"host": host.name, "context": "999999999"})
+    fresh = browser.get(address, {"host": host.name})
+    refused = browser.post(address, {"host": host.name, "context": "999999999"})
 
     assert "data-address" not in fresh.text
     kept_address = html.unescape(re.search(r'data-address="([^"]*)"', refused.text).group(1))
     assert kept_address.startswith(f"{address}?")
-    assert 'value="999999999"' in page.get(kept_address).text
+    assert 'value="999999999"' in browser.get(kept_address).text
 
 
-def test_a_deleted_figure_is_an_error_not_a_silent_proposal(page, host):
-    add_artifact(host)
+def test_a_deleted_figure_is_an_error_not_a_silent_proposal(browser, host):
+    make_artifact(host=host)
 
-    answer = page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "context": ""})
+    answer = browser.post(
+        reverse("launch-form", args=["deploy"]), {"host": host.name, "context": ""}
+    )
 
     assert answer.status_code == 422
     assert not Job.objects.exists()
 
 
-def test_the_form_names_environments_that_are_made_first(page, host):
-    add_weights(host)
+def test_the_form_names_environments_that_are_made_first(browser, host):
+    make_weights(host=host)
 
-    answer = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
+    answer = browser.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
 
     assert "Environment llama.cpp is missing on the host" in answer
 
 
-def test_the_script_to_keep_is_the_script_of_the_preview(page, host):
-    weights = add_weights(host)
+def test_the_script_to_keep_is_the_script_of_the_preview(browser, host):
+    weights = make_weights(host=host)
 
-    answer = page.get(reverse("launch-script", args=["compile"]), {"host": host.name})
+    answer = browser.get(reverse("launch-script", args=["compile"]), {"host": host.name})
 
     shown = preview("compile", {"weights": str(weights.pk), "precision": "int8"}, host)
     assert answer.text == shown.script
     assert answer["Content-Disposition"] == 'attachment; filename="plan.sh"'
 
 
-def test_a_form_from_a_job_marks_differences(page, host):
-    add_artifact(host)
-    page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
+def test_a_form_from_a_job_marks_differences(browser, host):
+    make_artifact(host=host)
+    browser.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
     job = Job.objects.get(kind="deploy")
 
-    same = page.get(reverse("launch-form", args=["deploy"]), {"from": job.pk, "host": host.name})
-    other = page.get(
+    same = browser.get(reverse("launch-form", args=["deploy"]), {"from": job.pk, "host": host.name})
+    other = browser.get(
         reverse("launch-form", args=["deploy"]),
         {"from": job.pk, "host": host.name, "parallel": "2"},
     )
@@ -356,26 +340,26 @@ def test_a_form_from_a_job_marks_differences(page, host):
     assert "was 8" in other.text
 
 
-def test_a_form_reads_its_job_only_once(page, host):
-    add_artifact(host)
-    page.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
+def test_a_form_reads_its_job_only_once(browser, host):
+    make_artifact(host=host)
+    browser.post(reverse("launch-form", args=["deploy"]), {"host": host.name, "parallel": "8"})
     job = Job.objects.get(kind="deploy")
     typed = {"against": job.pk, "host": host.name, "parallel": "4"}
 
-    preview = page.post(reverse("launch-preview", args=["deploy"]), typed)
-    again = page.get(preview["HX-Replace-Url"])
+    preview = browser.post(reverse("launch-preview", args=["deploy"]), typed)
+    again = browser.get(preview["HX-Replace-Url"])
 
     assert f"against={job.pk}" in preview["HX-Replace-Url"]
     assert 'name="parallel" value="4"' in again.text  # which is what the form proposes
     assert "was 8" in again.text
 
 
-def test_a_promise_that_was_kept_is_shown_as_what_was_made(page, host):
+def test_a_promise_that_was_kept_is_shown_as_what_was_made(browser, host):
     job = make_job(host=host, state="succeeded")
-    weights = add_weights(host)
+    weights = make_weights(host=host)
     Weights.objects.update(job=job)
 
-    answer = page.get(
+    answer = browser.get(
         reverse("launch-form", args=["compile"]), {"host": host.name, "weights": f"job:{job.pk}"}
     ).text
 
@@ -383,17 +367,17 @@ def test_a_promise_that_was_kept_is_shown_as_what_was_made(page, host):
     assert "not on this host" not in answer
 
 
-def test_queries_do_not_grow_with_assets(page, host, django_assert_max_num_queries):
+def test_queries_do_not_grow_with_assets(browser, host, django_assert_max_num_queries):
     for _ in range(20):
-        add_artifact(host)
+        make_artifact(host=host)
         make_host()
 
     with django_assert_max_num_queries(45):
-        page.get(reverse("launch-form", args=["deploy"]), {"host": host.name})
+        browser.get(reverse("launch-form", args=["deploy"]), {"host": host.name})
 
 
-def test_an_unknown_kind_is_not_found(page, host):
-    assert page.get("/launch/bake/").status_code == 404
+def test_an_unknown_kind_is_not_found(browser, host):
+    assert browser.get("/launch/bake/").status_code == 404
 
 
 def test_a_new_file_line_and_a_lost_option_are_marked():
@@ -428,14 +412,14 @@ def test_without_dies_the_vllm_form_has_other_defaults(host):
 
 
 def test_without_dies_vllm_needs_a_folder(host):
-    add_weights(host)
+    make_weights(host=host)
 
     assert form_of("deploy-vllm", host).missing.missing.kind == "convert-weights"
     assert form_of("convert-weights", host).missing is None
 
 
 def test_without_dies_the_form_has_a_valid_preview(host):
-    weights = add_weights(host)
+    weights = make_weights(host=host)
     weights.details = {"format": "safetensors"}
     weights.save()
     kind = KINDS["deploy-vllm"]
@@ -458,37 +442,36 @@ def test_deployments_of_one_name_show_number_and_port(host):
     for kind in ("evaluate", "benchmark"):
         field = next(one for one in form_of(kind, host).fields if one.name == "deployment")
         assert {option.label for option in field.options} == {
-            *("llama", f"qwen (#{first.pk}, port 7863)", f"qwen (#{second.pk})"),
+            *("llama", f"qwen (#{first.pk}, port 7863)", f"qwen (#{second.pk})")
         }
 
 
-def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(page):
+def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(browser):
     host = make_host(type="vacc", facts=dict(GUIDE_FACTS))
     job = make_job(kind="deploy-vllm", host=host, state="succeeded")
     details = {"engine": "vllm", "stack": "guide", "max_total": 4096}
     server = make_deployment(job=job, host=host, model_id="deepseek-r1", details=details)
     typed = {"host": host.name, "deployment": str(server.pk)}
 
-    shown = page.post(reverse("launch-preview", args=["benchmark-online"]), typed).text
+    shown = browser.post(reverse("launch-preview", args=["benchmark-online"]), typed).text
 
     assert 'id="l-concurrency" hx-swap-oob="true">≤ 4<' in shown
     assert 'id="l-input_tokens" hx-swap-oob="true">≤ 4096<' in shown
-    exact = page.post(
+    exact = browser.post(
         reverse("launch-preview", args=["benchmark-online"]), {**typed, "as_in_guide": "1"}
     ).text
     assert 'id="l-concurrency" hx-swap-oob="true">≤ 1024<' in exact
 
 
-def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
-    client.force_login(make_user())
+def test_a_host_with_cards_is_first_offered_what_cards_are_for(browser):
     make_host("here")
     vacc = make_host("va16-01", facts=dict(GUIDE_FACTS), type="vacc")
 
     start = reverse("launch")
-    page = client.get(reverse("launch-form", args=["prepare-weights"]), {"host": vacc.name}).text
+    page = browser.get(reverse("launch-form", args=["prepare-weights"]), {"host": vacc.name}).text
 
-    assert client.get(start, {"host": vacc.name}).url.startswith("/launch/prepare-weights/")
-    assert client.get(start).url.startswith("/launch/prepare/")
+    assert browser.get(start, {"host": vacc.name}).url.startswith("/launch/prepare-weights/")
+    assert browser.get(start).url.startswith("/launch/prepare/")
     tabs = re.findall(r'href="/launch/([a-z-]+)/\?host=va16-01"', page)
     families, kinds = tabs[:5], tabs[5:]
     assert families[:3] == ["prepare-weights", "compile-vacc", "deploy-build-in"]
@@ -498,16 +481,14 @@ def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
 
 
 @pytest.mark.parametrize("kind", ["unknown", "١٢", "a/b", ""])
-def test_an_unknown_kind_in_the_address_is_not_found(client, kind):
-    client.force_login(make_user("ada"))
+def test_an_unknown_kind_in_the_address_is_not_found(browser, kind):
 
-    assert client.get(reverse("launch"), {"kind": kind}).status_code == 404
+    assert browser.get(reverse("launch"), {"kind": kind}).status_code == 404
 
 
 @pytest.fixture
-def shown(client):
+def shown(browser):
     """The form of a benchmark with so many requests, after six runs with twelve of 30 s each."""
-    client.force_login(make_user())
     host = make_host()
     served = make_deployment(job=make_job(host=host, state="succeeded"))
     raw = {"deployment": str(served.pk), "concurrency": [4], "requests": 12}
@@ -518,9 +499,7 @@ def shown(client):
             **{"state": "succeeded", "duration_s": 30.0},
         )
     query = f"host={host.name}&deployment={served.pk}&concurrency=4&requests="
-    return lambda n: client.get(
-        f"{reverse('launch-form', args=['benchmark'])}?{query}{n}"
-    ).content.decode()
+    return lambda n: browser.get(f"{reverse('launch-form', args=['benchmark'])}?{query}{n}").text
 
 
 def test_more_requests_scale_the_estimate(shown):
@@ -537,8 +516,7 @@ def test_of_the_same_work_the_times_are_as_they_were(shown):
     assert "Scaled" not in html
 
 
-def test_a_recompile_names_the_deployment_to_stop(client):
-    client.force_login(make_user())
+def test_a_recompile_names_the_deployment_to_stop(browser):
     host = make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
     weights = make_weights(
         **{"host": host, "model_id": "deepseek-r1-distill-llama-8b", "precision": "bf16"},
@@ -551,7 +529,7 @@ def test_a_recompile_names_the_deployment_to_stop(client):
 
     def form():
         address = reverse("launch-form", args=["compile-vacc"])
-        return client.get(address, {"host": host.name, **raw}).content.decode()
+        return browser.get(address, {"host": host.name, **raw}).text
 
     assert (
         f"this job writes to {folder}, which a running deployment reads. Stop: llama-8b" in form()
@@ -563,17 +541,16 @@ def test_a_recompile_names_the_deployment_to_stop(client):
 
 
 @pytest.mark.parametrize("kind", ["benchmark", "benchmark-guidellm"])
-def test_a_seed_is_fresh_unless_one_is_typed(client, kind):
-    client.force_login(make_user())
+def test_a_seed_is_fresh_unless_one_is_typed(browser, kind):
     host = make_host()
     typed = {"host": host.name, "deployment": str(make_deployment(host=host).pk)}
 
     def previewed(seed):
         asked = {**typed, "concurrency": "1, 4", "seed": seed}
-        page = client.post(reverse("launch-preview", args=[kind]), asked).text
+        page = browser.post(reverse("launch-preview", args=[kind]), asked).text
         return re.sub(r"<[^>]*>", "", page)
 
-    form = client.get(reverse("launch-form", args=[kind])).text
+    form = browser.get(reverse("launch-form", args=[kind])).text
     assert 'name="seed"' in form
     assert "--seeds 1=7,4=7" in previewed("7")
     # The job's number, and the place of the concurrency.
@@ -586,29 +563,28 @@ OF_THE_GUIDE = sorted(name for name, kind in KINDS.items() if EXACT in kind.Para
 ASSETS = {"weights": "1", "artifact": "1", "deployment": "1"}
 
 
-@pytest.mark.parametrize("exact", [True, False])
-@pytest.mark.parametrize("stack", ["guide", "current"])
 @pytest.mark.parametrize("name", OF_THE_GUIDE)
-def test_the_form_the_api_and_the_command_make_one_plan(name, stack, exact):
+def test_the_form_the_api_and_the_command_make_one_plan(name):
     kind = KINDS[name]
     model = QWEN if name in ("compile-vacc", "apply-modification", "deploy-build-in") else R1
-    target, fields = target_for(model, stack), kind.Params.model_fields
-    chosen = {"stack": stack, EXACT: exact, "model": model, **ASSETS}
-    given = {field: value for field, value in chosen.items() if field in fields}
-    host = make_host(type="vacc", facts=dict(target.facts))
-    typed = {field: "1" if value is True else str(value) for field, value in given.items()}
-    typed |= {EXACT: "1" if exact else "0"}
+    fields = kind.Params.model_fields
+    for stack, exact in product(("guide", "current"), (True, False)):
+        target = target_for(model, stack)
+        chosen = {"stack": stack, EXACT: exact, "model": model, **ASSETS}
+        given = {field: value for field, value in chosen.items() if field in fields}
+        host = make_host(type="vacc", facts=dict(target.facts))
+        typed = {field: "1" if value is True else str(value) for field, value in given.items()}
+        typed |= {EXACT: "1" if exact else "0"}
 
-    over_the_api = preview(name, given, host, target)
-    form = raw_values(make_form(kind, target, typed, {}), kind)
-    in_the_form = preview(name, form, host, target)
+        over_the_api = preview(name, given, host, target)
+        form = raw_values(make_form(kind, target, typed, {}), kind)
+        in_the_form = preview(name, form, host, target)
 
-    assert in_the_form.params == over_the_api.params
-    assert in_the_form.errors == over_the_api.errors
-    if over_the_api.plan is None:
-        return
-    sample = plan_for(kind, stack=stack, as_in_guide=exact, model=model, given={})
-    assert in_the_form.plan == over_the_api.plan == sample.plan
+        assert in_the_form.params == over_the_api.params
+        assert in_the_form.errors == over_the_api.errors
+        if over_the_api.plan is not None:
+            sample = plan_for(kind, stack=stack, as_in_guide=exact, model=model, given={})
+            assert in_the_form.plan == over_the_api.plan == sample.plan
 
 
 @pytest.mark.parametrize(
@@ -624,3 +600,117 @@ def test_a_saved_address_says_whether_a_benchmark_is_exclusive(query, exclusive)
 
 def test_a_value_without_a_name_fills_no_field():
     assert typed_values(KINDS["benchmark-online"], QueryDict("=1&seed=3")) == {"seed": "3"}
+
+
+@pytest.fixture
+def deployment():
+    host = make_host()
+    return make_deployment(host=host)
+
+
+def asked(action) -> int:
+    """Return the number of queries of ``action`` for a host's artifacts."""
+    with CaptureQueriesContext(connection) as capture:
+        action()
+    table = Artifact._meta.db_table
+    return sum(f'FROM "{table}"' in query["sql"] for query in capture.captured_queries)
+
+
+@pytest.mark.parametrize("kind", ["deploy", "benchmark", "evaluate"])
+def test_the_form_and_its_preview_ask_for_a_hosts_assets_once(kind, browser, deployment):
+    typed = {"deployment": str(deployment.pk)}
+
+    assert asked(lambda: browser.get(reverse("launch-form", args=[kind]), typed)) == 1
+    assert asked(lambda: browser.post(reverse("launch-preview", args=[kind]), typed)) == 1
+
+
+def test_a_launch_repeats_queries_only_under_its_lock(browser, deployment):
+    typed = {"deployment": str(deployment.pk), "host": deployment.host.name}
+    address = reverse("launch-form", args=["benchmark"])
+
+    # The first launch prepares an environment too, which takes two more queries.
+    assert asked(lambda: browser.post(address, typed)) == 4
+    assert asked(lambda: browser.post(address, typed)) == 2
+
+
+def test_pydantic_makes_the_schema_of_a_kind_once(deployment, monkeypatch):
+    kind, target = KINDS["benchmark"], target_of(deployment.host)
+    made = []
+    real = kind.Params.model_json_schema
+
+    def counted():
+        made.append(kind)
+        return real()
+
+    monkeypatch.setattr(kind.Params, "model_json_schema", counted)
+    for _ in range(3):
+        raw_values(make_form(kind, target, typed_values(kind, {}), {}), kind)
+
+    assert len(made) <= 1
+
+
+# Limit of queued jobs per host (``QUEUE_LIMIT``), for every kind of launch.
+
+
+RAW = {"what": "weights"}
+MESSAGE = "The queue of here is full: 2 jobs (QUEUE_LIMIT). Cancel some"
+
+
+@pytest.fixture
+def full_host(settings):
+    """Its line is full; it starts nothing."""
+    settings.QUEUE_LIMIT = 2
+    host = make_host("here", draining=True)
+    for _ in range(2):
+        make_job(host=host)
+    return host
+
+
+@pytest.fixture
+def root(client):
+    user = make_user("admin", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+def queued():
+    return Job.objects.filter(state="queued").count()
+
+
+def test_the_form_says_what_to_do(client, full_host, root):
+    answer = client.post(reverse("launch-form", args=["prepare"]), {"host": "here", **RAW})
+
+    assert answer.status_code == 422
+    assert MESSAGE in answer.text
+    assert queued() == 2
+
+
+def test_the_api_and_the_command_say_the_same(client, full_host, root):
+    body = {"kind": "prepare", "host": "here", "params": RAW}
+    answer = client.post("/api/v1/jobs", json.dumps(body), content_type="application/json")
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "launch")
+    assert MESSAGE in answer.json()["message"]
+    with pytest.raises(CommandError, match="QUEUE_LIMIT"):
+        call_command("launch", "prepare", "--host", "here", "--set", "what=weights")
+    assert queued() == 2
+
+
+def test_the_limit_covers_retries_and_whole_chains(full_host, settings):
+    old = make_job(host=full_host, state="succeeded", kind="prepare", params=RAW)
+    with pytest.raises(LaunchError, match="QUEUE_LIMIT"):
+        again.retry_job(old.pk, None)
+
+    settings.QUEUE_LIMIT = 4  # the tour has five
+    with pytest.raises(LaunchError, match="QUEUE_LIMIT"):
+        launch.launch_tour(full_host, None)
+    assert queued() == 2
+
+
+def test_only_queued_jobs_of_the_host_count(full_host):
+    Job.objects.filter(pk=Job.objects.first().pk).update(state="running")
+    launch.launch("prepare", RAW, host=full_host, user=None)
+
+    launch.launch("prepare", RAW, host=make_host("there", draining=True), user=None)
+
+    assert queued() == 3

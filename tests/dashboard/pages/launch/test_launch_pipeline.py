@@ -23,7 +23,7 @@ def host():
 
 
 def test_a_model_links_to_its_pipelines_only(browser):
-    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).text
 
     assert reverse("model-pipeline", args=PIPELINE) in page
     assert (
@@ -35,7 +35,7 @@ def test_a_model_links_to_its_pipelines_only(browser):
 def test_the_page_lists_existing_parts_and_launches_nothing(browser, host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).text
 
     assert page.count("already on the host") == 1
     assert "simulated" in page
@@ -63,18 +63,18 @@ def test_an_impossible_pipeline_is_refused_with_its_reason(browser, host):
     )
 
     assert answer.status_code == 422
-    assert "has no image registry" in answer.content.decode()
+    assert "has no image registry" in answer.text
     assert Job.objects.count() == 0
 
 
 def test_the_page_names_jobs_that_wait_for_dies(browser, host):
     pipeline = reverse("model-pipeline", args=PIPELINE)
-    assert "Start time unknown" not in browser.get(pipeline).content.decode()
+    assert "Start time unknown" not in browser.get(pipeline).text
     held = ",".join(dies(host)[31:])
     made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
     make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
 
-    page = browser.get(pipeline).content.decode()
+    page = browser.get(pipeline).text
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
     (reason,) = (text for text in waits if "Start time unknown" in text)
@@ -88,7 +88,7 @@ def test_a_host_of_unknown_stacks_is_offered_all_of_them(browser, host):
     del host.facts["stacks"]
     host.save()
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).text
     answer = browser.post(reverse("model-pipeline", args=PIPELINE), {"host": host.name})
 
     assert page.count('<option value="guide"') == page.count('<option value="current"') == 1
@@ -98,32 +98,27 @@ def test_a_host_of_unknown_stacks_is_offered_all_of_them(browser, host):
 def test_without_a_host_with_cards_the_page_says_what_to_do(browser):
     make_host("this-computer")
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).text
 
     assert "No host with cards yet." in page
 
 
-def test_the_memory_of_a_die_is_shown_with_its_formula(browser):
-    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
+def test_a_model_shows_memory_of_a_die_and_published_figures(browser):
+    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).text
 
     assert "21.5" in page
     assert "does not fit" not in page
-    small = browser.get(reverse("model-detail", args=["deepseek-r1-distill-llama-70b"]))
-    assert "does not fit" in small.content.decode()
-
-
-def test_published_figures_are_marked_as_measured_elsewhere(browser):
-    page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
-
     assert "Published accuracy" in page
     assert "95.59" in page
+    small = browser.get(reverse("model-detail", args=["deepseek-r1-distill-llama-70b"]))
+    assert "does not fit" in small.text
 
 
 def test_processor_pipelines_need_hosts_without_dies(browser, host):
     here = make_host("here")
     pipeline = reverse("model-pipeline", args=("smollm2-135m-instruct", "vllm-cpu"))
 
-    page = browser.get(pipeline).content.decode()
+    page = browser.get(pipeline).text
 
     assert f'value="{here.name}"' in page
     assert f'value="{host.name}"' not in page
@@ -137,7 +132,7 @@ def test_pipeline_options_are_shown_launched_and_linked(browser, host):
     pipeline = reverse("model-pipeline", args=BUILD_IN)
     chosen = {"host": host.name, "precision": "both", "calibration": "alpaca", "concurrency": "1,4"}
 
-    page = browser.get(pipeline, chosen).content.decode()
+    page = browser.get(pipeline, chosen).text
     browser.post(pipeline, chosen)
 
     assert page.count("Compile for VACC") == 2
@@ -154,7 +149,7 @@ def test_pipeline_options_are_shown_launched_and_linked(browser, host):
 def test_the_switch_makes_every_job_of_the_pipeline_verbatim(browser, host):
     pipeline = reverse("model-pipeline", args=PIPELINE)
 
-    page = browser.get(pipeline, {"as_in_guide": "1"}).content.decode()
+    page = browser.get(pipeline, {"as_in_guide": "1"}).text
     browser.post(pipeline, {"host": host.name, "as_in_guide": "1"})
 
     assert "match the guide verbatim" in html.unescape(page)
@@ -171,7 +166,7 @@ def test_a_wrong_option_is_refused_at_its_field(browser, host):
     answer = browser.post(pipeline, wrong)
 
     assert (shown.status_code, answer.status_code) == (200, 422)
-    for page in (shown.content.decode(), answer.content.decode()):
+    for page in (shown.text, answer.text):
         assert re.search(
             r'id="e-option-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
         )
@@ -186,18 +181,19 @@ def test_without_scripts_a_button_shows_the_commands(browser, host):
     answer = browser.post(pipeline, {"host": host.name, "precision": "fp16", "show": "1"})
 
     assert answer.status_code == 200
-    assert "Prepare datasets" not in answer.content.decode().split("Host and options")[0]
+    assert "Prepare datasets" not in answer.text.split("Host and options")[0]
     assert Job.objects.count() == 0
 
 
-def test_the_ports_that_the_server_will_have_are_shown(browser, host):
-    pipeline = reverse("model-pipeline", args=BUILD_IN)
-
-    page = browser.get(pipeline, {"precision": "both"}).content.decode()
+def test_each_job_shows_the_port_of_its_own_server(browser, host):
+    page = browser.get(reverse("model-pipeline", args=BUILD_IN), {"precision": "both"}).text
 
     assert "port 7863" in page
     assert "port set at start" in page  # the second server: the first will have that one
     assert re.findall(r'<span class="mono">publish_port</span> (\d+)', page) == ["17810", "17811"]
+    fp16, int8 = [text for text in stages(page) if "Benchmark" in text.partition("will run")[0]]
+    assert "127.0.0.1:7863/" in fp16
+    assert "127.0.0.1:7863" not in int8
 
 
 def stages(page: str) -> list[str]:
@@ -206,20 +202,10 @@ def stages(page: str) -> list[str]:
     return [html.unescape(re.sub(r"<[^>]*>", "", part)) for part in parts]
 
 
-def test_no_benchmark_shows_the_port_of_the_other_server(browser, host):
-    pipeline = reverse("model-pipeline", args=BUILD_IN)
-
-    page = browser.get(pipeline, {"precision": "both"}).content.decode()
-
-    fp16, int8 = [text for text in stages(page) if "Benchmark" in text.partition("will run")[0]]
-    assert "127.0.0.1:7863/" in fp16
-    assert "127.0.0.1:7863" not in int8
-
-
 def test_evaluations_use_the_server_s_listen_address(browser, host):
     chosen = {"host": host.name, "stack": "guide", "as_in_guide": "1"}
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE), chosen).content.decode()
+    page = browser.get(reverse("model-pipeline", args=PIPELINE), chosen).text
 
     (asked,) = [text for text in stages(page) if "VACC_API_BASE" in text]
     assert "http://10.24.73.25:8000" in asked
@@ -229,8 +215,8 @@ def test_evaluations_use_the_server_s_listen_address(browser, host):
 def test_jobs_that_the_guide_lacks_are_marked_as_our_own(browser, host):
     pipeline = reverse("model-pipeline", args=BUILD_IN)
 
-    exact = browser.get(pipeline, {"stack": "guide", "as_in_guide": "1"}).content.decode()
-    right = browser.get(pipeline, {"stack": "guide"}).content.decode()
+    exact = browser.get(pipeline, {"stack": "guide", "as_in_guide": "1"}).text
+    right = browser.get(pipeline, {"stack": "guide"}).text
 
     marked = [text for text in stages(exact) if "not in the guide" in text]
     titles = ("Prepare", "Benchmark", "Evaluate")

@@ -38,14 +38,6 @@ def served(host):
     return make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen").name
 
 
-def test_a_check_on_a_host_is_in_the_audit_log(browser, host, weights):
-    ask(browser, host, weights)
-
-    made = AuditEntry.objects.get(action="host.check")
-    assert (made.subject, made.detail) == ("host va16-01", {"kind": "deploy-vllm"})
-    assert made.user is not None
-
-
 def test_dies_that_are_too_few_are_not_proposed(browser, host, weights, served):
     ask(browser, host, weights)
 
@@ -55,7 +47,7 @@ def test_dies_that_are_too_few_are_not_proposed(browser, host, weights, served):
 def test_the_form_names_servers_that_use_the_dies(browser, host, weights, served):
     data = {"host": host.name, "weights": str(weights.pk)}
 
-    shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
+    shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).text
 
     assert "starts immediately" not in shown
     message = shown[shown.index("this job needs 32 dies") :]
@@ -68,7 +60,7 @@ def test_the_form_says_when_dies_are_released(browser, host, weights):
     make_job(**ran, state="running", started_at=now(), values={"dies": ",".join(dies(host)[8:])})
     data = {"host": host.name, "weights": str(weights.pk)}
 
-    shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
+    shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).text
 
     checks = shown[shown.index('class="t dense checks"') :]
     assert "Starts in about 30 min" in checks[: checks.index("</table>")]
@@ -86,35 +78,29 @@ def test_the_form_has_its_host_look_with_what_is_proposed(browser, host, weights
     assert (asked.host, asked.job, asked.done_at) == (host, None, None)
     assert asked.values["dies"].startswith("0,1,2")
     assert [check["name"] for check in asked.plan["checks"]][:2] == ["docker", "image"]
-    assert 'data-preflight="waits"' in answer.content.decode()
+    assert 'data-preflight="waits"' in answer.text
     assert Job.objects.count() == 0
+    made = AuditEntry.objects.get(action="host.check")
+    assert (made.subject, made.detail) == ("host va16-01", {"kind": "deploy-vllm"})
+    assert made.user is not None
 
 
-def test_the_form_shows_findings_and_blockers(browser, host, weights):
+def test_the_form_shows_findings_and_blockers_in_the_columns_of_its_checks(browser, host, weights):
     ask(browser, host, weights)
     asked = Preflight.objects.get()
     preflights.answer(
         asked, [finding("ok", "check:iommu_off"), finding("failed", "check:dies_missing", dies="7")]
     )
 
-    page = browser.get(reverse("launch-findings", args=[asked.pk])).content.decode()
+    form = browser.get(reverse("launch-form", args=["deploy-vllm"]), {"host": host.name}).text
+    page = browser.get(reverse("launch-findings", args=[asked.pk])).text
 
     assert 'data-preflight="stops"' in page
     assert "IOMMU is off." in page
     assert "Dies missing from /dev: 7." in page
     assert "hx-get" not in page
-
-
-def test_findings_align_with_the_checks_above(browser, host, weights):
-    ask(browser, host, weights)
-    asked = Preflight.objects.get()
-    preflights.answer(asked, [finding("ok", "check:iommu_off")])
-
-    form = browser.get(reverse("launch-form", args=["deploy-vllm"]), {"host": host.name})
-    answer = browser.get(reverse("launch-findings", args=[asked.pk]))
-
-    assert '<table class="t dense checks">' in form.content.decode()
-    assert '<table class="t dense checks">' in answer.content.decode()
+    for text in (form, page):
+        assert '<table class="t dense checks">' in text
 
 
 def test_a_host_that_does_not_answer_is_not_asked_for_ever(browser, host, weights):
@@ -123,7 +109,7 @@ def test_a_host_that_does_not_answer_is_not_asked_for_ever(browser, host, weight
 
     page = browser.get(reverse("launch-findings", args=[Preflight.objects.get().pk]))
 
-    assert 'data-preflight="silent"' in page.content.decode()
+    assert 'data-preflight="silent"' in page.text
 
 
 @pytest.mark.parametrize("fields", [{"tp": "16"}, {"weights": "99"}])
@@ -153,7 +139,7 @@ def test_the_look_of_a_job_is_no_form(browser, host, weights):
 
 def test_what_differs_from_the_guide_stands_beside_the_commands(browser, host, weights):
     query = {"host": host.name, "weights": str(weights.pk)}
-    page = browser.get(reverse("launch-form", args=["deploy-vllm"]), query).content.decode()
+    page = browser.get(reverse("launch-form", args=["deploy-vllm"]), query).text
 
     assert "Differences from the guide" in page
     assert "docker exec, with unchanged arguments" in page

@@ -11,17 +11,10 @@ from django.utils.timezone import now
 from jobs.models import Conversation, Endpoint, Source, Turn
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 KEY, URL = "sk-very-secret-0123456789", "http://10.0.0.5:8000"
 ASK = {"prompt": "Hello", "max_tokens": "64"}
-
-
-@pytest.fixture(params=["member", "viewer"])
-def lin(client, request):
-    user = make_user("lin", role=request.param)
-    client.force_login(user)
-    return user
 
 
 def key_of(endpoint):
@@ -111,6 +104,7 @@ def test_thinking_without_a_switch_is_refused_with_the_reason(client, lin):
     assert "Endpoint H800 states no switch for thinking" in answer.json()["error"]
 
 
+@pytest.mark.postgresql
 def test_a_chat_moves_between_deployment_and_endpoint(client, lin):
     endpoint, deployment = make_endpoint("H800"), make_deployment(name="ours")
     ask(client, endpoint)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from dashboard.pages.shared.engine_rates import MINUTES, STALE_S, rates
 from dashboard.templatetags import ui
 from jobs.models import ServedBlock
-from tests.factories import make_deployment, make_host, make_measured, make_user
+from tests.factories import make_deployment, make_host, make_measured
 
 pytestmark = pytest.mark.django_db
 
@@ -136,12 +136,6 @@ def test_an_area_has_gaps_where_nothing_is_known():
 
 
 @pytest.fixture
-def lin(client):
-    client.force_login(make_user("lin"))
-    return client
-
-
-@pytest.fixture
 def busy():
     deployment = make_deployment(name="served")
     engine = {"vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 0.0}
@@ -150,44 +144,43 @@ def busy():
 
 
 @pytest.mark.parametrize("page", ["overview", "serving", "deployment-list", "deployment-metrics"])
-def test_pages_show_what_the_engine_does_now(lin, busy, page):
+def test_pages_show_what_the_engine_does_now(member, busy, page):
     address = reverse(page, args=[busy.pk] if page == "deployment-metrics" else [])
 
-    text = re.sub(r"<[^>]+>", "", lin.get(address).content.decode())
+    text = re.sub(r"<[^>]+>", "", member.get(address).text)
 
     assert re.search(r"36\.\dtok/s", text)
     assert "4 running · 0 queued" in text
 
 
-def test_the_panel_reloads_on_engine_reports(lin, busy):
-    html = lin.get(reverse("overview")).content.decode()
+def test_the_panel_reloads_on_engine_reports(member, busy):
+    html = member.get(reverse("overview")).text
 
     assert f'id="serving" data-live="rates" data-live-url="{reverse("serving")}"' in html
-    assert 'id="serving"' in lin.get(reverse("serving")).content.decode()
+    assert 'id="serving"' in member.get(reverse("serving")).text
 
 
-def test_a_deployment_that_is_not_ready_shows_no_rate(lin, busy):
+def test_a_deployment_that_is_not_ready_shows_no_rate(member, busy):
     busy.state = "unhealthy"
     busy.save()
 
-    assert '<span class="u">tok/s</span>' not in lin.get(reverse("serving")).content.decode()
+    assert '<span class="u">tok/s</span>' not in member.get(reverse("serving")).text
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_list_of_deployments_asks_as_often_for_many(lin, count, django_assert_num_queries):
+def test_the_list_of_deployments_asks_as_often_for_many(member, count, django_assert_num_queries):
     for _ in range(count):
         tell(make_deployment(), (0, vllm(1)), at=time.time())
 
     with django_assert_num_queries(7):
-        lin.get(reverse("deployment-list"))
+        member.get(reverse("deployment-list"))
 
 
-def test_the_peak_of_a_past_benchmark_is_no_rate_of_now(client):
-    client.force_login(make_user())
+def test_the_peak_of_a_past_benchmark_is_no_rate_of_now(member):
     deployment = make_deployment(name="served")
     peak = make_measured(points=[(64, {"output_tokens_per_s": 2111.0})], deployment=deployment)
 
-    text = client.get(reverse("serving")).content.decode()
+    text = member.get(reverse("serving")).text
 
     assert 'class="v num"' not in text
     plain = " ".join(re.sub(r"<[^>]+>", " ", text).split())

@@ -19,12 +19,11 @@ from jobs.plans import Plan, PlanFile, Step
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_guide_weights, make_host
 
-pytestmark = pytest.mark.django_db
 
-
-def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, **given):
-    """A kind's commands on the guide's own host, marked."""
+def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, facts=None, **given):
+    """A kind's commands on the guide's own host, or one of other ``facts``, marked."""
     target = target_for(model_named(model), stack)
+    target = replace(target, facts={**target.facts, **(facts or {})})
     fields = KINDS[kind].Params.model_fields
     known = {"stack": stack, "weights": "1", "artifact": "1", "deployment": "1", "model": model}
     raw = {
@@ -36,16 +35,15 @@ def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, **given):
     return command_view(plan, {}, guide=diff)
 
 
+OTHER = {"mount": "/ws"}  # a folder that is not the guide's
+
+
 def step(view, name):
     return next(item for item in view.steps if item.name == name)
 
 
 def line(view, name, flag):
     return next(item for item in step(view, name).lines if item.flag == flag)
-
-
-def marks_of(line):
-    return (line.mark.reason if line.mark else "", line.guide_text)
 
 
 def test_an_argument_beyond_the_guide_is_marked_with_a_reason():
@@ -179,7 +177,9 @@ def test_an_option_has_the_reason_that_it_has(kind, part, flag, reason):
 
 @pytest.mark.parametrize("kind", ["benchmark-latency", "benchmark-throughput"])
 def test_the_mount_of_results_is_told_from_that_of_the_workspace(kind):
-    mounts = [item for item in step(host_view(kind), "container").lines if item.flag == "-v"]
+    mounts = [
+        item for item in step(view_of(kind, facts=OTHER), "container").lines if item.flag == "-v"
+    ]
 
     reasons = [item.mark.reason for item in mounts]
     assert "mounted at /results" in reasons[1]
@@ -205,7 +205,9 @@ def test_a_difference_without_a_note_is_marked_too():
 
     view = command_view(plan, {}, guide=against(data))
 
-    assert marks_of(line(view, "a", "--n")) == ("The guide differs here or has nothing.", "5")
+    changed = line(view, "a", "--n")
+    assert changed.mark.reason == "The guide differs here or has nothing."
+    assert changed.guide_text == "5"
     assert step(view, "b").mark.reason == "Not a step of the guide."
     assert view.steps_gone == ("d",)
 
@@ -231,6 +233,7 @@ def weights(host):
     return make_guide_weights(host=host)
 
 
+@pytest.mark.django_db
 def test_a_job_and_its_retry_store_the_differences(host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
@@ -241,12 +244,14 @@ def test_a_job_and_its_retry_store_the_differences(host, weights):
     assert again.guide == Job.objects.get(pk=job.pk).guide
 
 
+@pytest.mark.django_db
 def test_a_kind_that_the_guide_does_not_know_keeps_nothing():
     job = launch("prepare", {"what": "weights"}, host=make_host("this-computer"), user=None)
 
     assert job.guide == {}
 
 
+@pytest.mark.django_db
 def test_form_job_and_pipeline_show_the_marks_and_the_list(browser, host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     pages = {
@@ -256,15 +261,16 @@ def test_form_job_and_pipeline_show_the_marks_and_the_list(browser, host, weight
     }
 
     for address in pages.values():
-        page = browser.get(address).content.decode()
+        page = browser.get(address).text
         assert "guide: 10.24.73.25" in page, address
         assert page.count('<span class="mk"') > 5, address
 
 
+@pytest.mark.django_db
 def test_guide_verbatim_is_a_switch_and_no_field(browser, host, weights):
     address = reverse("launch-form", args=["deploy-vllm"])
 
-    page = browser.get(address, {"host": host.name, "as_in_guide": "1"}).content.decode()
+    page = browser.get(address, {"host": host.name, "as_in_guide": "1"}).text
 
     switch = page[page.index('id="guide-switch"') : page.index('id="effect"')]
     assert switch.count('form="launch-form"') == 2
@@ -274,21 +280,10 @@ def test_guide_verbatim_is_a_switch_and_no_field(browser, host, weights):
     assert "guide: 10.24.73.25" not in page
 
 
-def host_view(kind, *, exact=False, **given):
-    """A kind's commands on a host whose folders are not the guide's."""
-    target = target_for(model_named("deepseek-r1"), "guide")
-    facts = {**target.facts, "mount": "/ws"}
-    target = replace(target, facts=facts)
-    raw = {"stack": "guide", "weights": "1", EXACT: exact, **given}
-    params = KINDS[kind].Params.model_validate(raw)
-    plan = KINDS[kind].plan(params, target)
-    return command_view(plan, {}, guide=against(guide_diff(KINDS[kind], params, target, plan)))
-
-
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("kind", ["deploy-vllm", "benchmark-throughput", "benchmark-latency"])
 def test_a_changed_argument_is_marked_with_the_guide_s_text(kind, exact):
-    view = host_view(kind, exact=exact)
+    view = view_of(kind, exact=exact, facts=OTHER)
 
     terminal, folder = line(view, "container", "-dit"), line(view, "container", "-v")
     assert terminal.guide_text == "-it"
@@ -296,9 +291,6 @@ def test_a_changed_argument_is_marked_with_the_guide_s_text(kind, exact):
     assert folder.guide_text == "/nfs/workspace:/test"
     assert "mounted at /ws" in folder.mark.reason
     assert terminal.mark.number and folder.mark.number
-
-
-def test_a_host_with_the_guide_s_folders_has_its_mount():
     assert line(view_of("deploy-vllm"), "container", "-v").mark is None
 
 

@@ -13,6 +13,7 @@ from jobs.models import Conversation, Job, Result, Turn
 from jobs.queries.jobs.durations import durations
 from jobs.queries.results.repeats import repeats_of
 from tests.dashboard.lib.host_caller import end, ended, taken_job
+from tests.dashboard.lib.points import SOME_FAILED
 from tests.factories import make_job, make_measured, make_user
 from tests.measuring import make_measuring_host, measured, served
 
@@ -81,9 +82,9 @@ def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, o
         reverse("result-list"),
         reverse("overview"),
     ):
-        html = admin_client.get(address).content.decode()
+        html = admin_client.get(address).text
         assert f'title="{flag}."' in html, address
-    assert flag in admin_client.get(reverse("job-detail", args=[job.pk])).content.decode()
+    assert flag in admin_client.get(reverse("job-detail", args=[job.pk])).text
 
 
 def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_client, monkeypatch):
@@ -169,7 +170,7 @@ def test_a_chat_with_the_deployment_disturbs_the_run(admin_client, server):
 
     assert result.disturbed
     assert result.run_context["concurrent_load"]["chats"] == 2
-    html = admin_client.get(reverse("result-detail", args=[result.pk])).content.decode()
+    html = admin_client.get(reverse("result-detail", args=[result.pk])).text
     assert "chat answers: 2" in html
     assert ">disturbed</span>" in html
     assert ">no other jobs</span>" not in html
@@ -179,7 +180,7 @@ def test_an_undisturbed_run_names_only_this_dashboard(admin_client, server):
     result = measured(server)
 
     assert not result.disturbed
-    html = admin_client.get(reverse("result-detail", args=[result.pk])).content.decode()
+    html = admin_client.get(reverse("result-detail", args=[result.pk])).text
     assert "Other programs are unknown." in html
 
 
@@ -191,7 +192,7 @@ def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, 
 
     assert Result.objects.get().remarks[-1]["id"] == "result:host_loaded"
     assert not Result.objects.get().counts
-    html = admin_client.get(reverse("result-list")).content.decode()
+    html = admin_client.get(reverse("result-list")).text
     assert ">loaded host</span>" in html
 
 
@@ -203,8 +204,23 @@ def test_a_disturbed_result_has_one_flag(admin_client, server):
         ]
     )
 
-    rows = admin_client.get(reverse("result-list")).content.decode()
+    rows = admin_client.get(reverse("result-list")).text
 
     stamps = re.findall(r'<span class="stamp dist" title="([^"]*)">disturbed</span>', rows)
     assert len(stamps) == 2  # of a phone and of a wider screen
     assert all("#7" in stamp and "r1" in stamp for stamp in stamps)
+
+
+# Requests of one concurrency and of all concurrencies are separate numbers.
+
+
+def test_samples_and_times_in_the_list_are_of_one_point(admin_client):
+    result = make_measured(**SOME_FAILED)
+
+    html = admin_client.get(reverse("result-list")).text
+    answer = admin_client.get(reverse("api-result", args=[result.pk])).json()
+
+    assert '<td class="r sub"><span class="num">12</span></td>' in html
+    assert (answer["metrics"]["requests"], answer["metrics"]["failed_requests"]) == (12, 0)
+    assert answer["totals"] == {"requests": 34, "failed_requests": 2}
+    assert not [name for name in answer["metrics"] if name.endswith("_all")]

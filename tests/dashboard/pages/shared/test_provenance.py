@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 from django.utils.timezone import now
 
-from dashboard.pages.shared.provenance import part_text, part_title
+from dashboard.pages.shared.words import part_text, part_title
 from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
 from jobs.protocol import BadMessage
 from jobs.services.intake import heartbeats
-from tests.factories import make_host, make_job, make_measured, make_user
+from tests.factories import make_host, make_job, make_measured
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
 pytestmark = pytest.mark.django_db
@@ -26,9 +26,8 @@ def host():
 
 
 @pytest.fixture
-def get(client):
-    client.force_login(make_user("lin"))
-    return client.get
+def get(member):
+    return member.get
 
 
 def text_of(html):
@@ -36,7 +35,7 @@ def text_of(html):
 
 
 def panel(get, result, name):
-    html = get(reverse("result-detail", args=[result.pk])).content.decode()
+    html = get(reverse("result-detail", args=[result.pk])).text
     start = html.index(f'id="{name}"')
     return text_of(html[start : html.index("</section>", start)])
 
@@ -129,25 +128,20 @@ def facts_of(html):
     return html[html.rindex('<dl class="facts big-first') :].partition("</dl>")[0]
 
 
-def test_the_mean_of_repeats_is_separate_from_the_run(get, host):
+def test_the_mean_of_repeats_is_separate_and_has_an_interval_from_three_runs_on(get, host):
     deployment = served(host)
-    *_others, last = (measured(deployment, points=((1, rate),)) for rate in (50.0, 51.0, 58.0))
 
-    html = get(reverse("result-detail", args=[last.pk])).content.decode()
+    def shown(rate):
+        last = measured(deployment, points=((1, rate),))
+        return text_of(facts_of(get(reverse("result-detail", args=[last.pk])).text))
 
-    facts = text_of(facts_of(html))
-    assert "Output, this run 58.0 tok/s TTFT" in facts
-    assert "Mean of 3 runs at concurrency 1 53.0 tok/s [43.2, 65.0]" in facts
+    shown(50.0)
+    two, three = shown(58.0), shown(51.0)
 
-
-def test_two_runs_have_a_mean_and_no_interval(get, host):
-    deployment = served(host)
-    _first, last = (measured(deployment, points=((1, rate),)) for rate in (50.0, 58.0))
-
-    html = get(reverse("result-detail", args=[last.pk])).content.decode()
-
-    assert "Mean of 2 runs at concurrency 1 54.0 tok/s" in text_of(html)
-    assert "[" not in facts_of(html)
+    assert "Mean of 2 runs at concurrency 1 54.0 tok/s" in two
+    assert "[" not in two
+    assert "Output, this run 51.0 tok/s TTFT" in three
+    assert "Mean of 3 runs at concurrency 1 53.0 tok/s [43.2, 65.0]" in three
 
 
 def test_the_load_of_the_host_is_summed_up_while_a_job_runs():
@@ -248,10 +242,10 @@ def test_a_result_is_first_compared_with_an_undisturbed_one(get, host):
     address = reverse("result-detail", args=[one.pk])
 
     Result.objects.filter(pk=disturbed.pk).update(disturbed=True)
-    assert f"Compare with res-{quiet.pk}" in get(address).content.decode()
+    assert f"Compare with res-{quiet.pk}" in get(address).text
 
     Result.objects.filter(pk=quiet.pk).update(disturbed=True)
-    assert f"Compare with res-{disturbed.pk}" in get(address).content.decode()
+    assert f"Compare with res-{disturbed.pk}" in get(address).text
 
 
 @pytest.mark.parametrize(

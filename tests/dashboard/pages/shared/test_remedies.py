@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 from django.utils.timezone import now
 
-from dashboard.pages.shared.remedies import actions
-from dashboard.text.messages import message
+from dashboard.pages.shared.failures import actions, advice, server_advice
+from dashboard.text.messages import MESSAGES, message
 from jobs import logstore
 from jobs.base.messages import Message
 from jobs.models import Job, Preflight
@@ -20,13 +21,6 @@ pytestmark = pytest.mark.django_db
 
 NO_FILE = "FileNotFoundError: [Errno 2] No such file or directory: '/test/nope.txt'"
 AGAIN, EDIT = "Retry unchanged", "Edit and rerun"
-
-
-@pytest.fixture
-def lin(client):
-    user = make_user("lin")
-    client.force_login(user)
-    return user
 
 
 def card(client, job) -> str:
@@ -55,19 +49,12 @@ def test_a_job_failed_early_lists_all_missing_parts(client, lin):
     first, second = ({"path": "/nfs/w"}, {"image": "vllm_vacc:latest"})
     job = make_job(state="failed", message_id="check:weights_missing", message_args=first)
     findings = [
-        {"name": "w", "level": "failed", "message_id": job.message_id, "message_args": first},
-        {
-            "name": "i",
-            "level": "failed",
-            "message_id": "check:image_missing",
-            "message_args": second,
-        },
-        {
-            "name": "d",
-            "level": "ok",
-            "message_id": "check:docker",
-            "message_args": {"version": 1},
-        },
+        {"name": "x", "level": level, "message_id": message_id, "message_args": args}
+        for level, message_id, args in (
+            ("failed", job.message_id, first),
+            ("failed", "check:image_missing", second),
+            ("ok", "check:docker", {"version": 1}),
+        )
     ]
     Preflight.objects.create(
         host=job.host, job=job, plan=job.plan, plan_sha256="", findings=findings, done_at=now()
@@ -164,12 +151,9 @@ def test_a_known_failure_says_whether_a_retry_helps(lin, failure, wanted):
 
 def test_a_cancelled_dependent_links_to_its_cause(lin):
     first = make_job(state="failed")
-    job = make_job(
-        host=first.host,
-        state="cancelled",
-        message_id="job:predecessor",
-        message_args={"job": first.pk, "state": "failed"},
-    )
+    args = {"job": first.pk, "state": "failed"}
+    of = {"host": first.host, "state": "cancelled"}
+    job = make_job(**of, message_id="job:predecessor", message_args=args)
 
     remedies = actions(job, lin)
 
@@ -250,14 +234,9 @@ def test_a_deployment_of_another_user_is_opened_not_restarted(lin):
 def test_a_job_of_a_pipeline_offers_the_pipeline_again_first(client, lin):
     chain, host = uuid4(), make_host()
     first = make_job(host=host, chain=chain, state="cancelled", message_id="job:cancelled")
+    of = {"host": host, "chain": chain, "state": "cancelled"}
     args = {"job": first.pk, "state": "cancelled"}
-    later = make_job(
-        host=host,
-        chain=chain,
-        state="cancelled",
-        message_id="job:predecessor",
-        message_args=args,
-    )
+    later = make_job(**of, message_id="job:predecessor", message_args=args)
     later.after.add(first)
     again = reverse("pipeline-retry", args=[chain])
 
@@ -334,3 +313,89 @@ def test_a_job_repeats_only_what_ran(client, lin, started, says):
     html = client.get(reverse("job-detail", args=[job.pk])).text
 
     assert says in html
+
+
+# Advice on failed jobs fits the job.
+
+
+RAN = {"started_at": now(), "log_bytes": 900}
+LAST_LINES = "Read the last lines"
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("message_ids", "fields", "begin"),
+    [
+        (["work:exit"], {}, "Read the last lines"),
+        (["work:exit", "work:output_missing"], {"log_bytes": 0}, "The log is empty:"),
+        (
+            ["work:exit", "work:output_missing", "host:disk_full"],
+            {"removed_at": now()},
+            "The log was removed",
+        ),
+    ],
+)
+def test_a_log_is_to_be_read_if_there_is_one(message_ids, fields, begin):
+    for message_id in message_ids:
+        job = make_job(state="failed", message_id=message_id, **{**RAN, **fields})
+        assert advice(job).startswith(begin), message_id
+
+
+@pytest.mark.parametrize("message_id", ["internal:plan", "policy:program", "job:plan"])
+def test_of_a_job_that_was_refused_no_log_is_to_be_read(message_id):
+    todo = advice(make_job(state="failed", message_id=message_id))
+
+    assert todo.endswith("There is no log, because no command ran.")
+
+
+@pytest.mark.parametrize(
+    ("state", "message_id"),
+    [
+        ("failed", "job:unreadable"),
+        ("lost", "job:host_gone"),
+        ("lost", "host:rebooted"),
+        ("cancelled", "cancelled"),
+    ],
+)
+def test_removed_files_are_not_reported_as_kept(state, message_id):
+    made = {"state": state, "message_id": message_id, **RAN}
+
+    before, after = advice(make_job(**made)), advice(make_job(**made, removed_at=now()))
+
+    promises = ("kept", "arrives")
+    assert any(word in before for word in promises)
+    assert after
+    assert not any(word in after for word in promises)
+
+
+def test_advice_that_is_not_about_a_log_stays_when_the_log_goes():
+    made = {"state": "failed", "message_id": "benchmark:no_request", **RAN}
+
+    assert advice(make_job(**made, removed_at=now())) == advice(make_job(**made))
+
+
+@pytest.mark.parametrize("message_id", ["work:log_limit", "host:disk_full", "job:unreadable"])
+def test_a_stored_message_promises_no_removable_file(message_id):
+    text = message(message_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
+
+    assert message_id in MESSAGES
+    assert "is complete" not in text
+    assert "kept." not in text
+    assert advice(make_job(state="failed", message_id=message_id, **RAN))
+
+
+def test_a_server_without_a_log_has_no_advice_to_read_it():
+    text = server_advice(make_deployment(state="failed", log_bytes=9))
+    gone = server_advice(make_deployment(state="failed", log_bytes=9, removed_at=now()))
+    silent = server_advice(make_deployment(state="failed", log_bytes=9, log_from=9, run=2))
+    empty = server_advice(make_deployment(state="failed"))
+
+    assert text.startswith("Read the end of the server's log")
+    assert gone.startswith("The log was removed")
+    assert empty.startswith("The server exited without output")
+    assert silent == empty  # lines of an earlier run do not count

@@ -1,14 +1,14 @@
-"""Pages and parts of pages about one job."""
+"""List of jobs, and pages and parts of pages about one job."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.db.models import Exists, OuterRef
 from django.http import (
     Http404,
     HttpRequest,
@@ -22,48 +22,122 @@ from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.actions import jobs as job_actions
-from dashboard.actions.action import once
 from dashboard.charts import live
-from dashboard.pages.jobs.failures import advice, missed_before, outcome_text, why_job
 from dashboard.pages.jobs.probe_card import SHOWN, csv_of, page_of, verdict_of
+from dashboard.pages.launch.parts import launched, script_file
+from dashboard.pages.shared import failures
+from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.pages.shared.plan import against, command_view
-from dashboard.pages.shared.remedies import actions, can_retry, form_address
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
 from dashboard.server.downloads import send_file
 from dashboard.server.json_errors import gone
-from dashboard.text import queue_words
+from dashboard.text import labels, queue_words
 from dashboard.text.formatting import joined, moment, number
-from dashboard.text.labels import (
-    asset_word,
-    host_title,
-    kind_title,
-    metric_label,
-    phrase,
-    step_title,
-    unit_word,
-)
 from dashboard.text.messages import message, stalled_text
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
 from jobs import logstore
-from jobs.base.errors import DamagedLog, LaunchError
+from jobs.base.errors import DamagedLog
 from jobs.base.numbers import number_from
 from jobs.confined import NotDone
+from jobs.kinds import KINDS
 from jobs.launch.again import next_steps
-from jobs.models import Job, OutputFile
+from jobs.models import Host, Job, OutputFile
 from jobs.plans import ACCURACY, CLIENT, DIES, from_json, script
 from jobs.queries.hosts import queue_position
+from jobs.queries.jobs import jobs as queries
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.points import has_points, samples_after
 from jobs.queries.jobs.progress import standings
+from jobs.queries.sorting import read_order
 from jobs.queries.storage import limits
+from jobs.schedule.forecast import forecasts
 from jobs.services.imports import has_files
 from jobs.services.intake.limits import keeps_points
 from jobs.services.outputs import outputs_folder
 from jobs.tools.greedy_probe.commands import KIND as PROBE
+
+FIELDS = {**{name: name for name in ("state", "kind", "host", "person", "pinned")}, "text": "q"}
+
+
+@requires("job.view", "GET")
+def job_list(request: HttpRequest) -> HttpResponse:
+    """List jobs, newest first. URL parameters: keys of FIELDS, ``order``, ``after`` (next page)."""
+    asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
+    dropped = _unknown(asked)
+    filters = queries.Filters(
+        **{name: "" if name in dropped else text for name, text in asked.items()}
+    )
+    order = read_order(request.GET.get("order", ""), queries.COLUMNS, queries.NEWEST)
+    after = request.GET.get("after", "")
+    jobs, following = queries.sorted_jobs(filters, order, after)
+    query = request.GET.copy()
+    query.pop("after", None)
+    waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
+    columns = chosen(request, "jobs")
+    states = [
+        (queries.OPEN, _("active")),
+        (queries.FAILED_OR_LOST, _("failed or lost")),
+        (queries.NEEDS_CONFIRMATION, labels.style_of(queries.NEEDS_CONFIRMATION).word),
+    ]
+    context = {
+        "rows": [(job, waiting.get(job.pk)) for job in jobs],
+        "filters": filters,
+        "dropped": dropped.values(),
+        "title": _list_title(
+            filters, len(jobs), more=bool(following), newest=order == queries.NEWEST
+        ),
+        "order": request.GET.get("order", ""),
+        "columns": columns,
+        "all_columns": JOBS,
+        "heads": heads(columns, order, query),
+        "is_later_page": bool(after),
+        "query": query.urlencode(),
+        "after": following,
+        "states": [*states, *((state, labels.style_of(state).word) for state in Job.State.values)],
+        "kinds": [(name, labels.kind_title(name)) for name in KINDS],
+        "hosts": list(Host.objects.all()),
+        "people": list(
+            # No join, which would scan all jobs.
+            User.objects.filter(Exists(Job.objects.filter(created_by=OuterRef("pk"))))
+            .order_by("username")
+            .values_list("username", flat=True)
+        ),
+    }
+    return render(request, "jobs/list.html", context)
+
+
+def _unknown(asked: Mapping[str, str]) -> dict[str, str]:
+    """Return filters whose value is no choice: name → message."""
+    known: dict[str, tuple[str, Callable[[str], bool]]] = {
+        "state": (
+            _("state"),
+            {*Job.State.values, *queries.GROUPS, queries.NEEDS_CONFIRMATION}.__contains__,
+        ),
+        "kind": (_("job type"), KINDS.__contains__),
+        "host": (_("host"), lambda name: Host.objects.filter(name=name).exists()),
+        "person": (_("person"), lambda name: User.objects.filter(username=name).exists()),
+    }
+    text = _("Filter ignored: no %(filter)s is called “%(value)s”.")
+    return {
+        name: text % {"filter": word, "value": asked[name][:100]}
+        for name, (word, is_known) in known.items()
+        if asked[name] and not is_known(asked[name])
+    }
+
+
+def _list_title(filters: queries.Filters, count: int, *, more: bool, newest: bool) -> str:
+    if more and not newest:
+        return _("Jobs, sorted, %(n)s per page") % {"n": count}
+    if more:
+        return _("The latest %(n)s jobs") % {"n": count}
+    if filters.any:
+        return ngettext("%(n)s job matches", "%(n)s jobs match", count) % {"n": count}
+    return ngettext("%(n)s job", "%(n)s jobs", count) % {"n": count}
+
 
 # Headline metrics of a result, in order; missing ones are omitted.
 _HEADLINE = (
@@ -85,15 +159,6 @@ _MADE: dict[str, str | Promise] = {
     "fingerprint": gettext_lazy("Fingerprint"),
     "path": gettext_lazy("Path"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StepLink:
-    """Title, address and icon of a next step."""
-
-    title: str
-    address: str
-    icon: str = "player-play"
 
 
 @requires("job.view", "GET")
@@ -172,12 +237,8 @@ def job_resume(request: HttpRequest, job_id: int) -> HttpResponse:
 
 def _launched(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Job]) -> HttpResponse:
     get_object_or_404(Job, pk=job_id)
-    try:
-        made = once(request, lambda: launch(request.user, job_id).pk)
-    except LaunchError as error:
-        messages.error(request, str(error))
-        return redirect("job-detail", job_id)
-    return redirect("job-detail", made)
+    made = launched(request, lambda: launch(request.user, job_id).pk)
+    return redirect("job-detail", made or job_id)
 
 
 @requires("job.view", "GET")
@@ -196,12 +257,12 @@ def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     }
     begun = job.steps.filter(started_at__isnull=False).exclude(duration_s__lt=_MOMENT_S)
     marks = [
-        {"t": round(step.started_at.timestamp() * 1000), "text": step_title(step.name)}
+        {"t": round(step.started_at.timestamp() * 1000), "text": labels.step_title(step.name)}
         for step in begun
         if step.started_at
     ]
-    answer = {"after": news.after, "open": job.is_open, "series": series, "marks": marks}
-    return JsonResponse(answer)
+    shown = {"after": news.after, "open": job.is_open, "series": series, "marks": marks}
+    return JsonResponse(shown)
 
 
 @requires("job.view", "GET")
@@ -238,11 +299,11 @@ def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
     show = request.GET.get("show", "")
     show = show if show in SHOWN else ""
     view = page_of(job, show, number_from(request.GET.get("after", "")) or 0)
-    more = ""
-    if view is not None and view.text.after is not None:
-        more = urlencode({"show": show, "after": view.text.after})
-    context = {"job": job, "view": view, "show": show, "more": more}
-    return render(request, "jobs/probe.html", context)
+    after = view.text.after if view else None
+    more = "" if after is None else urlencode({"show": show, "after": after})
+    return render(
+        request, "jobs/probe.html", {"job": job, "view": view, "show": show, "more": more}
+    )
 
 
 def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
@@ -280,11 +341,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpRespons
 def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
     """Download the job as a shell script, to run by hand in an empty folder on its host."""
     job = get_object_or_404(Job, pk=job_id)
-    return HttpResponse(
-        script(from_json(job.plan), job.values),
-        content_type="text/x-shellscript; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="reproduce-{job_id}.sh"'},
-    )
+    return script_file(script(from_json(job.plan), job.values), f"reproduce-{job_id}.sh")
 
 
 def _page(job_id: int) -> JobPage:
@@ -296,39 +353,49 @@ def _page(job_id: int) -> JobPage:
 
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     job, user = page.job, request.user
-    why = why_job(page)
+    why = failures.why_job(page)
     in_queue = queue_words.rows(user, [job])[0] if page.waits else None
     metrics = page.result.metrics if page.result else {}
+    words: dict[str, Callable[[Any], Any]] = {
+        "type": lambda value: labels.asset_word(str(value)),
+        **dict.fromkeys(("label", "precision"), lambda value: labels.phrase(str(value))),
+    }
+    place = next((at for at, item in enumerate(page.chain) if item.pk == job.pk), 0)
     return {
         "page": page,
         "job": job,
         "message": _message(page, in_queue, why),
         **why,
-        "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
+        "advice": joined(why["known"].advice if why["known"] else "", failures.advice(job)),
         "may_cancel": job.is_open and allowed(user, "job.cancel", job),
         "may_repeat": allowed(user, "job.repeat", job),
-        "can_retry": can_retry(job),
+        "can_retry": failures.can_retry(job),
         "may_pin": may_pin(user, job),
         "pinned_words": pinned_words(job),
         "removal_words": removal_words(job),
         "removed_words": removed_words(job),
-        "form_address": form_address(job),
-        "actions": actions(job, user),
+        "form_address": failures.form_address(job),
+        "actions": failures.actions(job, user),
         "never_ran": _never_ran(job),
-        "neighbours": _neighbours(page),
+        "neighbours": {
+            "previous": page.chain[place - 1] if place else None,
+            "next": next(iter(page.chain[place + 1 :]), None),
+        },
         "headline": [
-            (name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics
+            (name, labels.metric_label(name), metrics[name])
+            for name in _HEADLINE
+            if name in metrics
         ],
         "probe": verdict_of(job),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [
-            (_MADE.get(name, name), name, _product_text(name, value))
+            (_MADE.get(name, name), name, words.get(name, lambda value: value)(value))
             for name, value in page.made
             if value != ""
         ],
         "next_steps": _step_links(job, person(request)),
         "in_queue": in_queue,
-        "found_before": missed_before(job) if page.waits else None,
+        "found_before": failures.missed_before(job) if page.waits else None,
         "ahead": queue_position(job) if page.waits else 0,
     }
 
@@ -343,13 +410,6 @@ def _never_ran(job: Job) -> bool:
         return False
 
 
-def _product_text(name: str, value: Any) -> Any:
-    """Translate a field of the product; most are names and numbers."""
-    if name == "type":
-        return asset_word(str(value))
-    return phrase(str(value)) if name in ("label", "precision") else value
-
-
 def _message(page: JobPage, in_queue: queue_words.QueueRow | None, why: Mapping[str, Any]) -> str:
     job = page.job
     if job.is_open and job.cancel_asked_at:
@@ -361,15 +421,15 @@ def _message(page: JobPage, in_queue: queue_words.QueueRow | None, why: Mapping[
     if job.is_open and page.host_away:
         seen = job.host.heartbeat_at
         return _("%(host)s has been offline since %(time)s; data shown is from then.") % {
-            "host": host_title(job.host),
+            "host": labels.host_title(job.host),
             "time": moment(seen) if seen else "?",
         }
     if job.state != Job.State.RUNNING:
         known, line = why["known"], why["telling"]
         if line:
-            return f"{line} · {outcome_text(job)}"
-        return joined(outcome_text(job), known.cause if known else "")
-    text = _doing(page) or outcome_text(job)
+            return f"{line} · {failures.outcome_text(job)}"
+        return joined(failures.outcome_text(job), known.cause if known else "")
+    text = _doing(page) or failures.outcome_text(job)
     if stalled := stalled_text(job):
         return joined(text, stalled)
     if page.ends_at:
@@ -382,44 +442,40 @@ def _doing(page: JobPage) -> str:
     step, progress = page.now_step, page.progress
     if step is None:
         return ""
-    name = step_title(step.name)
+    name = labels.step_title(step.name)
     args = {"step": name[:1].upper() + name[1:], "n": step.index + 1, "all": len(page.steps)}
     head = _("%(step)s, step %(n)s of %(all)s") % args if len(page.steps) > 1 else args["step"]
     if not progress or not progress.get("total"):
-        return _("%(what)s, on %(host)s.") % {"what": head, "host": host_title(page.job.host)}
+        return _("%(what)s, on %(host)s.") % {
+            "what": head,
+            "host": labels.host_title(page.job.host),
+        }
     if progress["unit"] == "%":
         return _("%(what)s: %(share)s %% done.") % {"what": head, "share": int(progress["done"])}
     counts = {
         "done": number(progress["done"]),
         "total": number(progress["total"]),
-        "unit": unit_word(progress["unit"]),
+        "unit": labels.unit_word(progress["unit"]),
     }
     return _("%(what)s: %(done)s of %(total)s %(unit)s.") % {"what": head, **counts}
 
 
-def _neighbours(page: JobPage) -> dict[str, Job | None]:
-    chain = list(page.chain)
-    place = next((i for i, item in enumerate(chain) if item.pk == page.job.pk), 0)
-    return {
-        "previous": chain[place - 1] if place > 0 else None,
-        "next": chain[place + 1] if place + 1 < len(chain) else None,
-    }
-
-
-def _step_links(job: Job, user: AbstractBaseUser | None) -> list[StepLink]:
+def _step_links(job: Job, user: AbstractBaseUser | None) -> list[dict[str, str]]:
     """Return next steps that ``user`` may take, the usual one first: import, or other forms."""
     links = []
     if user is not None and has_files(job) and allowed(user, "result.import"):
         address = f"{reverse('import-upload')}?job={job.pk}"
-        links.append(StepLink(_("Import these files"), address, "plus"))
+        links.append({"title": _("Import these files"), "address": address, "icon": "plus"})
     for step in next_steps(job, user):
         query = urlencode({"host": job.host.name, **step.raw})
         address = f"{reverse('launch-form', args=[step.kind])}?{query}"
-        links.append(StepLink(kind_title(step.kind), address))
+        title = labels.kind_title(step.kind)
+        links.append({"title": title, "address": address, "icon": "player-play"})
     return links
 
 
 urlpatterns: list[URLPattern] = [
+    path("", job_list, name="job-list"),
     path("<int:job_id>/", job_detail, name="job-detail"),
     path("<int:job_id>/cancel/", job_cancel, name="job-cancel"),
     path("<int:job_id>/confirm/", job_confirm, name="job-confirm"),

@@ -1,0 +1,307 @@
+"""Overview, tour, frame of pages, search, guide, choice of columns, health."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from dashboard.actions import jobs as job_actions
+from dashboard.pages.hosts import host_views
+from dashboard.pages.launch.parts import launched
+from dashboard.pages.shared import manual
+from dashboard.pages.shared.columns import KEPT_S, TABLES, cookie_name, without_columns, written
+from dashboard.pages.shared.die_grid import grid
+from dashboard.pages.shared.engine_rates import rates
+from dashboard.pages.shared.failures import actions, advice, server_advice
+from dashboard.security.permissions import allowed, requires
+from dashboard.security.request import person
+from dashboard.server.downloads import send_file
+from dashboard.server.health import all_checks, low_disk_bytes
+from dashboard.text import queue_words
+from dashboard.text.formatting import size_text
+from dashboard.text.labels import kind_title
+from jobs.catalog import QUESTION_SETS, SHIPPED
+from jobs.kinds import KINDS
+from jobs.models import Environment
+from jobs.queries import overview as queries
+from jobs.queries.hosts import hosts_now
+from jobs.queries.jobs.job_page import newest_chain
+from jobs.queries.search import search
+
+_DISMISSED = "dismissed chain"  # session key: the dismissed pipeline
+# Duration of the tour on two idle and on two busy cores, as in the README. The first tour also
+# installs two environments (TOUR_INSTALLS_S, from a near package mirror).
+TOUR_MINUTES = (3, 4)
+TOUR_INSTALLS_S = 45
+TOUR_MODEL = str(KINDS["prepare"].Params.model_fields["model"].default)
+
+
+@requires("overview.view", "GET")
+def overview(request: HttpRequest) -> HttpResponse:
+    """Overview page: running, queued and failed jobs, latest results; ``?whose=mine`` filters."""
+    if queries.is_new():
+        host = queries.this_computer()
+        may_launch = allowed(request.user, "job.launch")
+        first = {
+            "steps": tour_steps(),
+            "minutes": TOUR_MINUTES,
+            "host": host,
+            "can_start": host is not None and bool(host.facts) and may_launch,
+            "prepared": Environment.objects.filter(host=host).exists(),
+        }
+        return render(request, "overview/first.html", first)
+    mine = request.GET.get("whose") == "mine"
+    user = request.user if mine else None
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    counts, queued = queries.counts(user, midnight), queries.waiting(user)
+    waits = queue_words.waits([item.job for item in queued])
+    context = {
+        "mine": mine,
+        "title": _summary(counts),
+        "now": timezone.localtime(),
+        "counts": counts,
+        **_serving_panel(),
+        "running": queries.running(user),
+        # Queued jobs: reason, start estimate, number of further jobs of the pipeline.
+        "waiting": [
+            (item.job, why, queue_words.starts_in(starts), item.more)
+            for item in queued
+            for why, starts in [waits[item.job.pk]]
+        ],
+        "failed_today": [
+            (job, advice(job), actions(job, request.user)[:1])
+            for job in queries.failed_today(user, midnight)
+        ],
+        "broken_servers": [
+            (row, server_advice(row), allowed(request.user, "deployment.restart", row))
+            for row in queries.broken_servers(user, midnight)
+        ],
+        "results": queries.results(user),
+        "low_disk_bytes": low_disk_bytes(),
+        "may_see_storage": allowed(request.user, "storage.manage"),
+        "hosts": [
+            (view, grid(view.host, held=view.now.held))
+            for view in host_views(hosts_now(waiting=0), request.user)
+        ],
+    }
+    chain = newest_chain(midnight)
+    if chain is None or str(chain.id) != request.session.get(_DISMISSED):
+        context["chain"] = chain
+    return render(request, "overview/index.html", context)
+
+
+def tour_steps() -> list[dict[str, Any]]:
+    """Return the five jobs in order, with numbers from the catalogue and the kinds' defaults.
+    ``seconds``: estimate on two cores, between idle and busy."""
+    model = SHIPPED[TOUR_MODEL]
+    source = model.package
+    assert source is not None  # noqa: S101 -- the tour's model comes in a package
+    questions = QUESTION_SETS[_default("evaluate", "questions")].questions
+    cells = _default("benchmark", "concurrency")
+    requests = _default("benchmark", "requests") * len(cells)
+    from_size = {"size": size_text(source.bytes), "precision": source.precision}
+    at = {"cells": ", ".join(map(str, cells))}
+    steps = {
+        "prepare": (
+            _("download %(model)s, verify SHA-256") % {"model": model.name},
+            size_text(source.wheel_bytes),
+            10,
+        ),
+        "compile": (
+            _("convert and quantise to int8 (Q8_0)"),
+            _("from %(size)s of %(precision)s") % from_size,
+            5,
+        ),
+        "deploy": (_("serve an OpenAI-compatible API with llama.cpp"), _("a free port"), 5),
+        "benchmark": (
+            _("EvalScope at concurrency %(cells)s, with live charts") % at,
+            _("%(n)s requests") % {"n": requests},
+            85,
+        ),
+        "evaluate": (
+            _("EvalScope on the included questions, with all answers stored"),
+            _("%(n)s questions") % {"n": len(questions)},
+            60,
+        ),
+    }
+    return [
+        {"title": kind_title(kind), "does": does, "size": size, "seconds": seconds}
+        for kind, (does, size, seconds) in steps.items()
+    ]
+
+
+def _default(kind: str, field: str) -> Any:
+    return KINDS[kind].Params.model_fields[field].get_default(call_default_factory=True)
+
+
+def _serving_panel() -> dict[str, Any]:
+    running = queries.serving()
+    found = rates([item.deployment for item in running])
+    return {"serving": [(item, found.get(item.deployment.pk)) for item in running]}
+
+
+@requires("deployment.view", "GET")
+def serving(request: HttpRequest) -> HttpResponse:
+    """Return the deployments panel alone, for live updates."""
+    return render(request, "overview/_serving.html", _serving_panel())
+
+
+def _summary(counts: dict[str, int]) -> str:
+    """Return the summary: "3 jobs running, 3 queued, 2 failed today"."""
+    running, needs_confirmation = counts["running"], counts["needs_confirmation"]
+    waiting = counts["waiting"] - needs_confirmation
+    parts = []
+    if running:
+        parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
+    if waiting:
+        parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
+    if needs_confirmation:
+        text = ngettext("%(n)s needs confirmation", "%(n)s need confirmation", needs_confirmation)
+        parts.append(text % {"n": needs_confirmation})
+    parts = parts or [_("No jobs running")]
+    if counts["failed_today"]:
+        parts.append(_("%(n)s failed today") % {"n": counts["failed_today"]})
+    return _(", ").join(parts)
+
+
+@requires("job.launch", "POST")
+def tour_start(request: HttpRequest) -> HttpResponse:
+    host = queries.this_computer()
+    if host is None:
+        messages.error(request, _("This computer is not a host."))
+    else:
+        launched(request, lambda: len(job_actions.launch_tour(request.user, host)))
+    return redirect("overview")
+
+
+@requires("overview.view", "POST")
+def chain_dismiss(request: HttpRequest) -> HttpResponse:
+    """Dismiss the pipeline ``chain`` for this session."""
+    request.session[_DISMISSED] = request.POST.get("chain", "")[:36]
+    return redirect("overview")
+
+
+@requires("overview.view", "GET")
+def frame(request: HttpRequest) -> HttpResponse:
+    """Return navigation and dies of the side rail for live updates: ``?of=<path>``."""
+    return render(request, "_frame.html", {})
+
+
+_LONGEST = 200  # characters of a search
+_IN_THE_BAR = 4  # matches of each sort
+
+
+@requires("overview.view", "GET")
+def search_page(request: HttpRequest) -> HttpResponse:
+    return _searched(request, "search/page.html")
+
+
+@requires("overview.view", "GET")
+def search_list(request: HttpRequest) -> HttpResponse:
+    """The first few of each, as the options of the field in the top bar."""
+    return _searched(request, "search/_list.html", most=_IN_THE_BAR)
+
+
+def _searched(request: HttpRequest, template: str, **most: int) -> HttpResponse:
+    text = request.GET.get("q", "").strip()[:_LONGEST]
+    matches = search(text, user=person(request), **most)
+    return render(request, template, {"text": text, "matches": matches})
+
+
+@requires("docs.view", "GET")
+def docs(request: HttpRequest) -> HttpResponse:
+    return redirect("docs-page", "use/launch")
+
+
+@requires("docs.view", "GET")
+def docs_page(request: HttpRequest, name: str) -> HttpResponse:
+    try:
+        page = manual.page(name)
+    except KeyError:
+        raise Http404(name) from None
+    context = {"name": name, "page": page, "groups": manual.titles()}
+    return render(request, "docs/page.html", context)
+
+
+@requires("docs.view", "GET", "HEAD")
+def docs_image(request: HttpRequest, name: str) -> HttpResponseBase:
+    images = {file.name: file for file in (manual.ROOT / "images").glob("*.png")}
+    if name not in images:
+        raise Http404(name)
+    return send_file(request, images[name], filename=name, as_attachment=False)
+
+
+@requires("account.view", "POST")
+def columns(request: HttpRequest, table: str) -> HttpResponse:
+    """Store each ``column=…`` of a table in a cookie, or reset with ``usual=1``; redirect back."""
+    if table not in TABLES:
+        raise Http404(f"no table is called {table}")
+    root, back = reverse("overview"), request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only URLs of this site
+        back = root
+    # redirect() takes a word for the name of a page.
+    answer = HttpResponseRedirect(without_columns(back))
+    if request.POST.get("usual"):
+        answer.delete_cookie(cookie_name(table), path=root, samesite="Lax")
+    else:
+        answer.set_cookie(
+            cookie_name(table),
+            written(request.POST.getlist("column"), table),
+            max_age=KEPT_S,
+            path=root,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return answer
+
+
+@require_safe
+@never_cache
+@login_not_required
+def health(request: HttpRequest) -> JsonResponse:
+    """``{"status": "ok"}``, or 503 and ``"not ok"``; each part for people who are logged in."""
+    checks = all_checks()
+    is_ok = all(check.is_ok for check in checks.values())
+    answer: dict[str, object] = {"status": "ok" if is_ok else "not ok"}
+    # Without its database every caller counts as a stranger.
+    if checks["database"].is_ok and allowed(request.user, "health.details"):
+        answer |= {name: {"ok": check.is_ok, **check.facts} for name, check in checks.items()}
+    return JsonResponse(answer, status=200 if is_ok else 503)
+
+
+# Checked here, not by @requires: a check of the person needs the database, which may be down.
+health.rights_action = "health.view"  # type: ignore[attr-defined]  # read by the test of all views
+
+
+urlpatterns: list[URLPattern] = [
+    path("", overview, name="overview"),
+    path("tour/", tour_start, name="tour-start"),
+    path("chain/dismiss/", chain_dismiss, name="chain-dismiss"),
+    path("serving/", serving, name="serving"),
+    path("frame/", frame, name="frame"),
+    path("search/", search_page, name="search"),
+    path("search/list/", search_list, name="search-list"),
+    path("docs/", docs, name="docs"),
+    path("docs/images/<str:name>", docs_image, name="docs-image"),
+    path("docs/<path:name>/", docs_page, name="docs-page"),
+    path("columns/<slug:table>/", columns, name="columns"),
+    path("healthz", health, name="health"),
+]

@@ -1,4 +1,0 @@
-"""Hosts: list, host, queue, keys, launchers.
-Here: views and the view model of a host.
-Not here: what a host sends (`intake`).
-"""
