@@ -68,7 +68,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         }
         return render(request, "overview/first.html", first)
     mine = request.GET.get("whose") == "mine"
-    user = request.user if mine else None
+    user = person(request) if mine else None
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     counts, queued = queries.counts(user, midnight), queries.waiting(user)
     waits = queue_words.waits([item.job for item in queued])
