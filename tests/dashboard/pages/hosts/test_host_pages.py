@@ -234,6 +234,8 @@ def test_an_offline_host_shows_no_running_job(member):
     assert "math_500 unknown" in here
     assert "last report" in here
     assert "ping -c 3 10.0.0.12" in text
+    assert "No heartbeat since" in text
+    assert "Jobs continue on the host" in text
 
 
 def test_a_host_without_a_heartbeat_says_what_is_missing(member):
@@ -306,6 +308,7 @@ def test_draining_from_the_list_comes_back_to_the_list(admin):
 
     assert answer.headers["Location"] == LIST
     assert Host.objects.get().draining is True
+    assert AuditEntry.objects.get().subject == "host va16-01"
 
 
 # Dies that were there.
