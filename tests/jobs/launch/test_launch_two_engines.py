@@ -9,7 +9,7 @@ from jobs.launch.launch import launch
 from jobs.models import Deployment, Job, Source
 from jobs.queries.engines import jobs_against, needing
 from jobs.schedule import dispatch, preflights
-from jobs.schedule.capacity import load_of
+from jobs.schedule.capacity import RequestLoad
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_job
 
 pytestmark = pytest.mark.django_db
@@ -125,5 +125,5 @@ def test_both_engines_know_the_job_that_needs_them(host, served, other):
 def test_a_benchmark_of_either_engine_disturbs_a_probe(host, served, other):
     job = launched(host, served, other)
 
-    load = load_of(job.kind, job.inputs, overlaps=False)
+    load = RequestLoad.of(job.kind, job.inputs, overlaps=False)
     assert load.refs == ({"id": served.pk}, {"endpoint": other.pk})
