@@ -31,13 +31,7 @@ def times(by_job):
     return {pk: one.starts_in_s for pk, one in by_job.items()}
 
 
-def test_what_has_room_starts_next():
-    by_job = forecast(capacity(), [ahead(1)], {})
-
-    assert (by_job[1].starts_in_s, by_job[1].message.id) == (0.0, "forecast:now")
-
-
-def test_a_job_behind_a_running_one_is_not_next():
+def test_what_has_room_starts_next_and_nothing_behind_a_running_job():
     running = capacity(HostJob(1, "a"), slots=2)
 
     by_job = forecast(running, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})

@@ -64,12 +64,8 @@ def test_a_confirmation_starts_the_job_and_has_its_user(job, django_capture_on_c
 
     job.refresh_from_db()
     assert (job.state, job.open_confirmations) == (Job.State.STARTING, [])
-    kept = job.confirmed[0]
-    assert (kept["check"], kept["by"], kept["message_id"]) == (
-        "shm(bytes=34)",
-        "eve",
-        "check:shm_small",
-    )
+    kept = {"check": "shm(bytes=34)", "by": "eve", "message_id": "check:shm_small"}
+    assert kept.items() <= job.confirmed[0].items()
 
 
 def test_only_new_findings_need_a_new_confirmation(job):
@@ -103,24 +99,17 @@ def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
     assert dispatch.run() == 0
 
 
-def test_a_job_starts_once_its_warning_is_fixed(job):
+def test_a_job_goes_on_asking_while_its_host_looks_again_until_its_warning_is_fixed(job):
     answer_checks(job, shm="warn")
     looked_long_ago()
+    dispatch.run()
+    assert Preflight.objects.filter(job=job, done_at=None).count() == 1
+    assert dispatch.why_waiting(job).id == "wait:confirm"
 
     answer_checks(job)
 
     assert job.open_confirmations == []
     assert dispatch.run() == 1
-
-
-def test_while_its_host_looks_again_the_job_goes_on_asking(job):
-    answer_checks(job, shm="warn")
-    looked_long_ago()
-
-    dispatch.run()
-
-    assert Preflight.objects.filter(job=job, done_at=None).count() == 1
-    assert dispatch.why_waiting(job).id == "wait:confirm"
 
 
 @pytest.mark.postgresql

@@ -51,13 +51,8 @@ def external(endpoint, host, told=TOLD, **params):
         path = output_path(job.pk, "endpoint.json")
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
-        size = {
-            "bytes": len(content),
-            "received_bytes": len(content),
-            "sha256": "",
-            "name": "endpoint",
-        }
-        OutputFile.objects.create(job=job, path="endpoint.json", **size)
+        size = {"bytes": len(content), "received_bytes": len(content)}
+        OutputFile.objects.create(job=job, name="endpoint", path="endpoint.json", **size)
     found = Measurement(
         type="benchmark",
         what="everyday",

@@ -83,27 +83,22 @@ def test_runs_with_a_shared_concurrency_are_repeats(host):
     assert values_at(read_points(ids), ids, "output_tokens_per_s", 8) == [99.0]
 
 
+LIMITS = {"tp": 32, "mtp": False, "max_total": 2048}
+
+
 @pytest.mark.parametrize(
-    "argv",
+    ("argv", "limits"),
     [
-        (*SERVE[:3], "8192", *SERVE[4:]),
-        (*SERVE, "--chat-template", "/t/other.jinja"),
-        (*SERVE, "--speculative-config", "mtp"),
+        ((*SERVE[:3], "8192", *SERVE[4:]), {}),
+        ((*SERVE, "--chat-template", "/t/other.jinja"), {}),
+        ((*SERVE, "--speculative-config", "mtp"), {}),
+        *((SERVE, limits) for limits in ({"mtp": True}, {"tp": 16}, {"max_total": 4096})),
     ],
 )
-def test_other_arguments_of_the_engine_are_no_repeat(host, argv):
-    measured(served(host))
+def test_other_arguments_of_the_engine_or_limits_are_no_repeat(host, argv, limits):
+    measured(served(host, **LIMITS))
 
-    assert not repeats_of(measured(served(host, argv))).exists()
-
-
-@pytest.mark.parametrize("details", [{"mtp": True}, {"tp": 16}, {"max_total": 4096}])
-def test_other_limits_of_a_deployment_are_no_repeat(host, details):
-    measured(served(host, tp=32, mtp=False, max_total=2048))
-
-    other = measured(served(host, **{"tp": 32, "mtp": False, "max_total": 2048, **details}))
-
-    assert not repeats_of(other).exists()
+    assert not repeats_of(measured(served(host, argv, **LIMITS | limits))).exists()
 
 
 def test_equal_deployments_have_one_identity(host):
@@ -204,19 +199,10 @@ def in_container(host, image_id):
     argv = ("docker", "run", "-d", "--name", "vllm", IMAGE, "vllm", "serve", "/w")
     deployment = served(host, argv)
     if image_id:
-        finding = {
-            "name": "image",
-            "level": "ok",
-            "message_id": "check:image",
-            "message_args": {"image": IMAGE, "id": image_id},
-        }
-        Preflight.objects.create(
-            host=host,
-            job=deployment.job,
-            plan=deployment.job.plan,
-            findings=[finding],
-            done_at=deployment.created_at,
-        )
+        finding = {"name": "image", "level": "ok", "message_id": "check:image"}
+        finding["message_args"] = {"image": IMAGE, "id": image_id}
+        known = {"plan": deployment.job.plan, "done_at": deployment.created_at}
+        Preflight.objects.create(host=host, job=deployment.job, findings=[finding], **known)
     return deployment
 
 
@@ -266,14 +252,8 @@ def test_a_prepared_data_set_counts_by_its_checksum(host):
     alone = measured(deployment, **dataset)
     assert alone.identity["unknown"] == ["workload.dataset_sha256"]
 
-    Dataset.objects.create(
-        host=host,
-        name="sharegpt",
-        path="/e/evalscope/bin",
-        details={"sha256": "d"},
-        files=1,
-        bytes=9,
-    )
+    about = {"name": "sharegpt", "path": "/e/evalscope/bin", "details": {"sha256": "d"}}
+    Dataset.objects.create(host=host, **about, files=1, bytes=9)
 
     assert are_repeats(measured(deployment, **dataset), measured(deployment, **dataset))
 
