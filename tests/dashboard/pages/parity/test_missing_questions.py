@@ -49,9 +49,9 @@ def asked(answers, deployment, **params):
     return result
 
 
-def rest_of(pair, deployment, **params):
+def rest_of(deployment, name="rest", **params):
     answers = answering.answers(WRONG)[ASKED:]
-    key = answering.save_set("rest", answering.question_set()[ASKED:])
+    key = answering.save_set(name, answering.question_set()[ASKED:])
     return asked(answers, deployment, questions=key, limit=0, **params)
 
 
@@ -137,9 +137,9 @@ def test_the_same_questions_are_saved_once(member, pair):
 
 def test_a_later_run_with_the_same_sampling_is_added_to_its_side(member, pair, deployment):
     base, result = pair
-    rest_of(pair, deployment, temperature=0.6)
+    rest_of(deployment, "warmer", temperature=0.6)
     assert "answered 8 of them." not in page(member, f"res-{base.pk}", f"res-{result.pk}")
-    later = rest_of(pair, deployment)
+    later = rest_of(deployment)
 
     text = page(member, f"res-{base.pk}", f"res-{result.pk}")
 
@@ -151,7 +151,7 @@ def test_a_later_run_with_the_same_sampling_is_added_to_its_side(member, pair, d
 
 def test_two_runs_are_one_side_of_all_questions(pair, deployment):
     base, result = pair
-    found = parity([base], [result, rest_of(pair, deployment)], 1.0, "same")
+    found = parity([base], [result, rest_of(deployment)], 1.0, "same")
 
     assert (found.statement.pooled.questions, found.statement.pooled.method) == (
         (24, 24),
@@ -164,7 +164,7 @@ def test_two_runs_are_one_side_of_all_questions(pair, deployment):
 
 def test_runs_of_other_questions_keep_their_warning(pair, deployment):
     base, result = pair
-    later = rest_of(pair, deployment)
+    later = rest_of(deployment)
     Answer.objects.filter(result=later, index=0).update(question="Another text?")
     answer_rows.keep(later)
     identity.keep(later)

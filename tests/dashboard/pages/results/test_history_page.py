@@ -54,15 +54,15 @@ def test_the_csv_has_a_line_a_run_with_its_period(history_of, moved):
 
 
 def test_marks_of_the_chart_are_numbered_as_the_table_and_dots_open_their_point(moved):
-    Result.objects.filter(pk=moved.pk).update(disturbed=True)
-
     figure = chart.figure(history(moved.pk)).checked()
+    Result.objects.filter(pk=moved.pk).update(disturbed=True)
+    disturbed = chart.figure(history(moved.pk)).checked()
 
     (mark,) = figure.layout.annotations
     assert (mark.text, mark.font.color) == ("2", "var(--bad)")
     assert figure.layout.shapes[0].x0 == figure.data[0].x[3]
-    assert figure.data[1].y == (100, 80.5)  # without the disturbed one
-    assert figure.data[0].marker.symbol[-1] == "circle-open"
+    assert figure.data[1].y == (100, 80)
+    assert disturbed.data[0].marker.symbol[-1] == "circle-open"
     assert figure.data[0].customdata[-1] == reverse("result-point", args=[moved.pk, 1])
 
 
