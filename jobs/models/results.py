@@ -346,24 +346,34 @@ class SavedView(Added):
         return f"view {self.name}"
 
 
-class ServiceLevel(models.Model):
-    """Named limits that a deployment must hold, or the mark of an included level as hidden.
-    ``limits``: metric of ``jobs.queries.results.levels.METRICS`` -> highest value. ``goodput``:
-    least share of requests within all limits, 0 to 1; None: any. ``key``: "" for the team's own,
-    else the hidden included level, whose row has no limits. ``removed_at``: removed or hidden,
-    which can be undone."""
+class TeamRow(models.Model):
+    """A named row that a team edits. ``removed_at``: removed, which can be undone."""
 
-    key = models.CharField(max_length=32, blank=True)
     name = models.CharField(max_length=60)
-    limits = models.JSONField(default=dict)
-    goodput = models.FloatField(null=True, blank=True)
-    note = models.CharField(max_length=200, blank=True)
     created_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=now)
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        abstract = True
         ordering: ClassVar = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServiceLevel(TeamRow):
+    """Named limits that a deployment must hold, or the mark of an included level as hidden.
+    ``limits``: metric of ``jobs.queries.results.levels.METRICS`` -> highest value. ``goodput``:
+    least share of requests within all limits, 0 to 1; None: any. ``key``: "" for the team's own,
+    else the hidden included level, whose row has no limits. ``removed_at``: removed or hidden."""
+
+    key = models.CharField(max_length=32, blank=True)
+    limits = models.JSONField(default=dict)
+    goodput = models.FloatField(null=True, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta(TeamRow.Meta):
         constraints: ClassVar = [
             UniqueConstraint(fields=["key"], condition=~Q(key=""), name="included_level_once"),
             UniqueConstraint(
@@ -371,33 +381,22 @@ class ServiceLevel(models.Model):
             ),
         ]
 
-    def __str__(self) -> str:
-        return self.name
 
-
-class PromptSet(models.Model):
+class PromptSet(TeamRow):
     """Prompts of a benchmark, by a name that forms and the API use. ``text``: JSON lines with the
     key "prompt", as a plan's file has them; ``sha256`` is of this text. ``longest``: estimated
-    tokens of the longest prompt. ``removed_at``: no longer offered; its results still name it."""
+    tokens of the longest prompt. Results of a removed set still name it."""
 
-    name = models.CharField(max_length=60)
     language = models.CharField(max_length=40, blank=True)
     text = models.TextField()
     prompts = models.PositiveIntegerField()
     bytes = models.PositiveIntegerField()
     longest = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
-    created_at = models.DateTimeField(default=now)
-    removed_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
-        ordering: ClassVar = ["name", "id"]
+    class Meta(TeamRow.Meta):
         constraints: ClassVar = [
             UniqueConstraint(
                 fields=["name"], condition=Q(removed_at=None), name="prompt_set_name_once"
             ),
         ]
-
-    def __str__(self) -> str:
-        return self.name

@@ -1,0 +1,1 @@
+"""AIPerf: NVIDIA's load generator. Here: its command and its result."""
