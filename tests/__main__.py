@@ -25,6 +25,12 @@ from tests.conftest import find_chromium
 NO_TESTS = 5  # pytest's exit code: nothing was selected
 # The parts that run beside the others, and what they are called.
 BESIDE = {"processes": "With real processes", "tour": "After the tour, most in a browser"}
+# The parts that run one after the other: one process would hold the modules of all tests.
+IN_TURN = {
+    "rest": "Without other processes, on SQLite",
+    "pages": "Pages and API, on SQLite",
+    "browser": "In a browser",
+}
 POSTGRESQL = "Database tests again, on PostgreSQL"
 
 
@@ -53,10 +59,10 @@ def main(arguments: list[str]) -> int:
             )
         )
         try:
-            print("Without other processes, on SQLite:", flush=True)
-            codes = [_pytest([*arguments, "--part=rest"])]
-            print("\nIn a browser:", flush=True)
-            codes.append(_pytest([*arguments, "--part=browser"]))
+            codes = []
+            for part, title in IN_TURN.items():
+                print(f"\n{title}:", flush=True)
+                codes.append(_pytest([*arguments, f"--part={part}"]))
             codes += [wait() for wait in beside]
         except KeyboardInterrupt:
             return 130

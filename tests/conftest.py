@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,17 @@ PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}
 # They start real processes, often the whole stack.
 STACK_MARKS = ("processes", "browser")
+DASHBOARD = Path(__file__).parent / "dashboard"
 PARTS_WITH_PROCESSES = ("tour", "browser", "processes")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options by which :mod:`tests.__main__` chooses the tests of each run."""
-    text = "after the tour, in a browser without it, with processes, all others, or vLLM itself"
-    parts = ["tour", "browser", "processes", "rest", "vllm"]
+    text = (
+        "after the tour, in a browser without it, with processes, pages and API without processes, "
+        "all others, or vLLM itself"
+    )
+    parts = ["tour", "browser", "processes", "pages", "rest", "vllm"]
     parser.addoption("--part", choices=parts, help=text)
     text = "only tests that use a database: all, or those marked postgresql"
     parser.addoption("--database", choices=["all", "postgresql"], help=text)
@@ -37,7 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not import modules without a test of the part or the database: they are most."""
     marks: tuple[str, ...] = ()
-    if config.getoption("--part") in PARTS_WITH_PROCESSES:
+    part = config.getoption("--part")
+    if part in ("pages", "rest") and collection_path.is_file():
+        return (DASHBOARD in collection_path.parents) == (part == "rest") or None
+    if part in PARTS_WITH_PROCESSES:
         marks = STACK_MARKS
     elif config.getoption("--database") == "postgresql":
         marks = ("postgresql",)
@@ -69,6 +77,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    terminalreporter.write_line(f"Peak of memory: {peak_kib / 1024:.0f} MiB.")
 
 
 def _check_markers(item: pytest.Item) -> None:
@@ -105,7 +118,7 @@ def _part_of(item: pytest.Item) -> str:
     if _has(item, "vllm"):
         return "vllm"  # downloads 1 GB
     if not any(_has(item, mark) for mark in STACK_MARKS):
-        return "rest"
+        return "pages" if DASHBOARD in item.path.parents else "rest"
     if _has(item, "tour"):
         return "tour"
     return "browser" if _has(item, "browser") and not _has(item, "simulated") else "processes"

@@ -1,6 +1,5 @@
-"""Report the slowest request and the peak memory of a run."""
+"""Report the slowest request of a run."""
 
-import resource
 import time
 from typing import Any
 
@@ -29,9 +28,5 @@ def _timed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print both."""
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    terminalreporter.write_line(
-        f"Slowest request: {_slowest[0]:.2f} s, {_slowest[1]!r}. "
-        f"Peak of memory: {peak_bytes / 2**20:.0f} MiB."
-    )
+    if _slowest[1]:
+        terminalreporter.write_line(f"Slowest request: {_slowest[0]:.2f} s, {_slowest[1]!r}.")
