@@ -1,6 +1,6 @@
 """Where a model's thought ends: in a stream, and in a whole text that a tool wrote.
 
-:func:`split` has a twin for the browser, ``static/js/lib/reasoning.js``. Both are held to
+:func:`parts` has a twin for the browser, ``static/js/lib/reasoning.js``. Both are held to
 ``tests/data/reasoning_vectors.json``.
 """
 
@@ -29,21 +29,14 @@ class Parts(NamedTuple):
     answer_at: int | None = None
 
 
-def split(
-    text: str, *, ended: bool, expected: bool = False, implicit: bool = True
-) -> tuple[str, str]:
-    """Return reasoning and answer of a text; see :func:`parts`."""
-    return parts(text, ended=ended, expected=expected, implicit=implicit)[:2]
-
-
 def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = True) -> Parts:
     """Take a text with think tags apart.
 
     The opening tag may be missing (the chat template wrote it into the prompt), unless ``implicit``
     is false; the closing tag may never come; there may be several thoughts, and an answer before
-    one. A tag inside code is text, and so is one that a sentence speaks of. While the text has not
+    one. A tag in code is text, as is one that a sentence speaks of. While the text has not
     ``ended``, what could be half a tag is held back. ``expected``: a text without any tag is a
-    thought: of a model that thinks, before its end, or cut before it.
+    thought.
     """
     walk = _Walk(text, ended=ended, expected=expected, implicit=implicit)
     rest = text[walk.at : walk.until]
@@ -79,7 +72,7 @@ class _Walk:
                 break
 
     def _open(self, tag: re.Match[str]) -> bool:
-        """Take an opening tag. False: what it is shows only when more of the text has come."""
+        """Take an opening tag. False: more of the text must come first."""
         before = self._text[self.at : tag.start()]
         if _in_fence(before) or self._in_backticks(tag):
             return True
@@ -115,7 +108,6 @@ class _Walk:
         self.at = tag.end()
 
     def _in_backticks(self, tag: re.Match[str]) -> bool:
-        """True inside `code`: an odd backtick before it on its line, and one behind it."""
         begin = max(self.at, self._text.rfind("\n", self.at, tag.start()) + 1)
         if self._text.count("`", begin, tag.start()) % 2 == 0:
             return False
@@ -125,7 +117,7 @@ class _Walk:
         return self._text.find("`", tag.end(), end if end >= 0 else len(self._text)) >= 0
 
     def _leaves_fence(self, tag: re.Match[str], before: str, *, alone: bool) -> bool:
-        """True where the thought ends although a block of code in it stays open."""
+        """Return True where the thought ends although a block of code in it stays open."""
         fences = list(_FENCE.finditer(before))
         if _TAG.search(before, fences[-1].end()):
             return False  # a sample with both tags
@@ -141,7 +133,7 @@ def _in_fence(before: str) -> bool:
 
 
 def _trimmed(piece: str) -> str:
-    """An answer without what stands empty before it; four spaces are code and stay."""
+    """Return an answer without what stands empty before it; four spaces are code and stay."""
     lines = _BLANK_LINES.match(piece)
     rest = piece[lines.end() :] if lines else piece
     if not rest.strip():

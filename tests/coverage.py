@@ -14,7 +14,8 @@ from functools import cache
 from math import copysign, exp, inf, lgamma, log, log1p, sqrt
 from random import Random
 
-from jobs.statistics import Interval, Z, decision, extended_z
+from jobs.statistics import Interval, Z
+from jobs.statistics.paired import decision, extended_z
 from tests.jobs.lib import truth
 
 QUESTIONS = (30, 60, 142, 198, 240, 500, 1135, 5000)

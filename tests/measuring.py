@@ -65,3 +65,8 @@ def measured(
     verdict = outcomes.Verdict("succeeded", Message("job:succeeded"), measured=measurement)
     outcomes.apply(job, ended, verdict)
     return Result.objects.get(job=job)
+
+
+def runs(deployment, *rates, **fields):
+    """Benchmarks at concurrency 1 with these rates."""
+    return [measured(deployment, points=((1, rate),), **fields) for rate in rates]

@@ -47,8 +47,8 @@ ROOMS: dict[str, list[set[str]]] = {
         },
         {"audit"},
         {"results", "answers"},
-        {"jobs", "comparison", "sets", "models"},
-        {"fleet", "overview", "parity", "search"},
+        {"jobs", "comparison", "catalogue"},
+        {"fleet", "overview", "parity"},
         {"matrices"},
     ],
     "jobs.services": [
@@ -106,7 +106,7 @@ CONFINED = (
 )
 COMMANDS = "dashboard.management"
 # Bounded texts of strangers that the web process reads itself: without Python's expressions, too.
-BOUNDED = ("jobs.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.search")
+BOUNDED = ("jobs.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.overview")
 
 
 def room_of(module: str, package: str) -> str:

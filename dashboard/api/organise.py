@@ -14,7 +14,7 @@ from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import as_data, marks_of
 from jobs.base.numbers import result_number
 from jobs.models import Note, Result, SavedView, SignOff, Tag
-from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of, views_for
+from jobs.queries.results.listing import baseline_history, notes_of, sign_offs_of, views_for
 
 _Row = TypeVar("_Row", Tag, Note, SignOff)
 

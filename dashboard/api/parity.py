@@ -9,8 +9,8 @@ from dashboard.api.errors import invalid, missing
 from dashboard.pages.parity.asked import stated
 from dashboard.pages.parity.words import as_data
 from dashboard.text.messages import message
-from jobs.queries.parity.compared import MARGIN
-from jobs.queries.parity.entered import ParityError
+from jobs.queries.parity.sides import ParityError
+from jobs.queries.parity.statement import MARGIN
 
 operations = Operations("Results")
 _MARGIN = Field(f"{MARGIN:g}", max_length=20, description="points")

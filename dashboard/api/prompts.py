@@ -9,7 +9,7 @@ from dashboard.actions.prompts import PromptForm
 from dashboard.api.base import Created, Json, Operations, listing, read
 from jobs.base.errors import LaunchError
 from jobs.models import PromptSet
-from jobs.queries.sets import prompt_set, prompt_sets, prompts_in
+from jobs.queries.catalogue import prompt_set, prompt_sets, prompts_in
 
 operations = Operations("Prompts", "prompts")
 

@@ -25,8 +25,8 @@ POINT = "point"
 class Figure:
     """Traces and layout; ``height``: pixels, where the rows decide it.
 
-    Plotly validates each figure with ``VALIDATE_FIGURES`` only, which tests set. Its objects take
-    ten times the time of the figure, and a page has up to eight.
+    Plotly validates each figure with ``VALIDATE_FIGURES`` only, which tests set, because its
+    objects take ten times the time of the figure.
     """
 
     data: Sequence[Mapping[str, Any]]
@@ -45,11 +45,15 @@ class Figure:
         return {"data": [*self.data], "layout": self.layout}
 
 
-def margins(*, left: int = 52, right: int = 20, top: int = 20) -> dict[str, int]:
-    """Return margins in pixels with room for the titles and labels of both axes.
+def scatter(
+    name: str, mode: str, x: Sequence[Any], y: Sequence[Any], **more: Any
+) -> dict[str, Any]:
+    return {"type": "scatter", "mode": mode, "name": name, "x": x, "y": y, **more}
 
-    With less room, Plotly draws a chart, measures its texts, and draws the chart again.
-    """
+
+def margins(*, left: int = 52, right: int = 20, top: int = 20) -> dict[str, int]:
+    """Return margins in pixels with room for the titles and labels of both axes. With less room,
+    Plotly draws a chart, measures its texts, and draws the chart again."""
     return {"l": left, "r": right, "t": top, "b": 56}
 
 
@@ -65,11 +69,9 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 def bars(
     values: Iterable[tuple[float | None, Interval | None]], colour: str, **look: Any
 ) -> dict[str, Any]:
-    """Return error bars of values with their intervals, in the unit of the axis.
-
-    An interval may lie beside the shown value, as that of a percentile over all requests: bars
-    have no negative length.
-    """
+    """Return error bars of values with their intervals, in the unit of the axis. An interval may
+    lie beside the shown value, as that of a percentile over all requests: bars have no negative
+    length."""
     known = [(at or 0.0, one if at is not None else None) for at, one in values]
     return {
         "type": "data",

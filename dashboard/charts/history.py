@@ -19,12 +19,13 @@ from dashboard.charts.figures import (
     margins,
     note,
     scaled,
+    scatter,
     upright,
 )
 from dashboard.charts.series import point_address
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.metrics import METRICS
-from jobs.queries.comparison.history import History, Period
+from jobs.queries.comparison.history import History
 
 _MARKS = {"better": "var(--ok)", "worse": "var(--bad)"}
 _TICKS = [
@@ -75,50 +76,40 @@ def _dots(history: History, scale: float, unit: str) -> dict[str, Any]:
         for run in period.runs
         if (value := history.value(run)) is not None
     ]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": _("run"),
-        "x": [_time(run.created_at) for run, _value in runs],
-        "y": [value for _run, value in runs],
-        "text": [result_name(run) for run, _value in runs],
+    times, values = [_time(run.created_at) for run, _value in runs], [value for _run, value in runs]
+    symbols = ["circle" if run.counts else "circle-open" for run, _value in runs]
+    return scatter(
+        *(_("run"), "markers", times, values),
+        text=[result_name(run) for run, _value in runs],
         # Pages of points; of an evaluation, that of its result.
-        "customdata": [
+        customdata=[
             reverse("result-detail", args=[run.pk]) if at is None else point_address(run.pk, at)
             for run, _value in runs
         ],
-        "meta": POINT if at is not None else None,
-        "marker": {
-            "color": COLOURS[0],
-            "symbol": ["circle" if run.counts else "circle-open" for run, _value in runs],
-            "size": 7,
-        },
-        "opacity": 0.85,
-        "hovertemplate": f"%{{text}}: %{{y:.4~g}} {unit}<br>%{{x|%Y-%m-%d %H:%M}}<extra></extra>",
-    }
+        meta=POINT if at is not None else None,
+        marker={"color": COLOURS[0], "symbol": symbols, "size": 7},
+        opacity=0.85,
+        hovertemplate=f"%{{text}}: %{{y:.4~g}} {unit}<br>%{{x|%Y-%m-%d %H:%M}}<extra></extra>",
+    )
 
 
 def _means(history: History, scale: float, unit: str) -> dict[str, Any]:
     shown = [(one, one.mean * scale) for one in history.periods if one.mean is not None]
     bounds = [(mean, scaled(one.interval, scale) if one.interval else None) for one, mean in shown]
     text = _("mean of %(n)s runs") % {"n": "%{text}"}
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": _("mean"),
-        "x": [_middle(period) for period, _mean in shown],
-        "y": [mean for _period, mean in shown],
-        "text": [str(len(period.values)) for period, _mean in shown],
-        "line": {"color": INK, "dash": "dot", "width": 1},
-        "marker": {"color": INK, "symbol": "diamond", "size": 7},
-        "error_y": bars(bounds, INK),
-        "hovertemplate": f"{text}: %{{y:.4~g}} {unit}<extra></extra>",
-    }
-
-
-def _middle(period: Period) -> str:
-    counted = [run.created_at for run in period.runs if run.counts]
-    return _time(counted[0] + (counted[-1] - counted[0]) / 2)
+    times = []
+    for period, _mean in shown:
+        counted = [run.created_at for run in period.runs if run.counts]
+        times.append(_time(counted[0] + (counted[-1] - counted[0]) / 2))
+    means = [mean for _period, mean in shown]
+    return scatter(
+        *(_("mean"), "lines+markers", times, means),
+        text=[str(len(period.values)) for period, _mean in shown],
+        line={"color": INK, "dash": "dot", "width": 1},
+        marker={"color": INK, "symbol": "diamond", "size": 7},
+        error_y=bars(bounds, INK),
+        hovertemplate=f"{text}: %{{y:.4~g}} {unit}<extra></extra>",
+    )
 
 
 def _time(when: datetime) -> str:

@@ -1,15 +1,14 @@
 """Live charts of a job on one time axis: rates, requests, KV cache, client, dies; accuracy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, TypeAlias, TypeVar
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import BAND, COLOURS, Figure, axis
+from dashboard.charts.figures import BAND, COLOURS, Figure, axis, scatter
 from jobs.plans import CLIENT, DIES
-from jobs.queries.jobs.points import Sample
+from jobs.queries.jobs.progress import Sample
 from jobs.services.intake.streams import counts_of
 from jobs.statistics import wilson
 from jobs.tools.lib.engine_counters import (
@@ -41,17 +40,13 @@ _TIME = {"type": "date", "nticks": 5, "tickformatstops": CLOCK_TICKS}
 # {"t": milliseconds since the epoch, "y": values}, both of one length
 Series: TypeAlias = dict[str, list[Any]]
 # (seconds since the epoch, a value for each of NAMES)
-LiveRow: TypeAlias = tuple[
-    float, float | None, float | None, float | None, float | None, float | None
-]
+_Value: TypeAlias = float | None
+LiveRow: TypeAlias = tuple[float, _Value, _Value, _Value, _Value, _Value]
 
 
 def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list[LiveRow]:
     """Return ``(seconds, output tok/s, prompt tok/s, running, waiting, KV cache %)`` per sample,
-    oldest first.
-
-    ``context``: samples before the first, for its rates. None: unknown value.
-    """
+    oldest first; None: unknown. ``context``: samples before the first, for its rates."""
     everything = [*context, *samples]
     output, prompt = _rates(everything, output_tokens), _rates(everything, prompt_tokens)
     rows: list[LiveRow] = []
@@ -83,8 +78,7 @@ def client_series(
     samples: Sequence[Sample], *, context: Sequence[Sample] = ()
 ) -> dict[str, Series]:
     """Return the series of a benchmark's client: requests, output rate in tok/s, concurrency
-    ("level"). The rate is None, a gap, while all requests are pending and answers are not streamed.
-    """
+    ("level"). The rate is None, a gap, while all requests are pending and none is streamed."""
     reported = [(at, values) for at, values in samples if values]
     rates = _rates([*context, *samples], lambda values: values.get("tokens"))[len(context) :]
     shown = {
@@ -126,9 +120,8 @@ def accuracy_series(
 ) -> dict[str, Series]:
     """Return the points for :func:`accuracy_figure` in per cent, by series name.
 
-    ``samples``: counts of the run by time (seconds since the epoch), oldest first. A sample without
-    scored questions has no point. The interval starts at ``interval_from`` (seconds since the
-    epoch); None: no interval yet.
+    ``samples``: counts of the run by time (seconds since the epoch), oldest first; one without
+    scored questions has no point. The interval starts at ``interval_from``; None: no interval yet.
     """
     counted = [(at, counts_of(values)) for at, values in samples]
     kept = _thinned([one for one in counted if one[1]["scored"] >= 1])
@@ -182,16 +175,15 @@ def _series(pairs: Sequence[tuple[float, float | None]], digits: int = 2) -> Ser
 
 
 def figure() -> Figure:
-    """Return the empty figure: strips over one time axis, top to bottom.
+    """Return the empty figure: strips over one time axis, top to bottom. The page appends points
+    and shows the strips that have data and are not switched off.
 
-    The page appends points and shows the strips that have data and are not switched off.
-
-    Each trace has its series name in ``meta`` and its strip's axis in ``yaxis``. The layout's
-    ``meta["strips"]`` lists name, title and axis ("y", "y2", …) of each strip.
+    Each trace has its series name in ``meta``. The layout's ``meta["strips"]`` lists name, title
+    and axis ("y", "y2", …) of each strip.
     """
     # Plotly's names of y axes: "y", "y2", "y3" …
-    strips = [(f"y{number if number > 1 else ''}", one) for number, one in enumerate(_strips(), 1)]
-    named = [{"name": strip.name, "title": strip.title, "axis": name} for name, strip in strips]
+    strips = [(f"y{number if number > 1 else ''}", *one) for number, one in enumerate(_strips(), 1)]
+    named = [{"name": name, "title": title, "axis": y} for y, name, title, *_rest in strips]
     layout: dict[str, Any] = {
         "meta": {"strips": named},
         "showlegend": False,
@@ -199,21 +191,10 @@ def figure() -> Figure:
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
         "xaxis": _TIME,
     }
-    for name, strip in strips:
-        own = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **strip.axis}
-        layout[f"yaxis{name[1:]}"] = own
-    data = [{**trace, "yaxis": name} for name, strip in strips for trace in strip.traces]
+    for y, _name, _title, _traces, own in strips:
+        layout[f"yaxis{y[1:]}"] = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **own}
+    data = [{**trace, "yaxis": y} for y, _name, _title, traces, _own in strips for trace in traces]
     return Figure(data, layout)
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """Quantity over the common time axis; ``axis`` has the properties of its y axis."""
-
-    name: str
-    title: str
-    traces: tuple[dict[str, Any], ...]
-    axis: Mapping[str, Any]
 
 
 def strip_names(shown: Figure) -> list[tuple[str, str]]:
@@ -221,7 +202,8 @@ def strip_names(shown: Figure) -> list[tuple[str, str]]:
     return [(strip["name"], strip["title"]) for strip in shown.layout["meta"]["strips"]]
 
 
-def _strips() -> tuple[Strip, ...]:
+def _strips() -> list[tuple[str, str, tuple[dict[str, Any], ...], dict[str, Any]]]:
+    """Return (name, title, traces, properties of the y axis) of each strip."""
     # Include 0 to 10 so that a rate of 0 is at the bottom. Requests have ticks at whole numbers.
     rate = {"autorangeoptions": {"include": [0, 10]}}
     whole = {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
@@ -239,30 +221,22 @@ def _strips() -> tuple[Strip, ...]:
     failed = _trace("failed", _("failed"), "var(--bad-mark)", "%{y}", step=True)
     power = _trace("power", _("all dies"), "var(--d5)", "%{y:.0f} W")
     hottest = _trace("temperature", _("hottest die"), "var(--warn-mark)", "%{y:.0f} °C")
-    return (
-        Strip("output", _("Output, tok/s"), (output, client), rate),
-        Strip("prompt", _("Prompt, tok/s"), (prompt,), rate),
-        Strip("requests", _("Requests"), (running, waiting), whole),
-        Strip("kv", _("KV cache, %"), (cache,), share),
-        Strip("client", _("Client, requests"), (done, sent, failed), whole),
-        Strip("power", _("Die power, W"), (power,), {}),
-        Strip("temperature", _("Hottest die, °C"), (hottest,), {"rangemode": "normal"}),
-    )
+    return [
+        ("output", _("Output, tok/s"), (output, client), rate),
+        ("prompt", _("Prompt, tok/s"), (prompt,), rate),
+        ("requests", _("Requests"), (running, waiting), whole),
+        ("kv", _("KV cache, %"), (cache,), share),
+        ("client", _("Client, requests"), (done, sent, failed), whole),
+        ("power", _("Die power, W"), (power,), {}),
+        ("temperature", _("Hottest die, °C"), (hottest,), {"rangemode": "normal"}),
+    ]
 
 
 def _trace(
     series: str, name: str, colour: str, hover: str, *, step: bool = False, width: float = 1.5
 ) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [],
-        "y": [],
-        "name": name,
-        "meta": series,
-        "line": {"color": colour, "width": width, **({"shape": "hv"} if step else {})},
-        "hovertemplate": hover,
-    }
+    line = {"color": colour, "width": width, **({"shape": "hv"} if step else {})}
+    return scatter(name, "lines", [], [], meta=series, line=line, hovertemplate=hover)
 
 
 def _rates(

@@ -1,6 +1,7 @@
-"""Results in charts, one colour, dash and symbol per page: rates and latencies."""
+"""Results in charts, one colour, dash and symbol per page: rates and latencies over concurrency,
+throughput over the rate per user."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
@@ -15,6 +16,7 @@ from dashboard.charts.figures import (
     COLOURS,
     DASHES,
     FAINT_INK,
+    INK,
     POINT,
     SYMBOLS,
     Figure,
@@ -23,8 +25,11 @@ from dashboard.charts.figures import (
     layout,
     margins,
     note,
+    scatter,
 )
+from jobs.queries.results import provenance
 from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.tradeoff import frontier
 from jobs.statistics import Interval, quantile_interval
 
 # family -> (label, unit)
@@ -58,9 +63,9 @@ class Series:
     """Result in a chart: name, ``(concurrency, metrics)`` in drawing order.
 
     ``results``: id of the result whose point opens a panel, by concurrency. For a group, ``points``
-    are means, ``intervals`` their 95 % intervals by (concurrency, metric), and ``runs`` are the
-    single runs. ``marks``: what limits a point, by concurrency: such points are hollow, as are runs
-    that do not count. ``devices``: number of devices that the engine used; None: unknown.
+    are means, ``intervals`` their 95 % intervals by (concurrency, metric), and ``runs`` the single
+    runs. ``marks``: what limits a point, by concurrency: such points are hollow, as are runs that
+    do not count. ``devices``: those that the engine used; None: unknown.
     """
 
     name: str
@@ -102,16 +107,9 @@ def over_concurrency(all_series: Sequence[Series], title: str) -> dict[str, Any]
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
     """Return a trace of series ``index`` of a page, from 0 to 7; None in ``y`` is a gap."""
-    colour = COLOURS[index]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "x": list(x),
-        "y": list(y),
-        "line": {"color": colour, "dash": DASHES[index], "width": 2},
-        "marker": {"color": colour, "symbol": SYMBOLS[index], "size": 8},
-    }
+    line = {"color": COLOURS[index], "dash": DASHES[index], "width": 2}
+    marker = {"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 8}
+    return scatter(name, "lines+markers", list(x), list(y), line=line, marker=marker)
 
 
 def drawn(index: int, series: Series, metric: str, hover: str) -> list[dict[str, Any]]:
@@ -154,8 +152,8 @@ def legend_of_marks(all_series: Sequence[Series]) -> dict[str, Any]:
 
 
 def numbered(series: Series, concurrency: int, metric: str) -> str:
-    """Return the concurrency of a point; of a group "4, mean of 3 runs", of those with the metric
-    there; with its marks."""
+    """Return the concurrency of a point with its marks; of a group "4, mean of 3 runs", of those
+    with the metric there."""
     marks = series.marks.get(concurrency, ())
     if not series.runs:
         return _(", ").join((str(concurrency), *marks))
@@ -177,7 +175,6 @@ def opening(results: Mapping[int, int], concurrencies: Sequence[int]) -> dict[st
 
 
 def point_address(result: int, concurrency: int) -> str:
-    """Return the page of a point: its number, command, environment and log."""
     before, between, after = _point_parts()
     return f"{before}{result}{between}{concurrency}{after}"
 
@@ -192,10 +189,8 @@ def _point_parts() -> tuple[str, str, str]:
 
 
 def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str, Any]:
-    """Return the runs of a group as one trace: a trace takes a browser longer than its points.
-
-    It has no name: the texts of its points are their runs.
-    """
+    """Return the runs of a group as one trace, which a browser draws faster; its points have the
+    names."""
     points = [
         (run, concurrency, metrics[metric])
         for run in runs
@@ -203,23 +198,23 @@ def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str,
         if metric in metrics
     ]
     symbols = ["circle-open" if run.is_disturbed else "circle" for run, *_rest in points]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "",
-        "text": [run.name for run, *_rest in points],
-        "x": [concurrency for _run, concurrency, _value in points],
-        "y": [value for *_rest, value in points],
-        "marker": {"color": COLOURS[index], "symbol": symbols, "size": 5},
-        "opacity": 0.8,
-        "showlegend": False,  # saved images: the group's line is in the legend
-        "hovertemplate": f"%{{x}}: {hover}<extra>%{{text}}</extra>",
-        "customdata": [
+    x, y = (
+        [concurrency for _run, concurrency, _value in points],
+        [value for *_rest, value in points],
+    )
+    return scatter(
+        *("", "markers", x, y),
+        text=[run.name for run, *_rest in points],
+        marker={"color": COLOURS[index], "symbol": symbols, "size": 5},
+        opacity=0.8,
+        showlegend=False,  # saved images: the group's line is in the legend
+        hovertemplate=f"%{{x}}: {hover}<extra>%{{text}}</extra>",
+        customdata=[
             "" if run.result is None else point_address(run.result, concurrency)
             for run, concurrency, _value in points
         ],
-        "meta": POINT,
-    }
+        meta=POINT,
+    )
 
 
 def measured(all_series: Sequence[Series], metric: str) -> bool:
@@ -234,24 +229,19 @@ def statistics(family: str) -> tuple[str, ...]:
 
 
 def percentiles(family: str, all_series: Sequence[Series]) -> Figure:
-    """Return a family over concurrency: p50 bold and p99 thin, of a single result also p90.
-
-    Missing values are gaps.
-    """
+    """Return a family over concurrency: p50 bold and p99 thin, of a single result also p90."""
     unit = _FAMILIES[family][1]
     hover = f"%{{y:.3~g}} {unit}"
     data: list[dict[str, Any]] = []
     for index, series in enumerate(all_series):
         data += drawn(index, series, f"{family}_p50_{unit}", f"{hover} p50")
         for statistic in ("p90", "p99") if len(all_series) == 1 else ("p99",):
-            thin = {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": f"{series.name} {statistic}",
-                "line": {"color": COLOURS[index], "dash": DASHES[index], "width": 1},
-                "marker": {"color": COLOURS[index], "size": 4},
-                "opacity": 0.7,
-            }
+            thin = scatter(
+                *(f"{series.name} {statistic}", "lines+markers", (), ()),
+                line={"color": COLOURS[index], "dash": DASHES[index], "width": 1},
+                marker={"color": COLOURS[index], "size": 4},
+                opacity=0.7,
+            )
             metric = f"{family}_{statistic}_{unit}"
             data.append(of_points(index, series, metric, f"{hover} {statistic}", thin))
     return Figure(data, over_concurrency(all_series, _title(family)))
@@ -316,18 +306,134 @@ def _curve(index: int, times: Times, unit: str) -> dict[str, object]:
     shares = [share for share in _SHARES if share in _MARKED or total >= 1 / (1 - share)]
     bounds = [quantile_interval(values, share) if share in _MARKED else None for share in shares]
     x = [*(values[max(0, ceil(round(share * total, 6)) - 1)] for share in shares), values[-1]]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": _("concurrency %(c)s (n = %(n)s)") % {"c": times.concurrency, "n": total},
-        "x": x,
-        "y": [*(round(100 * share, 1) for share in shares), 100.0],
-        "line": {"color": colour, "dash": DASHES[index], "width": 2},
-        "marker": {
-            "color": colour,
-            "symbol": SYMBOLS[index],
-            "size": [*(8 if share in _MARKED else 0 for share in shares), 0],
-        },
+    name = _("concurrency %(c)s (n = %(n)s)") % {"c": times.concurrency, "n": total}
+    trace = line(index, name, x, [*(round(100 * share, 1) for share in shares), 100.0])
+    trace["marker"]["size"] = [*(8 if share in _MARKED else 0 for share in shares), 0]
+    return trace | {
         "error_x": bars(zip(x, [*bounds, None], strict=True), colour),
         "hovertemplate": f"%{{y}} %: %{{x:.4~g}} {unit}<extra>%{{fullData.name}}</extra>",
     }
+
+
+# Positions of a label next to its point, best first: offset of the box right of and above the
+# point, as shares of the box.
+PLACES = {
+    "top right": (0.0, 0.0),
+    "bottom right": (0.0, -1.0),
+    "top left": (-1.0, 0.0),
+    "bottom left": (-1.0, -1.0),
+    "top center": (-0.5, 0.2),
+    "bottom center": (-0.5, -1.2),
+}
+PLOT_PX = (260, 170)  # narrowest chart on a desktop page
+_DIGIT_PX, _LINE_PX, _GAP_PX = 7, 13, 4
+_EXTRA = "<extra>%{fullData.name}</extra>"
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+Row = tuple[int, float, float]  # concurrency, x, y
+
+
+def interactivity(all_series: Sequence[Series]) -> Figure:
+    """Return the output rate over the rate per user, labelled with concurrencies.
+
+    Labels that overlap points or labels are moved or omitted; the tooltip always has the value.
+    """
+    rows_of = [_rows(series, lambda metrics: metrics.get(RATE)) for series in all_series]
+    places = iter(label_places([row for rows in rows_of for row in rows]))
+    hover = "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s " + _("per user") + _EXTRA
+    data = []
+    for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
+        placed = [next(places) for _row in rows]
+        labels = [str(row[0]) if place else "" for row, place in zip(rows, placed, strict=True)]
+        trace = _trace(index, series, rows, hover)
+        trace |= {
+            "mode": "lines+markers+text",
+            "text": labels,
+            "textposition": [place or "top right" for place in placed],
+            "textfont": {"size": 11, "color": FAINT_INK},
+        }
+        data.append(trace)
+    return _figure(data, all_series, _("output, tok/s  →  better"))
+
+
+def per_device(all_series: Sequence[Series]) -> Figure:
+    """Return the rate per device over the rate per user. Results without a known number of devices
+    have no points. The frontier joins those that no other point beats in both."""
+    hover = _("concurrency") + " %{hovertext}: %{y:.2f} tok/s " + _("per device")
+    hover += ", %{x:.1f} tok/s " + _("per user") + _EXTRA
+    data, everything = [], list[tuple[float, float]]()
+    for index, series in enumerate(all_series):
+        rows = _device_rows(series)
+        everything += [(x, y) for _concurrency, x, y in rows]
+        data.append(_trace(index, series, rows, hover) | {"mode": "markers"})
+    best = [everything[index] for index in frontier(everything)]
+    if len(best) > 1:
+        line_of = {"color": INK, "dash": "dot", "width": 1.5}
+        x, y = [x for x, _y in best], [y for _x, y in best]
+        joined = scatter(_("Pareto frontier"), "lines", x, y, line=line_of, hoverinfo="skip")
+        data.insert(0, joined)
+    return _figure(data, all_series, _("tok/s per device  →  better"))
+
+
+def has_devices(all_series: Sequence[Series]) -> bool:
+    return any(_device_rows(series) for series in all_series)
+
+
+def _device_rows(series: Series) -> list[Row]:
+    return _rows(series, lambda metrics: provenance.per_device(metrics.get(RATE), series.devices))
+
+
+def _rows(series: Series, rate: Callable[[Any], float | None]) -> list[Row]:
+    """Return (concurrency, rate per user, rate) of each point that has both."""
+    return [
+        (concurrency, x, y)
+        for concurrency, metrics in series.points
+        if (x := provenance.per_user(metrics)) is not None and (y := rate(metrics)) is not None
+    ]
+
+
+def _trace(index: int, series: Series, rows: Sequence[Row], hover: str) -> dict[str, Any]:
+    at = [row[0] for row in rows]
+    trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
+    return hollow(trace, series, at) | {
+        "hovertext": [numbered(series, concurrency, RATE) for concurrency in at],
+        "cliponaxis": False,  # label of the highest point
+        "hovertemplate": hover,
+        **opening(series.results, at),
+    }
+
+
+def _figure(data: list[dict[str, Any]], all_series: Sequence[Series], title: str) -> Figure:
+    x = axis(_("tok/s per user (1 / TPOT p50)  →  better"), showgrid=True, rangemode="tozero")
+    shown = layout(x, axis(title, rangemode="tozero"), **legend_of_marks(all_series))
+    return Figure(data, shown)
+
+
+def label_places(rows: Sequence[Row]) -> list[str]:
+    """Return the position of each ``(number, x, y)`` label; "" without room."""
+    scale = [
+        pixels / (1.05 * (max((abs(row[axis]) for row in rows), default=0.0) or 1.0))
+        for axis, pixels in enumerate(PLOT_PX, start=1)
+    ]
+    points = [(row[1] * scale[0], row[2] * scale[1]) for row in rows]
+    taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    places = []
+    for (number, _x, _y), (x, y) in zip(rows, points, strict=True):
+        boxes = {name: label_box(x, y, len(str(number)), shift) for name, shift in PLACES.items()}
+        free = (
+            name
+            for name, (left, bottom, right, top) in boxes.items()
+            if all(right <= t[0] or t[2] <= left or top <= t[1] or t[3] <= bottom for t in taken)
+        )
+        place = next(free, "")
+        if place:
+            taken.append(boxes[place])
+        places.append(place)
+    return places
+
+
+def label_box(x: float, y: float, digits: int, shift: tuple[float, float]) -> Box:
+    """Return the box of a label of ``digits`` digits for a point at ``x``, ``y`` (pixels)."""
+    width, height = digits * _DIGIT_PX, _LINE_PX
+    left = x + shift[0] * width + (_GAP_PX if shift[0] == 0 else -_GAP_PX if shift[0] == -1 else 0)
+    bottom = y + shift[1] * height + (_GAP_PX if shift[1] >= 0 else -_GAP_PX)
+    return left, bottom, left + width, bottom + height

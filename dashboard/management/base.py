@@ -23,7 +23,7 @@ from jobs.kinds import KINDS
 from jobs.launch.launch import InvalidParams
 from jobs.logstore import store
 from jobs.models import Account, Host, Job
-from jobs.queries.parity.compared import MARGIN
+from jobs.queries.parity.statement import MARGIN
 from jobs.schedule import dispatch
 from jobs.schedule.targets import target_of
 

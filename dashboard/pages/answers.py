@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.actions import question_sets as actions
-from dashboard.charts import tradeoff
+from dashboard.charts import accuracy
 from dashboard.charts.figures import Figure
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.columns import Column, heads
@@ -32,13 +32,11 @@ from jobs.catalog import QUESTION_SETS
 from jobs.catalog.questions import LONGEST_NAME, LONGEST_NOTE, TeamSet, jsonl
 from jobs.models import Answer, Result
 from jobs.queries.answers import answer_list
-from jobs.queries.answers.answer_flags import FLAGS, names
+from jobs.queries.answers.answer_flags import FLAGS, Hygiene, hygiene, names
 from jobs.queries.answers.answer_list import PAGE, PLACES, SHOWN, VERDICTS, Matches, Wanted
-from jobs.queries.answers.hygiene import Hygiene, hygiene
 from jobs.queries.answers.own_questions import NoQuestions, OwnQuestions, questions_at, set_of
 from jobs.queries.comparison.comparison import Comparison
-from jobs.queries.results.results import NotNumbered, pk_of
-from jobs.queries.results.token_use import BudgetUse, TokenUse, pooled, token_use
+from jobs.queries.results.results import BudgetUse, NotNumbered, TokenUse, pk_of, pooled, token_use
 from jobs.queries.sorting import Order
 
 # What the page's script asks for instead of the whole page, as HX-Target.
@@ -460,7 +458,7 @@ def token_card(result: Result) -> dict[str, Any] | None:
     use = token_use(result)
     if use is None:
         return None
-    figure = tradeoff.budgets([(_("accuracy"), use)]) if use.curve else None
+    figure = accuracy.budgets([(_("accuracy"), use)]) if use.curve else None
     return {"facts": _facts(result, use), "figure": figure, "notes": joined(*_notes(use))}
 
 
@@ -475,7 +473,7 @@ def budget_figure(comparison: Comparison) -> Figure | None:
     """Return the budget curves of a comparison; None where fewer than two are known."""
     pairs = zip(comparison.columns, budget_uses(comparison), strict=False)
     curves = [(short_name(column), use) for column, use in pairs if use is not None]
-    return tradeoff.budgets(curves) if curves else None
+    return accuracy.budgets(curves) if curves else None
 
 
 def _facts(result: Result, use: TokenUse) -> list[tuple[str, str, str]]:
@@ -503,11 +501,11 @@ def _facts(result: Result, use: TokenUse) -> list[tuple[str, str, str]]:
     own = _("no correct answer") if each is None else measured(each)
     facts.append((_("Tokens per correct answer"), own, of))
     if times := use.seconds:
-        value = f"{measured(times.mean)} / {measured(times.p50)} s"
-        if times.is_whole:
+        value = f"{measured(times['mean'])} / {measured(times['p50'])} s"
+        if times["of"] == "latency":
             facts.append((_("Latency of a whole answer, mean / median"), value, ""))
         else:
-            note = _("estimated") if times.is_estimated else ""
+            note = _("estimated") if times["estimated"] else ""
             facts.append((_("Time to first answer token, mean / median"), value, note))
     if seconds := result.job.duration_s if result.job else None:
         facts.append((_("Whole evaluation"), duration(seconds), ""))
@@ -527,7 +525,7 @@ def _notes(use: TokenUse) -> list[str]:
             use.estimated,
         )
         notes.append(text % {"n": number(use.estimated)})
-    if use.seconds and use.seconds.is_estimated:
+    if use.seconds and use.seconds["estimated"]:
         notes.append(_("Time to first answer token: TTFT plus reasoning at the mean token rate."))
     if use.curve:
         notes.append(_("Budget curve: share of correct answers with at most so many tokens."))

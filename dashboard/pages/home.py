@@ -43,7 +43,7 @@ from jobs.models import Environment
 from jobs.queries import overview as queries
 from jobs.queries.hosts import hosts_now
 from jobs.queries.jobs.job_page import newest_chain
-from jobs.queries.search import search
+from jobs.queries.overview import search
 
 _DISMISSED = "dismissed chain"  # session key: the dismissed pipeline
 # Duration of the tour on two idle and on two busy cores, as in the README. The first tour also

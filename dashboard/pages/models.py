@@ -27,8 +27,7 @@ from jobs.catalog import MODELS, SHIPPED, ZooModel, files, schema
 from jobs.catalog.library import MOST_BYTES, SUFFIX, Changed, version_of
 from jobs.catalog.limits import Fit, fits
 from jobs.launch.pipelines import pipelines_of
-from jobs.queries.models import model_page, model_rows
-from jobs.queries.results.published import published_comparisons
+from jobs.queries.catalogue import model_page, model_rows, published_comparisons
 from jobs.tools.lib import site
 
 _TOKENS = 32768  # in the KV cache

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from pydantic import Field
 
-from dashboard.charts.tradeoff import is_doubling, points_of
+from dashboard.charts.accuracy import is_doubling, points_of
 from dashboard.pages.answers import budget_figure, budget_uses
 from dashboard.pages.compare import more_runs
 from dashboard.pages.parity import words
@@ -28,11 +28,10 @@ from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison, MetricRow, compare
-from jobs.queries.parity.entered import ParityError
+from jobs.queries.parity.sides import ParityError
 from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import other_runs
-from jobs.queries.results.results import NotNumbered, accuracy, pks_of, result_page
-from jobs.queries.results.token_use import BudgetUse
+from jobs.queries.results.results import BudgetUse, NotNumbered, accuracy, pks_of, result_page
 
 _CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
 # Metrics of the charts, for tables over all concurrencies.

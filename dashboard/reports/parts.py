@@ -16,7 +16,7 @@ from dashboard.text.labels import result_name, result_place, setting_title
 from dashboard.text.messages import message, view_of
 from jobs.models import Job, Note, Result, SignOff
 from jobs.plans import from_json, script
-from jobs.queries.results.organised import notes_of, sign_offs_of
+from jobs.queries.results.listing import notes_of, sign_offs_of
 from jobs.queries.results.results import ResultPage
 
 LONGEST_FILE = 4_000  # characters of a file that a command list has in full

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
-from dashboard.charts import forest
+from dashboard.charts import accuracy
 from dashboard.pages.results import page_parts
 from dashboard.pages.results.conclusion import NO_LEVEL, Card, conclusion_card
 from dashboard.pages.shared import cells
@@ -158,7 +158,7 @@ def _accuracy_chart(page: ResultPage) -> list[Block]:
     if not page.categories:
         return []
     title = _("Accuracy by data set") if page.categories[0].is_set else _("By category")
-    figure = forest.categories(page.categories, page.accuracy)
+    figure = accuracy.categories(page.categories, page.accuracy)
     height = min(_TALL, figure.height)
     return [Figure(title, figure, height, _("95 %% confidence interval") % {})]
 

@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
-from dashboard.charts import forest
+from dashboard.charts import accuracy
 from dashboard.charts.series import Series, throughput
 from dashboard.charts.series import measured as was_measured
 from dashboard.pages.shared import sets_table, words
@@ -210,7 +210,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
     """Return the main chart of a result: ``{"figure", "height"}``. None for a batch and for a
     single concurrency: a single dot adds nothing to the numbers."""
     if result.type == Result.Type.EVALUATION:
-        figure = forest.categories(queries.categories(result), queries.accuracy(result))
+        figure = accuracy.categories(queries.categories(result), queries.accuracy(result))
         return {"figure": figure, "height": figure.height}
     points = queries.point_rows(result)
     series = [Series(result_name(result), points, marks=point_marks([(result, points)]))]

@@ -6,7 +6,9 @@ language. Here too: which messages hosts send.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from jobs.base.errors import JobsError
 
 # All that hosts say: outcomes of a run, then findings of checks. Other messages are the dashboard's
 # own words, which no host may use.
@@ -42,3 +44,13 @@ class Message:
 
     id: str
     args: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ReasonError(JobsError):
+    """An error that people can mend. ``reason`` says how; ``field``: of a form, "" for all."""
+
+    id: ClassVar[str] = "internal:reason"
+
+    def __init__(self, reason: Message, field: str = "") -> None:
+        super().__init__(reason.id)
+        self.reason, self.field = reason, field

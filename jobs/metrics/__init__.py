@@ -23,14 +23,8 @@ class Metric:
 
 
 STATISTICS = {
-    "mean": "mean",
-    "std": "standard deviation",
-    "p25": "p25",
-    "p50": "p50",
-    "p75": "p75",
-    "p90": "p90",
-    "p95": "p95",
-    "p99": "p99",
+    **{"mean": "mean", "std": "standard deviation"},
+    **{name: name for name in ("p25", "p50", "p75", "p90", "p95", "p99")},
 }
 FAMILIES = (
     ("ttft", "ms", "TTFT"),

@@ -21,7 +21,7 @@ MOST_REQUESTS = 10_000
 
 
 class RequestTimes(NamedTuple):
-    """Times of one completed request; None: not reported by the tool."""
+    """Times of one completed request; None: not reported."""
 
     ttft_ms: float | None
     tpot_ms: float | None
@@ -49,9 +49,9 @@ class WarmUp:
 class SetScore:
     """Score of one data set, as reported by the tool.
 
-    ``value`` is in per cent where ``metric`` is a share of the questions; None where the set has no
-    score. ``version`` is the hash of its prompt, "" where the tool has none. Sets of one ``group``
-    belong together, such as the subjects of MMLU.
+    ``value``: per cent where ``metric`` is a share of the questions; None without a score.
+    ``version``: hash of its prompt, "" without one. Sets of one ``group`` belong together, such as
+    the subjects of MMLU.
     """
 
     dataset: str
@@ -87,11 +87,8 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Outcome of a job, as parsed from the tool's output.
-
-    ``failure`` is set when the tool exited 0 but did no work. ``product`` completes the job's
-    promised product (bytes, sha256, path …). ``message`` gives the success in one number.
-    """
+    """Outcome of a job, parsed from the tool's output. ``failure``: the tool exited 0 but did no
+    work. ``product`` completes the promised one. ``message``: the success in one number."""
 
     failure: Message | None = None
     message: Message | None = None
@@ -117,11 +114,8 @@ class EngineAbout:
 
 @dataclass(frozen=True, slots=True)
 class TableScore:
-    """Score of a set for a model, in a summary of OpenCompass.
-
-    ``value`` is in per cent; None: failed. ``text`` is the printed value; decimals may differ
-    between rows.
-    """
+    """Score of a set for a model, in a summary of OpenCompass. ``value``: per cent, None: failed.
+    ``text``: as printed, with decimals that differ between rows."""
 
     model: str
     dataset: str
@@ -162,10 +156,9 @@ def token_shares(
 ) -> tuple[int, int, bool]:
     """Return tokens of reasoning and of answer, and True where they are estimated.
 
-    ``lengths``: characters of reasoning and answer; an output without one of them is all of the
-    other. ``counted``: tokens of the reasoning by the engine or its stream; 0 beside a text of
-    reasoning is no count. ``measured``: both texts by the engine's tokenizer, which share the
-    total. Else their lengths share it: an estimate.
+    ``lengths``: characters of reasoning and answer. ``counted``: tokens of the reasoning by the
+    engine or its stream; 0 beside a text of reasoning is no count. ``measured``: both texts by the
+    engine's tokenizer, which share the total. Else their lengths share it: an estimate.
     """
     reasoning, answer = lengths
     if not reasoning:

@@ -46,19 +46,14 @@ def page(filters: Filters, after: str = "", size: int = PAGE_SIZE) -> tuple[list
 
 
 def filtered(filters: Filters) -> QuerySet[AuditEntry]:
-    entries = AuditEntry.objects.all()
+    bounds = {"action": filters.action, "at__gte": filters.since, "at__lt": filters.until}
+    entries = AuditEntry.objects.filter(**{name: value for name, value in bounds.items() if value})
     if filters.person == NOBODY:
         entries = entries.filter(user=None)
     elif filters.person:
         # By id, so that an index has the order; a join would sort.
         people = User.objects.filter(username=filters.person).values_list("pk", flat=True)
         entries = entries.filter(user_id__in=list(people))
-    if filters.action:
-        entries = entries.filter(action=filters.action)
-    if filters.since is not None:
-        entries = entries.filter(at__gte=filters.since)
-    if filters.until is not None:
-        entries = entries.filter(at__lt=filters.until)
     words = filters.text.split()
     if words:
         entries = entries.annotate(detail_text=Cast("detail", TextField()))
@@ -90,8 +85,7 @@ class ChainBroken(JobsError):
 def verify() -> int:
     """Return the number of entries, each of which follows from the one before.
 
-    Raises:
-        ChainBroken: one does not, or the last ones are missing.
+    Raises ChainBroken: one does not, or the last ones are missing.
     """
     # Read first: an entry that is added meanwhile comes after it.
     head = _head()
@@ -113,16 +107,14 @@ def verify() -> int:
 
 
 def _head() -> str:
-    """Return the digest of the last entry, "" if there was none."""
     return Instance.objects.values_list("audit_head", flat=True).first() or ""
 
 
 def compare(lines: Iterable[str]) -> int:
     """Return the number of exported entries, each of which the database has unchanged.
 
-    Raises:
-        ChainBroken: it lacks one, or has another one in its place.
-        ValueError, KeyError: a line is no exported entry.
+    Raises ChainBroken: it lacks one, or has another one in its place. Raises ValueError or
+    KeyError: a line is no exported entry.
     """
     count, left = 0, iter(lines)
     while batch := list(islice(left, BATCH)):

@@ -60,7 +60,6 @@ class ChatEngine:
 
     @property
     def is_offered(self) -> bool:
-        """True if it takes questions: a ready deployment, an endpoint that is not archived."""
         if isinstance(self.row, Endpoint):
             return self.row.archived_at is None
         return self.row.state == Deployment.State.READY
@@ -96,7 +95,6 @@ class Shown:
 
 
 def conversations_of(user: AbstractBaseUser, *, most: int = LISTED) -> Sequence[Conversation]:
-    """The person's conversations, last used first, at most ``most``."""
     return list(Conversation.objects.filter(user_id=user.pk)[:most])
 
 

@@ -52,10 +52,8 @@ class Startup:
 
 
 def deployments(*, only_live: bool) -> Sequence[Deployment]:
-    """Deployments, newest first, at most ``LISTED``.
-
-    With ``only_live`` those that ended are left out, but for what broke since yesterday.
-    """
+    """Deployments, newest first, at most ``LISTED``. With ``only_live`` those that ended are left
+    out, but for what broke since yesterday."""
     rows = _all()
     if only_live:
         live = Q(state__in=(Deployment.State.WAITING, *Deployment.LIVE_STATES))
@@ -100,10 +98,12 @@ def startups(deployment: Deployment) -> list[Startup]:
     pairs = [(start, end) for start, end in pairs if end.at > start.at]
     pairs = sorted(pairs, key=lambda pair: pair[1].at, reverse=True)[:_STARTS]
     sizes = _weights_bytes([end.deployment for _start, end in pairs])
-    seconds = [(end.at - start.at).total_seconds() for start, end in pairs]
     return [
-        Startup(end.deployment, end.run, end.at, took, sizes.get(end.deployment_id))
-        for (_start, end), took in zip(pairs, seconds, strict=True)
+        Startup(
+            *(end.deployment, end.run, end.at, (end.at - start.at).total_seconds()),
+            sizes.get(end.deployment_id),
+        )
+        for start, end in pairs
     ]
 
 
@@ -178,7 +178,6 @@ def endpoint_page(endpoint_id: int) -> EndpointPage:
 
 
 def jobs_against(endpoint: Endpoint) -> list[Job]:
-    """Return active jobs that name the endpoint, oldest first."""
     named = Q()
     for name in ENGINES:
         named |= Q(**{f"inputs__{name}__endpoint": endpoint.pk})
@@ -187,7 +186,6 @@ def jobs_against(endpoint: Endpoint) -> list[Job]:
 
 
 def engine_keys(user: AbstractBaseUser | None) -> list[str]:
-    """Return names of engine keys that ``user`` may choose, sorted."""
     person = user.pk if user else None
     rows = Secret.objects.filter(purpose=Secret.Purpose.ENGINE)
     return list(

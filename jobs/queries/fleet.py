@@ -14,7 +14,7 @@ from django.db.models import Model
 from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Result
-from jobs.queries.comparison.regression import Verdict, verdicts
+from jobs.queries.comparison.history import Verdict, verdicts
 from jobs.queries.results.repeats import best_concurrencies, first_of, headline
 from jobs.queries.results.results import accuracy
 from jobs.statistics import Interval
@@ -48,8 +48,8 @@ class FleetValue:
 
 @dataclass(frozen=True, slots=True)
 class FleetCell:
-    """Model and precision on a stack. ``deployment`` runs now; ``is_known`` is False where neither
-    a result nor a deployment nor an artifact says that the stack serves it."""
+    """Model and precision on a stack. ``deployment`` runs now; ``is_known``: a result, a deployment
+    or an artifact says that the stack serves it."""
 
     stack: str
     speed: FleetValue | None
@@ -92,11 +92,11 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
     reasons = _reasons(shown.values(), now() - timedelta(days=days))
     values = {}
     for whole_place, result in shown.items():
-        metric = headline(result.type, result.metrics)
-        at, value = best.get(result.pk), result.metrics.get(metric)
-        verdict, stale = judged.get(result.pk), reasons[result.pk]
-        found = FleetValue(result, metric, value, at, accuracy(result), verdict, stale)
-        values[whole_place] = found
+        metric, pk = headline(result.type, result.metrics), result.pk
+        values[whole_place] = FleetValue(
+            *(result, metric, result.metrics.get(metric), best.get(pk), accuracy(result)),
+            *(judged.get(pk), reasons[pk]),
+        )
     places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
     stacks = sorted({stack for _model, _label, stack in places})
     names = sorted({place[:2] for place in places})
@@ -111,16 +111,12 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
         FleetRow(model, label, [cell((model, label, stack)) for stack in stacks])
         for model, label in names
     ]
+    states = [value.verdict.state for value in values.values() if value.verdict is not None]
     return Fleet(
-        stacks,
-        rows,
-        days,
+        *(stacks, rows, days),
         missing=2 * len(places) - len(values),
         stale=sum(bool(value.stale) for value in values.values()),
-        regressed=sum(
-            value.verdict is not None and value.verdict.state == "regressed"
-            for value in values.values()
-        ),
+        regressed=states.count("regressed"),
     )
 
 
@@ -138,11 +134,8 @@ def _standing() -> dict[tuple[str, str, str, str], Result]:
 
 
 def _attach_jobs(rows: Sequence[Result]) -> None:
-    """Attach jobs, deployments and hosts with what the page reads of them.
-
-    A prefetch names each id by itself in its condition, and a join reads the facts of a host once a
-    row.
-    """
+    """Attach jobs, deployments and hosts with what the page reads of them: a prefetch names each id
+    in its condition, and a join reads the facts of a host once a row."""
     deployments = Deployment.objects.only("job").in_bulk(_ids(rows, "deployment"))
     _attach(rows, "deployment", deployments)
     wanted = _ids(rows, "job") | _ids(deployments.values(), "job")

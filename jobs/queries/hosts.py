@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Count, F, Prefetch, Q, QuerySet, Window
@@ -12,26 +12,22 @@ from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Instance, Job, Weights
 
-_PK = 1  # one row; a fixed key, so that two processes that start together agree
-
 
 def instance_id() -> str:
-    """Return this dashboard's identity, created at the first call."""
-    return str(Instance.objects.get_or_create(pk=_PK)[0].instance_id)
+    # One row with a fixed key, so that two processes that start together agree.
+    return str(Instance.objects.get_or_create(pk=1)[0].instance_id)
 
 
 def is_away(host: Host, *, at: datetime | None = None) -> bool:
     """Return True if the last heartbeat is older than ``HOST_AWAY_AFTER_S``, or missing."""
-    if host.heartbeat_at is None:
-        return True
-    return (at or now()) - host.heartbeat_at > timedelta(seconds=settings.HOST_AWAY_AFTER_S)
+    age_s = heartbeat_age_s(host, at=at)
+    return age_s is None or age_s > settings.HOST_AWAY_AFTER_S
 
 
 def heartbeat_age_s(host: Host, *, at: datetime | None = None) -> float | None:
-    """Return seconds since the last heartbeat; None: none yet."""
-    return (
-        None if host.heartbeat_at is None else ((at or now()) - host.heartbeat_at).total_seconds()
-    )
+    """None without a heartbeat."""
+    beat = host.heartbeat_at
+    return None if beat is None else ((at or now()) - beat).total_seconds()
 
 
 def lacks_room(host: Host) -> bool:
@@ -53,8 +49,7 @@ def all_dies(host: Host) -> list[str]:
 
 
 def missing_dies(host: Host) -> list[str]:
-    there = set(dies(host))
-    return [name for name in all_dies(host) if name not in there]
+    return [name for name in all_dies(host) if name not in dies(host)]
 
 
 def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:
@@ -68,16 +63,11 @@ def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:
 def held_dies(
     jobs: Iterable[Job], deployments: Iterable[Deployment]
 ) -> dict[str, Job | Deployment]:
-    """Return die -> user, for jobs and deployments of one host.
-
-    Dies of a deploy job belong to its deployment once created.
-    """
+    """Return die -> user on one host: a deploy job, or its deployment once created."""
+    users = [(job, job) for job in jobs if job.state in Job.ON_HOST_STATES]
     held: dict[str, Job | Deployment] = {}
-    for job in jobs:
-        if job.state in Job.ON_HOST_STATES:
-            held.update(dict.fromkeys(_split(job.values.get("dies", "")), job))
-    for deployment in deployments:
-        held.update(dict.fromkeys(_split(deployment.job.values.get("dies", "")), deployment))
+    for user, job in [*users, *((deployment, deployment.job) for deployment in deployments)]:
+        held |= dict.fromkeys(filter(None, job.values.get("dies", "").split(",")), user)
     return held
 
 
@@ -135,19 +125,10 @@ def _number(value: object) -> float | None:
     return float(value) if is_number else None  # type: ignore[arg-type]
 
 
-def _split(names: str) -> list[str]:
-    return [name for name in names.split(",") if name]
-
-
-_RECENT = 10
-
-
 @dataclass(frozen=True, slots=True)
 class HostNow:
-    """A host and its current jobs. ``on_host``: claimed or sent jobs.
-
-    ``queued``: first jobs of its queue; ``queued_count``: queue length (0 if not requested).
-    """
+    """A host and its jobs. ``queued``: first jobs of its queue; ``queued_count``: its length, 0 if
+    not requested."""
 
     host: Host
     on_host: tuple[Job, ...]
@@ -177,16 +158,11 @@ class HostPage:
 
 def hosts_now(*, waiting: int) -> list[HostNow]:
     """Return all hosts by name, with the first ``waiting`` jobs of their queues."""
-    hosts = list(Host.objects.all())
-    return _now(hosts, waiting)
+    return _now(list(Host.objects.all()), waiting)
 
 
 def host_page(name: str, *, waiting: int) -> HostPage:
-    """Return one host, with the first ``waiting`` jobs of its queue.
-
-    Raises:
-        Host.DoesNotExist: unknown name.
-    """
+    """Return one host, with the first ``waiting`` jobs of its queue. May raise DoesNotExist."""
     host = Host.objects.get(name=name)
     ended = Job.objects.filter(host=host).exclude(state__in=Job.OPEN_STATES)
     return HostPage(
@@ -194,7 +170,7 @@ def host_page(name: str, *, waiting: int) -> HostPage:
         weights=tuple(Weights.objects.filter(host=host).select_related("job")),
         artifacts=tuple(Artifact.objects.filter(host=host, deleted_at=None).select_related("job")),
         environments=tuple(Environment.objects.filter(host=host).select_related("job")),
-        recent=tuple(ended.select_related("host", "created_by").order_by("-finished_at")[:_RECENT]),
+        recent=tuple(ended.select_related("host", "created_by").order_by("-finished_at")[:10]),
     )
 
 
@@ -207,11 +183,8 @@ def queued_jobs(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
 def queue_position(job: Job) -> int:
     """Return the number of jobs ahead of ``job``; jobs that depend on it do not count."""
     queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
-    queued = queued.exclude(pk__in=_behind(job))
-    level = queued.filter(priority=job.priority)
-    same = level.filter(place=job.place, pk__lt=job.pk).count()
-    lower = queued.filter(priority__lt=job.priority).count()
-    return lower + level.filter(place__lt=job.place).count() + same
+    rows = list(queued.only("host_id").order_by(*Job.QUEUE_ORDER))
+    return queue_positions(rows).get(job.pk, 0)
 
 
 def queue_positions(rows: Sequence[Job]) -> dict[int, int]:
@@ -234,17 +207,6 @@ def queue_positions(rows: Sequence[Job]) -> dict[int, int]:
             new = set().union(*(waits_for.get(one, ()) for one in new)) - behind_it
         positions[pk] = number - sum(place.get(one, number) < number for one in behind_it)
     return positions
-
-
-def _behind(job: Job) -> set[int]:
-    """Return queued jobs that depend on ``job``, transitively."""
-    dependents: set[int] = set()
-    behind = {job.pk}
-    while behind:
-        rows = Job.objects.filter(after__in=behind, state=Job.State.QUEUED)
-        behind = set(rows.values_list("pk", flat=True)) - dependents
-        dependents |= behind
-    return dependents
 
 
 def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:

@@ -53,10 +53,8 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class CellView:
-    """One combination with all its runs. ``skip``: why it does not run.
-
-    ``heat``: 1 to 7, the rank of the value among all; 0 without a value.
-    """
+    """One combination with all its runs. ``skip``: why it does not run. ``heat``: 1 to 7, the rank
+    of the value among all; 0 without a value."""
 
     input_tokens: int | None
     output_tokens: int
@@ -228,10 +226,8 @@ class MatrixPage:
 
 
 def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
-    """Return the matrix with its cells; None: unknown matrix.
-
-    ``metric``: the number of each cell, one of ``metrics``; else the output rate.
-    """
+    """Return the matrix with its cells; None: unknown matrix. ``metric``: the number of each cell,
+    one of ``metrics``; else the output rate."""
     matrix = Matrix.objects.select_related("host", "created_by").filter(pk=matrix_id).first()
     if matrix is None:
         return None

@@ -1,26 +1,35 @@
-"""Queries of the overview: running, queued and failed jobs, latest results."""
+"""Overview: running, queued and failed jobs, latest results; and one search over all pages."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import and_
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, Q, QuerySet
 from django.utils.timezone import now
+from django.utils.translation import gettext
 
-from jobs.models import Deployment, Host, Job, Result
+from jobs.base.numbers import number_from
+from jobs.catalog import MODELS, ZooModel
+from jobs.models import Conversation, Deployment, Host, Job, Result
+from jobs.queries.chat import conversations_with
 from jobs.queries.engines import broken_since
 from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.job_page import BROKEN_STATES, left_s, progress_of
+from jobs.queries.jobs.jobs import Filters as JobFilters
+from jobs.queries.jobs.jobs import page as job_list
+from jobs.queries.results.listing import Filters, matching
 from jobs.queries.results.repeats import (
+    SECONDARY,
     best_concurrency,
     best_first,
     headline,
     read_points,
     repeats_of,
-    secondary_metric,
     values_at,
 )
 
@@ -94,10 +103,8 @@ def running(user: AbstractBaseUser | None) -> list[Running]:
 
 
 def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
-    """Return queued jobs: first jobs that need confirmation, then by queue order of the hosts.
-
-    Only the first job of a pipeline is listed, with the number of its further queued jobs.
-    """
+    """Return queued jobs: first jobs that need confirmation, then by queue order of the hosts. Only
+    the first job of a pipeline is listed, with the number of its further queued jobs."""
     queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
     asking = list(queued.exclude(needs_confirmation=[])[:_MOST])
     chains, shown = {job.chain for job in asking if job.chain}, [job.pk for job in asking]
@@ -106,41 +113,29 @@ def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
             shown.append(number)
             chains |= {chain} if chain else set()
     members = queued.filter(chain__in=chains).order_by().values_list("chain").annotate(Count("pk"))
-    count: dict[UUID, int] = dict(members)
+    count: dict[UUID, int] = dict(members)  # a chain leaves it with its first row
     jobs = [*asking, *queued.filter(pk__in=shown[len(asking) :])]
     listed = Counter(job.chain for job in jobs if job.chain)
-    listed_chains: set[UUID] = set()
     rows = []
     for job in jobs:
-        first = job.chain is not None and job.chain not in listed_chains
-        more = count.get(job.chain, 0) - listed[job.chain] if first and job.chain else 0
-        listed_chains |= {job.chain} if job.chain else set()
+        more = count.pop(job.chain, listed[job.chain]) - listed[job.chain] if job.chain else 0
         rows.append(Waiting(job, more))
     return rows
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
-    """Return counts of jobs: running, queued, waiting for confirmation, failed since ``since``.
-
-    ``{"running", "waiting", "needs_confirmation", "failed_today"}``; "waiting" includes
-    "needs_confirmation".
-    """
+    """Return ``{"running", "waiting", "needs_confirmation", "failed_today"}``: counts of jobs,
+    failed ones since ``since``; "waiting" includes "needs_confirmation"."""
     queued = Q(state=Job.State.QUEUED)
-    active = (
-        _of(user)
-        .filter(state__in=Job.OPEN_STATES)
-        .aggregate(
-            running=Count("pk", filter=Q(state__in=Job.ON_HOST_STATES)),
-            waiting=Count("pk", filter=queued),
-            unconfirmed=Count("pk", filter=queued & ~Q(needs_confirmation=[])),
-        )
+    active = _of(user).filter(state__in=Job.OPEN_STATES)
+    counted = active.aggregate(
+        running=Count("pk", filter=Q(state__in=Job.ON_HOST_STATES)),
+        waiting=Count("pk", filter=queued),
+        unconfirmed=Count("pk", filter=queued & ~Q(needs_confirmation=[])),
     )
-    return {
-        "running": active["running"],
-        "waiting": active["waiting"],
-        "needs_confirmation": active["unconfirmed"],
-        "failed_today": _failed(user, since).count() + len(broken_servers(user, since)),
-    }
+    failed = _failed(user, since).count() + len(broken_servers(user, since))
+    unconfirmed = counted.pop("unconfirmed")  # no alias of an aggregate may be a field's name
+    return counted | {"needs_confirmation": unconfirmed, "failed_today": failed}
 
 
 def failed_today(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
@@ -197,33 +192,20 @@ def running_of(job: Job) -> Running:
     steps = list(job.steps.all())
     started = [step for step in steps if step.started_at is not None]
     progress = progress_of(job)
-    done, total = progress.get("done"), progress.get("total")
     ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
-    earlier = durations(job, job.host)
     return Running(
-        job=job,
-        step=started[-1].name if started else "",
-        step_number=len(started),
-        steps=len(steps),
-        done=done,
-        total=total,
-        unit=str(progress.get("unit", "")),
-        ran_s=ran_s,
-        left_s=left_s(job, ran_s, earlier),
+        *(job, started[-1].name if started else "", len(started), len(steps)),
+        *(progress.get("done"), progress.get("total"), str(progress.get("unit", ""))),
+        *(ran_s, left_s(job, ran_s, durations(job, job.host))),
     )
 
 
 def _figures(result: Result) -> ResultFigures:
     metric = headline(result.type, result.metrics)
-    second = secondary_metric(result.type, result.metrics)
-    return ResultFigures(
-        result=result,
-        metric=metric,
-        value=result.metrics.get(metric),
-        second=second,
-        second_value=result.metrics.get(second),
-        history=_history(result, metric),
-    )
+    second = headline(result.type, result.metrics, SECONDARY)
+    value, second_value = result.metrics.get(metric), result.metrics.get(second)
+    history = _history(result, metric)
+    return ResultFigures(result, metric, value, second, second_value, history)
 
 
 def _history(result: Result, metric: str) -> list[float]:
@@ -239,3 +221,59 @@ def _history(result: Result, metric: str) -> list[float]:
     points = read_points(ids)
     concurrency = best_concurrency(result, metric, points.get(result.pk, ()))
     return [] if concurrency is None else values_at(points, ids, metric, concurrency)
+
+
+MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """Matches, newest first, at most ``MOST`` of each; ``job`` is the one of that number."""
+
+    job: Job | None = None
+    jobs: Sequence[Job] = ()
+    results: Sequence[Result] = ()
+    deployments: Sequence[Deployment] = ()
+    models: Sequence[ZooModel] = ()
+    hosts: Sequence[Host] = ()
+    chats: Sequence[Conversation] = ()
+
+    @property
+    def any(self) -> bool:
+        listed = (self.jobs, self.results, self.deployments, self.models, self.hosts, self.chats)
+        return self.job is not None or any(listed)
+
+
+def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST) -> SearchResults:
+    """Return matches of all words of ``text``; nothing for no words. A number is that of a job. Of
+    chats only those of ``user``."""
+    terms = text.split()
+    if not terms:
+        return SearchResults()
+    number = number_from(text.strip().removeprefix("#"))
+    found = Job.objects.filter(pk=number or 0).select_related("host", "created_by")
+    job = None if number is None else found.first()
+    listed, _older = job_list(JobFilters(text=text), limit=most)
+    matches = matching(Filters(text=text)).select_related("host", "deployment", "endpoint")
+    models = [one for one in MODELS.values() if _has_all(f"{one.id} {one.name}", terms)]
+    served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
+    return SearchResults(
+        job=job,
+        jobs=[item for item in listed if item != job],
+        results=list(matches[:most]),
+        deployments=list(Deployment.objects.filter(served).select_related("host")[:most]),
+        models=models[:most],
+        hosts=list(Host.objects.filter(reduce(and_, map(_host_has, terms)))[:most]),
+        chats=conversations_with(user, terms, most=most) if user else (),
+    )
+
+
+def _host_has(word: str) -> Q:
+    """By its name, and This computer by what people call it."""
+    by_name = Q(name__icontains=word)
+    own = Q(type=Host.Type.THIS_COMPUTER)
+    return by_name | own if _has_all(gettext("This computer"), [word]) else by_name
+
+
+def _has_all(text: str, terms: Sequence[str]) -> bool:
+    return all(word.casefold() in text.casefold() for word in terms)

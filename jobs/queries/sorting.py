@@ -87,7 +87,7 @@ def sorted_page(
 
 
 def read_cursor(text: str, column: Column) -> Cursor | None:
-    """The cursor of an address; None for what no page has given."""
+    """Return the cursor of an address; None for what no page has given."""
     first, has_value, value = text.partition("~")
     number = number_from(first)
     if number is None or len(value) > LONGEST:
@@ -99,7 +99,7 @@ def read_cursor(text: str, column: Column) -> Cursor | None:
 
 
 def metric(*names: str) -> Column:
-    """The first of these metrics that a row has in its ``metrics``."""
+    """Return the column of the first of these metrics that a row has."""
     values = [Cast(KeyTextTransform(name, "metrics"), FloatField()) for name in names]
     return Column(Coalesce(*values) if len(values) > 1 else values[0], read_float)
 
@@ -109,7 +109,7 @@ def text(field: str, *, always: bool = False) -> Column:
 
 
 def read_float(written: str) -> float:
-    """A number of a cursor. Raises ValueError for what is none, and for infinity."""
+    """Raises ValueError for what is no number, and for infinity."""
     value = float(written)
     if not isfinite(value):
         raise ValueError(written)
@@ -117,7 +117,7 @@ def read_float(written: str) -> float:
 
 
 def read_whole(written: str) -> int:
-    """A whole number that every database can hold. Raises ValueError for others."""
+    """Raises ValueError for what is no whole number that every database can hold."""
     number = number_from(written)
     if number is None:
         raise ValueError(written)
@@ -125,7 +125,7 @@ def read_whole(written: str) -> int:
 
 
 def read_moment(written: str) -> datetime:
-    """A time with its zone. Raises ValueError for anything else."""
+    """Raises ValueError for what is no time with its zone."""
     moment = datetime.fromisoformat(written)
     if moment.tzinfo is None:
         raise ValueError(written)
@@ -164,7 +164,6 @@ class Older:
 
 
 def read_older(written: str) -> Older | None:
-    """Parse ``str(Older)``; None if invalid."""
     moment, _, last = written.rpartition("_")
     try:
         return Older(read_moment(moment), read_whole(last))

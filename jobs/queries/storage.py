@@ -7,7 +7,7 @@ kept.
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -51,10 +51,10 @@ def limits() -> RetentionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Usage counted by a round of retention, bytes. ``at`` is its time, ISO 8601; "" before the
+    """Usage counted by a round of retention, bytes. ``at``: its time, ISO 8601; "" before the
     first.
 
-    ``within`` is all that counts for ``RETENTION_SIZE``. ``full_until``: what ended up to then goes
+    ``within``: all that counts for ``RETENTION_SIZE``. ``full_until``: what ended up to then goes
     within seven days for its size, at the pace of the last seven; "" where nothing does.
     """
 
@@ -73,9 +73,6 @@ class Count:
     @property
     def within(self) -> int:
         return self.job_logs + self.outputs + self.points + self.server_logs + self.chats
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def last_count() -> Count:
@@ -120,19 +117,15 @@ def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
     return rows.exclude(job__unpinned_at__gt=moment - UNPINNED_FOR)
 
 
-def removable_turns(moment: datetime) -> QuerySet[Turn]:
-    """Ended turns of chats with text in their row: the stored stream only repeats it."""
-    has_text = ~Q(answer="") | ~Q(reasoning="")
-    over = Turn.objects.filter(stored_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
-    return over.filter(has_text).exclude(state=Turn.State.STREAMING)
-
-
 def oldest(moment: datetime, limit: int) -> list[Bulk]:
     """Return what may be removed, at most ``limit``, oldest ended first."""
+    # Of chats the stored stream only repeats a text in the row.
+    has_text = ~Q(answer="") | ~Q(reasoning="")
+    turns = Turn.objects.filter(has_text, stored_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
     bulks = heapq.merge(
         _bulks("deployment", removable_deployments(moment), "stopped_at", limit),
         _bulks("job", removable_jobs(moment), "finished_at", limit),
-        _bulks("turn", removable_turns(moment), "created_at", limit),
+        _bulks("turn", turns.exclude(state=Turn.State.STREAMING), "created_at", limit),
     )
     return list(islice(bulks, limit))
 
@@ -143,7 +136,7 @@ def _bulks(record_type: str, rows: QuerySet[Any], ended: str, limit: int) -> lis
 
 
 def count(moment: datetime, *, aside: int) -> Count:
-    """Count anew; ``aside`` are the bytes in that folder, which no row knows of.
+    """Count anew; ``aside``: bytes in that folder, which no row knows of.
 
     Unmeasured records count with the size of their log, as do running jobs and servers.
     """
@@ -168,7 +161,13 @@ def count(moment: datetime, *, aside: int) -> Count:
         pinned=_sum(Job.objects.filter(pinned_at__isnull=False), "stored_bytes"),
         week=_sum(week, "stored_bytes"),
     )
-    return replace(counted, full_until=_full_until(moment, counted))
+    limit, last = limits().retention_size_bytes, ""
+    excess = 0 if limit is None else counted.within + counted.week - limit
+    for bulk in oldest(moment, _LOOKED_AT) if excess > 0 else ():
+        last, excess = bulk.ended_at.isoformat(), excess - bulk.bytes
+        if excess <= 0:
+            break
+    return replace(counted, full_until=last)
 
 
 def _sums(rows: QuerySet[Any], *names: str) -> tuple[int, ...]:
@@ -180,41 +179,12 @@ def _sum(rows: QuerySet[Any], name: str) -> int:
     return _sums(rows, name)[0]
 
 
-def _full_until(moment: datetime, counted: Count) -> str:
-    """Return the end of the last record that must go within seven days; "" if all will fit."""
-    limit = limits().retention_size_bytes
-    excess = 0 if limit is None else counted.within + counted.week - limit
-    last = ""
-    for bulk in oldest(moment, _LOOKED_AT) if excess > 0 else ():
-        last, excess = bulk.ended_at.isoformat(), excess - bulk.bytes
-        if excess <= 0:
-            break
-    return last
-
-
 @dataclass(frozen=True, slots=True)
 class PendingRemoval:
     """Coming removal of a record. ``at`` is its time; None if only the size decides."""
 
     why: str
     at: datetime | None
-
-
-def pending_removal(
-    ended_at: datetime | None, counted: Count, *, moment: datetime | None = None
-) -> PendingRemoval | None:
-    """Return the removal within seven days of what ended at ``ended_at``; None without one."""
-    moment, given = moment or now(), limits()
-    if ended_at is None:
-        return None
-    if given.retention_age is not None and ended_at + given.retention_age <= moment + SOON:
-        return PendingRemoval(
-            Retained.Why.AGE, max(ended_at + given.retention_age, ended_at + FRESH_FOR)
-        )
-    if given.retention_size_bytes is None or not counted.full_until:
-        return None
-    is_due = ended_at <= datetime.fromisoformat(counted.full_until)
-    return PendingRemoval(Retained.Why.SIZE, None) if is_due else None
 
 
 def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
@@ -242,14 +212,21 @@ def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
 
 def pending_removal_of(job: Job) -> PendingRemoval | None:
     """Return the removal within seven days of a job in any state; None without one."""
-    if not limits().any or job.is_open or job.pinned_at or job.removed_at or not job.stored_bytes:
+    given, ended_at = limits(), job.finished_at
+    is_left = job.is_open or job.pinned_at or job.removed_at or not job.stored_bytes
+    if not given.any or is_left or ended_at is None:
         return None
     if Deployment.objects.filter(job=job, state__in=_SERVES).exists():
         return None
-    soon = pending_removal(job.finished_at, last_count())
-    if soon is None or soon.at is None or job.unpinned_at is None:
-        return soon
-    return replace(soon, at=max(soon.at, job.unpinned_at + UNPINNED_FOR))
+    age = given.retention_age
+    if age is not None and ended_at + age <= now() + SOON:
+        at = ended_at + max(age, FRESH_FOR)
+        unpinned = job.unpinned_at
+        at = max(at, unpinned + UNPINNED_FOR) if unpinned else at
+        return PendingRemoval(Retained.Why.AGE, at)
+    until = "" if given.retention_size_bytes is None else last_count().full_until
+    is_due = until and ended_at <= datetime.fromisoformat(until)
+    return PendingRemoval(Retained.Why.SIZE, None) if is_due else None
 
 
 def biggest(limit: int) -> list[Job]:
@@ -258,7 +235,7 @@ def biggest(limit: int) -> list[Job]:
 
 
 def unfinished() -> int:
-    """Jobs and servers of which something is left that was to be removed."""
+    """Return how many jobs and servers still have something that was to be removed."""
     half = {"removed_at__isnull": False, "stored_bytes": None}
     jobs = Job.objects.filter(finished_at__isnull=False, **half)  # as an index has it
     return jobs.count() + Deployment.objects.filter(**half).count()
@@ -266,10 +243,8 @@ def unfinished() -> int:
 
 @dataclass(frozen=True, slots=True)
 class HostDiskUsage:
-    """Usage of assets on a host, bytes; None if not reported.
-
-    ``at`` is when the oldest of these was measured, in our time.
-    """
+    """Usage of assets on a host, bytes; None if not reported. ``at``: when the oldest of these was
+    measured, in our time."""
 
     host: Host
     environments: int | None
@@ -294,6 +269,5 @@ def _disk_usage_of(host: Host) -> HostDiskUsage:
             sizes[name] = size
             times.append(at - host.clock_skew_s)
     kept = {name: sizes.get(name) for name in ("environments", "weights", "artifacts", "datasets")}
-    return HostDiskUsage(
-        host, **kept, at=datetime.fromtimestamp(min(times), tz=UTC) if times else None
-    )
+    oldest_at = datetime.fromtimestamp(min(times), tz=UTC) if times else None
+    return HostDiskUsage(host, **kept, at=oldest_at)

@@ -17,8 +17,8 @@ from jobs.kinds.lib.base import AssetRef, Target, asset_values
 from jobs.models import Artifact, Dataset, Deployment, Endpoint, Environment, Host, Job, Weights
 from jobs.plans import ENGINES, Plan
 from jobs.queries.answers.own_questions import baselines
+from jobs.queries.catalogue import team_prompts
 from jobs.queries.hosts import holding_deployments, proposed_dies
-from jobs.queries.sets import team_prompts
 from jobs.tools.vacc.site import inside_of
 
 Record = Environment | Weights | Artifact | Dataset

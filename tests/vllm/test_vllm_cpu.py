@@ -36,7 +36,7 @@ SERVED = """
 import json
 from datetime import timedelta
 from django.utils.timezone import now
-from jobs.queries.jobs.points import served_samples
+from jobs.queries.jobs.progress import served_samples
 points = served_samples([{number}], now() - timedelta(hours=1))
 print(json.dumps(points.get({number}, [])))
 """

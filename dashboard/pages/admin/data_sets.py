@@ -23,7 +23,7 @@ from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.questions import TeamSet, jsonl
 from jobs.catalog.questions_file import MOST_BYTES, ReadQuestions, read_questions
 from jobs.models import Host, Preflight
-from jobs.queries import sets as queries
+from jobs.queries import catalogue as queries
 from jobs.queries.hosts import is_away
 from jobs.schedule import preflights
 from jobs.schedule.launch_rights import may_launch

@@ -20,8 +20,8 @@ from dashboard.security.permissions import allowed, check, requires
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog import PROMPT_SETS
+from jobs.queries.catalogue import prompt_set, prompt_sets, prompts_in
 from jobs.queries.results.levels import INCLUDED, Level, level_of, own_level, team_levels
-from jobs.queries.sets import prompt_set, prompt_sets, prompts_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,7 @@ from jobs.plans import ACCURACY, CLIENT, DIES, from_json, script
 from jobs.queries.hosts import queue_position
 from jobs.queries.jobs import jobs as queries
 from jobs.queries.jobs.job_page import JobPage, job_page
-from jobs.queries.jobs.points import has_points, samples_after
-from jobs.queries.jobs.progress import standings
+from jobs.queries.jobs.progress import has_points, samples_after, standings
 from jobs.queries.sorting import read_order
 from jobs.queries.storage import limits
 from jobs.schedule.forecast import forecasts

@@ -22,6 +22,7 @@ from dashboard.security.request import person
 from dashboard.text import queue_words as queue
 from dashboard.text.formatting import since
 from dashboard.text.labels import host_title
+from jobs import statistics
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog.presets import EVALUATION_PRESETS
@@ -35,7 +36,6 @@ from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs import durations as queries
 from jobs.schedule.forecast import Forecast, forecast_drafts
 from jobs.schedule.targets import made_by, target_of
-from jobs.statistics import power
 from jobs.statistics.paired import BOUNDARY, Goal, Z
 
 
@@ -330,16 +330,16 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> di
     served = ref.data if ref else {}
     model_id = str(served.get("model_id") or "")
     measured_by = queries.latest_accuracy(model_id) if model_id else None
-    accuracy = float(measured_by.metrics["accuracy"]) if measured_by else power.USUAL_ACCURACY
+    accuracy = float(measured_by.metrics["accuracy"]) if measured_by else statistics.USUAL_ACCURACY
     is_early = bool(params.get(evaluations.STOP_FIELDS[0]))
-    margin = params["margin"] / 100 if is_early else power.MARGIN
+    margin = params["margin"] / 100 if is_early else statistics.MARGIN
     z = BOUNDARY if is_early else Z
     goals = []
     for choice in evaluations.goal_choices():
         if not (is_early and params["goal"]) or choice.value == params["goal"]:
             goal = cast("Goal", choice.value)
-            paired = power.questions_paired(goal, margin=margin, z=z)
-            unpaired = power.questions_unpaired(goal, accuracy, margin, z)
+            paired = statistics.questions_paired(goal, margin=margin, z=z)
+            unpaired = statistics.questions_unpaired(goal, accuracy, margin, z)
             goals.append({"words": choice.label, "paired": paired, "unpaired": unpaired})
     return {
         "estimate": queries.evaluation_estimate(kind.name, params),
@@ -348,9 +348,9 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> di
         "is_endpoint": ref is not None and ref.endpoint is not None,
         "accuracy": 100 * accuracy,
         "measured_by": measured_by,
-        "changed": 100 * power.USUAL_CHANGED,
+        "changed": 100 * statistics.USUAL_CHANGED,
         "margin": 100 * margin,
-        "interval": power.questions_for_interval(accuracy, margin),
+        "interval": statistics.questions_for_interval(accuracy, margin),
         "goals": goals,
     }
 

@@ -24,9 +24,14 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.models import Job
 from jobs.queries.answers.own_questions import NoQuestions
-from jobs.queries.parity.compared import LEAST_MARGIN, MARGIN, MOST_MARGIN
-from jobs.queries.parity.entered import ParityError
-from jobs.queries.parity.runs import lacking, lacking_questions
+from jobs.queries.parity.sides import ParityError
+from jobs.queries.parity.statement import (
+    LEAST_MARGIN,
+    MARGIN,
+    MOST_MARGIN,
+    lacking,
+    lacking_questions,
+)
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "left_out", "tables", "baseline"),

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.charts import forest
+from dashboard.charts import accuracy
 from dashboard.charts.figures import Figure
 from dashboard.pages.parity.asked import Stated
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone, difference, share
@@ -20,11 +20,11 @@ from dashboard.pages.shared.words import gap_bounds, gap_text
 from dashboard.text.formatting import number, p_text, percent, points
 from dashboard.text.labels import result_name
 from jobs.kinds.lib.evaluations import goal_choices
-from jobs.queries.parity.compared import Unequal
 from jobs.queries.parity.sides import Notes
-from jobs.queries.parity.statement import Row, Statement
+from jobs.queries.parity.statement import Row, Statement, Unequal
 from jobs.queries.results.results import MOST_ROWS
-from jobs.statistics import Decision, Z
+from jobs.statistics import Z
+from jobs.statistics.paired import Decision
 
 TONES: dict[Decision, Tone] = {
     **{"equivalent": "good", "better": "good", "not_worse": "good"},
@@ -508,9 +508,10 @@ def facts(stated: Stated, statement: Statement) -> Facts:
 
 def forest_of(statement: Statement) -> Figure:
     rows = [
-        forest.Difference(one.name, one.row.gap, is_whole=one.is_whole) for one in _shown(statement)
+        accuracy.Difference(one.name, one.row.gap, is_whole=one.is_whole)
+        for one in _shown(statement)
     ]
-    return forest.differences(rows, statement.margin)
+    return accuracy.differences(rows, statement.margin)
 
 
 def parity_csv(stated: Stated) -> HttpResponse:

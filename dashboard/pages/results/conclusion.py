@@ -20,8 +20,15 @@ from dashboard.text.formatting import change_text, measured, number, percent
 from dashboard.text.labels import metric_text
 from jobs.kinds import KINDS
 from jobs.models import Result
-from jobs.queries.results.client_vs_engine import Side, TwoSides, judged, side_of
-from jobs.queries.results.conclusion import Conclusion, Step, conclude
+from jobs.queries.results.conclusion import (
+    Conclusion,
+    Side,
+    Step,
+    TwoSides,
+    conclude,
+    judged,
+    side_of,
+)
 from jobs.queries.results.curve import LIMIT_FIELDS, RATE, CurvePoint, limits_of, warm_ups_of
 from jobs.queries.results.levels import FAMILIES, Level, LevelPoint, team_levels
 from jobs.queries.results.provenance import device_count, per_device, per_user

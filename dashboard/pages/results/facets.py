@@ -16,8 +16,7 @@ from dashboard.security.request import person
 from dashboard.text.labels import host_word, phrase, stack_name
 from jobs.base.numbers import number_from
 from jobs.queries.results import listing
-from jobs.queries.results.listing import FACETS, Counts, Filters
-from jobs.queries.results.organised import tag_names, views_for
+from jobs.queries.results.listing import FACETS, Counts, Filters, tag_names, views_for
 from jobs.services import results
 
 DAYS = (7, 30, 90)

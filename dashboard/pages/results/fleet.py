@@ -9,7 +9,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.charts import tradeoff as chart
+from dashboard.charts import accuracy as chart
 from dashboard.charts.figures import Figure
 from dashboard.pages.results.facets import DAYS, asked, chips
 from dashboard.pages.shared.failures import form_address
@@ -19,9 +19,9 @@ from dashboard.text.formatting import counted, measured
 from dashboard.text.labels import phrase, result_place
 from jobs.base.numbers import number_from
 from jobs.models import Result
+from jobs.queries.catalogue import OnHost
 from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale, fleet, whole_days
-from jobs.queries.models import OnHost
-from jobs.queries.results.organised import NONE, organised
+from jobs.queries.results.listing import NONE, organised
 from jobs.queries.results.tradeoff import Pair, Tradeoff, pairs, tradeoff
 
 _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"}

@@ -7,8 +7,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts import series as lines
 from dashboard.charts.figures import COLOURS, Figure
-from dashboard.charts.per_user import has_devices, per_device
-from dashboard.charts.series import Run, Series
+from dashboard.charts.series import Run, Series, has_devices, per_device
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text, point_marks, result_name
 from jobs.metrics import METRICS

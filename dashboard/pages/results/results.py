@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
-from dashboard.charts import forest
+from dashboard.charts import accuracy
 from dashboard.pages.answers import hygiene_card, token_card
 from dashboard.pages.results import page_parts
 from dashboard.pages.results.conclusion import LEVEL, conclusion_card, level_choice, sides_of
@@ -27,7 +27,7 @@ from jobs.metrics import METRICS
 from jobs.models import PointRequests, Result
 from jobs.queries.results import listing
 from jobs.queries.results.curve import CurvePoint, curve_of, further_points
-from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of, tag_names
+from jobs.queries.results.listing import baseline_history, notes_of, sign_offs_of, tag_names
 from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.sorting import in_order, read_order
 from jobs.services import results as added
@@ -146,7 +146,7 @@ def _evaluation(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     sort = request.GET.get("subjects", "")
     tables = [(group, sets_table.subject_table(page.result, group, sort)) for group in page.sets]
     return {
-        "figure": forest.categories(page.categories, page.accuracy),
+        "figure": accuracy.categories(page.categories, page.accuracy),
         "tokens": token_card(page.result),
         "set_count": sum(len(group.rows) for group in page.sets),
         "name": name,

@@ -6,9 +6,18 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts import per_user
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import Run, Series, measured, percentiles, statistics, throughput
+from dashboard.charts.series import (
+    Run,
+    Series,
+    has_devices,
+    interactivity,
+    measured,
+    per_device,
+    percentiles,
+    statistics,
+    throughput,
+)
 from dashboard.pages.shared.words import gap_bounds, part_text, part_title
 from dashboard.text.formatting import change_text, full_moment, number, p_text
 from dashboard.text.labels import metric_label, metric_text, phrase, point_marks, result_name
@@ -16,7 +25,7 @@ from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import Paired
 from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison
-from jobs.queries.comparison.work_differs import Difference
+from jobs.queries.comparison.settings import Difference
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
@@ -114,8 +123,8 @@ def charts(comparison: Comparison) -> dict[str, Any]:
         "drawn": measured(series, RATE),
         "throughput": named(throughput(series)),
         "ttft": has_ttft and named(percentiles("ttft", series)),
-        "per_device": per_user.has_devices(series) and named(per_user.per_device(series)),
-        "interactivity": has_tpot and named(per_user.interactivity(series)),
+        "per_device": has_devices(series) and named(per_device(series)),
+        "interactivity": has_tpot and named(interactivity(series)),
     }
 
 

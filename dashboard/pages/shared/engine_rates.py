@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from jobs.models import Deployment
-from jobs.queries.jobs.points import Sample, served_samples
+from jobs.queries.jobs.progress import Sample, served_samples
 from jobs.tools.lib import engine_counters
 
 MINUTES = 30

@@ -18,7 +18,7 @@ from jobs.metrics import METRICS
 from jobs.models import Note, Result, SignOff
 from jobs.queries.results.conclusion import conclude
 from jobs.queries.results.curve import RATE, curve_of, limits_of
-from jobs.queries.results.organised import notes_of, sign_offs_of
+from jobs.queries.results.listing import notes_of, sign_offs_of
 from jobs.queries.results.provenance import device_count, provenance
 from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows
 

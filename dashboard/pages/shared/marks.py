@@ -15,9 +15,9 @@ from dashboard.text.labels import metric_label, result_name
 from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.models import Result
-from jobs.queries.answers.hygiene import is_doubtful, unswitched
-from jobs.queries.comparison.regression import State, Verdict, verdicts
-from jobs.queries.results.organised import NONE, Organised, organised
+from jobs.queries.answers.answer_flags import is_doubtful, unswitched
+from jobs.queries.comparison.history import State, Verdict, verdicts
+from jobs.queries.results.listing import NONE, Organised, organised
 from jobs.services.outcomes.shortfall import shortfall
 from jobs.statistics import LEAST_RUNS
 

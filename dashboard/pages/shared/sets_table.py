@@ -8,9 +8,8 @@ from typing import cast
 from django.utils.translation import gettext as _
 
 from jobs.models import Result
-from jobs.queries.results.organised import baseline_history
-from jobs.queries.results.results import SetGroup
-from jobs.queries.results.subjects import SORTS, Area, Sort, areas
+from jobs.queries.results.listing import baseline_history
+from jobs.queries.results.results import SORTS, Area, SetGroup, Sort, areas
 
 # Placeholder for a name that the page fills in.
 NAME = "{name}"

@@ -23,10 +23,10 @@ from dashboard.text.labels import (
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
 from jobs.models import Result
+from jobs.queries.catalogue import PublishedComparison, Why
 from jobs.queries.comparison.accuracy import is_accuracy
 from jobs.queries.comparison.settings import NO, YES, text_of
 from jobs.queries.results.provenance import provenance
-from jobs.queries.results.published import PublishedComparison, Why
 from jobs.statistics import Interval
 
 # Why a published figure cannot be compared with ours.

@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
@@ -44,8 +45,7 @@ _BITS = {
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Filters and order. ``shown``: some of :data:`SHOWN`; verdicts are alternatives, an answer has
-    all others. ``base``: the result against which a verdict changed.
-    """
+    all others. ``base``: the result against which a verdict changed."""
 
     shown: tuple[str, ...] = ()
     subset: str = ""
@@ -56,7 +56,7 @@ class Wanted:
     base: Result | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Matches:
     """Indexes of the matching answers in order.
 
@@ -66,11 +66,10 @@ class Matches:
     indexes: Sequence[int]
     counts: Mapping[str, int]
     total: int
-    places: Mapping[int, int] = field(init=False)
 
-    def __post_init__(self) -> None:
-        places = {index: place for place, index in enumerate(self.indexes)}
-        object.__setattr__(self, "places", places)
+    @cached_property
+    def places(self) -> Mapping[int, int]:
+        return {index: place for place, index in enumerate(self.indexes)}
 
     def page_of(self, index: int | None) -> int:
         """Return the page that has an answer, from 0; the first page for one that is not listed."""
@@ -164,9 +163,8 @@ def part_counts(result: Result) -> tuple[list[tuple[str, int]], list[tuple[str, 
 def marked_from(result: Result, name: str, column: str) -> float | None:
     """Return the smallest value of the answers with a mark: from where an answer is slow."""
     rows = AnswerRow.objects.filter(result=result).annotate(mark=F("marks").bitand(_BITS[name]))
-    found: float | None = (
-        rows.exclude(mark=0).order_by(column).values_list(column, flat=True).first()
-    )
+    marked = rows.exclude(mark=0).order_by(column).values_list(column, flat=True)
+    found: float | None = marked.first()
     return found
 
 
@@ -181,7 +179,7 @@ def same_in(base: Result, row: AnswerRow) -> AnswerRow | None:
 
 
 def sampling_of(result: Result) -> dict[str, Any]:
-    """Return the parameters with which a result's questions were asked, as far as recorded."""
+    """Return the parameters with which the questions were asked, as far as recorded."""
     params = result.job.params if result.job else {}
     return {name: params[name] for name in SAMPLING if params.get(name) not in (None, "")}
 
@@ -206,9 +204,9 @@ def _base_rows(result: Result, wanted: Wanted) -> QuerySet[AnswerRow]:
         for name in wanted.places:
             condition |= Q(**{f"answer__{PLACES[name]}__icontains": wanted.text})
         rows = rows.filter(condition)
-    value, last = F(ORDERS[wanted.order.name]), {"nulls_last": True}
-    by = value.desc(**last) if wanted.order.descending else value.asc(**last)
-    return rows.order_by(by, "index")
+    value = F(ORDERS[wanted.order.name])
+    by = value.desc if wanted.order.descending else value.asc
+    return rows.order_by(by(nulls_last=True), "index")
 
 
 # Of the differing sentence, at most so many characters are marked.

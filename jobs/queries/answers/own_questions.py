@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from jobs.base.errors import JobsError
-from jobs.base.messages import Message
+from jobs.base.messages import Message, ReasonError
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
@@ -14,14 +13,8 @@ from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.repeats import best_first
 
 
-class NoQuestions(JobsError):
-    """The questions of a result cannot be saved, with the reason for people."""
-
-    id = "questions:none"
-
-    def __init__(self, reason: Message) -> None:
-        super().__init__(reason.id)
-        self.reason = reason
+class NoQuestions(ReasonError):
+    """The questions of a result cannot be saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +30,13 @@ class OwnQuestions:
 def set_of(result: Result) -> QuestionSet:
     """Return the question set that a result's evaluation asked.
 
-    Raises:
-        NoQuestions: an import, a set of the tool, or a set that is gone.
+    Raises NoQuestions for an import, a set of the tool, or a set that is gone.
     """
     if result.job is None:
         raise NoQuestions(Message("questions:imported"))
     if not isinstance(KINDS.get(result.job.kind), Evaluate):
         raise NoQuestions(Message("questions:of_tool", {"tool": result.tool}))
-    key = set_key(result)
-    known = QUESTION_SETS.get(key)
+    known = QUESTION_SETS.get(key := set_key(result))
     if known is None:
         raise NoQuestions(Message("questions:set_gone", {"key": key}))
     return known
@@ -59,11 +50,7 @@ def set_key(result: Result) -> str:
 
 
 def questions_at(result: Result, indexes: Iterable[int]) -> OwnQuestions:
-    """Return the questions of some answers, each once.
-
-    Raises:
-        NoQuestions: see :func:`set_of`.
-    """
+    """Return the questions of some answers, each once. Raises NoQuestions, see :func:`set_of`."""
     known, wanted = set_of(result), set(indexes)
     by_id = {question.id: question for question in known.questions}
     rows = Answer.objects.filter(result=result).order_by("index")
@@ -81,7 +68,7 @@ def questions_at(result: Result, indexes: Iterable[int]) -> OwnQuestions:
 
 
 def is_same(question: Question, text: str, expected: str) -> bool:
-    """Return whether an answer is to this question: tools store its text, or a prompt with it."""
+    """Return True for an answer to this question: tools store its text, or a prompt with it."""
     return question.question in text and " | ".join(question.answers) == expected
 
 
@@ -96,10 +83,7 @@ _READ = 300  # to find them
 
 
 def baselines(pk: int | None = None) -> Sequence[Baseline]:
-    """Return evaluations with one answer to each question, in the order of
-    :mod:`~jobs.queries.results.repeats`; the result ``pk`` alone. Those that left questions out
-    are none.
-    """
+    """Return evaluations with one answer to each question, best first; the result ``pk`` alone."""
     own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
     if pk is not None:

@@ -17,6 +17,7 @@ from math import isclose
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.results import accuracy
 from jobs.statistics import (
+    Cells,
     Interval,
     Scores,
     Share,
@@ -28,7 +29,6 @@ from jobs.statistics import (
     mcnemar,
     paired_difference,
 )
-from jobs.statistics.evidence import Cells
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
@@ -54,10 +54,7 @@ def answered(
     results: Sequence[Result],
 ) -> Iterator[tuple[Question, int, int, int, float | None]]:
     """Yield (question, sample, id of the result, index, score) of each answer, by result and index;
-    the score is None without one.
-
-    Read from the rows of the reader, because these have no long texts.
-    """
+    the score is None without one. Rows of the reader have no long texts."""
     rows = AnswerRow.objects.filter(result__in=results).order_by("result_id", "index")
     names = ("subset", "question_id", "content", "sample", "result_id", "index", "verdict", "score")
     for subset, own, content, sample, run, index, verdict, score in rows.values_list(
@@ -96,7 +93,6 @@ class ScoredAnswers:
 
 
 def scored_answers(runs: Sequence[Result]) -> ScoredAnswers:
-    """Return the answers of a result, or of runs of one identity."""
     found: dict[str, dict[object, list[float]]] = defaultdict(lambda: defaultdict(list))
     for question, _sample, _run, _index, score in answered(runs):
         scores = found[question[0]][question[1:]]
@@ -144,9 +140,9 @@ class Paired:
     """Baseline and another result on their common questions.
 
     ``answers``: number of pairs, one a question; with several samples one a sample. Then, and for
-    scores between 0 and 1, ``p`` of McNemar's test is None. ``flips`` are the first
-    :data:`MOST_FLIPS` of ``changed`` answers, if read. ``is_whole``: both have the same questions.
-    ``parts`` has the difference for each part of the questions by metric, such as "accuracy_en".
+    scores between 0 and 1, ``p`` of McNemar's test is None. ``flips``: the first :data:`MOST_FLIPS`
+    changed answers, if read. ``is_whole``: both have the same questions. ``parts``: difference for
+    each part of the questions by metric, such as "accuracy_en".
     """
 
     answers: int
@@ -167,11 +163,11 @@ class Paired:
 
 @dataclass(frozen=True)
 class Asked:
-    """Scored answers of a baseline by question. Stored verdicts have a bit for each question in
-    the order of ``keys``; their integers are counted without a step for each question."""
+    """Scored answers of a baseline by question, and their stored verdicts as one integer, a bit for
+    each question in the order of ``keys``. ``questions``: SHA-256 and number."""
 
     verdicts: Verdicts
-    questions: str = ""  # as stored: SHA-256 and number
+    questions: str = ""
 
     @cached_property
     def keys(self) -> list[Key]:

@@ -24,8 +24,7 @@ from jobs.queries.comparison.accuracy import (
     pair,
     scored_answers,
 )
-from jobs.queries.comparison.settings import Setting, settings
-from jobs.queries.comparison.work_differs import Difference, differences
+from jobs.queries.comparison.settings import Difference, Setting, differences, settings
 from jobs.queries.results.repeats import Point, metrics_at, read_points
 from jobs.queries.results.results import Mean, accuracy, mean_of
 from jobs.statistics import (
@@ -62,9 +61,9 @@ _QUALITY = (
 class Change:
     """Change of a metric of one column vs the baseline.
 
-    ``relative`` is the difference as a share of the baseline: ratio of geometric means minus 1.
-    Shares have only an ``absolute`` difference. ``low`` and ``high`` are the 95 % interval in the
-    unit of ``size``; None without one. Columns that are not comparable have the value alone.
+    ``relative``: share of the baseline, ratio of geometric means minus 1. Shares have only an
+    ``absolute`` difference. ``low``, ``high``: 95 % interval in the unit of ``size``; None without
+    one. Columns that are not comparable have the value alone.
     """
 
     value: float | None
@@ -106,14 +105,14 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Column of a comparison: a run or a group; ``head`` is its first run.
+    """A run or a group of a comparison; ``head`` is its first run.
 
-    ``points`` are the means over the runs, ``(concurrency, metrics)`` by concurrency.
+    ``own``: points of each run; ``points``: their means, ``(concurrency, metrics)`` by concurrency.
     """
 
     runs: Sequence[Result]
-    own: Sequence[Sequence[tuple[int, Mapping[str, Any]]]]  # points of each run
-    points: Sequence[tuple[int, Mapping[str, float]]]
+    own: Sequence[Sequence[Point]]
+    points: Sequence[Point]
 
     @property
     def head(self) -> Result:
@@ -141,13 +140,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Missing runs for a significant difference, or for an interval.
+    """Missing runs for a significant difference, or with ``is_first`` for an interval.
 
-    ``each`` has the missing runs of each column, 0 for enough runs; empty without an estimate.
+    ``each``: missing runs of each column, 0 for enough runs; empty without an estimate.
     """
 
     each: Sequence[int]
-    is_first: bool  # there is no interval yet
+    is_first: bool
 
     @property
     def runs(self) -> int | None:
@@ -157,7 +156,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``columns[0]`` is the baseline. ``concurrency`` is the compared concurrency.
+    """``columns[0]`` is the baseline. ``concurrency``: the compared one.
 
     ``barriers``: differences in workload that make the columns with indexes ``barred`` not
     comparable with the baseline.
@@ -204,7 +203,17 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     shares = None
     if is_evaluation and any(len(column.runs) > 1 for column in columns):
         shares = [scored_answers(column.runs) for column in columns]
-    paired = _paired(columns[0], columns[1:], is_evaluation=is_evaluation)
+    paired: list[Paired | None] = [None] * len(columns[1:])
+    if is_evaluation and len(columns[0].runs) == 1:
+        asked = asked_of(heads[0])
+        # Several tables of texts are read when they are opened; questions of groups have several
+        # answers.
+        paired = [
+            pair(heads[0], one.head, asked, with_flips=len(columns) == 2)
+            if len(one.runs) == 1
+            else None
+            for one in columns[1:]
+        ]
     table = _Table(columns, chosen, paired, frozenset(apart), shares)
     names = _QUALITY if is_evaluation else _SPEED
     if is_evaluation and not all("accuracy" in head.metrics for head in heads):
@@ -228,30 +237,12 @@ def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Co
     by_concurrency: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     for concurrency, metrics in chain.from_iterable(own):
         by_concurrency[concurrency].append(metrics)
-    means = [
-        (
-            concurrency,
-            {
-                name: mean([row[name] for row in rows if name in row])
-                for name in dict.fromkeys(chain.from_iterable(rows))
-            },
-        )
-        for concurrency, rows in sorted(by_concurrency.items())
-    ]
+    means = []
+    for concurrency, rows in sorted(by_concurrency.items()):
+        names = dict.fromkeys(chain.from_iterable(rows))
+        known = {name: mean([row[name] for row in rows if name in row]) for name in names}
+        means.append((concurrency, known))
     return Column(runs, own, means)
-
-
-def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> list[Paired | None]:
-    """Pair single evaluations; questions of groups have several answers."""
-    if not is_evaluation or len(base.runs) > 1:
-        return [None] * len(others)
-    asked = asked_of(base.head)
-    # Several tables of texts are read when they are opened.
-    with_flips = len(others) == 1
-    return [
-        pair(base.head, one.head, asked, with_flips=with_flips) if len(one.runs) == 1 else None
-        for one in others
-    ]
 
 
 @dataclass(frozen=True, slots=True)

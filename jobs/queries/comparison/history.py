@@ -7,20 +7,31 @@ before it that has values. Another version of the tool bars the comparison: the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
-from django.db.models import Max, Prefetch, Q
+from django.db.models import F, Max, OrderBy, Prefetch, Q
 
-from jobs.models import Result, ResultPoint
+from jobs.models import Baseline, Result, ResultPoint
 from jobs.queries.comparison.accuracy import paired_gap
 from jobs.queries.comparison.comparison import Change, changed, changed_by
-from jobs.queries.comparison.work_differs import differences, hardware, work
-from jobs.queries.results.repeats import best_concurrency, headline
+from jobs.queries.comparison.settings import differences, hardware, work
+from jobs.queries.results.repeats import (
+    MOST,
+    Point,
+    best_concurrencies,
+    best_concurrency,
+    first_of_each,
+    headline,
+    metrics_at,
+    read_points,
+    values_at,
+)
 from jobs.queries.results.results import mean_of, point_rows
-from jobs.statistics import Interval, mean
+from jobs.statistics import LEAST_RUNS, Interval, mean
 
 MOST_RUNS = 200  # the latest
 MOST_SUBJECTS = 40  # of the model, searched for other versions of the tool
@@ -51,9 +62,8 @@ class PartChange:
 class Period:
     """Consecutive runs with the same identity, oldest first.
 
-    ``values``, their ``mean`` and its ``interval`` are of its counted runs. ``base`` is the period
-    that ``parts`` and ``change`` compare with; None for the first. ``is_barred``: not comparable
-    with it.
+    ``values`` and ``interval``: of its counted runs. ``base``: the period that ``parts`` and
+    ``change`` compare with, None for the first. ``is_barred``: not comparable with it.
     """
 
     number: int
@@ -79,8 +89,7 @@ class Period:
 class History:
     """History of ``result`` in one metric; ``concurrency`` is None for an evaluation.
 
-    ``metrics`` and ``concurrencies`` are the choices; ``left_out`` counts runs older than the
-    latest :data:`MOST_RUNS`.
+    ``metrics``, ``concurrencies``: the choices; ``left_out``: number of older runs.
     """
 
     result: Result
@@ -98,8 +107,8 @@ class History:
 
 
 def history(result_id: int, metric: str = "", concurrency: int | None = None) -> History:
-    """Return the history of a result's measurement. An unknown metric or concurrency is replaced
-    by that of the result's main value. Raises ``Result.DoesNotExist``."""
+    """Return the history of a result's measurement. An unknown metric or concurrency is replaced by
+    that of its main value. Raises ``Result.DoesNotExist``."""
     result = Result.objects.prefetch_related("points").get(pk=result_id)
     points = point_rows(result)
     concurrencies = sorted({at for at, _metrics in points})
@@ -144,8 +153,8 @@ def _same(result: Result) -> Q:
 def _work_of_any_version(result: Result) -> tuple[dict[str, Any], Any]:
     """Return workload and hardware, with the name of the tool without its version."""
     asked = work(result)
-    tool = str(asked.get("tool") or "").partition(" ")[0]
-    return {**asked, "tool": tool}, hardware(result)
+    asked["tool"] = str(asked.get("tool") or "").partition(" ")[0]
+    return asked, hardware(result)
 
 
 def _value(run: Result, metric: str) -> float | None:
@@ -190,15 +199,12 @@ def _facts(run: Result) -> dict[str, str]:
 
 
 def _named(run: Result) -> dict[str, Any]:
-    """Return the parts of an identity by name, with the stack and the facts of the host.
-
-    Groups share no name but "sha256" with others, which only the model has.
-    """
+    """Return the parts of an identity by name, with the stack and the facts of the host. Only
+    "sha256", which only the model has, is a name of two groups."""
     return {**({"stack": run.stack} if run.stack else {}), **run.named_parts, **_facts(run)}
 
 
 def _compare(period: Period, base: Period, metric: str) -> None:
-    """Set change and bar of a period with values."""
     if not period.values:
         return
     heads = [base.head, period.head]
@@ -213,3 +219,138 @@ def _compare(period: Period, base: Period, metric: str) -> None:
         period.change = changed_by(metric, period.values[-1], gap)
     else:
         period.is_barred = True
+
+
+# "own": a run of the baseline itself. "uncounted": disturbed, incomplete or loaded. "barred": the
+# measured lengths differ. "unknown": no interval yet.
+State = Literal["own", "uncounted", "barred", "unknown", "regressed", "improved", "same"]
+_STATES: Mapping[str, State] = {
+    "better": "improved",
+    "worse": "regressed",
+    "noise": "same",
+    "same": "same",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Verdict on a result. ``change``: of ``metric`` at ``concurrency``; None without one.
+
+    ``base_runs``, ``runs``: ids of the compared runs; ``more``: missing runs of both sides until
+    there is an interval.
+    """
+
+    state: State
+    baseline: Baseline
+    metric: str = ""
+    concurrency: int | None = None
+    change: Change | None = None
+    base_runs: Sequence[int] = ()
+    runs: Sequence[int] = ()
+    more: tuple[int, int] = (0, 0)
+
+    @property
+    def more_runs(self) -> int:
+        return sum(self.more)
+
+
+def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
+    """Return the verdict of each result whose subject has a baseline, by id, in a few queries."""
+    rows = [result for result in results if result.subject]
+    current = Baseline.objects.filter(subject__in={row.subject for row in rows}, ended_at=None)
+    named = current.select_related("result__host", "created_by")
+    baselines = {baseline.subject: baseline for baseline in named}
+    judged = [row for row in rows if row.subject in baselines]
+    if not judged:
+        return {}
+    heads = {baseline.result_id: baseline.result for baseline in baselines.values()}
+    best = best_concurrencies(heads.values())
+    bases = _bases(baselines)
+    # The latest counted runs of each benchmark's identity that are in no baseline.
+    speeds = {row.fingerprint for row in judged if row.type == Result.Type.BENCHMARK} - {""}
+    of_bases = {run for base in bases.values() for run in base}
+    groups = _ranked(speeds, of_bases, [F("created_at").desc(), F("pk").desc()], MOST)
+    everyone = {row.pk for row in judged} | of_bases
+    everyone |= {run for runs in groups.values() for run in runs}
+    points = read_points(everyone, best.values())
+    found = {}
+    for row in judged:
+        baseline = baselines[row.subject]
+        if row.pk in bases[row.subject]:
+            found[row.pk] = Verdict("own", baseline, base_runs=bases[row.subject])
+        elif not row.counts:
+            found[row.pk] = Verdict("uncounted", baseline)
+        elif row.type == Result.Type.EVALUATION:
+            found[row.pk] = _of_accuracy(baseline, row)
+        else:
+            others = (run for run in groups.get(row.fingerprint, ()) if run != row.pk)
+            sides = bases[row.subject], [row.pk, *others][:MOST]
+            found[row.pk] = _of_speed(baseline, row, sides, best.get(baseline.result_id), points)
+    return found
+
+
+def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[int]]:
+    """Return the runs of each baseline, its result first, by subject."""
+    stored = {number for baseline in baselines.values() for number in baseline.runs}
+    runs = set(Result.objects.filter(pk__in=stored).order_by().values_list("pk", flat=True))
+    short = [one for one in baselines.values() if len(one.runs) < LEAST_RUNS]
+    wanted = {one.result.fingerprint for one in short} - {""}
+    oldest = [F("created_at").asc(), F("pk").asc()]
+    later = _ranked(wanted, stored, oldest, LEAST_RUNS) if wanted else {}
+    bases = {}
+    for subject, baseline in baselines.items():
+        base = [number for number in baseline.runs[1:] if number in runs]
+        missing = max(0, LEAST_RUNS - 1 - len(base))
+        more = later.get(baseline.result.fingerprint, ())[:missing]
+        bases[subject] = [baseline.result_id, *base, *more]
+    return bases
+
+
+def _ranked(
+    fingerprints: set[str], left_out: set[int], by: Sequence[OrderBy], most: int
+) -> Mapping[str, list[int]]:
+    """Return the ids of the first ``most`` counted runs of each identity in this order."""
+    counted = Result.objects.filter(Result.COUNTED, fingerprint__in=fingerprints)
+    counted = counted.exclude(pk__in=left_out)
+    ranked = first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
+    runs: dict[str, list[int]] = defaultdict(list)
+    for pk, fingerprint in ranked.values_list("pk", "fingerprint"):
+        runs[fingerprint].append(pk)
+    return runs
+
+
+def _of_speed(
+    baseline: Baseline,
+    result: Result,
+    sides: tuple[Sequence[int], Sequence[int]],
+    at: int | None,
+    points: Mapping[int, Sequence[Point]],
+) -> Verdict:
+    """Compare the runs of a baseline with those of a benchmark, each with its own result first."""
+    metric = headline(baseline.result.type, baseline.result.metrics)
+    if at is None or not values_at(points, [result.pk], metric, at):
+        return Verdict("barred", baseline, metric, at)
+    pair = [baseline.result, result]
+    if differences(pair, [metrics_at(points.get(run.pk, ()), at) for run in pair]):
+        return Verdict("barred", baseline, metric, at)
+    # A run without the metric at this concurrency is left out.
+    base_runs, runs = (
+        [run for run in side if values_at(points, [run], metric, at)] for side in sides
+    )
+    mine, theirs = (values_at(points, side, metric, at) for side in (base_runs, runs))
+    change = changed(metric, mine, theirs)
+    if change.low is None:
+        more = max(0, LEAST_RUNS - len(mine)), max(0, LEAST_RUNS - len(theirs))
+        return Verdict("unknown", baseline, metric, at, change, base_runs, runs, more)
+    state = _STATES.get(change.verdict, "unknown")
+    return Verdict(state, baseline, metric, at, change, base_runs, runs)
+
+
+def _of_accuracy(baseline: Baseline, other: Result) -> Verdict:
+    """Compare the run itself with the baseline's, by question: one run of each is enough."""
+    head = baseline.result
+    if (gap := paired_gap(head, other)) is None:
+        return Verdict("barred", baseline, "accuracy")
+    change = changed_by("accuracy", float(other.metrics.get("accuracy") or 0), gap)
+    runs = [head.pk], [other.pk]
+    return Verdict(_STATES[change.verdict], baseline, "accuracy", None, change, *runs)

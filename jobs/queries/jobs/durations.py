@@ -19,9 +19,7 @@ from jobs.kinds.lib.evaluations import THINKING
 from jobs.kinds.lib.load import did_all
 from jobs.models import Deployment, Host, Job, Result, ResultPoint
 
-_HISTORY = 600  # ended jobs of a host used for durations
 _DURATIONS = 12  # earlier runs used for an estimate
-_ALIKE = 0.02  # relative difference below which amounts of work are equal
 
 
 def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
@@ -33,7 +31,7 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
 def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     """Return typical durations of jobs or drafts on ``host``, in order; None without history."""
     by_kind: dict[str, list[Past]] = defaultdict(list)
-    for row in _ended(host, {job.kind for job in jobs}).values_list(*PAST_COLUMNS)[:_HISTORY]:
+    for row in _ended(host, {job.kind for job in jobs}).values_list(*PAST_COLUMNS)[:600]:
         by_kind[row[0]] += pasts([row])
     return [_of(job, by_kind[job.kind]) for job in jobs]
 
@@ -42,8 +40,7 @@ def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
 class Past:
     """An earlier job for estimates. ``work``: amount done, see ``Kind.work``; ``asked``: requested
     amount, if different; ``exact``: guide verbatim; ``paced_s``: the part of ``seconds`` that grows
-    with the work, None if unknown.
-    """
+    with the work, None if unknown."""
 
     title: str
     model: str
@@ -56,10 +53,8 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Durations of earlier runs, seconds. ``same``: identical work.
-
-    ``scaled``: durations are scaled to this amount of work.
-    """
+    """Durations of earlier runs, seconds. ``same``: identical work; ``scaled``: to this amount of
+    work."""
 
     count: int
     typical_s: float
@@ -85,13 +80,9 @@ def _ended(host: Host, kinds: Set[str]) -> QuerySet[Job]:
 
 def _of(job: Job, past: Sequence[Past]) -> Durations | None:
     amount, exact = work_of(job.kind, job.params), job.params.get(EXACT) is True
-    own = only_same(job.kind)
+    # Installations of other things do not tell their durations.
+    own = job.kind in KINDS and KINDS[job.kind].brings
     return typical(past, job.title, job.model_id, amount, exact=exact, only_same=own)
-
-
-def only_same(kind: str) -> bool:
-    """Return True for installations: those of other things do not tell their durations."""
-    return kind in KINDS and KINDS[kind].brings
 
 
 # Columns of a job for :func:`pasts`; the last one has the counts of all data sets together.
@@ -198,7 +189,7 @@ def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
 def _is_as_much(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
-    return abs(one - other) <= _ALIKE * other
+    return abs(one - other) <= 0.02 * other
 
 
 _RATE, _TOKENS = "output_tokens_per_s", "output_tokens_mean"
@@ -209,8 +200,8 @@ class EvaluationEstimate:
     """Duration of ``answers`` with ``tokens`` each at ``rate`` tokens a second.
 
     ``rated_by``: the benchmark of the rate; ``is_scaled``: it had other concurrencies.
-    ``counted_by``: the evaluation whose answers had so many tokens; None: the answer limit, so that
-    the duration is an upper bound.
+    ``counted_by``: the evaluation whose answers had so many tokens; None: the answer limit, an
+    upper bound.
     """
 
     seconds: float
@@ -223,7 +214,7 @@ class EvaluationEstimate:
 
 
 def evaluation_estimate(kind_name: str, params: Mapping[str, Any]) -> EvaluationEstimate | None:
-    """Return the estimate; None without a benchmark of the deployment."""
+    """None without a benchmark of the deployment."""
     kind, number = KINDS[kind_name], number_from(str(params.get("deployment", "")))
     served = Deployment.objects.select_related("job__host")
     deployment = served.filter(pk=number).first() if number is not None else None
@@ -267,7 +258,7 @@ def _at(rates: Mapping[int, float], concurrency: int) -> float:
     """Return the rate at a concurrency: measured, between two measured ones, or beyond them.
 
     A line through the logarithms of the two closest ones, rising by no more than the concurrency;
-    proportional to the concurrency where only one was measured.
+    proportional to it where only one was measured.
     """
     near = sorted(rates, key=lambda level: abs(log(level / concurrency)))[:2]
     slope = 1.0

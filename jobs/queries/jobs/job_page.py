@@ -27,8 +27,8 @@ _ENDED_BADLY = (*BROKEN_STATES, Job.State.CANCELLED)
 class ChainProgress:
     """Jobs of a chain, and their deployments.
 
-    ``jobs``: current attempts in order. ``earlier``: previous attempts, latest first, by id of the
-    current one.
+    ``jobs``: current attempts in order. ``earlier``: previous ones, latest first, by id of the
+    current.
     """
 
     id: UUID
@@ -73,15 +73,11 @@ class ChainProgress:
     @property
     def to_repeat(self) -> tuple[Job, ...]:
         """Unsuccessful jobs, and deploy jobs of stopped servers that they use."""
-        gone = {item.job_id: item.pk for item in self.deployments if item.state in _GONE}
         used = [job.inputs.get("deployment", {}) for job in self.broken]
-        down = {
-            job
-            for job, number in gone.items()
-            if any(ref.get("job") == job or ref.get("id") == number for ref in used)
-        }
-        again = {*self.broken, *(job for job in self.jobs if job.pk in down)}
-        return tuple(job for job in self.jobs if job in again)
+        makers, numbers = ({ref.get(name) for ref in used} for name in ("job", "id"))
+        gone = [item for item in self.deployments if item.state in _GONE]
+        down = {one.job_id for one in gone if one.job_id in makers or one.pk in numbers}
+        return tuple(job for job in self.jobs if job in self.broken or job.pk in down)
 
     @property
     def to_cancel(self) -> tuple[Job, ...]:
@@ -134,8 +130,8 @@ def waiting_outside(chain: ChainProgress) -> list[Job]:
 
 
 def dependents(ids: Iterable[int]) -> list[Job]:
-    """Return queued jobs that need a product of these, or of one another: by id, without ``ids``.
-    Such a job is cancelled with the job that it needs."""
+    """Return queued jobs that need a product of these, or of one another, by id: each is cancelled
+    with the job that it needs."""
     found: dict[int, Job] = {}
     wanted = set(ids)
     while wanted:
@@ -171,18 +167,13 @@ def _attempts(jobs: Iterable[Job]) -> tuple[list[Job], dict[int, tuple[Job, ...]
     return latest, {each[-1].pk: tuple(reversed(each[:-1])) for each in attempts.values()}
 
 
-_CHAIN_LIMIT = 60
-_BY_SERVER = ("work:server_ended", "work:server_killed")
 _FEW_FILES = 6  # max outputs listed unfolded
-PACE_TELLS = 0.1  # progress share above which the job's own pace is the better estimate
 
 
 @dataclass(frozen=True, slots=True)
 class StepState:
     """State of a step: succeeded, running, failed, cancelled, lost, queued or skipped.
-
-    ``exit_code``: the one to show; None: none, or a meaningless one.
-    """
+    ``exit_code``: None also for a meaningless one."""
 
     step: JobStep
     state: str
@@ -221,7 +212,6 @@ class JobPage:
 
     @property
     def waits(self) -> bool:
-        """True until the job is sent to its host."""
         return self.job.state == Job.State.QUEUED
 
     @property
@@ -270,7 +260,6 @@ class JobPage:
 
     @property
     def cancelled_too(self) -> list[Job]:
-        """Return the jobs that a cancel of this one cancels."""
         return dependents([self.job.pk])
 
     @property
@@ -299,29 +288,23 @@ class JobPage:
 
 
 def job_page(job_id: int) -> JobPage:
-    """Return the page of job ``job_id``.
-
-    Raises:
-        Job.DoesNotExist: no such job.
-    """
+    """Raises ``Job.DoesNotExist``."""
     job = Job.objects.select_related(
         "host", "created_by", "cancelled_by", "pinned_by", "repeats", "result", "deployment", "cell"
     ).get(pk=job_id)
-    steps = list(job.steps.all())
-    result = getattr(job, "result", None)
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
     chain = tuple(sorted({*after, job, *before}, key=lambda item: item.pk))
     if job.chain is not None:
-        chain = tuple(Job.objects.filter(chain=job.chain).order_by("id")[:_CHAIN_LIMIT])
+        chain = tuple(Job.objects.filter(chain=job.chain).order_by("id")[:60])
     uses, endpoint = _used(job, "deployment")
     return JobPage(
         job=job,
-        steps=step_states(steps, job),
+        steps=step_states(list(job.steps.all()), job),
         outputs=tuple(job.outputs.all()),
         chain=chain,
         after=tuple(each for each in after if not each.is_released),
         before=before,
-        result=result,
+        result=getattr(job, "result", None),
         deployment=getattr(job, "deployment", None),
         uses=uses,
         endpoint=endpoint,
@@ -333,8 +316,7 @@ def job_page(job_id: int) -> JobPage:
 def progress_of(job: Job) -> Mapping[str, Any]:
     """Return the progress of a job: ``{"done", "total", "unit"}``, {} if unknown.
 
-    A generating evaluation counts questions, as in its table; all others, and downloading or
-    scoring ones, use the log.
+    A generating evaluation counts questions, as in its table; others use the log.
     """
     whole = whole_standing(job)
     if whole and whole.asked < whole.total:
@@ -343,10 +325,8 @@ def progress_of(job: Job) -> Mapping[str, Any]:
 
 
 def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
-    """Return remaining seconds: from the pace once a tenth is done, else from earlier runs.
-
-    For a generating evaluation: from its table, once that has a pace.
-    """
+    """Return remaining seconds: from the pace once a tenth is done, else from earlier runs; of a
+    generating evaluation from its table, once that has a pace."""
     if ran_s is None:
         return None
     whole = whole_standing(job)
@@ -358,7 +338,7 @@ def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | 
     # One concurrency of several tells nothing: they take different times.
     is_one = len(job.params.get("concurrency") or ()) < 2
     is_telling = kind is None or kind.progress_is_whole or is_one
-    if not is_asking and done and total and done / total >= PACE_TELLS and is_telling:
+    if not is_asking and done and total and done / total >= 0.1 and is_telling:
         return float(max(0.0, ran_s * (total - done) / done))
     if earlier is None or earlier.typical_s <= ran_s:
         return None
@@ -377,29 +357,22 @@ def _used(job: Job, name: str) -> tuple[Deployment | None, Endpoint | None]:
 
 
 def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
-    """Return the states of the steps of ``job``.
-
-    If all commands exited with 0 and the job failed for lack of work, the last executed step
-    counts as failed.
-    """
-    if job.state == Job.State.FAILED and job.message_id in _BY_SERVER:
+    """Return the states of the steps of ``job``. If all commands exited with 0 and the job failed
+    for lack of work, the last executed step counts as failed."""
+    by_server = ("work:server_ended", "work:server_killed")
+    if job.state == Job.State.FAILED and job.message_id in by_server:
         server = (job.message_args or {}).get("step")
         if any(step.name == server for step in steps):
             return tuple(_beside_server(step, job) for step in steps)
     states = [_step_state(step, job) for step in steps]
     if job.state == Job.State.FAILED and "failed" not in states and "succeeded" in states:
-        last = max(i for i, state in enumerate(states) if state == "succeeded")
-        states[last] = "failed"
-    codes = [step.exit_code for step in steps]
-    return tuple(map(StepState, steps, states, codes))
+        states[max(i for i, state in enumerate(states) if state == "succeeded")] = "failed"
+    return tuple(map(StepState, steps, states, (step.exit_code for step in steps)))
 
 
 def _beside_server(step: JobStep, job: Job) -> StepState:
-    """Return the state of a step of a job whose server exited: the serving step failed, whatever
-    its start returned.
-
-    The waiting step was stopped by the launcher: its signal is meaningless.
-    """
+    """Return the state of a step of a job whose server exited: the serving step failed, and the
+    launcher stopped the waiting one, whose signal is meaningless."""
     args = job.message_args
     if step.name == args.get("step"):
         code = args.get("exit_code")

@@ -48,8 +48,7 @@ COLUMNS: Mapping[str, Column] = {
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Filters of a list; "" means any. ``state``: a state, a name of ``GROUPS``, or
-    "needs_confirmation": queued, with open confirmations. ``pinned``: only kept jobs.
-    """
+    "needs_confirmation". ``pinned``: only kept jobs."""
 
     state: str = ""
     kind: str = ""

@@ -60,8 +60,8 @@ def telling_lines(
 ) -> list[Quote]:
     """Return the last error lines; ``or_last``: else the last non-empty lines.
 
-    Lines of ``part`` take precedence: errors of succeeded steps matter less. Without
-    ``elsewhere``, only those count.
+    Lines of ``part`` take precedence: errors of succeeded steps matter less. Without ``elsewhere``,
+    only those count.
     """
     try:
         rows = _end_of(key, (0, None)) if elsewhere else []

@@ -1,15 +1,15 @@
 """Live state of a job: accuracy with interval, pace, remaining time; stalled jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.utils.timezone import now
 
 from jobs import logstore
-from jobs.models import Job
+from jobs.models import Job, PointBlock, ServedBlock
 from jobs.plans import ACCURACY, LONGEST_PART
 from jobs.statistics import Interval, wilson
 
@@ -18,7 +18,7 @@ from jobs.statistics import Interval, wilson
 class Standing:
     """State of one data set, or of all under the name "".
 
-    ``total`` is 0 if unknown. ``accuracy``: correct share of ``scored``, None before the first.
+    ``total``: 0 if unknown. ``accuracy``: correct share of ``scored``, None before the first.
     ``left_s``: until all questions are done, None without pace or total. ``is_partial``: sets run
     in sequence and not all have started, so the interval covers only started sets.
     """
@@ -50,7 +50,6 @@ class Standing:
 
     @property
     def waits_for_scores(self) -> bool:
-        """True if answers exist without any score."""
         return self.answered > 0 and self.scored == 0
 
 
@@ -70,7 +69,7 @@ class Standings:
 
 
 def standings(job: Job) -> Standings | None:
-    """Return the state of the job's evaluation; None for other jobs, or without counts."""
+    """None for jobs that are no evaluation, or without counts."""
     expected = _expected(job.plan)
     if expected is None:
         return None
@@ -144,8 +143,8 @@ def last_arrival(key: str) -> datetime | None:
 def stalled_since(job: Job, moment: datetime | None = None) -> datetime | None:
     """Return since when a running job is stalled; None within ``settings.STALLED_AFTER_S``.
 
-    Progress figures count while printed, because a tool may print the same bar again. They no
-    longer count once the log continues without them.
+    Progress figures count while printed, because a tool may print the same bar again, but no longer
+    once the log continues without them.
     """
     if job.state != Job.State.RUNNING or job.started_at is None:
         return None
@@ -160,3 +159,100 @@ def stalled_since(job: Job, moment: datetime | None = None) -> datetime | None:
         if arrived and (not since or ("drawn" in figures and arrived - drawn > _GOES_ON)):
             heard = arrived
     return heard if moment - heard > long else None
+
+
+# Blocks before the cursor to reread, so that windowed rates are complete.
+_CONTEXT_BLOCKS = 12
+_AT_ONCE = 20  # blocks in memory
+ROWS_MAX = 20_000  # of one watch: four times what a chart draws
+
+Sample: TypeAlias = tuple[float, dict[str, float]]
+Rows: TypeAlias = list[list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """``(seconds since the epoch, {metric: value})`` of one watch, oldest first, before the cursor
+    (``context``) and after it (``fresh``)."""
+
+    context: Sequence[Sample] = ()
+    fresh: Sequence[Sample] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Samples by watch. ``after``: next cursor, the offset of the last read block, or the old
+    cursor without new blocks."""
+
+    after: int
+    samples: Mapping[str, Samples]
+
+    def of(self, watch: str) -> Samples:
+        return self.samples.get(watch, Samples())
+
+
+def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
+    """Return samples of ``watches`` after the block at offset ``after`` (bytes; -1: all)."""
+    blocks = PointBlock.objects.filter(job=job_id, watch__in=watches)
+    fresh: dict[str, _Thinned] = {}
+    newer = blocks.filter(offset__gt=after).order_by("offset", "id")
+    after_now = after
+    triples = newer.values_list("offset", "watch", "rows")
+    for offset, watch, rows in triples.iterator(chunk_size=_AT_ONCE):
+        fresh.setdefault(watch, _Thinned()).add(rows)
+        after_now = offset
+    samples = {}
+    for watch, thinned in fresh.items():
+        before = blocks.filter(watch=watch, offset__lte=after).order_by("-offset", "-id")
+        context = before.values_list("rows", flat=True)[:_CONTEXT_BLOCKS] if after >= 0 else ()
+        samples[watch] = Samples(_flat(list(context)), _flat([thinned.rows()]))
+    return News(after_now, samples)
+
+
+class _Thinned:
+    """Rows of one watch, evenly thinned to at most ``ROWS_MAX``; the last one is always kept.
+
+    A job's live metrics may have 100 MB: only what a chart can show stays in memory.
+    """
+
+    def __init__(self) -> None:
+        self._kept: Rows = []
+        self._every, self._count = 1, 0
+        self._last: list[object] = []
+
+    def add(self, rows: Rows) -> None:
+        for row in rows:
+            if self._count % self._every == 0:
+                self._kept.append(row)
+            self._count += 1
+            if len(self._kept) > ROWS_MAX:
+                self._kept = self._kept[::2]
+                self._every *= 2
+        self._last = rows[-1] if rows else self._last
+
+    def rows(self) -> Rows:
+        is_kept = not self._last or (self._kept and self._kept[-1] is self._last)
+        return self._kept if is_kept else [*self._kept, self._last]
+
+
+def all_samples(job_id: int, watch: str) -> list[Sample]:
+    blocks = PointBlock.objects.filter(job=job_id, watch=watch).order_by("offset", "id")
+    return _flat(list(blocks.values_list("rows", flat=True)))
+
+
+def has_points(job_id: int, watches: Sequence[str]) -> bool:
+    return PointBlock.objects.filter(job=job_id, watch__in=watches).exists()
+
+
+def served_samples(deployment_ids: Sequence[int], since: datetime) -> dict[int, list[Sample]]:
+    """Return server samples since then, per deployment with points; in one query."""
+    blocks = ServedBlock.objects.filter(deployment__in=deployment_ids, until__gte=since)
+    by_deployment: dict[int, list[Rows]] = {}
+    for deployment_id, rows in blocks.order_by("until", "id").values_list("deployment_id", "rows"):
+        by_deployment.setdefault(deployment_id, []).append(rows)
+    return {deployment_id: _flat(blocks) for deployment_id, blocks in by_deployment.items()}
+
+
+def _flat(blocks: list[Rows]) -> list[Sample]:
+    rows = [(float(row[0]), dict(row[1])) for rows in blocks for row in rows]  # type: ignore[arg-type, call-overload]
+    return sorted(rows, key=lambda row: row[0])

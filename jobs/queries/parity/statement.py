@@ -1,10 +1,26 @@
-"""Statement on two sides: difference of each data set and of all, with its verdict. Pure."""
+"""Statement on two accuracies: difference of each data set and of all, with its verdict; the runs
+of a side; other causes of a difference."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
+from jobs.base.numbers import result_number
+from jobs.kinds.lib import evaluations
+from jobs.models import AnswerRow, Result
+from jobs.queries.answers.answer_flags import unswitched
+from jobs.queries.answers.own_questions import (
+    NoQuestions,
+    OwnQuestions,
+    joined,
+    questions_at,
+    set_of,
+)
+from jobs.queries.comparison.accuracy import Question, answered
+from jobs.queries.comparison.settings import QUESTIONS, Difference, differences
+from jobs.queries.parity.sides import Notes, Side, evidence_of, side_of
 from jobs.statistics import (
-    Decision,
     Evidence,
     Goal,
     Interval,
@@ -12,16 +28,14 @@ from jobs.statistics import (
     Seen,
     Share,
     Z,
-    decision,
+    difference,
     difference_of,
-    extended_z,
     mcnemar,
-    monitored_z,
     more_questions,
     pooled,
     weights_of,
 )
-from jobs.statistics.paired import BOUNDARY
+from jobs.statistics.paired import BOUNDARY, Decision, decision, extended_z, monitored_z
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +68,10 @@ class Looks:
 class Row:
     """Both sides on one data set or on several, and their difference (second minus first).
 
-    ``first`` and ``second``: accuracies with their intervals. ``rights``: correct answers of each
-    side, None where they are means of several answers. ``p``: of McNemar's test, None where it does
-    not apply, and with several looks, which the test does not count. ``flips``: regressed and fixed
-    questions. ``more``: questions until a verdict, if both sides are equally accurate.
+    ``rights``: correct answers of each side, None where they are means of several answers. ``p``:
+    of McNemar's test, None where it does not apply, and with several looks, which it does not
+    count. ``flips``: regressed and fixed questions. ``more``: questions until a verdict, if both
+    sides are equally accurate.
     """
 
     name: str
@@ -77,8 +91,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Statement:
     """``margin`` from 0 to 1. ``groups``: of several sets, pooled, by name. ``plain``: mean over
-    the sets of their differences. ``looks``: those that the intervals allow for.
-    """
+    the sets of their differences. ``looks``: those that the intervals allow for."""
 
     margin: float
     goal: Goal
@@ -99,7 +112,6 @@ class Statement:
 
     @property
     def is_significant(self) -> bool:
-        """Return True for a difference from 0, of any size."""
         return not self.pooled.gap.includes_zero
 
 
@@ -109,43 +121,36 @@ def state(
     """Return the statement; at least one set is needed."""
     looks = looks or Looks()
     asked = min(sum(one.first.total for one in evidence), sum(one.second.total for one in evidence))
-    asks = _Asks(margin, goal, looks, looks.z(asked))
+    row = partial(_row, margin, goal, looks, looks.z(asked))
     in_groups: dict[str, list[Evidence]] = {}
     for one in evidence:
         in_groups.setdefault(one.group, []).append(one)
     return Statement(
         margin,
         goal,
-        [_row([one], asks, one.name) for one in evidence],
+        [row([one], one.name) for one in evidence],
         {
-            name: _row(ones, asks, name)
+            name: row(ones, name)
             for name, ones in in_groups.items()
             if name and len(ones) > 1 and len(in_groups) > 1
         },
-        _row(evidence, asks, ""),
+        row(evidence, ""),
         sum(one.gap for one in evidence) / len(evidence),
         looks,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Asks:
-    """Request. ``z``: quantile of the intervals."""
-
-    margin: float
-    goal: Goal
-    looks: Looks
-    z: float
-
-
-def _row(evidence: Sequence[Evidence], asks: _Asks, name: str) -> Row:
+def _row(
+    margin: float, goal: Goal, looks: Looks, z: float, evidence: Sequence[Evidence], name: str
+) -> Row:
+    """Return a row; ``z``: quantile of its intervals."""
     firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
-    weights, z = weights_of(firsts, seconds), asks.z
+    weights = weights_of(firsts, seconds)
     first, second = _side(firsts, seconds, weights, z), _side(seconds, firsts, weights, z)
     questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
     found = difference_of(evidence, z)
     gap, cells = found.interval, found.cells
-    said = decision(gap, asks.margin, asks.goal)
+    said = decision(gap, margin, goal)
     is_counted = all(
         one.is_share and abs(side.right - round(side.right)) < 1e-6
         for one in evidence
@@ -156,20 +161,11 @@ def _row(evidence: Sequence[Evidence], asks: _Asks, name: str) -> Row:
     if said == "cannot_tell":
         changed = cells[1] + cells[2] if cells else None
         seen = Seen(min(questions), gap.value, found.variance, changed)
-        more = more_questions(asks.goal, seen, asks.margin, asks.looks.next_z)
+        more = more_questions(goal, seen, margin, looks.next_z)
     return Row(
-        name,
-        evidence[0].group,
-        first,
-        second,
-        rights if is_counted else None,
-        questions,
-        gap,
-        found.method,
-        mcnemar(cells[1], cells[2]) if cells and z <= Z else None,
-        cells[1:3] if cells else None,
-        said,
-        more,
+        *(name, evidence[0].group, first, second, rights if is_counted else None, questions),
+        *(gap, found.method, mcnemar(cells[1], cells[2]) if cells and z <= Z else None),
+        *(cells[1:3] if cells else None, said, more),
     )
 
 
@@ -183,3 +179,282 @@ def _side(
         return pooled(own, weights, z)
     effect = sum(weight * one.effect for weight, one in zip(weights, own, strict=True))
     return Share(sum(one.right for one in own), sum(one.total for one in own), effect).interval(z)
+
+
+MOST = 50  # evaluations to choose from
+# Parameters that choose the questions, and those that change no answer.
+CHOICE = frozenset(("questions", "language", "limit", "question_seed"))
+_NOT_ASKED = CHOICE.union(("batch", "retries", *evaluations.STOP_FIELDS))
+# Which questions a run asked, and how many at once: each question counts once, in any run.
+_QUESTIONS = CHOICE.union(("batch", QUESTIONS, *evaluations.STOP_FIELDS))
+_MOST_LATER = 5
+
+
+def latest_evaluations() -> Sequence[Result]:
+    """Return the evaluations that a person may choose, newest first."""
+    rows = Result.objects.filter(type=Result.Type.EVALUATION).order_by("-created_at", "-id")
+    return list(rows.select_related("deployment", "endpoint", "imported")[:MOST])
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A later run of the same kind on the same engine, with its number of missing questions."""
+
+    result: Result
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """``places``: answers of the other side to the missing questions, by result. ``later``: runs to
+    add to the side."""
+
+    places: Mapping[int, Sequence[int]]
+    total: int
+    later: Sequence[Later]
+
+
+def lacking(side: Sequence[Result], other: Sequence[Result]) -> Lacking | None:
+    """Return what ``side`` lacks of the questions of ``other``; None without any, and where these
+    are not of a set of this dashboard."""
+    try:
+        for result in other:
+            set_of(result)
+    except NoQuestions:
+        return None
+    known, asked = _first_answers(side), _first_answers(other)
+    missing = {question: place for question, place in asked.items() if question not in known}
+    if not missing:
+        return None
+    places: dict[int, list[int]] = {}
+    for pk, index in missing.values():
+        places.setdefault(pk, []).append(index)
+    return Lacking(places, len(missing), _later(side, other, missing))
+
+
+def lacking_questions(other: Sequence[Result], found: Lacking) -> OwnQuestions:
+    """Return the missing questions, as the set of ``other`` has them. Raises NoQuestions."""
+    by_pk = {result.pk: result for result in other}
+    return joined([questions_at(by_pk[pk], indexes) for pk, indexes in found.places.items()])
+
+
+def are_same_questions(base: Sequence[Result], result: Sequence[Result]) -> bool:
+    """Return True when both sides answered the same questions, in any of their runs."""
+    known = _first_answers(base).keys()
+    return bool(known) and known == _first_answers(result).keys()
+
+
+def looks_at(runs: Sequence[Result]) -> int:
+    """Return the number of looks at a side: one, and one for each later run that has scored answers
+    to questions without one before."""
+    if len(runs) < 2:
+        return 1
+    return max(1, len({run for run, _index in _first_answers(runs).values()}))
+
+
+def _first_answers(results: Sequence[Result]) -> dict[Question, tuple[int, int]]:
+    """Return the scored questions, each with (result, index) of its first answer."""
+    first: dict[Question, tuple[int, int]] = {}
+    for question, _sample, run, index, score in answered(results):
+        if score is not None:
+            first.setdefault(question, (run, index))
+    return first
+
+
+def _later(
+    side: Sequence[Result], other: Sequence[Result], missing: Mapping[Question, Any]
+) -> list[Later]:
+    head = side[0]
+    if head.job is None or not (head.deployment_id or head.endpoint_id):
+        return []
+    rows = Result.objects.filter(
+        type=head.type,
+        deployment=head.deployment_id,
+        endpoint=head.endpoint_id,
+        job__kind=head.job.kind,
+        created_at__gte=head.created_at,
+    ).exclude(pk__in=[run.pk for run in (*side, *other)])
+    found = []
+    for run in rows.select_related("job", "deployment", "endpoint", "host")[:_MOST_LATER]:
+        if run.job is None or _asked(run.job.params) != _asked(head.job.params):
+            continue
+        number = sum(question in missing for question in _first_answers([run]))
+        if number:
+            found.append(Later(run, number))
+    return found
+
+
+def _asked(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name not in _NOT_ASKED}
+
+
+def no_repeat(runs: Sequence[Result]) -> tuple[Result, list[str]] | None:
+    """Return the first run that is of another measurement than the first one, with the parts of its
+    identity that differ or are unknown; None where all are of one."""
+    for run in runs[1:]:
+        if names := _apart(runs[0], run):
+            return run, names
+    return None
+
+
+def _apart(first: Result, second: Result) -> list[str]:
+    if first.fingerprint and first.fingerprint == second.fingerprint:
+        return []
+    parts = [
+        {name: value for name, value in run.named_parts.items() if name not in _QUESTIONS}
+        for run in (first, second)
+    ]
+    names = dict.fromkeys(name for side in parts for name in side)
+    differing = [name for name in names if parts[0].get(name) != parts[1].get(name)]
+    if differing or _is_one_engine(first, second):
+        return differing
+    return [name for name, value in parts[0].items() if value is None] or ["workload"]
+
+
+def _is_one_engine(first: Result, second: Result) -> bool:
+    """Return True where one deployment or endpoint answered, so that unknown parts are equal; and
+    where nothing is unknown."""
+    if all(run.identity and not run.identity.get("unknown") for run in (first, second)):
+        return True
+    deployment, endpoint = first.deployment_id, first.endpoint_id
+    is_one = deployment is not None and deployment == second.deployment_id
+    return is_one or (endpoint is not None and endpoint == second.endpoint_id)
+
+
+TOTAL = "answers_total"
+# Flags of answers, stored as counts: jobs.metrics.
+FLAGS = (
+    *("answers_cut", "answers_open_thought", "answers_not_extracted", "answers_empty"),
+    *("answers_failed", "answers_looping"),
+)
+# Shown by their tool instead.
+_TOOL = frozenset(("tool", "kind"))
+
+
+@dataclass(frozen=True, slots=True)
+class UnequalFlag:
+    """A flag whose share of answers differs significantly, or by the margin."""
+
+    flag: str
+    first: Share
+    second: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Unequal:
+    """Differences besides the models.
+
+    ``tools`` is empty for one tool. ``work``: parts of the workload that differ or are unknown.
+    ``unscored``: answers without a score, of each side. ``unswitched``: runs whose answers speak
+    against the thinking that they chose.
+    """
+
+    tools: Sequence[str]
+    work: Sequence[Difference]
+    hygiene: Sequence[UnequalFlag]
+    unscored: tuple[int, int] | None
+    unswitched: Sequence[Result]
+    has_simulated: bool
+    has_import: bool
+
+
+def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> Unequal:
+    heads, everyone = [base[0], result[0]], [*base, *result]
+    tools = [head.tool for head in heads]
+    work = differences(heads, [head.metrics for head in heads])
+    # Also inside of a side: repeats have one identity, other groups may not.
+    for runs in (base, result):
+        for run in runs[1:]:
+            known = {one.name for one in work}
+            inside = differences([runs[0], run], [runs[0].metrics, run.metrics])
+            work += [one for one in inside if one.name not in known]
+    has_several = len(everyone) > 2  # of one run each, the checksum says it
+    differs = any(one.name == QUESTIONS for one in work)
+    if has_several and differs and are_same_questions(base, result):
+        work = [one for one in work if one.name not in (QUESTIONS, *CHOICE)]
+    if _was_compared(heads[0], heads[1]) or _was_compared(heads[1], heads[0]):
+        work = [one for one in work if one.name != QUESTIONS]
+    rows = AnswerRow.objects.filter(verdict=AnswerRow.Verdict.UNSCORED)
+    unscored = rows.filter(result__in=base).count(), rows.filter(result__in=result).count()
+    return Unequal(
+        tools if tools[0] != tools[1] else [],
+        # The interval of the statement has the rule of an early stop.
+        [one for one in work if one.name not in _TOOL.union(evaluations.STOP_FIELDS)],
+        [found for flag in FLAGS if (found := _hygiene(flag, base, result, margin))],
+        unscored if any(unscored) else None,
+        [run for run in everyone if unswitched(run)],
+        any(run.simulated for run in everyone),
+        any(run.imported_id for run in everyone),
+    )
+
+
+def _was_compared(result: Result, base: Result) -> bool:
+    """Return True if ``result`` could stop early against ``base``: it asked a part of the same
+    questions, which its launch checked."""
+    asked = result.job.params if result.job else {}
+    return bool(asked.get("stop_early")) and asked.get("baseline") == result_number(base.pk)
+
+
+def _hygiene(
+    flag: str, base: Sequence[Result], result: Sequence[Result], margin: float
+) -> UnequalFlag | None:
+    first, second = _share(flag, base), _share(flag, result)
+    if first is None or second is None:
+        return None
+    gap = difference(second.interval(), first.interval())
+    is_equal = gap.includes_zero and abs(gap.value) < margin
+    return None if is_equal else UnequalFlag(flag, first, second)
+
+
+def _share(flag: str, runs: Sequence[Result]) -> Share | None:
+    """Return the flagged answers of all runs; None where they were not counted."""
+    known = [run.metrics for run in runs if flag in run.metrics and run.metrics.get(TOTAL)]
+    if len(known) < len(runs):
+        return None
+    total = sum(int(metrics[TOTAL]) for metrics in known)
+    return Share(min(total, sum(metrics[flag] for metrics in known)), total)
+
+
+MARGIN = 1.0  # points, unless the address has another
+LEAST_MARGIN, MOST_MARGIN = 0.01, 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """``statement`` is None without a common data set. ``unequal``: None for tables and counts."""
+
+    statement: Statement | None
+    notes: Notes
+    unequal: Unequal | None = None
+
+
+def parity(
+    base: Sequence[Result],
+    result: Sequence[Result],
+    margin: float,
+    goal: Goal,
+    planned: int | None = None,
+) -> Parity:
+    """Return the parity of two evaluations, or groups of their repeats; ``margin`` in points.
+
+    ``planned``: questions of an evaluation that may stop early, if its results do not tell.
+    """
+    runs = [*base, *result]
+    stored = (int(run.metrics.get("planned_questions") or 0) for run in runs)
+    looks = Looks(max(planned or 0, *stored) or None, max(looks_at(base), looks_at(result)))
+    found = of_sides(side_of(base), side_of(result), margin, goal, looks)
+    return replace(found, unequal=unequal(base, result, margin / 100))
+
+
+def usual_goal(base: Sequence[Result], result: Sequence[Result]) -> Goal:
+    """Return "at_least" for ours against an external baseline, else "same"."""
+    ours = not any(one.is_external for one in result)
+    return "at_least" if ours and all(one.is_external for one in base) else "same"
+
+
+def of_sides(
+    base: Side, result: Side, margin: float, goal: Goal, looks: Looks | None = None
+) -> Parity:
+    """``margin`` in points."""
+    evidence, notes = evidence_of(base, result)
+    return Parity(state(evidence, margin / 100, goal, looks) if evidence else None, notes)

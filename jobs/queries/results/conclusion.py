@@ -1,8 +1,9 @@
 """Conclusion of a benchmark: best rate, recommended concurrency, what binds, what to do. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isqrt
+from statistics import median
 from typing import Literal
 
 from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint, Limit
@@ -14,21 +15,9 @@ from jobs.statistics import LEAST_RUNS
 # "rising": the search ended before the top. "limited": a concurrency limit was reached. "falls":
 # the highest concurrency is slower than the best. "fails": requests fail at the highest ones.
 Shape = Literal["none", "single", "flat", "saturated", "rising", "limited", "falls", "fails"]
-StepId = Literal[
-    "measure_higher",
-    "measure_lower",
-    "measure_between",
-    "measure_more",
-    "raise_limit",
-    "stack_limit",
-    "use",
-    "failures",
-    "repeat",
-    "requests",
-    "kv_cache",
-    "queue",
-    "level",
-]
+_Measure = Literal["measure_higher", "measure_lower", "measure_between", "measure_more"]
+_Limits = Literal["raise_limit", "stack_limit", "kv_cache", "queue", "level"]
+StepId = _Measure | _Limits | Literal["use", "failures", "repeat", "requests"]
 # A KV cache above this share has no room for another request.
 KV_FULL = 0.95
 # Requests that wait this share of their TTFT in the engine's queue mostly wait.
@@ -70,10 +59,8 @@ class Conclusion:
 
     @property
     def noisiest(self) -> CurvePoint | None:
-        """Return the usable point whose runs differ most, where they differ too much for a knee.
-
-        A point whose interval stays below the best rate decides nothing.
-        """
+        """Return the usable point whose runs differ most, where they differ too much for a knee. A
+        point whose interval stays below the best rate decides nothing."""
         least = (1 - CLOSE) * self.best.rate if self.best else 0.0
         noises = {
             one.concurrency: noise
@@ -97,7 +84,7 @@ def conclude(
     """Return the conclusion from ``points``, by concurrency.
 
     The knee is the smallest concurrency whose rate is as good as the best
-    (:meth:`CurvePoint.is_as_good_as`). Above it, more concurrency adds latency only. It is
+    (:meth:`CurvePoint.is_as_good_as`): above it, more concurrency adds latency only. It is
     recommended, of the points that hold the level if there is one.
     """
     usable = [point for point in points if point.is_usable]
@@ -195,15 +182,11 @@ def _by_shape(found: Conclusion, usable: Sequence[CurvePoint], lowest: Limit | N
 
 def _by_level(found: Conclusion) -> list[Step]:
     level = found.level
-    if level is None or not level.is_binding or level.best is not None:
+    if level is None or level.best is not None or level.points[0].verdict != "missed":
         return []
-    first = level.points[0]
-    if first.verdict != "missed":
-        return []
-    lowest = first.point.concurrency
-    if lowest > 1:
-        return [Step("measure_lower", tuple(sorted({1, lowest // 2})))]
-    return [Step("level")]
+    lowest = level.points[0].point.concurrency
+    lower = tuple(sorted({1, lowest // 2}))
+    return [Step("measure_lower", lower) if lowest > 1 else Step("level")]
 
 
 def _by_samples(found: Conclusion) -> list[Step]:
@@ -225,3 +208,136 @@ def _higher(top: int, lowest: Limit | None) -> tuple[int, ...]:
 def _between(low: int, high: int) -> tuple[int, ...]:
     """Return the geometric middle of two concurrencies that are far apart."""
     return (isqrt(low * high),) if high > _WIDE * low else ()
+
+
+# Counters are read about every second; below this share the two agree.
+TOKENS_CLOSE = 0.03
+# HTTP, tokenizer and a local network take this long before the engine's clock starts.
+DELAY_MS = 50.0
+DELAY_SHARE = 0.05
+# Delays that differ by less than this share of their median do not depend on the load.
+STEADY = 0.25
+
+TokensVerdict = Literal["agree", "warm_up", "failed", "others", "short", "differ", "unknown"]
+DelayVerdict = Literal["near", "constant", "grows", "once", "less", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A point by both; None: not reported. ``extra``: requests that only the engine counts."""
+
+    concurrency: int
+    client_tokens: float | None
+    engine_tokens: float | None
+    extra: int | None
+    tokens: TokensVerdict
+    client_ttft_ms: float | None
+    engine_ttft_ms: float | None
+    client_queue_ms: float | None
+    engine_queue_ms: float | None
+
+    @property
+    def tokens_share(self) -> float | None:
+        if not self.client_tokens or self.engine_tokens is None:
+            return None
+        return self.engine_tokens / self.client_tokens - 1
+
+    @property
+    def delay_ms(self) -> float | None:
+        """Return the time between client and engine before the first token."""
+        if self.client_ttft_ms is None or self.engine_ttft_ms is None:
+            return None
+        return self.client_ttft_ms - self.engine_ttft_ms
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSides:
+    """All points by both. ``delay``: verdict on the delays of all; ``delay_ms``: the median of the
+    remarkable ones."""
+
+    sides: Sequence[Side]
+    delay: DelayVerdict
+    delay_ms: float | None = None
+
+    @property
+    def is_flagged(self) -> bool:
+        is_unexplained = any(side.tokens == "differ" for side in self.sides)
+        return is_unexplained or self.delay in ("constant", "grows", "once", "less")
+
+
+def judged(sides: Sequence[Side]) -> TwoSides | None:
+    """Return the points that the engine reported too, with the verdict on all; None without any."""
+    reported = [one for one in sides if one.engine_tokens is not None or one.delay_ms is not None]
+    if not reported:
+        return None
+    verdict, delay = _delay(reported)
+    return TwoSides(reported, verdict, delay)
+
+
+def side_of(point: CurvePoint, warm_ups: int, *, has_others: bool) -> Side:
+    """Return a point by both. ``warm_ups``: requests per point that the client sends and leaves
+    out. ``has_others``: other clients used the engine meanwhile."""
+    # Of one run, the page's own where it has this point: a mean would hide a single bad one.
+    run = point.runs[0]
+    client = run.get("output_tokens")
+    mean, completed = run.get("output_tokens_mean"), run.get("requests")
+    if client is None and mean is not None and completed is not None:
+        client = mean * completed
+    engine, sent = run.get("engine_output_tokens"), run.get("engine_requests")
+    extra = None
+    if sent is not None and completed is not None:
+        extra = max(0, int(sent - completed - (run.get("failed_requests") or 0)))
+    elif warm_ups:
+        extra = warm_ups
+    verdict = _tokens(run, client, extra, has_others=has_others)
+    names = ("ttft_mean_ms", "engine_ttft_mean_ms", "queue_mean_ms", "engine_queue_mean_ms")
+    return Side(point.concurrency, client, engine, extra, verdict, *map(run.get, names))
+
+
+def _tokens(
+    run: Mapping[str, float], client: float | None, extra: int | None, *, has_others: bool
+) -> TokensVerdict:
+    """Return why the engine counted other tokens than the client, or that both agree."""
+    engine, completed = run.get("engine_output_tokens"), run.get("requests")
+    if engine is None or not client:
+        return "unknown"
+    if abs(engine - client) <= TOKENS_CLOSE * client:
+        return "agree"
+    if extra and completed:
+        expected = client * (1 + extra / completed)
+        # The warm-up itself may be cut off or start before the first reading: one request of play.
+        play = TOKENS_CLOSE * expected + client / completed
+        if client < engine <= expected + play:
+            return "warm_up"
+    if has_others and engine > client:
+        return "others"
+    if run.get("failed_requests") and engine > client:
+        return "failed"
+    # Readings that end before the window does miss the last tokens.
+    gap, duration = run.get("engine_gap_s"), run.get("duration_s")
+    if gap and duration and engine < client and gap / duration > TOKENS_CLOSE:
+        return "short"
+    return "differ"
+
+
+def _delay(sides: Sequence[Side]) -> tuple[DelayVerdict, float | None]:
+    delays = [
+        (one.delay_ms, one.engine_ttft_ms)
+        for one in sides
+        if one.delay_ms is not None and one.engine_ttft_ms is not None
+    ]
+    if not delays:
+        return "unknown", None
+    values = [delay for delay, _ttft in delays]
+    remarkable = [d for d, ttft in delays if abs(d) > max(DELAY_MS, DELAY_SHARE * ttft)]
+    if not remarkable:
+        return "near", median(values)
+    middle = median(remarkable)
+    if middle < 0:
+        return "less", middle
+    if len(values) == 1:
+        return "once", middle
+    spread = max(values) - min(values)
+    if spread <= max(DELAY_MS, STEADY * abs(median(values))):
+        return "constant", median(values)
+    return "grows", middle

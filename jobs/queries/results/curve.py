@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
+from operator import itemgetter
 from typing import Any, Literal
 
 from jobs import logstore
@@ -47,10 +48,7 @@ class CurvePoint:
 
     @cached_property
     def times(self) -> Mapping[str, Sequence[float]]:
-        """Return the rising times of the requests, by field; without fields that a request lacks.
-
-        The charts and the intervals of a page share them: a point may have thousands.
-        """
+        """Return the rising times of the requests, by field, but for fields that one lacks."""
         columns = zip(RequestTimes._fields, zip(*self.requests, strict=True), strict=False)
         return {name: sorted(values) for name, values in columns if None not in values}
 
@@ -70,7 +68,6 @@ class CurvePoint:
         return [float(run[metric]) for run in self.runs if run.get(metric) is not None]
 
     def mean(self, metric: str) -> float | None:
-        """Return the mean over the runs; None: not measured."""
         values = self.values(metric)
         return mean(values) if values else None
 
@@ -98,7 +95,6 @@ class CurvePoint:
 
     @property
     def is_usable(self) -> bool:
-        """Return True where the rate is that of the requested load."""
         return self.rate > 0 and holds_load(self.completed, self.failed)
 
     def is_as_good_as(self, best: CurvePoint) -> bool:
@@ -106,25 +102,20 @@ class CurvePoint:
         if self.rate >= (1 - CLOSE) * best.rate:
             return True
         gap = relative_difference(best.values(RATE), self.values(RATE))
-        return (
-            gap is not None and gap.includes_zero and self.rate >= (1 - CLOSE_IF_NOISE) * best.rate
-        )
+        is_close = self.rate >= (1 - CLOSE_IF_NOISE) * best.rate
+        return gap is not None and gap.includes_zero and is_close
 
 
 def curve(
     runs: Iterable[Iterable[Point]], requests: Mapping[int, Sequence[RequestRow]] | None = None
 ) -> list[CurvePoint]:
-    """Return the curve of several runs, by concurrency.
-
-    Points without a limit of the concurrency (0) have no place on it.
-    """
+    """Return the curve of several runs, by concurrency, without points that had no limit (0)."""
     rows: dict[int, list[Mapping[str, float]]] = {}
     for concurrency, metrics in chain.from_iterable(runs):
         rows.setdefault(concurrency, []).append(metrics)
-    of_requests = requests or {}
     return [
-        CurvePoint(concurrency, rows[concurrency], of_requests.get(concurrency, ()))
-        for concurrency in sorted(rows)
+        CurvePoint(concurrency, own, (requests or {}).get(concurrency, ()))
+        for concurrency, own in sorted(rows.items(), key=itemgetter(0))
         if concurrency > 0
     ]
 
@@ -187,7 +178,7 @@ def limits_of(deployment: Deployment | None) -> list[Limit]:
 
 
 def warm_ups_of(result: Result) -> int:
-    """Return the warm-up requests before each point, by the tool's command; 0: none, or unknown."""
+    """Return the warm-up requests before each point, by the tool's command; 0: none or unknown."""
     plan = result.job.plan if result.job else {}
     for step in plan.get("steps", ()):
         for option, value in pairwise(map(str, step.get("argv", ()))):
@@ -215,10 +206,10 @@ def _requests(
 
 @dataclass(frozen=True, slots=True)
 class PointPage:
-    """Point of a result. ``own`` is of this run, ``all_runs`` of it and its counted repeats.
+    """Point of a result. ``own``: of this run, ``all_runs``: of it and its counted repeats.
 
-    ``step`` is the command that measured it, None when the plan cannot be read; ``log_line`` its
-    first line in the job's log, None when the step printed nothing or the log was removed.
+    ``step``: the command that measured it, None if the plan cannot be read; ``log_line``: its first
+    line in the job's log, None without output or log.
     """
 
     result: Result
@@ -229,19 +220,16 @@ class PointPage:
 
 
 def point_page(result_id: int, concurrency: int) -> PointPage:
-    """Return a point of a result; its concurrency may be 0, no limit. Raises
-    ``Result.DoesNotExist``, also without such a point."""
+    """Return a point of a result; concurrency 0 is no limit. Raises ``Result.DoesNotExist``."""
     rows = Result.objects.select_related("host", "job", "deployment", "endpoint", "created_by")
     result = rows.get(pk=result_id)
     own = _point([result], concurrency)
     if not own.runs:
         raise Result.DoesNotExist(f"{result_number(result_id)} has no point at {concurrency}")
     runs = counted_with(result) if result.counts else [result]
+    all_runs = _point(runs, concurrency) if len(runs) > 1 else own
     step = _step(result, concurrency)
-    log_line = _log_line(result, step) if step else None
-    return PointPage(
-        result, own, _point(runs, concurrency) if len(runs) > 1 else own, step, log_line
-    )
+    return PointPage(result, own, all_runs, step, _log_line(result, step) if step else None)
 
 
 def _point(runs: Sequence[Result], concurrency: int) -> CurvePoint:

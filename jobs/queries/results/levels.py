@@ -71,7 +71,7 @@ class LevelPoint:
 
     @property
     def few(self) -> int:
-        """Return the requests that the level's percentiles need, 0 where there are enough."""
+        """Requests that the level's percentiles need; 0 where there are enough."""
         return max((check.least for check in self.checks), default=0)
 
     @property
@@ -158,34 +158,19 @@ class Included:
 # Added there by 5b9b5a8 (2024-01-04, v4.0: Llama 2 70B Server, today the category Conversational),
 # d56a219 (2025-01-08, v5.0: its Interactive), dff5f51 (2025-06-18, v5.1: DeepSeek-R1 Server) and
 # b1b375d (2026-02-02, v6.0: DeepSeek-R1 Interactive).
+_INCLUDED = (
+    ("chat", _("MLPerf chat"), 2000.0, 200.0, "4.0, Llama 2 70B, Server"),
+    ("interactive", _("MLPerf interactive chat"), 450.0, 40.0, "5.0, Llama 2 70B, Interactive"),
+    ("reasoning-server", _("MLPerf reasoning"), 2000.0, 80.0, "5.1, DeepSeek-R1, Server"),
+    ("reasoning", _("MLPerf interactive reasoning"), 1500.0, 15.0, "6.0, DeepSeek-R1, Interactive"),
+)
 INCLUDED: Mapping[str, Included] = {
-    one.key: one
-    for one in (
-        Included(
-            "mlperf-chat",
-            _("MLPerf chat"),
-            {"ttft_p99_ms": 2000.0, "tpot_p99_ms": 200.0},
-            "MLPerf Inference 4.0, Llama 2 70B, Server",
-        ),
-        Included(
-            "mlperf-interactive",
-            _("MLPerf interactive chat"),
-            {"ttft_p99_ms": 450.0, "tpot_p99_ms": 40.0},
-            "MLPerf Inference 5.0, Llama 2 70B, Interactive",
-        ),
-        Included(
-            "mlperf-reasoning-server",
-            _("MLPerf reasoning"),
-            {"ttft_p99_ms": 2000.0, "tpot_p99_ms": 80.0},
-            "MLPerf Inference 5.1, DeepSeek-R1, Server",
-        ),
-        Included(
-            "mlperf-reasoning",
-            _("MLPerf interactive reasoning"),
-            {"ttft_p99_ms": 1500.0, "tpot_p99_ms": 15.0},
-            "MLPerf Inference 6.0, DeepSeek-R1, Interactive",
-        ),
+    f"mlperf-{key}": Included(
+        *(f"mlperf-{key}", name),
+        {"ttft_p99_ms": ttft_ms, "tpot_p99_ms": tpot_ms},
+        f"MLPerf Inference {source}",
     )
+    for key, name, ttft_ms, tpot_ms, source in _INCLUDED
 }
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.core.cache import caches
 from django.db.models import (
     Case,
@@ -37,7 +37,7 @@ from django.db.models.functions import Cast, Concat, RowNumber
 
 from jobs.base.numbers import number_from, result_pk
 from jobs.metrics import METRICS
-from jobs.models import Baseline, Host, Job, Note, Result, SignOff, Tag
+from jobs.models import Baseline, Host, Job, Note, Result, SavedView, SignOff, Tag
 from jobs.queries.results.repeats import (
     MOST,
     best_concurrencies,
@@ -174,10 +174,8 @@ class Filters:
     @property
     def are_cached(self) -> bool:
         """Return True if the cached counts have all that these filters ask for."""
-        numbers_and_dates = (self.deployment, self.endpoint, self.since, self.until)
-        return not (self.text or self.pinned or self.tags or self.marks) and all(
-            one is None for one in numbers_and_dates
-        )
+        others = (self.text, self.pinned, self.tags, self.marks, self.since, self.until)
+        return not any(others) and self.deployment is self.endpoint is None
 
     @property
     def are_empty(self) -> bool:
@@ -234,10 +232,8 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``results`` in the requested order; ``after`` is the next page's cursor, "" at the end.
-
-    ``pinned`` and ``removed`` are ids of jobs: pinned jobs, and jobs with removed log and files.
-    """
+    """``after``: cursor of the next page, "" at the end. ``pinned``, ``removed``: ids of jobs that
+    are pinned, and whose log and files are removed."""
 
     results: Sequence[Result]
     after: str
@@ -249,17 +245,18 @@ class Page:
 def result_list(
     filters: Filters, after: str = "", order: Order = NEWEST, counts: Counts | None = None
 ) -> Page:
-    """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page; ``counts``
-    those of :func:`counts_of`, if known."""
+    """Return a page of the list. ``counts``: of :func:`counts_of`, if known."""
     total = _passing(counts_of(filters) if counts is None else counts, filters).total()
     matches = matching(filters).select_related("host", "deployment", "endpoint", "created_by")
     # Plans of jobs are large.
     matches = matches.prefetch_related(Prefetch("job", Job.objects.only("kind")))
     rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
-    pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
-    removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
-    return Page(rows, following, total, frozenset(pinned), frozenset(removed))
+    pinned, removed = (
+        frozenset(kept.filter(**{f"{name}_at__isnull": False}).values_list("pk", flat=True))
+        for name in ("pinned", "removed")
+    )
+    return Page(rows, following, total, pinned, removed)
 
 
 def counts_of(filters: Filters) -> Counts:
@@ -273,21 +270,20 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
     """Return the counts that match any value per facet and any flag; empty selections match all."""
     wanted = {_PLACES[name]: set(values) for name, values in filters.facets.items() if values}
     marks = [_PLACES[name] for name in filters.stamps]
-    return Counter(
-        {
-            key: n
-            for key, n in counts.items()
-            if all(key[place] in values for place, values in wanted.items())
-            and (not marks or any(key[place] for place in marks))
-        }
-    )
+    chosen = {
+        key: n
+        for key, n in counts.items()
+        if all(key[place] in values for place, values in wanted.items())
+        and (not marks or any(key[place] for place in marks))
+    }
+    return Counter(chosen)
 
 
 def facet_counts(
     filters: Filters, counts: Counts | None = None
 ) -> dict[str, list[tuple[str, int]]]:
-    """Return the values of each facet with result counts, highest count first. An empty value is
-    no choice: external results have no precision. ``counts``: of :func:`counts_of`, if known."""
+    """Return the values of each facet with result counts, highest first. An empty value is no
+    choice: external results have no precision. ``counts``: of :func:`counts_of`, if known."""
     counts, facets = counts_of(filters) if counts is None else counts, {}
     for facet in FACETS:
         by_value = by(_passing(counts, filters.without(facet)), facet)
@@ -306,7 +302,7 @@ def pinned_count(filters: Filters) -> int:
 def tag_counts(filters: Filters) -> list[tuple[str, int]]:
     """Return the tags of the results that match the other filters, highest count first.
 
-    Read anew each time, because tags change: the query walks tagged results only.
+    Read each time, because tags change: the query walks tagged results only.
     """
     rows, others = Tag.objects.order_by(), filters.without("tag")
     if not others.are_empty:
@@ -332,10 +328,8 @@ def own_workloads() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRow:
-    """Runs of a measurement. ``latest`` is the latest counted run, else the latest.
-
-    ``mean`` is over the counted runs at ``concurrency``, ``history`` has the values of the latest.
-    """
+    """Runs of a measurement. ``latest``: a counted run if any. ``mean``: of the counted runs at
+    ``concurrency``; ``history``: values of the latest."""
 
     latest: Result
     mean: Mean
@@ -414,3 +408,86 @@ def _identities(keys: Sequence[str]) -> list[IdentityRow]:
         mean = mean_of(head, metric, values)
         found.append(IdentityRow(head, mean, uncounted, metric, concurrency, values[-SPARK:]))
     return found
+
+
+MOST_SUGGESTED = 200
+MOST_BASELINES = 20  # shown of a subject
+
+
+@dataclass(frozen=True, slots=True)
+class Organised:
+    """Tags, valid sign-offs and notes of a result; ``is_baseline``: the current one."""
+
+    tags: Sequence[Tag] = ()
+    sign_offs: Sequence[SignOff] = ()
+    notes: int = 0
+    is_baseline: bool = False
+
+
+NONE = Organised()
+
+
+def organised(results: Iterable[Result], *, with_tags: bool = True) -> dict[int, Organised]:
+    """Return what people added, by result id, in four queries."""
+    numbers = [result.pk for result in results]
+    tags: dict[int, list[Tag]] = defaultdict(list)
+    for tag in Tag.objects.filter(result__in=numbers) if with_tags else ():
+        tags[tag.result_id].append(tag)
+    signed: dict[int, list[SignOff]] = defaultdict(list)
+    valid = SignOff.objects.filter(result__in=numbers, withdrawn_at=None)
+    for row in valid.select_related("created_by"):
+        signed[row.result_id].append(row)
+    counted = Note.objects.filter(result__in=numbers).order_by().values_list("result_id")
+    notes = dict(counted.annotate(n=Count("pk")))
+    current = Baseline.objects.filter(result__in=numbers, ended_at=None)
+    baselines = set(current.values_list("result_id", flat=True))
+    return {
+        pk: Organised(tags.get(pk, ()), signed.get(pk, ()), notes.get(pk, 0), pk in baselines)
+        for pk in numbers
+    }
+
+
+def notes_of(result: Result) -> list[Note]:
+    return list(result.notes.select_related("created_by", "edited_by"))
+
+
+def sign_offs_of(result: Result) -> list[SignOff]:
+    return list(result.sign_offs.select_related("created_by", "withdrawn_by"))
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineHistory:
+    """Baselines of a subject, newest first.
+
+    ``undo``: result of the state before the last change; ``undo_sets``: as baseline, else it would
+    be none.
+    """
+
+    rows: Sequence[Baseline]
+    current: Baseline | None
+    undo: Result | None
+    undo_sets: bool
+
+
+def baseline_history(result: Result) -> BaselineHistory:
+    found = Baseline.objects.filter(subject=result.subject).exclude(subject="")
+    rows = list(found.select_related("result", "created_by", "ended_by")[:MOST_BASELINES])
+    if not rows:
+        return BaselineHistory((), None, None, undo_sets=False)
+    last = rows[0]
+    if last.ended_at is not None:
+        return BaselineHistory(rows, None, last.result, undo_sets=True)
+    replaced = next((row for row in rows[1:] if row.ended_at == last.created_at), None)
+    return BaselineHistory(rows, last, (replaced or last).result, undo_sets=replaced is not None)
+
+
+def tag_names() -> list[str]:
+    rows = Tag.objects.order_by().values_list("name").annotate(n=Count("pk")).order_by("-n", "name")
+    return [name for name, _count in rows[:MOST_SUGGESTED]]
+
+
+def views_for(user: AbstractBaseUser) -> list[SavedView]:
+    """Return the saved views of ``user``, then shared ones, by name."""
+    visible = SavedView.objects.filter(Q(created_by_id=user.pk) | Q(is_shared=True))
+    rows = list(visible.select_related("created_by"))
+    return sorted(rows, key=lambda view: (view.created_by_id != user.pk, view.name, view.pk))

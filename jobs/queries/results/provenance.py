@@ -14,8 +14,8 @@ MOST = 100_000  # devices: larger counts are mistakes
 def device_count(result: Result) -> int | None:
     """Return the number of devices that the engine used; None: unknown, or no device.
 
-    Ours: the leased dies, so tensor times pipeline parallel size times instances. Measured against
-    an engine of others, or imported: as entered (``run_context["device"]``).
+    Ours: the leased dies. Of an engine of others, or imported: as entered
+    (``run_context["device"]``).
     """
     device = result.run_context.get("device")
     if isinstance(device, Mapping):
@@ -51,18 +51,11 @@ _PROGRAM = "program "
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """``parts`` by name of :data:`PARTS`, plain data; ``missing`` are the unknown parts, with the
-    engine's programs by name ("program llmdeploy").
-
-    A part that does not apply (dies of a host without dies, data set of a tool with generated
-    requests) is in neither.
-    """
+    """``parts`` by name of :data:`PARTS`; ``missing``: unknown parts, with the engine's programs by
+    name ("program llmdeploy"). A part that does not apply is in neither."""
 
     parts: Mapping[str, Any]
     missing: tuple[str, ...]
-
-
-_CARRIER = "docker"
 
 
 def provenance(result: Result) -> Provenance:
@@ -102,24 +95,20 @@ def provenance(result: Result) -> Provenance:
     if not measured_in:
         wanted.remove("measured_in")  # many tools need no environment
     # An empty list of other work is a known value.
-    missing = tuple(
-        name
-        for name in wanted
-        if (values.get(name) is None if name == "concurrent_load" else not values.get(name))
-    )
+    unknown = [name for name in wanted if not values.get(name)]
+    missing = [name for name in unknown if name != "concurrent_load" or values[name] is None]
     parts = {name: values[name] for name in wanted if name not in missing}
     untold = [name for name, version in engine.items() if name.startswith(_PROGRAM) and not version]
     if untold:
-        missing = (*(name for name in missing if name != "engine"), *untold)
-    return Provenance(parts, missing)
+        missing = [*(name for name in missing if name != "engine"), *untold]
+    return Provenance(parts, tuple(missing))
 
 
 def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Return (serving, measuring) programs: name -> version, or fingerprint of an environment.
-    docker only carries the tool.
 
-    Without a deployment, both are the same: the second is empty. An endpoint is served by what its
-    engine told.
+    Without a deployment both are the same, and the second is empty. An endpoint is served by what
+    its engine told.
     """
     kept, is_external = result.run_context, bool(result.endpoint_id)
     served, tools = dict[str, str](), dict[str, str]()
@@ -137,7 +126,7 @@ def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str]
         served[str(known["engine"])] = str(known["version"])
     elif not is_external and engine.get("image"):
         served["image"] = str(engine["image"])
-    tools.pop(_CARRIER, None)
+    tools.pop("docker", None)  # it only carries the tool
     return served, tools
 
 

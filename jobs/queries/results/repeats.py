@@ -30,24 +30,20 @@ _FIRST: dict[str, Sequence[str]] = {
     Result.Type.BENCHMARK: ("output_tokens_per_s", "total_tokens_per_s", "batch_latency_mean_s"),
     Result.Type.EVALUATION: ("accuracy", "accuracy_macro"),
 }
-_SECONDARY: dict[str, Sequence[str]] = {
+SECONDARY: dict[str, Sequence[str]] = {
     Result.Type.BENCHMARK: ("ttft_p50_ms", "batch_latency_p99_s", "requests_per_s"),
     Result.Type.EVALUATION: ("questions",),
 }
 
 
-def headline(result_type: str, metrics: Mapping[str, Any]) -> str:
-    names = _FIRST[result_type]
-    return next((name for name in names if name in metrics), names[0])
-
-
-def secondary_metric(result_type: str, metrics: Mapping[str, Any]) -> str:
-    names = _SECONDARY[result_type]
-    return next((name for name in names if name in metrics), names[0])
+def headline(
+    result_type: str, metrics: Mapping[str, Any], of: Mapping[str, Sequence[str]] = _FIRST
+) -> str:
+    return next((name for name in of[result_type] if name in metrics), of[result_type][0])
 
 
 def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
-    """Return other runs of the measurement. ``uncounted``: with those of ``Result.UNCOUNTED``."""
+    """Return other runs of the measurement, those of ``Result.UNCOUNTED`` if ``uncounted``."""
     if not result.fingerprint:
         return Result.objects.none()
     rows = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
@@ -62,9 +58,9 @@ def counted_with(result: Result) -> list[Result]:
 
 
 def other_runs(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Return the runs of each identity of ``results`` that are not among these, oldest first: at
-    most ``MOST`` counted ones, and of each mark that keeps a run from counting. They have no large
-    fields."""
+    """Return the runs of each identity of ``results`` that are not among these, oldest first,
+    without large fields: at most ``MOST`` counted ones, and of each mark that keeps a run from
+    counting."""
     others = Result.objects.filter(fingerprint__in={one.fingerprint for one in results} - {""})
     others = others.exclude(pk__in=[one.pk for one in results])
     parts, by = ("fingerprint", *Result.UNCOUNTED), ("created_at", "pk")
@@ -142,18 +138,17 @@ def best_concurrencies(results: Iterable[Result]) -> dict[int, int]:
 
 
 def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
-    """Return, by result id, the other deployments running on its host now: these would disturb a
-    new run. Results without other deployments are left out, as are those of endpoints, which no
-    deployment of the host disturbs."""
+    """Return, by result id, the other deployments running on its host now, which would disturb a
+    new run; none for endpoints. Results without any are left out."""
     rows = [result for result in results if result.endpoint_id is None]
     hosts = {result.host_id for result in rows}
-    up = Deployment.objects.filter(state__in=Deployment.LIVE_STATES, host__in=hosts)
-    live = list(up.order_by("pk"))
-    beside = {
-        row.pk: [one for one in live if one.host_id == row.host_id and one.pk != row.deployment_id]
-        for row in rows
-    }
-    return {pk: those for pk, those in beside.items() if those}
+    up = Deployment.objects.filter(state__in=Deployment.LIVE_STATES, host__in=hosts).order_by("pk")
+    found: dict[int, list[Deployment]] = defaultdict(list)
+    for one in up:
+        for row in rows:
+            if one.host_id == row.host_id and one.pk != row.deployment_id:
+                found[row.pk].append(one)
+    return dict(found)
 
 
 def best_first(rows: QuerySet[Result]) -> QuerySet[Result]:

@@ -1,19 +1,19 @@
 """Single results: by number, page, scores by data set, accuracy."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from django.db.models import Count, Q
 
-from jobs.base.errors import JobsError
-from jobs.base.messages import Message
+from jobs.base.messages import Message, ReasonError
 from jobs.base.numbers import number_from, result_number, result_pk
 from jobs.metrics.measured import SHARES
 from jobs.models import Answer, AnswerRow, Artifact, Deployment, OutputFile, Result, ResultPoint
 from jobs.queries.answers.own_questions import set_key
 from jobs.queries.results.repeats import MOST, repeats_of
-from jobs.statistics import Interval, Share, mean, mean_interval, wilson
+from jobs.statistics import Interval, Share, difference, mean, mean_interval, wilson
 
 EFFECT = "accuracy_effect"
 MOST_ROWS = 8  # sets of a group; with more it is one row that expands
@@ -24,21 +24,14 @@ ANSWER_FIELDS = (
 )
 
 
-class NotNumbered(JobsError):
-    """A text that numbers no result. ``reason`` says what to write."""
-
-    id = "result:number"
-
-    def __init__(self, reason: Message) -> None:
-        super().__init__(reason.id)
-        self.reason = reason
+class NotNumbered(ReasonError):
+    """A text that numbers no result."""
 
 
 def pk_of(text: str) -> int:
     """Return the id of the result that ``text`` numbers, "res-15"; such a result may be missing.
 
-    Raises:
-        NotNumbered: another text, such as "15" or "#15"; of a job it names the result of the job.
+    Raises NotNumbered for another text; of a job, such as "15" or "#15", it names the result.
     """
     pk = result_pk(text)
     if pk is not None:
@@ -53,11 +46,7 @@ def pk_of(text: str) -> int:
 
 
 def pks_of(texts: Iterable[str]) -> list[int]:
-    """Return the unique ids of results in order; empty texts are left out.
-
-    Raises:
-        NotNumbered: at the first other text.
-    """
+    """Return the unique ids of results in order, but for empty texts. Raises NotNumbered."""
     return list(dict.fromkeys(pk_of(text) for text in texts if text.strip()))
 
 
@@ -74,8 +63,11 @@ def of_jobs(jobs: Iterable[int]) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """Mean of a metric over ``runs``, None without any, with its 95 % interval: from three runs on,
-    of an accuracy that of its questions."""
+    """Mean of a metric over ``runs``; None without any.
+
+    ``interval``: of 95 %, from three runs on; of an accuracy that of its questions, because repeats
+    ask the same questions, and at temperature 0 all are equal.
+    """
 
     value: float | None
     runs: int
@@ -83,11 +75,8 @@ class Mean:
 
 
 def mean_of(head: Result, metric: str, values: Sequence[float]) -> Mean:
-    """Return the mean of ``values`` of ``head`` and its repeats.
-
-    Repeats ask the same questions, and at temperature 0 all are equal: an accuracy has the interval
-    of its questions, whatever the number of runs.
-    """
+    """Return the mean of ``values`` of ``head`` and its repeats, with the interval of
+    :class:`Mean`."""
     if not values:
         return Mean(None, 0)
     value = mean(values)
@@ -96,11 +85,8 @@ def mean_of(head: Result, metric: str, values: Sequence[float]) -> Mean:
 
 
 def accuracy(result: Result, share: float | None = None) -> Interval | None:
-    """Return an evaluation's accuracy with its Wilson interval over the questions.
-
-    ``share``: mean of the result and its repeats. Repeats ask the same questions, so their number
-    is that of one run.
-    """
+    """Return an evaluation's accuracy, or ``share`` as its mean over repeats, with the Wilson
+    interval over the questions of one run."""
     questions = int(result.metrics.get("questions") or 0)
     if result.type != Result.Type.EVALUATION or not questions:
         return None
@@ -111,10 +97,8 @@ def accuracy(result: Result, share: float | None = None) -> Interval | None:
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """Score of a data set. ``value`` is in per cent; ``interval`` is from 0 to 1, None when the
-    number of questions is unknown. ``question_set``: key of the set of this dashboard that the data
-    set is a part of; "" for others.
-    """
+    """Score of a data set. ``value``: per cent. ``question_set``: key of the set of this dashboard
+    that the data set is a part of; "" for others."""
 
     dataset: str
     version: str
@@ -138,9 +122,8 @@ class SetRow:
 
 @dataclass(frozen=True, slots=True)
 class SetGroup:
-    """Group of data sets. ``macro`` is the mean of sets, ``weighted`` the mean of questions, in per
-    cent; None with fewer than two sets, or when a score is unknown or not a share.
-    """
+    """Group of data sets. ``macro``: mean of sets, ``weighted``: of questions, in per cent; None
+    with fewer than two sets, or where a score is unknown or no share."""
 
     name: str
     rows: Sequence[SetRow]
@@ -162,10 +145,8 @@ class SetGroup:
 
 
 def set_groups(result: Result) -> list[SetGroup]:
-    """Return the groups in the order of the tool; empty for a benchmark.
-
-    For results stored without sets, the sets come from the answers.
-    """
+    """Return the groups in the order of the tool, empty for a benchmark; of results stored without
+    sets, by their answers."""
     if result.type != Result.Type.EVALUATION:
         return []
     key = set_key(result)
@@ -206,12 +187,12 @@ def _group(name: str, rows: Sequence[SetRow]) -> SetGroup:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """Questions of one category: number, correct answers, interval of the accuracy."""
+    """Questions of one category, or with ``is_set`` of a data set or a group of them."""
 
     name: str
     questions: int
     right: float
-    is_set: bool = False  # a data set, or a group of data sets
+    is_set: bool = False
 
     @property
     def share(self) -> Interval:
@@ -220,8 +201,7 @@ class Category:
 
 def categories(result: Result) -> list[Category]:
     """Return an evaluation by category of its questions, largest first; without categories by data
-    set in order, with a large group as one row. At most :data:`MOST_CATEGORIES`.
-    """
+    set in order, with a large group as one row. At most :data:`MOST_CATEGORIES`."""
     by_name: dict[str, list[float]] = {}
     scored = Answer.objects.filter(status="", result=result)
     for category, score in scored.values_list("detail__category", "score"):
@@ -245,7 +225,7 @@ def categories(result: Result) -> list[Category]:
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """Result with ``repeats``: earlier and later runs of the same measurement, without itself."""
+    """Result with its ``repeats``: other runs of the same measurement."""
 
     result: Result
     points: Sequence[ResultPoint]
@@ -259,7 +239,7 @@ class ResultPage:
 
     @property
     def peer(self) -> Result | None:
-        """Return the latest counted repeat to compare with, else the latest; None without any."""
+        """Return the latest repeat to compare with, a counted one if any; None without repeats."""
         counted = (other for other in self.repeats if other.counts)
         return next(counted, next(iter(self.repeats), None))
 
@@ -267,19 +247,14 @@ class ResultPage:
     def host_facts(self) -> list[tuple[str, str]]:
         """Return the host's facts at the time of the run that affect speed."""
         facts = self.result.run_context.get("host", {})
-        reported = facts.get("cpu")
-        cpu = reported if isinstance(reported, dict) else {}
-        named = {
-            "os": facts.get("os"),
-            "kernel": facts.get("kernel"),
-            "cpu": cpu.get("model"),
-            "cores": cpu.get("cores"),
-        }
+        cpu = facts["cpu"] if isinstance(facts.get("cpu"), dict) else {}
+        named = {name: facts.get(name) for name in ("os", "kernel")}
+        named |= {"cpu": cpu.get("model"), "cores": cpu.get("cores")}
         return [(name, str(value)) for name, value in named.items() if value]
 
 
 def result_page(result_id: int) -> ResultPage:
-    """Return all data of a result page. Raises ``Result.DoesNotExist``."""
+    """Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
         *("host", "job__pinned_by", "job__cell", "created_by", "imported__created_by", "endpoint"),
         *("deployment__artifact", "deployment__host", "deployment__job"),
@@ -313,3 +288,200 @@ def answer_rows(result: Result) -> list[dict[str, Any]]:
     """Return all answers with all stored data; ``score`` is None without a score of the tool."""
     rows = Answer.objects.filter(result=result).order_by("index").values(*ANSWER_FIELDS, "detail")
     return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
+
+
+AREAS: Mapping[str, Sequence[str]] = {
+    "stem": (
+        *("abstract_algebra", "astronomy", "college_biology", "college_chemistry"),
+        *("college_computer_science", "college_mathematics", "college_physics"),
+        *("computer_security", "conceptual_physics", "electrical_engineering"),
+        *("elementary_mathematics", "high_school_biology", "high_school_chemistry"),
+        *("high_school_computer_science", "high_school_mathematics", "high_school_physics"),
+        *("high_school_statistics", "machine_learning"),
+    ),
+    "humanities": (
+        *("formal_logic", "high_school_european_history", "high_school_us_history"),
+        *("high_school_world_history", "international_law", "jurisprudence"),
+        *("logical_fallacies", "moral_disputes", "moral_scenarios", "philosophy", "prehistory"),
+        *("professional_law", "world_religions"),
+    ),
+    "social": (
+        *("econometrics", "high_school_geography", "high_school_government_and_politics"),
+        *("high_school_macroeconomics", "high_school_microeconomics", "high_school_psychology"),
+        *("human_sexuality", "professional_psychology", "public_relations", "security_studies"),
+        *("sociology", "us_foreign_policy"),
+    ),
+    "other": (
+        *("anatomy", "business_ethics", "clinical_knowledge", "college_medicine", "global_facts"),
+        *("human_aging", "management", "marketing", "medical_genetics", "miscellaneous"),
+        *("nutrition", "professional_accounting", "professional_medicine", "virology"),
+    ),
+}
+_AREA_OF = {name: area for area, names in AREAS.items() for name in names}
+# Names of OpenCompass, EvalScope and lm-eval: "lukaemon_mmlu_virology", "mmlu/virology".
+_BEFORE = re.compile(r"^(?:lukaemon_)?mmlu[/_]")
+Sort = Literal["score", "difference", "name"]
+SORTS: Sequence[Sort] = ("score", "difference", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Subject of MMLU with its score; ``gap``: the score minus the baseline's, from −1 to 1."""
+
+    name: str
+    row: SetRow
+    gap: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Subjects of an area in order; ``share``: pooled over their questions, None where a score or a
+    number of questions is missing. ``gap``: as of a subject."""
+
+    name: str
+    subjects: Sequence[Subject]
+    share: Interval | None
+    gap: Interval | None
+
+
+def subject_name(dataset: str) -> str:
+    """Return the subject of a data set of MMLU; "" for other data sets."""
+    name = _BEFORE.sub("", dataset.strip().lower())
+    return name if name in _AREA_OF else ""
+
+
+def areas(group: SetGroup, base: Result | None, sort: Sort) -> list[Area]:
+    """Return the areas of a group, those with subjects; empty for other data sets than MMLU's.
+    Lowest scores and largest losses are first."""
+    named = [(subject_name(row.dataset), row) for row in group.rows]
+    if not named or not all(name for name, _row in named):
+        return []
+    rows = (row for group in (set_groups(base) if base else ()) for row in group.rows)
+    before = {name: row for row in rows if (name := subject_name(row.dataset))}
+    subjects = [
+        Subject(name, row, _gap_of(row.interval, before[name].interval if name in before else None))
+        for name, row in named
+    ]
+    found = []
+    for area in AREAS:
+        own = [one for one in subjects if _AREA_OF[one.name] == area]
+        if own:
+            pooled = _share_of([one.row for one in own])
+            old = [before[one.name] for one in own if one.name in before]
+            was = _share_of(old) if len(old) == len(own) else None
+            found.append(Area(area, _sorted(own, sort), pooled, _gap_of(pooled, was)))
+    return found
+
+
+def _gap_of(now: Interval | None, was: Interval | None) -> Interval | None:
+    return difference(now, was) if now and was else None
+
+
+def _share_of(rows: Sequence[SetRow]) -> Interval | None:
+    total = sum(row.questions or 0 for row in rows)
+    known = [row.interval.value * (row.questions or 0) for row in rows if row.interval]
+    return wilson(sum(known), total) if total and len(known) == len(rows) else None
+
+
+def _sorted(subjects: Sequence[Subject], sort: Sort) -> list[Subject]:
+    if sort == "name":
+        return sorted(subjects, key=lambda one: one.name)
+    if sort == "difference":
+        return sorted(subjects, key=lambda one: (one.gap is None, one.gap and one.gap.value))
+    return sorted(subjects, key=lambda one: (one.row.value is None, one.row.value))
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPoint:
+    """Share of questions whose answer is correct and has at most ``budget`` output tokens."""
+
+    budget: int
+    share: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetUse:
+    """Budget curve of a run, or of several together: ``scored`` answers to ``questions``.
+
+    ``counted`` answers have tokens; ``cut`` of them ended at the ``limit`` (None: unknown).
+    """
+
+    counted: int
+    longest: int
+    limit: int | None
+    cut: int
+    scored: int
+    questions: int
+    curve: Sequence[BudgetPoint]
+
+    @property
+    def cut_share(self) -> float:
+        return self.cut / self.counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUse(BudgetUse):
+    """Output tokens of ``counted`` of ``answers``: those whose tool reports them.
+
+    ``estimated``: answers whose reasoning and answer share the total by length. ``seconds``: to the
+    first answer token, or "of" the "latency" of the whole answer; "mean", "p50", "estimated".
+    """
+
+    answers: int
+    estimated: int
+    reasoning_p50: float
+    answer_p50: float
+    output: int
+    correct: float
+    seconds: Mapping[str, Any] | None
+
+
+def token_use(result: Result) -> TokenUse | None:
+    """Return the token use of an evaluation; None where its tool reports no output tokens."""
+    kept = result.run_context.get("token_use")
+    if not isinstance(kept, Mapping) or not kept.get("counted"):
+        return None
+    own = {one.name: kept[one.name] for one in fields(TokenUse) if one.name != "curve"}
+    return TokenUse(**own, curve=_curve([kept]))
+
+
+def pooled(groups: Sequence[Sequence[Result]]) -> list[BudgetUse | None]:
+    """Return the budget curve of each group, over the answers of all its runs; None without one.
+
+    Runs without tokens, or with another limit than the first one that has some, do not count.
+    """
+    runs = [run.pk for group in groups for run in group]
+    stored = dict(Result.objects.filter(pk__in=runs).values_list("pk", "run_context__token_use"))
+    return [_budget_use([stored.get(run.pk) for run in group]) for group in groups]
+
+
+def _budget_use(stored: Sequence[Any]) -> BudgetUse | None:
+    known = [
+        kept for kept in stored if isinstance(kept, Mapping) and kept["counted"] and kept["curve"]
+    ]
+    if not known:
+        return None
+    limit = known[0]["limit"]
+    same = [kept for kept in known if kept["limit"] == limit]
+    sums = {name: sum(kept[name] for kept in same) for name in ("counted", "cut", "scored")}
+    most = {name: max(kept[name] for kept in same) for name in ("longest", "questions")}
+    return BudgetUse(**sums, **most, limit=limit, curve=_curve(same))
+
+
+def _curve(stored: Sequence[Mapping[str, Any]]) -> list[BudgetPoint]:
+    """Return the curve over the answers of all runs, whose budgets are of one grid.
+
+    Several answers to one question count as one in the interval, because they are alike.
+    """
+
+    def within(kept: Mapping[str, Any], budget: int) -> float:
+        return float(next((own for most, own in reversed(kept["curve"]) if most <= budget), 0.0))
+
+    scored = sum(kept["scored"] for kept in stored)
+    questions = max(kept["questions"] for kept in stored)
+    budgets = sorted({budget for kept in stored for budget, _correct in kept["curve"]})
+    shares = [sum(within(kept, budget) for kept in stored) / scored for budget in budgets]
+    return [
+        BudgetPoint(budget, wilson(share * questions, questions))
+        for budget, share in zip(budgets, shares, strict=True)
+    ]

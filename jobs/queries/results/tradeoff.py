@@ -59,8 +59,14 @@ class Pair:
 
     evaluation: Result
     share: Interval
-    origin: Origin
     speed: Speed | None
+
+    @property
+    def origin(self) -> Origin:
+        """Who measured it: imports are of others, endpoints are engines of others."""
+        if self.evaluation.imported_id:
+            return "imported"
+        return "external" if self.evaluation.endpoint_id else "ours"
 
     @property
     def tokens(self) -> float | None:
@@ -95,14 +101,7 @@ def pairs(evaluations: Iterable[Result]) -> list[Pair]:
     """Return each evaluation that has an accuracy with the fastest benchmark of its engine."""
     known = [(one, share) for one in evaluations if (share := accuracy(one)) is not None]
     fastest = _fastest({one.model_id for one, _share in known})
-    return [Pair(one, share, origin_of(one), _speed(one, fastest)) for one, share in known]
-
-
-def origin_of(result: Result) -> Origin:
-    """Return who measured what: imports are of others, endpoints are engines of others."""
-    if result.imported_id:
-        return "imported"
-    return "external" if result.endpoint_id else "ours"
+    return [Pair(one, share, _speed(one, fastest)) for one, share in known]
 
 
 def _fastest(models: Iterable[str]) -> Mapping[Any, Sequence[_Candidate]]:

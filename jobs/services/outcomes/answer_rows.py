@@ -1,7 +1,7 @@
 """Rows of an evaluation's answers for lists; counts of flags and token use as metrics.
 
 Texts are read once, one answer at a time. Lists, comparisons and statements read rows or metrics.
-The summary of token use is ``run_context["token_use"]``; :mod:`jobs.queries.results.token_use`
+The summary of token use is ``run_context["token_use"]``; :mod:`jobs.queries.results.results`
 reads it.
 """
 

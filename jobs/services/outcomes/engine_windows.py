@@ -10,7 +10,7 @@ from jobs.kinds.lib.load import hits_remark, since_start_remark
 from jobs.metrics.measured import Measurement
 from jobs.models import Job
 from jobs.plans import DIES
-from jobs.queries.jobs.points import Sample, all_samples
+from jobs.queries.jobs.progress import Sample, all_samples
 from jobs.tools.lib.engine_counters import during, hits_since_start, running_peak, served
 
 WATCH = "engine"

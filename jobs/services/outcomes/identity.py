@@ -27,8 +27,16 @@ from jobs.kinds.lib.load import has_chosen_length
 from jobs.models import Answer, Baseline, Import, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.accuracy import verdicts_text
-from jobs.queries.comparison.settings import asset_fields, engine_settings, images, without_folder
-from jobs.queries.comparison.work_differs import declared_workload, hardware, tool_family, work
+from jobs.queries.comparison.settings import (
+    asset_fields,
+    declared_workload,
+    engine_settings,
+    hardware,
+    images,
+    tool_family,
+    without_folder,
+    work,
+)
 from jobs.tools.lib.load import TEAM_FILE
 from jobs.tools.vllm.bench import CUSTOM as CUSTOM
 

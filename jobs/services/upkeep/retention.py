@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -51,7 +52,7 @@ def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGES
     removed = _remove_old(moment, ends_at) + _remove_over(moment, ends_at)
     aside = folder_bytes(Path(settings.DATA_DIR, "logs", "aside"))
     instance_id()  # the row is there
-    Instance.objects.update(storage=storage.count(moment, aside=aside).to_json())
+    Instance.objects.update(storage=asdict(storage.count(moment, aside=aside)))
     return removed
 
 

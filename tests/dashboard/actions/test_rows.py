@@ -9,7 +9,7 @@ from dashboard.actions import rows
 from dashboard.actions.prompts import PromptForm
 from jobs.base.errors import LaunchError
 from jobs.models import PromptSet
-from jobs.queries.sets import prompts_in, team_prompts
+from jobs.queries.catalogue import prompts_in, team_prompts
 from tests.factories import make_prompts, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -4,17 +4,20 @@ import io
 import pytest
 from django.urls import reverse
 
-from dashboard.charts import forest, series
-from dashboard.charts.per_user import (
+from dashboard.charts import accuracy, series
+from dashboard.charts.series import (
     PLACES,
     PLOT_PX,
+    Run,
+    Series,
     has_devices,
     interactivity,
     label_box,
     label_places,
     per_device,
+    percentiles,
+    throughput,
 )
-from dashboard.charts.series import Run, Series, percentiles, throughput
 from jobs.metrics.measured import RequestTimes
 from jobs.models import PointRequests
 from jobs.queries.results.curve import CurvePoint
@@ -22,18 +25,11 @@ from jobs.queries.results.results import Category
 from jobs.statistics import Interval, wilson
 from tests.factories import make_measured, make_user
 
+LATENCIES = {"ttft_p50_ms": 40.0, "ttft_p99_ms": 80.0, "tpot_p50_ms": 10.0}
 ONE = Series(
     "#1",
     [
-        (
-            1,
-            {
-                "output_tokens_per_s": 90.0,
-                "ttft_p50_ms": 40.0,
-                "ttft_p99_ms": 80.0,
-                "tpot_p50_ms": 10.0,
-            },
-        ),
+        (1, {"output_tokens_per_s": 90.0, **LATENCIES}),
         (4, {"output_tokens_per_s": 145.0, "ttft_p50_ms": 90.0, "tpot_p50_ms": 25.0}),
     ],
 )
@@ -51,24 +47,14 @@ def test_each_result_has_its_own_hue_dash_and_symbol():
     assert (first.line.color, second.line.color) == ("var(--d1)", "var(--d2)")
     assert (first.line.dash, second.line.dash) == ("solid", "dash")
     assert (first.marker.symbol, second.marker.symbol) == ("circle", "square")
-
-
-def test_ticks_are_concurrencies_and_zero_is_shown():
     layout = throughput([ONE, OTHER]).checked().layout
-
-    assert layout.xaxis.tickvals == (1, 4)
-    assert layout.yaxis.rangemode == "tozero"
+    assert (layout.xaxis.tickvals, layout.yaxis.rangemode) == ((1, 4), "tozero")
 
 
-def test_one_result_has_three_percentiles_several_have_two():
+def test_one_result_has_three_percentiles_with_gaps_several_have_two():
     assert names(percentiles("ttft", [ONE])) == ["#1", "#1 p90", "#1 p99"]
     assert names(percentiles("ttft", [ONE, OTHER])) == ["#1", "#1 p99", "#2", "#2 p99"]
-
-
-def test_what_was_not_measured_is_a_gap():
-    tail = percentiles("ttft", [ONE]).checked().data[2]
-
-    assert tail.y == (80.0, None)
+    assert percentiles("ttft", [ONE]).checked().data[2].y == (80.0, None)
 
 
 def test_a_users_rate_is_one_over_the_time_per_token():
@@ -80,7 +66,7 @@ def test_a_users_rate_is_one_over_the_time_per_token():
 def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     share = wilson(5, 10)
 
-    rows, whole = forest.categories([Category("sums", 10, 5.0)], share).checked().data
+    rows, whole = accuracy.categories([Category("sums", 10, 5.0)], share).checked().data
 
     assert (rows.y, rows.x) == (("sums",), (50.0,))
     assert rows.error_x.array == pytest.approx((100 * (share.high - share.value),))
@@ -91,8 +77,8 @@ def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
 def test_equally_shortened_names_are_two_rows():
     names = [f"reasoning, {part}, of the year 2026" for part in ("first half", "second half")]
 
-    figure = forest.categories([Category(name, 10, 5.0) for name in names], None).checked()
-    empty = forest.categories([], None)
+    figure = accuracy.categories([Category(name, 10, 5.0) for name in names], None).checked()
+    empty = accuracy.categories([], None)
     assert empty.layout["meta"] == figure.layout.meta == {"rows": "Category"}
 
     assert figure.data[0].y == figure.layout.yaxis.tickvals == tuple(names)
@@ -148,10 +134,7 @@ def test_the_frontier_joins_results_of_different_devices():
 
 def test_a_frontier_of_one_point_is_no_line():
     assert names(per_device([on(1, (50.0, 20.0))])) == ["#1"]
-    assert names(per_device([on(1, (50.0, 20.0), (100.0, 30.0))])) == [
-        "Pareto frontier",
-        "#1",
-    ]
+    assert names(per_device([on(1, (50.0, 20.0), (100.0, 30.0))])) == ["Pareto frontier", "#1"]
 
 
 def test_an_unknown_number_of_devices_has_no_point():
@@ -217,18 +200,12 @@ def drawn(*times):
     return series.distribution("ttft", [found]).checked().data[0]
 
 
-def at(trace, share):
-    return trace.x[trace.y.index(share)]
-
-
 def test_quantiles_are_requests_and_the_last_is_the_slowest():
     trace = drawn(*range(1000, 0, -1))
 
-    assert [at(trace, share) for share in (50, 90, 99, 99.9, 100)] == [500, 900, 990, 999, 1000]
-
-
-def test_the_name_has_the_number_of_requests():
-    assert drawn(*range(1, 41)).name == "concurrency 4 (n = 40)"
+    assert trace.name == "concurrency 4 (n = 1000)"
+    places = [trace.y.index(share) for share in (50, 90, 99, 99.9, 100)]
+    assert [trace.x[place] for place in places] == [500, 900, 990, 999, 1000]
 
 
 def test_marks_have_intervals_where_there_are_enough_requests():
@@ -271,7 +248,7 @@ def result(db):
     return result
 
 
-def test_the_result_page_has_a_distribution_of_reported_times(client, result):
+def test_page_and_csv_have_the_reported_times_of_requests(client, result):
     client.force_login(make_user("reader"))
 
     html = client.get(reverse("result-detail", args=[result.pk])).content.decode()
@@ -279,11 +256,6 @@ def test_the_result_page_has_a_distribution_of_reported_times(client, result):
     assert 'id="spread-ttft"' in html and 'id="spread-latency"' in html
     assert 'id="spread-tpot"' not in html
     assert "2 requests" in html
-
-
-def test_the_csv_has_a_line_a_request(client, result):
-    client.force_login(make_user("reader"))
-
     response = client.get(reverse("result-requests", args=[result.pk]))
     rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
 

@@ -10,15 +10,14 @@ import pytest
 from django.conf import settings
 from plotly.offline import get_plotlyjs_version
 
-from dashboard.charts import forest, history, live, matrix_heat, per_user, series, tradeoff
+from dashboard.charts import accuracy, history, live, matrix_heat, series
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series, throughput
 from dashboard.templatetags.ui import chart
 from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
-from jobs.queries.results.results import Category
-from jobs.queries.results.token_use import BudgetPoint, BudgetUse
+from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
 from jobs.queries.results.tradeoff import Pair, Speed
 from jobs.statistics import wilson
 
@@ -28,6 +27,7 @@ TEMPLATE = json.loads((BASE / "static/plotly-template.json").read_text())
 POINTS = [(n, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.0}) for n in (1, 4)]
 EIGHT = [Series(f"#{n}", POINTS, devices=8) for n in range(8)]
 SHARE = wilson(5, 10)
+DIFFERENCES = [accuracy.Difference("sums", SHARE)]
 TABLE = MatrixPage(Matrix(), "output_tokens_per_s", (), (1, 4), (), None, 0)
 CHANGED = [PartChange("image", "a", "b")]
 RUNS = [Result(pk=pk, job_id=pk, created_at=datetime(2026, 11, pk, tzinfo=UTC)) for pk in (1, 2, 3)]
@@ -38,18 +38,18 @@ TIMES = [series.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
 SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
-ORIGINS = ("ours", "external", "imported")
-PAIRS = [Pair(run, SHARE, origin, SPEED) for run, origin in zip(RUNS, ORIGINS, strict=True)]
+ORIGINS = ({}, {"endpoint_id": 1}, {"imported_id": 1})
+PAIRS = [Pair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
 FIGURES = {
-    "tradeoff.tradeoff": lambda: tradeoff.tradeoff(PAIRS, "per_device"),
-    "tradeoff.budgets": lambda: tradeoff.budgets([("#1", USE), ("#2", USE)]),
+    "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "per_device"),
+    "accuracy.budgets": lambda: accuracy.budgets([("#1", USE), ("#2", USE)]),
     "series.throughput": lambda: throughput(EIGHT),
     "series.percentiles": lambda: series.percentiles("ttft", EIGHT),
     "series.distribution": lambda: series.distribution("ttft", TIMES),
-    "per_user.per_device": lambda: per_user.per_device(EIGHT),
-    "per_user.interactivity": lambda: per_user.interactivity(EIGHT),
-    "forest.categories": lambda: forest.categories([Category("sums", 10, 5.0)], SHARE),
-    "forest.differences": lambda: forest.differences([forest.Difference("sums", SHARE)], 0.01),
+    "series.per_device": lambda: series.per_device(EIGHT),
+    "series.interactivity": lambda: series.interactivity(EIGHT),
+    "accuracy.categories": lambda: accuracy.categories([Category("sums", 10, 5.0)], SHARE),
+    "accuracy.differences": lambda: accuracy.differences(DIFFERENCES, 0.01),
     "live.accuracy_figure": live.accuracy_figure,
     "live.figure": live.figure,
     "history.figure": lambda: history.figure(HISTORY),

@@ -5,22 +5,15 @@ from django.urls import reverse
 
 from dashboard.charts import live
 from jobs.models import PointBlock
-from jobs.queries.jobs.points import samples_after
+from jobs.queries.jobs.progress import samples_after
 from tests.factories import make_job, make_user
 
 
-def engine(at, *, decodes, busy, prompt=0.0, running=1.0, waiting=0.0):
-    """Return one sample of llama.cpp's metrics."""
-    return (
-        at,
-        {
-            "llamacpp:n_decode_total": decodes,
-            "llamacpp:n_busy_slots_per_decode": busy,
-            "llamacpp:prompt_tokens_total": prompt,
-            "llamacpp:requests_processing": running,
-            "llamacpp:requests_deferred": waiting,
-        },
-    )
+def engine(at, *, decodes, busy=1.0, prompt=0.0):
+    """One sample of llama.cpp's metrics."""
+    values = {"n_decode_total": decodes, "n_busy_slots_per_decode": busy}
+    values |= {"prompt_tokens_total": prompt, "requests_processing": 1.0, "requests_deferred": 0.0}
+    return at, {f"llamacpp:{name}": value for name, value in values.items()}
 
 
 def test_output_tokens_are_decode_calls_times_busy_slots():
@@ -33,8 +26,8 @@ def test_output_tokens_are_decode_calls_times_busy_slots():
 
 
 def test_a_rate_is_of_the_last_two_seconds_only():
-    slow = [engine(t / 2, decodes=5 * t, busy=1.0) for t in range(21)]  # 10 a second
-    fast = [engine(10 + t / 2, decodes=100 + 50 * t, busy=1.0) for t in range(1, 11)]  # 100
+    slow = [engine(t / 2, decodes=5 * t) for t in range(21)]  # 10 a second
+    fast = [engine(10 + t / 2, decodes=100 + 50 * t) for t in range(1, 11)]  # 100
 
     rows = live.derive(slow + fast)
 
@@ -52,16 +45,11 @@ def test_curves_read_in_pieces_are_the_curves_read_at_once():
 
 
 def test_a_restarted_engine_has_no_negative_rate():
-    samples = [
-        engine(0, decodes=1000, busy=1.0),
-        engine(1, decodes=1100, busy=1.0),
-        engine(2, decodes=5, busy=1.0),
-        engine(3, decodes=55, busy=1.0),
-    ]
+    decodes = (1000, 1100, 5, 55)
 
-    rates = [row[1] for row in live.derive(samples)]
+    rows = live.derive([engine(at, decodes=count) for at, count in enumerate(decodes)])
 
-    assert rates == [None, 100.0, None, 50.0]
+    assert [row[1] for row in rows] == [None, 100.0, None, 50.0]
 
 
 def test_vllm_is_read_by_its_own_names():
@@ -93,18 +81,16 @@ def test_the_cursor_gives_each_block_once_and_then_nothing():
     more = samples_after(job.pk, 400, ["engine"])
     none = samples_after(job.pk, first.after, ["engine"])
 
-    def times(samples):
-        return [at for at, _values in samples]
-
-    assert (times(first.of("engine").fresh), first.after) == ([0, 400, 900], 900)
-    assert (times(more.of("engine").context), times(more.of("engine").fresh)) == ([0, 400], [900])
+    assert ([at for at, _values in first.of("engine").fresh], first.after) == ([0, 400, 900], 900)
+    assert [at for at, _values in more.of("engine").context] == [0, 400]
+    assert [at for at, _values in more.of("engine").fresh] == [900]
     assert (none.of("engine").fresh, none.after) == ((), 900)
     assert samples_after(job.pk, -1, ["accuracy"]).samples == {}
 
 
 @pytest.mark.django_db
 def test_a_very_long_run_is_thinned_evenly_and_keeps_its_end(monkeypatch):
-    monkeypatch.setattr("jobs.queries.jobs.points.ROWS_MAX", 10)
+    monkeypatch.setattr("jobs.queries.jobs.progress.ROWS_MAX", 10)
     job = make_job()
     for offset in range(0, 99, 3):
         rows = [[offset + number, {"a": 1}] for number in range(3)]
@@ -123,13 +109,8 @@ def test_the_kv_cache_is_a_share_in_per_cent():
 
 
 def test_the_client_reports_its_requests_and_its_own_rate():
-    samples = [
-        (
-            float(t),
-            {"sent": 4.0 + t, "done": float(t), "failed": 1.0, "tokens": 50.0 * t, "level": 4},
-        )
-        for t in range(4)
-    ]
+    counts = [{"sent": 4.0 + t, "done": t, "tokens": 50.0 * t} for t in range(4)]
+    samples = [(float(t), {"failed": 1.0, "level": 4, **own}) for t, own in enumerate(counts)]
 
     series = live.client_series(samples[2:], context=samples[:2])
 

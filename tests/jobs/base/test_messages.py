@@ -40,7 +40,7 @@ REPLACED = {**FORGED["message_args"], "id": FORGED["message_id"]}
 
 
 def test_a_host_does_not_speak_for_the_dashboard():
-    (ended,) = parse_events([json.dumps({**ENDED, **FORGED}).encode()])
+    ended = ended_with(**FORGED)
 
     assert (ended.message_id, ended.message_args) == (UNKNOWN, REPLACED)
     assert "Secret" not in message(ended.message_id, ended.message_args)
@@ -52,23 +52,23 @@ def test_a_finding_has_no_words_of_the_dashboard():
     assert (found.message_id, found.message_args) == (UNKNOWN, REPLACED)
 
 
+def ended_with(**fields):
+    (ended,) = parse_events([json.dumps({**ENDED, **fields}).encode()])
+    return ended
+
+
 @pytest.mark.parametrize(
     "args",
     [None, ["a"], {"failure": "x"}, {"deep": {"er": {"a": 1}}}, {str(n): 1 for n in range(64)}],
 )
 def test_an_unknown_message_with_arguments_of_another_form_still_closes_a_job(args):
-    (ended,) = parse_events(
-        [json.dumps({**ENDED, "message_id": "new:one", "message_args": args}).encode()]
-    )
+    ended = ended_with(message_id="new:one", message_args=args)
 
     assert (ended.message_id, ended.message_args) == (UNKNOWN, {"id": "new:one"})
 
 
 @pytest.mark.parametrize("name", ["done", "work:exit", "policy:root"])
 def test_a_message_of_hosts_stays(name):
-    args = {"step": "a"}
-    (ended,) = parse_events(
-        [json.dumps({**ENDED, "message_id": name, "message_args": args}).encode()]
-    )
+    ended = ended_with(message_id=name, message_args={"step": "a"})
 
-    assert (ended.message_id, ended.message_args) == (name, args)
+    assert (ended.message_id, ended.message_args) == (name, {"step": "a"})

@@ -18,11 +18,7 @@ def test_a_number_is_read(text, number):
     "text",
     [
         *("", " 1", "1 ", "-1", "+1", "1.5", "1e3", "1_0", "0x1", "x"),
-        "١",
-        "１",
-        "²",
-        "9" * 19,
-        "9" * 5000,
+        *("١", "１", "²", "9" * 19, "9" * 5000),
     ],
 )
 def test_other_text_is_no_number(text):

@@ -22,10 +22,7 @@ def test_an_address_has_celerys_spelling(redis, celery):
 @pytest.mark.parametrize(
     "text",
     [
-        "redis://h",
-        "redis://h:1/2",
-        "rediss://u:p@h/0",
-        "redis://[fd00::5]:6380/0",
+        *("redis://h", "redis://h:1/2", "rediss://u:p@h/0", "redis://[fd00::5]:6380/0"),
         "unix:///s?db=1",
     ],
 )

@@ -16,7 +16,7 @@ from jobs.completions import (
     parse_stream,
     request_body,
 )
-from jobs.reasoning import split
+from jobs.reasoning import parts as parts_of
 
 DATA = Path(__file__).parents[2] / "data"
 VECTORS_FILE = DATA / "reasoning_vectors.json"
@@ -40,7 +40,7 @@ def stream(*deltas, finish="stop", usage=None):
 def test_text_with_think_tags_is_split(vector):
     switches = {name: vector[name] for name in ("expected", "implicit") if name in vector}
 
-    parts = split(vector["text"], ended=vector["ended"], **switches)
+    parts = parts_of(vector["text"], ended=vector["ended"], **switches)[:2]
 
     assert parts == (vector["reasoning"], vector["answer"])
 

@@ -14,18 +14,17 @@ from math import exp, lgamma, log, log1p, sqrt
 from random import Random
 
 from jobs.statistics import (
-    Decision,
     Goal,
     Interval,
     Share,
-    decision,
     design_effect,
     difference,
-    monitored_z,
+    mean_of_differences,
     paired_difference,
+    pooled_difference,
     wilson,
 )
-from jobs.statistics.shares import mean_of_differences, pooled_difference
+from jobs.statistics.paired import Decision, decision, monitored_z
 
 SEED = 15
 

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.models import AnswerRow
 from jobs.queries.comparison.comparison import compare
-from jobs.queries.parity.compared import parity
+from jobs.queries.parity.statement import parity
 from jobs.queries.results.listing import Filters, identity_list
 from jobs.statistics import wilson
 from tests.factories import make_job, make_measured
@@ -15,16 +15,9 @@ TWENTY = [1.0] * 15 + [0.0] * 5
 
 def repeats(*runs, identity="one", **fields):
     """Runs of one identity, with the scores of each."""
-    return [
-        make_measured(
-            scores=scores,
-            job=make_job(kind="evaluate", state="succeeded"),
-            fingerprint=identity,
-            identity={},
-            **fields,
-        )
-        for scores in runs
-    ]
+    fields |= {"fingerprint": identity, "identity": {}}
+    job = {"kind": "evaluate", "state": "succeeded"}
+    return [make_measured(scores=scores, job=make_job(**job), **fields) for scores in runs]
 
 
 def row_of(base, other, metric="accuracy"):
@@ -36,20 +29,13 @@ def bounds(interval):
     return interval.low, interval.high
 
 
-def test_equal_runs_have_the_interval_of_their_questions():
-    row = row_of(repeats(*[TWENTY] * 3), repeats(*[TWENTY] * 3, identity="two"))
+@pytest.mark.parametrize(("first", "second"), [(3, 3), (2, 1)])
+def test_equal_runs_have_the_interval_of_their_questions(first, second):
+    row = row_of(repeats(*[TWENTY] * first), repeats(*[TWENTY] * second, identity="two"))
 
-    for cell in row.cells:
-        assert (cell.value, cell.runs) == (0.75, 3)
+    for cell, runs in zip(row.cells, (first, second), strict=True):
+        assert (cell.value, cell.runs) == (0.75, runs)
         assert bounds(cell.interval) == pytest.approx(bounds(wilson(15, 20)))
-
-
-def test_two_equal_runs_have_an_interval_as_well():
-    row = row_of(repeats(*[TWENTY] * 2), repeats(TWENTY, identity="two"))
-
-    assert [bounds(cell.interval) for cell in row.cells] == [
-        pytest.approx(bounds(wilson(15, 20)))
-    ] * 2
 
 
 def test_independent_answers_narrow_the_interval():

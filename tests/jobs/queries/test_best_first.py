@@ -7,13 +7,12 @@ from jobs.catalog import MODELS
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.models import Result
 from jobs.queries.answers.own_questions import baselines
-from jobs.queries.models import model_rows
+from jobs.queries.catalogue import model_rows, published_comparisons
 from jobs.queries.overview import serving
-from jobs.queries.results.published import published_comparisons
 from tests.factories import make_job, make_measured
 from tests.measuring import make_measuring_host, measured, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 MODEL = "smollm2-135m-instruct"
 FEW = {"id": "benchmark:few_requests", "args": {"requests": 6}}
 LOADED = {"id": "result:host_loaded", "args": {"load": 12.6, "cores": 2}}
@@ -40,6 +39,7 @@ def row_of(model_id):
     return next(row for row in model_rows() if row.model.id == model_id)
 
 
+@pytest.mark.postgresql
 def test_the_model_list_has_the_largest_clean_run(deployment):
     clean = benchmark(deployment, 101.0, 200)
     benchmark(deployment, 11.1, 6, loaded=True, remarks=[LOADED, FEW])
@@ -64,6 +64,7 @@ def test_baselines_are_offered_by_the_rule(deployment):
     assert [one.result for one in baselines()] == [large.pk, small.pk]
 
 
+@pytest.mark.postgresql
 def test_a_published_figure_stands_beside_the_largest_evaluation(deployment):
     by_size = {}
     for total in (40, 4):

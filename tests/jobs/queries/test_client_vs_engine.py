@@ -1,6 +1,8 @@
 """Client against engine: agreement, warm-up, other clients, and a delay of a proxy."""
 
-from jobs.queries.results.client_vs_engine import judged, side_of
+import pytest
+
+from jobs.queries.results.conclusion import judged, side_of
 from jobs.queries.results.curve import curve
 
 
@@ -27,35 +29,31 @@ def verdict(*args, **options):
     return compared(by_both(*args, **options), **known).sides[0].tokens
 
 
-def test_three_per_cent_of_the_tokens_agree():
-    assert verdict(1, engine=1030) == "agree"
-    assert verdict(1, engine=970) == "agree"
-    assert verdict(1, engine=1040) == "differ"
-    assert verdict(1, engine=960) == "differ"
+@pytest.mark.parametrize(
+    ("engine", "options", "said"),
+    [
+        # Three per cent of the tokens agree.
+        *((1030, {}, "agree"), (970, {}, "agree"), (1040, {}, "differ"), (960, {}, "differ")),
+        (1200, {"warm_ups": 4}, "warm_up"),
+        (1050, {"engine_requests": 21}, "warm_up"),
+        (1400, {"warm_ups": 4}, "differ"),
+        (900, {"warm_ups": 4}, "differ"),
+        (1300, {"failed_requests": 6}, "failed"),
+        (1300, {"has_others": True}, "others"),
+        (700, {"has_others": True}, "differ"),
+        # Missing readings at the end.
+        (900, {"engine_gap_s": 2.0}, "short"),
+        (900, {"engine_gap_s": 0.1}, "differ"),
+    ],
+)
+def test_tokens_of_both_agree_or_differ_for_a_cause(engine, options, said):
+    assert verdict(1, engine=engine, **options) == said
 
 
 def test_agreement_is_not_flagged():
     found = compared(by_both(1), by_both(4))
 
     assert (found.delay, found.delay_ms, found.is_flagged) == ("near", 10.0, False)
-
-
-def test_warm_up_requests_explain_more_tokens():
-    assert verdict(1, engine=1200, warm_ups=4) == "warm_up"
-    assert verdict(1, engine=1050, engine_requests=21) == "warm_up"
-    assert verdict(1, engine=1400, warm_ups=4) == "differ"
-    assert verdict(1, engine=900, warm_ups=4) == "differ"
-
-
-def test_failed_requests_and_other_clients_are_causes():
-    assert verdict(1, engine=1300, failed_requests=6) == "failed"
-    assert verdict(1, engine=1300, has_others=True) == "others"
-    assert verdict(1, engine=700, has_others=True) == "differ"
-
-
-def test_missing_readings_at_the_end_are_no_difference():
-    assert verdict(1, engine=900, engine_gap_s=2.0) == "short"
-    assert verdict(1, engine=900, engine_gap_s=0.1) == "differ"
 
 
 def test_a_proxy_delay_of_300_ms_is_found():
@@ -69,22 +67,18 @@ def test_a_proxy_delay_of_300_ms_is_found():
     assert 300 <= found.delay_ms <= 340
 
 
-def test_a_proxy_delay_at_one_point_is_found():
-    assert compared(by_both(1, ttft=400.0, engine_ttft=95.0)).delay == "once"
+@pytest.mark.parametrize(
+    ("ttft", "engine_ttft", "said"),
+    [(400.0, 95.0, "once"), (10.0, 400.0, "less"), (10_400.0, 10_000.0, "near")],
+)
+def test_a_delay_of_one_point_is_judged(ttft, engine_ttft, said):
+    assert compared(by_both(1, ttft=ttft, engine_ttft=engine_ttft)).delay == said
 
 
 def test_a_delay_that_grows_is_overload():
     found = compared(by_both(1, ttft=110.0), by_both(8, ttft=1500.0, engine_ttft=300.0))
 
     assert (found.delay, found.is_flagged) == ("grows", True)
-
-
-def test_a_client_that_is_earlier_than_the_engine_is_flagged():
-    assert compared(by_both(1, ttft=10.0, engine_ttft=400.0)).delay == "less"
-
-
-def test_five_per_cent_of_a_long_ttft_is_no_delay():
-    assert compared(by_both(1, ttft=10_400.0, engine_ttft=10_000.0)).delay == "near"
 
 
 def test_an_engine_without_ttft_has_tokens_only():

@@ -29,119 +29,91 @@ SATURATING = (point(1, 50), point(2, 95), point(4, 160), point(8, 198), point(16
 RISING = (point(1, 50), point(2, 98), point(4, 190))
 FLAT = (point(1, 60), point(2, 61), point(4, 59), point(8, 60))
 FAILING = (point(4, 150), point(8, 230), point(32, 240, failed=40))
+LIMITED = (*RISING, point(8, 192))
+DEPLOYMENT, STACK = Limit(4, "deployment"), Limit(4, "stack")
 
 
-def test_a_saturating_curve_names_its_knee():
-    found = concluded(*SATURATING)
+def case(name, points, shape, best, recommended, first_steps, limits=()):
+    return pytest.param(points, limits, (shape, best, recommended), first_steps, id=name)
 
-    assert found.shape == "saturated"
+
+@pytest.mark.parametrize(
+    ("points", "limits", "expected", "steps"),
+    [
+        # 198 is within 5 % of 203, 160 is not.
+        case("saturating", SATURATING, "saturated", 16, 8, [Step("use", n=8)]),
+        case("rising", RISING, "rising", 4, 4, [Step("measure_higher", (8, 16))]),
+        case("flat from 1", FLAT, "flat", 2, 1, [Step("use", n=1), Step("repeat", n=2)]),
+        case(
+            *("flat above 1", (point(4, 60), point(8, 61)), "flat", 8, 4),
+            [Step("use", n=4), Step("measure_lower", (1, 2))],
+        ),
+        case(
+            *("failing", FAILING, "fails", 8, 8),
+            [Step("failures"), Step("measure_between", (16,))],
+        ),
+        case(
+            "one failure of many requests",
+            (point(1, 50, requests=1000), point(2, 90, failed=1, requests=999)),
+            *("rising", 2, 2, [Step("measure_higher", (4, 8))]),
+        ),
+        case(
+            *("one point", (point(4, 160),), "single", 4, 4),
+            [Step("measure_more", (1, 2, 8, 16))],
+        ),
+        case(
+            *("falling", (point(1, 50), point(2, 90), point(4, 60)), "falls", 2, 2),
+            [Step("use", n=2)],
+        ),
+        case(
+            *("limit reached", LIMITED, "limited", 8, 4, [Step("raise_limit", n=8)]),
+            limits=[DEPLOYMENT],
+        ),
+        case(
+            *("published limit", LIMITED, "limited", 8, 4, [Step("stack_limit", n=4)]),
+            limits=[Limit(64, "deployment"), STACK],
+        ),
+        case(
+            *("limit above the knee", SATURATING, "saturated", 16, 8, [Step("use", n=8)]),
+            limits=[Limit(64, "deployment")],
+        ),
+        case(
+            *("nothing above a limit", RISING[:2], "rising", 2, 2, [Step("measure_higher", (4,))]),
+            limits=[STACK],
+        ),
+    ],
+)
+def test_a_curve_has_a_shape_a_recommendation_and_next_steps(points, limits, expected, steps):
+    found = concluded(*points, limits=limits)
+
+    assert (found.shape, found.best.concurrency, found.recommended.concurrency) == expected
+    assert found.steps[: len(steps)] == steps
+    assert (found.limit is not None) == (found.shape == "limited")
+    failing = [one for one in points if one[1]["failed_requests"] > 1]
+    assert (found.failing.concurrency if found.failing else None) == (failing or [(None,)])[0][0]
+
+
+def test_a_flat_curve_from_one_asks_for_no_measurement():
+    assert not [step for step in concluded(*FLAT).steps if step.id.startswith("measure")]
+
+
+@pytest.mark.parametrize(
+    ("points", "level", "is_known", "binding", "best"),
+    [
+        (SATURATING, Level("easy", {"ttft_p90_ms": 60_000.0}), True, False, 16),
+        (SATURATING, FAST, True, True, 4),  # 8 has a TTFT p90 of 800 ms
+        (SATURATING, Level("end", {"latency_p99_s": 3.0}), False, False, None),
+        ((point(8, 90), point(16, 170)), FAST, True, True, None),
+    ],
+    ids=["never binds", "bounds the best", "not measured", "held by none"],
+)
+def test_a_level_bounds_the_best(points, level, is_known, binding, best):
+    found = concluded(*points, level=level)
+
+    assert (found.level.is_known, found.level.is_binding) == (is_known, binding)
+    assert (found.level.best.point.concurrency if found.level.best else None) == best
     assert found.best.concurrency == 16
-    assert found.recommended.concurrency == 8  # 198 is within 5 % of 203, 160 is not
-    assert Step("use", n=8) in found.steps
-
-
-def test_a_rising_curve_asks_for_more_concurrency():
-    found = concluded(*RISING)
-
-    assert (found.shape, found.best.concurrency, found.recommended.concurrency) == ("rising", 4, 4)
-    assert found.steps[0] == Step("measure_higher", (8, 16))
-
-
-def test_a_flat_curve_recommends_the_lowest():
-    found = concluded(*FLAT)
-
-    assert (found.shape, found.recommended.concurrency) == ("flat", 1)
-    assert not [step for step in found.steps if step.id.startswith("measure")]
-
-
-def test_a_flat_curve_above_one_asks_for_lower():
-    found = concluded(point(4, 60), point(8, 61))
-
-    assert found.shape == "flat"
-    assert Step("measure_lower", (1, 2)) in found.steps
-
-
-def test_a_failing_curve_concludes_below_the_failures():
-    found = concluded(*FAILING)
-
-    assert (found.shape, found.best.concurrency) == ("fails", 8)
-    assert found.failing.concurrency == 32
-    assert found.steps[:2] == [Step("failures"), Step("measure_between", (16,))]
-
-
-def test_one_failure_of_many_requests_is_no_failing_point():
-    found = concluded(point(1, 50, requests=1000), point(2, 90, failed=1, requests=999))
-
-    assert (found.shape, found.best.concurrency) == ("rising", 2)
-
-
-def test_a_level_that_never_binds_keeps_the_best():
-    easy = Level("easy", {"ttft_p90_ms": 60_000.0})
-
-    found = concluded(*SATURATING, level=easy)
-
-    assert not found.level.is_binding
-    assert found.level.best.point is found.best
-
-
-def test_a_level_bounds_the_best():
-    found = concluded(*SATURATING, level=FAST)
-
-    assert found.level.is_binding
-    assert found.level.best.point.concurrency == 4  # 8 has a TTFT p90 of 800 ms
-    assert found.best.concurrency == 16
-
-
-def test_a_level_without_measured_percentiles_is_unknown():
-    found = concluded(*SATURATING, level=Level("end", {"latency_p99_s": 3.0}))
-
-    assert not found.level.is_known
-    assert found.level.best is None
-
-
-def test_a_level_that_no_point_holds_asks_for_less_load():
-    found = concluded(point(8, 90), point(16, 170), level=FAST)
-
-    assert found.level.best is None
-    assert Step("measure_lower", (1, 4)) in found.steps
-
-
-def test_one_point_proves_no_saturation():
-    found = concluded(point(4, 160))
-
-    assert (found.shape, found.recommended.concurrency) == ("single", 4)
-    assert found.steps[0] == Step("measure_more", (1, 2, 8, 16))
-
-
-def test_a_limit_of_the_deployment_is_not_saturation():
-    found = concluded(*RISING, point(8, 192), limits=[Limit(4, "deployment")])
-
-    assert (found.shape, found.limit.most) == ("limited", 4)
-    assert found.steps[0] == Step("raise_limit", n=8)
-
-
-def test_a_limit_above_the_knee_does_not_bind():
-    found = concluded(*SATURATING, limits=[Limit(64, "deployment")])
-
-    assert (found.shape, found.limit) == ("saturated", None)
-
-
-def test_a_published_limit_cannot_be_raised():
-    found = concluded(*RISING, limits=[Limit(64, "deployment"), Limit(4, "stack")])
-
-    assert (found.shape, found.steps[0]) == ("limited", Step("stack_limit", n=4))
-
-
-def test_no_concurrency_above_a_limit_is_proposed():
-    found = concluded(point(1, 50), point(2, 98), limits=[Limit(4, "stack")])
-
-    assert found.steps[0] == Step("measure_higher", (4,))
-
-
-def test_a_curve_that_falls_recommends_its_top():
-    found = concluded(point(1, 50), point(2, 90), point(4, 60))
-
-    assert (found.shape, found.recommended.concurrency) == ("falls", 2)
+    assert (Step("measure_lower", (1, 4)) in found.steps) == (binding and best is None)
 
 
 def test_no_usable_point_gives_no_best():
@@ -160,44 +132,33 @@ def test_a_full_cache_and_a_queue_are_named():
     assert queued.is_queued and Step("queue") in queued.steps
 
 
-def test_noise_of_repeats_widens_the_knee():
-    low = [point(4, rate) for rate in (88.0, 97.0, 92.0)]
-    high = [point(8, rate) for rate in (95.0, 104.0, 101.0)]
-
-    repeated = conclude(curve([[a, b] for a, b in zip(low, high, strict=True)]))
-    alone = concluded(point(4, 92.3), point(8, 100.0))
-
-    assert repeated.best.interval("output_tokens_per_s") is not None
-    assert repeated.recommended.concurrency == 4
-    assert alone.recommended.concurrency == 8
+def repeated(low, high):
+    """Runs at concurrency 4 and 8 with these rates."""
+    return conclude(curve([[point(4, a), point(8, b)] for a, b in zip(low, high, strict=True)]))
 
 
-@pytest.mark.parametrize(("rates", "noisy"), [((95, 100, 105), 2), ((97, 100, 103), None)])
-def test_an_interval_beyond_a_tenth_is_noise(rates, noisy):
-    repeats = [[point(1, 50 + 0.1 * run), point(2, rate)] for run, rate in enumerate(rates)]
+def test_noise_of_repeats_widens_the_knee_but_never_by_a_tenth():
+    close = repeated((88.0, 97.0, 92.0), (95.0, 104.0, 101.0))
 
-    noisiest = conclude(curve(repeats)).noisiest
+    assert close.best.interval("output_tokens_per_s") is not None
+    assert close.recommended.concurrency == 4
+    assert concluded(point(4, 92.3), point(8, 100.0)).recommended.concurrency == 8
+    assert repeated((60.0, 99.0, 85.0), (80.0, 120.0, 101.0)).recommended.concurrency == 8
+
+
+@pytest.mark.parametrize(
+    ("repeats", "noisy"),
+    [
+        ([(50, 95), (50.1, 100), (50.2, 105)], 2),
+        ([(50, 97), (50.1, 100), (50.2, 103)], None),
+        ([(17, 900), (20, 900), (23, 900)], None),  # far below the best rate
+        ([(20, 80), (80, 80)], None),  # two runs say nothing
+    ],
+)
+def test_an_interval_beyond_a_tenth_is_noise(repeats, noisy):
+    noisiest = conclude(curve([[point(1, a), point(2, b)] for a, b in repeats])).noisiest
 
     assert (noisiest.concurrency if noisiest else None) == noisy
-
-
-def test_noise_far_below_the_best_rate_decides_nothing():
-    repeats = [[point(1, rate), point(2, 900)] for rate in (17, 20, 23)]
-
-    assert conclude(curve(repeats)).noisiest is None
-
-
-def test_two_runs_say_nothing_about_noise():
-    assert conclude(curve([[point(1, 20)], [point(1, 80)]])).noisiest is None
-
-
-def test_noise_never_hides_a_gap_of_a_tenth():
-    low = [point(4, rate) for rate in (60.0, 99.0, 85.0)]
-    high = [point(8, rate) for rate in (80.0, 120.0, 101.0)]
-
-    found = conclude(curve([[a, b] for a, b in zip(low, high, strict=True)]))
-
-    assert found.recommended.concurrency == 8
 
 
 def test_repeats_at_other_concurrencies_extend_the_curve():
@@ -248,38 +209,27 @@ def test_points_without_a_limit_are_not_on_the_curve():
     assert [one.concurrency for one in curve([[point(0, 90), point(2, 50)]])] == [2]
 
 
-def timed(concurrency, rate, ttft=None, **more):
-    """A point whose TTFT p90 is ``ttft``; None: not measured."""
-    number, metrics = point(concurrency, rate, **more)
-    metrics.pop("ttft_p90_ms")
-    return number, metrics if ttft is None else {**metrics, "ttft_p90_ms": ttft}
+def timed(*ttfts):
+    """Points whose TTFT p90 are these; None: not measured."""
+    points = [point(number, 99 + number) for number in range(1, len(ttfts) + 1)]
+    pairs = zip(points, ttfts, strict=True)
+    return [(number, {**metrics, "ttft_p90_ms": ttft}) for (number, metrics), ttft in pairs]
 
 
-def test_a_point_that_misses_the_level_is_never_recommended():
-    # Concurrency 1 is as fast as the best and misses, 2 meets.
-    found = concluded(timed(1, 100, 900.0), timed(2, 101, 300.0), level=FAST)
+@pytest.mark.parametrize(
+    ("ttfts", "recommended", "ids"),
+    [
+        # Concurrency 1 is as fast as the best and misses, 2 meets.
+        ((900.0, 300.0), 2, {"use"}),
+        ((900.0, 950.0), None, {"level"}),
+        ((None, 900.0), None, set()),  # the lowest is unknown, and is not said to miss
+        ((None, None), 1, {"use"}),  # an unknown level keeps the knee
+    ],
+)
+def test_only_a_point_that_holds_the_level_is_recommended(ttfts, recommended, ids):
+    found = concluded(*timed(*ttfts), level=FAST)
 
-    assert (found.recommended.concurrency, found.knee.concurrency) == (2, 1)
-    assert Step("use", n=2) in found.steps
-
-
-def test_no_point_is_recommended_where_none_meets_the_level():
-    found = concluded(timed(1, 100, 900.0), timed(2, 101, 950.0), level=FAST)
-
-    assert found.recommended is None
-    assert Step("level") in found.steps
-    assert not [step for step in found.steps if step.id == "use"]
-
-
-def test_an_unknown_lowest_concurrency_is_not_said_to_miss():
-    found = concluded(timed(1, 100), timed(2, 101, 900.0), level=FAST)
-
-    assert [one.point.concurrency for one in found.level.unknown] == [1]
-    assert found.recommended is None
-    assert Step("level") not in found.steps
-
-
-def test_an_unknown_level_keeps_the_knee():
-    found = concluded(timed(1, 100), timed(2, 101), level=FAST)
-
-    assert found.recommended.concurrency == 1
+    assert (found.recommended.concurrency if found.recommended else None) == recommended
+    assert found.knee.concurrency == 1
+    assert {step.id for step in found.steps} & {"use", "level"} == ids
+    assert len(found.level.unknown) == ttfts.count(None)

@@ -7,44 +7,19 @@ from jobs.queries.results.provenance import device_count, per_device, per_user
 from jobs.queries.results.tradeoff import frontier
 
 
-def of(**context):
-    return Result(run_context=context)
-
-
-def test_dies_are_those_that_were_leased():
-    # Tensor parallel 4, pipeline parallel 2, two instances: 16 dies.
-    leased = [str(die) for die in range(4 * 2 * 2)]
-
-    count = device_count(of(dies=leased))
-
-    assert count == 16
-    assert per_device(320.0, count) == 20.0
-
-
-def test_a_measured_endpoint_counts_the_entered_devices():
-    other = of(dies=["0"], device={"text": "8 × H800", "count": 8})
-
-    assert per_device(4000.0, device_count(other)) == 500.0
-
-
 @pytest.mark.parametrize(
-    "context",
+    ("context", "count"),
     [
-        {},
-        {"dies": []},
-        {"dies": "0,1"},
-        {"device": {"text": "some H800", "count": None}},
-        {"device": {"text": "x", "count": True}},
-        {"device": {"text": "x", "count": "8"}},
-        {"device": {"text": "x", "count": -1}},
-        {"device": {"text": "x", "count": 10**9}},
+        # Tensor parallel 4, pipeline parallel 2, two instances.
+        ({"dies": [str(die) for die in range(4 * 2 * 2)]}, 16),
+        ({"dies": ["0"], "device": {"text": "8 × H800", "count": 8}}, 8),
+        *(({}, None), ({"dies": []}, None), ({"dies": "0,1"}, None)),
+        *(({"device": {"text": "x", "count": n}}, None) for n in (None, True, "8", -1, 10**9)),
     ],
 )
-def test_an_unknown_count_gives_no_rate(context):
-    count = device_count(of(**context))
-
-    assert count is None
-    assert per_device(4000.0, count) is None
+def test_devices_are_the_leased_dies_or_those_entered(context, count):
+    assert device_count(Result(run_context=context)) == count
+    assert per_device(4000.0, count) == (4000 / count if count else None)
 
 
 def test_a_user_gets_the_inverse_of_tpot():
@@ -58,8 +33,5 @@ def test_the_frontier_has_no_beaten_point():
     points = [(10.0, 100.0), (20.0, 90.0), (15.0, 80.0), (40.0, 30.0), (30.0, 30.0), (5.0, 100.0)]
 
     assert frontier(points) == [0, 1, 3]
-
-
-def test_equal_points_are_on_the_frontier_together():
     assert frontier([(1.0, 1.0), (1.0, 1.0)]) == [1, 0]
     assert frontier([]) == []

@@ -6,18 +6,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now, timedelta
 
 from jobs.models import Baseline, Deployment, Environment, Host, Result, SignOff
-from jobs.queries.fleet import STALE_DAYS, fleet, whole_days
+from jobs.queries.fleet import STALE_DAYS, Stale, fleet, whole_days
 from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_artifact, make_job, make_measured
-from tests.measuring import FACTS, make_measuring_host, measured, served
+from tests.measuring import FACTS, measured, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host("va16")
+pytestmark = pytest.mark.django_db
 
 
 def cell_of(found, stack="guide"):
@@ -43,6 +38,13 @@ def sampled(deployment, rate, requests, **marks):
     return result
 
 
+def evaluated(host, *scores, **metrics):
+    job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
+    result = make_measured(job=job, scores=[*scores])
+    result.metrics |= metrics
+    result.save()
+
+
 @pytest.mark.parametrize("mark", Result.UNCOUNTED)
 def test_a_later_run_that_does_not_count_replaces_no_clean_one(host, mark):
     deployment = served(host, stack="guide")
@@ -64,6 +66,7 @@ def test_a_later_run_of_fewer_requests_replaces_no_larger_one(host):
     assert cell_of(fleet()).speed.result == same
 
 
+@pytest.mark.postgresql
 def test_a_sign_off_or_baseline_stands_before_larger_runs(host):
     deployment = served(host, stack="guide")
     signed, base = sampled(deployment, 90.0, 50), sampled(deployment, 91.0, 40)
@@ -83,38 +86,34 @@ def test_a_sign_off_or_baseline_stands_before_larger_runs(host):
 def test_of_two_sign_offs_the_later_one_stands(host):
     deployment = served(host, stack="guide")
     older, newer = sampled(deployment, 90.0, 50), sampled(deployment, 91.0, 40)
-    SignOff.objects.create(result=newer, purpose="customer")
-
-    SignOff.objects.create(result=older, purpose="correction")
+    for result in (newer, older):
+        SignOff.objects.create(result=result, purpose="customer")
 
     assert cell_of(fleet()).speed.result == older
 
 
-def test_of_evaluations_the_one_with_the_most_questions_stands(host):
-    for scores in ([1, 0, 1, 0, 1, 0, 1], [1, 1, 1]):
-        job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
-        make_measured(job=job, scores=scores)
+def test_of_evaluations_the_one_with_the_most_questions_stands_with_its_interval(host):
+    evaluated(host, 1, 0, 1, 0, 1, 0, 1)
+    evaluated(host, 1, 1, 1)
 
-    assert cell_of(fleet()).accuracy.result.metrics["questions"] == 7
+    accuracy = cell_of(fleet()).accuracy
 
-
-def test_a_run_that_does_not_count_shows_without_a_better_one(host):
-    noisy = sampled(served(host, stack="guide"), 11.1, 6, loaded=True)
-
-    assert cell_of(fleet()).speed.result == noisy
+    assert accuracy.result.metrics["questions"] == 7
+    assert accuracy.interval.low < accuracy.value < accuracy.interval.high
 
 
-def test_a_simulated_result_shows_without_a_real_one_only(host):
+@pytest.mark.parametrize("mark", ["loaded", "simulated"])
+def test_a_lesser_result_shows_without_a_better_one_only(host, mark):
     deployment = served(host, stack="guide")
-    real, mock = measured(deployment), measured(deployment)
-    Result.objects.filter(pk=mock.pk).update(simulated=True)
-    assert cell_of(fleet()).speed.result == real
+    better, lesser = sampled(deployment, 50.0, 6), sampled(deployment, 50.0, 6, **{mark: True})
+    assert cell_of(fleet()).speed.result == better
 
-    Result.objects.filter(pk=real.pk).update(simulated=True)
+    Result.objects.filter(pk=better.pk).update(**{mark: True})
 
-    assert cell_of(fleet()).speed.result == mock
+    assert cell_of(fleet()).speed.result == lesser
 
 
+@pytest.mark.postgresql
 def test_models_are_rows_and_stacks_are_columns(host):
     measured(served(host, stack="guide"))
     measured(served(host, OTHER, stack="current"))
@@ -158,23 +157,20 @@ def test_a_result_of_before_is_stale(host):
 
 def test_another_driver_makes_a_speed_stale(host):
     Host.objects.update(facts={**FACTS, "driver": "3.2"})
-    deployment = served(host, stack="guide")
-    deployment.host.refresh_from_db()
-    measured(deployment)
+    host.refresh_from_db()
+    measured(served(host, stack="guide"))
     Host.objects.update(facts={**FACTS, "driver": "3.3"})
 
-    (why,) = cell_of(fleet()).speed.stale
-
-    assert (why.why, why.was, why.now) == ("driver", "3.2", "3.3")
+    assert cell_of(fleet()).speed.stale == [Stale("driver", "3.2", "3.3")]
+    Host.objects.update(facts={"driver": ["3.3"], "cpu": "x"})  # wrong facts
+    assert cell_of(fleet()).speed.stale == []
 
 
 def test_a_reinstalled_environment_makes_a_result_stale(host):
     measured(served(host, stack="guide"))
     Environment.objects.filter(name="llama").update(fingerprint="new pins")
 
-    (why,) = cell_of(fleet()).speed.stale
-
-    assert (why.why, why.was) == ("environment", "llama")
+    assert cell_of(fleet()).speed.stale == [Stale("environment", "llama")]
 
 
 def test_a_replaced_image_makes_older_results_stale(host):
@@ -199,32 +195,11 @@ def test_a_regression_shows_in_its_cell(host):
     assert found.regressed == 1
 
 
-def test_an_accuracy_has_its_interval(host):
-    job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
-    make_measured(job=job, scores=[1, 1, 0])
-
-    accuracy = cell_of(fleet()).accuracy
-
-    assert accuracy.interval.low < accuracy.value < accuracy.interval.high
-
-
 def test_an_evaluation_that_left_questions_out_is_not_shown(host):
-    for planned in (3, 9):
-        job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
-        result = make_measured(job=job, scores=[1, 1, 0])
-        result.metrics["planned_questions"] = float(planned)
-        result.save()
+    for planned in (3.0, 9.0):
+        evaluated(host, 1, 1, 0, planned_questions=planned)
 
-    accuracy = cell_of(fleet()).accuracy
-
-    assert accuracy.result.metrics["planned_questions"] == 3
-
-
-def test_wrong_facts_of_a_host_make_nothing_stale(host):
-    measured(served(host, stack="guide"))
-    Host.objects.update(facts={"driver": ["3.3"], "cpu": "x"})
-
-    assert cell_of(fleet()).speed.stale == []
+    assert cell_of(fleet()).accuracy.result.metrics["planned_questions"] == 3
 
 
 def test_the_fleet_takes_the_same_queries_for_more_results(host):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.queries.results.repeats import headline, secondary_metric
+from jobs.queries.results.repeats import SECONDARY, headline
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,5 @@ from jobs.queries.results.repeats import headline, secondary_metric
     ],
 )
 def test_a_result_is_shown_by_what_was_measured(result_type, metrics, expected):
-    assert (headline(result_type, metrics), secondary_metric(result_type, metrics)) == expected
+    second = headline(result_type, metrics, SECONDARY)
+    assert (headline(result_type, metrics), second) == expected

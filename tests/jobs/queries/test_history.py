@@ -12,25 +12,17 @@ from jobs.services.outcomes import identity
 from jobs.statistics import wilson
 from tests.comparing import OTHER
 from tests.factories import make_job, make_measured
-from tests.measuring import make_measuring_host, measured, served
+from tests.measuring import measured, runs, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 LONGER = ("/e/llama/bin/python", "serve.py", "--ctx", "8192", "--port", "{port}")
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host("va16")
-
-
-def runs(deployment, *rates, **fields):
-    return [measured(deployment, points=((1, rate),), **fields) for rate in rates]
 
 
 def words(period):
     return {part.name: (part.was, part.now) for part in period.parts}
 
 
+@pytest.mark.postgresql
 def test_runs_of_one_identity_are_one_period(host):
     first, *_others, last = runs(served(host), 100, 101, 99)
 
@@ -52,21 +44,18 @@ def test_a_changed_argument_is_named_where_the_value_moves(host):
     assert second.change.relative == pytest.approx(-0.2, abs=0.001)
 
 
-def test_a_small_move_is_not_significant(host):
-    runs(served(host), 100, 102, 98)
-    last = runs(served(host, OTHER), 99, 101, 97)[-1]
-
-    assert history(last.pk).periods[1].change.verdict == "noise"
-
-
-def test_too_few_runs_give_a_change_without_an_interval(host):
-    runs(served(host), 100)
-    (last,) = runs(served(host, OTHER), 80)
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [((100, 102, 98), (99, 101, 97), "noise"), ((100,), (80,), "unknown")],
+)
+def test_a_small_move_or_few_runs_are_not_significant(host, before, after, verdict):
+    runs(served(host), *before)
+    last = runs(served(host, OTHER), *after)[-1]
 
     change = history(last.pk).periods[1].change
 
-    assert (change.verdict, change.low) == ("unknown", None)
-    assert change.relative == pytest.approx(-0.2)
+    assert (change.verdict, change.low is None) == (verdict, len(after) == 1)
+    assert change.relative == pytest.approx(after[0] / before[0] - 1, abs=0.001)
 
 
 def test_a_new_version_of_the_tool_is_not_comparable(host):
@@ -80,12 +69,13 @@ def test_a_new_version_of_the_tool_is_not_comparable(host):
     assert (second.is_barred, second.change) == (True, None)
 
 
-def test_another_tool_has_a_history_of_its_own(host):
+@pytest.mark.parametrize("fields", [{"tool": "guidellm 0.8"}, {"requests": 100}])
+def test_another_tool_or_workload_has_a_history_of_its_own(host, fields):
     deployment = served(host)
     runs(deployment, 100)
-    (last,) = runs(deployment, 80, tool="guidellm 0.8")
+    (last,) = runs(deployment, 80, **fields)
 
-    assert len(history(last.pk).periods) == 1
+    assert [period.runs for period in history(last.pk).periods] == [[last]]
 
 
 def test_a_new_kernel_starts_a_period(host):
@@ -118,14 +108,6 @@ def test_a_period_without_values_is_no_base(host):
     first, second, third = history(last.pk).periods
 
     assert (second.mean, third.base, third.parts) == (None, first, [])
-
-
-def test_another_workload_is_not_in_the_history(host):
-    deployment = served(host)
-    (own,) = runs(deployment, 100)
-    runs(deployment, 50, requests=100)
-
-    assert [run for period in history(own.pk).periods for run in period.runs] == [own]
 
 
 def test_metric_and_concurrency_can_be_chosen(host):
@@ -188,6 +170,7 @@ def test_a_result_without_a_subject_is_alone(host):
     assert [period.runs for period in history(result.pk).periods] == [[result]]
 
 
+@pytest.mark.postgresql
 def test_a_long_history_takes_as_many_queries_as_a_short_one(host):
     deployment = served(host)
     first = runs(deployment, 100)[0]

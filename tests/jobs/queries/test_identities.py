@@ -6,18 +6,15 @@ from jobs.models import Result, ResultPoint
 from jobs.queries.results import listing
 from jobs.queries.results.listing import Filters, identity_list
 from jobs.queries.results.repeats import best_concurrencies
+from jobs.queries.results.results import Mean
 from tests.comparing import OTHER
 from tests.factories import make_measured
-from tests.measuring import make_measuring_host, measured, served
+from tests.measuring import measured, runs, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host("va16")
+pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.postgresql
 def test_runs_of_one_measurement_are_one_row(host):
     deployment = served(host)
     runs = [measured(deployment, points=((1, rate), (4, 3 * rate))) for rate in (98, 100, 102)]
@@ -27,18 +24,14 @@ def test_runs_of_one_measurement_are_one_row(host):
 
     first, second = page.rows
     assert (page.total, page.after) == (2, "")
-    assert (first.latest, first.mean.runs, first.mean.value, first.mean.interval) == (
-        alone,
-        1,
-        50.0,
-        None,
-    )
+    assert (first.latest, first.mean) == (alone, Mean(50.0, 1))
     assert (second.latest, second.mean.runs, second.concurrency) == (runs[2], 3, 4)
     assert second.mean.value == pytest.approx(300)
     assert second.mean.interval.low < 300 < second.mean.interval.high
     assert list(second.history) == [294, 300, 306]
 
 
+@pytest.mark.postgresql
 def test_the_best_concurrency_has_the_main_value(host):
     points = ((1, 50.0), (4, 90.1), (8, 90.1), (16, 80.0))
     best = measured(served(host), points=points)
@@ -59,24 +52,17 @@ def test_a_result_without_a_main_value_has_no_best_concurrency(host):
         assert best_concurrencies(Result.objects.all()) == {}
 
 
-@pytest.mark.parametrize("flag", Result.UNCOUNTED)
-def test_the_latest_counted_run_stands_for_the_identity(host, flag):
-    deployment = served(host)
-    one, other = measured(deployment), measured(deployment)
-    Result.objects.filter(pk=other.pk).update(**{flag: True})
-
+def test_the_latest_counted_run_stands_for_the_identity(host):
+    one, *others = runs(served(host), *[50.0] * (1 + len(Result.UNCOUNTED)))
+    for flag, other in zip(Result.UNCOUNTED, others, strict=True):
+        Result.objects.filter(pk=other.pk).update(**{flag: True})
     (row,) = identity_list(Filters()).rows
+    assert (row.latest, row.mean.runs, row.uncounted) == (one, 1, len(others))
 
-    assert (row.latest, row.mean.runs, row.uncounted) == (one, 1, 1)
-
-
-def test_an_identity_without_a_counted_run_has_no_mean(host):
-    result = measured(served(host))
     Result.objects.update(incomplete=True)
 
     (row,) = identity_list(Filters()).rows
-
-    assert (row.latest, row.mean.runs, row.mean.value, row.uncounted) == (result, 0, None, 1)
+    assert (row.latest, row.mean, row.uncounted) == (others[-1], Mean(None, 0), 1 + len(others))
 
 
 def test_runs_without_an_identity_stand_alone():
@@ -99,17 +85,15 @@ def test_filters_choose_identities(host):
     assert page.total == 1
 
 
+@pytest.mark.postgresql
 def test_pages_by_identity_miss_and_repeat_nothing(host, monkeypatch):
     monkeypatch.setattr(listing, "PAGE", 2)
     wanted = {measured(served(host, (*OTHER, str(n)))).pk for n in range(5)}
     found, after = [], ""
 
-    while True:
+    while after or not found:
         page = identity_list(Filters(), after)
-        found += [row.latest.pk for row in page.rows]
-        after = page.after
-        if not after:
-            break
+        found, after = [*found, *(row.latest.pk for row in page.rows)], page.after
 
     assert len(found) == 5 and set(found) == wanted
 

@@ -9,7 +9,7 @@ from jobs.models import Result
 from jobs.queries.overview import results
 from tests.measuring import make_measuring_host, measured, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def trend(result):

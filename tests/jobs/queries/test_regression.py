@@ -6,22 +6,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs.models import Baseline, Result
-from jobs.queries.comparison.regression import verdicts
+from jobs.queries.comparison.history import verdicts
 from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_deployment, make_job, make_measured
-from tests.measuring import make_measuring_host, measured, served
+from tests.measuring import measured, runs, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host("va16")
-
-
-def runs(deployment, *rates, **fields):
-    return [measured(deployment, points=((1, rate),), **fields) for rate in rates]
+pytestmark = pytest.mark.django_db
 
 
 def verdict(result):
@@ -44,15 +35,14 @@ def test_eight_per_cent_less_is_a_regression(host):
     assert (len(found.base_runs), len(found.runs), found.concurrency) == (3, 3, 1)
 
 
-def test_one_per_cent_less_is_not_significant(host):
-    found = judged(host, (100, 101, 99), (99, 100, 98))
+@pytest.mark.parametrize(
+    ("rates", "state"), [((99, 100, 98), "same"), ((108, 109, 107), "improved")]
+)
+def test_a_change_is_judged_by_its_interval(host, rates, state):
+    found = judged(host, (100, 101, 99), rates)
 
-    assert found.state == "same"
-    assert found.change.low < 0 < found.change.high
-
-
-def test_eight_per_cent_more_is_an_improvement(host):
-    assert judged(host, (100, 101, 99), (108, 109, 107)).state == "improved"
+    assert found.state == state
+    assert (found.change.low < 0 < found.change.high) == (state == "same")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +64,7 @@ def test_a_run_of_the_baseline_is_not_judged_by_itself(host):
     assert [verdict(run).state for run in base] == ["own", "own", "own"]
 
 
+@pytest.mark.postgresql
 def test_later_repeats_fill_the_baseline_up_to_three(host):
     deployment = served(host)
     first = runs(deployment, 100)[0]
@@ -162,6 +153,7 @@ def test_runs_before_the_baseline_was_set_belong_to_it(host):
     assert len(found.base_runs) == 4
 
 
+@pytest.mark.postgresql
 def test_verdicts_of_a_list_take_few_queries(host):
     for argv in ((), ("--a",), ("--b",)):
         runs(served(host, (*OTHER, *argv)), 100, 101)

@@ -9,21 +9,20 @@ from jobs.queries.results import listing
 from jobs.queries.results.listing import count_all
 from tests.factories import make_host, make_job, make_result, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def total(**fields):
     return listing.result_list(listing.Filters(**fields)).total
 
 
+@pytest.mark.postgresql
 def test_new_results_are_added_to_the_cached_counts():
     make_result(label="a")
     assert total() == 1
     make_result(label="b")
 
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+    with CaptureQueriesContext(connection) as asked:
         counts = count_all()
 
     assert counts.total() == 2
@@ -41,6 +40,7 @@ def test_more_facets_need_no_more_queries():
     assert len(asked) == 1  # for the newest number alone
 
 
+@pytest.mark.postgresql
 def test_every_filter_counts_what_it_lets_through():
     here, there = make_host("here"), make_host("there")
     lin = make_user("lin")

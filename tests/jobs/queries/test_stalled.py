@@ -10,7 +10,7 @@ from jobs.queries.jobs.progress import stalled_since
 from jobs.services.upkeep import reaper
 from tests.factories import make_job
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 FIGURES = {"done": 5.0, "total": 9.0, "unit": "MB"}
 
@@ -19,13 +19,13 @@ def ago(minutes: float):
     return now() - timedelta(minutes=minutes)
 
 
-def job_of(since, **fields):
-    return make_job(
-        state="running",
-        started_at=ago(60),
-        progress={**FIGURES, "since": since.timestamp()},
-        **fields,
-    )
+def job_of(since, log=b"", **figures):
+    """A running job whose figures are of ``since``."""
+    figures = {**FIGURES, "since": since.timestamp(), **figures}
+    job = make_job(state="running", started_at=ago(60), progress=figures)
+    if log:
+        logstore.store().append(f"job/{job.pk}", 0, log)
+    return job
 
 
 def test_unchanged_figures_count_as_stalled():
@@ -36,42 +36,26 @@ def test_unchanged_figures_count_as_stalled():
 
 
 def test_a_bar_that_is_drawn_again_and_again_hides_no_stall():
-    job = job_of(ago(11))
-    logstore.store().append(f"job/{job.pk}", 0, b"[#1 0B/9MB CN:4 DL:0B]\n")
-
-    assert stalled_since(job) is not None
+    assert stalled_since(job_of(ago(11), b"[#1 0B/9MB CN:4 DL:0B]\n")) is not None
+    since = ago(11)
+    redrawn = job_of(since, b"still trying\n", drawn=ago(0.5).timestamp())
+    assert stalled_since(redrawn) == since
 
 
 def test_new_lines_after_figures_are_not_stalled():
-    job = job_of(ago(11))
-    job.progress["drawn"] = ago(9).timestamp()
-    logstore.store().append(f"job/{job.pk}", 0, b"reading the tokenizer\n")
+    job = job_of(ago(11), b"reading the tokenizer\n", drawn=ago(9).timestamp())
 
     assert stalled_since(job) is None
     assert stalled_since(job, now() + timedelta(minutes=11)) > ago(1)
 
 
-def test_redrawn_figures_hide_no_stall():
-    since = ago(11)
-    job = job_of(since)
-    job.progress["drawn"] = ago(0.5).timestamp()
-    logstore.store().append(f"job/{job.pk}", 0, b"still trying\n")
-
-    assert stalled_since(job) == since
-
-
 def test_without_figures_the_last_bytes_of_the_log_count():
     job = make_job(state="running", started_at=ago(60))
+    assert stalled_since(job) == job.started_at
     logstore.store().append(f"job/{job.pk}", 0, b"hello\n")
 
     assert stalled_since(job) is None
     assert stalled_since(job, now() + timedelta(minutes=11)) is not None
-
-
-def test_a_job_without_output_is_stalled_since_its_start():
-    job = make_job(state="running", started_at=ago(60))
-
-    assert stalled_since(job) == job.started_at
 
 
 @pytest.mark.parametrize("state", ["queued", "starting", "failed", "succeeded"])

@@ -9,7 +9,7 @@ from jobs.models import DeploymentEvent
 from jobs.queries.engines import startups
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def started(deployment, *seconds, at=None):

@@ -2,8 +2,7 @@
 
 import pytest
 
-from jobs.queries.results.results import set_groups
-from jobs.queries.results.subjects import AREAS, areas, subject_name
+from jobs.queries.results.results import AREAS, areas, set_groups, subject_name
 from jobs.statistics import difference, wilson
 from tests.factories import make_measured
 

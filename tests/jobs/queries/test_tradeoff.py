@@ -10,14 +10,9 @@ from jobs.services.outcomes import stored_results
 from tests.comparing import OTHER
 from tests.factories import make_endpoint, make_job, make_measured
 from tests.jobs.lib.importing import EVALUATION, imported
-from tests.measuring import SERVE, make_measuring_host, measured, served
+from tests.measuring import SERVE, measured, served
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host("va16")
 
 
 def evaluated(deployment, tool="evalscope", **fields):
@@ -53,18 +48,33 @@ def test_the_fastest_point_of_the_same_deployment_is_paired(host):
     assert (pair.origin, pair.tokens, pair.share.value) == ("ours", 900.0, 0.75)
 
 
-def test_benchmarks_that_do_not_count_are_not_paired(host):
+def test_simulated_benchmarks_and_those_that_do_not_count_are_not_paired(host):
     deployment = served(host)
     evaluated(deployment)
-    for flag in Result.UNCOUNTED:
+    for flag in (*Result.UNCOUNTED, "simulated"):
         Result.objects.filter(pk=measured(deployment).pk).update(**{flag: True})
 
     assert only_pair().speed is None
 
 
-def test_other_arguments_are_another_engine(host):
+def of_newer_pins(host):
+    Environment.objects.filter(name="llama").update(fingerprint="newer pins")
+    return served(host)
+
+
+def of_another_environment(host):
+    make_environment(host, "other")
+    return served(host, ("/e/other/bin/python", *SERVE[1:]))
+
+
+@pytest.mark.parametrize(
+    "another",
+    [lambda host: served(host, OTHER), of_newer_pins, of_another_environment],
+    ids=["arguments", "version", "engine"],
+)
+def test_another_engine_is_not_paired(host, another):
     evaluated(served(host))
-    measured(served(host, OTHER))
+    measured(another(host))
 
     assert only_pair().speed is None
 
@@ -87,22 +97,6 @@ def test_another_tool_has_an_environment_of_its_own(host):
     assert only_pair().speed.benchmark == benchmark
 
 
-def test_another_version_of_the_engine_is_another_engine(host):
-    evaluated(served(host))
-    Environment.objects.filter(name="llama").update(fingerprint="newer pins")
-    measured(served(host))
-
-    assert only_pair().speed is None
-
-
-def test_one_tool_does_not_hide_another_engine(host):
-    make_environment(host, "other")
-    evaluated(served(host))
-    measured(served(host, ("/e/other/bin/python", *SERVE[1:])))
-
-    assert only_pair().speed is None
-
-
 def test_settings_that_are_unknown_equal_nothing(host):
     evaluated(served(host))
     measured(served(host))
@@ -113,25 +107,18 @@ def test_settings_that_are_unknown_equal_nothing(host):
     assert only_pair().speed is None
 
 
-def test_simulated_and_real_ones_are_not_paired(host):
-    deployment = served(host)
-    evaluated(deployment, simulated=True)
-    measured(deployment)
-
-    assert only_pair().speed is None
-
-
 def test_an_endpoint_that_changed_its_engine_is_another_one(host):
     endpoint = make_endpoint()
     told = {"url": endpoint.url, "model": "m", "engine": "vllm", "version": "0.9.1"}
-    context = {"endpoint": told}
-    own = {"host": host, "kind": "evaluate", "state": "succeeded"}
-    make_measured(job=make_job(**own), scores=[1], endpoint=endpoint, run_context=context)
-    points = [(2, {"output_tokens_per_s": 70.0})]
-    newer = {"endpoint": {**told, "version": "0.10"}}
-    slow = make_measured(points=points, endpoint=endpoint, run_context=context)
-    fast = [(2, {"output_tokens_per_s": 99.0})]
-    make_measured(points=fast, endpoint=endpoint, run_context=newer)
+
+    def of_version(version, **fields):
+        context = {"endpoint": {**told, "version": version}}
+        return make_measured(endpoint=endpoint, run_context=context, **fields)
+
+    job = make_job(host=host, kind="evaluate", state="succeeded")
+    of_version("0.9.1", job=job, scores=[1])
+    slow = of_version("0.9.1", points=[(2, {"output_tokens_per_s": 70.0})])
+    of_version("0.10", points=[(2, {"output_tokens_per_s": 99.0})])
 
     pair = only_pair()
 

@@ -11,13 +11,12 @@ from django.utils import timezone
 
 from jobs.base.errors import LaunchError
 from jobs.models import Import, ImportedFile, PointRequests, Result, SignOff
+from jobs.queries.catalogue import model_page, published_comparisons
 from jobs.queries.comparison.comparison import compare
-from jobs.queries.models import model_page
 from jobs.queries.results import listing
 from jobs.queries.results.curve import curve_of
 from jobs.queries.results.levels import Level, goodput_of
 from jobs.queries.results.listing import Filters, identity_list, matching, result_list
-from jobs.queries.results.published import published_comparisons
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.queries.results.results import result_page
 from jobs.queries.storage import count

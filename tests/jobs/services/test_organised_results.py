@@ -4,7 +4,7 @@ import pytest
 
 from jobs.base.errors import LaunchError
 from jobs.models import Baseline, Note, Result, SignOff, Tag
-from jobs.queries.results.organised import baseline_history, organised, tag_names, views_for
+from jobs.queries.results.listing import baseline_history, organised, tag_names, views_for
 from jobs.services import results
 from tests.factories import make_result, make_user
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs.statistics import Z, decision, paired_difference
+from jobs.statistics import Z, paired_difference
+from jobs.statistics.paired import decision
 from tests import coverage
 
 

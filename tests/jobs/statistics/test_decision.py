@@ -8,14 +8,12 @@ from jobs.statistics import (
     Interval,
     Seen,
     Z,
-    decision,
-    extended_z,
-    monitored_z,
+    conditional_power,
     more_questions,
     paired_difference,
+    paired_variance,
 )
-from jobs.statistics.paired import least_margin
-from jobs.statistics.power import conditional_power, paired_variance
+from jobs.statistics.paired import decision, extended_z, monitored_z
 
 
 @pytest.mark.parametrize(
@@ -36,11 +34,6 @@ def test_a_decision_is_that_of_the_interval_and_the_question(low, high, same, at
 
     assert decision(interval, 0.01, "same") == same
     assert decision(interval, 0.01, "at_least") == at_least
-
-
-def test_a_loss_beyond_the_margin_is_excluded():
-    # +1.41 points [-2.68, +5.48] at a margin of 5.
-    assert decision(Interval(0.0141, -0.0268, 0.0548), 0.05, "at_least") == "not_worse"
 
 
 def test_a_variance_of_pairs_never_promises_nothing():
@@ -104,11 +97,11 @@ def test_promised_questions_show_the_goal_in_four_of_five_cases(lost, gained, to
         return decision(gap, margin, goal) not in ("cannot_tell", "worse")
 
     shown = 0
-    for _run in range(1000):
+    for _run in range(400):
         changed = binomial(draw, more, seen.rate)
         shown += is_shown(changed, binomial(draw, changed, 0.5))
 
-    assert 740 <= shown <= 960
+    assert 0.74 <= shown / 400 <= 0.96
 
 
 def binomial(draw, count, share):
@@ -130,7 +123,3 @@ def test_an_extension_spends_as_much_as_the_first_look_in_all():
     assert extended_z(1) == pytest.approx(1.959964)
     assert extended_z(2) == pytest.approx(2.241403)
     assert [extended_z(look) for look in (3, 4)] == pytest.approx([2.638257, 2.865260], abs=1e-5)
-
-
-def test_few_questions_cannot_decide_within_a_small_margin():
-    assert least_margin(142) == pytest.approx(0.0342, abs=1e-4)

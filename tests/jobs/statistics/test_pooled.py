@@ -4,14 +4,17 @@ from statistics import stdev
 
 import pytest
 
-from jobs.statistics import Share, design_effect, difference, wilson
-from jobs.statistics.evidence import bootstrap_difference
-from jobs.statistics.shares import (
+from jobs.statistics import (
+    Share,
+    bootstrap_difference,
     cells_of,
     clustered_error,
+    design_effect,
+    difference,
     freedom,
     mean_of_differences,
     pooled_difference,
+    wilson,
 )
 
 BASE = [Share(154, 159), Share(933, 976)]

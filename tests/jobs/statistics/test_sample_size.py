@@ -2,11 +2,7 @@
 
 import pytest
 
-from jobs.statistics.power import (
-    questions_for_interval,
-    questions_paired,
-    questions_unpaired,
-)
+from jobs.statistics import questions_for_interval, questions_paired, questions_unpaired
 
 
 @pytest.mark.parametrize(

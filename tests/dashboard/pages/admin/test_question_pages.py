@@ -9,7 +9,7 @@ from django.urls import reverse
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.models import AuditEntry, Dataset, Preflight
-from jobs.queries.sets import results_of
+from jobs.queries.catalogue import results_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_job, make_result
 

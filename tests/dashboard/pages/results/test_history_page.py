@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from dashboard.charts import history as chart
-from dashboard.charts import per_user, series
+from dashboard.charts import series
 from dashboard.charts.figures import POINT
 from dashboard.charts.series import Series, throughput
 from jobs import logstore
@@ -175,8 +175,8 @@ POINTS = [(4, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.
     [
         throughput,
         lambda all_series: series.percentiles("ttft", all_series),
-        per_user.per_device,
-        per_user.interactivity,
+        series.per_device,
+        series.interactivity,
     ],
 )
 def test_points_of_each_chart_open_their_panel(draw):

@@ -8,7 +8,7 @@ from django.utils.timezone import now
 
 from jobs.catalog import SHIPPED
 from jobs.models import Answer, Result
-from jobs.queries.results.published import published_comparisons
+from jobs.queries.catalogue import published_comparisons
 from tests.factories import make_deployment, make_host, make_result
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Result
-from jobs.queries.results.subjects import AREAS
+from jobs.queries.results.results import AREAS
 from jobs.services import results
 from tests.comparing import grouped, ids, text_of
 from tests.factories import make_job, make_measured

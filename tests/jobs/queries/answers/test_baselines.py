@@ -8,7 +8,7 @@ from jobs.schedule.targets import target_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 QUESTIONS = answering.question_set()
 
 
@@ -16,6 +16,7 @@ def offered():
     return {one.result: one for one in baselines()}
 
 
+@pytest.mark.postgresql
 def test_evaluations_of_our_questions_are_offered_newest_first():
     first, second = answering.make_evaluations()
 

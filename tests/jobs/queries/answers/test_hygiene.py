@@ -3,28 +3,24 @@
 import pytest
 
 from jobs.models import Answer
+from jobs.queries.answers.answer_flags import Unswitched, hygiene, is_doubtful, unswitched
 from jobs.queries.answers.answer_list import equal_characters
-from jobs.queries.answers.hygiene import Unswitched, hygiene, is_doubtful, unswitched
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-def evaluated(scores, **changes):
-    """Ten answers; ``changes``: index -> fields, as "at_3"."""
-    result = make_measured(scores=scores)
-    for name, fields in changes.items():
-        Answer.objects.filter(result=result, index=int(name.removeprefix("at_"))).update(**fields)
-    answer_rows.keep(result)
-    return result
+pytestmark = pytest.mark.django_db
 
 
 def thought_about(chosen, **changes):
     """Ten answers of a run that chose ``chosen``."""
     params = {"thinking": chosen} if chosen else {}
     job = make_job(kind="evaluate", state="succeeded", params=params)
-    result = make_measured(scores=[1] * 10, job=job)
+    return evaluated([1] * 10, job, **changes)
+
+
+def evaluated(scores, job=None, **changes):
+    """Answers; ``changes``: index -> fields, as "at_3"."""
+    result = make_measured(scores=scores, **({"job": job} if job else {}))
     for name, fields in changes.items():
         Answer.objects.filter(result=result, index=int(name.removeprefix("at_"))).update(**fields)
     answer_rows.keep(result)
@@ -72,6 +68,7 @@ def of(result, flag):
     return next(one for one in hygiene(result).flags if one.flag == flag)
 
 
+@pytest.mark.postgresql
 def test_all_flagged_answers_are_counted_incorrect_then_correct():
     cut = {"finish": "length"}
     result = evaluated([1] * 6 + [0] * 4, at_0=cut, at_8=cut, at_9=cut)

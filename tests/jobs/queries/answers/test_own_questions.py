@@ -7,7 +7,7 @@ import pytest
 from jobs.models import Answer
 from jobs.queries.answers.own_questions import questions_at
 from jobs.tools.evalscope import eval_reading
-from jobs.tools.opencompass import parser
+from jobs.tools.opencompass import reading
 from jobs.tools.outputs.answers import kept
 from tests.factories import make_job, make_measured
 
@@ -25,7 +25,7 @@ def files(folder):
         ("evaluate", lambda: eval_reading.parse(files("evalscope-1.14-eval/finished")).scored),
         (
             "evaluate-opencompass-questions",
-            lambda: parser.parse_questions(files("opencompass-0.5.4-questions")),
+            lambda: reading.parse_questions(files("opencompass-0.5.4-questions")),
         ),
     ],
 )

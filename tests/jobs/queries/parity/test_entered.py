@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.queries.parity.compared import of_sides
-from jobs.queries.parity.entered import ParityError, baseline_of, columns_of
+from jobs.queries.parity.sides import ParityError, baseline_of, columns_of
+from jobs.queries.parity.statement import of_sides
 
 GUIDE = Path("tests/data/guide/seed.md").read_text()
 HEAD = "| dataset | version | metric | mode | {} |\n|---|---|---|---|---|\n"
@@ -45,19 +45,13 @@ def test_two_columns_of_a_table_are_two_results():
     assert found.notes.no_share == ["math-500"]
 
 
-def test_two_tables_of_one_name_stay_two_results():
-    first, second = columns_of(table("R1", ("gsm8k", "", 90.45)) + "\n" + table(
-        "R1", ("gsm8k", "", 90.52)
-    ))  # fmt: skip
+def test_tables_of_one_name_are_one_result_unless_a_set_repeats():
+    (one,) = columns_of(table("R1", ("gsm8k", "", 90.45)) + table("R1", ("math-500", "", 90.2)))
+    assert one.side.names == ["gsm8k", "math-500"]
 
+    first, second = columns_of("\n".join(table("R1", ("gsm8k", "", x)) for x in (90.45, 90.52)))
     assert (first.name, second.name) == ("R1", "R1")
     assert second.side.sets["gsm8k"].value == 90.52
-
-
-def test_several_tables_of_one_name_are_one_result():
-    (one,) = columns_of(table("R1", ("gsm8k", "", 90.45)) + table("R1", ("math-500", "", 90.2)))
-
-    assert one.side.names == ["gsm8k", "math-500"]
 
 
 def test_a_score_of_another_number_of_questions_is_left_out():

@@ -1,8 +1,7 @@
 import pytest
 
 from jobs.models import Answer
-from jobs.queries.parity.compared import parity, usual_goal
-from jobs.queries.parity.runs import looks_at
+from jobs.queries.parity.statement import looks_at, parity, usual_goal
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured
 from tests.jobs.lib import answering
@@ -14,28 +13,35 @@ def evaluation(scores, **fields):
     return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded"), **fields)
 
 
+def without_score(result, *indexes):
+    Answer.objects.filter(result=result, index__in=indexes).update(status="failed", score=0)
+    answer_rows.keep(result)
+    return result
+
+
 def scored(scores, **metrics):
     """An evaluation without answers, of one set."""
     result = evaluation([1.0])
     result.answers.all().delete()
-    result.run_context = {
-        "sets": [
-            {
-                **{"dataset": name, "version": "", "metric": "accuracy", "mode": "gen"},
-                **{"value": value, "questions": questions, "group": name},
-            }
-            for name, value, questions in scores
-        ]
-    }
+    about = {"version": "", "metric": "accuracy", "mode": "gen"}
+    sets = [
+        {**about, "dataset": name, "value": value, "questions": questions, "group": name}
+        for name, value, questions in scores
+    ]
+    result.run_context = {"sets": sets}
     result.metrics = metrics
     result.save()
     return result
 
 
+def compared(base, result, **options):
+    return parity([base], [result], 1.0, "same", **options)
+
+
 def test_answers_of_two_results_are_paired():
     base, result = evaluation([1, 1, 0, 0]), evaluation([1, 0, 1, 0])
 
-    found = parity([base], [result], 1.0, "same")
+    found = compared(base, result)
 
     assert found.statement.pooled.method == "paired"
     assert found.statement.pooled.flips == (1, 1)
@@ -53,11 +59,9 @@ def test_repeats_are_several_answers_to_a_question():
 
 
 def test_an_answer_without_a_score_is_not_incorrect():
-    base, result = evaluation([1, 1, 1, 0]), evaluation([1, 1, 0, 0])
-    Answer.objects.filter(result=result, index=2).update(status="failed", score=0)
-    answer_rows.keep(result)
+    base, result = evaluation([1, 1, 1, 0]), without_score(evaluation([1, 1, 0, 0]), 2)
 
-    found = parity([base], [result], 1.0, "same")
+    found = compared(base, result)
 
     assert found.statement.pooled.questions == (3, 3)
     assert found.statement.pooled.gap.value == 0
@@ -69,7 +73,7 @@ def test_sets_without_answers_are_counted():
     base = scored([("cluewsc-dev", 100 * 154 / 159, 159), ("other", 50.0, 10)])
     result = scored([("cluewsc-dev", 97.48, None)])
 
-    found = parity([base], [result], 1.0, "same")
+    found = compared(base, result)
 
     (row,) = found.statement.rows
     assert (row.method, row.rights) == ("unpaired", (154, 155))
@@ -87,10 +91,7 @@ def test_one_of_several_runs_without_answers_counts():
 
 
 def test_results_without_a_common_set_have_no_statement():
-    assert (
-        parity([scored([("a", 90.0, 100)])], [scored([("b", 90.0, 100)])], 1.0, "same").statement
-        is None
-    )
+    assert compared(scored([("a", 90.0, 100)]), scored([("b", 90.0, 100)])).statement is None
 
 
 def test_other_tools_and_work_are_named():
@@ -99,61 +100,50 @@ def test_other_tools_and_work_are_named():
     result.identity["parts"]["workload"]["max_tokens"] = 99
     base.identity["parts"]["workload"]["max_tokens"] = 512
 
-    unequal = parity([base], [result], 1.0, "same").unequal
+    unequal = compared(base, result).unequal
 
     assert list(unequal.tools) == ["evalscope 1.14.1", "OpenCompass 0.4.1"]
     assert [(one.name, list(one.values)) for one in unequal.work] == [("max_tokens", [512, 99])]
 
 
-def test_hygiene_that_differs_is_named():
+@pytest.mark.parametrize(
+    ("counts", "flags"),
+    [
+        ({"answers_total": 1000, "answers_cut": 40, "answers_empty": 1}, ["answers_cut"]),
+        ({}, []),  # a side that lacks the counts says nothing
+    ],
+)
+def test_hygiene_that_differs_is_named(counts, flags):
     base, result = evaluation([1, 0]), evaluation([1, 0])
     base.metrics |= {"answers_total": 1000, "answers_cut": 2, "answers_empty": 0}
-    result.metrics |= {"answers_total": 1000, "answers_cut": 40, "answers_empty": 1}
+    result.metrics |= counts
 
-    unequal = parity([base], [result], 1.0, "same").unequal
-
-    assert [one.flag for one in unequal.hygiene] == ["answers_cut"]
-
-
-def test_hygiene_that_one_side_lacks_says_nothing():
-    base, result = evaluation([1, 0]), evaluation([1, 0])
-    base.metrics |= {"answers_total": 1000, "answers_cut": 500}
-
-    assert parity([base], [result], 1.0, "same").unequal.hygiene == []
+    assert [one.flag for one in compared(base, result).unequal.hygiene] == flags
 
 
 @pytest.mark.parametrize(
-    ("name", "subset"), [("gsm8k", "gsm8k/main"), ("x" * 70, "x" * 64)], ids=["part", "cut"]
+    ("name", "subsets", "rows"),
+    [
+        ("gsm8k", ("gsm8k/main", "gsm8k/main"), ["gsm8k"]),
+        ("x" * 70, ("x" * 64, "x" * 64), ["x" * 70]),
+        ("mmlu", ("mmlu/law", "mmlu/virology"), ["mmlu/law", "mmlu/virology"]),
+    ],
+    ids=["part", "cut", "several parts"],
 )
-def test_a_set_and_its_answers_count_once(name, subset):
+def test_a_set_and_its_answers_count_once(name, subsets, rows):
     sides = []
     for scores in ([1, 1, 0, 0], [1, 0, 0, 0]):
         one = evaluation(scores)
         one.run_context = scored([(name, 50.0, 4)]).run_context
-        one.answers.update(subset=subset)
+        for half, subset in enumerate(subsets):
+            one.answers.filter(index__in=(2 * half, 2 * half + 1)).update(subset=subset)
         answer_rows.keep(one)
         sides.append(one)
 
-    found = parity([sides[0]], [sides[1]], 1.0, "same")
+    statement = compared(*sides).statement
 
-    assert [row.name for row in found.statement.rows] == [name]
-    assert found.statement.pooled.questions == (4, 4)
-    assert found.statement.pooled.method == "paired"
-
-
-def test_answers_of_several_parts_replace_their_sum():
-    sides = []
-    for scores in ([1, 1, 0, 0], [1, 0, 0, 0]):
-        one = evaluation(scores)
-        one.run_context = scored([("mmlu", 50.0, 4)]).run_context
-        one.answers.filter(index__lt=2).update(subset="mmlu/law")
-        one.answers.filter(index__gte=2).update(subset="mmlu/virology")
-        answer_rows.keep(one)
-        sides.append(one)
-
-    found = parity([sides[0]], [sides[1]], 1.0, "same")
-
-    assert [row.name for row in found.statement.rows] == ["mmlu/law", "mmlu/virology"]
+    assert [row.name for row in statement.rows] == rows
+    assert (statement.pooled.questions, statement.pooled.method) == ((4, 4), "paired")
 
 
 def test_a_rule_for_an_early_stop_is_no_difference_of_settings():
@@ -164,8 +154,8 @@ def test_a_rule_for_an_early_stop_is_no_difference_of_settings():
         answering.answers()[:12], **{**rule, "baseline": "res-999"}
     )
 
-    assert not {one.name for one in parity([base], [early], 1.0, "same").unequal.work}
-    other = parity([base], [against_another], 1.0, "same").unequal.work
+    assert not {one.name for one in compared(base, early).unequal.work}
+    other = compared(base, against_another).unequal.work
     assert {one.name for one in other} == {"questions_sha256"}
 
 
@@ -179,7 +169,7 @@ def test_a_later_run_with_more_questions_is_another_look():
     looked = parity([other], [first, again, more], 1.0, "same").statement
     assert looked.looks.number == 2
     assert looked.pooled.p is None
-    once = parity([other], [more], 1.0, "same").statement
+    once = compared(other, more).statement
     assert looked.looks.z(4) > once.looks.z(4)
 
 
@@ -194,21 +184,21 @@ def test_ours_against_an_external_baseline_is_asked_whether_it_is_at_least_as_ac
 
 def test_a_result_that_could_stop_early_has_a_wider_interval():
     base, result = evaluation([1, 1, 0, 0]), evaluation([1, 0, 1, 0])
-    usual = parity([base], [result], 1.0, "same").statement
+    usual = compared(base, result).statement
     result.metrics["planned_questions"] = 16
 
-    early = parity([base], [result], 1.0, "same").statement
+    early = compared(base, result).statement
 
     assert (usual.looks.planned, early.looks.planned) == (None, 16)
     assert early.pooled.gap.low < usual.pooled.gap.low
-    assert parity([result], [base], 1.0, "same").statement.looks.planned == 16
-    assert parity([base], [result], 1.0, "same", planned=20).statement.looks.planned == 20
+    assert compared(result, base).statement.looks.planned == 16
+    assert compared(base, result, planned=20).statement.looks.planned == 20
 
 
 def test_scores_between_0_and_1_are_compared_as_they_are():
     base, result = evaluation([0.9] * 40), evaluation([0.6] * 40)
 
-    row = parity([base], [result], 1.0, "same").statement.pooled
+    row = compared(base, result).statement.pooled
 
     assert (row.first.value, row.second.value) == pytest.approx((0.9, 0.6))
     assert row.decision == "worse"
@@ -218,7 +208,7 @@ def test_scores_between_0_and_1_are_compared_as_they_are():
 def test_sets_of_other_numbers_of_questions_have_no_verdict(other):
     base, result = scored([other]), scored([("gsm8k", 20.0, 40)])
 
-    found = parity([base], [result], 1.0, "same")
+    found = compared(base, result)
 
     assert found.statement is None
     assert found.notes.unequal == [("gsm8k", other[2], 40)]
@@ -229,40 +219,25 @@ def test_results_without_answers_and_with_other_checksums_have_no_verdict():
     for number, side in enumerate(sides):
         side.identity = {"parts": {"workload": {"questions_sha256": f"{number}" * 64}}}
 
-    found = parity([sides[0]], [sides[1]], 1.0, "same")
+    found = compared(*sides)
 
     assert found.statement is None
     assert found.notes.apart == ["gsm8k"]
 
 
-def without_score(result, *indexes):
-    Answer.objects.filter(result=result, index__in=indexes).update(status="failed", score=0)
-    answer_rows.keep(result)
-    return result
+def test_only_a_run_that_scores_a_new_question_is_a_look():
+    failed, first, again = (evaluation([1, 1, 0, 0]) for _run in range(3))
+    assert looks_at([without_score(failed, 2, 3), first]) == 2  # failed requests are asked again
 
-
-def test_questions_whose_request_failed_are_asked_in_a_second_look():
-    first = without_score(evaluation([1, 1, 0, 0]), 2, 3)
-    more = evaluation([1, 1, 0, 0])
-
-    assert looks_at([first, more]) == 2
-
-
-def test_a_failed_request_of_a_repeat_is_no_look():
-    first, again = evaluation([1, 1, 0, 0]), evaluation([1, 1, 0, 0])
-    Answer.objects.filter(result=again, index=2).update(
-        status="failed", score=0, question="", expected=""
-    )
-    answer_rows.keep(again)
-
-    assert looks_at([first, again]) == 1
+    Answer.objects.filter(result=again, index=2).update(question="", expected="")
+    assert looks_at([first, without_score(again, 2)]) == 1
 
 
 def test_equal_numbers_of_failed_requests_are_told():
     base = without_score(evaluation([1, 1, 0, 0]), 0)
     result = without_score(evaluation([1, 1, 0, 0]), 0)
 
-    found = parity([base], [result], 1.0, "same")
+    found = compared(base, result)
 
     assert found.unequal.unscored == (1, 1)
     assert [(common, asked) for _name, common, asked in found.notes.partly] == [(3, 4)]

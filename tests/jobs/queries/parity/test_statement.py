@@ -1,12 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
-from jobs.queries.parity.entered import ParityError, counts_of, evidence_of
+from jobs.queries.parity.sides import ParityError, counts_of, evidence_of_counts
 from jobs.queries.parity.statement import Looks, state
 from jobs.statistics import from_scores, wilson
 
 
 def counted(base, result, margin=0.01, goal="same", **looks):
-    evidence = evidence_of(counts_of(base, "base"), counts_of(result, "result"))
+    evidence = evidence_of_counts(counts_of(base, "base"), counts_of(result, "result"))
     return state(evidence, margin, goal, Looks(**looks))
 
 
@@ -14,8 +16,8 @@ def points(interval):
     return [round(100 * one, 2) for one in (interval.value, interval.low, interval.high)]
 
 
-def answered(*scores, per=1):
-    return {index: list(scores[index * per : index * per + per]) for index in range(len(scores))}
+def answered(*scores):
+    return {index: [score] for index, score in enumerate(scores)}
 
 
 def test_the_guides_counts_give_the_guides_statement():
@@ -71,30 +73,19 @@ def test_the_question_asked_decides_the_verdict():
     assert at_least.decision == "not_worse"
 
 
-def test_each_later_look_needs_a_wider_interval():
-    widths = [
-        counted("900/1000", "900/1000", number=number).pooled.gap.high for number in (1, 2, 3)
-    ]
+def test_each_later_look_needs_a_wider_interval_and_more_questions():
+    looks = [counted("900/1000", "900/1000", number=number).pooled for number in (1, 2, 3)]
 
-    assert widths[1] / widths[0] == pytest.approx(2.2414 / 1.96, rel=0.01)
-    assert widths[2] > widths[1]
-
-
-def test_missing_questions_count_the_next_look():
-    first = counted("900/1000", "900/1000")
-    second = counted("900/1000", "900/1000", number=2)
-
-    assert second.pooled.more > first.pooled.more
+    assert looks[1].gap.high / looks[0].gap.high == pytest.approx(2.2414 / 1.96, rel=0.01)
+    assert looks[2].gap.high > looks[1].gap.high
+    assert looks[1].more > looks[0].more > 0
 
 
 def test_an_early_stop_needs_a_wider_interval():
-    whole = counted("9000/10000", "9000/10000")
-    early = counted("9000/10000", "9000/10000", planned=40_000)
+    same = "9000/10000", "9000/10000"
+    whole, early = (counted(*same, planned=planned).pooled.gap for planned in (None, 40_000))
 
-    wider = (early.pooled.gap.high - early.pooled.gap.low) / (
-        whole.pooled.gap.high - whole.pooled.gap.low
-    )
-    assert wider == pytest.approx(2 * 2.2414 / 1.96, rel=0.01)
+    assert early.high / whole.high == pytest.approx(2 * 2.2414 / 1.96, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -144,13 +135,10 @@ def test_answers_to_the_same_questions_are_paired():
 
 
 def test_several_answers_to_a_question_are_clustered():
-    first = answered(*[1, 1, 0, 1] * 50, per=4)
-    second = answered(*[1, 0, 0, 1] * 50, per=4)
-    one = from_scores("x", "", {k: v for k, v in first.items() if v}, {
-        k: v for k, v in second.items() if v
-    })  # fmt: skip
+    first = {index: [1, 1, 0, 1] for index in range(50)}
+    second = {index: [1, 0, 0, 1] for index in range(50)}
 
-    row = state([one], 0.01, "same").pooled
+    row = state([from_scores("x", "", first, second)], 0.01, "same").pooled
 
     assert (row.method, row.p, row.rights, row.questions) == ("clustered", None, None, (50, 50))
     assert row.gap.value == pytest.approx(-0.25)
@@ -174,7 +162,7 @@ def test_only_common_questions_count():
 
 def test_a_paired_set_and_an_unpaired_one_pool_unpaired():
     paired = from_scores("x", "", answered(1, 1, 0), answered(1, 0, 1))
-    counts = evidence_of(counts_of("5/9", "base"), counts_of("6/9", "result"))
+    counts = evidence_of_counts(counts_of("5/9", "base"), counts_of("6/9", "result"))
 
     statement = state([paired, *counts], 0.01, "same")
 
@@ -183,10 +171,8 @@ def test_a_paired_set_and_an_unpaired_one_pool_unpaired():
 
 
 def test_sets_of_one_group_are_pooled_too():
-    sets = evidence_of(counts_of("5/9,6/9,7/9", "b"), counts_of("6/9,6/9,7/9", "r"), "abc")
-    grouped = [
-        type(one)(one.name, g, one.first, one.second) for one, g in zip(sets, "mmn", strict=True)
-    ]
+    sets = evidence_of_counts(counts_of("5/9,6/9,7/9", "b"), counts_of("6/9,6/9,7/9", "r"), "abc")
+    grouped = [replace(one, group=group) for one, group in zip(sets, "mmn", strict=True)]
 
     statement = state(grouped, 0.01, "same")
 

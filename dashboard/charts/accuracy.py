@@ -1,0 +1,267 @@
+"""Accuracy: by category, differences by data set, over throughput or tokens, in token budgets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log2, log10, sqrt
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard.charts.figures import (
+    BAND,
+    COLOURS,
+    DASHES,
+    INK,
+    POINT,
+    SYMBOLS,
+    Figure,
+    axis,
+    bars,
+    layout,
+    margins,
+    note,
+    scaled,
+    scatter,
+    upright,
+)
+from dashboard.text.formatting import number, percent
+from dashboard.text.labels import result_name
+from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
+from jobs.queries.results.tradeoff import Origin, Pair
+from jobs.statistics import Interval
+
+# Shape and colour by who measured what.
+_MARKS: dict[Origin, tuple[str, str]] = {
+    "ours": ("circle", COLOURS[0]),
+    "external": ("square", COLOURS[1]),
+    "imported": ("diamond", COLOURS[2]),
+}
+MOST_NAMED = 12  # more names would cover each other
+_ROOM = 2.0  # per cent above and below all intervals
+_EXTRA = "<extra>%{fullData.name}</extra>"
+_THIN = {"thickness": 1.2, "width": 3}
+
+
+def value_of(pair: Pair, axis: str) -> float | None:
+    """Return the x value of a pair; None: it is not on that chart."""
+    if axis == "tokens":
+        return pair.tokens
+    if pair.speed is None:
+        return None
+    return pair.speed.per_device if axis == "per_device" else pair.speed.rate
+
+
+def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
+    """Return accuracies with intervals. ``by``: "per_device" or "rate" of the paired benchmark, or
+    "tokens" of an answer. A hollow point is simulated, disturbed or incomplete."""
+    shown = [(pair, x) for pair in pairs if (x := value_of(pair, by)) is not None]
+    titles = {
+        "per_device": _("output tok/s per device  →  better"),
+        "rate": _("output tok/s  →  better"),
+        "tokens": _("output tokens per answer  ←  cheaper"),
+    }
+    names = {"ours": _("ours"), "external": _("external"), "imported": _("imported")}
+    by_origin = {name: [one for one in shown if one[0].origin == name] for name in _MARKS}
+    data = [_pairs(name, names[name], own) for name, own in by_origin.items() if own]
+    # Small differences would vanish on an axis from 0 to 100.
+    low = min((100 * pair.share.low for pair, _x in shown), default=0.0)
+    high = max((100 * pair.share.high for pair, _x in shown), default=100.0)
+    ends = [max(0.0, low - _ROOM), min(100.0 + _ROOM, high + _ROOM)]
+    return Figure(
+        data,
+        layout(
+            axis(titles[by], rangemode="tozero", showgrid=True),
+            axis(_("accuracy, %"), range=ends),
+            showlegend=len(data) > 1,
+            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            margin=margins(right=24, top=36),
+        ),
+    )
+
+
+def _pairs(origin: Origin, name: str, shown: Sequence[tuple[Pair, float]]) -> dict[str, Any]:
+    symbol, colour = _MARKS[origin]
+    shares = [scaled(pair.share) for pair, _x in shown]
+    runs = [pair.evaluation for pair, _x in shown]
+    is_hollow = [run.simulated or not run.counts for run in runs]
+    symbols = [symbol + ("-open" if hollow else "") for hollow in is_hollow]
+    mode = "markers+text" if len(shown) <= MOST_NAMED else "markers"
+    return scatter(
+        *(name, mode, [x for _pair, x in shown], [share.value for share in shares]),
+        textposition="middle left",
+        text=list(map(result_name, runs)),
+        cliponaxis=False,
+        marker={"color": colour, "symbol": symbols, "size": 9},
+        error_y=bars([(share.value, share) for share in shares], colour, **_THIN),
+        customdata=[reverse("result-paired", args=[run.pk]) for run in runs],
+        meta=POINT,
+        hovertemplate="%{text}: %{y:.2f} %, %{x:.4~g}" + _EXTRA,
+    )
+
+
+def budgets(uses: Sequence[tuple[str, BudgetUse]]) -> Figure:
+    """Return the accuracy within token budgets: one line per ``(name, use)``, logarithmic axis.
+
+    One result has its interval as a band, and a line at its own limit with the share of answers
+    that it cut. Several have error bars at each doubling, and a mark where their limit was.
+    """
+    lines = [
+        scatter(
+            *(name, "lines", *_curve(use)),
+            line={"color": COLOURS[index], "dash": DASHES[index], "width": 2, "shape": "hv"},
+            hovertemplate="%{x:,d} tok: %{y:.2f} %" + _EXTRA,
+        )
+        for index, (name, use) in enumerate(uses)
+    ]
+    ticks = _ticks([point.budget for _name, use in uses for point in points_of(use)])
+    x = axis(_("token budget of an answer"), type="log", **ticks)
+    shown = layout(x, axis(_("accuracy, %"), rangemode="tozero"), margin=margins(top=24))
+    if len(uses) == 1:
+        ((_name, use),) = uses
+        return Figure([*_band(use), *lines], {**shown, **_limit(use)})
+    for index, (_name, use) in enumerate(uses):
+        # At powers of two: more would hide each other.
+        shares = [
+            (scaled(one.share).value, scaled(one.share) if is_doubling(one.budget) else None)
+            for one in points_of(use)
+        ]
+        lines[index]["error_y"] = bars(shares, COLOURS[index], **_THIN)
+    return Figure([*lines, *_limit_marks(uses)], shown)
+
+
+def points_of(use: BudgetUse) -> Sequence[BudgetPoint]:
+    """Return the curve up to the run's own limit, where it ends."""
+    if not use.curve or not use.limit or use.longest > use.limit:
+        return use.curve
+    within = [point for point in use.curve if point.budget < use.limit]
+    return [*within, BudgetPoint(use.limit, use.curve[-1].share)]
+
+
+def is_doubling(budget: int) -> bool:
+    return budget & (budget - 1) == 0
+
+
+def _ticks(budgets: Sequence[int]) -> dict[str, Any]:
+    """Return at most nine ticks at powers of two."""
+    low, high = floor(log2(min(budgets, default=1))), ceil(log2(max(budgets, default=2)))
+    step = max(1, ceil((high - low) / 8))
+    ticks = [2**power for power in range(low, high + 1, step)]
+    return {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
+
+
+def _curve(use: BudgetUse) -> tuple[list[int], list[float]]:
+    points = points_of(use)
+    return [point.budget for point in points], [scaled(point.share).value for point in points]
+
+
+def _band(use: BudgetUse) -> list[dict[str, Any]]:
+    look = {"line": {"width": 0, "color": COLOURS[0], "shape": "hv"}, "hoverinfo": "skip"}
+    budgets, shares = _curve(use)[0], [scaled(point.share) for point in points_of(use)]
+    low, high = [share.low for share in shares], [share.high for share in shares]
+    fill = {"fill": "tonexty", "fillcolor": BAND}
+    return [
+        scatter(_("interval, low"), "lines", budgets, low, **look),
+        scatter(_("interval, high"), "lines", budgets, high, **look, **fill),
+    ]
+
+
+def _limit_marks(uses: Sequence[tuple[str, BudgetUse]]) -> list[dict[str, Any]]:
+    return [
+        scatter(
+            *(_("%(name)s, own limit") % {"name": name}, "markers"),
+            *([use.limit], [scaled(use.curve[-1].share).value]),
+            text=[percent(use.cut_share)],
+            marker={"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 9},
+            hovertemplate="%{x:,d} tok: %{text} % " + _("of answers cut") + _EXTRA,
+        )
+        for index, (name, use) in enumerate(uses)
+        if use.limit and use.curve
+    ]
+
+
+def _limit(use: BudgetUse) -> dict[str, Any]:
+    if not use.limit:
+        return {}
+    text = _("limit %(limit)s, %(share)s %% cut")
+    text %= {"limit": number(use.limit), "share": percent(use.cut_share)}
+    at = log10(use.limit)  # of a logarithmic axis, which shapes are not
+    own = note(text, xref="x", x=at, colour=INK)
+    return {"shapes": [upright(use.limit, INK)], "annotations": [own]}
+
+
+_ROW_PX, _FRAME_PX = 28, 62
+_NAME = 22  # letters that fit into the margin
+_AIR = 1.15  # of the widest interval
+Row = tuple[str, Interval, float]  # name, interval in the unit of the axis, size of the mark
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Row of the chart: a data set, several, or all questions (``is_whole``); from 0 to 1."""
+
+    name: str
+    gap: Interval
+    is_whole: bool = False
+
+
+def categories(found: Sequence[Category], pooled: Interval | None) -> Figure:
+    """Return a row per category, the whole set as a diamond below, in per cent; squares grow with
+    the questions. ``pooled``: accuracy of the whole set."""
+    rows = [(one.name, scaled(one.share), 6 + min(8.0, sqrt(one.questions))) for one in found]
+    data = [_trace(_("accuracy"), rows, "%{x:.1f} %")]
+    if pooled is not None:
+        data.append(_trace(_("all"), [(_("all"), scaled(pooled), 12)], "%{x:.1f} %", is_whole=True))
+    heading = _("Data set") if any(one.is_set for one in found) else _("Category")
+    x = axis(_("accuracy, %, with 95 % interval"), range=[0, 100], showgrid=True)
+    return _figure(data, heading, x)
+
+
+def differences(rows: Sequence[Difference], margin: float) -> Figure:
+    """Return a row per data set in points, all questions as a diamond below. A whole interval
+    inside of the band means *equivalent*."""
+    data = []
+    for title, is_whole, size in ((_("difference"), False, 9), (_("all questions"), True, 12)):
+        own = [(one.name, scaled(one.gap), size) for one in rows if one.is_whole == is_whole]
+        data += [_trace(title, own, "%{x:+.2f}", is_whole=is_whole)] if own else []
+    ends = [abs(end) for one in rows for end in (one.gap.low, one.gap.high)]
+    most = 100 * _AIR * max([margin, *ends])
+    x = axis(_("difference, points"), range=[-most, most], showgrid=True)
+    x |= {"zeroline": True, "zerolinecolor": INK}
+    band = {"type": "rect", "layer": "below", "xref": "x", "yref": "paper", "y0": 0, "y1": 1}
+    band |= {"x0": -100 * margin, "x1": 100 * margin, "fillcolor": BAND, "line": {"width": 0}}
+    return _figure(data, _("Data set"), x, shapes=[band])
+
+
+def _figure(data: list[dict[str, Any]], heading: str, x: dict[str, Any], **more: Any) -> Figure:
+    """Return a figure with a row a name; ``heading``: that of the names in the table."""
+    names = [name for trace in data for name in trace["y"]]
+    y = {
+        "autorange": "reversed",
+        # Full names as keys: names with equal shortened text stay separate rows.
+        "tickvals": names,
+        "ticktext": [_short(name) for name in names],
+        "showgrid": False,
+        "fixedrange": True,
+    }
+    frame = {"margin": {"l": 150, "r": 16, "t": 8, "b": 44}, "meta": {"rows": heading}}
+    return Figure(data, layout(x, y, **frame, **more), _FRAME_PX + _ROW_PX * len(names))
+
+
+def _short(name: str) -> str:
+    """Return a name cut in the middle, because names differ at the end (int8, fp16)."""
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
+
+
+def _trace(
+    title: str, rows: Sequence[Row], hover: str, *, is_whole: bool = False
+) -> dict[str, Any]:
+    colour, symbol = (INK, "diamond") if is_whole else (COLOURS[0], SYMBOLS[1])
+    sizes = [size for _name, _one, size in rows]
+    names, values = [name for name, *_rest in rows], [one.value for _name, one, _size in rows]
+    return scatter(
+        *(title, "markers", values, names),
+        error_x=bars([(one.value, one) for _name, one, _size in rows], colour, width=4),
+        marker={"color": colour, "symbol": symbol, "size": sizes},
+        hovertemplate=f"%{{y}}: {hover}<extra></extra>",
+    )
