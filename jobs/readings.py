@@ -16,11 +16,11 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.sanitize import ESCAPES
 from jobs.kinds import KINDS
-from jobs.kinds.compile.compile_vacc import details_of, label_of
+from jobs.kinds.compile import details_of, label_of
 from jobs.kinds.lib.base import Kind
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import model_of
-from jobs.kinds.prepare.prepare import environment_of, weights_of
+from jobs.kinds.prepare import environment_of, weights_of
 from jobs.metrics.measured import EngineAbout, Glance, Outcome, Progress, TableScore
 from jobs.plans import Plan
 from jobs.tools.greedy_probe import commands as greedy_probe

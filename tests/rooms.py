@@ -39,7 +39,11 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.kinds": [
         {"lib"},
-        {"prepare", "compile", "deploy", "benchmark", "evaluate"},
+        {
+            *("prepare", "prepare_vacc", "compile", "deploy", "deploy_vllm"),
+            *("benchmark", "benchmark_guidellm", "benchmark_offline", "benchmark_online"),
+            *("evaluate", "evaluate_sets", "greedy_probe"),
+        },
     ],
     "jobs.queries": [
         {

@@ -89,10 +89,10 @@ def run(folder: Path, *command: str) -> str:
 
 def test_a_new_tool_is_one_folder_one_kind_and_one_name(copy):
     shutil.copytree(ADDED / "aiperf", copy / "jobs" / "tools" / "aiperf")
-    shutil.copy(ADDED / "benchmark_aiperf.py", copy / "jobs" / "kinds" / "benchmark")
+    shutil.copy(ADDED / "benchmark_aiperf.py", copy / "jobs" / "kinds")
     kinds = copy / "jobs" / "kinds" / "__init__.py"
-    imported = "from jobs.kinds.benchmark.benchmark_aiperf import BenchmarkAiperf"
-    add_line(kinds, "from jobs.kinds.benchmark.benchmark_guidellm", imported)
+    imported = "from jobs.kinds.benchmark_aiperf import BenchmarkAiperf"
+    add_line(kinds, "from jobs.kinds.benchmark_guidellm", imported)
     add_line(kinds, "    BenchmarkGuidellm(),", "    BenchmarkAiperf(),")
     run(copy, "manage.py", "allowed_programs")
 

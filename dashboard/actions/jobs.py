@@ -14,7 +14,7 @@ from dashboard.text.queue_words import read_priority
 from jobs.base.numbers import number_from
 from jobs.launch import again, matrices, pipelines
 from jobs.launch import launch as launching
-from jobs.launch.matrix_spec import MatrixSpec
+from jobs.launch.matrices import MatrixSpec
 from jobs.models import Deployment, Host, Job, Matrix, MatrixCell
 from jobs.schedule import deployments, lifecycle, queue
 from jobs.services.upkeep import retention

@@ -29,8 +29,7 @@ from dashboard.text.messages import message
 from dashboard.text.queue_words import priority_for
 from jobs.base.numbers import result_number
 from jobs.launch.launch import InvalidParams
-from jobs.launch.matrices import preview_matrix
-from jobs.launch.matrix_spec import MatrixSpec
+from jobs.launch.matrices import MatrixSpec, preview_matrix
 from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
 

@@ -108,7 +108,7 @@ RESULT_MESSAGES: dict[str, str] = {
     "evaluate:look_cannot_tell": "No early stop: after all %(questions)s questions the comparison "
     "with %(baseline)s is not decided at a margin of ±%(margin)s points. Difference %(gap)s points "
     "[%(low)s, %(high)s].",
-    # Files of a folder on a host (jobs.kinds.prepare.collect_results).
+    # Files of a folder on a host (jobs.kinds.prepare).
     "collect:done": "Collected (files: %(files)s, %(size)s).",
     "collect:partly": "Collected (files: %(files)s, %(size)s). Left out: %(left_out)s (links, "
     "limits, unreadable ones); the log names them.",

@@ -25,12 +25,15 @@ class PlanError(JobsError):
 
 
 class LaunchError(JobsError):
-    """Request that cannot be launched. ``field`` is the form's field, "" for the whole form."""
+    """Request that cannot be launched. ``field`` is the form's field, "" for the whole form.
+
+    ``args`` fill the placeholders of ``message``.
+    """
 
     id = "launch:invalid"
 
-    def __init__(self, message: str, field: str = "", **args_for_people: Any) -> None:
-        super().__init__(message, **args_for_people)
+    def __init__(self, message: str, field: str = "", **args: Any) -> None:
+        super().__init__(message % args if args else message)
         self.field = field
 
 

@@ -7,11 +7,12 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from uuid import uuid4
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from yaml.nodes import MappingNode
+
+from jobs.base.files import write_atomic
 
 # libyaml is ten times faster; every wheel of PyYAML has it, but not every build.
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -128,14 +129,6 @@ def mode_of(path: Path) -> int | None:
 
 def write(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write the file atomically. A new file is readable for all, subject to the umask."""
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(part, flags, 0o644), "wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(content)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    write_atomic(path, content, mode=0o644 if mode is None else mode)
+    if mode is not None:
+        path.chmod(mode)  # the umask took rights away

@@ -1,35 +1,30 @@
 """The kinds of job: Params in, Plan out; outputs in, Outcome out.
-Here: a kind is a file in its family, and a name in `KINDS`.
+Here: a kind is a class in the file of its family, and a name in `KINDS`.
 Not here: helpers (`kinds.lib`), command lines (`tools`), records (`models`).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.kinds.benchmark.benchmark import Benchmark
-from jobs.kinds.benchmark.benchmark_guidellm import BenchmarkGuidellm
-from jobs.kinds.benchmark.benchmark_latency import BenchmarkLatency
-from jobs.kinds.benchmark.benchmark_online import BenchmarkOnline
-from jobs.kinds.benchmark.benchmark_throughput import BenchmarkThroughput
-from jobs.kinds.compile.compile import Compile
-from jobs.kinds.compile.compile_vacc import CompileVacc
-from jobs.kinds.deploy.deploy import Deploy
-from jobs.kinds.deploy.deploy_build_in import DeployBuildIn
-from jobs.kinds.deploy.deploy_vllm import DeployVllm
-from jobs.kinds.evaluate.evaluate import Evaluate
-from jobs.kinds.evaluate.evaluate_evalscope import EvaluateEvalscope
-from jobs.kinds.evaluate.evaluate_opencompass import EvaluateOpencompass
-from jobs.kinds.evaluate.evaluate_opencompass_questions import EvaluateOpencompassQuestions
-from jobs.kinds.evaluate.greedy_probe import GreedyProbe
+from jobs.kinds.benchmark import Benchmark
+from jobs.kinds.benchmark_guidellm import BenchmarkGuidellm
+from jobs.kinds.benchmark_offline import BenchmarkLatency, BenchmarkThroughput
+from jobs.kinds.benchmark_online import BenchmarkOnline
+from jobs.kinds.compile import Compile, CompileVacc
+from jobs.kinds.deploy import Deploy, DeployBuildIn
+from jobs.kinds.deploy_vllm import DeployVllm
+from jobs.kinds.evaluate import Evaluate, EvaluateOpencompassQuestions
+from jobs.kinds.evaluate_sets import EvaluateEvalscope, EvaluateOpencompass
+from jobs.kinds.greedy_probe import GreedyProbe
 from jobs.kinds.lib.base import Kind
-from jobs.kinds.prepare.apply_modification import ApplyModification
-from jobs.kinds.prepare.build_images import BuildImages
-from jobs.kinds.prepare.collect_results import CollectResults
-from jobs.kinds.prepare.convert_weights import ConvertWeights
-from jobs.kinds.prepare.prepare import Prepare
-from jobs.kinds.prepare.prepare_datasets import PrepareDatasets
-from jobs.kinds.prepare.prepare_opencompass import PrepareOpencompass
-from jobs.kinds.prepare.prepare_weights import PrepareWeights
+from jobs.kinds.prepare import CollectResults, ConvertWeights, Prepare
+from jobs.kinds.prepare_vacc import (
+    ApplyModification,
+    BuildImages,
+    PrepareDatasets,
+    PrepareOpencompass,
+    PrepareWeights,
+)
 
 # In the order of forms and lists.
 _ALL: tuple[Kind, ...] = (

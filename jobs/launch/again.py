@@ -70,7 +70,7 @@ def repeat(
             "Port %(port)d of the plan is in use by %(holder)s. Stop it, or use “Edit and "
             "rerun” with another port, such as %(free)d."
         )
-        raise LaunchError(message % clash.args, clash.field)
+        raise LaunchError(message, clash.field, **clash.args)
     launch_rights.check(old.host, user)
     secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
     sources.check(kind, params, old.host)
@@ -114,10 +114,10 @@ def _inputs_still_there(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, di
             raise LaunchError(_("The input of this job no longer exists.")) from None
         if asset.data.get("state") == ARCHIVED:
             message = _("Endpoint %(name)s is archived. Restore it first.")
-            raise LaunchError(message % {"name": asset.label})
+            raise LaunchError(message, name=asset.label)
         if key in plans.ENGINES and asset.data["state"] in Deployment.ENDED_STATES:
             message = _("Deployment %(name)s is not running. Restart it first.")
-            raise LaunchError(message % {"name": asset.data["name"]})
+            raise LaunchError(message, name=asset.data["name"])
         there[key] = asset.record
     return there
 
@@ -137,8 +137,7 @@ def _environments_of(old: Job, kind: Kind, params: Any, target: Target) -> list[
         if any(is_used(path) for path in there):
             continue
         if not is_used(ENVIRONMENTS[name].path(site_of(target.facts))):
-            message = _("Environment %(name)s was replaced. Launch a new job.")
-            raise LaunchError(message % {"name": name})
+            raise LaunchError(_("Environment %(name)s was replaced. Launch a new job."), name=name)
         if environment_of(name, target) is None:
             missing.append(name)
     return missing
@@ -188,7 +187,7 @@ def retry_failed_jobs(
             raise LaunchError(_("No job of the pipeline failed or was cancelled."))
         if chain.ending is not None:
             message = _("Job %(job)s is still being cancelled. Retry when it has ended.")
-            raise LaunchError(message % {"job": chain.ending.pk})
+            raise LaunchError(message, job=chain.ending.pk)
         # Id of an attempt -> id of the last attempt at its job, new ones included.
         last = {each.pk: pk for pk, attempts in chain.earlier.items() for each in attempts}
         made: dict[int, Job] = {}
@@ -227,7 +226,7 @@ def _next_attempt(
         )
     except Outdated:
         message = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
-        raise LaunchError(message % {"job": old.pk}) from None
+        raise LaunchError(message, job=old.pk) from None
 
 
 def _predecessor(number: int) -> Job | None:
@@ -238,7 +237,7 @@ def _predecessor(number: int) -> Job | None:
     if (job.product or {}).get("type") == "environment":
         return None
     message = _("Required job %(job)s (%(title)s) has not succeeded. Retry that job first.")
-    raise LaunchError(message % {"job": job.pk, "title": job.title})
+    raise LaunchError(message, job=job.pk, title=job.title)
 
 
 def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
@@ -274,9 +273,23 @@ def next_steps(job: Job, user: AbstractBaseUser | None) -> list[NextStep]:
     names = [*own, *(one.name for one in KINDS.values() if kind.name in one.offered_after)]
     if not names:
         return []
-    asset, target = _asset_of(job), target_of(job.host)
-    steps = (_next_step(KINDS[name], *asset, job, target, user) for name in names)
-    return [step for step in steps if step is not None]
+    asset_type, key = _asset_of(job)
+    target, steps = target_of(job.host), []
+    for name in names:
+        fields = rules_of(KINDS[name].Params)
+        taker = next((one for one, rules in fields.items() if rules.asset == asset_type), "")
+        raw: dict[str, str] = {}
+        if "stack" in fields and job.params.get("stack"):
+            raw["stack"] = str(job.params["stack"])
+        if taker:
+            raw[taker] = key
+            when = fields[taker].when  # depends on another field's value
+            raw |= {when[0]: str(when[1])} if when else {}
+        errors = preview(name, raw, job.host, target, user=user).errors
+        # A person chooses the rest in the form, such as weights for an image.
+        if not {"", taker, "stack"} & errors.keys():
+            steps.append(NextStep(name, raw))
+    return steps
 
 
 def _asset_of(job: Job) -> tuple[str, str]:
@@ -293,22 +306,3 @@ def _asset_of(job: Job) -> tuple[str, str]:
         if job.inputs.get(name, {}).get("id"):
             return name, str(job.inputs[name]["id"])
     return "", ""
-
-
-def _next_step(
-    kind: Kind, asset: str, key: str, job: Job, target: Target, user: AbstractBaseUser | None
-) -> NextStep | None:
-    """None: the form refuses the asset, or the host does not support the kind."""
-    fields = rules_of(kind.Params)
-    taker = next((name for name, rules in fields.items() if rules.asset == asset), "")
-    raw: dict[str, str] = {}
-    if "stack" in fields and job.params.get("stack"):
-        raw["stack"] = str(job.params["stack"])
-    if taker:
-        raw[taker] = key
-        when = fields[taker].when  # depends on another field's value
-        raw |= {when[0]: str(when[1])} if when else {}
-    job_preview = preview(kind.name, raw, job.host, target, user=user)
-    # A person chooses the rest in the form, such as weights for an image.
-    refused = {"", taker, "stack"} & job_preview.errors.keys()
-    return None if refused else NextStep(kind.name, raw)

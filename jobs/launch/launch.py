@@ -5,7 +5,7 @@ start; no function here waits for one.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,6 @@ from jobs.schedule import agent_tasks, dispatch, launch_rights, lifecycle, prefl
 from jobs.schedule.targets import by_hand, made_by, slots_of, target_of
 from jobs.tools.lib.environments import ENVIRONMENTS
 
-TOUR_PRECISION = "int8"
 Findings = Iterable[Mapping[str, Any]]
 
 
@@ -67,7 +66,7 @@ class Preview:
 def kind_named(name: str) -> Kind:
     """Raises ``LaunchError`` for an unknown kind."""
     if name not in KINDS:
-        raise LaunchError(_("Unknown job type “%(name)s”.") % {"name": name}, "kind")
+        raise LaunchError(_("Unknown job type “%(name)s”."), "kind", name=name)
     return KINDS[name]
 
 
@@ -92,18 +91,18 @@ def preview(
     if not kind.is_available(target):
         text = _("This host does not support this job type. Choose another host.")
         return Preview(params, errors={"": text})
-    if errors := unavailable(kind, params, target):
-        return Preview(params, errors=_with_servers_down(kind, params, host, errors))
+    errors = unavailable(kind, params, target)
     try:
-        plan = kind.plan(params, target)
-        refs = kind.inputs(params, target)
-        values, open_slots = slots_of(plan, refs, host, target)
-        secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
-        sources.check(kind, params, host)
-        will_add = missing_environments(kind, params, target)
+        if not errors:
+            plan = kind.plan(params, target)
+            values, open_slots = slots_of(plan, kind.inputs(params, target), host, target)
+            secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
+            sources.check(kind, params, host)
+            will_add = missing_environments(kind, params, target)
     except LaunchError as error:
         errors = {error.field: str(error)}
-        return Preview(params, errors=_with_servers_down(kind, params, host, errors))
+    if errors:
+        return Preview(params, errors=errors | _servers_down(kind, params, host, errors))
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
         params=params,
@@ -136,20 +135,15 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _with_servers_down(
-    kind: Kind, params: Any, host: Host, errors: Mapping[str, str]
-) -> dict[str, str]:
-    all_errors, assets = dict(errors), asset_fields(kind.Params)
-    for name in errors.keys() & assets.keys():
-        if assets[name] != "deployment":
-            continue
-        down = deployment_down(host.name, str(getattr(params, name)))
-        if down is not None:
-            message = _(
-                "Deployment %(name)s is not running. Restart it, or choose another deployment."
-            )
-            all_errors[name] = message % {"name": down.name}
-    return all_errors
+def _servers_down(kind: Kind, params: Any, host: Host, fields: Collection[str]) -> dict[str, str]:
+    """Return an error for each of ``fields`` that names a stopped deployment."""
+    message = _("Deployment %(name)s is not running. Restart it, or choose another deployment.")
+    return {
+        name: message % {"name": down.name}
+        for name, asset_type in asset_fields(kind.Params).items()
+        if name in fields and asset_type == "deployment"
+        if (down := deployment_down(host.name, str(getattr(params, name))))
+    }
 
 
 def missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
@@ -287,7 +281,7 @@ def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
             return launch(kind, raw, host=host, user=user, chain=chain, after=after)
 
         weights = add("prepare", what="weights")
-        artifact = add("compile", weights=f"job:{weights.pk}", precision=TOUR_PRECISION)
+        artifact = add("compile", weights=f"job:{weights.pk}", precision="int8")
         deployment = add("deploy", artifact=f"job:{artifact.pk}")
         served = f"job:{deployment.pk}"
         benchmark = add("benchmark", deployment=served)

@@ -1,41 +1,239 @@
-"""Preview, launch, resume and cancel of a matrix: an ordinary job for each run of a cell.
+"""A matrix: its cells, limits and order of runs; preview, launch, resume and cancel.
 
-All jobs are rows from the start, in the order of their runs; nothing here waits for one.
+Each run of a cell is an ordinary job. All jobs are rows from the start, in the order of their runs;
+nothing here waits for one.
 """
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Max
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jobs import plans
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize
 from jobs.base.validation_errors import messages
+from jobs.catalog import MODELS, STACKS
+from jobs.catalog.presets import WORKLOADS, Concurrency
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.base import Kind, Target
 from jobs.kinds.lib.guide import guide_diff
+from jobs.kinds.lib.load import has_chosen_length
 from jobs.launch import launch
 from jobs.launch.again import repeat
 from jobs.launch.launch import InvalidParams, Preview, draft_of
-from jobs.launch.matrix_spec import AXES, Cell, MatrixSpec, Run, runs_of
 from jobs.models import Host, Job, Matrix, MatrixCell
-from jobs.queries.jobs.durations import usual_of
+from jobs.queries.jobs.durations import Durations, usual_of
 from jobs.schedule import agent_tasks, dispatch, lifecycle
 from jobs.schedule.targets import by_hand, target_of
 
+# Fields of a kind's Params that a cell sets.
+AXES = ("input_tokens", "output_tokens", "concurrency", "requests")
+MOST_CELLS = 240
+MOST_RUNS = 600
 # A cell that was lost longer ago waits for a person: its deployment may be gone.
-RECOVERED_FOR = timedelta(hours=1)
+_RECOVERED_FOR = timedelta(hours=1)
 _ENDED_BADLY = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
 _MOST_ADDED = 10  # further runs of a cell, at once
+_Length = Annotated[int, Field(ge=1, le=1048576)]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Known limits before a cell runs; None: unknown, or no limit."""
+
+    max_input: int | None = None
+    max_total: int | None = None  # of one request
+    max_concurrency: int | None = None  # of the engine
+    total_tokens: int | None = None  # of all concurrent requests
+    context: int | None = None  # of the model
+
+    def skip(self, prompt: int | None, output: int, level: int) -> Message | None:
+        if self.max_concurrency and level > self.max_concurrency:
+            return Message("matrix:max_concurrency", {"most": self.max_concurrency})
+        if prompt is None:  # the kind knows the lengths of its own prompts
+            return None
+        if self.max_input and prompt > self.max_input:
+            return Message("matrix:max_input", {"most": self.max_input})
+        total = prompt + output
+        if self.context and total > self.context:
+            return Message("matrix:context", {"asked": total, "most": self.context})
+        if self.max_total and total > self.max_total:
+            return Message("matrix:max_total", {"asked": total, "most": self.max_total})
+        if self.total_tokens and level * total > self.total_tokens:
+            args = {"concurrency": level, "asked": total, "most": self.total_tokens}
+            return Message("matrix:total_tokens", args)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination. ``skip``: reason why it does not run."""
+
+    row: int
+    column: int
+    input_tokens: int | None  # None: the prompts have their own lengths
+    output_tokens: int
+    concurrency: int
+    skip: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measurement of a cell. ``repeat`` counts from 1; 0 is a warm-up that does not count."""
+
+    cell: Cell
+    repeat: int
+
+
+def cells_of(
+    inputs: Sequence[int | None],
+    outputs: Sequence[int],
+    concurrency: Sequence[int],
+    limits: Limits,
+) -> tuple[Cell, ...]:
+    """All combinations, row by row: a row has one pair of lengths, a column one concurrency."""
+    pairs = [(prompt, output) for output in outputs for prompt in inputs]
+    return tuple(
+        Cell(row, column, prompt, output, level, limits.skip(prompt, output, level))
+        for row, (prompt, output) in enumerate(pairs)
+        for column, level in enumerate(concurrency)
+    )
+
+
+def runs_of(
+    cells: Sequence[Cell],
+    repeats: int,
+    *,
+    shuffled: bool = False,
+    seed: int = 0,
+    stops_early: bool = False,
+    warm_up: bool = False,
+) -> tuple[Run, ...]:
+    """The runs of all cells without a skip, in the order of their start. Each repeat is a block
+    with every cell once, so drift affects all cells alike. ``shuffled``: each block has its own
+    order, from ``seed``. With ``stops_early`` whole rows are shuffled, and concurrency rises in
+    each. ``warm_up``: the cell of the first run comes first, once more."""
+    draw = random.Random(seed)  # noqa: S311 -- an order that can be repeated, no secret
+    open_cells = [cell for cell in cells if cell.skip is None]
+    if stops_early:
+        open_cells.sort(key=lambda cell: (cell.row, cell.concurrency))
+    runs: list[Run] = []
+    for number in range(1, repeats + 1):
+        block = list(open_cells)
+        if shuffled and stops_early:
+            rows = sorted({cell.row for cell in block})
+            draw.shuffle(rows)
+            block.sort(key=lambda cell: rows.index(cell.row))
+        elif shuffled:
+            draw.shuffle(block)
+        runs += [Run(cell, number) for cell in block]
+    return (*(Run(run.cell, 0) for run in runs[:1] if warm_up), *runs)
+
+
+class MatrixSpec(BaseModel):
+    """A matrix as requested. ``params``: values of the other fields of ``kind``, as in its form.
+    ``warm_up``: the first run is done once before all others, and does not count. ``requests``
+    counts per run; with ``requests_each`` it is multiplied by the concurrency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    workload: str = "own"
+    params: dict[str, Any] = {}
+    input_tokens: tuple[_Length, ...] = Field((), max_length=32)
+    output_tokens: tuple[_Length, ...] = Field(min_length=1, max_length=32)
+    concurrency: tuple[Concurrency, ...] = Field(min_length=1, max_length=32)
+    requests: int = Field(4, ge=1, le=10000)
+    requests_each: bool = True
+    repeats: int = Field(1, ge=1, le=100)
+    shuffled: bool = False
+    warm_up: bool = False
+    order_seed: int = Field(1, ge=0, le=2147483647)
+    stops_early: bool = False
+
+    def raw(self, cell: Cell) -> dict[str, Any]:
+        """Values of the form of a cell's job, on an exclusive host by default."""
+        own = {name: value for name, value in self.params.items() if name not in AXES}
+        values: dict[str, Any] = {"exclusive": True, **own}
+        if cell.input_tokens is not None:
+            values["input_tokens"] = cell.input_tokens
+        return values | {
+            "output_tokens": cell.output_tokens,
+            "concurrency": (cell.concurrency,),
+            "requests": self.requests * (cell.concurrency if self.requests_each else 1),
+        }
+
+    def served(self, target: Target) -> Mapping[str, Any]:
+        return target.asset("deployment", str(self.params.get("deployment", ""))).data
+
+    def cells(self, target: Target) -> tuple[Cell, ...]:
+        """All cells, with the reasons of those that cannot run on ``target``: limits of the
+        deployment, its stack, its model and the workload."""
+        try:
+            served = self.served(target)
+        except LaunchError:  # reported at the field
+            served = {}
+        published = WORKLOADS[self.workload].limits
+        stack = STACKS.get(str(served.get("stack", "")))
+        engine = str(served.get("engine") or served.get("toolchain") or "")
+        model = MODELS.get(str(served.get("model_id", "")))
+        inputs = [int(most) for most in (served.get("max_input"), published.max_input) if most]
+        limits = Limits(
+            max_input=min(inputs, default=None),
+            max_total=int(served.get("max_total") or 0) or None,
+            max_concurrency=stack.vllm.max_concurrency if stack and engine == "vllm" else None,
+            total_tokens=published.total_tokens,
+            context=model.context_tokens if model else None,
+        )
+        prompts = self.input_tokens if has_input(KINDS[self.kind], self.params) else (None,)
+        return cells_of(prompts, self.output_tokens, self.concurrency, limits)
+
+    def check(self) -> None:
+        """Raise ``LaunchError``, at the field, for a matrix that cannot be planned."""
+        if self.kind not in {kind.name for kind in kinds()}:
+            raise LaunchError(_("This job type has no matrix. Choose another."), "kind")
+        if self.workload not in WORKLOADS or WORKLOADS[self.workload].commands:
+            raise LaunchError(_("Unknown workload. Choose one from the list."), "workload")
+        has_prompts = has_input(KINDS[self.kind], self.params)
+        if has_prompts and not self.input_tokens:
+            raise LaunchError(_("Enter at least one prompt length."), "input_tokens")
+        for name in AXES[:3]:
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise LaunchError(_("Enter each value only once."), name)
+        lengths = len(self.input_tokens) if has_prompts else 1
+        cells = lengths * len(self.output_tokens) * len(self.concurrency)
+        runs = cells * self.repeats
+        if cells > MOST_CELLS:
+            message = _("A matrix has at most %(most)d cells; requested: %(cells)d.")
+            raise LaunchError(message, "concurrency", most=MOST_CELLS, cells=cells)
+        if runs > MOST_RUNS:
+            message = _("A matrix has at most %(most)d runs; requested: %(runs)d.")
+            raise LaunchError(message, "repeats", most=MOST_RUNS, runs=runs)
+
+
+def kinds() -> list[Kind]:
+    needed = {"deployment", "output_tokens", "concurrency", "requests"}
+    return [kind for kind in KINDS.values() if needed <= set(kind.Params.model_fields)]
+
+
+def has_input(kind: Kind, params: Mapping[str, Any]) -> bool:
+    """True if prompts of ``kind`` have a chosen length: not those of a fixed set. ``params``:
+    values of other fields than defaults."""
+    fields = kind.Params.model_fields
+    names = [name for name in ("dataset", "prompts") if name in fields]
+    values: dict[str, Any] = {n: params.get(n) or fields[n].default for n in names}
+    return "input_tokens" in fields and has_chosen_length(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +277,7 @@ class MatrixPreview:
             return ""
         scripts = {}
         for one in self.cells:
-            if one.preview is not None and one.preview.plan is not None:
+            if one.preview and one.preview.plan:
                 known = {name: text for name, text in one.preview.open_slots.items() if text}
                 slots = {**self.by_hand, **known, **one.preview.values}
                 scripts[one.cell] = plans.script(one.preview.plan, slots)
@@ -147,15 +345,34 @@ def preview_matrix(
         stops_early=spec.stops_early,
         warm_up=spec.warm_up,
     )
-    expected, unknown = _expected(planned, spec, host, target)
+    usual = _usual(planned, spec, host, target)
+    known = [times.typical_s for times in usual if times is not None]
     return MatrixPreview(
         spec,
         tuple(planned),
         runs,
-        expected_s=expected,
-        unknown=unknown,
+        expected_s=sum(known) * spec.repeats if known else None,
+        unknown=len(usual) - len(known),
         by_hand=by_hand(target),
     )
+
+
+def _usual(
+    planned: Sequence[CellPreview], spec: MatrixSpec, host: Host, target: Target
+) -> Sequence[Durations | None]:
+    """Return the typical durations of the cells that run."""
+    kind, model_id = KINDS[spec.kind], str(spec.served(target).get("model_id", ""))
+    drafts = [
+        Job(
+            kind=kind.name,
+            title=kind.title_of(one.preview.params, target),
+            params=one.preview.params.model_dump(mode="json"),
+            model_id=model_id,
+        )
+        for one in planned
+        if one.preview is not None
+    ]
+    return usual_of(host, drafts)
 
 
 def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:
@@ -171,30 +388,6 @@ def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Previ
     except LaunchError as error:
         return Preview(errors={error.field: str(error)})
     return replace(first, params=params, plan=plan, script="", guide={})
-
-
-def _expected(
-    planned: Sequence[CellPreview], spec: MatrixSpec, host: Host, target: Target
-) -> tuple[float | None, int]:
-    """Return the sum of typical durations of all runs, and the number of cells without one."""
-    kind = KINDS[spec.kind]
-    drafts = [
-        Job(
-            kind=kind.name,
-            title=kind.title_of(one.preview.params, target),
-            params=one.preview.params.model_dump(mode="json"),
-            model_id=str(_served(spec, target).get("model_id", "")),
-        )
-        for one in planned
-        if one.preview is not None
-    ]
-    usual = usual_of(host, drafts)
-    known = [times.typical_s for times in usual if times is not None]
-    return (sum(known) * spec.repeats if known else None), len(usual) - len(known)
-
-
-def _served(spec: MatrixSpec, target: Target) -> Mapping[str, Any]:
-    return target.asset("deployment", str(spec.params.get("deployment", ""))).data
 
 
 def launch_matrix(
@@ -220,12 +413,10 @@ def launch_matrix(
         previews = {
             one.cell: replace(one.preview, guide=guide_diff(kind, params, target, plan))
             for one in planned.cells
-            if one.preview is not None
-            and (params := one.preview.params) is not None
-            and (plan := one.preview.plan) is not None
+            if one.preview and (params := one.preview.params) and (plan := one.preview.plan)
         }
         matrix = Matrix.objects.create(
-            title=str(_served(spec, target).get("name", ""))[:200],
+            title=str(spec.served(target).get("name", ""))[:200],
             kind=spec.kind,
             host=host,
             model_id=draft_of(kind, previews[planned.runs[0].cell], target).model_id,
@@ -304,11 +495,11 @@ def repeat_cell(
             raise LaunchError(_("This cell is skipped."))
         if cell.job.is_open:
             raise LaunchError(_("This cell is still queued or running."))
-        if cell.job.state in _ENDED_BADLY:
-            jobs = [_attempt(cell, user, can_prioritize=can_prioritize)]
-        else:
-            numbers = range(min(count, _MOST_ADDED))
-            jobs = [_added(cell, user, can_prioritize=can_prioritize) for _number in numbers]
+        adds = cell.job.state not in _ENDED_BADLY
+        jobs = [
+            _attempt(cell, user, can_prioritize=can_prioritize, adds=adds)
+            for _number in range(min(count, _MOST_ADDED) if adds else 1)
+        ]
         transaction.on_commit(dispatch.run)
     return jobs
 
@@ -331,7 +522,7 @@ def recover_lost() -> int:
     """Queue each recently lost cell of an active matrix once more, whole; return the count."""
     lost = MatrixCell.objects.filter(
         job__state=Job.State.LOST,
-        job__finished_at__gt=now() - RECOVERED_FOR,
+        job__finished_at__gt=now() - _RECOVERED_FOR,
         job__repeats=None,
         matrix__cancelled_at=None,
         skip_id="",
@@ -349,28 +540,24 @@ def recover_lost() -> int:
     return recovered
 
 
-def _retried(
-    cell: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool = False
-) -> Job:
-    old = Job.objects.select_related("host").get(cell=cell)
-    return repeat(old, user, can_prioritize=can_prioritize, starts=False)
-
-
 def _attempt(
-    row: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool = False
+    cell: MatrixCell,
+    user: AbstractBaseUser | None,
+    *,
+    can_prioritize: bool = False,
+    adds: bool = False,
 ) -> Job:
-    job = _retried(row, user, can_prioritize=can_prioritize)
-    MatrixCell.objects.filter(pk=row.pk).update(job=job)
-    return job
-
-
-def _added(cell: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool) -> Job:
-    """Queue one more run of a cell, behind all others."""
-    job = _retried(cell, user, can_prioritize=can_prioritize)
-    same = MatrixCell.objects.filter(matrix=cell.matrix_id)
-    last = same.aggregate(Max("place"))["place__max"]
-    repeats = same.filter(row=cell.row, column=cell.column).aggregate(Max("repeat"))["repeat__max"]
-    copied = ("matrix_id", "row", "column", "input_tokens", "output_tokens", "concurrency")
-    values = {name: getattr(cell, name) for name in copied}
-    MatrixCell.objects.create(**values, repeat=repeats + 1, place=last + 1, job=job)
+    """Queue the job of a cell once more. ``adds``: as a further run, behind all others."""
+    old = Job.objects.select_related("host").get(cell=cell)
+    job = repeat(old, user, can_prioritize=can_prioritize, starts=False)
+    if adds:
+        copied = ("matrix_id", "row", "column", "input_tokens", "output_tokens", "concurrency")
+        values = {name: getattr(cell, name) for name in copied}
+        same = MatrixCell.objects.filter(matrix=cell.matrix_id)
+        values["place"] = same.aggregate(last=Max("place"))["last"] + 1
+        runs = same.filter(row=cell.row, column=cell.column)
+        values["repeat"] = runs.aggregate(last=Max("repeat"))["last"] + 1
+        MatrixCell.objects.create(**values, job=job)
+    else:
+        MatrixCell.objects.filter(pk=cell.pk).update(job=job)
     return job

@@ -1,12 +1,13 @@
-"""Pipelines: all stages of a model as one chain of jobs: preview, preflight, launch.
+"""Pipelines, from a model's weights to a chat: their jobs and options; preview, preflight, launch.
 
-All jobs are rows from the start. Existing assets of the host are reused.
+A pipeline is one chain of jobs, all rows from the start. Existing assets of the host are reused.
 """
 
 import json
+import re
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -14,18 +15,341 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.base.errors import LaunchError, PlanError
-from jobs.catalog import MODELS, ZooModel
+from jobs.catalog import MODELS, STACKS, ZooModel
+from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
 from jobs.kinds import KINDS
+from jobs.kinds.compile import VaccCompileParams
+from jobs.kinds.deploy import BATCH_SIZE
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import EXACT, AssetRef, Target
+from jobs.kinds.lib.load import RANDOM
 from jobs.launch.launch import Preview, draft_of, environment_of, launch, preview
-from jobs.launch.pipeline_definitions import PIPELINES, Options, Pipeline, PipelineJob
 from jobs.models import Host, Job
 from jobs.plans import Check, Plan, Step, fill_text, literal, slots_in
 from jobs.schedule import lifecycle
 from jobs.schedule.capacity import common_place
 from jobs.schedule.targets import promise, target_of
+from jobs.tools.lib.environments import VLLM_CPU
+from jobs.tools.vacc import images as vacc_images
+from jobs.tools.vacc.downloads import DATASETS
+from jobs.tools.vacc.site import vacc_site_of
+from jobs.tools.vllm.serve import FORMAT
 
+BOTH = "both"
+PRECISIONS = ("int8", "fp16", BOTH)
+CALIBRATIONS = tuple(item.name for item in DATASETS.values() if item.calibrates)
+# Without those of matrices only: repeats for hours, published limits, lengths of one's own.
+WORKLOAD_IDS = ("", "quick-look", "customer-report", "saturation")
+EVALUATION_IDS = ("", *(name for name in EVALUATION_PRESETS if name != "own"))
+TEMPLATE = 64  # tokens of a chat template around a random prompt, at most
+_LENGTHS = frozenset({"max_answer", "max_length", "max_tokens"})
+_MOST_LEVELS, _MOST_REQUESTS = 12, 1024
+_ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
+
+Finder = Callable[[Target], AssetRef | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Choices of a person. ``workload``, ``evaluation``: presets; "": the defaults of the forms."""
+
+    as_in_guide: bool = False  # guide verbatim
+    precision: str = PRECISIONS[0]  # of the compiled model; "both" for one server of each
+    calibration: str = CALIBRATIONS[0]  # data set for int8
+    concurrency: tuple[int, ...] = ()  # of HTTP benchmarks; empty: each kind's default
+    bind: str = ""  # listen address in verbatim mode, in place of the guide's
+    port: int = 0  # of the server; 0: a free one at launch, in verbatim mode the guide's
+    workload: str = ""
+    evaluation: str = ""
+
+
+_DEFAULTS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineJob:
+    """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that job.
+    ``there`` finds an asset that makes the job unnecessary. ``after`` names further jobs that come
+    first: of a measurement the end is enough, any other must succeed."""
+
+    name: str
+    kind: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    there: Finder | None = None
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Chain for some models, on hosts with or without dies. ``options`` names the fields of
+    :class:`Options` that a person can set."""
+
+    id: str
+    title: str
+    suits: Callable[[ZooModel], bool]
+    jobs: Callable[[ZooModel, str, Options], Sequence[PipelineJob]]  # of a model, with a stack
+    needs_dies: bool = True
+    options: tuple[str, ...] = ()
+
+
+def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
+    """Read options from a form or address; those not ``offered`` keep their defaults. Raises
+    ``LaunchError``: an option is invalid; its ``field`` is the option."""
+    given = {
+        item.name: str(data.get(item.name, "")).strip() if item.name in offered else ""
+        for item in fields(Options)
+    }
+    known: dict[str, Sequence[str]] = {"precision": PRECISIONS, "calibration": CALIBRATIONS}
+    known |= {"workload": WORKLOAD_IDS, "evaluation": EVALUATION_IDS}
+    for name, values in known.items():
+        if given[name] and given[name] not in values:
+            raise LaunchError(_("Choose one of %(expected)s."), name, expected=", ".join(values))
+    parts = re.split(r"[\s,，、]+", given["concurrency"]) if given["concurrency"] else []
+    levels = [_whole_number(word) for word in parts]
+    if len(levels) > _MOST_LEVELS or not all(1 <= level <= _MOST_REQUESTS for level in levels):
+        message = _(
+            "Enter at most %(count)d whole numbers from 1 to %(most)d, separated by "
+            "commas: 1, 4, 16."
+        )
+        raise LaunchError(message, "concurrency", most=_MOST_REQUESTS, count=_MOST_LEVELS)
+    if given["bind"] and not _ADDRESS.fullmatch(given["bind"]):
+        raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."), "bind")
+    ports.refuse_address(given["bind"])
+    port = _whole_number(given["port"] or "0")
+    if port and not ports.FIRST <= port <= ports.LAST:
+        message = _("Enter a port from %(first)d to %(last)d. Empty: a free port at launch.")
+        raise LaunchError(message, "port", first=ports.FIRST, last=ports.LAST)
+    return Options(
+        as_in_guide=given["as_in_guide"] in ("1", "true", "on"),
+        concurrency=tuple(dict.fromkeys(levels)),
+        bind=given["bind"],
+        port=port,
+        **{name: given[name] or values[0] for name, values in known.items()},
+    )
+
+
+def _whole_number(text: str) -> int:
+    """Return the number of at most five digits; -1 for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
+
+
+# Assets on a host that make a job unnecessary.
+
+
+def _existing(asset_type: str, **wanted: Any) -> Finder:
+    """The first asset with these values; "" is also a missing one."""
+
+    def find(target: Target) -> AssetRef | None:
+        for ref in target.assets(asset_type):
+            if all((ref.data.get(name) or "") == value for name, value in wanted.items()):
+                return ref
+        return None
+
+    return find
+
+
+def _modified_weights(model: ZooModel) -> Finder:
+    def find(target: Target) -> AssetRef | None:
+        ref = _existing("weights", model_id=model.id)(target)
+        return ref if ref is not None and ref.data.get("modification") else None
+
+    return find
+
+
+def _image(stack: str) -> Finder:
+    """The image of this stack; images of other stacks do not count."""
+
+    def find(target: Target) -> AssetRef | None:
+        try:
+            name = vacc_images.reference(STACKS[stack], vacc_site_of(target.facts))
+        except (KeyError, ValueError):  # no folders or no registry: the form shows the error
+            return None
+        return _existing("environment", path=name)(target)
+
+    return find
+
+
+def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
+    """Weights, VACC patch, calibration data; of each precision compile, deploy, benchmark,
+    evaluate. Precisions run in sequence, because other work disturbs a benchmark."""
+    precisions = ("fp16", "int8") if options.precision == BOTH else (options.precision,)
+    own = _existing("weights", model_id=model.id)
+    jobs = [PipelineJob("weights", "prepare-weights", {"model": model.id}, own)]
+    if "int8" in precisions:
+        data = options.calibration
+        there = _existing("dataset", name=data)
+        jobs.append(PipelineJob("dataset", "prepare-datasets", {"dataset": data}, there))
+    if model.modification:
+        weights, there = {"weights": "@weights"}, _modified_weights(model)
+        jobs.append(PipelineJob("modification", "apply-modification", weights, there))
+    jobs += _tools(_evaluation(options)[0])
+    measured: Sequence[str] = ()
+    for precision in precisions:
+        params: dict[str, Any] = {"weights": "@weights", "precision": precision}
+        params |= _shape(options)
+        after = ["modification", *measured]  # a compile would disturb measurements
+        if precision == "int8":
+            # In verbatim mode vamc uses existing calibration data: it is prepared first.
+            params["calibration"] = "@dataset"
+            after.append("dataset")
+        compiled = PipelineJob(f"artifact-{precision}", "compile-vacc", params, after=(*after,))
+        server, *measurements = _served(precision, options)
+        jobs += [compiled, server, *measurements]
+        measured = [job.name for job in measurements]
+    return jobs
+
+
+def _shape(options: Options) -> dict[str, int]:
+    """Return the lengths to compile for, in multiples of 16: the usual ones, or those that the
+    chosen workload needs."""
+    if not options.workload:
+        return {}
+    workload, usual = WORKLOADS[options.workload], VaccCompileParams.model_fields
+    prompt, output = max(workload.input_tokens) + TEMPLATE, max(workload.output_tokens)
+    longest = max(usual["max_input"].default, -(-prompt // 16) * 16)
+    whole = longest + -(-output // 16) * 16
+    return {"max_input": longest, "max_length": max(usual["max_length"].default, whole)}
+
+
+def _served(precision: str, options: Options) -> list[PipelineJob]:
+    deployment = {"deployment": f"@deployment-{precision}"}
+    loads = _loads(options)
+    room = max([BATCH_SIZE, *(level for load in loads for level in load.get("concurrency", ()))])
+    batch = {"batch_size": room} if room > BATCH_SIZE else {}
+    served = {"artifact": f"@artifact-{precision}", **batch}
+    jobs = [PipelineJob(f"deployment-{precision}", "deploy-build-in", served)]
+    for number, load in enumerate(loads, 1):
+        name = f"benchmark-{precision}" if number == 1 else f"benchmark-{precision}-{number}"
+        last = () if number == 1 else (jobs[-1].name,)
+        jobs.append(PipelineJob(name, "benchmark", {**deployment, **load}, after=last))
+    kind, values = _evaluation(options)
+    after = (jobs[-1].name, *(job.name for job in _tools(kind)))
+    jobs.append(PipelineJob(f"evaluation-{precision}", kind, {**deployment, **values}, after=after))
+    return jobs
+
+
+def _loads(options: Options) -> list[Mapping[str, Any]]:
+    if not options.workload:
+        return [_load(options)]
+    workload = WORKLOADS[options.workload]
+    levels = options.concurrency or workload.concurrency
+    requests = workload.requests or (workload.requests_each or 1) * max(levels)
+    return [
+        {
+            "prompts": RANDOM,
+            "input_tokens": prompt,
+            "output_tokens": output,
+            "concurrency": levels,
+            "requests": requests,
+        }
+        for output in workload.output_tokens
+        for prompt in workload.input_tokens
+    ]
+
+
+def _load(options: Options) -> Mapping[str, Any]:
+    return {"concurrency": options.concurrency} if options.concurrency else {}
+
+
+def _evaluation(options: Options) -> tuple[str, Mapping[str, Any]]:
+    if not options.evaluation:
+        return "evaluate", {}
+    kind, values = next(iter(EVALUATION_PRESETS[options.evaluation].kinds.items()))
+    # Their lengths follow the deployment, whose context was compiled.
+    values = {name: value for name, value in values.items() if name not in _LENGTHS}
+    several = {"datasets": values["datasets"].split(", ")} if "datasets" in values else {}
+    return kind, {**values, **several}
+
+
+def _tools(evaluation: str) -> Sequence[PipelineJob]:
+    """Return the jobs that prepare what a kind of evaluation needs, except its environment."""
+    if evaluation != "evaluate-opencompass":
+        return ()
+    name, data = "opencompass", {"dataset": "opencompass"}
+    tool, unpacked = _existing("environment", name=name), _existing("dataset", name=name)
+    return (
+        PipelineJob(name, "prepare-opencompass", there=tool),
+        # Unpacked in the checkout, like in the guide.
+        PipelineJob("opencompass-data", "prepare-datasets", data, unpacked, after=(name,)),
+    )
+
+
+def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
+    """Image, weights, both offline benchmarks, then the server, because all need the same dies;
+    the guide's evaluation, or that with built-in questions, which need no hub."""
+    address: dict[str, Any] = {"bind": options.bind} if options.bind else {}
+    # A port that is free now may be in use in some hours.
+    if options.port or not options.as_in_guide:
+        address["port"] = options.port
+    evaluation = "evaluate-opencompass" if STACKS[stack].evaluation.opencompass else "evaluate"
+    tools = _tools(evaluation)
+    weights, deployment = {"weights": "@weights"}, {"deployment": "@deployment"}
+    own = _existing("weights", model_id=model.id)
+    return [
+        PipelineJob("image", "build-images", there=_image(stack)),
+        PipelineJob("weights", "prepare-weights", {"model": model.id}, own),
+        PipelineJob("throughput", "benchmark-throughput", weights, after=("image",)),
+        PipelineJob("latency", "benchmark-latency", weights, after=("image", "throughput")),
+        PipelineJob(
+            "deployment", "deploy-vllm", {**weights, **address}, after=("image", "latency")
+        ),
+        PipelineJob("online", "benchmark-online", {**deployment, **_load(options)}),
+        *tools,
+        PipelineJob(
+            *("evaluation", evaluation, deployment),
+            after=("online", *(job.name for job in tools)),
+        ),
+    ]
+
+
+def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
+    tool = {"what": "environment", "environment": VLLM_CPU}
+    file, weights = {"what": "weights", "model": model.id}, {"weights": "@weights"}
+    original = _existing("weights", model_id=model.id, format="")
+    unpacked = _existing("weights", model_id=model.id, format=FORMAT)
+    online = {"deployment": "@deployment", "concurrency": options.concurrency or (1, 4)}
+    return [
+        PipelineJob("environment", "prepare", tool, _existing("environment", name=VLLM_CPU)),
+        PipelineJob("file", "prepare", file, original),
+        PipelineJob(
+            "weights", "convert-weights", {"weights": "@file"}, unpacked, after=("environment",)
+        ),
+        PipelineJob("throughput", "benchmark-throughput", weights),
+        # In sequence, because they would disturb each other.
+        PipelineJob("latency", "benchmark-latency", weights, after=("throughput",)),
+        PipelineJob("deployment", "deploy-vllm", weights, after=("latency",)),
+        PipelineJob("online", "benchmark-online", online),
+    ]
+
+
+_ALL = (
+    Pipeline(
+        "build-in",
+        "Build_In",
+        lambda model: "build_in" in model.paths,
+        _build_in,
+        options=(
+            *("as_in_guide", "precision", "calibration", "concurrency", "workload", "evaluation"),
+        ),
+    ),
+    Pipeline(
+        "pytorch",
+        "PyTorch",
+        # Served by vLLM on dies, not the packaged small one.
+        lambda model: "vllm" in model.paths and model.package is None,
+        _pytorch,
+        options=("as_in_guide", "concurrency", "port", "bind"),
+    ),
+    Pipeline(
+        "vllm-cpu",
+        "vLLM on this CPU",
+        lambda model: "vllm" in model.paths and model.package is not None,
+        _vllm_cpu,
+        needs_dies=False,
+        options=("concurrency",),
+    ),
+)
+PIPELINES: dict[str, Pipeline] = {pipeline.id: pipeline for pipeline in _ALL}
 _DIES = "dies"  # the slot of a chain's checks: the largest choice of its jobs
 
 
@@ -76,12 +400,12 @@ def pipelines_of(model: ZooModel) -> list[Pipeline]:
 
 
 def stages(
-    pipeline: Pipeline, model: ZooModel, target: Target, stack: str, options: Options | None = None
+    pipeline: Pipeline, model: ZooModel, target: Target, stack: str, options: Options = _DEFAULTS
 ) -> list[Stage]:
     """The pipeline's stages on a host in order, without tool environments."""
     return [
         Stage(job, job.there(target) if job.there else None)
-        for job in pipeline.jobs(model, stack, options or Options())
+        for job in pipeline.jobs(model, stack, options)
     ]
 
 
@@ -90,14 +414,14 @@ def drafts(
     model: ZooModel,
     host: Host,
     stack: str,
-    options: Options | None = None,
+    options: Options = _DEFAULTS,
     *,
     user: AbstractBaseUser | None = None,
 ) -> list[Draft]:
     """Return the plan of each job, as :func:`launch_pipeline` creates it. Changes nothing.
     Environments come before the job that needs them, as at launch. A stage that cannot be planned
     blocks the stages that use its product."""
-    chosen, target = options or Options(), target_of(host)
+    target = target_of(host)
     drafted: list[Draft] = []
     keys: dict[str, str] = {}  # a job's name -> its product or existing asset
     numbers: dict[str, int] = {}  # a job's name -> its position, unless unnecessary
@@ -110,7 +434,7 @@ def drafts(
             keys[job.name] = stage.there.key
             drafted.append(Draft(stage, len(drafted) + 1))
             return
-        raw = _raw(job, keys, stack, chosen)
+        raw = _raw(job, keys, stack, options)
         planned = preview(job.kind, raw, host, target, user=user)
         for name in planned.will_add:
             tool = {"what": "environment", "environment": name}
@@ -132,20 +456,11 @@ def drafts(
             # The port to show; 0 if the preferred one is in use.
             port, address = int(planned.open_slots.get("port") or 0), planned.plan.address
             ref = promise(row.product, row.title, host, job=-number, port=port, address=address)
-            target = _with(target, ref)
+            target = target.with_asset(ref)
 
-    for stage in stages(pipeline, model, target, stack, chosen):
+    for stage in stages(pipeline, model, target, stack, options):
         add(stage)
     return drafted
-
-
-def _with(target: Target, ref: AssetRef) -> Target:
-    """The host once ``ref`` exists."""
-    field = ref.type if ref.type == "weights" else f"{ref.type}s"
-    fields: dict[str, Any] = {field: (*getattr(target, field), ref)}
-    if ref.type == "deployment":
-        fields["servers"] = (*target.servers, ref)
-    return replace(target, **fields)
 
 
 def _raw(job: PipelineJob, keys: Mapping[str, str], stack: str, options: Options) -> dict[str, Any]:
@@ -214,7 +529,7 @@ def launch_pipeline(
     host: Host,
     stack: str,
     user: AbstractBaseUser | None,
-    options: Options | None = None,
+    options: Options = _DEFAULTS,
     confirmed: Sequence[Mapping[str, Any]] = (),
 ) -> list[Job]:
     """Launch every job of the pipeline as one chain; return the jobs, tool environments included.
@@ -223,18 +538,17 @@ def launch_pipeline(
     pipeline, model = PIPELINES.get(pipeline_id), MODELS.get(model_id)
     if pipeline is None or model is None or not pipeline.suits(model):
         raise LaunchError(_("This model has no such pipeline."), "pipeline")
-    chosen = options or Options()
     chain, made, keys = uuid.uuid4(), dict[str, Job](), dict[str, str]()
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)
-        for stage in stages(pipeline, model, target_of(host), stack, chosen):
+        for stage in stages(pipeline, model, target_of(host), stack, options):
             job = stage.job
             if stage.there is not None:
                 keys[job.name] = stage.there.key
                 continue
             made[job.name] = launch(
                 job.kind,
-                _raw(job, keys, stack, chosen),
+                _raw(job, keys, stack, options),
                 host=host,
                 user=user,
                 chain=chain,

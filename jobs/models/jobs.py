@@ -387,7 +387,7 @@ class Preflight(models.Model):
 
 class Matrix(models.Model):
     """Benchmark jobs that fill one table: see ``jobs.launch.matrices``. ``spec`` is a
-    ``jobs.launch.matrix_spec.MatrixSpec``. Its state is that of its cells."""
+    ``jobs.launch.matrices.MatrixSpec``. Its state is that of its cells."""
 
     title = models.CharField(max_length=200)
     kind = models.CharField(max_length=32)  # a key of jobs.kinds.KINDS

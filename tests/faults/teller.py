@@ -65,8 +65,7 @@ def _middle(steps: Any) -> int:
 
 def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[int]:
     """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
-    from jobs.launch.pipeline_definitions import PIPELINES  # noqa: PLC0415 -- needs Django set up
-    from jobs.launch.pipelines import launch_pipeline  # noqa: PLC0415 -- needs Django set up
+    from jobs.launch.pipelines import PIPELINES, launch_pipeline  # noqa: PLC0415 -- needs Django
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
 
     whole = PIPELINES[pipeline]

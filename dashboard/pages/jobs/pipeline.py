@@ -22,8 +22,7 @@ from dashboard.text.messages import message
 from jobs.catalog import MODELS, STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import EXACT
-from jobs.launch.pipeline_definitions import BOTH, PRECISIONS, Options, Pipeline
-from jobs.launch.pipelines import pipelines_of
+from jobs.launch.pipelines import BOTH, PRECISIONS, Options, Pipeline, pipelines_of
 from jobs.models import Job
 from jobs.queries.hosts import dies
 from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside

@@ -27,6 +27,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog.presets import EVALUATION_PRESETS
 from jobs.kinds import KINDS
+from jobs.kinds.evaluate import goal_choices
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
@@ -335,7 +336,7 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> di
     margin = params["margin"] / 100 if is_early else statistics.MARGIN
     z = BOUNDARY if is_early else Z
     goals = []
-    for choice in evaluations.goal_choices():
+    for choice in goal_choices():
         if not (is_early and params["goal"]) or choice.value == params["goal"]:
             goal = cast("Goal", choice.value)
             paired = statistics.questions_paired(goal, margin=margin, z=z)

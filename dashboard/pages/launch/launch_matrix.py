@@ -27,8 +27,14 @@ from jobs.catalog.presets import WORKLOADS, Workload
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.launch.launch import InvalidParams
-from jobs.launch.matrices import MatrixPreview, preview_matrix
-from jobs.launch.matrix_spec import AXES, MatrixSpec, has_input, kinds
+from jobs.launch.matrices import (
+    AXES,
+    MatrixPreview,
+    MatrixSpec,
+    has_input,
+    kinds,
+    preview_matrix,
+)
 from jobs.models import Host
 from jobs.schedule.targets import target_of
 

@@ -21,7 +21,7 @@ from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
 from jobs.kinds.lib.vacc import stack_choices
-from jobs.launch import pipeline_definitions as definitions
+from jobs.launch import pipelines as definitions
 from jobs.launch.launch import InvalidParams
 from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
 from jobs.models import Host

@@ -23,7 +23,7 @@ from dashboard.text.labels import phrase, result_name
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from, result_number
 from jobs.kinds import KINDS
-from jobs.kinds.evaluate.evaluate import Evaluate
+from jobs.kinds.evaluate import Evaluate
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.parity import sides

@@ -21,7 +21,7 @@ from dashboard.text.messages import message
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.questions import TeamSet, jsonl
 from jobs.kinds import KINDS
-from jobs.kinds.evaluate.evaluate import Evaluate
+from jobs.kinds.evaluate import Evaluate
 from jobs.models import Job
 from jobs.queries.answers.own_questions import NoQuestions
 from jobs.queries.parity.sides import ParityError

@@ -19,7 +19,7 @@ from dashboard.pages.shared.marks import thinking_words
 from dashboard.pages.shared.words import gap_bounds, gap_text
 from dashboard.text.formatting import number, p_text, percent, points
 from dashboard.text.labels import result_name
-from jobs.kinds.lib.evaluations import goal_choices
+from jobs.kinds.evaluate import goal_choices
 from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Row, Statement, Unequal
 from jobs.queries.results.results import MOST_ROWS

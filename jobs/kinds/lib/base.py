@@ -28,6 +28,9 @@ FAMILIES = {
 }
 EXACT = "as_in_guide"  # the field of Params for guide verbatim
 _PROMISE, _EXTERNAL = "job:", "endpoint:"
+_PLURALS = {"weights": "weights"} | {
+    name: f"{name}s" for name in ("artifact", "deployment", "server", "environment", "dataset")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +158,14 @@ class Target:
         return bool(self.facts.get("dies"))
 
     def assets(self, asset_type: str) -> tuple[AssetRef, ...]:
-        return {
-            "weights": self.weights,
-            "artifact": self.artifacts,
-            "deployment": self.deployments,
-            "server": self.servers,
-            "environment": self.environments,
-            "dataset": self.datasets,
-        }.get(asset_type, ())
+        found: tuple[AssetRef, ...] = getattr(self, _PLURALS.get(asset_type, ""), ())
+        return found
+
+    def with_asset(self, ref: AssetRef) -> "Target":
+        """Return the host once ``ref`` exists."""
+        names = [_PLURALS[ref.type], *(["servers"] if ref.type == "deployment" else [])]
+        fields: dict[str, Any] = {name: (*getattr(self, name), ref) for name in names}
+        return dataclasses.replace(self, **fields)
 
     def asset(self, asset_type: str, key: str, field: str = "") -> AssetRef:
         """Return the asset that Params name by ``key``.
@@ -209,9 +212,7 @@ class Rules:
     label: str
     group: str  # heading in the form
     unit: str | None = None
-    asset: str | None = (
-        None  # "weights", "artifact", "deployment", "dataset": choices of the target
-    )
+    asset: str | None = None  # "weights", "artifact", "deployment", "dataset": choices
     made_by: str | None = None  # kind that makes it, if not the usual one and the host supports it
     way: str | None = None  # "vllm": weights of models that run so come first
     when: tuple[str, Any] | None = None  # (field, value): counts only while that field has it
@@ -271,7 +272,9 @@ def field(default: Any, label: str, group: str, unit: str | None = None, **optio
 class KindParams(BaseModel):
     """Base of the Params of kinds: immutable, and unknown fields are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        title="Params", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -290,6 +293,7 @@ def rules_of(params: type[BaseModel]) -> Mapping[str, Rules]:
 
 
 def asset_fields(params: type[BaseModel]) -> dict[str, str]:
+    """Return field -> type of asset."""
     return {name: rules.asset for name, rules in rules_of(params).items() if rules.asset}
 
 
@@ -315,18 +319,15 @@ class Kind(ABC):
     programs: ClassVar[Sequence[str]]  # programs that the steps run
     # Programs and scripts that send requests to a server: their model name may look like a path.
     clients: ClassVar[Sequence[str]] = ()
-    # Titles of steps that dashboard.text.labels does not have.
-    steps: ClassVar[Mapping[str, Promise]] = {}
+    steps: ClassVar[Mapping[str, Promise]] = {}  # titles that dashboard.text.labels does not have
     leads_to: ClassVar[Sequence[str]] = ()  # kinds that follow: see ``successors``
     # Kinds after which it is offered, in addition to those that name it as a successor.
     offered_after: ClassVar[Sequence[str]] = ()
-    # Ids of known failures and checks that a job of this kind fixes.
-    mends: ClassVar[Sequence[str]] = ()
+    mends: ClassVar[Sequence[str]] = ()  # ids of known failures and checks that a job fixes
     # Output, an archive, whose files may be results to import (``jobs.services.imports``).
     collects: ClassVar[str] = ""
     brings: ClassVar[bool] = False  # downloads over a network: a stall may be a slow remote side
-    # Requested lengths, from Params: see load.asked_lengths.
-    lengths: ClassVar[Sequence[str]] = ()
+    lengths: ClassVar[Sequence[str]] = ()  # requested, from Params: see load.asked_lengths
     answer_limit: ClassVar[str] = ""  # field with the max output tokens: evaluations
     progress_is_whole: ClassVar[bool] = True  # else of each concurrency in turn
     Params: ClassVar[type[KindParams]]
@@ -358,35 +359,27 @@ class Kind(ABC):
         """Return the job's title for lists: "SmolLM2-135M-Instruct, int8"."""
 
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
-        """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and others.
-
-        Default: the weights, artifact and engines that fields of these names choose.
-        """
+        """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and others;
+        by default the weights, artifact and engines that fields of these names choose."""
         types = asset_fields(self.Params)
         names = [slot.rstrip(".") for slot in ASSET_SLOTS]
         chosen = [name for name in names if name in types]
         return {name: target.asset(types[name], getattr(params, name), name) for name in chosen}
 
     def sources(self, params: Any, target: Target) -> Mapping[str, str]:
-        """Return field -> address of the code or data that its value chooses.
-
-        Default: the values of all fields with ``source`` that are not empty and count. ``target``
-        may have facts only.
-        """
-        found = {}
-        for name, rules in rules_of(self.Params).items():
-            value, when = getattr(params, name), rules.when
-            if rules.source and value and (not when or getattr(params, when[0]) == when[1]):
-                found[name] = str(value)
-        return found
+        """Return field -> address of the code or data that its value chooses; by default the values
+        of fields with ``source`` that count. ``target`` may have facts only."""
+        return {
+            name: str(value)
+            for name, rules in rules_of(self.Params).items()
+            if rules.source and (value := getattr(params, name))
+            if not rules.when or getattr(params, rules.when[0]) == rules.when[1]
+        }
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
         """Return the asset that a success registers: {"type": "artifact", …}; None: a result or
-        nothing.
-
-        ``details`` hold values without a column. With ``"amends": True``, they extend the existing
-        record.
-        """
+        nothing. ``details`` hold values without a column. With ``"amends": True``, they extend the
+        existing record."""
         return None
 
     @abstractmethod
@@ -399,11 +392,8 @@ class Kind(ABC):
         return ()
 
     def successors(self, params: Any) -> Sequence[str]:
-        """Return names of kinds that continue from this job's output, the usual one first.
-
-        The list includes kinds that the host or the output does not support:
-        ``jobs.launch.again`` filters them.
-        """
+        """Return names of kinds that continue from this job's output, the usual one first, whether
+        host and output support them or not: ``jobs.launch.again`` filters them."""
         return self.leads_to
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
@@ -413,7 +403,5 @@ class Kind(ABC):
 
     def work(self, params: Mapping[str, Any]) -> float | None:
         """Return the amount of work in any unit: durations of this kind are proportional to it.
-
-        ``params`` may be of an older version: missing or invalid values may raise.
-        """
+        ``params`` may be of an older version: missing or invalid values may raise."""
         return None

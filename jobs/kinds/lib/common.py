@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
 from jobs.kinds.lib.base import AssetRef, Choice, Target, field
 from jobs.plans import Check, Plan, literal
 from jobs.tools.lib import variants
@@ -20,16 +21,14 @@ PATH = r"^$|^/[A-Za-z0-9._/@+-]*$"
 NAME = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$"
 SECRET = r"^$|^[A-Z][A-Z0-9_]{1,63}$"  # noqa: S105 -- the name of one
 # A point with more failed requests measured another load than requested.
-FAILED_MOST = 0.01
+_FAILED_MOST = 0.01
 T = TypeVar("T")
 
 
 def exclusive_field(default: bool) -> Any:
     """Return the field ``exclusive`` of a benchmark: used by dispatch, not by the commands."""
     return field(
-        default,
-        "Exclusive host",
-        "Scheduling",
+        *(default, "Exclusive host", "Scheduling"),
         description="Starts when nothing else runs on the host except the measured deployment, and "
         "blocks other jobs until the end.",
     )
@@ -38,9 +37,7 @@ def exclusive_field(default: bool) -> Any:
 def overlap_field() -> Any:
     """Return the field ``overlap`` of a benchmark: used by dispatch, like ``exclusive``."""
     return field(
-        False,
-        "Allow overlap",
-        "Scheduling",
+        *(False, "Allow overlap", "Scheduling"),
         description="Runs alongside other benchmarks of this host that allow overlap, and "
         "evaluations of the same deployment. They slow each other, and the result "
         "counts as disturbed.",
@@ -52,14 +49,18 @@ def seed_field() -> Any:
     (``jobs.tools.lib.load``); a number is used as typed.
     """
     return field(
-        None,
-        "Seed",
-        "Load",
+        *(None, "Seed", "Load"),
         ge=0,
         le=2147483647,
         description="Empty: new requests at each concurrency and in each run. A number: the same "
         "requests every time, which a prefix cache answers faster.",
     )
+
+
+def guide_notes(*names: str, **applies: object) -> list[Message]:
+    """Return differences from the guide: ``names``, and those of ``applies`` with a true value."""
+    chosen = (*names, *(name for name, value in applies.items() if value))
+    return [Message(f"guide:{name}") for name in chosen]
 
 
 def options_from(params: BaseModel, made: type[T], **own: Any) -> T:
@@ -82,7 +83,7 @@ def reported(read: Callable[[Mapping[str, Any]], T], target: Target) -> T:
     except KeyError:
         name = _("This computer") if target.is_this_computer else target.name
         message = _("%(host)s has not reported its folders yet. Try again in a minute.")
-        raise LaunchError(message % {"host": name}) from None
+        raise LaunchError(message, host=name) from None
 
 
 def site(target: Target) -> Site:
@@ -119,16 +120,16 @@ def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
             "This client needs the model's tokenizer. Choose the catalogue model of endpoint "
             "%(name)s first."
         )
-        raise LaunchError(message % {"name": served.label}, "deployment")
+        raise LaunchError(message, "deployment", name=served.label)
     found = _folder_of(model_id, target)
-    if found is not None:
-        return found
-    message = _(
-        "This client needs the tokenizer of %(model)s, which is missing on %(host)s. %(step)s Or "
-        "use “Benchmark” or “Evaluate”."
-    )
-    args = {"model": model_id, "host": target.name, "step": folder_step(model_id, target)}
-    raise LaunchError(message % args, "deployment")
+    if found is None:
+        message = _(
+            "This client needs the tokenizer of %(model)s, which is missing on %(host)s. %(step)s "
+            "Or use “Benchmark” or “Evaluate”."
+        )
+        step = folder_step(model_id, target)
+        raise LaunchError(message, "deployment", model=model_id, host=target.name, step=step)
+    return found
 
 
 def folder_step(model_id: str, target: Target) -> str:
@@ -166,9 +167,8 @@ def tokenizer_check(folder: str) -> Check:
 
 
 def holds_load(completed: float, failed: float) -> bool:
-    """Return True where nearly all requests of a point completed: its rate is of the requested
-    load."""
-    return failed <= FAILED_MOST * (completed + failed)
+    """True if nearly all requests of a point completed: its rate is of the requested load."""
+    return failed <= _FAILED_MOST * (completed + failed)
 
 
 def size(count: int) -> str:

@@ -1,27 +1,17 @@
-"""Load of benchmarks: lengths, prompts, amount of work, and the base of those over HTTP."""
+"""Load of benchmarks: lengths, prompts, amount of work."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import ConfigDict, Field
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import PROMPT_SETS
-from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, KindParams, Target, field
-from jobs.kinds.lib.common import (
-    exclusive_field,
-    folder_step,
-    key_of,
-    options_from,
-    overlap_field,
-    seed_field,
-    tokenizer_folder,
-)
-from jobs.tools.lib.environments import ENVIRONMENTS, TOKENIZERS
-from jobs.tools.lib.load import HttpLoad, Sized
+from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Target
+from jobs.kinds.lib.common import folder_step, tokenizer_folder
+from jobs.tools.lib.load import Sized
 from jobs.tools.llama_cpp import commands as llama_cpp
 from jobs.tools.vllm import serve as vllm
 
@@ -31,7 +21,7 @@ INPUT, OUTPUT = "input_tokens", "output_tokens"
 RANDOM = "random"
 # Data sets of vLLM's client whose prompts have lengths of their own.
 FIXED = ("sharegpt", "custom")
-# Tokens of the examples that llama.cpp's reasoning template adds (``jobs.kinds.deploy.deploy``).
+# Tokens of the examples that llama.cpp's reasoning template adds (``jobs.kinds.deploy``).
 _EXAMPLES = 300
 _TEMPLATE_TOKENS = 32  # that a chat template may add to a prompt
 MARK_TOKENS = 8  # of the word that makes each prompt unique (cold.py)
@@ -122,19 +112,19 @@ def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int
             "Context too short: %(name)s has %(context)s tokens, and the prompt alone "
             "takes about %(prompt)d. Choose a deployment with a longer context."
         )
-        raise LaunchError(message % args, "deployment")
+        raise LaunchError(message, "deployment", **args)
     message = _(
         "At most %(most)d: prompt (about %(prompt)d) and output share the context of "
         "%(name)s, %(context)s tokens. Reduce the value, or deploy with a longer "
         "context."
     )
-    raise LaunchError(message % args, field)
+    raise LaunchError(message, field, **args)
 
 
 def check_limit(limit: int, questions: int) -> None:
     if limit > questions:
         message = _("At most %(questions)d, the size of the set. 0: all questions.")
-        raise LaunchError(message % {"questions": questions}, "limit")
+        raise LaunchError(message, "limit", questions=questions)
 
 
 def ignores_ends(arguments: Iterable[str]) -> bool:
@@ -156,20 +146,19 @@ def length_remarks(
     ``context``: tokens that the deployment holds, prompt and output together; 0: not known.
     """
     remarks = []
+    lengths = {concurrency: measured_lengths(metrics) for concurrency, metrics in points}
     for name, wanted in asked.items():
-        means = {c: m[name] for c, metrics in points if name in (m := measured_lengths(metrics))}
-        worst = max(means, key=lambda c: abs(means[c] - wanted), default=None)
+        means = {level: known[name] for level, known in lengths.items() if name in known}
+        worst = max(means, key=lambda level: abs(means[level] - wanted), default=None)
         if worst is None or abs(means[worst] - wanted) <= APART * wanted:
             continue
         args = {"asked": wanted, "measured": round(means[worst]), "concurrency": worst}
-        prompt = measured_lengths(dict(points)[worst]).get(INPUT, 0)
-        if name == OUTPUT and means[worst] < wanted and 0 < context < prompt + wanted:
-            remarks.append(Message("lengths:output_context", {**args, "context": context}))
-            continue
         if name == INPUT:
             cause = "lengths:input"
         elif means[worst] > wanted:
             cause = "lengths:output_long"
+        elif 0 < context < lengths[worst].get(INPUT, 0) + wanted:
+            cause, args["context"] = "lengths:output_context", context
         else:
             cause = "lengths:output_cut" if full else "lengths:output_ended"
         remarks.append(Message(cause, args))
@@ -273,15 +262,15 @@ def random_prompts(tokens: int, served: AssetRef, target: Target) -> ChosenPromp
             "Random prompts need a tokenizer. Choose the catalogue model of %(name)s first, or "
             "other prompts."
         )
-        raise LaunchError(message % {"name": served.title}, "prompts")
+        raise LaunchError(message, "prompts", name=served.title)
     folder = tokenizer_folder(served, target)
     if folder is None:
         message = _(
             "Random prompts need the tokenizer of %(model)s, which is missing on %(host)s. "
             "%(step)s Or choose other prompts."
         )
-        args = {"model": model_id, "host": target.name, "step": folder_step(model_id, target)}
-        raise LaunchError(message % args, "prompts")
+        step = folder_step(model_id, target)
+        raise LaunchError(message, "prompts", model=model_id, host=target.name, step=step)
     return ChosenPrompts((), tokens + _TEMPLATE_TOKENS, sized=Sized(tokens, folder))
 
 
@@ -294,99 +283,4 @@ def check_input(tokens: int, served: AssetRef) -> None:
     most = served.data.get("max_input")
     if most and tokens > int(most):
         message = _("Max prompt length of the deployment is %(tokens)d tokens.")
-        raise LaunchError(message % {"tokens": int(most)}, INPUT)
-
-
-class LoadParams(KindParams):
-    """Requests to send. Lengths are in tokens."""
-
-    model_config = ConfigDict(title="Params")  # as those of other kinds
-    deployment: str = field(..., "Deployment", "Target", asset="deployment")
-    """Deployment to benchmark."""
-    concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = field(
-        (1, 2, 4), "Concurrency", "Load", "requests", min_length=1, max_length=12
-    )
-    """Max concurrency. Several values are measured one after another."""
-    requests: int = field(12, "Requests", "Load", "requests", ge=1, le=10000)
-    """Requests per concurrency. Percentiles need many."""
-    output_tokens: int = field(
-        *(64, "Output length", "Load", "tokens"),
-        ge=1,
-        le=8192,
-        beside=("deployment", PROMPT_TOKENS),
-    )
-    """Output tokens per request, always generated in full."""
-    prompts: str = field("everyday", "Prompts", "Load", max_length=60)
-    """Included prompts, or those of the team. Sent in turn. Random words of a chosen length need
-    the model's tokenizer on the host."""
-    input_tokens: int = field(
-        128, "Prompt length", "Load", "tokens", ge=1, le=1048576, when=("prompts", RANDOM)
-    )
-    """Tokens of a random prompt, without the chat template."""
-    seed: int | None = seed_field()
-    exclusive: bool = exclusive_field(False)
-    overlap: bool = overlap_field()
-
-
-class OverHttp(Kind, params=LoadParams):
-    """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``."""
-
-    family = "benchmark"
-    leads_to = ("evaluate",)
-    lengths = (INPUT, OUTPUT)
-    takes_key: ClassVar[bool] = False  # the tool takes an API key from its environment
-    has_tokenizers: ClassVar[bool] = False  # the tool's environment has them
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        if field != "prompts":
-            return None
-        return [*included_choices(), Choice(RANDOM, _("random words")), *team_choices(target)]
-
-    def can_measure(self, served: AssetRef, target: Target) -> bool:
-        return self.takes_key or not key_of(served)
-
-    def needs(self, params: LoadParams, target: Target) -> Sequence[str]:
-        own = super().needs(params, target)
-        if params.prompts != RANDOM or self.has_tokenizers:
-            return own
-        return (*own, TOKENIZERS)
-
-    def title_of(self, params: LoadParams, target: Target) -> str:
-        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
-        served = target.asset("deployment", params.deployment)
-        return f"{served.title} @ {', '.join(map(str, params.concurrency))}"
-
-    def work(self, params: Mapping[str, Any]) -> float:
-        return work_of_requests(params)
-
-    def load(self, params: LoadParams, target: Target) -> HttpLoad:
-        deployment = target.asset("deployment", params.deployment)
-        served = deployment.data
-        if not self.can_measure(deployment, target):
-            message = _("%(tool)s would show the API key in the process list. Use “Benchmark”.")
-            tool = ENVIRONMENTS[self.environment].title
-            raise LaunchError(message % {"tool": tool}, "deployment")
-        check_concurrency(params.concurrency)
-        if params.prompts == RANDOM:
-            check_input(params.input_tokens, deployment)
-            sent = random_prompts(params.input_tokens, deployment, target)
-        else:
-            sent = chosen_prompts(params.prompts, target)
-        check_answer(served, OUTPUT, params.output_tokens, sent.longest)
-        return options_from(
-            params,
-            HttpLoad,
-            prompts=sent.prompts,
-            metrics=COUNTERS.get(str(served.get("toolchain")), ()),
-            streamed=not served.get("bare_stream"),
-            has_dies=target.has_dies,
-            key=key_of(deployment),
-            of_team=sent.of_team,
-            sized=sent.sized,
-        )
-
-
-def prompts_name(params: LoadParams) -> str:
-    """Return the prompts for results: "random 1024"."""
-    sized = f" {params.input_tokens}" if params.prompts == RANDOM else ""
-    return f"{params.prompts}{sized}"
+        raise LaunchError(message, INPUT, tokens=int(most))

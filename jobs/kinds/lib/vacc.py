@@ -12,7 +12,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish, limits
-from jobs.catalog.stacks import Evaluation
+from jobs.catalog.stacks import BuildIn, Evaluation
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import is_inside, reported
 from jobs.tools.vacc import images
@@ -152,6 +152,13 @@ class OnOpencompass(OnVacc, params=VaccParams):
         return super().choices(field, target)
 
 
+def build_in_of(params: StackParams) -> BuildIn:
+    tools = stack_of(params).build_in
+    if tools is None:
+        raise LaunchError(_("This stack cannot deploy compiled models."), "stack")
+    return tools
+
+
 def opencompass_of(params: StackParams) -> Evaluation:
     tools = stack_of(params).evaluation
     if not tools.opencompass:
@@ -183,22 +190,19 @@ def vacc_site(target: Target) -> VaccSite:
 def conda_site(target: Target) -> VaccSite:
     site = vacc_site(target)
     if not site.conda:
-        raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
+        raise LaunchError(_("%(host)s has no conda."), host=target.name)
     return site
 
 
 def model_of(model_id: str, field: str = "model") -> ZooModel:
-    """A model of the catalogue; a ``LaunchError`` at ``field`` for an unknown id."""
-    try:
-        return MODELS[model_id]
-    except KeyError:
-        raise LaunchError(_("Unknown model. Choose one from the catalogue."), field) from None
+    model = MODELS.get(model_id)
+    if model is None:
+        raise LaunchError(_("Unknown model. Choose one from the catalogue."), field)
+    return model
 
 
 def model_of_asset(ref: AssetRef) -> ZooModel:
-    """Return the model of weights or an artifact; the form's field is named after the asset's
-    type."""
-    return model_of(str(ref.data["model_id"]), ref.type)
+    return model_of(str(ref.data["model_id"]), ref.type)  # its field is named after the type
 
 
 def image_name(stack: Stack, target: Target, tag: str = "") -> str:
@@ -207,23 +211,24 @@ def image_name(stack: Stack, target: Target, tag: str = "") -> str:
         return images.reference(stack, vacc_site(target), tag)
     except ValueError:
         message = _("%(host)s has no image registry. Set HOST_REGISTRY in host.env.")
-        raise LaunchError(message % {"host": target.name}, "stack") from None
+        raise LaunchError(message, "stack", host=target.name) from None
 
 
-def folder_in_workspace(path: str, site: VaccSite) -> str:
-    """Validate the field ``folder``: absolute, in the workspace, visible to containers."""
+def folder_in_workspace(path: str, site: VaccSite, default: str) -> str:
+    """Return the field ``folder``, or ``default`` if it is empty.
+
+    Raises:
+        LaunchError: not absolute, not in the workspace, or invisible to containers.
+    """
+    if not path:
+        return default
     if not is_inside(path, site.workspace):
         message = _("Enter an absolute path below %(folder)s, which containers can access.")
-        raise LaunchError(message % {"folder": site.workspace}, "folder")
+        raise LaunchError(message, "folder", folder=site.workspace)
     if any(is_inside(path, jobs) for jobs in site.jobs_folders):
         message = _("This job folder is removed some days after the job ends. Move it elsewhere.")
         raise LaunchError(message, "folder")
     return str(PurePosixPath(path))
-
-
-def folder_or(default: str, entered: str, site: VaccSite) -> str:
-    """Return the folder of the field ``folder``; ``default`` if it is empty."""
-    return folder_in_workspace(entered, site) if entered else default
 
 
 def source_choices(*names: str) -> list[Choice]:
@@ -251,8 +256,7 @@ def container_notes(stack: Stack, target: Target) -> list[Message]:
 
 
 def limit_notes(model: ZooModel, stack: Stack, wish: Wish, *, exact: bool) -> list[Message]:
-    """Return amber findings, which a person may accept; of a verbatim plan, which runs anyway, all
-    findings."""
+    """Return findings that a person may accept; of a verbatim plan, which runs anyway, all."""
     found = limits(model, stack, wish)
     return [Message(one.message_id, one.args) for one in found if exact or one.level == "amber"]
 
@@ -261,8 +265,6 @@ def refuse_limits(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str
     """Raise for red findings. ``fields``: field of the wish -> field of the form, if different."""
     for one in limits(model, stack, wish):
         if one.level == "red":
-            args = dict(one.args)
-            if "stack" in args:
-                args["stack"] = _(STACKS[args["stack"]].name)
-            message = str(LIMIT_WORDS[one.message_id]) % args
-            raise LaunchError(message, fields.get(one.field, one.field))
+            named = {"stack": _(STACKS[one.args["stack"]].name)} if "stack" in one.args else {}
+            message = str(LIMIT_WORDS[one.message_id])
+            raise LaunchError(message, fields.get(one.field, one.field), **{**one.args, **named})

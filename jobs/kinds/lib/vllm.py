@@ -1,29 +1,20 @@
-"""Shared code of kinds that run vLLM, and the base of benchmarks of the engine alone."""
+"""Shared code of kinds that run vLLM."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 
 from jobs.base.errors import LaunchError
-from jobs.base.messages import Message
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, Target, field
 from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.common import site as site_without_dies
-from jobs.kinds.lib.load import INPUT, OUTPUT
 from jobs.kinds.lib.vacc import (
     StackParams,
-    container_notes,
     exact_field,
-    image_name,
-    is_exact,
-    limit_notes,
-    model_of_asset,
-    refuse_limits,
     stack_choices,
     stack_field,
     stack_of,
@@ -31,7 +22,6 @@ from jobs.kinds.lib.vacc import (
 )
 from jobs.tools.lib.site import Site
 from jobs.tools.vacc.site import VaccSite, inside_of
-from jobs.tools.vllm import bench as vllm_bench
 from jobs.tools.vllm import serve as vllm
 
 CPU_STACK = "vllm-cpu"
@@ -125,7 +115,7 @@ def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
         path = ""
     if not path:
         message = _("Choose a path in %(folder)s: the container has no access to others.")
-        raise LaunchError(message % {"folder": site.weights}, "weights")
+        raise LaunchError(message, "weights", folder=site.weights)
     return path
 
 
@@ -134,97 +124,12 @@ def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
     there = len(target.facts.get("dies") or ())
     if wanted > there and target.has_dies:
         message = _("%(host)s has %(there)d dies; %(wanted)d needed.")
-        args = {"host": target.name, "there": there, "wanted": wanted}
-        raise LaunchError(message % args, field)
+        raise LaunchError(message, field, host=target.name, there=there, wanted=wanted)
 
 
 def wish(
     model: ZooModel, *, tp: int, length: int, pp: int = 1, mtp: bool = False, max_input: int = 1
 ) -> Wish:
     """Return the requirements of a model that vLLM serves or loads."""
-    return Wish(
-        path="vllm",
-        tp=tp,
-        pp=pp,
-        mtp=mtp,
-        precision=model.dtype,
-        max_input=max_input,
-        max_length=length,
-        concurrency=1,
-    )
-
-
-class EngineParams(VllmParams):
-    """Engine to load. Lengths are in tokens."""
-
-    as_in_guide: bool = exact_field(when=("stack", "guide"))
-    weights: str = weights_field()
-    """The benchmark loads the model itself: its dies must be free."""
-    tp: int = tp_field()
-    max_length: int = length_field()
-    kv_cache_gib: int = kv_cache_field()
-
-
-class Offline(OnVllm, params=EngineParams):
-    """Base of kinds that load the model themselves, and measure the engine without a server."""
-
-    family = "benchmark"
-    programs = vllm_bench.PROGRAMS
-    steps = vllm_bench.STEPS
-    lengths = (INPUT, OUTPUT)
-    command: ClassVar[Literal["latency", "throughput"]]  # of vLLM's benchmarks
-
-    @abstractmethod
-    def load_of(self, params: Any) -> str:
-        """Return the load for titles and results: "offline, batch 1, 1024 → 1024 tok"."""
-
-    def title_of(self, params: Any, target: Target) -> str:
-        """ "DeepSeek-R1, tp32, offline, batch 1, 1024 → 1024 tok"."""
-        return f"{_model(params, target).name}, tp{params.tp}, {self.load_of(params)}"
-
-    def notes(self, params: Any, target: Target) -> Sequence[Message]:
-        stack, model = stack_of(params), _model(params, target)
-        exact, tool = is_exact(params), getattr(stack.bench, self.command)
-        limited = limit_notes(model, stack, _loaded(params, model), exact=exact)
-        if stack.vllm.container is None:
-            return limited
-        notes = [*container_notes(stack, target), Message("guide:docker_exec")]
-        if tool.needs_import:
-            note = "guide:plugin_missing" if exact else "guide:plugin_imported"
-            notes.append(Message(note, {"module": tool.needs_import}))
-        if exact:
-            notes.append(Message("guide:dies_unnamed", {"dies": params.tp}))
-        else:
-            own = ("own_name", "label", "results_mounted", "json_kept", "dies_named")
-            notes += [Message(f"guide:{name}") for name in own]
-        return [*notes, *limited]
-
-    def engine(self, params: Any, target: Target) -> vllm_bench.Engine:
-        """Return the engine arguments. Verbatim mode only warns of limits."""
-        stack, model = stack_of(params), _model(params, target)
-        together = params.input_tokens + params.output_tokens
-        if together > params.max_length:
-            message = _("Prompt and output total %(sum)d tokens, more than the max model length.")
-            raise LaunchError(message % {"sum": together}, "max_length")
-        check_dies(params.tp, target)
-        if not is_exact(params):
-            fields = {**LIMIT_FIELDS, "max_input": INPUT}
-            refuse_limits(model, stack, _loaded(params, model), fields)
-        weights = target.asset("weights", params.weights)
-        return vllm_bench.Engine(
-            weights=inside(stack, weights, target),
-            folder=str(weights.data.get("path") or ""),
-            tp=params.tp,
-            max_length=params.max_length,
-            image=image_name(stack, target) if stack.vllm.image else "",
-            exact=is_exact(params),
-            kv_cache_gib=params.kv_cache_gib,
-        )
-
-
-def _model(params: Any, target: Target) -> ZooModel:
-    return model_of_asset(target.asset("weights", params.weights))
-
-
-def _loaded(params: Any, model: ZooModel) -> Wish:
-    return wish(model, tp=params.tp, length=params.max_length, max_input=params.input_tokens)
+    fixed: Any = {"path": "vllm", "precision": model.dtype, "concurrency": 1}
+    return Wish(**fixed, tp=tp, pp=pp, mtp=mtp, max_input=max_input, max_length=length)

@@ -7,7 +7,7 @@ from functools import partial
 from jobs.base.messages import Message, ReasonError
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.kinds import KINDS
-from jobs.kinds.evaluate.evaluate import Evaluate
+from jobs.kinds.evaluate import Evaluate
 from jobs.kinds.lib.base import Baseline
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.repeats import best_first

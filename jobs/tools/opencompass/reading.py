@@ -21,8 +21,13 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.catalog.data_sets import EVALUATION_SETS
-from jobs.kinds.evaluate.evaluate_opencompass import Params, group_of
-from jobs.kinds.lib.evaluations import accuracy_message, limited_remark, sets_of
+from jobs.kinds.evaluate_sets import (
+    OpencompassSetsParams,
+    accuracy_message,
+    group_of,
+    limited_remark,
+    sets_of,
+)
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics.measured import NO_SCORE, Measurement, Outcome, SetScore, TableScore
 from jobs.reasoning import split_text, tagged
@@ -494,7 +499,7 @@ def outcome(ended: Ended) -> Outcome:
     )
 
 
-def _lacking(params: Params, run: Run) -> list[str]:
+def _lacking(params: OpencompassSetsParams, run: Run) -> list[str]:
     """Return sets without a number, also those that a truncated summary lacks."""
     expected = opencompass.sets_of(params.datasets, ten_of_mmlu=params.mmlu == "ten")
     if CEVAL in expected:  # any of them will do: a failed one has a separate row

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jobs.base.messages import Message
 from jobs.kinds.lib.common import holds_load, tool_version
-from jobs.kinds.lib.load import prompts_name
 from jobs.metrics.measured import MOST_REQUESTS, Measurement, Outcome, RequestTimes, WarmUp
 from jobs.tools.outputs.figures import Point
 from jobs.tools.outputs.files import Ended
@@ -21,14 +20,14 @@ def measured(
     warm_ups: Mapping[int, WarmUp] | None = None,
     remarks: Sequence[Message] = (),
 ) -> Outcome:
-    """``ended.params`` are :class:`jobs.kinds.lib.load.LoadParams`."""
+    """``ended.kind`` is a :class:`jobs.kinds.benchmark.OverHttp`."""
     params, environment = ended.params, ended.kind.environment
     streamed = any("ttft_mean_ms" in point.metrics for point in points)
     known = {point.concurrency for point in points}
     missing = ", ".join(str(value) for value in params.concurrency if value not in known)
     return outcome(
         points,
-        what=f"{prompts_name(params)} → {params.output_tokens} tok",
+        what=ended.kind.load_of(params),
         tool=f"{environment} {tool_version(ended.plan, environment)}",
         remarks=[
             *failed_remarks(points),

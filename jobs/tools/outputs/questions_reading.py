@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobs.base.messages import Message
-from jobs.kinds.evaluate.evaluate import Params
+from jobs.kinds.evaluate import QuestionParams
 from jobs.kinds.lib.common import tool_version
 from jobs.kinds.lib.evaluations import workload_part
 from jobs.metrics.measured import Measurement, Outcome, SetScore
@@ -72,7 +72,7 @@ def _outcome(ended: Ended, scored: Sequence[Scored], asked: int) -> Outcome:
     )
 
 
-def _what(params: Params, asked: int, look: Look | None) -> str:
+def _what(params: QuestionParams, asked: int, look: Look | None) -> str:
     """ "basics (40), seed 7, 4 samples each, thinking off"; stopped early: "basics (40 of 142)"."""
     asked //= params.samples
     count = f"{asked} of {look.questions}" if look and look.is_early else str(asked)
@@ -110,7 +110,7 @@ def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, f
     return metrics
 
 
-def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
+def _sets(params: QuestionParams, counted: Sequence[Scored]) -> list[SetScore]:
     scores = []
     for subset in dict.fromkeys(row.subset for row in counted):
         right = by_question(row for row in counted if row.subset == subset)

@@ -26,7 +26,6 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.numbers import MS_PER_S
 from jobs.base.patterns import pattern
-from jobs.kinds.benchmark.benchmark_online import load_of
 from jobs.kinds.lib import load
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics import METRICS
@@ -452,7 +451,7 @@ def online(ended: Ended) -> Outcome:
         raise ParseError("the result has no output rate")
     outcome = over_http_reading.outcome(
         runs,
-        what=load_of(ended.params),
+        what=ended.kind.load_of(ended.params),
         tool=f"vLLM {stack_of(ended.params).vllm.version} bench serve",
         remarks=[
             *over_http_reading.failed_remarks(runs),

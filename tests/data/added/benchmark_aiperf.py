@@ -1,11 +1,10 @@
 """Benchmark with AIPerf."""
 
+from jobs.kinds.benchmark import LoadParams, OverHttp
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
-from jobs.kinds.lib.load import LoadParams, OverHttp
 from jobs.plans import Plan
 from jobs.tools.aiperf import commands as aiperf
-from jobs.tools.lib import load
 
 
 class BenchmarkAiperf(OverHttp, params=LoadParams):
@@ -16,7 +15,6 @@ class BenchmarkAiperf(OverHttp, params=LoadParams):
     reads = "tools.aiperf.reading.outcome"
     environment = aiperf.NAME
     programs = aiperf.PROGRAMS
-    steps = load.STEPS
     offered_after = ("deploy", "deploy-vllm")
 
     def plan(self, params: LoadParams, target: Target) -> Plan:

@@ -1,5 +1,6 @@
 """Models that a team adds as files, reloaded without a restart."""
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,12 +13,12 @@ from jobs.catalog.library import MOST_BYTES, Changed, Library, version_of
 from jobs.catalog.presets import HERE
 
 OURS = "ours-7b"
+DISTILL = yaml.safe_load((HERE / "models" / "deepseek-r1-distill-qwen-7b.yaml").read_text())
 
 
 def text_of(model_id=OURS, **changes):
-    text = (HERE / "models" / "deepseek-r1-distill-qwen-7b.yaml").read_text(encoding="utf-8")
-    data = {**yaml.safe_load(text), "id": model_id, "name": model_id, **changes}
-    return yaml.safe_dump(data)
+    # JSON is YAML, and much faster to write.
+    return json.dumps({**DISTILL, "id": model_id, "name": model_id, **changes})
 
 
 def put(folder, name=f"{OURS}.yaml", text=None):
@@ -234,7 +235,7 @@ def test_file_permissions_survive_changes_and_undo(tmp_path, here, mode):
 def test_a_failed_write_changes_no_file(tmp_path, here, monkeypatch):
     put(tmp_path)
     full = OSError(28, "No space left on device")
-    monkeypatch.setattr(os, "fchmod", lambda *_: (_ for _ in ()).throw(full))
+    monkeypatch.setattr(os, "fsync", lambda _file: (_ for _ in ()).throw(full))
 
     with pytest.raises(OSError, match="No space"):
         here.save(text_of(summary="Another."))
@@ -334,9 +335,9 @@ def test_threads_see_complete_catalogues_during_changes(tmp_path, here):
         return set(SHIPPED) <= {model.id for model in models} and not here.problems
 
     with ThreadPoolExecutor(8) as pool:
-        writing = [pool.submit(write, number) for number in range(20)]
-        assert all(pool.map(look, range(200)))
-        assert [job.result() for job in writing] == [None] * 20
+        writing = [pool.submit(write, number) for number in range(10)]
+        assert all(pool.map(look, range(60)))
+        assert [job.result() for job in writing] == [None] * 10
 
-    assert len(here) == len(SHIPPED) + 20
+    assert len(here) == len(SHIPPED) + 10
     assert here.problems == ()

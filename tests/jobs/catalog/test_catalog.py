@@ -59,12 +59,8 @@ def test_the_question_set_is_large_and_mixed():
 
     assert len(questions) >= 120
     assert 0.15 < len(choices) / len(questions) < 0.25
-    assert {question.subset for question in questions} == {
-        "short_en",
-        "short_zh",
-        "choice_en",
-        "choice_zh",
-    }
+    subsets = {question.subset for question in questions}
+    assert subsets == {"short_en", "short_zh", "choice_en", "choice_zh"}
 
 
 def test_no_letter_is_right_more_often_than_the_others():
@@ -82,15 +78,8 @@ def test_no_question_is_asked_twice():
 
 
 def question(**changes):
-    data = {
-        "id": "short-x",
-        "sort": "short",
-        "language": "en",
-        "category": "c",
-        "question": "q?",
-        "answers": ["a"],
-    }
-    return Question.model_validate(data | changes)
+    data = {"id": "short-x", "sort": "short", "language": "en", "category": "c"}
+    return Question.model_validate({**data, "question": "q?", "answers": ["a"], **changes})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from jobs.catalog.data_sets import (
     EVALUATION_SETS,
     load_data_sets,
 )
-from jobs.kinds.evaluate import evaluate_evalscope, evaluate_opencompass
+from jobs.kinds.evaluate_sets import EvalscopeSetsParams, OpencompassSetsParams
 
 SET = """
 - id: a
@@ -53,12 +53,13 @@ def test_answers_of_both_tools_belong_to_a_set():
 
 
 @pytest.mark.parametrize(
-    ("kind", "known"),
-    [(evaluate_evalscope, BY_EVALSCOPE), (evaluate_opencompass, BY_OPENCOMPASS)],
+    ("params", "known"),
+    [(EvalscopeSetsParams, BY_EVALSCOPE), (OpencompassSetsParams, BY_OPENCOMPASS)],
 )
-def test_a_form_offers_the_sets_with_their_sizes(kind, known):
-    assert set(get_args(kind.Sets)) == set(known)
-    told = re.findall(r"(\w+) \((\d+)", kind.Params.model_fields["datasets"].description)
+def test_a_form_offers_the_sets_with_their_sizes(params, known):
+    field = params.model_fields["datasets"]
+    assert set(get_args(get_args(field.annotation)[0])) == set(known)
+    told = re.findall(r"(\w+) \((\d+)", field.description)
     assert {name: int(count) for name, count in told} == {
         name: one.questions for name, one in known.items()
     }
@@ -88,10 +89,6 @@ def test_a_set_without_licence_says_where_it_was_looked_up(tmp_path):
     path = tmp_path / "sets.yaml"
     path.write_text(SET + PARTS % (3, "abcdef"))
 
-    data_set = load_data_sets(path)["a"]
+    found = load_data_sets(path)["a"]
 
-    assert (data_set.questions, data_set.licence, data_set.licence_source) == (
-        3,
-        None,
-        "Not known.",
-    )
+    assert (found.questions, found.licence, found.licence_source) == (3, None, "Not known.")

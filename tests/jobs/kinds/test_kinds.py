@@ -102,13 +102,6 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
 
 
 @every_kind
-def test_the_script_of_a_kind_is_bash(kind, raw):
-    text = script(planned(kind, raw), values(kind, raw))
-
-    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
-
-
-@every_kind
 def test_a_plan_brings_every_file_that_its_commands_name(kind, raw):
     plan = planned(kind, raw)
     names = {item.name for item in plan.files}

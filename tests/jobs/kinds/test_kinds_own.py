@@ -83,7 +83,7 @@ def test_no_other_module_lists_kinds_one_by_one():
     listed = {}
     for path in [*(ROOT / "jobs").rglob("*.py"), *(ROOT / "dashboard").rglob("*.py")]:
         inside = path.relative_to(ROOT).as_posix()
-        own = ("jobs/kinds/", "jobs/migrations/", "jobs/tools/", "jobs/launch/pipeline_definitions")
+        own = ("jobs/kinds/", "jobs/migrations/", "jobs/tools/", "jobs/launch/pipelines")
         if inside.startswith(own):
             continue
         text = path.read_text()
@@ -117,7 +117,7 @@ def test_guidellm_stands_in_its_folder_its_kind_and_two_lists():
     }
 
     assert {path for path in files if not path.startswith("jobs/tools/guidellm/")} == {
-        "jobs/kinds/benchmark/benchmark_guidellm.py",
+        "jobs/kinds/benchmark_guidellm.py",
         "jobs/kinds/__init__.py",
         "jobs/host/claim/programs.py",  # written by `manage.py allowed_programs`
         "dashboard/text/result_messages.py",  # of imports

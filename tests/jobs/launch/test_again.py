@@ -11,8 +11,7 @@ from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.launch.again import can_resume, next_steps, resume_job, retry_failed_jobs
 from jobs.launch.launch import launch, preview
-from jobs.launch.pipeline_definitions import Options
-from jobs.launch.pipelines import launch_pipeline
+from jobs.launch.pipelines import Options, launch_pipeline
 from jobs.models import AuditEntry, Deployment, Environment, Job
 from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.job_page import chain_of
@@ -31,7 +30,7 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 LLAMA = "deepseek-r1-distill-llama-8b"
 
@@ -72,6 +71,7 @@ def states(jobs):
     return [Job.objects.get(pk=job.pk).state for job in jobs]
 
 
+@pytest.mark.postgresql
 def test_a_retry_reruns_failures_and_dependents(host, jobs):
     break_at_the_compile(jobs)
     assert states(jobs)[2:4] == ["failed", "cancelled"]
@@ -109,6 +109,7 @@ def test_a_queued_environment_is_not_created_twice(jobs):
     assert tool in again[2].after.all()
 
 
+@pytest.mark.postgresql
 def test_a_chain_counts_the_last_attempt_in_place_of_the_first(jobs):
     break_at_the_compile(jobs)
     again = retry_failed_jobs(jobs[0].chain, None)

@@ -25,12 +25,19 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def host():
+def bare():
     return make_host()
+
+
+@pytest.fixture
+def host(bare):
+    """A host with all environments."""
+    with_environments(bare)
+    return bare
 
 
 def with_environments(host) -> None:
@@ -51,8 +58,8 @@ def after(job: Job) -> set[int]:
     return set(job.after.values_list("pk", flat=True))
 
 
+@pytest.mark.postgresql
 def test_what_is_stored_is_what_was_previewed(host):
-    with_environments(host)
     weights = make_weights(host=host)
     raw = {"weights": str(weights.pk), "precision": "int8"}
     preview = launch.preview("compile", raw, host)
@@ -70,7 +77,6 @@ def test_what_is_stored_is_what_was_previewed(host):
 
 def test_a_reused_number_begins_with_an_empty_log(host):
     """An older database was put back; the files of what it has forgotten are there still."""
-    with_environments(host)
     before = make_deployment(host=host)
     keys = (f"job/{before.job.pk + 1}", f"deployment/{before.pk + 1}")
     for key in keys:
@@ -84,7 +90,6 @@ def test_a_reused_number_begins_with_an_empty_log(host):
 
 
 def test_dispatch_fills_the_values_of_the_preview(host):
-    with_environments(host)
     raw = {"weights": str(make_weights(host=host).pk), "precision": "int8"}
     preview = launch.preview("compile", raw, host)
     job = launch.launch("compile", raw, host=host, user=None)
@@ -98,7 +103,6 @@ def test_dispatch_fills_the_values_of_the_preview(host):
 
 
 def test_a_preview_shows_known_values_and_those_chosen_at_start(host):
-    with_environments(host)
     weights = make_weights(host=host, path="/w/x.gguf")
 
     preview = launch.preview("compile", {"weights": str(weights.pk)}, host)
@@ -110,25 +114,25 @@ def test_a_preview_shows_known_values_and_those_chosen_at_start(host):
     assert Job.objects.count() == 0
 
 
-def test_a_preview_names_the_environments_prepared_first(host):
-    weights = make_weights(host=host)
+def test_a_preview_names_the_environments_prepared_first(bare):
+    weights = make_weights(host=bare)
 
-    assert launch.preview("compile", {"weights": str(weights.pk)}, host).will_add == ["llama.cpp"]
-    with_environments(host)
-    assert launch.preview("compile", {"weights": str(weights.pk)}, host).will_add == []
-
-
-def test_an_environment_with_other_requirements_does_not_count(host):
-    Environment.objects.create(host=host, name="llama.cpp", fingerprint="old", path="/e")
-    weights = make_weights(host=host)
-
-    assert launch.preview("compile", {"weights": str(weights.pk)}, host).will_add == ["llama.cpp"]
+    assert launch.preview("compile", {"weights": str(weights.pk)}, bare).will_add == ["llama.cpp"]
+    with_environments(bare)
+    assert launch.preview("compile", {"weights": str(weights.pk)}, bare).will_add == []
 
 
-def test_errors_stand_at_their_fields(host):
+def test_an_environment_with_other_requirements_does_not_count(bare):
+    Environment.objects.create(host=bare, name="llama.cpp", fingerprint="old", path="/e")
+    weights = make_weights(host=bare)
+
+    assert launch.preview("compile", {"weights": str(weights.pk)}, bare).will_add == ["llama.cpp"]
+
+
+def test_errors_stand_at_their_fields(bare):
     raw = {"artifact": "", "context": "12", "threads": "x", "colour": "red"}
 
-    errors = launch.preview("deploy", raw, host).errors
+    errors = launch.preview("deploy", raw, bare).errors
 
     assert errors == {
         "artifact": "Required.",
@@ -138,11 +142,11 @@ def test_errors_stand_at_their_fields(host):
     }
 
 
-def test_what_the_host_does_not_offer_is_refused(host):
+def test_what_the_host_does_not_offer_is_refused(bare):
     raw = {"what": "weights", "model": "gpt-9"}
     cards = make_host(type="vacc", facts={**GUIDE_FACTS, "stacks": ["guide"]})
 
-    assert launch.preview("prepare", raw, host).errors == {
+    assert launch.preview("prepare", raw, bare).errors == {
         "model": "Unknown model. Choose one from the catalogue."
     }
     assert launch.preview("prepare-weights", {"stack": "current"}, cards).errors == {
@@ -150,17 +154,17 @@ def test_what_the_host_does_not_offer_is_refused(host):
     }
 
 
-def test_a_launch_that_is_refused_leaves_nothing(host):
+def test_a_launch_that_is_refused_leaves_nothing(bare):
     with pytest.raises(InvalidParams) as refused:
-        launch.launch("compile", {"weights": "77"}, host=host, user=None)
+        launch.launch("compile", {"weights": "77"}, host=bare, user=None)
 
     assert list(refused.value.fields) == ["weights"]
     assert Job.objects.count() == 0
 
 
-def test_a_kind_that_does_not_exist_is_refused(host):
+def test_a_kind_that_does_not_exist_is_refused(bare):
     with pytest.raises(LaunchError, match="dance"):
-        launch.launch("dance", {}, host=host, user=None)
+        launch.launch("dance", {}, host=bare, user=None)
 
 
 def test_a_host_that_has_not_reported_is_refused():
@@ -168,10 +172,10 @@ def test_a_host_that_has_not_reported_is_refused():
         launch.launch("prepare", {"what": "weights"}, host=make_host(facts={}), user=None)
 
 
-def test_environments_are_prepared_by_jobs_of_the_same_chain(host):
-    weights = make_weights(host=host)
+def test_environments_are_prepared_by_jobs_of_the_same_chain(bare):
+    weights = make_weights(host=bare)
 
-    job = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+    job = launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
 
     first = Job.objects.get(kind="prepare")
     assert after(job) == {first.pk}
@@ -180,18 +184,17 @@ def test_environments_are_prepared_by_jobs_of_the_same_chain(host):
     assert first.chain == job.chain
 
 
-def test_a_pending_environment_is_not_added_again(host):
-    weights = make_weights(host=host)
-    launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+def test_a_pending_environment_is_not_added_again(bare):
+    weights = make_weights(host=bare)
+    launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
 
-    second = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+    second = launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
 
     assert Job.objects.filter(kind="prepare").count() == 1
     assert after(second) == {Job.objects.get(kind="prepare").pk}
 
 
 def test_a_promise_can_be_worked_on_before_it_is_kept(host):
-    with_environments(host)
     maker = launch.launch("prepare", {"what": "weights"}, host=host, user=None)
 
     job = launch.launch("compile", {"weights": f"job:{maker.pk}"}, host=host, user=None)
@@ -201,7 +204,6 @@ def test_a_promise_can_be_worked_on_before_it_is_kept(host):
 
 
 def test_a_promise_that_was_kept_meanwhile_is_what_was_made(host):
-    with_environments(host)
     maker = make_job(host=host, state="succeeded")
     weights = make_weights(host=host, job=maker)
 
@@ -211,8 +213,8 @@ def test_a_promise_that_was_kept_meanwhile_is_what_was_made(host):
     assert after(job) == set()
 
 
+@pytest.mark.postgresql
 def test_a_deploy_job_has_its_deployment_from_the_start(host):
-    with_environments(host)
     artifact, user = make_artifact(host=host), make_user()
 
     job = launch.launch("deploy", {"artifact": str(artifact.pk)}, host=host, user=user)
@@ -222,8 +224,8 @@ def test_a_deploy_job_has_its_deployment_from_the_start(host):
     assert (deployment.name, deployment.created_by) == (job.title, user)
 
 
-def test_the_tour_is_one_chain_of_five(host):
-    jobs = launch.launch_tour(host, make_user())
+def test_the_tour_is_one_chain_of_five(bare):
+    jobs = launch.launch_tour(bare, make_user())
 
     assert [job.kind for job in jobs] == ["prepare", "compile", "deploy", "benchmark", "evaluate"]
     prepare, compile_, deploy, benchmark, evaluate = jobs
@@ -245,7 +247,6 @@ def test_a_tour_that_cannot_be_launched_leaves_nothing():
 
 
 def test_run_again_has_the_very_plan(host):
-    with_environments(host)
     weights, user = make_weights(host=host), make_user()
     old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
     Job.objects.filter(pk=old.pk).update(plan={**old.plan, "dies": 0, "kind": "compile"})
@@ -263,7 +264,6 @@ def test_run_again_has_the_very_plan(host):
     ("was", "can_prioritize", "now_is"), [(2, False, 2), (0, False, 1), (0, True, 0), (1, False, 1)]
 )
 def test_run_again_waits_as_the_old_job_did(host, was, can_prioritize, now_is):
-    with_environments(host)
     raw = {"weights": str(make_weights(host=host).pk)}
     old = launch.launch("compile", raw, host=host, user=None)
     Job.objects.filter(pk=old.pk).update(priority=was, exclusive=True)
@@ -274,7 +274,6 @@ def test_run_again_waits_as_the_old_job_did(host, was, can_prioritize, now_is):
 
 
 def test_run_again_of_what_is_gone_is_refused(host):
-    with_environments(host)
     weights = make_weights(host=host)
     old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
     succeed(old)
@@ -287,7 +286,6 @@ def test_run_again_of_what_is_gone_is_refused(host):
 
 
 def test_retrying_an_outdated_job_is_refused_with_text(host):
-    with_environments(host)
     old = launch.launch(
         "compile", {"weights": str(make_weights(host=host).pk)}, host=host, user=None
     )
@@ -298,7 +296,6 @@ def test_retrying_an_outdated_job_is_refused_with_text(host):
 
 
 def test_retrying_on_a_stopped_deployment_says_restart(host):
-    with_environments(host)
     deployment = make_deployment(host=host, artifact=make_artifact(host=host))
     raw = {"deployment": str(deployment.pk)}
     old = launch.launch("benchmark", raw, host=host, user=None)
@@ -310,7 +307,6 @@ def test_retrying_on_a_stopped_deployment_says_restart(host):
 
 
 def test_run_again_prepares_an_environment_that_is_gone(host):
-    with_environments(host)
     weights = make_weights(host=host)
     old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
     succeed(old)
@@ -322,7 +318,6 @@ def test_run_again_prepares_an_environment_that_is_gone(host):
 
 
 def test_run_again_keeps_the_environment_of_its_plan(host):
-    with_environments(host)
     weights = make_weights(host=host)
     old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
     succeed(old)
@@ -334,9 +329,9 @@ def test_run_again_keeps_the_environment_of_its_plan(host):
     assert (after(new), new.plan) == (set(), old.plan)
 
 
-def test_retrying_with_a_replaced_environment_is_refused(host):
-    weights = make_weights(host=host)
-    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+def test_retrying_with_a_replaced_environment_is_refused(bare):
+    weights = make_weights(host=bare)
+    old = launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
     plan = json.dumps(old.plan).replace("/e/", "/elsewhere/")
     Job.objects.filter(pk=old.pk).update(plan=json.loads(plan))
 
@@ -345,31 +340,30 @@ def test_retrying_with_a_replaced_environment_is_refused(host):
 
 
 def test_cancelling_a_job_notifies_its_host_and_frees_its_place(
-    monkeypatch, host, django_capture_on_commit_callbacks
+    monkeypatch, bare, django_capture_on_commit_callbacks
 ):
     sent = []
     monkeypatch.setattr(agent_tasks, "send", lambda *args: sent.append(args))
-    running = make_job(host=host, state="running", claim_id="n")
-    queued = make_job(host=host)
+    running = make_job(host=bare, state="running", claim_id="n")
+    queued = make_job(host=bare)
 
     with django_capture_on_commit_callbacks(execute=True):
         assert launch.cancel(running.pk, make_user())
         assert launch.cancel(queued.pk, make_user())
 
-    assert sent == [(host.name, "stop", running.pk)]
+    assert sent == [(bare.name, "stop", running.pk)]
     assert not launch.cancel(queued.pk, make_user())
 
 
-def test_a_launch_starts_at_once_where_there_is_room(host, django_capture_on_commit_callbacks):
+def test_a_launch_starts_at_once_where_there_is_room(bare, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        job = launch.launch("prepare", {"what": "weights"}, host=host, user=None)
+        job = launch.launch("prepare", {"what": "weights"}, host=bare, user=None)
 
     job.refresh_from_db()
     assert job.state == "starting"
 
 
 def test_a_target_offers_what_is_there_and_what_is_promised(host):
-    with_environments(host)
     artifact = make_artifact(host=host)
     make_artifact(host=make_host())
     ready = make_deployment(host=host, artifact=artifact)
@@ -389,23 +383,23 @@ def test_a_target_offers_what_is_there_and_what_is_promised(host):
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_target_takes_as_many_queries_however_much_is_there(
-    host, count, django_assert_num_queries
+    bare, count, django_assert_num_queries
 ):
     for _ in range(count):
-        make_deployment(host=host, artifact=make_artifact(host=host))
-        make_weights(host=host)
+        make_deployment(host=bare, artifact=make_artifact(host=bare))
+        make_weights(host=bare)
         make_endpoint()
 
     with django_assert_num_queries(8):
-        target_of(host)
+        target_of(bare)
 
 
-def test_work_that_a_host_cannot_do_is_refused(host):
-    host.facts = {**host.facts, "dies": [{"id": 0}]}
-    host.save()
-    weights = make_weights(host=host)
+def test_work_that_a_host_cannot_do_is_refused(bare):
+    bare.facts = {**bare.facts, "dies": [{"id": 0}]}
+    bare.save()
+    weights = make_weights(host=bare)
 
     with pytest.raises(InvalidParams, match="does not support this job type"):
         launch.launch(
-            "compile", {"precision": "int8", "weights": str(weights.pk)}, host=host, user=None
+            "compile", {"precision": "int8", "weights": str(weights.pk)}, host=bare, user=None
         )

@@ -12,7 +12,7 @@ from jobs.schedule import dispatch, preflights
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import keep_secret, make_deployment, make_host, make_job, make_weights
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
 
 
@@ -54,6 +54,7 @@ def test_the_container_is_called_after_its_deployment(host, weights):
     assert job.deployment.details["container"] == "vllm-{deployment.id}"
 
 
+@pytest.mark.postgresql
 def test_a_benchmark_finds_a_promised_deployments_container(host, weights):
     deploy = launch.launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     raw = {"deployment": f"job:{deploy.pk}"}

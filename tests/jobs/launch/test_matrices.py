@@ -10,14 +10,17 @@ from jobs.catalog.presets import WORKLOADS
 from jobs.launch import launch
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import (
+    Limits,
+    MatrixSpec,
     cancel_matrix,
+    cells_of,
     launch_matrix,
     preview_matrix,
     recover_lost,
     repeat_cell,
     resume_matrix,
+    runs_of,
 )
-from jobs.launch.matrix_spec import Limits, MatrixSpec, cells_of, runs_of
 from jobs.models import Job, Matrix
 from jobs.queries.matrices import matrices, matrix_page
 from jobs.schedule import dispatch, lifecycle
@@ -26,7 +29,7 @@ from jobs.services.outcomes.stored_results import only_queues
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 SERVED = {
     "engine": "vllm",
@@ -73,6 +76,12 @@ def spec(served):
     return make
 
 
+@pytest.fixture
+def matrix(host, spec):
+    """A matrix of six cells."""
+    return launch_matrix(spec(), host=host, user=make_user())
+
+
 def vendor(spec):
     preset = WORKLOADS["vendor"]
     axes = {name: getattr(preset, name) for name in ("input_tokens", "output_tokens")}
@@ -105,8 +114,7 @@ def test_the_vendor_s_matrix_queues_50_jobs_and_skips_16(host, spec):
     assert states(matrix) == {"queued": 50, "skipped": 16}
 
 
-def test_each_job_is_the_one_that_a_form_would_launch(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_each_job_is_the_one_that_a_form_would_launch(matrix, host, spec):
     cell = matrix.cells.get(input_tokens=256, concurrency=4)
 
     raw = {"deployment": spec().params["deployment"], "dataset": "random", "prefix_tokens": 0}
@@ -128,6 +136,7 @@ def test_seeds_of_all_runs_are_fresh(host, spec):
     assert words[0][words[0].index("--seed") + 1] == "{job}01"
 
 
+@pytest.mark.postgresql
 def test_jobs_wait_in_the_order_of_their_runs(host, spec):
     matrix = launch_matrix(spec(shuffled=True, order_seed=5, repeats=2), host=host, user=None)
     planned = preview_matrix(spec(shuffled=True, order_seed=5, repeats=2), host)
@@ -159,8 +168,7 @@ def test_killed_at_20_it_goes_on_at_21_and_runs_20_again(host, spec):
     assert recover_lost() == 0
 
 
-def test_a_cell_that_is_lost_twice_waits_for_a_person(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_cell_that_is_lost_twice_waits_for_a_person(matrix):
     end(jobs_of(matrix)[0], "lost")
     recover_lost()
     end(jobs_of(matrix)[0], "lost")
@@ -169,8 +177,7 @@ def test_a_cell_that_is_lost_twice_waits_for_a_person(host, spec):
     assert matrix_page(matrix.pk).to_resume == 1
 
 
-def test_a_failed_cell_is_not_a_failed_matrix(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_failed_cell_is_not_a_failed_matrix(matrix):
     end(jobs_of(matrix)[0], "failed")
 
     assert states(matrix) == {"queued": 5, "failed": 1}
@@ -180,8 +187,7 @@ def test_a_failed_cell_is_not_a_failed_matrix(host, spec):
     assert states(matrix) == {"done": 5, "failed": 1}
 
 
-def test_a_resumed_matrix_runs_only_what_has_no_result(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_resumed_matrix_runs_only_what_has_no_result(matrix):
     jobs = jobs_of(matrix)
     end(jobs[0])
     end(jobs[1], "failed")
@@ -197,8 +203,7 @@ def test_a_resumed_matrix_runs_only_what_has_no_result(host, spec):
         resume_matrix(matrix, make_user())
 
 
-def test_a_lost_cell_of_a_cancelled_matrix_stays_lost(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_lost_cell_of_a_cancelled_matrix_stays_lost(matrix):
     cancel_matrix(matrix, make_user())
     job = jobs_of(matrix)[0]
     Job.objects.filter(pk=job.pk).update(state="lost")
@@ -206,8 +211,7 @@ def test_a_lost_cell_of_a_cancelled_matrix_stays_lost(host, spec):
     assert recover_lost() == 0
 
 
-def test_a_resume_needs_the_deployment(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_resume_needs_the_deployment(matrix, host):
     end(jobs_of(matrix)[0], "failed")
     host.deployments.update(state="stopped")
 
@@ -217,8 +221,8 @@ def test_a_resume_needs_the_deployment(host, spec):
     assert Job.objects.filter(repeats__isnull=False).count() == 0
 
 
-def test_one_measured_cell_gets_more_runs(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+@pytest.mark.postgresql
+def test_one_measured_cell_gets_more_runs(matrix):
     end(jobs_of(matrix)[0], rate=50.0)
     cell = matrix.cells.get(row=0, column=0)
 
@@ -232,8 +236,7 @@ def test_one_measured_cell_gets_more_runs(host, spec):
     assert shown.interval.low < 53 < shown.interval.high
 
 
-def test_one_failed_cell_is_run_again_alone(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_one_failed_cell_is_run_again_alone(matrix):
     end(jobs_of(matrix)[2], "failed")
     cell = matrix.cells.get(row=0, column=2)
 
@@ -267,8 +270,7 @@ def test_a_row_ends_where_more_load_only_queues(host, spec):
     assert page.to_resume == 0
 
 
-def test_a_row_goes_on_without_the_wish_to_end_it(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_row_goes_on_without_the_wish_to_end_it(matrix):
     one, two = jobs_of(matrix)[:2]
     end(one, rate=50.0, latency_mean_s=1.0)
     end(two, rate=50.0, latency_mean_s=2.0)
@@ -288,8 +290,7 @@ def test_drift_compares_the_first_and_last_third_of_the_runs(host, spec):
     assert not cell.drift.includes_zero
 
 
-def test_the_remaining_time_is_learnt_from_past_cells(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_the_remaining_time_is_learnt_from_past_cells(matrix):
     page = matrix_page(matrix.pk)
     assert (page.left_s, page.unknown) == (None, 6)
 
@@ -330,8 +331,7 @@ def test_the_script_runs_each_run_in_a_folder_of_its_own(host, spec):
     assert "(cd run-012 && JOB=12 bash -s)" in planned.script
 
 
-def test_a_cancelled_matrix_starts_nothing_more(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_cancelled_matrix_starts_nothing_more(matrix):
 
     assert len(cancel_matrix(matrix, make_user())) == 6
 
@@ -340,8 +340,7 @@ def test_a_cancelled_matrix_starts_nothing_more(host, spec):
     assert cancel_matrix(matrix, make_user()) == []
 
 
-def test_a_cancelled_matrix_is_not_a_failed_one(host, spec):
-    matrix = launch_matrix(spec(), host=host, user=make_user())
+def test_a_cancelled_matrix_is_not_a_failed_one(matrix):
     first = jobs_of(matrix)[0]
     cancel_matrix(matrix, make_user())
 

@@ -8,8 +8,16 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS
 from jobs.launch.launch import cancel
-from jobs.launch.pipeline_definitions import PIPELINES, Options, read_options
-from jobs.launch.pipelines import checks_of, drafts, launch_pipeline, pipelines_of, stages
+from jobs.launch.pipelines import (
+    PIPELINES,
+    Options,
+    checks_of,
+    drafts,
+    launch_pipeline,
+    pipelines_of,
+    read_options,
+    stages,
+)
 from jobs.models import Environment, Job, Weights
 from jobs.plans import fill_text
 from jobs.queries.jobs.job_page import dependents
@@ -19,7 +27,7 @@ from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_weights
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 QWEN, LLAMA, R1 = (
     "deepseek-r1-distill-qwen-7b",
@@ -34,6 +42,11 @@ def host():
 
 
 SMALL = "smollm2-135m-instruct"
+
+
+def launched(host, pipeline, model, **options):
+    chosen = Options(**options)
+    return launch_pipeline(pipeline, model, host=host, stack="guide", user=None, options=chosen)
 
 
 def kinds(jobs):
@@ -55,6 +68,7 @@ def test_a_distill_goes_build_in_and_the_full_model_pytorch():
     assert [pipeline.id for pipeline in pipelines_of(MODELS[SMALL])] == ["vllm-cpu"]
 
 
+@pytest.mark.postgresql
 def test_the_build_in_pipeline_is_one_chain_of_rows(host):
     jobs = launch_pipeline("build-in", QWEN, host=host, stack="current", user=None)
 
@@ -78,13 +92,13 @@ def test_the_build_in_pipeline_is_one_chain_of_rows(host):
 
 
 def test_a_model_that_needs_no_modification_gets_none(host):
-    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None)
+    jobs = launched(host, "build-in", LLAMA)
 
     assert "apply-modification" not in kinds(jobs)
 
 
 def test_what_needs_the_dies_alone_comes_before_the_server(host):
-    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None)
+    jobs = launched(host, "pytorch", R1)
 
     order = kinds(jobs)
     assert order.index("benchmark-latency") < order.index("deploy-vllm")
@@ -118,7 +132,7 @@ def test_what_is_on_the_host_is_used_and_not_made_again(host):
     )
     Environment.objects.create(host=host, name="image:vllm_vacc", fingerprint="x", path="vllm_vacc")
 
-    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None)
+    jobs = launched(host, "pytorch", R1)
 
     assert not {"prepare-weights", "build-images"} & set(kinds(jobs))
     throughput = next(job for job in jobs if job.kind == "benchmark-throughput")
@@ -213,9 +227,7 @@ def test_the_preview_lists_exactly_the_jobs_that_are_launched(
 
 
 def test_both_precisions_are_measured_in_sequence(host):
-    options = Options(precision="both", concurrency=(1, 32))
-
-    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "build-in", LLAMA, precision="both", concurrency=(1, 32))
 
     compiled = [job for job in jobs if job.kind == "compile-vacc"]
     served = [job for job in jobs if job.kind == "deploy-build-in"]
@@ -234,9 +246,7 @@ def test_both_precisions_are_measured_in_sequence(host):
 
 @pytest.mark.parametrize("name", ["c4", "ceval", "alpaca"])
 def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
-    options = Options(calibration=name)
-
-    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "build-in", LLAMA, calibration=name)
 
     (data,) = (job for job in jobs if job.kind == "prepare-datasets")
     (compiled,) = (job for job in jobs if job.kind == "compile-vacc")
@@ -245,17 +255,13 @@ def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
 
 
 def test_fp16_alone_needs_no_calibration_data(host):
-    options = Options(precision="fp16")
-
-    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "build-in", LLAMA, precision="fp16")
 
     assert "prepare-datasets" not in kinds(jobs)
 
 
 def test_one_switch_makes_every_command_verbatim(host):
-    options = Options(as_in_guide=True)
-
-    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "pytorch", R1, as_in_guide=True)
 
     switched = {job.kind: job.params["as_in_guide"] for job in jobs if "as_in_guide" in job.params}
     assert len(switched) > 6
@@ -267,8 +273,7 @@ def test_one_switch_makes_every_command_verbatim(host):
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_failing_benchmark_cancels_nothing_and_the_next_job_starts(host, exact):
-    options = Options(as_in_guide=exact)
-    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "pytorch", R1, as_in_guide=exact)
     by_kind = {job.kind: job for job in jobs}
     latency = by_kind["benchmark-latency"]
     assert by_kind["deploy-vllm"].after.contains(latency)
@@ -282,8 +287,7 @@ def test_a_failing_benchmark_cancels_nothing_and_the_next_job_starts(host, exact
 
 
 def test_cancelling_fp16_s_benchmark_leaves_int8_alone(host):
-    options = Options(precision="both")
-    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "build-in", LLAMA, precision="both")
     benchmark = next(job for job in jobs if job.kind == "benchmark")
 
     named = dependents([benchmark.pk])
@@ -294,8 +298,7 @@ def test_cancelling_fp16_s_benchmark_leaves_int8_alone(host):
 
 
 def test_cancelling_a_server_names_and_cancels_its_measurements(host):
-    options = Options(precision="both")
-    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "build-in", LLAMA, precision="both")
     server = next(job for job in jobs if job.kind == "deploy-build-in")
 
     named = dependents([server.pk])
@@ -306,8 +309,7 @@ def test_cancelling_a_server_names_and_cancels_its_measurements(host):
 
 
 def test_the_build_in_pipeline_measures_the_chosen_workload_and_evaluation(host):
-    options = Options(workload="customer-report", evaluation="guide")
-    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launched(host, "build-in", LLAMA, workload="customer-report", evaluation="guide")
 
     measured = [job for job in jobs if job.kind == "benchmark"]
     lengths = [(job.params["input_tokens"], job.params["output_tokens"]) for job in measured]

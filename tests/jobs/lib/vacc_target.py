@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
+from jobs.base.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_values
 from jobs.metrics.measured import Outcome
 from jobs.plans import Plan, Step, fill
@@ -162,7 +165,7 @@ def vacc_values(target: Target) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class VaccPlans:
-    """Plans of ``kind`` on ``vacc_host()``. ``raw`` of each method changes ``defaults``."""
+    """Plans of ``kind`` on ``vacc_host()``, or ``target``. ``raw`` changes ``defaults``."""
 
     kind: Kind
     defaults: Mapping[str, Any]
@@ -170,19 +173,34 @@ class VaccPlans:
     def params(self, **raw: Any) -> Any:
         return self.kind.Params(**{**self.defaults, **raw})
 
-    def planned(self, **raw: Any) -> Plan:
+    def planned(self, target: Target | None = None, /, **raw: Any) -> Plan:
         """Return the plan with its slots open."""
-        return self.kind.plan(self.params(**raw), vacc_host())
+        return self.kind.plan(self.params(**raw), target or vacc_host())
 
-    def run(self, values: Mapping[str, str] | None = None, /, **raw: Any) -> Plan:
+    def run(
+        self, target: Target | None = None, /, values: Mapping[str, str] | None = None, **raw: Any
+    ) -> Plan:
         """Return the plan with its slots filled; ``values`` changes ``vacc_values``."""
-        target = vacc_host()
+        target = target or vacc_host()
         assets = asset_values(self.kind.inputs(self.params(**raw), target))
-        filled = {**vacc_values(target), **assets, **(values or {})}
-        return fill(self.planned(**raw), filled)
+        filled = {**vacc_values(vacc_host()), **assets, **(values or {})}
+        return fill(self.planned(target, **raw), filled)
 
-    def step(self, name: str, /, **raw: Any) -> Step:
-        return next(step for step in self.run(**raw).steps if step.name == name)
+    def step(self, name: str, target: Target | None = None, /, **raw: Any) -> Step:
+        return next(step for step in self.run(target, **raw).steps if step.name == name)
+
+    def refused(self, target: Target | None = None, /, **raw: Any) -> str:
+        """Return the field at which the plan is refused."""
+        with pytest.raises(LaunchError) as caught:
+            self.planned(target, **raw)
+        return caught.value.field
+
+    def ids(self, target: Target | None = None, /, **raw: Any) -> list[str]:
+        """Return the ids of the differences from the guide."""
+        return [one.id for one in self.kind.notes(self.params(**raw), target or vacc_host())]
+
+    def product(self, target: Target | None = None, /, **raw: Any) -> Any:
+        return self.kind.product(self.params(**raw), target or vacc_host())
 
     def outcome_of(self, outputs: Mapping[str, bytes], /, **raw: Any) -> Outcome:
         """Return the outcome of a run that left ``outputs`` and exited with 0."""

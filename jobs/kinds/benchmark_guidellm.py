@@ -1,0 +1,28 @@
+"""Benchmark with GuideLLM, the load generator of the vLLM project."""
+
+from jobs.kinds.benchmark import LoadParams, OverHttp
+from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.common import against, site
+from jobs.plans import Plan
+from jobs.tools.guidellm import commands as guidellm
+
+
+class BenchmarkGuidellm(OverHttp, params=LoadParams):
+    """Measure each concurrency in a separate run. Works with any engine."""
+
+    name = guidellm.KIND
+    title = "Benchmark with GuideLLM"
+    reads = "tools.guidellm.reading.outcome"
+    progress = "tools.guidellm.reading.progress"
+    environment = guidellm.NAME
+    programs = guidellm.PROGRAMS
+    offered_after = ("deploy", "deploy-build-in", "deploy-vllm")
+    progress_is_whole = False
+    has_tokenizers = True
+
+    def plan(self, params: LoadParams, target: Target) -> Plan:
+        """A step that writes prompts, then a step per concurrency. The engine's counters are
+        scraped too."""
+        here, served = site(target), target.asset("deployment", params.deployment)
+        plan = guidellm.benchmark_plan(self.load(params, target), here)
+        return against(plan, served, here.python)

@@ -1,0 +1,505 @@
+"""Prepare a VACC host: weights and their patch, data sets, images, OpenCompass."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+
+from jobs.base.errors import LaunchError
+from jobs.base.messages import Message
+from jobs.catalog import MODELS, HubSource, ZooModel
+from jobs.kinds.lib.base import Choice, Target, field
+from jobs.kinds.lib.common import PATH, SECRET, asset_choices, guide_notes, options_from
+from jobs.kinds.lib.vacc import (
+    GIT_ADDRESS,
+    OnOpencompass,
+    OnVacc,
+    VaccParams,
+    conda_site,
+    endpoint_field,
+    folder_in_workspace,
+    image_name,
+    is_exact,
+    model_of,
+    model_of_asset,
+    opencompass_of,
+    source_choices,
+    stack_of,
+    vacc_site,
+)
+from jobs.plans import Plan
+from jobs.tools.opencompass import commands as opencompass
+from jobs.tools.vacc import downloads
+from jobs.tools.vacc import images as vacc_images
+from jobs.tools.vacc.downloads import DATASETS, OPENCOMPASS, Download
+from jobs.tools.vacc.images import image_of, variant
+
+# Of Hugging Face and of ModelScope: only a repository's owners write there.
+_MAIN_BRANCHES = ("main", "master")
+
+
+class WeightsParams(VaccParams):
+    """Weights, and their source."""
+
+    model: str = field("deepseek-r1-distill-qwen-7b", "Model", "Weights")
+    """Model to prepare."""
+    source: Literal["hf", "hfd", "modelscope", "folder"] = field("hf", "Source", "Weights")
+    """Download tool, or a folder that has the weights."""
+    folder: str = field("", "Folder", "Weights", max_length=255, pattern=PATH)
+    """Folder of the weights. Empty: the host's weights folder."""
+    endpoint: str = endpoint_field()
+    revision: str = field(
+        *("", "Revision", "Download"),
+        max_length=100,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        source="revision",
+    )
+    """Branch, tag or commit. Empty: the latest."""
+    token: str = field(
+        *("", "Token secret", "Download"), max_length=64, pattern=SECRET, when=("source", "hf")
+    )
+    """Secret with the hub token, for gated models; hf only."""
+    connections: int = field(8, "Connections", "Download", ge=1, le=32)
+    """Parallel file downloads. With hfd.sh: connections per file, 10 at most."""
+    checksums: bool = field(True, "Verify checksums", "Check")
+    """Read every shard and compare it with the hub's checksum, if the tool stored one. If off, only
+    sizes, index and headers are checked, in seconds."""
+
+
+class PrepareWeights(OnVacc, params=WeightsParams):
+    """Download a model's weights to a VACC host, or verify existing ones."""
+
+    name = "prepare-weights"
+    title = "Prepare weights"
+    reads = "readings.weights"
+    progress = "tools.outputs.progress.brought"
+    family = "prepare"
+    programs = downloads.WEIGHTS_PROGRAMS
+    mends = ("check:weights_missing", "check:shard_missing")
+    brings = True
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        if field == "model":
+            return [
+                Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)
+            ]
+        if field == "source":
+            return source_choices("hf", "hfd", "modelscope", "folder")
+        return super().choices(field, target)
+
+    def notes(self, params: WeightsParams, target: Target) -> Sequence[Message]:
+        return guide_notes("weights_linked", "verify_added")
+
+    def title_of(self, params: WeightsParams, target: Target) -> str:
+        return model_of(params.model).name
+
+    def sources(self, params: WeightsParams, target: Target) -> Mapping[str, str]:
+        """A revision other than the main branch stands for the model at that revision: on hubs a
+        stranger's proposal has one too."""
+        found = {**super().sources(params, target)}
+        if "revision" in found:
+            del found["revision"]
+            if params.revision not in _MAIN_BRANCHES:
+                found["revision"] = f"{model_of(params.model).hub_id}@{params.revision}"
+        return found
+
+    def product(self, params: WeightsParams, target: Target) -> Mapping[str, Any] | None:
+        model = model_of(params.model)
+        source, folder = _hub(model, params, target)
+        return {
+            "type": "weights",
+            "model_id": model.id,
+            "precision": source.precision,
+            "bytes": source.bytes,
+            "path": folder,
+            "details": {"hub_id": model.hub_id, "revision": params.revision},
+        }
+
+    def plan(self, params: WeightsParams, target: Target) -> Plan:
+        model = model_of(params.model)
+        source, folder = _hub(model, params, target)
+        if params.source == "hfd" and params.connections > 10:
+            raise LaunchError(_("hfd.sh supports at most 10 connections."), "connections")
+        if params.source != "hf" and params.token:
+            message = _(
+                "Only hf keeps the token secret; other tools would expose it on the command line."
+            )
+            raise LaunchError(message, "token")
+        wanted = options_from(
+            params,
+            Download,
+            repo=model.hub_id,
+            folder=folder,
+            bytes=source.bytes if source.shards > 1 else 0,
+            program=downloads.program_of(target.facts) if params.source == "hf" else "",
+        )
+        site = vacc_site(target)
+        return downloads.weights_plan(model, source, site, wanted=wanted, read_all=params.checksums)
+
+    def successors(self, params: WeightsParams) -> Sequence[str]:
+        """Compile a distill (patch Qwen first), or serve the full model."""
+        model = MODELS.get(params.model)
+        if model is None:
+            return ()
+        if model.modification:
+            return ("apply-modification",)
+        compiled = ("compile-vacc",) if "build_in" in model.paths else ()
+        return (*compiled, "deploy-vllm", "benchmark-throughput", "benchmark-latency")
+
+
+def _hub(model: ZooModel, params: WeightsParams, target: Target) -> tuple[HubSource, str]:
+    """Return the weights on the hub, and their folder on the host."""
+    if not isinstance(model.source, HubSource):
+        message = _("This model is distributed as a Python package, not on a hub.")
+        raise LaunchError(message, "model")
+    site = vacc_site(target)
+    return model.source, folder_in_workspace(params.folder, site, f"{site.weights}/{model.folder}")
+
+
+class PatchParams(VaccParams):
+    """Weights to patch, or to restore."""
+
+    weights: str = field(..., "Weights", "VACC patch", asset="weights")
+    """Weights of a Qwen distill; Llama distills need no patch."""
+    only_show: bool = field(False, "Dry run", "VACC patch")
+    """Show all differences in the log and write nothing."""
+    undo: bool = field(False, "Undo", "VACC patch")
+    """Restore the files replaced by the patch."""
+
+
+class ApplyModification(OnVacc, params=PatchParams):
+    """Add the vendor's patched model files to a Qwen distill's weights."""
+
+    name = "apply-modification"
+    title = "Apply VACC patch"
+    reads = "readings.modification"
+    family = "prepare"
+    programs = downloads.PATCH_PROGRAMS
+    steps = downloads.PATCH_STEPS
+    mends = ("check:modification_missing", "check:modification_differs")
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        if field == "weights":
+            models = [(ref, MODELS.get(str(ref.data["model_id"]))) for ref in target.weights]
+            return asset_choices(ref for ref, model in models if model and model.modification)
+        return super().choices(field, target)
+
+    def notes(self, params: PatchParams, target: Target) -> Sequence[Message]:
+        if params.undo:
+            return guide_notes("nothing_printed")
+        return guide_notes("modification_in_words", "config_vacc_made")
+
+    def title_of(self, params: PatchParams, target: Target) -> str:
+        return _patched(params, target).name
+
+    def product(self, params: PatchParams, target: Target) -> Mapping[str, Any] | None:
+        if params.only_show and not params.undo:
+            return None
+        there = target.asset("weights", params.weights).data
+        known = {name: there[name] for name in ("model_id", "precision", "bytes", "path")}
+        details = {"modification": not params.undo}
+        return {"type": "weights", "amends": True, **known, "details": details}
+
+    def plan(self, params: PatchParams, target: Target) -> Plan:
+        model, site = _patched(params, target), vacc_site(target)
+        if params.undo and params.only_show:
+            raise LaunchError(_("“Undo” cannot be a dry run. Choose one of the two."), "only_show")
+        if not params.undo and not site.modification:
+            message = _(
+                "%(host)s has no folder with the vendor's model files. Set "
+                "HOST_MODIFICATION_DIR in host.env."
+            )
+            raise LaunchError(message, "weights", host=target.name)
+        return downloads.patch_plan(model, site, undo=params.undo, only_show=params.only_show)
+
+    def successors(self, params: PatchParams) -> Sequence[str]:
+        return () if params.undo or params.only_show else ("compile-vacc",)
+
+
+def _patched(params: PatchParams, target: Target) -> ZooModel:
+    model = model_of_asset(target.asset("weights", params.weights))
+    if not model.modification:
+        raise LaunchError(_("%(model)s needs no VACC patch."), "weights", model=model.name)
+    return model
+
+
+class DatasetParams(VaccParams):
+    """Dataset, and its source."""
+
+    dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = field(
+        "c4", "Dataset", "Dataset"
+    )
+    """Dataset to prepare and verify."""
+    source: Literal["hf", "hfd", "folder"] = field("hf", "Source", "Dataset")
+    """Download tool for hub datasets (sonnets and OpenCompass use wget), or a folder that has the
+    data."""
+    folder: str = field("", "Folder", "Dataset", max_length=255, pattern=PATH)
+    """Folder of the dataset. Empty: datasets in the workspace."""
+    endpoint: str = endpoint_field()
+
+
+class PrepareDatasets(OnVacc, params=DatasetParams):
+    """Prepare datasets for calibration, benchmarks and evaluations of the guide."""
+
+    name = "prepare-datasets"
+    title = "Prepare datasets"
+    reads = "readings.data_set"
+    progress = "tools.outputs.progress.brought"
+    family = "prepare"
+    programs = downloads.DATA_PROGRAMS
+    steps = downloads.DATA_STEPS
+    mends = ("calibration-data-missing", "dataset-missing", "archive-missing")
+    brings = True
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        if field == "dataset":
+            return [Choice(item.name, item.title) for item in DATASETS.values()]
+        if field == "source":
+            return source_choices("hf", "hfd", "folder")
+        return super().choices(field, target)
+
+    def notes(self, params: DatasetParams, target: Target) -> Sequence[Message]:
+        if params.source == "folder":
+            return guide_notes("nothing_printed")
+        if params.dataset != OPENCOMPASS:
+            return guide_notes("dataset_linked", "verify_added")
+        if is_exact(params):
+            return guide_notes("comments_run", "unzip_asks", "verify_added")
+        return guide_notes("comments_run", "wget_resumes", "unzip_overwrites", "verify_added")
+
+    def title_of(self, params: DatasetParams, target: Target) -> str:
+        return DATASETS[params.dataset].title
+
+    def product(self, params: DatasetParams, target: Target) -> Mapping[str, Any] | None:
+        dataset = DATASETS[params.dataset]
+        return {
+            "type": "dataset",
+            "name": dataset.name,
+            "path": _dataset_folder(params, target),
+            "details": {"calibrates": dataset.calibrates},
+        }
+
+    def plan(self, params: DatasetParams, target: Target) -> Plan:
+        dataset, site = DATASETS[params.dataset], vacc_site(target)
+        folder = _dataset_folder(params, target)
+        if params.source == "folder":
+            return downloads.check_plan(dataset, site, folder)
+        if dataset.name == OPENCOMPASS:
+            if params.folder:
+                message = _(
+                    "OpenCompass reads data only from its own checkout. Leave this field empty."
+                )
+                raise LaunchError(message, "folder")
+            return downloads.opencompass_plan(dataset, site, exact=is_exact(params))
+        if not dataset.repo:
+            return downloads.sonnet_plan(dataset, site, folder)
+        wanted = Download(
+            source=params.source,
+            repo=dataset.repo,
+            folder=folder,
+            endpoint=params.endpoint,
+            files=dataset.files,
+            is_dataset=True,
+            program=downloads.program_of(target.facts) if params.source == "hf" else "",
+        )
+        return downloads.hub_plan(dataset, site, wanted)
+
+    def successors(self, params: DatasetParams) -> Sequence[str]:
+        if params.dataset == OPENCOMPASS:
+            return ("evaluate-opencompass",)
+        return ("compile-vacc",) if DATASETS[params.dataset].calibrates else ("benchmark-online",)
+
+
+def _dataset_folder(params: DatasetParams, target: Target) -> str:
+    site = vacc_site(target)
+    own = downloads.folder_of(DATASETS[params.dataset], site)
+    return folder_in_workspace(params.folder, site, own)
+
+
+_GUIDE, _CURRENT = ("stack", "guide"), ("stack", "current")
+
+
+class ImageParams(VaccParams):
+    """Image, and its source."""
+
+    repository: str = field(
+        *("", "Sources of vLLM", "Build"),
+        max_length=255,
+        pattern=GIT_ADDRESS,
+        source="git",
+        when=_GUIDE,
+    )
+    """Address of the vLLM repository. Empty: the guide's."""
+    folder: str = field(
+        "", "Vendor docker folder", "Build", max_length=255, pattern=PATH, when=_GUIDE
+    )
+    """Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."""
+    no_cache: bool = field(True, "No docker cache", "Build", when=_GUIDE)
+    """Rebuild every layer, as the guide does. If off, repeated builds are fast."""
+    tag: str = field(
+        *("", "Tag", "Pull"),
+        max_length=128,
+        pattern=r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$",
+        when=_CURRENT,
+        source="image",
+    )
+    """Image tag. Empty: the stack's tag for the host's processor."""
+    registry_user: str = field(
+        *("", "Registry user", "Pull"),
+        max_length=128,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._@+$-]*$",
+        when=_CURRENT,
+    )
+    """User of the host's image registry. Empty: no login."""
+    registry_password: str = field(
+        "", "Registry password", "Pull", max_length=64, pattern=SECRET, when=_CURRENT
+    )
+    """Secret with the password of the registry user."""
+
+
+class BuildImages(OnVacc, params=ImageParams):
+    """Build vLLM's container image like the guide's, or pull it."""
+
+    name = "build-images"
+    title = "Build images"
+    reads = "readings.image"
+    progress = "tools.outputs.progress.image"
+    family = "prepare"
+    programs = vacc_images.PROGRAMS
+    steps = vacc_images.STEPS
+    leads_to = ("deploy-vllm", "benchmark-throughput", "benchmark-latency")
+    mends = ("image-missing", "base-image-missing", "check:image_missing")
+    brings = True
+
+    def notes(self, params: ImageParams, target: Target) -> Sequence[Message]:
+        site = vacc_site(target)
+        processor = variant(site)
+        if params.stack == "current":
+            notes = guide_notes(registry_login=params.registry_password)
+            if processor and not params.tag:
+                notes.append(Message("guide:image_variant", {"image": _image(params, target)}))
+        elif is_exact(params):
+            folder = {"folder": f"{site.workspace}/vllm"}
+            notes = [*guide_notes("cd"), Message("guide:clone_fails", folder)]
+            notes += guide_notes(image_needs_avx512=processor)
+        else:
+            notes = guide_notes("cd", "clone_there", image_noavx=processor == "_noavx")
+            if processor == "_arm":
+                notes.append(Message("guide:image_arm", {"file": vacc_images.ARM_FILE}))
+        return [*notes, *guide_notes("inspect_added")]
+
+    def title_of(self, params: ImageParams, target: Target) -> str:
+        return _image(params, target)
+
+    def sources(self, params: ImageParams, target: Target) -> Mapping[str, str]:
+        """The tag stands for the whole image."""
+        found = super().sources(params, target)
+        return {**found, "tag": _image(params, target)} if "tag" in found else found
+
+    def product(self, params: ImageParams, target: Target) -> Mapping[str, Any] | None:
+        """An environment whose path is the image's name; the image ID is known after the build."""
+        return {
+            "type": "environment",
+            "name": f"image:{vacc_images.NAME}",
+            "fingerprint": "",
+            "path": _image(params, target),
+        }
+
+    def plan(self, params: ImageParams, target: Target) -> Plan:
+        site, stack = vacc_site(target), stack_of(params)
+        user, password = params.registry_user, params.registry_password
+        if (user or password) and params.stack != "current":
+            message = _("The guide's commands do not have this setting. Leave the default.")
+            raise LaunchError(message, "registry_user" if user else "registry_password")
+        if bool(user) != bool(password):
+            message = _("Enter both user and password of the registry, or neither.")
+            raise LaunchError(message, "registry_password" if user else "registry_user")
+        if not image_of(stack).build:
+            image = _image(params, target)
+            return vacc_images.pull_plan(image, site, user=user, password=password)
+        entered = "" if is_exact(params) else params.folder
+        return vacc_images.build_plan(
+            stack,
+            site,
+            repository=params.repository or image_of(stack).build[0].repository,
+            folder=folder_in_workspace(entered, site, f"{site.workspace}/docker"),
+            no_cache=params.no_cache,
+            exact=is_exact(params),
+        )
+
+
+def _image(params: ImageParams, target: Target) -> str:
+    return image_name(stack_of(params), target, params.tag)
+
+
+class OpencompassParams(VaccParams):
+    """From where."""
+
+    repository: str = field(
+        *("", "Sources of OpenCompass", "Sources"),
+        max_length=255,
+        pattern=GIT_ADDRESS,
+        source="git",
+    )
+    """Repository address. Empty: the guide's."""
+    index: str = field(
+        *(opencompass.INDEX, "Package index", "Sources"),
+        max_length=255,
+        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
+        source="index",
+    )
+    """Python package index. Empty: pip's settings on the host."""
+    dataset_source: Literal["", "modelscope"] = field("", "Dataset source", "Datasets")
+    """Also install ModelScope to download datasets from it."""
+
+
+class PrepareOpencompass(OnOpencompass, params=OpencompassParams):
+    """Install OpenCompass from sources in a conda environment."""
+
+    name = "prepare-opencompass"
+    title = "Prepare OpenCompass"
+    reads = "readings.opencompass"
+    family = "prepare"
+    programs = opencompass.PREPARE_PROGRAMS
+    steps = opencompass.PREPARE_STEPS
+    leads_to = ("prepare-datasets", "evaluate-opencompass")
+    mends = ("opencompass-packages", "check:conda_env_missing")
+    brings = True
+
+    def notes(self, params: OpencompassParams, target: Target) -> Sequence[Message]:
+        site = vacc_site(target)
+        if is_exact(params):
+            cloned = Message("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"})
+            differences = [*guide_notes("conda_anew"), cloned, *guide_notes("opencompass_unheld")]
+        else:
+            differences = guide_notes("conda_there", "clone_there", "opencompass_held")
+        return [
+            *guide_notes("cd"),
+            Message("guide:conda_path", {"folder": f"{opencompass.folder(site)}/bin"}),
+            *guide_notes("conda_yes"),
+            *differences,
+            *guide_notes("verify_added"),
+        ]
+
+    def title_of(self, params: OpencompassParams, target: Target) -> str:
+        """ "OpenCompass 0.4.1"."""
+        return f"OpenCompass {opencompass_of(params).opencompass}"
+
+    def product(self, params: OpencompassParams, target: Target) -> Mapping[str, Any] | None:
+        return {
+            "type": "environment",
+            "name": opencompass.NAME,
+            "fingerprint": opencompass.fingerprint(opencompass_of(params)),
+            "path": opencompass.folder(conda_site(target)),
+        }
+
+    def plan(self, params: OpencompassParams, target: Target) -> Plan:
+        tools = opencompass_of(params)
+        return opencompass.prepare_plan(
+            tools,
+            conda_site(target),
+            repository=params.repository or tools.opencompass_repository,
+            index=params.index,
+            modelscope=params.dataset_source == "modelscope",
+            exact=is_exact(params),
+        )

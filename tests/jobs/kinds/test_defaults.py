@@ -1,0 +1,280 @@
+"""Defaults of fields: by host, by other choices, by used ports."""
+
+from dataclasses import replace
+
+import pytest
+from pydantic import BaseModel
+
+from jobs.base.errors import LaunchError
+from jobs.kinds import KINDS, evaluate
+from jobs.kinds.lib.base import AssetRef, field
+from jobs.kinds.lib.defaults import bounds, defaults_for, leading
+from jobs.kinds.lib.load import PROMPT_TOKENS
+from jobs.schedule.targets import target_of
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job
+from tests.jobs.lib.target import DEPLOYMENT, here
+from tests.jobs.lib.vacc_target import QWEN_7B, vacc_host
+
+benchmark_online = KINDS["benchmark-online"]
+deploy_build_in = KINDS["deploy-build-in"]
+
+
+def deployment(number, **data):
+    return AssetRef("deployment", f"served-{number}", id=number, data=data)
+
+
+def host_with(*deployments):
+    return replace(vacc_host(), deployments=deployments, servers=deployments)
+
+
+def test_the_stack_is_that_of_the_deployment_that_was_chosen():
+    target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
+
+    for number, stack in [("2", "current"), ("1", None), ("7", None)]:
+        defaults = defaults_for(benchmark_online.Params, target, {"deployment": number})
+        assert defaults.get("stack") == stack
+
+
+def test_lengths_default_to_no_more_than_the_deployment_takes():
+    target = host_with(
+        deployment(1, max_total=2048, max_input=512), deployment(2, max_total=65536, max_input="")
+    )
+
+    def proposed(kind, number):
+        return defaults_for(KINDS[kind].Params, target, {"deployment": number})
+
+    assert proposed("benchmark-online", "1") == {"input_tokens": 512}
+    drawn = {"question_seed": 0}
+    lengths = {"max_answer": 1024, "max_length": 2048}
+    assert proposed("evaluate-opencompass", "1") == lengths | drawn
+    assert proposed("evaluate-evalscope", "1") == {"max_tokens": 1024}
+    assert proposed("evaluate-opencompass", "2") == drawn
+    for kind in ("benchmark-online", "evaluate-evalscope"):
+        assert proposed(kind, "2") == {}
+
+
+def test_the_guide_s_lengths_ignore_the_deployment():
+    target = host_with(
+        deployment(1, stack="guide", max_total=256), deployment(2, stack="current", max_total=100)
+    )
+
+    for exact in (True, "1", "true"):
+        raw = {"deployment": "1", "as_in_guide": exact}
+        assert defaults_for(benchmark_online.Params, target, raw) == {}
+        # The page of today's stack prints figures of its own.
+        assert defaults_for(benchmark_online.Params, target, {**raw, "deployment": "2"}) == {
+            **{"stack": "current", "input_tokens": 128, "prefix_tokens": 0, "requests": 3},
+            "concurrency": [1],
+        }
+
+
+@pytest.mark.parametrize(
+    ("served", "proposed"),
+    [
+        ({"model_id": QWEN_7B}, 8192),
+        ({"model_id": QWEN_7B, "max_total": 2048}, 1536),
+        ({"model_id": "smollm2-135m-instruct"}, 64),
+        ({"model_id": "smollm2-135m-instruct", "reasoning": True, "max_total": 8192}, 6144),
+        ({"model_id": "not in the catalogue"}, 64),
+    ],
+)
+def test_reasoning_models_default_to_long_answers(served, proposed):
+    target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
+
+    defaults = defaults_for(kind.Params, target, {"deployment": "1"})
+
+    assert defaults.get("max_tokens", 64) == proposed
+    assert "deployment" in leading(kind.Params)
+
+
+def test_questions_are_in_the_only_language_that_a_model_knows():
+    target = host_with(
+        *(deployment(n, model_id=one) for n, one in enumerate(("smollm2-135m-instruct", QWEN_7B)))
+    )
+    for number, language in (("0", "en"), ("1", None), ("7", None)):
+        defaults = defaults_for(KINDS["evaluate"].Params, target, {"deployment": number})
+        assert defaults.get("language") == language
+
+
+def test_a_server_with_a_reasoning_parser_says_so():
+    for name, params in [("deploy", {"artifact": "2"}), ("deploy-vllm", {"weights": "6"})]:
+        kind, target = KINDS[name], here() if name == "deploy" else vacc_host()
+        for thinks in (True, False):
+            made = kind.product(kind.Params(**params, reasoning=thinks), target)
+            assert made["details"]["reasoning"] is thinks
+
+
+def test_a_switch_that_the_stack_does_not_have_frees_no_length():
+    target = host_with(deployment(1, max_total=2048))
+    raw = {"deployment": "1", "as_in_guide": "1"}
+
+    assert defaults_for(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
+
+
+def test_on_a_processor_the_defaults_differ_from_those_on_cards():
+    class Params(BaseModel):
+        length: int = field(1024, "Length", "Load", without_dies=128)
+
+    assert defaults_for(Params, here()) == {"length": 128}
+    assert defaults_for(Params, vacc_host()) == {}
+
+
+def test_a_second_llmdeploy_server_gets_its_own_default_ports():
+    first = deployment(1, publish_port=17810, subscribe_port=17110)
+    third = deployment(3, publish_port=17811, subscribe_port=17500)
+
+    defaults = defaults_for(deploy_build_in.Params, host_with(first, third))
+
+    assert defaults == {"publish_port": 17812, "subscribe_port": 17111}
+
+
+def test_default_ports_fit_a_given_port():
+    crossed = deployment(1, publish_port=17110, subscribe_port=17810)
+    target = host_with(crossed)
+
+    for given in ({}, {"publish_port": 17111}, {"publish_port": "", "subscribe_port": "17811"}):
+        typed = {name: value for name, value in given.items() if value != ""}
+        defaults = defaults_for(deploy_build_in.Params, target, given) | typed
+        params = deploy_build_in.Params(artifact="3", stack="guide", **defaults)
+        assert len({params.publish_port, params.subscribe_port, 17110, 17810}) == 4
+        deploy_build_in.plan(params, target)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fields", [{"state": "waiting", "run": 2}, {"state": "stopping"}])
+def test_ports_of_restarting_servers_stay_reserved(fields):
+    host = make_host(facts=dict(GUIDE_FACTS))
+    ports = {"publish_port": 17810, "subscribe_port": 17110}
+    maker = make_job(host=host, state="succeeded", kind="deploy-build-in")
+    make_deployment(job=maker, details={"engine": "llmdeploy", **ports}, **fields)
+    target = target_of(host)
+
+    assert defaults_for(deploy_build_in.Params, target) == {
+        "publish_port": 17811,
+        "subscribe_port": 17111,
+    }
+    assert target.deployments == ()
+
+
+@pytest.mark.django_db
+def test_the_newest_deployment_is_offered_first():
+    host = make_host()
+    made = [make_deployment(job=make_job(host=host, state="succeeded")) for _ in range(3)]
+
+    assert [ref.id for ref in target_of(host).deployments] == [one.pk for one in made[::-1]]
+
+
+def test_a_stack_unknown_to_a_kind_is_not_its_default():
+    kind = KINDS["evaluate-opencompass"]
+    target = host_with(deployment(1, stack="current"))
+
+    assert "stack" not in defaults_for(kind.Params, target, {"deployment": "1"})
+
+
+@pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
+def test_a_used_llmdeploy_port_is_refused_at_its_field(field):
+    target = host_with(deployment(1, publish_port=18000, subscribe_port=18001))
+    for taken in (18000, 18001):
+        params = deploy_build_in.Params(artifact="3", stack="guide", **{field: taken})
+
+        with pytest.raises(LaunchError, match="served-1") as refused:
+            deploy_build_in.plan(params, target)
+        assert refused.value.field == field
+
+
+def test_an_llmdeploy_server_has_the_ports_that_it_takes():
+    params = deploy_build_in.Params(artifact="3", stack="guide", publish_port=18000)
+    today = deploy_build_in.Params(artifact="3", stack="current")
+
+    details = deploy_build_in.product(params, vacc_host())["details"]
+    assert (details["publish_port"], details["subscribe_port"]) == (18000, 17110)
+    assert "publish_port" not in deploy_build_in.product(today, vacc_host())["details"]
+
+
+def test_vllm_s_benchmark_offers_the_deployments_of_vllm_alone():
+    target = host_with(deployment(1, engine="vastgenx"), deployment(2, engine="vllm"))
+
+    offered = benchmark_online.choices("deployment", target)
+
+    assert [choice.value for choice in offered] == ["2"]
+
+
+def test_a_field_is_bounded_by_the_model_and_the_stack():
+    weights = AssetRef("weights", "R1", id=1, data={"model_id": "deepseek-r1"})
+    target = replace(vacc_host(), weights=(weights,))
+    params = KINDS["deploy-vllm"].Params
+
+    one, two = (bounds(params, target, {"weights": "1", "pp": pp}) for pp in ("1", "2"))
+
+    assert 0 < one["max_length"] <= two["max_length"]
+    assert one["max_length"] < 1048576
+    assert bounds(params, target, {"weights": "1", "as_in_guide": "1"}) == {}
+    assert bounds(params, target, {}) == {}
+
+
+def test_an_unknown_deployment_leaves_only_stack_bounds():
+    limits = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
+
+    assert limits == {"concurrency": 4}
+
+
+def served_with(data):
+    """``here()`` with one deployment of llama.cpp that declares ``data``."""
+    ref = AssetRef("deployment", "small", id=3, data={**DEPLOYMENT, "name": "small", **data})
+    return replace(here(), deployments=(ref,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "most"),
+    [
+        ("benchmark", "output_tokens", 512 - PROMPT_TOKENS),
+        ("evaluate", "max_tokens", 512 - evaluate.QUESTION_TOKENS),
+    ],
+)
+def test_answers_beyond_the_deployment_are_refused(kind, field, most):
+    target, raw = served_with({"max_total": 512}), {"deployment": "3"}
+    params = KINDS[kind].Params
+
+    assert bounds(params, target, raw)[field] == most
+    KINDS[kind].plan(params(**raw, **{field: most}), target)
+    with pytest.raises(LaunchError, match=rf"At most {most}: .*small, 512 tokens") as refused:
+        KINDS[kind].plan(params(**raw, **{field: most + 1}), target)
+    assert refused.value.field == field
+
+
+def test_the_examples_of_the_reasoning_template_take_room_too():
+    params = KINDS["benchmark"].Params
+    thinks = {"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"}
+
+    plain = bounds(params, served_with({"max_total": 512}), {"deployment": "3"})
+    thinking = bounds(params, served_with(thinks), {"deployment": "3"})
+
+    assert plain["output_tokens"] - thinking["output_tokens"] == 300
+
+
+def test_a_context_without_room_for_a_prompt_is_refused():
+    target = served_with({"max_total": 32})
+
+    with pytest.raises(LaunchError, match="longer context") as refused:
+        KINDS["benchmark"].plan(KINDS["benchmark"].Params(deployment="3"), target)
+
+    assert refused.value.field == "deployment"
+
+
+def test_a_proposed_answer_fits_beside_the_question():
+    target = served_with({"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"})
+
+    defaults = defaults_for(KINDS["evaluate"].Params, target, {"deployment": "3"})
+
+    assert defaults["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
+
+
+@pytest.mark.parametrize("limit", [143, 999])
+def test_a_limit_above_the_size_of_the_set_is_refused(limit):
+    target, params = served_with({}), KINDS["evaluate"].Params
+
+    assert bounds(params, target, {"deployment": "3"})["limit"] == 142
+    with pytest.raises(LaunchError, match="At most 142") as refused:
+        KINDS["evaluate"].plan(params(deployment="3", limit=limit), target)
+    assert refused.value.field == "limit"

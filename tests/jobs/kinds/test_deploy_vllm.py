@@ -1,0 +1,366 @@
+"""Deploy with vLLM: the guide's container and server, corrected, and the current ones."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from jobs.base.errors import ParseError
+from jobs.base.messages import Message
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import AssetRef
+from jobs.kinds.lib.defaults import defaults_for
+from jobs.plans import secrets, slots
+from jobs.readings import read_outcome
+from tests.jobs.lib.target import DATA
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
+
+kind = KINDS["deploy-vllm"]
+
+WEIGHTS = {"weights": "6"}
+DIES_64 = {"dies": [{"id": number} for number in range(64)]}
+
+
+plans = VaccPlans(kind, WEIGHTS)
+planned, ids, refused = plans.planned, plans.ids, plans.refused
+
+
+def run(target=None, **raw):
+    return plans.run(target, values={"deployment.id": "4", "dies": "0,1"}, **raw)
+
+
+def step(name, target=None, **raw):
+    return next(item for item in run(target, **raw).steps if item.name == name)
+
+
+def options(argv):
+    return dict(pairwise(argv))
+
+
+# -- the guide's stack ----------------------------------------------------------------------------
+
+
+def test_the_container_adds_name_and_dies_to_the_guide_s():
+    argv = step("container").argv
+
+    assert argv == (
+        *("docker", "run", "--ipc=host", "--rm", "-dit", "--shm-size=256g"),
+        *("--network", "host", "--privileged", "-v", "/nfs/a {b} space:/test"),
+        *("--label", "vacc.job=17", "-e", "VACC_VISIBLE_DEVICES=0,1"),
+        *("--name=vllm-4", "vllm_vacc", "bash"),
+    )
+
+
+def test_the_server_adds_a_model_name_and_all_addresses():
+    argv = step("serve").argv
+
+    assert argv == (
+        *("docker", "exec", "vllm-4", "vllm", "serve", "/test/weights/DeepSeek-R1"),
+        *("--trust-remote-code", "--tensor-parallel-size", "32", "--max-model-len", "32768"),
+        *("--enforce-eager", "--enable-reasoning", "--reasoning-parser", "deepseek_r1"),
+        *("--host", "0.0.0.0", "--port", "9001", "--served-model-name", "DeepSeek-R1"),
+    )
+
+
+def test_the_container_is_removed_with_its_deployment():
+    plan = run()
+
+    assert [item.name for item in plan.steps if item.serves] == ["container", "serve"]
+    assert [item.cleanup for item in plan.steps] == [("docker", "rm", "-f", "vllm-4"), (), ()]
+    assert step("serve").health == "/health"
+
+
+def test_the_job_waits_with_the_server_s_log_in_its_own():
+    argv = step("wait").argv
+
+    assert argv[1:3] == ("/data/host/spool/17/files/wait_ready.py", "http://127.0.0.1:9001")
+    assert options(argv)["--log"] == "/data/host/serve/4/log"
+    assert options(argv)["--model"] == "DeepSeek-R1"
+
+
+def test_dies_port_and_metrics_are_the_plan_s():
+    plan = planned(tp=32, port=8123)
+
+    assert (plan.dies, plan.port, plan.address) == (32, 8123, "")
+    assert [watch.url for watch in plan.watches] == ["http://127.0.0.1:{port}/metrics"]
+    assert "vllm:generation_tokens_total" in plan.watches[0].metrics
+
+
+def test_notes_name_the_differences_from_the_guide():
+    assert ids() == [
+        *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
+        *("guide:own_name", "guide:label", "guide:dies_named"),
+        *("guide:served_name", "guide:listens_everywhere", "guide:waits_ready"),
+        "guide:think_tags",
+    ]
+
+
+def test_verbatim_names_the_model_by_its_path():
+    assert options(step("wait", **EXACT).argv)["--model"] == "/test/weights/DeepSeek-R1"
+    assert plans.product(**EXACT)["name"] == ("/test/weights/DeepSeek-R1")
+
+
+def test_verbatim_asks_the_server_where_it_listens():
+    plan = planned(**EXACT)
+
+    assert plan.address == "10.24.73.25"
+    assert step("wait", **EXACT).argv[2] == "http://10.24.73.25:9001"
+    assert plan.watches[0].url == "http://10.24.73.25:{port}/metrics"
+
+
+def test_verbatim_notes_what_goes_wrong():
+    assert ids(**EXACT) == [
+        *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
+        *("guide:dies_unnamed", "guide:address"),
+        *("guide:name_is_path", "guide:waits_ready", "guide:think_tags"),
+    ]
+
+
+def test_one_s_own_address_is_listened_on():
+    argv = step("serve", **EXACT, bind="192.168.1.7").argv
+
+    assert options(argv)["--host"] == "192.168.1.7"
+    assert planned(bind="192.168.1.7").address == "192.168.1.7"
+
+
+def test_without_the_parser_no_reasoning_is_asked_for():
+    argv = step("serve", reasoning=False).argv
+
+    assert not {"--enable-reasoning", "--reasoning-parser"} & set(argv)
+    assert "guide:think_tags" not in ids(reasoning=False)
+
+
+# -- today's stack --------------------------------------------------------------------------------
+
+
+def test_today_one_docker_run_is_the_server():
+    plan = run(**CURRENT)
+
+    assert [(item.name, item.serves) for item in plan.steps] == [("serve", True), ("wait", False)]
+    assert step("serve", **CURRENT).cleanup == ("docker", "rm", "-f", "vllm-4")
+
+
+def test_the_current_command_adds_name_and_dies():
+    argv = step("serve", **CURRENT).argv
+
+    assert argv == (
+        *("docker", "run", "--privileged=true", "--shm-size=256g", "--name", "vllm-4"),
+        *("-v", "/nfs/a {b} space/weights:/weights/", "-p", "9001:9001", "--ipc=host"),
+        *("--rm", "--label", "vacc.job=17", "-e", "VACC_VISIBLE_DEVICES=0,1"),
+        "registry.lan:5000/ai_deliver/vllm_vacc:VVI-26.02",
+        *("vllm", "serve", "/weights/DeepSeek-R1", "--trust-remote-code"),
+        *("--tensor-parallel-size", "32", "--max-model-len", "32768", "--enforce-eager"),
+        *("--reasoning-parser", "deepseek_r1", "--host", "0.0.0.0", "--port", "9001"),
+        *("--served-model-name", "DeepSeek-R1"),
+    )
+
+
+def test_long_inputs_and_stages_set_their_options():
+    long = {"pp": 2, "max_length": 131072, **CURRENT}
+    target = vacc_host(DIES_64)
+
+    argv = step("serve", target, **long).argv
+
+    assert "LLM_MAX_PREFILL_SEQ_LEN=102400" in argv
+    assert argv[-1] == "--no-async-scheduling"
+    assert "guide:async_off" in ids(target, **long)
+    assert planned(target, **long).dies == 64
+
+
+def test_one_stage_never_takes_long_inputs():
+    assert "LLM_MAX_PREFILL_SEQ_LEN=102400" not in step("serve", **CURRENT, max_length=65536).argv
+
+
+def test_mtp_comes_with_its_configuration():
+    argv = step("serve", **CURRENT, mtp=True).argv
+
+    assert argv[-3:] == (
+        "--speculative-config",
+        '{"method":"deepseek_mtp","num_speculative_tokens":1}',
+        "--no-async-scheduling",
+    )
+
+
+def test_verbatim_current_commands_lack_what_the_page_describes():
+    target, asked = vacc_host(DIES_64), {"as_in_guide": True, **CURRENT}
+    raw = {**asked, **defaults_for(kind.Params, target, asked)}
+
+    assert (raw["pp"], raw["max_length"]) == (2, 131072)
+    assert "--no-async-scheduling" not in step("serve", target, **raw).argv
+    assert ids(target, **raw) == ["guide:dies_unnamed", "guide:async_left", "guide:waits_ready"]
+
+
+def test_behind_a_published_port_the_server_listens_everywhere():
+    plan = planned(**CURRENT, bind="192.168.1.7")
+
+    assert plan.address == ""
+    assert options(step("serve", **CURRENT, bind="192.168.1.7").argv)["--host"] == "0.0.0.0"
+
+
+# -- the key --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stack", ["guide", "current"])
+def test_a_key_is_in_no_argument(stack):
+    plan = planned(stack=stack, api_key="API_KEY")
+
+    first = plan.steps[0]
+    assert first.argv[first.argv.index("VLLM_API_KEY") - 1] == "-e"
+    assert dict(first.env) == {"VLLM_API_KEY": "{secret:API_KEY}"}
+    assert dict(plan.steps[-1].env)["API_KEY"] == "{secret:API_KEY}"
+    assert secrets(plan) == ("API_KEY",)
+    assert "guide:key_in_environment" in ids(stack=stack, api_key="API_KEY")
+
+
+@pytest.mark.parametrize("given", [{"api_key": "API_KEY"}, {"kv_cache_space": 4}, {"mtp": True}])
+def test_verbatim_refuses_settings_without_a_place(given):
+    assert refused(**EXACT, **given) == next(iter(given))
+
+
+def test_the_cache_s_space_is_a_variable_of_the_container():
+    assert "VLLM_VACC_KVCACHE_SPACE=16" in step("container", kv_cache_space=16).argv
+
+
+# -- what must hold -------------------------------------------------------------------------------
+
+
+def test_the_host_looks_before_a_die_is_leased():
+    checks = {check.name: (dict(check.args), check.asks) for check in run(port=8000).checks}
+
+    assert checks == {
+        "docker": ({}, False),
+        "image": ({"name": "vllm_vacc"}, False),
+        "dies": ({"ids": "0,1"}, False),
+        "iommu": ({}, False),
+        "avx512": ({}, True),
+        "shm": ({"bytes": str(256 * 2**30)}, True),
+        "weights": ({"path": "/nfs/a {b} space/weights/DeepSeek-R1"}, False),
+        "container": ({"name": "vllm-4"}, False),
+        "port": ({"port": "8000"}, False),
+    }
+
+
+def test_an_image_chosen_for_the_processor_needs_no_avx512():
+    names = [check.name for check in planned(**CURRENT, port=0).checks]
+
+    assert not {"avx512", "port"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"tp": 16}, "tp"),
+        ({"max_length": 131072}, "max_length"),
+        ({"pp": 2}, "pp"),
+        ({"mtp": True}, "mtp"),
+        ({"mtp": True, "pp": 2, **CURRENT}, "mtp"),
+        ({"pp": 2, "max_length": 131072, **CURRENT}, "pp"),  # 64 dies, and there are 32
+        ({"weights": "1"}, "weights"),  # a distill is not served this way
+        ({"weights": "99"}, "weights"),
+        ({"bind": "127.0.0.2"}, "bind"),  # no other machine reaches it
+    ],
+)
+def test_what_cannot_run_is_refused_at_its_field(raw, field):
+    assert refused(**raw) == field
+
+
+def test_verbatim_notes_limits_and_refuses_nothing():
+    assert "limit:tp" in ids(tp=16, **EXACT)
+    assert planned(tp=16, **EXACT).dies == 16
+
+
+def test_weights_that_the_container_does_not_see_are_refused():
+    target = vacc_host()
+    data = {**target.weights[2].data, "path": "/elsewhere/DeepSeek-R1"}
+    elsewhere = replace(target, weights=(AssetRef("weights", "far", id=6, data=data),))
+
+    for stack in ("guide", "current"):
+        assert refused(elsewhere, stack=stack) == "weights"
+
+
+def test_today_s_image_needs_a_registry():
+    assert refused(vacc_host({"registry": ""}), **CURRENT) == "stack"
+    assert planned(vacc_host({"registry": ""})).steps
+
+
+def test_a_name_that_no_deployment_can_have_is_refused():
+    target = vacc_host()
+    data = {**target.weights[2].data, "path": f"/nfs/a {{b}} space/weights/{'x' * 100}"}
+    long = replace(target, weights=(AssetRef("weights", "long", id=6, data=data),))
+
+    assert refused(long, **EXACT) == "name"
+
+
+# -- product --------------------------------------------------------------------------------------
+
+
+def test_the_deployment_has_what_benchmarks_and_chats_need():
+    product = plans.product(api_key="API_KEY")
+
+    assert (product["type"], product["name"], product["model_id"]) == (
+        *("deployment", "DeepSeek-R1", "deepseek-r1"),
+    )
+    assert product["details"] == {
+        "label": "bf16 tp32",
+        "precision": "bf16",
+        "toolchain": "vllm",
+        "engine": "vllm",
+        "stack": "guide",
+        "tp": 32,
+        "pp": 1,
+        "mtp": False,
+        "reasoning": True,
+        "max_input": 32768,
+        "max_total": 32768,
+        "container": "vllm-{deployment.id}",
+        "tokenizer": "/test/weights/DeepSeek-R1",
+        "path": "/nfs/a {b} space/weights/DeepSeek-R1",
+        "api_key": "API_KEY",
+    }
+
+
+def test_the_longest_input_is_the_published_one():
+    assert plans.product(**CURRENT, max_length=65536)["details"]["max_input"] == 57344
+
+
+def test_a_title_names_the_shape():
+    params = kind.Params(**WEIGHTS, **CURRENT, pp=2, mtp=True)
+
+    assert kind.title_of(params, vacc_host()) == "DeepSeek-R1, tp32-pp2, MTP"
+
+
+def test_it_says_how_long_it_took():
+    outputs = {"ready.json": (DATA / "llama.cpp" / "ready.json").read_bytes()}
+    params, plan = kind.Params(**WEIGHTS), run()
+
+    assert read_outcome(kind, params, plan, outputs).message.id == "deploy:ready"
+    with pytest.raises(ParseError):
+        read_outcome(kind, params, plan, {})
+
+
+def test_a_note_is_a_message_with_all_its_arguments():
+    notes = kind.notes(kind.Params(**WEIGHTS, **EXACT), vacc_host())
+
+    assert Message("guide:address", {"address": "10.24.73.25"}) in notes
+    assert Message("guide:dies_unnamed", {"dies": 32}) in notes
+
+
+def test_stacks_follow_the_host_s_dies():
+    def stacks(target):
+        return [choice.value for choice in kind.choices("stack", target)]
+
+    assert stacks(vacc_host()) == ["guide", "current"]
+    assert stacks(vacc_host({"dies": []})) == ["vllm-cpu"]
+
+
+def test_the_stack_is_one_that_the_host_says_it_has():
+    both = [choice.value for choice in kind.choices("stack", vacc_host())]
+    one = [choice.value for choice in kind.choices("stack", vacc_host({"stacks": ["current"]}))]
+
+    assert (both, one) == (["guide", "current"], ["current"])
+
+
+def test_nothing_but_slots_is_left_open():
+    assert set(slots(planned(port=0))) == {
+        *("job", "dies", "deployment.id", "port", "job_dir", "serve_dir"),
+    }
