@@ -14,10 +14,17 @@ from channels.routing import URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from dashboard.chat.relay import relay_application  # noqa: E402
-from dashboard.consumers.sockets import same_origin, websocket_urlpatterns  # noqa: E402
-from dashboard.server.guard import Guard  # noqa: E402
-from dashboard.server.proxies import Proxies  # noqa: E402
-from dashboard.server.static_files import App, Receive, Scope, Send, static_files, static_prefix  # noqa: E402
+from dashboard.consumers import same_origin, websocket_urlpatterns  # noqa: E402
+from dashboard.server.front import (  # noqa: E402
+    App,
+    Guard,
+    Proxies,
+    Receive,
+    Scope,
+    Send,
+    static_files,
+    static_prefix,
+)
 
 _urls: Any = websocket_urlpatterns
 _pages: Any = AuthMiddlewareStack(URLRouter(_urls))
@@ -26,10 +33,8 @@ ROUTES: dict[str, App] = {static_prefix(): static_files(), "/relay/": relay_appl
 
 
 async def _parts(scope: Scope, receive: Receive, send: Send) -> Any:
-    """Each part by its path; what is not named is Django's.
-
-    A proxy may have cut the prefix of PUBLIC_URL off, or not.
-    """
+    """Each part by its path; what is not named is Django's. A proxy may have cut the prefix of
+    PUBLIC_URL off, or not."""
     prefix = settings.FORCE_SCRIPT_NAME or ""
     path = scope["path"].removeprefix(prefix)
     below = {**scope, "path": path, "root_path": ""}

@@ -54,10 +54,8 @@ class Frame:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: ``frame``, and the ``version`` of the dashboard.
-
-    The frame asks the database only when a template reads it: fragments and the login do not.
-    """
+    """Context processor: ``frame``, and the ``version`` of the dashboard. The frame asks the
+    database only when a template reads it: fragments and the login do not."""
     return {"frame": SimpleLazyObject(lambda: _frame(request)), "version": __version__}
 
 

@@ -30,15 +30,17 @@ Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 GetResponse = Callable[[HttpRequest], Any]
 
 
-def _around(
+def around(
     get_response: GetResponse,
     before: Callable[[HttpRequest], HttpResponseBase | None] = lambda request: None,
     after: Callable[[HttpResponseBase], None] = lambda response: None,
+    is_meant: Callable[[HttpRequest, HttpResponseBase], bool] = lambda request, response: False,
+    replace: Callable[[HttpRequest, Any], HttpResponseBase] = lambda request, response: response,
+    **thread: bool,
 ) -> Callable[..., Answer]:
     """Return a middleware of the kind of ``get_response``. ``before`` may answer in its place.
-
-    Django's own way would put a thread between every request and its view.
-    """
+    ``replace`` returns other answers for those that are meant, outside of the event loop. Django's
+    own way would put a thread between every request and its view."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
@@ -46,6 +48,8 @@ def _around(
             if response is None:
                 response = cast(HttpResponseBase, await get_response(request))
                 after(response)
+                if is_meant(request, response):
+                    response = await sync_to_async(replace, **thread)(request, response)
             return response
 
         return answer_async
@@ -55,6 +59,8 @@ def _around(
         if response is None:
             response = cast(HttpResponseBase, get_response(request))
             after(response)
+            if is_meant(request, response):
+                response = replace(request, response)
         return response
 
     return answer
@@ -65,20 +71,12 @@ def viewer_time_zone(get_response: GetResponse) -> Callable[..., Answer]:
     """Show times in the viewer's zone, as their browser names it; else in ``TIME_ZONE``."""
 
     def activate(request: HttpRequest) -> None:
-        zone = _zone(request.COOKIES.get(ZONE_COOKIE, ""))
-        if zone is None:
+        try:
+            timezone.activate(ZoneInfo(request.COOKIES[ZONE_COOKIE]))
+        except (KeyError, ValueError, OSError):  # none, unknown, malformed, or a folder's name
             timezone.deactivate()
-        else:
-            timezone.activate(zone)
 
-    return _around(get_response, activate)
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):  # unknown, malformed, or the name of a folder
-        return None
+    return around(get_response, activate)
 
 
 @sync_and_async_middleware
@@ -88,31 +86,23 @@ def private_pages(get_response: GetResponse) -> Callable[..., Answer]:
     def mark(response: HttpResponseBase) -> None:
         response.headers.setdefault("Cache-Control", "private, no-store")
 
-    return _around(get_response, after=mark)
+    return around(get_response, after=mark)
 
 
 @sync_and_async_middleware
 def audit_origin(get_response: GetResponse) -> Callable[..., Answer]:
     """Record the address of the request with what it changes; record downloads and refusals."""
-    if iscoroutinefunction(get_response):
+    inner = around(get_response, is_meant=_is_evidence, replace=_recorded)
 
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
-                response: HttpResponseBase = await get_response(request)
-                if _is_evidence(request, response):
-                    await sync_to_async(_record_answer)(request, response)
-                return response
-
-        return answer_async
+    async def answer_async(request: HttpRequest) -> HttpResponseBase:
+        with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
+            return cast(HttpResponseBase, await inner(request))
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
-            response = cast(HttpResponseBase, get_response(request))
-            if _is_evidence(request, response):
-                _record_answer(request, response)
-            return response
+            return cast(HttpResponseBase, inner(request))
 
-    return answer
+    return answer_async if iscoroutinefunction(get_response) else answer
 
 
 def _is_evidence(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -129,7 +119,7 @@ def _is_for_hosts(request: HttpRequest) -> bool:
     return request.resolver_match is not None and hasattr(request.resolver_match.func, "for_hosts")
 
 
-def _record_answer(request: HttpRequest, response: HttpResponseBase) -> None:
+def _recorded(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Record an answer that :func:`_is_evidence`; in the log if the database cannot be written."""
     user: Any = None
     action, subject, detail = "access.refused", request.path, dict[str, str]()
@@ -145,15 +135,14 @@ def _record_answer(request: HttpRequest, response: HttpResponseBase) -> None:
     except DatabaseError:
         entry = (action, subject, detail, user, audit_log.current_origin())
         logger.exception("not recorded: %s %r %s by %s at %s", *entry)
+    return response
 
 
 @sync_and_async_middleware
 def no_zero_bytes(get_response: GetResponse) -> Callable[..., Answer]:
     """Answer 400 to a zero byte in path, query, cookies or form: PostgreSQL takes none in a text.
-
-    Stands before everything that asks the database. JSON is its readers' own affair.
-    """
-    return _around(
+    Stands before everything that asks the database. JSON is its readers' own affair."""
+    return around(
         get_response, lambda request: _unreadable(request) if _has_zero_byte(request) else None
     )
 

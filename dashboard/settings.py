@@ -8,10 +8,8 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard.config import audit_export
 from dashboard.config import env as env_module
-from dashboard.config.env import BadVariable
-from dashboard.config.readers import BASE_DIR
+from dashboard.config.env import BASE_DIR, BadVariable
 
 try:
     ENV = env_module.load_remembering(os.environ)
@@ -56,10 +54,7 @@ CACHES = {
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     # What a process has found out and would otherwise find out again.
-    "process": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "LOCATION": "process",
-    },
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
     # Counters while Redis is away. With few entries, strangers would push one another's out.
     "without_redis": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -114,7 +109,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "dashboard.context_processors.frame",
-            ],
+            ]
         },
     }
 ]
@@ -183,7 +178,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "dashboard.server.static_files.HashedStorage"
+        else "dashboard.server.front.HashedStorage"
     },
 }
 
@@ -209,7 +204,7 @@ CONFINED_MODULES = [
     "dashboard.pages.jobs.probe_tasks",
 ]
 
-_audit_handlers = audit_export.handlers(ENV.audit_export)
+_audit_handlers = env_module.audit_handlers(ENV.audit_export)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -223,6 +218,6 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # Responses such as 404 and 409 are no faults of ours; hosts get 409 by protocol.
         "django.request": {"level": "ERROR"},
-        audit_export.LOGGER: {"handlers": [*_audit_handlers], "level": "INFO", "propagate": False},
+        env_module.LOGGER: {"handlers": [*_audit_handlers], "level": "INFO", "propagate": False},
     },
 }

@@ -98,8 +98,11 @@ ROOMS: dict[str, list[set[str]]] = {
 PLAIN = ("jobs", "jobs.host", "dashboard", "dashboard.pages")
 # Of no order: Django's own files, and the host, which the dashboard starts but nothing else uses.
 UNORDERED = {"jobs": {"apps", "migrations", "host"}}
-# What people who know Django look for at the top; all else of dashboard/ has a room.
-DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_processors"}
+# What people who know Django and Channels look for at the top; all else of dashboard/ has a room.
+DJANGO = {
+    *("settings", "urls", "asgi", "celery", "tasks", "middleware", "context_processors"),
+    "consumers",
+}
 
 # Rooms that read a stranger's bytes: only confined workers and commands import them.
 CONFINED = (

@@ -88,25 +88,21 @@ KeyHeader = Annotated[
 
 
 def once(request: HttpRequest, run: Callable[[], _Answer]) -> _Answer:
-    """Run a post of a page once; a repeat gets the answer of the first.
-
-    A page that is shown again with its key and sent with other values runs again.
-    """
+    """Run a post of a page once; a repeat gets the answer of the first, one with other values runs
+    again."""
     key = request.POST.get(FIELD)
     if not key:
         return run()
     own = (FIELD, "csrfmiddlewaretoken")
-    fields = sorted((name, values) for name, values in request.POST.lists() if name not in own)
+    fields = sorted(item for item in request.POST.lists() if item[0] not in own)
     content = json.dumps([request.get_full_path(), fields])
     return idempotency.once(member(request.user), json.dumps([key, content]), content, run)
 
 
 def once_by_header(request: HttpRequest, key: str, run: Callable[[], _Answer]) -> _Answer:
-    """Run a request of the API once; a repeat gets the answer of the first.
-
-    ``run`` returns ids. The body is drawn afterwards, because ``run`` holds SQLite's only writer.
-    Raises ``OtherRequest``: the person sent the key with another body, or to another address.
-    """
+    """Run a request of the API once; a repeat gets the answer of the first. ``run`` returns ids.
+    The body is drawn afterwards, because ``run`` holds SQLite's only writer. Raises
+    ``OtherRequest``: the person sent the key with another body, or to another address."""
     if not key:
         return run()
     content = f"{request.path} {hashlib.sha256(request.body).hexdigest()}"

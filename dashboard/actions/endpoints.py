@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -131,7 +130,10 @@ class EndpointForm(RowForm[Endpoint]):
         known = (
             [(name, name) for name in keys],
             [(one.id, one.name) for one in MODELS.values()],
-            [(name, switch_label(name)) for name in THINKING_SWITCHES],
+            [
+                (name, _("%(name)s (%(models)s)") % {"name": name, "models": _KNOWN_FOR[name]})
+                for name in THINKING_SWITCHES
+            ],
         )
         for name, choices in zip(_CHOSEN, known, strict=True):
             self.fields[name].widget.choices = none + choices
@@ -231,19 +233,13 @@ def _no_address() -> str:
     return text % {"example": sources.EXAMPLES[Source.Type.ENDPOINT]}
 
 
-def switch_label(name: str) -> str:
-    """Return a variable with the models that have it: "thinking (DeepSeek-V3.1)"."""
-    return _("%(name)s (%(models)s)") % {"name": name, "models": _KNOWN_FOR[name]}
-
-
 def _detail(row: Endpoint) -> dict[str, Any]:
     return {"name": row.name, "address": row.url, "secrets": row.api_key}
 
 
 def save(user: User, form: EndpointForm) -> Endpoint:
     """Check an endpoint and store it, new or changed. Queued jobs use its new values.
-    Raises ``PermissionDenied``: ``user`` may not add endpoints, or not change this one;
-    ``LaunchError``: a wrong or missing value; ``field`` names it."""
+    Raises ``LaunchError``: a wrong or missing value; ``field`` names it."""
     is_new = form.instance.pk is None
     if user is not None and is_new:
         check(user, "endpoint.create")
@@ -270,10 +266,9 @@ def check_now(user: Any, row: Endpoint) -> Done[Checked]:
 def archive(user: Any, row: Endpoint, *, is_archived: bool) -> Done[bool]:
     """Archive ``row``, or bring it back. Queued jobs that need it are cancelled. False: it is so
     already."""
-    if not endpoints.archive(row.pk, is_archived=is_archived):
-        return Done(False)
+    is_done = endpoints.archive(row.pk, is_archived=is_archived)
     did = "archive" if is_archived else "restore"
-    return Done(True, f"endpoint {row.pk}", did=did, **_detail(row))
+    return Done(is_done, f"endpoint {row.pk}" if is_done else "", did=did, **_detail(row))
 
 
 def check_engine(row: Endpoint) -> Checked:
@@ -286,7 +281,7 @@ def check_engine(row: Endpoint) -> Checked:
     except LaunchError:
         return Checked(Message("endpoint:not_permitted", {"url": row.url}))
     except OSError as error:
-        return Checked(_silent(row.url, str(error)))
+        return Checked(_silent(row.url, error))
     headers = {}
     if row.api_key:
         try:
@@ -304,37 +299,29 @@ def check_engine(row: Endpoint) -> Checked:
                 )
         except (OSError, ValueError) as error:
             if path == measured.MODELS:
-                return Checked(_silent(row.url, str(error)))
+                return Checked(_silent(row.url, error))
         if path == measured.MODELS and answers[path][0] != 200:
             return Checked(_refused(row.url, answers[path][0], has_key=bool(row.api_key)))
-    about = _about(answers, row.model)
-    if about is None:
+    try:
+        about = _ABOUT(answers, row.model)
+    except ParseError:
         return Checked(Message("endpoint:no_list", {"url": row.url}))
+    except NotDone as error:
+        raise LaunchError(message(error.message.id, error.message.args), "url") from error
     if row.model and row.model not in about.models:
         args = {"model": row.model, "models": ", ".join(about.models[:20])}
         return Checked(Message("endpoint:no_model", args), about)
     return Checked(Message(endpoints.OK), about)
 
 
-def _about(answers: Mapping[str, tuple[int, bytes]], model: str) -> EngineAbout | None:
-    try:
-        return _ABOUT(answers, model)
-    except ParseError:
-        return None
-    except NotDone as error:
-        raise LaunchError(message(error.message.id, error.message.args), "url") from error
-
-
-def _silent(url: str, problem: str) -> Message:
-    return Message(
-        "endpoint:silent", {"url": url, "problem": sanitize_text(problem)[:_LONGEST_PROBLEM]}
-    )
+def _silent(url: str, error: Exception) -> Message:
+    problem = sanitize_text(str(error))[:_LONGEST_PROBLEM]
+    return Message("endpoint:silent", {"url": url, "problem": problem})
 
 
 def _refused(url: str, status: int, *, has_key: bool) -> Message:
-    if 300 <= status < 400:
-        return Message("endpoint:redirect", {"url": url, "status": status})
     if status in (401, 403):
         name = "endpoint:key_wrong" if has_key else "endpoint:key_missing"
-        return Message(name, {"url": url, "status": status})
-    return Message("endpoint:status", {"url": url, "status": status})
+    else:
+        name = "endpoint:redirect" if 300 <= status < 400 else "endpoint:status"
+    return Message(name, {"url": url, "status": status})

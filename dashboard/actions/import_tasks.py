@@ -13,15 +13,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from dashboard.actions.action import Done, action
-from dashboard.actions.imports import (
-    ANSWER_BYTES,
-    By,
-    Gone,
-    Sent,
-    Stored,
-    detail_of,
-    subject_of,
-)
+from dashboard.actions.imports import ANSWER_BYTES, By, Gone, Sent, Stored, detail_of, subject_of
 from dashboard.security import audit_log
 from dashboard.text.import_words import Figure, Found, NotTaken, Preview, declared_text
 from dashboard.text.labels import metric_label, metric_text
@@ -40,7 +32,7 @@ from jobs.tools.imports import Reading
 
 
 def make_draft(by: By, sent: Sent, about: About) -> str:
-    """Store files as a draft; return its id. Raises ``LaunchError``: at ``files`` or ``job``:
+    """Store files as a draft; return its id. Raises ``LaunchError`` at ``files`` or ``job``:
     nothing can be imported."""
     files, origin = _files(sent)
     shown = preview(files, recognise(files))
@@ -50,13 +42,13 @@ def make_draft(by: By, sent: Sent, about: About) -> str:
 
 
 def show_draft(by: By, draft_id: str) -> Preview:
-    """Return what a draft has. Raises ``Gone``."""
+    """Return what a draft has. Raises ``Gone``: there is no such draft of this person."""
     draft = _loaded(by, draft_id)
     return preview(draft.files, recognise(draft.files))
 
 
 def keep_draft(by: By, draft_id: str) -> Stored:
-    """Store the results of a draft and remove it. Raises ``Gone``: there is no such draft;
+    """Store the results of a draft and remove it. Raises as :func:`show_draft`, and
     ``LaunchError``: the results cannot be stored."""
     draft = _loaded(by, draft_id)
     stored = keep(by, draft.files, recognise(draft.files), draft.about, draft.origin)
@@ -66,8 +58,7 @@ def keep_draft(by: By, draft_id: str) -> Stored:
 
 
 def import_files(by: By, sent: Sent, about: About, is_dry: bool) -> dict[str, Any]:
-    """Return the content of files as JSON; store it unless ``is_dry``. Raises ``LaunchError``:
-    nothing can be imported, or stored."""
+    """Return the content of files as JSON; store it unless ``is_dry``. Raises ``LaunchError``."""
     files, origin = _files(sent)
     recognised = recognise(files)
     answer = as_json(files, recognised)
@@ -88,8 +79,7 @@ def keep(
     by: By, files: Mapping[str, bytes], recognised: Recognised, about: About, origin: Origin | None
 ) -> list[Kept]:
     """Store the recognised results, each with its audit entry. ``origin``: None for an upload.
-    Raises ``PermissionDenied``: the person may not import; ``LaunchError``: a field is wrong, or
-    the disk is full."""
+    Raises ``LaunchError``: a field is wrong, or the disk is full."""
     user = User.objects.get(pk=by.user)
     with audit_log.origin(by.origin):
         return [_keep(user, files, one, about, origin) for one in recognised.readings]
@@ -144,14 +134,11 @@ def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
 
 def preview(files: Mapping[str, bytes], recognised: Recognised) -> Preview:
     """Return what is in ``files``, with the imports that exist already."""
-    return Preview(
-        [_found(files, reading) for reading in recognised.readings],
-        [
-            NotTaken(one.files, message(one.reason.id, one.reason.args))
-            for one in recognised.refusals
-        ],
-        recognised.unused,
-    )
+    refused = [
+        NotTaken(one.files, message(one.reason.id, one.reason.args)) for one in recognised.refusals
+    ]
+    found = [_found(files, reading) for reading in recognised.readings]
+    return Preview(found, refused, recognised.unused)
 
 
 def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
@@ -174,7 +161,11 @@ def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
         [concurrency for concurrency, _metrics in measured.points],
         len(measured.answers),
         measured.sets,
-        [_figure(name, measured.metrics[name]) for name in METRICS if name in measured.metrics],
+        [
+            Figure(name, metric_label(name), *metric_text(name, measured.metrics[name]))
+            for name in METRICS
+            if name in measured.metrics
+        ],
         completed,
         missed,
         [message(remark.id, remark.args) for remark in measured.remarks],
@@ -184,9 +175,8 @@ def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
     )
 
 
-def _figure(name: str, value: float) -> Figure:
-    text, unit = metric_text(name, value)
-    return Figure(name, metric_label(name), text, unit)
+_OF_A_SET = ("dataset", "metric", "value", "questions")
+_OF_A_QUESTION = ("subset", "question_id", "question", "expected", "answer", "extracted")
 
 
 def as_json(files: Mapping[str, bytes], recognised: Recognised) -> dict[str, Any]:
@@ -217,20 +207,9 @@ def _result(reading: Reading, found: Found) -> dict[str, Any]:
             {"concurrency": concurrency, "metrics": _metrics(metrics)}
             for concurrency, metrics in measured.points
         ],
-        "sets": [
-            {
-                "dataset": one.dataset,
-                "metric": one.metric,
-                "value": one.value,
-                "questions": one.questions,
-            }
-            for one in measured.sets
-        ],
+        "sets": [{name: getattr(one, name) for name in _OF_A_SET} for one in measured.sets],
         "questions": [
-            {
-                name: row[name]
-                for name in ("subset", "question_id", "question", "expected", "answer", "extracted")
-            }
+            {name: row[name] for name in _OF_A_QUESTION}
             | {"score": None if row["status"] else row["score"]}
             for row in measured.answers
         ],

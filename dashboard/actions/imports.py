@@ -1,6 +1,6 @@
 """Import of results, for page, API and command; files are read in confined workers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -56,43 +56,27 @@ class Gone(JobsError):
     id = "import:draft_gone"
 
 
-_DRAFT = Task("dashboard.actions.import_tasks:make_draft", str, READERS)
-_SHOWN = Task("dashboard.actions.import_tasks:show_draft", Preview, READERS)
-_KEEP = Task("dashboard.actions.import_tasks:keep_draft", Stored, READERS)
-_IMPORT = Task("dashboard.actions.import_tasks:import_files", dict[str, Any], READERS)
+def _within_limits(task: Task[T]) -> Callable[..., T]:
+    """Return ``task`` as a function of the person who imports and its other arguments.
+    Raises ``LaunchError`` at ``files``: they cannot be read within the limits."""
+
+    def run(user: AbstractBaseUser, *args: Any) -> T:
+        check(user, "result.import")
+        try:
+            return task(By(user.pk, audit_log.current_origin()), *args)
+        except NotDone as error:
+            raise LaunchError(message(error.message.id, error.message.args), "files") from error
+
+    return run
 
 
-def make_draft(user: AbstractBaseUser, sent: Sent, about: About) -> str:
-    """Store what somebody sent as a draft; return its id. Raises ``LaunchError``: at ``files`` or
-    ``job``: nothing can be imported, or read within the limits."""
-    return _within_limits(user, _DRAFT, sent, about)
-
-
-def show_draft(user: AbstractBaseUser, draft_id: str) -> Preview:
-    """Return what a draft has. Raises ``LaunchError``: as :func:`make_draft`; ``Gone``: there is no
-    such draft of this person."""
-    return _within_limits(user, _SHOWN, draft_id)
-
-
-def keep_draft(user: AbstractBaseUser, draft_id: str) -> Stored:
-    """Store the results of a draft, and remove it. Raises as :func:`show_draft`."""
-    return _within_limits(user, _KEEP, draft_id)
-
-
-def import_files(
-    user: AbstractBaseUser, sent: Sent, about: About, *, is_dry: bool
-) -> dict[str, Any]:
-    """Return what files have, as JSON; store it unless ``is_dry``. Raises ``LaunchError``: a field
-    is wrong, or as :func:`make_draft`."""
-    return _within_limits(user, _IMPORT, sent, about, is_dry)
-
-
-def _within_limits(user: AbstractBaseUser, task: Task[T], *args: Any) -> T:
-    check(user, "result.import")
-    try:
-        return task(By(user.pk, audit_log.current_origin()), *args)
-    except NotDone as error:
-        raise LaunchError(message(error.message.id, error.message.args), "files") from error
+# Arguments and errors: the functions of these names.
+make_draft = _within_limits(Task("dashboard.actions.import_tasks:make_draft", str, READERS))
+show_draft = _within_limits(Task("dashboard.actions.import_tasks:show_draft", Preview, READERS))
+keep_draft = _within_limits(Task("dashboard.actions.import_tasks:keep_draft", Stored, READERS))
+import_files = _within_limits(
+    Task("dashboard.actions.import_tasks:import_files", dict[str, Any], READERS)
+)
 
 
 @action("result.declare")

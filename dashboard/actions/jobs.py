@@ -1,6 +1,6 @@
 """Changes of jobs, their queue, pipelines, matrices and deployments."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +24,7 @@ Findings = Sequence[Mapping[str, Any]]
 
 @action("job.launch")
 def launch(
-    user: AbstractBaseUser,
-    /,
-    kind: str,
-    raw: Mapping[str, Any],
-    host: Host,
-    **choices: Any,
+    user: AbstractBaseUser, /, kind: str, raw: Mapping[str, Any], host: Host, **choices: Any
 ) -> Done[Job]:
     """Queue a new job. ``choices`` and errors: ``jobs.launch.launch.launch``."""
     job = launching.launch(kind, raw, host=host, user=user, **choices)
@@ -38,11 +33,8 @@ def launch(
 
 @action("job.launch")
 def launch_tour(user: AbstractBaseUser, host: Host) -> Done[list[Job]]:
-    """Queue the jobs of the tour. Raises ``LaunchError``."""
-    done = Done(launching.launch_tour(host, user))
-    for job in done.value:
-        done.add(f"job {job.pk}", by="tour", **_about(job))
-    return done
+    jobs = launching.launch_tour(host, user)
+    return _each(jobs, lambda job: {"by": "tour", **_about(job)})
 
 
 @action("job.launch")
@@ -50,10 +42,7 @@ def launch_pipeline(
     user: AbstractBaseUser, /, pipeline_id: str, model_id: str, **choices: Any
 ) -> Done[list[Job]]:
     """Queue the jobs of a pipeline. ``choices`` and errors: ``jobs.launch.pipelines``."""
-    done = Done(pipelines.launch_pipeline(pipeline_id, model_id, user=user, **choices))
-    for job in done.value:
-        done.add(f"job {job.pk}", **_about(job))
-    return done
+    return _each(pipelines.launch_pipeline(pipeline_id, model_id, user=user, **choices), _about)
 
 
 @action("job.launch")
@@ -72,13 +61,17 @@ def launch_matrix(
         spec, host=host, user=user, confirmed=confirmed, confirm=confirm, **choices
     )
     accepted = [*confirmed, *({"check": name} for name in confirm)]
-    return Done(
-        matrix,
-        f"matrix {matrix.pk}",
-        workload=spec.workload,
-        jobs=matrix.cells.exclude(job=None).count(),
-        **_detail(spec.kind, host, accepted),
-    )
+    count = matrix.cells.exclude(job=None).count()
+    detail = {"workload": spec.workload, "jobs": count, **_detail(spec.kind, host, accepted)}
+    return Done(matrix, f"matrix {matrix.pk}", **detail)
+
+
+def _each(jobs: list[Job], detail: Callable[[Job], dict[str, Any]]) -> Done[list[Job]]:
+    """Return a change of several jobs, with an entry for each."""
+    done = Done(jobs)
+    for job in jobs:
+        done.add(f"job {job.pk}", **detail(job))
+    return done
 
 
 def _about(job: Job) -> dict[str, Any]:
@@ -87,10 +80,8 @@ def _about(job: Job) -> dict[str, Any]:
 
 def _detail(kind: str, host: Host, confirmed: Findings) -> dict[str, Any]:
     """Details of every launch: job type, host, and checks whose warnings are accepted."""
-    detail: dict[str, Any] = {"kind": kind, "host": host.name}
-    if confirmed:
-        detail["confirmed"] = [item["check"] for item in confirmed]
-    return detail
+    checks = [item["check"] for item in confirmed]
+    return {"kind": kind, "host": host.name, **({"confirmed": checks} if checks else {})}
 
 
 @action("job.cancel")
@@ -116,8 +107,7 @@ def retry(user: AbstractBaseUser, job_id: int) -> Done[Job]:
 
 
 def retry_all(user: User, job_ids: Sequence[int]) -> list[int]:
-    """Retry jobs in this order: all or none. Return the ids of the new jobs. Raises
-    ``LaunchError``: an input is missing."""
+    """Retry jobs in this order, all or none; return the ids of the new jobs. Raises as above."""
     hosts = Job.objects.filter(pk__in=job_ids).values_list("host", flat=True)
     with transaction.atomic():
         for host in sorted(set(hosts)):  # two callers must not wait for each other
@@ -127,8 +117,7 @@ def retry_all(user: User, job_ids: Sequence[int]) -> list[int]:
 
 @action("job.repeat")
 def resume(user: AbstractBaseUser, job_id: int) -> Done[Job]:
-    """Continue a stopped evaluation as a new job. Raises ``LaunchError``: nothing to continue, or
-    an input is missing."""
+    """Continue a stopped evaluation as a new job. Raises ``LaunchError``: it cannot."""
     job = again.resume_job(job_id, user)
     return Done(job, f"job {job.pk}", resumes=job_id)
 
@@ -170,46 +159,35 @@ def set_priority(user: AbstractBaseUser, job: Job, name: str) -> Done[None]:
         check(user, "job.raise", job)
     can_overtake = allowed(user, "job.raise", job)
     changed = queue.set_priority(job.pk, priority, can_overtake=can_overtake)
-    if not changed:
-        return Done(None)
-    return Done(None, f"job {job.pk}", priority=name, jobs=changed)
+    return Done(None, f"job {job.pk}" if changed else "", priority=name, jobs=changed)
 
 
 @action("job.order", dispatches=True)
 def set_exclusive(user: AbstractBaseUser, job: Job, *, exclusive: bool) -> Done[None]:
-    """Set exclusive use of a queued job on or off. Raises ``NotMoved``: the job is no longer
-    queued."""
-    if not queue.set_exclusive(job.pk, exclusive=exclusive):
-        return Done(None)
-    return Done(None, f"job {job.pk}", exclusive=exclusive)
+    """Set exclusive use of a queued job on or off. Raises ``NotMoved``: it is no longer queued."""
+    changed = queue.set_exclusive(job.pk, exclusive=exclusive)
+    return Done(None, f"job {job.pk}" if changed else "", exclusive=exclusive)
 
 
 @action("job.cancel")
 def cancel_pipeline(user: AbstractBaseUser, jobs: Sequence[Job], chain_id: UUID) -> Done[list[Job]]:
     """Cancel all active jobs of a pipeline, which ``jobs`` are; return the cancelled ones."""
-    done = Done(again.cancel_rest(chain_id, user))
-    for job in done.value:
-        done.add(f"job {job.pk}", pipeline=str(chain_id))
-    return done
+    return _each(again.cancel_rest(chain_id, user), lambda job: {"pipeline": str(chain_id)})
 
 
 @action("job.repeat")
 def retry_pipeline(user: AbstractBaseUser, chain_id: UUID) -> Done[list[Job]]:
     """Retry the failed and cancelled jobs of a pipeline; return the new jobs. Raises
     ``LaunchError``: nothing to retry, a job is still being cancelled, or an input is missing."""
-    may_raise = allowed(user, "job.raise")
-    done = Done(again.retry_failed_jobs(chain_id, user, can_prioritize=may_raise))
-    for job in done.value:
-        done.add(f"job {job.pk}", repeats=job.repeats_id)
-    return done
+    jobs = again.retry_failed_jobs(chain_id, user, can_prioritize=allowed(user, "job.raise"))
+    return _each(jobs, lambda job: {"repeats": job.repeats_id})
 
 
 @action("job.repeat")
 def resume_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
     """Run cells that did not succeed again; return the new jobs. Raises ``LaunchError``: there is
     none, or an input is missing."""
-    may_raise = allowed(user, "job.raise")
-    jobs = matrices.resume_matrix(matrix, user, can_prioritize=may_raise)
+    jobs = matrices.resume_matrix(matrix, user, can_prioritize=allowed(user, "job.raise"))
     return Done(jobs, f"matrix {matrix.pk}", jobs=len(jobs))
 
 
@@ -218,24 +196,22 @@ def repeat_cell(user: AbstractBaseUser, cell: MatrixCell, *, count: int) -> Done
     """Run one cell of a matrix again; return the new jobs. Raises ``LaunchError``: the cell is
     skipped or active, or an input is missing."""
     may_raise = allowed(user, "job.raise")
-    done = Done(matrices.repeat_cell(cell, user, count=count, can_prioritize=may_raise))
-    for job in done.value:
-        done.add(f"job {job.pk}", repeats=job.repeats_id, matrix=cell.matrix_id)
-    return done
+    jobs = matrices.repeat_cell(cell, user, count=count, can_prioritize=may_raise)
+    return _each(jobs, lambda job: {"repeats": job.repeats_id, "matrix": cell.matrix_id})
 
 
 @action("job.cancel")
 def cancel_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
     """Cancel all active jobs of a matrix; return the cancelled ones."""
     jobs = matrices.cancel_matrix(matrix, user)
-    return Done(jobs, f"matrix {matrix.pk}", jobs=len(jobs)) if jobs else Done(jobs)
+    return Done(jobs, f"matrix {matrix.pk}" if jobs else "", jobs=len(jobs))
 
 
 @action("deployment.stop", dispatches=True)  # one that waited to start again has ended now
 def stop(user: AbstractBaseUser, deployment: Deployment) -> Done[bool]:
     """Stop a deployment's server. False: the deployment has already ended."""
     done = deployments.stop_deployment(deployment.pk, user)
-    return Done(True, f"deployment {deployment.pk}") if done else Done(False)
+    return Done(bool(done), f"deployment {deployment.pk}" if done else "")
 
 
 @action("deployment.restart")

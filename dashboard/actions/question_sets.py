@@ -41,7 +41,7 @@ def save(
 
 @action("questions.change")
 def remove(user: Any, set_id: str) -> Done[bool]:
-    """Take a set out of use, which can be undone; its results and versions stay. False: unknown."""
+    """Take a set out of use; its results and versions stay. False: unknown."""
     return _marked(set_id, now().isoformat(timespec="seconds"), "delete")
 
 

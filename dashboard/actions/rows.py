@@ -7,20 +7,29 @@ stay for their history: of those in use, each name exists once.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, models, transaction
 from django.utils.functional import Promise
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dashboard.actions.action import Done, User, action
 from dashboard.security.request import logged_in
 from jobs.base.errors import LaunchError
+from jobs.catalog import PROMPT_SETS
+from jobs.kinds.lib.load import about_tokens
+from jobs.models import PromptSet, ServiceLevel
+from jobs.queries.results.levels import FAMILIES, INCLUDED, STATISTICS, level_of
+from jobs.services.prompts import MOST_BYTES, MOST_PROMPTS, read
+from jobs.tools.lib.load import json_lines
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -67,10 +76,8 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
     def style(self, name: str, field: forms.Field) -> None:
         """Name the element with errors and hint of a field, which every template has."""
         style = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
-        field.widget.attrs = {
-            "class": style,
-            "aria-describedby": f"{name}-hint",
-        } | field.widget.attrs
+        own = {"class": style, "aria-describedby": f"{name}-hint"}
+        field.widget.attrs = own | field.widget.attrs
 
     def add_error(self, field: str | None, error: Any) -> None:
         super().add_error(field, error)
@@ -106,9 +113,7 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
 
 
 def save(user: User, form: RowForm[Row]) -> Row:
-    """Add the row of a form, or change it.
-    Raises ``PermissionDenied``: ``user`` has no right to; ``LaunchError``: as of
-    :meth:`RowForm.store`."""
+    """Add the row of a form, or change it. Raises as :meth:`RowForm.store`."""
     did = "add" if form.instance.pk is None else "change"
 
     @action(f"{form.area}.{did}")
@@ -120,8 +125,7 @@ def save(user: User, form: RowForm[Row]) -> Row:
 
 
 def remove(user: User, form: type[RowForm[Row]], row: Row) -> None:
-    """Remove a row, which :func:`restore` undoes.
-    Raises ``PermissionDenied``: it is of somebody else."""
+    """Remove a row, which :func:`restore` undoes."""
 
     @action(f"{form.area}.change")
     def change(user: Any, row: Row) -> Done[None]:
@@ -132,9 +136,7 @@ def remove(user: User, form: type[RowForm[Row]], row: Row) -> None:
 
 
 def restore(user: User, form: type[RowForm[Row]], row: Row) -> None:
-    """Restore a removed row.
-    Raises ``PermissionDenied``: it is of somebody else; ``LaunchError``: another row has its name
-    now."""
+    """Restore a removed row. Raises ``LaunchError``: another row has its name now."""
 
     @action(f"{form.area}.change")
     def change(user: Any, row: Row) -> Done[None]:
@@ -151,3 +153,164 @@ def restore(user: User, form: type[RowForm[Row]], row: Row) -> None:
 def _done(form: type[RowForm[Row]], row: Row, did: str) -> Done[None]:
     """Return the outcome of a change; ``did`` "": nothing changed."""
     return Done(None, f"{form.area} {row.pk}" if did else "", name=str(row), did=did)
+
+
+# Highest limit of a unit, a day: longer ones are mistakes.
+_HIGHEST = {"ms": 86_400_000.0, "s": 86_400.0}
+_TITLES = {"ttft": "TTFT", "tpot": "TPOT", "latency": gettext_lazy("End-to-end latency")}
+_EXAMPLES = {"ttft": "450", "tpot": "40", "latency": "30"}
+_ABOVE_0 = gettext_lazy("Enter a number above 0, such as 450.")
+_PER_CENT = gettext_lazy("Enter a percentage from 1 to 100, or nothing.")
+
+
+class _Number(forms.FloatField):
+    """A number, or nothing, in a field for any text."""
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal"})
+
+
+class LevelForm(RowForm[ServiceLevel]):
+    """A service level: for each family a limit and its percentile, and goodput in per cent."""
+
+    area, most = "level", 100
+    too_many = gettext_lazy("There are %(most)s service levels. Remove some first.")
+    name_taken = gettext_lazy("Another service level has this name. Choose another.")
+
+    goodput = _Number(
+        required=False,
+        label=gettext_lazy("Requests within all limits, %"),
+        help_text=gettext_lazy(
+            "Optional: least share of requests within all limits at once. Needs single requests in "
+            "the tool's output."
+        ),
+        error_messages={"invalid": _PER_CENT},
+    )
+
+    class Meta:
+        model = ServiceLevel
+        fields = ("name", "note")
+        field_classes: ClassVar = {"name": Line, "note": Line}
+        labels: ClassVar = {"name": gettext_lazy("Name"), "note": gettext_lazy("Note")}
+        help_texts: ClassVar = {"note": gettext_lazy("Optional: purpose, or who agreed on it.")}
+        error_messages: ClassVar = {"name": {"required": gettext_lazy("Enter a name.")}}
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        row = self.instance
+        self.initial["goodput"] = "" if row.goodput is None else f"{100 * row.goodput:g}"
+        stored = {name.split("_")[0]: (name, limit) for name, limit in level_of(row).limits.items()}
+        for family, unit in FAMILIES.items():
+            name, limit = stored.get(family, (f"{family}_p90_", None))
+            hint = _("Empty for no limit; for example %(example)s %(unit)s.") % {
+                "example": _EXAMPLES[family],
+                "unit": unit,
+            }
+            messages = {"invalid": _ABOVE_0}
+            field = _Number(required=False, help_text=hint, error_messages=messages)
+            share = forms.CharField(required=False, initial=name.split("_")[1])
+            self.fields |= {family: field, f"{family}_share": share}
+            self.initial[family] = "" if limit is None else f"{limit:g}"
+            self.style(family, field)
+
+    def families(self) -> list[dict[str, Any]]:
+        """Return title, unit, limit and percentile of each family, for the template."""
+        return [
+            {
+                "title": _TITLES[family],
+                "unit": unit,
+                "limit": self[family],
+                "share": self[f"{family}_share"],
+                "shares": STATISTICS,
+            }
+            for family, unit in FAMILIES.items()
+        ]
+
+    def in_use(self) -> Any:
+        """Without hidden included levels."""
+        return super().in_use().filter(key="")
+
+    def clean(self) -> None:
+        super().clean()
+        given, limits = self.cleaned_data, {}
+        for family, unit in FAMILIES.items():
+            value, share = given.get(family), given.get(f"{family}_share", "")
+            if value is None:
+                continue
+            if share not in STATISTICS:
+                self.add_error(family, _("Choose the percentile."))
+            elif not 0 < value <= _HIGHEST[unit]:
+                self.add_error(family, _ABOVE_0)
+            limits[f"{family}_{share}_{unit}"] = value
+        first = next(iter(FAMILIES))
+        if not limits and not self.errors.keys() & FAMILIES.keys():
+            self.add_error(first, _("Enter at least one limit."))
+        goodput = given.get("goodput")
+        if goodput is not None and not 0 < goodput <= 100:
+            self.add_error("goodput", _PER_CENT)
+        self.instance.limits = limits
+        self.instance.goodput = None if goodput is None else goodput / 100
+
+
+@action("level.hide")
+def hide_level(user: Any, key: str, *, hidden: bool) -> Done[bool]:
+    """Hide or show an included level for everyone. False: unknown."""
+    if key not in INCLUDED:
+        return Done(False)
+    moment = now() if hidden else None
+    defaults = {"name": key, "removed_at": moment, "created_by_id": user.pk}
+    ServiceLevel.objects.update_or_create(key=key, defaults=defaults)
+    return Done(True, f"level {key}", did="hide" if hidden else "show")
+
+
+# Names that fields of benchmarks use.
+_TAKEN = frozenset(("random", "sonnet", "sharegpt", "custom", *PROMPT_SETS))
+
+
+class PromptForm(RowForm[PromptSet]):
+    """A prompt set, from a file of JSON lines."""
+
+    area, most = "prompts", 100
+    most_prompts, most_kib = MOST_PROMPTS, MOST_BYTES // 1024
+    too_many = gettext_lazy("There are %(most)s prompt sets. Remove some first.")
+    name_taken = gettext_lazy("Another prompt set has this name. Choose another.")
+
+    file = forms.FileField(
+        allow_empty_file=True,
+        label=gettext_lazy("File"),
+        widget=forms.FileInput(attrs={"accept": ".jsonl,.json,.txt,.ndjson"}),
+        error_messages={"required": gettext_lazy("Choose a file.")},
+    )
+
+    class Meta:
+        model = PromptSet
+        fields = ("name", "language")
+        field_classes: ClassVar = {"name": Line, "language": Line}
+        labels: ClassVar = {"name": gettext_lazy("Name"), "language": gettext_lazy("Language")}
+        help_texts: ClassVar = {
+            "name": gettext_lazy("Forms and results show it."),
+            "language": gettext_lazy("Optional."),
+        }
+        error_messages: ClassVar = {"name": {"required": gettext_lazy("Enter a name.")}}
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if name in _TAKEN:
+            raise ValidationError(_("An included set has this name. Choose another."))
+        return name
+
+    def clean_file(self) -> UploadedFile[bytes]:
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
+        try:
+            prompts = read(file.name or "", file.read(MOST_BYTES + 1))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        row = self.instance
+        row.text = json_lines(prompts)
+        row.prompts, row.bytes = len(prompts), len(row.text.encode())
+        row.longest = about_tokens(prompts)
+        row.sha256 = hashlib.sha256(row.text.encode()).hexdigest()
+        return file
+
+    def detail(self) -> dict[str, Any]:
+        row = self.instance
+        return {"name": row.name, "prompts": row.prompts, "sha256": row.sha256}

@@ -29,26 +29,27 @@ from ninja.operation import Operation, PathView
 from ninja.parser import Parser
 
 from dashboard.api import (
-    audit,
-    endpoints,
-    imports,
+    administration,
     jobs,
     logs,
     matrices,
     organise,
-    parity,
-    probes,
-    prompts,
-    questions,
     reports,
     results,
-    secrets,
     serving,
-    sources,
+    sets,
 )
-from dashboard.api.auth import caller
-from dashboard.api.base import Answer, Json, Operations, read, schemas
-from dashboard.api.errors import Refused, handle_errors, not_allowed
+from dashboard.api.base import (
+    Answer,
+    Json,
+    Operations,
+    Refused,
+    caller,
+    handle_errors,
+    not_allowed,
+    read,
+    schemas,
+)
 from dashboard.intake import ingest
 from dashboard.security.permissions import requires, scope_of
 from dashboard.server.json_errors import error
@@ -118,7 +119,7 @@ api = Api(
     docs_url=None,
     parser=JsonBody(),
 )
-about = Operations("Account")
+account = Operations("Account")
 
 
 class Me(Answer):
@@ -129,14 +130,14 @@ class Me(Answer):
     scope: ApiToken.Scope = read(scope_of)
 
 
-@about.on("GET me", "account.view", Me, name="api-me")
+@account.on("GET me", "account.view", "api-me", Me)
 def read_me(request: HttpRequest) -> Json:
     """Read the caller. Name and role of the caller, and the scope of its token; a session has the
     scope admin."""
     return Me.of(request.user)
 
 
-@about.get(
+@account.get(
     "openapi.json", auth=caller("docs.view"), include_in_schema=False, url_name="api-openapi"
 )
 def openapi(request: HttpRequest) -> JsonResponse:
@@ -152,12 +153,13 @@ def document() -> Json:
 
 
 for _router in (
-    *(about, jobs.jobs, jobs.job, jobs.queue, jobs.queued, jobs.pipelines),
-    *(serving.deployments, serving.hosts, organise.of_result, organise.views),
-    *(results.operations, imports.operations, parity.operations),
-    *(logs.operations, probes.operations, matrices.operations, questions.operations),
-    *(reports.operations, endpoints.operations, prompts.operations, secrets.operations),
-    *(sources.operations, audit.operations),
+    *(account, jobs.jobs, jobs.job, jobs.queue, jobs.queued, jobs.pipelines),
+    *(serving.deployments, serving.deployment, serving.hosts, organise.tags, organise.notes),
+    *(organise.sign_offs, organise.baseline, organise.views, results.results, results.questions),
+    *(results.imports_, results.one_import, reports.parity, logs.operations, jobs.probes),
+    *(matrices.every, matrices.one, sets.data_sets, reports.reports, serving.endpoints_),
+    *(serving.endpoint, sets.prompts, administration.secrets_, administration.sources_),
+    administration.audit_log,
 ):
     api.add_router("", _router)
 handle_errors(api)
@@ -176,9 +178,7 @@ def patterns() -> list[URLPattern]:
 
 def _answering(callback: Callable[..., HttpResponseBase], view: PathView) -> Any:
     """django-ninja's view of one address, which refuses a wrong method in our words.
-
-    ``rights_actions``: what each of its operations asks for, for the test of all views.
-    """
+    ``rights_actions``: what each of its operations asks for, for the test of all views."""
 
     @wraps(callback)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

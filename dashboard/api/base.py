@@ -1,11 +1,16 @@
-"""Operations of the API: their declaration, and what their bodies, queries and answers share.
+"""What operations share: errors, callers, declaration; parts of bodies, queries and answers.
 
 A subject has a module with an ``Operations`` and the schemas of its requests and answers. Times
 are ISO 8601 in UTC; names of fields carry the unit.
+
+Every error is ``{"error": code, "message": words, "fields": {…}}``: a code for programs, words for
+people in their language, and the fault of each field of the body, query or path.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
 from inspect import cleandoc
@@ -13,28 +18,250 @@ from operator import attrgetter
 from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig
+from django.core.signals import got_request_exception
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from ninja import Router
+from ninja import NinjaAPI, Router
 from ninja.constants import NOT_SET
+from ninja.errors import HttpError, Throttled, ValidationError
 from ninja.operation import Operation
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import models_json_schema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from dashboard.api.auth import caller
-from dashboard.api.errors import invalid
 from dashboard.pages.shared.addresses import SCHEMA
+from dashboard.security import login_throttle
+from dashboard.security.counters import hashed
+from dashboard.security.permissions import ACTIONS, Denied, check, scope_of
+from dashboard.security.request import bearer
+from dashboard.server.json_errors import error
+from dashboard.text.messages import message
 from dashboard.text.queue_words import PRIORITIES
+from jobs.base.errors import DamagedLog, LaunchError
 from jobs.base.numbers import DIGITS, number_from
-from jobs.models import Deployment, Host, Job
+from jobs.base.validation_errors import message_of
+from jobs.confined import NotDone
+from jobs.models import ApiToken, Deployment, Host, Job
 from jobs.queries.sorting import Older, older_page, read_older
+from jobs.schedule.queue import NotMoved, PassesOthers
+from jobs.services.idempotency import OtherRequest
+
+logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 Row = TypeVar("Row", bound=Model)
+
+
+# Errors
+
+
+class Refused(Exception):
+    """A request that the API refuses; ``answer`` is what its caller gets."""
+
+    def __init__(self, answer: JsonResponse) -> None:
+        super().__init__(answer.status_code)
+        self.answer = answer
+
+
+def missing() -> Refused:
+    return Refused(error(404, "missing", _("Not found: no object has this name or number.")))
+
+
+def conflict(code: str, message: str) -> Refused:
+    return Refused(error(409, code, message))
+
+
+def invalid(field: str, message: str, code: str = "invalid") -> Refused:
+    return Refused(error(400, code, message, fields={field: message}))
+
+
+def too_many(message: str, wait_s: int) -> Refused:
+    return Refused(error(429, "too_many", message, headers={"Retry-After": str(wait_s)}))
+
+
+def not_allowed(answer: HttpResponse) -> JsonResponse:
+    methods = ", ".join(sorted(answer.headers["Allow"].split(", ")))
+    text = _("Method not allowed. Use %(methods)s.") % {"methods": methods}
+    return error(405, "method", text, headers={"Allow": methods})
+
+
+def handle_errors(api: NinjaAPI) -> None:
+    handlers: Mapping[type[Exception], Any] = {
+        Refused: lambda request, refused: refused.answer,
+        Http404: lambda request, absent: missing().answer,
+        ValidationError: _unreadable,
+        HttpError: _of_ninja,
+        LaunchError: lambda request, refused: error(
+            422, "launch", str(refused), fields=refused.fields
+        ),
+        PassesOthers: lambda request, refused: error(403, "forbidden", str(refused)),
+        NotMoved: lambda request, refused: error(409, "not_moved", str(refused)),
+        OtherRequest: lambda request, other: error(
+            409,
+            "other_request",
+            _("This Idempotency-Key belongs to another request. Use a new key."),
+        ),
+        NotDone: lambda request, unread: error(
+            503, unread.id, message(unread.message.id, unread.message.args)
+        ),
+        PermissionDenied: _denied,
+        RequestDataTooBig: lambda request, too_big: error(413, "size", _("The body is too large.")),
+        DamagedLog: _damaged,
+        Exception: _broken,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
+
+
+def _denied(request: HttpRequest, denied: PermissionDenied) -> JsonResponse:
+    if not (isinstance(denied, Denied) and denied.by_scope):
+        return error(403, "forbidden", _("You have no permission to do this."))
+    text = _(
+        "The scope of this token, %(scope)s, does not allow this. Use a token with a wider scope."
+    )
+    return error(403, "scope", text % {"scope": scope_of(request.user).value})
+
+
+def _unreadable(request: HttpRequest, validation: ValidationError) -> JsonResponse:
+    """400: the first fault in words, and all of them by field."""
+    fields: dict[str, str] = {}
+    for item in validation.errors:
+        source, *inner = item["loc"]
+        # A body's fault names the view's argument first.
+        path = [str(part) for part in (inner[1:] if source == "body" else inner)]
+        is_number = item["type"] == "number"
+        text = _("Enter a whole number.") if is_number else message_of(item)
+        fields.setdefault(".".join(path), text)
+    name, wrong = next(iter(fields.items()))
+    first = validation.errors[0]
+    if not name:
+        problem = _("Send a JSON object.")
+    elif first["type"] == "missing":
+        problem = _("“%(field)s” is missing.") % {"field": name}
+    else:
+        problem = _("“%(field)s”: %(wrong)s") % {"field": name, "wrong": wrong}
+    code = "number" if first["type"] == "number" else "invalid"
+    return error(400, code, problem, fields={key: text for key, text in fields.items() if key})
+
+
+def _of_ninja(request: HttpRequest, failure: HttpError) -> JsonResponse:
+    """Errors of django-ninja itself: rate limit, invalid JSON."""
+    if isinstance(failure.__cause__, Refused):
+        return failure.__cause__.answer
+    if isinstance(failure, Throttled):
+        return error(429, "too_many", _("Too many requests. Try again later."))
+    return error(failure.status_code, "invalid", _("Send a JSON object."))
+
+
+def _damaged(request: HttpRequest, damaged: DamagedLog) -> JsonResponse:
+    logger.error("%s", damaged)
+    text = _("Log file %(name)s on the dashboard's disk is damaged.")
+    return error(500, "damaged", text % damaged.args_for_people)
+
+
+def _broken(request: HttpRequest, failure: Exception) -> JsonResponse:
+    """500. The log has its traceback, a test raises it."""
+    got_request_exception.send(sender=None, request=request)
+    logger.error("%s %s failed", request.method, request.path, exc_info=failure)
+    return error(500, "internal", _("Internal error. See the dashboard's log."))
+
+
+# Callers
+
+_USED_EVERY = timedelta(minutes=1)
+
+
+class _Way(AuthBase):
+    """A way to authenticate a caller who may do ``action``."""
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        user = self.user(request)
+        if user is not None:
+            check(user, self.action)
+        return user
+
+    def user(self, request: HttpRequest) -> Any:
+        """Return who calls; None: ask the next way. Raises ``Refused``."""
+        raise NotImplementedError
+
+
+class TokenAuth(_Way):
+    """A caller who sends ``Authorization: Bearer TOKEN``."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def user(self, request: HttpRequest) -> Any:
+        # Another scheme is a proxy's own affair, and comes with each request of its pages.
+        if not request.headers.get("Authorization", "").lower().startswith("bearer"):
+            return None
+        user = user_of_token(request)
+        if user is None:
+            raise _unknown_token(request)
+        request.user = user
+        return user
+
+
+class SessionAuth(_Way):
+    """A caller who has logged in to the pages. A change carries the CSRF token too."""
+
+    openapi_type = "apiKey"
+    openapi_in = "cookie"
+    openapi_name = settings.SESSION_COOKIE_NAME
+
+    def user(self, request: HttpRequest) -> Any:
+        if check_csrf(request):
+            raise Refused(error(403, "csrf", _("The CSRF token is missing or wrong.")))
+        if not request.user.is_authenticated:
+            raise _unauthorized("login", _("Send “Authorization: Bearer TOKEN”, or log in."))
+        return request.user
+
+
+def caller(action: str) -> list[AuthBase]:
+    """``auth=`` of an operation: a token or a session, then ``request.user``, who may do
+    ``action``."""
+    if action not in ACTIONS:
+        raise KeyError(action)
+    return [TokenAuth(action), SessionAuth(action)]
+
+
+def _unauthorized(code: str, text: str) -> Refused:
+    return Refused(error(401, code, text, headers={"WWW-Authenticate": "Bearer"}))
+
+
+def _unknown_token(request: HttpRequest) -> Refused:
+    """401; 429 for an address that has sent too many. A known token is never kept waiting."""
+    if wait_s := login_throttle.seconds_until_next_token(request.META.get("REMOTE_ADDR", "")):
+        text = _("Too many unknown tokens from your address. Check your token, then try again.")
+        return too_many(text, wait_s)
+    return _unauthorized("token", _("Unknown or expired token."))
+
+
+def user_of_token(request: HttpRequest) -> Any:
+    """The user whose API token the request carries; None: unknown, expired, or a closed account."""
+    moment = now()
+    row = (
+        ApiToken.objects.select_related("user__account")
+        .filter(Q(expires_at=None) | Q(expires_at__gt=moment), token_sha256=hashed(bearer(request)))
+        .first()
+    )
+    if row is None or not row.user.is_active:
+        return None
+    if row.last_used_at is None or moment - row.last_used_at > _USED_EVERY:
+        ApiToken.objects.filter(pk=row.pk).update(last_used_at=moment)
+    row.user.token_scope = row.scope  # type: ignore[attr-defined]  # for dashboard.security.permissions
+    return row.user
+
 
 _REF = "#/components/schemas/{model}"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -68,16 +295,19 @@ class _From:
 
 def read(
     source: str | Callable[[Any], Any],
-    about: str | None = None,
+    text: str | None = None,
     *,
     then: Callable[[Any], Any] = lambda value: value,
 ) -> Any:
     """Return a field of an answer that is not the attribute of its name: ``read("host.name")``.
-
     ``source``: a path of attributes of the record, null where one of them is None or has no row,
-    then passed through ``then``; or a function of the record. ``about``: for the document.
-    """
-    return Field(description=about, json_schema_extra=_From(source, then))
+    then passed through ``then``; or a function of the record. ``text``: for the document."""
+    return Field(description=text, json_schema_extra=_From(source, then))
+
+
+def about(text: str, default: Any = ...) -> Any:
+    """Return a field with a description, required without a ``default``."""
+    return Field(default, description=text)
 
 
 class Answer(BaseModel):
@@ -124,9 +354,9 @@ Number = int | float
 class Problem(Answer):
     """Every error."""
 
-    error: str = Field(description="a code for programs, such as missing or forbidden")
-    message: str = Field(description="error and action as text")
-    fields: dict[str, str] = Field(description="field → its error")
+    error: str = about("a code for programs, such as missing or forbidden")
+    message: str = about("error and action as text")
+    fields: dict[str, str] = about("field → its error")
 
 
 class Removal(Answer):
@@ -150,11 +380,11 @@ class Created(Answer):
     created_at: Time
 
 
-def listing(name: str, about: str, field: str, row: type[Answer], **more: Any) -> type[Answer]:
+def listing(name: str, text: str, field: str, row: type[Answer], **more: Any) -> type[Answer]:
     """Return the answer of a list: its rows as ``field``, and the address of older ones."""
-    older = Field(description="address of older rows; null at the end")
+    older = about("address of older rows; null at the end")
     fields: Any = {field: (list[row], ...), **more, "next": (str | None, older)}  # type: ignore[valid-type]
-    return create_model(name, __base__=Answer, __doc__=about, **fields)
+    return create_model(name, __base__=Answer, __doc__=text, **fields)
 
 
 def page(request: HttpRequest, name: str, rows: list[Json], older: Older | str | None) -> Json:
@@ -195,16 +425,13 @@ Offset = Annotated[
 ]
 JobId = Annotated[int, Field(ge=0, lt=10**DIGITS)]
 Priority = Annotated[str, one_of(PRIORITIES)]
-Confirm = Annotated[
-    list[str] | None,
-    Field(description="names of checks whose warnings are accepted, or all"),
-]
+Confirm = Annotated[list[str] | None, about("names of checks whose warnings are accepted, or all")]
 
 
 class Page(BaseModel):
     """Query of one page of a list."""
 
-    before: str = Field("", description="cursor of “next”: returns older rows")
+    before: str = about("cursor of “next”: returns older rows", "")
     limit: Annotated[int, BeforeValidator(_limit)] = Field(
         50, ge=1, le=200, description="rows per page"
     )
@@ -221,11 +448,9 @@ class Page(BaseModel):
 def filtered_page(
     query: Page, rows: QuerySet[Row], fields: Mapping[str, str]
 ) -> tuple[list[Row], Older | None]:
-    """Return one page of rows, newest first, and the place of older ones.
-
-    ``fields``: a name of the query -> the column that it filters by. By keyset: see docs/decisions
-    for the form of the condition.
-    """
+    """Return one page of rows, newest first, and the place of older ones. ``fields``: a name of the
+    query -> the column that it filters by. By keyset: see docs/decisions for the form of the
+    condition."""
     given = query.model_dump()
     asked = {column: given[name] for name, column in fields.items() if given[name]}
     numbers = [column for column in asked if column.endswith("_id") and column != "model_id"]
@@ -256,31 +481,33 @@ class Operations(Router):
         self,
         where: str,
         right: str,
-        answer: type[Answer] | None,
-        *errors: int,
         name: str,
-        status: int = 200,
+        answer: type[Answer] | None,
+        *statuses: int,
         include_in_schema: bool = True,
         shown: Json | None = None,
         document: Json | None = None,
     ) -> Callable[[View], View]:
-        """Make a view an operation: ``@jobs.on("GET jobs", "job.view", Jobs, name="api-jobs")``.
+        """Make a view an operation: ``@jobs.on("GET jobs", "job.view", "api-jobs", Jobs)``.
 
         ``where``: method and rest of the path. ``right``: of the caller, one of
-        ``dashboard.security.permissions``. ``answer``: None for bytes. ``errors``: its own, beside
-        those of all. ``shown`` and ``document``: its answer and other parts in the words of
-        OpenAPI. The docstring's first sentence is the title of the operation.
+        ``dashboard.security.permissions``. ``answer``: None for bytes. ``statuses``: its errors,
+        beside those of all, and its success if that is not 200. ``shown`` and ``document``: its
+        answer and other parts in the words of OpenAPI. The docstring's first sentence is the title
+        of the operation.
         """
         method, _space, path = where.partition(" ")
-        responses = {status: shown or (_as_json(answer, status) if answer else _AS_BYTES)}
-        for code in (*_COMMON, *errors):
-            responses[code] = _as_json(Removed if code == HTTPStatus.GONE else Problem, code)
+        success = next((code for code in statuses if code < HTTPStatus.BAD_REQUEST), 200)
+        responses = {success: shown or (_as_json(answer, success) if answer else _AS_BYTES)}
+        for code in (*_COMMON, *statuses):
+            if code != success:
+                responses[code] = _as_json(Removed if code == HTTPStatus.GONE else Problem, code)
 
         def decorate(view: View) -> View:
-            summary, about = re.split(r"(?<=\w)\.\s+", cleandoc(view.__doc__ or ""), maxsplit=1)
+            summary, rest = re.split(r"(?<=\w)\.\s+", cleandoc(view.__doc__ or ""), maxsplit=1)
 
             def settle(operation: Operation) -> None:
-                operation.response_models = {status: NOT_SET}
+                operation.response_models = {success: NOT_SET}
 
             view._ninja_contribute_to_operation = [settle]  # type: ignore[attr-defined]
             self.add_api_operation(
@@ -290,7 +517,7 @@ class Operations(Router):
                 auth=caller(right),
                 url_name=name,
                 summary=summary,
-                description=about,
+                description=rest,
                 include_in_schema=include_in_schema,
                 openapi_extra={"responses": responses, **(document or {})},
             )

@@ -1,7 +1,7 @@
 """Jobs, their queue, and pipelines: jobs that were launched together."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -12,27 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from dashboard.actions import jobs as actions
 from dashboard.actions.action import KeyHeader, once_by_header
-from dashboard.api.base import (
-    Answer,
-    Confirm,
-    Created,
-    JobId,
-    JobState,
-    Json,
-    Number,
-    Operations,
-    Page,
-    Priority,
-    Removal,
-    ResultNumber,
-    Time,
-    host_of,
-    listing,
-    one_of,
-    page,
-    read,
-)
-from dashboard.api.errors import Refused, conflict, missing
+from dashboard.api import base
+from dashboard.api.base import Answer, JobId, Json, Operations, Refused, Time, about, conflict, read
+from dashboard.pages.jobs.probe_card import json_of
 from dashboard.server.json_errors import gone, removal
 from dashboard.text.formatting import joined
 from dashboard.text.messages import message, stalled_text, view_of
@@ -45,8 +27,9 @@ from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import queue_position, queue_positions, queued_jobs
 from jobs.queries.jobs import jobs as queries
 from jobs.queries.jobs.job_page import ChainProgress, chain_of
-from jobs.queries.jobs.progress import Standings, standings
+from jobs.queries.jobs.progress import standings
 from jobs.schedule.queue import STEPS
+from jobs.tools.greedy_probe.commands import KIND
 
 _JOB = "jobs/{int:job_id}"
 jobs, job = Operations("Jobs"), Operations("Jobs", _JOB)
@@ -58,11 +41,6 @@ _QUEUE = 200  # jobs of a host's queue that are returned
 # Answers
 
 
-def _failure(row: Job | Deployment) -> str | None:
-    known = view_of(row)
-    return known.id if known else None
-
-
 def _log_bytes(row: Job | Deployment) -> int:
     """Return the stored size of its log; the row may be a second behind."""
     try:
@@ -71,12 +49,15 @@ def _log_bytes(row: Job | Deployment) -> int:
         return row.log_bytes
 
 
-class WithLog(Created):
+class WithLog(base.Created):
     """A job or a server, which has a log."""
 
-    failure: str | None = read(_failure, "id of the known failure that ended it")
+    failure: str | None = read(
+        lambda row: known.id if (known := view_of(row)) else None,
+        "id of the known failure that ended it",
+    )
     log_bytes: int = read(_log_bytes)
-    removed: Removal | None = read(removal)
+    removed: base.Removal | None = read(removal)
 
 
 class Ask(Answer):
@@ -88,10 +69,6 @@ class Ask(Answer):
     message_id: str
     message_args: dict[str, Any]
     message: str
-
-
-def _state_text(row: Job) -> str:
-    return joined(message(row.message_id, row.message_args), stalled_text(row))
 
 
 def _asks(row: Job) -> list[Json]:
@@ -108,13 +85,16 @@ class JobAnswer(WithLog):
     kind: str
     title: str
     host: str = read("host.name")
-    state: JobState
-    message: str = read(_state_text, "state as text")
+    state: base.JobState
+    message: str = read(
+        lambda row: joined(message(row.message_id, row.message_args), stalled_text(row)),
+        "state as text",
+    )
     message_id: str
     needs_confirmation: list[Ask] = read(_asks)
-    chain: str | None = Field(description="id of the pipeline")
+    chain: str | None = about("id of the pipeline")
     repeats: int | None = read("repeats_id", "id of the job that this job retries")
-    resumed: bool = Field(description="it takes over the answers of the job that it retries")
+    resumed: bool = about("it takes over the answers of the job that it retries")
     priority: str = read("priority", then=priority_name)
     exclusive: bool
     started_at: Time | None
@@ -182,7 +162,7 @@ class SetStanding(Answer):
     answered: int
     total: int | None = read(lambda one: one.total or None)
     scored: int
-    correct: Number = read("right")
+    correct: base.Number = read("right")
     share: float | None = read("accuracy.value")
     # Of all sets only when each has begun: before, they are no sample of the whole.
     interval: list[float] | None = read(
@@ -205,10 +185,9 @@ class Accuracy(SetStanding):
 
 
 def _accuracy(row: Job) -> Json | None:
-    scores: Standings | None = standings(row)
-    if scores is None:
-        return None
-    return Accuracy.of(scores.whole, sets=[SetStanding.of(one) for one in scores.sets])
+    scores = standings(row)
+    sets = [SetStanding.of(one) for one in scores.sets] if scores else []
+    return Accuracy.of(scores.whole, sets=sets) if scores else None
 
 
 def _place_in_queue(row: Job) -> Json | None:
@@ -220,7 +199,7 @@ def _place_in_queue(row: Job) -> Json | None:
 
 class _Whole(JobAnswer):
     after: list[int] = read(lambda row: sorted(one.pk for one in row.after.all()))
-    result: ResultNumber | None = read("result.pk", then=result_number)
+    result: base.ResultNumber | None = read("result.pk", then=result_number)
     deployment: int | None = read("deployment.pk")
 
 
@@ -243,7 +222,7 @@ class PipelineJob(_Whole):
     """A job of a pipeline: of several attempts the last."""
 
     waits: Wait | None
-    earlier: list[int] = Field(description="earlier attempts")
+    earlier: list[int] = about("earlier attempts")
 
 
 def _chain_state(chain: ChainProgress) -> str:
@@ -269,7 +248,7 @@ class PipelineAnswer(Answer):
 
     id: str
     model: str = read("model_id")
-    state: JobState = read(_chain_state)
+    state: base.JobState = read(_chain_state)
     done: int
     jobs: list[PipelineJob] = read(_chain_jobs)
 
@@ -297,7 +276,7 @@ class Preview(Answer):
     will_add: list[str]
 
 
-Jobs = listing("Jobs", "A page of jobs.", "jobs", JobAnswer)
+Jobs = base.listing("Jobs", "A page of jobs.", "jobs", JobAnswer)
 
 
 def job_answer(job_id: int) -> Json:
@@ -312,15 +291,15 @@ def _whole_job(job_id: int) -> Json:
 # Jobs
 
 
-class JobsAsked(Page):
+class JobsAsked(base.Page):
     """Query of the list of jobs."""
 
-    state: str = Field("", description="a state, or open, failed_or_lost, needs_confirmation")
+    state: str = about("a state, or open, failed_or_lost, needs_confirmation", "")
     kind: str = ""
     host: str = ""
     person: str = ""
     text: str = ""
-    pinned: str = Field("", description="any value: only jobs whose files are kept")
+    pinned: str = about("any value: only jobs whose files are kept", "")
 
 
 class Planned(BaseModel):
@@ -334,8 +313,8 @@ class Planned(BaseModel):
 class LaunchAsked(Planned):
     """A job to launch."""
 
-    priority: Priority = ""
-    confirm: Confirm = None
+    priority: base.Priority = ""
+    confirm: base.Confirm = None
 
 
 class ConfirmAsked(BaseModel):
@@ -350,22 +329,22 @@ class PinAsked(BaseModel):
     pinned: StrictBool
 
 
-@jobs.on("GET jobs", "job.view", Jobs, name="api-jobs")
+@jobs.on("GET jobs", "job.view", "api-jobs", Jobs)
 def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Json:
     """List jobs. Newest first."""
     filters = queries.Filters(**query.model_dump(exclude={"before", "limit"}))
     rows, older = queries.page(filters, before=query.cursor(), limit=query.limit)
-    return page(request, "jobs", [JobAnswer.of(row) for row in rows], older)
+    return base.page(request, "jobs", [JobAnswer.of(row) for row in rows], older)
 
 
-@jobs.on("POST jobs", "job.launch", JobAnswer, 409, 413, 422, name="api-jobs", status=201)
+@jobs.on("POST jobs", "job.launch", "api-jobs", JobAnswer, 201, 409, 413, 422)
 def launch_job(request: HttpRequest, asked: LaunchAsked, key: KeyHeader = "") -> Json:
     """Launch a job. ``"confirm": ["shm"]`` confirms the warnings of the checks of these names;
     "all": of all."""
     user: Any = request.user
 
     def run() -> int:
-        host, priority = host_of(asked.host), priority_for(user, asked.priority)
+        host, priority = base.host_of(asked.host), priority_for(user, asked.priority)
         job = actions.launch(
             user, asked.kind, asked.params, host, priority=priority, confirm=asked.confirm or []
         )
@@ -374,23 +353,23 @@ def launch_job(request: HttpRequest, asked: LaunchAsked, key: KeyHeader = "") ->
     return job_answer(once_by_header(request, key, run))
 
 
-@jobs.on("POST jobs/preview", "job.launch", Preview, 413, 422, name="api-preview")
+@jobs.on("POST jobs/preview", "job.launch", "api-preview", Preview, 413, 422)
 def preview_job(request: HttpRequest, asked: Planned) -> Json:
     """Preview a job. The plan and the script that a launch would run. It runs nothing."""
     user: Any = request.user
-    shown = launch.preview(asked.kind, asked.params, host_of(asked.host), user=user)
+    shown = launch.preview(asked.kind, asked.params, base.host_of(asked.host), user=user)
     if shown.plan is None:
         raise launch.InvalidParams(shown.errors)
     return Preview.of(shown)
 
 
-@job.on("GET ", "job.view", WholeJob, name="api-job")
+@job.on("GET ", "job.view", "api-job", WholeJob)
 def read_job(request: HttpRequest, job_id: int) -> Json:
     """Read a job. State, params, plan, steps, outputs, and the objects that the job created."""
     return _whole_job(job_id)
 
 
-@job.on("POST /cancel", "job.cancel", JobAnswer, 409, name="api-job-cancel")
+@job.on("POST /cancel", "job.cancel", "api-job-cancel", JobAnswer, 409)
 def cancel_job(request: HttpRequest, job_id: int) -> Json:
     """Cancel a job. Own jobs; administrators: any."""
     if not actions.cancel(request.user, get_object_or_404(Job, pk=job_id)):
@@ -398,7 +377,7 @@ def cancel_job(request: HttpRequest, job_id: int) -> Json:
     return job_answer(job_id)
 
 
-@job.on("POST /confirm", "job.confirm", JobAnswer, 409, 413, name="api-job-confirm")
+@job.on("POST /confirm", "job.confirm", "api-job-confirm", JobAnswer, 409, 413)
 def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = None) -> Json:
     """Confirm the warnings of a job. Start a job in spite of warnings: of all, or of those of the
     given ``checks``."""
@@ -408,13 +387,13 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     return job_answer(job_id)
 
 
-@job.on("POST /retry", "job.repeat", JobAnswer, 409, 422, name="api-job-retry", status=201)
+@job.on("POST /retry", "job.repeat", "api-job-retry", JobAnswer, 201, 409, 422)
 def retry_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Json:
     """Retry a job. A new job with the same plan."""
     return _launched(request, job_id, key, actions.retry)
 
 
-@job.on("POST /resume", "job.repeat", JobAnswer, 409, 422, name="api-job-resume", status=201)
+@job.on("POST /resume", "job.repeat", "api-job-resume", JobAnswer, 201, 409, 422)
 def resume_job(request: HttpRequest, job_id: int, key: KeyHeader = "") -> Json:
     """Continue a stopped evaluation. A new job that asks only the questions without an answer."""
     return _launched(request, job_id, key, actions.resume)
@@ -427,7 +406,7 @@ def _launched(
     return job_answer(once_by_header(request, key, lambda: start(request.user, job_id).pk))
 
 
-@job.on("POST /pin", "job.pin", JobAnswer, 410, 413, name="api-job-pin")
+@job.on("POST /pin", "job.pin", "api-job-pin", JobAnswer, 410, 413)
 def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> Json:
     """Keep the log and files of a job, or stop keeping them. Keep the log, files and points of a
     job, or apply retention again."""
@@ -444,15 +423,15 @@ def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> Json:
 class MoveAsked(BaseModel):
     """New position of a queued job: one of the three."""
 
-    to: Annotated[str, one_of(STEPS)] | None = None
-    before: JobId | None = Field(None, description="place before the job with this id")
-    after: JobId | None = Field(None, description="place after the job with this id")
+    to: Annotated[str, base.one_of(STEPS)] | None = None
+    before: JobId | None = about("place before the job with this id", None)
+    after: JobId | None = about("place after the job with this id", None)
 
 
 class PriorityAsked(BaseModel):
     """New priority of a queued job."""
 
-    priority: Priority = ""
+    priority: base.Priority = ""
 
 
 class ExclusiveAsked(BaseModel):
@@ -461,7 +440,7 @@ class ExclusiveAsked(BaseModel):
     exclusive: StrictBool = False
 
 
-@queue.on("GET hosts/{slug:name}/queue", "host.view", Queue, name="api-host-queue")
+@queue.on("GET hosts/{slug:name}/queue", "host.view", "api-host-queue", Queue)
 def read_queue(request: HttpRequest, name: str) -> Json:
     """Read the queue of a host. Return queued jobs in order: at most the first 200, and their
     total."""
@@ -472,7 +451,7 @@ def read_queue(request: HttpRequest, name: str) -> Json:
     return {"jobs": [QueuedJob.of(row, waits=placed[row.pk]) for row in rows], "total": total}
 
 
-@queued.on("POST /move", "job.order", WholeJob, 409, 413, name="api-job-move")
+@queued.on("POST /move", "job.order", "api-job-move", WholeJob, 409, 413)
 def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) -> Json:
     """Move a queued job. By one position, to an end, or before or after another job."""
     job = get_object_or_404(Job, pk=job_id)
@@ -480,7 +459,7 @@ def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) 
     return _whole_job(job_id)
 
 
-@queued.on("POST /priority", "job.order", WholeJob, 409, 413, 422, name="api-job-priority")
+@queued.on("POST /priority", "job.order", "api-job-priority", WholeJob, 409, 413, 422)
 def set_priority(request: HttpRequest, job_id: int, asked: PriorityAsked | None = None) -> Json:
     """Change the priority of a queued job. Own jobs; only administrators may pass jobs of
     others."""
@@ -489,7 +468,7 @@ def set_priority(request: HttpRequest, job_id: int, asked: PriorityAsked | None 
     return _whole_job(job_id)
 
 
-@queued.on("POST /exclusive", "job.order", WholeJob, 409, 413, name="api-job-exclusive")
+@queued.on("POST /exclusive", "job.order", "api-job-exclusive", WholeJob, 409, 413)
 def set_exclusive(request: HttpRequest, job_id: int, asked: ExclusiveAsked | None = None) -> Json:
     """Set whether a job needs the host exclusively. An exclusive job starts only when nothing else
     runs on its host."""
@@ -501,14 +480,14 @@ def set_exclusive(request: HttpRequest, job_id: int, asked: ExclusiveAsked | Non
 # Pipelines: their id is the ``chain`` of a job
 
 
-@pipelines.on("GET ", "job.view", PipelineAnswer, name="api-pipeline")
+@pipelines.on("GET ", "job.view", "api-pipeline", PipelineAnswer)
 def read_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
     """Read a pipeline. Return the jobs of a pipeline in order, each with its dependencies and queue
     reason."""
     return PipelineAnswer.of(_chain(chain_id))
 
 
-@pipelines.on("POST /cancel", "job.cancel", CancelledPipeline, 409, name="api-pipeline-cancel")
+@pipelines.on("POST /cancel", "job.cancel", "api-pipeline-cancel", CancelledPipeline, 409)
 def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
     """Cancel a pipeline. Cancel every open job of it: ``cancelled`` has their ids. All must be the
     caller's."""
@@ -520,9 +499,7 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
     return CancelledPipeline.of(_chain(chain_id), cancelled=numbers)
 
 
-@pipelines.on(
-    "POST /retry", "job.repeat", StartedPipeline, 409, 422, name="api-pipeline-retry", status=201
-)
+@pipelines.on("POST /retry", "job.repeat", "api-pipeline-retry", StartedPipeline, 201, 409, 422)
 def retry_pipeline(request: HttpRequest, chain_id: UUID, key: KeyHeader = "") -> Json:
     """Retry a pipeline. Start again what failed or was cancelled: ``started`` has the ids of the
     new jobs."""
@@ -538,5 +515,98 @@ def retry_pipeline(request: HttpRequest, chain_id: UUID, key: KeyHeader = "") ->
 def _chain(chain_id: UUID) -> ChainProgress:
     chain = chain_of(chain_id)
     if chain is None:
-        raise missing()
+        raise base.missing()
     return chain
+
+
+probes = Operations("Jobs")
+PAGE = 50  # prompts
+
+
+class ProbeAsked(BaseModel):
+    """Prompts to return, a page of them."""
+
+    show: Literal["different", "equal", "failed", "all"] = Field(
+        "different", description="state of the prompts"
+    )
+    after: base.Offset = about("“next” of the page before", None)
+
+
+class ProbeShare(Answer):
+    """Share from 0 to 1, with its 95 % interval (Wilson)."""
+
+    count: int
+    total: int
+    value: float
+    low: float
+    high: float
+
+
+class ProbeEngine(Answer):
+    """One of the two engines."""
+
+    side: str = about("deployment or reference")
+    name: str = about("empty: its record is gone")
+    repeated: ProbeShare | None = about("second answers equal to the first; null: none was asked")
+
+
+class ProbeGaps(Answer):
+    """Absolute differences of both engines' log-probabilities, over equal tokens."""
+
+    median: float
+    p90: float
+    tokens: int
+
+
+class ProbeSide(Answer):
+    """Answer of one engine to one prompt."""
+
+    answer: str = about("reasoning and text")
+    error: str = about("why there is no answer, or empty")
+    finish: str
+    repeated: bool | None = about("null: not asked twice")
+    margin: float | None = about(
+        "log-probability by which it preferred its own first different token"
+    )
+
+
+class ProbePrompt(Answer):
+    """One prompt with both answers."""
+
+    number: int = about("from 1")
+    prompt: str
+    state: Annotated[str, base.one_of(["different", "equal", "failed"])]
+    first_different_token: int | None = about("from 1; null: equal, or no tokens")
+    first_different_character: int | None = about("from 1; null: not different")
+    logprob_gap_median: float | None
+    deployment: ProbeSide
+    reference: ProbeSide
+
+
+class ProbeAnswer(Answer):
+    """Comparison of two engines at temperature 0."""
+
+    job: int
+    text: str = about("verdict as text")
+    remarks: list[str]
+    prompts: int
+    compared: int = about("prompts that both engines answered")
+    equal: ProbeShare | None = about("null: nothing was compared")
+    engines: list[ProbeEngine]
+    first_different_token_median: float | None
+    logprob_gap: ProbeGaps | None
+    pairs: list[ProbePrompt]
+    next: int | None = about("“after” of the next page; null: this is the last")
+
+
+@probes.on("GET jobs/{int:job_id}/probe", "job.view", "api-job-probe", ProbeAnswer, 410, 503)
+def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> Json:
+    """Read a greedy probe. Shares of equal answers, and prompts in one state with both answers, 50
+    a page."""
+    job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
+    if job.removed_at is not None:
+        raise Refused(gone(job))
+    answer = json_of(job, query.show, query.after or 0, PAGE)
+    if answer is None:
+        raise base.missing()
+    return answer

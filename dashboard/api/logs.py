@@ -7,7 +7,7 @@ of them answers 410, see :mod:`dashboard.server.json_errors`.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from inspect import Parameter, Signature, cleandoc
+from inspect import cleandoc
 from typing import Any, get_type_hints
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -15,14 +15,14 @@ from django.utils.translation import gettext as _
 from ninja import Query
 from pydantic import BaseModel, Field
 
-from dashboard.api.base import Answer, Json, Offset, Operations, read
-from dashboard.api.errors import Refused, missing
-from dashboard.security.log_access import ACTIONS, find_record
+from dashboard.api import base
+from dashboard.api.base import Answer, Json, Offset, Operations, Refused, about, invalid, read
+from dashboard.consumers import ACTIONS, find_record
+from dashboard.security.counters import NoTurn, search_turn
 from dashboard.security.permissions import check
 from dashboard.security.request import member
-from dashboard.security.slots import NoTurn, search_turn
 from dashboard.server.downloads import PIECE_BYTES, Stream, ranged
-from dashboard.server.json_errors import error, gone
+from dashboard.server.json_errors import gone
 from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, frame, plain_stream, store
@@ -35,7 +35,7 @@ from jobs.queries.jobs.job_page import StepState, step_states
 from jobs.queries.jobs.log_excerpts import BREAKS
 
 operations = Operations("Logs")
-# ``(log, query) -> answer``: what is asked of one log; the last has no query.
+# ``(log, query) -> answer``: what is asked of one log.
 Reader = Callable[..., HttpResponseBase]
 
 MOST_MATCHES = 5000
@@ -50,17 +50,17 @@ class LogAsked(BaseModel):
     """Range of bytes of a log, and its format."""
 
     start: Offset = Field(None, alias="from", description="first byte")
-    to: Offset = Field(None, description="end of the range, exclusive, bytes")
-    framed: str = Field("", description="1: at most 256 KiB, with arrival times")
-    plain: str = Field("", description="1: without escape sequences, updates collapsed")
-    download: str = Field("", description="1: as a file download")
+    to: Offset = about("end of the range, exclusive, bytes", None)
+    framed: str = about("1: at most 256 KiB, with arrival times", "")
+    plain: str = about("1: without escape sequences, updates collapsed", "")
+    download: str = about("1: as a file download", "")
 
 
 class LinesAsked(BaseModel):
     """Range of lines of a log, from 1, both ends included."""
 
     start: Offset = Field(None, alias="from", description="first line; default 1")
-    to: Offset = Field(None, description="last line; default 999 lines after the first")
+    to: Offset = about("last line; default 999 lines after the first", None)
     plain: str = ""
     download: str = ""
 
@@ -69,10 +69,10 @@ class SearchAsked(BaseModel):
     """Query of a search in a log."""
 
     q: str = ""
-    regex: str = Field("", description="1: q is a regular expression")
-    warnings: str = Field("", description="1: lines with warnings or errors, any q")
-    limit: Offset = Field(None, description="maximum lines; default 1000")
-    near: Offset = Field(None, description="lines around this line")
+    regex: str = about("1: q is a regular expression", "")
+    warnings: str = about("1: lines with warnings or errors, any q", "")
+    limit: Offset = about("maximum lines; default 1000", None)
+    near: Offset = about("lines around this line", None)
 
 
 class KnownAsked(BaseModel):
@@ -91,6 +91,10 @@ class FromAsked(BaseModel):
     """Start of a range of bytes."""
 
     start: Offset = Field(None, alias="from")
+
+
+class NothingAsked(BaseModel):
+    """No query."""
 
 
 class LogMatches(Answer):
@@ -172,36 +176,49 @@ class Log:
     request: HttpRequest
 
 
-def _read(kind: str, answer: Reader, title: str) -> Callable[..., HttpResponseBase]:
-    """``answer(log, query)`` as an operation on a record of this kind, for those who may see it."""
+def _log(path: str, title: str, answer: type[Answer] | None = None) -> Callable[[Reader], Reader]:
+    """Make a reader of logs an operation on those of jobs and of deployments.
 
-    def view(request: HttpRequest, record_id: int, **asked: BaseModel) -> HttpResponseBase:
+    ``reader(log, query)`` is for those who may see the log. HEAD answers as GET does, and is not
+    documented twice.
+    """
+
+    def decorate(reader: Reader) -> Reader:
+        for kind, action in ACTIONS.items():
+            view = _view(kind, reader, f"{title} of a {kind}")
+            name = f"api-{kind}-{path.replace('/', '-')}"
+            for method in ("GET", "HEAD"):
+                where, shown = f"{method} {kind}s/{{int:record_id}}/{path}", method == "GET"
+                on = operations.on(where, action, name, answer, 410, include_in_schema=shown)
+                on(view)
+        return reader
+
+    return decorate
+
+
+def _view(kind: str, reader: Reader, title: str) -> Callable[..., HttpResponseBase]:
+    asked = Query[get_type_hints(reader)["query"]]  # type: ignore[misc]
+
+    def view(request: HttpRequest, record_id: int, query: asked) -> HttpResponseBase:  # type: ignore[valid-type]
         record = find_record(kind, record_id)
         if record is None:
-            raise missing()
+            raise base.missing()
         check(request.user, ACTIONS[kind], record)
         if record.removed_at is not None:
             raise Refused(gone(record))
-        response = answer(Log(f"{kind}/{record_id}", record, request), **asked)
+        response = reader(Log(f"{kind}/{record_id}", record, request), query)
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    view.__name__ = f"{kind}_{answer.__name__}"
-    view.__doc__ = f"{title}. {cleandoc(answer.__doc__ or '')}"
-    model = get_type_hints(answer).get("query")
-    of_request = [Parameter("request", Parameter.POSITIONAL_OR_KEYWORD)]
-    of_request.append(Parameter("record_id", Parameter.POSITIONAL_OR_KEYWORD, annotation=int))
-    if model is not None:
-        way = Query[model]  # type: ignore[valid-type]
-        of_request.append(Parameter("query", Parameter.KEYWORD_ONLY, annotation=way))
-    view.__signature__ = Signature(of_request)  # type: ignore[attr-defined]  # read by django-ninja
+    view.__name__ = f"{kind}_{reader.__name__}"
+    view.__doc__ = f"{title}. {cleandoc(reader.__doc__ or '')}"
     return view
 
 
+@_log("log", "Read a log")
 def log(asked: Log, query: LogAsked) -> HttpResponseBase:
     """The bytes from ``from`` up to ``to``; all of it when neither is given. ``X-Log-Size`` is the
-    size of the whole log. ``Range`` counts from ``from``; the log of an ended job has an ETag.
-    """
+    size of the whole log. ``Range`` counts from ``from``; the log of an ended job has an ETag."""
     size = store().size(asked.key)
     start, end = query.start or 0, size if query.to is None else min(size, query.to)
     if query.framed == "1":
@@ -212,10 +229,10 @@ def log(asked: Log, query: LogAsked) -> HttpResponseBase:
     return _bytes(asked, query, start, end)
 
 
+@_log("log/lines", "Read lines of a log")
 def log_lines(asked: Log, query: LinesAsked) -> HttpResponseBase:
     """Raw bytes of these lines. ``X-Log-Offset`` says where the first begins, ``X-Log-Lines`` how
-    many there are.
-    """
+    many there are."""
     logs = store()
     first = max(1, query.start or 1)
     last = first + 999 if query.to is None else query.to
@@ -226,6 +243,7 @@ def log_lines(asked: Log, query: LinesAsked) -> HttpResponseBase:
     return response
 
 
+@_log("log/search", "Search a log", LogMatches)
 def log_search(asked: Log, query: SearchAsked) -> HttpResponseBase:
     """Return the number of matches and the first of them, or with ``near`` those around that
     line. A person's searches run one after another."""
@@ -244,24 +262,21 @@ def log_search(asked: Log, query: SearchAsked) -> HttpResponseBase:
             matches = store().search(asked.key, wanted, is_ours=is_ours, timeout_s=timeout_s)
     except NoTurn:
         busy = _("Other searches are still running. Search again in a moment.")
-        refusal = error(429, "too_many", busy)
-        refusal.headers["Retry-After"] = "5"
-        raise Refused(refusal) from None
+        raise base.too_many(busy, wait_s=5) from None
     except InvalidExpression as bad:
         problem = _("Invalid regular expression: %(why)s") % {"why": bad}
-        raise Refused(error(400, "regex", problem, fields={"q": problem})) from None
+        raise invalid("q", problem, "regex") from None
     except SearchTooSlow:
         problem = _("This expression is too slow on this log. Use a simpler expression.")
-        raise Refused(error(400, "slow", problem, fields={"q": problem})) from None
+        raise invalid("q", problem, "slow") from None
     return JsonResponse(LogMatches.of(matches))
 
 
+@_log("log/index", "Read the index of a log", LogIndex)
 def log_index(asked: Log, query: KnownAsked) -> HttpResponseBase:
-    """Newline counts a block, with which any line is found.
-
-    ``counts`` begins with number ``known``, as many as the caller has: of 20 GB they are 300,000.
-    All is of one moment while the log grows.
-    """
+    """Newline counts a block, with which any line is found. ``counts`` begins with number
+    ``known``, as many as the caller has: of 20 GB they are 300,000. All is of one moment while the
+    log grows."""
     logs, key = store(), asked.key
     size = logs.size(key)
     known = min(query.known or 0, size // BLOCK_BYTES)
@@ -272,32 +287,27 @@ def log_index(asked: Log, query: KnownAsked) -> HttpResponseBase:
     return JsonResponse({**index, "counts": counts, "ends_line": ends_line})
 
 
+@_log("log/folds", "Read the collapsed updates of a log", LogFolds)
 def log_folds(asked: Log, query: FoldsAsked) -> HttpResponseBase:
-    """Return collapsed updates: rows that stand for more than one line.
-
-    ``folds`` begins with number ``known``, and ``open`` is what may change still. Asked again with
-    what is known it goes on.
-    """
+    """Return collapsed updates: rows that stand for more than one line. ``folds`` begins with
+    number ``known``, and ``open`` is what may change still. Asked again with what is known it goes
+    on."""
     folds = store().folds(asked.key, series=query.series, known=query.known or 0)
     return JsonResponse(LogFolds.of(folds))
 
 
+@_log("log/polls", "Find the dashboard's own requests", LogPolls)
 def log_polls(asked: Log, query: FromAsked) -> HttpResponseBase:
     """Lines from byte ``from`` to ``to`` that are the dashboard's own requests to a server, and how
-    many lines of the log were looked at.
-
-    Asked again with ``to`` it goes on.
-    """
+    many lines of the log were looked at. Asked again with ``to`` it goes on."""
     return JsonResponse(LogPolls.of(store().polls(asked.key, query.start or 0)))
 
 
-def log_steps(asked: Log) -> HttpResponseBase:
-    """The job's steps with their lines.
-
-    ``title`` is the name in the caller's language. ``line_from`` and ``line_to`` are the first and
-    last line, null while the step has not begun or ended. A step that printed nothing ends a line
-    before it begins.
-    """
+@_log("log/steps", "Read the steps of a log", LogSteps)
+def log_steps(asked: Log, query: NothingAsked) -> HttpResponseBase:
+    """The job's steps with their lines. ``title`` is the name in the caller's language.
+    ``line_from`` and ``line_to`` are the first and last line, null while the step has not begun or
+    ended. A step that printed nothing ends a line before it begins."""
     job = asked.record
     steps = step_states(list(job.steps.all()), job) if isinstance(job, Job) else ()
     return JsonResponse({"steps": [_step(item, asked.key) for item in steps]})
@@ -352,27 +362,3 @@ def _bytes(asked: Log, query: LogAsked | LinesAsked, start: int, end: int) -> Ht
 async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
-
-
-# Address below the record, name of its route, what answers, its model or None for bytes, summary.
-_ROUTES: tuple[tuple[str, str, Reader, type[Answer] | None, str], ...] = (
-    ("log", "log", log, None, "Read a log"),
-    ("log/lines", "log-lines", log_lines, None, "Read lines of a log"),
-    ("log/search", "log-search", log_search, LogMatches, "Search a log"),
-    ("log/index", "log-index", log_index, LogIndex, "Read the index of a log"),
-    ("log/folds", "log-folds", log_folds, LogFolds, "Read the collapsed updates of a log"),
-    ("log/polls", "log-polls", log_polls, LogPolls, "Find the dashboard's own requests"),
-    ("log/steps", "log-steps", log_steps, LogSteps, "Read the steps of a log"),
-)
-# HEAD answers as GET does, and is not documented twice.
-for _kind, _action in ACTIONS.items():
-    for _address, _name, _answer, _model, _summary in _ROUTES:
-        for _method in ("GET", "HEAD"):
-            operations.on(
-                f"{_method} {_kind}s/{{int:record_id}}/{_address}",
-                _action,
-                _model,
-                410,
-                name=f"api-{_kind}-{_name}",
-                include_in_schema=_method == "GET",
-            )(_read(_kind, _answer, f"{_summary} of a {_kind}"))

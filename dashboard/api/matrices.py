@@ -10,21 +10,8 @@ from pydantic import BaseModel, Field
 
 from dashboard.actions import jobs as actions
 from dashboard.actions.action import KeyHeader, once_by_header
-from dashboard.api.base import (
-    Answer,
-    Confirm,
-    Created,
-    JobState,
-    Json,
-    Number,
-    Operations,
-    Priority,
-    ResultNumber,
-    host_of,
-    one_of,
-    read,
-)
-from dashboard.api.errors import conflict, missing
+from dashboard.api import base
+from dashboard.api.base import Answer, Confirm, Json, Number, Operations, about, host_of, read
 from dashboard.text.messages import message
 from dashboard.text.queue_words import priority_for
 from jobs.base.numbers import result_number
@@ -33,16 +20,17 @@ from jobs.launch.matrices import MatrixSpec, preview_matrix
 from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
 
-operations = Operations("Matrices", "matrices")
+every = Operations("Matrices", "matrices")
+one = Operations("Matrices", "matrices/{int:matrix_id}")
 _LISTED = 100
-_State = Annotated[str, one_of(STATES)]
+_State = Annotated[str, base.one_of(STATES)]
 
 
 class MatrixAsked(MatrixSpec):
     """A matrix to preview or launch. ``params``: values of all other fields of the job type."""
 
     host: str
-    priority: Priority = ""
+    priority: base.Priority = ""
     confirm: Confirm = None
 
 
@@ -63,9 +51,9 @@ class MatrixRunAnswer(Answer):
     repeat: int = read("cell.repeat")
     place: int = read("cell.place", "order of the start, from 0")
     job: int | None = read("job.pk")
-    job_state: JobState | None = read("job.state")
+    job_state: base.JobState | None = read("job.state")
     message: str = read(_message)
-    result: ResultNumber | None = read("result.pk", then=result_number)
+    result: base.ResultNumber | None = read("result.pk", then=result_number)
     metrics: dict[str, Any] = read(lambda run: run.result.metrics if run.result else {})
 
 
@@ -79,7 +67,7 @@ def _reason(cell: CellView) -> str:
 class MatrixCellAnswer(Answer):
     """One combination of lengths and concurrency. ``output_tokens_per_s`` is the mean."""
 
-    input_tokens: int | None = Field(description="null: the prompts have their own lengths")
+    input_tokens: int | None = about("null: the prompts have their own lengths")
     output_tokens: int
     concurrency: int
     state: _State
@@ -91,7 +79,7 @@ class MatrixCellAnswer(Answer):
     runs: list[MatrixRunAnswer] = read(lambda cell: [MatrixRunAnswer.of(run) for run in cell.runs])
 
 
-class MatrixLine(Created):
+class MatrixLine(base.Created):
     """A matrix as lists have it."""
 
     id: int
@@ -111,8 +99,8 @@ class MatrixAnswer(MatrixLine):
     """A matrix with its cells."""
 
     state: _State
-    counts: dict[str, int] = Field(description="cells in each state")
-    left_s: int | None = Field(description="estimate; null if unknown")
+    counts: dict[str, int] = about("cells in each state")
+    left_s: int | None = about("estimate; null if unknown")
     spec: dict[str, Any]
     cells: list[MatrixCellAnswer]
 
@@ -154,7 +142,7 @@ class PlannedMatrix(Answer):
 def _page(matrix_id: int) -> MatrixPage:
     page = matrix_page(matrix_id)
     if page is None:
-        raise missing()
+        raise base.missing()
     return page
 
 
@@ -170,13 +158,13 @@ def _whole(matrix_id: int, answer: type[MatrixAnswer] = MatrixAnswer, **more: li
     )
 
 
-@operations.on("GET ", "job.view", Matrices, name="api-matrices")
+@every.on("GET ", "job.view", "api-matrices", Matrices)
 def list_matrices(request: HttpRequest) -> Json:
     """List matrices. Return the newest 100."""
     return {"matrices": [MatrixLine.of(row) for row in matrices()[:_LISTED]]}
 
 
-@operations.on("POST ", "job.launch", MatrixAnswer, 409, 413, 422, name="api-matrices", status=201)
+@every.on("POST ", "job.launch", "api-matrices", MatrixAnswer, 201, 409, 413, 422)
 def launch_matrix(request: HttpRequest, asked: MatrixAsked, key: KeyHeader = "") -> Json:
     """Launch a matrix. Queue a job for each run. Limits skip cells; they are no error."""
     user: Any = request.user
@@ -191,7 +179,7 @@ def launch_matrix(request: HttpRequest, asked: MatrixAsked, key: KeyHeader = "")
     return _whole(once_by_header(request, key, run))
 
 
-@operations.on("POST /preview", "job.launch", PlannedMatrix, 413, 422, name="api-matrix-preview")
+@every.on("POST /preview", "job.launch", "api-matrix-preview", PlannedMatrix, 413, 422)
 def preview(request: HttpRequest, asked: MatrixAsked) -> Json:
     """Preview a matrix. Return the cells with the reasons of skipped ones. It runs nothing."""
     host, user = host_of(asked.host), request.user
@@ -205,47 +193,31 @@ def _spec(asked: MatrixAsked) -> MatrixSpec:
     return MatrixSpec(**asked.model_dump(exclude={"host", "priority", "confirm"}))
 
 
-@operations.on("GET /{int:matrix_id}", "job.view", MatrixAnswer, name="api-matrix")
+@one.on("GET ", "job.view", "api-matrix", MatrixAnswer)
 def read_matrix(request: HttpRequest, matrix_id: int) -> Json:
     """Read a matrix. Return the cells with state, number and runs."""
     return _whole(matrix_id)
 
 
-@operations.on(
-    "POST /{int:matrix_id}/resume",
-    "job.repeat",
-    StartedMatrix,
-    409,
-    422,
-    name="api-matrix-resume",
-    status=201,
-)
+@one.on("POST /resume", "job.repeat", "api-matrix-resume", StartedMatrix, 201, 409, 422)
 def resume_matrix(request: HttpRequest, matrix_id: int, key: KeyHeader = "") -> Json:
     """Resume a matrix. Run again, whole, what failed, was cancelled or was lost."""
     matrix = _page(matrix_id).matrix
     return _started(request, matrix, key, lambda: actions.resume_matrix(request.user, matrix))
 
 
-@operations.on(
-    "POST /{int:matrix_id}/cancel", "job.cancel", CancelledMatrix, 409, name="api-matrix-cancel"
-)
+@one.on("POST /cancel", "job.cancel", "api-matrix-cancel", CancelledMatrix, 409)
 def cancel_matrix(request: HttpRequest, matrix_id: int) -> Json:
     """Cancel a matrix. Cancel every open job of it. Results are kept."""
     jobs = actions.cancel_matrix(request.user, _page(matrix_id).matrix)
     if not jobs:
         text = _("No job to cancel: all have ended, or are being cancelled.")
-        raise conflict("finished", text)
+        raise base.conflict("finished", text)
     return _whole(matrix_id, CancelledMatrix, cancelled=sorted(job.pk for job in jobs))
 
 
-@operations.on(
-    "POST /{int:matrix_id}/runs/{int:run_id}/repeat",
-    "job.repeat",
-    StartedMatrix,
-    409,
-    422,
-    name="api-matrix-run",
-    status=201,
+@one.on(
+    "POST /runs/{int:run_id}/repeat", "job.repeat", "api-matrix-run", StartedMatrix, 201, 409, 422
 )
 def repeat_cell(
     request: HttpRequest, matrix_id: int, run_id: int, asked: RunsAsked, key: KeyHeader = ""

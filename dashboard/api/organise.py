@@ -4,11 +4,11 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import BaseModel, StrictBool
 
 from dashboard.actions import results as actions
-from dashboard.api.base import Answer, Created, Json, Operations, ResultNumber, Time, listing, read
-from dashboard.api.errors import missing
+from dashboard.api import base
+from dashboard.api.base import Answer, Created, Json, Operations, Time, about, listing, read
 from dashboard.pages.results.facets import kept
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import as_data, marks_of
@@ -18,7 +18,10 @@ from jobs.queries.results.listing import baseline_history, notes_of, sign_offs_o
 
 _Row = TypeVar("_Row", Tag, Note, SignOff)
 
-of_result = Operations("Results", "results/{typed_result:result_id}")
+_AT = "results/{typed_result:result_id}"
+tags, notes = Operations("Results", f"{_AT}/tags"), Operations("Results", f"{_AT}/notes")
+sign_offs = Operations("Results", f"{_AT}/sign-offs")
+baseline = Operations("Results", f"{_AT}/baseline")
 views = Operations("Results", "result-views")
 
 
@@ -46,14 +49,14 @@ class TagsAsked(BaseModel):
     tags: list[str]
 
 
-@of_result.on("POST /tags", "result.tag", TagsAnswer, 413, 422, name="api-result-tags")
+@tags.on("POST ", "result.tag", "api-result-tags", TagsAnswer, 413, 422)
 def tag_result(request: HttpRequest, result_id: ResultId, asked: TagsAsked) -> Json:
     """Add tags to a result. The spelling in use is kept; a result has at most 12 tags."""
     actions.tag(request.user, [_result(result_id).pk], asked.tags)
     return _tags(result_id)
 
 
-@of_result.on("DELETE /tags/{path:tag}", "result.untag", TagsAnswer, name="api-result-tag")
+@tags.on("DELETE /{path:tag}", "result.untag", "api-result-tag", TagsAnswer)
 def untag_result(request: HttpRequest, result_id: ResultId, tag: str) -> Json:
     """Remove a tag from a result. Own tags; administrators: any."""
     actions.untag(request.user, _of_result(Tag, result_id, name=tag))
@@ -85,38 +88,32 @@ class NoteAsked(BaseModel):
     text: str
 
 
-@of_result.on("GET /notes", "result.view", Notes, name="api-result-notes")
+@notes.on("GET ", "result.view", "api-result-notes", Notes)
 def list_notes(request: HttpRequest, result_id: ResultId) -> Json:
     """List the notes of a result. Oldest first."""
     return {"notes": [NoteAnswer.of(row) for row in notes_of(_result(result_id))], "next": None}
 
 
-@of_result.on(
-    "POST /notes", "result.note", NoteAnswer, 413, 422, name="api-result-notes", status=201
-)
+@notes.on("POST ", "result.note", "api-result-notes", NoteAnswer, 201, 413, 422)
 def add_note(request: HttpRequest, result_id: ResultId, asked: NoteAsked) -> Json:
     """Add a note to a result. Text with line breaks, at most 4,000 characters."""
     return NoteAnswer.of(actions.note(request.user, _result(result_id), asked.text))
 
 
-@of_result.on(
-    "PATCH /notes/{int:note_id}", "result.change_note", NoteAnswer, 413, 422, name="api-result-note"
-)
+@notes.on("PATCH /{int:note_id}", "result.change_note", "api-result-note", NoteAnswer, 413, 422)
 def edit_note(request: HttpRequest, result_id: ResultId, note_id: int, asked: NoteAsked) -> Json:
     """Edit a note. Own notes; administrators: any."""
     actions.change_note(request.user, _of_result(Note, result_id, pk=note_id), asked.text)
     return NoteAnswer.of(get_object_or_404(Note, pk=note_id))
 
 
-@of_result.on(
-    "DELETE /notes/{int:note_id}", "result.change_note", NoteAnswer, name="api-result-note"
-)
+@notes.on("DELETE /{int:note_id}", "result.change_note", "api-result-note", NoteAnswer)
 def remove_note(request: HttpRequest, result_id: ResultId, note_id: int) -> Json:
     """Remove a note. Own notes; administrators: any."""
     row = _of_result(Note, result_id, pk=note_id)
     shown = NoteAnswer.of(row)
     if not actions.remove_note(request.user, row):
-        raise missing()
+        raise base.missing()
     return shown
 
 
@@ -129,7 +126,7 @@ class SignOffAnswer(Created):
     id: int
     purpose: str
     withdrawn_by: str | None = read("withdrawn_by.username")
-    withdrawn_at: Time | None = Field(description="null: valid")
+    withdrawn_at: Time | None = about("null: valid")
 
 
 SignOffs = listing(
@@ -146,32 +143,21 @@ class SignOffAsked(BaseModel):
     purpose: str
 
 
-@of_result.on("GET /sign-offs", "result.view", SignOffs, name="api-result-sign-offs")
+@sign_offs.on("GET ", "result.view", "api-result-sign-offs", SignOffs)
 def list_sign_offs(request: HttpRequest, result_id: ResultId) -> Json:
     """List the sign-offs of a result. Newest first, withdrawn ones included."""
     rows = sign_offs_of(_result(result_id))
     return {"sign_offs": [SignOffAnswer.of(row) for row in rows], "next": None}
 
 
-@of_result.on(
-    "POST /sign-offs",
-    "result.sign_off",
-    SignOffAnswer,
-    413,
-    422,
-    name="api-result-sign-offs",
-    status=201,
-)
+@sign_offs.on("POST ", "result.sign_off", "api-result-sign-offs", SignOffAnswer, 201, 413, 422)
 def sign_off_result(request: HttpRequest, result_id: ResultId, asked: SignOffAsked) -> Json:
     """Sign a result off. Record that the result was released, and to whom."""
     return SignOffAnswer.of(actions.sign_off(request.user, _result(result_id), asked.purpose))
 
 
-@of_result.on(
-    "POST /sign-offs/{int:sign_off_id}/withdraw",
-    "result.withdraw",
-    SignOffAnswer,
-    name="api-result-withdraw",
+@sign_offs.on(
+    "POST /{int:sign_off_id}/withdraw", "result.withdraw", "api-result-withdraw", SignOffAnswer
 )
 def withdraw_sign_off(request: HttpRequest, result_id: ResultId, sign_off_id: int) -> Json:
     """Withdraw a sign-off. Own sign-offs; administrators: any. It stays in the history."""
@@ -185,17 +171,17 @@ def withdraw_sign_off(request: HttpRequest, result_id: ResultId, sign_off_id: in
 class BaselineRow(Answer):
     """A baseline of the subject."""
 
-    result: ResultNumber = read("result_id", then=result_number)
+    result: base.ResultNumber = read("result_id", then=result_number)
     set_by: str | None = read("created_by.username")
     set_at: Time = read("created_at")
     ended_by: str | None = read("ended_by.username")
-    ended_at: Time | None = Field(description="null: current")
+    ended_at: Time | None = about("null: current")
 
 
 class BaselineAnswer(Answer):
     """Baselines of the result's subject, newest first, and the verdict on the result."""
 
-    baseline: ResultNumber | None = read(
+    baseline: base.ResultNumber | None = read(
         "current.result_id", "result that is the baseline now", then=result_number
     )
     vs_baseline: dict[str, Any] | None
@@ -207,14 +193,14 @@ def _baseline(result: Result) -> Json:
     return BaselineAnswer.of(baseline_history(result), vs_baseline=as_data(verdict))
 
 
-@of_result.on("GET /baseline", "result.view", BaselineAnswer, name="api-result-baseline")
+@baseline.on("GET ", "result.view", "api-result-baseline", BaselineAnswer)
 def read_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     """Read the baseline of a result's subject. With the verdict on the result and earlier
     baselines."""
     return _baseline(_result(result_id))
 
 
-@of_result.on("PUT /baseline", "result.baseline", BaselineAnswer, 422, name="api-result-baseline")
+@baseline.on("PUT ", "result.baseline", "api-result-baseline", BaselineAnswer, 422)
 def set_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     """Set a result as baseline. Replaces the baseline of its subject; 422 for a result that cannot
     be one."""
@@ -223,7 +209,7 @@ def set_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     return _baseline(result)
 
 
-@of_result.on("DELETE /baseline", "result.baseline", BaselineAnswer, name="api-result-baseline")
+@baseline.on("DELETE ", "result.baseline", "api-result-baseline", BaselineAnswer)
 def remove_baseline(request: HttpRequest, result_id: ResultId) -> Json:
     """Remove a baseline. Nothing changes if the result is not the baseline."""
     result = _result(result_id)
@@ -250,7 +236,7 @@ class ViewAsked(BaseModel):
     """A view of the result list: filters, order, rows and columns of its address."""
 
     name: str
-    query: str = Field("", description="query of the page's address, such as model=…&order=-made")
+    query: str = about("query of the page's address, such as model=…&order=-made", "")
     shared: StrictBool = False
 
 
@@ -262,14 +248,14 @@ class ViewChange(BaseModel):
     shared: StrictBool | None = None
 
 
-@views.on("GET ", "result.view", Views, name="api-result-views")
+@views.on("GET ", "result.view", "api-result-views", Views)
 def list_views(request: HttpRequest) -> Json:
     """List saved views. Own ones, then shared ones, by name."""
     user: Any = request.user
     return {"views": [ViewAnswer.of(row) for row in views_for(user)], "next": None}
 
 
-@views.on("POST ", "result.save_view", ViewAnswer, 413, 422, name="api-result-views", status=201)
+@views.on("POST ", "result.save_view", "api-result-views", ViewAnswer, 201, 413, 422)
 def save_view(request: HttpRequest, asked: ViewAsked) -> Json:
     """Save a view. Parts of the query that are no filter, order, grouping or columns are left
     out."""
@@ -278,9 +264,7 @@ def save_view(request: HttpRequest, asked: ViewAsked) -> Json:
     return ViewAnswer.of(row)
 
 
-@views.on(
-    "PATCH /{int:view_id}", "result.change_view", ViewAnswer, 413, 422, name="api-result-view"
-)
+@views.on("PATCH /{int:view_id}", "result.change_view", "api-result-view", ViewAnswer, 413, 422)
 def change_view(request: HttpRequest, view_id: int, asked: ViewChange) -> Json:
     """Change a saved view. Own views; administrators: any."""
     row = get_object_or_404(SavedView, pk=view_id)
@@ -291,11 +275,11 @@ def change_view(request: HttpRequest, view_id: int, asked: ViewChange) -> Json:
     return ViewAnswer.of(changed)
 
 
-@views.on("DELETE /{int:view_id}", "result.change_view", ViewAnswer, name="api-result-view")
+@views.on("DELETE /{int:view_id}", "result.change_view", "api-result-view", ViewAnswer)
 def remove_view(request: HttpRequest, view_id: int) -> Json:
     """Remove a saved view. Own views; administrators: any."""
     row = get_object_or_404(SavedView, pk=view_id)
     shown = ViewAnswer.of(row)
     if not actions.remove_view(request.user, row):
-        raise missing()
+        raise base.missing()
     return shown

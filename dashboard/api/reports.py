@@ -1,38 +1,159 @@
-"""Reports: an operation for each kind."""
+"""Parity statements, of two results or of bare counts; reports, an operation for each kind."""
 
 from collections.abc import Callable
-from inspect import Parameter, Signature
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query
+from pydantic import BaseModel, Field
 
-from dashboard.api.base import Operations
-from dashboard.api.errors import invalid
-from dashboard.reports.document import Asked, Kind, ReportError
+from dashboard.api.base import Answer, Json, Operations, ResultNumber, about, invalid, missing
+from dashboard.pages.parity.asked import stated
+from dashboard.pages.parity.words import as_data
+from dashboard.reports.document import Kind, ReportError
 from dashboard.reports.make import KINDS, TYPES, download, make
+from dashboard.text.messages import message
+from jobs.queries.parity.compared import MARGIN
+from jobs.queries.parity.entered import ParityError
 
-operations = Operations("Reports")
+parity = Operations("Results")
+_MARGIN = Field(f"{MARGIN:g}", max_length=20, description="points")
+_GOAL = Field(
+    "", max_length=20, description="at_least or same; empty: at_least against an external baseline"
+)
+_PLANNED = Field("", max_length=20, description="questions of a run that stops early")
+
+
+class ParityAsked(BaseModel):
+    """Two results; ``res-11,res-12`` are repeats of one evaluation."""
+
+    base: str = Field(max_length=400, description="baseline")
+    id: str = Field(max_length=400, description="result")
+    margin: str = _MARGIN
+    goal: str = _GOAL
+    planned: str = _PLANNED
+
+
+class CountsAsked(BaseModel):
+    """Correct answers and questions of each data set, the same sets on both sides."""
+
+    base_counts: str = Field(max_length=20000, description="154/159,933/976")
+    counts: str = Field(max_length=20000, description="155/159,929/976")
+    sets: str = Field("", max_length=20000, description="names of the data sets")
+    base_title: str = Field("", max_length=400, description="name of the baseline of counts")
+    title: str = Field("", max_length=400, description="name of the result of counts")
+    margin: str = _MARGIN
+    goal: str = _GOAL
+    planned: str = _PLANNED
+
+
+class ParityAccuracy(Answer):
+    """Accuracy of one side, from 0 to 1, with its 95 % interval."""
+
+    correct: int | None = about("null: questions have several answers or parts")
+    questions: int
+    accuracy: float
+    weighted: bool = about("true: not correct / questions; each set weighs the same on both sides")
+    low: float
+    high: float
+
+
+class ParityRow(Answer):
+    """A data set, a group of them, or all questions; differences in points."""
+
+    name: str
+    version: str | None = about("of the data set; null: it has none, or several sets")
+    questions_sha256: str | None = about(
+        "of the common questions; null: the same by name only, or several sets"
+    )
+    group: str
+    base: ParityAccuracy
+    result: ParityAccuracy
+    difference_points: float
+    low_points: float
+    high_points: float
+    method: str = about("paired, clustered, bootstrap or unpaired")
+    verdict: str = about("better, worse, equivalent, not_worse or cannot_tell")
+    mcnemar_p: float | None = about("null: does not apply, or several looks")
+    regressed: int | None
+    fixed: int | None
+    more_questions: int | None = about(
+        "until a verdict if both are equally accurate, power 80 %; null: decided"
+    )
+
+
+class ParitySide(Answer):
+    """A side; no results: typed counts."""
+
+    name: str
+    results: list[ResultNumber]
+
+
+class ParityWarning(Answer):
+    """Limit of the statement."""
+
+    id: str
+    text: str
+
+
+class ParityAnswer(Answer):
+    """Parity of a result with a baseline."""
+
+    verdict: str = about("of pooled; not_comparable: no common question, no rows")
+    exit_code: int = about("of a gate: 0 passes, 2 worse, 3 cannot tell, 4 not comparable")
+    text: str
+    action: str | None = about("what makes the sides comparable; null: they are")
+    margin_points: float
+    goal: str | None = about("at_least or same; null: not comparable, none chosen")
+    planned_questions: int | None
+    look: int = about("number of this look; each had more questions")
+    base: ParitySide
+    result: ParitySide
+    pooled: ParityRow | None
+    plain_mean_points: float | None = about("mean of the sets' differences")
+    means_disagree: bool = about("plain mean and pooled difference differ in sign")
+    sets: list[ParityRow]
+    groups: list[ParityRow]
+    warnings: list[ParityWarning]
+    method: list[str]
+
+
+@parity.on("GET parity", "result.view", "api-parity", ParityAnswer)
+def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> Json:
+    """State parity of two results. Not worse, equivalent within the margin, better, worse, the
+    missing questions, or not comparable."""
+    return _stated(query.model_dump())
+
+
+@parity.on("POST parity", "result.view", "api-parity", ParityAnswer)
+def state_parity(request: HttpRequest, body: CountsAsked) -> Json:
+    """State parity of counts. State the parity of counts that are no results here; nothing is
+    stored."""
+    return _stated(body.model_dump())
+
+
+def _stated(data: dict[str, str]) -> Json:
+    try:
+        return as_data(stated(data))
+    except ParityError as error:
+        if error.reason.id == "parity:missing":
+            raise missing() from None
+        raise invalid(error.field, message(error.reason.id, error.reason.args)) from None
+
+
+reports = Operations("Reports")
 
 
 def _operation(kind: Kind) -> Callable[..., HttpResponse]:
-    """Return the operation of a kind, as django-ninja reads it: with the kind's own parameters."""
+    way = Query[kind.asked]  # type: ignore[name-defined]
 
-    def read(request: HttpRequest, query: Asked) -> HttpResponse:
+    def read(request: HttpRequest, query: way) -> HttpResponse:  # type: ignore[valid-type]
         try:
             return download(make(kind, query))
         except ReportError as error:
             raise invalid(error.field, str(error)) from None
 
     read.__name__ = f"read_{kind.name}_report"
-    about = "One file: HTML with charts, Markdown, or CSV with every digit."
-    read.__doc__ = f"{kind.summary}. {about}"
-    way = Query[kind.asked]  # type: ignore[name-defined]
-    read.__signature__ = Signature(  # type: ignore[attr-defined]  # read by django-ninja
-        [
-            Parameter("request", Parameter.POSITIONAL_OR_KEYWORD),
-            Parameter("query", Parameter.POSITIONAL_OR_KEYWORD, annotation=way),
-        ]
-    )
+    read.__doc__ = f"{kind.summary}. One file: HTML with charts, Markdown, or CSV with every digit."
     return read
 
 
@@ -41,10 +162,6 @@ _FILE = {
     "content": {name: {"schema": {"type": "string"}} for name in TYPES.values()},
 }
 for _kind in KINDS.values():
-    operations.on(
-        f"GET reports/{_kind.name}",
-        _kind.action,
-        None,
-        name=f"api-report-{_kind.name}",
-        shown=_FILE,
+    reports.on(
+        f"GET reports/{_kind.name}", _kind.action, f"api-report-{_kind.name}", None, shown=_FILE
     )(_operation(_kind))

@@ -1,34 +1,26 @@
 """Results: lists, one result, questions of an evaluation, and the fleet."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from typing import Annotated, Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
 from pydantic import BaseModel, BeforeValidator, Field
 
+from dashboard.actions import imports as actions
 from dashboard.actions import question_sets
-from dashboard.api.base import (
-    Answer,
-    Created,
-    Json,
-    Operations,
-    Page,
-    ResultNumber,
-    Time,
-    filtered_page,
-    listing,
-    page,
-    read,
-)
-from dashboard.api.questions import DataSetAnswer, team_answer
+from dashboard.api import base
+from dashboard.api.base import Answer, Created, Json, Operations, ResultNumber, Time, about, read
+from dashboard.api.sets import DataSetAnswer, team_answer
 from dashboard.pages.answers import Export, export
 from dashboard.pages.results.fleet import stale_text
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import all_flags, as_data, marks_of, organised_fields
+from dashboard.security.request import member
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
@@ -41,9 +33,11 @@ from jobs.queries.results.listing import MARKS
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows, set_groups
-from jobs.services.imports import about_row
+from jobs.services import imports
+from jobs.services.imports import About, about_row
 
-operations = Operations("Results")
+results = Operations("Results")
+questions = Operations("Results", "results/{typed_result:result_id}/questions")
 _NEEDED = ("host", "created_by", "imported__declared_by")
 _OF_ALL = "_all"  # how the names of metrics over all concurrencies end
 
@@ -73,13 +67,13 @@ class ResultAnswer(Created):
     host: str | None = read("host.name", "null for an imported result")
     deployment: int | None = read("deployment_id")
     endpoint: int | None = read("endpoint_id", "external: measured on this endpoint")
-    device: str = Field(description="of an external or imported result, in words; else empty")
+    device: str = about("of an external or imported result, in words; else empty")
     declared: dict[str, Any] | None = read(
         "imported",
         "what a person declared of an import, with `by` and `at`; null: nothing",
         then=_declared,
     )
-    measured_at: Time | None = Field(description="of an import by its files; null: not in them")
+    measured_at: Time | None = about("of an import by its files; null: not in them")
     model: str = read("model_id")
     label: str
     what: str
@@ -91,7 +85,7 @@ class ResultAnswer(Created):
     totals: dict[str, Any] = read(
         lambda row: _metrics(row, of_all=True), "metrics over all concurrencies"
     )
-    asked: dict[str, Any] = Field(description="requested tokens per request; {} if none")
+    asked: dict[str, Any] = about("requested tokens per request; {} if none")
     measured: dict[str, Any] = read(
         "metrics", "actual tokens per request, means", then=measured_lengths
     )
@@ -110,13 +104,13 @@ class ResultAnswer(Created):
     incomplete: bool
     loaded: bool
     simulated: bool
-    stack: str = Field(description="id of a stack, or the toolchain; empty: not recorded")
+    stack: str = about("id of a stack, or the toolchain; empty: not recorded")
     parallelism: str
     tags: list[str]
-    released: list[str] = Field(description="purposes of valid sign-offs")
+    released: list[str] = about("purposes of valid sign-offs")
     notes_count: int
     is_baseline: bool
-    vs_baseline: dict[str, Any] | None = Field(description="verdict; null without a baseline")
+    vs_baseline: dict[str, Any] | None = about("verdict; null without a baseline")
 
 
 class Point(Answer):
@@ -138,7 +132,7 @@ class SetScore(Answer):
     """A score and its 95 % interval, in per cent."""
 
     group: str
-    question_set: str = Field(description="of this dashboard that it is a part of; empty: none")
+    question_set: str = about("of this dashboard that it is a part of; empty: none")
     dataset: str
     version: str
     metric: str
@@ -146,10 +140,6 @@ class SetScore(Answer):
     value: float | None
     questions: int | None
     interval: ScoreInterval | None = read("interval", then=ScoreInterval.of)
-
-
-def _sets(row: Result) -> list[Json]:
-    return [SetScore.of(one, group=group.name) for group in set_groups(row) for one in group.rows]
 
 
 def _provenance(row: Result) -> Json:
@@ -167,14 +157,18 @@ class WholeResult(ResultAnswer):
     loaded_repeats: list[ResultNumber]
     provenance: dict[str, Any] = read(_provenance)
     points: list[Point] = read(lambda row: [Point.of(one) for one in row.points.all()])
-    sets: list[SetScore] = read(_sets)
+    sets: list[SetScore] = read(
+        lambda row: [
+            SetScore.of(one, group=group.name) for group in set_groups(row) for one in group.rows
+        ]
+    )
     answers: list[dict[str, Any]] = read(answer_rows)
 
 
-Results = listing("Results", "A page of results.", "results", ResultAnswer)
+Results = base.listing("Results", "A page of results.", "results", ResultAnswer)
 
 
-class ResultsAsked(Page):
+class ResultsAsked(base.Page):
     """Query of the list of results."""
 
     type: str = ""
@@ -185,9 +179,9 @@ class ResultsAsked(Page):
     job: str = ""
     pinned: str = ""
     stack: str = ""
-    parallelism: str = Field("", description="such as tp8 × pp4")
+    parallelism: str = about("such as tp8 × pp4", "")
     tag: str = ""
-    released: str = Field("", description="any value: only results with a valid sign-off")
+    released: str = about("any value: only results with a valid sign-off", "")
 
 
 _COLUMNS = {
@@ -197,7 +191,7 @@ _COLUMNS = {
 }
 
 
-@operations.on("GET results", "result.view", Results, name="api-results")
+@results.on("GET results", "result.view", "api-results", Results)
 def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Json:
     """List results. Newest first."""
     rows = Result.objects.select_related(*_NEEDED).prefetch_related("points")
@@ -205,15 +199,13 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Json:
         rows = rows.filter(job__pinned_at__isnull=False)
     if query.released:
         rows = rows.filter(pk__in=MARKS["released"]())
-    listed, older = filtered_page(query, rows, _COLUMNS)
+    listed, older = base.filtered_page(query, rows, _COLUMNS)
     marks = marks_of(listed)
     shown = [ResultAnswer.of(row, **organised_fields(row, marks[row.pk])) for row in listed]
-    return page(request, "results", shown, older)
+    return base.page(request, "results", shown, older)
 
 
-@operations.on(
-    "GET results/{typed_result:result_id}", "result.view", WholeResult, name="api-result"
-)
+@results.on("GET results/{typed_result:result_id}", "result.view", "api-result", WholeResult)
 def read_result(request: HttpRequest, result_id: ResultId) -> Json:
     """Read a result. With its points and answers, its identity, repeats and provenance."""
     row = get_object_or_404(Result.objects.select_related(*_NEEDED), pk=result_id)
@@ -239,8 +231,8 @@ class ListedAsked(BaseModel):
     """Filters as in the address of the reader; empty: all answers."""
 
     show: str = Field("", max_length=200, description="such as changed or incorrect,cut")
-    base: Annotated[ResultId | None, BeforeValidator(lambda text: text or None)] = Field(
-        None, description="result against which answers changed: res-15"
+    base: Annotated[ResultId | None, BeforeValidator(lambda text: text or None)] = about(
+        "result against which answers changed: res-15", None
     )
     set: str = Field("", max_length=200)
     category: str = Field("", max_length=200)
@@ -255,13 +247,7 @@ class SetAsked(ListedAsked):
     note: str = Field("", max_length=1000)
 
 
-@operations.on(
-    "GET results/{typed_result:result_id}/questions",
-    "result.view",
-    None,
-    422,
-    name="api-result-questions",
-)
+@questions.on("GET ", "result.view", "api-result-questions", None, 422)
 def read_result_questions(
     request: HttpRequest, result_id: ResultId, query: Query[ListedAsked]
 ) -> HttpResponse:
@@ -272,15 +258,7 @@ def read_result_questions(
     return HttpResponse(jsonl(questions), content_type="text/plain; charset=utf-8")
 
 
-@operations.on(
-    "POST results/{typed_result:result_id}/questions",
-    "questions.change",
-    DataSetAnswer,
-    413,
-    422,
-    name="api-result-questions",
-    status=201,
-)
+@questions.on("POST ", "questions.change", "api-result-questions", DataSetAnswer, 201, 413, 422)
 def save_result_questions(request: HttpRequest, result_id: ResultId, asked: SetAsked) -> Json:
     """Save questions of an evaluation as a set. A new set of the team, such as of the changed
     answers; it can be launched by its key."""
@@ -349,10 +327,10 @@ class FleetAnswer(Answer):
 class FleetAsked(BaseModel):
     """Query of the fleet."""
 
-    days: str = Field("", description="results older than this are stale; default 30")
+    days: str = about("results older than this are stale; default 30", "")
 
 
-@operations.on("GET fleet", "result.view", FleetAnswer, name="api-fleet")
+@results.on("GET fleet", "result.view", "api-fleet", FleetAnswer)
 def read_fleet(request: HttpRequest, query: Query[FleetAsked]) -> Json:
     """Read the fleet. Each value is of the newest sign-off or baseline, else of the largest sample
     that counts, else of the newest result; ``flags`` says what limits it."""
@@ -376,3 +354,146 @@ def read_fleet(request: HttpRequest, query: Query[FleetAsked]) -> Json:
         if cell.is_known
     ]
     return {"days": days, "fleet": places, "next": None}
+
+
+imports_ = Operations("Results", "imports")
+one_import = Operations("Results", "imports/{typed_result:import_result_id}")
+
+
+class ImportDeclared(BaseModel):
+    """Declared parts of an import."""
+
+    device: str = about("measured on, such as 8 × H800 or 2 × 8 H800", "")
+    model: str = about("id of the catalogue or a name; empty: as in the files", "")
+    devices: int | None = about("number of devices; null: as in device", None)
+    precision: str = about("such as fp8", "")
+    engine: str = about("with its version, such as vLLM 0.7.2", "")
+    tp: int | None = about("tensor parallel size", None)
+    pp: int | None = about("pipeline parallel size", None)
+    ep: int | None = about("expert parallel size", None)
+    workload: str = about("as on the results to compare with", "")
+
+
+class ImportAsked(ImportDeclared):
+    """Additions to imported files."""
+
+    name: str = Field("body", max_length=300, description="file name, such as result.json")
+    dry_run: bool = about("only show what would be imported", False)
+    job: base.JobId | None = about("job that collected the files; without a body", None)
+
+
+class ImportedMetric(Answer):
+    """A metric in the files."""
+
+    name: str
+    value: float
+    unit: str
+
+
+class ImportedPoint(Answer):
+    """A benchmark at one concurrency."""
+
+    concurrency: int
+    metrics: list[ImportedMetric]
+
+
+class ImportedResult(Answer):
+    """A recognised result."""
+
+    tool: str
+    version: str | None = about("null: not in the files")
+    type: str
+    model: str = about("as named in the files")
+    workload: str
+    measured_at: str | None = about("start; null: not in the files")
+    files: list[str]
+    completed: int | None = about("requests or questions; null: not in the files")
+    failed: int
+    metrics: list[ImportedMetric]
+    points: list[ImportedPoint]
+    sets: list[dict[str, Any]]
+    questions: list[dict[str, Any]]
+    remarks: list[str]
+    result: ResultNumber | None = about("null: not imported (dry run)")
+
+
+class RefusedFiles(Answer):
+    """Files without a result."""
+
+    files: list[str]
+    reason: str
+
+
+class ImportAnswer(Answer):
+    """Content of the files."""
+
+    results: list[ImportedResult]
+    refused: list[RefusedFiles]
+    unused: list[str]
+
+
+class DeclaredImport(Answer):
+    """Declared parts of an import; empty or null: unknown."""
+
+    id: ResultNumber = read("result.pk", then=result_number)
+    device: str
+    devices: int | None
+    model: str = about("empty: as named in the files")
+    precision: str
+    engine: str
+    tp: int | None
+    pp: int | None
+    ep: int | None
+    workload: str
+    measured_at: Time | None = about("null: unknown")
+    declared_by: str | None = read("declared_by.username")
+    declared_at: Time | None
+
+
+class RemovedImport(Answer):
+    """A removed import."""
+
+    id: ResultNumber
+
+
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {"requestBody": {"content": {"application/octet-stream": _FILE}}}
+
+
+@imports_.on("POST ", "result.import", "api-imports", ImportAnswer, 413, 422, document=_BODY)
+def import_results(request: HttpRequest, query: Query[ImportAsked]) -> Json:
+    """Import results. The body is one file, or a .zip or .tar.gz; or ``job`` names a job that
+    collected files of a host. The same files twice change nothing."""
+    about = imports.checked(About(**{one.name: getattr(query, one.name) for one in fields(About)}))
+    body = request.read(settings.IMPORT_LIMIT_BYTES + 1)
+    if body and query.job is not None:
+        raise LaunchError(_("Send a file or name a job, not both."), "job")
+    files = [] if query.job is not None else [(query.name, body)]
+    sent = actions.Sent(files, job=query.job)
+    return actions.import_files(member(request.user), sent, about, query.dry_run)
+
+
+@one_import.on("PATCH /declared", "result.declare", "api-import-declared", DeclaredImport, 422)
+def declare_import(request: HttpRequest, import_result_id: ResultId, asked: ImportDeclared) -> Json:
+    """Declare an import. Replace what is declared of an import. Fields that are not sent stay."""
+    rows = Import.objects.select_related("result", "declared_by")
+    row = get_object_or_404(rows, result=import_result_id)
+    sent = asked.model_dump(exclude_unset=True)
+    about = replace(imports.about_row(row), **sent)
+    if "device" in sent and "devices" not in sent:
+        about = replace(about, devices=None)
+    actions.declare(request.user, row, about)
+    row = rows.get(pk=row.pk)
+    return DeclaredImport.of(row, **asdict(imports.about_row(row)))
+
+
+@one_import.on("DELETE ", "result.remove", "api-import", RemovedImport, 409)
+def remove_import(request: HttpRequest, import_result_id: ResultId) -> Json:
+    """Remove an import. Its result and original files go. Only who imported it, or an
+    administrator, may do this."""
+    rows = Import.objects.select_related("result")
+    try:
+        actions.remove(request.user, get_object_or_404(rows, result=import_result_id))
+    except imports.Released as refused:
+        raise base.conflict("released", message(refused.id)) from None
+    return {"id": result_number(import_result_id)}

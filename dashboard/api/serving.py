@@ -1,4 +1,4 @@
-"""Hosts, and deployments: servers of models on them."""
+"""Hosts, deployments on them, and endpoints: engines that this dashboard did not start."""
 
 from typing import Any
 
@@ -7,30 +7,23 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
+from pydantic import BaseModel
 
+from dashboard.actions import endpoints as endpoint_actions
 from dashboard.actions import jobs as actions
-from dashboard.api.base import (
-    Answer,
-    Json,
-    Operations,
-    Page,
-    ServerState,
-    Time,
-    filtered_page,
-    listing,
-    page,
-    read,
-)
-from dashboard.api.errors import conflict
+from dashboard.api import base
+from dashboard.api.base import Answer, Json, Operations, Page, Time, about, conflict, listing, read
 from dashboard.api.jobs import WithLog
-from dashboard.text.messages import server_message
-from jobs.models import Deployment, Host
+from dashboard.text.messages import message, server_message
+from jobs.models import Deployment, Endpoint, Host
+from jobs.queries.engines import endpoints
 from jobs.queries.hosts import is_away
 from jobs.schedule.deployments import NotRestartable
 from jobs.schedule.launch_rights import launcher_names
 
 hosts = Operations("Hosts", "hosts")
 deployments = Operations("Deployments", "deployments")
+deployment = Operations("Deployments", "deployments/{int:deployment_id}")
 
 
 class HostAnswer(Answer):
@@ -50,14 +43,14 @@ class HostAnswer(Answer):
 Hosts = listing("Hosts", "All hosts.", "hosts", HostAnswer)
 
 
-@hosts.on("GET ", "host.view", Hosts, name="api-hosts")
+@hosts.on("GET ", "host.view", "api-hosts", Hosts)
 def list_hosts(request: HttpRequest) -> Json:
     """List hosts. All, by name."""
     rows = Host.objects.prefetch_related("launchers")
     return {"hosts": [HostAnswer.of(row) for row in rows], "next": None}
 
 
-@hosts.on("GET /{slug:name}", "host.view", HostAnswer, name="api-host")
+@hosts.on("GET /{slug:name}", "host.view", "api-host", HostAnswer)
 def read_host(request: HttpRequest, name: str) -> Json:
     """Read a host. The host as it last reported itself."""
     return HostAnswer.of(get_object_or_404(Host, name=name))
@@ -72,7 +65,7 @@ class DeploymentAnswer(WithLog):
     job: int = read("job_id")
     model: str = read("model_id")
     label: str = read(lambda row: row.artifact.label if row.artifact else "")
-    state: ServerState
+    state: base.ServerState
     message: str = read(server_message)
     progress: Any
     run: int
@@ -100,29 +93,21 @@ def _find(deployment_id: int) -> Deployment:
     return get_object_or_404(_rows(), pk=deployment_id)
 
 
-@deployments.on("GET ", "deployment.view", Deployments, name="api-deployments")
+@deployments.on("GET ", "deployment.view", "api-deployments", Deployments)
 def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> Json:
     """List deployments. Newest first."""
     fields = {"state": "state", "host": "host__name", "model": "model_id"}
-    rows, older = filtered_page(query, _rows(), fields)
-    return page(request, "deployments", [DeploymentAnswer.of(row) for row in rows], older)
+    rows, older = base.filtered_page(query, _rows(), fields)
+    return base.page(request, "deployments", [DeploymentAnswer.of(row) for row in rows], older)
 
 
-@deployments.on(
-    "GET /{int:deployment_id}", "deployment.view", DeploymentAnswer, name="api-deployment"
-)
+@deployment.on("GET ", "deployment.view", "api-deployment", DeploymentAnswer)
 def read_deployment(request: HttpRequest, deployment_id: int) -> Json:
     """Read a deployment. State, settings and endpoint of a deployment."""
     return DeploymentAnswer.of(_find(deployment_id))
 
 
-@deployments.on(
-    "POST /{int:deployment_id}/stop",
-    "deployment.stop",
-    DeploymentAnswer,
-    409,
-    name="api-deployment-stop",
-)
+@deployment.on("POST /stop", "deployment.stop", "api-deployment-stop", DeploymentAnswer, 409)
 def stop_deployment(request: HttpRequest, deployment_id: int) -> Json:
     """Stop a deployment. Own deployments; administrators: any."""
     if not actions.stop(request.user, _find(deployment_id)):
@@ -130,13 +115,8 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> Json:
     return DeploymentAnswer.of(_find(deployment_id))
 
 
-@deployments.on(
-    "POST /{int:deployment_id}/restart",
-    "deployment.restart",
-    DeploymentAnswer,
-    409,
-    422,
-    name="api-deployment-restart",
+@deployment.on(
+    "POST /restart", "deployment.restart", "api-deployment-restart", DeploymentAnswer, 409, 422
 )
 def restart_deployment(request: HttpRequest, deployment_id: int) -> Json:
     """Restart a deployment. Start the server again. Own deployments; administrators: any."""
@@ -146,3 +126,93 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> Json:
         text = _("Not restarted: this deployment never ran.")
         raise conflict("not_restartable", text) from None
     return DeploymentAnswer.of(_find(deployment_id))
+
+
+endpoints_ = Operations("Endpoints", "endpoints")
+endpoint = Operations("Endpoints", "endpoints/{int:endpoint_id}")
+
+
+class EndpointsAsked(BaseModel):
+    """Query of the list of endpoints."""
+
+    all: str = about("1: archived ones too", "")
+
+
+class EndpointAsked(BaseModel):
+    """An engine that this dashboard did not start."""
+
+    name: str
+    url: str = about("http or https; an administrator permits addresses as sources")
+    api_key: str = about("name of a secret for engines", "")
+    model: str = about("as the engine lists it; empty: its only model", "")
+    model_id: str = about("a model of the catalogue", "")
+    device: str = about("hardware in words, such as 8 × H800", "")
+    devices: int | None = about("number of devices", None)
+    engine: str = about("only if the engine does not report it", "")
+    engine_version: str = about("only if the engine does not report it", "")
+    max_context: int | None = about("tokens; only if the engine does not report it", None)
+    thinking_switch: str = about(
+        "variable of the chat template that switches thinking; empty: none", ""
+    )
+
+
+class EndpointAnswer(base.Created):
+    """An endpoint."""
+
+    id: int
+    name: str
+    url: str = about("address before /v1")
+    api_key: str = about("name of a secret, or empty")
+    model: str = about("as the engine names it")
+    model_id: str = about("a model of the catalogue, or empty")
+    device: str = about("hardware in words, or empty")
+    devices: int | None
+    engine: str = read("engine_name", "reported by the engine, else stated; empty if unknown")
+    engine_version: str = read("version")
+    max_context: int | None = read("context", "tokens of prompt and output")
+    thinking_switch: str = about("variable of the chat template that switches thinking, or empty")
+    answers: bool = read("is_answering", "the last check succeeded")
+    check: str = read(
+        lambda row: message(row.check_id, row.check_args), "outcome of the last check, as text"
+    )
+    checked_at: Time | None
+    checked_from: str = read(
+        lambda row: "dashboard", "always dashboard; jobs check again from their host"
+    )
+    archived: bool = read(lambda row: row.archived_at is not None)
+
+
+Endpoints = listing("Endpoints", "All endpoints, by name.", "endpoints", EndpointAnswer)
+
+
+@endpoints_.on("GET ", "endpoint.view", "api-endpoints", Endpoints)
+def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> Json:
+    """List endpoints. By name."""
+    rows = endpoints(with_archived=query.all == "1")
+    return {"endpoints": [EndpointAnswer.of(row) for row in rows], "next": None}
+
+
+@endpoints_.on("POST ", "endpoint.create", "api-endpoints", EndpointAnswer, 201, 413, 422)
+def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Json:
+    """Add an endpoint. Check the engine from the dashboard's machine, then store it, also without
+    an answer."""
+    form = endpoint_actions.EndpointForm(asked.model_dump(), user=request.user)
+    return EndpointAnswer.of(endpoint_actions.save(request.user, form))
+
+
+@endpoint.on("GET ", "endpoint.view", "api-endpoint", EndpointAnswer)
+def read_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
+    """Read an endpoint. With the outcome of its last check."""
+    return EndpointAnswer.of(_endpoint(endpoint_id))
+
+
+@endpoint.on("POST /check", "endpoint.check", "api-endpoint-check", EndpointAnswer)
+def check_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
+    """Check an endpoint. Ask the engine now, from the dashboard's machine."""
+    row = _endpoint(endpoint_id)
+    endpoint_actions.check_now(request.user, row)
+    return EndpointAnswer.of(row)
+
+
+def _endpoint(endpoint_id: int) -> Endpoint:
+    return get_object_or_404(Endpoint.objects.select_related("created_by"), pk=endpoint_id)

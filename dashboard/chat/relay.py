@@ -9,7 +9,7 @@
 
 The stream is what the engine sent, byte for byte; how the turn ended is in its row when the stream
 is over. Rights are asked through Django before the first byte; who loses them later
-(:mod:`dashboard.consumers.session_guard`) hears no more, and the turn goes on. Beside Django and
+(:mod:`dashboard.consumers`) hears no more, and the turn goes on. Beside Django and
 not in it: its response machinery costs a tenth of the rate at 100 streams (docs/decisions).
 """
 
@@ -36,7 +36,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turns
 from dashboard.chat.engines import Call, NotCallable, call_of, resolved
-from dashboard.consumers.session_guard import Listener, TooManyError, session_guard
+from dashboard.consumers import Listener, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in

@@ -4,13 +4,13 @@ import hmac
 import logging
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, cast
 
 import zstandard
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.utils.timezone import now
@@ -38,8 +38,8 @@ from jobs.services.intake.streams import Owner, append_events, append_log, appen
 
 logger = logging.getLogger(__name__)
 
-
 PROTOCOL = Host.PROTOCOL
+View = Callable[..., HttpResponseBase]
 
 
 def host_answer(status: int = 200, **data: Any) -> JsonResponse:
@@ -55,15 +55,11 @@ class BadRequest(Exception):
         self.answer = host_answer(status, error=error, **more)
 
 
-def host_only(
-    about: str = "",
-) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
+def host_only(about: str = "") -> Callable[[View], View]:
     """Make a view one of hosts: ``view(request, host, …)``. Asks for key, protocol and instance.
+    ``about``: text of the request on the host's page if it breaks the protocol."""
 
-    ``about``: text of the request on the host's page if it breaks the protocol.
-    """
-
-    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    def decorate(view: View) -> View:
         @wraps(view)
         def asks(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             host = host_of(request)
@@ -84,7 +80,7 @@ def host_only(
                 return _refused(host, about.format(**kwargs), error)
 
         asks.for_hosts = True  # type: ignore[attr-defined]  # read by the test of all views
-        return cast(Callable[..., HttpResponseBase], csrf_exempt(login_not_required(asks)))
+        return cast(View, csrf_exempt(login_not_required(asks)))
 
     return decorate
 
@@ -104,14 +100,6 @@ def host_of(request: HttpRequest) -> Host | None:
     return host if host and hmac.compare_digest(host.key_sha256, digest) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """The body of an append: raw bytes, checked, and where they begin."""
-
-    offset: int
-    data: bytes
-
-
 @require_POST
 @host_only("heartbeat")
 def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
@@ -129,7 +117,7 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
     try:
         job = lifecycle.claim_job(job_id, host=host, claim_id=claim.claim_id)
     except Job.DoesNotExist:
-        return host_answer(404, error="unknown")
+        raise BadRequest(404, "unknown") from None
     except lifecycle.ClaimRefused as error:
         return host_answer(409, error="state", state=error.state)
     try:
@@ -158,12 +146,12 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
 @require_POST
 @host_only("claim of deployment {deployment_id}")
 def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> HttpResponseBase:
-    """The host takes a restart of a server."""
+    """A restart of a server."""
     claim = read(ClaimRun, _json(request))
     try:
         deployment = deployments.claim_run(deployment_id, host=host, run=claim.run)
     except Deployment.DoesNotExist:
-        return host_answer(404, error="unknown")
+        raise BadRequest(404, "unknown") from None
     except deployments.RunRefused as error:
         return host_answer(409, error="state", state=error.state, run=error.run)
     try:
@@ -185,15 +173,8 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
 def _record_hand_over(host: Host, given: Mapping[str, str], **claimed: int) -> None:
     """Record which secrets the host gets for what. A repeated claim gets them again."""
     if given:
-        audit_log.record_often(
-            None,
-            "secret.hand_over",
-            f"host {host.name}",
-            actor=f"host {host.name}",
-            key=str(claimed),
-            secrets=sorted(given),
-            **claimed,
-        )
+        who, detail = f"host {host.name}", {"secrets": sorted(given), **claimed}
+        audit_log.record_often(None, "secret.hand_over", who, actor=who, key=str(claimed), **detail)
 
 
 def _not_given(reason: Message, **state: Any) -> HttpResponseBase:
@@ -207,7 +188,7 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
     """Exchange preflight checks and their results with a host."""
     asked = Preflight.objects.filter(pk=check_id, host=host).first()
     if asked is None:
-        return host_answer(404, error="unknown")
+        raise BadRequest(404, "unknown")
     if request.method == "GET":
         return host_answer(plan=asked.plan, values=asked.values)
     preflights.answer(asked, _json(request).get("findings", ()))
@@ -220,8 +201,6 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
 def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> HttpResponseBase:
     """Return the stored sizes of a job's or a server's streams."""
     record = _owner(host, owner, owner_id)
-    if record is None:
-        return host_answer(404, error="unknown")
     if request.headers.get("X-Token", str(record.claim_token)) != str(record.claim_token):
         return host_answer(403, error="token")
     return host_answer(**sizes(record))
@@ -233,23 +212,23 @@ def append(
     request: HttpRequest, host: Host, owner: str, owner_id: int, stream: str
 ) -> HttpResponseBase:
     def write(record: Owner) -> int:
-        chunk = _chunk(request)
+        offset, data = _chunk(request)
         if stream == "log":
-            return append_log(record, offset=chunk.offset, data=chunk.data)
+            return append_log(record, offset=offset, data=data)
         if stream == "events":
-            return _append_events(record, chunk)
+            return _append_events(record, offset, data)
         if stream == "points":
-            return append_points(record, offset=chunk.offset, data=chunk.data)
+            return append_points(record, offset=offset, data=data)
         raise BadRequest(404, "stream")
 
-    return _appended(request, host, _owner(host, owner, owner_id), write)
+    return _appended(request, _owner(host, owner, owner_id), write)
 
 
 @require_POST
 @host_only()
 def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpResponseBase:
     def write(record: Owner) -> int:
-        chunk = _chunk(request)
+        offset, data = _chunk(request)
         assert isinstance(record, Job)  # noqa: S101 -- for mypy
         declared = outputs.Declared(
             name=request.headers.get("X-Name", ""),
@@ -259,16 +238,12 @@ def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpRespon
         )
         limits.check_disk()
         limits.check_host(host.pk)
-        return outputs.append_output(record, declared, offset=chunk.offset, data=chunk.data)
+        return outputs.append_output(record, declared, offset=offset, data=data)
 
-    return _appended(request, host, _owner(host, "jobs", owner_id), write)
+    return _appended(request, _owner(host, "jobs", owner_id), write)
 
 
-def _appended(
-    request: HttpRequest, host: Host, record: Owner | None, write: Callable[[Owner], int]
-) -> JsonResponse:
-    if record is None:
-        return host_answer(404, error="unknown")
+def _appended(request: HttpRequest, record: Owner, write: Callable[[Owner], int]) -> JsonResponse:
     if request.headers.get("X-Token") != str(record.claim_token):
         return host_answer(403, error="token")
     try:
@@ -279,7 +254,7 @@ def _appended(
         record.refresh_from_db(fields=["events_bytes"])
         return host_answer(409, error="incomplete", size=record.events_bytes, **error.have)
     except (BadMessage, LimitReached, outputs.BadOutput) as error:
-        return _refused(host, record.log_key, error)
+        return _refused(record.host, record.log_key, error)
     except DiskReserved as error:
         return host_answer(507, error="disk", detail=str(error))
     except Busy as error:
@@ -296,7 +271,7 @@ def _refused(host: Host, about: str, error: JobsError) -> JsonResponse:
 _STARTS_OTHERS = (b'"ended"', b'"serve_started"')
 
 
-def _append_events(owner: Owner, chunk: Chunk) -> int:
+def _append_events(owner: Owner, offset: int, data: bytes) -> int:
     """Store events, then start the jobs that they allow to start.
 
     Ended work frees dies and room and provides inputs. Once a server runs, a job that waits for an
@@ -304,23 +279,28 @@ def _append_events(owner: Owner, chunk: Chunk) -> int:
     costs more than the rest of the request.
     """
     try:
-        return append_events(owner, offset=chunk.offset, data=chunk.data)
+        return append_events(owner, offset=offset, data=data)
     finally:
-        if isinstance(owner, Deployment) or any(word in chunk.data for word in _STARTS_OTHERS):
+        if isinstance(owner, Deployment) or any(word in data for word in _STARTS_OTHERS):
             dispatch.run()
 
 
-def _owner(host: Host, owner: str, owner_id: int) -> Owner | None:
-    if owner == "jobs":
-        return Job.objects.select_related("host").filter(pk=owner_id, host=host).first()
-    if owner == "deployments":
-        return Deployment.objects.filter(pk=owner_id, host=host).first()
-    return None
+def _owner(host: Host, owner: str, owner_id: int) -> Owner:
+    rows: dict[str, QuerySet[Any]] = {
+        "jobs": Job.objects.select_related("host"),
+        "deployments": Deployment.objects.select_related("host"),
+    }
+    record: Owner | None = None
+    if owner in rows:
+        record = rows[owner].filter(pk=owner_id, host=host).first()
+    if record is None:
+        raise BadRequest(404, "unknown")
+    return record
 
 
-def _chunk(request: HttpRequest) -> Chunk:
-    """The bytes of an append. Raises ``BadRequest``: too many, not zstd, or not those that the
-    checksum is of."""
+def _chunk(request: HttpRequest) -> tuple[int, bytes]:
+    """Offset and bytes of an append. Raises ``BadRequest``: too many, not zstd, or not those that
+    the checksum is of."""
     try:
         body = request.body
     except RequestDataTooBig:
@@ -337,7 +317,7 @@ def _chunk(request: HttpRequest) -> Chunk:
     length = _number(request.headers.get("X-Raw-Bytes"), "X-Raw-Bytes")
     if length != len(data) or checksum != zlib.crc32(data):
         raise BadRequest(422, "crc32")
-    return Chunk(_number(request.GET.get("offset"), "offset"), data)
+    return _number(request.GET.get("offset"), "offset"), data
 
 
 def _number(text: str | None, name: str) -> int:
@@ -366,6 +346,3 @@ urlpatterns = [
     path("<str:owner>/<int:owner_id>/streams/<str:stream>", append, name="intake-append"),
     path("jobs/<int:owner_id>/outputs", append_output, name="intake-append-output"),
 ]
-
-
-logger = logging.getLogger(__name__)

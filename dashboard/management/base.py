@@ -20,7 +20,6 @@ from dashboard.pages.launch.launch_form import offers
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.launch.launch import InvalidParams
 from jobs.logstore import store
 from jobs.models import Account, Host, Job
 from jobs.queries.parity.statement import MARGIN
@@ -30,9 +29,6 @@ from jobs.schedule.targets import target_of
 POLL_S = 0.2
 CHUNK_BYTES = 1024 * 1024
 MOST_CHOICES = 20
-# A restart takes seconds: so long nothing is said.
-GRACE_S = 3.0
-EVERY_S = 1.0
 WAIT, END = "wait", "end"
 
 
@@ -61,12 +57,13 @@ def arg(
     name: str, about: str | None = None, *, find: Callable[[Any], object] | None = None, **more: Any
 ) -> Arg:
     """Return an argument; options are texts, "" by default, unless ``more`` says otherwise."""
-    is_text = name.startswith("-") and not more.keys() & {"action", "type", "required"}
-    return Arg(name, about, {"default": "", **more} if is_text else more, find)
+    if name.startswith("-") and not more.keys() & {"action", "type", "required"}:
+        more = {"default": "", **more}
+    return Arg(name, about, more, find)
 
 
 def flag(name: str, about: str) -> Arg:
-    return Arg(name, about, {"action": "store_true"})
+    return arg(name, about, action="store_true")
 
 
 class PlainCommand(BaseCommand):
@@ -89,7 +86,7 @@ class PlainCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except LaunchError as error:
-            raise refused(error, self.undone) from error
+            raise refusal(error.fields, self.undone) from error
 
 
 class DashboardCommand(PlainCommand):
@@ -168,13 +165,13 @@ def of_user(does: str) -> Arg:
     return arg("--user", f"account that {does} (default: first admin)", find=user_named)
 
 
-def raw_params(kind: str, settings: Iterable[str]) -> dict[str, Any]:
+def raw_params(kind: str, given: Iterable[str]) -> dict[str, Any]:
     """Return the parameters of ``--set key=value``; lists are separated by commas."""
     if kind not in KINDS:
         raise CommandError(f"Unknown job type {kind!r}. Job types: {', '.join(KINDS)}")
     fields = KINDS[kind].Params.model_json_schema()["properties"]
     raw: dict[str, Any] = {}
-    for item in settings:
+    for item in given:
         name, equals, value = item.partition("=")
         if not equals:
             raise CommandError(f"--set {item}: write it as key=value")
@@ -191,18 +188,11 @@ def refusal(fields: Mapping[str, str], what: str = "Not launched.") -> CommandEr
     return CommandError("\n".join([what, *lines]))
 
 
-def refused(error: LaunchError, what: str = "Not launched.") -> CommandError:
-    return refusal(_fields(error), what)
-
-
 def refused_launch(error: LaunchError, kind: str, host: Host) -> CommandError:
     """Return the error of a launch; fields with choices on ``host`` list them."""
-    fields = _fields(error).items()
-    return refusal({name: _with_choices(kind, name, text, host) for name, text in fields})
-
-
-def _fields(error: LaunchError) -> Mapping[str, str]:
-    return error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
+    return refusal(
+        {name: _with_choices(kind, name, text, host) for name, text in error.fields.items()}
+    )
 
 
 def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
@@ -223,16 +213,15 @@ def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
 
 
 def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
-    """The job's log as it grows, until the job has ended and all of it is here.
-
-    Each new sentence about the job goes to ``say``. Reads only: stopping it changes nothing. Raises
-    ``CommandError``: the log was removed, or ``watch`` does not wait for a dashboard that is down.
-    """
+    """The job's log as it grows, until the job has ended and all of it is here. Each new sentence
+    about the job goes to ``say``. Reads only: stopping it changes nothing. Raises ``CommandError``:
+    the log was removed, or ``watch`` does not wait for a dashboard that is down."""
     key, offset, last_line, data = f"job/{job_id}", 0, "", b"\n"
     while True:
         # Asked before the log is read: what had ended by then is read to its end.
         job = Job.objects.get(pk=job_id)
-        if say is not None and (line := state_line(job)) != last_line:
+        line = f"── {job.kind} #{job.pk} {job.title}: {job.state}. {about(job)}".rstrip()
+        if say is not None and line != last_line:
             last_line = line
             say.write(line + "\n" if data.endswith(b"\n") else f"\n{line}\n")
             say.flush()
@@ -249,10 +238,6 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
             watch.update()
         time.sleep(POLL_S)
         close_old_connections()
-
-
-def state_line(job: Job) -> str:
-    return f"── {job.kind} #{job.pk} {job.title}: {job.state}. {about(job)}".rstrip()
 
 
 def about(job: Job) -> str:
@@ -284,33 +269,26 @@ IF_DOWN = arg(
 )
 
 
+@dataclass
 class Watch:
     """Watch for a running dashboard while a command waits, and report its absence once.
 
     ``if_down``: "wait" goes on waiting, "end" ends the command.
     """
 
-    def __init__(
-        self,
-        say: TextIO,
-        if_down: str = WAIT,
-        *,
-        grace_s: float = GRACE_S,
-        every_s: float = EVERY_S,
-    ) -> None:
-        self._say = say
-        self._if_down = if_down
-        self._grace_s = grace_s
-        self._every_s = every_s
-        self._looked = time.monotonic()
-        self._down_since: float | None = None
-        self._has_warned = False
+    say: TextIO
+    if_down: str = WAIT
+    grace_s: float = 3.0  # a restart takes seconds
+    every_s: float = 1.0
+    _looked: float = field(default_factory=time.monotonic)
+    _down_since: float | None = None
+    _has_warned: bool = False
 
     def update(self) -> None:
         """Look, at most every ``every_s``. Raises ``CommandError``: the dashboard is down, and the
         command is not to wait for it."""
         now = time.monotonic()
-        if now - self._looked < self._every_s:
+        if now - self._looked < self.every_s:
             return
         self._looked = now
         if not is_down():
@@ -320,10 +298,10 @@ class Watch:
             return
         if self._down_since is None:
             self._down_since = now
-        if self._has_warned or now - self._down_since < self._grace_s:
+        if self._has_warned or now - self._down_since < self.grace_s:
             return
         down = f"The dashboard is not running (DATA_DIR={settings.DATA_DIR})."
-        if self._if_down == END:
+        if self.if_down == END:
             raise CommandError(f"{down} The job stays queued: start the dashboard with make run.")
         self._has_warned = True
         self._tell(
@@ -332,8 +310,8 @@ class Watch:
         )
 
     def _tell(self, text: str) -> None:
-        self._say.write(f"{text}\n")
-        self._say.flush()
+        self.say.write(f"{text}\n")
+        self.say.flush()
 
 
 # Statements of parity: bare counts, margin, goal, planned questions
@@ -344,10 +322,7 @@ _STATED = {
     "sets": (None, "names of the sets: cluewsc-dev,cluewsc-test"),
     "base_title": ("NAME", "name of the baseline of counts, such as H800"),
     "title": ("NAME", "name of the result of counts"),
-    "margin": (
-        "POINTS",
-        f"points within which results are equivalent (default: {MARGIN:g})",
-    ),
+    "margin": ("POINTS", f"points within which results are equivalent (default: {MARGIN:g})"),
     "goal": (
         "GOAL",
         "question: is RESULT at least as accurate (at_least), or are both equally accurate "
@@ -355,18 +330,10 @@ _STATED = {
     ),
     "planned": ("QUESTIONS", "all questions of an evaluation that stops early when decided"),
 }
-# Fields of the statement under the names of the options.
-_OPTIONS = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": ""}
-
-
 STATEMENT = [
     arg(f"--{name.replace('_', '-')}", about, metavar=metavar)
     for name, (metavar, about) in _STATED.items()
 ]
-
-
-def has_counts(options: Mapping[str, Any]) -> bool:
-    return bool(options["base_counts"] or options["counts"])
 
 
 def statement_fields(options: Mapping[str, Any]) -> dict[str, str]:
@@ -374,7 +341,7 @@ def statement_fields(options: Mapping[str, Any]) -> dict[str, str]:
     results = options["results"]
     if results and len(results) != 2:
         raise CommandError("Name two results: BASE RESULT.")
-    if not results and not has_counts(options):
+    if not (results or options["base_counts"] or options["counts"]):
         raise CommandError("Name two results, or --base-counts and --counts.")
     return {name: options[name] for name in _STATED} | dict(
         zip(("base", "id"), results, strict=False)
@@ -382,5 +349,7 @@ def statement_fields(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def statement_refusal(field: str, text: str) -> CommandError:
-    option = _OPTIONS.get(field, f"--{field}")
+    """Return the error of a field of a statement, under the name of its option."""
+    names = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": ""}
+    option = names.get(field, f"--{field}")
     return CommandError(f"{option}: {text}" if option else text)

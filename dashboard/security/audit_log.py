@@ -11,8 +11,8 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 
-from dashboard.config.audit_export import LOGGER
-from dashboard.security.counters import add_one, hashed, network, on_cache
+from dashboard.config.env import LOGGER
+from dashboard.security.counters import count_one, hashed, network
 from dashboard.security.permissions import check
 from jobs.models import AuditEntry, Conversation
 from jobs.queries.audit import plain
@@ -42,12 +42,9 @@ def current_origin() -> str:
 def record(
     user: AbstractBaseUser | AnonymousUser | None, action: str, subject: str, **detail: Any
 ) -> None:
-    """Add that ``user`` did ``action`` to ``subject`` ("job 17").
-
-    ``detail`` must be JSON without fractions. The action and each name of ``detail`` have a label
-    in :mod:`dashboard.text.audit`. Without a user it was a command on the server, a host or
-    a stranger.
-    """
+    """Add that ``user`` did ``action`` to ``subject`` ("job 17"). ``detail`` must be JSON without
+    fractions. The action and each name of ``detail`` have a label in :mod:`dashboard.text.audit`.
+    Without a user it was a command on the server, a host or a stranger."""
     person: Any = user if user is not None and user.is_authenticated else None
     entry = AuditEntry.objects.create(
         user=person, action=action, subject=subject[:100], detail=detail, origin=_origin.get()
@@ -93,8 +90,7 @@ def record_reading(user: AbstractBaseUser | AnonymousUser, chat: Conversation) -
 
 
 def _count(name: str) -> int:
-    key = f"audit:{int(time()) // WINDOW_S}:{hashed(name)}"
-    return on_cache(lambda cache: add_one(cache, key, keep_s=WINDOW_S))
+    return count_one(f"audit:{int(time()) // WINDOW_S}:{hashed(name)}", keep_s=WINDOW_S)
 
 
 def _is_power_of_ten(count: int) -> bool:

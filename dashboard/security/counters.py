@@ -1,27 +1,52 @@
-"""Counters that all web processes share: in Redis; while Redis is away, in the process."""
+"""State that all web processes share: counters in Redis, slots as locks on files of ``DATA_DIR``.
 
+While Redis is away, each process counts alone. A killed process holds no slot.
+"""
+
+import contextlib
+import fcntl
 import hashlib
 import ipaddress
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from functools import wraps
+from pathlib import Path
+from typing import IO, Concatenate, ParamSpec, TypeVar
 
+from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def on_cache(do: Callable[[BaseCache], T]) -> T:
-    """Return what ``do`` returns for the shared cache, or for that of this process."""
-    try:
-        return do(caches["default"])
-    except RedisError as error:
-        logger.warning("this process counts alone: %s", error)
-        return do(caches["without_redis"])
+def on_cache(do: Callable[Concatenate[BaseCache, P], T]) -> Callable[P, T]:
+    """Return ``do`` with the shared cache as its first argument, or with that of this process."""
+
+    @wraps(do)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return do(caches["default"], *args, **kwargs)
+        except RedisError as error:
+            logger.warning("this process counts alone: %s", error)
+            return do(caches["without_redis"], *args, **kwargs)
+
+    return run
+
+
+@on_cache
+def count_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
+    """:func:`add_one` on the shared cache."""
+    return add_one(cache, key, keep_s=keep_s)
 
 
 def add_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
@@ -33,10 +58,8 @@ def add_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
 
 
 def hashed(text: str) -> str:
-    """Return the SHA-256 of a text that must not be stored.
-
-    Keys and tokens are long and random; a typed name may be a password.
-    """
+    """Return the SHA-256 of a text that must not be stored. Keys and tokens are long and random; a
+    typed name may be a password."""
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
@@ -49,3 +72,69 @@ def network(address: str) -> str:
     if parsed.version == 4:
         return address
     return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+MOST_AT_ONCE = 2  # searches of all people; each keeps a processor busy
+MOST_WAITING = 8  # searches of one person, in one web process; each holds a thread
+LONGEST_WAIT_S = 30.0
+_LOOK_S = 0.05
+
+_waiting: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+def lock_one(folder: str, names: Iterable[str]) -> IO[bytes] | None:
+    """Lock the first free file of ``names``; None if others have all of them. Closing the file ends
+    the lock. An object that nobody has any more is closed, too."""
+    place = Path(settings.DATA_DIR, folder)
+    place.mkdir(exist_ok=True, mode=0o700)
+    for name in names:
+        opened = os.open(place / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(opened, "rb+", buffering=0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+        else:
+            return file
+    return None
+
+
+class NoTurn(Exception):
+    """Too many searches are waiting, or the wait was too long."""
+
+
+@contextlib.contextmanager
+def search_turn(person: int, line: str = "typed") -> Iterator[None]:
+    """Wait for the turn of ``person`` to search in logs, then hold it: one search of a person at a
+    time, and few of all people. Each ``line`` has turns of its own. Raises ``NoTurn``: the search
+    must not begin."""
+    with ExitStack() as held:
+        with _waits(f"{line}-{person}"):
+            deadline = time.monotonic() + LONGEST_WAIT_S
+            _take(held, [f"{line}-of-{person}"], deadline)
+            _take(held, [f"{line}-{number}" for number in range(MOST_AT_ONCE)], deadline)
+        yield
+
+
+@contextlib.contextmanager
+def _waits(who: str) -> Iterator[None]:
+    with _lock:
+        if _waiting[who] >= MOST_WAITING:
+            raise NoTurn
+        _waiting[who] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _waiting[who] -= 1
+            if not _waiting[who]:
+                del _waiting[who]
+
+
+def _take(held: ExitStack, names: list[str], deadline: float) -> None:
+    while (file := lock_one("searches", names)) is None:
+        if time.monotonic() >= deadline:
+            raise NoTurn
+        time.sleep(_LOOK_S)
+    held.enter_context(file)

@@ -14,14 +14,13 @@ import logging
 import math
 import secrets
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from time import time
 
 from django.core import signing
 from django.core.cache.backends.base import BaseCache
 
-from dashboard.security.counters import add_one, hashed, network, on_cache
+from dashboard.security.counters import add_one, count_one, hashed, network, on_cache
 
 logger = logging.getLogger(__name__)
 
@@ -56,44 +55,31 @@ OF_AN_ADDRESS = Limit(20, 60)
 FREE_AT_A_KNOWN_ADDRESS = 3
 
 
-def seconds_to_wait(
-    name: str, address: str, browser: str = "", *, is_everyones: bool = False
-) -> int:
-    """Count one try to log in as ``name`` from ``address``; 0 when it may go on.
-
-    ``browser``: the cookie of :func:`browser_of`, "" without one. ``is_everyones``: all people may
-    have this address, so that tries of all names together are not counted.
-    """
-    return on_cache(lambda cache: _count(cache, name, address, browser, is_everyones))
-
-
-def forget(name: str, address: str, browser: str = "") -> None:
-    """The try was right: what came before it under this name was a person's mistake."""
-    on_cache(lambda cache: _forget(cache, name, address, browser))
-
-
 def browser_of(name: str, browser: str = "") -> str:
     """Return the cookie of a browser in which ``name`` has just logged in: signed, for a year.
-
-    ``browser``: the cookie that it had.
-    """
-    return signing.dumps([hashed(_folded(name)), _number(name, browser) or _new()], salt=_SALT)
+    ``browser``: the cookie that it had."""
+    number = _number(name, browser) or secrets.token_urlsafe(12)
+    return signing.dumps([hashed(_folded(name)), number], salt=_SALT)
 
 
 def seconds_until_next_token(address: str) -> int:
-    """Count an unknown API token from ``address``; 0 unless too many came in this span.
-
-    A token is too long to be guessed: this quiets a script that goes on with one that was revoked.
-    """
+    """Count an unknown API token from ``address``; 0 unless too many came in this span. A token is
+    too long to be guessed: this quiets a script that goes on with one that was revoked."""
     span, passed = divmod(int(time()), WINDOW_S)
     key = f"token:{hashed(network(address))}:{span}"
-    count = on_cache(lambda cache: add_one(cache, key, keep_s=2 * WINDOW_S))
+    count = count_one(key, keep_s=2 * WINDOW_S)
     if count == TOKENS_OF_AN_ADDRESS + 1:
         logger.warning("too many unknown tokens from %s", address)
     return WINDOW_S - passed if count > TOKENS_OF_AN_ADDRESS else 0
 
 
-def _count(cache: BaseCache, name: str, address: str, browser: str, is_everyones: bool) -> int:
+@on_cache
+def seconds_to_wait(
+    cache: BaseCache, name: str, address: str, browser: str = "", *, is_everyones: bool = False
+) -> int:
+    """Count one try to log in as ``name`` from ``address``; 0 when it may go on. ``browser``: the
+    cookie of :func:`browser_of`, "" without one. ``is_everyones``: all people may have this
+    address, so that tries of all names together are not counted."""
     taken: list[str] = []
     own = 0
     keys, is_known = _counted(cache, name, address, browser)
@@ -118,7 +104,9 @@ def _count(cache: BaseCache, name: str, address: str, browser: str, is_everyones
     return 0
 
 
-def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
+@on_cache
+def forget(cache: BaseCache, name: str, address: str, browser: str = "") -> None:
+    """The try was right: what came before it under this name was a person's mistake."""
     keys = [key for key, _limit in _counted(cache, name, address, browser)[0]]
     mistakes = cache.get(keys[0], 0)
     cache.delete_many([keys[0], *(f"{key}:wait" for key in keys)])
@@ -131,21 +119,18 @@ def _counted(
     cache: BaseCache, name: str, address: str, browser: str
 ) -> tuple[list[tuple[str, Limit]], bool]:
     """Return the keys that count, and whether this person logged in from the address before: then
-    tries elsewhere do not count."""
-    keys = list(_keys(name, address, browser))
-    is_known = bool(cache.get(f"{keys[0][0]}:known"))
-    return ([keys[0], *keys[2:]] if is_known else keys), is_known
-
-
-def _keys(name: str, address: str, browser: str) -> Iterator[tuple[str, Limit]]:
-    """Return the keys that are counted, hashed: a name may be a password by mistake."""
-    folded = _folded(name)
+    tries elsewhere do not count. Keys are hashed: a name may be a password by mistake."""
+    folded, place = _folded(name), network(address)
     if number := _number(name, browser):
-        yield _key(folded, "browser", number), OF_A_BROWSER
-        return
-    yield _key(folded, "address", network(address)), OF_A_NAME_AT_AN_ADDRESS
-    yield _key(folded, "anywhere", ""), OF_A_NAME
-    yield _key("", "all names", network(address)), OF_AN_ADDRESS
+        return [(_key(folded, "browser", number), OF_A_BROWSER)], False
+    own = _key(folded, "address", place)
+    is_known = bool(cache.get(f"{own}:known"))
+    keys = [
+        (own, OF_A_NAME_AT_AN_ADDRESS),
+        *([] if is_known else [(_key(folded, "anywhere", ""), OF_A_NAME)]),
+        (_key("", "all names", place), OF_AN_ADDRESS),
+    ]
+    return keys, is_known
 
 
 def _key(name: str, place: str, value: str) -> str:
@@ -159,10 +144,6 @@ def _number(name: str, browser: str) -> str:
     except (signing.BadSignature, ValueError, TypeError):
         return ""
     return str(number) if whose == hashed(_folded(name)) else ""
-
-
-def _new() -> str:
-    return secrets.token_urlsafe(12)
 
 
 def _take_away(cache: BaseCache, key: str, count: int) -> None:

@@ -92,7 +92,7 @@ ACTIONS: dict[str, Need] = {
     "conversation.change": Need.SELF,  # ask, stop, choose an attempt, rename
     "conversation.delete": Need.SELF,
     "account.view": Need.VIEWER,
-    "token.create": Need.VIEWER,  # scopes: dashboard.actions.people.scopes_of
+    "token.create": Need.VIEWER,  # scopes: dashboard.actions.access.scopes_of
     "token.delete": Need.OWN,
     "token.manage": Need.ADMIN,  # see and revoke those of others
     "user.manage": Need.ADMIN,
@@ -106,7 +106,6 @@ ACTIONS: dict[str, Need] = {
 }
 _OF_MEMBERS = (Need.MEMBER, Need.OWNER)
 _OF_OWNERS = (Need.OWN, Need.OWNER)
-_OWNER_FIELDS = ("created_by_id", "user_id")
 # What a token of the scope *launch* may do besides reading: the work of a member.
 LAUNCHES = frozenset(
     {
@@ -136,11 +135,14 @@ def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
         return True
     if not (user.is_authenticated and user.is_active):
         return False
-    scope = scope_of(user)
-    role = role_of(user)
-    if role is Account.Role.ADMIN and scope is not ApiToken.Scope.ADMIN:
-        role = Account.Role.MEMBER
-    return _in_scope(scope, action) and _may(role, user, action, obj)
+    scope, role = scope_of(user), role_of(user)
+    if scope is not ApiToken.Scope.ADMIN:
+        is_launch = scope is ApiToken.Scope.LAUNCH and action in LAUNCHES
+        if not (is_launch or action.endswith(".view")):
+            return False
+        if role is Account.Role.ADMIN:
+            role = Account.Role.MEMBER
+    return _may(role, user, action, obj)
 
 
 def _may(role: Account.Role, user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> bool:
@@ -157,12 +159,6 @@ def _may(role: Account.Role, user: AbstractBaseUser | AnonymousUser, action: str
 def scope_of(user: AbstractBaseUser | AnonymousUser) -> ApiToken.Scope:
     """The scope of the token that ``user`` calls with; *admin*, which is all, without a token."""
     return ApiToken.Scope(getattr(user, "token_scope", ApiToken.Scope.ADMIN))
-
-
-def _in_scope(scope: ApiToken.Scope, action: str) -> bool:
-    if scope is ApiToken.Scope.ADMIN or action.endswith(".view"):
-        return True
-    return scope is ApiToken.Scope.LAUNCH and action in LAUNCHES
 
 
 class Denied(PermissionDenied):
@@ -183,11 +179,9 @@ def check(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) 
 
 
 def requires(action: str, *methods: str) -> Callable[[View], View]:
-    """A view that asks :func:`allowed` first; its ``rights_action`` says for what.
-
-    ``methods``: those of the view, such as "GET"; none: a decorator or the view itself limits them.
-    A view about one object of an owner asks :func:`check` again with the object.
-    """
+    """A view that asks :func:`allowed` first; its ``rights_action`` says for what. ``methods``:
+    those of the view, such as "GET"; none: a decorator or the view itself limits them. A view about
+    one object of an owner asks :func:`check` again with the object."""
     if action not in ACTIONS:
         raise KeyError(action)
 
@@ -221,7 +215,4 @@ def _async_view(view: AsyncView, action: str) -> View:
 
 
 def _owner(obj: Any) -> Any:
-    for field in _OWNER_FIELDS:
-        if hasattr(obj, field):
-            return getattr(obj, field)
-    return None
+    return getattr(obj, "created_by_id", getattr(obj, "user_id", None))

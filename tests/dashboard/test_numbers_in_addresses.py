@@ -108,7 +108,7 @@ def test_zeros_before_a_limit_change_nothing(client, made):
 
 def test_nobody_else_reads_a_number_of_an_address():
     """Settings are read at a start; names of dies and arguments are no numbers of an address."""
-    others = {"config/readers.py", "pages/shared/die_grid.py", "pages/shared/plan.py"}
+    others = {"config/env.py", "pages/shared/die_grid.py", "pages/shared/plan.py"}
     folder = Path(dashboard.__file__).parent
     reading = {
         str(path.relative_to(folder))

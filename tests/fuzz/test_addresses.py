@@ -9,13 +9,15 @@ import re
 from urllib.parse import quote
 
 import pytest
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.api.app import document
+from jobs.kinds import KINDS
 from tests import sample_data
 from tests.dashboard.lib.routes import OF_PEOPLE, PATTERNS, filled, names_asked_by
-from tests.factories import make_user
+from tests.factories import make_host, make_user
 from tests.fuzz.values import NASTY, fuzz, nasty, undone
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -50,6 +52,30 @@ def with_arguments(draw, route, made):
     if draw(st.booleans()):
         return filled(route, made)
     return "/" + re.sub("<[^>]+>", lambda _: quote(draw(TEXTS)[:200], safe=""), route)
+
+
+@fuzz
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    action=st.sampled_from(["launch-form", "launch-preview", "launch-script", "launch-check"]),
+    data=st.data(),
+)
+def test_fields_of_launch_forms(person, kind, action, data):
+    fields = ["host", "confirm", "priority", *KINDS[kind].Params.model_fields]
+    typed = data.draw(st.dictionaries(st.sampled_from(fields), TEXTS, max_size=5))
+
+    def example():
+        sent = {"host": make_host("here").name, **typed}
+        assert person.post(reverse(action, args=[kind]), sent).status_code < 500
+
+    undone(example)
+
+
+@pytest.mark.parametrize("nested", ["[" * 1000, '{"params": ' + "[" * 900 + "]" * 900 + "}", "NaN"])
+def test_bodies_that_no_parser_likes(person, nested):
+    for path in ("jobs", "jobs/preview", "jobs/1/cancel", "jobs/1/pin"):
+        answer = person.post(f"/api/v1/{path}", nested, content_type="application/json")
+        assert answer.status_code < 500, path
 
 
 @fuzz

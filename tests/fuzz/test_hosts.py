@@ -93,18 +93,23 @@ def raw(value):
     return json.dumps(value, default=str).encode(errors="replace")
 
 
+def post(caller, path, value):
+    """The status of a message whose body is this value."""
+    answer = caller.client.post(
+        f"/api/v1/host/{path}",
+        raw(value),
+        content_type="application/json",
+        headers=caller.headers,
+    )
+    return answer.status_code
+
+
 @fuzz
 @given(body=mutated(BEAT))
 def test_heartbeats(caller, look, body):
     def example():
         make_job(host=caller.host)
-        answer = caller.client.post(
-            "/api/v1/host/heartbeat",
-            raw(body),
-            content_type="application/json",
-            headers=caller.headers,
-        )
-        assert answer.status_code in (200, 400)
+        assert post(caller, "heartbeat", body) in (200, 400)
         look()
 
     undone(example)
@@ -155,13 +160,7 @@ def test_findings(caller, look, findings):
     def example():
         job = make_job(host=caller.host)
         asked = preflights.ask(caller.host, job.plan, {}, job=job)
-        answer = caller.client.post(
-            f"/api/v1/host/checks/{asked.pk}",
-            raw({"findings": findings}),
-            content_type="application/json",
-            headers=caller.headers,
-        )
-        assert answer.status_code in (200, 400)
+        assert post(caller, f"checks/{asked.pk}", {"findings": findings}) in (200, 400)
         look(reverse("job-detail", args=[job.pk]))
 
     undone(example)
@@ -173,13 +172,7 @@ def test_claims(caller, claim):
     def example():
         job, deployment = make_job(host=caller.host), make_deployment(host=caller.host)
         for path in (f"jobs/{job.pk}", f"deployments/{deployment.pk}"):
-            answer = caller.client.post(
-                f"/api/v1/host/{path}/claim",
-                raw(claim),
-                content_type="application/json",
-                headers=caller.headers,
-            )
-            assert answer.status_code in (200, 400, 409)
+            assert post(caller, f"{path}/claim", claim) in (200, 400, 409)
 
     undone(example)
 
@@ -227,10 +220,4 @@ def test_appends(caller, path, offset, headers, data, stream):
 @given(value=nasty)
 def test_bodies(caller, value):
     for path in ("heartbeat", "jobs/1/claim", "deployments/1/claim", "checks/1"):
-        answer = caller.client.post(
-            f"/api/v1/host/{path}",
-            raw(value),
-            content_type="application/json",
-            headers=caller.headers,
-        )
-        assert 400 <= answer.status_code < 500
+        assert 400 <= post(caller, path, value) < 500

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from dashboard.consumers.sockets import BAD_REQUEST, NOT_FOUND, OVER
+from dashboard.consumers import BAD_REQUEST, NOT_FOUND, OVER
 from tests.dashboard.lib.socket_server import running_server
 from tests.fuzz.values import NASTY, fuzz
 

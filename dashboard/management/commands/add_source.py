@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dashboard.actions import sources
+from dashboard.actions import access
 from dashboard.management import base
 from jobs.access.sources import EXAMPLES, addable_types
 
@@ -22,5 +22,5 @@ class Command(base.DashboardCommand):
     undone = "Not added."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        row = sources.add(None, options["type"], options["address"], options["note"])
+        row = access.add_source(None, options["type"], options["address"], options["note"])
         self.stdout.write(f"{row.address} added as source {row.pk}.")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils.timezone import make_aware, now
 
-from dashboard.actions import people
+from dashboard.actions import access
 from dashboard.management import base
 from dashboard.security.permissions import allowed
 from jobs.models import ApiToken
@@ -61,5 +61,5 @@ class Command(base.DashboardCommand):
             raise CommandError(f"{user} is a viewer, whose tokens have the scope read only.")
         name, until = options["name"], options["expires"]
         self.stdout.write(
-            people.create_token(user, name, scope=scope, expires_at=until, by="terminal")
+            access.create_token(user, name, scope=scope, expires_at=until, by="terminal")
         )

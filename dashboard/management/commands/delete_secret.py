@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard.actions import secrets
+from dashboard.actions import access
 from dashboard.management import base
 from jobs.access.secrets import names
 
@@ -14,7 +14,7 @@ class Command(base.DashboardCommand):
     arguments = (base.arg("name", metavar="NAME"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not secrets.delete(None, options["name"]):
+        if not access.delete_secret(None, options["name"]):
             known = ", ".join(names()) or "none"
             raise CommandError(f"No secret is named {options['name']!r}. Secrets: {known}")
         self.stdout.write(f"{options['name']} deleted.")

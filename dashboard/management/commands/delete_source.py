@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard.actions import sources
+from dashboard.actions import access
 from dashboard.management import base
 
 
@@ -13,7 +13,7 @@ class Command(base.DashboardCommand):
     arguments = (base.arg("source", "see manage.py list_sources", type=int, metavar="NUMBER"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        row = sources.remove(None, options["source"])
+        row = access.remove_source(None, options["source"])
         if row is None:
             number = options["source"]
             raise CommandError(f"There is no source {number}. See: manage.py list_sources")

@@ -49,14 +49,12 @@ class Command(base.PlainCommand):
                 f"{SIMULATOR} is not here: a simulated host needs the whole sources."
             )
         file = _write_settings(folder, read_env_file(own))
-        # What the processes of the host go by; they have it from this one.
-        os.environ.update(_environment(folder, options))
+        os.environ.update(_environment(folder, options))  # for the processes of the host
         made = [str(SIMULATOR / "furnish.py"), str(folder / "root"), str(folder / "workspace")]
         subprocess.run([sys.executable, *made, str(options["dies"])], check=True)
         config = load(file=file)
-        docker = Child(
-            "the stand-in of docker", [str(SIMULATOR / "bin" / "dockerd")], env={}, cwd=folder
-        )
+        dockerd = [str(SIMULATOR / "bin" / "dockerd")]
+        docker = Child("the stand-in of docker", dockerd, env={}, cwd=folder)
         self._say(f"{NAME}: {options['dies']} simulated dies; Ctrl-C ends it.")
 
         def stop() -> None:

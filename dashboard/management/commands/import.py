@@ -10,24 +10,15 @@ from django.core.management.base import CommandError
 
 from dashboard.actions.import_tasks import as_json, as_text, collected_files, keep, preview
 from dashboard.actions.imports import By
+from dashboard.api.results import ImportDeclared
 from dashboard.management import base
 from dashboard.security import audit_log
 from jobs.base.numbers import result_number
 from jobs.imports import read_paths, recognise
 from jobs.services.import_storage import Kept
-from jobs.services.imports import NUMBERS, TEXTS, about_of, collected
+from jobs.services.imports import about_of, collected
 
-_DECLARED = {
-    "device": 'measured on, such as "8 × H800" or "2 × 8 H800"',
-    "model": "id of the catalogue, or a name (default: as in the files)",
-    "devices": "number of devices (default: as in --device)",
-    "precision": "such as fp8",
-    "engine": "with its version, such as “vLLM 0.7.2”",
-    "tp": "tensor parallel size",
-    "pp": "pipeline parallel size",
-    "ep": "expert parallel size",
-    "workload": "as on the results to compare with, such as “random 1024 → 128 tok”",
-}
+DECLARED = ImportDeclared.model_fields
 
 
 class Command(base.DashboardCommand):
@@ -39,7 +30,7 @@ class Command(base.DashboardCommand):
     arguments = (
         base.arg("file", "file, archive or folder", nargs="*", metavar="FILE"),
         base.arg("--job", "files that this job (collect-results) copied from a host", type=int),
-        *(base.arg(f"--{name}", about) for name, about in _DECLARED.items()),
+        *(base.arg(f"--{name}", one.description) for name, one in DECLARED.items()),
         base.flag("--dry-run", "show what would be imported; change nothing"),
         base.flag("--json", "all figures and questions as JSON"),
         base.arg("--user", "account that imports (default: first admin)"),
@@ -52,7 +43,7 @@ class Command(base.DashboardCommand):
             raise CommandError("Name files, or a job with --job.")
         limit = settings.IMPORT_LIMIT_BYTES
         stored: list[Kept] = []
-        about = about_of({name: options[name] for name in (*TEXTS, *NUMBERS)})
+        about = about_of({name: options[name] for name in DECLARED})
         source = None if paths else collected(options["job"])
         files = collected_files(source, limit) if source else read_paths(paths, limit_bytes=limit)
         recognised = recognise(files)

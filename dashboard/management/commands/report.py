@@ -59,7 +59,7 @@ class Command(base.DashboardCommand):
 
 def _name(options: Mapping[str, Any]) -> str:
     results = options["results"]
-    if options["parity"] or base.has_counts(options):
+    if options["parity"] or options["base_counts"] or options["counts"]:
         if options["matrix"] is not None:
             raise CommandError("Name a parity statement, or --matrix ID.")
         return "parity"
@@ -73,13 +73,13 @@ def _name(options: Mapping[str, Any]) -> str:
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     results = options["results"]
     given = {name: options[name] for name in ("language", "format")}
-    name = _name(options)
-    if name == "parity":
-        return given | base.statement_fields(options)
-    if name == "matrix":
-        return {**given, "id": options["matrix"], "metric": options["metric"]}
-    if name == "result":
-        return {**given, "id": results[0], "level": options["level"]}
+    match _name(options):
+        case "parity":
+            return given | base.statement_fields(options)
+        case "matrix":
+            return {**given, "id": options["matrix"], "metric": options["metric"]}
+        case "result":
+            return {**given, "id": results[0], "level": options["level"]}
     column = "group" if any("," in text for text in results) else "id"
     more = {name: options[name] for name in ("concurrency", "margin")}
     return {**given, column: results, **more}

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from dashboard.actions import people
+from dashboard.actions import access
 from dashboard.management import base
 from jobs.models import ApiToken
 
@@ -18,5 +18,5 @@ class Command(base.DashboardCommand):
         if row is None:
             raise CommandError(f"There is no token {options['token']}. See: manage.py list_tokens")
         number, whose = row.pk, row.user.get_username()
-        people.revoke_token(base.user_named(""), row, by="terminal")
+        access.revoke_token(base.user_named(""), row, by="terminal")
         self.stdout.write(f"Token {number} of {whose} is revoked: {row.name}")

@@ -4,7 +4,7 @@ import getpass
 import sys
 from typing import Any
 
-from dashboard.actions import secrets
+from dashboard.actions import access
 from dashboard.management import base
 from jobs.models import Secret
 
@@ -35,14 +35,14 @@ class Command(base.DashboardCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"]
-        rules = secrets.Rules(
+        rules = access.Rules(
             purpose=options["purpose"],
             endpoints=options["endpoint"] or [],
             hosts=options["host"],
             people=options["person"],
         )
         value = None if options["keep_value"] else _value(name)
-        is_new = secrets.keep(None, name, value, rules)
+        is_new = access.keep_secret(None, name, value, rules)
         self.stdout.write(f"{name} {'saved' if is_new else 'updated'}.")
 
 

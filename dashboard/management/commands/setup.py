@@ -35,7 +35,11 @@ class Command(base.PlainCommand):
             )
         call_command("migrate", verbosity=0, interactive=False)
         if not settings.DEBUG:
-            self._collect_static()
+            # Collect, hash and compress, unless the sources are what they were.
+            stamp, wanted = settings.DATA_DIR / "staticfiles.sha256", _sources_sha256()
+            if not stamp.exists() or stamp.read_text() != wanted:
+                call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+                stamp.write_text(wanted)
         instance_id()
         answer_rows.keep_missing()
         identity.keep_missing()  # reads the rows
@@ -43,14 +47,6 @@ class Command(base.PlainCommand):
             self.stderr.write(f"{problem} Jobs that need a secret fail until then.")
         self._first_administrator()
         _this_computer(options["dashboard_url"])
-
-    def _collect_static(self) -> None:
-        """Collect, hash and compress, unless the sources are what they were."""
-        stamp, wanted = settings.DATA_DIR / "staticfiles.sha256", _sources_sha256()
-        if stamp.exists() and stamp.read_text() == wanted:
-            return
-        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
-        stamp.write_text(wanted)
 
     def _first_administrator(self) -> None:
         if User.objects.exists():

@@ -6,7 +6,6 @@ import time
 import uuid
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 
 from dashboard.actions import jobs as actions
@@ -35,26 +34,18 @@ class Command(base.DashboardCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host = _host_that_reported(options["host"])
-        chain = running_tour(host) or _launch(host, options["user"])
+        chain: Any = running_tour(host) or actions.launch_tour(options["user"], host)[0].chain
         if options["wait"]:
             watch = base.Watch(sys.stderr, options["if_down"])
-            self._follow(chain, sys.stderr if options["json"] else sys.stdout, watch)
+            out = sys.stderr if options["json"] else sys.stdout
+            for job in Job.objects.filter(chain=chain).order_by("pk"):
+                for data in base.follow(job.pk, out, watch):
+                    out.buffer.write(data)
+                    out.buffer.flush()
         if options["json"]:
             self.stdout.write(json.dumps(report_of(chain), indent=2, ensure_ascii=False))
         if options["wait"] and not succeeded(chain):
             sys.exit(1)
-
-    def _follow(self, chain: uuid.UUID, out: Any, watch: base.Watch) -> None:
-        for job in Job.objects.filter(chain=chain).order_by("pk"):
-            for data in base.follow(job.pk, out, watch):
-                out.buffer.write(data)
-                out.buffer.flush()
-
-
-def _launch(host: Host, user: User) -> uuid.UUID:
-    chain = actions.launch_tour(user, host)[0].chain
-    assert chain is not None  # noqa: S101 -- for mypy
-    return chain
 
 
 def _host_that_reported(name: str) -> Host:
@@ -82,7 +73,6 @@ def succeeded(chain: uuid.UUID) -> bool:
 
 
 def report_of(chain: uuid.UUID) -> dict[str, Any]:
-    """The chain as plain data; the headline metrics are those that its results hold."""
     rows = list(Job.objects.filter(chain=chain).order_by("pk"))
     results = Result.objects.filter(job__chain=chain).order_by("pk")
     metrics = {name: value for result in results for name, value in result.metrics.items()}

@@ -36,7 +36,6 @@ from jobs.metrics import METRICS
 from jobs.tools.lib.environments import ENVIRONMENTS
 
 BASE = Path(settings.BASE_DIR)
-PYTHON_FOLDERS = ("dashboard", "jobs")
 # As xgettext numbers arguments: (context, 1), then the singular and the plural.
 KEYWORDS: dict[str, Any] = {
     "_": None,
@@ -73,7 +72,7 @@ class Text(NamedTuple):
 
 
 def page_texts() -> Iterator[Text]:
-    for folder in PYTHON_FOLDERS:
+    for folder in ("dashboard", "jobs"):
         for path in sorted((BASE / folder).rglob("*.py")):
             if "migrations" not in path.parts and "scripts" not in path.parts:
                 yield from _texts_in("python", path.read_bytes(), path)
@@ -86,7 +85,7 @@ def page_texts() -> Iterator[Text]:
 
 
 def script_texts() -> Iterator[Text]:
-    """Texts that scripts write, through Django's JavaScriptCatalog."""
+    """Texts of Django's JavaScriptCatalog."""
     for path in sorted((BASE / "static" / "js").rglob("*.js")):
         yield from _texts_in("javascript", path.read_bytes(), path)
 
@@ -97,9 +96,9 @@ def _texts_in(method: str, content: bytes, path: Path) -> Iterator[Text]:
     for _line, message, _comments, context in extract(
         method, BytesIO(content), keywords=KEYWORDS, options=options
     ):
-        forms = (message,) if isinstance(message, str) else tuple(message)
-        if forms and forms[0]:
-            yield Text(forms[0], place, forms[1] if len(forms) > 1 else "", context or "")
+        text, *plural = (message,) if isinstance(message, str) else (*message, "")
+        if text:
+            yield Text(text, place, plural[0] if plural else "", context or "")
 
 
 def _data_texts() -> Iterator[Text]:
@@ -116,19 +115,18 @@ def _data_texts() -> Iterator[Text]:
         # Units of speed and time are not translated.
         if re.fullmatch(r"[a-z]{4,}", metric.unit):
             yield Text(metric.unit, "jobs/metrics")
-    advice = (JOB_ADVICE, REMOVED_ADVICE, SERVER_ADVICE)
-    for table in (JOB_MESSAGES, RESULT_MESSAGES, QUEUE_MESSAGES, GUIDE_MESSAGES, *advice):
+    messages = (JOB_MESSAGES, RESULT_MESSAGES, QUEUE_MESSAGES, GUIDE_MESSAGES)
+    for table in (*messages, JOB_ADVICE, REMOVED_ADVICE, SERVER_ADVICE):
         yield from (Text(text, "dashboard/text") for text in table.values())
     for place, rows, names in _DATA:
         for row in rows.values():
-            texts = [getattr(row, name) for name in names]
-            if "{" in place:
-                texts += row.notes
+            notes = row.notes if "{" in place else ()
+            texts = [*(getattr(row, name) for name in names), *notes]
             yield from (Text(text, place.format(row)) for text in texts if text)
 
 
 LOCALE = "zh_Hans"
-FOLDER = Path(settings.BASE_DIR) / "locale" / LOCALE / "LC_MESSAGES"
+FOLDER = BASE / "locale" / LOCALE / "LC_MESSAGES"
 DOMAINS = {"django": page_texts, "djangojs": script_texts}
 # A catalogue's header holds a date; a fixed one keeps the files the same when their texts are.
 DATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -167,13 +165,11 @@ class Command(base.PlainCommand):
 
 
 def po_path(domain: str) -> Path:
-    """The file that translators edit."""
-    return FOLDER / f"{domain}.po"
+    return FOLDER / f"{domain}.po"  # which translators edit
 
 
 def mo_path(domain: str) -> Path:
-    """The file that the program reads."""
-    return FOLDER / f"{domain}.mo"
+    return FOLDER / f"{domain}.mo"  # which the program reads
 
 
 def collected(domain: str) -> Catalog:

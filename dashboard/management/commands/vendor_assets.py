@@ -63,9 +63,8 @@ def problems(listed: dict[str, Any], base: Path = LIST.parents[2]) -> list[str]:
 
 def edited(content: bytes, edits: list[str]) -> bytes:
     """``content`` with the edits that VENDORED.json names; each only takes something away.
-
-    *no-source-map*: the pointer to a source map that is not kept. *woff2-only*: older font formats.
-    """
+    *no-source-map*: the pointer to a source map that is not kept. *woff2-only*: older font
+    formats."""
     if "no-source-map" in edits:
         content = _SOURCE_MAP.sub(b"", content)
     if "woff2-only" in edits:
@@ -74,7 +73,7 @@ def edited(content: bytes, edits: list[str]) -> bytes:
 
 
 def _fetch(package: dict[str, Any], *, record: bool) -> None:
-    """Write the package's files; refuse one whose SHA-256 differs from the one listed."""
+    """Write the package's files, with the listed SHA-256 only."""
     with tempfile.TemporaryDirectory() as folder:
         name = f"{package['package']}@{package['version']}"
         done = subprocess.run(

@@ -11,8 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from dashboard.actions import secrets as secret_actions
-from dashboard.actions import sources as source_actions
+from dashboard.actions import access as actions
 from dashboard.security.permissions import allowed, requires
 from jobs.access import secret_keys, secrets, sources
 from jobs.access.sources import special_range
@@ -61,14 +60,14 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
         errors["people"] = _("People are ticked: choose “Only these people”, or untick them.")
     if errors:
         return _secrets_page(request, typed, errors)
-    rules = secret_actions.Rules(
+    rules = actions.Rules(
         purpose=typed["purpose"],
         endpoints=typed["endpoints"].split(),
         hosts=None if typed["all_hosts"] else typed["hosts"],
         people=None if typed["everyone"] else typed["people"],
     )
     try:
-        is_new = secret_actions.keep(request.user, name, value or None, rules)
+        is_new = actions.keep_secret(request.user, name, value or None, rules)
     except LaunchError as error:
         return _secrets_page(request, typed, {error.field: str(error)})
     text = _("%(name)s saved.") if is_new else _("%(name)s updated.")
@@ -81,7 +80,7 @@ def secret_delete(request: HttpRequest, name: str) -> HttpResponse:
     if name not in secrets.names():
         raise Http404(name)
     if request.method == "POST":
-        secret_actions.delete(request.user, name)
+        actions.delete_secret(request.user, name)
         messages.success(request, _("%(name)s deleted.") % {"name": name})
         return redirect("secret-list")
 
@@ -138,7 +137,7 @@ def source_list(request: HttpRequest) -> HttpResponse:
 def source_add(request: HttpRequest) -> HttpResponse:
     typed = _typed_source(request.POST)
     try:
-        row = source_actions.add(request.user, typed["type"], typed["address"], typed["note"])
+        row = actions.add_source(request.user, typed["type"], typed["address"], typed["note"])
     except LaunchError as error:
         return _sources_page(request, typed, {error.field: str(error)})
     added = _("%(address)s added.") % {"address": row.address}
@@ -154,7 +153,7 @@ def source_add(request: HttpRequest) -> HttpResponse:
 def source_remove(request: HttpRequest, source_id: int) -> HttpResponse:
     row = get_object_or_404(Source, pk=source_id)
     if request.method == "POST":
-        source_actions.remove(request.user, source_id)
+        actions.remove_source(request.user, source_id)
         messages.success(request, _("%(address)s removed.") % {"address": row.address})
         return redirect("source-list")
     label, jobs = sources.TYPES[row.type], sources.stopped_by_removal(row)

@@ -25,12 +25,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.i18n import JavaScriptCatalog, set_language
 
-from dashboard.actions import people as actions
-from dashboard.consumers.session_guard import check_soon
+from dashboard.actions import access as actions
+from dashboard.consumers import check_soon
 from dashboard.security import login_throttle
 from dashboard.security.audit_log import record, record_often
 from dashboard.security.permissions import allowed, requires
-from dashboard.server.proxies import EVERYONES
+from dashboard.server.front import EVERYONES
 from dashboard.text.labels import ROLES
 from jobs.access.accounts import LastAdministrator, revoke_tokens
 from jobs.models import Account, ApiToken
@@ -184,7 +184,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _people(request, form)
     role = Account.Role(form.cleaned_data["role"])
-    person = actions.add(request.user, form.save(commit=False), role)
+    person = actions.add_person(request.user, form.save(commit=False), role)
     messages.success(request, gettext("%(name)s can log in now.") % {"name": person.username})
     return redirect("people")
 

@@ -11,10 +11,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
-from dashboard.actions import levels as actions
 from dashboard.actions import rows
-from dashboard.actions.prompts import PromptForm
-from dashboard.actions.rows import Row, RowForm
+from dashboard.actions.rows import LevelForm, PromptForm, Row, RowForm
 from dashboard.pages.results.conclusion import limits_words
 from dashboard.security.permissions import allowed, check, requires
 from jobs.base.errors import LaunchError
@@ -121,7 +119,7 @@ class RowPages(Generic[Row]):
         return row
 
 
-_LEVELS = RowPages(actions.LevelForm, "level", "level_id", own_level, "levels/form.html")
+_LEVELS = RowPages(LevelForm, "level", "level_id", own_level, "levels/form.html")
 
 
 @requires("level.view", "GET")
@@ -146,7 +144,7 @@ def level_list(request: HttpRequest) -> HttpResponse:
 @requires("level.hide", "POST")
 def level_hide(request: HttpRequest, key: str) -> HttpResponse:
     """Hide an included level for everyone, or show it again with ``hidden=0``."""
-    if not actions.hide(request.user, key, hidden=request.POST.get("hidden") != "0"):
+    if not rows.hide_level(request.user, key, hidden=request.POST.get("hidden") != "0"):
         raise Http404(key)
     return redirect("level-list")
 

@@ -56,8 +56,7 @@ def typed_of(row):
 
 
 @pytest.mark.parametrize(
-    "typed",
-    [URL, f"{URL}/", f"{URL}/v1", f"{URL}/v1/", f" {URL} ", "HTTP://10.0.0.5:8000/v1"],
+    "typed", [URL, f"{URL}/", f"{URL}/v1", f"{URL}/v1/", f" {URL} ", "HTTP://10.0.0.5:8000/v1"]
 )
 def test_an_address_is_stored_as_its_part_before_v1(user, typed):
     assert draft(dict(TYPED, url=typed), user).instance.url == URL
@@ -115,23 +114,15 @@ def test_a_key_that_may_go_there_is_accepted(user):
     assert draft(keyed(), user).instance.api_key == "H800_KEY"
 
 
-def test_an_unknown_key_is_refused(user):
+@pytest.mark.parametrize(
+    "rules", [{"endpoints": []}, {"endpoints": ["http://10.0.0.6:8000"]}, {"purpose": "hub"}]
+)
+def test_a_key_with_other_rules_is_refused(user, rules):
+    assert refused(keyed(**rules), user) == "api_key"
+
+
+def test_an_unknown_key_and_one_of_other_people_are_refused(user):
     assert refused(dict(TYPED, api_key="NOT_THERE"), user) == "api_key"
-
-
-def test_a_key_for_deployments_only_is_refused(user):
-    assert refused(keyed(endpoints=[]), user) == "api_key"
-
-
-def test_a_key_for_another_address_is_refused(user):
-    assert refused(keyed(endpoints=["http://10.0.0.6:8000"]), user) == "api_key"
-
-
-def test_a_hub_token_is_no_key(user):
-    assert refused(keyed(purpose="hub"), user) == "api_key"
-
-
-def test_a_key_of_other_people_is_refused(user):
     assert refused(keyed(people=[make_user()]), user) == "api_key"
 
 

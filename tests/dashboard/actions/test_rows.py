@@ -6,13 +6,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from dashboard.actions import rows
-from dashboard.actions.prompts import PromptForm
+from dashboard.actions.rows import PromptForm
 from jobs.base.errors import LaunchError
 from jobs.models import PromptSet
 from jobs.queries.catalogue import prompts_in, team_prompts
 from tests.factories import make_prompts, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 LINES = '{"prompt": "Why?"}\n\n{"prompt": "为什么？\\n请回答。", "id": 7}\r\n'
 
@@ -34,6 +34,7 @@ def test_a_set_keeps_the_text_that_a_plan_carries():
     assert offered.read() == ["Why?", "为什么？\n请回答。"]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -63,6 +64,7 @@ def test_a_removed_row_is_not_offered_and_can_come_back():
     assert [one.name for one in team_prompts()] == ["Chat"]
 
 
+@pytest.mark.postgresql
 def test_a_row_is_not_restored_over_another_of_its_name():
     row, user = make_prompts(name="Chat"), make_user(is_staff=True)
     rows.remove(user, PromptForm, row)

@@ -11,13 +11,7 @@ from jobs.models import AuditEntry, Job
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 from tests.kept import ended
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-def test_a_token_that_is_not_known_is_refused(api):
-    api.headers["Authorization"] = "Bearer wrong"
-
-    assert api.get("jobs").json()["error"] == "token"
+pytestmark = pytest.mark.django_db
 
 
 def test_a_token_remembers_when_it_was_last_used(api):
@@ -46,6 +40,7 @@ def test_a_proxy_s_password_does_not_block_a_session():
     assert client.get("/api/v1/jobs").status_code == 200
 
 
+@pytest.mark.postgresql
 def test_jobs_are_listed_newest_first_in_pages(api):
     jobs = [make_job() for _ in range(5)]
     pages, address = [], "http://testserver/api/v1/jobs?limit=2"
@@ -59,6 +54,7 @@ def test_jobs_are_listed_newest_first_in_pages(api):
     assert pages == [numbers[:2], numbers[2:4], numbers[4:]]
 
 
+@pytest.mark.postgresql
 def test_jobs_of_the_same_moment_are_listed_once_each(api):
     moment = now()
     numbers = {make_job(created_at=moment).pk for _ in range(5)}
@@ -71,13 +67,7 @@ def test_jobs_of_the_same_moment_are_listed_once_each(api):
     assert set(ids) < numbers
 
 
-def test_jobs_can_be_narrowed(api):
-    make_job()
-    failed = make_job(state="failed")
-
-    assert [row["id"] for row in api.get("jobs", state="failed").json()["jobs"]] == [failed.pk]
-
-
+@pytest.mark.postgresql
 def test_jobs_are_filtered_by_groups_of_states(api):
     item = {"check": "shm", "message_id": "check:shm", "message_args": {}}
     running, lost = make_job(state="running"), make_job(state="lost")
@@ -92,12 +82,16 @@ def test_jobs_are_filtered_by_groups_of_states(api):
     assert listed("broke") == listed("asks") == listed("no such state") == []
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"before": "yesterday"}])
-@pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
-def test_a_page_that_cannot_be_is_refused(api, path, query):
-    answer = api.get(path, **query)
+MOMENTS = ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00")
 
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid")
+
+@pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
+def test_a_page_that_cannot_be_is_refused_at_its_field(api, path):
+    queries = [{"limit": "0"}, {"limit": "x"}, {"before": "yesterday"}]
+    for query in [*queries, *({"before": f"{moment}_1"} for moment in MOMENTS)]:
+        answer = api.get(path, **query)
+        body = answer.json()
+        assert (answer.status_code, body["error"], [*body["fields"]]) == (400, "invalid", [*query])
 
 
 def test_one_job_is_returned_whole(api):
@@ -105,11 +99,8 @@ def test_one_job_is_returned_whole(api):
 
     answer = api.get(f"jobs/{job.pk}").json()
 
-    assert (answer["state"], answer["message"], answer["created_by"]) == (
-        "queued",
-        "Queued.",
-        "ada",
-    )
+    shown = (answer["state"], answer["message"], answer["created_by"])
+    assert shown == ("queued", "Queued.", "ada")
     assert answer["plan"] == json.loads(json.dumps(job.plan))
     assert [step["name"] for step in answer["steps"]] == ["fetch", "check"]
 
@@ -271,16 +262,6 @@ def test_what_a_launch_lacks_is_named(api, field):
 
     assert answer.status_code == 400
     assert f"“{field}” is missing." in answer.json()["message"]
-
-
-@pytest.mark.parametrize(
-    "moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00"]
-)
-@pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
-def test_a_cursor_of_no_moment_is_refused_at_its_field(api, path, moment):
-    answer = api.get(path, before=f"{moment}_1")
-
-    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["before"])
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 # A request's schema is the same on both databases: on PostgreSQL each operation runs a few times,
 # without the bounds of every field, which are refused before a database is asked.
 IS_SECOND_RUN = "TEST_DATABASE_URL" in os.environ
-EXAMPLES = 3 if IS_SECOND_RUN else 8
+EXAMPLES = 1 if IS_SECOND_RUN else 4
 SCHEMA = schemathesis.openapi.from_dict(document())
 SCHEMA.app = get_wsgi_application()
 SCHEMA.config.phases.coverage.enabled = not IS_SECOND_RUN

@@ -3,16 +3,10 @@
 import pytest
 
 from jobs.models import Endpoint
-from tests.dashboard.lib.caller import Caller
-from tests.factories import make_endpoint, make_result, make_user, permit_source
+from tests.factories import make_endpoint, make_result, permit_source
 from tests.jobs.lib.scripted_engine import MODEL, engine
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-@pytest.fixture
-def lin():
-    return Caller(make_user("lin"))
+pytestmark = pytest.mark.django_db
 
 
 def test_an_endpoint_is_added_read_listed_and_checked(lin):

@@ -9,7 +9,7 @@ from jobs.models import IdempotencyKey, Job
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_host, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 WORK = {"kind": "prepare", "params": {"what": "weights"}}
 BODY = {**WORK, "host": "this-computer"}
 
@@ -25,6 +25,7 @@ def keyed(api, path, body=None, key="k-1"):
     return api.post(path, body)
 
 
+@pytest.mark.postgresql
 def test_a_repeat_gets_the_first_answer(api):
     first, second = keyed(api, "jobs", BODY), keyed(api, "jobs", BODY)
 

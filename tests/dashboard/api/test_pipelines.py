@@ -15,7 +15,7 @@ from tests.factories import (
     make_user,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def make_chain(chain, by, *states):
@@ -71,6 +71,7 @@ def test_its_state_is_that_of_the_whole(api, chain, states, state):
     assert api.get(f"pipelines/{chain}").json()["state"] == state
 
 
+@pytest.mark.postgresql
 def test_the_rest_is_cancelled(api, chain):
     jobs = make_chain(chain, api.user, "succeeded", "running", "queued")
 
@@ -178,7 +179,7 @@ def test_a_launch_answers_with_its_cells(api, body):
     assert answer.status_code == 201
     matrix = answer.json()
     assert [cell["state"] for cell in matrix["cells"]] == [
-        *("queued", "queued", "skipped", "skipped"),
+        *("queued", "queued", "skipped", "skipped")
     ]
     assert "the deployment has" in matrix["cells"][2]["reason"]
     assert api.get("matrices").json()["matrices"][0]["id"] == matrix["id"]
@@ -217,10 +218,7 @@ def test_one_measured_cell_gets_more_runs(api, body):
     assert api.post(f"matrices/{matrix['id']}/runs/999/repeat", {}).status_code == 404
     assert api.post(
         f"matrices/{matrix['id']}/runs/{run['id']}/repeat", {"count": 99}
-    ).status_code in (
-        400,
-        422,
-    )
+    ).status_code in (400, 422)
 
 
 def test_repeats_with_one_key_start_nothing_more(api, body):

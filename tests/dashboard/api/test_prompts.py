@@ -3,21 +3,11 @@
 import pytest
 
 from jobs.models import PromptSet
-from tests.dashboard.lib.caller import Caller
-from tests.factories import make_prompts, make_user
+from tests.factories import make_prompts
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 LINES = '{"prompt": "Why?"}\n{"prompt": "为什么？"}\n'
-
-
-@pytest.fixture
-def lin():
-    return Caller(make_user("lin"))
-
-
-def delete(caller, path):
-    return caller.client.delete(f"/api/v1/{path}", headers=caller.headers)
 
 
 def test_a_set_is_added_read_listed_and_removed(lin):
@@ -29,7 +19,7 @@ def test_a_set_is_added_read_listed_and_removed(lin):
     assert (shown["name"], shown["count"], shown["sha256"]) == ("Chat", 2, row.sha256)
     assert lin.get(f"prompts/{row.pk}").json()["prompts"] == ["Why?", "为什么？"]
     assert [one["id"] for one in lin.get("prompts").json()["prompt_sets"]] == [row.pk]
-    assert delete(lin, f"prompts/{row.pk}").json()["removed"] is True
+    assert lin.send("delete", f"prompts/{row.pk}").json()["removed"] is True
     assert lin.get("prompts").json()["prompt_sets"] == []
     assert lin.get(f"prompts/{row.pk}").json()["removed"] is True
 
@@ -52,4 +42,4 @@ def test_an_unknown_set_is_missing(lin):
     make_prompts()
 
     assert lin.get("prompts/999").status_code == 404
-    assert delete(lin, "prompts/999").status_code == 404
+    assert lin.send("delete", "prompts/999").status_code == 404

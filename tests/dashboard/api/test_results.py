@@ -11,7 +11,7 @@ from tests.factories import make_job, make_measured, make_result, make_user
 from tests.jobs.lib import answering
 from tests.measuring import make_measuring_host, measured, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def test_tags_are_added_filtered_and_removed(lin):
@@ -66,6 +66,7 @@ def test_a_sign_off_is_added_and_withdrawn(lin):
     assert lin.post(place, {"purpose": ""}).json()["fields"].keys() == {"purpose"}
 
 
+@pytest.mark.postgresql
 def test_a_baseline_is_set_judges_and_is_removed(lin):
     host = make_measuring_host()
     base, *_others = (measured(served(host), points=((1, n),)) for n in (100, 101, 99))

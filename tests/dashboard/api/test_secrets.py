@@ -5,7 +5,7 @@ import pytest
 from jobs.models import AuditEntry, Secret
 from tests.factories import make_host, secret_values
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 VALUE = "hf_0123456789"
 RULES = {"purpose": "hub", "endpoints": ["https://huggingface.co"]}
 

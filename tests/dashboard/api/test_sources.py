@@ -6,12 +6,8 @@ from jobs.models import AuditEntry, Source
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_user, permit_source
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 GIT = {"type": "git", "address": "https://git.example/team", "note": "ours"}
-
-
-def delete(caller, number):
-    return caller.client.delete(f"/api/v1/sources/{number}", headers=caller.headers)
 
 
 def test_a_source_is_added_listed_and_removed(admin):
@@ -25,9 +21,9 @@ def test_a_source_is_added_listed_and_removed(admin):
     hub = {"type": "hub", "address": "https://hf-mirror.com", "origin": "Deployment guide"}
     assert hub in listed["included"]
 
-    assert delete(admin, row.pk).json() == shown
+    assert admin.send("delete", f"sources/{row.pk}").json() == shown
 
-    assert delete(admin, row.pk).status_code == 404
+    assert admin.send("delete", f"sources/{row.pk}").status_code == 404
     assert not Source.objects.exists()
     assert [one.detail["did"] for one in AuditEntry.objects.order_by("pk")] == ["add", "delete"]
 
@@ -51,7 +47,7 @@ def test_a_member_reads_and_changes_nothing():
 
     assert member.get("sources").json()["sources"][0]["address"] == GIT["address"]
 
-    answers = [member.post("sources", GIT), delete(member, row.pk)]
+    answers = [member.post("sources", GIT), member.send("delete", f"sources/{row.pk}")]
     assert [answer.status_code for answer in answers] == [403, 403]
     assert Source.objects.count() == 1
 

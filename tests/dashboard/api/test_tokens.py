@@ -18,7 +18,7 @@ from dashboard.security.permissions import ACTIONS, LAUNCHES, allowed
 from jobs.models import ApiToken, AuditEntry
 from tests.factories import make_deployment, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def call(user, scope, path, body=None, *, method="post"):

@@ -5,8 +5,8 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
+from dashboard import consumers
 from dashboard.chat import engines, relay, turns
-from dashboard.consumers import session_guard
 from jobs.logstore import store
 from jobs.models import AuditEntry
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, opened, outcome, run
@@ -124,7 +124,7 @@ def test_a_number_that_no_turn_has_is_not_found(client, number):
 
 def test_after_a_logout_the_stream_ends_and_the_turn_goes_on(client, monkeypatch):
     first = delta(content="a")
-    monkeypatch.setattr(session_guard, "CHECK_S", 3600)
+    monkeypatch.setattr(consumers, "CHECK_S", 3600)
 
     async def scenario(engine, turn):
         browser = opened(client, turn)

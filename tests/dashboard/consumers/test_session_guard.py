@@ -13,20 +13,21 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard.consumers import session_guard as module
-from dashboard.consumers.session_guard import (
+from dashboard import consumers as module
+from dashboard.consumers import (
     FORBIDDEN,
     LOGGED_OUT,
+    PageSocket,
     TooManyError,
+    is_own,
     refusals,
     session_guard,
 )
-from dashboard.consumers.sockets import PageSocket, is_own
 from jobs.access.accounts import set_role
 from jobs.models import Account
 from tests.factories import make_user
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def logged_in(user):

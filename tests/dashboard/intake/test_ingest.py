@@ -20,7 +20,7 @@ from jobs.schedule import lifecycle, preflights
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
 from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def test_a_stranger_gets_no_facts(caller):
@@ -269,6 +269,7 @@ def test_the_sizes_of_all_streams_are_returned(caller):
     assert sizes["outputs"] == {"a/x.json": 2}
 
 
+@pytest.mark.postgresql
 def test_events_move_the_job_and_its_steps(caller):
     job = taken_job(caller)
     sent = events(
@@ -332,6 +333,7 @@ def test_a_line_that_is_no_event_does_not_stop_the_others(caller):
     assert job.state == "running"
 
 
+@pytest.mark.postgresql
 def test_points_become_blocks_once(caller):
     job = taken_job(caller)
     lines = [

@@ -22,7 +22,7 @@ from jobs.services.upkeep import retention
 from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
 from tests.factories import make_deployment
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 HERE, REST = b"one\n", b"two\nthree\n"
 OUTPUT = {"name": "made", "path": "x.json", "bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
@@ -208,6 +208,7 @@ def test_a_running_server_sends_its_log_from_the_start(caller, server):
     assert logstore.store().read(f"deployment/{server.pk}", 0, 99) == HERE + REST
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_packed_log_is_unpacked_outside_a_transaction(caller, kind, monkeypatch):
     job = taken_job(caller)

@@ -15,7 +15,7 @@ from jobs.schedule import dispatch, lifecycle
 from tests.dashboard.lib.host_caller import LOG, STARTED, end, ended, events, taken_job
 from tests.factories import make_deployment, make_job, make_user, make_weights
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 def test_a_job_ends_only_when_its_log_is_whole(caller, kind):
@@ -62,23 +62,36 @@ def test_the_queue_runs_only_after_a_job_has_ended(caller, kind, monkeypatch):
     assert looks == [1]
 
 
-def test_a_log_unlike_the_host_s_makes_the_job_errored(caller, kind):
+@pytest.mark.parametrize(
+    ("last", "outcome", "state", "message_id", "args"),
+    [
+        (ended(log_sha256="0" * 64), Outcome(), "errored", "job:log_differs", None),
+        (
+            *(ended(), Outcome(failure=Message("benchmark:no_request", {"failed": 3}))),
+            *("failed", "benchmark:no_request", {"failed": 3}),
+        ),
+        (
+            ended("failed", message_id="work:exit", message_args={"step": "fetch"}),
+            *(Outcome(), "failed", "work:exit", {"step": "fetch"}),
+        ),
+        (
+            *(ended(), Outcome(failure=Message("benchmark:no_request", {"why": "\x00"}))),
+            *("failed", "benchmark:no_request", {"why": "\ufffd"}),
+        ),
+    ],
+    ids=["log differs", "no work", "exit code", "odd characters"],
+)
+def test_a_job_ends_by_its_log_its_tool_and_its_launcher(
+    caller, kind, last, outcome, state, message_id, args
+):
+    kind.outcome = outcome
     job = taken_job(caller)
 
-    end(caller, job, ended(log_sha256="0" * 64))
+    assert end(caller, job, last).status_code == 200
 
     job.refresh_from_db()
-    assert (job.state, job.message_id) == ("errored", "job:log_differs")
-
-
-def test_a_tool_that_exits_0_without_work_makes_the_job_failed(caller, kind):
-    kind.outcome = Outcome(failure=Message("benchmark:no_request", {"failed": 3}))
-    job = taken_job(caller)
-
-    end(caller, job, ended())
-
-    job.refresh_from_db()
-    assert (job.state, job.message_args) == ("failed", {"failed": 3})
+    assert (job.state, job.message_id) == (state, message_id)
+    assert args is None or job.message_args == args
 
 
 def test_a_parser_error_keeps_the_files_and_errors_the_job(caller, kind, settings):
@@ -91,16 +104,6 @@ def test_a_parser_error_keeps_the_files_and_errors_the_job(caller, kind, setting
     job.refresh_from_db()
     assert (job.state, job.message_args) == ("errored", {"reason": "KeyError: 'ttft'"})
     assert (settings.DATA_DIR / "outputs" / str(job.pk) / "x.json").exists()
-
-
-def test_what_the_launcher_says_of_a_failure_is_kept(caller, kind):
-    job = taken_job(caller)
-
-    end(caller, job, ended("failed", message_id="work:exit", message_args={"step": "fetch"}))
-
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == ("failed", "work:exit")
-    assert job.message_args == {"step": "fetch"}
 
 
 def test_who_cancelled_is_named(caller, kind):
@@ -129,11 +132,9 @@ def test_a_success_registers_what_it_promised(caller, kind):
     end(caller, job, ended())
 
     artifact = Artifact.objects.get(job=job)
-    assert (artifact.host, artifact.label, artifact.path) == (
-        caller.host,
-        "Q8_0 from Q4_1",
-        "/a/x.gguf",
-    )
+    made = (artifact.host, artifact.label, artifact.path)
+    assert made == (caller.host, "Q8_0 from Q4_1", "/a/x.gguf")
+    assert kind.log == LOG
 
 
 def test_a_job_page_shows_the_made_product_not_the_planned(caller, kind):
@@ -158,6 +159,7 @@ def test_a_promise_that_is_not_kept_whole_makes_the_job_errored(caller, kind):
     assert (job.state, job.message_id) == ("errored", "job:unreadable")
 
 
+@pytest.mark.postgresql
 def test_a_measurement_becomes_a_result_with_points_and_answers(caller, kind):
     deployment = make_deployment()
     answer = {
@@ -193,14 +195,6 @@ def test_a_measurement_becomes_a_result_with_points_and_answers(caller, kind):
         (2, {"output_tokens_per_s": 5.0})
     ]
     assert list(result.answers.values_list("index", "question", "score")) == [(0, "1+1?", 1.0)]
-
-
-def test_a_kind_sees_the_end_of_the_log(caller, kind):
-    job = taken_job(caller)
-
-    end(caller, job, ended())
-
-    assert kind.log == LOG
 
 
 @pytest.mark.parametrize(("details", "label"), [({"label": "fp8 tp32"}, "fp8 tp32"), ({}, "")])
@@ -268,6 +262,7 @@ def test_the_end_of_a_job_starts_the_next(caller, kind):
     assert following.state == "starting"
 
 
+@pytest.mark.postgresql
 def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind):
     torn = "half a pair \ud83d and a zero \x00"
     kind.outcome = Outcome(
@@ -303,16 +298,6 @@ def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind):
     job.refresh_from_db()
     assert (job.state, job.message_id) == ("errored", "job:unreadable")
     assert not Result.objects.filter(job=job).exists()
-
-
-def test_a_tools_failure_in_odd_characters_is_shown(caller, kind):
-    kind.outcome = Outcome(failure=Message("benchmark:no_request", {"why": "\x00"}))
-    job = taken_job(caller)
-
-    assert end(caller, job, ended()).status_code == 200
-
-    job.refresh_from_db()
-    assert (job.state, job.message_args) == ("failed", {"why": "\ufffd"})
 
 
 def test_a_host_that_lost_its_log_end_still_closes_its_job(caller, kind):
@@ -370,5 +355,5 @@ def test_a_result_has_requested_and_measured_values_and_flags(caller, kind, monk
     assert result.metrics["engine_prefix_hits"] == 0.25
     assert result.points.get().metrics["engine_prefix_hits"] == 0.25
     assert [remark["id"] for remark in result.remarks] == [
-        *("benchmark:hits_seed", "lengths:output_ended"),
+        *("benchmark:hits_seed", "lengths:output_ended")
     ]

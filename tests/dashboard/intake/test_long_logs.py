@@ -85,7 +85,8 @@ def test_what_had_the_same_number_before_is_not_gone_on_with(caller, kind):
     verdicts._begun.clear()
 
 
-def test_only_so_many_are_remembered(caller, kind):
+def test_only_so_many_are_remembered(caller, kind, monkeypatch):
+    monkeypatch.setattr(verdicts, "_MOST_BEGUN", 4)
     logstore.store().append("job/123457", 0, b"a" * 2 * PIECE)
     for number in range(3 * verdicts._MOST_BEGUN):
         with pytest.raises(Incomplete):

@@ -7,7 +7,7 @@ import sys
 
 import redis
 
-from dashboard.server.valkey import prepare
+from dashboard.server.supervisor import prepare_valkey
 from tests.stack import ROOT
 from tests.waiting import PATIENCE_S, until
 
@@ -20,7 +20,7 @@ def running_valkey(folder, listen=None):
 
     ``listen``: the address of its gate; None: hosts have none.
     """
-    valkey = prepare(folder, "", MEMORY)
+    valkey = prepare_valkey(folder, "", MEMORY)
     client = redis.Redis.from_url(valkey.url)
     with contextlib.ExitStack() as ends:
         process = ends.enter_context(killed_at_the_end(valkey.argv()))

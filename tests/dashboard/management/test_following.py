@@ -12,10 +12,11 @@ from django.core.management import CommandError, call_command
 from dashboard.management import base
 from dashboard.management.base import Watch, is_down
 from jobs import logstore
+from jobs.launch.launch import InvalidParams
 from tests.factories import make_artifact, make_host, make_job
 from tests.kept import DAY, LOG, ended
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -91,18 +92,15 @@ def test_who_is_not_to_wait_ends_with_an_error(ran):
 
 def test_a_field_that_is_missing_lists_its_choices():
     host = make_host()
-    refusal = str(base.refused_launch(_missing(), "deploy", host))
+    missing = InvalidParams({"artifact": "Required."})
+    refusal = str(base.refused_launch(missing, "deploy", host))
     assert f"No choice on {host.name} yet." in refusal
 
     artifact = make_artifact(host=host)
 
-    refusal = str(base.refused_launch(_missing(), "deploy", host))
+    refusal = str(base.refused_launch(missing, "deploy", host))
     assert "artifact: Required. Choose one of:" in refusal
     assert f"    {artifact.pk}  " in refusal
-
-
-def _missing():
-    return base.InvalidParams({"artifact": "Required."})
 
 
 def test_the_command_log_says_what_is_damaged():

@@ -107,12 +107,10 @@ def test_two_results_are_compared():
         (("1",), "Name two results: BASE RESULT."),
         (("res-1", "res-2"), "BASE: res-1 does not exist or was removed."),
         (("1", "res-2"), "BASE: “1” is no result. Results are written as res-15."),
-        (("x", "res-2"), "BASE: “x” is no result."),
         (("--counts", "1/2"), "--base-counts: Enter counts such as"),
         (("--counts", "3/2", "--base-counts", "1/2"), "--counts: “3/2”: more correct answers"),
         (("--counts", "1/2", "--base-counts", "1/2,1/2"), "the baseline has 2, the result 1"),
         ((*GUIDE[:4], "--margin", "x"), "--margin: Enter a margin from 0.01 to 50 points."),
-        ((*GUIDE[:4], "--margin", "nan"), "--margin: Enter a margin"),
         ((*GUIDE[:4], "--planned", "100"), "--planned: Fewer than the 1135 questions"),
         ((*GUIDE[:4], "--sets", "a"), "--sets: 1 names for 2 data sets."),
     ],
@@ -123,63 +121,12 @@ def test_what_is_wrong_is_named_at_its_option(arguments, problem):
 
 
 @pytest.mark.django_db
-def test_a_benchmark_has_no_accuracy():
-    benchmark = f"res-{make_measured(points=[(1, {'output_tokens_per_s': 5.0})]).pk}"
-
-    with pytest.raises(CommandError, match=r"RESULT: .* is a benchmark"):
-        run(evaluation(1, 0), benchmark)
-
-
-@pytest.mark.django_db
-def test_the_number_of_a_job_is_refused_with_its_result():
-    # The job of one result has the number of the other.
-    job = make_job(pk=9001, kind="evaluate", state="succeeded")
-    base = f"res-{make_measured(scores=[1, 1], job=job).pk}"
-    other = make_job(kind="evaluate", state="succeeded")
-    make_measured(scores=[1, 0], job=other, pk=9001)
-
-    with pytest.raises(CommandError) as refused:
-        run(9001, "res-9001")
-
-    assert str(refused.value) == (
-        "BASE: “9001” is no result. Results are written as res-15. #9001 is a job; its result "
-        f"is {base}."
-    )
-
-
-@pytest.mark.django_db
-def test_a_result_is_not_compared_with_itself():
-    one = evaluation(1, 0)
-
-    with pytest.raises(CommandError, match="is on both sides"):
-        run(one, one)
-
-
-@pytest.mark.django_db
 def test_sets_of_one_name_without_common_questions_have_no_verdict():
-    base, result = answering.make_sets_of_one_name()
+    names = [f"res-{one.pk}" for one in answering.make_sets_of_one_name()]
 
-    lines = run(f"res-{base.pk}", f"res-{result.pk}").splitlines()
+    lines, data = run(*names).splitlines(), json.loads(run(*names, "--json"))
 
-    assert lines[0] == "Not comparable"
-    assert "Evaluate both with the same version of the same question set." in lines
-    assert "%" not in "".join(lines)
-    assert (
-        json.loads(run(f"res-{base.pk}", f"res-{result.pk}", "--json"))["verdict"]
-        == "not_comparable"
-    )
-
-
-@pytest.mark.django_db
-def test_a_group_of_two_models_is_refused():
-    job = make_job(kind="evaluate", state="succeeded")
-    other = make_measured(scores=[1, 0], job=job, model_id="r1").pk
-
-    with pytest.raises(CommandError, match=r"BASE: .* are not repeats of one evaluation"):
-        run(f"{evaluation(1, 0)},res-{other}", evaluation(1, 1))
-
-
-def test_equal_numbers_of_questions_are_not_weighted():
-    assert "weighted" not in run(*GUIDE)
-    sides = [json.loads(run(*GUIDE, "--json"))["pooled"][side] for side in ("base", "result")]
-    assert [side["weighted"] for side in sides] == [False, False]
+    action = "Evaluate both with the same version of the same question set."
+    assert lines[0] == "Not comparable" and action in lines and "%" not in "".join(lines)
+    assert (data["verdict"], data["exit_code"]) == ("not_comparable", 4)
+    assert (data["action"], data["pooled"], data["sets"]) == (action, None, [])

@@ -24,10 +24,9 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.timezone import now
 
-from dashboard.actions.levels import LevelForm
-from dashboard.actions.prompts import PromptForm
-from dashboard.config import audit_export, readers
-from dashboard.config.readers import read_audit_export
+from dashboard.actions.rows import LevelForm, PromptForm
+from dashboard.config import env
+from dashboard.config.env import read_audit_export
 from dashboard.security import audit_log
 from dashboard.security.counters import hashed
 from dashboard.text.audit import ACTION_LABELS, DETAIL_LABELS, action_label, detail_pairs
@@ -37,7 +36,7 @@ from jobs.queries.audit import ChainBroken
 from tests.factories import make_host, make_job, make_user
 from tests.threads import together
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -54,24 +53,16 @@ def entry(user=None, action="job.cancel", subject="job 900", **fields):
 # What is recorded
 
 
-def test_an_entry_has_the_address_of_the_request(client, admin):
-    host = make_host("far")
+def drain(client, **headers):
+    address = reverse("host-drain", args=[make_host("far").name])
+    client.post(address, {"draining": "1"}, REMOTE_ADDR="192.0.2.7", headers=headers)
 
-    client.post(reverse("host-drain", args=[host.name]), {"draining": "1"}, REMOTE_ADDR="192.0.2.7")
+
+def test_an_entry_has_the_address_of_its_request_and_no_forwarded_one(client, admin):
+    drain(client, **{"x-forwarded-for": "203.0.113.9"})
 
     made = AuditEntry.objects.get()
     assert (made.user, made.action, made.origin) == (admin, "host.change", "192.0.2.7")
-
-
-def test_a_forwarded_address_that_no_proxy_vouches_for_does_not_count(client, admin):
-    client.post(
-        reverse("host-drain", args=[make_host("far").name]),
-        {"draining": "1"},
-        REMOTE_ADDR="192.0.2.7",
-        headers={"x-forwarded-for": "203.0.113.9"},
-    )
-
-    assert AuditEntry.objects.get().origin == "192.0.2.7"
 
 
 def test_an_entry_of_a_token_has_the_address_of_its_request(client):
@@ -98,11 +89,7 @@ def test_an_entry_of_a_command_says_so(client, admin, capsys):
 
 
 def test_the_address_of_one_request_is_not_that_of_the_next_command(client, admin):
-    client.post(
-        reverse("host-drain", args=[make_host("far").name]),
-        {"draining": "1"},
-        REMOTE_ADDR="192.0.2.7",
-    )
+    drain(client)
 
     audit_log.record(admin, "job.pin", "job 1", pinned=True)
 
@@ -141,7 +128,10 @@ def _recorded():
         (Path(project.BASE_DIR) / package).rglob("*.py") for package in ("dashboard", "jobs")
     )
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
+        text = file.read_text()
+        if "record" not in text and "@action" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 yield from _recorded_by_actions(file, node)
             if not isinstance(node, ast.Call):
@@ -190,13 +180,12 @@ def test_every_recorded_action_has_a_label():
 def test_every_recorded_detail_has_a_label():
     for file, action, keywords in recorded():
         for keyword in keywords:
-            if keyword.arg in (None, "pinned", "actor", "key"):
-                continue
-            if keyword.arg != "did":
+            if keyword.arg == "did":
+                for did in constants(keyword.value):
+                    is_known = f"{action}:{did}" in ACTION_LABELS or did == "change"
+                    assert is_known, (file, action, did)
+            elif keyword.arg not in (None, "pinned", "actor", "key"):
                 assert keyword.arg in DETAIL_LABELS, (file, keyword.arg)
-                continue
-            for did in constants(keyword.value):
-                assert f"{action}:{did}" in ACTION_LABELS or did == "change", (file, action, did)
 
 
 def test_every_change_of_a_person_has_a_label(client, admin):
@@ -233,6 +222,7 @@ def test_details_are_in_words():
 # Only added
 
 
+@pytest.mark.postgresql
 def test_no_entry_is_changed_or_deleted(admin):
     made = entry(admin)
     made.subject = "job 2"
@@ -256,6 +246,7 @@ def test_no_entry_is_changed_or_deleted(admin):
     assert AuditEntry.objects.get().subject == "job 900"
 
 
+@pytest.mark.postgresql
 def test_an_entry_never_takes_the_place_of_another(admin):
     made = entry(admin)
 
@@ -295,16 +286,16 @@ def verify(*arguments):
     return out.getvalue()
 
 
+@pytest.mark.postgresql
 def test_an_untouched_log_is_whole():
+    assert verify() == "0 entries, none changed or missing\n"
+
     filled()
 
     assert verify() == "4 entries, none changed or missing\n"
 
 
-def test_a_log_without_entries_is_whole():
-    assert verify() == "0 entries, none changed or missing\n"
-
-
+@pytest.mark.postgresql
 @pytest.mark.parametrize(
     "change",
     [
@@ -359,6 +350,7 @@ def test_an_added_entry_is_named():
         verify()
 
 
+@pytest.mark.postgresql
 def test_an_entry_that_is_rolled_back_leaves_no_gap():
     filled()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
@@ -369,6 +361,7 @@ def test_an_entry_that_is_rolled_back_leaves_no_gap():
     assert audit.verify() == 5
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_writers_at_once_make_one_chain():
     def writer(name):
@@ -388,7 +381,7 @@ def exported():
     before = list(audit_log._export.handlers)
 
     def to(setting):
-        (described,) = audit_export.handlers(read_audit_export(setting)).values()
+        (described,) = env.audit_handlers(read_audit_export(setting)).values()
         handler = DictConfigurator({"version": 1}).configure_handler(described)
         audit_log._export.handlers[:] = [handler]
 
@@ -460,7 +453,7 @@ def test_a_place_that_cannot_be_written_keeps_no_entry_out(exported, tmp_path, c
 @pytest.mark.django_db(transaction=True)
 def test_a_syslog_that_takes_nothing_holds_no_request_up(exported, tmp_path, monkeypatch, capsys):
     place = str(tmp_path / "log")
-    monkeypatch.setattr(readers, "LOCAL_SYSLOG", place)
+    monkeypatch.setattr(env, "LOCAL_SYSLOG", place)
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,

@@ -84,7 +84,7 @@ def test_failed_logins_are_counted_by_name_and_address():
 
 
 def test_a_flood_of_logins_makes_a_few_entries_with_their_number():
-    for number in range(250):
+    for number in range(130):
         log_in(f"person-{number}")
 
     delayed = [detail for _p, _s, detail, _o in entries("account.refused") if detail]
@@ -140,7 +140,7 @@ def test_a_page_before_the_login_is_no_refusal(client):
 
 
 def test_a_flood_of_refusals_makes_a_few_entries_an_hour(client, lin, clock):
-    for _ in range(120):
+    for _ in range(100):
         client.get(reverse("audit"))
 
     assert [detail for _p, _s, detail, _o in entries("access.refused")] == [

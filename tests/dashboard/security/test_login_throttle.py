@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from dashboard.pages.admin.account import Login
 from dashboard.security import login_throttle
-from dashboard.server.proxies import EVERYONES
+from dashboard.server.front import EVERYONES
 from tests.dashboard.lib.valkey_server import running_valkey
 from tests.factories import make_user
 from tests.waiting import PATIENCE_S

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.urls import get_resolver
 
-from dashboard.consumers import sockets
+from dashboard import consumers
 from dashboard.security.permissions import ACTIONS, Need, allowed, requires
 from jobs.services.upkeep.retention import Pin
 from tests.dashboard.lib.routes import every_pattern
@@ -24,54 +24,38 @@ OPEN = {
 PAGES_OF_THE_API = {"api-root", "api-reference-file"}
 
 
-VIEWS = [
-    pytest.param(route, pattern, id=pattern.name or route)
-    for route, pattern in every_pattern(get_resolver().url_patterns)
-]
-
-
-@pytest.mark.parametrize(("route", "pattern"), VIEWS)
-def test_every_view_asks_for_a_right_or_is_open_for_a_reason(route, pattern):
-    if pattern.name in OPEN:
-        return
-
-    if route.startswith("api/v1/host/"):
-        assert pattern.callback.for_hosts
-    elif route.startswith("api/v1/") and pattern.name not in PAGES_OF_THE_API:
-        # Each operation of an address, and each way to authenticate.
-        assert pattern.callback.rights_actions
-        assert set(pattern.callback.rights_actions) <= set(ACTIONS)
-    else:
-        assert pattern.callback.rights_action in ACTIONS
+def test_every_view_asks_for_a_right_or_is_open_for_a_reason():
+    for route, pattern in every_pattern(get_resolver().url_patterns):
+        if pattern.name in OPEN:
+            continue
+        if route.startswith("api/v1/host/"):
+            assert pattern.callback.for_hosts, route
+        elif route.startswith("api/v1/") and pattern.name not in PAGES_OF_THE_API:
+            # Each operation of an address, and each way to authenticate.
+            assert pattern.callback.rights_actions, route
+            assert set(pattern.callback.rights_actions) <= set(ACTIONS), route
+        else:
+            assert pattern.callback.rights_action in ACTIONS, route
 
 
 def test_every_socket_asks_for_a_right():
-    for pattern in sockets.websocket_urlpatterns:
+    for pattern in consumers.websocket_urlpatterns:
         consumer = pattern.callback.consumer_class
         # All of them ask in one place, which none replaces.
-        assert issubclass(consumer, sockets.PageSocket)
-        assert consumer._permitted is sockets.PageSocket._permitted
-        assert consumer.subject is not sockets.PageSocket.subject
-    assert sockets.allowed is allowed
+        assert issubclass(consumer, consumers.PageSocket)
+        assert consumer._permitted is consumers.PageSocket._permitted
+        assert consumer.subject is not consumers.PageSocket.subject
+    assert consumers.allowed is allowed
 
 
-@pytest.mark.parametrize("action", ACTIONS)
-def test_a_stranger_may_do_only_what_is_open_to_anyone(action):
-    assert allowed(AnonymousUser(), action) == (ACTIONS[action] is Need.ANYONE)
-
-
-@pytest.mark.parametrize("action", ACTIONS)
-def test_an_admin_may_do_all_but_what_is_one_persons_alone(action):
-    admin = make_user(is_staff=True)
-
-    is_allowed = allowed(admin, action, SimpleNamespace(created_by_id=-1))
-    assert is_allowed == (ACTIONS[action] is not Need.SELF)
-    assert allowed(admin, action, SimpleNamespace(created_by_id=admin.pk))
-
-
-@pytest.mark.parametrize("action", ACTIONS)
-def test_a_member_may_do_all_but_what_is_an_admins(action):
-    assert allowed(make_user(), action) == (ACTIONS[action] is not Need.ADMIN)
+def test_each_role_may_do_what_the_action_needs():
+    admin, member = make_user(is_staff=True), make_user()
+    theirs, own = SimpleNamespace(created_by_id=-1), SimpleNamespace(created_by_id=admin.pk)
+    for action, need in ACTIONS.items():
+        assert allowed(AnonymousUser(), action) == (need is Need.ANYONE), action
+        assert allowed(member, action) == (need is not Need.ADMIN), action
+        assert allowed(admin, action, theirs) == (need is not Need.SELF), action
+        assert allowed(admin, action, own), action
 
 
 def test_a_member_may_cancel_their_own_job_only():

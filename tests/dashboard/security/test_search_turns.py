@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from dashboard.security import slots
-from dashboard.security.slots import NoTurn, search_turn
+from dashboard.security import counters
+from dashboard.security.counters import NoTurn, search_turn
 from jobs.logstore import store
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_job, make_user
@@ -25,7 +25,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def no_wait(monkeypatch):
-    monkeypatch.setattr(slots, "LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr(counters, "LONGEST_WAIT_S", 0.0)
 
 
 def test_one_person_searches_once_at_a_time(no_wait):
@@ -63,7 +63,7 @@ def test_all_people_together_have_few_turns(no_wait):
 
 
 def test_a_person_who_waits_often_is_refused_at_once(monkeypatch):
-    monkeypatch.setattr(slots, "MOST_WAITING", 0)
+    monkeypatch.setattr(counters, "MOST_WAITING", 0)
 
     with pytest.raises(NoTurn), search_turn(1):
         pass
@@ -73,7 +73,7 @@ def test_a_person_who_waits_often_is_refused_at_once(monkeypatch):
 def test_web_processes_share_the_turns_and_a_killed_one_has_none(settings, no_wait):
     folder = settings.DATA_DIR / "searches"
     folder.mkdir()
-    paths = [str(folder / f"typed-{n}") for n in range(slots.MOST_AT_ONCE)]
+    paths = [str(folder / f"typed-{n}") for n in range(counters.MOST_AT_ONCE)]
     command = [sys.executable, "-c", HOLDER, *paths]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"

@@ -21,11 +21,11 @@ pytestmark = pytest.mark.processes
 MIB = 1024 * 1024
 # Short, so that the tests do not wait for long.
 LIMITS = {
-    "server.guard.BODY_S": 8.0,
-    "server.guard.SLOW_S": 1.0,
+    "server.front.BODY_S": 8.0,
+    "server.front.SLOW_S": 1.0,
     "server.web.HEAD_S": 8.0,
     "server.web.SLOW_S": 6.0,
-    "consumers.session_guard.MOST_OF_A_PERSON": 3,
+    "consumers.MOST_OF_A_PERSON": 3,
 }
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from dashboard.server import guard
-from dashboard.server.guard import Guard
+from dashboard.server import front
+from dashboard.server.front import Guard
 
 CLIENT = "192.0.2.7"
 
@@ -74,7 +74,7 @@ def run(*clients, app=echo, until=lambda clients: all(each.status for each in cl
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(guard, "SLOW_S", 0.05)
+    monkeypatch.setattr(front, "SLOW_S", 0.05)
 
 
 def test_a_body_within_its_size_is_served():
@@ -92,13 +92,13 @@ def test_a_body_that_is_larger_than_it_says_is_counted():
 
 
 def test_a_body_that_never_ends_is_given_up(monkeypatch):
-    monkeypatch.setattr(guard, "BODY_S", 0.05)
+    monkeypatch.setattr(front, "BODY_S", 0.05)
 
     assert run(Client(b"abc", ends=False)) == [408]
 
 
 def test_the_oldest_slow_bodies_of_a_client_are_given_up(soon):
-    slow = [Client(b"abc", ends=False) for _ in range(guard.MOST_OF_A_CLIENT + 20)]
+    slow = [Client(b"abc", ends=False) for _ in range(front.MOST_OF_A_CLIENT + 20)]
     other = Client(b"abc", ends=False, address="192.0.2.8")
     whole = Client(b"abc")
 
@@ -107,11 +107,11 @@ def test_the_oldest_slow_bodies_of_a_client_are_given_up(soon):
         until=lambda clients: sum(map(bool, [c.status for c in clients])) > 20,
     )
 
-    assert statuses == [None, *[408] * 20, *[None] * guard.MOST_OF_A_CLIENT, 200]
+    assert statuses == [None, *[408] * 20, *[None] * front.MOST_OF_A_CLIENT, 200]
 
 
 def test_bodies_of_all_clients_have_a_number(monkeypatch):
-    monkeypatch.setattr(guard, "MOST_OF_ALL", 3)
+    monkeypatch.setattr(front, "MOST_OF_ALL", 3)
     clients = [Client(b"abc", ends=False, address=f"192.0.2.{n}") for n in range(5)]
 
     statuses = run(*clients, until=lambda clients: clients[1].status is not None)
@@ -120,7 +120,7 @@ def test_bodies_of_all_clients_have_a_number(monkeypatch):
 
 
 def test_bodies_of_all_clients_have_a_size(monkeypatch):
-    monkeypatch.setattr(guard, "MOST_BYTES", 25_000)
+    monkeypatch.setattr(front, "MOST_BYTES", 25_000)
     clients = [Client(b"x" * 10_000, ends=False, path="/jobs/") for _ in range(3)]
 
     statuses = run(*clients, until=lambda clients: clients[0].status is not None)

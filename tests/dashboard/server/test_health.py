@@ -6,7 +6,7 @@ from dashboard.server import health
 from dashboard.server.health import PartHealth
 from tests.factories import make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
 WELL = {
     "database": PartHealth(True, {"ms": 1}),
@@ -63,6 +63,7 @@ def test_no_user_is_looked_up_without_a_database(client, parts, django_assert_nu
     assert answer.json() == {"status": "not ok"}
 
 
+@pytest.mark.postgresql
 def test_the_database_answers(db):
     assert health.database().is_ok
 

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from dashboard.config.readers import read_networks
-from dashboard.server.proxies import EVERYONES, Proxies
+from dashboard.config.env import read_networks
+from dashboard.server.front import EVERYONES, Proxies
 
 PROXY, STRANGER = "10.0.0.5", "192.0.2.7"
 

@@ -15,7 +15,7 @@ from dashboard.config import env
 from dashboard.config.env import BadVariable
 from dashboard.security import login_throttle
 from dashboard.server import health, valkey_gate
-from dashboard.server.valkey import SHARE_OF_CLIENTS, prepare
+from dashboard.server.supervisor import SHARE_OF_CLIENTS
 from dashboard.server.valkey_gate import Gate
 from jobs.base.valkey import for_celery
 from jobs.host.base.config import read_env_file
@@ -72,17 +72,6 @@ def test_the_password_is_in_no_command_and_no_file(valkey):
     for path in valkey.data.parent.rglob("*"):
         assert not path.is_file() or valkey.password.encode() not in path.read_bytes()
     assert stat.S_IMODE(valkey.users.stat().st_mode) == 0o600
-
-
-def test_a_start_removes_the_shared_passwords_of_earlier_versions(tmp_path):
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    for name in ("valkey_password", "valkey_host_password"):
-        (secrets / name).write_text("x")
-
-    prepare(tmp_path, "", MEMORY)
-
-    assert list(secrets.iterdir()) == []
 
 
 # Memory.

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from dashboard.server import valkey
+from dashboard.server import supervisor
 from jobs.base.valkey import for_celery
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
@@ -40,7 +40,7 @@ def host_python(tmp_path_factory):
 
 @pytest.fixture
 def redis_url(tmp_path):
-    server = valkey.prepare(tmp_path, "", 32_000_000)
+    server = supervisor.prepare_valkey(tmp_path, "", 32_000_000)
     popen = subprocess.Popen(server.argv())
     until(server.socket.exists)
     yield server.url

@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.timezone import now
 
 from dashboard import tasks
-from dashboard.consumers.sockets import NOT_FOUND, LogConsumer, RefusedError
+from dashboard.consumers import NOT_FOUND, LogConsumer, RefusedError
 from dashboard.server import health
 from dashboard.text.retention import removed_words, span_text
 from jobs.models import AuditEntry, Job, OutputFile

@@ -1,0 +1,154 @@
+"""Changes of accounts, their API tokens, secrets and permitted sources: page, API and commands."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from secrets import token_urlsafe
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+
+from dashboard.actions.action import Done, action
+from dashboard.consumers import check_soon
+from dashboard.security.audit_log import record
+from dashboard.security.counters import hashed
+from dashboard.security.permissions import allowed
+from jobs.access import accounts, secret_keys, secrets, sources
+from jobs.base.errors import LaunchError
+from jobs.models import Account, ApiToken, Host, Source
+
+
+@transaction.atomic
+@action("user.manage")
+def add_person(user: Any, person: User, role: Account.Role) -> Done[User]:
+    person.save()
+    accounts.set_role(person, role)
+    return Done(person, f"user {person.pk}", did="add", role=role)
+
+
+@action("user.manage")
+def set_role(user: Any, person: User, role: Account.Role) -> Done[bool]:
+    """Change the role of an account; open sockets are checked. False: no change.
+    Raises ``jobs.access.accounts.LastAdministrator``: no administrator would be left."""
+    before = accounts.set_role(person, role)
+    if before is None:
+        return Done(False)
+    check_soon()
+    return Done(True, f"user {person.pk}", did=role, before=before)
+
+
+@action("user.manage")
+def set_active(user: Any, person: User, *, active: bool) -> Done[bool]:
+    """Deactivate or reactivate an account. Returns and raises as :func:`set_role`."""
+    if not accounts.set_active(person, active=active):
+        return Done(False)
+    check_soon()
+    return Done(True, f"user {person.pk}", did="on" if active else "off")
+
+
+def scopes_of(user: AbstractBaseUser) -> list[ApiToken.Scope]:
+    """Return the scopes that add something to each other for ``user``, least first."""
+    scopes = [ApiToken.Scope.READ]
+    if allowed(user, "job.launch"):
+        scopes.append(ApiToken.Scope.LAUNCH)
+    if allowed(user, "token.manage"):
+        scopes.append(ApiToken.Scope.ADMIN)
+    return scopes
+
+
+def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
+    """Return the tokens that ``user`` sees, newest first: their own, an administrator all."""
+    rows = ApiToken.objects.select_related("user")
+    return rows if allowed(user, "token.manage") else rows.filter(user_id=user.pk)
+
+
+def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None, by: str) -> str:
+    """Create a token of ``user``, who may: the caller has checked. It is returned only here.
+    ``by``: place of its creation in the audit entry."""
+    token = token_urlsafe(32)
+    row = ApiToken.objects.create(
+        user=user, name=name, token_sha256=hashed(token), scope=scope, expires_at=expires_at
+    )
+    record(user, "token.create", f"token {row.pk}", name=name, scope=scope, by=by)
+    return token
+
+
+@action("token.delete")
+def revoke_token(user: Any, row: ApiToken, *, by: str) -> Done[None]:
+    """End a token: its next call is refused."""
+    done = Done(None, f"token {row.pk}", name=row.name, of=row.user.get_username(), by=by)
+    row.delete()
+    return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Rules of a secret. ``hosts`` and ``people`` by name; None: all hosts, everyone."""
+
+    purpose: str
+    endpoints: Sequence[str] = ()
+    hosts: Collection[str] | None = None
+    people: Collection[str] | None = None
+
+
+@action("secret.manage", dispatches=True)
+def keep_secret(user: Any, name: str, value: str | None, rules: Rules) -> Done[bool]:
+    """Store a secret and its rules; True: the name is new. ``value`` None keeps the stored one.
+    Raises ``LaunchError``: a wrong or missing part; ``field`` names it."""
+    hosts = _named(Host, "name", rules.hosts, "hosts", _("No host is named “%(name)s”."))
+    people = _named(User, "username", rules.people, "people", _("No person is named “%(name)s”."))
+    given, endpoints = {"hosts": hosts, "people": people}, rules.endpoints
+    try:
+        is_new = secrets.keep(name, value, purpose=rules.purpose, endpoints=endpoints, **given)
+    except secret_keys.KeyUnusable as error:
+        raise LaunchError(str(error), "value") from error
+    return Done(
+        is_new,
+        f"secret {name}",
+        did="set" if is_new else "replace" if value is not None else "change",
+        purpose=rules.purpose,
+        endpoints=list(rules.endpoints),
+        hosts=None if rules.hosts is None else sorted(rules.hosts),
+        people=None if rules.people is None else sorted(rules.people),
+    )
+
+
+@action("secret.manage")
+def delete_secret(user: Any, name: str) -> Done[bool]:
+    """Delete a secret. False: unknown name."""
+    is_done = secrets.forget(name)
+    return Done(is_done, f"secret {name}" if is_done else "", did="delete")
+
+
+def _named(
+    model: type[Model], key: str, names: Collection[str] | None, field: str, text: str
+) -> list[Any] | None:
+    """Return the records of ``names``; None for None.
+    Raises ``LaunchError``: a name is unknown; at ``field``."""
+    if names is None:
+        return None
+    rows = list(model._default_manager.filter(**{f"{key}__in": names}))
+    if unknown := set(names) - {getattr(row, key) for row in rows}:
+        raise LaunchError(text % {"name": min(unknown)}, field)
+    return rows
+
+
+@action("source.manage")
+def add_source(user: Any, source_type: str, address: str, note: str = "") -> Done[Source]:
+    """Permit a source. Raises ``LaunchError``: a wrong or missing part; ``field`` names it."""
+    row = sources.add(source_type, address, note=note, user=user)
+    return Done(row, f"source {row.pk}", **_about(row, "add"))
+
+
+@action("source.manage", dispatches=True)
+def remove_source(user: Any, source_id: int) -> Done[Source | None]:
+    """Remove a source and return it; None: unknown. Queued jobs that need it fail."""
+    row = sources.remove(source_id)
+    return Done(row, f"source {source_id}", **_about(row, "delete")) if row else Done(None)
+
+
+def _about(row: Source, did: str) -> dict[str, Any]:
+    return {"did": did, "source_type": row.type, "address": row.address, "note": row.note}

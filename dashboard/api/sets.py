@@ -1,0 +1,171 @@
+"""Data sets of evaluations, read only, and prompt sets that the team uploaded for benchmarks."""
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import Http404, HttpRequest
+from pydantic import BaseModel
+
+from dashboard.actions import rows
+from dashboard.actions.rows import PromptForm
+from dashboard.api.base import Answer, Created, Json, Operations, about, listing, read
+from jobs.base.errors import LaunchError
+from jobs.catalog import QUESTION_SETS
+from jobs.catalog.data_sets import DATA_SETS, DataSet
+from jobs.catalog.questions import TeamSet
+from jobs.models import PromptSet
+from jobs.queries.sets import prompt_set, prompt_sets, prompts_in
+
+data_sets = Operations("Data sets", "questions")
+
+
+class PartAnswer(Answer):
+    """A set of OpenCompass."""
+
+    name: str
+    questions: int
+    version: str = about("hash of the prompt")
+
+
+class DataSetAnswer(Answer):
+    """A data set."""
+
+    id: str
+    name: str
+    about: str
+    origin: str = about("public, included or team")
+    questions: int
+    languages: list[str]
+    licence: str | None = about("null: not known")
+    metric: str
+    key: str | None = about("value of the field questions of a job; null: none")
+    sha256: str | None = about("of the questions, where this dashboard has them")
+    opencompass: str | None = read("opencompass.name", "name in evaluate-opencompass")
+    evalscope: str | None = read("evalscope.name", "name in evaluate-evalscope")
+    parts: list[PartAnswer]
+    removed: bool
+
+
+DataSetsAnswer = listing(
+    "DataSetsAnswer", "All data sets: the catalogue's, then the team's.", "data_sets", DataSetAnswer
+)
+
+
+@data_sets.on("GET ", "questions.view", "api-questions", DataSetsAnswer)
+def list_data_sets(request: HttpRequest) -> Json:
+    """List data sets of evaluations. List the catalogue's data sets, and the team's in use."""
+    team = [one for one in QUESTION_SETS.team() if not one.removed_at]
+    rows = [*map(_public, DATA_SETS.values()), *map(team_answer, team)]
+    return {"data_sets": rows, "next": None}
+
+
+@data_sets.on("GET /{str:set_id}", "questions.view", "api-question-set", DataSetAnswer)
+def get_data_set(request: HttpRequest, set_id: str) -> Json:
+    """Get a data set. Get one data set, removed ones of the team too."""
+    if set_id in DATA_SETS:
+        return _public(DATA_SETS[set_id])
+    team_set = QUESTION_SETS.of_team(set_id)
+    if team_set is None:
+        raise Http404(set_id)
+    return team_answer(team_set)
+
+
+def _public(data_set: DataSet) -> Json:
+    own = QUESTION_SETS.included[data_set.included] if data_set.included else None
+    return DataSetAnswer.of(
+        data_set,
+        origin="included" if own else "public",
+        key=data_set.included,
+        sha256=own.sha256 if own else None,
+        parts=[part.model_dump() for part in data_set.parts],
+        removed=False,
+    )
+
+
+def team_answer(team_set: TeamSet) -> Json:
+    absent: Json = dict.fromkeys(("licence", "opencompass", "evalscope"))
+    return DataSetAnswer.of(
+        team_set,
+        about=team_set.note,
+        origin="team",
+        questions=team_set.current.questions,
+        metric="accuracy",
+        languages=[],
+        parts=[],
+        sha256=team_set.current.sha256,
+        removed=bool(team_set.removed_at),
+        **absent,
+    )
+
+
+prompts = Operations("Prompts", "prompts")
+
+
+class PromptSetAsked(BaseModel):
+    """Prompts of the team for benchmarks."""
+
+    name: str = about("value of the field prompts of a benchmark")
+    language: str = ""
+    text: str = about('JSON lines: {"prompt": "…"}')
+
+
+class PromptSetAnswer(Created):
+    """A prompt set of the team."""
+
+    id: int
+    name: str = about("value of the field prompts of a benchmark")
+    language: str
+    count: int = read("prompts", "number of prompts")
+    bytes: int
+    longest_tokens: int = read("longest", "of the longest prompt, estimated")
+    sha256: str = about("of its JSON lines; the identity of a result has it too")
+    removed: bool = read(lambda row: row.removed_at is not None)
+
+
+class PromptSetWhole(PromptSetAnswer):
+    """A prompt set with its prompts."""
+
+    prompts: list[str] = read(lambda row: prompts_in(row.text))
+
+
+PromptSets = listing("PromptSets", "All prompt sets, by name.", "prompt_sets", PromptSetAnswer)
+
+
+@prompts.on("GET ", "prompts.view", "api-prompts", PromptSets)
+def list_prompt_sets(request: HttpRequest) -> Json:
+    """List prompt sets. By name, without removed ones."""
+    return {"prompt_sets": [PromptSetAnswer.of(row) for row in prompt_sets()], "next": None}
+
+
+@prompts.on("POST ", "prompts.add", "api-prompts", PromptSetAnswer, 201, 413, 422)
+def add_prompt_set(request: HttpRequest, asked: PromptSetAsked) -> Json:
+    """Add a prompt set. Check the JSON lines, then store them."""
+    form = PromptForm(
+        {"name": asked.name, "language": asked.language},
+        {"file": SimpleUploadedFile("text", asked.text.encode())},
+        user=request.user,
+    )
+    try:
+        row = rows.save(request.user, form)
+    except LaunchError as error:
+        raise LaunchError(str(error), "text" if error.field == "file" else error.field) from None
+    return PromptSetAnswer.of(row)
+
+
+@prompts.on("GET /{int:prompt_set_id}", "prompts.view", "api-prompt-set", PromptSetWhole)
+def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
+    """Read a prompt set. With its prompts, also a removed one."""
+    return PromptSetWhole.of(_find(prompt_set_id))
+
+
+@prompts.on("DELETE /{int:prompt_set_id}", "prompts.change", "api-prompt-set", PromptSetAnswer)
+def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
+    """Remove a prompt set. Forms no longer offer it; results keep it. The page of prompt sets
+    restores it."""
+    rows.remove(request.user, PromptForm, _find(prompt_set_id))
+    return PromptSetAnswer.of(_find(prompt_set_id))
+
+
+def _find(prompt_set_id: int) -> PromptSet:
+    row = prompt_set(prompt_set_id)
+    if row is None:
+        raise Http404(prompt_set_id)
+    return row
