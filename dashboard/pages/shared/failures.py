@@ -172,7 +172,8 @@ def advice(job: Job) -> str:
     if job.message_id != "job:deployment_gone" and not never_ran and failed_as_printed(job):
         notes = [note for note in job.guide.get("notes", ()) if note["id"] in _FAILS_AS_PRINTED]
         texts = [message(note["id"], note["args"]) for note in notes]
-        return joined(*texts, gettext(JOB_ADVICE["as printed"]))
+        advice = JOB_ADVICE["as printed"]
+        return joined(*texts, gettext(advice))
     return gettext(_what_to_do(job))
 
 
