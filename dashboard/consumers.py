@@ -145,7 +145,7 @@ RECORDS: dict[str, type[Job] | type[Deployment]] = {"job": Job, "deployment": De
 ACTIONS = {"job": "job.view", "deployment": "deployment.view"}
 # A server's log goes on after a restart; a job's never does.
 MAY_GO_ON = {"job": False, "deployment": True}
-_OVER = {
+_OVER: dict[str, set[str]] = {
     "job": {*Job.State.values} - {*Job.OPEN_STATES},
     "deployment": {Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST},
 }

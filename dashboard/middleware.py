@@ -36,7 +36,8 @@ def around(
     after: Callable[[HttpResponseBase], None] = lambda response: None,
     is_meant: Callable[[HttpRequest, HttpResponseBase], bool] = lambda request, response: False,
     replace: Callable[[HttpRequest, Any], HttpResponseBase] = lambda request, response: response,
-    **thread: bool,
+    *,
+    thread_sensitive: bool = True,
 ) -> Callable[..., Answer]:
     """Return a middleware of the kind of ``get_response``. ``before`` may answer in its place.
     ``replace`` returns other answers for those that are meant, outside of the event loop. Django's
@@ -49,7 +50,8 @@ def around(
                 response = cast(HttpResponseBase, await get_response(request))
                 after(response)
                 if is_meant(request, response):
-                    response = await sync_to_async(replace, **thread)(request, response)
+                    in_thread = sync_to_async(replace, thread_sensitive=thread_sensitive)
+                    response = await in_thread(request, response)
             return response
 
         return answer_async
@@ -92,7 +94,7 @@ def private_pages(get_response: GetResponse) -> Callable[..., Answer]:
 @sync_and_async_middleware
 def audit_origin(get_response: GetResponse) -> Callable[..., Answer]:
     """Record the address of the request with what it changes; record downloads and refusals."""
-    inner = around(get_response, is_meant=_is_evidence, replace=_recorded)
+    inner: Callable[..., Any] = around(get_response, is_meant=_is_evidence, replace=_recorded)
 
     async def answer_async(request: HttpRequest) -> HttpResponseBase:
         with audit_log.origin(request.META.get("REMOTE_ADDR", "")):

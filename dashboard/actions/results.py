@@ -92,7 +92,7 @@ def save_view(user: AbstractBaseUser, name: str, query: str, *, is_shared: bool)
 
 
 @action("result.change_view")
-def change_view(user: AbstractBaseUser, row: SavedView, **changed: Any) -> Done[SavedView]:
+def change_view(user: AbstractBaseUser, row: SavedView, /, **changed: Any) -> Done[SavedView]:
     """Change ``name``, ``query`` or ``is_shared`` of a saved view; None: it stays. Raises
     ``LaunchError``: name or query is refused."""
     before = row.name

@@ -197,7 +197,7 @@ def _log(path: str, title: str, answer: type[Answer] | None = None) -> Callable[
 
 
 def _view(kind: str, reader: Reader, title: str) -> Callable[..., HttpResponseBase]:
-    asked = Query[get_type_hints(reader)["query"]]  # type: ignore[misc]
+    asked = Query[get_type_hints(reader)["query"]]  # type: ignore[valid-type]
 
     def view(request: HttpRequest, record_id: int, query: asked) -> HttpResponseBase:  # type: ignore[valid-type]
         record = find_record(kind, record_id)

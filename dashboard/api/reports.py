@@ -146,7 +146,7 @@ reports = Operations("Reports")
 def _operation(kind: Kind) -> Callable[..., HttpResponse]:
     way = Query[kind.asked]  # type: ignore[name-defined]
 
-    def read(request: HttpRequest, query: way) -> HttpResponse:  # type: ignore[valid-type]
+    def read(request: HttpRequest, query: way) -> HttpResponse:
         try:
             return download(make(kind, query))
         except ReportError as error:

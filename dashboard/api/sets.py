@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from dashboard.actions import rows
 from dashboard.actions.rows import PromptForm
+from dashboard.api import base
 from dashboard.api.base import Answer, Created, Json, Operations, about, listing, read
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
@@ -31,13 +32,13 @@ class DataSetAnswer(Answer):
     id: str
     name: str
     about: str
-    origin: str = about("public, included or team")
+    origin: str = base.about("public, included or team")
     questions: int
     languages: list[str]
-    licence: str | None = about("null: not known")
+    licence: str | None = base.about("null: not known")
     metric: str
-    key: str | None = about("value of the field questions of a job; null: none")
-    sha256: str | None = about("of the questions, where this dashboard has them")
+    key: str | None = base.about("value of the field questions of a job; null: none")
+    sha256: str | None = base.about("of the questions, where this dashboard has them")
     opencompass: str | None = read("opencompass.name", "name in evaluate-opencompass")
     evalscope: str | None = read("evalscope.name", "name in evaluate-evalscope")
     parts: list[PartAnswer]
