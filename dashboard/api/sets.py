@@ -13,7 +13,7 @@ from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.questions import TeamSet
 from jobs.models import PromptSet
-from jobs.queries.sets import prompt_set, prompt_sets, prompts_in
+from jobs.queries.catalogue import prompt_set, prompt_sets, prompts_in
 
 data_sets = Operations("Data sets", "questions")
 
