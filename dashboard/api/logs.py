@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from inspect import cleandoc
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
@@ -197,7 +197,7 @@ def _log(path: str, title: str, answer: type[Answer] | None = None) -> Callable[
 
 
 def _view(kind: str, reader: Reader, title: str) -> Callable[..., HttpResponseBase]:
-    asked = Query[get_type_hints(reader)["query"]]  # type: ignore[valid-type]
+    asked = cast(Any, Query)[get_type_hints(reader)["query"]]
 
     def view(request: HttpRequest, record_id: int, query: asked) -> HttpResponseBase:  # type: ignore[valid-type]
         record = find_record(kind, record_id)

@@ -29,6 +29,7 @@ from tests.factories import (
     make_host,
     make_job,
     make_user,
+    permit_source,
     secret_values,
 )
 
@@ -384,6 +385,12 @@ def test_a_source_is_added_listed_and_deleted():
     assert not Source.objects.exists()
     entries = AuditEntry.objects.order_by("pk")
     assert [(one.user, one.detail["did"]) for one in entries] == [(None, "add"), (None, "delete")]
+
+
+def test_the_list_names_who_added_a_source():
+    permit_source(GIT, user=make_user("ada"))
+
+    assert run("list_sources").splitlines()[1].split()[3] == "ada"
 
 
 @pytest.mark.parametrize(
