@@ -116,7 +116,6 @@ def _postgresql() -> Iterator[str]:
 
 @contextmanager
 def _folder(prefix: str) -> Iterator[Path]:
-    """A new folder with a short path, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
     try:
         yield folder

@@ -60,7 +60,6 @@ class Api:
             return error.code, json.loads(error.read())
 
     def ask(self, path: str, body: Any = None) -> dict[str, Any]:
-        """Return the body of ``raw`` as JSON."""
         reply: dict[str, Any] = json.loads(self.raw(path, body))
         return reply
 
@@ -70,7 +69,6 @@ class Api:
         return rows[::-1]
 
     def job(self, job_id: int) -> dict[str, Any]:
-        """One job, whole."""
         return self.ask(f"jobs/{job_id}")
 
     def launch(self, kind: str, **params: Any) -> int:
@@ -80,17 +78,14 @@ class Api:
         return number
 
     def ended(self, job_id: int, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
-        """The job, once it is closed."""
         until(lambda: self.job(job_id)["state"] in CLOSED, f"job {job_id} ends", timeout_s)
         return self.job(job_id)
 
     def result(self, job_id: int) -> dict[str, Any]:
-        """The result of a job, whole."""
         (row,) = [one for one in self.ask("results")["results"] if one["job"] == job_id]
         return self.ask(f"results/{row['id']}")
 
     def spool(self, job_id: int) -> Path:
-        """Folder of this job on the host."""
         return self.stack.data_dir / "host" / "spool" / str(job_id)
 
     def log_sha256s(self, job_id: int) -> tuple[str, str]:
@@ -100,14 +95,12 @@ class Api:
         return hashlib.sha256(shown).hexdigest(), hashlib.sha256(kept).hexdigest()
 
     def events(self, job_id: int) -> list[str]:
-        """Types of the job's events, in their order."""
         lines = (self.spool(job_id) / "events.jsonl").read_text().splitlines()
         return [json.loads(line)["type"] for line in lines]
 
 
 @pytest.fixture(scope="session")
 def api(stack: Stack) -> Api:
-    """The API of the stack that all tests share."""
     return Api(stack)
 
 

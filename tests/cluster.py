@@ -49,8 +49,6 @@ class Cluster:
     hosts: dict[str, Path]
 
     def webs(self) -> list[int]:
-        """Process ids of the web processes that run just now."""
-        assert self.stack.process is not None
         children = process.descendants(self.stack.process.pid)
         return [pid for pid in children if "dashboard.server.web" in command_line(pid)]
 

@@ -175,6 +175,5 @@ def chromium() -> str:
 
 
 def find_chromium() -> str | None:
-    """Path of Chromium or Chrome, None without."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)

@@ -40,19 +40,16 @@ class Cell:
 
     @property
     def changes(self) -> float:
-        """Return the expected number of changed answers."""
         return self.questions * (self.margin + self.changed)
 
     @property
     def holds(self) -> bool:
-        """Return True where all bounds hold."""
         most = MOST_COVERED if self.changes >= ENOUGH_CHANGES else 1.0
         is_covered = LEAST_COVERED <= self.covered <= most
         return is_covered and max(self.equivalent, self.not_worse) <= MOST_WRONG
 
 
 def cell(questions: int, changed: float, margin: float) -> Cell:
-    """Return a cell of the grid."""
     lost, gained = margin + changed / 2, changed / 2
     covered = equivalent = not_worse = 0.0
     for first, chance in binomial(questions, lost):

@@ -91,7 +91,6 @@ def secret_values(names: Iterable[str]) -> dict[str, str]:
 
 
 def permit_source(address: str, source_type: str = "git", **fields: Any) -> Source:
-    """A source on the administrators' list."""
     return sources.add(source_type, address, **{"user": None, **fields})
 
 
@@ -140,7 +139,6 @@ def make_job(*, plan: Plan | None = None, **fields: Any) -> Job:
 
 
 def make_weights(*, host: Host, **fields: Any) -> Weights:
-    """Weights of the small model."""
     return Weights.objects.create(
         **{
             "host": host,
@@ -161,7 +159,6 @@ def make_guide_weights(*, host: Host) -> Weights:
 
 
 def make_artifact(*, host: Host, **fields: Any) -> Artifact:
-    """The artifact of a compile to int8."""
     return Artifact.objects.create(
         **{
             "host": host,
@@ -195,7 +192,6 @@ def make_deployment(*, job: Job | None = None, **fields: Any) -> Deployment:
 
 
 def make_level(**fields: Any) -> ServiceLevel:
-    """A service level of the team."""
     limits = {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0}
     return ServiceLevel.objects.create(
         **{"name": f"level {next(_numbers)}", "limits": limits, **fields}
@@ -203,7 +199,6 @@ def make_level(**fields: Any) -> ServiceLevel:
 
 
 def make_prompts(*texts: str, **fields: Any) -> PromptSet:
-    """A prompt set of the team."""
     prompts = texts or ("Why is the sky blue?", "天空为什么是蓝色的？\n请用一句话回答。")
     text = json_lines(prompts)
     return PromptSet.objects.create(
@@ -236,7 +231,6 @@ def make_cell(matrix: Matrix, column: int, job: Job | None) -> MatrixCell:
 
 
 def make_result(**fields: Any) -> Result:
-    """A benchmark's."""
     job = fields.pop("job", None) or make_job(state=Job.State.SUCCEEDED)
     return Result.objects.create(
         **{

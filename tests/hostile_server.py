@@ -99,7 +99,6 @@ class Hostile:
 
 @contextmanager
 def hostile(answer):
-    """A running server that answers every request so."""
     server = Hostile(answer)
     try:
         yield server

@@ -64,7 +64,6 @@ class Target:
 
     @cached_property
     def tags(self) -> frozenset[Tag]:
-        """Return the tags of wheels that pip installs there."""
         version, name = (3, self.minor), f"cp3{self.minor}"
         if self.system == "linux":
             ends = ["1", "2010", "2014", *(f"_2_{glibc}" for glibc in range(5, 41))]
@@ -107,7 +106,6 @@ class Lock:
 
     @property
     def targets(self) -> Iterator[Target]:
-        """Return what the lock is for."""
         for minor in range(self.oldest, self.newest + 1):
             for system in self.systems:
                 for machine in MACHINES[system]:
@@ -216,7 +214,6 @@ def _name(file: Mapping[str, Any]) -> str:
 
 
 def name_of(line: str) -> str:
-    """Return the normalized name of a package in a line of a list or lock."""
     return canonicalize_name(re.split(r"[\[=;<> ]", line, maxsplit=1)[0])
 
 

@@ -194,7 +194,6 @@ def written() -> str:
 
 
 def main() -> None:
-    """Write the tree into the document."""
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     _old, _, after = rest.partition(END)
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n```text\n{tree()}\n```\n\n{END}{after}")

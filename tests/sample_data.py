@@ -72,7 +72,6 @@ def make() -> dict[str, Any]:
 
 
 def _external_turn(chat: Conversation, number: int) -> None:
-    """An answer of the endpoint with long values."""
     endpoint = Endpoint.objects.get(pk=number)
     Turn.objects.create(
         conversation=chat,

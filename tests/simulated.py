@@ -42,8 +42,6 @@ Environment.objects.get_or_create(host=host, name={name!r}, defaults=about)
 
 
 class SimulatedHost(Api):
-    """The API of a dashboard, and the simulated host beside it."""
-
     def __init__(self, stack):
         super().__init__(stack)
         self.pipelines = {}
@@ -54,7 +52,6 @@ class SimulatedHost(Api):
         return self.stack.data_dir / "demo-host"
 
     def spool(self, job_id):
-        """Folder of this job on the host."""
         return self.folder / "host" / "spool" / str(job_id)
 
     def launch(self, kind, **params):
@@ -79,13 +76,11 @@ class SimulatedHost(Api):
             until(lambda: len(list(dies.glob("vacc*"))) == DIES, "the made-up kernel has its dies")
 
     def docker(self, *arguments):
-        """Output of the host's docker."""
         environ = os.environ | {"STANDIN_STATE": str(self.folder / "state")}
         done = subprocess.run([DOCKER, *arguments], env=environ, capture_output=True, text=True)
         return done.stdout
 
     def containers(self):
-        """Ids of all its containers."""
         return self.docker("ps", "-a", "-q").split()
 
     def asset(self, table, like):
@@ -131,7 +126,6 @@ def has_dies(api):
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory, pytestconfig):
-    """A dashboard with a simulated host that has reported its dies."""
     toured = pytestconfig.getoption("--toured")
     # No test waits ten minutes for a stalled download.
     with running(tmp_path_factory.mktemp("sim") / "data", environ={"STALLED_AFTER": "4s"}) as stack:

@@ -80,7 +80,6 @@ class Stack:
             raise AssertionError(f"{error}:\n{self.output}") from error
 
     def _is_ready(self) -> bool:
-        assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"it ended with {self.process.returncode}")
         return self.health()[0] == 200 and (self.data_dir / "host" / "spool").is_dir()
@@ -97,7 +96,6 @@ class Stack:
 
     def children(self) -> dict[str, int]:
         """Process ids of its children, by the names of ``CHILDREN``."""
-        assert self.process is not None
         pids = {}
         for pid in process.descendants(self.process.pid):
             line = command_line(pid)
@@ -130,7 +128,6 @@ class Stack:
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ctrl-C; returns its exit code when it has ended."""
-        assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
@@ -220,7 +217,6 @@ def running(
         try:
             stack.stop()
         except subprocess.TimeoutExpired:
-            assert stack.process is not None
             stack.process.kill()
             raise
 

@@ -78,7 +78,6 @@ def add_line(file: Path, below: str, added: str) -> None:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run Python there; return its output."""
     environ = clean_environment() | {"DATA_DIR": str(folder / "data")}
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, env=environ, capture_output=True, text=True

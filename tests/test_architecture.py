@@ -318,7 +318,6 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def functions() -> list[Function]:
-    """Return all functions of ours."""
     return [function for path in [*FILES, *TESTS] for function in content(path).functions]
 
 

@@ -58,7 +58,6 @@ class Rule:
 
 @cache
 def rules(table: str) -> list[Rule]:
-    """Rules of one table of ``glossary-banned.toml``."""
     rows = tomllib.loads(BANNED.read_text("utf-8"))[table]
     form = "(?:{})" if table != "labels" else "(?:{})$"
     return [Rule(re.compile(form.format(key), re.IGNORECASE), rows[key]) for key in rows]
@@ -92,7 +91,6 @@ def glossary_rows(path: Path) -> list[list[str]]:
 
 
 def page_hits() -> Iterator[Hit]:
-    """Hits in the texts of pages, and in their translations."""
     for path in CATALOGUES:
         with path.open("rb") as file:
             catalogue = read_po(file, locale="zh_Hans")
@@ -111,7 +109,6 @@ def page_hits() -> Iterator[Hit]:
 
 
 def english_problems(text: str, *, is_help: bool = False) -> Iterator[str]:
-    """Problems of one English text of a page."""
     plain = _PLACEHOLDER.sub("…", _TAG.sub("", text)).strip()
     yield from _problems(plain, [*rules("everywhere"), *rules("pages"), *glossary_rules()])
     for rule in rules("labels"):
@@ -124,7 +121,6 @@ def english_problems(text: str, *, is_help: bool = False) -> Iterator[str]:
 
 
 def chinese_problems(text: str) -> Iterator[str]:
-    """Problems of one Chinese text."""
     yield from _problems(
         _PLACEHOLDER.sub("X", _TAG.sub("", text)),
         [*rules("chinese"), *glossary_rules(GLOSSARY), *glossary_rules(CHINESE_GLOSSARY)],
@@ -142,7 +138,6 @@ def _problems(text: str, applied: Iterable[Rule]) -> Iterator[str]:
 
 
 def document_hits() -> Iterator[Hit]:
-    """Hits in the documentation, outside code and addresses."""
     for path in documents():
         owner = path.relative_to(ROOT).as_posix()
         is_chinese = path.name.endswith(".zh.md")
@@ -159,7 +154,6 @@ def _document_problems(line: str) -> Iterator[str]:
 
 
 def code_hits() -> Iterator[Hit]:
-    """Hits in docstrings, comments and strings of Python files."""
     for folder in CODE:
         for path in sorted((ROOT / folder).rglob("*.py")):
             if "migrations" not in path.parts and path.name not in OWN_FILES:

@@ -15,7 +15,6 @@ class Program:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        assert process.stdin is not None and process.stdout is not None
         self._in, self._out = process.stdin, process.stdout
 
     @property

@@ -41,13 +41,11 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def visitor(browser: Browser, stack: Stack) -> Visitor:
-    """Opens pages of the stack, as its administrator or as a stranger."""
     return Visitor(browser, stack)
 
 
 @pytest.fixture(scope="package")
 def person(visitor: Visitor) -> Iterator[BrowserContext]:
-    """A browser's window in which the administrator is logged in."""
     with visitor.context(logged_in=True) as context:
         yield context
 
@@ -61,13 +59,11 @@ def reader(visitor: Visitor) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def inspector(person: BrowserContext) -> Inspector:
-    """Finds faults of pages."""
     return Inspector(person)
 
 
 @pytest.fixture(scope="package")
 def chinese_inspector(reader: BrowserContext) -> Inspector:
-    """Finds faults of Chinese pages."""
     return Inspector(reader)
 
 
@@ -91,7 +87,6 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def log(server: Server) -> Callable[[bytes], int]:
-    """The job's log, empty, and a function that appends to it."""
     key = f"job/{server.job}"
     for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
         file.unlink()

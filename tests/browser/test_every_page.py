@@ -85,7 +85,6 @@ def test_no_page_is_left_out():
 
 
 def names(resolver):
-    """Names of all addresses below a resolver."""
     for pattern in resolver.url_patterns:
         if hasattr(pattern, "url_patterns"):
             yield from names(pattern)

@@ -40,7 +40,6 @@ def served(own_server):
 
 @pytest.fixture
 def open_form(browser, own_server):
-    """A function that opens a kind's form; nothing may be complained of until the end."""
     with checked_window(browser, own_server) as context:
 
         def open_it(kind, query=""):

@@ -92,7 +92,6 @@ def tell(server, job, **points):
 
 
 def titles(page):
-    """Return the titles of the drawn strips, top to bottom."""
     texts = page.locator("[data-live-chart] .annotation-text").all_text_contents()
     return [text for text in texts if text in TITLES]
 

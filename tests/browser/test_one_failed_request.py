@@ -25,7 +25,6 @@ def window(browser, server):
 
 @pytest.fixture(scope="module")
 def result(server):
-    """Path of a result's page."""
     (number,) = server.shell(SEED)
     return f"/results/res-{number}/"
 

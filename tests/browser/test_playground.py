@@ -64,12 +64,10 @@ def part(turn, name):
 
 
 def from_end(page):
-    """Return the pixels of the page below the window."""
     return page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY")
 
 
 def answered(page, engine, text):
-    """A chat whose first question has this answer."""
     engine.end(delta(content=text), END)
     turn = ask(page)
     expect(turn).to_have_attribute("data-state", "done")

@@ -33,7 +33,6 @@ ACCURACY = """() => {
 
 @pytest.fixture(scope="module")
 def page(visitor):
-    """The page of one person, from the first visit to the last."""
     complaints = Complaints()
     with visitor.context(logged_in=False) as context:
         complaints.listen(context)
@@ -43,8 +42,6 @@ def page(visitor):
 
 @pytest.fixture(scope="module")
 def job_of(api):
-    """A function: the number of the tour's job of a kind."""
-
     def find(kind):
         jobs = [job for job in api.jobs(f"kind={kind}") if job["title"][:11] != "Environment"]
         return jobs[0]["id"]
@@ -86,7 +83,6 @@ class Frames:
 
 
 def lines_shown(page):
-    """Return the number of lines of the log, as the panel shows it."""
     text = page.locator("[data-log=size]").inner_text()
     number = re.match(r"[\d\s\u202f,]+", text)
     return int(re.sub(r"\D", "", number[0])) if number else 0
@@ -335,7 +331,6 @@ def test_stop_stops_the_engine(page, api):
 
 
 def counters(engine):
-    """Return the engine's metrics, as text."""
     with urllib.request.urlopen(f"{engine}/metrics", timeout=30) as answer:
         return answer.read().decode()
 

@@ -86,7 +86,6 @@ class Held:
 
 @pytest.fixture
 def open_held(browser, own_server, served):
-    """A function that opens a form whose later answers are held."""
     with checked_window(browser, own_server) as context:
 
         def open_it(path, query=""):
@@ -99,7 +98,6 @@ def open_held(browser, own_server, served):
 
 @pytest.fixture
 def open_failing(browser, own_server, served):
-    """A function that opens a form whose later answers are held, and may fail."""
     with own_window(browser, own_server, viewport=WIDE) as context:
 
         def open_it(path, query=""):

@@ -61,13 +61,11 @@ def host(simulated, request):
 
 @pytest.fixture(scope="module")
 def guest(browser, host):
-    """Opens windows on the dashboard of the simulated host."""
     return Visitor(browser, host.stack)
 
 
 @pytest.fixture(scope="module")
 def page(guest):
-    """A page of one person, without complaints."""
     complaints = Complaints()
     with guest.context(logged_in=True) as context:
         complaints.listen(context)
@@ -77,7 +75,6 @@ def page(guest):
 
 @pytest.fixture(scope="module")
 def inspectors(guest):
-    """One for each language."""
     with ExitStack() as stack:
         yield {
             locale: Inspector(stack.enter_context(guest.context(logged_in=True, locale=locale)))
@@ -86,7 +83,6 @@ def inspectors(guest):
 
 
 def launched(page, host, pipeline, model):
-    """Numbers of the jobs that one click on the pipeline's page has launched."""
     page.goto(reverse("model-detail", args=[model]))
     title = {"build-in": "Build_In", "pytorch": "PyTorch"}[pipeline]
     page.get_by_role("link", name=f"Full pipeline: {title}").click()
@@ -102,8 +98,6 @@ def launched(page, host, pipeline, model):
 # Scope: all tests of one pipeline, then all of the next.
 @pytest.mark.parametrize(("pipeline", "model"), [BUILD_IN, PYTORCH], scope="class")
 class TestAWay:
-    """From the page of the model to an answer."""
-
     def test_one_click_launches_all_of_it_as_one_chain(self, page, host, pipeline, model):
         numbers = launched(page, host, pipeline, model)
 

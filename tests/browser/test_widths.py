@@ -42,7 +42,6 @@ OF_CHARTS = """() => [...document.querySelectorAll("[data-chart]")].every(
 
 @pytest.fixture(scope="module")
 def made(own_server):
-    """Numbers of the records, by their names in addresses."""
     return json.loads(own_server.shell(SEED)[0])
 
 

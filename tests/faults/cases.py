@@ -92,7 +92,6 @@ class Case:
         return FAULTS[self.hit, self.how]
 
     def is_met(self, state: str, message: str) -> bool:
-        """Return true if a job has the state and message of this case."""
         if self.or_failed and (state, message) == (FAILED, self.or_failed):
             return True
         return state == self.verdict and message == (self.message or message)

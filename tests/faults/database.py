@@ -30,7 +30,6 @@ class Database:
         return [root, *process.descendants(root)] if process.is_running(root) else []
 
     def connections(self) -> list[int]:
-        """Processes that serve one connection each."""
         busy = ("idle", "transaction")
         return [pid for pid in self.pids() if command_line(pid).rstrip().endswith(busy)]
 
@@ -74,7 +73,6 @@ class Database:
         self.start()
 
     def close(self) -> None:
-        """Stop it and remove all it had."""
         for pid in self.pids():
             process.send(pid, signal.SIGCONT)
         self._server.cleanup()

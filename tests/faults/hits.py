@@ -145,12 +145,10 @@ def of_job(which: str) -> Callable[[Scene], Sequence[int]]:
 
 
 def supervisor_of_stack(scene: Scene) -> Sequence[int]:
-    assert scene.world.stack.process is not None
     return [scene.world.stack.process.pid]
 
 
 def database_processes(scene: Scene) -> Sequence[int]:
-    assert scene.world.database is not None
     return scene.world.database.pids()
 
 
@@ -159,7 +157,6 @@ def kill_stack(scene: Scene) -> Iterator[None]:
     """``kill -9`` the dashboard's supervisor: the kernel kills its children with it."""
     stack = scene.world.stack
     children = stack.children()
-    assert stack.process is not None
     stack.process.kill()
     stack.process.wait()
     until(lambda: not any(map(process.is_running, children.values())), "its children are gone")
@@ -220,7 +217,6 @@ def spool_gone(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def kill_database(scene: Scene) -> Iterator[None]:
     """``kill -9`` of all of PostgreSQL; it is started again when the fault ends."""
-    assert scene.world.database is not None
     scene.world.database.kill()
     yield
     scene.world.database.start()
@@ -229,7 +225,6 @@ def kill_database(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def end_connections(scene: Scene) -> Iterator[None]:
     """Every connection is ended from the other side, as a restart of a pooler does."""
-    assert scene.world.database is not None
     for pid in scene.world.database.connections():
         process.send(pid, signal.SIGTERM)
     yield
@@ -238,7 +233,6 @@ def end_connections(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def older_database(scene: Scene) -> Iterator[None]:
     """The database is what it was before the job was launched."""
-    assert scene.world.database is not None
     scene.world.database.put_back()
     yield
 
@@ -287,7 +281,6 @@ def page_resets(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def pages_stop_reading(scene: Scene) -> Iterator[None]:
     """The pages keep their sockets and read nothing."""
-    assert scene.audience is not None
     for viewer in scene.audience.viewers:
         viewer.paused = True
     try:
@@ -300,7 +293,6 @@ def pages_stop_reading(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def pages_anew(scene: Scene) -> Iterator[None]:
     """The pages are closed and opened again: they know nothing."""
-    assert scene.audience is not None
     for viewer in scene.audience.viewers:
         viewer.start_anew()
     yield

@@ -48,7 +48,6 @@ class Middle:
                 raise AssertionError(f"the large model is not served: {job['message']}")
 
     def launch(self, kind: str, counter: Path, gate: Path) -> int:
-        """Launch one; its number."""
         self.count += 1
         name, params = self._params(kind)
         sizes = [str(FIRST_MB), str(LAST_MB), str(self.lines)]

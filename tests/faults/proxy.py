@@ -23,11 +23,9 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run it there and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run it there; its future."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def close(self) -> None:
@@ -65,7 +63,6 @@ class Proxy:
         self._loop.run(self._reset())
 
     def close(self) -> None:
-        """Nothing is passed on any more."""
         self._server.close()
         self.reset()
 

@@ -98,7 +98,6 @@ class Killer:
         return case
 
     def _kill(self, scene: Scene) -> str:
-        """Kill one thing; its name."""
         names = list(TARGETS)
         while True:
             (name,) = self._chance.choices(names, list(TARGETS.values()))
@@ -110,7 +109,6 @@ class Killer:
         """Kill one thing of this name; false if there is none now."""
         world = self._world
         if name == "dashboard's supervisor":
-            assert world.stack.process is not None
             children = world.stack.children().values()
             world.stack.process.kill()
             world.stack.process.wait()
@@ -157,5 +155,4 @@ class Killer:
 
 
 def new_seed() -> int:
-    """One that can be given again."""
     return int.from_bytes(os.urandom(3), "big")

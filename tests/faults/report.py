@@ -20,13 +20,11 @@ HEAD = (
 
 
 def say(text: str) -> None:
-    """A line at the terminal, at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def line(row: FaultRow) -> str:
-    """One line of the table."""
     pages = sorted({page[:SHORT] for page in row.pages})
     shown = f"{len(row.pages)} × {pages[0]}" if len(pages) == 1 else ", ".join(pages) or "–"
     cells = [
@@ -43,7 +41,6 @@ def line(row: FaultRow) -> str:
 
 
 def summary(rows: Sequence[FaultRow], kills: Kills | None) -> list[str]:
-    """Summary of a run, in sentences."""
     ran = [row for row in rows if not row.skipped]
     bad = [row for row in ran if row.wrong]
     lines = []
@@ -97,7 +94,6 @@ def _whole(lines: Sequence[str], database: str) -> str:
 
 
 def _about(case: Case) -> tuple[str, ...]:
-    """The first cells of its line."""
     how = " + ".join([case.how, *([" ".join(case.also)] if case.also else [])])
     return (case.hit, how, case.kind, case.when)
 

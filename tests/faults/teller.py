@@ -98,7 +98,6 @@ def asset(table: str, like: str) -> str:
 
 
 def session() -> str:
-    """A cookie of the administrator."""
     from django.conf import settings  # noqa: PLC0415 -- needs Django set up
     from django.contrib.auth import get_user_model, login  # noqa: PLC0415 -- needs Django set up
     from django.contrib.sessions.backends.db import SessionStore  # noqa: PLC0415 -- needs Django set up

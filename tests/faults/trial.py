@@ -27,8 +27,6 @@ AWAY_S = 90.0
 
 @dataclass
 class FaultRow:
-    """Outcome of a case: a line of the table."""
-
     case: Case
     verdict: str = ""
     size: int = 0
@@ -42,8 +40,6 @@ class FaultRow:
 
 
 class Trial:
-    """Runs cases in one world, one after the other."""
-
     def __init__(self, world: World, middle: Middle, *, stopped_s: float) -> None:
         self._world = world
         self.middle = middle
@@ -80,7 +76,6 @@ class Trial:
             self.middle.serve_again()
         before = (world.containers(), world.free_dies())
         if case.verdict == UNKNOWN:
-            assert world.database is not None
             world.database.keep()
             until(world.is_well, "all runs before the case", WELL_S)
         scene = Scene(world, files.with_suffix(".runs"), files.with_suffix(".gate"))
@@ -117,7 +112,6 @@ class Trial:
         self._launch(case, scene)
         _started(scene)
         audience = scene.audience
-        assert audience is not None
         until(lambda: audience.has(1), "pages have the first bytes", STARTED_S)
 
     def _launch(self, case: Case, scene: Scene) -> None:
@@ -158,7 +152,6 @@ class Trial:
             until(lambda: world.page(path) == 200, "the job's page is there again", WELL_S)
         if case.verdict not in (UNKNOWN, LOST):
             now, audience = _size(scene.spool.log), scene.audience
-            assert audience is not None
             until(lambda: audience.has(now), "pages have what there was by then", WELL_S)
 
     def _see(self, case: Case, scene: Scene, row: FaultRow) -> None:
@@ -167,7 +160,6 @@ class Trial:
             self._see_forgotten(scene, row)
             return
         world, audience = self._world, scene.audience
-        assert audience is not None
         job = world.ended(scene.job, ENDED_S)
         row.verdict = job["state"]
         if not case.is_met(job["state"], job["message_id"]):

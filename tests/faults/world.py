@@ -98,7 +98,6 @@ class World(Api):
         deadline = time.monotonic() + READY_S
         while True:
             teller = self._open_teller()
-            assert teller.stdin is not None and teller.stdout is not None
             teller.stdin.write(json.dumps([name, arguments]) + "\n")
             teller.stdin.flush()
             reply = json.loads(teller.stdout.readline())
@@ -110,7 +109,6 @@ class World(Api):
 
     def restart_stack(self) -> None:
         """Start the dashboard again after its supervisor was killed."""
-        assert self.stack.process is not None
         self.stack.process.wait(READY_S)
         self._close_teller()  # Valkey will be elsewhere
         self.stack.start()
@@ -124,7 +122,6 @@ class World(Api):
         return self._get(path)[0]
 
     def text(self, path: str) -> str:
-        """The page itself."""
         return self._get(path)[1]
 
     def _get(self, path: str) -> tuple[int, str]:
@@ -153,7 +150,6 @@ class World(Api):
         return here if here.exists() or not aside else aside[-1]
 
     def start_host(self) -> None:
-        """Start the simulated host, or start it again."""
         environ = {
             **clean_environment(),
             "DATA_DIR": str(self.stack.data_dir),
@@ -170,7 +166,6 @@ class World(Api):
 
     def host_process(self, name: str) -> int:
         """The process id of one of ``HOST_PROCESSES``; 0 while it is not there."""
-        assert self._host is not None
         if name == "supervisor":
             return self._host.pid if self._host.poll() is None else 0
         for pid in process.descendants(self._host.pid):
@@ -180,7 +175,6 @@ class World(Api):
 
     def kill_host_supervisor(self) -> None:
         """The kernel kills its children with it; launchers and containers live on."""
-        assert self._host is not None
         below = process.descendants(self._host.pid)
         names = (HOST_PROCESSES["agent"], HOST_PROCESSES["worker"])
         ours = [pid for pid in below if any(name in command_line(pid) for name in names)]
@@ -199,12 +193,10 @@ class World(Api):
         while (pids := running()) and time.monotonic() < deadline:
             for pid in pids:
                 process.send(pid, signal.SIGKILL)
-        assert self._host is not None
         self._host.kill()
         self._host.wait(READY_S)
 
     def docker(self, *args: str) -> str:
-        """Output of the host's docker."""
         environ = os.environ | {"STANDIN_STATE": str(self.host_folder / "state")}
         program = ROOT / "simulator" / "bin" / "docker"
         done = subprocess.run([program, *args], env=environ, capture_output=True, text=True)
@@ -241,7 +233,6 @@ class World(Api):
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End everything and leave nothing behind."""
         if self._host is not None:
             for container in self.containers():
                 self.docker("rm", "-f", container)

@@ -121,7 +121,6 @@ def values_of(schema):
 
 
 def queries_of(operation):
-    """Queries of an operation's own names."""
     names = [part["name"] for part in operation.get("parameters", []) if part["in"] == "query"]
     return st.dictionaries(st.sampled_from(names), TEXTS, max_size=4) if names else st.just({})
 

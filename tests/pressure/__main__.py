@@ -25,7 +25,6 @@ REST_S = 10.0  # of a dashboard that has just started
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the named ones, or all."""
     options = _options(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     rows: list[scene.PressureRow] = []

@@ -85,11 +85,9 @@ class Beside:
             loop.close()
 
     def begin(self) -> None:
-        """Forget what was slow before."""
         self._slowest = {}
 
     def slowest(self) -> tuple[str, float]:
-        """Return what was slowest, and its seconds."""
         return max(self._slowest.items(), key=lambda each: each[1], default=("nothing", 0.0))
 
     def _saw(self, what: str, took_s: float) -> None:
@@ -146,7 +144,6 @@ class Attackers:
         return int(number), str(token)
 
     def closed(self, job: tuple[int, str], state: str) -> None:
-        """Check that the job is closed as it should be."""
         if (seen := self.scene.api.job(job[0])["state"]) != state:
             self.scene.row.wrong.append(f"job {job[0]} is {seen}, not {state}")
 

@@ -80,7 +80,6 @@ def folds(scene: Scene) -> None:
 
 
 def _all_folds(scene: Scene, job: int) -> int:
-    """Return the number of folds that a page gets."""
     known, query, is_over = 0, "", False
     while not is_over:
         with scene.open(f"/api/v1/jobs/{job}/log/folds?{query}") as answer:

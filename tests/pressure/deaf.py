@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 
 @contextmanager
 def deaf_sockets(port: int, path: str, cookie: str, *, count: int) -> Iterator[None]:
-    """``count`` WebSockets on ``path`` that were opened and are not read from then on."""
     key = base64.b64encode(os.urandom(16)).decode()
     fields = {
         "Connection": "Upgrade",
@@ -25,7 +24,6 @@ def deaf_sockets(port: int, path: str, cookie: str, *, count: int) -> Iterator[N
 
 @contextmanager
 def deaf_streams(port: int, path: str, cookie: str, *, count: int) -> Iterator[None]:
-    """Open ``count`` answers to a POST of this cookie's owner, and read nothing of them."""
     token = "t" * 32
     fields = {
         "Cookie": f"{cookie}; csrftoken={token}",
@@ -38,7 +36,6 @@ def deaf_streams(port: int, path: str, cookie: str, *, count: int) -> Iterator[N
 
 @contextmanager
 def deaf_downloads(port: int, path: str, cookie: str, *, count: int) -> Iterator[list[bytes]]:
-    """Ask for ``count`` downloads, and read nothing but the statuses, which are given."""
     statuses = (b"200", b"429")
     with _open(port, f"GET {path}", {"Cookie": cookie}, count=count, status=statuses) as answers:
         yield answers

@@ -48,7 +48,6 @@ class Watch:
     """Looks at all processes of a stack until it is closed. ``peaks``: role → MB of one process."""
 
     def __init__(self, stack: Stack) -> None:
-        assert stack.process is not None
         self.peaks: dict[str, float] = {}
         self._root = stack.process.pid
         self._is_over = threading.Event()
@@ -58,7 +57,6 @@ class Watch:
         self._thread.start()
 
     def close(self) -> None:
-        """Look a last time."""
         self._is_over.set()
         self._thread.join()
         self._look()

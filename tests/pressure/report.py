@@ -26,7 +26,6 @@ def line(row: PressureRow) -> str:
 
 
 def bounds() -> str:
-    """The line of what each may take."""
     cells = [f"*{role.bound_mb:g}*" for role in ROLES.values()]
     return f"| *bound, MB* | {' | '.join(cells)} |  |  |  |  |  |"
 
@@ -37,7 +36,6 @@ def figures(row: PressureRow) -> str:
 
 
 def to_json(row: PressureRow) -> dict[str, Any]:
-    """As ``--json`` prints it."""
     peaks = {
         role: {"mb": round(mb, 1), "bound_mb": ROLES[role].bound_mb}
         for role, mb in row.peaks.items()

@@ -58,28 +58,23 @@ class Scene:
         self.cookie: str = inside(stack.data_dir, "page")["cookie"]
 
     def size(self, full: int, short: int) -> int:
-        """Return ``full`` or, for a short run, ``short``."""
         return short if self.short else full
 
     # -- jobs ------------------------------------------------------------------------------------
 
     def launch(self, what: str, amount: int) -> int:
-        """A job of This computer that prints; its number."""
         argv = [sys.executable, str(TOOL), what, str(amount)]
         order = {"argv": argv, "slots": SLOTS}
         job: int = inside(self.stack.data_dir, "queue_jobs", **order)["jobs"][0]
         return job
 
     def log(self, job: int) -> Path:
-        """Path of the job's log on the host."""
         return self.api.spool(job) / "log"
 
     def until_printed(self, job: int, size: int) -> None:
-        """Wait until the dashboard has so many bytes of its log."""
         until(lambda: self.log_bytes(job) >= size, f"job {job} prints", STARTED_S)
 
     def log_bytes(self, job: int) -> int:
-        """Size of the job's log in the dashboard, in bytes."""
         with self.open(f"/api/v1/jobs/{job}/log?from=0&to=0") as answer:
             return int(answer.headers["X-Log-Size"])
 
@@ -137,7 +132,6 @@ class Scene:
             return 0
 
     def open(self, path: str) -> Any:
-        """GET a page."""
         request = urllib.request.Request(f"{self.stack.url}{path}", headers={"Cookie": self.cookie})
         return urllib.request.urlopen(request, timeout=PAGE_S)
 

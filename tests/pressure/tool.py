@@ -89,7 +89,6 @@ WHAT = {
 
 
 def main(what: str, amount: int) -> None:
-    """Print it all."""
     for piece in WHAT[what](amount):
         view = memoryview(piece)
         while view:

@@ -59,7 +59,6 @@ def lost(tmp_path):
 
 
 def restore(stack, copy):
-    """Lose the folder of a stopped dashboard; fill it from the backup."""
     before = rows(stack.data_dir / "db.sqlite3")
     key = stack.data_dir / KEY
     key.rename(copy.with_name("key"))
@@ -69,7 +68,6 @@ def restore(stack, copy):
 
 
 def assert_whole(api, spool):
-    """The job has the outcome and the log that its host has."""
     assert api.ended(1)["message"] == "Step print failed with exit code 3."
     shown = api.raw("jobs/1/log?from=0")
     assert hashlib.sha256(shown).digest() == hashlib.sha256((spool / "log").read_bytes()).digest()

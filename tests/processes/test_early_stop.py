@@ -22,7 +22,6 @@ def api(tmp_path, pytestconfig):
 
 
 def right(text):
-    """The accepted answer to a question."""
     return next(one.answers[0] for one in QUESTIONS if one.question in text)
 
 

@@ -34,7 +34,6 @@ def api(tmp_path, pytestconfig):
 
 
 def permit(api, url):
-    """Permit the address of an endpoint."""
     api.stack.manage("shell", "--no-imports", "-c", PERMIT.format(url=url))
 
 
@@ -52,7 +51,6 @@ def distant(served):
 
 
 def command_lines():
-    """Command lines of all processes of this machine."""
     found = b""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -63,7 +61,6 @@ def command_lines():
 
 
 def files_with(folder, word):
-    """Files below ``folder`` that contain ``word``."""
     found = []
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink() and "environments" not in path.parts:

@@ -36,7 +36,6 @@ def is_loading(spool):
 
 
 def launcher(spool):
-    """Process id of the launcher that runs the job."""
     return json.loads((spool / "launcher.json").read_text())["pid"]
 
 

@@ -81,7 +81,6 @@ def test_a_killed_round_is_finished_by_the_next(tmp_path):
 
 
 def states_of(data: Path) -> list[dict[str, bool]]:
-    """States of the jobs, oldest first."""
     output = shell(data, TELL).decode()
     states: list[dict[str, bool]] = json.loads(output.split("states ", 1)[1])
     return states

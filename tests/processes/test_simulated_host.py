@@ -41,7 +41,6 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def host(simulated):
-    """The dashboard and its simulated host, without a fault."""
     return simulated
 
 
@@ -179,13 +178,11 @@ def vendors_matrix(served):
 
 
 def jobs_of(matrix):
-    """Jobs of a matrix in the order of its runs."""
     runs = [run for cell in matrix["cells"] for run in cell["runs"] if run["job"]]
     return [run["job"] for run in sorted(runs, key=lambda run: run["place"])]
 
 
 def figures(matrix, jobs):
-    """Job -> its metrics, of ``jobs``."""
     runs = [run for cell in matrix["cells"] for run in cell["runs"]]
     return {run["job"]: run["metrics"] for run in runs if run["job"] in jobs}
 

@@ -52,7 +52,6 @@ def host(stack):
 
 @pytest.fixture(scope="module")
 def jobs(stack, host):
-    """Jobs that were sent to the host."""
     return iter(sent_jobs(stack))
 
 

@@ -77,7 +77,6 @@ def docker_host(docker_of_module: Host) -> Iterator[Host]:
 
 @pytest.fixture(scope="session")
 def opencompass_data(downloads: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of OpenCompass, unpacked."""
     host = Host(tmp_path_factory.mktemp("opencompass") / "host")
     core = "https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/"
     host.run("wget", "-q", f"{core}OpenCompassData-core-20240207.zip")

@@ -87,7 +87,6 @@ class Host:
 
     @contextmanager
     def started(self, *argv: str, env: Mapping[str, str] | None = None) -> Iterator[Started]:
-        """A running program, ended with the block."""
         log = self.folder / f"{argv[0].rpartition('/')[2]}-{time.time_ns()}.log"
         with log.open("wb") as file:
             popen = subprocess.Popen(
@@ -129,8 +128,6 @@ class Host:
 
 @dataclass
 class Started:
-    """A program that runs, and all that it wrote."""
-
     popen: subprocess.Popen[bytes]
     log: Path
 

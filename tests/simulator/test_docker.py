@@ -158,7 +158,6 @@ def test_removing_by_force_ends_every_process_of_the_container(docker_host):
 
 @pytest.fixture
 def foreground(docker_host):
-    """The client of a container in the foreground."""
     argv = ("docker", "run", "--name", "fg", "vllm_vacc", "sleep", "600")
     with docker_host.started(*argv) as client:
         until(lambda: _state(docker_host, "fg") == "running")

@@ -16,7 +16,6 @@ SETS = ("--parallel", "1", "2", "--number", "1")
 
 @pytest.fixture(scope="module")
 def evaluated(shared: Host) -> Path:
-    """The folder of a run of two benchmarks."""
     with serving(shared, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
         done = shared.run(
             *("evalscope", "eval", "--model", "m", "--api-url", f"{url}/v1", "--api-key", "k"),

@@ -27,7 +27,6 @@ def new(shared):
 
 @pytest.fixture
 def of_version(old, new):
-    """Addresses of the servers that the tests share."""
     return {OLD: old[0], NEW: new[0]}
 
 

@@ -44,7 +44,6 @@ print(json.dumps(points.get({number}, [])))
 
 @pytest.fixture(scope="module")
 def vllm() -> Iterator[Api]:
-    """The API of a dashboard of its own."""
     folder = Path(os.environ.get("VLLM_TEST_DIR") or ROOT / "data" / "test-vllm")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with running(folder.absolute()) as stack:
@@ -69,20 +68,17 @@ def pipeline(vllm: Api) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def gone(pipeline: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The jobs that run each time, by their kind."""
     return {job["kind"]: job for job in pipeline if job["kind"] in EACH_TIME}
 
 
 @pytest.fixture(scope="module")
 def deployment(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The deployment at the end of the pipeline."""
     running_ones = vllm.ask("deployments?state=ready")["deployments"]
     return next(one for one in running_ones if one["job"] == gone["deploy-vllm"]["id"])
 
 
 @pytest.fixture(scope="module")
 def metrics(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Kind of job -> its measurements."""
     results = vllm.ask("results?limit=50")["results"]
     return {
         kind: next(one["metrics"] for one in results if one["job"] == job["id"])

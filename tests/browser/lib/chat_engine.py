@@ -12,7 +12,6 @@ END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\
 
 
 def delta(**fields: str) -> bytes:
-    """A piece of an answer as an event."""
     return b"data: " + json.dumps({"choices": [{"delta": fields}]}).encode() + b"\n\n"
 
 
@@ -30,7 +29,6 @@ class ChatEngine:
         self._pieces: queue.Queue[bytes | None] = queue.Queue()
 
     def say(self, *pieces: bytes) -> None:
-        """Send these."""
         for piece in pieces:
             self._pieces.put(piece)
 
@@ -40,7 +38,6 @@ class ChatEngine:
         self._pieces.put(None)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Stream the pieces of ``say`` and ``end`` to one request."""
         self.keys.append(request.headers.get("Authorization"))
         self.requests.append(json.loads(request.rfile.read(int(request.headers["Content-Length"]))))
         request.send_response(self.status)
@@ -52,7 +49,6 @@ class ChatEngine:
 
 @contextmanager
 def chat_engine() -> Iterator[ChatEngine]:
-    """One that listens."""
     engine = ChatEngine()
 
     class Handler(BaseHTTPRequestHandler):

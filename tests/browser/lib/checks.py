@@ -55,7 +55,6 @@ class Inspector:
             page.set_viewport_size(SIZES[size])
             page.emulate_media(color_scheme=scheme)
             answer = page.goto(path)
-            assert answer is not None
             if answer.status != status:
                 faults.append(f"{size}: answered {answer.status}")
             self._settle()
@@ -86,7 +85,6 @@ def settle(page: Page) -> None:
 
 
 def until(page: Page, is_so: Callable[[], bool]) -> None:
-    """Let the page run until ``is_so``."""
     for _ in range(PATIENCE_MS // 50):
         if is_so():
             return

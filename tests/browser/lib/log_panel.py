@@ -15,7 +15,6 @@ IN_SIGHT = """() => {
 
 
 def row(page: Page, number: int) -> Locator:
-    """Text of a line, if its row is drawn."""
     return page.locator(f".logrows [data-line='{number}'] > span")
 
 
@@ -31,5 +30,4 @@ def in_sight(page: Page, is_wanted: Callable[[list[int]], Any]) -> list[int]:
 
 
 def lines(first: int, last: int) -> bytes:
-    """Lines that say their numbers."""
     return b"".join(b"line %d\n" % n for n in range(first, last + 1))

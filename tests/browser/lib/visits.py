@@ -41,7 +41,6 @@ class Complaints(list[str]):
     """Complaints of a context's pages: console, exceptions, policy, failed requests."""
 
     def listen(self, context: BrowserContext) -> None:
-        """Note all that comes from now on."""
         context.add_init_script(NOTE_VIOLATIONS)
         context.on("console", lambda message: self._printed(message.type, message.text))
         context.on("weberror", lambda error: self.append(f"exception: {error.error}"))
@@ -49,7 +48,6 @@ class Complaints(list[str]):
         context.on("requestfailed", self._failed)
 
     def take(self) -> list[str]:
-        """Return the complaints so far, and clear them."""
         taken, self[:] = list(self), []
         return taken
 
@@ -69,8 +67,6 @@ class Complaints(list[str]):
 
 
 class Visitor:
-    """Opens windows on one stack."""
-
     def __init__(self, browser: Browser, stack: Stack) -> None:
         self._browser = browser
         self._stack = stack
@@ -78,7 +74,6 @@ class Visitor:
 
     @contextmanager
     def context(self, *, logged_in: bool, **options: Any) -> Iterator[BrowserContext]:
-        """A window of its own; ``context.pages`` are relative to the stack."""
         options.setdefault("viewport", WIDE)
         if logged_in:
             options["storage_state"] = self._logged_in()
@@ -115,7 +110,6 @@ def checked_window(browser: Browser, server: Server) -> Iterator[BrowserContext]
 
 
 def log_in(page: Page) -> None:
-    """Log in as the administrator, by the form."""
     page.goto("/login/")
     page.get_by_label("Name", exact=True).fill("admin")
     page.get_by_label("Password").fill(PASSWORD)

@@ -29,7 +29,6 @@ RUN_MS = 600_000  # of two cores that do other things as well
 
 @pytest.fixture(scope="module")
 def served():
-    """The engine behind the endpoint."""
     with engine() as running:
         running.pause_s = FAST_S
         yield running
@@ -37,7 +36,6 @@ def served():
 
 @pytest.fixture(scope="module")
 def page(toured, visitor):
-    """The page of one person, from the endpoint to the report, without complaints."""
     complaints = Complaints()
     with visitor.context(logged_in=True, viewport=WIDE) as context:
         complaints.listen(context)

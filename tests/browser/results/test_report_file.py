@@ -35,8 +35,6 @@ def results(own_server):
 
 @pytest.fixture
 def saved(browser, own_server, results, tmp_path):
-    """A function that downloads a report by its link on a page."""
-
     def save(page, link):
         with own_window(browser, own_server, viewport=WIDE) as context:
             opened = context.new_page()

@@ -36,7 +36,6 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def log(server):
-    """The running job's log, empty, and a function that appends to it."""
     key = f"job/{server.job}"
     for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
         file.unlink()

@@ -40,8 +40,6 @@ def logged_in(user):
 
 
 def listening(scenario):
-    """Run an async scenario with doors of its own."""
-
     async def limited():
         async with asyncio.timeout(20):
             return await scenario()

@@ -9,8 +9,6 @@ from jobs.models import ApiToken
 
 
 class Caller:
-    """A person with an API token."""
-
     def __init__(self, user):
         self.user = user
         self.token = ApiToken.objects.create(user=user, name="t", token_sha256=hashed("secret"))

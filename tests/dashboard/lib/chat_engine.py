@@ -32,7 +32,6 @@ class Engine:
         self.tokens = None  # how its tokenizer counts a text
 
     async def ends(self, *pieces):
-        """Say these pieces, then no more."""
         for piece in (*pieces, None):
             await self.say.put(piece)
 
@@ -115,7 +114,6 @@ class Browser:
 
 
 def opened(client, turn, verb="start", **more):
-    """Return the request of a turn, on its way."""
     method = "POST" if verb in ("start", "stop") else "GET"
     return Browser(client, f"/relay/turns/{turn.pk}/{verb}", **{"method": method, **more})
 
@@ -168,7 +166,6 @@ def make_turn(url, user=None):
 
 
 def make_external_turn(url, **fields):
-    """A turn of an endpoint at a permitted ``url``."""
     endpoint = make_endpoint("H800", **{"url": url, "model": "m", **fields})
     user = User.objects.get(username="lin")
     chat = Conversation.objects.create(user=user, endpoint=endpoint)

@@ -29,8 +29,6 @@ CPU = {"model": "EPYC 7543", "cores": 2, "avx512": False}
 
 
 class Caller:
-    """A host's side of the intake."""
-
     def __init__(self, host):
         self.host = host
         self.client = Client()

@@ -30,7 +30,6 @@ class HttpHost:
             return error.code, json.loads(error.read())
 
     def beat(self, *jobs: dict[str, Any], **facts: Any) -> tuple[int, dict[str, Any]]:
-        """Send a heartbeat."""
         return self.send(
             "heartbeat",
             {
@@ -57,5 +56,4 @@ class HttpHost:
         return self.send(path, zstandard.compress(raw), **own | headers)
 
     def append(self, job: int, token: str, stream: str, offset: int, raw: bytes) -> Any:
-        """Send a piece of a job's stream."""
         return self.chunk(f"jobs/{job}/streams/{stream}?offset={offset}", token, raw)

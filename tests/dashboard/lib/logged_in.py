@@ -9,8 +9,6 @@ from tests.waiting import PATIENCE_S
 
 
 class LoggedIn:
-    """The administrator of a stack."""
-
     def __init__(self, stack: Stack) -> None:
         self._url = stack.url
         self._cookies = http.cookiejar.CookieJar()
@@ -31,7 +29,6 @@ class LoggedIn:
         return self._answer(path, data)[0]
 
     def html(self, path: str) -> str:
-        """Content of a page."""
         return self._answer(path)[1]
 
     def _answer(self, path: str, data: bytes | None = None) -> tuple[str, str]:
@@ -43,5 +40,4 @@ class LoggedIn:
 
     @property
     def cookie(self) -> str:
-        """The header *Cookie* of this session."""
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)

@@ -13,7 +13,6 @@ from dashboard.api.app import document
 
 
 def every_pattern(patterns: Sequence[Any], prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Each route with its pattern."""
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLPattern):

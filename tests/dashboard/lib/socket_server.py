@@ -38,7 +38,6 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Its address, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -47,7 +46,6 @@ class Server:
         return LogStore(self.data_dir / "logs")
 
     def socket(self, path: str, *, cookie: str | None = None, **options: Any) -> ClientConnection:
-        """Open a WebSocket as a page of this dashboard does."""
         return connect(
             f"ws://127.0.0.1:{self.port}/ws/{path}",
             additional_headers={"Cookie": self.cookie if cookie is None else cookie},
@@ -57,7 +55,6 @@ class Server:
         )
 
     def get(self, path: str, *, cookie: str | None = None) -> Any:
-        """GET an address below ``/api/v1/``."""
         request = urllib.request.Request(
             f"{self.url}/api/v1/{path}",
             headers={"Cookie": self.cookie if cookie is None else cookie},
@@ -73,7 +70,6 @@ class Server:
         )
 
     def set_deployment_state(self, state: str) -> None:
-        """Write the deployment's state past all services."""
         self._write("UPDATE jobs_deployment SET state = ? WHERE id = ?", (state, self.deployment))
 
     def set_steps(self, *ends: int) -> None:
@@ -107,7 +103,6 @@ class Server:
         return done.stdout.decode().split()
 
     def let_in(self, is_active: bool) -> None:
-        """Set if the person may log in."""
         self._write("UPDATE auth_user SET is_active = ?", (is_active,))
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
@@ -150,7 +145,6 @@ def running_server(
 
 
 def fill(environment: dict[str, str]) -> dict[str, Any]:
-    """Fill an empty ``DATA_DIR``; return what :class:`Server` is to know."""
     make_tables(Path(environment["DATA_DIR"]))
     filled = subprocess.run(
         [sys.executable, "-m", "tests.dashboard.lib.socket_server"],
@@ -164,7 +158,6 @@ def fill(environment: dict[str, str]) -> dict[str, Any]:
 
 
 def wait_for(port: int) -> None:
-    """Until something listens on the port of this computer, which may do much else."""
     until(lambda: listens(port), f"something listens on port {port}")
 
 

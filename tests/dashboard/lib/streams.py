@@ -5,7 +5,6 @@ from django.http import HttpResponseBase
 
 
 def content_of(answer: HttpResponseBase) -> bytes:
-    """Return all bytes of an answer, streamed or not."""
     if not answer.streaming:
         return answer.content
 

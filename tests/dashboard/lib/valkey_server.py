@@ -35,7 +35,6 @@ def running_valkey(folder, listen=None):
 
 @contextlib.contextmanager
 def killed_at_the_end(command, **options):
-    """A process that is killed at the end."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **options)
     try:
         yield process
@@ -45,7 +44,6 @@ def killed_at_the_end(command, **options):
 
 
 def answers(client):
-    """Return True once this client's server answers."""
     with contextlib.suppress(redis.RedisError):
         return client.ping()
     return False

@@ -138,7 +138,6 @@ class Browser:
         path: str = "/login/",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Open the login page, then send its form."""
         page = self.ask(path, headers=headers).text
         found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
         assert found, page

@@ -71,7 +71,6 @@ def opened(path):
 
 
 def exchange(path):
-    """Put a longer file in its place."""
     other = path.with_name("other")
     other.write_bytes(b"x" * 20)
     other.replace(path)
@@ -250,7 +249,6 @@ def either_way(request, monkeypatch):
 
 
 def exported(content=TEN, method="GET", person=1, attached=ATTACHED, **headers):
-    """Answer with what a view made."""
     response = HttpResponse(content, content_type="text/csv", headers=attached)
     return resumable_exports(lambda _request: response)(request_of(method, person, headers))
 

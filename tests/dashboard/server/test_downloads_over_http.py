@@ -76,7 +76,6 @@ def deaf(server, count, output=0):
 
 
 def asked(server, output=0, method="GET", **headers):
-    """Return status, headers and content."""
     reader = Reader(server, output, method, **headers)
     with contextlib.closing(reader.socket), reader.answer() as answer:
         return answer.status, answer.headers, answer.read() if method == "GET" else b""

@@ -45,7 +45,6 @@ class Client:
 
 
 async def echo(scope, receive, send):
-    """Read all, then answer."""
     more = True
     while more:
         message = await receive()
@@ -55,8 +54,6 @@ async def echo(scope, receive, send):
 
 
 def run(*clients, app=echo, until=lambda clients: all(each.status for each in clients)):
-    """Serve all of them at once, until the condition holds."""
-
     async def scenario():
         guarded = Guard(app)
         tasks = [client.start(guarded) for client in clients]

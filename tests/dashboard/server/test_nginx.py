@@ -80,8 +80,6 @@ def running_nginx(program, folder, port, behind):
 
 
 class Site:
-    """The dashboard behind nginx."""
-
     def __init__(self, server, port):
         self.server, self.port = server, port
         self.tls = ssl.create_default_context()

@@ -52,13 +52,11 @@ def refused(**environ: str) -> str:
 
 
 def states(stack: Stack) -> list[str]:
-    """States of all jobs, oldest first."""
     output = stack.manage("shell", "--no-imports", "-c", STATES).stdout.decode()
     return [word.strip("(',)") for word in output.split()]
 
 
 def sleeping(stack: Stack) -> list[int]:
-    """Processes of running jobs."""
     spool = str(stack.data_dir / "host" / "spool")
     return [
         int(entry.name)
@@ -122,7 +120,6 @@ def test_a_child_that_cannot_run_ends_it_all(tmp_path):
 
 @pytest.fixture(scope="module")
 def long_stack(tmp_path_factory):
-    """A stack whose DATA_DIR is longer than a socket's path may be."""
     folder = tmp_path_factory.mktemp("long")
     folder /= "d" * (149 - len(str(folder)))
     assert len(str(folder)) == 150

@@ -243,7 +243,6 @@ def stack(tmp_path_factory):
 
 @pytest.fixture
 def dashboard_valkey(stack):
-    """A client of the dashboard."""
     code = "from django.conf import settings; print(settings.REDIS_URL)"
     return redis.Redis.from_url(stack.manage("shell", "-v0", "-c", code).stdout.decode().strip())
 
@@ -289,8 +288,6 @@ def test_with_full_memory_pages_answer_and_a_job_starts(stack, dashboard_valkey)
 
 
 class Writer:
-    """The end of a client at ``address``."""
-
     def __init__(self, address):
         self.ends = []
         self.transport = SimpleNamespace(abort=lambda: self.ends.append("abort"))

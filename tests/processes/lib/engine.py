@@ -32,8 +32,6 @@ class Engine(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers whole or as a stream, as asked."""
-
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):

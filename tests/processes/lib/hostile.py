@@ -49,7 +49,6 @@ def hostile_host(stack, name="hostile"):
 
 
 def sent_jobs(stack, name="hostile"):
-    """Return the numbers of jobs that were sent to the host."""
     code = JOBS.replace("hostile", name)
     return list(
         map(int, stack.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.split())
