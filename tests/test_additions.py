@@ -29,12 +29,12 @@ LINES = {
         ("from jobs.models.results import ServiceLevel", "from jobs.models.contacts import Contact")
     ],
     "dashboard/urls.py": [
-        ("    audit,", "    contacts,"),
+        ("from dashboard.pages import", "from dashboard.pages.admin import contacts"),
         ('    "audit/": [audit],', '    "contacts/": [contacts],'),
     ],
     "dashboard/api/app.py": [
-        ("    audit,", "    contacts,"),
-        ("    *(sources.operations", "    *(contacts.operations,),"),
+        ("from dashboard.intake", "from dashboard.api import contacts"),
+        ("    administration.audit_log,", "    contacts.operations,"),
     ],
     "dashboard/security/permissions.py": [
         (

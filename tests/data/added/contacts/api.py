@@ -19,7 +19,7 @@ class ContactAnswer(Created):
 Contacts = listing("Contacts", "All contacts, by name.", "contacts", ContactAnswer)
 
 
-@operations.on("GET ", "contact.view", Contacts, name="api-contacts")
+@operations.on("GET ", "contact.view", "api-contacts", Contacts)
 def list_contacts(request: HttpRequest) -> Json:
     """List contacts. By name, without removed ones."""
     rows = Contact.objects.filter(removed_at=None).select_related("created_by")
