@@ -298,7 +298,6 @@ def _key(name: str, url: str, *, host: Host | None = None, **more: Any) -> str:
 
 
 def _slot(field: str) -> str:
-    """Return the slot of an engine's address."""
     return f"{{{field}.url}}"
 
 

@@ -34,15 +34,12 @@ def create(
 ) -> Manifest:
     """Copy database and files into ``target``; only what changed, if it has an earlier backup.
     ``key`` signs the manifest. Raises ``BackupError``: the folder is unsuitable, or a copy is
-    impossible; ``OSError``: a disk is full or broken.
-
-    The database comes first, then the files. A byte of a log or output is on disk before a row
-    names it, and is never changed afterwards, so each row of the copied database has its bytes in
-    the copied files. The files may have more: a host that sends to the restored dashboard learns
-    the sizes from there. Only retention may remove a file between the two copies.
-
-    The manifest is written last. A backup that was killed has none, and the next one completes it.
-    """
+    impossible; ``OSError``: a disk is full or broken. The database comes first, then the files. A
+    byte of a log or output is on disk before a row names it, and is never changed afterwards, so
+    each row of the copied database has its bytes in the copied files. The files may have more: a
+    host that sends to the restored dashboard learns the sizes from there. Only retention may remove
+    a file between the two copies. The manifest is written last. A backup that was killed has none,
+    and the next one completes it."""
     data_dir = Path(settings.DATA_DIR)
     with _claimed(target, data_dir, key) as known:
         made = Manifest(made_at=now(), instance=str(instance_id()), data_dir=str(data_dir))

@@ -149,11 +149,9 @@ def mirror(
 ) -> Mirrored:
     """Make ``target/folder`` equal to ``source/folder``. ``known``: entries of the last backup.
     ``is_scratch``: names come and go all the time, and one walk is enough. Raises ``BackupError``:
-    names keep changing; ``OSError``: a file cannot be read or written.
-
-    The folder is walked until no name of one walk is missing in the next. A log that is packed
-    during a walk is otherwise in no list: its old name is gone, its new name came too late.
-    """
+    names keep changing; ``OSError``: a file cannot be read or written. The folder is walked until
+    no name of one walk is missing in the next. A log that is packed during a walk is otherwise in
+    no list: its old name is gone, its new name came too late."""
     result = Mirrored()
     before: set[str] = set()
     for number in range(MOST_PASSES):

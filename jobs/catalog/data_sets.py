@@ -34,11 +34,8 @@ class Archive(Strict):
 
 class OfOpenCompass(Strict):
     """Sets of OpenCompass. ``module`` below ``opencompass.configs.datasets`` has the list
-    ``variable``.
-
-    ``name``: in forms. ``files`` must be in the data folder; ``loads``: OpenCompass downloads
-    missing ones. ``prefix``: all names that begin so belong to the set.
-    """
+    ``variable``. ``name``: in forms. ``files`` must be in the data folder; ``loads``: OpenCompass
+    downloads missing ones. ``prefix``: all names that begin so belong to the set."""
 
     name: Id
     module: Word
@@ -57,10 +54,8 @@ class OfOpenCompass(Strict):
 class OfEvalScope(Strict):
     """Benchmark of EvalScope. ``repository``: on ModelScope. ``examples``: worked examples before
     each question. ``needs_card``: files without the repository's README.md cannot be read.
-
     ``splits``: those that EvalScope reads, questions first, then the worked examples. ``parts``:
-    names on the card of what it reads; "" where it names none.
-    """
+    names on the card of what it reads; "" where it names none."""
 
     name: Id
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+$")]
@@ -72,11 +67,9 @@ class OfEvalScope(Strict):
 
 
 class DataSet(Strict):
-    """Data set. ``size``: number of questions where no part gives it.
-
-    ``licence`` None: not known; ``licence_source`` says where it was looked up. ``included``: name
-    in ``INCLUDED_QUESTIONS``. ``published_as``: its names in published figures.
-    """
+    """Data set. ``size``: number of questions where no part gives it. ``licence`` None: not known;
+    ``licence_source`` says where it was looked up. ``included``: name in ``INCLUDED_QUESTIONS``.
+    ``published_as``: its names in published figures."""
 
     id: Id
     name: Word
@@ -118,16 +111,14 @@ class DataSet(Strict):
 
     @property
     def answer_names(self) -> tuple[str, ...]:
-        """Return the subsets of its answers; a final "/", "_" or "-" marks a prefix.
-
-        Names of OpenCompass ("math-500") and of EvalScope ("math_500/Level 1").
-        """
+        """Return the subsets of its answers; a final "/", "_" or "-" marks a prefix. Names of
+        OpenCompass ("math-500") and of EvalScope ("math_500/Level 1")."""
         own = self.opencompass.names if self.opencompass else ()
         return (*own, *((f"{self.evalscope.name}/",) if self.evalscope else ()))
 
 
 def load_data_sets(path: Path) -> dict[str, DataSet]:
-    by_id = load_by_id(path, DataSet)
+    by_id = load_by_id(DataSet, path)
     sets = by_id.values()
     names = [
         *(("part", part.name) for one in sets for part in one.parts),

@@ -14,9 +14,6 @@ from yaml.nodes import MappingNode
 
 from jobs.base.files import write_atomic
 
-# libyaml is ten times faster; every wheel of PyYAML has it, but not every build.
-_Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 class NotYaml(ValueError):
     """Invalid YAML. ``reason``: the parser's message in English; ``line`` from 1, None: unknown."""
@@ -30,7 +27,8 @@ Entry = TypeVar("Entry", bound=BaseModel)  # with an ``id``
 _MOST_REPORTED = 5  # errors of a file
 
 
-class _Loader(_Base):  # type: ignore[misc, valid-type]
+# libyaml is ten times faster; every wheel of PyYAML has it, but not every build.
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Loader of plain data: no tags, no duplicate keys."""
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -43,11 +41,8 @@ class _Loader(_Base):  # type: ignore[misc, valid-type]
 
 
 def load(text: str) -> Any:
-    """Return the data of one document.
-
-    Raises:
-        NotYaml: invalid, or not plain data. The message is one line.
-    """
+    """Return the data of one document. Raises ``NotYaml``: invalid, or not plain data. The message
+    is one line."""
     try:
         # A short file with aliases could expand without limit.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
@@ -62,13 +57,9 @@ def load(text: str) -> Any:
 
 
 def read_as(schema: type[Entry], text: str, stem: str | None) -> Entry:
-    """Return the entry in the YAML ``text`` of a file named ``stem``, without its suffix.
-
-    ``stem`` None: not in a file yet.
-
-    Raises:
-        ValueError: the errors with their places, on one line: "sampling.top_p: …".
-    """
+    """Return the entry in the YAML ``text`` of a file named ``stem``, without its suffix. ``stem``
+    None: not in a file yet. Raises ``ValueError``: the errors with their places, on one line:
+    "sampling.top_p: …"."""
     try:
         entry: Any = schema.model_validate(load(text))
     except ValidationError as error:
@@ -96,14 +87,14 @@ def load_folder(folder: Path, schema: type[Entry]) -> list[Entry]:
     return entries
 
 
-def load_by_id(path: Path, schema: type[Entry]) -> dict[str, Entry]:
-    """Return all entries of a file by id, in its order."""
+def load_by_id(schema: type[Entry], *paths: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     of_schema: TypeAdapter[list[Any]] = TypeAdapter(list[schema])  # type: ignore[valid-type]
-    for entry in of_schema.validate_python(load(path.read_text(encoding="utf-8"))):
-        if entry.id in entries:
-            raise ValueError(f"{path.name} has the id {entry.id} a second time")
-        entries[entry.id] = entry
+    for path in paths:
+        for entry in of_schema.validate_python(load(path.read_text(encoding="utf-8"))):
+            if entry.id in entries:
+                raise ValueError(f"{path.name} has the id {entry.id} a second time")
+            entries[entry.id] = entry
     return entries
 
 
@@ -120,7 +111,6 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def mode_of(path: Path) -> int | None:
-    """Return the permissions of the file; None: no file."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:

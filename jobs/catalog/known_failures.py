@@ -30,10 +30,8 @@ _Words = Annotated[str, Field(min_length=10, max_length=400)]
 
 class Signature(Strict):
     """Line that contains ``text`` and matches the optional ``pattern`` (:mod:`jobs.base.patterns`).
-
     Every signature has plain text, for a fast search of large logs. Named groups of the pattern
-    fill the texts.
-    """
+    fill the texts."""
 
     text: str = Field(min_length=4)
     pattern: str = ""
@@ -64,10 +62,9 @@ class Signature(Strict):
 
 
 class KnownFailure(Strict):
-    """One failure. ``on_host``: it must be fixed on the host, not by job settings.
-    ``kinds`` are kinds of job or their families, ``tools`` programs that the step
-    names; empty: any. Without signatures the exit code alone decides (negative: a signal).
-    """
+    """One failure. ``on_host``: it must be fixed on the host, not by job settings. ``kinds`` are
+    kinds of job or their families, ``tools`` programs that the step names; empty: any. Without
+    signatures the exit code alone decides (negative: a signal)."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     severity: Severity
@@ -101,7 +98,6 @@ class KnownFailure(Strict):
         return self
 
     def match(self, line: str) -> Mapping[str, str] | None:
-        """Return arguments of the texts if a signature matches ``line``, else None."""
         matches = (signature.match(line) for signature in self.signatures)
         return next((args for args in matches if args is not None), None)
 
@@ -109,7 +105,8 @@ class KnownFailure(Strict):
         self, *, kind: str | None, tools: Iterable[str] | None, exit_code: int | None
     ) -> bool:
         """Return False if the known facts rule this failure out. None is an unknown fact."""
-        of_kind = not self.kinds or kind is None or any(_is_of(kind, each) for each in self.kinds)
+        families = tuple(f"{each}-" for each in self.kinds)
+        of_kind = not families or kind is None or f"{kind}-".startswith(families)
         by_tool = not self.tools or tools is None or bool(set(self.tools) & set(tools))
         # Without signatures the exit code decides; with signatures it narrows.
         unknown = exit_code is None and bool(self.signatures)
@@ -118,26 +115,15 @@ class KnownFailure(Strict):
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """Sort key, smaller is more specific: errors before warnings, causes before symptoms,
-        lines before exit codes, limited before general.
-        """
+        """Sort key, smaller is more specific: errors before warnings, causes before symptoms, lines
+        before exit codes, limited before general."""
         limits = sum(map(bool, (self.kinds, self.tools, self.signatures)))
         levels = ("cause", "general", "symptom")
         return (self.severity == "warning", levels.index(self.level), -limits)
 
 
-def _is_of(kind: str, family: str) -> bool:
-    return kind == family or kind.startswith(f"{family}-")
-
-
 def load_failures(folder: Path) -> dict[str, KnownFailure]:
-    failures: dict[str, KnownFailure] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        for name, failure in load_by_id(path, KnownFailure).items():
-            if name in failures:
-                raise ValueError(f"{path.name} has the failure {name} a second time")
-            failures[name] = failure
-    return failures
+    return load_by_id(KnownFailure, *sorted(folder.glob("*.yaml")))
 
 
 KNOWN_FAILURES = load_failures(Path(__file__).parent / "failures")

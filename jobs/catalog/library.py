@@ -6,7 +6,7 @@ hide others: its name and error are reported.
 
 import os
 import stat
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -60,11 +60,9 @@ def version_of(content: bytes) -> str:
 
 
 class Library(Mapping[str, ZooModel]):
-    """Models by id, smallest first: included ones and those of ``folder``. Thread-safe.
-
-    Every call lists the folder once and is consistent in itself. Use :meth:`reading` for
-    consistency over several calls. The folder may appear and disappear.
-    """
+    """Models by id, smallest first: included ones and those of ``folder``. Thread-safe. Every call
+    lists the folder once and is consistent in itself. Use :meth:`reading` for consistency over
+    several calls. The folder may appear and disappear."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._lock = Lock()
@@ -107,15 +105,10 @@ class Library(Mapping[str, ZooModel]):
         return model_id not in SHIPPED and model_id in self
 
     def save(self, text: str, onto: str | None = None) -> ZooModel:
-        """Save a model from YAML under its id; an existing added model is replaced.
-
-        ``onto``: version of the file that the text is based on; None: any version.
-
-        Raises:
-            Changed: the file changed meanwhile.
-            ValueError: the error in the text, in one line.
-            OSError: the folder cannot be written, or none is configured.
-        """
+        """Save a model from YAML under its id; an existing added model is replaced. ``onto``:
+        version of the file that the text is based on; None: any version. Raises ``Changed``: the
+        file changed meanwhile; ``ValueError``: the error in the text, in one line; ``OSError``: the
+        folder cannot be written, or none is configured."""
         folder = self._writable()
         if len(text.encode()) > MOST_BYTES:
             raise ValueError(_TOO_LARGE)
@@ -144,10 +137,8 @@ class Library(Mapping[str, ZooModel]):
         return True
 
     def undo(self, model_id: str) -> bool:
-        """Restore an added model's file from before its last change or removal.
-
-        A second call redoes the change. False: no earlier version.
-        """
+        """Restore an added model's file from before its last change or removal. A second call
+        redoes the change. False: no earlier version."""
         folder = self._writable()
         path, before = _paths(folder, model_id)
         if path.parent != folder or not before.is_file():
@@ -199,9 +190,6 @@ class Library(Mapping[str, ZooModel]):
 
     def __len__(self) -> int:
         return len(self.reading().models)
-
-    def keys(self) -> KeysView[str]:
-        return self.reading().models.keys()
 
     def values(self) -> ValuesView[ZooModel]:
         return self.reading().models.values()

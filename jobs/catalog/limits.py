@@ -37,11 +37,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Launch request. Lengths in tokens; ``max_length`` is input plus output.
-
-    ``compiles``: this job compiles the artifact, so limits of compiling apply too; ``stack_size``
-    is VACC_STACK_SIZE, 0 if unset.
-    """
+    """Launch request. Lengths in tokens; ``max_length`` is input plus output. ``compiles``: this
+    job compiles the artifact, so limits of compiling apply too; ``stack_size`` is VACC_STACK_SIZE,
+    0 if unset."""
 
     path: PathName
     tp: int
@@ -97,8 +95,7 @@ def _form(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
 
 def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
     """Yield memory findings: weights must fit. A cache that does not fit needs confirmation only,
-    because the engine rations it.
-    """
+    because the engine rations it."""
     # A compiled server has a fixed cache; vLLM's cache is shared and must fit one request.
     tokens = wish.max_length * (wish.concurrency if wish.path == "build_in" else 1)
     share = fit(model, tp=wish.tp, pp=wish.pp, tokens=tokens, precision=wish.precision)
@@ -123,7 +120,6 @@ def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
 
 
 def _compiled(model: ZooModel, tools: BuildIn, wish: Wish) -> Iterator[Finding]:
-    """Yield findings for a compiled model, existing or to be compiled."""
     for name, tokens in (("max_input", wish.max_input), ("max_length", wish.max_length)):
         if tokens % tools.length_multiple:
             yield _red(name, "limit:multiple", tokens=tokens, multiple=tools.length_multiple)
@@ -204,10 +200,8 @@ def _gb(size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Memory of one die in bytes. ``free_bytes`` is below 0 when the model does not fit.
-
-    The formulas are arithmetic with numbers: "7,615,616,512 × 2 B ÷ 4".
-    """
+    """Memory of one die in bytes. ``free_bytes`` is below 0 when the model does not fit. The
+    formulas are arithmetic with numbers: "7,615,616,512 × 2 B ÷ 4"."""
 
     tp: int
     precision: Precision
@@ -228,11 +222,9 @@ class Fit:
 
 def fit(model: ZooModel, *, tp: int, tokens: int, precision: Precision, pp: int = 1) -> Fit:
     """Return the memory of one of ``tp`` × ``pp`` dies. ``tokens``: all tokens in the cache.
-
     ``weights / dies + KV per token x tokens / shards``. Grouped-query attention divides the KV
     heads among a tensor parallel group, up to the number of heads; with MLA every die of the group
-    stores the whole latent vector. The runtime's own memory is unpublished and not included.
-    """
+    stores the whole latent vector. The runtime's own memory is unpublished and not included."""
     shape, layers = model.architecture, model.architecture.num_hidden_layers
     if shape.mla:
         rank, rope = shape.mla.kv_lora_rank, shape.mla.qk_rope_head_dim

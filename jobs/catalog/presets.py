@@ -34,11 +34,9 @@ class OnProcessor(Strict):
 
 class Workload(Strict):
     """Preset of a benchmark. ``commands``: kinds of separate jobs, in place of a matrix.
-
     ``requests`` is the number of a cell; ``requests_each`` is multiplied by its concurrency.
     ``warm_up``: one run before all others does not count. ``stops_early``: a row ends when more
-    load only queues. ``params``: values of other fields of the form, of kinds that have them.
-    """
+    load only queues. ``params``: values of other fields of the form, of kinds that have them."""
 
     id: Id
     name: Word
@@ -85,14 +83,9 @@ class EvaluationPreset(Strict):
     kinds: Annotated[Mapping[Id, Mapping[str, str]], Field(min_length=1)]
 
 
-def load_prompts(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return all prompt sets in ``folder``, one text file each with a prompt per line, by name."""
-    return {
-        path.stem: tuple(path.read_text(encoding="utf-8").splitlines())
-        for path in sorted(folder.glob("*.txt"))
-    }
-
-
-WORKLOADS = load_by_id(HERE / "workloads.yaml", Workload)
-EVALUATION_PRESETS = load_by_id(HERE / "evaluations.yaml", EvaluationPreset)
-PROMPT_SETS = load_prompts(HERE / "prompts")
+WORKLOADS = load_by_id(Workload, HERE / "workloads.yaml")
+EVALUATION_PRESETS = load_by_id(EvaluationPreset, HERE / "evaluations.yaml")
+PROMPT_SETS = {  # a prompt a line
+    path.stem: tuple(path.read_text(encoding="utf-8").splitlines())
+    for path in sorted((HERE / "prompts").glob("*.txt"))
+}

@@ -88,11 +88,8 @@ class QuestionSet:
 
     def part(self, limit: int, seed: int = 0, language: str = ALL) -> tuple[Question, ...]:
         """Return ``limit`` questions in a language, in set order; all of them for 0 or a high
-        limit.
-
-        Each category of each subset has its share of them, by largest remainders. Within it
-        ``seed`` draws: the same seed draws the same questions on every machine.
-        """
+        limit. Each category of each subset has its share of them, by largest remainders. Within it
+        ``seed`` draws: the same seed draws the same questions on every machine."""
         questions = self.spoken(language)
         total = len(questions)
         if limit <= 0 or limit >= total:
@@ -102,8 +99,7 @@ class QuestionSet:
             strata.setdefault((one.subset, one.category), []).append(one.id)
         counts = {stratum: limit * len(ids) // total for stratum, ids in strata.items()}
         by_remainder = sorted(
-            strata,
-            key=lambda one: (-(limit * len(strata[one]) % total), draw(seed, "/".join(one))),
+            strata, key=lambda one: (-(limit * len(strata[one]) % total), draw(seed, "/".join(one)))
         )
         for stratum in by_remainder[: limit - sum(counts.values())]:
             counts[stratum] += 1
@@ -172,26 +168,19 @@ class TeamSet:
         return f"{self.id}@{self.current.short}"
 
     def version(self, short: str) -> Version | None:
-        """Return the version that begins so; None: unknown."""
         return next((one for one in self.versions if one.short == short), None)
 
 
 class QuestionSets(Mapping[str, QuestionSet]):
     """Question sets by key: "basics" of an included one, "ours@1f2e3d4c5b6a" of the team's.
-
     Iteration gives what a new job may choose: the newest versions of sets in use. A look-up also
-    finds older versions, and those of removed sets, because jobs name them.
-    """
+    finds older versions, and those of removed sets, because jobs name them."""
 
     def __init__(self, included: Mapping[str, QuestionSet], folder: Path | None = None) -> None:
-        self._included, self._folder = included, folder
+        self.included, self._folder = included, folder
 
     def configure(self, folder: Path | None) -> None:
         self._folder = folder
-
-    @property
-    def included(self) -> Mapping[str, QuestionSet]:
-        return self._included
 
     def team(self) -> list[TeamSet]:
         """Return the team's sets by name, removed ones too; unreadable ones are left out."""
@@ -208,11 +197,8 @@ class QuestionSets(Mapping[str, QuestionSet]):
         return _index(self._folder / f"{set_id}{_SUFFIX}")
 
     def questions(self, set_id: str, version: Version) -> QuestionSet:
-        """Return the questions of a version.
-
-        Raises:
-            KeyError: the file is missing or was changed.
-        """
+        """Return the questions of a version. Raises ``KeyError``: the file is missing or was
+        changed."""
         if self._folder is None:
             raise KeyError(set_id)
         return _version(self._folder, set_id, version.sha256)
@@ -226,15 +212,10 @@ class QuestionSets(Mapping[str, QuestionSet]):
         by: str,
         onto: str | None,
     ) -> TeamSet:
-        """Save a new set, or a new version of one; unchanged questions make no version.
-
-        ``meta``: id, name and note. ``onto``: checksum of the version that this one replaces; None:
-        the set is new.
-
-        Raises:
-            Changed: ``onto`` is not the newest version, or a new set's id is taken.
-            OSError: the folder cannot be written, or none is configured.
-        """
+        """Save a new set, or a new version of one; unchanged questions make no version. ``meta``:
+        id, name and note. ``onto``: checksum of the version that this one replaces; None: the set
+        is new. Raises ``Changed``: ``onto`` is not the newest version, or a new set's id is taken;
+        ``OSError``: the folder cannot be written, or none is configured."""
         folder, text = self._writable(), jsonl(questions)
         version = Version(sha256(text.encode()).hexdigest(), len(questions), at, by)
         folder.mkdir(parents=True, exist_ok=True)
@@ -268,8 +249,8 @@ class QuestionSets(Mapping[str, QuestionSet]):
         return self._folder
 
     def __getitem__(self, key: str) -> QuestionSet:
-        if key in self._included:
-            return self._included[key]
+        if key in self.included:
+            return self.included[key]
         set_id, _, short = key.partition("@")
         team_set = self.of_team(set_id)
         version = team_set.version(short) if team_set else None
@@ -278,7 +259,7 @@ class QuestionSets(Mapping[str, QuestionSet]):
         return self.questions(set_id, version)
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._included
+        yield from self.included
         yield from (one.key for one in self.team() if not one.removed_at)
 
     def __len__(self) -> int:
@@ -321,7 +302,6 @@ def _questions(lines: Iterable[str]) -> tuple[Question, ...]:
 
 
 def load_questions(folder: Path) -> dict[str, QuestionSet]:
-    """Return all question sets in ``folder``, one JSONL file each, by name."""
     sets = {}
     for path in sorted(folder.glob("*.jsonl")):
         questions = _questions(path.read_text(encoding="utf-8").splitlines())

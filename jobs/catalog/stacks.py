@@ -16,10 +16,8 @@ Dataset = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
 
 
 class Build(Strict):
-    """Manually built image: ``docker build -f FILE -t IMAGE --shm-size=SIZE .``.
-
-    ``repository`` and ``checkout``: source of its folder; "": a folder of the operator.
-    """
+    """Manually built image: ``docker build -f FILE -t IMAGE --shm-size=SIZE .``. ``repository`` and
+    ``checkout``: source of its folder; "": a folder of the operator."""
 
     image: Word
     file: Word
@@ -30,11 +28,9 @@ class Build(Strict):
 
 
 class Image(Strict):
-    """Container image of vLLM.
-
-    ``name`` with ``tag``; ``in_registry``: the name follows the registry's address, a setting.
-    ``tags``: all known tags. Empty ``build``: the image is pulled.
-    """
+    """Container image of vLLM. ``name`` with ``tag``; ``in_registry``: the name follows the
+    registry's address, a setting. ``tags``: all known tags. Empty ``build``: the image is
+    pulled."""
 
     name: Word
     tag: str = ""
@@ -45,10 +41,7 @@ class Image(Strict):
 
     def reference(self, registry: str, *, tag: str = "") -> str:
         """Return the image reference for docker. ``registry`` is an address without a scheme.
-
-        Raises:
-            ValueError: the image is in a registry without a configured address.
-        """
+        Raises ``ValueError``: the image is in a registry without a configured address."""
         if self.in_registry and not registry:
             raise ValueError("no registry is set")
         tag = tag or self.tag
@@ -57,10 +50,8 @@ class Image(Strict):
 
 
 class Container(Strict):
-    """Container options of a server; each is an option of ``docker run``.
-
-    ``mount``: path of the host's workspace in the container.
-    """
+    """Container options of a server; each is an option of ``docker run``. ``mount``: path of the
+    host's workspace in the container."""
 
     shm_size: Word
     ipc: str = ""
@@ -89,14 +80,12 @@ class LongInput(Strict):
 
 
 class Vllm(Strict):
-    """``vllm serve`` of one version.
-
-    ``generation``: engine generation, which defines log and metrics. ``enable_reasoning``: this
-    flag exists and the parser needs it. ``reasoning_field``: field of the reasoning in a reply.
-    ``needs_both_think_tags``: the parser finds no reasoning in a reply without <think>. ``mtp``:
-    None without MTP. ``no_async_scheduling``: flag required with MTP or pipeline parallelism.
-    ``pipeline``: pipeline parallelism is published for this version.
-    """
+    """``vllm serve`` of one version. ``generation``: engine generation, which defines log and
+    metrics. ``enable_reasoning``: this flag exists and the parser needs it. ``reasoning_field``:
+    field of the reasoning in a reply. ``needs_both_think_tags``: the parser finds no reasoning in a
+    reply without <think>. ``mtp``: None without MTP. ``no_async_scheduling``: flag required with
+    MTP or pipeline parallelism. ``pipeline``: pipeline parallelism is published for this
+    version."""
 
     version: Word
     generation: Literal["V0", "V1"]
@@ -122,14 +111,11 @@ class Vllm(Strict):
 
 
 class Online(Strict):
-    """Benchmark over HTTP.
-
-    ``default_backend`` uses the completions endpoint; the chat endpoint needs ``chat_backend``.
-    ``goodput_key``: key of goodput in the JSON. ``save_detailed``: lists of single requests need a
-    flag. ``random_is_symmetric``: range ratio r means ±r around the length, else from r times the
-    length up to the length. ``header_flag``: sends headers that it is told; without the flag every
-    request has a connection of its own anyway.
-    """
+    """Benchmark over HTTP. ``default_backend`` uses the completions endpoint; the chat endpoint
+    needs ``chat_backend``. ``goodput_key``: key of goodput in the JSON. ``save_detailed``: lists of
+    single requests need a flag. ``random_is_symmetric``: range ratio r means ±r around the length,
+    else from r times the length up to the length. ``header_flag``: sends headers that it is told;
+    without the flag every request has a connection of its own anyway."""
 
     command: Command
     default_backend: Word
@@ -156,11 +142,9 @@ class Online(Strict):
 
 
 class Offline(Strict):
-    """Benchmark that loads the model itself: no server may use the dies.
-
-    ``dataset_name``: this flag exists. ``needs_import``: module that the script must import first
-    to use the accelerator; "" when the launcher does this.
-    """
+    """Benchmark that loads the model itself: no server may use the dies. ``dataset_name``: this
+    flag exists. ``needs_import``: module that the script must import first to use the accelerator;
+    "" when the launcher does this."""
 
     command: Command
     dataset_name: bool = False
@@ -179,12 +163,10 @@ class Bench(Strict):
 
 
 class BuildIn(Strict):
-    """Compiler and server of compiled models.
-
-    ``config``: the server takes a YAML file, else flags. ``ready_path`` answers when ready;
-    ``health_path``, ``metrics_path``: "" if undocumented. ``bare_stream``: the stream has JSON
-    lines without ``data:``. ``batch_size``: default concurrency; None if unpublished.
-    """
+    """Compiler and server of compiled models. ``config``: the server takes a YAML file, else flags.
+    ``ready_path`` answers when ready; ``health_path``, ``metrics_path``: "" if undocumented.
+    ``bare_stream``: the stream has JSON lines without ``data:``. ``batch_size``: default
+    concurrency; None if unpublished."""
 
     compiler: Word
     compile_command: Command
@@ -216,11 +198,9 @@ class Evaluation(Strict):
 
 
 class Stack(Strict):
-    """Stack of tools. ``hosts``: type of host. ``tools``: name -> version.
-
-    A version with "+" is a minimum; "" is unspecified. ``environment``: virtual environment of
-    vLLM, for a stack without a container.
-    """
+    """Stack of tools. ``hosts``: type of host. ``tools``: name -> version. A version with "+" is a
+    minimum; "" is unspecified. ``environment``: virtual environment of vLLM, for a stack without a
+    container."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     order: int
@@ -247,7 +227,6 @@ class Stack(Strict):
 
 
 def load_stacks(folder: Path) -> dict[str, Stack]:
-    """Return all stacks in ``folder`` by id, in stack order."""
     stacks = load_folder(folder, Stack)
     return {stack.id: stack for stack in sorted(stacks, key=lambda stack: stack.order)}
 

@@ -136,7 +136,6 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _servers_down(kind: Kind, params: Any, host: Host, fields: Collection[str]) -> dict[str, str]:
-    """Return an error for each of ``fields`` that names a stopped deployment."""
     message = _("Deployment %(name)s is not running. Restart it, or choose another deployment.")
     return {
         name: message % {"name": down.name}
@@ -185,7 +184,7 @@ def launch(
         draft.priority, draft.repeats = priority, repeats
         found = confirmed(job_preview.plan) if callable(confirmed) else confirmed
         accepted = [*found, *confirmed_by_name(job_preview.plan, confirm, user)]
-        draft.confirmed = confirmed_for(job_preview.plan, accepted)
+        draft.confirmed = preflights.confirmed_for(job_preview.plan, accepted)
         return create(
             draft,
             host,
@@ -219,10 +218,6 @@ def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
         model_id=next((str(name)[:100] for name in models if name), ""),
         guide=sanitize(job_preview.guide),
     )
-
-
-def confirmed_for(plan: Plan | None, accepted: Iterable[Mapping[str, Any]]) -> Any:
-    return sanitize(preflights.confirmed_for(plan, accepted)) if plan else []
 
 
 def confirmed_by_name(

@@ -32,8 +32,8 @@ from jobs.launch import launch
 from jobs.launch.again import repeat
 from jobs.launch.launch import InvalidParams, Preview, draft_of
 from jobs.models import Host, Job, Matrix, MatrixCell
-from jobs.queries.jobs.durations import Durations, usual_of
-from jobs.schedule import agent_tasks, dispatch, lifecycle
+from jobs.queries.jobs.durations import usual_of
+from jobs.schedule import agent_tasks, dispatch, lifecycle, preflights
 from jobs.schedule.targets import by_hand, target_of
 
 # Fields of a kind's Params that a cell sets.
@@ -96,10 +96,7 @@ class Run:
 
 
 def cells_of(
-    inputs: Sequence[int | None],
-    outputs: Sequence[int],
-    concurrency: Sequence[int],
-    limits: Limits,
+    inputs: Sequence[int | None], outputs: Sequence[int], concurrency: Sequence[int], limits: Limits
 ) -> tuple[Cell, ...]:
     """All combinations, row by row: a row has one pair of lengths, a column one concurrency."""
     pairs = [(prompt, output) for output in outputs for prompt in inputs]
@@ -345,22 +342,6 @@ def preview_matrix(
         stops_early=spec.stops_early,
         warm_up=spec.warm_up,
     )
-    usual = _usual(planned, spec, host, target)
-    known = [times.typical_s for times in usual if times is not None]
-    return MatrixPreview(
-        spec,
-        tuple(planned),
-        runs,
-        expected_s=sum(known) * spec.repeats if known else None,
-        unknown=len(usual) - len(known),
-        by_hand=by_hand(target),
-    )
-
-
-def _usual(
-    planned: Sequence[CellPreview], spec: MatrixSpec, host: Host, target: Target
-) -> Sequence[Durations | None]:
-    """Return the typical durations of the cells that run."""
     kind, model_id = KINDS[spec.kind], str(spec.served(target).get("model_id", ""))
     drafts = [
         Job(
@@ -372,7 +353,16 @@ def _usual(
         for one in planned
         if one.preview is not None
     ]
-    return usual_of(host, drafts)
+    usual = usual_of(host, drafts)
+    known = [times.typical_s for times in usual if times is not None]
+    return MatrixPreview(
+        spec,
+        tuple(planned),
+        runs,
+        expected_s=sum(known) * spec.repeats if known else None,
+        unknown=len(usual) - len(known),
+        by_hand=by_hand(target),
+    )
 
 
 def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:
@@ -427,7 +417,7 @@ def launch_matrix(
             job_preview = previews[run.cell]
             draft = draft_of(kind, job_preview, target)
             draft.priority = priority
-            draft.confirmed = launch.confirmed_for(job_preview.plan, accepted)
+            draft.confirmed = preflights.confirmed_for(job_preview.plan, accepted)
             missing = launch.missing_environments(kind, job_preview.params, target)
             job = launch.create(
                 draft, host, user, environments=missing, target=target, starts=False
@@ -480,11 +470,7 @@ def resume_matrix(
 
 
 def repeat_cell(
-    cell: MatrixCell,
-    user: AbstractBaseUser | None,
-    *,
-    count: int = 1,
-    can_prioritize: bool = False,
+    cell: MatrixCell, user: AbstractBaseUser | None, *, count: int = 1, can_prioritize: bool = False
 ) -> list[Job]:
     """Run one cell again: a failed run is replaced, a measured cell gets ``count`` more runs.
     Raises ``LaunchError``: the cell is skipped or still active, or an input is missing."""

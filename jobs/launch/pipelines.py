@@ -139,13 +139,10 @@ def _whole_number(text: str) -> int:
 def _existing(asset_type: str, **wanted: Any) -> Finder:
     """The first asset with these values; "" is also a missing one."""
 
-    def find(target: Target) -> AssetRef | None:
-        for ref in target.assets(asset_type):
-            if all((ref.data.get(name) or "") == value for name, value in wanted.items()):
-                return ref
-        return None
+    def is_wanted(ref: AssetRef) -> bool:
+        return all((ref.data.get(name) or "") == value for name, value in wanted.items())
 
-    return find
+    return lambda target: next(filter(is_wanted, target.assets(asset_type)), None)
 
 
 def _modified_weights(model: ZooModel) -> Finder:
@@ -296,8 +293,7 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Pipeline
         PipelineJob("online", "benchmark-online", {**deployment, **_load(options)}),
         *tools,
         PipelineJob(
-            *("evaluation", evaluation, deployment),
-            after=("online", *(job.name for job in tools)),
+            *("evaluation", evaluation, deployment), after=("online", *(job.name for job in tools))
         ),
     ]
 
@@ -322,7 +318,7 @@ def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
     ]
 
 
-_ALL = (
+_ALL = [
     Pipeline(
         "build-in",
         "Build_In",
@@ -348,8 +344,8 @@ _ALL = (
         needs_dies=False,
         options=("concurrency",),
     ),
-)
-PIPELINES: dict[str, Pipeline] = {pipeline.id: pipeline for pipeline in _ALL}
+]
+PIPELINES = {pipeline.id: pipeline for pipeline in _ALL}
 _DIES = "dies"  # the slot of a chain's checks: the largest choice of its jobs
 
 

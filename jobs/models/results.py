@@ -279,7 +279,7 @@ class Tag(Added):
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            UniqueConstraint(fields=["name", "result"], name="tag_once_a_result"),
+            UniqueConstraint(fields=["name", "result"], name="tag_once_a_result")
         ]
 
 
@@ -339,7 +339,7 @@ class SavedView(Added):
     class Meta:
         ordering: ClassVar = ["name", "id"]
         constraints: ClassVar = [
-            UniqueConstraint(fields=["created_by", "name"], name="view_once_a_person"),
+            UniqueConstraint(fields=["created_by", "name"], name="view_once_a_person")
         ]
 
     def __str__(self) -> str:

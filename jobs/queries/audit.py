@@ -25,9 +25,7 @@ AT = Column(F("at"), read_moment, always=True, indexed=True)
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Filters of the list; "" and None mean any. ``since`` is included, ``until`` is not.
-
-    ``person``: a user name, or ``NOBODY``. ``text``: words, each in one of the fields.
-    """
+    ``person``: a user name, or ``NOBODY``. ``text``: words, each in one of the fields."""
 
     person: str = ""
     action: str = ""
@@ -83,10 +81,8 @@ class ChainBroken(JobsError):
 
 
 def verify() -> int:
-    """Return the number of entries, each of which follows from the one before.
-
-    Raises ChainBroken: one does not, or the last ones are missing.
-    """
+    """Return the number of entries, each of which follows from the one before. Raises ChainBroken:
+    one does not, or the last ones are missing."""
     # Read first: an entry that is added meanwhile comes after it.
     head = _head()
     previous, count, has_head = "", 0, not head
@@ -111,11 +107,9 @@ def _head() -> str:
 
 
 def compare(lines: Iterable[str]) -> int:
-    """Return the number of exported entries, each of which the database has unchanged.
-
-    Raises ChainBroken: it lacks one, or has another one in its place. Raises ValueError or
-    KeyError: a line is no exported entry.
-    """
+    """Return the number of exported entries, each of which the database has unchanged. Raises
+    ChainBroken: it lacks one, or has another one in its place. Raises ValueError or KeyError: a
+    line is no exported entry."""
     count, left = 0, iter(lines)
     while batch := list(islice(left, BATCH)):
         exported = {int(one["id"]): one["digest"] for one in map(json.loads, batch)}

@@ -67,11 +67,9 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class PublishedComparison:
-    """Published figure with what stands for us and our best result on the same data set.
-
-    ``why``: reasons against a comparison. ``best`` is None when ``latest`` is the best, or when all
-    results are simulated.
-    """
+    """Published figure with what stands for us and our best result on the same data set. ``why``:
+    reasons against a comparison. ``best`` is None when ``latest`` is the best, or when all results
+    are simulated."""
 
     published: Published
     latest: Ours | None
@@ -161,7 +159,6 @@ def is_of(subset: str, names: Iterable[str]) -> bool:
 
 
 def prompt_sets() -> QuerySet[PromptSet]:
-    """Return the sets that are offered, by name, without their prompts."""
     return PromptSet.objects.filter(removed_at=None).select_related("created_by").defer("text")
 
 
@@ -220,11 +217,9 @@ class SetRow:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Files of a set on a host, as its last job *Prepare datasets* counted them.
-
-    ``folder``: where EvalScope reads them as files, "" if it does not ask the set. ``found``: file
-    or pattern -> items; empty: never prepared there.
-    """
+    """Files of a set on a host, as its last job *Prepare datasets* counted them. ``folder``: where
+    EvalScope reads them as files, "" if it does not ask the set. ``found``: file or pattern ->
+    items; empty: never prepared there."""
 
     host: Host
     folder: str
@@ -341,7 +336,6 @@ def _found(prepared: Dataset | None, files: Sequence[str]) -> list[tuple[str, in
 
 
 def site_for(data_set: DataSet, host: Host) -> Site | None:
-    """Return the folders of a host that can ask the set; None: see :func:`lack_of`."""
     return None if lack_of(data_set, host) else site_of(host.facts)
 
 

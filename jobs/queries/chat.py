@@ -112,7 +112,6 @@ def conversations_with(
 
 
 def engine_of(asked: Turn | Conversation) -> ChatEngine | None:
-    """Return the engine of a turn, or the last one of a conversation; None: unknown."""
     row = asked.endpoint or asked.deployment
     return ChatEngine(row) if row else None
 

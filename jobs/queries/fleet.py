@@ -121,7 +121,6 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
 
 
 def whole_days(days: int | None) -> int:
-    """Return a number of days in bounds; the default for others."""
     return days if days is not None and 1 <= days <= MOST_DAYS else STALE_DAYS
 
 

@@ -19,7 +19,6 @@ def instance_id() -> str:
 
 
 def is_away(host: Host, *, at: datetime | None = None) -> bool:
-    """Return True if the last heartbeat is older than ``HOST_AWAY_AFTER_S``, or missing."""
     age_s = heartbeat_age_s(host, at=at)
     return age_s is None or age_s > settings.HOST_AWAY_AFTER_S
 
@@ -72,7 +71,6 @@ def held_dies(
 
 
 def held_on(hosts: Iterable[Host]) -> dict[int, dict[str, Job | Deployment]]:
-    """Return die -> user for many hosts, by id, in two queries."""
     with_dies = [host.pk for host in hosts if all_dies(host)]
     jobs: dict[int, list[Job]] = defaultdict(list)
     deployments: dict[int, list[Deployment]] = defaultdict(list)
@@ -157,7 +155,6 @@ class HostPage:
 
 
 def hosts_now(*, waiting: int) -> list[HostNow]:
-    """Return all hosts by name, with the first ``waiting`` jobs of their queues."""
     return _now(list(Host.objects.all()), waiting)
 
 

@@ -162,10 +162,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class MatrixPage:
-    """A matrix with its table. ``metrics``: those that its results have.
-
-    ``left_s``: estimated remaining time; None: unknown. ``unknown``: open runs without an estimate.
-    """
+    """A matrix with its table. ``metrics``: those that its results have. ``left_s``: estimated
+    remaining time; None: unknown. ``unknown``: open runs without an estimate."""
 
     matrix: Matrix
     metric: str
@@ -267,7 +265,6 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
 
 
 def matrices() -> QuerySet[Matrix]:
-    """Return all matrices, newest first, with numbers of measured, open and skipped runs."""
     measured = Q(cells__job__state=Job.State.SUCCEEDED)
     waiting = Q(cells__job__state__in=Job.OPEN_STATES)
     return (

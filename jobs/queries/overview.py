@@ -58,7 +58,6 @@ class Running:
 
     @property
     def share(self) -> int | None:
-        """Return the progress in per cent; None: unknown."""
         if self.done is None or not self.total:
             return None
         return min(100, int(100 * self.done / self.total))
@@ -74,11 +73,8 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class ResultFigures:
-    """Result with its main and second metric.
-
-    ``history``: main metric of its earlier counted repeats and of itself, oldest first, at the
-    concurrency of ``value``.
-    """
+    """Result with its main and second metric. ``history``: main metric of its earlier counted
+    repeats and of itself, oldest first, at the concurrency of ``value``."""
 
     result: Result
     metric: str
@@ -97,7 +93,6 @@ class ServedModel:
 
 
 def running(user: AbstractBaseUser | None) -> list[Running]:
-    """Return running jobs, longest first; only of ``user`` if given."""
     jobs = _of(user).filter(state__in=Job.ON_HOST_STATES).prefetch_related("steps")
     return [running_of(job) for job in jobs.order_by("started_at", "id")[:_MOST]]
 
@@ -209,7 +204,6 @@ def _figures(result: Result) -> ResultFigures:
 
 
 def _history(result: Result, metric: str) -> list[float]:
-    """Return the history; empty for a run that is not counted."""
     if not result.counts or metric not in result.metrics:
         return []
     before = repeats_of(result).filter(created_at__lte=result.created_at)

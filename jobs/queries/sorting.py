@@ -68,10 +68,8 @@ def in_order(rows: QuerySet[Record], column: Column, order: Order) -> QuerySet[R
 def sorted_page(
     rows: QuerySet[Record], column: Column, order: Order, after: str, size: int
 ) -> tuple[list[Record], str]:
-    """At most ``size`` rows behind the cursor ``after``, and the next cursor, "" at the end.
-
-    A cursor that no page has given is taken for the begin of the list.
-    """
+    """At most ``size`` rows behind the cursor ``after``, and the next cursor, "" at the end. A
+    cursor that no page has given is taken for the begin of the list."""
     rows = in_order(rows, column, order)
     cursor = read_cursor(after, column)
     if cursor is not None:

@@ -52,11 +52,8 @@ def limits() -> RetentionLimits:
 @dataclass(frozen=True, slots=True)
 class Count:
     """Usage counted by a round of retention, bytes. ``at``: its time, ISO 8601; "" before the
-    first.
-
-    ``within``: all that counts for ``RETENTION_SIZE``. ``full_until``: what ended up to then goes
-    within seven days for its size, at the pace of the last seven; "" where nothing does.
-    """
+    first. ``within``: all that counts for ``RETENTION_SIZE``. ``full_until``: what ended up to then
+    goes within seven days for its size, at the pace of the last seven; "" where nothing does."""
 
     at: str = ""
     job_logs: int = 0
@@ -136,10 +133,8 @@ def _bulks(record_type: str, rows: QuerySet[Any], ended: str, limit: int) -> lis
 
 
 def count(moment: datetime, *, aside: int) -> Count:
-    """Count anew; ``aside``: bytes in that folder, which no row knows of.
-
-    Unmeasured records count with the size of their log, as do running jobs and servers.
-    """
+    """Count anew; ``aside``: bytes in that folder, which no row knows of. Unmeasured records count
+    with the size of their log, as do running jobs and servers."""
     open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES)
     fresh_jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False, removed_at=None)
     servers = Deployment.objects.filter(removed_at=None)
@@ -188,11 +183,9 @@ class PendingRemoval:
 
 
 def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
-    """Return the next removals and their times, however far ahead; nothing without a limit.
-
-    For its size something goes when all that ended before it has gone and there is no room again,
-    at the pace of the last seven days; never, where nothing has come in these.
-    """
+    """Return the next removals and their times, however far ahead; nothing without a limit. For its
+    size something goes when all that ended before it has gone and there is no room again, at the
+    pace of the last seven days; never, where nothing has come in these."""
     given, moment, before, removals = limits(), now(), 0, []
     for bulk in oldest(moment, most) if given.any else ():
         dates = []

@@ -71,7 +71,19 @@ def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
             messages[job.pk] = Message("wait:soon")
             wanted.setdefault(job.host, set()).add(job.pk)
     for host, ids in wanted.items():
-        messages |= _reasons_on(host, ids)
+        if away := _waits_for_host(host):
+            messages |= dict.fromkeys(ids, away)
+            continue
+        capacity, known = capacity_of(host), _Known(host)
+        for one in startable_jobs(host):
+            wait = _waits_for(one, capacity, known)
+            if wait is None:  # it has started for those behind
+                capacity.allocate(one)
+            elif one.id in ids:
+                messages[one.id] = wait.message
+            ids.discard(one.id)
+            if not ids:
+                break
     return messages
 
 
@@ -107,25 +119,6 @@ def _run_on(host: Host) -> int:
         if capacity.is_closed:
             break
     return started
-
-
-def _reasons_on(host: Host, ids: set[int]) -> dict[int, Message]:
-    """Why these jobs of the queue of ``host`` wait, assuming those ahead have started."""
-    away = _waits_for_host(host)
-    if away is not None:
-        return dict.fromkeys(ids, away)
-    messages: dict[int, Message] = {}
-    capacity, known, missing = capacity_of(host), _Known(host), set(ids)
-    for one in startable_jobs(host):
-        wait = _waits_for(one, capacity, known)
-        if wait is None:
-            capacity.allocate(one)
-        if one.id in missing:
-            missing.discard(one.id)
-            messages[one.id] = wait.message if wait else Message("wait:soon")
-        if not missing:
-            break
-    return messages
 
 
 class _Known:

@@ -6,7 +6,7 @@ running jobs, and the rule of ``jobs.schedule.capacity``.
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES
 from jobs.queries.hosts import is_away, lacks_room
-from jobs.queries.jobs.durations import Durations, usual_times
+from jobs.queries.jobs.durations import usual_times
 from jobs.queries.jobs.job_page import left_s
 from jobs.schedule.capacity import HostCapacity, HostJob, capacity_of, queued_job_of
 
@@ -156,51 +156,19 @@ def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
         by_host[job.host].add(job.pk)
     by_id: dict[int, Forecast] = {}
     for host, ids in by_host.items():
-        host_forecasts = _read(host).forecasts()
+        host_forecasts = _read(host)(None)
         by_id |= {pk: host_forecasts.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
     return by_id
 
 
 def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
     """Forecast of each draft if launched alone now; the queue is read once."""
-    queue = _read(host)
-    return [queue.forecasts(draft)[0] for draft in drafts]
+    forecasts_with = _read(host)
+    return [forecasts_with(draft)[0] for draft in drafts]
 
 
-@dataclass(frozen=True, slots=True)
-class _HostQueue:
-    """Snapshot of a host. ``reason``: why nothing starts there."""
-
-    host: Host
-    reason: str
-    capacity: HostCapacity
-    waiting: Sequence[Job]
-    usual: Mapping[int, Durations]
-    left_s: Mapping[int, float | None]
-
-    def forecasts(self, also: Job | None = None) -> dict[int, Forecast]:
-        """By job id. ``also``: a draft, with id 0."""
-        waiting, usual = list(self.waiting), dict(self.usual)
-        if also is not None:
-            waiting.append(also)
-            waiting.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
-            usual |= usual_times(self.host, [also])
-        if self.reason:
-            return {job.pk or 0: _unknown(self.reason, host=self.host.name) for job in waiting}
-        lacks, queue = _servers_not_ready(waiting), []
-        for job in waiting:
-            after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
-            if job.pk:
-                after = {one.pk for one in job.after.all() if not one.is_released}
-            known, lack = usual.get(job.pk or 0), lacks.get(job.pk or 0)
-            if job.open_confirmations:  # its time is unknown; jobs behind pass meanwhile
-                lack = Message("forecast:confirm", {"job": job.pk})
-            length_s = known.typical_s if known else None
-            queue.append(Ahead(queued_job_of(job), length_s, frozenset(after), lack))
-        return forecast(deepcopy(self.capacity), queue, self.left_s)
-
-
-def _read(host: Host) -> _HostQueue:
+def _read(host: Host) -> Callable[[Job | None], dict[int, Forecast]]:
+    """Return the forecasts by job id of a snapshot of ``host``, with a draft (id 0) or without."""
     # First, because all other reads refer to this moment.
     capacity = capacity_of(host)
     queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
@@ -223,7 +191,28 @@ def _read(host: Host) -> _HostQueue:
         reason = "forecast:protocol"
     elif lacks_room(host):
         reason = "forecast:disk"
-    return _HostQueue(host, reason, capacity, waiting, usual, left)
+
+    def forecasts_with(draft: Job | None) -> dict[int, Forecast]:
+        queued, times = list(waiting), dict(usual)
+        if draft is not None:
+            queued.append(draft)
+            queued.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
+            times |= usual_times(host, [draft])
+        if reason:
+            return {job.pk or 0: _unknown(reason, host=host.name) for job in queued}
+        lacks, queue = _servers_not_ready(queued), []
+        for job in queued:
+            after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
+            if job.pk:
+                after = {one.pk for one in job.after.all() if not one.is_released}
+            known, lack = times.get(job.pk or 0), lacks.get(job.pk or 0)
+            if job.open_confirmations:  # its time is unknown; jobs behind pass meanwhile
+                lack = Message("forecast:confirm", {"job": job.pk})
+            length_s = known.typical_s if known else None
+            queue.append(Ahead(queued_job_of(job), length_s, frozenset(after), lack))
+        return forecast(deepcopy(capacity), queue, left)
+
+    return forecasts_with
 
 
 def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:

@@ -190,10 +190,11 @@ def confirmable(plan: Plan) -> list[str]:
     return list(dict.fromkeys(check.name for check in plan.checks if check.asks))
 
 
-def confirmed_for(plan: Plan, confirmed: Iterable[Item]) -> list[Item]:
+def confirmed_for(plan: Plan | None, confirmed: Iterable[Item]) -> Any:
     """The part of ``confirmed`` that applies to this plan; a chain's is given to each job."""
-    names = {ALL}.union(*(_names(_check_key(check)) for check in plan.checks if check.asks))
-    return [item for item in confirmed if item["check"] in names]
+    asking = [check for check in plan.checks if check.asks] if plan else []
+    names = {ALL}.union(*(_names(_check_key(check)) for check in asking))
+    return sanitize([item for item in confirmed if plan and item["check"] in names])
 
 
 def confirm(job_id: int, findings: Sequence[Item], user: AbstractBaseUser | None) -> bool:

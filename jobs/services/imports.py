@@ -172,7 +172,6 @@ def checked(about: About) -> About:
 
 
 def about_row(row: Import) -> About:
-    """Return what is declared of an import."""
     model = row.result.model_id
     values = {name: getattr(row, name) for name in DECLARED}
     return About(**values, model="" if model == model_of(row.model) else model)
@@ -272,7 +271,6 @@ def save_draft(
 
 
 def load_draft(user_id: int, draft_id: str, *, with_files: bool = True) -> ImportDraft | None:
-    """Return a draft of this person; None if there is none."""
     known = _draft_about(draft_id)
     if known is None or known["user"] != user_id:
         return None

@@ -71,7 +71,6 @@ def durations(job: Job, host: Host) -> Durations | None:
 
 
 def _ended(host: Host, kinds: Set[str]) -> QuerySet[Job]:
-    """Return complete jobs of these kinds on ``host``, the latest first."""
     done = Job.objects.filter(
         host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
     ).exclude(Q(resumed=True) | Q(result__incomplete=True))
@@ -106,10 +105,7 @@ def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
 
 
 def _paced_s(
-    seconds: float,
-    metrics: Mapping[str, Any],
-    params: Mapping[str, Any],
-    counts: Mapping[str, Any],
+    seconds: float, metrics: Mapping[str, Any], params: Mapping[str, Any], counts: Mapping[str, Any]
 ) -> float | None:
     """Return how long requests took: of an evaluation by its counts, of a benchmark by its tool."""
     asked = counts.get("answered", 0) + counts.get("errors", 0)
@@ -135,8 +131,7 @@ def typical(
     """Return durations of jobs of one kind, latest first: same title, else same model, else all.
     Verbatim and corrected runs (``exact``) differ. Jobs with the same ``amount`` take precedence;
     other durations are scaled. ``only_same``: the title alone tells, and runs that found their
-    content there are left out: they took less than half of the longest.
-    """
+    content there are left out: they took less than half of the longest."""
     same = [row for row in rows if row.title == title and row.exact == exact]
     if only_same:
         alike, rest = [], []
@@ -165,11 +160,9 @@ def typical(
 
 
 def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
-    """Scale the durations of ``rows`` to another amount of work.
-
-    Fixed time (start, warm-up) is what the requests did not take. Where that is unknown, it comes
-    from a least-squares line through several amounts; with one amount, all time is scaled.
-    """
+    """Scale the durations of ``rows`` to another amount of work. Fixed time (start, warm-up) is
+    what the requests did not take. Where that is unknown, it comes from a least-squares line
+    through several amounts; with one amount, all time is scaled."""
     known = [(row.work, row.seconds) for row in rows if row.work]
     rests = [row.seconds - row.paced_s for row in rows if row.work and row.paced_s is not None]
     fixed = 0.0
@@ -197,12 +190,9 @@ _RATE, _TOKENS = "output_tokens_per_s", "output_tokens_mean"
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEstimate:
-    """Duration of ``answers`` with ``tokens`` each at ``rate`` tokens a second.
-
-    ``rated_by``: the benchmark of the rate; ``is_scaled``: it had other concurrencies.
-    ``counted_by``: the evaluation whose answers had so many tokens; None: the answer limit, an
-    upper bound.
-    """
+    """Duration of ``answers`` with ``tokens`` each at ``rate`` tokens a second. ``rated_by``: the
+    benchmark of the rate; ``is_scaled``: it had other concurrencies. ``counted_by``: the evaluation
+    whose answers had so many tokens; None: the answer limit, an upper bound."""
 
     seconds: float
     answers: int
@@ -239,10 +229,8 @@ def latest_accuracy(model_id: str) -> Result | None:
 
 
 def _rated(deployment: Deployment, concurrency: int) -> tuple[Result, float, bool] | None:
-    """Return the newest benchmark, its rate at ``concurrency``, and True if the rate is scaled.
-
-    A simulated deployment has simulated benchmarks, which tell its speed.
-    """
+    """Return the newest benchmark, its rate at ``concurrency``, and True if the rate is scaled. A
+    simulated deployment has simulated benchmarks, which tell its speed."""
     result = _newest(Result.Type.BENCHMARK, _RATE, deployment=deployment)
     if result is None:
         return None
@@ -255,11 +243,9 @@ def _rated(deployment: Deployment, concurrency: int) -> tuple[Result, float, boo
 
 
 def _at(rates: Mapping[int, float], concurrency: int) -> float:
-    """Return the rate at a concurrency: measured, between two measured ones, or beyond them.
-
-    A line through the logarithms of the two closest ones, rising by no more than the concurrency;
-    proportional to it where only one was measured.
-    """
+    """Return the rate at a concurrency: measured, between two measured ones, or beyond them. A line
+    through the logarithms of the two closest ones, rising by no more than the concurrency;
+    proportional to it where only one was measured."""
     near = sorted(rates, key=lambda level: abs(log(level / concurrency)))[:2]
     slope = 1.0
     if len(near) > 1:

@@ -25,11 +25,8 @@ _ENDED_BADLY = (*BROKEN_STATES, Job.State.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class ChainProgress:
-    """Jobs of a chain, and their deployments.
-
-    ``jobs``: current attempts in order. ``earlier``: previous ones, latest first, by id of the
-    current.
-    """
+    """Jobs of a chain, and their deployments. ``jobs``: current attempts in order. ``earlier``:
+    previous ones, latest first, by id of the current."""
 
     id: UUID
     jobs: tuple[Job, ...]
@@ -110,7 +107,6 @@ class ChainProgress:
 
 
 def chain_of(chain_id: UUID) -> ChainProgress | None:
-    """Return the progress of a chain; None: unknown chain."""
     jobs = list(
         Job.objects.filter(chain=chain_id)
         .select_related("host", "deployment", "created_by", "result")
@@ -125,7 +121,6 @@ def chain_of(chain_id: UUID) -> ChainProgress | None:
 
 
 def waiting_outside(chain: ChainProgress) -> list[Job]:
-    """Return active jobs outside ``chain`` that depend on its active jobs."""
     return [job for job in dependents([one.pk for one in chain.to_cancel]) if job.chain != chain.id]
 
 
@@ -144,10 +139,8 @@ def dependents(ids: Iterable[int]) -> list[Job]:
 
 
 def newest_chain(since: datetime) -> ChainProgress | None:
-    """Return the newest chain that is active, or ended after ``since``; None for none.
-
-    A successful pair of a job and its requirement does not count.
-    """
+    """Return the newest chain that is active, or ended after ``since``; None for none. A successful
+    pair of a job and its requirement does not count."""
     newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain", flat=True)
     for chain_id in list(dict.fromkeys(newest[:_CHAIN_JOBS]))[:_CHAINS]:
         chain = chain_of(chain_id) if chain_id else None
@@ -314,10 +307,8 @@ def job_page(job_id: int) -> JobPage:
 
 
 def progress_of(job: Job) -> Mapping[str, Any]:
-    """Return the progress of a job: ``{"done", "total", "unit"}``, {} if unknown.
-
-    A generating evaluation counts questions, as in its table; others use the log.
-    """
+    """Return the progress of a job: ``{"done", "total", "unit"}``, {} if unknown. A generating
+    evaluation counts questions, as in its table; others use the log."""
     whole = whole_standing(job)
     if whole and whole.asked < whole.total:
         return {"done": whole.asked, "total": whole.total, "unit": "questions"}

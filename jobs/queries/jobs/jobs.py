@@ -65,7 +65,6 @@ class Filters:
 def page(
     filters: Filters, *, before: Older | None = None, limit: int = PAGE_SIZE
 ) -> tuple[list[Job], Older | None]:
-    """Return at most ``limit`` jobs older than ``before``, newest first, and where they end."""
     return older_page(_filtered(filters), before, limit)
 
 

@@ -16,12 +16,10 @@ from jobs.statistics import Interval, wilson
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """State of one data set, or of all under the name "".
-
-    ``total``: 0 if unknown. ``accuracy``: correct share of ``scored``, None before the first.
-    ``left_s``: until all questions are done, None without pace or total. ``is_partial``: sets run
-    in sequence and not all have started, so the interval covers only started sets.
-    """
+    """State of one data set, or of all under the name "". ``total``: 0 if unknown. ``accuracy``:
+    correct share of ``scored``, None before the first. ``left_s``: until all questions are done,
+    None without pace or total. ``is_partial``: sets run in sequence and not all have started, so
+    the interval covers only started sets."""
 
     name: str
     answered: int
@@ -95,7 +93,6 @@ def whole_standing(job: Job) -> Standing | None:
 
 
 def _expected(plan: Mapping[str, Any]) -> dict[str, int] | None:
-    """Return parts of the plan's accuracy watch, with sizes; None without one."""
     for watch in plan.get("watches", ()):
         if watch.get("name") == ACCURACY:
             return {str(name)[:LONGEST_PART]: int(size) for name, size in watch.get("expected", ())}
@@ -142,10 +139,8 @@ def last_arrival(key: str) -> datetime | None:
 
 def stalled_since(job: Job, moment: datetime | None = None) -> datetime | None:
     """Return since when a running job is stalled; None within ``settings.STALLED_AFTER_S``.
-
     Progress figures count while printed, because a tool may print the same bar again, but no longer
-    once the log continues without them.
-    """
+    once the log continues without them."""
     if job.state != Job.State.RUNNING or job.started_at is None:
         return None
     moment, long = moment or now(), timedelta(seconds=settings.STALLED_AFTER_S)
@@ -210,10 +205,8 @@ def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
 
 
 class _Thinned:
-    """Rows of one watch, evenly thinned to at most ``ROWS_MAX``; the last one is always kept.
-
-    A job's live metrics may have 100 MB: only what a chart can show stays in memory.
-    """
+    """Rows of one watch, evenly thinned to at most ``ROWS_MAX``; the last one is always kept. A
+    job's live metrics may have 100 MB: only what a chart can show stays in memory."""
 
     def __init__(self) -> None:
         self._kept: Rows = []
@@ -245,7 +238,6 @@ def has_points(job_id: int, watches: Sequence[str]) -> bool:
 
 
 def served_samples(deployment_ids: Sequence[int], since: datetime) -> dict[int, list[Sample]]:
-    """Return server samples since then, per deployment with points; in one query."""
     blocks = ServedBlock.objects.filter(deployment__in=deployment_ids, until__gte=since)
     by_deployment: dict[int, list[Rows]] = {}
     for deployment_id, rows in blocks.order_by("until", "id").values_list("deployment_id", "rows"):

@@ -119,7 +119,6 @@ def _failed(job: Job, ended: Mapping[str, Any], state: str, message: Message) ->
 
 
 def _unreadable(error: Exception) -> Verdict:
-    """Return the verdict on a job whose outputs the parser or the database rejects."""
     reason = str(error) if isinstance(error, JobsError) else f"{type(error).__name__}: {error}"
     args = {"reason": sanitize_text(reason)[:500]}
     return Verdict(State.ERRORED, Message("job:unreadable", args))

@@ -132,7 +132,7 @@ BASE = """
 def load(tmp_path, text):
     file = tmp_path / "workloads.yaml"
     file.write_text(BASE + text)
-    return load_by_id(file, Workload)
+    return load_by_id(Workload, file)
 
 
 def test_each_workload_says_its_purpose_and_how_long_it_takes():
