@@ -1,30 +1,14 @@
 """Accuracy: by category, differences by data set, over throughput or tokens, in token budgets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log2, log10, sqrt
 from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import (
-    BAND,
-    COLOURS,
-    DASHES,
-    INK,
-    POINT,
-    SYMBOLS,
-    Figure,
-    axis,
-    bars,
-    layout,
-    margins,
-    note,
-    scaled,
-    scatter,
-    upright,
-)
+from dashboard.charts import figures as fig
+from dashboard.charts.figures import COLOURS, DASHES, Figure, axis, scaled
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import result_name
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
@@ -70,12 +54,12 @@ def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
     ends = [max(0.0, low - _ROOM), min(100.0 + _ROOM, high + _ROOM)]
     return Figure(
         data,
-        layout(
+        fig.layout(
             axis(titles[by], rangemode="tozero", showgrid=True),
             axis(_("accuracy, %"), range=ends),
             showlegend=len(data) > 1,
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-            margin=margins(right=24, top=36),
+            margin=fig.margins(right=24, top=36),
         ),
     )
 
@@ -87,15 +71,15 @@ def _pairs(origin: Origin, name: str, shown: Sequence[tuple[Pair, float]]) -> di
     is_hollow = [run.simulated or not run.counts for run in runs]
     symbols = [symbol + ("-open" if hollow else "") for hollow in is_hollow]
     mode = "markers+text" if len(shown) <= MOST_NAMED else "markers"
-    return scatter(
+    return fig.scatter(
         *(name, mode, [x for _pair, x in shown], [share.value for share in shares]),
         textposition="middle left",
         text=list(map(result_name, runs)),
         cliponaxis=False,
         marker={"color": colour, "symbol": symbols, "size": 9},
-        error_y=bars([(share.value, share) for share in shares], colour, **_THIN),
+        error_y=fig.bars([(share.value, share) for share in shares], colour, **_THIN),
         customdata=[reverse("result-paired", args=[run.pk]) for run in runs],
-        meta=POINT,
+        meta=fig.POINT,
         hovertemplate="%{text}: %{y:.2f} %, %{x:.4~g}" + _EXTRA,
     )
 
@@ -107,7 +91,7 @@ def budgets(uses: Sequence[tuple[str, BudgetUse]]) -> Figure:
     that it cut. Several have error bars at each doubling, and a mark where their limit was.
     """
     lines = [
-        scatter(
+        fig.scatter(
             *(name, "lines", *_curve(use)),
             line={"color": COLOURS[index], "dash": DASHES[index], "width": 2, "shape": "hv"},
             hovertemplate="%{x:,d} tok: %{y:.2f} %" + _EXTRA,
@@ -116,17 +100,15 @@ def budgets(uses: Sequence[tuple[str, BudgetUse]]) -> Figure:
     ]
     ticks = _ticks([point.budget for _name, use in uses for point in points_of(use)])
     x = axis(_("token budget of an answer"), type="log", **ticks)
-    shown = layout(x, axis(_("accuracy, %"), rangemode="tozero"), margin=margins(top=24))
+    shown = fig.layout(x, axis(_("accuracy, %"), rangemode="tozero"), margin=fig.margins(top=24))
     if len(uses) == 1:
         ((_name, use),) = uses
         return Figure([*_band(use), *lines], {**shown, **_limit(use)})
     for index, (_name, use) in enumerate(uses):
         # At powers of two: more would hide each other.
-        shares = [
-            (scaled(one.share).value, scaled(one.share) if is_doubling(one.budget) else None)
-            for one in points_of(use)
-        ]
-        lines[index]["error_y"] = bars(shares, COLOURS[index], **_THIN)
+        shown_at = [(one.budget, scaled(one.share)) for one in points_of(use)]
+        shares = [(one.value, one if is_doubling(at) else None) for at, one in shown_at]
+        lines[index]["error_y"] = fig.bars(shares, COLOURS[index], **_THIN)
     return Figure([*lines, *_limit_marks(uses)], shown)
 
 
@@ -159,20 +141,20 @@ def _band(use: BudgetUse) -> list[dict[str, Any]]:
     look = {"line": {"width": 0, "color": COLOURS[0], "shape": "hv"}, "hoverinfo": "skip"}
     budgets, shares = _curve(use)[0], [scaled(point.share) for point in points_of(use)]
     low, high = [share.low for share in shares], [share.high for share in shares]
-    fill = {"fill": "tonexty", "fillcolor": BAND}
+    fill = {"fill": "tonexty", "fillcolor": fig.BAND}
     return [
-        scatter(_("interval, low"), "lines", budgets, low, **look),
-        scatter(_("interval, high"), "lines", budgets, high, **look, **fill),
+        fig.scatter(_("interval, low"), "lines", budgets, low, **look),
+        fig.scatter(_("interval, high"), "lines", budgets, high, **look, **fill),
     ]
 
 
 def _limit_marks(uses: Sequence[tuple[str, BudgetUse]]) -> list[dict[str, Any]]:
     return [
-        scatter(
+        fig.scatter(
             *(_("%(name)s, own limit") % {"name": name}, "markers"),
             *([use.limit], [scaled(use.curve[-1].share).value]),
             text=[percent(use.cut_share)],
-            marker={"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 9},
+            marker={"color": COLOURS[index], "symbol": fig.SYMBOLS[index], "size": 9},
             hovertemplate="%{x:,d} tok: %{text} % " + _("of answers cut") + _EXTRA,
         )
         for index, (name, use) in enumerate(uses)
@@ -186,23 +168,14 @@ def _limit(use: BudgetUse) -> dict[str, Any]:
     text = _("limit %(limit)s, %(share)s %% cut")
     text %= {"limit": number(use.limit), "share": percent(use.cut_share)}
     at = log10(use.limit)  # of a logarithmic axis, which shapes are not
-    own = note(text, xref="x", x=at, colour=INK)
-    return {"shapes": [upright(use.limit, INK)], "annotations": [own]}
+    own = fig.note(text, xref="x", x=at, colour=fig.INK)
+    return {"shapes": [fig.upright(use.limit, fig.INK)], "annotations": [own]}
 
 
 _ROW_PX, _FRAME_PX = 28, 62
 _NAME = 22  # letters that fit into the margin
 _AIR = 1.15  # of the widest interval
 Row = tuple[str, Interval, float]  # name, interval in the unit of the axis, size of the mark
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Row of the chart: a data set, several, or all questions (``is_whole``); from 0 to 1."""
-
-    name: str
-    gap: Interval
-    is_whole: bool = False
 
 
 def categories(found: Sequence[Category], pooled: Interval | None) -> Figure:
@@ -217,19 +190,20 @@ def categories(found: Sequence[Category], pooled: Interval | None) -> Figure:
     return _figure(data, heading, x)
 
 
-def differences(rows: Sequence[Difference], margin: float) -> Figure:
-    """Return a row per data set in points, all questions as a diamond below. A whole interval
-    inside of the band means *equivalent*."""
+def differences(rows: Sequence[tuple[str, Interval, bool]], margin: float) -> Figure:
+    """Return a row per data set in points, all questions as a diamond below. ``rows``: name,
+    difference from -1 to 1, True for all questions. A whole interval inside of the band means
+    *equivalent*."""
     data = []
     for title, is_whole, size in ((_("difference"), False, 9), (_("all questions"), True, 12)):
-        own = [(one.name, scaled(one.gap), size) for one in rows if one.is_whole == is_whole]
+        own = [(name, scaled(gap), size) for name, gap, of_all in rows if of_all == is_whole]
         data += [_trace(title, own, "%{x:+.2f}", is_whole=is_whole)] if own else []
-    ends = [abs(end) for one in rows for end in (one.gap.low, one.gap.high)]
+    ends = [abs(end) for _name, gap, _is in rows for end in (gap.low, gap.high)]
     most = 100 * _AIR * max([margin, *ends])
     x = axis(_("difference, points"), range=[-most, most], showgrid=True)
-    x |= {"zeroline": True, "zerolinecolor": INK}
+    x |= {"zeroline": True, "zerolinecolor": fig.INK}
     band = {"type": "rect", "layer": "below", "xref": "x", "yref": "paper", "y0": 0, "y1": 1}
-    band |= {"x0": -100 * margin, "x1": 100 * margin, "fillcolor": BAND, "line": {"width": 0}}
+    band |= {"x0": -100 * margin, "x1": 100 * margin, "fillcolor": fig.BAND, "line": {"width": 0}}
     return _figure(data, _("Data set"), x, shapes=[band])
 
 
@@ -245,7 +219,7 @@ def _figure(data: list[dict[str, Any]], heading: str, x: dict[str, Any], **more:
         "fixedrange": True,
     }
     frame = {"margin": {"l": 150, "r": 16, "t": 8, "b": 44}, "meta": {"rows": heading}}
-    return Figure(data, layout(x, y, **frame, **more), _FRAME_PX + _ROW_PX * len(names))
+    return Figure(data, fig.layout(x, y, **frame, **more), _FRAME_PX + _ROW_PX * len(names))
 
 
 def _short(name: str) -> str:
@@ -256,12 +230,12 @@ def _short(name: str) -> str:
 def _trace(
     title: str, rows: Sequence[Row], hover: str, *, is_whole: bool = False
 ) -> dict[str, Any]:
-    colour, symbol = (INK, "diamond") if is_whole else (COLOURS[0], SYMBOLS[1])
+    colour, symbol = (fig.INK, "diamond") if is_whole else (COLOURS[0], fig.SYMBOLS[1])
     sizes = [size for _name, _one, size in rows]
     names, values = [name for name, *_rest in rows], [one.value for _name, one, _size in rows]
-    return scatter(
+    return fig.scatter(
         *(title, "markers", values, names),
-        error_x=bars([(one.value, one) for _name, one, _size in rows], colour, width=4),
+        error_x=fig.bars([(one.value, one) for _name, one, _size in rows], colour, width=4),
         marker={"color": colour, "symbol": symbol, "size": sizes},
         hovertemplate=f"%{{y}}: {hover}<extra></extra>",
     )

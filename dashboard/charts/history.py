@@ -7,21 +7,8 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import (
-    COLOURS,
-    FAINT_INK,
-    INK,
-    POINT,
-    Figure,
-    axis,
-    bars,
-    layout,
-    margins,
-    note,
-    scaled,
-    scatter,
-    upright,
-)
+from dashboard.charts import figures as fig
+from dashboard.charts.figures import COLOURS, Figure, scaled
 from dashboard.charts.series import point_address
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.metrics import METRICS
@@ -50,18 +37,18 @@ def figure(history: History) -> Figure:
     for period in history.periods:
         if period.parts:
             verdict = period.change.verdict if period.change else ""
-            at, colour = _time(period.runs[0].created_at), _MARKS.get(verdict, FAINT_INK)
-            shapes.append(upright(at, colour))
-            number = note(str(period.number), x=at, xref="x", xanchor="auto", colour=colour)
+            at, colour = _time(period.runs[0].created_at), _MARKS.get(verdict, fig.FAINT_INK)
+            shapes.append(fig.upright(at, colour))
+            number = fig.note(str(period.number), x=at, xref="x", xanchor="auto", colour=colour)
             annotations.append(number)
     # Of shares, small changes would vanish on an axis from 0.
     mode = {"rangemode": "normal"} if scale > 1 else {}
     return Figure(
         traces,
-        layout(
-            axis(_("Created"), type="date", nticks=6, tickformatstops=_TICKS, showgrid=False),
-            axis(f"{label}, {unit}" if unit else label, **mode),
-            margin=margins(left=56, top=26),
+        fig.layout(
+            fig.axis(_("Created"), type="date", nticks=6, tickformatstops=_TICKS, showgrid=False),
+            fig.axis(f"{label}, {unit}" if unit else label, **mode),
+            margin=fig.margins(left=56, top=26),
             shapes=shapes,
             annotations=annotations,
         ),
@@ -78,7 +65,7 @@ def _dots(history: History, scale: float, unit: str) -> dict[str, Any]:
     ]
     times, values = [_time(run.created_at) for run, _value in runs], [value for _run, value in runs]
     symbols = ["circle" if run.counts else "circle-open" for run, _value in runs]
-    return scatter(
+    return fig.scatter(
         *(_("run"), "markers", times, values),
         text=[result_name(run) for run, _value in runs],
         # Pages of points; of an evaluation, that of its result.
@@ -86,7 +73,7 @@ def _dots(history: History, scale: float, unit: str) -> dict[str, Any]:
             reverse("result-detail", args=[run.pk]) if at is None else point_address(run.pk, at)
             for run, _value in runs
         ],
-        meta=POINT if at is not None else None,
+        meta=fig.POINT if at is not None else None,
         marker={"color": COLOURS[0], "symbol": symbols, "size": 7},
         opacity=0.85,
         hovertemplate=f"%{{text}}: %{{y:.4~g}} {unit}<br>%{{x|%Y-%m-%d %H:%M}}<extra></extra>",
@@ -102,12 +89,12 @@ def _means(history: History, scale: float, unit: str) -> dict[str, Any]:
         counted = [run.created_at for run in period.runs if run.counts]
         times.append(_time(counted[0] + (counted[-1] - counted[0]) / 2))
     means = [mean for _period, mean in shown]
-    return scatter(
+    return fig.scatter(
         *(_("mean"), "lines+markers", times, means),
         text=[str(len(period.values)) for period, _mean in shown],
-        line={"color": INK, "dash": "dot", "width": 1},
-        marker={"color": INK, "symbol": "diamond", "size": 7},
-        error_y=bars(bounds, INK),
+        line={"color": fig.INK, "dash": "dot", "width": 1},
+        marker={"color": fig.INK, "symbol": "diamond", "size": 7},
+        error_y=fig.bars(bounds, fig.INK),
         hovertemplate=f"{text}: %{{y:.4~g}} {unit}<extra></extra>",
     )
 

@@ -11,14 +11,8 @@ from jobs.plans import CLIENT, DIES
 from jobs.queries.jobs.progress import Sample
 from jobs.services.intake.streams import counts_of
 from jobs.statistics import wilson
-from jobs.tools.lib.engine_counters import (
-    Values,
-    kv_cache,
-    output_tokens,
-    prompt_tokens,
-    running,
-    waiting,
-)
+from jobs.tools.lib import engine_counters as counters
+from jobs.tools.lib.engine_counters import Values, running, waiting
 
 _T = TypeVar("_T")
 
@@ -48,10 +42,11 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     """Return ``(seconds, output tok/s, prompt tok/s, running, waiting, KV cache %)`` per sample,
     oldest first; None: unknown. ``context``: samples before the first, for its rates."""
     everything = [*context, *samples]
-    output, prompt = _rates(everything, output_tokens), _rates(everything, prompt_tokens)
+    both = (counters.output_tokens, counters.prompt_tokens)
+    output, prompt = (_rates(everything, count) for count in both)
     rows: list[LiveRow] = []
     for index, (at, values) in enumerate(samples, len(context)):
-        cache = kv_cache(values)
+        cache = counters.kv_cache(values)
         share = None if cache is None else 100 * cache
         figures = (output[index], prompt[index], running(values), waiting(values), share)
         if any(value is not None for value in figures):

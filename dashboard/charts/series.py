@@ -12,21 +12,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.charts.figures import (
-    COLOURS,
-    DASHES,
-    FAINT_INK,
-    INK,
-    POINT,
-    SYMBOLS,
-    Figure,
-    axis,
-    bars,
-    layout,
-    margins,
-    note,
-    scatter,
-)
+from dashboard.charts import figures as fig
+from dashboard.charts.figures import COLOURS, DASHES, Figure, axis
 from jobs.queries.results import provenance
 from jobs.queries.results.curve import RATE, CurvePoint
 from jobs.queries.results.tradeoff import frontier
@@ -97,8 +84,8 @@ def over_concurrency(all_series: Sequence[Series], title: str) -> dict[str, Any]
     least, widest = min(ticks, default=0), max(ticks, default=1)
     margin = max(0.3, 0.06 * (widest - least))
     x = axis(_("concurrency"), tickvals=ticks, range=[least - margin, widest + margin])
-    more = {**legend_of_marks(all_series), "margin": margins(right=14)}
-    shown = layout(x, axis(title, rangemode="tozero"), **more)
+    more = {**legend_of_marks(all_series), "margin": fig.margins(right=14)}
+    shown = fig.layout(x, axis(title, rangemode="tozero"), **more)
     # Runs have a tooltip of the nearest value: all values of a concurrency would be up to 200.
     if not any(series.runs for series in all_series):
         del shown["hovermode"]
@@ -108,8 +95,8 @@ def over_concurrency(all_series: Sequence[Series], title: str) -> dict[str, Any]
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
     """Return a trace of series ``index`` of a page, from 0 to 7; None in ``y`` is a gap."""
     line = {"color": COLOURS[index], "dash": DASHES[index], "width": 2}
-    marker = {"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 8}
-    return scatter(name, "lines+markers", list(x), list(y), line=line, marker=marker)
+    marker = {"color": COLOURS[index], "symbol": fig.SYMBOLS[index], "size": 8}
+    return fig.scatter(name, "lines+markers", list(x), list(y), line=line, marker=marker)
 
 
 def drawn(index: int, series: Series, metric: str, hover: str) -> list[dict[str, Any]]:
@@ -129,14 +116,14 @@ def of_points(
         hover = f"%{{hovertext}}: {hover}<extra>%{{fullData.name}}</extra>"
     bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
     if any(bounds):
-        trace["error_y"] = bars(zip(y, bounds, strict=True), COLOURS[index])
+        trace["error_y"] = fig.bars(zip(y, bounds, strict=True), COLOURS[index])
     return {**trace, "hovertemplate": hover}
 
 
 def hollow(trace: dict[str, Any], series: Series, concurrencies: Sequence[int]) -> dict[str, Any]:
     if not series.marks:
         return trace
-    symbol = trace["marker"].get("symbol", SYMBOLS[0])
+    symbol = trace["marker"].get("symbol", fig.SYMBOLS[0])
     symbols = [f"{symbol}-open" if at in series.marks else symbol for at in concurrencies]
     return {**trace, "marker": {**trace["marker"], "symbol": symbols}}
 
@@ -148,7 +135,7 @@ def legend_of_marks(all_series: Sequence[Series]) -> dict[str, Any]:
     if not words:
         return {}
     text = _("hollow: %(marks)s") % {"marks": _(", ").join(dict.fromkeys(words))}
-    return {"annotations": [note(text)]}
+    return {"annotations": [fig.note(text)]}
 
 
 def numbered(series: Series, concurrency: int, metric: str) -> str:
@@ -171,7 +158,7 @@ def opening(results: Mapping[int, int], concurrencies: Sequence[int]) -> dict[st
     if not results:
         return {}
     addresses = [point_address(results[c], c) if c in results else "" for c in concurrencies]
-    return {"customdata": addresses, "meta": POINT}
+    return {"customdata": addresses, "meta": fig.POINT}
 
 
 def point_address(result: int, concurrency: int) -> str:
@@ -202,7 +189,7 @@ def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str,
         [concurrency for _run, concurrency, _value in points],
         [value for *_rest, value in points],
     )
-    return scatter(
+    return fig.scatter(
         *("", "markers", x, y),
         text=[run.name for run, *_rest in points],
         marker={"color": COLOURS[index], "symbol": symbols, "size": 5},
@@ -213,7 +200,7 @@ def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str,
             "" if run.result is None else point_address(run.result, concurrency)
             for run, concurrency, _value in points
         ],
-        meta=POINT,
+        meta=fig.POINT,
     )
 
 
@@ -236,7 +223,7 @@ def percentiles(family: str, all_series: Sequence[Series]) -> Figure:
     for index, series in enumerate(all_series):
         data += drawn(index, series, f"{family}_p50_{unit}", f"{hover} p50")
         for statistic in ("p90", "p99") if len(all_series) == 1 else ("p99",):
-            thin = scatter(
+            thin = fig.scatter(
                 *(f"{series.name} {statistic}", "lines+markers", (), ()),
                 line={"color": COLOURS[index], "dash": DASHES[index], "width": 1},
                 marker={"color": COLOURS[index], "size": 4},
@@ -252,8 +239,7 @@ def _title(family: str) -> str:
     return f"{label}, {unit}"
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """Times of the completed requests at one concurrency, rising."""
 
     concurrency: int
@@ -281,15 +267,15 @@ def distribution(family: str, all_times: Sequence[Times]) -> Figure:
     is_wide = lowest > 0 and highest > _WIDE * lowest
     scale = {"type": "log"} if is_wide else {"rangemode": "tozero"}
     above = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}}
-    line = {"color": FAINT_INK, "dash": "dot", "width": 1}
+    line = {"color": fig.FAINT_INK, "dash": "dot", "width": 1}
     return Figure(
         data,
-        layout(
+        fig.layout(
             axis(_title(family), showgrid=True, **scale),
             axis(_("requests, %"), range=[0, 101], tickvals=[0, 25, 50, 75, 90, 100]),
             showlegend=True,
             legend=above,
-            margin=margins(top=26 + _LEGEND_ROW * ceil(len(all_times) / _IN_A_ROW)),
+            margin=fig.margins(top=26 + _LEGEND_ROW * ceil(len(all_times) / _IN_A_ROW)),
             meta={"by": "y"},
             shapes=[
                 {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": line}
@@ -310,7 +296,7 @@ def _curve(index: int, times: Times, unit: str) -> dict[str, object]:
     trace = line(index, name, x, [*(round(100 * share, 1) for share in shares), 100.0])
     trace["marker"]["size"] = [*(8 if share in _MARKED else 0 for share in shares), 0]
     return trace | {
-        "error_x": bars(zip(x, [*bounds, None], strict=True), colour),
+        "error_x": fig.bars(zip(x, [*bounds, None], strict=True), colour),
         "hovertemplate": f"%{{y}} %: %{{x:.4~g}} {unit}<extra>%{{fullData.name}}</extra>",
     }
 
@@ -349,7 +335,7 @@ def interactivity(all_series: Sequence[Series]) -> Figure:
             "mode": "lines+markers+text",
             "text": labels,
             "textposition": [place or "top right" for place in placed],
-            "textfont": {"size": 11, "color": FAINT_INK},
+            "textfont": {"size": 11, "color": fig.FAINT_INK},
         }
         data.append(trace)
     return _figure(data, all_series, _("output, tok/s  →  better"))
@@ -367,9 +353,9 @@ def per_device(all_series: Sequence[Series]) -> Figure:
         data.append(_trace(index, series, rows, hover) | {"mode": "markers"})
     best = [everything[index] for index in frontier(everything)]
     if len(best) > 1:
-        line_of = {"color": INK, "dash": "dot", "width": 1.5}
+        line_of = {"color": fig.INK, "dash": "dot", "width": 1.5}
         x, y = [x for x, _y in best], [y for _x, y in best]
-        joined = scatter(_("Pareto frontier"), "lines", x, y, line=line_of, hoverinfo="skip")
+        joined = fig.scatter(_("Pareto frontier"), "lines", x, y, line=line_of, hoverinfo="skip")
         data.insert(0, joined)
     return _figure(data, all_series, _("tok/s per device  →  better"))
 
@@ -404,7 +390,7 @@ def _trace(index: int, series: Series, rows: Sequence[Row], hover: str) -> dict[
 
 def _figure(data: list[dict[str, Any]], all_series: Sequence[Series], title: str) -> Figure:
     x = axis(_("tok/s per user (1 / TPOT p50)  →  better"), showgrid=True, rangemode="tozero")
-    shown = layout(x, axis(title, rangemode="tozero"), **legend_of_marks(all_series))
+    shown = fig.layout(x, axis(title, rangemode="tozero"), **legend_of_marks(all_series))
     return Figure(data, shown)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -189,8 +189,7 @@ def _issue_text(answer: Answer, address: str) -> str:
     return "\n\n".join(["\n".join(lines), *blocks]) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Filters of an address. ``problem``: invalid ones, in words; ``bases`` are the choices."""
 
     wanted: Wanted

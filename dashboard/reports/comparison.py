@@ -106,7 +106,7 @@ def build(asked: ComparisonAsked) -> Report:
 
 
 def _parity(found: Stated) -> Section:
-    warned = [one.text for one in words.warnings(found)]
+    warned = [text for _name, text in words.warnings(found)]
     quoted = [Listing(warned, _("Before you quote it"))] if warned else []
     blocks = [*parity.conclusion(found), *quoted, *parity.numbers(found), *parity.methods(found)]
     return Section(_("Parity statement"), blocks)

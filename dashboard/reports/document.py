@@ -6,7 +6,7 @@ marked up.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from django.http import Http404
 from pydantic import BaseModel, Field
@@ -62,16 +62,14 @@ class Code:
 Block = Paragraph | Listing | Facts | Table | Figure | Code
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """Part of a report."""
 
     title: str
     blocks: Sequence[Block]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """``kicker``: the kind of report; ``title``: the conclusion in one sentence.
 
     ``warnings`` limit what the numbers are worth: they stand first. ``file``: name of the file,
@@ -101,8 +99,7 @@ class Asked(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of report. ``action``: the right that it needs; ``asked``: its parameters, of which
     ``results`` name results.
 

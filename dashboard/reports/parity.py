@@ -42,7 +42,7 @@ def build(asked: ParityAsked) -> Report:
         if error.reason.id == "parity:missing":
             raise Http404(text) from None
         raise document.ReportError(error.field, text) from None
-    warnings = [one.text for one in words.warnings(found)]
+    warnings = [text for _name, text in words.warnings(found)]
     numbered = [Section(_("Numbers"), numbers(found))] if found.parity.statement else []
     return Report(
         kicker=_("Parity report"),

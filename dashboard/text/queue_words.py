@@ -1,8 +1,8 @@
 """Queue of a host for pages and API: each job with its reason and start time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.timezone import now
@@ -32,8 +32,7 @@ OF_THE_HOST = ("forecast:away", "forecast:protocol", "forecast:draining", "forec
 _SOON_S = 60.0  # precise enough below this
 
 
-@dataclass(frozen=True, slots=True)
-class QueueRow:
+class QueueRow(NamedTuple):
     """A job of the queue, for one viewer. ``earlier`` and ``later``: the viewer may move it one
     place. ``can_prioritize``: it may pass jobs of others."""
 

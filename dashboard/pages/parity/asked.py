@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -34,7 +34,6 @@ from jobs.queries.parity.statement import (
     MOST_MARGIN,
     Looks,
     Parity,
-    latest_evaluations,
     no_repeat,
     of_sides,
     parity,
@@ -45,6 +44,7 @@ from jobs.queries.results.results import NotNumbered, number_of_job, of_jobs, pk
 from jobs.statistics import Goal
 
 MOST_RUNS = 16
+MOST_CHOICES = 50
 GOALS: Sequence[str] = get_args(Goal)
 TABLE_GOAL: Goal = "at_least"  # of counts and tables: the baseline is somebody else's
 LONGEST_NAME = 120
@@ -56,8 +56,7 @@ _SAME = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asks:
+class Asks(NamedTuple):
     """Question about two sides. ``margin`` in points. ``goal``: None for the usual one."""
 
     margin: float
@@ -70,10 +69,9 @@ class Asks:
         return Looks(self.planned, are_known=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SideView:
+class SideView(NamedTuple):
     """A side as shown: its name, and its results if it has any. ``title``: the name in an address,
-    of counts that have one."""
+    of counts that have one. ``called``: name next to "Baseline" or "Result"; "" without one."""
 
     name: str
     results: Sequence[Result] = ()
@@ -81,7 +79,6 @@ class SideView:
 
     @property
     def called(self) -> str:
-        """The name next to "Baseline" or "Result"; "" without an own one."""
         return self.name if self.results else self.title
 
     @property
@@ -247,7 +244,7 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
         fields = {"base": "base_counts", "result": "counts", "names": "sets"}
         raise ParityError(error.reason, fields.get(error.field, error.field)) from error
     statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks)
-    found = Parity(statement, Notes(declared=list(names) or [""], left_out=left_out))
+    found = Parity(statement, Notes({"declared": names or [""], "left_out": left_out}))
     return Stated(
         *("counts", found),
         _titled(data.get("base_title", ""), _("Baseline")),
@@ -262,7 +259,7 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
 def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
     """Return the statement of pasted tables. The baseline is as chosen, else by the names of the
     columns. Raises ``ParityError`` at "baseline", where the names do not tell."""
-    columns = [(_titled(one.name, one.name), one.side) for one in sides.columns_of(text)]
+    columns = [(_titled(name, name), side) for name, side in sides.columns_of(text)]
     if len(columns) > 2 or (base and len(columns) > 1):
         raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
     if len(columns) == 1 and not base:
@@ -325,8 +322,9 @@ def asks_query(found: Stated) -> str:
 
 def choices() -> list[tuple[str, str]]:
     """Return the latest evaluations, newest first: name, and what a person searches by."""
+    rows = Result.objects.filter(type=Result.Type.EVALUATION).order_by("-created_at", "-id")
     found = []
-    for one in latest_evaluations():
+    for one in rows.select_related("deployment", "endpoint", "imported")[:MOST_CHOICES]:
         when = f"{timezone.localtime(one.created_at):%Y-%m-%d %H:%M}"
         label, what = phrase(one.label), phrase(one.what)
         parts = (one.model_id, label, what, one.measured, one.device, when)

@@ -23,14 +23,13 @@ from jobs.catalog.questions import TeamSet, jsonl
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate import Evaluate
 from jobs.models import Job
-from jobs.queries.answers.own_questions import NoQuestions
+from jobs.queries.answers.own_questions import NoQuestions, joined, questions_at
 from jobs.queries.parity.sides import ParityError
 from jobs.queries.parity.statement import (
     LEAST_MARGIN,
     MARGIN,
     MOST_MARGIN,
     lacking,
-    lacking_questions,
 )
 
 FIELDS = (
@@ -138,14 +137,9 @@ def lacking_sides(stated: Stated) -> list[dict[str, Any]]:
         if missing is None:
             continue
         later = []
-        for one in missing.later:
-            name = result_name(one.result)
-            text = ngettext(
-                "%(result)s answered %(n)s of them.",
-                "%(result)s answered %(n)s of them.",
-                one.answered,
-            )
-            text %= {"result": name, "n": number(one.answered)}
+        for run, n in missing.later:
+            text, name = "%(result)s answered %(n)s of them.", result_name(run)
+            text = ngettext(text, text, n) % {"result": name, "n": number(n)}
             later.append((text, f"{side.ids},{name}"))
         text = _sentence(side, other, missing.total)
         found.append({"which": which, "text": text, "reason": _reason(side), "later": later})
@@ -196,8 +190,10 @@ def _export(side: SideView, other: SideView) -> Export:
     if found is None:
         return Export(problem=_("No question is missing."))
     name = _("Missing in %(side)s") % {"side": result_name(side.results[0])}
+    runs = {run.pk: run for run in other.results}
     try:
-        export = export_of(lacking_questions(other.results, found), _set_id(side), name)
+        parts = [questions_at(runs[pk], indexes) for pk, indexes in found.places.items()]
+        export = export_of(joined(parts), _set_id(side), name)
     except NoQuestions as error:
         return Export(problem=message(error.reason.id, error.reason.args))
     reason = _reason(side)

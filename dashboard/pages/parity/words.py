@@ -105,11 +105,12 @@ def sentence(stated: Stated) -> str:
 
 
 def action(notes: Notes) -> str:
-    if notes.uncounted or notes.unfit or notes.no_share:
+    kinds = {kind for kind, names in notes.names.items() if names}
+    if kinds & {"uncounted", "unfit", "no_share"}:
         return _("Enter correct answers and questions of each data set as counts.")
-    if notes.unequal:
+    if "unequal" in kinds:
         return _("Compare the same questions: the numbers of questions differ.")
-    if notes.apart:
+    if "apart" in kinds:
         return _("Evaluate both with the same version of the same question set.")
     return _("Evaluate both on the same data sets, in the same version.")
 
@@ -136,7 +137,7 @@ def reasons(stated: Stated) -> list[str]:
         ),
     }
     more = missing = ""
-    if row.decision in ("equivalent", "not_worse") and statement.is_significant:
+    if row.decision in ("equivalent", "not_worse") and not row.gap.includes_zero:
         more = _("The difference is significant, but smaller than the margin.")
     if row.decision == "cannot_tell":
         missing = needed(statement)
@@ -283,17 +284,14 @@ def is_weighted(row: Row, side: int) -> bool:
     return abs(row.rights[side] / row.questions[side] - shown) > 1e-9
 
 
-class Warned(NamedTuple):
-    """A warning. ``id`` names its kind, for programs."""
-
-    id: str
-    text: str
+Warned = tuple[str, str]  # name of the kind, for programs; text
 
 
 def warnings(stated: Stated) -> list[Warned]:
     """Return the limits of the statement, worst first: differences besides the models, and omitted
     sets."""
-    found, statement = [], stated.parity.statement
+    found: list[Warned] = []
+    statement = stated.parity.statement
     if statement and statement.is_opposed:
         text = _(
             "The plain mean of the sets (%(plain)s points) and the mean of all questions "
@@ -303,14 +301,14 @@ def warnings(stated: Stated) -> list[Warned]:
         gap = statement.pooled.gap
         args = {"pooled": points(gap.value), "interval": gap_bounds(gap)}
         text %= {"plain": points(statement.plain, 3), **args}
-        found.append(Warned("means_disagree", text))
+        found.append(("means_disagree", text))
     if stated.parity.unequal:
-        found += [Warned(*one) for one in _unequal(stated.parity.unequal, stated)]
+        found += _unequal(stated.parity.unequal, stated)
     return found + _notes(stated.parity.notes)
 
 
-def _unequal(unequal: Unequal, stated: Stated) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
+    found: list[Warned] = []
     flags = {
         "answers_cut": _("Cut at the token limit"),
         "answers_open_thought": _("Unfinished reasoning"),
@@ -333,10 +331,10 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[tuple[str, str]]:
         found.append(("imported", text))
     elif unknown:
         found.append(("unknown", _("Not recorded: %(names)s.") % {"names": _("; ").join(unknown)}))
-    for one in unequal.hygiene:
+    for flag, first, second in unequal.hygiene:
         text = _("%(flag)s: baseline %(a)s %%, result %(b)s %%. Read these answers first.")
-        shares = {"a": percent(one.first.value), "b": percent(one.second.value)}
-        found.append(("hygiene", text % {"flag": flags[one.flag], **shares}))
+        shares = {"a": percent(first.value), "b": percent(second.value)}
+        found.append(("hygiene", text % {"flag": flags[flag], **shares}))
     if unequal.unscored:
         a, b = map(number, unequal.unscored)
         text = _("Answers without a score are left out: baseline %(a)s, result %(b)s.")
@@ -350,48 +348,31 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[tuple[str, str]]:
 
 
 def _notes(notes: Notes) -> list[Warned]:
-    texts: dict[str, tuple[str, Sequence[str]]] = {
-        "version": (
-            _("Different versions of a data set, which only common questions compare: %(names)s."),
-            [f"{name} {a} / {b}" for name, a, b in notes.versions],
+    texts = {
+        "version": _(
+            "Different versions of a data set, which only common questions compare: %(names)s."
         ),
-        "partly": (
-            _("Common questions only: %(names)s."),
-            [f"{name} {common} / {all_}" for name, common, all_ in notes.partly],
-        ),
-        "apart": (_("Left out, no common questions: %(names)s."), notes.apart),
-        "unequal": (
-            _("Left out, other numbers of questions: %(names)s."),
-            [f"{name} {a} / {b}" for name, a, b in notes.unequal],
-        ),
-        "left_out": (_("In the pasted tables, but left out: %(names)s."), notes.left_out),
-        "only_base": (_("Only in the baseline, left out: %(names)s."), notes.only_base),
-        "only_result": (_("Only in the result, left out: %(names)s."), notes.only_result),
-        "uncounted": (_("Left out, number of questions unknown: %(names)s."), notes.uncounted),
-        "unfit": (
-            _("Left out, the score is of another number of questions: %(names)s."),
-            notes.unfit,
-        ),
-        "no_share": (
-            _("Left out, no share of questions and no answers stored: %(names)s."),
-            notes.no_share,
-        ),
-        "alone": (_("No answers stored: one run of several counts for %(names)s."), notes.alone),
-        "catalogue": (_("Number of questions from the catalogue: %(names)s."), notes.catalogue),
-        "declared": (
-            _("Declared by name only, without a checksum of the questions: %(names)s."),
-            [name for name in notes.declared if name],
-        ),
+        "partly": _("Common questions only: %(names)s."),
+        "apart": _("Left out, no common questions: %(names)s."),
+        "unequal": _("Left out, other numbers of questions: %(names)s."),
+        "left_out": _("In the pasted tables, but left out: %(names)s."),
+        "only_base": _("Only in the baseline, left out: %(names)s."),
+        "only_result": _("Only in the result, left out: %(names)s."),
+        "uncounted": _("Left out, number of questions unknown: %(names)s."),
+        "unfit": _("Left out, the score is of another number of questions: %(names)s."),
+        "no_share": _("Left out, no share of questions and no answers stored: %(names)s."),
+        "alone": _("No answers stored: one run of several counts for %(names)s."),
+        "catalogue": _("Number of questions from the catalogue: %(names)s."),
+        "declared": _("Declared by name only, without a checksum of the questions: %(names)s."),
     }
     found = []
-    for kind, (text, names) in texts.items():
-        if names:
+    for kind, text in texts.items():
+        if names := [name for name in notes.names.get(kind, ()) if name]:
             shown, rest = _(", ").join(names[:MOST_NAMES]), len(names) - MOST_NAMES
             shown += _(" and %(n)s more") % {"n": rest} if rest > 0 else ""
-            found.append(Warned(kind, text % {"names": shown}))
-    if "" in notes.declared:
-        text = _("Typed counts: taken as the same questions on both sides.")
-        found.append(Warned("declared", text))
+            found.append((kind, text % {"names": shown}))
+    if "" in notes.names.get("declared", ()):
+        found.append(("declared", _("Typed counts: taken as the same questions on both sides.")))
     return found
 
 
@@ -507,10 +488,7 @@ def facts(stated: Stated, statement: Statement) -> Facts:
 
 
 def forest_of(statement: Statement) -> Figure:
-    rows = [
-        accuracy.Difference(one.name, one.row.gap, is_whole=one.is_whole)
-        for one in _shown(statement)
-    ]
+    rows = [(one.name, one.row.gap, one.is_whole) for one in _shown(statement)]
     return accuracy.differences(rows, statement.margin)
 
 
@@ -561,7 +539,7 @@ def as_data(stated: Stated) -> dict[str, Any]:
         "means_disagree": False,
         "sets": [],
         "groups": [],
-        "warnings": [one._asdict() for one in warnings(stated)],
+        "warnings": [{"id": name, "text": text} for name, text in warnings(stated)],
         "method": [],
     }
     if statement is None:
@@ -626,7 +604,7 @@ def as_text(stated: Stated) -> str:
         lines += ["", *(_text(row, name, statement.margin) for name, row in named)]
         if len(statement.rows) > 1:
             lines.append(f"plain mean of the sets: {points(statement.plain, 3)} points")
-    lines += [f"warning: {one.text}" for one in warnings(stated)]
+    lines += [f"warning: {text}" for _name, text in warnings(stated)]
     return "\n".join(lines)
 
 

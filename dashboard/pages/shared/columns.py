@@ -6,6 +6,7 @@ A cookie per table stores the shown columns. The URL stores the sort order:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise, lazy
@@ -43,8 +44,7 @@ class Column:
         return [(self.name, self.title), *self.also] if self.is_sorted else []
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Sort link in a heading. ``sorted``: "ascending", "descending" or ""."""
 
     word: str
@@ -52,8 +52,7 @@ class Link:
     sorted: str
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Heading of a column."""
 
     title: str

@@ -6,18 +6,9 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from dashboard.charts import series as lines
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import (
-    Run,
-    Series,
-    has_devices,
-    interactivity,
-    measured,
-    per_device,
-    percentiles,
-    statistics,
-    throughput,
-)
+from dashboard.charts.series import Run, Series
 from dashboard.pages.shared.words import gap_bounds, part_text, part_title
 from dashboard.text.formatting import change_text, full_moment, number, p_text
 from dashboard.text.labels import metric_label, metric_text, phrase, point_marks, result_name
@@ -34,7 +25,7 @@ BATCH = "batch_latency_mean_s"
 # Fields that only the first run of a column needs.
 _LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
 # Metrics that are drawn with their intervals.
-_WITH_BARS = (RATE, *statistics("ttft"))
+_WITH_BARS = (RATE, *lines.statistics("ttft"))
 
 
 def read_groups(
@@ -118,13 +109,13 @@ def charts(comparison: Comparison) -> dict[str, Any]:
         return replace(figure, layout={**figure.layout, "meta": {"names": names}})
 
     series = [_series(column) for column in comparison.columns]
-    has_ttft, has_tpot = (measured(series, f"{name}_p50_ms") for name in ("ttft", "tpot"))
+    has_ttft, has_tpot = (lines.measured(series, f"{name}_p50_ms") for name in ("ttft", "tpot"))
     return {
-        "drawn": measured(series, RATE),
-        "throughput": named(throughput(series)),
-        "ttft": has_ttft and named(percentiles("ttft", series)),
-        "per_device": has_devices(series) and named(per_device(series)),
-        "interactivity": has_tpot and named(interactivity(series)),
+        "drawn": lines.measured(series, RATE),
+        "throughput": named(lines.throughput(series)),
+        "ttft": has_ttft and named(lines.percentiles("ttft", series)),
+        "per_device": lines.has_devices(series) and named(lines.per_device(series)),
+        "interactivity": has_tpot and named(lines.interactivity(series)),
     }
 
 

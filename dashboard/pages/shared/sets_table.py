@@ -1,9 +1,8 @@
 """Data sets of a result: as Markdown in the format of the deployment guide, and MMLU by area."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import cast
+from typing import NamedTuple, cast
 
 from django.utils.translation import gettext as _
 
@@ -59,8 +58,7 @@ def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectTable:
+class SubjectTable(NamedTuple):
     """Areas of a result. ``base`` has the scores to compare with; ``sorts`` are the other orders
     with their words."""
 

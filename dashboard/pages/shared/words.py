@@ -9,17 +9,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from dashboard.text import labels
 from dashboard.text.formatting import number, percent, points, size
-from dashboard.text.labels import (
-    EXTERNAL,
-    host_word,
-    kind_title,
-    metric_text,
-    phrase,
-    result_place,
-    setting_title,
-    stack_name,
-)
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
 from jobs.models import Result
@@ -60,7 +51,8 @@ def interval_text(interval: Interval, name: str) -> str:
     """Return the interval of a mean of the metric ``name``: "[41.02, 51.44]"."""
     if is_accuracy(name):
         return bounds_text(interval)
-    return f"[{metric_text(name, interval.low)[0]}, {metric_text(name, interval.high)[0]}]"
+    low, high = (labels.metric_text(name, end)[0] for end in (interval.low, interval.high))
+    return f"[{low}, {high}]"
 
 
 def runs_text(runs: int) -> str:
@@ -99,15 +91,15 @@ def _arrow(tokens: Mapping[str, float]) -> str:
 
 def setting_text(text: str, name: str) -> str:
     if name == "host":
-        return host_word(text)
+        return labels.host_word(text)
     if name == "stack":
-        return stack_name(text)
+        return labels.stack_name(text)
     if name == "seed" and not text:
         return _("new for each concurrency and run")
     if name == "limit" and text == "0":  # of questions; 0 asks all
         return _("none")
     if name in ("precision", "what"):
-        return phrase(text)
+        return labels.phrase(text)
     return {YES: _("yes"), NO: _("no")}.get(text, text)
 
 
@@ -133,11 +125,12 @@ def published_row(comparison: PublishedComparison) -> dict[str, Any]:
     result, share = ours.result, ours.share
     stack = result.deployment.details.get("stack") if result.deployment else None
     count = ngettext("%(n)s question", "%(n)s questions", ours.questions) % {"n": ours.questions}
-    parts = [count, result.tool, stack_name(stack) if stack else "", phrase(result.label)]
+    stack = labels.stack_name(stack) if stack else ""
+    parts = [count, result.tool, stack, labels.phrase(result.label)]
     return row | {
         "why": why,
         "verdict": verdict,
-        "how": _(", ").join([*filter(None, parts), result_place(result)]) + _("."),
+        "how": _(", ").join([*filter(None, parts), labels.result_place(result)]) + _("."),
         **{name: f"{100 * getattr(share, name):.1f}" for name in ("value", "low", "high")},
         "best_value": f"{100 * best.share.value:.1f}" if best else "",
     }
@@ -183,7 +176,7 @@ _NAMES: dict[str, str | Promise] = {
     "max_input": gettext_lazy("Max input length"),
     "max_total": gettext_lazy("Max model length"),
     "served": gettext_lazy("Served model"),
-    **EXTERNAL,
+    **labels.EXTERNAL,
 }
 # Parts with several instances: type and name.
 _NAMED: dict[str, str | Promise] = {
@@ -226,7 +219,7 @@ def unknown_words(result: Result) -> str:
 def part_title(name: str) -> str:
     if name in _NAMES:
         return str(_NAMES[name])
-    return capfirst(_numbered(name)) or setting_title(name)
+    return capfirst(_numbered(name)) or labels.setting_title(name)
 
 
 def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
@@ -239,11 +232,11 @@ def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
 
 def part_text(name: str, value: Any) -> str:
     if name == "kind":
-        return kind_title(value)
+        return labels.kind_title(value)
     if name == "stack":
-        return stack_name(value)
+        return labels.stack_name(value)
     if name == "host":
-        return host_word(value)
+        return labels.host_word(value)
     if name == "seed":
         kind, _colon, which = str(value).partition(": ")
         return _("fixed: %(seed)s") % {"seed": which} if which else str(_SEEDS.get(kind, kind))
@@ -251,7 +244,7 @@ def part_text(name: str, value: Any) -> str:
         return str(evaluations.THINKING_WORDS.get(value, value))
     if name in _OWN_CHOICE and value == "":
         return _("tool default")
-    text = phrase(_listed(text_of(value)))
+    text = labels.phrase(_listed(text_of(value)))
     return {YES: _("yes"), NO: _("no"), "": _("none")}.get(text, text)
 
 

@@ -15,7 +15,7 @@ extracts nothing in the whole run does not extract at all.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import Count
 
@@ -33,8 +33,7 @@ _NOTHING = frozenset(("", "[invalid]", "none", "null"))
 _FOUND_NONE = frozenset(("no_number", "no_letter", "empty"))
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Facts of an answer that its flags derive from.
 
     ``thought``: "open", "closed" or "none", by the tags in the text; "" where the parser kept no
@@ -52,8 +51,7 @@ class Facts:
     loops: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Habits:
+class Habits(NamedTuple):
     """Habits of a run: true for most of its answers.
 
     ``extracting``: sets whose tool extracts answers. ``scoring``: sets of which the tool scored an
@@ -160,8 +158,7 @@ class Faulty:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unswitched:
+class Unswitched(NamedTuple):
     """Answers that speak against the chosen thinking: with "off" some have reasoning, with "on"
     none."""
 
@@ -170,8 +167,7 @@ class Unswitched:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hygiene:
+class Hygiene(NamedTuple):
     """Flags of an evaluation's answers. ``unknown``: flags that its files cannot tell."""
 
     total: int

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, F, Q, QuerySet
 
@@ -42,8 +42,7 @@ _BITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Filters and order. ``shown``: some of :data:`SHOWN`; verdicts are alternatives, an answer has
     all others. ``base``: the result against which a verdict changed."""
 
@@ -214,8 +213,7 @@ MOST_MARKED = 200
 _SENTENCE_END = re.compile(r"[\n。！？]|[.!?](?=\s)")
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """A text whose ``marked`` part is the first sentence that differs, "" where none does."""
 
     before: str
@@ -223,8 +221,7 @@ class Split:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(NamedTuple):
     """The answer of the base, and the reasoning of both. ``at``: characters that are equal."""
 
     base: Answer

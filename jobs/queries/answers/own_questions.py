@@ -1,8 +1,8 @@
 """Questions of an evaluation as its question set has them, and evaluations to compare with."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from jobs.base.messages import Message, ReasonError
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
@@ -17,8 +17,7 @@ class NoQuestions(ReasonError):
     """The questions of a result cannot be saved."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnQuestions:
+class OwnQuestions(NamedTuple):
     """Questions in the order of their set. ``key``: of the set; ``lacking``: questions that it has
     no longer, or with another text or answer."""
 

@@ -13,22 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from math import isclose
+from typing import NamedTuple
 
+from jobs import statistics as stats
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.results import accuracy
-from jobs.statistics import (
-    Cells,
-    Interval,
-    Scores,
-    Share,
-    design_effect,
-    difference,
-    difference_of,
-    from_scores,
-    gap_of_same,
-    mcnemar,
-    paired_difference,
-)
+from jobs.statistics import Interval, Scores, Share
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
@@ -64,8 +54,7 @@ def answered(
         yield (subset, own, content), sample, run, index, score if is_scored else None
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredAnswers:
+class ScoredAnswers(NamedTuple):
     """Answers of a result and its repeats. ``sets``: scores by set and question; ``asked``: number
     of all questions of a set, those without a score included."""
 
@@ -88,7 +77,7 @@ class ScoredAnswers:
         scores = list(self.scores(metric).values())
         if scores:
             total = len(scores)
-            return Share(value * total, total, design_effect(scores)).interval()
+            return Share(value * total, total, stats.design_effect(scores)).interval()
         return accuracy(self.head, value) if metric == "accuracy" else None
 
 
@@ -114,11 +103,11 @@ def group_gap(
 ) -> Interval | None:
     """Return the difference of two means: paired by question; else, where the common questions do
     not give the shown difference, unpaired. None without known questions."""
-    paired = gap_of_same(base.scores(metric), other.scores(metric))
+    paired = stats.gap_of_same(base.scores(metric), other.scores(metric))
     if paired and isclose(paired.value, theirs - mine, abs_tol=1e-9):
         return paired
     before, after = base.interval(metric, mine), other.interval(metric, theirs)
-    return difference(after, before) if before and after else None
+    return stats.difference(after, before) if before and after else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +124,7 @@ class Flip:
     gained: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
+class Paired(NamedTuple):
     """Baseline and another result on their common questions.
 
     ``answers``: number of pairs, one a question; with several samples one a sample. Then, and for
@@ -198,7 +186,7 @@ def _bits(flags: Iterable[bool]) -> int:
     return int("".join("1" if flag else "0" for flag in flags), 2)
 
 
-def _cells(first: int, second: int, mask: int) -> Cells:
+def _cells(first: int, second: int, mask: int) -> stats.Cells:
     """Return the questions correct in both, only the first, only the second, none."""
     both = (first & second & mask).bit_count()
     only_first, only_second = (one.bit_count() - both for one in (first & mask, second & mask))
@@ -244,15 +232,15 @@ def pair(
     counts = {name: _cells(common.bits, second, mask) for name, mask in common.masks.items()}
     cells = counts["accuracy"]
     if is_plain:
-        gaps = {name: paired_difference(*own) for name, own in counts.items()}
+        gaps = {name: stats.paired_difference(*own) for name, own in counts.items()}
     else:
         sides = scored_answers([base]), scored_answers([other])
         scores = {name: [side.scores(name) for side in sides] for name in counts}
         gaps = {
-            name: difference_of([from_scores("", "", *own)]).interval
+            name: stats.difference_of([stats.from_scores("", "", *own)]).interval
             for name, own in scores.items()
         }
-    gap, p = gaps.pop("accuracy"), mcnemar(cells[1], cells[2]) if is_plain else None
+    gap, p = gaps.pop("accuracy"), stats.mcnemar(cells[1], cells[2]) if is_plain else None
     flips = _flips(base, other, common, second) if with_flips else ()
     return Paired(sum(cells), *cells, gap, p, flips, is_whole, gaps)
 
@@ -294,12 +282,12 @@ def paired_gap(base: Result, other: Result) -> Interval | None:
     if not (base.verdicts or other.verdicts):
         if not all("answers_total" in result.metrics for result in (base, other)):
             return None
-        return gap_of_same(*(scored_answers([result]).scores() for result in (base, other)))
+        return stats.gap_of_same(*(scored_answers([result]).scores() for result in (base, other)))
     (questions, first), (others, second) = _stored(base), _stored(other)
     if questions != others:
         return None
     total = int(questions.rpartition(":")[2])
-    return paired_difference(*_cells(first, second, (1 << total) - 1))
+    return stats.paired_difference(*_cells(first, second, (1 << total) - 1))
 
 
 def verdicts_text(result: Result) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from math import isclose
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from jobs import statistics as stats
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import (
@@ -27,17 +28,7 @@ from jobs.queries.comparison.accuracy import (
 from jobs.queries.comparison.settings import Difference, Setting, differences, settings
 from jobs.queries.results.repeats import Point, metrics_at, read_points
 from jobs.queries.results.results import Mean, accuracy, mean_of
-from jobs.statistics import (
-    LEAST_RUNS,
-    Interval,
-    difference,
-    mean,
-    mean_difference,
-    mean_interval,
-    relative_change,
-    relative_difference,
-    runs_to_tell,
-)
+from jobs.statistics import LEAST_RUNS, Interval, mean
 
 MOST = 8
 # "not_comparable": other work. "same": equal numbers. "": no direction is better.
@@ -57,8 +48,7 @@ _QUALITY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Change of a metric of one column vs the baseline.
 
     ``relative``: share of the baseline, ratio of geometric means minus 1. Shares have only an
@@ -82,8 +72,7 @@ class Change:
         return self.absolute if self.relative is None else self.relative
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRow:
+class MetricRow(NamedTuple):
     """Metric with the values of all columns and the changes vs the first."""
 
     metric: str
@@ -131,15 +120,14 @@ class Column:
 
     def interval(self, metric: str, concurrency: int) -> Interval | None:
         """Return the interval of a point's mean; None with fewer than three runs."""
-        return mean_interval(self._at(metric, concurrency))
+        return stats.mean_interval(self._at(metric, concurrency))
 
     def _at(self, metric: str, concurrency: int) -> list[float]:
         rows = [m for points in self.own for c, m in points if c == concurrency]
         return [row[metric] for row in rows if metric in row]
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """Missing runs for a significant difference, or with ``is_first`` for an interval.
 
     ``each``: missing runs of each column, 0 for enough runs; empty without an estimate.
@@ -154,8 +142,7 @@ class Settle:
         return max(self.each, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """``columns[0]`` is the baseline. ``concurrency``: the compared one.
 
     ``barriers``: differences in workload that make the columns with indexes ``barred`` not
@@ -245,8 +232,7 @@ def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Co
     return Column(runs, own, means)
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(NamedTuple):
     """Builder of the rows of a comparison. ``shares``: answers of groups of evaluations."""
 
     columns: Sequence[Column]
@@ -294,7 +280,7 @@ class _Table:
         if name != "accuracy":
             return None
         before, after = (accuracy(self.columns[at].head) for at in (0, index))
-        return difference(after, before) if before and after else None
+        return stats.difference(after, before) if before and after else None
 
 
 def changed_by(name: str, value: float, gap: Interval) -> Change:
@@ -307,11 +293,11 @@ def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change
     value = mean(theirs)
     absolute = value - mean(mine)
     if METRICS[name].unit == "%" or METRICS[name].is_count:
-        interval = mean_difference(mine, theirs)
+        interval = stats.mean_difference(mine, theirs)
         relative = None
     else:
-        interval = relative_difference(mine, theirs)
-        relative = relative_change(mine, theirs)
+        interval = stats.relative_difference(mine, theirs)
+        relative = stats.relative_change(mine, theirs)
     if interval is None:
         is_short = min(len(mine), len(theirs)) < LEAST_RUNS
         verdict: Verdict = "unknown" if is_short else ""
@@ -349,7 +335,7 @@ def _settle(
     values = [column.values(main.metric, concurrency) for column in columns]
     wanted = [0] * len(columns)
     for index in open_ones:
-        more = runs_to_tell(values[0], values[index])
+        more = stats.runs_to_tell(values[0], values[index])
         if more is not None:
             total = more + min(len(values[0]), len(values[index]))
             wanted[0], wanted[index] = max(wanted[0], total), total

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import F, Max, OrderBy, Prefetch, Q
 
@@ -19,17 +19,8 @@ from jobs.models import Baseline, Result, ResultPoint
 from jobs.queries.comparison.accuracy import paired_gap
 from jobs.queries.comparison.comparison import Change, changed, changed_by
 from jobs.queries.comparison.settings import differences, hardware, work
-from jobs.queries.results.repeats import (
-    MOST,
-    Point,
-    best_concurrencies,
-    best_concurrency,
-    first_of_each,
-    headline,
-    metrics_at,
-    read_points,
-    values_at,
-)
+from jobs.queries.results import repeats
+from jobs.queries.results.repeats import Point, values_at
 from jobs.queries.results.results import mean_of, point_rows
 from jobs.statistics import LEAST_RUNS, Interval, mean
 
@@ -49,8 +40,7 @@ _QUALITY = (
 _FACTS = ("os", "kernel", "driver", "firmware")
 
 
-@dataclass(frozen=True, slots=True)
-class PartChange:
+class PartChange(NamedTuple):
     """Part of identity or host that differs between two periods; None: not recorded."""
 
     name: str
@@ -115,12 +105,12 @@ def history(result_id: int, metric: str = "", concurrency: int | None = None) ->
     names = _QUALITY if result.type == Result.Type.EVALUATION else _SPEED
     measured = [metrics for _at, metrics in points] or [result.metrics]
     metrics = [name for name in names if any(name in row for row in measured)]
-    main = headline(result.type, result.metrics)
+    main = repeats.headline(result.type, result.metrics)
     if metric not in metrics:
         metric = main
     if concurrency not in concurrencies:
         own = [(point.concurrency, point.metrics) for point in result.points.all()]
-        best = best_concurrency(result, main, own)
+        best = repeats.best_concurrency(result, main, own)
         concurrency = best if best is not None else next(iter(concurrencies), None)
     rows = Result.objects.filter(_same(result))
     wanted = ResultPoint.objects.filter(concurrency=-1 if concurrency is None else concurrency)
@@ -232,8 +222,7 @@ _STATES: Mapping[str, State] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Verdict on a result. ``change``: of ``metric`` at ``concurrency``; None without one.
 
     ``base_runs``, ``runs``: ids of the compared runs; ``more``: missing runs of both sides until
@@ -264,15 +253,15 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
     if not judged:
         return {}
     heads = {baseline.result_id: baseline.result for baseline in baselines.values()}
-    best = best_concurrencies(heads.values())
+    best = repeats.best_concurrencies(heads.values())
     bases = _bases(baselines)
     # The latest counted runs of each benchmark's identity that are in no baseline.
     speeds = {row.fingerprint for row in judged if row.type == Result.Type.BENCHMARK} - {""}
     of_bases = {run for base in bases.values() for run in base}
-    groups = _ranked(speeds, of_bases, [F("created_at").desc(), F("pk").desc()], MOST)
+    groups = _ranked(speeds, of_bases, [F("created_at").desc(), F("pk").desc()], repeats.MOST)
     everyone = {row.pk for row in judged} | of_bases
     everyone |= {run for runs in groups.values() for run in runs}
-    points = read_points(everyone, best.values())
+    points = repeats.read_points(everyone, best.values())
     found = {}
     for row in judged:
         baseline = baselines[row.subject]
@@ -284,7 +273,7 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
             found[row.pk] = _of_accuracy(baseline, row)
         else:
             others = (run for run in groups.get(row.fingerprint, ()) if run != row.pk)
-            sides = bases[row.subject], [row.pk, *others][:MOST]
+            sides = bases[row.subject], [row.pk, *others][: repeats.MOST]
             found[row.pk] = _of_speed(baseline, row, sides, best.get(baseline.result_id), points)
     return found
 
@@ -312,7 +301,7 @@ def _ranked(
     """Return the ids of the first ``most`` counted runs of each identity in this order."""
     counted = Result.objects.filter(Result.COUNTED, fingerprint__in=fingerprints)
     counted = counted.exclude(pk__in=left_out)
-    ranked = first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
+    ranked = repeats.first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
     runs: dict[str, list[int]] = defaultdict(list)
     for pk, fingerprint in ranked.values_list("pk", "fingerprint"):
         runs[fingerprint].append(pk)
@@ -327,11 +316,11 @@ def _of_speed(
     points: Mapping[int, Sequence[Point]],
 ) -> Verdict:
     """Compare the runs of a baseline with those of a benchmark, each with its own result first."""
-    metric = headline(baseline.result.type, baseline.result.metrics)
+    metric = repeats.headline(baseline.result.type, baseline.result.metrics)
     if at is None or not values_at(points, [result.pk], metric, at):
         return Verdict("barred", baseline, metric, at)
     pair = [baseline.result, result]
-    if differences(pair, [metrics_at(points.get(run.pk, ()), at) for run in pair]):
+    if differences(pair, [repeats.metrics_at(points.get(run.pk, ()), at) for run in pair]):
         return Verdict("barred", baseline, metric, at)
     # A run without the metric at this concurrency is left out.
     base_runs, runs = (

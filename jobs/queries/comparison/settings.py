@@ -7,8 +7,7 @@ slots do not affect metrics and are left out.
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobs.base.errors import PlanError
 from jobs.kinds import KINDS
@@ -91,8 +90,7 @@ def _plain(text: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """Setting with its value for each result."""
 
     name: str
@@ -177,8 +175,7 @@ _SAME_TOOL = {
 _HARDWARE = ("cpu", "cores", "dies")
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """Difference of a setting, or with ``is_metric`` of a metric, with a value per result; None:
     unknown."""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message, ReasonError
@@ -24,45 +24,35 @@ from jobs.statistics import Evidence, Scores, Share, from_scores
 
 @dataclass(slots=True)
 class Notes:
-    """Limits of the evidence, each with the names of its data sets, and the identity of each set.
+    """Limits of the evidence: names of data sets by kind of limit, and the identity of each set.
 
     ``only_base``, ``only_result``: sets of one side. ``partly``: scored questions of a set that
-    both have, and the most that a side was asked. ``apart``: left out, no common question.
+    both have, of the most that a side was asked. ``apart``: left out, no common question.
     ``unequal``: left out, other numbers of questions, which are given. ``catalogue``: number of
     questions from the catalogue. ``uncounted``: left out, number of questions unknown. ``unfit``:
     left out, the score is of another number of questions. ``no_share``: left out, neither a share
-    nor answers. ``versions``: other prompts, left out without common questions. ``alone``: one of
+    nor answers. ``version``: other prompts, left out without common questions. ``alone``: one of
     several runs counts, because no answers are stored. ``declared``: the same by name and number
     only, because a side has no answers; "": typed counts without names. ``left_out``: sets of
     pasted tables that are not in their counts.
     """
 
-    only_base: list[str] = field(default_factory=list)
-    only_result: list[str] = field(default_factory=list)
-    partly: list[tuple[str, int, int]] = field(default_factory=list)
-    apart: list[str] = field(default_factory=list)
-    unequal: list[tuple[str, int, int]] = field(default_factory=list)
-    catalogue: list[str] = field(default_factory=list)
-    uncounted: list[str] = field(default_factory=list)
-    unfit: list[str] = field(default_factory=list)
-    no_share: list[str] = field(default_factory=list)
-    versions: list[tuple[str, str, str]] = field(default_factory=list)
-    alone: list[str] = field(default_factory=list)
-    declared: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)
     identities: dict[str, SetIdentity] = field(default_factory=dict)
 
+    def add(self, kind: str, *names: str) -> None:
+        known = self.names.get(kind, [])
+        self.names[kind] = list(dict.fromkeys((*known, *names)))
 
-@dataclass(frozen=True, slots=True)
-class SetIdentity:
+
+class SetIdentity(NamedTuple):
     """Version of a set and SHA-256 of its common questions; "": unknown."""
 
     version: str
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class TableSet:
+class TableSet(NamedTuple):
     """A set without answers: its score in per cent, printed with ``decimals``."""
 
     name: str
@@ -177,8 +167,8 @@ def evidence_of(base: Side, result: Side) -> tuple[list[Evidence], Notes]:
             or (base.answers.get(name) and result.answers.get(name))
         )
     ]
-    notes.only_base = [base.title(name) for name in base.names if name not in common]
-    notes.only_result = [result.title(name) for name in result.names if name not in common]
+    for kind, side in (("only_base", base), ("only_result", result)):
+        notes.add(kind, *(side.title(name) for name in side.names if name not in common))
     found = [_evidence(name, base, result, notes) for name in common]
     return [one for one in found if one is not None], notes
 
@@ -190,16 +180,16 @@ def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | N
     versions = [version for side in (base, result) if (version := side.version(name))]
     is_other = len(set(versions)) > 1
     if is_other and base.key == result.key:  # else the title has them
-        notes.versions.append((title, versions[0], versions[1]))
+        notes.add("version", f"{title} {versions[0]} / {versions[1]}")
     first, second = base.answers.get(name), result.answers.get(name)
     if first and second:
         common = [key for key in first if key in second]
         if not common:
-            notes.apart.append(title)
+            notes.add("apart", title)
             return None
         asked = max(len(first), len(second), base.asked.get(name, 0), result.asked.get(name, 0))
         if len(common) < asked:
-            notes.partly.append((title, len(common), asked))
+            notes.add("partly", f"{title} {len(common)} / {asked}")
         version = " / ".join(dict.fromkeys(versions))
         questions = "\n".join(sorted(map(str, common))).encode("utf-8", "replace")
         notes.identities[title] = SetIdentity(version, sha256(questions).hexdigest())
@@ -213,14 +203,14 @@ def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | N
     sides = zip(numbers, (base, result), strict=True)
     first_asked, second_asked = ({total, side.asked.get(name, total)} for total, side in sides)
     if not first_asked & second_asked:
-        notes.unequal.append((title, *numbers))
+        notes.add("unequal", f"{title} {numbers[0]} / {numbers[1]}")
         return None
     if base.checksum and result.checksum and base.checksum != result.checksum:
-        notes.apart.append(title)
+        notes.add("apart", title)
         return None
     if max(base.runs, result.runs) > 1:
-        notes.alone.append(title)
-    notes.declared.append(title)
+        notes.add("alone", title)
+    notes.add("declared", title)
     notes.identities[title] = SetIdentity(versions[0] if versions else "", "")
     return Evidence(title, group, before[0], after[0], printed=(before[1], after[1]))
 
@@ -232,27 +222,22 @@ def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
         return own, own.value
     row = side.sets[name]
     if row.value is None or row.metric not in SHARES:
-        _once(notes.no_share, side.title(name))
+        notes.add("no_share", side.title(name))
         return None
     total = row.questions or None
     if total is None:
         known = EVALUATION_SETS.get(name)
         if known is None or (row.version and row.version != known.version):
-            _once(notes.uncounted, side.title(name))
+            notes.add("uncounted", side.title(name))
             return None
         total = known.questions
-        _once(notes.catalogue, side.title(name))
+        notes.add("catalogue", side.title(name))
         if right_of(row.value, total, row.decimals) is None:
-            _once(notes.unfit, side.title(name))
+            notes.add("unfit", side.title(name))
             return None
     right = right_of(row.value, total, row.decimals)
     exact = total * row.value / 100 if right is None else right
     return Share(min(exact, total), total), row.value / 100
-
-
-def _once(names: list[str], name: str) -> None:
-    if name not in names:
-        names.append(name)
 
 
 MOST_SETS = 500
@@ -280,8 +265,7 @@ def _refused(message_id: str, field: str, **args: Any) -> ParityError:
     return ParityError(Message(message_id, args), field)
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """Correct answers of one set; ``printed``: the score in per cent that they are from."""
 
     right: int
@@ -355,19 +339,9 @@ def _printed(count: Count) -> float:
     return count.right / count.total if count.printed is None else count.printed / 100
 
 
-@dataclass(frozen=True, slots=True)
-class Pasted:
-    """Column of a table: the scores of one model."""
-
-    name: str
-    side: Side
-
-
-def columns_of(text: str) -> list[Pasted]:
-    """Return the columns of all tables in a text; several tables of one model are one column.
-
-    Raises ParityError: no table, or a damaged one.
-    """
+def columns_of(text: str) -> list[tuple[str, Side]]:
+    """Return the columns of all tables in a text, each the scores of one model by its name; several
+    tables of one model are one column. Raises ``ParityError``: no table, or a damaged one."""
     content = text.replace("\r\n", "\n").encode("utf-8", errors="replace")
     if len(content) > MOST_BYTES:
         raise _refused("parity:long_table", "tables", most=MOST_BYTES // 1000)
@@ -383,7 +357,7 @@ def columns_of(text: str) -> list[Pasted]:
             columns.append((score.model, {}))
         columns[-1][1][score.dataset] = score
     return [
-        Pasted(name, Side({one.dataset: _set(one) for one in rows.values()}, {}))
+        (name, Side({one.dataset: _set(one) for one in rows.values()}, {}))
         for name, rows in columns
     ]
 

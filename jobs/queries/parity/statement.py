@@ -4,42 +4,22 @@ of a side; other causes of a difference."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from jobs import statistics as stats
 from jobs.base.numbers import result_number
 from jobs.kinds.lib import evaluations
 from jobs.models import AnswerRow, Result
 from jobs.queries.answers.answer_flags import unswitched
-from jobs.queries.answers.own_questions import (
-    NoQuestions,
-    OwnQuestions,
-    joined,
-    questions_at,
-    set_of,
-)
+from jobs.queries.answers.own_questions import NoQuestions, set_of
 from jobs.queries.comparison.accuracy import Question, answered
 from jobs.queries.comparison.settings import QUESTIONS, Difference, differences
 from jobs.queries.parity.sides import Notes, Side, evidence_of, side_of
-from jobs.statistics import (
-    Evidence,
-    Goal,
-    Interval,
-    Method,
-    Seen,
-    Share,
-    Z,
-    difference,
-    difference_of,
-    mcnemar,
-    more_questions,
-    pooled,
-    weights_of,
-)
+from jobs.statistics import Evidence, Goal, Interval, Share, pooled
 from jobs.statistics.paired import BOUNDARY, Decision, decision, extended_z, monitored_z
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
+class Looks(NamedTuple):
     """Looks at a comparison that is not made once, with a fixed number of questions.
 
     ``planned``: questions of an evaluation that may stop early, fixed before; None for others.
@@ -64,8 +44,7 @@ class Looks:
         return Looks(self.planned, self.number + self.are_known).z(asked)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """Both sides on one data set or on several, and their difference (second minus first).
 
     ``rights``: correct answers of each side, None where they are means of several answers. ``p``:
@@ -81,15 +60,14 @@ class Row:
     rights: tuple[float, float] | None
     questions: tuple[int, int]
     gap: Interval
-    method: Method
+    method: stats.Method
     p: float | None
     flips: tuple[int, int] | None
     decision: Decision
     more: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """``margin`` from 0 to 1. ``groups``: of several sets, pooled, by name. ``plain``: mean over
     the sets of their differences. ``looks``: those that the intervals allow for."""
 
@@ -110,10 +88,6 @@ class Statement:
         """Return True when plain mean of sets and pooled difference have different signs."""
         return self.plain * self.pooled.gap.value < 0
 
-    @property
-    def is_significant(self) -> bool:
-        return not self.pooled.gap.includes_zero
-
 
 def state(
     evidence: Sequence[Evidence], margin: float, goal: Goal, looks: Looks | None = None
@@ -125,19 +99,13 @@ def state(
     in_groups: dict[str, list[Evidence]] = {}
     for one in evidence:
         in_groups.setdefault(one.group, []).append(one)
-    return Statement(
-        margin,
-        goal,
-        [row([one], one.name) for one in evidence],
-        {
-            name: row(ones, name)
-            for name, ones in in_groups.items()
-            if name and len(ones) > 1 and len(in_groups) > 1
-        },
-        row(evidence, ""),
-        sum(one.gap for one in evidence) / len(evidence),
-        looks,
-    )
+    groups = {
+        name: row(ones, name)
+        for name, ones in in_groups.items()
+        if name and len(ones) > 1 and len(in_groups) > 1
+    }
+    rows, plain = [row([one], one.name) for one in evidence], sum(one.gap for one in evidence)
+    return Statement(margin, goal, rows, groups, row(evidence, ""), plain / len(evidence), looks)
 
 
 def _row(
@@ -145,10 +113,10 @@ def _row(
 ) -> Row:
     """Return a row; ``z``: quantile of its intervals."""
     firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
-    weights = weights_of(firsts, seconds)
+    weights = stats.weights_of(firsts, seconds)
     first, second = _side(firsts, seconds, weights, z), _side(seconds, firsts, weights, z)
     questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
-    found = difference_of(evidence, z)
+    found = stats.difference_of(evidence, z)
     gap, cells = found.interval, found.cells
     said = decision(gap, margin, goal)
     is_counted = all(
@@ -160,11 +128,11 @@ def _row(
     more = None
     if said == "cannot_tell":
         changed = cells[1] + cells[2] if cells else None
-        seen = Seen(min(questions), gap.value, found.variance, changed)
-        more = more_questions(goal, seen, margin, looks.next_z)
+        seen = stats.Seen(min(questions), gap.value, found.variance, changed)
+        more = stats.more_questions(goal, seen, margin, looks.next_z)
     return Row(
         *(name, evidence[0].group, first, second, rights if is_counted else None, questions),
-        *(gap, found.method, mcnemar(cells[1], cells[2]) if cells and z <= Z else None),
+        *(gap, found.method, stats.mcnemar(cells[1], cells[2]) if cells and z <= stats.Z else None),
         *(cells[1:3] if cells else None, said, more),
     )
 
@@ -181,7 +149,6 @@ def _side(
     return Share(sum(one.right for one in own), sum(one.total for one in own), effect).interval(z)
 
 
-MOST = 50  # evaluations to choose from
 # Parameters that choose the questions, and those that change no answer.
 CHOICE = frozenset(("questions", "language", "limit", "question_seed"))
 _NOT_ASKED = CHOICE.union(("batch", "retries", *evaluations.STOP_FIELDS))
@@ -190,28 +157,14 @@ _QUESTIONS = CHOICE.union(("batch", QUESTIONS, *evaluations.STOP_FIELDS))
 _MOST_LATER = 5
 
 
-def latest_evaluations() -> Sequence[Result]:
-    """Return the evaluations that a person may choose, newest first."""
-    rows = Result.objects.filter(type=Result.Type.EVALUATION).order_by("-created_at", "-id")
-    return list(rows.select_related("deployment", "endpoint", "imported")[:MOST])
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A later run of the same kind on the same engine, with its number of missing questions."""
-
-    result: Result
-    answered: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lacking:
-    """``places``: answers of the other side to the missing questions, by result. ``later``: runs to
-    add to the side."""
+class Lacking(NamedTuple):
+    """``places``: answers of the other side to the missing questions, by result. ``later``: later
+    runs of the same kind on the same engine, to add to the side, each with the number of missing
+    questions that it answered."""
 
     places: Mapping[int, Sequence[int]]
     total: int
-    later: Sequence[Later]
+    later: Sequence[tuple[Result, int]]
 
 
 def lacking(side: Sequence[Result], other: Sequence[Result]) -> Lacking | None:
@@ -230,12 +183,6 @@ def lacking(side: Sequence[Result], other: Sequence[Result]) -> Lacking | None:
     for pk, index in missing.values():
         places.setdefault(pk, []).append(index)
     return Lacking(places, len(missing), _later(side, other, missing))
-
-
-def lacking_questions(other: Sequence[Result], found: Lacking) -> OwnQuestions:
-    """Return the missing questions, as the set of ``other`` has them. Raises NoQuestions."""
-    by_pk = {result.pk: result for result in other}
-    return joined([questions_at(by_pk[pk], indexes) for pk, indexes in found.places.items()])
 
 
 def are_same_questions(base: Sequence[Result], result: Sequence[Result]) -> bool:
@@ -263,7 +210,7 @@ def _first_answers(results: Sequence[Result]) -> dict[Question, tuple[int, int]]
 
 def _later(
     side: Sequence[Result], other: Sequence[Result], missing: Mapping[Question, Any]
-) -> list[Later]:
+) -> list[tuple[Result, int]]:
     head = side[0]
     if head.job is None or not (head.deployment_id or head.endpoint_id):
         return []
@@ -280,7 +227,7 @@ def _later(
             continue
         number = sum(question in missing for question in _first_answers([run]))
         if number:
-            found.append(Later(run, number))
+            found.append((run, number))
     return found
 
 
@@ -321,37 +268,25 @@ def _is_one_engine(first: Result, second: Result) -> bool:
     return is_one or (endpoint is not None and endpoint == second.endpoint_id)
 
 
-TOTAL = "answers_total"
 # Flags of answers, stored as counts: jobs.metrics.
 FLAGS = (
     *("answers_cut", "answers_open_thought", "answers_not_extracted", "answers_empty"),
     *("answers_failed", "answers_looping"),
 )
-# Shown by their tool instead.
-_TOOL = frozenset(("tool", "kind"))
 
 
-@dataclass(frozen=True, slots=True)
-class UnequalFlag:
-    """A flag whose share of answers differs significantly, or by the margin."""
-
-    flag: str
-    first: Share
-    second: Share
-
-
-@dataclass(frozen=True, slots=True)
-class Unequal:
+class Unequal(NamedTuple):
     """Differences besides the models.
 
     ``tools`` is empty for one tool. ``work``: parts of the workload that differ or are unknown.
+    ``hygiene``: flags whose shares of answers differ significantly, or by the margin.
     ``unscored``: answers without a score, of each side. ``unswitched``: runs whose answers speak
     against the thinking that they chose.
     """
 
     tools: Sequence[str]
     work: Sequence[Difference]
-    hygiene: Sequence[UnequalFlag]
+    hygiene: Sequence[tuple[str, Share, Share]]
     unscored: tuple[int, int] | None
     unswitched: Sequence[Result]
     has_simulated: bool
@@ -378,8 +313,8 @@ def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> 
     unscored = rows.filter(result__in=base).count(), rows.filter(result__in=result).count()
     return Unequal(
         tools if tools[0] != tools[1] else [],
-        # The interval of the statement has the rule of an early stop.
-        [one for one in work if one.name not in _TOOL.union(evaluations.STOP_FIELDS)],
+        # Shown by their tool; the interval of the statement has the rule of an early stop.
+        [one for one in work if one.name not in ("tool", "kind", *evaluations.STOP_FIELDS)],
         [found for flag in FLAGS if (found := _hygiene(flag, base, result, margin))],
         unscored if any(unscored) else None,
         [run for run in everyone if unswitched(run)],
@@ -397,22 +332,22 @@ def _was_compared(result: Result, base: Result) -> bool:
 
 def _hygiene(
     flag: str, base: Sequence[Result], result: Sequence[Result], margin: float
-) -> UnequalFlag | None:
+) -> tuple[str, Share, Share] | None:
     first, second = _share(flag, base), _share(flag, result)
     if first is None or second is None:
         return None
-    gap = difference(second.interval(), first.interval())
+    gap = stats.difference(second.interval(), first.interval())
     is_equal = gap.includes_zero and abs(gap.value) < margin
-    return None if is_equal else UnequalFlag(flag, first, second)
+    return None if is_equal else (flag, first, second)
 
 
 def _share(flag: str, runs: Sequence[Result]) -> Share | None:
     """Return the flagged answers of all runs; None where they were not counted."""
-    known = [run.metrics for run in runs if flag in run.metrics and run.metrics.get(TOTAL)]
-    if len(known) < len(runs):
+    rows = [run.metrics for run in runs]
+    if not all(flag in metrics and metrics.get("answers_total") for metrics in rows):
         return None
-    total = sum(int(metrics[TOTAL]) for metrics in known)
-    return Share(min(total, sum(metrics[flag] for metrics in known)), total)
+    total = sum(int(metrics["answers_total"]) for metrics in rows)
+    return Share(min(total, sum(metrics[flag] for metrics in rows)), total)
 
 
 MARGIN = 1.0  # points, unless the address has another

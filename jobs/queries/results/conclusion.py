@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isqrt
 from statistics import median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint, Limit
 from jobs.queries.results.levels import Level, LevelFinding, hold
@@ -25,8 +25,7 @@ QUEUED = 0.5
 _WIDE = 2  # concurrencies with a larger ratio have room for one between them
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Next step. ``concurrency``: values to measure; ``n``: a number for the text."""
 
     id: StepId
@@ -222,8 +221,7 @@ TokensVerdict = Literal["agree", "warm_up", "failed", "others", "short", "differ
 DelayVerdict = Literal["near", "constant", "grows", "once", "less", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """A point by both; None: not reported. ``extra``: requests that only the engine counts."""
 
     concurrency: int
@@ -250,8 +248,7 @@ class Side:
         return self.client_ttft_ms - self.engine_ttft_ms
 
 
-@dataclass(frozen=True, slots=True)
-class TwoSides:
+class TwoSides(NamedTuple):
     """All points by both. ``delay``: verdict on the delays of all; ``delay_ms``: the median of the
     remarkable ones."""
 

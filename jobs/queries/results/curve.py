@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jobs import logstore
 from jobs.base.errors import PlanError
@@ -148,8 +148,7 @@ def further_points(page: ResultPage) -> list[tuple[Result, list[Point]]]:
     return [(run, points) for run, points in rows if points]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """Highest concurrency that is served at once; further requests wait.
 
     ``origin``: "deployment" for a setting of the server, "stack" for a published limit.
@@ -204,8 +203,7 @@ def _requests(
     return by_concurrency
 
 
-@dataclass(frozen=True, slots=True)
-class PointPage:
+class PointPage(NamedTuple):
     """Point of a result. ``own``: of this run, ``all_runs``: of it and its counted repeats.
 
     ``step``: the command that measured it, None if the plan cannot be read; ``log_line``: its first

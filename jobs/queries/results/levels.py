@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -20,8 +20,7 @@ METRICS = tuple(f"{f}_{s}_{unit}" for f, unit in FAMILIES.items() for s in STATI
 Verdict = Literal["met", "missed", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """Limits of a service: metric of :data:`METRICS` -> highest value.
 
     ``goodput``: least share of the sent requests that are within all limits at once; None: any.
@@ -32,8 +31,7 @@ class Level:
     goodput: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A limit at one point. ``least``: requests that an interval of this percentile needs, where
     the point has fewer; 0 where it has enough."""
 
@@ -56,8 +54,7 @@ class Check:
         return found is not None and not found.low <= self.limit <= found.high
 
 
-@dataclass(frozen=True, slots=True)
-class LevelPoint:
+class LevelPoint(NamedTuple):
     """A point against a level. ``goodput``: share of requests within all limits, if known."""
 
     point: CurvePoint
@@ -142,8 +139,7 @@ def _is_within(level: Level, request: RequestTimes) -> bool | None:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Included:
+class Included(NamedTuple):
     """Level that comes with the dashboard. ``source``: where its limits are published."""
 
     key: str
@@ -174,8 +170,7 @@ INCLUDED: Mapping[str, Included] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TeamLevels:
+class TeamLevels(NamedTuple):
     """All levels. ``hidden``: keys of hidden included ones."""
 
     own: list[ServiceLevel]

@@ -14,49 +14,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.core.cache import caches
-from django.db.models import (
-    Case,
-    CharField,
-    Count,
-    Exists,
-    F,
-    Max,
-    OuterRef,
-    Prefetch,
-    Q,
-    QuerySet,
-    Value,
-    When,
-    Window,
-)
+from django.db import models
+from django.db.models import F, Q
 from django.db.models.functions import Cast, Concat, RowNumber
 
 from jobs.base.numbers import number_from, result_pk
 from jobs.metrics import METRICS
 from jobs.models import Baseline, Host, Job, Note, Result, SavedView, SignOff, Tag
-from jobs.queries.results.repeats import (
-    MOST,
-    best_concurrencies,
-    headline,
-    read_points,
-    true_where,
-    values_at,
-)
+from jobs.queries import sorting
+from jobs.queries.results import repeats
 from jobs.queries.results.results import Mean, mean_of
-from jobs.queries.sorting import (
-    Column,
-    Order,
-    metric,
-    read_cursor,
-    read_moment,
-    read_whole,
-    sorted_page,
-    text,
-)
+from jobs.queries.sorting import Column, Order, metric, text
 
 PAGE = 50
 MOST_TAGS = 40  # in the facet
@@ -65,7 +37,7 @@ SPARK = 14
 # Sort orders, named as in the address: ``?order=-output``.
 NEWEST = Order("made", descending=True)
 COLUMNS: dict[str, Column] = {
-    "job": Column(F("job_id"), read_whole),
+    "job": Column(F("job_id"), sorting.read_whole),
     "model": text("model_id", always=True),
     "precision": text("label", always=True),
     "workload": text("what", always=True),
@@ -73,7 +45,7 @@ COLUMNS: dict[str, Column] = {
     "person": text("created_by__username"),
     "stack": text("stack", always=True),
     "done": metric("requests", "questions", "iterations"),
-    "made": Column(F("created_at"), read_moment, always=True, indexed=True),
+    "made": Column(F("created_at"), sorting.read_moment, always=True, indexed=True),
     **{name: metric(name) for name in METRICS},
 }
 # Facet -> filtered field, in display order.
@@ -99,7 +71,7 @@ STAMPS = {
     "quiet": Q(simulated=False, endpoint=None, imported=None, remarks=[]),
 }
 # What people added, as a filter: name -> ids of the results that have it.
-MARKS: Mapping[str, Callable[[], QuerySet[Any, Any]]] = {
+MARKS: Mapping[str, Callable[[], models.QuerySet[Any, Any]]] = {
     "released": lambda: SignOff.objects.filter(withdrawn_at=None).order_by().values("result"),
     "baseline": lambda: Baseline.objects.filter(ended_at=None).order_by().values("result"),
     "noted": lambda: Note.objects.order_by().values("result"),
@@ -117,10 +89,10 @@ _CACHE_KEY = "result-counts"
 Counts = Counter[tuple[Any, ...]]
 
 
-def count(results: QuerySet[Result]) -> Counts:
-    flags = {f"is_{name}": true_where(stamp) for name, stamp in STAMPS.items()}
+def count(results: models.QuerySet[Result]) -> Counts:
+    flags = {f"is_{name}": repeats.true_where(stamp) for name, stamp in STAMPS.items()}
     rows = results.order_by().annotate(**flags).values_list(*FACETS.values(), *flags)
-    return Counter({tuple(row[:-1]): row[-1] for row in rows.annotate(n=Count("pk"))})
+    return Counter({tuple(row[:-1]): row[-1] for row in rows.annotate(n=models.Count("pk"))})
 
 
 def count_all() -> Counts:
@@ -182,7 +154,7 @@ class Filters:
         return self.are_cached and not self.stamps and not any(self.facets.values())
 
 
-def matching(filters: Filters) -> QuerySet[Result]:
+def matching(filters: Filters) -> models.QuerySet[Result]:
     """Return the results that match ``filters``, newest first."""
     rows = Result.objects.all()
     for facet, values in filters.facets.items():
@@ -249,8 +221,8 @@ def result_list(
     total = _passing(counts_of(filters) if counts is None else counts, filters).total()
     matches = matching(filters).select_related("host", "deployment", "endpoint", "created_by")
     # Plans of jobs are large.
-    matches = matches.prefetch_related(Prefetch("job", Job.objects.only("kind")))
-    rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
+    matches = matches.prefetch_related(models.Prefetch("job", Job.objects.only("kind")))
+    rows, following = sorting.sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
     pinned, removed = (
         frozenset(kept.filter(**{f"{name}_at__isnull": False}).values_list("pk", flat=True))
@@ -306,9 +278,9 @@ def tag_counts(filters: Filters) -> list[tuple[str, int]]:
     """
     rows, others = Tag.objects.order_by(), filters.without("tag")
     if not others.are_empty:
-        same = matching(others).order_by().filter(pk=OuterRef("result_id"))
-        rows = rows.filter(Exists(same))
-    counted = rows.values_list("name").annotate(n=Count("pk")).order_by("-n", "name")
+        same = matching(others).order_by().filter(pk=models.OuterRef("result_id"))
+        rows = rows.filter(models.Exists(same))
+    counted = rows.values_list("name").annotate(n=models.Count("pk")).order_by("-n", "name")
     return list(counted[:MOST_TAGS])
 
 
@@ -322,12 +294,11 @@ def mark_counts(filters: Filters) -> list[tuple[str, int]]:
 def own_workloads() -> list[str]:
     """Return the latest workloads of own results, to declare an import equal to one."""
     rows = Result.objects.filter(imported=None).exclude(what="").order_by()
-    found = rows.values("what").annotate(newest=Max("created_at")).order_by("-newest")
+    found = rows.values("what").annotate(newest=models.Max("created_at")).order_by("-newest")
     return [row["what"] for row in found[:MOST_WORKLOADS]]
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityRow:
+class IdentityRow(NamedTuple):
     """Runs of a measurement. ``latest``: a counted run if any. ``mean``: of the counted runs at
     ``concurrency``; ``history``: values of the latest."""
 
@@ -339,8 +310,7 @@ class IdentityRow:
     history: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityPage:
+class IdentityPage(NamedTuple):
     """``rows`` by the time of their latest run; ``after`` is the next cursor, "" at the end."""
 
     rows: Sequence[IdentityRow]
@@ -349,10 +319,10 @@ class IdentityPage:
 
 
 # Runs without an identity stand alone.
-_KEY = Case(
-    When(fingerprint="", then=Concat(Value("#"), Cast("pk", CharField()))),
+_KEY = models.Case(
+    models.When(fingerprint="", then=Concat(models.Value("#"), Cast("pk", models.CharField()))),
     default=F("fingerprint"),
-    output_field=CharField(),
+    output_field=models.CharField(),
 )
 
 
@@ -360,8 +330,8 @@ def identity_list(filters: Filters, after: str = "") -> IdentityPage:
     """Return identities with a run that matches ``filters``, latest first."""
     matches = matching(filters).order_by().annotate(key=_KEY)
     total = matches.values("key").distinct().count()
-    groups = matches.values("key").annotate(newest=Max("created_at"), last=Max("pk"))
-    cursor = read_cursor(after, Column(F("newest"), read_moment))
+    groups = matches.values("key").annotate(newest=models.Max("created_at"), last=models.Max("pk"))
+    cursor = sorting.read_cursor(after, Column(F("newest"), sorting.read_moment))
     if cursor is not None and cursor.value is not None:
         groups = groups.filter(newest__lte=cursor.value).exclude(
             newest=cursor.value, last__gte=cursor.number
@@ -376,13 +346,13 @@ def identity_list(filters: Filters, after: str = "") -> IdentityPage:
 def _identities(keys: Sequence[str]) -> list[IdentityRow]:
     alone = [int(key[1:]) for key in keys if key.startswith("#")]
     rows = Result.objects.filter(Q(fingerprint__in=[*keys]) | Q(pk__in=alone))
-    place = Window(
+    place = models.Window(
         RowNumber(),
         partition_by=[_KEY, *map(F, Result.UNCOUNTED)],
         order_by=[F("created_at").desc(), F("pk").desc()],
     )
     light = rows.only("fingerprint", *Result.UNCOUNTED, "metrics", "created_at")
-    light = light.annotate(place=place).filter(place__lte=MOST).order_by("created_at", "pk")
+    light = light.annotate(place=place).filter(place__lte=repeats.MOST).order_by("created_at", "pk")
     groups: dict[str, list[Result]] = defaultdict(list)
     for run in light:
         groups[run.fingerprint or f"#{run.pk}"].append(run)
@@ -393,17 +363,19 @@ def _identities(keys: Sequence[str]) -> list[IdentityRow]:
     }
     whole = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     latest = whole.in_bulk(numbers.values())
-    best = best_concurrencies(latest.values())
-    points = read_points((run.pk for runs in groups.values() for run in runs), best.values())
+    best = repeats.best_concurrencies(latest.values())
+    points = repeats.read_points(
+        (run.pk for runs in groups.values() for run in runs), best.values()
+    )
     found = []
     for key, pk in numbers.items():
         head, runs, concurrency = latest[pk], groups[key], best.get(pk)
-        metric = headline(head.type, head.metrics)
-        counted = [run for run in runs if run.counts][-MOST:]
+        metric = repeats.headline(head.type, head.metrics)
+        counted = [run for run in runs if run.counts][-repeats.MOST :]
         if concurrency is None:
             values = [float(run.metrics[metric]) for run in counted if metric in run.metrics]
         else:
-            values = values_at(points, [run.pk for run in counted], metric, concurrency)
+            values = repeats.values_at(points, [run.pk for run in counted], metric, concurrency)
         uncounted = sum(not run.counts for run in runs)
         mean = mean_of(head, metric, values)
         found.append(IdentityRow(head, mean, uncounted, metric, concurrency, values[-SPARK:]))
@@ -414,8 +386,7 @@ MOST_SUGGESTED = 200
 MOST_BASELINES = 20  # shown of a subject
 
 
-@dataclass(frozen=True, slots=True)
-class Organised:
+class Organised(NamedTuple):
     """Tags, valid sign-offs and notes of a result; ``is_baseline``: the current one."""
 
     tags: Sequence[Tag] = ()
@@ -438,7 +409,7 @@ def organised(results: Iterable[Result], *, with_tags: bool = True) -> dict[int,
     for row in valid.select_related("created_by"):
         signed[row.result_id].append(row)
     counted = Note.objects.filter(result__in=numbers).order_by().values_list("result_id")
-    notes = dict(counted.annotate(n=Count("pk")))
+    notes = dict(counted.annotate(n=models.Count("pk")))
     current = Baseline.objects.filter(result__in=numbers, ended_at=None)
     baselines = set(current.values_list("result_id", flat=True))
     return {
@@ -455,8 +426,7 @@ def sign_offs_of(result: Result) -> list[SignOff]:
     return list(result.sign_offs.select_related("created_by", "withdrawn_by"))
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineHistory:
+class BaselineHistory(NamedTuple):
     """Baselines of a subject, newest first.
 
     ``undo``: result of the state before the last change; ``undo_sets``: as baseline, else it would
@@ -482,7 +452,12 @@ def baseline_history(result: Result) -> BaselineHistory:
 
 
 def tag_names() -> list[str]:
-    rows = Tag.objects.order_by().values_list("name").annotate(n=Count("pk")).order_by("-n", "name")
+    rows = (
+        Tag.objects.order_by()
+        .values_list("name")
+        .annotate(n=models.Count("pk"))
+        .order_by("-n", "name")
+    )
     return [name for name, _count in rows[:MOST_SUGGESTED]]
 
 

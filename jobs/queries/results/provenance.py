@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobs.base.numbers import MS_PER_S
 from jobs.models import Result
@@ -49,8 +48,7 @@ PARTS = (
 _PROGRAM = "program "
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """``parts`` by name of :data:`PARTS`; ``missing``: unknown parts, with the engine's programs by
     name ("program llmdeploy"). A part that does not apply is in neither."""
 

@@ -4,20 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import (
-    BooleanField,
-    Case,
-    F,
-    FloatField,
-    OrderBy,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-    When,
-    Window,
-)
+from django.db import models
+from django.db.models import F, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Greatest, RowNumber
 
@@ -72,10 +60,10 @@ def other_runs(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def first_of_each(
-    rows: QuerySet[Result], parts: Sequence[str], by: Sequence[OrderBy], most: int = MOST
+    rows: QuerySet[Result], parts: Sequence[str], by: Sequence[models.OrderBy], most: int = MOST
 ) -> QuerySet[Result]:
     """Return the first ``most`` rows of each combination of ``parts``; ``place`` is the rank."""
-    place = Window(RowNumber(), partition_by=[F(name) for name in parts], order_by=[*by])
+    place = models.Window(RowNumber(), partition_by=[F(name) for name in parts], order_by=[*by])
     return rows.annotate(place=place).filter(place__lte=most)
 
 
@@ -186,16 +174,16 @@ _SAMPLES = ("requests_all", "requests", "questions")
 
 def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
     """Add the terms of ``_BEST_FIRST``; leave out what stopped early."""
-    own = {"result": OuterRef("pk")}
+    own = {"result": models.OuterRef("pk")}
     choices = (
         SignOff.objects.filter(withdrawn_at=None, **own),
         Baseline.objects.filter(ended_at=None, **own),
     )
     signed, base = (
-        Subquery(rows.order_by("-created_at").values("created_at")[:1]) for rows in choices
+        models.Subquery(rows.order_by("-created_at").values("created_at")[:1]) for rows in choices
     )
     planned, asked = (_number(name) for name in ("planned_questions", "questions"))
-    sample = Coalesce(*map(_number, _SAMPLES), Value(0.0))
+    sample = Coalesce(*map(_number, _SAMPLES), models.Value(0.0))
     rated = rows.annotate(planned=planned, asked_of_them=asked).filter(
         Q(planned=None) | Q(planned__lte=F("asked_of_them"))
     )
@@ -204,13 +192,15 @@ def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
         chosen_at=Coalesce(Greatest(signed, base), signed, base),
         is_chosen=true_where(Q(chosen_at__isnull=False)),
         is_counted=true_where(Result.COUNTED),
-        sample=Case(When(is_chosen=True, then=Value(0.0)), default=sample),
+        sample=models.Case(models.When(is_chosen=True, then=models.Value(0.0)), default=sample),
     )
 
 
 def _number(metric: str) -> Cast:
-    return Cast(KT(f"metrics__{metric}"), FloatField())
+    return Cast(KT(f"metrics__{metric}"), models.FloatField())
 
 
-def true_where(condition: Q) -> Case:
-    return Case(When(condition, then=True), default=False, output_field=BooleanField())
+def true_where(condition: Q) -> models.Case:
+    return models.Case(
+        models.When(condition, then=True), default=False, output_field=models.BooleanField()
+    )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import Count, Q
 
@@ -95,8 +95,7 @@ def accuracy(result: Result, share: float | None = None) -> Interval | None:
     return Share(share * questions, questions, effect).interval()
 
 
-@dataclass(frozen=True, slots=True)
-class SetRow:
+class SetRow(NamedTuple):
     """Score of a data set. ``value``: per cent. ``question_set``: key of the set of this dashboard
     that the data set is a part of; "" for others."""
 
@@ -120,8 +119,7 @@ class SetRow:
         return f"{self.question_set}/{self.dataset}" if self.question_set else self.dataset
 
 
-@dataclass(frozen=True, slots=True)
-class SetGroup:
+class SetGroup(NamedTuple):
     """Group of data sets. ``macro``: mean of sets, ``weighted``: of questions, in per cent; None
     with fewer than two sets, or where a score is unknown or no share."""
 
@@ -185,8 +183,7 @@ def _group(name: str, rows: Sequence[SetRow]) -> SetGroup:
     return SetGroup(name, rows, sum(values) / len(values), weighted, questions)
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(NamedTuple):
     """Questions of one category, or with ``is_set`` of a data set or a group of them."""
 
     name: str
@@ -324,8 +321,7 @@ Sort = Literal["score", "difference", "name"]
 SORTS: Sequence[Sort] = ("score", "difference", "name")
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Subject of MMLU with its score; ``gap``: the score minus the baseline's, from −1 to 1."""
 
     name: str
@@ -333,8 +329,7 @@ class Subject:
     gap: Interval | None
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
+class Area(NamedTuple):
     """Subjects of an area in order; ``share``: pooled over their questions, None where a score or a
     number of questions is missing. ``gap``: as of a subject."""
 
@@ -391,8 +386,7 @@ def _sorted(subjects: Sequence[Subject], sort: Sort) -> list[Subject]:
     return sorted(subjects, key=lambda one: (one.row.value is None, one.row.value))
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetPoint:
+class BudgetPoint(NamedTuple):
     """Share of questions whose answer is correct and has at most ``budget`` output tokens."""
 
     budget: int

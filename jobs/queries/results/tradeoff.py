@@ -3,8 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jobs.models import Result
 from jobs.queries.results.listing import Filters, matching
@@ -38,8 +37,7 @@ _Candidate = tuple[float, int | None, Result]
 _ENGINE = ("deployment", "model", "engine", "host")
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(NamedTuple):
     """Fastest point of a benchmark. ``per_device`` is None without a known number of devices."""
 
     benchmark: Result
@@ -53,8 +51,7 @@ class Speed:
         return per_device(self.rate, self.devices)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """Evaluation with the fastest benchmark of its engine; None: there is none."""
 
     evaluation: Result
@@ -74,8 +71,7 @@ class Pair:
         return float(value) if isinstance(value, int | float) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Tradeoff:
+class Tradeoff(NamedTuple):
     """Pairs of the chosen questions, latest first. ``choices``: names of questions with their
     numbers of evaluations; ``left_out``: evaluations beyond :data:`MOST`."""
 

@@ -27,7 +27,7 @@ TEMPLATE = json.loads((BASE / "static/plotly-template.json").read_text())
 POINTS = [(n, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.0}) for n in (1, 4)]
 EIGHT = [Series(f"#{n}", POINTS, devices=8) for n in range(8)]
 SHARE = wilson(5, 10)
-DIFFERENCES = [accuracy.Difference("sums", SHARE)]
+DIFFERENCES = [("sums", SHARE, False)]
 TABLE = MatrixPage(Matrix(), "output_tokens_per_s", (), (1, 4), (), None, 0)
 CHANGED = [PartChange("image", "a", "b")]
 RUNS = [Result(pk=pk, job_id=pk, created_at=datetime(2026, 11, pk, tzinfo=UTC)) for pk in (1, 2, 3)]

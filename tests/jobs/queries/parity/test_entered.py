@@ -16,19 +16,19 @@ def table(name, *rows):
 
 def notes_of(*tables):
     first, second = columns_of("\n".join(tables))
-    return of_sides(first.side, second.side, 1.0, "same")
+    return of_sides(first[1], second[1], 1.0, "same")
 
 
 def test_the_guides_tables_give_the_statement():
     vacc, h800 = columns_of(GUIDE[GUIDE.index("| dataset |") :])
 
-    found = of_sides(h800.side, vacc.side, 1.0, "same")
+    found = of_sides(h800[1], vacc[1], 1.0, "same")
 
-    assert (vacc.name, h800.name) == ("DeepSeek-R1-va16-0403-32768", "DeepSeek-R1-h800-32768")
+    assert (vacc[0], h800[0]) == ("DeepSeek-R1-va16-0403-32768", "DeepSeek-R1-h800-32768")
     gap = found.statement.pooled.gap
     assert [round(100 * one, 2) for one in (gap.value, gap.low, gap.high)] == [-0.26, -1.97, 1.44]
     assert round(100 * found.statement.plain, 6) == 0.105
-    assert found.notes.catalogue == ["cluewsc-dev", "cluewsc-test"]
+    assert found.notes.names["catalogue"] == ["cluewsc-dev", "cluewsc-test"]
 
 
 def test_two_columns_of_a_table_are_two_results():
@@ -39,19 +39,19 @@ def test_two_columns_of_a_table_are_two_results():
     )
 
     first, second = columns_of(text)
-    found = of_sides(first.side, second.side, 1.0, "same")
+    found = of_sides(first[1], second[1], 1.0, "same")
 
     assert [one.name for one in found.statement.rows] == ["gsm8k"]
-    assert found.notes.no_share == ["math-500"]
+    assert found.notes.names["no_share"] == ["math-500"]
 
 
 def test_tables_of_one_name_are_one_result_unless_a_set_repeats():
     (one,) = columns_of(table("R1", ("gsm8k", "", 90.45)) + table("R1", ("math-500", "", 90.2)))
-    assert one.side.names == ["gsm8k", "math-500"]
+    assert one[1].names == ["gsm8k", "math-500"]
 
     first, second = columns_of("\n".join(table("R1", ("gsm8k", "", x)) for x in (90.45, 90.52)))
-    assert (first.name, second.name) == ("R1", "R1")
-    assert second.side.sets["gsm8k"].value == 90.52
+    assert (first[0], second[0]) == ("R1", "R1")
+    assert second[1].sets["gsm8k"].value == 90.52
 
 
 def test_a_score_of_another_number_of_questions_is_left_out():
@@ -61,20 +61,20 @@ def test_a_score_of_another_number_of_questions_is_left_out():
     )
 
     # No count of 159 questions is 50.00 %.
-    assert found.notes.unfit == ["cluewsc-dev"]
+    assert found.notes.names["unfit"] == ["cluewsc-dev"]
     assert [row.name for row in found.statement.rows] == ["gsm8k"]
 
 
 def test_an_unknown_set_is_left_out():
     found = notes_of(table("a", ("mine", "", 50.0)), table("b", ("mine", "", 60.0)))
 
-    assert (found.statement, found.notes.uncounted) == (None, ["mine"])
+    assert (found.statement, found.notes.names["uncounted"]) == (None, ["mine"])
 
 
 def test_tables_of_other_prompts_have_no_statement():
     found = notes_of(table("a", ("gsm8k", "1d7fe4", 90.45)), table("b", ("gsm8k", "aaaaaa", 90.45)))
 
-    assert found.notes.versions == [("gsm8k", "1d7fe4", "aaaaaa")]
+    assert found.notes.names["version"] == ["gsm8k 1d7fe4 / aaaaaa"]
     assert found.statement is None
 
 

@@ -66,7 +66,7 @@ def test_an_answer_without_a_score_is_not_incorrect():
     assert found.statement.pooled.questions == (3, 3)
     assert found.statement.pooled.gap.value == 0
     assert found.unequal.unscored == (0, 1)
-    assert found.notes.partly == [("short_en", 3, 4)]
+    assert found.notes.names["partly"] == ["short_en 3 / 4"]
 
 
 def test_sets_without_answers_are_counted():
@@ -77,8 +77,8 @@ def test_sets_without_answers_are_counted():
 
     (row,) = found.statement.rows
     assert (row.method, row.rights) == ("unpaired", (154, 155))
-    assert found.notes.catalogue == ["cluewsc-dev"]
-    assert found.notes.only_base == ["other"]
+    assert found.notes.names["catalogue"] == ["cluewsc-dev"]
+    assert found.notes.names["only_base"] == ["other"]
 
 
 def test_one_of_several_runs_without_answers_counts():
@@ -87,7 +87,7 @@ def test_one_of_several_runs_without_answers_counts():
     found = parity(base, [scored([("gsm8k", 92.0, 100)])], 1.0, "same")
 
     assert found.statement.pooled.questions == (100, 100)
-    assert found.notes.alone == ["gsm8k"]
+    assert found.notes.names["alone"] == ["gsm8k"]
 
 
 def test_results_without_a_common_set_have_no_statement():
@@ -118,7 +118,7 @@ def test_hygiene_that_differs_is_named(counts, flags):
     base.metrics |= {"answers_total": 1000, "answers_cut": 2, "answers_empty": 0}
     result.metrics |= counts
 
-    assert [one.flag for one in compared(base, result).unequal.hygiene] == flags
+    assert [flag for flag, *_shares in compared(base, result).unequal.hygiene] == flags
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_sets_of_other_numbers_of_questions_have_no_verdict(other):
     found = compared(base, result)
 
     assert found.statement is None
-    assert found.notes.unequal == [("gsm8k", other[2], 40)]
+    assert found.notes.names["unequal"] == [f"gsm8k {other[2]} / 40"]
 
 
 def test_results_without_answers_and_with_other_checksums_have_no_verdict():
@@ -222,7 +222,7 @@ def test_results_without_answers_and_with_other_checksums_have_no_verdict():
     found = compared(*sides)
 
     assert found.statement is None
-    assert found.notes.apart == ["gsm8k"]
+    assert found.notes.names["apart"] == ["gsm8k"]
 
 
 def test_only_a_run_that_scores_a_new_question_is_a_look():
@@ -240,4 +240,4 @@ def test_equal_numbers_of_failed_requests_are_told():
     found = compared(base, result)
 
     assert found.unequal.unscored == (1, 1)
-    assert [(common, asked) for _name, common, asked in found.notes.partly] == [(3, 4)]
+    assert [name.split(" ", 1)[1] for name in found.notes.names["partly"]] == ["3 / 4"]
