@@ -21,8 +21,7 @@ from jobs.host.base import engine_http
 from jobs.host.base.config import Config
 from jobs.plans import Check, Plan, fill_text
 
-DOCKER_S = 10.0
-TIMEOUT_S = 10.0  # of a server's whole answer
+TIMEOUT_S = 10.0  # of docker, and of a server's whole answer
 LONGEST = 4 * 1024 * 1024  # bytes of a list of models
 INDEX = "model.safetensors.index.json"
 # The deployment guide, Build_In, step 1.2: what a Qwen distill needs beside its weights.
@@ -180,7 +179,7 @@ def container(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 def _docker(*arguments: str) -> tuple[int | None, str]:
     """Docker's exit code (None: it did not run) and its last line of output."""
-    answer = probe.run_command(["docker", *arguments], DOCKER_S)
+    answer = probe.run_command(["docker", *arguments], TIMEOUT_S)
     lines = (answer.out if answer.code == 0 else answer.err).strip().splitlines()
     return answer.code, lines[-1][:300] if lines else ""
 
@@ -264,17 +263,17 @@ def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
     With ``resumes`` what an earlier download left in ``path`` counts too. ``before``: a JSON list
     of such arguments, which need room on the same disk first."""
     place, wanted = _there(Path(args["path"])), _bytes_wanted(config, args)
+    device = place.stat().st_dev
     if wanted:
         before = json.loads(args.get("before", "[]"))
-        same = [one for one in before if _device(_there(Path(one["path"]))) == _device(place)]
+        same = [one for one in before if _there(Path(one["path"])).stat().st_dev == device]
         wanted += sum(_bytes_wanted(config, one) for one in same)
     free = shutil.disk_usage(place).free
     reserve = config.limits.disk_reserve_bytes
-    is_ours = _device(place) == _device(config.dir)
     sizes = {"path": args["path"], "wanted": probe.size_text(wanted), "free": probe.size_text(free)}
     if free < wanted:
         return bad("disk_full", **sizes)
-    if is_ours and free - reserve < wanted:
+    if device == config.dir.stat().st_dev and free - reserve < wanted:
         return bad("disk_reserve", **sizes, reserve=probe.size_text(reserve))
     if not wanted:
         return good("disk_nothing_more", path=sizes["path"], free=sizes["free"])
@@ -294,10 +293,6 @@ def _there(place: Path) -> Path:
     while not place.exists():
         place = place.parent
     return place
-
-
-def _device(place: Path) -> int:
-    return place.stat().st_dev
 
 
 def weights(config: Config, args: Mapping[str, str]) -> CheckResult:
@@ -379,10 +374,8 @@ def data_set(config: Config, args: Mapping[str, str]) -> CheckResult:
     if card and not _is_there(folder / card):
         return bad("data_set_card_missing", **about, card=card)
     splits = [split for split in args.get("splits", "").split(",") if split]
-    lacking = _lacking(folder, args.get("parts", "").split(","), splits)
-    if lacking is not None:
-        message, details = lacking
-        return bad(message, **about, **details)
+    if lacking := _lacking(folder, args.get("parts", "").split(","), splits):
+        return bad(lacking[0], **about, **lacking[1])
     return good("data_set", name=args["name"], path=args["path"])
 
 
@@ -400,15 +393,14 @@ def _lacking(
         return None
     for name in names:
         if parts or name:
-            if (lacking := _not_on_card(folder, parts, name, splits)) is not None:
+            if lacking := _not_on_card(folder, parts, name, splits):
                 return lacking
             continue
         # Without a card, names of files and folders tell their split.
         found = inferred([path.relative_to(folder).as_posix() for path in _data_of(folder)])
         missing = next((split for split in splits if split not in found), None)
         if missing is not None:
-            details = {"split": missing, "found": ", ".join(sorted(found))}
-            return "data_set_split_missing", details
+            return "data_set_split_missing", {"split": missing, "found": ", ".join(sorted(found))}
     return None
 
 
@@ -429,10 +421,9 @@ def _not_on_card(
     if unnamed is not None:
         return "data_set_split_unnamed", {"part": name, "split": unnamed, "card": _CARD}
     for split, patterns in files.items():
-        missing = _unmatched(folder, patterns)
-        if missing:
-            details = {"part": name, "split": split, "files": ", ".join(missing)}
-            return "data_set_files_missing", details
+        if missing := _unmatched(folder, patterns):
+            files_missing = {"part": name, "split": split, "files": ", ".join(missing)}
+            return "data_set_files_missing", files_missing
     return None
 
 

@@ -39,7 +39,7 @@ TOOLS: dict[str, tuple[str, ...] | None] = {
 }
 _VERSION = re.compile(r"\d+(?:\.\d+)+[^\s,;)]*")
 _DIE = re.compile(r"vacc(\d+)")
-_DRIVER = re.compile(rb"Driver[^\n:]*:?\s*([^\n]+)")
+_DRIVER = re.compile(r"Driver[^\n:]*:?\s*([^\n]+)")
 _IOMMU_ON = re.compile(r"\b(?:intel_iommu|amd_iommu|iommu)=on\b")
 GUIDE_IMAGE = "vllm_vacc"
 TIMEOUT_S = 5.0
@@ -220,11 +220,8 @@ def dies_below(devices: Path) -> list[dict[str, Any]]:
 
 def driver(path: Path) -> str:
     """Such as "00.25.12.30 d3_3_v2_9_a3_1"; "" if unknown."""
-    try:
-        match = _DRIVER.search(path.read_bytes())
-    except OSError:
-        return ""
-    return match[1].decode(errors="replace").strip()[:200] if match else ""
+    match = _DRIVER.search(_text(path))
+    return match[1].strip()[:200] if match else ""
 
 
 def iommu_is_on(root: Path) -> bool:

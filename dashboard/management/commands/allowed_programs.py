@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from dashboard.management.base import PlainCommand
@@ -44,4 +45,5 @@ def text() -> str:
 
 
 def _lines(names: Iterable[str]) -> str:
-    return "\n".join(f'        "{name}",' for name in sorted(names))
+    lines = wrap(", ".join(f'"{name}"' for name in sorted(names)), 86)
+    return "\n".join(f"        *[{line.rstrip(',')}]," for line in lines)

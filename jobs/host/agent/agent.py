@@ -96,14 +96,13 @@ class Health:
 
     def _is_fine(self) -> bool:
         """Ask without the mark from now on, if only the mark is rejected."""
-        if self.state == LOADING or not self._is_marked:
-            return status(self._port, self.path, self._address) == 200
-        code = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
-        if code in (0, 200):
-            return code == 200
-        fine = status(self._port, self.path, self._address) == 200
-        self._is_marked = not fine
-        return fine
+        if self.state != LOADING and self._is_marked:
+            code = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
+            if code in (0, 200):
+                return code == 200
+            self._is_marked = status(self._port, self.path, self._address) != 200
+            return not self._is_marked
+        return status(self._port, self.path, self._address) == 200
 
 
 def status(port: int, path: str, at: str = LOOPBACK) -> int:
@@ -117,9 +116,8 @@ def status(port: int, path: str, at: str = LOOPBACK) -> int:
 
 
 class Agent:
-    """One loop in the main thread. A thread each for heartbeats, facts, readings of the cards,
-    removal of ended spools, and disk usage; for each spool that is shipped or adopted; and for each
-    preflight check."""
+    """One loop in the main thread. A thread for each of heartbeats, facts, readings of the cards,
+    removal of spools, disk usage, each spool that is shipped or adopted, each preflight check."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -155,24 +153,15 @@ class Agent:
         self._roots()
         self._boundary(self._write_limits)
         woken_at = _changed(self._config.dir / "wakeup")
-        for work in (
-            self._keep_beating,
-            partial(self._repeat, FACTS_S, self._probe),
-            partial(self._repeat, READINGS_S, self._read_cards),
+        threading.Thread(target=self._keep_beating, daemon=True).start()
+        for works in (
+            (FACTS_S, self._probe),
+            (READINGS_S, self._read_cards),
             # Limits again: the disk may have been full at the start.
-            partial(
-                self._repeat,
-                CLEAN_S,
-                self._write_limits,
-                lambda: self._cleaner.clean(self._client.instance()),
-            ),
-            partial(
-                self._repeat,
-                CLEAN_S,
-                lambda: self._disk_usage.measure(self._roots(), at=time.time()),
-            ),
+            (CLEAN_S, self._write_limits, lambda: self._cleaner.clean(self._client.instance())),
+            (CLEAN_S, lambda: self._disk_usage.measure(self._roots(), at=time.time())),
         ):
-            threading.Thread(target=work, daemon=True).start()
+            threading.Thread(target=self._repeat, args=works, daemon=True).start()
         folders = [self._config.dir / name for name in spools.FOLDERS]
         before, next_look = [(0, 0)], 0.0
         while not self._stop_asked:
@@ -366,11 +355,8 @@ class Agent:
                 meta = spool.meta()
                 if meta.instance != known or spool.is_acked():
                     continue
-                about: dict[str, Any] = {
-                    "id": meta.id,
-                    "token": meta.token,
-                    "state": "running" if spool.exit() is None else "ended",
-                }
+                state = "running" if spool.exit() is None else "ended"
+                about: dict[str, Any] = {"id": meta.id, "token": meta.token, "state": state}
                 if spool.path in self._broken:
                     about["broken"] = self._broken[spool.path]
                 if meta.type == spools.JOB:

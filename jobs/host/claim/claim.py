@@ -92,10 +92,22 @@ def claim_deployment(config: Config, client: Client, deployment_id: int) -> bool
         if answer.status == 409 and isinstance(wanted, int) and wanted > run:
             # Runs that we never saw: restarted more than once while we were away.
             answer = client.claim_deployment(deployment_id, wanted)
-        if answer.status != 200 or answer.body["run"] <= last:
+        body = answer.body
+        if answer.status != 200 or body["run"] <= last:
             log.info("server %s not restarted: %s", deployment_id, answer.status)
             return False
-        return _start_run(config, client, spool, answer.body)
+        plan, number = from_json(body["plan"]), int(body["deployment"])
+        meta = _meta(client, spools.DEPLOYMENT, number, body, run=int(body["run"]))
+        with spools.guard(config.dir, "ports"):
+            values = _with_own(config, plan, body["values"], serve=number)
+            if not Path(values.get("job_dir", "")).joinpath("files").is_dir():
+                # The first run's job has been removed; its files are here as well.
+                values["job_dir"] = str(spool.path)
+            secrets = body.get("secrets") or {}
+            lock = spawn.prepare_spool(spool, config.dir, meta, plan, values, secrets)
+        if lock is not None:
+            _launch(config, spool, lock)
+        return lock is not None
 
 
 def start_if_fresh(config: Config, spool: Spool) -> bool:
@@ -150,22 +162,6 @@ def cancel(config: Config, client: Client, kind: str, number: int, *, run: int) 
         spool.ask_cancel(run)
     except FileNotFoundError:
         return False
-    return True
-
-
-def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, Any]) -> bool:
-    plan, number = from_json(body["plan"]), int(body["deployment"])
-    meta = _meta(client, spools.DEPLOYMENT, number, body, run=int(body["run"]))
-    with spools.guard(config.dir, "ports"):
-        values = _with_own(config, plan, body["values"], serve=number)
-        if not Path(values.get("job_dir", "")).joinpath("files").is_dir():
-            # The first run's job has been removed; its files are here as well.
-            values["job_dir"] = str(spool.path)
-        secrets = body.get("secrets") or {}
-        lock = spawn.prepare_spool(spool, config.dir, meta, plan, values, secrets)
-    if lock is None:
-        return False
-    _launch(config, spool, lock)
     return True
 
 

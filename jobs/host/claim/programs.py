@@ -5,34 +5,15 @@ Written by ``manage.py allowed_programs`` from ``jobs.kinds``. Those need Django
 
 PROGRAMS = frozenset(
     {
-        "conda",
-        "docker",
-        "evalscope",
-        "git",
-        "guidellm",
-        "hf",
-        "hfd.sh",
-        "llmdeploy",
-        "modelscope",
-        "opencompass",
-        "pip",
-        "python",
-        "python3",
-        "unzip",
-        "vamc",
-        "vastgenx",
-        "vllm",
-        "wget",
+        *["conda", "docker", "evalscope", "git", "guidellm", "hf", "hfd.sh", "llmdeploy"],
+        *["modelscope", "opencompass", "pip", "python", "python3", "unzip", "vamc", "vastgenx"],
+        *["vllm", "wget"],
     }
 )
 # These send requests to a server and get a model name; others load a folder.
 CLIENTS = frozenset(
     {
-        "ask_and_score.py",
-        "ask_until_decided.py",
-        "evalscope",
-        "greedy_probe.py",
-        "send_cold.py",
-        "wait_ready.py",
+        *["ask_and_score.py", "ask_until_decided.py", "evalscope", "greedy_probe.py"],
+        *["send_cold.py", "wait_ready.py"],
     }
 )
