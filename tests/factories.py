@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.conf import settings
+from django.contrib.auth import get_user_model, login
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
 from django.utils.timezone import now
 
 from dashboard.security.counters import hashed
@@ -49,6 +52,15 @@ def make_user(name: str = "", **fields: Any) -> AbstractUser:
     if role:
         set_role(user, Account.Role(role))
     return user
+
+
+def cookie_of(user: AbstractUser) -> str:
+    """The header *Cookie* of a new session."""
+    request = HttpRequest()
+    request.session = SessionStore()
+    login(request, user)
+    request.session.save()
+    return f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}"
 
 
 def make_host(name: str = "", **fields: Any) -> Host:

@@ -11,7 +11,6 @@ import sys
 
 import pytest
 
-from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
 from simulator.lib import world
 from tests.api import Api, until
 from tests.stack import ROOT, clean_environment, running
@@ -32,12 +31,6 @@ PIPELINES[pipeline.id] = replace(pipeline, jobs=chosen)
 host = Host.objects.get(name={host!r})
 jobs = launch_pipeline(pipeline.id, {model!r}, host=host, stack="guide", user=None)
 print([job.pk for job in jobs])
-"""
-KEEP_ENVIRONMENT = """
-from jobs.models import Environment, Host
-host = Host.objects.get(name={host!r})
-about = {{"fingerprint": {fingerprint!r}, "path": {path!r}}}
-Environment.objects.get_or_create(host=host, name={name!r}, defaults=about)
 """
 
 
@@ -62,8 +55,7 @@ class SimulatedHost(Api):
     def launch_pipeline(self, pipeline, model, without=()):
         """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
         code = LAUNCH_PIPELINE.format(pipeline=pipeline, model=model, without=without, host=NAME)
-        output = self.stack.manage("shell", "-v", "0", "-c", code).stdout
-        return json.loads(output)
+        return json.loads(self.stack.shell(code))
 
     def break_(self, *faults):
         """From now on these go wrong, and no others."""
@@ -89,7 +81,7 @@ class SimulatedHost(Api):
             f"from jobs.models import {table}\n"
             f"print(next(row.pk for row in {table}.objects.all() if {like!r} in repr(vars(row))))"
         )
-        return self.stack.manage("shell", "-v", "0", "-c", code).stdout.decode().strip()
+        return self.stack.shell(code).strip()
 
     def deployments(self):
         """Those that are ready, the newest first."""
@@ -106,16 +98,6 @@ class SimulatedHost(Api):
         for deployment in self.deployments():
             self.ask(f"deployments/{deployment['id']}/stop", {})
         until(lambda: not self.deployments() and not self.containers(), "nothing is deployed")
-
-    def borrow_evalscope(self, environments):
-        """Use the EvalScope in this folder of another host on this machine."""
-        (there,) = environments.glob(f"{EVALSCOPE}-*")
-        here = self.folder / "host" / "environments" / there.name
-        here.parent.mkdir(exist_ok=True)
-        here.symlink_to(there)
-        about = {"name": EVALSCOPE, "fingerprint": ENVIRONMENTS[EVALSCOPE].fingerprint}
-        code = KEEP_ENVIRONMENT.format(host=NAME, path=str(here), **about)
-        self.stack.manage("shell", "-v", "0", "-c", code)
 
 
 def has_dies(api):

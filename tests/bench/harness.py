@@ -1,16 +1,34 @@
 """Shared parts of the rows: goals, figures, interleaved rounds, time of a process."""
 
-from __future__ import annotations
-
 import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 _TICKS_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table, and one object of ``--json``."""
+
+    name: str
+    measured: float
+    limit: float | None
+    ratio: float | None
+    goal: str
+    met: bool
+    unit: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``--json`` prints it, to four digits."""
+        return {
+            name: float(f"{value:.4g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +53,7 @@ class Goal:
             return f"ratio {sign} {self.bound:g}"
         return f"{'added ' * (self.of == 'added')}{sign} {self.bound:g} {self.unit}".strip()
 
-    def figure(self, row: str, measured: float, limit: float | None) -> Figure:
-        """Return the figure of a reading, in the units of the goal."""
+    def figure(self, row: str, measured: float, limit: float | None = None) -> Figure:
         ratio = None if not limit else measured / limit
         held = {"measured": measured, "ratio": ratio, "added": measured - (limit or 0.0)}[self.of]
         if held is None:
@@ -46,28 +63,8 @@ class Goal:
         return Figure(name, measured, limit, ratio, self.text, met, self.unit)
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table, and one object of ``--json``."""
-
-    name: str
-    measured: float
-    limit: float | None
-    ratio: float | None
-    goal: str
-    met: bool
-    unit: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As ``--json`` prints it, to four digits."""
-        return {
-            name: float(f"{value:.4g}") if isinstance(value, float) else value
-            for name, value in asdict(self).items()
-        }
-
-
-# Goal's name -> (measured, limit); the limit is None where there is nothing beside it.
-Readings = Mapping[str, tuple[float, float | None]]
+# Goal's name -> measured, or (measured, limit) where there is something beside it.
+Readings = Mapping[str, float | tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +75,36 @@ class Bench:
     quick: bool
 
     def size(self, full: int, quick: int) -> int:
-        """Return ``full`` or, for a quick run, ``quick``."""
         return quick if self.quick else full
 
 
-class BenchRow(Protocol):
-    """A module of ``rows/``. ``LIMIT_S`` bounds its time, the start of what it needs included."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table. ``limit_s`` bounds its time, the start of what it needs included."""
 
-    NAME: str
-    WHAT: str
-    BESIDE: str
-    GOALS: tuple[Goal, ...]
-    LIMIT_S: int
+    name: str
+    what: str
+    goals: tuple[Goal, ...]
+    limit_s: int
+    measure: Callable[[Bench], Readings]
 
-    def measure(self, bench: Bench) -> Readings:
-        """Measure every goal of the row."""
+    def figures(self, bench: Bench) -> list[Figure]:
+        values = self.measure(bench)
+        readings = [values[goal.name] for goal in self.goals]
+        return [
+            goal.figure(self.name, *(each if isinstance(each, tuple) else (each,)))
+            for goal, each in zip(self.goals, readings, strict=True)
+        ]
 
 
-def figures(row: BenchRow, bench: Bench) -> list[Figure]:
-    """The row's figures, in the order of its goals."""
-    values = row.measure(bench)
-    return [goal.figure(row.NAME, *values[goal.name]) for goal in row.GOALS]
+def row(
+    name: str, what: str, *goals: Goal, limit_s: int
+) -> Callable[[Callable[[Bench], Readings]], Row]:
+    """Make a row of a function that measures each of ``goals``."""
+    return lambda measure: Row(name, what, goals, limit_s, measure)
+
+
+Medians = dict[str, float]
 
 
 def interleaved(rounds: int, **ways: Callable[[], Mapping[str, float]]) -> dict[str, Medians]:
@@ -112,9 +118,6 @@ def interleaved(rounds: int, **ways: Callable[[], Mapping[str, float]]) -> dict[
         for name in names if number % 2 == 0 else reversed(names):
             by_name[name].append(ways[name]())
     return {name: medians(samples) for name, samples in by_name.items()}
-
-
-Medians = dict[str, float]
 
 
 def medians(samples: Sequence[Mapping[str, float]]) -> Medians:
@@ -135,7 +138,7 @@ def cpu_s(pid: int) -> float:
 
 
 def until(holds: Callable[[], Any], what: str, within_s: float) -> Any:
-    """Wait until ``holds()`` is true; return its value."""
+    """Return the first true value of ``holds()``."""
     deadline = time.monotonic() + within_s
     while not (value := holds()):
         if time.monotonic() > deadline:

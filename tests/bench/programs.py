@@ -1,35 +1,26 @@
-"""Programs beside a row: started with an order, read line by line, ended with the row."""
+"""A dashboard to measure, and programs beside a row: each started with an order, read line by line,
+ended with the row."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from tests.stack import ROOT
+from tests.stack import ROOT, Stack, clean_environment, running
 
 
 class Program:
     """A running program that reads and prints lines."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._in, self._out = process.stdin, process.stdout
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+        self._process, self.pid = process, process.pid
 
     def say(self, line: str = "") -> None:
-        """Write a line to the program."""
-        self._in.write(line + "\n")
-        self._in.flush()
-
-    def tell(self, order: Mapping[str, Any]) -> None:
-        """Write a line of JSON to the program."""
-        self.say(json.dumps(order))
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
 
     def hear(self) -> str:
         """Return the next line of its output.
@@ -37,13 +28,15 @@ class Program:
         Raises:
             RuntimeError: it has ended.
         """
-        line = self._out.readline()
+        line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._process.args!r} has ended: {self._process.wait()}")
         return line.strip()
 
+    def tell(self, order: Mapping[str, Any]) -> None:
+        self.say(json.dumps(order))
+
     def answer(self) -> Any:
-        """The next line as JSON."""
         return json.loads(self.hear())
 
 
@@ -74,3 +67,44 @@ def program(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def dashboard(folder: Path, **environ: str) -> Iterator[Stack]:
+    """A stack that is ready, as ``make run`` starts it. Its host may run the bench's tools."""
+    (folder / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
+    permitted = {"AGENT_ALLOWED_PATHS": f"default:{ROOT / 'tests' / 'bench'}"}
+    with running(folder / "data", environ=permitted | environ) as stack:
+        yield stack
+
+
+def environment(data_dir: Path, **more: str) -> dict[str, str]:
+    known = {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+    return clean_environment() | known | more
+
+
+def inside(data_dir: Path, function: str, /, **order: Any) -> Any:
+    """Call a function of ``tests.bench.inside``, with Django set up, on these data."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.inside", function],
+        cwd=ROOT,
+        env=environment(data_dir),
+        input=json.dumps(order).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def until_closed(data_dir: Path, jobs: list[int]) -> dict[str, Any]:
+    """Wait until all these jobs have succeeded; what :mod:`tests.bench.inside.ended_jobs` says.
+
+    Raises:
+        RuntimeError: one of them has not.
+    """
+    with program("inside.ended_jobs", {"jobs": jobs}, env=environment(data_dir)) as waiting:
+        facts: dict[str, Any] = waiting.answer()
+    wrong = {number: job for number, job in facts.items() if job["state"] != "succeeded"}
+    if wrong:
+        raise RuntimeError(f"not all jobs have succeeded: {wrong}")
+    return facts

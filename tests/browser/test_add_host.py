@@ -1,15 +1,13 @@
 """Adding a host in a real browser: the page that is shown once, and the host that arrives."""
 
-import json
 import re
-import time
-import urllib.request
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import PHONE, WIDE, axe, too_wide
+from tests.dashboard.lib.http_host import HttpHost
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
@@ -28,25 +26,6 @@ def page(person):
     opened.close()
 
 
-def beat(stack, key):
-    """Report as the new host's agent does."""
-    at = time.time()
-    report = {
-        "boot_id": "b",
-        "agent_started_at": at,
-        "now": at,
-        "load": {},
-        "jobs": [],
-        "serves": [],
-    }
-    request = urllib.request.Request(
-        f"{stack.url}/api/v1/host/heartbeat",
-        json.dumps({**report, "facts": FACTS}).encode(),
-        {"Authorization": f"Bearer {key}", "X-Protocol": "2", "Content-Type": "application/json"},
-    )
-    urllib.request.urlopen(request).close()
-
-
 def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
     page.goto("/hosts/add_host/")
     page.get_by_label("Name", exact=True).fill("va16-01")
@@ -62,7 +41,7 @@ def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
     title = page.locator("#arrival h2")
     expect(title).to_have_text("Waiting for va16-01")
 
-    beat(stack, key)
+    HttpHost(stack.url, key).beat(**FACTS)
 
     expect(title).to_have_text("va16-01 is connected", timeout=30_000)
     # The commands stay as long as the page does.

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.tour]
 @pytest.fixture(scope="module")
 def made(toured, person, stack):
     """Numbers of the tour's records, by their names in PAGES."""
-    stack.manage("shell", "--no-imports", "-c", f"from {unwell.__name__} import make; make()")
+    stack.shell(f"from {unwell.__name__} import make; make()")
     ids = {}
     for job in toured.jobs():
         ids.setdefault(job["kind"], job["id"])

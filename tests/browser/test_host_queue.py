@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.checks import settle
-from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
+from tests.browser.lib.visits import PHONE, WIDE, axe, checked_page, too_wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
@@ -31,21 +31,15 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def queue(stack):
     """Five waiting jobs, the first of them urgent: their numbers."""
-    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    output = stack.shell(SEED)
     yield re.search(r"jobs ([\d ]+)", output)[1].split()
-    stack.manage("shell", "-c", CLEAN)
+    stack.shell(CLEAN)
 
 
 @pytest.fixture
 def page(person, queue):
-    complaints = Complaints()
-    complaints.listen(person)
-    opened = person.new_page()
-    opened.goto(f"/hosts/{HOST}/queue/")
-    yield opened
-    opened.close()
-    # One test has a move refused.
-    assert [complaint for complaint in complaints if not complaint.startswith("409:")] == []
+    with checked_page(person, f"/hosts/{HOST}/queue/", but="409:") as opened:  # of a refused move
+        yield opened
 
 
 def expect_order(page, numbers):

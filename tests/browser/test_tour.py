@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from dashboard.text.formatting import THIN
 from jobs.logstore import unframe
 from tests.api import until
-from tests.browser.lib.visits import Complaints, log_in
+from tests.browser.lib.visits import log_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.in_order]
 
@@ -33,11 +33,8 @@ ACCURACY = """() => {
 
 @pytest.fixture(scope="module")
 def page(visitor):
-    complaints = Complaints()
-    with visitor.context(logged_in=False) as context:
-        complaints.listen(context)
-        yield context.new_page()
-    assert complaints == []
+    with visitor.page(logged_in=False) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from jobs.kinds import KINDS
 from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.api import until
 from tests.browser.lib.checks import Inspector
-from tests.browser.lib.visits import Complaints, Visitor
+from tests.browser.lib.visits import Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.simulated, pytest.mark.in_order]
@@ -55,7 +55,7 @@ def host(simulated, request):
     if environments is None:
         environments = request.getfixturevalue("toured").stack.data_dir / "host" / "environments"
     until(environments.exists, "the tour beside this run has ended", TOUR_S)
-    simulated.borrow_evalscope(environments.resolve())
+    simulated.borrow_evalscope(environments.resolve(), NAME)
     return simulated
 
 
@@ -66,11 +66,8 @@ def guest(browser, host):
 
 @pytest.fixture(scope="module")
 def page(guest):
-    complaints = Complaints()
-    with guest.context(logged_in=True) as context:
-        complaints.listen(context)
-        yield context.new_page()
-    assert complaints == []
+    with guest.page() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,6 @@ import os
 import shutil
 import signal
 import threading
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from jobs.host.base.client import Client, Unreachable
 from jobs.host.base.spool import Spool
 from jobs.host.ship import Shipper
 from tests.api import until
+from tests.dashboard.lib.http_host import HttpHost
 from tests.faults.proxy import Proxy
 from tests.faults.viewers import Audience
 from tests.faults.world import World
@@ -240,19 +239,10 @@ def older_database(scene: Scene) -> Iterator[None]:
 # -- network and pages -------------------------------------------------------------------------
 
 
-def network(mode: str) -> Fault:
-    """Fault between host and dashboard; see :class:`tests.faults.proxy.Proxy`."""
-    return lambda scene: _proxy(scene.world.network, mode)
-
-
-def notifications(mode: str) -> Fault:
-    """Fault between the host's worker and Valkey."""
-    return lambda scene: _proxy(scene.world.notifications, mode)
-
-
-def browsers(mode: str) -> Fault:
-    """Fault between the pages and the dashboard."""
-    return lambda scene: _proxy(scene.world.browsers, mode)
+def proxied(which: str, mode: str) -> Fault:
+    """Fault of a network: "network" (host and dashboard), "notifications" (host's worker and
+    Valkey) or "browsers" (pages and dashboard); see :class:`tests.faults.proxy.Proxy`."""
+    return lambda scene: _proxy(getattr(scene.world, which), mode)
 
 
 @contextlib.contextmanager
@@ -264,18 +254,9 @@ def _proxy(proxy: Proxy, mode: str) -> Iterator[None]:
         proxy.set("open")
 
 
-@contextlib.contextmanager
-def resets(scene: Scene) -> Iterator[None]:
-    """Connections of the host are reset, again and again."""
-    with _again_and_again(scene.world.network.reset):
-        yield
-
-
-@contextlib.contextmanager
-def page_resets(scene: Scene) -> Iterator[None]:
-    """Sockets of the pages are reset, again and again."""
-    with _again_and_again(scene.world.browsers.reset):
-        yield
+def resets(which: str) -> Fault:
+    """Connections of a network are reset, again and again."""
+    return lambda scene: _again_and_again(getattr(scene.world, which).reset)
 
 
 @contextlib.contextmanager
@@ -381,7 +362,7 @@ def clock(which: str, seconds: float) -> Fault:
 @contextlib.contextmanager
 def two_shippers(scene: Scene) -> Iterator[None]:
     """Two more shippers send the same spool at the same time as the agent's own."""
-    over, client = threading.Event(), _client(scene)
+    over, client = threading.Event(), Client(_config(scene))
 
     def ship() -> None:
         shipper = Shipper(scene.spool, client)
@@ -403,7 +384,7 @@ def two_shippers(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def replayed_chunks(scene: Scene) -> Iterator[None]:
     """Chunks of log and events that have arrived are sent once more."""
-    client, meta, log = _client(scene), scene.spool.meta(), scene.spool.log.read_bytes()
+    client, meta, log = Client(_config(scene)), scene.spool.meta(), scene.spool.log.read_bytes()
     have = client.streams(meta).body
     events = scene.spool.events.read_bytes()[: have["events"]]
     answers = [client.send(meta, "log", at, log[at : at + 65536]).status for at in (0, 65536)]
@@ -415,7 +396,7 @@ def replayed_chunks(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def reordered_chunks(scene: Scene) -> Iterator[None]:
     """Chunks from further on, and an end, come before the chunks between."""
-    client, meta = _client(scene), scene.spool.meta()
+    client, meta = Client(_config(scene)), scene.spool.meta()
     have = client.streams(meta).body
     early = {"type": "ended", "run": 1, "verdict": "succeeded", "log_bytes": 10**12, "outputs": []}
     early |= {"message_id": "", "seq": 99, "at": 0.0, "log_sha256": "0" * 64, "points_bytes": 0}
@@ -430,38 +411,23 @@ def reordered_chunks(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def damaged_chunks(scene: Scene) -> Iterator[None]:
     """A chunk at the right place with a wrong byte, one cut off, and one of no format."""
-    client, meta, data = _client(scene), scene.spool.meta(), b"some bytes\n" * 50
+    client, meta, data = Client(_config(scene)), scene.spool.meta(), b"some bytes\n" * 50
     config = _config(scene)
     packed = zstandard.compress(data)
-    answers = []
+    host, answers = HttpHost(config.dashboard_url, config.key), []
+    headers = {
+        "Content-Type": "application/zstd",
+        "X-Instance": meta.instance,
+        "X-Token": meta.token,
+        "X-Crc32": str(zlib.crc32(data)),
+        "X-Raw-Bytes": str(len(data)),
+    }
     for body in (zstandard.compress(data[:-1] + b"?"), packed[:-8], b"no zstd at all"):
         offset = client.streams(meta).body["log"]
-        request = urllib.request.Request(
-            f"{config.dashboard_url}/api/v1/host/jobs/{meta.id}/streams/log?offset={offset}",
-            body,
-            {
-                "Authorization": f"Bearer {config.key}",
-                "Content-Type": "application/zstd",  # not a form, which urllib would call it
-                "X-Protocol": "2",
-                "X-Instance": meta.instance,
-                "X-Token": meta.token,
-                "X-Crc32": str(zlib.crc32(data)),
-                "X-Raw-Bytes": str(len(data)),
-            },
-        )
-        try:
-            answers.append(urllib.request.urlopen(request, timeout=30).status)
-        except urllib.error.HTTPError as error:
-            answers.append(error.code)
+        path = f"jobs/{meta.id}/streams/log?offset={offset}"
+        answers.append(host.send(path, body, **headers)[0])
     _must_be(scene, answers, {422})
     yield
-
-
-@contextlib.contextmanager
-def damaged_network(scene: Scene) -> Iterator[None]:
-    """Every fifth chunk of the host's own shipper arrives with a wrong byte."""
-    with _proxy(scene.world.network, "damaged"):
-        yield
 
 
 def _must_be(scene: Scene, answers: Sequence[int], allowed: set[int]) -> None:
@@ -473,12 +439,7 @@ def _config(scene: Scene) -> configs.Config:
     return configs.load({}, file=scene.world.host_folder / "host.env")
 
 
-def _client(scene: Scene) -> Client:
-    return Client(_config(scene))
-
-
 def pid_of_job(scene: Scene, which: str) -> int:
-    """The process id of the job's "launcher" or "command"."""
     """The process id of the job's "launcher" or "command"."""
     if which == "command":
         return scene.command_pid

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from jobs.host.base import process
 from jobs.host.base.spool import Spool
 from jobs.host.run.commands import marked
 from tests.api import Api, until
+from tests.bench.programs import Program, environment, inside, program
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy
 from tests.stack import (
@@ -61,7 +63,8 @@ class World(Api):
         self.boot_id = folder / "boot-id"
         self.boot_id.write_text(f"{os.urandom(8).hex()}\n")
         self._host: subprocess.Popen[bytes] | None = None
-        self._teller: subprocess.Popen[str] | None = None
+        self._teller: Program | None = None
+        self._tellers = ExitStack()
         data = folder / "data"
         data.mkdir(mode=0o700)
         port = free_port()
@@ -89,7 +92,7 @@ class World(Api):
         super().__init__(self.stack)
         self.start_host()
         until(self._has_dies, "the simulated host has told of its dies", READY_S)
-        self.cookie: str = self.tell("session")
+        self.cookie: str = inside(self.stack.data_dir, "orders.log_in")
 
     # -- the dashboard ---------------------------------------------------------------------------
 
@@ -97,20 +100,25 @@ class World(Api):
         """Ask the records; again while the database is being replaced."""
         deadline = time.monotonic() + READY_S
         while True:
-            teller = self._open_teller()
-            teller.stdin.write(json.dumps([name, arguments]) + "\n")
-            teller.stdin.flush()
-            reply = json.loads(teller.stdout.readline())
+            if self._teller is None or not process.is_running(self._teller.pid):
+                env = environment(self.stack.data_dir)
+                self._teller = self._tellers.enter_context(program("inside.teller", env=env))
+            self._teller.tell([name, arguments])
+            reply = self._teller.answer()
             if "answer" in reply:
                 return reply["answer"]
             if "OperationalError" not in reply["error"] or time.monotonic() > deadline:
                 raise AssertionError(f"{name} {arguments}: {reply['error']}")
             time.sleep(0.5)
 
+    def _end_teller(self) -> None:
+        self._tellers.close()
+        self._teller = None
+
     def restart_stack(self) -> None:
         """Start the dashboard again after its supervisor was killed."""
         self.stack.process.wait(READY_S)
-        self._close_teller()  # Valkey will be elsewhere
+        self._end_teller()  # Valkey will be elsewhere
         self.stack.start()
         self.stack.wait_ready()
 
@@ -240,7 +248,7 @@ class World(Api):
             self._host.send_signal(signal.SIGINT)
             _wait(self._host)
             self.kill_host_whole()
-        self._close_teller()
+        self._end_teller()
         if self.stack.process is not None:
             self.stack.process.send_signal(signal.SIGCONT)
             self.stack.process.send_signal(signal.SIGINT)
@@ -271,23 +279,6 @@ class World(Api):
     def _has_dies(self) -> bool:
         hosts = [host for host in self.ask("hosts")["hosts"] if host["name"] == NAME]
         return bool(hosts) and len(hosts[0]["facts"].get("dies", ())) == DIES
-
-    def _close_teller(self) -> None:
-        if self._teller is not None:
-            self._teller.kill()
-            self._teller.wait(10)
-
-    def _open_teller(self) -> subprocess.Popen[str]:
-        if self._teller is None or self._teller.poll() is not None:
-            self._teller = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.teller"],
-                cwd=ROOT,
-                env=clean_environment() | {"DATA_DIR": str(self.stack.data_dir)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        return self._teller
 
 
 def may_mount() -> bool:

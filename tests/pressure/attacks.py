@@ -19,11 +19,10 @@ import zstandard
 from websockets.asyncio.client import connect
 
 from jobs.logstore import unframe
-from tests.bench.stacks import inside
+from tests.bench.programs import inside
 from tests.dashboard.lib.http_host import HttpHost
 from tests.faults.proxy import Loop
 from tests.hostile_server import hostile
-from tests.pressure.deaf import deaf_downloads
 from tests.pressure.scene import Scene
 from tests.processes.lib.hostile import (
     claimed,
@@ -134,9 +133,7 @@ class Attackers:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.host = scene, hostile_host(scene.stack, "attacker")
-        self._jobs = iter(
-            [*sent_jobs(scene.stack, "attacker"), *sent_jobs(scene.stack, "attacker")]
-        )
+        self._jobs = iter([job for _ in range(2) for job in sent_jobs(scene.stack, "attacker")])
 
     def job(self) -> tuple[int, str]:
         """Return a job of the hostile host, claimed just now."""
@@ -184,12 +181,11 @@ def packed_chunk(they: Attackers) -> None:
 def error_page(they: Attackers) -> None:
     """S4: an engine whose error page has 60,000 beginnings of a title."""
     page = b"<title" * 60_000
-    head = b"HTTP/1.1 500 Error\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(
-        page
-    )
+    head = b"HTTP/1.1 500 Error\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
+    head %= len(page)
     with hostile(lambda send, _stopped: send(head + page)) as engine:
         order = {"engine": engine.url, "requests": [{"tokens": 1}]}
-        (turn,) = inside(they.scene.stack.data_dir, "turns", **order)["turns"]
+        (turn,) = inside(they.scene.stack.data_dir, "orders.turns", **order)["turns"]
         headers = {**FORM, "Cookie": f"{they.scene.cookie}; {FORM['Cookie']}"}
         they.refused(
             _posted(they, f"/relay/turns/{turn}/start", b"", headers), "it", allowed=(200,)
@@ -238,9 +234,9 @@ def downloads(they: Attackers) -> None:
 def unread_downloads(scene: Scene) -> Iterator[list[bytes]]:
     """Ask for a large output many times, and read nothing but the statuses, which are given."""
     code = OUTPUT.format(size=1024**3)
-    printed = scene.stack.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.split()
+    printed = scene.stack.shell(code).split()
     path = "/jobs/{}/outputs/{}".format(*map(int, printed))
-    with deaf_downloads(scene.stack.port, path, scene.cookie, count=READERS) as statuses:
+    with scene.deaf(f"GET {path}", count=READERS, status=(b"200", b"429")) as statuses:
         yield statuses
 
 

@@ -1,19 +1,21 @@
 """A dashboard with its host under pressure: the jobs of a case, and the checks meanwhile."""
 
+import base64
 import hashlib
+import os
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.api import CLOSED, Api, until
-from tests.bench.stacks import inside
+from tests.bench.programs import inside
 from tests.faults.proxy import Loop
 from tests.faults.viewers import Viewer
 from tests.pressure.memory import ROLES, Watch
@@ -40,14 +42,6 @@ class PressureRow:
     wrong: list[str] = field(default_factory=list)
     bounds: dict[str, float] = field(default_factory=dict)  # role → MB, where this case has its own
 
-    def check_bounds(self) -> None:
-        """Add each role above its bound to ``wrong``."""
-        self.wrong += [
-            f"{role}: {peak:.0f} MB, more than {bound:g}"
-            for role, peak in self.peaks.items()
-            if peak > (bound := self.bounds.get(role, ROLES[role].bound_mb))
-        ]
-
 
 class Scene:
     """The stack, and what one case does with it."""
@@ -55,7 +49,7 @@ class Scene:
     def __init__(self, stack: Stack, row: PressureRow, *, log_gb: float, short: bool) -> None:
         self.stack, self.row, self.log_gb, self.short = stack, row, log_gb, short
         self.api = Api(stack)
-        self.cookie: str = inside(stack.data_dir, "page")["cookie"]
+        self.cookie: str = inside(stack.data_dir, "orders.log_in")
 
     def size(self, full: int, short: int) -> int:
         return short if self.short else full
@@ -64,19 +58,15 @@ class Scene:
 
     def launch(self, what: str, amount: int) -> int:
         argv = [sys.executable, str(TOOL), what, str(amount)]
-        order = {"argv": argv, "slots": SLOTS}
-        job: int = inside(self.stack.data_dir, "queue_jobs", **order)["jobs"][0]
-        return job
-
-    def log(self, job: int) -> Path:
-        return self.api.spool(job) / "log"
+        return int(inside(self.stack.data_dir, "orders.queue_jobs", argv=argv, slots=SLOTS)[0])
 
     def until_printed(self, job: int, size: int) -> None:
-        until(lambda: self.log_bytes(job) >= size, f"job {job} prints", STARTED_S)
 
-    def log_bytes(self, job: int) -> int:
-        with self.open(f"/api/v1/jobs/{job}/log?from=0&to=0") as answer:
-            return int(answer.headers["X-Log-Size"])
+        def stored() -> int:
+            with self.open(f"/api/v1/jobs/{job}/log?from=0&to=0") as answer:
+                return int(answer.headers["X-Log-Size"])
+
+        until(lambda: stored() >= size, f"job {job} prints", STARTED_S)
 
     def end(self, job: int) -> None:
         """Wait for the job; it must have succeeded, and its log must be the host's, byte for byte.
@@ -87,8 +77,9 @@ class Scene:
         facts = self.api.job(job)
         if facts["state"] != "succeeded":
             self.row.wrong.append(f"job {job} is {facts['state']}: {facts['message']}")
-        kept = self.log(job)
-        host, size = _sha256(kept)
+        kept = self.api.spool(job) / "log"
+        with kept.open("rb") as file:
+            host, size = _digest(file)
         with self.open(f"/api/v1/jobs/{job}/log?from=0") as answer:
             dashboard, _ = _digest(answer)
         self.row.log_bytes += size
@@ -151,6 +142,44 @@ class Scene:
             task.cancel()
             loop.close()
 
+    # -- connections that ask for much and never read it ------------------------------------------
+
+    def deaf_pages(self, job: int, count: int) -> AbstractContextManager[list[bytes]]:
+        """``count`` WebSockets on the job's log that were opened and are not read from then on."""
+        fields = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Origin": self.stack.url,
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+            "Sec-WebSocket-Version": "13",
+        }
+        path = f"/ws/log/job/{job}/?from=0"
+        return self.deaf(f"GET {path}", count=count, status=b"101", fields=fields)
+
+    @contextmanager
+    def deaf(
+        self,
+        line: str,
+        *,
+        count: int,
+        status: bytes | tuple[bytes, ...],
+        fields: Mapping[str, str] | None = None,
+    ) -> Iterator[list[bytes]]:
+        """Open ``count`` answers, and read nothing of them but the statuses, which are given."""
+        known = {"Host": f"127.0.0.1:{self.stack.port}", "Cookie": self.cookie, **(fields or {})}
+        head = [f"{line} HTTP/1.1", *(f"{name}: {value}" for name, value in known.items())]
+        answers = []
+        with ExitStack() as opened:
+            for _ in range(count):
+                address = ("127.0.0.1", self.stack.port)
+                client = opened.enter_context(socket.create_connection(address, 60))
+                client.sendall("\r\n".join([*head, "", ""]).encode())
+                answer = client.recv(12)
+                if not answer.endswith(status):
+                    raise RuntimeError(f"{line}: {answer!r}")
+                answers.append(answer[-3:])
+            yield answers
+
 
 Work = Callable[[Scene], None]
 # Requests of the viewer for a log.
@@ -168,13 +197,12 @@ def run(stack: Stack, name: str, work: Work, *, log_gb: float, short: bool) -> P
     finally:
         watch.close()
     row.peaks, row.seconds = watch.peaks, time.monotonic() - began
-    row.check_bounds()
+    row.wrong += [
+        f"{role}: {peak:.0f} MB, more than {bound:g}"
+        for role, peak in row.peaks.items()
+        if peak > (bound := row.bounds.get(role, ROLES[role].bound_mb))
+    ]
     return row
-
-
-def _sha256(path: Path) -> tuple[str, int]:
-    with path.open("rb") as file:
-        return _digest(file)
 
 
 def _digest(source: Any) -> tuple[str, int]:

@@ -9,28 +9,19 @@ import pytest
 
 from jobs.backup import KEY
 from tests.api import Api, until
-from tests.cluster import _host as separate_host
+from tests.cluster import separate_host
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.stack import free_port, running
 
 pytestmark = pytest.mark.processes
 
-# A job past the launch form, because no kind prints until it is told to end.
 PRINTER = """
-from jobs.schedule import dispatch
-from jobs.models import Host
-from jobs.plans import Plan, Step
-from tests.factories import make_job
-code = '''
 import itertools, pathlib, time
 for number in itertools.count():
     print("line", number, "x" * 2_000, flush=True)
     time.sleep(0.002)
     if pathlib.Path("enough").exists():
         raise SystemExit(3)
-'''
-plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
-print(make_job(plan=plan, host=Host.objects.get(name="far")).pk, dispatch.run())
 """
 
 
@@ -53,7 +44,7 @@ def lost(tmp_path):
     ):
         api = Api(stack)
         until(lambda: api.ask("hosts/far")["facts"], "the host has reported")
-        stack.manage("shell", "--no-imports", "-c", PRINTER)
+        stack.run_python(PRINTER, host="far")
         until(lambda: api.job(1)["log_bytes"] > 100_000, "it prints")
         yield api, copy, host / "spool" / "1"
 

@@ -126,7 +126,7 @@ def kill(pid, watchers):
 def test_killed_web_processes_lose_no_byte_on_any_page(made, api):
     cookie = LoggedIn(made.stack).cookie
     first, second = made.webs()
-    made.stack.manage("shell", "--no-imports", "-v", "0", "-c", PRINTERS)
+    made.stack.shell(PRINTERS)
     jobs = [job["id"] for job in api.jobs()]
     assert len(jobs) == HOSTS
     spools = {job: made.hosts[api.job(job)["host"]] / "spool" / str(job) for job in jobs}

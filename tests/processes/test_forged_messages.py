@@ -1,7 +1,6 @@
 """A hostile host beside an honest one: pages answer, memory stays, the honest log is whole."""
 
 import hashlib
-import re
 import statistics
 import sys
 import time
@@ -10,9 +9,8 @@ import urllib.error
 import pytest
 
 from tests.api import Api
-from tests.dashboard.lib.http_host import HttpHost
 from tests.dashboard.lib.logged_in import LoggedIn
-from tests.processes.lib.hostile import lines, peak_bytes
+from tests.processes.lib.hostile import hostile_host, lines, peak_bytes
 from tests.stack import running
 
 pytestmark = pytest.mark.processes
@@ -37,7 +35,6 @@ LOG = b"".join(b"line %d of the honest host\n" % n for n in range(20_000))
 CHUNK = 16_384
 MEMORY_BYTES = 100 * 2**20  # more of the web process's memory than before
 DEEP = b"[" * 1000 + b"]" * 1000
-BEAT = {"boot_id": "b", "agent_started_at": 1.0, "now": 1.0, "load": {}, "jobs": [], "serves": []}
 
 
 def forged(host, job, token):
@@ -60,7 +57,7 @@ def forged(host, job, token):
         "event with a duration of 10^300": lambda: host.append(
             job, token, "events", 0, lines({**ended, "message_args": {}, "duration_s": 1e300})
         ),
-        "100,000 dies": lambda: host.send("heartbeat", BEAT | {"facts": many}),
+        "100,000 dies": lambda: host.beat(**many),
         "JSON 1,000 deep": lambda: host.send("heartbeat", DEEP),
         "point 1,000 deep": lambda: host.append(job, token, "points", 0, DEEP + b"\n"),
         "250 MiB in 12 KiB": lambda: output("big.json", b"\0" * (250 * 2**20)),
@@ -102,11 +99,8 @@ def test_a_hostile_host_harms_no_page_and_no_other_host(tmp_path):
         api, person = Api(stack), LoggedIn(stack)
         hosts = {}
         for name in ("honest", "hostile"):
-            printed = stack.manage("add_host", name).stdout.decode()
-            hosts[name] = HttpHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
-            hosts[name].beat()
-        printed = stack.manage("shell", "--no-imports", "-v", "0", "-c", JOBS).stdout.split()
-        jobs = {"honest": int(printed[0]), "hostile": int(printed[1])}
+            hosts[name] = hostile_host(stack, name)
+        jobs = dict(zip(hosts, map(int, stack.shell(JOBS).split()), strict=True))
         claims = {
             name: host.send(f"jobs/{jobs[name]}/claim", {"claim_id": "n"})[1]["token"]
             for name, host in hosts.items()

@@ -11,22 +11,13 @@ from tests.stack import running
 
 pytestmark = pytest.mark.processes
 
-# A job past the launch form: no kind prints until it is stopped.
 PRINTER = """
-from jobs.schedule import dispatch
-from jobs.models import Host
-from jobs.plans import Plan, Step
-from tests.factories import make_job
-code = '''
 import itertools, pathlib, time
 for number in itertools.count():
     print("line", number, "x" * 20_000, flush=True)
     time.sleep(0.002)
     if pathlib.Path("enough").exists():
         raise SystemExit(3)
-'''
-plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
-print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.run())
 """
 # The reaper's round with a host offline for longer than HOST_LOST_AFTER.
 A_DAY_LATER = """
@@ -48,7 +39,7 @@ def api(tmp_path):
     with running(tmp_path / "data") as stack:
         client = Api(stack)
         until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
-        stack.manage("shell", "--no-imports", "-c", PRINTER)
+        stack.run_python(PRINTER)
         until(lambda: client.job(1)["log_bytes"] > 100_000, "it prints")
         yield client
 
@@ -58,7 +49,7 @@ def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(api):
     os.kill(agent, signal.SIGSTOP)
     shown = len(api.raw("jobs/1/log?from=0"))
 
-    api.stack.manage("shell", "--no-imports", "-c", A_DAY_LATER)
+    api.stack.shell(A_DAY_LATER)
 
     job = api.job(1)
     assert (job["state"], job["message"]) == (

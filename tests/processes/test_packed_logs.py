@@ -11,35 +11,23 @@ pytestmark = pytest.mark.processes
 
 LINES = 5000
 PRINTER = f"""
-from jobs.schedule import dispatch
-from jobs.models import Host
-from jobs.plans import Output, Plan, Step
-from tests.factories import make_job
-code = (
-    "import json\\n"
-    "for number in range({LINES}):\\n"
-    "    print(number, 'x' * 80)\\n"
-    "json.dump(dict(seconds=1), open('ready.json', 'w'))\\n"
-)
-step = Step("print", ("python3", "-c", code))
-plan = Plan(kind="deploy", steps=(step,), outputs=(Output("ready", "ready.json"),))
-print(make_job(plan=plan, params={{"artifact": "1"}}, host=Host.objects.get()).pk)
-dispatch.run()
+import json
+for number in range({LINES}):
+    print(number, 'x' * 80)
+json.dump(dict(seconds=1), open('ready.json', 'w'))
 """
 ASK = "from dashboard.tasks import pack_logs; pack_logs.delay()"
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    with running(
-        tmp_path_factory.mktemp("pk") / "data", environ={"COMPRESS_LOGS_AFTER": "1s"}
-    ) as made:
+@pytest.fixture
+def stack(tmp_path):
+    with running(tmp_path / "data", environ={"COMPRESS_LOGS_AFTER": "1s"}) as made:
         yield made
 
 
 def test_the_dashboard_s_worker_packs_a_log_without_loss(stack):
     api = Api(stack)
-    job = int(stack.manage("shell", "-c", PRINTER).stdout.split()[-1])
+    job = stack.run_python(PRINTER, is_ready=True)
     assert api.ended(job)["state"] == "succeeded"
     shown, kept = api.log_sha256s(job)
     assert shown == kept
@@ -47,7 +35,7 @@ def test_the_dashboard_s_worker_packs_a_log_without_loss(stack):
     raw_bytes = raw.stat().st_size
 
     def is_packed():
-        stack.manage("shell", "-c", ASK)
+        stack.shell(ASK)
         return not raw.exists()
 
     until(is_packed, "the log is packed")

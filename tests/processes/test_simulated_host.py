@@ -7,36 +7,20 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import urllib.request
 
 import pytest
 
 from jobs.catalog.presets import WORKLOADS
 from tests.api import until
+from tests.bench.programs import environment, program
 from tests.simulated import DIES, LARGE, NAME, SMALL
-from tests.stack import ROOT, clean_environment
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.processes, pytest.mark.simulated, pytest.mark.in_order]
 
 # EvalScope is really installed, with pip, for these; the browser's pipeline borrows the tour's.
 NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
-
-# Answers each line with a job's number with facts that the API lacks.
-TELLER = f"""
-import json, sys
-from jobs.models import Host, Job
-from jobs.queries.hosts import free_dies
-for line in sys.stdin:
-    job = Job.objects.get(pk=int(line))
-    print(json.dumps({{
-        "dispatched": job.dispatched_at is not None,
-        "failure": (job.message_args.get("failure") or {{}}).get("id", ""),
-        "free": len(free_dies(Host.objects.get(name={NAME!r}))),
-    }}), flush=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +31,13 @@ def host(simulated):
 @pytest.fixture(scope="module")
 def tell(host):
     """Facts of a job by its number: dispatched, failure, free dies of the host."""
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "shell", "-v", "0", "-c", TELLER],
-        cwd=ROOT,
-        env=clean_environment() | {"DATA_DIR": str(host.stack.data_dir)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as teller:
+    with program("inside.teller", env=environment(host.stack.data_dir)) as teller:
 
         def ask(job_id):
-            teller.stdin.write(f"{job_id}\n")
-            teller.stdin.flush()
-            return json.loads(teller.stdout.readline())
+            teller.tell(["job_facts", {"job": job_id, "host": NAME}])
+            return teller.answer()["answer"]
 
         yield ask
-        teller.stdin.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,23 +10,12 @@ from tests.stack import Stack, running
 
 pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
-# A job past the launch form: no kind prints a chosen word.
-PRINTER = """
-from jobs.schedule import dispatch
-from jobs.models import Host
-from jobs.plans import Plan, Step
-from tests.factories import make_job
-code = "for number in range(1, 20001): print('{word}', number)"
-plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
-print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.run())
-"""
-
 
 def job_that_prints(stack: Stack, word: str) -> Api:
     """Run job 1, to its end; the stack's API."""
     api = Api(stack)
     until(lambda: api.ask("hosts/this-computer")["facts"], "the host has reported")
-    stack.manage("shell", "--no-imports", "-c", PRINTER.replace("{word}", word))
+    stack.run_python(f"for number in range(1, 20001): print({word!r}, number)")
     api.ended(1)
     return api
 

@@ -62,8 +62,7 @@ def figures(vllm: Api) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def pipeline(vllm: Api) -> list[dict[str, Any]]:
     """Jobs of the full pipeline, all ended. A step whose output was there already has no job."""
-    output = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
-    return [vllm.ended(number, INSTALL_S) for number in json.loads(output)]
+    return [vllm.ended(number, INSTALL_S) for number in json.loads(vllm.stack.shell(LAUNCH))]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +131,7 @@ def test_the_engine_s_own_counters_are_read_while_it_serves(vllm, deployment):
     code = SERVED.format(number=deployment["id"])
 
     def tokens() -> float:
-        rows = json.loads(vllm.stack.manage("shell", "-v", "0", "-c", code).stdout)
+        rows = json.loads(vllm.stack.shell(code))
         return max((row.get("vllm:generation_tokens_total", 0) for _, row in rows), default=0)
 
     # 20 requests of 64 tokens at each of two levels

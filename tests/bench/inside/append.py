@@ -20,7 +20,6 @@ TICK_S = 0.05
 
 
 def main() -> None:
-    """Append all, as fast as it goes."""
     order: dict[str, Any] = json.loads(sys.stdin.readline())
     job = Job.objects.get(pk=order["job"])
     with Path(order["path"]).open("rb") as file:

@@ -8,30 +8,26 @@ little processor time, because it runs beside the measurement.
 import json
 import sys
 import time
-from typing import Any
 
 from jobs.models import Job
 
 LOOK_S = 0.25
 
 
-def facts_of(job: Job) -> dict[str, Any]:
-    """One job that has ended."""
-    return {
-        "state": job.state,
-        "message": [job.message_id, job.message_args],
-        "steps_s": sum(step.duration_s or 0.0 for step in job.steps.all()),
-        "started_at": job.started_at.timestamp() if job.started_at else None,
-        "finished_at": job.finished_at.timestamp() if job.finished_at else None,
-    }
-
-
 def main() -> None:
-    """Wait, then print the facts."""
     jobs = Job.objects.filter(pk__in=json.loads(sys.stdin.readline())["jobs"])
     while jobs.filter(state__in=Job.OPEN_STATES).exists():
         time.sleep(LOOK_S)
-    facts = {job.pk: facts_of(job) for job in jobs.prefetch_related("steps")}
+    facts = {
+        job.pk: {
+            "state": job.state,
+            "message": [job.message_id, job.message_args],
+            "steps_s": sum(step.duration_s or 0.0 for step in job.steps.all()),
+            "started_at": job.started_at.timestamp() if job.started_at else None,
+            "finished_at": job.finished_at.timestamp() if job.finished_at else None,
+        }
+        for job in jobs.prefetch_related("steps")
+    }
     print(json.dumps(facts), flush=True)
 
 

@@ -1,29 +1,25 @@
 """A database full of jobs and results, and the time of its pages.
 
 Order: ``{"jobs": how many, "points": how many a result}``, on a database that is empty. It says
-``{"cursors": {"jobs": …, "results": …}}``, where nine tenths of the lists are before each cursor.
-Then each line is an address, and the answer ``{"ms", "rows"}``: everything that Django does for the
-page, from the middleware to the last template, for a user who is logged in.
+``{"cursors": {"jobs": …, "results": …}}``, where nine tenths of the lists are before each cursor,
+and serves its pages.
 """
 
 import json
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
 
 from jobs.models import Host, Job, JobStep, Result
 from jobs.queries.hosts import instance_id
+from tests.bench.inside import serve_pages
 from tests.factories import make_host, make_plan, make_user
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 RARE = 30  # jobs of a kind and results of a model that few have, however many there are
-PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 METRICS = {"output_tokens_per_s": 61.9, "ttft_p50_ms": 120.5, "requests": 48, "failed_requests": 0}
 AT_ONCE = 5000
 
@@ -101,20 +97,7 @@ def _result(n: int, job: Job, *, is_rare: bool) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Fill, then answer until standard input is closed."""
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
-    order = json.loads(sys.stdin.readline())
-    print(json.dumps({"cursors": fill(order["jobs"], order["points"])}), flush=True)
-    client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(make_user("reader"))
-    for line in sys.stdin:
-        began = time.perf_counter()
-        answer = client.get(line.strip())
-        ms = (time.perf_counter() - began) * 1000
-        rows = answer.content.count(b"data-step")
-        print(json.dumps({"ms": ms, "rows": rows, "status": answer.status_code}), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    order = json.loads(sys.stdin.readline())
+    cursors = fill(order["jobs"], order["points"])
+    serve_pages({"cursors": cursors}, make_user("reader"), forgets=False)

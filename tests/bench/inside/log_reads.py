@@ -1,7 +1,7 @@
 """Reads and searches one long log as the log's views do; says how long each took.
 
-Order: ``{"job", "lines": how many it has, "line": one in its midst, "rounds"}``, and ``"packed"``:
-a job that has the same file by another name, which is packed and read too. Answer, in seconds:
+``packed``: a job that has the same file as ``job`` by another name, which is packed and read too;
+``line``: one in the midst of its ``lines``. Answer, in seconds:
 ``{"tail", "line", "tail_bare", "line_bare", "tail_packed", "line_packed", "is_right"}``. A time is
 of all that the view does once it has asked for rights, its answer's bytes included; ``_bare`` is a
 seek and a read of the same bytes whose place is known.
@@ -18,7 +18,6 @@ from django.test import RequestFactory
 from dashboard.api import logs
 from jobs.logstore import store
 from jobs.models import Job
-from tests.bench.inside import serve
 
 TAIL = 1000
 
@@ -70,7 +69,3 @@ def _read(key: str, start: int, end: int) -> bytes:
         return os.pread(fd, end - start, start)
     finally:
         os.close(fd)
-
-
-if __name__ == "__main__":
-    serve(measure)

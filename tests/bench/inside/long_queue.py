@@ -1,7 +1,7 @@
 """Queues jobs for dies that This computer has not, and times the cost of a long queue.
 
-Order: ``{"launched", "copied"}``: so many through the service, then so many copies of the last of
-them. It says ``{"jobs": [the first, the last], "seconds": {what: seconds}, "peak_mb"}``.
+``launched`` jobs through the service, then ``copied`` copies of the last of them. Answer:
+``{"jobs": [the first, the last], "seconds": {what: seconds}, "peak_mb", "refused", "waiting"}``.
 """
 
 import resource
@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.test import Client
 from django.utils.timezone import now
 
 from jobs.base.errors import LaunchError
@@ -21,8 +19,7 @@ from jobs.launch import launch
 from jobs.models import Host, Job, JobStep
 from jobs.schedule import dispatch
 from jobs.services.intake import heartbeats
-from tests.bench.inside import serve
-from tests.bench.inside.lists import PLAIN_STATIC
+from tests.bench.inside import client_of
 
 KIND, PARAMS = "prepare", {"what": "weights"}
 AT_ONCE = 1000
@@ -84,9 +81,7 @@ def _time_all(took: dict[str, float], host: Host, first: Job, last: Job) -> None
     protocol = host.protocol
     _timed(took, "look", dispatch.run)
     _timed(took, "heartbeat", lambda: heartbeats.heartbeat(host, body, protocol=protocol))
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
-    client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(get_user_model().objects.get(username="admin"))
+    client = client_of(get_user_model().objects.get(username="admin"))
     pages = {
         "overview": "/",
         "jobs": "/jobs/",
@@ -117,7 +112,3 @@ def _timed(took: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
     answer = work()
     took[name] = round(time.perf_counter() - began, 3)
     return answer
-
-
-if __name__ == "__main__":
-    serve(fill)

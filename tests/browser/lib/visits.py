@@ -81,12 +81,34 @@ class Visitor:
             context.set_default_timeout(PATIENCE_MS)
             yield context
 
+    @contextmanager
+    def page(self, *, logged_in: bool = True, **options: Any) -> Iterator[Page]:
+        """A page of a window of its own, which must complain of nothing until it closes."""
+        complaints = Complaints()
+        with self.context(logged_in=logged_in, **options) as context:
+            complaints.listen(context)
+            yield context.new_page()
+        assert complaints == []
+
     def _logged_in(self) -> Any:
         if self._session is None:
             with self.context(logged_in=False) as context:
                 log_in(context.new_page())
                 self._session = context.storage_state()
         return self._session
+
+
+@contextmanager
+def checked_page(context: BrowserContext, path: str = "", *, but: str = "-") -> Iterator[Page]:
+    """A page of a window; nothing may be complained of but what begins with ``but``."""
+    complaints = Complaints()
+    complaints.listen(context)
+    page = context.new_page()
+    if path:
+        page.goto(path)
+    yield page
+    page.close()
+    assert [complaint for complaint in complaints if not complaint.startswith(but)] == []
 
 
 @contextmanager

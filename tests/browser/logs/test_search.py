@@ -3,20 +3,15 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import Complaints, axe
+from tests.browser.lib.visits import axe, checked_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 @pytest.fixture
 def page(person, toured):
-    complaints = Complaints()
-    complaints.listen(person)
-    opened = person.new_page()
-    opened.goto("/")
-    yield opened
-    opened.close()
-    assert complaints == []
+    with checked_page(person, "/") as opened:
+        yield opened
 
 
 def test_arrows_and_enter_open_what_was_found(page, toured):

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.checks import settle
-from tests.browser.lib.visits import WIDE, Complaints, axe
+from tests.browser.lib.visits import axe
 from tests.jobs.lib.scripted_engine import engine
 from tests.stack import DATABASE
 
@@ -36,11 +36,8 @@ def served():
 
 @pytest.fixture(scope="module")
 def page(toured, visitor):
-    complaints = Complaints()
-    with visitor.context(logged_in=True, viewport=WIDE) as context:
-        complaints.listen(context)
-        yield context.new_page()
-    assert complaints == []
+    with visitor.page() as opened:
+        yield opened
 
 
 def cells(page, state):

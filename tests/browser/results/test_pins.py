@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import Complaints
+from tests.browser.lib.visits import checked_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
@@ -38,20 +38,15 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def jobs(stack):
     """A job whose log was removed, and one with a result: their numbers."""
-    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    output = stack.shell(SEED)
     yield re.search(r"jobs (\d+) (\d+)", output).groups()
-    stack.manage("shell", "-c", CLEAN)
+    stack.shell(CLEAN)
 
 
 @pytest.fixture
 def page(person, jobs):
-    complaints = Complaints()
-    complaints.listen(person)
-    opened = person.new_page()
-    yield opened
-    opened.close()
-    # In one test a page requests removed files.
-    assert [complaint for complaint in complaints if not complaint.startswith("410:")] == []
+    with checked_page(person, but="410:") as opened:  # in one test it requests removed files
+        yield opened
 
 
 def test_a_pin_shows_on_every_page_until_it_is_removed(page, jobs):
@@ -105,7 +100,7 @@ def test_an_open_log_page_shows_that_its_log_was_removed(page, jobs, stack):
         "from django.contrib.auth.models import User; from jobs.services.upkeep import retention;"
         f"retention.remove_now({kept}, User.objects.get(username='admin'))"
     )
-    stack.manage("shell", "-c", remove)
+    stack.shell(remove)
 
     page.get_by_label("Search the log").fill("one")
 

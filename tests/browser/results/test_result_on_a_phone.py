@@ -32,9 +32,9 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def results(stack):
     """Return ids of a result with long names and of two batch results."""
-    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    output = stack.shell(SEED)
     yield re.search(r"results (\d+) (\d+) (\d+)", output).groups()
-    stack.manage("shell", "-c", CLEAN)
+    stack.shell(CLEAN)
 
 
 def test_long_names_do_not_widen_the_page(person, results):

@@ -17,7 +17,7 @@ from jobs.models import Job
 from jobs.plans import Output
 from jobs.queries.hosts import instance_id
 from jobs.schedule import lifecycle
-from tests.factories import host_key, make_job, make_plan
+from tests.factories import heartbeat_body, host_key, make_job, make_plan
 
 LOG = b"one\ntwo\n"
 # The folders without which nothing can be planned on a host.
@@ -53,16 +53,8 @@ class Caller:
         """Send a heartbeat; facts have the folders of every host."""
         if "facts" in fields:
             fields["facts"] = {"roots": ROOTS, **fields["facts"]}
-        body = {
-            "boot_id": "b",
-            "agent_started_at": 1.0,
-            "now": time.time(),
-            "load": {"load_1m": 0.5},
-            "jobs": [],
-            "serves": [],
-            **fields,
-        }
-        return self.post("heartbeat", body).json()
+        about = {"now": time.time(), "load": {"load_1m": 0.5}}
+        return self.post("heartbeat", heartbeat_body(**{**about, **fields})).json()
 
     def send(self, path: str, raw: bytes, *, token: Any, **headers: str) -> Any:
         sent = {

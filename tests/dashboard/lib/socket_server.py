@@ -166,23 +166,14 @@ def _fill() -> None:
     import django  # noqa: PLC0415 -- only in the program
 
     django.setup()
-    from django.conf import settings  # noqa: PLC0415 -- needs Django set up
-    from django.contrib.auth import login  # noqa: PLC0415
-    from django.contrib.sessions.backends.db import SessionStore  # noqa: PLC0415
-    from django.http import HttpRequest  # noqa: PLC0415
-
-    from jobs.models import Deployment  # noqa: PLC0415
+    from jobs.models import Deployment  # noqa: PLC0415 -- needs Django set up
     from jobs.queries.hosts import instance_id  # noqa: PLC0415
-    from tests.factories import make_job, make_user  # noqa: PLC0415
+    from tests.factories import cookie_of, make_job, make_user  # noqa: PLC0415
 
     instance_id()
-    request = HttpRequest()
-    request.session = SessionStore()
-    login(request, make_user())
-    request.session.save()
+    cookie = cookie_of(make_user())
     job = make_job(state="running")
     deployment = Deployment.objects.create(name="d", host=job.host, job=job, state="loading")
-    cookie = f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}"
     json.dump({"cookie": cookie, "job": job.pk, "deployment": deployment.pk}, sys.stdout)
 
 

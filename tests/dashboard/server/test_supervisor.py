@@ -22,17 +22,7 @@ from tests.waiting import PATIENCE_S
 pytestmark = pytest.mark.processes
 
 RUN = [sys.executable, "-m", "dashboard.server.supervisor"]
-# A job of one step that only waits, past the launch form: no kind waits without a tool.
-SLEEPER = """
-from jobs.schedule import dispatch
-from jobs.models import Host
-from jobs.plans import Plan, Step
-from tests.factories import make_job
-step = Step("wait", ("python3", "-c", "import time; time.sleep(600)"))
-plan = Plan(kind="prepare", steps=(step,))
-host = Host.objects.get(name="this-computer")
-print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk, dispatch.run())
-"""
+SLEEPER = "import time; time.sleep(600)"
 STATES = "from jobs.models import Job; print(*Job.objects.order_by('pk').values_list('state'))"
 
 
@@ -52,8 +42,7 @@ def refused(**environ: str) -> str:
 
 
 def states(stack: Stack) -> list[str]:
-    output = stack.manage("shell", "--no-imports", "-c", STATES).stdout.decode()
-    return [word.strip("(',)") for word in output.split()]
+    return [word.strip("(',)") for word in stack.shell(STATES).split()]
 
 
 def sleeping(stack: Stack) -> list[int]:
@@ -196,7 +185,7 @@ def test_a_second_terminal_finds_database_redis_and_address(long_stack):
     code = "from django.conf import settings as s; from jobs.models import Host\n"
     code += "print(s.REDIS_URL, s.PUBLIC_URL, Host.objects.get().name)"
 
-    values = long_stack.manage("shell", "--no-imports", "-c", code).stdout.decode().split()
+    values = long_stack.shell(code).split()
 
     redis = urlsplit(values[0])
     assert (redis.scheme, Path(redis.path).name) == ("unix", "valkey.sock")
@@ -244,7 +233,7 @@ def test_ctrl_c_ends_everything_and_starts_no_queued_job(tmp_path):
     with running(tmp_path / "stack") as stack:
         folder = json.loads((stack.data_dir / "run.json").read_text())["valkey_folder"]
         until(lambda: "cpu" in _facts(stack), "the host has reported")
-        stack.manage("shell", "--no-imports", "-c", SLEEPER)
+        stack.run_python(SLEEPER, count=2)
         until(lambda: sleeping(stack), "the job runs")
         children = stack.children().values()
 
@@ -259,7 +248,7 @@ def test_ctrl_c_ends_everything_and_starts_no_queued_job(tmp_path):
 def test_keep_jobs_leaves_them_and_the_next_start_adopts_them(tmp_path):
     with running(tmp_path / "stack", "--keep-jobs") as stack:
         until(lambda: "cpu" in _facts(stack), "the host has reported")
-        stack.manage("shell", "--no-imports", "-c", SLEEPER)
+        stack.run_python(SLEEPER, count=2)
         before = until(lambda: sleeping(stack), "the job runs")
         stack.stop(signal.SIGTERM)
         try:
@@ -275,4 +264,4 @@ def test_keep_jobs_leaves_them_and_the_next_start_adopts_them(tmp_path):
 
 def _facts(stack: Stack) -> str:
     code = "from jobs.models import Host; print(Host.objects.get().facts)"
-    return stack.manage("shell", "--no-imports", "-c", code).stdout.decode()
+    return stack.shell(code)

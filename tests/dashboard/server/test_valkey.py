@@ -244,7 +244,7 @@ def stack(tmp_path_factory):
 @pytest.fixture
 def dashboard_valkey(stack):
     code = "from django.conf import settings; print(settings.REDIS_URL)"
-    return redis.Redis.from_url(stack.manage("shell", "-v0", "-c", code).stdout.decode().strip())
+    return redis.Redis.from_url(stack.shell(code).strip())
 
 
 @pytest.mark.processes

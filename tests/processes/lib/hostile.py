@@ -49,10 +49,7 @@ def hostile_host(stack, name="hostile"):
 
 
 def sent_jobs(stack, name="hostile"):
-    code = JOBS.replace("hostile", name)
-    return list(
-        map(int, stack.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.split())
-    )
+    return list(map(int, stack.shell(JOBS.replace("hostile", name)).split()))
 
 
 def claimed(host, job):

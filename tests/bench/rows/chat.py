@@ -4,26 +4,12 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved
-from tests.bench.programs import Program, program
-from tests.bench.stacks import dashboard, inside, web
+from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved, row
+from tests.bench.programs import Program, dashboard, inside, program
 from tests.stack import Stack
 
-NAME = "relay"
-WHAT = "chat relay, 1 and 100 streams at 100 tok/s, and at full speed"
-BESIDE = "direct"
-GOALS = (
-    Goal("ttft-1", "ms", 2, of="added"),
-    Goal("ttft-100", "ms", 20, of="added"),
-    Goal("rate-1", "tok/s", 0.97, of="ratio", at_least=True),
-    Goal("rate-100", "tok/s", 0.97, of="ratio", at_least=True),
-    Goal("cpu", "µs a token", 4),
-    Goal("cut", "streams", 0),
-)
-LIMIT_S = 180
 RATE = 100
 CSRF = "t" * 32
-SIDES = ("relay", "direct")
 
 
 class Chats:
@@ -33,15 +19,15 @@ class Chats:
         self._stack = stack
         self._people = people
         self._engine = engine
-        cookie = inside(stack.data_dir, "page")["cookie"]
+        cookie = inside(stack.data_dir, "orders.log_in")
         self._headers = {"Cookie": f"{cookie}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
         self.cut = 0
 
     def prepared(self, rounds: int, streams: int, body: Mapping[str, Any]) -> Iterator[list[int]]:
         """Turns for each round, all made before the first."""
         requests = [dict(body)] * (rounds * streams)
-        turns = inside(self._stack.data_dir, "turns", engine=self._engine, requests=requests)
-        numbers = turns["turns"]
+        order = {"engine": self._engine, "requests": requests}
+        numbers = inside(self._stack.data_dir, "orders.turns", **order)["turns"]
         return iter([numbers[at : at + streams] for at in range(0, len(numbers), streams)])
 
     def relay(self, turns: Sequence[int]) -> Mapping[str, float]:
@@ -64,9 +50,20 @@ class Chats:
         }
 
 
-def measure(bench: Bench) -> Readings:
+@row(
+    "relay",
+    "chat relay, 1 and 100 streams at 100 tok/s, and at full speed",
+    Goal("ttft-1", "ms", 2, of="added"),
+    Goal("ttft-100", "ms", 20, of="added"),
+    Goal("rate-1", "tok/s", 0.97, of="ratio", at_least=True),
+    Goal("rate-100", "tok/s", 0.97, of="ratio", at_least=True),
+    Goal("cpu", "µs a token", 4),
+    Goal("cut", "streams", 0),
+    limit_s=180,
+)
+def relay(bench: Bench) -> Readings:
     """Interleaved rounds at 100 tokens a second; then the relay alone, as fast as it goes."""
-    figures: dict[str, tuple[float, float | None]] = {}
+    figures: dict[str, Any] = {}
     with (
         dashboard(bench.folder) as stack,
         program("engine") as engine,
@@ -83,17 +80,17 @@ def measure(bench: Bench) -> Readings:
                 direct=lambda streams=streams, body=body: chats.direct(streams, body),
             )
             for name in ("ttft", "rate"):
-                figures[f"{name}-{streams}"] = tuple(sides[side][name] for side in SIDES)
-        figures["cpu"] = (_cpu_a_token(bench, stack, chats), None)
-    return {**figures, "cut": (float(chats.cut), None)}
+                figures[f"{name}-{streams}"] = (sides["relay"][name], sides["direct"][name])
+        figures["cpu"] = _cpu_a_token(bench, stack, chats)
+    return {**figures, "cut": float(chats.cut)}
 
 
 def _cpu_a_token(bench: Bench, stack: Stack, chats: Chats) -> float:
     """Microseconds of the web server's processor for each token, keeping and parsing included."""
-    streams, tokens = 20, bench.size(10_000, 3_000)
+    streams, tokens, web = 20, bench.size(10_000, 3_000), stack.children()["web"]
     rounds = []
     for turns in chats.prepared(bench.size(5, 3), streams, {"tokens": tokens, "rate": 0}):
-        used = cpu_s(web(stack))
+        used = cpu_s(web)
         chats.relay(turns)
-        rounds.append((cpu_s(web(stack)) - used) / (streams * tokens) * 1e6)
+        rounds.append((cpu_s(web) - used) / (streams * tokens) * 1e6)
     return statistics.median(rounds)

@@ -1,0 +1,54 @@
+"""Commands of jobs that print: ``command.py print MEGABYTES WORK`` or ``tick LINES RATE``.
+
+They leave ``ready.json``, see ``queue_jobs`` of :mod:`tests.bench.inside.orders`. Standard library
+only.
+"""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+BLOCK = 65536
+LINE = b"2026-01-01 00:00:00 INFO step 123456 loss 0.12345 lr 1e-4 tokens 123456 it/s 12.3\n"
+TICK_BYTES = 100
+TICK_S = 0.001
+
+
+def print_blocks(megabytes: int, work: int) -> None:
+    """Print blocks of 64 KiB, and work a while for each.
+
+    A tool that prints as fast as it computes: what takes its processor away makes it slower.
+    """
+    block = (LINE * (BLOCK // len(LINE) + 1))[: BLOCK - 1] + b"\n"
+    for _ in range(megabytes * 1_000_000 // BLOCK):
+        for _ in range(work):
+            hashlib.sha256(block).digest()
+        os.write(1, block)
+
+
+def tick(lines: int, rate: int) -> None:
+    """Print lines of 100 bytes, ``rate`` a second, each with the monotonic time at its begin.
+
+    After the first one wait for the file ``go``.
+    """
+    print_tick()
+    while not Path("go").exists():
+        time.sleep(0.02)
+    began, done = time.monotonic(), 1
+    while done < lines:
+        due = min(lines, 1 + int((time.monotonic() - began) * rate))
+        for _ in range(due - done):
+            print_tick()
+        done = max(done, due)
+        time.sleep(TICK_S)
+
+
+def print_tick() -> None:
+    os.write(1, (b"%020.9f " % time.monotonic()).ljust(TICK_BYTES - 1, b".") + b"\n")
+
+
+if __name__ == "__main__":
+    {"print": print_blocks, "tick": tick}[sys.argv[1]](*map(int, sys.argv[2:]))
+    Path("ready.json").write_text('{"seconds": 0}')

@@ -1,0 +1,132 @@
+"""Records that a row needs on a dashboard."""
+
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils.timezone import now
+
+from jobs.host.base import spool as spools
+from jobs.host.base.spool import Meta
+from jobs.models import Answer, Conversation, Deployment, Host, Job, Result, Turn
+from jobs.plans import Output, Plan, Step, Watch, literal
+from jobs.queries.hosts import instance_id
+from jobs.schedule import dispatch
+from jobs.services.outcomes import answer_rows
+from tests.factories import (
+    cookie_of,
+    make_deployment,
+    make_host,
+    make_job,
+    make_plan,
+    make_result,
+)
+
+ANSWERS_AT_ONCE = 200
+SENTENCE = "so the value of this term is not equal to what we had and we must check each case"
+
+
+def log_in() -> str:
+    """The cookie of the administrator, without the pages that make one."""
+    return cookie_of(User.objects.get(username="admin"))
+
+
+def elsewhere() -> Host:
+    """An offline host: no process looks for its jobs."""
+    return Host.objects.filter(name="elsewhere").first() or make_host("elsewhere", draining=True)
+
+
+def open_job(*, watched: bool = False) -> int:
+    """A running job on an offline host, for its log alone."""
+    instance_id()
+    watch = Watch("engine", "http://127.0.0.1:1/metrics", ("vllm:generation_tokens_total",))
+    plan = make_plan(watches=(watch,) if watched else ())
+    return make_job(plan=plan, host=elsewhere(), state=Job.State.RUNNING, started_at=now()).pk
+
+
+def claimed_job(*, spool: str, log: str) -> str:
+    """A job of This computer, whose spool is made in the folder ``spool`` beside the host's own.
+
+    ``log`` is a file that is its whole log. It runs, as far as the dashboard knows, and its host's
+    agent knows nothing of it.
+    """
+    moment = now()
+    host = Host.objects.get(type=Host.Type.THIS_COMPUTER)
+    fields = {"started_at": moment, "claimed_at": moment, "seen_at": moment}
+    job = make_job(host=host, state=Job.State.RUNNING, claim_id="bench", **fields)
+    meta = Meta(spools.JOB, job.pk, str(instance_id()), str(job.claim_token), 1, "")
+    made = spools.create(Path(spool) / str(job.pk), meta, job.plan, {}, None, {})
+    made.log.unlink(missing_ok=True)
+    os.link(log, made.log)
+    return str(made.path)
+
+
+def queue_jobs(*, argv: Sequence[str], count: int = 1, slots: int = 1) -> list[int]:
+    """Jobs of This computer, oldest first; the first of them are on their way.
+
+    The command leaves ``ready.json``, as a start of a server does: of all kinds "deploy" reads
+    least.
+    """
+    Host.objects.update(slots=slots)
+    host = Host.objects.get(name="this-computer")
+    steps = (Step("work", tuple(map(literal, argv))),)
+    plan = Plan("deploy", steps, outputs=(Output("ready", "ready.json"),))
+    fields = {"params": {"artifact": "1"}, "message_id": "job:queued", "host": host}
+    jobs = [make_job(plan=plan, state=Job.State.QUEUED, **fields).pk for _ in range(count)]
+    dispatch.run()
+    return jobs
+
+
+def turns(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Queued turns of the administrator's chat with a deployment whose host is not there."""
+    deployment = Deployment.objects.filter(dashboard_url=engine).first() or make_deployment(
+        job=make_job(host=elsewhere(), state=Job.State.SUCCEEDED), dashboard_url=engine
+    )
+    admin = User.objects.get(username="admin")
+    chat = Conversation.objects.create(user=admin, deployment=deployment)
+    made = Turn.objects.bulk_create(
+        Turn(conversation=chat, deployment=deployment, index=index, prompt="?", request=request)
+        for index, request in enumerate(requests)
+    )
+    return {"chat": chat.pk, "turns": [turn.pk for turn in made]}
+
+
+def evaluations(*, answers: int, characters: int) -> dict[str, int]:
+    """Two results of so many answers, of which every tenth was cut.
+
+    "many" has ``characters`` of reasoning in each answer, "few" the same numbers and no texts.
+    """
+    host = make_host("reader", draining=True)
+    pick = random.Random(7)
+    thought = " ".join(pick.choices(SENTENCE.split(), k=characters // 4))
+    return {"many": _result(host, answers, thought), "few": _result(host, answers, "")}
+
+
+def _result(host: Host, answers: int, thought: str) -> int:
+    job = make_job(host=host, state=Job.State.SUCCEEDED, kind="evaluate", params={})
+    metrics = {"accuracy": 0.5, "correct": answers / 2, "questions": answers}
+    result = make_result(job=job, type=Result.Type.EVALUATION, metrics=metrics)
+    for start in range(0, answers, ANSWERS_AT_ONCE):
+        Answer.objects.bulk_create(
+            Answer(
+                result=result,
+                index=n,
+                subset=f"set-{n % 57}",
+                question=f"Question {n}: which one is it?" if thought else "",
+                question_id=f"id-{n}",
+                expected="A",
+                answer=f"Answer {n} is A." if thought else "",
+                extracted="A",
+                # Each begins in another place, so that no two texts are equal.
+                reasoning=f"{n} {thought[n % 997 :]} seen {n}" if thought else "",
+                finish="length" if n % 10 == 0 else "stop",
+                score=float(n % 2),
+                detail={"output_tokens": 100 + n % 900, "latency_s": n % 60 / 10},
+            )
+            for n in range(start, min(answers, start + ANSWERS_AT_ONCE))
+        )
+    answer_rows.keep(result)
+    return result.pk
