@@ -24,8 +24,7 @@ class LastAdministrator(JobsError):
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Account.Role:
-    """Return the role of ``user``; the least one for an account without a row.
-    Reads the database unless the user was read with ``account``."""
+    """The least one without a row. Reads the database unless ``account`` was read with the user."""
     account = getattr(user, "account", None)
     return Account.Role(account.role) if account is not None else Account.Role.VIEWER
 

@@ -1,8 +1,6 @@
-"""Key file of secrets, and what it encrypts.
-
-The file has one Fernet key a line: the first encrypts, all decrypt. It is ``SECRETS_KEY_FILE``, or
-``DATA_DIR/secrets/encryption_key``, which is made with the first secret.
-"""
+"""Key file of secrets, and what it encrypts. The file has one Fernet key a line: the first
+encrypts, all decrypt. It is ``SECRETS_KEY_FILE``, or ``DATA_DIR/secrets/encryption_key``, which is
+made with the first secret."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -80,8 +78,7 @@ def write(keys: Sequence[bytes]) -> None:
 
 def encrypt(name: str, value: str, keys: Sequence[bytes]) -> str:
     """Return ``value`` encrypted by the first key, bound to its name."""
-    whole = json.dumps([name, value]).encode()
-    return Fernet(keys[0]).encrypt(whole).decode()
+    return Fernet(keys[0]).encrypt(json.dumps([name, value]).encode()).decode()
 
 
 def decrypt(name: str, encrypted: str, keys: Sequence[bytes]) -> str:

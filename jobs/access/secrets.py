@@ -1,8 +1,5 @@
-"""Secrets of jobs: encrypted values, and who may use them for what.
-
-Here: the records, uses in plans, rules of a launch and a claim.
-Not here: rights and audit (`dashboard.actions`), redaction (`jobs.host.run.redact`).
-"""
+"""Secrets of jobs: encrypted values, uses in plans, and who may use them for what, at a launch and
+a claim. Not here: rights, audit (`dashboard.actions`), redaction (`jobs.host.run.redact`)."""
 
 import logging
 import re
@@ -111,8 +108,7 @@ def _checked_endpoints(purpose: str, endpoints: Sequence[str]) -> list[str]:
         raise LaunchError(_("Choose the purpose."), "purpose")
     wanted = list(dict.fromkeys(endpoints))
     if len(wanted) > MOST_ENDPOINTS:
-        text = _("Enter at most %(most)s addresses.") % {"most": MOST_ENDPOINTS}
-        raise LaunchError(text, "endpoints")
+        raise LaunchError(_("Enter at most %(most)s addresses."), "endpoints", most=MOST_ENDPOINTS)
     for endpoint in wanted:
         try:
             parts_of(endpoint)
@@ -183,8 +179,7 @@ def uses(plan: Plan) -> list[Use]:
                     purpose = VARIABLES.get(variable, "")
                     named, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
                     to = _OF_REFERENCE.get(variable) or dict(step.env).get(named) or default
-                    use = Use(piece.removeprefix(SECRET), purpose, "" if serves else to)
-                    found[use] = None
+                    found[Use(piece.removeprefix(SECRET), purpose, "" if serves else to)] = None
     return list(found)
 
 

@@ -88,10 +88,9 @@ _NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
 _REVISION = re.compile(rf"{_NAME}/{_NAME}@[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*")
 # Numbers that resolvers read as an IPv4 address, such as 2130706433, 0x7f000001 and 127.1.
 _NUMBER = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)")
-_BOTH = ("http", "https")
 _SCHEMES: Mapping[str, tuple[str, ...]] = {
     Source.Type.GIT: ("https",),
-    **dict.fromkeys(("index", "hub", "data", "endpoint"), _BOTH),
+    **dict.fromkeys(("index", "hub", "data", "endpoint"), ("http", "https")),
 }
 _LONGEST_LABEL = 63  # of a host's name, between two dots
 _EXACT = {Source.Type.HUB, Source.Type.INDEX, Source.Type.REVISION}
@@ -264,9 +263,8 @@ class Refused(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Included:
-    """A source that the catalogue and its tools name, always permitted. ``origin``: what names it.
-    ``is_typed`` False: forms choose it by a name. An image has no registry: that of each host
-    counts."""
+    """A source that catalogue and tools name, always permitted. ``origin``: what names it.
+    ``is_typed`` False: forms choose it by name. An image has no registry: each host has its own."""
 
     type: str
     address: str
@@ -336,8 +334,7 @@ def add(source_type: str, address: str, *, note: str = "", user: AbstractBaseUse
         form = _FORMS.get(source_type, _WEB_FORM)
         raise LaunchError(form % {"example": EXAMPLES[source_type]}, "address") from None
     if len(entry) > LONGEST_ADDRESS:
-        text = _("Enter at most %(most)s characters.")
-        raise LaunchError(text % {"most": LONGEST_ADDRESS}, "address")
+        raise LaunchError(_("Enter at most %(most)s characters."), "address", most=LONGEST_ADDRESS)
     if len(note) > LONGEST_NOTE or not note.isprintable():
         text = _("Enter one line of at most %(most)s characters.")
         raise LaunchError(text % {"most": LONGEST_NOTE}, "note")
@@ -409,9 +406,8 @@ def engine_ips(url: str) -> tuple[str, ...]:
 
 
 def of_job(job: Job) -> None:
-    """Check the sources of a launched job again, and the addresses of its endpoints: the present
-    ones and, once the job has started, those that it was given.
-    Raises ``Refused``: one is no longer permitted."""
+    """Check the sources of a launched job again, and the addresses of its endpoints: present ones
+    and, once started, those that it was given. Raises ``Refused``."""
     kind = KINDS.get(job.kind)
     if kind is None:
         return

@@ -1,8 +1,5 @@
-"""Users of the embedded Valkey: one a host, from the database to its file and the running server.
-
-The file is what a start of Valkey reads. The running server gets changes at once. With another
-Redis (``REDIS_URL``) nothing happens here: an administrator enters the users there.
-"""
+"""Users of the embedded Valkey, one a host: from the database to its file, which a start reads, and
+to the running server. With another Redis an administrator enters the users there."""
 
 import logging
 import secrets
@@ -55,9 +52,8 @@ def lacks_user(host: Host) -> bool:
 
 
 def sync() -> None:
-    """Make the users of the embedded Valkey those of the database. Never raises.
-    A removed user and one with another password lose their connections. Without an answer the file
-    is right for the next start of Valkey, and the next round of the sweep tries again."""
+    """Make the users of the embedded Valkey those of the database. Removed and changed users lose
+    their connections. Never raises: without an answer, the next round of the sweep tries again."""
     path: Path | None = settings.VALKEY_USERS_FILE
     if path is None:
         return

@@ -1,8 +1,6 @@
-"""The copy of the database, and the database made from it.
-
-A copy has no sessions: a session row is all that a cookie needs to log in. SQLite is copied in one
-read transaction, so writers go on. PostgreSQL is copied by its own program ``pg_dump``.
-"""
+"""The copy of the database, and the database made from it. A copy has no sessions: a session row is
+all that a cookie needs to log in. SQLite is copied in one read transaction, so writers go on.
+PostgreSQL is copied by its own program ``pg_dump``."""
 
 import os
 import shutil
@@ -98,9 +96,8 @@ def unknown_migrations(names: list[str]) -> list[str]:
 
 
 def _copy_sqlite(draft: Path) -> Contents:
-    """Copy the database beside ``draft``, remove rows, then write ``draft`` from what is left.
-    Deleted rows stay in free pages of a file. ``VACUUM INTO`` copies none of these, and needs no
-    space in ``/tmp`` as ``VACUUM`` does."""
+    """Copy the database, remove rows, then write ``draft`` with ``VACUUM INTO``: deleted rows stay
+    in free pages of a file, and plain ``VACUUM`` needs space in ``/tmp``."""
     source = Path(connection.settings_dict["NAME"])
     whole = draft.with_name(f"{draft.name}.whole")
     try:
@@ -205,8 +202,7 @@ def _run(program: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        said = "\n".join(lines[-SHOWN_LINES:])
+        said = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:])
         raise BackupError(f"{program} failed with exit code {done.returncode}:\n{said}")
 
 

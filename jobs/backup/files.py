@@ -1,10 +1,8 @@
 """Copies of folders that change meanwhile: incremental, and equal to one moment of each file.
-``manifest.json``: what a backup contains. It is written last, so only whole backups have one.
-
-A file is copied when its size or its time of change differs from the copy's, as with ``cp -au``.
+``manifest.json``: what a backup contains. It is written last, so only whole backups have one. A
+file is copied when its size or its time of change differs from the copy's, as with ``cp -au``.
 Unlike with ``cp -au`` the copy loses what the folder has lost: a raw log that stayed in the copy
-would hide the packed log that took its place.
-"""
+would hide the packed log that took its place."""
 
 import errno
 import hashlib
@@ -185,9 +183,8 @@ def mirror(
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield each folder with its files and links; nothing if ``folder`` is missing. Side files of a
-    log come before the log: an index must never describe bytes that the copy of the log does not
-    have, whereas missing entries are made again."""
+    """Yield folders with their files and links; none if ``folder`` is missing. Side files come
+    before their log: an index must never describe bytes that the log's copy lacks."""
 
     def fail(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
@@ -202,8 +199,7 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
 def _copy(
     source: Path, target: Path, name: str, known: Mapping[str, FileEntry], result: Mirrored
 ) -> None:
-    """Copy one file or link if it differs. Sockets and pipes have no content to copy. Raises
-    FileNotFoundError: it is gone."""
+    """Copy a file or link if it differs. Sockets and pipes have no content to copy."""
     status = source.lstat()
     if stat.S_ISLNK(status.st_mode):
         result.links[name] = named = str(source.readlink())
@@ -274,8 +270,7 @@ def _remove_others(target: Path, folder: str, names: set[str]) -> int:
     """Remove files of the copy that its source no longer has, and folders without files."""
     removed = 0
     for root, folders, files in os.walk(target / folder, topdown=False):
-        links = [name for name in folders if Path(root, name).is_symlink()]
-        for name in (*files, *links):
+        for name in (*files, *[name for name in folders if Path(root, name).is_symlink()]):
             path = Path(root, name)
             if path.relative_to(target).as_posix() not in names:
                 path.unlink()

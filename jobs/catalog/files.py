@@ -41,8 +41,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def load(text: str) -> Any:
-    """Return the data of one document. Raises ``NotYaml``: invalid, or not plain data. The message
-    is one line."""
+    """Return the data of a document. ``NotYaml``: invalid, or not plain data."""
     try:
         # A short file with aliases could expand without limit.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
@@ -50,16 +49,14 @@ def load(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        line = mark.line + 1 if mark else None
-        raise NotYaml(error.problem or "not YAML", line) from error
+        raise NotYaml(error.problem or "not YAML", mark.line + 1 if mark else None) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise NotYaml(" ".join(str(error).split())[:200] or "not YAML") from error
 
 
 def read_as(schema: type[Entry], text: str, stem: str | None) -> Entry:
-    """Return the entry in the YAML ``text`` of a file named ``stem``, without its suffix. ``stem``
-    None: not in a file yet. Raises ``ValueError``: the errors with their places, on one line:
-    "sampling.top_p: …"."""
+    """Return the entry in the ``text`` of the file ``stem``.yaml; None: in no file yet. Raises
+    ``ValueError``: the errors with their places, on one line: "sampling.top_p: …"."""
     try:
         entry: Any = schema.model_validate(load(text))
     except ValidationError as error:

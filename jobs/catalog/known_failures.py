@@ -1,8 +1,5 @@
-"""Known failures: log signatures, causes and advice.
-
-``failures/*.yaml``, a list in each file. Causes and advice are English source texts, which pages
-translate: a failure is one entry in one file, without code.
-"""
+"""Known failures: log signatures, causes and advice, in lists of ``failures/*.yaml``, without code.
+Causes and advice are English source texts, which pages translate."""
 
 from __future__ import annotations
 
@@ -29,9 +26,8 @@ _Words = Annotated[str, Field(min_length=10, max_length=400)]
 
 
 class Signature(Strict):
-    """Line that contains ``text`` and matches the optional ``pattern`` (:mod:`jobs.base.patterns`).
-    Every signature has plain text, for a fast search of large logs. Named groups of the pattern
-    fill the texts."""
+    """Line with ``text`` that also matches ``pattern``, if any (:mod:`jobs.base.patterns`). The
+    plain text makes searches of large logs fast. Named groups of the pattern fill the texts."""
 
     text: str = Field(min_length=4)
     pattern: str = ""

@@ -1,8 +1,5 @@
-"""Models of the catalogue: included ones, and those that a team adds as files in a folder.
-
-A new or changed file is available at the next read, without a restart. An unreadable file does not
-hide others: its name and error are reported.
-"""
+"""Models of the catalogue: included ones, and those of a team, as files in a folder, which are read
+again when they change. An unreadable file is reported and hides no others."""
 
 import os
 import stat
@@ -60,9 +57,8 @@ def version_of(content: bytes) -> str:
 
 
 class Library(Mapping[str, ZooModel]):
-    """Models by id, smallest first: included ones and those of ``folder``. Thread-safe. Every call
-    lists the folder once and is consistent in itself. Use :meth:`reading` for consistency over
-    several calls. The folder may appear and disappear."""
+    """Models by id, smallest first: included ones and those of ``folder``, which may appear and
+    disappear. Thread-safe. A call lists the folder once; :meth:`reading` keeps one listing."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._lock = Lock()
@@ -105,10 +101,9 @@ class Library(Mapping[str, ZooModel]):
         return model_id not in SHIPPED and model_id in self
 
     def save(self, text: str, onto: str | None = None) -> ZooModel:
-        """Save a model from YAML under its id; an existing added model is replaced. ``onto``:
-        version of the file that the text is based on; None: any version. Raises ``Changed``: the
-        file changed meanwhile; ``ValueError``: the error in the text, in one line; ``OSError``: the
-        folder cannot be written, or none is configured."""
+        """Save a model from YAML under its id, also over an added one. ``onto``: version of the
+        file that the text is based on; None: any. Raises ``Changed``; ``ValueError``: the error in
+        the text, in one line; ``OSError``: the folder cannot be written, or none is configured."""
         folder = self._writable()
         if len(text.encode()) > MOST_BYTES:
             raise ValueError(_TOO_LARGE)
@@ -137,8 +132,7 @@ class Library(Mapping[str, ZooModel]):
         return True
 
     def undo(self, model_id: str) -> bool:
-        """Restore an added model's file from before its last change or removal. A second call
-        redoes the change. False: no earlier version."""
+        """Restore the file before its last change or removal, or redo. False: there is none."""
         folder = self._writable()
         path, before = _paths(folder, model_id)
         if path.parent != folder or not before.is_file():

@@ -1,8 +1,5 @@
-"""Check of a launch request against the limits of model, stack and card, and the memory of a die.
-
-Red blocks the launch, amber needs confirmation. A finding names the field to change, and a message
-of the dashboard with arguments.
-"""
+"""Check of a launch request against limits of model, stack and card, and the memory of a die. Red
+blocks the launch, amber needs confirmation; a finding names the field to change."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +34,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Launch request. Lengths in tokens; ``max_length`` is input plus output. ``compiles``: this
-    job compiles the artifact, so limits of compiling apply too; ``stack_size`` is VACC_STACK_SIZE,
-    0 if unset."""
+    """Launch request, lengths in tokens; ``max_length`` is input plus output. ``compiles``: limits
+    of compiling apply too. ``stack_size``: VACC_STACK_SIZE, 0 if unset."""
 
     path: PathName
     tp: int
@@ -94,8 +90,7 @@ def _form(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
 
 
 def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
-    """Yield memory findings: weights must fit. A cache that does not fit needs confirmation only,
-    because the engine rations it."""
+    """Weights must fit; a cache needs confirmation only, because the engine rations it."""
     # A compiled server has a fixed cache; vLLM's cache is shared and must fit one request.
     tokens = wish.max_length * (wish.concurrency if wish.path == "build_in" else 1)
     share = fit(model, tp=wish.tp, pp=wish.pp, tokens=tokens, precision=wish.precision)

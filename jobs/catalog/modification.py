@@ -1,10 +1,7 @@
 """The vendor's modification of Qwen2: ``config_vacc.json`` made from a model's ``config.json``.
-
 VastModelZOO has one sample of this file, which fits none of the four distills. So the file is made
-from the weights' ``config.json``, after a check against the catalogue's constants.
-
-Standard library only, Python 3.10 or newer: this file goes to a host as it is.
-"""
+from the weights' ``config.json``, after a check against the catalogue's constants. Standard library
+only, Python 3.10 or newer: this file goes to a host as it is."""
 
 import difflib
 import json

@@ -73,8 +73,7 @@ class Workload(Strict):
 
 
 class EvaluationPreset(Strict):
-    """Preset of an evaluation. ``kinds``: kind of job -> values of its form, the usual kind
-    first."""
+    """Preset of an evaluation. ``kinds``: kind of job -> values of its form, the usual first."""
 
     id: Id
     name: Word

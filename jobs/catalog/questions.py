@@ -1,8 +1,5 @@
-"""Question sets, included or of the team, as one mapping.
-
-A set of the team is an index, ``<id>.json``, and a file for each version, ``<id>@<sha256>.jsonl``.
-No version is ever removed: a result names the one that it used.
-"""
+"""Question sets, included or of the team, as one mapping. The team's have an index, ``<id>.json``,
+and a file a version, ``<id>@<sha256>.jsonl``, which is never removed: results name it."""
 
 from __future__ import annotations
 
@@ -42,12 +39,9 @@ Answer = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ANSWE
 
 
 class Question(BaseModel):
-    """Question of a set.
-
-    *short*: free text, correct when it concludes with one of ``answers``; matches inside a phrase
-    of ``not_in`` do not count. *choice*: one of ``choices``, lettered from A; ``answers`` has the
-    correct letter. Rules: ``jobs.host.scoring``.
-    """
+    """Question of a set. *short*: free text, correct when it concludes with one of ``answers``;
+    matches inside a phrase of ``not_in`` do not count. *choice*: one of ``choices``, lettered from
+    A; ``answers`` has the correct letter. Rules: ``jobs.host.scoring``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -197,8 +191,7 @@ class QuestionSets(Mapping[str, QuestionSet]):
         return _index(self._folder / f"{set_id}{_SUFFIX}")
 
     def questions(self, set_id: str, version: Version) -> QuestionSet:
-        """Return the questions of a version. Raises ``KeyError``: the file is missing or was
-        changed."""
+        """Raises ``KeyError``: the file of the version is missing or was changed."""
         if self._folder is None:
             raise KeyError(set_id)
         return _version(self._folder, set_id, version.sha256)

@@ -62,8 +62,7 @@ def read_questions(content: bytes) -> ReadQuestions:
         message = _("Neither UTF-8 nor GBK. Save the file as UTF-8.")
         return ReadQuestions("", "", "", faults=(Fault(0, "", message),))
     sort = "JSONL" if text.lstrip()[:1] in ("{", "[") else "CSV"
-    rows = _json_rows(text) if sort == "JSONL" else _csv_rows(text)
-    questions, faults = _checked(rows)
+    questions, faults = _checked(_json_rows(text) if sort == "JSONL" else _csv_rows(text))
     if not questions and not faults:
         faults = [Fault(0, "", _("No questions. Enter one question a line."))]
     if faults:

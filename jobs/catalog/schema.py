@@ -146,9 +146,8 @@ class Architecture(Strict):
         return self
 
     def config_values(self) -> dict[str, Any]:
-        """Return the required values of this model's ``config.json``, None for an absent key.
-        Nested keys are joined by a dot. ``head_dim`` is included, although older configs omit
-        it."""
+        """Return the required values of ``config.json`` by key, nested ones with dots; None:
+        absent. ``head_dim`` is included, although older configs omit it."""
         values = self.model_dump(exclude=NESTED)
         if not self.num_nextn_predict_layers:
             del values["num_nextn_predict_layers"]
@@ -349,8 +348,7 @@ class ZooModel(Strict):
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """Return the file's content; for a multimodal model, the language part. Raises ``ValueError``:
-    not a config.json."""
+    """Content of the file; of a multimodal model the language part. Raises ``ValueError``."""
     if len(text) > CONFIG_CHARACTERS:
         raise ValueError("too large for a config.json")
     try:
@@ -368,9 +366,8 @@ def read_config(text: str) -> dict[str, Any]:
 
 
 def architecture_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``architecture`` of a model's file, as far as given in the config. Values that
-    transformers computes when absent are computed here too: ``head_dim``,
-    ``num_key_value_heads``."""
+    """Return the ``architecture`` of a model's file, as far as given in the config, and
+    ``head_dim`` and ``num_key_value_heads`` as transformers computes them when absent."""
     values = _of(Architecture, config, but=NESTED)
     names = config.get("architectures")
     if isinstance(names, list) and names:

@@ -28,9 +28,8 @@ class Build(Strict):
 
 
 class Image(Strict):
-    """Container image of vLLM. ``name`` with ``tag``; ``in_registry``: the name follows the
-    registry's address, a setting. ``tags``: all known tags. Empty ``build``: the image is
-    pulled."""
+    """Container image of vLLM. ``in_registry``: the name follows the registry's address, a setting.
+    ``tags``: all known ones. Empty ``build``: it is pulled."""
 
     name: Word
     tag: str = ""
@@ -199,8 +198,7 @@ class Evaluation(Strict):
 
 class Stack(Strict):
     """Stack of tools. ``hosts``: type of host. ``tools``: name -> version. A version with "+" is a
-    minimum; "" is unspecified. ``environment``: virtual environment of vLLM, for a stack without a
-    container."""
+    minimum; "" is unspecified. ``environment``: that of vLLM without a container."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     order: int

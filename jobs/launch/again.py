@@ -34,9 +34,8 @@ class Outdated(LaunchError):
 
 
 def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: bool = False) -> Job:
-    """Retry ``job_id`` unchanged: a new job with the same plan. Its inputs must still exist.
-    Priority and exclusive use are copied; urgent only with ``can_prioritize``. Raises
-    ``LaunchError``: an input is missing."""
+    """Retry ``job_id`` unchanged: a new job with the same plan, priority and exclusive use; urgent
+    only with ``can_prioritize``. Raises ``LaunchError``: an input is missing."""
     with transaction.atomic():
         old = Job.objects.select_related("host").get(pk=job_id)
         lifecycle.lock_host(old.host_id)
@@ -123,9 +122,8 @@ def _inputs_still_there(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, di
 
 
 def _environments_of(old: Job, kind: Kind, params: Any, target: Target) -> list[str]:
-    """Return names of environments that the plan of ``old`` needs and that can be recreated. Raises
-    ``LaunchError``: the plan uses one that is neither installed nor identical to the current pins.
-    """
+    """Names of environments that the plan of ``old`` needs and that can be recreated. Raises
+    ``LaunchError``: one is neither installed nor identical to the current pins."""
     arguments = [word for step in old.plan["steps"] for word in step["argv"]]
 
     def is_used(path: str) -> bool:
@@ -174,11 +172,10 @@ def _continuation(job: Job) -> Plan | None:
 def retry_failed_jobs(
     chain_id: UUID, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> list[Job]:
-    """Retry every failed, cancelled or lost job of the chain, in order. Jobs of stopped servers
-    that they use are retried too. Plans stay unchanged, and dependencies move to the new attempts;
-    succeeded jobs are reused. New jobs belong to the same chain. Urgent priority is copied only
-    with ``can_prioritize``. Raises ``LaunchError``: nothing to retry, a job is still being
-    cancelled, or an input is missing; then no job is started."""
+    """Retry every failed, cancelled or lost job of the chain in order, and jobs of stopped servers
+    that they use. Plans stay unchanged, dependencies move to the new attempts, succeeded jobs are
+    reused. Urgent priority is copied only with ``can_prioritize``. Raises ``LaunchError``: nothing
+    to retry, a job is still being cancelled, or an input is missing; then no job is started."""
     with transaction.atomic():
         for host in Job.objects.filter(chain=chain_id).values_list("host", flat=True).distinct():
             lifecycle.lock_host(host)
@@ -241,9 +238,8 @@ def _predecessor(number: int) -> Job | None:
 
 
 def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
-    """Cancel every open job of the chain; return the cancelled ones, last first. Queued jobs are
-    cancelled before running ones, so that none starts meanwhile. A job that ends by itself at that
-    moment is not included."""
+    """Cancel every open job of the chain, queued ones first, so that none starts meanwhile; return
+    the cancelled ones. A job that ends by itself at that moment is not included."""
     chain = chain_of(chain_id)
     jobs = sorted(chain.to_cancel if chain else (), key=lambda job: job.pk, reverse=True)
     jobs.sort(key=lambda job: job.state != Job.State.QUEUED)
@@ -259,9 +255,8 @@ class NextStep:
 
 
 def next_steps(job: Job, user: AbstractBaseUser | None) -> list[NextStep]:
-    """Return kinds that accept the product of ``job`` and that ``user`` can launch now. Empty for a
-    job that has not succeeded, a kind without successors, or a person who may not launch on the
-    host."""
+    """Kinds that accept the product of ``job`` and that ``user`` can launch now; none if the job
+    has not succeeded, or the person may not launch on the host."""
     if job.state != Job.State.SUCCEEDED or job.kind not in KINDS:
         return []
     kind = KINDS[job.kind]

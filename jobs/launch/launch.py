@@ -1,8 +1,5 @@
-"""Preview, launch and cancel of one job: from a request to Job rows.
-
-:func:`launch` stores exactly what :func:`preview` showed. All jobs of a chain are rows from the
-start; no function here waits for one.
-"""
+"""Preview, launch and cancel of one job: from a request to Job rows. :func:`launch` stores exactly
+what :func:`preview` showed. All jobs of a chain are rows from the start."""
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -78,9 +75,8 @@ def preview(
     *,
     user: AbstractBaseUser | None = None,
 ) -> Preview:
-    """Preview a launch with ``raw`` on ``host`` by ``user``. Changes nothing. ``target``: the host
-    with products of later jobs. No ``user``: hosts, secrets for everyone. Raises ``LaunchError``:
-    unknown kind."""
+    """Preview a launch by ``user`` (None: hosts and secrets for everyone). Changes nothing.
+    ``target``: the host with products of later jobs. Raises ``LaunchError``: unknown kind."""
     kind, target = kind_named(kind_name), target or target_of(host)
     if refused := launch_rights.errors(host, user):
         return Preview(errors=refused)
@@ -116,8 +112,7 @@ def preview(
 
 
 def params_of(kind: Kind, raw: Mapping[str, Any], target: Target) -> Any:
-    """Return the Params of ``raw`` with the defaults on ``target``. Raises ``ValidationError``:
-    invalid values."""
+    """The Params of ``raw`` with the defaults on ``target``. Raises ``ValidationError``."""
     given = settled(kind, raw)
     return kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
 
@@ -197,8 +192,7 @@ def launch(
 
 
 def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
-    """Return the unsaved job of a preview, without host and person. Raises ``InvalidParams``:
-    ``job_preview`` has no plan."""
+    """The unsaved job of a preview, or ``InvalidParams``: it has no plan."""
     params, plan = job_preview.params, job_preview.plan
     if plan is None:
         raise InvalidParams(job_preview.errors)
@@ -223,14 +217,12 @@ def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
 def confirmed_by_name(
     plan: Plan | None, names: Sequence[str], user: AbstractBaseUser | None
 ) -> list[dict[str, Any]]:
-    """Return a confirmation by names of checks, before any preflight. Raises ``InvalidParams``: a
-    name is not a confirmable check of this plan."""
+    """A confirmation before any preflight. ``InvalidParams``: a name is no check of this plan."""
     offered = [preflights.ALL, *preflights.confirmable(plan)] if plan else []
     for name in names:
         if name not in offered:
             message = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
-            args = {"name": name, "known": ", ".join(offered)}
-            raise InvalidParams({"confirm": message % args})
+            raise InvalidParams({"confirm": message % {"name": name, "known": ", ".join(offered)}})
     return preflights.confirmation([{"check": name} for name in dict.fromkeys(names)], user)
 
 
@@ -267,8 +259,7 @@ def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
 
 
 def launch_tour(host: Host, user: AbstractBaseUser | None) -> list[Job]:
-    """Launch the tour's five jobs as one chain: prepare, compile, deploy, benchmark, evaluate.
-    Raises ``LaunchError``: the host has not reported yet."""
+    """The tour's five jobs as one chain. Raises ``LaunchError``: the host has not reported yet."""
     chain = uuid.uuid4()
     with transaction.atomic():
 

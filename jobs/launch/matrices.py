@@ -1,8 +1,5 @@
-"""A matrix: its cells, limits and order of runs; preview, launch, resume and cancel.
-
-Each run of a cell is an ordinary job. All jobs are rows from the start, in the order of their runs;
-nothing here waits for one.
-"""
+"""A matrix: its cells, limits and order of runs; preview, launch, resume and cancel. Each run of a
+cell is an ordinary job; all jobs are rows from the start, in the order of their runs."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -225,8 +222,7 @@ def kinds() -> list[Kind]:
 
 
 def has_input(kind: Kind, params: Mapping[str, Any]) -> bool:
-    """True if prompts of ``kind`` have a chosen length: not those of a fixed set. ``params``:
-    values of other fields than defaults."""
+    """True if prompts of ``kind`` have a chosen length, with other ``params`` than defaults."""
     fields = kind.Params.model_fields
     names = [name for name in ("dataset", "prompts") if name in fields]
     values: dict[str, Any] = {n: params.get(n) or fields[n].default for n in names}
@@ -366,9 +362,8 @@ def preview_matrix(
 
 
 def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:
-    """Return the preview of a further cell. Rights, secrets, sources and slots are those of
-    ``first``, because only lengths, concurrency and requests differ; ``script`` and ``guide`` are
-    empty."""
+    """The preview of a further cell: rights, secrets, sources and slots are those of ``first``,
+    because only lengths, concurrency and requests differ. ``script``, ``guide``: empty."""
     kind = KINDS[spec.kind]
     try:
         params = launch.params_of(kind, spec.raw(cell), target)
@@ -389,9 +384,8 @@ def launch_matrix(
     confirmed: Iterable[Mapping[str, Any]] = (),
     confirm: Sequence[str] = (),
 ) -> Matrix:
-    """Queue all runs of a matrix; return it. ``confirmed``, ``confirm``: see
-    :func:`jobs.launch.launch.launch`. Raises ``InvalidParams``: see its ``fields``; then nothing is
-    queued."""
+    """Queue all runs of a matrix, or none. ``confirmed``, ``confirm``: see
+    :func:`jobs.launch.launch.launch`. Raises ``InvalidParams``: see its ``fields``."""
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)
         target = target_of(host)
@@ -455,8 +449,7 @@ def resume_matrix(
     matrix: Matrix, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> list[Job]:
     """Run again, whole, every cell that failed, was cancelled or was lost, in the first order.
-    Done, running, queued and skipped cells stay as they are. Raises ``LaunchError``: there is none,
-    or an input is missing; then none is queued."""
+    Raises ``LaunchError``: there is none, or an input is missing; then none is queued."""
     with transaction.atomic():
         lifecycle.lock_host(matrix.host_id)
         broken = MatrixCell.objects.filter(matrix=matrix, skip_id="", job__state__in=_ENDED_BADLY)

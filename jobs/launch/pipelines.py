@@ -1,7 +1,5 @@
 """Pipelines, from a model's weights to a chat: their jobs and options; preview, preflight, launch.
-
-A pipeline is one chain of jobs, all rows from the start. Existing assets of the host are reused.
-"""
+A pipeline is one chain of jobs, all rows from the start. Existing assets of the host are reused."""
 
 import json
 import re
@@ -81,8 +79,7 @@ class PipelineJob:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Chain for some models, on hosts with or without dies. ``options`` names the fields of
-    :class:`Options` that a person can set."""
+    """Chain for some models. ``options``: fields of :class:`Options` that a person can set."""
 
     id: str
     title: str
@@ -145,14 +142,6 @@ def _existing(asset_type: str, **wanted: Any) -> Finder:
     return lambda target: next(filter(is_wanted, target.assets(asset_type)), None)
 
 
-def _modified_weights(model: ZooModel) -> Finder:
-    def find(target: Target) -> AssetRef | None:
-        ref = _existing("weights", model_id=model.id)(target)
-        return ref if ref is not None and ref.data.get("modification") else None
-
-    return find
-
-
 def _image(stack: str) -> Finder:
     """The image of this stack; images of other stacks do not count."""
 
@@ -171,14 +160,19 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
     evaluate. Precisions run in sequence, because other work disturbs a benchmark."""
     precisions = ("fp16", "int8") if options.precision == BOTH else (options.precision,)
     own = _existing("weights", model_id=model.id)
+
+    def modified(target: Target) -> AssetRef | None:
+        ref = own(target)
+        return ref if ref is not None and ref.data.get("modification") else None
+
     jobs = [PipelineJob("weights", "prepare-weights", {"model": model.id}, own)]
     if "int8" in precisions:
         data = options.calibration
         there = _existing("dataset", name=data)
         jobs.append(PipelineJob("dataset", "prepare-datasets", {"dataset": data}, there))
     if model.modification:
-        weights, there = {"weights": "@weights"}, _modified_weights(model)
-        jobs.append(PipelineJob("modification", "apply-modification", weights, there))
+        weights = {"weights": "@weights"}
+        jobs.append(PipelineJob("modification", "apply-modification", weights, modified))
     jobs += _tools(_evaluation(options)[0])
     measured: Sequence[str] = ()
     for precision in precisions:
@@ -197,8 +191,7 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
 
 
 def _shape(options: Options) -> dict[str, int]:
-    """Return the lengths to compile for, in multiples of 16: the usual ones, or those that the
-    chosen workload needs."""
+    """Lengths to compile for, multiples of 16: the usual ones, or what the workload needs."""
     if not options.workload:
         return {}
     workload, usual = WORKLOADS[options.workload], VaccCompileParams.model_fields
@@ -414,9 +407,8 @@ def drafts(
     *,
     user: AbstractBaseUser | None = None,
 ) -> list[Draft]:
-    """Return the plan of each job, as :func:`launch_pipeline` creates it. Changes nothing.
-    Environments come before the job that needs them, as at launch. A stage that cannot be planned
-    blocks the stages that use its product."""
+    """The plan of each job, as :func:`launch_pipeline` creates it, environments before the job that
+    needs them. A stage that cannot be planned blocks the stages that use its product."""
     target = target_of(host)
     drafted: list[Draft] = []
     keys: dict[str, str] = {}  # a job's name -> its product or existing asset
@@ -471,9 +463,8 @@ def _raw(job: PipelineJob, keys: Mapping[str, str], stack: str, options: Options
 
 
 def checks_of(pipeline: Pipeline, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
-    """Return one preflight for a whole chain, with known slots; None: nothing to check. It has
-    every check of every job, except those of something that an earlier job of the chain makes. A
-    disk needs room for the job and for those before it."""
+    """One preflight for a whole chain, with known slots; None: nothing to check. Left out: checks
+    of what an earlier job makes. A disk needs room for the job and for those before it."""
     made: list[str] = []
     disks: list[dict[str, str]] = []
     wanted: dict[Check, None] = {}
@@ -528,9 +519,8 @@ def launch_pipeline(
     options: Options = _DEFAULTS,
     confirmed: Sequence[Mapping[str, Any]] = (),
 ) -> list[Job]:
-    """Launch every job of the pipeline as one chain; return the jobs, tool environments included.
-    ``confirmed``: see :func:`jobs.launch.launch.launch`. Raises ``LaunchError``: unknown pipeline
-    or model, or a job cannot be launched; then none is."""
+    """Launch every job of the pipeline as one chain, or none; return the jobs, environments
+    included. ``confirmed``: see :func:`jobs.launch.launch.launch`. Raises ``LaunchError``."""
     pipeline, model = PIPELINES.get(pipeline_id), MODELS.get(model_id)
     if pipeline is None or model is None or not pipeline.suits(model):
         raise LaunchError(_("This model has no such pipeline."), "pipeline")

@@ -150,8 +150,7 @@ class DeploymentEvent(models.Model):
 
 class ServedBlock(models.Model):
     """Metrics that a deployment's server reported, one watch: ``rows`` as in ``PointBlock``.
-    ``until`` is the time of the last row, by our clock. Blocks are dropped after a day
-    (``jobs.services.intake.streams``)."""
+    ``until`` is the time of the last row, by our clock. Blocks are dropped after a day."""
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="blocks")
     watch = models.CharField(max_length=64)

@@ -10,9 +10,8 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Host(models.Model):
-    """A machine that runs jobs. ``facts``: what its probe reported, see ``jobs.host.probe``. A host
-    is *away* when its last heartbeat is older than ``settings.HOST_AWAY_AFTER_S``; that is computed
-    when asked for and never stored."""
+    """A machine that runs jobs. ``facts``: what its probe reported (``jobs.host.probe``). That it
+    is *away* is computed when asked for and never stored."""
 
     class Type(models.TextChoices):
         VACC = "vacc"

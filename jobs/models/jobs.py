@@ -26,9 +26,8 @@ class StoredRecord(models.Model):
 
 
 class Retained(StoredRecord):
-    """A record whose files may be removed while the row stays. ``removed_at`` is written before the
-    first file goes, so that no page shows half of it. Then ``stored_bytes`` is None until the last
-    one is gone."""
+    """A record whose files may be removed. ``removed_at`` is written before the first file goes, so
+    that no page shows half of it; ``stored_bytes`` is None until the last one is gone."""
 
     class Why(models.TextChoices):
         AGE = "age"
@@ -296,9 +295,8 @@ class Asset(models.Model):
 
 
 class Environment(Asset):
-    """Environment of a tool: a virtual environment, or a docker image ("image:vllm_vacc").
-    ``fingerprint`` is of its pinned requirements, or the image's id; an image's ``path`` is its
-    name."""
+    """Environment of a tool: a virtual one, or a docker image ("image:vllm_vacc"), whose ``path``
+    is its name. ``fingerprint``: of its pinned requirements, or the image's id."""
 
     name = models.CharField(max_length=64)  # "llama.cpp", "evalscope"
     fingerprint = models.CharField(max_length=64)

@@ -189,9 +189,8 @@ class ResultPoint(models.Model):
 
 
 class PointRequests(models.Model):
-    """Completed requests of a point, where the tool wrote their times. ``rows``: ``[ttft_ms,
-    tpot_ms, latency_s]`` each, None where not reported. A table of its own, because lists of points
-    never need them."""
+    """Completed requests of a point, if the tool wrote their times: ``[ttft_ms, tpot_ms,
+    latency_s]`` each, None: not reported. A table of its own: lists of points never need them."""
 
     point = models.OneToOneField(ResultPoint, models.CASCADE, related_name="requests")
     rows = models.JSONField(default=list)
@@ -222,9 +221,8 @@ class Answer(models.Model):
 
 
 class AnswerRow(models.Model):
-    """Row of an :class:`Answer` in lists, derived by :mod:`jobs.services.outcomes.answer_rows`. A
-    table of its own, because an answer has up to a megabyte of text, which SQLite reads to reach
-    the columns behind it."""
+    """Row of an :class:`Answer` in lists (:mod:`jobs.services.outcomes.answer_rows`). A table of
+    its own, because SQLite reads up to a megabyte of text to reach the columns behind it."""
 
     class Verdict(models.TextChoices):
         CORRECT = "correct"

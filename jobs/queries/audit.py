@@ -107,9 +107,8 @@ def _head() -> str:
 
 
 def compare(lines: Iterable[str]) -> int:
-    """Return the number of exported entries, each of which the database has unchanged. Raises
-    ChainBroken: it lacks one, or has another one in its place. Raises ValueError or KeyError: a
-    line is no exported entry."""
+    """Return the number of exported entries, each of which the database has unchanged; else raise
+    ``ChainBroken``. ``ValueError``, ``KeyError``: a line is no exported entry."""
     count, left = 0, iter(lines)
     while batch := list(islice(left, BATCH)):
         exported = {int(one["id"]): one["digest"] for one in map(json.loads, batch)}

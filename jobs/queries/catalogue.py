@@ -1,8 +1,5 @@
-"""Models, data sets and prompt sets: what is there of each, published scores beside ours.
-
-Our accuracy has its interval (Wilson). A simulated result is shown, marked, only without a real
-one, and is never the best.
-"""
+"""Models, data sets and prompt sets: what is there of each, published scores beside ours. A
+simulated result is shown, marked, only without a real one, and is never the best."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,8 +65,7 @@ class Ours:
 @dataclass(frozen=True, slots=True)
 class PublishedComparison:
     """Published figure with what stands for us and our best result on the same data set. ``why``:
-    reasons against a comparison. ``best`` is None when ``latest`` is the best, or when all results
-    are simulated."""
+    reasons against a comparison. ``best`` None: ``latest``, or all are simulated."""
 
     published: Published
     latest: Ours | None
@@ -243,8 +239,7 @@ def set_rows() -> list[SetRow]:
 
 def results_of(set_id: str) -> list[SetResult]:
     known = DATA_SETS.get(set_id)
-    names = known.answer_names if known else ()
-    return results_on(set_id, names, _evaluations())[:_RESULTS]
+    return results_on(set_id, known.answer_names if known else (), _evaluations())[:_RESULTS]
 
 
 def _evaluations() -> list[Result]:

@@ -94,7 +94,7 @@ class Shown:
     attempts: Sequence[int]
 
 
-def conversations_of(user: AbstractBaseUser, *, most: int = LISTED) -> Sequence[Conversation]:
+def conversations_of(user: AbstractBaseUser, *, most: int) -> Sequence[Conversation]:
     return list(Conversation.objects.filter(user_id=user.pk)[:most])
 
 
@@ -124,8 +124,7 @@ def chat_engines(current: ChatEngine | None = None) -> Sequence[ChatEngine]:
     if current is not None and current.endpoint is not None:
         in_use |= Q(pk=current.row.pk)
     deployments = Deployment.objects.filter(ready).select_related("host", "artifact", "job")
-    endpoints = map(ChatEngine, Endpoint.objects.filter(in_use))
-    return [*map(ChatEngine, deployments), *endpoints]
+    return [*map(ChatEngine, deployments), *map(ChatEngine, Endpoint.objects.filter(in_use))]
 
 
 def chat_engine(key: str) -> ChatEngine | None:

@@ -122,9 +122,8 @@ def _weights_bytes(deployments: Iterable[Deployment]) -> dict[int, int]:
 
 
 def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
-    """Open jobs that work against these servers, by the id of the job that started each.
-    ``servers``: (deployment, job that started it). A job of a chain that has not started yet names
-    what it will ask by that job only."""
+    """Open jobs against these servers (deployment, job that started it), by the id of that job: a
+    job of a chain that has not started yet names only that one."""
     started_by = dict(servers)
     named = Q()
     for name in ENGINES:

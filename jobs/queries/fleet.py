@@ -1,8 +1,6 @@
 """Fleet: what stands for each model and precision on each stack, as speed and as accuracy.
-
-:mod:`jobs.queries.results.repeats` has the rule. Devices of others have no stack, so external
-and imported results are not here.
-"""
+:mod:`jobs.queries.results.repeats` has the rule. Devices of others have no stack, so external and
+imported results are not here."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -126,8 +124,7 @@ def whole_days(days: int | None) -> int:
 
 def _standing() -> dict[tuple[str, str, str, str], Result]:
     rows = Result.objects.filter(imported=None).exclude(stack="").exclude(model_id="")
-    numbers = first_of(rows, ("model_id", "label", "stack", "type"))
-    found = Result.objects.in_bulk(numbers).values()
+    found = Result.objects.in_bulk(first_of(rows, ("model_id", "label", "stack", "type"))).values()
     _attach_jobs(list(found))
     return {(row.model_id, row.label, row.stack, row.type): row for row in found}
 
@@ -171,8 +168,7 @@ def _compiled() -> dict[Place, Artifact]:
     """Return the latest artifact of each model and precision, by the stack that compiled it."""
     found: dict[Place, Artifact] = {}
     artifacts = Artifact.objects.filter(deleted_at=None).prefetch_related("host")
-    read = artifacts.only("host", "model_id", "label", "toolchain", "details")
-    for row in read.order_by("pk"):
+    for row in artifacts.only("host", "model_id", "label", "toolchain", "details").order_by("pk"):
         stack = row.details.get("stack") or row.toolchain
         if isinstance(stack, str) and stack and row.model_id:
             found[row.model_id, row.label, stack] = row

@@ -125,8 +125,7 @@ def _number(value: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class HostNow:
-    """A host and its jobs. ``queued``: first jobs of its queue; ``queued_count``: its length, 0 if
-    not requested."""
+    """``queued``: the first jobs of its queue; ``queued_count``: its length, 0 if not requested."""
 
     host: Host
     on_host: tuple[Job, ...]
@@ -180,8 +179,7 @@ def queued_jobs(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
 def queue_position(job: Job) -> int:
     """Return the number of jobs ahead of ``job``; jobs that depend on it do not count."""
     queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
-    rows = list(queued.only("host_id").order_by(*Job.QUEUE_ORDER))
-    return queue_positions(rows).get(job.pk, 0)
+    return queue_positions(list(queued.only("host_id").order_by(*Job.QUEUE_ORDER))).get(job.pk, 0)
 
 
 def queue_positions(rows: Sequence[Job]) -> dict[int, int]:

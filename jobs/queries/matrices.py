@@ -224,8 +224,7 @@ class MatrixPage:
 
 
 def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
-    """Return the matrix with its cells; None: unknown matrix. ``metric``: the number of each cell,
-    one of ``metrics``; else the output rate."""
+    """None: unknown matrix. ``metric``: the number of each cell; the output rate if none has it."""
     matrix = Matrix.objects.select_related("host", "created_by").filter(pk=matrix_id).first()
     if matrix is None:
         return None

@@ -199,8 +199,7 @@ def _figures(result: Result) -> ResultFigures:
     metric = headline(result.type, result.metrics)
     second = headline(result.type, result.metrics, SECONDARY)
     value, second_value = result.metrics.get(metric), result.metrics.get(second)
-    history = _history(result, metric)
-    return ResultFigures(result, metric, value, second, second_value, history)
+    return ResultFigures(result, metric, value, second, second_value, _history(result, metric))
 
 
 def _history(result: Result, metric: str) -> list[float]:
@@ -209,8 +208,7 @@ def _history(result: Result, metric: str) -> list[float]:
     before = repeats_of(result).filter(created_at__lte=result.created_at)
     latest = before.order_by("-created_at", "-id")[: _SPARK - 1]
     if result.type == Result.Type.EVALUATION:
-        runs = [*reversed(latest), result]
-        return [run.metrics[metric] for run in runs if metric in run.metrics]
+        return [run.metrics[metric] for run in [*reversed(latest), result] if metric in run.metrics]
     ids = [*reversed(latest.values_list("pk", flat=True)), result.pk]
     points = read_points(ids)
     concurrency = best_concurrency(result, metric, points.get(result.pk, ()))

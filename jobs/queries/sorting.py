@@ -1,9 +1,7 @@
-"""Sorted lists that are paged by keyset: columns to sort by, their total order, the next page.
-
-A list is sorted by one column and, where its values are equal, by number, both in one direction:
-a total order, so that pages repeat and lose nothing. Rows without a value come last in either
-direction. A cursor is ``<number>~<value>`` of the last row of a page, ``<number>`` without a value.
-"""
+"""Sorted lists, paged by keyset. A list is sorted by one column and, where its values are equal, by
+number, both in one direction: a total order, so that pages repeat and lose nothing. Rows without a
+value come last. A cursor is ``<number>~<value>`` of a page's last row, ``<number>`` without a
+value."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

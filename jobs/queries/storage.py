@@ -1,9 +1,5 @@
-"""Disk usage of the dashboard, what may be removed, and the next removals.
-
-Sizes are kept in the rows (``stored_bytes``), measured once a record is over; nothing here walks
-over files. Sums over all of them are made by each round of ``jobs.services.upkeep.retention`` and
-kept.
-"""
+"""Disk usage of the dashboard, what may be removed and when. Sizes are kept in the rows, measured
+once a record is over; sums are made and kept by each round of retention."""
 
 import heapq
 from collections.abc import Mapping
@@ -97,8 +93,7 @@ def may_be_removed(moment: datetime) -> QuerySet[Job]:
 
 def removable_jobs(moment: datetime) -> QuerySet[Job]:
     """Return jobs whose files may be removed automatically."""
-    rows = may_be_removed(moment - FRESH_FOR)
-    return rows.exclude(unpinned_at__gt=moment - UNPINNED_FOR)
+    return may_be_removed(moment - FRESH_FOR).exclude(unpinned_at__gt=moment - UNPINNED_FOR)
 
 
 def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
@@ -183,9 +178,8 @@ class PendingRemoval:
 
 
 def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
-    """Return the next removals and their times, however far ahead; nothing without a limit. For its
-    size something goes when all that ended before it has gone and there is no room again, at the
-    pace of the last seven days; never, where nothing has come in these."""
+    """The next removals and their times, however far ahead. For its size something goes when there
+    is no room again after all that ended before it, at the pace of the last seven days."""
     given, moment, before, removals = limits(), now(), 0, []
     for bulk in oldest(moment, most) if given.any else ():
         dates = []
@@ -236,8 +230,7 @@ def unfinished() -> int:
 
 @dataclass(frozen=True, slots=True)
 class HostDiskUsage:
-    """Usage of assets on a host, bytes; None if not reported. ``at``: when the oldest of these was
-    measured, in our time."""
+    """Assets on a host, bytes; None: not reported. ``at``: time of the oldest measurement, ours."""
 
     host: Host
     environments: int | None
@@ -248,19 +241,16 @@ class HostDiskUsage:
 
 
 def disk_usage_of_hosts() -> list[HostDiskUsage]:
-    return [_disk_usage_of(host) for host in Host.objects.order_by("name")]
-
-
-def _disk_usage_of(host: Host) -> HostDiskUsage:
-    usage = host.load.get("disk_usage")
-    sizes, times = {}, []
-    for name, entry in (usage if isinstance(usage, Mapping) else {}).items():
-        size, at = (
-            entry.get(key) if isinstance(entry, Mapping) else None for key in ("bytes", "at")
-        )
-        if isinstance(size, int) and isinstance(at, int | float) and 0 < at < _LAST_MOMENT_S:
-            sizes[name] = size
-            times.append(at - host.clock_skew_s)
-    kept = {name: sizes.get(name) for name in ("environments", "weights", "artifacts", "datasets")}
-    oldest_at = datetime.fromtimestamp(min(times), tz=UTC) if times else None
-    return HostDiskUsage(host, **kept, at=oldest_at)
+    names, rows = ("environments", "weights", "artifacts", "datasets"), []
+    for host in Host.objects.order_by("name"):
+        usage = host.load.get("disk_usage")
+        sizes, times = {}, []
+        for name, entry in (usage if isinstance(usage, Mapping) else {}).items():
+            told = entry if isinstance(entry, Mapping) else {}
+            size, at = told.get("bytes"), told.get("at")
+            if isinstance(size, int) and isinstance(at, int | float) and 0 < at < _LAST_MOMENT_S:
+                sizes[name] = size
+                times.append(at - host.clock_skew_s)
+        oldest_at = datetime.fromtimestamp(min(times), tz=UTC) if times else None
+        rows.append(HostDiskUsage(host, **{name: sizes.get(name) for name in names}, at=oldest_at))
+    return rows

@@ -1,8 +1,5 @@
-"""The only code that sends to a host's queue: short commands, by task name.
-
-A message is only a hint. The heartbeat repeats it within seconds, so a broker outage costs seconds
-and never an error.
-"""
+"""The only code that sends to a host's queue: short commands, by task name. A message is only a
+hint, which the heartbeat repeats within seconds: a broker outage is never an error."""
 
 import logging
 import time

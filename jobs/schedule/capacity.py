@@ -1,8 +1,5 @@
-"""Capacity and queue of a host, and the rule that decides what starts next.
-
-Dispatch walks the queue with this rule to start jobs, pages to show reasons, and
-``jobs.schedule.forecast`` to predict starts, so all three agree. The rule itself is pure.
-"""
+"""Capacity and queue of a host, and the pure rule that decides what starts next: dispatch, reasons
+on pages and ``jobs.schedule.forecast`` walk the queue with it, so all three agree."""
 
 from __future__ import annotations
 
@@ -68,8 +65,7 @@ class RequestLoad:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A deployment on the host, with its job and dies. ``id`` is 0 while its job is starting it,
-    ``port`` is 0 if unknown."""
+    """A deployment on the host. ``id`` is 0 while its job is starting it, ``port`` 0 if unknown."""
 
     id: int
     job: int
@@ -122,12 +118,11 @@ class Reservation:
 @dataclass(slots=True)
 class HostCapacity:
     """Free capacity of a host. The queue is walked from its front: :meth:`blocker_of` checks each
-    job, :meth:`allocate` and :meth:`reserve` record starts and reservations. ``free``: dies not in
-    use."""
+    job, :meth:`allocate` and :meth:`reserve` record starts and reservations."""
 
     host: str
     slots: int
-    free: int
+    free: int  # dies not in use
     running: list[HostJob] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
     reserved: Reservation = field(default_factory=Reservation)
@@ -227,8 +222,7 @@ class HostCapacity:
 
     def _load(self, job: HostJob) -> Message | None:
         """A running benchmark that would disturb ``job``, or an evaluation of the same deployment.
-        Two benchmarks on one host disturb each other. A job with exclusive use waits for all jobs
-        anyway, and jobs behind wait for it."""
+        A job with exclusive use waits for all jobs anyway."""
         if job.load is None or job.exclusive:
             return None
         mine = self._names(job.load)
@@ -428,9 +422,8 @@ def _places(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
 
 
 def startable_jobs(host: Host) -> Iterator[HostJob]:
-    """Jobs that may start on ``host`` once capacity is free, in queue order. Jobs with unfinished
-    predecessors are excluded. Read lazily in parts of ``_AT_ONCE`` and without plans: a queue may
-    have ten thousand jobs, and the first few fill the host."""
+    """Jobs that may start once capacity is free, in queue order. Read lazily in parts and without
+    plans: a queue may have ten thousand jobs, and the first few fill the host."""
     unfinished = Job.objects.filter(~Job.released(), before=OuterRef("pk"))
     queued = Job.objects.filter(
         ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None

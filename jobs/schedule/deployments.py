@@ -1,9 +1,6 @@
-"""States of deployments: every change of one, by host reports and by people.
-
-A deployment's server outlives its job. If it exits unexpectedly, the deployment is *failed*; the
-job keeps its verdict. Each change is one conditional UPDATE and leaves a
-:class:`DeploymentEvent`.
-"""
+"""States of deployments: every change of one, by host reports and by people. A deployment's server
+outlives its job. If it exits unexpectedly, the deployment is *failed*; the job keeps its verdict.
+Each change is one conditional UPDATE and leaves a :class:`DeploymentEvent`."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial

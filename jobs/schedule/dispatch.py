@@ -1,8 +1,5 @@
-"""Choose queued jobs, lease their dies, start them; reasons of those that wait.
-
-:func:`run` is safe to call concurrently: each start is one conditional UPDATE under the host's
-lock.
-"""
+"""Choose queued jobs, lease their dies, start them; reasons of those that wait. :func:`run` is safe
+to call concurrently: each start is one conditional UPDATE under the host's lock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,9 +28,8 @@ _MOST_OVERDUE = 20
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Reason why a job cannot start yet. ``never``: it never will, and closes in that state.
-    ``ask``: the host must run the preflight first. ``person``: a person must confirm its findings.
-    """
+    """``never``: the job closes in that state. ``ask``: the host must run the preflight first.
+    ``person``: a person must confirm its findings."""
 
     message: Message
     never: str = ""

@@ -1,8 +1,5 @@
-"""Forecast of starts: a simulation of the host's queue.
-
-:func:`forecast` is pure. Inputs: durations of earlier similar jobs on the host, remaining times of
-running jobs, and the rule of ``jobs.schedule.capacity``.
-"""
+"""Forecast of starts: a pure simulation of the host's queue, from durations of earlier similar
+jobs, remaining times of running ones, and the rule of ``jobs.schedule.capacity``."""
 
 import heapq
 from collections import defaultdict

@@ -1,8 +1,5 @@
-"""States of jobs: every change of one, after its row was created.
-
-Each change is one conditional UPDATE whose row count shows if it applied. The first verdict on a
-job stands. Every change stores a message and sends a notification after commit.
-"""
+"""States of jobs: every change of one after its row was created, as one conditional UPDATE with a
+message and a notification after commit. The first verdict on a job stands."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -41,9 +38,8 @@ def lock_host(host_id: int) -> Host:
 
 
 def lock_waiting(ids: Iterable[int]) -> None:
-    """Lock the rows of queued jobs until the transaction ends, oldest first. Code that changes
-    several jobs must lock them first, or two transactions may deadlock: not all of them lock the
-    host."""
+    """Lock rows of queued jobs until the transaction ends, oldest first: code that changes several
+    must, or two transactions may deadlock, because not all of them lock the host."""
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=ids, state=State.QUEUED)
     list(rows.order_by("pk").values_list("pk", flat=True))
 
@@ -110,8 +106,7 @@ def finish_unclaimed_job(job_id: int, state: str, *, message: Message) -> bool:
 
 
 def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
-    """Cancel a job: immediately if no host has it, else by request to its host. False: already
-    closed."""
+    """Cancel a job, at once if no host has it, else by its host. False: already closed."""
     by = {"cancel_asked_at": now(), "cancelled_by_id": user.pk if user else None}
     name = {"user": user.get_username() if user else "manage.py"}
     unclaimed = Q(state=State.QUEUED) | Q(state=State.STARTING, claim_id="")

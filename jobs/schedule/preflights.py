@@ -1,9 +1,7 @@
-"""Preflights: requests to hosts, their answers, and confirmations of their warnings by people.
-
-A finding of level *warn* is identified by its check and arguments, ``shm(bytes=34359738368)``,
+"""Preflights: requests to hosts, their answers, and confirmations of their warnings by people. A
+finding of level *warn* is identified by its check and arguments, ``shm(bytes=34359738368)``,
 whatever it measures at the next preflight. A confirmation names such a check, or only the check's
-name (``shm``), or ``all``; API and command line give the latter two.
-"""
+name (``shm``), or ``all``; API and command line give the latter two."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -92,8 +90,7 @@ def latest(job_id: int) -> Preflight | None:
 
 
 def newest_answer(job: Job) -> Preflight | None:
-    """The newest answer on a queued job's plan: its own, or its launch form's; None if older than
-    a day."""
+    """The newest answer on the job's plan, its own or its launch form's; None: over a day old."""
     about = Preflight.objects.filter(Q(job=None) | Q(job=job), host=job.host_id)
     answers = about.filter(plan_sha256=job.plan_sha256, done_at__gt=now() - KEPT_FOR)
     return answers.order_by("-done_at").first()

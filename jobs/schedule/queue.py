@@ -1,8 +1,5 @@
-"""Queue order of a host: by priority, then place, then age.
-
-A job's place follows its age until it is moved. Each change holds the host's lock and is one
-conditional UPDATE, so it cannot conflict with other changes or starts.
-"""
+"""Queue order of a host: by priority, then place, which follows the job's age until it is moved.
+Each change holds the host's lock and is one conditional UPDATE."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -64,9 +61,8 @@ def move(
     after: int | None = None,
     can_overtake: bool,
 ) -> Move:
-    """Move a queued job within its priority: one of ``STEPS``, or before or after another.
-    ``can_overtake``: it may pass other people's jobs. Raises ``Job.DoesNotExist``, ``NotMoved``,
-    ``PassesOthers``."""
+    """Move a queued job within its priority, past other people's jobs only with ``can_overtake``.
+    Raises ``Job.DoesNotExist``, ``NotMoved``, ``PassesOthers``."""
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
@@ -115,8 +111,7 @@ def raise_those_before(job_id: int, priority: int, *, can_overtake: bool = False
     if not lower:
         return []
     lock_waiting(lower)
-    waiting = Job.objects.filter(pk__in=lower, state=Job.State.QUEUED)
-    return _enter(waiting, priority, can_overtake)
+    return _enter(Job.objects.filter(pk__in=lower, state=Job.State.QUEUED), priority, can_overtake)
 
 
 def _all_before(job_id: int, priority: int) -> list[int]:
@@ -132,8 +127,7 @@ def _all_before(job_id: int, priority: int) -> list[int]:
 
 def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
     """Move queued jobs to another priority; return their ids. Without permission to pass, age
-    decides the place: otherwise a detour through an empty priority would bring a job to the front.
-    """
+    decides the place, or a detour through an empty priority would lead to the front."""
     columns = ("pk", "host_id", "place", "created_at", "created_by_id")
     entered, queued = [], Job.objects.filter(state=Job.State.QUEUED)
     for job in jobs.order_by("place", "pk").only(*columns):
@@ -183,8 +177,7 @@ def _index(
     if position is not None:
         return position if before is not None else position + 1
     if other is not None and other != job.pk:
-        waits = Job.objects.filter(pk=other, host_id=job.host_id, state=Job.State.QUEUED)
-        if waits.exists():
+        if Job.objects.filter(pk=other, host_id=job.host_id, state=Job.State.QUEUED).exists():
             message = _(
                 "Job #%(job)s has another priority, and priority takes precedence over order."
             )

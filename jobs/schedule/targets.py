@@ -123,8 +123,7 @@ def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
             record, to_ref = deployments.filter(**named).first(), deployment_ref
         elif key in _TYPES:
             made = None if ref.get("id") else made_by(ref["job"], key)
-            pk = made.pk if made else ref.get("id", 0)
-            record = _records(key).filter(pk=pk).first()
+            record = _records(key).filter(pk=made.pk if made else ref.get("id", 0)).first()
         if record is None:
             raise InputGone(key)
         refs[key] = to_ref(record)
@@ -160,8 +159,7 @@ def target_of(host: Host) -> Target:
     for one in holding:
         ref = deployment_ref(one)
         servers.append(replace(ref, data={**ref.data, "asked_port": one.asked_port or 0}))
-        is_made = one.job.state == Job.State.SUCCEEDED
-        if one.state in _SERVING and one.wanted and is_made:
+        if one.state in _SERVING and one.wanted and one.job.state == Job.State.SUCCEEDED:
             serving.append(servers[-1])
     reachable = Endpoint.objects.filter(archived_at=None).order_by("name")
     return Target(
@@ -229,7 +227,6 @@ def endpoint_ref(endpoint: Endpoint) -> AssetRef:
     """An endpoint as a choice, with the keys of a deployment. ``name``: that of its model.
     ``toolchain`` names the engine only if its counters can be read."""
     parts = urlsplit(endpoint.url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     data = {
         "id": endpoint.pk,
         "name": endpoint.model,
@@ -238,7 +235,7 @@ def endpoint_ref(endpoint: Endpoint) -> AssetRef:
         "is_answering": endpoint.is_answering,
         "url": endpoint.url,
         "host": parts.hostname or "",
-        "port": str(port),
+        "port": str(parts.port or (443 if parts.scheme == "https" else 80)),
         "api_key": endpoint.api_key,
         "engine": endpoint.engine_name,
         "toolchain": endpoint.engine_name if endpoint.found.get("has_counters") else "",
@@ -259,9 +256,8 @@ def promise(
     port: int | None = None,
     address: str | None = None,
 ) -> AssetRef:
-    """A job's future product as a choice, flattened like its record. ``job`` may be an unused
-    number. ``port``: the server's requested port, not guaranteed. ``address``: its only listen
-    address, as ``Plan.address``."""
+    """A job's future product as a choice, flattened like its record. ``port``: requested by the
+    server, not guaranteed. ``address``: its only listen address (``Plan.address``)."""
     data = dict(product.get("details") or {})
     if product.get("path"):
         data["mount_path"] = inside_of(host.facts, str(product["path"]))
@@ -310,8 +306,7 @@ def slots_of(
 def by_hand(target: Target) -> dict[str, str]:
     """Defaults of unknown slots for a script run by hand."""
     port = str(ports.next_free(_PORT_BY_HAND, ports.held(target.servers)))
-    url = f"http://127.0.0.1:{port}"
-    return {"port": port, "deployment.url": url, "deployment.port": port}
+    return {"port": port, "deployment.url": f"http://127.0.0.1:{port}", "deployment.port": port}
 
 
 def _next_number(model: type[Job | Deployment]) -> str:

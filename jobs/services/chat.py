@@ -47,8 +47,7 @@ def add_turn(
             )
             turns = Turn.objects.filter(conversation=conversation)
             if again is None:
-                last = turns.aggregate(last=Max("index", default=-1))["last"]
-                index, attempt = last + 1, 0
+                index, attempt = turns.aggregate(last=Max("index", default=-1))["last"] + 1, 0
             else:
                 tried = turns.filter(index=again.index)
                 index = again.index

@@ -35,8 +35,7 @@ def note(row: Endpoint, checked: Checked) -> None:
         return
     fitting = [name for name in listed if MODEL.fullmatch(name)]
     if not listed:
-        text = _("Enter the model's name: the engine did not list its models.")
-        raise LaunchError(text, "model")
+        raise LaunchError(_("Enter the model's name: the engine did not list its models."), "model")
     if len(listed) > 1 or not fitting:
         text = _("The engine lists several models. Enter one: %(models)s.")
         raise LaunchError(text % {"models": ", ".join(fitting[:20])}, "model")

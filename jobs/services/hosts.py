@@ -103,8 +103,7 @@ def set_draining(name: str, *, draining: bool) -> bool:
 def read_slots(text: str) -> int:
     """Parse the max concurrent jobs of a host. Raises ``LaunchError``: invalid number."""
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_SLOTS:
-        message = _("Enter a whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
-        raise LaunchError(message, "slots")
+        raise LaunchError(_("Enter a whole number from 1 to %(most)s."), "slots", most=MOST_SLOTS)
     return int(text)
 
 

@@ -19,10 +19,9 @@ class OtherRequest(Exception):
 
 
 def once(user: AbstractBaseUser, key: str, request: str, run: Callable[[], _Answer]) -> _Answer:
-    """Return the answer of ``run``; for a repeat that of the first request with this key. A repeat
-    waits for the end of the first, in any process. The key is free again when ``run`` raises, or
-    when its process is killed: key and jobs are stored in one transaction. Raises ``OtherRequest``:
-    the first request with this key was another one."""
+    """Return the answer of ``run``; for a repeat, which waits for the end of the first in any
+    process, that of the first request with this key. The key is free again when ``run`` raises or
+    its process is killed. Raises ``OtherRequest``: the first request was another one."""
     digest = hashlib.sha256(request.encode()).hexdigest()
     with transaction.atomic():
         # The unique constraint makes a repeat wait for the transaction of the first.

@@ -1,8 +1,5 @@
-"""Imports: what people declare, uploads before the import, files that a job collected; removal.
-
-A draft is an upload between preview and import, in ``DATA_DIR/import-drafts/<id>``: no record and
-not in a backup. It goes after a day, or when its owner has newer ones.
-"""
+"""Imports: declarations, drafts, collected files, removal. A draft is an upload before its import,
+in ``DATA_DIR/import-drafts/<id>``, without record and backup, for a day at most."""
 
 import json
 import re
@@ -139,8 +136,7 @@ def model_of(text: str) -> str:
 
 
 def about_of(given: Mapping[str, str]) -> About:
-    """Return what people entered, by field; other names are ignored. Raises ``LaunchError``: at the
-    field."""
+    """What people entered, by field; other names are ignored. Raises ``LaunchError``."""
     values: dict[str, Any] = {name: given.get(name, "") for name in TEXTS}
     for name in NUMBERS:
         text = given.get(name, "").strip()
@@ -150,14 +146,12 @@ def about_of(given: Mapping[str, str]) -> About:
 
 
 def checked(about: About) -> About:
-    """Return what people declare, without spaces around, with the number of devices in the text.
-    Raises ``LaunchError``: at the field."""
+    """Clean what people declare; the device's text may give the number. Raises ``LaunchError``."""
     values: dict[str, Any] = {}
     for name, most in TEXTS.items():
         text = values[name] = " ".join(getattr(about, name).split())
         if len(text) > most or not text.isprintable():
-            message = _("Enter one line of at most %(most)s characters.")
-            raise LaunchError(message % {"most": most}, name)
+            raise LaunchError(_("Enter one line of at most %(most)s characters."), name, most=most)
     for name in NUMBERS:
         number = values[name] = getattr(about, name)
         if number is not None and not 0 < number <= MOST_DEVICES:
@@ -178,9 +172,8 @@ def about_row(row: Import) -> About:
 
 
 def declare(row: Import, about: About, user: AbstractBaseUser | None) -> dict[str, list[Any]]:
-    """Replace what is declared of an import; return the changed fields with old and new value.
-    Raises ``LaunchError``: at the field; at ``device`` if the result is a baseline or signed off,
-    which belongs to what was declared."""
+    """Replace what is declared; return changed fields with old and new value. Raises
+    ``LaunchError``, at ``device`` for a baseline or a sign-off: it belongs to what was declared."""
     about, before = checked(about), asdict(about_row(row))
     changed = {
         name: [before[name], new] for name, new in asdict(about).items() if before[name] != new
@@ -247,8 +240,7 @@ def not_stored(error: OSError | DiskReserved) -> LaunchError:
 def save_draft(
     user_id: int, files: Mapping[str, bytes], about: About, origin: Origin | None = None
 ) -> str:
-    """Store a draft and return its id; older drafts go. Raises ``LaunchError``: at ``files``: the
-    disk is broken, full, or has only its reserve left."""
+    """Store a draft and return its id; older ones go. ``LaunchError`` at ``files``: disk errors."""
     _clean(user_id)
     number = uuid.uuid4().hex
     folder = _drafts() / number

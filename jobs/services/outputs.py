@@ -51,9 +51,8 @@ def output_path(job_id: int, path: str) -> Path:
 
 
 def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> int:
-    """Append ``data`` to an output, synced to disk; return the new size. For a job with removed
-    files, nothing is stored and the full size is returned. Raises ``OffsetMismatch``, with size 0
-    if the checksum differs; ``BadOutput``."""
+    """Append ``data``, synced to disk; return the new size, of a job with removed files the full
+    one. Raises ``OffsetMismatch``, with size 0 if the checksum differs; ``BadOutput``."""
     path = output_path(job.pk, declared.path)
     _check_declared(job, declared, offset + len(data))
     with transaction.atomic():
@@ -92,9 +91,8 @@ def received(job: Job) -> dict[str, int]:
 
 
 class Contents(Mapping[str, bytes]):
-    """Path -> content of every complete output of a job, sorted by path; read when asked for.
-    ``more``: contents that are no output, such as the end of the log. Raises ``BadOutput``: what is
-    asked for has more than ``PARSED_MAX`` bytes."""
+    """Path -> content of every complete output of a job, by path, read when asked for; ``more``:
+    other contents. Raises ``BadOutput``: all that is asked for exceeds ``PARSED_MAX``."""
 
     def __init__(self, job: Job, more: Mapping[str, bytes] | None = None) -> None:
         self._job_id = job.pk

@@ -28,8 +28,7 @@ def one_line(text: str, field: str, *, most: int) -> str:
     if not line:
         raise LaunchError(_("Enter a text."), field)
     if len(line) > most or not line.isprintable():
-        message = _("Enter one line of at most %(most)s characters.")
-        raise LaunchError(message % {"most": most}, field)
+        raise LaunchError(_("Enter one line of at most %(most)s characters."), field, most=most)
     return line
 
 
@@ -62,8 +61,7 @@ def clean_tags(names: Iterable[str]) -> list[str]:
 def add_tags(result_ids: Sequence[int], names: Sequence[str], user: Person) -> list[int]:
     """Add tags to results; return the ids of those that got a new one. Raises ``LaunchError``."""
     if len(result_ids) > MOST_TAGGED:
-        text = _("Select at most %(most)s results.") % {"most": MOST_TAGGED}
-        raise LaunchError(text, TAGS)
+        raise LaunchError(_("Select at most %(most)s results."), TAGS, most=MOST_TAGGED)
     with transaction.atomic():
         # Locked in one order: two requests do not exceed the limit together.
         rows = list(Result.objects.select_for_update().filter(pk__in=result_ids).order_by("pk"))
@@ -114,8 +112,7 @@ def _lines(text: str) -> str:
     if not whole:
         raise LaunchError(_("Enter a text."), "text")
     if len(whole) > NOTE_CHARS:
-        message = _("Enter at most %(most)s characters.")
-        raise LaunchError(message % {"most": NOTE_CHARS}, "text")
+        raise LaunchError(_("Enter at most %(most)s characters."), "text", most=NOTE_CHARS)
     if not whole.replace("\n", "").replace("\t", "").isprintable():
         raise LaunchError(_("Remove the control characters."), "text")
     return whole

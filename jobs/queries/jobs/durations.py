@@ -53,8 +53,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Durations of earlier runs, seconds. ``same``: identical work; ``scaled``: to this amount of
-    work."""
+    """Durations in seconds. ``same``: of identical work; ``scaled``: to this amount of work."""
 
     count: int
     typical_s: float
@@ -160,9 +159,8 @@ def typical(
 
 
 def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
-    """Scale the durations of ``rows`` to another amount of work. Fixed time (start, warm-up) is
-    what the requests did not take. Where that is unknown, it comes from a least-squares line
-    through several amounts; with one amount, all time is scaled."""
+    """Fixed time (start, warm-up) is what the requests did not take; where that is unknown, it
+    comes from a least-squares line through several amounts; with one amount, all time is scaled."""
     known = [(row.work, row.seconds) for row in rows if row.work]
     rests = [row.seconds - row.paced_s for row in rows if row.work and row.paced_s is not None]
     fixed = 0.0
@@ -243,9 +241,8 @@ def _rated(deployment: Deployment, concurrency: int) -> tuple[Result, float, boo
 
 
 def _at(rates: Mapping[int, float], concurrency: int) -> float:
-    """Return the rate at a concurrency: measured, between two measured ones, or beyond them. A line
-    through the logarithms of the two closest ones, rising by no more than the concurrency;
-    proportional to it where only one was measured."""
+    """Rate at a concurrency, from a line through the logarithms of the two closest ones that rises
+    by no more than the concurrency; proportional to it where only one was measured."""
     near = sorted(rates, key=lambda level: abs(log(level / concurrency)))[:2]
     slope = 1.0
     if len(near) > 1:
@@ -261,14 +258,12 @@ def _counted(deployment: Deployment, thinking: str) -> Result | None:
         return None
     alike = Q(**{f"job__params__{THINKING}": thinking})
     alike = alike if thinking else ~Q(job__params__has_key=THINKING)
-    is_simulated = deployment.job.host.is_simulated
-    of_model = {"model_id": deployment.model_id, "simulated": is_simulated}
+    of_model = {"model_id": deployment.model_id, "simulated": deployment.job.host.is_simulated}
     return _newest(Result.Type.EVALUATION, _TOKENS, alike, **of_model)
 
 
 def _newest(result_type: str, metric: str, *alike: Q, **of: Any) -> Result | None:
-    rows = Result.objects.filter(*alike, type=result_type, imported=None, **of)[:50]
-    for row in rows:
+    for row in Result.objects.filter(*alike, type=result_type, imported=None, **of)[:50]:
         value = row.metrics.get(metric)
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
             return row

@@ -115,9 +115,15 @@ def chain_of(chain_id: UUID) -> ChainProgress | None:
     )
     if not jobs:
         return None
-    latest, earlier = _attempts(jobs)
+    attempts: dict[int, list[Job]] = {}  # the first attempt -> all of them, oldest first
+    first: dict[int, int] = {}
+    for job in jobs:
+        begun = first[job.pk] = first.get(job.repeats_id or 0, job.pk)
+        attempts.setdefault(begun, []).append(job)
+    latest = tuple(each[-1] for each in attempts.values())
     deployments = tuple(job.deployment for job in latest if hasattr(job, "deployment"))
-    return ChainProgress(chain_id, tuple(latest), deployments, earlier)
+    earlier = {each[-1].pk: tuple(reversed(each[:-1])) for each in attempts.values()}
+    return ChainProgress(chain_id, latest, deployments, earlier)
 
 
 def waiting_outside(chain: ChainProgress) -> list[Job]:
@@ -125,8 +131,7 @@ def waiting_outside(chain: ChainProgress) -> list[Job]:
 
 
 def dependents(ids: Iterable[int]) -> list[Job]:
-    """Return queued jobs that need a product of these, or of one another, by id: each is cancelled
-    with the job that it needs."""
+    """Queued jobs that need a product of these, or of one another, and are cancelled with them."""
     found: dict[int, Job] = {}
     wanted = set(ids)
     while wanted:
@@ -147,17 +152,6 @@ def newest_chain(since: datetime) -> ChainProgress | None:
         if chain and not (chain.succeeded and len(chain.jobs) <= 2):
             return chain if chain.is_open or chain.ended_at >= since else None
     return None
-
-
-def _attempts(jobs: Iterable[Job]) -> tuple[list[Job], dict[int, tuple[Job, ...]]]:
-    attempts: dict[int, list[Job]] = {}  # the first attempt -> all of them, oldest first
-    first: dict[int, int] = {}
-    for job in jobs:
-        begun = first.get(job.repeats_id or 0, job.pk)
-        first[job.pk] = begun
-        attempts.setdefault(begun, []).append(job)
-    latest = [each[-1] for each in attempts.values()]
-    return latest, {each[-1].pk: tuple(reversed(each[:-1])) for each in attempts.values()}
 
 
 _FEW_FILES = 6  # max outputs listed unfolded

@@ -58,9 +58,8 @@ def line_of(key: str, number: int) -> list[Quote]:
 def telling_lines(
     key: str, *, part: Part | None = None, elsewhere: bool = True, or_last: bool = True
 ) -> list[Quote]:
-    """Return the last error lines; ``or_last``: else the last non-empty lines. Lines of ``part``
-    take precedence: errors of succeeded steps matter less. Without ``elsewhere``, only those
-    count."""
+    """The last error lines, else (``or_last``) the last non-empty ones. Lines of ``part`` come
+    first: errors of succeeded steps matter less. Without ``elsewhere`` only those count."""
     try:
         rows = _end_of(key, (0, None)) if elsewhere else []
         own = _end_of(key, part) if part else []

@@ -16,10 +16,9 @@ from jobs.statistics import Interval, wilson
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """State of one data set, or of all under the name "". ``total``: 0 if unknown. ``accuracy``:
-    correct share of ``scored``, None before the first. ``left_s``: until all questions are done,
-    None without pace or total. ``is_partial``: sets run in sequence and not all have started, so
-    the interval covers only started sets."""
+    """State of one data set, or of all under the name "". ``total``: 0: unknown. ``accuracy``:
+    share of ``scored``; None before the first. ``left_s``: until all is done; None: unknown.
+    ``is_partial``: not all sets have started, so the interval covers only started ones."""
 
     name: str
     answered: int
@@ -53,8 +52,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """States of a run's data sets, in plan order. ``scores_last``: the tool scores no set before
-    all are asked."""
+    """``sets``: in plan order. ``scores_last``: the tool scores no set before all are asked."""
 
     whole: Standing
     sets: tuple[Standing, ...]
@@ -176,8 +174,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Samples by watch. ``after``: next cursor, the offset of the last read block, or the old
-    cursor without new blocks."""
+    """``after``: next cursor, offset of the last block, or the old cursor without new ones."""
 
     after: int
     samples: Mapping[str, Samples]

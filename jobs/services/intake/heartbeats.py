@@ -1,8 +1,5 @@
-"""Heartbeats of hosts, answered with commands: start, cancel, serve, stop; load of a host.
-
-The answer comes from the records alone, so a message lost on the queue is made up by the next
-heartbeat.
-"""
+"""Heartbeats of hosts, answered with commands; load of a host. The answer comes from the records
+alone, so a message lost on the queue is made up by the next heartbeat."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -132,8 +129,7 @@ def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:
             continue
         job = Job.objects.filter(pk=entry.id, host=host).only("claim_token").first()
         if job is not None and str(job.claim_token) == entry.token:
-            args = {"host": host.name, "reason": entry.broken[:500]}
-            message = Message("job:broken", args)
+            message = Message("job:broken", {"host": host.name, "reason": entry.broken[:500]})
             closed |= lifecycle.finish_job(job.pk, Job.State.LOST, message=message)
     return closed
 
@@ -145,8 +141,7 @@ def _serves(host: Host, named: Sequence[ServerRun]) -> tuple[list[int], list[int
     for row in Deployment.objects.filter(host=host, pk__in=running).order_by("pk"):
         serve = running[row.pk]
         # With another token it is not stopped here; the host learns of it when it ships.
-        is_same = str(row.claim_token) == serve.token
-        if is_same and (not row.wanted or row.run != serve.run):
+        if str(row.claim_token) == serve.token and (not row.wanted or row.run != serve.run):
             stop.append(row.pk)
     runs = {(serve.id, serve.run) for serve in named}
     # Claimed but not running: the agent was killed in between and must claim again.
@@ -182,8 +177,7 @@ def load_summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 def load_remarks(
     load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]
 ) -> list[Message]:
-    """A remark on a loaded host: mean load average of :func:`load_summary` above cores ×
-    ``LOADED``. Nothing when either is unknown."""
+    """A remark on a mean load average above cores × ``LOADED``; none if either is unknown."""
     stats, cpu = load.get("load_1m"), facts.get("cpu")
     cores = cpu.get("cores") if isinstance(cpu, dict) else None
     if stats is None or cores is None or not _is_number(cores) or stats["mean"] <= LOADED * cores:

@@ -127,9 +127,8 @@ def _readable(key: str, read: Callable[[], Taken]) -> Taken:
 
 
 def _append_late(owner: Owner, offset: int, data: bytes) -> int:
-    """Append to the log of an ended job or server whose lost host is back. The log may be removed
-    meanwhile or at this moment: the row is locked, and data for a removed log is counted but not
-    stored, so that the host can finish."""
+    """Append to the log of an ended job or server whose lost host is back. The row is locked: data
+    for a log removed meanwhile is counted but not stored, so that the host can finish."""
     rows, key = type(owner)._default_manager, owner.log_key
     if owner.removed_at is None:
         _readable(key, partial(logstore.store().unpack, key, offset))
@@ -150,9 +149,8 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
 
 
 def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Apply the complete lines of ``data`` in order; return the new size. Raises ``BadMessage``: no
-    event is taken; ``OffsetMismatch``; ``Incomplete``: an ``ended`` event came too early, those
-    before it are taken."""
+    """Apply the complete lines of ``data`` in order; return the new size. Raises ``BadMessage``:
+    none is taken; ``OffsetMismatch``; ``Incomplete``: those before ``ended`` are taken."""
     events = events_of(data)
     if isinstance(owner, Deployment):
         return _deployment_events(owner, offset, events)
@@ -280,9 +278,8 @@ def _is_first_step(event: Event | None) -> TypeGuard[StepStarted]:
 
 
 def note_progress(owner: Owner, size: int) -> None:
-    """Read the end of the owner's log of ``size`` bytes, at most once a second. Stored ``since``:
-    time of the figures' last change (seconds since the epoch); ``drawn``: time the log last printed
-    figures or drew a bar."""
+    """Read the end of the owner's log, at most once a second. ``since``: last change of the figures
+    (seconds since the epoch); ``drawn``: when the log last had figures or a bar."""
     key, moment = owner.log_key, time.monotonic()
     last, previous_size = _looked_at.get(key, (-EVERY_S, 0))
     if moment - last < EVERY_S:

@@ -1,8 +1,5 @@
-"""Ends of jobs and servers: whole before they are judged, and judged by confined workers.
-
-A verdict reads what a tool wrote. Workers do that and store it; here is what limits them, and what
-becomes of a job whose outputs exceed the limits.
-"""
+"""Ends of jobs and servers: complete first, then judged by confined workers, because verdicts read
+what tools wrote; what limits these, and what becomes of outputs that exceed them."""
 
 import hashlib
 import threading
@@ -69,9 +66,8 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
 
 
 def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
-    """Judge an open job by its ``ended`` event in ``data``, store all; return the size of events.
-    Raises ``OffsetMismatch``; ``Busy``: no worker is free, or it died; ``Unread``: the outputs
-    exceed a limit."""
+    """Judge an open job by the ``ended`` event in ``data``; return the size of events. Raises
+    ``OffsetMismatch``; ``Busy``: no worker is free, or it died; ``Unread``: beyond a limit."""
     with _choosing:
         if job.pk in _judged:
             raise Busy("its verdict is under way")
@@ -96,8 +92,7 @@ def end(job: Job, ended: Mapping[str, Any], *, state: str, message: Message) -> 
     """Store the end of a job and close it. False: it was closed already."""
     named = {name: ended[name] for name in ("log_bytes", "log_sha256")}
     Job.objects.filter(pk=job.pk).update(ended=dict(ended), **named)
-    duration_s = ended.get("duration_s")
-    return lifecycle.finish_job(job.pk, state, message=message, duration_s=duration_s)
+    return lifecycle.finish_job(job.pk, state, message=message, duration_s=ended.get("duration_s"))
 
 
 def cause_of_server(deployment: Deployment, log_from: int, ended: Ended) -> dict[str, Any]:
@@ -120,10 +115,9 @@ _begun: OrderedDict[Hashable, _Begun] = OrderedDict()
 
 
 def sha256_of_log(key: str, owner: Hashable, *, budget_s: float | None = None) -> str:
-    """Return the hex digest of the ended log ``key``, in parts: 20 GB take longer than a host's
-    timeout. ``owner`` distinguishes successive logs with the same key. The state of a checksum
-    cannot be stored, so each web process has its own. Raises ``Incomplete``: ``budget_s`` is over;
-    the next call continues."""
+    """Hex digest of the ended log ``key``, in parts: 20 GB take longer than a host's timeout.
+    ``owner`` tells successive logs apart. Each web process has its own state. Raises
+    ``Incomplete``: ``budget_s`` is over; the next call continues."""
     deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
     with _choosing:
         begun = _begun.setdefault((key, owner), _Begun())

@@ -1,9 +1,6 @@
-"""Rows of an evaluation's answers for lists; counts of flags and token use as metrics.
-
-Texts are read once, one answer at a time. Lists, comparisons and statements read rows or metrics.
-The summary of token use is ``run_context["token_use"]``; :mod:`jobs.queries.results.results`
-reads it.
-"""
+"""Rows of an evaluation's answers for lists; counts of flags and token use as metrics. Texts are
+read once, one answer at a time. Lists, comparisons and statements read rows or metrics. The summary
+of token use is ``run_context["token_use"]``; :mod:`jobs.queries.results.results` reads it."""
 
 import hashlib
 import json
@@ -228,9 +225,8 @@ def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -
 
 
 def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
-    """How many answers have reasoning; of a chosen thinking also how many speak against it: with
-    thinking on, a single answer with reasoning shows that the switch works, and a cut one without
-    tags may be all reasoning."""
+    """Number of answers with reasoning, and of those against the chosen thinking: with it on, one
+    answer with reasoning shows that the switch works; a cut one may be all reasoning."""
     reasoned = sum(one.has_reasoning or one.thought == "open" for one in facts)
     counts = {"answers_reasoned": reasoned}
     if chosen == "off":
@@ -335,8 +331,7 @@ def _curve(scored: Sequence[_Answered]) -> list[list[float]]:
 
 
 def budgets(shortest: int, longest: int) -> list[int]:
-    """The budgets of :data:`_GRID` from the last one below ``shortest`` to the first one not below
-    ``longest``."""
+    """Those of :data:`_GRID` from below ``shortest`` to the first not below ``longest``."""
     first = max(0, bisect_left(_GRID, shortest) - 1)
     return _GRID[first : bisect_left(_GRID, longest) + 1]
 

@@ -94,9 +94,8 @@ def _served(
     windows: Mapping[int, Window],
     measured: Measurement,
 ) -> dict[str, float]:
-    """What the engine served at one point, from before its first request to before the next
-    point's, without warm-ups. A first request comes at its recorded start, else when the tool has
-    loaded."""
+    """What the engine served at one point without warm-ups, up to before the next point's first
+    request, which comes at its recorded start, else when the tool has loaded."""
     starts = {
         one: measured.began.get(one, begin + _START_UP_S) for one, (begin, _end) in windows.items()
     }
@@ -118,8 +117,7 @@ def _others_remark(samples: Sequence[Sample], windows: Mapping[int, Window]) -> 
     worst = max(peaks, key=lambda c: peaks[c] - c, default=None)
     if worst is None or peaks[worst] <= worst:
         return None
-    args = {"running": int(peaks[worst]), "concurrency": worst}
-    return Message("result:other_clients", args)
+    return Message("result:other_clients", {"running": int(peaks[worst]), "concurrency": worst})
 
 
 def windows_of(job: Job, measured: Measurement) -> dict[int, Window]:

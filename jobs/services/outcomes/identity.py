@@ -105,8 +105,7 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
 
 
 def _json_sha256(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return _sha256(text)
+    return _sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
 
 
 def _sha256(text: str) -> str:

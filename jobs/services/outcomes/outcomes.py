@@ -1,8 +1,6 @@
 """Verdict on a job, from the host's final event and the kind's conclusion on the outputs.
-
 :func:`close` and :func:`cause_of_server` are tasks of confined workers. :func:`evaluate` reads and
-parses files outside any transaction; :func:`apply` writes inside the event's transaction.
-"""
+parses files outside any transaction; :func:`apply` writes inside the event's transaction."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -226,15 +224,13 @@ def _likeliest(places: Iterable[Found]) -> dict[str, Any] | None:
 
 
 def _sightings(job: Job, args: Mapping[str, Any], about: dict[str, Any]) -> Iterator[Found]:
-    """Yield the matches in each log and output of the job, nearest source first. Quoted lines have
-    no position in a log."""
+    """Matches in each log and output, nearest source first; quoted lines have no position."""
     yield OWN_LOG, _in_log(job.log_key, about)
     deployment = Deployment.objects.filter(job=job).only("pk").first()
     if deployment is not None:
         yield SERVER_LOG, _in_log(deployment.log_key, about)
     # The server's log may still be incomplete; the launcher reported its last lines.
-    last_lines = str(args.get("last_lines") or "").encode()
-    yield SERVER_LOG, _in_bytes(last_lines, about, has_place=False)
+    yield SERVER_LOG, _in_bytes(str(args.get("last_lines") or "").encode(), about, has_place=False)
     for path in outputs.Contents(job):
         if path.endswith(_LOG_ENDINGS):
             content, is_whole = outputs.end_of(job, path, SCAN_BYTES)

@@ -1,7 +1,5 @@
-"""Result of a job: its record with points and answers, and the context that it was measured in.
-
-The context stays when the host is upgraded or its environments are recreated.
-"""
+"""Result of a job: its record with points and answers, and the context that it was measured in. The
+context stays when the host is upgraded or its environments are recreated."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -184,15 +182,13 @@ def end_matrix_row(job_id: int) -> None:
     skip = {"skip_id": reason.id, "skip_args": dict(reason.args)}
     waiting = row.filter(concurrency__gt=reason.args["at"], skip_id="")
     for each in waiting.filter(job__state=Job.State.QUEUED).order_by("pk"):
-        number = each.job_id or 0
-        if lifecycle.finish_queued_job(number, Job.State.CANCELLED, message=reason):
+        if lifecycle.finish_queued_job(each.job_id or 0, Job.State.CANCELLED, message=reason):
             MatrixCell.objects.filter(pk=each.pk).update(**skip)
 
 
 def only_queues(points: Sequence[tuple[int, Mapping[str, Any]]]) -> Message | None:
-    """Return why more load is useless after the highest of ``points``; None: it may help.
-    Throughput rose by less than ``LEAST_GAIN``, and requests took longer. Unknown values stop
-    nothing."""
+    """Return why more load than that of ``points`` is useless: throughput rose by less than
+    ``LEAST_GAIN``, and requests took longer. Unknown values stop nothing."""
     ordered = sorted(points, key=lambda point: point[0])
     if len(ordered) < 2:
         return None

@@ -1,9 +1,7 @@
-"""Compression of closed logs, a bounded amount per round and at low priority.
-
-A log is packed when its record is closed, nothing was added for ``settings.COMPRESS_LOGS_AFTER_S``,
-and the gain is worth it. A job's log is *closed* only once its host has reported size and
-checksum. Later data, from a lost host or a restarted server, unpacks the log.
-"""
+"""Compression of closed logs, a bounded amount per round and at low priority. A log is packed when
+its record is closed, nothing was added for ``settings.COMPRESS_LOGS_AFTER_S``, and the gain is
+worth it. A job's log is *closed* only once its host has reported size and checksum. Later data,
+from a lost host or a restarted server, unpacks the log."""
 
 import logging
 import os

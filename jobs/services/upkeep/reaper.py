@@ -1,10 +1,8 @@
-"""Detection of lost jobs and deployments. Jobs of an offline host keep their state.
-
-A job is *lost* when its host answers without it for longer than ``MISSING_FOR``, or when its host
-has been silent for ``settings.HOST_LOST_AFTER_S``. After downtime of the dashboard itself, hosts
-first get ``EAR_FOR`` to report. Every change is conditional, so two reapers are safe;
-:func:`claim_run` avoids double work.
-"""
+"""Detection of lost jobs and deployments. Jobs of an offline host keep their state. A job is *lost*
+when its host answers without it for longer than ``MISSING_FOR``, or when its host has been silent
+for ``settings.HOST_LOST_AFTER_S``. After downtime of the dashboard itself, hosts first get
+``EAR_FOR`` to report. Every change is conditional, so two reapers are safe; :func:`claim_run`
+avoids double work."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,10 +1,8 @@
-"""Retention: removal of old logs, output files and points, by age and total size; kept jobs.
-
-The record stays: the row with its plan, steps, verdict, sizes and checksums, and its result with
-every number. A removal is written into the row before the first file goes, so that no page shows
-half of a log; ``stored_bytes`` is None until the last file has gone, and the next round goes on
-where a killed one ended. Two rounds at once are safe.
-"""
+"""Retention: removal of old logs, output files and points, by age and total size; kept jobs. The
+record stays: the row with its plan, steps, verdict, sizes and checksums, and its result with every
+number. A removal is written into the row before the first file goes, so that no page shows half of
+a log; ``stored_bytes`` is None until the last file has gone, and the next round goes on where a
+killed one ended. Two rounds at once are safe."""
 
 import contextlib
 import logging
@@ -57,8 +55,7 @@ def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGES
 
 
 def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
-    """Remove a job's log, files and points on request. Irreversible. False: running, kept, its
-    server is in use, or nothing is left."""
+    """Irreversible. False: running, kept, its server is in use, or nothing is left."""
     measure_job(job_id)
     args = {"user": user.get_username()}
     return _remove_job(storage.may_be_removed(now()), job_id, Retained.Why.PERSON, args)
@@ -76,16 +73,14 @@ def folder_bytes(folder: Path) -> int:
 
 def measure_job(job_id: int) -> None:
     def measure() -> int:
-        files = folder_bytes(outputs_folder(job_id))
-        return files + logstore.store().disk_bytes(f"job/{job_id}")
+        return folder_bytes(outputs_folder(job_id)) + logstore.store().disk_bytes(f"job/{job_id}")
 
     rows = Job.objects.filter(pk=job_id, finished_at__isnull=False, removed_at=None)
     _keep_size(rows, measure, more=F("points_bytes"))
 
 
 def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0) -> None:
-    """Store measured sizes, except changed ones: a log packed or completed meanwhile is measured in
-    the next round."""
+    """A log packed or completed while it is measured is measured again in the next round."""
     size = measure()
     rows.update(stored_bytes=size + more)
     if measure() != size:
@@ -106,8 +101,7 @@ def _settle(ends_at: float) -> None:
         _erase_deployment(pk)
     turns = Turn.objects.filter(stored_bytes=None).exclude(state=Turn.State.STREAMING)
     for pk in _each(turns, ends_at):
-        turn = Turn.objects.filter(pk=pk)
-        _keep_size(turn, partial(logstore.store().disk_bytes, f"turn/{pk}"))
+        _keep_size(Turn.objects.filter(pk=pk), partial(logstore.store().disk_bytes, f"turn/{pk}"))
 
 
 def _each(rows: QuerySet[Any], ends_at: float) -> Iterator[int]:
