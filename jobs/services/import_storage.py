@@ -53,8 +53,9 @@ def keep(
     user: AbstractBaseUser | None,
     origin: Origin | None = None,
 ) -> list[Kept]:
-    """Store each reading as a result with its original files, except known ones. ``origin`` None:
-    an upload. Raises ``LaunchError`` at a field; results stored before stay."""
+    """Store each reading as a result, with its original files. Known files change nothing.
+    ``origin``: None for an upload. Raises ``LaunchError``: at the field of ``about``; at ``files``
+    if the disk is broken, full, or has only its reserve left. Results stored before stay."""
     about = checked(about)
     return [_keep(files, reading, about, user, origin) for reading in readings]
 
@@ -74,13 +75,7 @@ def _keep(
         with transaction.atomic():
             row = _row(files, reading, about, user)
             folder = files_folder(row.pk)
-            shutil.rmtree(folder, ignore_errors=True)  # of a write that a crash rolled back
-            folder.mkdir(parents=True, mode=0o750)
-            for index, path in enumerate(reading.files):
-                with (folder / str(index)).open("wb") as file:
-                    file.write(files[path])
-                    file.flush()
-                    os.fdatasync(file.fileno())
+            _write(files, reading, folder)
             _result(row, reading, about, origin)
     except IntegrityError:  # the same files at the same time
         if known := earlier(files, reading):
@@ -121,6 +116,16 @@ def _row(
         kept.append(ImportedFile(imported=row, index=index, bytes=len(files[path]), **known))
     ImportedFile.objects.bulk_create(kept)
     return row
+
+
+def _write(files: Mapping[str, bytes], reading: Reading, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # of a write that a crash rolled back
+    folder.mkdir(parents=True, mode=0o750)
+    for index, path in enumerate(reading.files):
+        with (folder / str(index)).open("wb") as file:
+            file.write(files[path])
+            file.flush()
+            os.fdatasync(file.fileno())
 
 
 def _result(row: Import, reading: Reading, about: About, origin: Origin | None) -> None:
