@@ -5,9 +5,9 @@ from typing import Any
 from django.urls import include, path
 
 from dashboard.pages import answers, compare, home, hosts, models
-from dashboard.pages.admin import access, account, audit, data_sets, rows, storage
-from dashboard.pages.jobs import jobs, matrix, pipeline
-from dashboard.pages.launch import launch, launch_matrix, launch_pipeline
+from dashboard.pages.admin import access, audit, data_sets, rows, storage
+from dashboard.pages.jobs import groups, jobs
+from dashboard.pages.launch import launch, launch_groups
 from dashboard.pages.parity import parity
 from dashboard.pages.results import fleet, history, imports, organise, results
 from dashboard.pages.serving import engines, playground
@@ -16,13 +16,13 @@ from dashboard.reports import make as reports
 
 # Prefix -> modules with the addresses below it, in their order.
 _BELOW: dict[str, list[Any]] = {
-    "": [home, account],
-    "launch/": [launch_matrix, launch],
+    "": [home, access],
+    "launch/": [launch_groups.matrix_urlpatterns, launch],
     "jobs/": [jobs, hosts.job_urlpatterns],
-    "pipelines/": [pipeline],
-    "matrices/": [matrix],
+    "pipelines/": [groups.pipeline_urlpatterns],
+    "matrices/": [groups.matrix_urlpatterns],
     "hosts/": [hosts],
-    "models/": [launch_pipeline, models],
+    "models/": [launch_groups.pipeline_urlpatterns, models],
     "questions/": [data_sets],
     "deployments/": [engines.deployment_urlpatterns],
     "endpoints/": [engines.endpoint_urlpatterns],

@@ -31,8 +31,7 @@ def add_person(user: Any, person: User, role: Account.Role) -> Done[User]:
 
 @action("user.manage")
 def set_role(user: Any, person: User, role: Account.Role) -> Done[bool]:
-    """Change the role of an account; open sockets are checked. False: no change.
-    Raises ``jobs.access.accounts.LastAdministrator``: no administrator would be left."""
+    """Change a role; open sockets are checked. False: no change. Raises ``LastAdministrator``."""
     before = accounts.set_role(person, role)
     if before is None:
         return Done(False)
@@ -66,8 +65,7 @@ def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
 
 
 def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None, by: str) -> str:
-    """Create a token of ``user``, who may: the caller has checked. It is returned only here.
-    ``by``: place of its creation in the audit entry."""
+    """Create a token, whose right the caller has checked; it is returned only here."""
     token = token_urlsafe(32)
     row = ApiToken.objects.create(
         user=user, name=name, token_sha256=hashed(token), scope=scope, expires_at=expires_at
@@ -96,8 +94,7 @@ class Rules:
 
 @action("secret.manage", dispatches=True)
 def keep_secret(user: Any, name: str, value: str | None, rules: Rules) -> Done[bool]:
-    """Store a secret and its rules; True: the name is new. ``value`` None keeps the stored one.
-    Raises ``LaunchError``: a wrong or missing part; ``field`` names it."""
+    """Store a secret and its rules; True: a new name. ``value`` None keeps the stored one."""
     hosts = _named(Host, "name", rules.hosts, "hosts", _("No host is named “%(name)s”."))
     people = _named(User, "username", rules.people, "people", _("No person is named “%(name)s”."))
     given, endpoints = {"hosts": hosts, "people": people}, rules.endpoints
@@ -126,8 +123,7 @@ def delete_secret(user: Any, name: str) -> Done[bool]:
 def _named(
     model: type[Model], key: str, names: Collection[str] | None, field: str, text: str
 ) -> list[Any] | None:
-    """Return the records of ``names``; None for None.
-    Raises ``LaunchError``: a name is unknown; at ``field``."""
+    """Return the records of ``names``; None for None. Raises ``LaunchError``: an unknown name."""
     if names is None:
         return None
     rows = list(model._default_manager.filter(**{f"{key}__in": names}))

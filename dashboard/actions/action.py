@@ -75,7 +75,6 @@ def action(
 
 FIELD = "idempotency_key"
 LONGEST_KEY = 255
-_Answer = TypeVar("_Answer")
 
 KeyHeader = Annotated[
     str,
@@ -87,9 +86,8 @@ KeyHeader = Annotated[
 ]
 
 
-def once(request: HttpRequest, run: Callable[[], _Answer]) -> _Answer:
-    """Run a post of a page once; a repeat gets the answer of the first, one with other values runs
-    again."""
+def once(request: HttpRequest, run: Callable[[], T]) -> T:
+    """Run a post of a page once: a repeat of the same values gets the first answer."""
     key = request.POST.get(FIELD)
     if not key:
         return run()
@@ -99,7 +97,7 @@ def once(request: HttpRequest, run: Callable[[], _Answer]) -> _Answer:
     return idempotency.once(member(request.user), json.dumps([key, content]), content, run)
 
 
-def once_by_header(request: HttpRequest, key: str, run: Callable[[], _Answer]) -> _Answer:
+def once_by_header(request: HttpRequest, key: str, run: Callable[[], T]) -> T:
     """Run a request of the API once; a repeat gets the answer of the first. ``run`` returns ids.
     The body is drawn afterwards, because ``run`` holds SQLite's only writer. Raises
     ``OtherRequest``: the person sent the key with another body, or to another address."""

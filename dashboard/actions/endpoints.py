@@ -238,8 +238,7 @@ def _detail(row: Endpoint) -> dict[str, Any]:
 
 
 def save(user: User, form: EndpointForm) -> Endpoint:
-    """Check an endpoint and store it, new or changed. Queued jobs use its new values.
-    Raises ``LaunchError``: a wrong or missing value; ``field`` names it."""
+    """Check an endpoint and store it, new or changed. Queued jobs use its new values."""
     is_new = form.instance.pk is None
     if user is not None and is_new:
         check(user, "endpoint.create")
@@ -264,8 +263,7 @@ def check_now(user: Any, row: Endpoint) -> Done[Checked]:
 
 @action("endpoint.change", dispatches=True)
 def archive(user: Any, row: Endpoint, *, is_archived: bool) -> Done[bool]:
-    """Archive ``row``, or bring it back. Queued jobs that need it are cancelled. False: it is so
-    already."""
+    """Archive ``row``, or restore it. Queued jobs that need it are cancelled. False: no change."""
     is_done = endpoints.archive(row.pk, is_archived=is_archived)
     did = "archive" if is_archived else "restore"
     return Done(is_done, f"endpoint {row.pk}" if is_done else "", did=did, **_detail(row))

@@ -32,8 +32,7 @@ from jobs.tools.imports import Reading
 
 
 def make_draft(by: By, sent: Sent, about: About) -> str:
-    """Store files as a draft; return its id. Raises ``LaunchError`` at ``files`` or ``job``:
-    nothing can be imported."""
+    """Store files as a draft; return its id. Raises ``LaunchError``: nothing can be imported."""
     files, origin = _files(sent)
     shown = preview(files, recognise(files))
     if not shown.found:
@@ -48,8 +47,7 @@ def show_draft(by: By, draft_id: str) -> Preview:
 
 
 def keep_draft(by: By, draft_id: str) -> Stored:
-    """Store the results of a draft and remove it. Raises as :func:`show_draft`, and
-    ``LaunchError``: the results cannot be stored."""
+    """Store the results of a draft and remove it. Raises ``Gone``, ``LaunchError``."""
     draft = _loaded(by, draft_id)
     stored = keep(by, draft.files, recognise(draft.files), draft.about, draft.origin)
     imports.remove_draft(draft)

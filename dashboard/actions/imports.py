@@ -81,8 +81,7 @@ import_files = _within_limits(
 
 @action("result.declare")
 def declare(user: AbstractBaseUser, row: Import, about: About) -> Done[bool]:
-    """Replace what is declared of an import. False: nothing changed. Raises ``LaunchError``: a
-    field is wrong."""
+    """Replace what is declared of an import. False: nothing changed."""
     changed = imports.declare(row, about, user)
     if not changed:
         return Done(False)

@@ -67,7 +67,6 @@ def launch_matrix(
 
 
 def _each(jobs: list[Job], detail: Callable[[Job], dict[str, Any]]) -> Done[list[Job]]:
-    """Return a change of several jobs, with an entry for each."""
     done = Done(jobs)
     for job in jobs:
         done.add(f"job {job.pk}", **detail(job))
@@ -136,8 +135,7 @@ def keep_files(user: AbstractBaseUser, job: Job, *, keep: bool) -> Done[bool]:
 def move(
     user: AbstractBaseUser, job: Job, asked: Mapping[str, Any] | QueryDict
 ) -> Done[queue.Move]:
-    """Move a queued job as ``asked``: ``to`` a step, or ``before`` or ``after`` another job's id.
-    Raises ``NotMoved``: the move is not possible."""
+    """Move a queued job: ``to`` a step, or ``before`` or ``after`` another. Raises ``NotMoved``."""
     moved = queue.move(
         job.pk,
         to=str(asked.get("to") or ""),
@@ -152,8 +150,7 @@ def move(
 
 @action("job.order", dispatches=True)
 def set_priority(user: AbstractBaseUser, job: Job, name: str) -> Done[None]:
-    """Set the priority of a queued job; above normal only an administrator may. Raises
-    ``LaunchError``: unknown priority; ``NotMoved``: the job is no longer queued."""
+    """Set a queued job's priority; above normal: administrators only. Raises ``NotMoved``."""
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL:
         check(user, "job.raise", job)
@@ -177,24 +174,21 @@ def cancel_pipeline(user: AbstractBaseUser, jobs: Sequence[Job], chain_id: UUID)
 
 @action("job.repeat")
 def retry_pipeline(user: AbstractBaseUser, chain_id: UUID) -> Done[list[Job]]:
-    """Retry the failed and cancelled jobs of a pipeline; return the new jobs. Raises
-    ``LaunchError``: nothing to retry, a job is still being cancelled, or an input is missing."""
+    """Retry the failed and cancelled jobs of a pipeline; return the new jobs."""
     jobs = again.retry_failed_jobs(chain_id, user, can_prioritize=allowed(user, "job.raise"))
     return _each(jobs, lambda job: {"repeats": job.repeats_id})
 
 
 @action("job.repeat")
 def resume_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
-    """Run cells that did not succeed again; return the new jobs. Raises ``LaunchError``: there is
-    none, or an input is missing."""
+    """Run cells that did not succeed again; return the new jobs."""
     jobs = matrices.resume_matrix(matrix, user, can_prioritize=allowed(user, "job.raise"))
     return Done(jobs, f"matrix {matrix.pk}", jobs=len(jobs))
 
 
 @action("job.repeat")
 def repeat_cell(user: AbstractBaseUser, cell: MatrixCell, *, count: int) -> Done[list[Job]]:
-    """Run one cell of a matrix again; return the new jobs. Raises ``LaunchError``: the cell is
-    skipped or active, or an input is missing."""
+    """Run one cell of a matrix again, unless it is skipped or active; return the new jobs."""
     may_raise = allowed(user, "job.raise")
     jobs = matrices.repeat_cell(cell, user, count=count, can_prioritize=may_raise)
     return _each(jobs, lambda job: {"repeats": job.repeats_id, "matrix": cell.matrix_id})

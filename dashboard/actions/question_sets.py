@@ -20,8 +20,7 @@ _PAGES = frozenset({"add"})  # addresses in place of a set's id
 def save(
     user: Any, meta: Mapping[str, str], questions: tuple[Question, ...], *, onto: str | None
 ) -> Done[TeamSet]:
-    """Add a set, or a version of one. ``onto``: see ``QuestionSets.save``.
-    Raises ``LaunchError``: a wrong or missing part; ``field`` names it."""
+    """Add a set, or a version of one. ``onto``: see ``QuestionSets.save``."""
     given = _meta(meta, is_new=onto is None)
     at, by = now().isoformat(timespec="seconds"), user.get_username() if user else ""
     try:

@@ -21,8 +21,7 @@ def _change(is_done: bool, result_id: int, **detail: Any) -> Done[bool]:
 
 @action("result.tag")
 def tag(user: AbstractBaseUser, result_ids: Sequence[int], names: Sequence[str]) -> Done[int]:
-    """Add tags to results; return how many got a new one. Raises ``LaunchError``: a tag or the
-    selection is refused; ``field`` names it."""
+    """Add tags to results; return how many got a new one."""
     wanted = results.clean_tags(names)
     changed = results.add_tags(result_ids, wanted, user)
     if not changed:
@@ -46,8 +45,7 @@ def note(user: AbstractBaseUser, result: Result, text: str) -> Done[Note]:
 
 @action("result.change_note")
 def change_note(user: AbstractBaseUser, row: Note, text: str) -> Done[bool]:
-    """Replace the text of a note. False: it is the same, or the note was removed. Raises
-    ``LaunchError``: the text is refused."""
+    """Replace the text of a note. False: it is the same, or the note was removed."""
     about = {"before": row.text[:_SHOWN], "text": text.strip()[:_SHOWN]}
     is_done = results.change_note(row, text, user)
     return _change(is_done, row.result_id, did="edit", **about)
@@ -73,8 +71,7 @@ def withdraw(user: AbstractBaseUser, row: SignOff) -> Done[bool]:
 
 @action("result.baseline")
 def set_baseline(user: AbstractBaseUser, result: Result) -> Done[bool]:
-    """Make a result the baseline of its subject. False: it is already. Raises ``LaunchError``: it
-    cannot be one."""
+    """Make a result the baseline of its subject. False: it is already."""
     return _change(results.set_baseline(result, user), result.pk, did="set")
 
 
@@ -93,8 +90,7 @@ def save_view(user: AbstractBaseUser, name: str, query: str, *, is_shared: bool)
 
 @action("result.change_view")
 def change_view(user: AbstractBaseUser, row: SavedView, /, **changed: Any) -> Done[SavedView]:
-    """Change ``name``, ``query`` or ``is_shared`` of a saved view; None: it stays. Raises
-    ``LaunchError``: name or query is refused."""
+    """Change ``name``, ``query`` or ``is_shared`` of a saved view; None: it stays."""
     before = row.name
     results.change_view(row, **changed)
     return Done(row, f"view {row.name}", did="change", before=before, **_about(row))

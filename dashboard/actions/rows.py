@@ -45,10 +45,7 @@ class Line(forms.CharField):
 
 
 class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not generic at run time
-    """Form of one row. Its page needs no texts but labels and hints.
-
-    ``area``: of the rights ``area.add`` and ``area.change``, and of audit entries.
-    """
+    """Form of one row. ``area``: of the rights ``area.add`` and ``area.change``, and of entries."""
 
     area: ClassVar[str]
     most: ClassVar[int]
@@ -99,8 +96,7 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
         return {"name": str(self.instance)}
 
     def store(self) -> Row:
-        """Store the row.
-        Raises ``LaunchError``: a wrong or missing part, at its field. The form has all errors."""
+        """Store the row. Raises ``LaunchError``: the first error; the form has all."""
         if self.is_valid():
             try:
                 with transaction.atomic():

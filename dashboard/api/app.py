@@ -141,7 +141,6 @@ def read_me(request: HttpRequest) -> Json:
     "openapi.json", auth=caller("docs.view"), include_in_schema=False, url_name="api-openapi"
 )
 def openapi(request: HttpRequest) -> JsonResponse:
-    """The OpenAPI document of all that is here."""
     return JsonResponse(document())
 
 
@@ -193,7 +192,6 @@ def _answering(callback: Callable[..., HttpResponseBase], view: PathView) -> Any
 @require_GET
 @requires("docs.view")
 def reference(request: HttpRequest) -> HttpResponse:
-    """All operations of the API, to read and to try with one's own session."""
     return render(request, "docs/api.html", {"version": ninja.__version__})
 
 

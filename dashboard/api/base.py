@@ -205,11 +205,15 @@ class TokenAuth(_Way):
         # Another scheme is a proxy's own affair, and comes with each request of its pages.
         if not request.headers.get("Authorization", "").lower().startswith("bearer"):
             return None
-        user = user_of_token(request)
-        if user is None:
-            raise _unknown_token(request)
-        request.user = user
-        return user
+        if user := user_of_token(request):
+            request.user = user
+            return user
+        # A known token is never kept waiting.
+        address = request.META.get("REMOTE_ADDR", "")
+        if wait_s := login_throttle.seconds_until_next_token(address):
+            text = _("Too many unknown tokens from your address. Check your token, then try again.")
+            raise too_many(text, wait_s)
+        raise _unauthorized("token", _("Unknown or expired token."))
 
 
 class SessionAuth(_Way):
@@ -228,8 +232,7 @@ class SessionAuth(_Way):
 
 
 def caller(action: str) -> list[AuthBase]:
-    """``auth=`` of an operation: a token or a session, then ``request.user``, who may do
-    ``action``."""
+    """Return ``auth=`` of an operation: a token or a session of a caller who may do ``action``."""
     if action not in ACTIONS:
         raise KeyError(action)
     return [TokenAuth(action), SessionAuth(action)]
@@ -237,14 +240,6 @@ def caller(action: str) -> list[AuthBase]:
 
 def _unauthorized(code: str, text: str) -> Refused:
     return Refused(error(401, code, text, headers={"WWW-Authenticate": "Bearer"}))
-
-
-def _unknown_token(request: HttpRequest) -> Refused:
-    """401; 429 for an address that has sent too many. A known token is never kept waiting."""
-    if wait_s := login_throttle.seconds_until_next_token(request.META.get("REMOTE_ADDR", "")):
-        text = _("Too many unknown tokens from your address. Check your token, then try again.")
-        return too_many(text, wait_s)
-    return _unauthorized("token", _("Unknown or expired token."))
 
 
 def user_of_token(request: HttpRequest) -> Any:
@@ -437,8 +432,7 @@ class Page(BaseModel):
     )
 
     def cursor(self) -> Older | None:
-        """Return the place where the page begins; None: at the newest row. Raises ``Refused``: it
-        is no cursor."""
+        """Return the begin of the page; None: the newest row. Raises ``Refused``: no cursor."""
         older = read_older(self.before)
         if self.before and older is None:
             raise invalid("before", _("“before” is not a cursor of this API."))
@@ -449,8 +443,7 @@ def filtered_page(
     query: Page, rows: QuerySet[Row], fields: Mapping[str, str]
 ) -> tuple[list[Row], Older | None]:
     """Return one page of rows, newest first, and the place of older ones. ``fields``: a name of the
-    query -> the column that it filters by. By keyset: see docs/decisions for the form of the
-    condition."""
+    query → its column."""
     given = query.model_dump()
     asked = {column: given[name] for name, column in fields.items() if given[name]}
     numbers = [column for column in asked if column.endswith("_id") and column != "model_id"]
@@ -537,7 +530,6 @@ def _as_json(model: type[BaseModel], code: int) -> Json:
 
 
 def schemas() -> Json:
-    """Return the schemas of all answers in the document, by name."""
     models = sorted(_answered, key=lambda model: model.__name__)
     _refs, definitions = models_json_schema(
         [(model, "serialization") for model in models], ref_template=_REF

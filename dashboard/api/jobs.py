@@ -14,7 +14,7 @@ from dashboard.actions import jobs as actions
 from dashboard.actions.action import KeyHeader, once_by_header
 from dashboard.api import base
 from dashboard.api.base import Answer, JobId, Json, Operations, Refused, Time, about, conflict, read
-from dashboard.pages.jobs.probe_card import json_of
+from dashboard.pages.jobs import probe_card
 from dashboard.server.json_errors import gone, removal
 from dashboard.text.formatting import joined
 from dashboard.text.messages import message, stalled_text, view_of
@@ -606,7 +606,7 @@ def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> J
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
     if job.removed_at is not None:
         raise Refused(gone(job))
-    answer = json_of(job, query.show, query.after or 0, PAGE)
+    answer = probe_card.read(job, probe_card.JSON, query.show, query.after or 0, PAGE)
     if answer is None:
         raise base.missing()
     return answer

@@ -93,10 +93,6 @@ class FromAsked(BaseModel):
     start: Offset = Field(None, alias="from")
 
 
-class NothingAsked(BaseModel):
-    """No query."""
-
-
 class LogMatches(Answer):
     """Matches of a text in a log: ``found`` is ``[line, offset, matches]`` of some of the lines;
     ``spread`` a ``[line, whether it breaks]`` of each part of the log that has one.
@@ -179,8 +175,8 @@ class Log:
 def _log(path: str, title: str, answer: type[Answer] | None = None) -> Callable[[Reader], Reader]:
     """Make a reader of logs an operation on those of jobs and of deployments.
 
-    ``reader(log, query)`` is for those who may see the log. HEAD answers as GET does, and is not
-    documented twice.
+    ``reader(log, query)``, or without a query, is for those who may see the log. HEAD answers as
+    GET does, and is not documented twice.
     """
 
     def decorate(reader: Reader) -> Reader:
@@ -197,19 +193,27 @@ def _log(path: str, title: str, answer: type[Answer] | None = None) -> Callable[
 
 
 def _view(kind: str, reader: Reader, title: str) -> Callable[..., HttpResponseBase]:
-    asked = cast(Any, Query)[get_type_hints(reader)["query"]]
+    asked = get_type_hints(reader).get("query")
 
-    def view(request: HttpRequest, record_id: int, query: asked) -> HttpResponseBase:  # type: ignore[valid-type]
+    def answer(request: HttpRequest, record_id: int, *query: Any) -> HttpResponseBase:
         record = find_record(kind, record_id)
         if record is None:
             raise base.missing()
         check(request.user, ACTIONS[kind], record)
         if record.removed_at is not None:
             raise Refused(gone(record))
-        response = reader(Log(f"{kind}/{record_id}", record, request), query)
+        response = reader(Log(f"{kind}/{record_id}", record, request), *query)
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    def with_query(
+        request: HttpRequest,
+        record_id: int,
+        query: cast(Any, Query)[asked],  # type: ignore[valid-type]
+    ) -> HttpResponseBase:
+        return answer(request, record_id, query)
+
+    view = with_query if asked else answer
     view.__name__ = f"{kind}_{reader.__name__}"
     view.__doc__ = f"{title}. {cleandoc(reader.__doc__ or '')}"
     return view
@@ -304,7 +308,7 @@ def log_polls(asked: Log, query: FromAsked) -> HttpResponseBase:
 
 
 @_log("log/steps", "Read the steps of a log", LogSteps)
-def log_steps(asked: Log, query: NothingAsked) -> HttpResponseBase:
+def log_steps(asked: Log) -> HttpResponseBase:
     """The job's steps with their lines. ``title`` is the name in the caller's language.
     ``line_from`` and ``line_to`` are the first and last line, null while the step has not begun or
     ended. A step that printed nothing ends a line before it begins."""

@@ -249,9 +249,8 @@ class NotCallable(Exception):
 
 
 def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
-    """Return how ``user`` may call ``engine`` now. All rules are read again at each call. A name is
-    not looked up: the call then goes through :func:`resolved`. Raises ``NotCallable``: it is not
-    ready, or a rule forbids the call."""
+    """Return how ``user`` may call ``engine`` now, by the rules of now; :func:`resolved` looks its
+    name up. Raises ``NotCallable``."""
     if not engine.is_offered:
         raise NotCallable("chat:archived" if engine.endpoint else "chat:not-ready")
     if isinstance(engine.row, Endpoint):
@@ -316,7 +315,6 @@ class KeyFilter:
         self._held = b""
 
     def add(self, chunk: bytes) -> bytes:
-        """Return what can be passed on now."""
         data = self._clean(self._held + chunk)
         end = len(data) - unfinished(data, self._forms)
         self._held = data[end:]

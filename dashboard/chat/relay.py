@@ -27,7 +27,6 @@ from urllib.parse import parse_qs
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections, connections
@@ -81,8 +80,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     request = ASGIRequest(scope, BytesIO())
     starts = verb == "start" and turns.began(turn_id) is None
     asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
-    if isinstance(asked, _OfAnother):
-        await sync_to_async(asked.record, thread_sensitive=False)()
+    if asked is None:
+        await sync_to_async(_record_refusal, thread_sensitive=False)(request)
         asked = HTTPStatus.NOT_FOUND
     if isinstance(asked, HTTPStatus):
         return await _answer(send, asked)
@@ -129,21 +128,14 @@ class _Asked:
     call: Call | NotCallable | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _OfAnother:
-    """A turn of another person."""
-
-    user: AbstractBaseUser | AnonymousUser
-    address: str
-    subject: str
-
-    def record(self) -> None:
-        """Write it down, outside the thread that all chats share, and free the connection."""
-        try:
-            with audit_log.origin(self.address):
-                audit_log.record_often(self.user, "access.refused", self.subject)
-        finally:
-            connections.close_all()
+def _record_refusal(request: ASGIRequest) -> None:
+    """Record it, outside the thread that all chats share, and free the connection."""
+    subject = f"{request.method} {request.path}"
+    try:
+        with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
+            audit_log.record_often(request.user, "access.refused", subject)
+    finally:
+        connections.close_all()
 
 
 class _Guard(CsrfViewMiddleware):
@@ -153,10 +145,11 @@ class _Guard(CsrfViewMiddleware):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
 
 
-def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _OfAnother | HTTPStatus:
-    """The turn, when the request comes from its owner's own page; else what to answer. All that the
-    database knows is read here: another thread would be a part of the wait for the first token. All
-    chats share this thread: nothing here writes or asks the network."""
+def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTPStatus | None:
+    """The turn, when the request comes from its owner's own page; else what to answer; None for a
+    turn of another person. All that the database knows is read here: another thread would be a part
+    of the wait for the first token. All chats share this thread: nothing here writes or asks the
+    network."""
     close_old_connections()
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
@@ -179,8 +172,7 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | _OfA
     if turn is None:
         return HTTPStatus.NOT_FOUND
     if not allowed(user, "conversation.change", turn.conversation):
-        address = request.META.get("REMOTE_ADDR", "")
-        return _OfAnother(user, address, f"{request.method} {request.path}")
+        return None
     engine = engine_of(turn)
     expected = engine is not None and engine.thinks
     if not starts or turn.state != Turn.State.STREAMING:

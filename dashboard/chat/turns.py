@@ -66,7 +66,7 @@ class Running:
         self.task: asyncio.Task[None] | None = None
         self.pump: asyncio.Task[None] | None = None
         self._news = asyncio.Event()  # set for a moment by each change
-        self._lock_fd = lock_fd
+        self.lock_fd = lock_fd
 
     @property
     def size(self) -> int:
@@ -87,7 +87,6 @@ class Running:
 
     @property
     def is_ahead(self) -> bool:
-        """True while too many bytes are not in the file yet."""
         return self.is_kept and self.size - self.written > AHEAD_BYTES
 
     async def wait_for_disk(self) -> None:
@@ -113,9 +112,6 @@ class Running:
         self.is_stopped = True
         if self.pump is not None:
             self.pump.cancel()
-
-    def release(self) -> None:
-        os.close(self._lock_fd)
 
 
 _running: dict[int, Running] = {}
@@ -205,8 +201,7 @@ async def refuse(turn_id: int, error_id: str, args: Mapping[str, str]) -> None:
 async def _parsed(
     turn_id: int, *, http_status: int = 200, expected: bool = False
 ) -> tuple[Reply, dict[str, Any]]:
-    """Return statistics of a whole stream, with the reason if it could not be read. Other turns go
-    on meanwhile: a long one takes seconds."""
+    """Return a whole stream's statistics, with the reason if it is unread. Other turns go on."""
 
     def parse() -> Reply:
         raw = store().read(key(turn_id), 0, store().size(key(turn_id)))
@@ -260,7 +255,7 @@ async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
     finally:
         writer.cancel()
         del _running[run.turn_id]
-        run.release()
+        os.close(run.lock_fd)
         run.wake()
 
 

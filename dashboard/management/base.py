@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -72,6 +74,10 @@ class PlainCommand(BaseCommand):
     requires_system_checks = ()  # they load every page, which takes longer than the command
     arguments: Sequence[Arg] = ()
     undone = "Not launched."
+
+    def __init_subclass__(cls) -> None:
+        """Describe each command by the docstring of its module."""
+        cls.help = cleandoc(sys.modules[cls.__module__].__doc__ or "")
 
     def add_arguments(self, parser: CommandParser) -> None:
         for one in self.arguments:
@@ -161,7 +167,6 @@ def job_numbered(number: int) -> Job:
 
 
 def of_user(does: str) -> Arg:
-    """Return the option with the account that a command acts for."""
     return arg("--user", f"account that {does} (default: first admin)", find=user_named)
 
 
@@ -271,10 +276,7 @@ IF_DOWN = arg(
 
 @dataclass
 class Watch:
-    """Watch for a running dashboard while a command waits, and report its absence once.
-
-    ``if_down``: "wait" goes on waiting, "end" ends the command.
-    """
+    """Watch for a running dashboard while a command waits ("wait") or ends ("end") without one."""
 
     say: TextIO
     if_down: str = WAIT
@@ -285,8 +287,7 @@ class Watch:
     _has_warned: bool = False
 
     def update(self) -> None:
-        """Look, at most every ``every_s``. Raises ``CommandError``: the dashboard is down, and the
-        command is not to wait for it."""
+        """Look, at most every ``every_s``. Raises ``CommandError``: the dashboard is down."""
         now = time.monotonic()
         if now - self._looked < self.every_s:
             return

@@ -17,11 +17,10 @@ from dashboard.pages.answers import budget_figure
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import of_comparison
 from dashboard.pages.shared import comparison as shared
-from dashboard.pages.shared import sets_table
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import as_csv, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of
-from dashboard.pages.shared.words import unknown_words
+from dashboard.pages.shared.words import markdown, unknown_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
@@ -345,7 +344,7 @@ def result_tables(request: HttpRequest) -> HttpResponse:
         # The typed name; else that in the imported file, else of what was measured.
         known = result.imported.model if result.imported else ""
         named.append((result, own.strip()[:LONGEST_NAME] or known or result.measured))
-    text = "\n".join(sets_table.markdown(set_groups(result), name) for result, name in named)
+    text = "\n".join(markdown(set_groups(result), name) for result, name in named)
     if request.GET.get("format") == "md" and text:
         headers = {
             "Content-Disposition": 'attachment; filename="tables.md"',

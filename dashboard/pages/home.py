@@ -108,8 +108,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def tour_steps() -> list[dict[str, Any]]:
-    """Return the five jobs in order, with numbers from the catalogue and the kinds' defaults.
-    ``seconds``: estimate on two cores, between idle and busy."""
+    """Return the five jobs in order. ``seconds``: estimate on two cores, between idle and busy."""
     model = SHIPPED[TOUR_MODEL]
     source = model.package
     assert source is not None  # noqa: S101 -- the tour's model comes in a package
@@ -205,21 +204,12 @@ def frame(request: HttpRequest) -> HttpResponse:
 
 
 _LONGEST = 200  # characters of a search
-_IN_THE_BAR = 4  # matches of each sort
+_IN_THE_BAR = {"template": "search/_list.html", "most": 4}  # matches of each sort
 
 
 @requires("overview.view", "GET")
-def search_page(request: HttpRequest) -> HttpResponse:
-    return _searched(request, "search/page.html")
-
-
-@requires("overview.view", "GET")
-def search_list(request: HttpRequest) -> HttpResponse:
-    """The first few of each, as the options of the field in the top bar."""
-    return _searched(request, "search/_list.html", most=_IN_THE_BAR)
-
-
-def _searched(request: HttpRequest, template: str, **most: int) -> HttpResponse:
+def search_page(request: HttpRequest, template: str, **most: int) -> HttpResponse:
+    """Show matches on a page, or the first of each as options of the field in the top bar."""
     text = request.GET.get("q", "").strip()[:_LONGEST]
     matches = search(text, user=person(request), **most)
     return render(request, template, {"text": text, "matches": matches})
@@ -297,8 +287,8 @@ urlpatterns: list[URLPattern] = [
     path("chain/dismiss/", chain_dismiss, name="chain-dismiss"),
     path("serving/", serving, name="serving"),
     path("frame/", frame, name="frame"),
-    path("search/", search_page, name="search"),
-    path("search/list/", search_list, name="search-list"),
+    path("search/", search_page, {"template": "search/page.html"}, name="search"),
+    path("search/list/", search_page, _IN_THE_BAR, name="search-list"),
     path("docs/", docs, name="docs"),
     path("docs/images/<str:name>", docs_image, name="docs-image"),
     path("docs/<path:name>/", docs_page, name="docs-page"),

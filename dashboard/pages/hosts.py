@@ -46,8 +46,7 @@ LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """A host for its panel or page. ``here``: its jobs and deployments with their colour in the
-    grid (``key``, 0 without dies); ``queue``: the first of its line."""
+    """A host for its panel or page. ``here``: jobs and servers, with a ``key`` of their colour."""
 
     now: HostNow
     cards: Cards | None
@@ -141,14 +140,11 @@ def host_views(found: Sequence[HostNow], user: AbstractBaseUser | AnonymousUser)
     known = rates([item for one in found for item in one.deployments])
     views = []
     for one in found:
-        grid = cards(one.host, one.held)
-        holders = {holder.path: holder for holder in grid.holders} if grid else {}
-        here = []
+        grid, here = cards(one.host, one.held), []
         subjects: list[Job | Deployment] = [*one.deployments, *one.on_host]
         for subject in subjects:
             path = path_of(subject)
-            holder = holders.get(path)
-            key, dies = (holder.key, holder.count) if holder else (0, 0)
+            key, dies = grid.held.get(path, (0, 0)) if grid else (0, 0)
             is_deployment = isinstance(subject, Deployment)
             rate = known.get(subject.pk) if is_deployment else None
             here.append(

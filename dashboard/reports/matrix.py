@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.jobs.matrix import RowConclusion, row_conclusions
+from dashboard.pages.jobs.groups import RowConclusion, row_conclusions
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of

@@ -16,8 +16,7 @@ from dashboard.pages.shared import cells
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
 from dashboard.pages.shared.marks import marks_of
-from dashboard.pages.shared.sets_table import mean_label
-from dashboard.pages.shared.words import failed_text, lengths_texts
+from dashboard.pages.shared.words import failed_text, lengths_texts, mean_label
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text.formatting import duration, full_moment, percent

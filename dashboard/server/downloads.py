@@ -15,13 +15,13 @@ import os
 import re
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from time import time, time_ns
-from typing import IO, Any, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -63,8 +63,7 @@ def send_file(
     sha256: str = "",
     as_attachment: bool = True,
 ) -> HttpResponseBase:
-    """Answer with a file. ``sha256`` of its whole content, if known, is its ETag. Raises
-    ``Http404``: there is no such file."""
+    """Answer with a file, whose ETag is ``sha256`` if known. Raises ``Http404``."""
     try:
         seen = path.stat()
     except OSError as problem:
@@ -155,8 +154,7 @@ def _unmet(request: HttpRequest, etag: str) -> HTTPStatus | None:
 
 
 def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None:
-    """Return start and end of the range that counts; the start is not below the end if none is
-    there. None: the whole."""
+    """Return start and end of the range that counts, which may be empty; None: the whole."""
     condition = request.headers.get("If-Range", "").strip()
     found = _RANGE.fullmatch(request.headers.get("Range", "").strip().lower())
     if request.method != "GET" or found is None or (condition and condition != etag):
@@ -185,25 +183,10 @@ class Limits:
 LIMITS = Limits()
 
 
-class Slot:
-    """The place of one download among those of its person and of all."""
-
-    def __init__(self, *locks: IO[bytes]) -> None:
-        self._locks = locks
-
-    def release(self) -> None:
-        """Leave the place to another download. May be repeated."""
-        for lock in self._locks:
-            lock.close()
-
-
 class Stream(StreamingHttpResponse):
-    """Pieces of an asynchronous generator, each asked for when the one before was sent.
+    """Pieces of an asynchronous generator, which ends with the answer or its client."""
 
-    The generator ends with the answer: at its end, at an error, or when the client goes away.
-    """
-
-    slot: Slot | None = None
+    slot: ExitStack | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -212,18 +195,19 @@ class Stream(StreamingHttpResponse):
                     yield piece
         finally:
             if self.slot is not None:
-                self.slot.release()
+                self.slot.close()
 
 
-def take_slot(person: str) -> Slot | None:
-    """Return a slot for a download of this person; None above a limit."""
-    own = lock_one("streams", (f"of-{person}-{n}" for n in range(LIMITS.of_a_person)))
-    common = own and lock_one("streams", (f"all-{n}" for n in range(LIMITS.of_all)))
-    if own and common:
-        return Slot(own, common)
-    if own:
-        own.close()
-    return None
+def take_slot(person: str) -> ExitStack | None:
+    """Return the slot of a download, to be closed at its end, also twice; None above a limit."""
+    slot = ExitStack()
+    for name, most in ((f"of-{person}", LIMITS.of_a_person), ("all", LIMITS.of_all)):
+        lock = lock_one("streams", (f"{name}-{n}" for n in range(most)))
+        if lock is None:
+            slot.close()
+            return None
+        slot.enter_context(lock)
+    return slot
 
 
 @sync_and_async_middleware
@@ -241,7 +225,7 @@ def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
     slot = take_slot(str(request.user.pk or "nobody"))
     if slot is not None:
         response.slot = slot
-        response._resource_closers.append(slot.release)  # type: ignore[attr-defined]
+        response._resource_closers.append(slot.close)  # type: ignore[attr-defined]
         return response
     text = _("Too many downloads at once. Wait until one ends, then try again.")
     refusal = (
@@ -323,8 +307,7 @@ def _renew(path: Path) -> bool:
 
 
 def _file(request: HttpRequest, digest: str, content: bytes) -> Path:
-    """Return the file of the download that goes on, else one with ``content``. Raises ``OSError``,
-    ``DiskReserved``: there is no room for another file."""
+    """Return the file of the download that goes on, else one with ``content``."""
     folder, owner = Path(settings.DATA_DIR, EXPORTS), f"{request.user.pk}-"
     begun = _ETAG.fullmatch(request.headers.get("If-Range", "").strip())
     if begun and _renew(path := folder / f"{owner}{begun[1]}"):
@@ -340,8 +323,7 @@ def _file(request: HttpRequest, digest: str, content: bytes) -> Path:
 
 
 def _make_room(folder: Path, owner: str) -> None:
-    """Remove the person's files that were read the longest ago, but none that is in use. Raises
-    ``OSError``: all are in use."""
+    """Remove files that were read the longest ago. Raises ``OSError``: all are in use."""
     read_at = {file: file.stat().st_atime for file in folder.glob(f"{owner}*")}
     oldest = sorted(read_at, key=read_at.__getitem__)
     for file in oldest[: max(0, len(oldest) + 1 - KEPT_OF_A_PERSON)]:

@@ -270,10 +270,7 @@ ROUTES = (
 
 
 class Guard:
-    """An ASGI application in front of ``app`` that limits bodies: size by path, time, number.
-
-    What it refuses gets its answer, and the connection is closed. ``scope["client"]`` sends.
-    """
+    """An ASGI application that limits bodies: size by path, time, number."""
 
     def __init__(self, app: App) -> None:
         self._app = app

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext, pgettext
 from dashboard.charts import accuracy
 from dashboard.charts.series import Series, throughput
 from dashboard.charts.series import measured as was_measured
-from dashboard.pages.shared import sets_table, words
+from dashboard.pages.shared import words
 from dashboard.pages.shared.comparison import change_texts, paired_words
 from dashboard.pages.shared.marks import NO_MARKS, Marks
 from dashboard.templatetags.ui import as_num, icon, num, state
@@ -43,8 +43,8 @@ register.filter("rule_words", rule_words)
 register.simple_tag(words.field_text, name="setting")
 register.simple_tag(paired_words)
 register.simple_tag(queries.accuracy, name="result_accuracy")
-register.simple_tag(sets_table.area_title, name="area_name")
-register.simple_tag(sets_table.mean_label)
+register.simple_tag(words.area_title, name="area_name")
+register.simple_tag(words.mean_label)
 register.simple_tag(words.gap_text, name="gap")
 
 _STATES = {"correct": "succeeded", "incorrect": "failed", "unscored": "unknown"}

@@ -1,4 +1,5 @@
-"""Add a host."""
+"""Add a host and print its host.env file. The key in it is shown only once: manage.py add_host NAME
+> host.env"""
 
 from typing import Any
 
@@ -10,10 +11,6 @@ from jobs.services import hosts
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Add a host and print its host.env file. The key in it is shown only once: manage.py "
-        "add_host NAME > host.env"
-    )
     arguments = (base.arg("name", "small letters, digits and hyphens"),)
     undone = "Not added."
 

@@ -1,4 +1,5 @@
-"""Permit a source of code or data."""
+"""Permit a source of code or data, for jobs of everyone. Git repositories and images include all
+below their address."""
 
 from typing import Any
 
@@ -10,10 +11,6 @@ _EXAMPLES = ", ".join(f"{name}: {EXAMPLES[name]}" for name in addable_types())
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Permit a source of code or data, for jobs of everyone. Git repositories and images "
-        "include all below their address."
-    )
     arguments = (
         base.arg("type", "what the address is", choices=addable_types()),
         base.arg("address", f"such as {_EXAMPLES}", metavar="ADDRESS"),

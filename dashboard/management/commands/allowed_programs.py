@@ -1,4 +1,4 @@
-"""Write down for hosts which programs the kinds of job run."""
+"""Write the default list of permitted programs of hosts, from the job types."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,12 +30,8 @@ CLIENTS = frozenset(
 
 
 class Command(PlainCommand):
-    """Write the list into a file of the host's code, so that nothing sent to a host can change
-    it."""
-
-    help = "Write the default list of permitted programs of hosts, from the job types."
-
     def handle(self, *_args: Any, **_options: Any) -> None:
+        # A file of the host's code: nothing that is sent to a host can change it.
         Path(programs.__file__).write_text(text(), encoding="utf-8")
         self.stdout.write(f"{len(PROGRAMS)} programs: {', '.join(sorted(PROGRAMS))}")
 

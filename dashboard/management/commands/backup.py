@@ -1,4 +1,5 @@
-"""Copy database and files of the dashboard into a folder, while it runs."""
+"""Back up database, logs, outputs, secrets and own models into a folder. A second backup into the
+same folder copies only what changed."""
 
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,6 @@ from jobs.backup.files import Mirrored
 
 
 class Command(DashboardCommand):
-    help = (
-        "Back up database, logs, outputs, secrets and own models into a folder. "
-        "A second backup into the same folder copies only what changed."
-    )
     arguments = (
         arg("target", "new, empty, or with an earlier backup", type=Path),
         flag(

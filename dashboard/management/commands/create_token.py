@@ -1,4 +1,4 @@
-"""Make an API token."""
+"""Create an API token for a user and print it once."""
 
 import re
 from argparse import ArgumentTypeError
@@ -36,7 +36,6 @@ def expiry(text: str) -> datetime | None:
 
 
 class Command(base.DashboardCommand):
-    help = "Create an API token for a user and print it once."
     arguments = (
         base.arg("user", "user that the token acts as", metavar="NAME", find=base.user_named),
         base.arg("--name", "name in lists", default="made in a terminal"),

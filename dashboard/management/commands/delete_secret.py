@@ -1,4 +1,4 @@
-"""Delete a secret."""
+"""Delete a secret. Running jobs keep the values they have; queued jobs that need it fail."""
 
 from typing import Any
 
@@ -10,7 +10,6 @@ from jobs.access.secrets import names
 
 
 class Command(base.DashboardCommand):
-    help = "Delete a secret. Running jobs keep the values they have; queued jobs that need it fail."
     arguments = (base.arg("name", metavar="NAME"),)
 
     def handle(self, *args: Any, **options: Any) -> None:

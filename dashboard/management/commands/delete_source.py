@@ -1,4 +1,4 @@
-"""Remove a permitted source."""
+"""Remove a permitted source. Queued jobs that need it fail; running jobs continue."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from dashboard.management import base
 
 
 class Command(base.DashboardCommand):
-    help = "Remove a permitted source. Queued jobs that need it fail; running jobs continue."
     arguments = (base.arg("source", "see manage.py list_sources", type=int, metavar="NUMBER"),)
 
     def handle(self, *args: Any, **options: Any) -> None:

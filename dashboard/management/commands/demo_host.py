@@ -1,4 +1,5 @@
-"""A simulated VACC host beside the dashboard: real agent, worker, launcher; stand-ins for tools."""
+"""Run a simulated VACC host until Ctrl-C: mock commands, fast clock. Its jobs and results are
+marked simulated."""
 
 import os
 import subprocess
@@ -29,10 +30,6 @@ PORTS = "21000-21999"
 
 
 class Command(base.PlainCommand):
-    help = (
-        "Run a simulated VACC host until Ctrl-C: mock commands, fast clock. Its jobs and "
-        "results are marked simulated."
-    )
     arguments = (
         base.arg("--dies", type=int, default=32),
         base.arg("--speed", "simulated seconds per real second", type=float, default=60.0),

@@ -1,4 +1,6 @@
-"""Import results that others measured."""
+"""Import results that others measured: files, archives or folders of vLLM's benchmarks, EvalScope,
+OpenCompass, guidellm, AIPerf or lm-eval; or what a job collected on a host. The same files twice
+change nothing. Exit code 1 if there is no result."""
 
 import json
 import sys
@@ -22,11 +24,6 @@ DECLARED = ImportDeclared.model_fields
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Import results that others measured: files, archives or folders of vLLM's benchmarks, "
-        "EvalScope, OpenCompass, guidellm, AIPerf or lm-eval; or what a job collected on a host. "
-        "The same files twice change nothing. Exit code 1 if there is no result."
-    )
     arguments = (
         base.arg("file", "file, archive or folder", nargs="*", metavar="FILE"),
         base.arg("--job", "files that this job (collect-results) copied from a host", type=int),

@@ -1,4 +1,4 @@
-"""List the kinds of job and what each takes."""
+"""List the job types and their fields (with --json: JSON schemas)."""
 
 import json
 from typing import Any
@@ -8,7 +8,6 @@ from jobs.kinds import KINDS
 
 
 class Command(base.PlainCommand):
-    help = "List the job types and their fields (with --json: JSON schemas)."
     arguments = (base.flag("--json", "JSON, for programs"),)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Launch a job from a terminal, as the form would."""
+"""Launch a job. Preview its commands with manage.py plan."""
 
 import sys
 import time
@@ -22,7 +22,6 @@ LAUNCH = (
 
 
 class Command(base.DashboardCommand):
-    help = "Launch a job. Preview its commands with manage.py plan."
     arguments = (
         *LAUNCH,
         base.of_user("launches"),

@@ -1,4 +1,4 @@
-"""List secrets."""
+"""List secrets by name: purpose, endpoints, hosts and people, without the values."""
 
 from typing import Any
 
@@ -7,8 +7,6 @@ from jobs.models import Secret
 
 
 class Command(base.DashboardCommand):
-    help = "List secrets by name: purpose, endpoints, hosts and people, without the values."
-
     def handle(self, *args: Any, **options: Any) -> None:
         rows = Secret.objects.prefetch_related("hosts", "people")
         self.write_table(("name", "purpose", "endpoints", "hosts", "people"), *map(_row, rows))

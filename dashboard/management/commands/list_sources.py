@@ -1,4 +1,4 @@
-"""List permitted sources."""
+"""List permitted sources of code and data: added ones with their number, then included."""
 
 from typing import Any
 
@@ -10,8 +10,6 @@ from jobs.models import Source
 
 
 class Command(base.DashboardCommand):
-    help = "List permitted sources of code and data: added ones with their number, then included."
-
     def handle(self, *args: Any, **options: Any) -> None:
         with translation.override("en"):
             names = [

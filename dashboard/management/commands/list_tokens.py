@@ -1,4 +1,4 @@
-"""List API tokens."""
+"""List API tokens, newest first: number, user, scope, name and times, without the tokens."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,6 @@ from jobs.models import ApiToken
 
 
 class Command(base.DashboardCommand):
-    help = "List API tokens, newest first: number, user, scope, name and times, without the tokens."
     arguments = (base.arg("user", "only tokens of this user", nargs="?", metavar="NAME"),)
 
     def handle(self, *args: Any, **options: Any) -> None:

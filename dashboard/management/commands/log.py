@@ -1,4 +1,4 @@
-"""Print a job's log."""
+"""Print the stored log of a job."""
 
 import sys
 from typing import Any
@@ -13,7 +13,6 @@ from jobs.models import Job
 
 
 class Command(base.DashboardCommand):
-    help = "Print the stored log of a job."
     arguments = (
         base.arg("job", type=int, find=base.job_numbered),
         base.flag("--follow", "follow until the job has ended; exit code 1 unless it succeeded"),

@@ -1,4 +1,8 @@
-"""State from a terminal whether two results are equally accurate."""
+"""State whether a result is as accurate as a baseline: not worse, equivalent within a margin,
+better, worse, or how many questions are missing. BASE and RESULT are numbers of results, as pages
+have them: res-11; res-11,res-12 are repeats. Or bare counts, one for each data set. With --gate,
+the exit code is 0 where the result passes (better, equivalent, not worse), 2 where it is worse, 3
+where it cannot be told, 4 where the two are not comparable, and 1 for an error."""
 
 import json
 import sys
@@ -12,14 +16,6 @@ from jobs.queries.parity.sides import ParityError
 
 
 class Command(base.PlainCommand):
-    help = (
-        "State whether a result is as accurate as a baseline: not worse, equivalent within a "
-        "margin, better, worse, or how many questions are missing. BASE and RESULT are numbers of "
-        "results, as pages have them: res-11; res-11,res-12 are repeats. Or bare counts, one for "
-        "each data set. With --gate, the exit code is 0 where the result passes (better, "
-        "equivalent, not worse), 2 where it is worse, 3 where it cannot be told, 4 where the two "
-        "are not comparable, and 1 for an error."
-    )
     arguments = (
         base.arg("results", nargs="*", metavar="BASE RESULT"),
         *base.STATEMENT,

@@ -1,4 +1,4 @@
-"""Pin a job from a terminal."""
+"""Keep the log and files of a job: they are never removed. With --off, retention applies again."""
 
 from typing import Any
 
@@ -10,10 +10,6 @@ from dashboard.text.retention import removed_words
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Keep the log and files of a job: they are never removed. With --off, retention "
-        "applies again."
-    )
     arguments = (
         base.arg("job", type=int, find=base.job_numbered),
         base.flag("--off", "stop keeping the files"),

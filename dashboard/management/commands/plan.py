@@ -1,4 +1,5 @@
-"""Print what a launch would run."""
+"""Print the commands of a job as a shell script that also runs by hand. Nothing is run. With
+--stack or --as-in-guide no host is needed: folders and addresses are the guide's."""
 
 import json
 from collections.abc import Mapping
@@ -23,11 +24,6 @@ DEFAULT_MODEL = "deepseek-r1"
 
 
 class Command(base.PlainCommand):
-    help = (
-        "Print the commands of a job as a shell script that also runs by hand. Nothing is run. "
-        "With --stack or --as-in-guide no host is needed: folders and addresses are the "
-        "guide's."
-    )
     arguments = (
         *LAUNCH,
         base.of_user("launches"),

@@ -1,4 +1,5 @@
-"""Write a report from a terminal."""
+"""Write the report of a result, of a comparison of two to eight results, of a parity statement, or
+of a matrix. Results are written as pages have them: res-11. res-11,res-12 is a group of repeats."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +18,6 @@ STDOUT = "-"
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Write the report of a result, of a comparison of two to eight results, of a parity "
-        "statement, or of a matrix. Results are written as pages have them: res-11. "
-        "res-11,res-12 is a group of repeats."
-    )
     arguments = (
         base.arg("results", "the first is the baseline", nargs="*", metavar="RESULT"),
         base.arg("--matrix", "report of this matrix", default=None, metavar="ID"),

@@ -1,4 +1,4 @@
-"""Fill an empty DATA_DIR and database from a backup."""
+"""Restore a backup of manage.py backup into an empty DATA_DIR. Then start: make run."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,6 @@ from jobs import backup
 
 
 class Command(PlainCommand):
-    help = "Restore a backup of manage.py backup into an empty DATA_DIR. Then start: make run."
-
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", type=Path, help="folder of the backup")
         proof = parser.add_mutually_exclusive_group(required=True)

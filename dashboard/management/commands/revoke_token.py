@@ -1,4 +1,4 @@
-"""Revoke an API token."""
+"""Revoke an API token: its next call is refused. Get its number from list_tokens."""
 
 from typing import Any
 
@@ -10,7 +10,6 @@ from jobs.models import ApiToken
 
 
 class Command(base.DashboardCommand):
-    help = "Revoke an API token: its next call is refused. Get its number from list_tokens."
     arguments = (base.arg("token", type=int, metavar="NUMBER"),)
 
     def handle(self, *args: Any, **options: Any) -> None:

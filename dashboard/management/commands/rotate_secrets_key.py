@@ -1,4 +1,5 @@
-"""Encrypt all secrets with a new key."""
+"""Encrypt all secrets with a new key and remove earlier keys from the key file. The dashboard may
+run meanwhile. A backup made before needs the key file of its time."""
 
 from typing import Any
 
@@ -10,10 +11,6 @@ from jobs.access import secret_keys, secrets
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Encrypt all secrets with a new key and remove earlier keys from the key file. The "
-        "dashboard may run meanwhile. A backup made before needs the key file of its time."
-    )
     arguments = (
         base.flag(
             "--first-key",

@@ -1,4 +1,4 @@
-"""Change a person's role."""
+"""Set the role of a person. changepassword sets a password."""
 
 from typing import Any
 
@@ -11,7 +11,6 @@ from jobs.models import Account
 
 
 class Command(base.DashboardCommand):
-    help = "Set the role of a person. changepassword sets a password."
     arguments = (
         base.arg("user", metavar="NAME", find=base.user_named),
         base.arg(

@@ -1,4 +1,5 @@
-"""Set a secret, or change its rules."""
+"""Set a secret, or change its rules. The value is read from standard input, because command lines
+are visible to others."""
 
 import getpass
 import sys
@@ -14,10 +15,6 @@ def _several(name: str, about: str, metavar: str = "NAME") -> base.Arg:
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Set a secret, or change its rules. The value is read from standard input, because command "
-        "lines are visible to others."
-    )
     arguments = (
         base.arg("name", "such as HF_TOKEN", metavar="NAME"),
         base.arg(

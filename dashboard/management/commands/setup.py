@@ -1,4 +1,4 @@
-"""Prepare a start: tables, static files, administrator, host."""
+"""Prepare DATA_DIR for a start; `make run` calls this. Safe to repeat."""
 
 import hashlib
 from pathlib import Path
@@ -24,7 +24,6 @@ HOST_NAME = "this-computer"
 
 
 class Command(base.PlainCommand):
-    help = "Prepare DATA_DIR for a start; `make run` calls this. Safe to repeat."
     arguments = (base.arg("--dashboard-url", "as This computer sees it", required=True),)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +45,20 @@ class Command(base.PlainCommand):
         if problem := secrets.problem():
             self.stderr.write(f"{problem} Jobs that need a secret fail until then.")
         self._first_administrator()
-        _this_computer(options["dashboard_url"])
+        folder = settings.DATA_DIR / "host"
+        folder.mkdir(exist_ok=True)
+        lines = {
+            "DASHBOARD_URL": options["dashboard_url"],
+            "HOST_DIR": str(folder),
+            "WHEELS_DIR": str(settings.ENV.wheels_dir or ""),
+        }
+        write_own_host(
+            HOST_NAME,
+            Host.Type.THIS_COMPUTER,
+            secret="this_computer_key",  # noqa: S106 -- a file name
+            folder=folder,
+            lines=lines,
+        )
 
     def _first_administrator(self) -> None:
         if User.objects.exists():
@@ -70,20 +82,3 @@ def _sources_sha256() -> str:
             status = path.stat()
             digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def _this_computer(dashboard_url: str) -> None:
-    folder = settings.DATA_DIR / "host"
-    folder.mkdir(exist_ok=True)
-    lines = {
-        "DASHBOARD_URL": dashboard_url,
-        "HOST_DIR": str(folder),
-        "WHEELS_DIR": str(settings.ENV.wheels_dir or ""),
-    }
-    write_own_host(
-        HOST_NAME,
-        Host.Type.THIS_COMPUTER,
-        secret="this_computer_key",  # noqa: S106 -- a file name
-        folder=folder,
-        lines=lines,
-    )

@@ -1,4 +1,5 @@
-"""The tour from a terminal: all five kinds of job, once, on one host."""
+"""Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs continue if this command
+ends. A second start follows the running tour."""
 
 import json
 import sys
@@ -20,10 +21,6 @@ HOST_WAIT_S = 60.0
 
 
 class Command(base.DashboardCommand):
-    help = (
-        "Launch the tour: prepare, compile, deploy, benchmark, evaluate. The jobs continue if "
-        "this command ends. A second start follows the running tour."
-    )
     arguments = (
         base.arg("--host", default="this-computer"),
         base.of_user("launches"),

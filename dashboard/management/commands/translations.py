@@ -1,4 +1,5 @@
-"""Collect every text for translators, and compile what they wrote."""
+"""Collect all texts into locale/zh_Hans/LC_MESSAGES/*.po, keep translations and compile. With
+--check: only report outdated files."""
 
 import re
 from collections import defaultdict
@@ -135,11 +136,6 @@ SAME = "same in every language"
 
 
 class Command(base.PlainCommand):
-    help = (
-        "Collect all texts into locale/zh_Hans/LC_MESSAGES/*.po, keep translations and "
-        "compile. With --check: only report outdated files."
-    )
-
     arguments = (
         base.flag("--check", "change nothing"),
         base.flag("--list", "list texts without a translation"),
@@ -158,18 +154,10 @@ class Command(base.PlainCommand):
         FOLDER.mkdir(parents=True, exist_ok=True)
         for domain in DOMAINS:
             catalog = collected(domain)
-            po_path(domain).write_bytes(po_bytes(catalog))
-            mo_path(domain).write_bytes(mo_bytes(stored(domain)))
+            (FOLDER / f"{domain}.po").write_bytes(po_bytes(catalog))
+            (FOLDER / f"{domain}.mo").write_bytes(mo_bytes(stored(domain)))
             missing = len(untranslated(domain))
             self.stdout.write(f"{domain}: {len(catalog)} texts, {missing} not translated")
-
-
-def po_path(domain: str) -> Path:
-    return FOLDER / f"{domain}.po"  # which translators edit
-
-
-def mo_path(domain: str) -> Path:
-    return FOLDER / f"{domain}.mo"  # which the program reads
 
 
 def collected(domain: str) -> Catalog:
@@ -200,7 +188,7 @@ def collected(domain: str) -> Catalog:
 
 
 def stored(domain: str) -> Catalog:
-    path = po_path(domain)
+    path = FOLDER / f"{domain}.po"
     if not path.exists():
         return _new_catalog()
     with path.open("rb") as file:
@@ -221,7 +209,7 @@ def problems() -> list[str]:
     """Return outdated files: texts missing in .po, or .mo not compiled."""
     faults = []
     for domain in DOMAINS:
-        path = po_path(domain)
+        path = FOLDER / f"{domain}.po"
         known = path.read_bytes().replace(b"\r\n", b"\n") if path.exists() else b""
         if po_bytes(collected(domain)) != known:
             faults.append(f"{domain}.po does not match the texts of the program")
@@ -231,7 +219,8 @@ def problems() -> list[str]:
 
 
 def is_compiled(domain: str) -> bool:
-    return mo_path(domain).exists() and mo_path(domain).read_bytes() == mo_bytes(stored(domain))
+    path = FOLDER / f"{domain}.mo"
+    return path.exists() and path.read_bytes() == mo_bytes(stored(domain))
 
 
 def po_bytes(catalog: Catalog) -> bytes:

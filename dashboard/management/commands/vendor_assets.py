@@ -1,4 +1,5 @@
-"""Fetch the libraries that pages use, or check that they are what they should be."""
+"""Fetch the files of static/vendor/VENDORED.json from npm and check their SHA-256. With --check:
+only check existing files, offline."""
 
 import hashlib
 import json
@@ -20,10 +21,6 @@ _OLDER_FONTS = re.compile(rb',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truety
 
 
 class Command(base.PlainCommand):
-    help = (
-        "Fetch the files of static/vendor/VENDORED.json from npm and check their SHA-256. With "
-        "--check: only check existing files, offline."
-    )
     arguments = (
         base.flag("--check", "only check, offline"),
         base.flag("--record", "record the SHA-256 of files without one; inspect them first"),

@@ -1,4 +1,4 @@
-"""Check that the audit log is whole."""
+"""Check that no entry of the audit log was changed, removed or added from outside."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from jobs.queries import audit
 
 
 class Command(base.DashboardCommand):
-    help = "Check that no entry of the audit log was changed, removed or added from outside."
     arguments = (
         base.arg(
             "file",

@@ -28,8 +28,7 @@ FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(9999, 1, 1)
 
 @requires("audit.view", "GET")
 def audit_list(request: HttpRequest) -> HttpResponse:
-    """List entries, newest first. URL parameters: ``q``, ``person``, ``action``, ``from`` and
-    ``to`` (days, both included), and ``after`` for the next page."""
+    """List entries, newest first. ``from`` and ``to`` are days, both included."""
     filters, errors, given = _filters(request)
     after = request.GET.get("after", "")
     entries, following = ([], "") if errors else audit.page(filters, after)
@@ -124,7 +123,6 @@ def _filters(request: HttpRequest) -> tuple[Filters, dict[str, str], dict[str, s
         errors["to"] = gettext("The last day is before the first day.")
 
     def begin(day: date) -> datetime:
-        """Return the begin of a day in the viewer's time zone."""
         return make_aware(datetime.combine(day, time.min))
 
     filters = Filters(

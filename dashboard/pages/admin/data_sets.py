@@ -153,16 +153,6 @@ def _findings(request: HttpRequest, asked: Preflight) -> HttpResponse:
 
 
 @requires("questions.change", *_WRITE)
-def question_add(request: HttpRequest) -> HttpResponse:
-    return _edit(request, None)
-
-
-@requires("questions.change", *_WRITE)
-def question_edit(request: HttpRequest, set_id: str) -> HttpResponse:
-    return _edit(request, _team_set(set_id))
-
-
-@requires("questions.change", *_WRITE)
 def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
     team_set = _team_set(set_id)
     if request.method != "POST":
@@ -186,7 +176,10 @@ def _team_set(set_id: str) -> TeamSet:
     return team_set
 
 
-def _edit(request: HttpRequest, team_set: TeamSet | None) -> HttpResponse:
+@requires("questions.change", *_WRITE)
+def question_edit(request: HttpRequest, set_id: str | None = None) -> HttpResponse:
+    """Edit a set; without an id, add one."""
+    team_set = None if set_id is None else _team_set(set_id)
     if request.method != "POST":
         return _form(request, team_set, _stored(team_set))
     typed = {name: request.POST.get(name, "")[:2000] for name in _FIELDS}
@@ -247,7 +240,7 @@ def _form(
 
 urlpatterns: list[URLPattern] = [
     path("", question_list, name="question-list"),
-    path("add/", question_add, name="question-add"),
+    path("add/", question_edit, name="question-add"),
     path("checks/<int:preflight_id>/", question_findings, name="question-findings"),
     path("<str:set_id>/", question_detail, name="question-detail"),
     path("<str:set_id>/edit/", question_edit, name="question-edit"),

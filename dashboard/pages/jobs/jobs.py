@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.actions import jobs as job_actions
 from dashboard.charts import live
-from dashboard.pages.jobs.probe_card import SHOWN, csv_of, page_of, verdict_of
+from dashboard.pages.jobs import probe_card
 from dashboard.pages.launch.parts import launched, script_file
 from dashboard.pages.shared import failures
 from dashboard.pages.shared.columns import JOBS, chosen, heads
@@ -225,16 +225,7 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
 
 
 @requires("job.repeat", "POST")
-def job_retry(request: HttpRequest, job_id: int) -> HttpResponse:
-    return _launched(request, job_id, job_actions.retry)
-
-
-@requires("job.repeat", "POST")
-def job_resume(request: HttpRequest, job_id: int) -> HttpResponse:
-    return _launched(request, job_id, job_actions.resume)
-
-
-def _launched(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Job]) -> HttpResponse:
+def job_again(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Job]) -> HttpResponse:
     get_object_or_404(Job, pk=job_id)
     made = launched(request, lambda: launch(request.user, job_id).pk)
     return redirect("job-detail", made or job_id)
@@ -290,24 +281,22 @@ def job_accuracy_table(request: HttpRequest, job_id: int) -> HttpResponse:
 
 @requires("job.view", "GET")
 def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Show a greedy probe's prompts in the state ``show``, from ``after`` on; ``format=csv``
-    exports all."""
+    """Show a greedy probe's prompts in the state ``show``; ``format=csv`` exports all."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=PROBE)
     if request.GET.get("format") == "csv":
         return _probe_csv(request, job)
-    show = request.GET.get("show", "")
-    show = show if show in SHOWN else ""
-    view = page_of(job, show, number_from(request.GET.get("after", "")) or 0)
-    after = view.text.after if view else None
-    more = "" if after is None else urlencode({"show": show, "after": after})
-    return render(
-        request, "jobs/probe.html", {"job": job, "view": view, "show": show, "more": more}
-    )
+    show, after = request.GET.get("show", ""), number_from(request.GET.get("after", "")) or 0
+    show = show if show in probe_card.SHOWN else ""
+    view = probe_card.view(job, probe_card.PAGE, show, after)
+    later = view["text"].after if view else None
+    more = "" if later is None else urlencode({"show": show, "after": later})
+    context = {"job": job, "view": view, "show": show, "more": more}
+    return render(request, "jobs/probe.html", context)
 
 
 def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
     try:
-        table = csv_of(job)
+        table = probe_card.read(job, probe_card.TABLE)
     except NotDone as error:
         why = {"why": message(error.message.id, error.message.args)}
         return render(request, "errors/busy.html", why, status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -385,7 +374,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
             for name in _HEADLINE
             if name in metrics
         ],
-        "probe": verdict_of(job),
+        "probe": probe_card.view(job, probe_card.VERDICT),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [
             (_MADE.get(name, name), name, words.get(name, lambda value: value)(value))
@@ -479,8 +468,8 @@ urlpatterns: list[URLPattern] = [
     path("<int:job_id>/cancel/", job_cancel, name="job-cancel"),
     path("<int:job_id>/confirm/", job_confirm, name="job-confirm"),
     path("<int:job_id>/pin/", job_pin, name="job-pin"),
-    path("<int:job_id>/retry/", job_retry, name="job-retry"),
-    path("<int:job_id>/resume/", job_resume, name="job-resume"),
+    path("<int:job_id>/retry/", job_again, {"launch": job_actions.retry}, name="job-retry"),
+    path("<int:job_id>/resume/", job_again, {"launch": job_actions.resume}, name="job-resume"),
     path("<int:job_id>/points", job_points, name="job-points"),
     path("<int:job_id>/accuracy", job_accuracy, name="job-accuracy"),
     path("<int:job_id>/accuracy/table", job_accuracy_table, name="job-accuracy-table"),

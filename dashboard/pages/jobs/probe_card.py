@@ -10,7 +10,7 @@ from jobs.base.errors import JobsError
 from jobs.base.numbers import GB, MB
 from jobs.confined import Limits, NotDone, Pool, Task
 from jobs.models import Job
-from jobs.queries.jobs.job_page import Side, sides_of
+from jobs.queries.jobs.job_page import sides_of
 from jobs.tools.greedy_probe.commands import KIND, OUTPUT
 
 Answer = TypeVar("Answer")
@@ -61,49 +61,22 @@ class ProbeText:
     after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeView:
-    """A probe with its two engines."""
-
-    sides: tuple[Side, ...]
-    text: ProbeText
-
-
 _READ_MAX = 64 * 1024 * 1024  # bytes of the output
 # Its own: a large probe holds up no check of an endpoint.
 _PROBES = Pool(Limits(memory=2 * GB, answer=32 * MB, cpu_s=20, wall_s=60.0), most=1, patience_s=5.0)
 _TASKS = "dashboard.pages.jobs.probe_tasks"
-_VERDICT = Task(f"{_TASKS}:verdict", ProbeText, _PROBES)
-_PAGE = Task(f"{_TASKS}:page", ProbeText, _PROBES)
-_TABLE = Task(f"{_TASKS}:table", str, _PROBES)
-_JSON = Task(f"{_TASKS}:as_json", dict[str, Any], _PROBES)
-
-
-def verdict_of(job: Job) -> ProbeView | None:
-    """Return the verdict without prompts; None for other jobs, and without a readable output."""
-    return _view(job, _VERDICT)
-
-
-def page_of(job: Job, show: str, after: int) -> ProbeView | None:
-    """Return the verdict with prompts in the state ``show``, from number ``after`` on."""
-    return _view(job, _PAGE, show, after)
-
-
-def csv_of(job: Job) -> str | None:
-    return _read(job, _TABLE)
-
-
-def json_of(job: Job, show: str, start: int, most: int) -> dict[str, Any] | None:
-    """Return the answer of the API with at most ``most`` prompts from ``start`` on.
-    Raises ``NotDone``."""
-    return _read(job, _JSON, show, start, most)
+# Arguments after the job: those of the functions of these names.
+VERDICT = Task(f"{_TASKS}:verdict", ProbeText, _PROBES)
+PAGE = Task(f"{_TASKS}:page", ProbeText, _PROBES)
+TABLE = Task(f"{_TASKS}:table", str, _PROBES)
+JSON = Task(f"{_TASKS}:as_json", dict[str, Any], _PROBES)
 
 
 def side_word(name: str) -> str:
     return _("Deployment") if name == "deployment" else _("Reference engine")
 
 
-def _read(job: Job, task: Task[Answer], *args: Any) -> Answer | None:
+def read(job: Job, task: Task[Answer], *args: Any) -> Answer | None:
     """Return the answer of a task; None for other jobs, and without a readable output.
     Raises ``NotDone``: no worker is free, or its limits are exceeded."""
     if job.kind != KIND or job.removed_at is not None:
@@ -117,9 +90,10 @@ def _read(job: Job, task: Task[Answer], *args: Any) -> Answer | None:
         return None
 
 
-def _view(job: Job, task: Task[ProbeText], *args: Any) -> ProbeView | None:
+def view(job: Job, task: Task[ProbeText], *args: Any) -> dict[str, Any] | None:
+    """Return ``text``, the answer of a task, and ``sides``, the two engines; None as above."""
     try:
-        text = _read(job, task, *args)
+        text = read(job, task, *args)
     except NotDone as error:
         text = ProbeText(message(error.message.id, error.message.args), (), ())
-    return None if text is None else ProbeView(sides_of(job), text)
+    return None if text is None else {"sides": sides_of(job), "text": text}

@@ -24,8 +24,7 @@ _PAGE = 50  # prompts
 
 
 def verdict(job_id: int) -> ProbeText:
-    """Return the verdict without prompts.
-    Raises ``Unreadable``, as all tasks here."""
+    """Return the verdict without prompts. All tasks here raise ``Unreadable``."""
     _job, probe = _read(job_id)
     return _text(probe)
 

@@ -79,7 +79,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     except parts.Unconfirmed as error:
         context = _context(request, kind, request.POST) | {"general_error": str(error)}
     except LaunchError as error:
-        context = _context(request, kind, request.POST, errors=parts.errors_of(error))
+        context = _context(request, kind, request.POST, errors=error.fields)
     return render(request, "launch/form.html", context, status=422)
 
 
@@ -165,8 +165,11 @@ def _context(
         if origin:  # changes are marked
             before: Plan | None = from_json(origin.plan)
         else:
-            usual = forms.proposed_raw(kind, target, typed)
-            before = preview(kind.name, usual, host, target, user=user).plan
+            # Defaults with the chosen assets.
+            assets = {name: typed[name] for name in asset_fields(kind.Params) if name in typed}
+            usual = forms.make_form(kind, target, assets, {})
+            raw = forms.raw_values(usual, kind)
+            before = preview(kind.name, raw, host, target, user=user).plan
         planned |= {"script": result.script, "view": parts.command_of(result, before)}
         queued = draft_of(kind, result, target)
         earlier = queries.durations(queued, host)
@@ -201,8 +204,7 @@ def _context(
 
 
 def _families(kind: Kind, target: Target | None) -> list[dict[str, Any]]:
-    """Return kinds available on ``target``, by family; always includes ``kind``. ``first``: target
-    of the family's link."""
+    """Return kinds on ``target``, by family; ``first``: target of the family's link."""
     families = []
     for name, title in FAMILIES.items():
         kinds = [
@@ -243,8 +245,7 @@ def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class SummaryLine:
-    """One line of the list. ``state``: passed, note (a fact), warning or failed. ``job``: a related
-    job."""
+    """One line of the list. ``state``: passed, note (a fact), warning or failed."""
 
     state: str
     message: str
@@ -260,8 +261,7 @@ class SummaryLine:
 def checks(
     host: Host, result: Preview, form: forms.LaunchForm, starts: Forecast | None = None
 ) -> list[SummaryLine]:
-    """Return all checks before a launch; blocking ones last, next to the button. ``starts``:
-    forecast of the start; None if unknown."""
+    """Return all checks before a launch; blocking ones last, next to the button."""
     lines = [_of_host(host), *_of_queue(host, starts)]
     for name in result.will_add:
         text = _("Environment %(name)s is missing on the host: a job installs it first.")
@@ -357,8 +357,7 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> di
 
 
 def preset_links(kind: Kind, target: Target, form: forms.LaunchForm) -> list[dict[str, Any]]:
-    """Return the presets on ``target``; none for a kind that evaluates nothing. ``address`` "":
-    the host has no kind for the preset."""
+    """Return the presets on ``target``. ``address`` "": the host has no kind for one."""
     if kind.family != "evaluate":
         return []
     values = {field.name: field.value for field in form.fields}

@@ -144,8 +144,7 @@ class LaunchForm:
 
     @property
     def query(self) -> str:
-        """Return the form's state as a query: the host, and values that differ from defaults. A
-        chosen asset is always included, because its default changes over time."""
+        """Return the values that differ from defaults, and assets, whose default changes."""
         state = [("host", self.host)]
         state += [
             (field.name, field.value) for field in self.fields if field.changed or field.is_asset
@@ -242,12 +241,6 @@ def left_empty(form: LaunchForm) -> dict[str, str]:
         for field in form.fields
         if field.control == "number" and not field.value.strip() and field.default
     }
-
-
-def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
-    """Return defaults with the chosen assets: the base of "was"."""
-    assets = {name: value for name, value in typed.items() if name in asset_fields(kind.Params)}
-    return raw_values(make_form(kind, target, assets, {}), kind)
 
 
 def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:

@@ -17,7 +17,7 @@ from dashboard.security.request import person
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
-from jobs.launch.launch import InvalidParams, Preview
+from jobs.launch.launch import Preview
 from jobs.models import Host, Preflight
 from jobs.plans import Plan
 from jobs.schedule import preflights
@@ -45,11 +45,6 @@ def choose_host(
     usual = [] if named else [*filter(first, allowed), *allowed, *every]
     host = next(iter([*named, *usual]), None)
     return host, [one for one in every if one in allowed or one == host]
-
-
-def errors_of(error: LaunchError) -> dict[str, str]:
-    """Return field → message; "" is the form as a whole."""
-    return error.fields if isinstance(error, InvalidParams) else {error.field: str(error)}
 
 
 def command_of(planned: Preview | None, before: Plan | None = None) -> CommandView | None:
@@ -90,8 +85,7 @@ class Unconfirmed(LaunchError):
 
 
 def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str, Any]]:
-    """Return the confirmed findings of the preflight for ``plan``, as listed in the form. Raises
-    ``Unconfirmed``: the latest fresh preflight found more."""
+    """Return the findings that the form confirms. Raises ``Unconfirmed``: there are more."""
     looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
     number = number_from(request.POST.get("confirm", ""))
     known = looks.filter(pk=number) if number is not None else []

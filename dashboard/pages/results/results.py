@@ -14,7 +14,7 @@ from dashboard.pages.answers import hygiene_card, token_card
 from dashboard.pages.results import page_parts
 from dashboard.pages.results.conclusion import LEVEL, conclusion_card, level_choice, sides_of
 from dashboard.pages.results.facets import asked, list_head
-from dashboard.pages.shared import export, sets_table
+from dashboard.pages.shared import export, words
 from dashboard.pages.shared.columns import RESULTS, chosen, heads
 from dashboard.pages.shared.marks import compare_query, marks_of, sentence, word
 from dashboard.pages.shared.words import identity_rows, provenance_rows, unknown_words
@@ -144,14 +144,14 @@ def result_response(
 def _evaluation(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
     sort = request.GET.get("subjects", "")
-    tables = [(group, sets_table.subject_table(page.result, group, sort)) for group in page.sets]
+    tables = [(group, words.subject_table(page.result, group, sort)) for group in page.sets]
     return {
         "figure": accuracy.categories(page.categories, page.accuracy),
         "tokens": token_card(page.result),
         "set_count": sum(len(group.rows) for group in page.sets),
         "name": name,
-        "markdown": sets_table.markdown(page.sets, name),
-        "markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME),
+        "markdown": words.markdown(page.sets, name),
+        "markdown_pattern": words.markdown(page.sets, words.NAME),
         "quality": hygiene_card(page.result),
         "set_tables": tables,
         "is_sorted": bool(sort),

@@ -251,8 +251,7 @@ def _page(
 
 
 def _labels(engines: Sequence[queries.ChatEngine]) -> list[str]:
-    """Names of deployments, with number and port where they are alike; those of endpoints are
-    unique."""
+    """Return names of engines; deployments that are alike have their number and port."""
 
     def port(one: queries.ChatEngine) -> str:
         at = engine_addresses.parse(one.deployment.host_url) if one.deployment else None
@@ -264,8 +263,7 @@ def _labels(engines: Sequence[queries.ChatEngine]) -> list[str]:
 
 
 def _recommended(engine: queries.ChatEngine | None) -> dict[str, Any]:
-    """Return the sampling that the model's authors recommend; answers leave half the context to
-    prompts."""
+    """Return the authors' sampling; answers leave half the context to prompts."""
     model = MODELS.get(engine.model_id) if engine else None
     params = dict(model.sampling.model_dump() if model else RECOMMENDED)
     served = engine.declared_context if engine else None
@@ -298,8 +296,7 @@ def _chat_of(request: HttpRequest) -> Conversation | None:
 def _add_turn(
     chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, retried: int | None
 ) -> Turn:
-    """The next turn, or another attempt at the ``retried`` one where that is the last.
-    Raises ``BusyError``: an answer of this conversation is being written."""
+    """Add the next turn, or another attempt at the ``retried`` last one. Raises ``BusyError``."""
     asked: list[queries.Shown] = list(queries.turns_of(chat))
     if any(one.turn.state == Turn.State.STREAMING for one in asked):
         raise services.BusyError

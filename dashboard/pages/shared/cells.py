@@ -97,8 +97,7 @@ def title_of(name: str) -> str:
 
 
 def bare(name: str, value: Any, bounds: Interval | None = None, **more: Any) -> Cell:
-    """Return a metric's number, whose unit stands in the heading, with its interval; ``more``:
-    fields of the cell."""
+    """Return a metric's number with its interval; its unit stands in the heading."""
     if not isinstance(value, int | float):
         return missing()
     measure = unit_name(name) if name in METRICS else ""

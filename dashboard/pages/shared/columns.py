@@ -6,7 +6,7 @@ A cookie per table stores the shown columns. The URL stores the sort order:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise, lazy
@@ -42,28 +42,6 @@ class Column:
     @property
     def orders(self) -> list[tuple[str, str | Promise]]:
         return [(self.name, self.title), *self.also] if self.is_sorted else []
-
-
-class Link(NamedTuple):
-    """Sort link in a heading. ``sorted``: "ascending", "descending" or ""."""
-
-    word: str
-    query: str
-    sorted: str
-
-
-class Head(NamedTuple):
-    """Heading of a column."""
-
-    title: str
-    hint: str
-    css: str
-    links: Sequence[Link]
-
-    @property
-    def sorted(self) -> str:
-        """The sort direction of this column for ``aria-sort``, "" without one."""
-        return next((link.sorted for link in self.links if link.sorted), "")
 
 
 def _metric(name: str, title: str | Promise = "", hint: str | Promise = "") -> Column:
@@ -150,21 +128,25 @@ def without_columns(address: str) -> str:
     return path + mark + "&".join(left) if any(left) else path
 
 
-def heads(columns: Sequence[Column], order: Order, query: QueryDict) -> list[Head]:
-    """Return the headings of these columns; ``query`` is the URL's query without the page."""
+def heads(columns: Sequence[Column], order: Order, query: QueryDict) -> list[dict[str, Any]]:
+    """Return columns as headings with sort links. ``sorted``: "ascending", "descending" or "".
+    ``query``: of the URL, without the page."""
+    way = "descending" if order.descending else "ascending"
 
-    def link(name: str, word: str, column: Column) -> Link:
+    def link(name: str, word: str | Promise, column: Column) -> dict[str, Any]:
         is_now, address = order.name == name, query.copy()
         # A second click reverses the order.
         falls = not order.descending if is_now else column.falls
         address["order"] = str(Order(name, falls))
-        way = "descending" if order.descending else "ascending"
-        return Link(word, address.urlencode(), way if is_now else "")
+        return {"word": word, "query": address.urlencode(), "sorted": way if is_now else ""}
 
     return [
-        Head(
-            *(str(column.title), str(column.hint), column.css),
-            [link(name, str(word), column) for name, word in column.orders],
-        )
+        {
+            "title": column.title,
+            "hint": column.hint,
+            "css": column.css,
+            "sorted": way if order.name in dict(column.orders) else "",
+            "links": [link(name, word, column) for name, word in column.orders],
+        }
         for column in columns
     ]

@@ -31,8 +31,7 @@ _WITH_BARS = (RATE, *lines.statistics("ttft"))
 def read_groups(
     wanted: Sequence[Sequence[int]], *, heads_only: bool = False
 ) -> tuple[list[list[Result]], list[int]]:
-    """Return the runs of each column in the given order, and the missing ids. ``heads_only``: only
-    the first run of a column has its large fields and related rows."""
+    """Return runs by column, and missing ids. ``heads_only``: others lack large fields."""
     rows = Result.objects.select_related(
         *("host", "job", "deployment__job", "endpoint", "imported__declared_by", "created_by")
     )
@@ -97,8 +96,7 @@ def short_name(column: Column) -> str:
 
 
 def charts(comparison: Comparison) -> dict[str, Any]:
-    """Return the charts of a comparison of benchmarks; False where nothing was measured. Batches
-    without a server have none: no rates, no TTFT."""
+    """Return the charts of benchmarks; False where nothing was measured, such as for batches."""
     # Full names, because saved images have no page around them.
     names = {}
     for column in comparison.columns:

@@ -26,8 +26,7 @@ _LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "free"
 
 @dataclass(slots=True)
 class Die:
-    """Current state of a die; a hot one may be held as well. ``key``: colour of its holder in the
-    large grid, 0 for none."""
+    """A die; a hot one may be held as well. ``key``: colour of its holder, 0 for none."""
 
     name: str
     state: DieState
@@ -73,8 +72,7 @@ class Die:
 
 
 def dies_of(host: Host, held: Held | None = None) -> list[Die]:
-    """Return every die of a host by number, missing dies included. ``held`` is who holds which,
-    where that is known already; else it is asked for."""
+    """Return every die of a host, missing ones included. ``held``: holders that are known."""
     names = all_dies(host)
     if not names:
         return []
@@ -106,8 +104,7 @@ class Grid:
 
 
 def grid(host: Host, own: Sequence[str] = (), held: Held | None = None) -> Grid:
-    """Return the host's dies; none for a host without. With ``own``: only these are marked, as
-    held."""
+    """Return the host's dies; with ``own`` only these are marked, as held."""
     # With its own dies named, nobody else's lease matters and none is asked for.
     host_dies = dies_of(host, {} if own else held)
     if not host_dies:
@@ -147,17 +144,6 @@ def _by_cards(things: Mapping[str, T]) -> Iterator[tuple[list[int], list[list[T 
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """Holder of ``count`` dies, with the key of its colour."""
-
-    subject: Job | Deployment
-    name: str
-    path: str
-    key: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Block:
     """Up to eight cards: their numbers, and rows of as many dies; None where a card has no die."""
 
@@ -172,10 +158,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """The large grid of a host, a card a column."""
+    """The large grid of a host, a card a column. ``held``: path of a holder's page → key of its
+    colour, and its number of dies."""
 
     blocks: Sequence[Block]
-    holders: Sequence[Holder]
+    held: Mapping[str, tuple[int, int]]
     dies: Sequence[Die]
 
     @property
@@ -215,14 +202,11 @@ def cards(host: Host, held: Held | None = None) -> Cards | None:
     for die in host_dies:
         if die.holder is not None:
             by_path.setdefault(die.path, []).append(die)
-    holders = []
-    for index, (path, those) in enumerate(by_path.items()):
-        subject, key = those[0].holder, index % _COLOURS + 1
-        assert subject is not None  # noqa: S101 -- for mypy
-        holders.append(Holder(subject, name_of(subject), path, key, len(those)))
+    for index, those in enumerate(by_path.values()):
         for die in those:
-            die.key = key
+            die.key = index % _COLOURS + 1
     blocks = [Block(*block) for block in _by_cards({die.name: die for die in host_dies})]
+    holders = {path: (those[0].key, len(those)) for path, those in by_path.items()}
     return Cards(blocks, holders, host_dies)
 
 

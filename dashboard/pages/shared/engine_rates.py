@@ -32,8 +32,7 @@ class Rates:
 
 
 def rates(deployments: Iterable[Deployment], *, at: float | None = None) -> dict[int, Rates]:
-    """Return the rates of each deployment (with its host) with reports in the last half hour.
-    ``at``: the current time in seconds since the epoch."""
+    """Return the rates of deployments with reports in the last half hour. ``at``: now, in s."""
     moment = time.time() if at is None else at
     skews = {deployment.pk: deployment.host.clock_skew_s for deployment in deployments}
     since = datetime.fromtimestamp(moment, tz=UTC) - timedelta(minutes=MINUTES)

@@ -75,8 +75,7 @@ def _conclusion(page: ResultPage) -> dict[str, Any] | None:
 
 
 def result_csv(page: ResultPage) -> HttpResponse:
-    """Return the points of a benchmark like the list, or the questions of an evaluation with their
-    context."""
+    """Return the points of a benchmark, or the questions of an evaluation."""
     row = page.result
     marks = marks_of([row])
     if row.type != Result.Type.EVALUATION:

@@ -114,8 +114,7 @@ def _telling(record: Job | Deployment, log: str, part: Part | None) -> str:
 
 
 def missed_before(job: Job) -> dict[str, Any] | None:
-    """Return missing requirements of the last preflight of a queued job, launch form included,
-    and its time; None if none."""
+    """Return what the last preflight of a queued job missed, and its time; None: nothing."""
     preflight = preflights.newest_answer(job)
     missed = _missed(preflight)
     return {"missed": missed, "at": preflight.done_at} if preflight and missed else None

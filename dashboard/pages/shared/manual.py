@@ -88,8 +88,7 @@ class Page:
 
 
 def page(name: str) -> Page:
-    """Return the page ``name`` of ``PAGES``, in the viewer's language where it is translated.
-    Raises ``KeyError``."""
+    """Return the page ``name`` of ``PAGES`` in the viewer's language. Raises ``KeyError``."""
     if name not in PAGES:
         raise KeyError(name)
     chinese = ROOT / f"{name}.zh.md"

@@ -43,8 +43,7 @@ class Flag(NamedTuple):
 
 
 def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
-    """Return the flags of a result in the order of the stamps on its page. ``in_list``: reads no
-    rows of imports."""
+    """Return flags in the order of the stamps. ``in_list``: reads no rows of imports."""
     found = []
     device = _(", ") + result.device if result.device else ""
     if result.endpoint:

@@ -104,8 +104,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Differences of a command from the guide. ``changed``: indexes of its words that differ,
-    ``guide_text``: the guide's text there, ``gone``: words only in the guide."""
+    """Differences from the guide: indexes of words, the guide's text there, words only there."""
 
     changed: frozenset[int] = frozenset()
     guide_text: Mapping[int, str] = field(default_factory=dict)
@@ -166,8 +165,7 @@ class Against:
 
 
 def against(data: Mapping[str, Any]) -> Against:
-    """Return a job's stored differences (``jobs.kinds.lib.guide``), in the viewer's
-    language."""
+    """Return a job's stored differences (``jobs.kinds.lib.guide``)."""
     notes: Sequence[Mapping[str, Any]] = data.get("notes", [])
     return Against(
         ids=tuple(str(note["id"]) for note in notes),
@@ -309,8 +307,7 @@ def command_view(
     before: Plan | None = None,
     guide: Against | None = None,
 ) -> CommandView:
-    """Return the view of a plan: changes against ``before`` are marked, and differences from the
-    guide with their note's number."""
+    """Return the view of a plan, with changes against ``before`` and the guide marked."""
     differences = guide or Against()
     shown = _Shown(values, proposed or {}, differences, compare=before is not None)
     old_steps = {step.name: step for step in before.steps} if before else {}

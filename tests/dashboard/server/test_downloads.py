@@ -425,7 +425,7 @@ def test_a_person_has_a_few_streams_at_once():
     assert None not in slots
     assert take_slot("1") is None
     assert take_slot("2") is not None
-    slots[0].release()
+    slots[0].close()
     assert take_slot("1") is not None
 
 
@@ -434,7 +434,7 @@ def test_all_people_together_have_a_number(monkeypatch):
     slots = [take_slot("1"), take_slot("2")]
 
     assert take_slot("3") is None
-    slots[0].release()
+    slots[0].close()
     assert take_slot("3") is not None
 
 
@@ -502,7 +502,7 @@ def test_a_refused_download_says_so_on_a_page_and_in_the_api(client, settings, o
 
     page = client.get(address)
     others = [client.get(path).status_code for path in ("/jobs/", f"/jobs/{job.pk}/")]
-    slot.release()
+    slot.close()
     answer = client.get(address)
 
     assert (page.status_code, page["Retry-After"]) == (429, "5")

@@ -96,7 +96,7 @@ def test_no_other_module_lists_kinds_one_by_one():
         *("jobs/launch/launch.py", "jobs/queries/jobs/job_page.py", "jobs/queries/catalogue.py"),
         *(
             "dashboard/pages/launch/launch_form.py",
-            "dashboard/pages/jobs/pipeline.py",
+            "dashboard/pages/jobs/groups.py",
             "dashboard/pages/home.py",
         ),
     }, listed

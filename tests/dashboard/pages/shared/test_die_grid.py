@@ -107,10 +107,7 @@ def test_a_deployment_holds_the_dies_of_its_job():
     job = make_job(host=host, state="running", values={"dies": "0,1"})
     deployment = make_deployment(job=job, name="qwen", state="loading")
 
-    (holder,) = cards(host).holders
-
-    assert (holder.name, holder.count) == ("qwen", 2)
-    assert holder.path == f"deployments/{deployment.pk}/"
+    assert cards(host).held == {f"deployments/{deployment.pk}/": (1, 2)}
     assert label_of(host, "1") == "qwen (loading)"
 
 

@@ -1,4 +1,4 @@
-"""Launch form of a matrix: workload, lengths, concurrency, its table of cells, and launch."""
+"""Launch forms of several jobs: a matrix with its cells, the pipeline of a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -17,15 +18,20 @@ from pydantic import ValidationError
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.pages.launch import launch_form, parts
+from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
+from dashboard.text.labels import kind_title
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.base.validation_errors import messages
-from jobs.catalog.presets import WORKLOADS, Workload
+from jobs.catalog import MODELS, STACKS, ZooModel
+from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS, Workload
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.kinds.lib.vacc import stack_choices
+from jobs.launch import pipelines as definitions
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import (
     AXES,
@@ -35,8 +41,13 @@ from jobs.launch.matrices import (
     kinds,
     preview_matrix,
 )
+from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
 from jobs.models import Host
+from jobs.queries.hosts import dies, is_away
+from jobs.schedule import launch_rights, preflights
+from jobs.schedule.forecast import forecast_drafts
 from jobs.schedule.targets import target_of
+from jobs.tools.vacc.downloads import DATASETS
 
 # Fields of a kind that the matrix sets, or that make no sense in one.
 _NOT_SHOWN = frozenset((*AXES, "as_in_guide", "overlap"))
@@ -76,8 +87,8 @@ class MatrixForm:
 def launch_matrix(request: HttpRequest) -> HttpResponse:
     """Show the form with its cells, filled from the URL; POST launches the matrix."""
     if request.method != "POST":
-        return render(request, "launch/matrix.html", _context(request, request.GET))
-    context = _context(request, request.POST)
+        return render(request, "launch/matrix.html", _matrix_context(request, request.GET))
+    context = _matrix_context(request, request.POST)
     form, host, planned = context["form"], context["host"], context["planned"]
     if form is None:
         return redirect("launch-matrix")
@@ -99,7 +110,7 @@ def launch_matrix(request: HttpRequest) -> HttpResponse:
     try:
         return redirect("matrix-detail", once(request, launch))
     except LaunchError as error:
-        errors = parts.errors_of(error)
+        errors = error.fields
     context["form"] = form.with_errors(context["target"], errors)
     context["general_error"] = errors.get("", "")
     return render(request, "launch/matrix.html", context, status=422)
@@ -108,11 +119,11 @@ def launch_matrix(request: HttpRequest) -> HttpResponse:
 @requires("job.launch", "GET")
 def launch_matrix_script(request: HttpRequest) -> HttpResponse:
     """Download all runs of the form in the URL as one shell script."""
-    planned = _context(request, request.GET)["planned"]
+    planned = _matrix_context(request, request.GET)["planned"]
     return parts.script_file(planned.script if planned else None, "matrix.sh")
 
 
-def _context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
+def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
     user = person(request)
     # By default the first host that has a deployment to measure.
     host, hosts = parts.choose_host(
@@ -170,7 +181,6 @@ def _commands(workload: Workload, host: Host, data: QueryDict) -> list[tuple[Kin
 
 
 def _rows(planned: MatrixPreview) -> list[dict[str, Any]]:
-    """Return the cells by pair of lengths."""
     rows: dict[int, dict[str, Any]] = {}
     for one in planned.cells:
         sizes = {name: getattr(one.cell, name) for name in ("input_tokens", "output_tokens")}
@@ -213,8 +223,7 @@ def _kind_of(data: QueryDict, target: Target) -> Kind | None:
 
 
 def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
-    """Return the form of ``kind`` on ``target``, filled from ``data``. A workload that changed
-    (``of`` is another) resets the lengths."""
+    """Return the form of ``kind``. A changed workload (``of`` is another) resets lengths."""
     workload = _workload_of(data).on_host(has_dies=target.has_dies)
     keeps = data.get("of", workload.id) == workload.id
     texts = _texts(workload, data if keeps else QueryDict())
@@ -290,7 +299,151 @@ def _spec(
         return None, messages(error)
 
 
-urlpatterns: list[URLPattern] = [
+matrix_urlpatterns: list[URLPattern] = [
     path("matrix/", launch_matrix, name="launch-matrix"),
     path("matrix/matrix.sh", launch_matrix_script, name="launch-matrix-script"),
+]
+
+
+@requires("job.launch", "GET", "HEAD", "POST")
+def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
+    """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
+    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
+    if request.method != "POST":
+        return _page(request, _pipeline_context(model, pipeline, request.GET, person(request)))
+    context = _pipeline_context(model, pipeline, request.POST, person(request))
+    if context["host"] is None:
+        return redirect("model-pipeline", model_id, pipeline_id)
+    if "show" in request.POST:
+        return _page(request, context, status=422 if context["errors"] else 200)
+    try:
+        return redirect(once(request, lambda: _launch(request, context)))
+    except LaunchError as error:
+        shown = {} if context["errors"] else {"error": str(error)}  # those are at their fields
+        return _page(request, context | shown, status=422)
+
+
+def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
+    """Launch the posted form; return the address of its jobs. Raises ``LaunchError``."""
+    host, pipeline, model = context["host"], context["pipeline"], context["model"]
+    if context["errors"]:
+        raise InvalidParams(context["errors"])
+    checked = checks_of(pipeline, context["drafts"])
+    jobs = job_actions.launch_pipeline(
+        request.user,
+        pipeline.id,
+        model.id,
+        host=host,
+        stack=context["stack"],
+        options=context["options"],
+        confirmed=parts.confirmed_in(request, host, checked[0]) if checked else [],
+    )
+    if not jobs:
+        return reverse("model-detail", args=[model.id])
+    return reverse("pipeline", args=[jobs[0].chain])
+
+
+@requires("job.launch", "POST")
+def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
+    """Request the preflight of the whole chain now."""
+    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
+    context = _pipeline_context(model, pipeline, request.POST, person(request))
+    host, checked = context["host"], checks_of(pipeline, context["drafts"])
+    if host is None or checked is None or is_away(host):
+        return HttpResponse()
+    asked = preflights.ask(host, checked[0].to_json(), checked[1], user=person(request))
+    audit_log.record_often(request.user, "host.check", f"host {host.name}", model=model.id)
+    return parts.fragment(request, asked, form_id="pipeline-form")
+
+
+def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, definitions.Pipeline]:
+    model = MODELS.get(model_id)
+    offered = pipelines_of(model) if model else ()
+    pipeline = next((item for item in offered if item.id == pipeline_id), None)
+    if model is None or pipeline is None:
+        raise Http404(f"{model_id} has no pipeline {pipeline_id}")
+    return model, pipeline
+
+
+def _pipeline_context(
+    model: ZooModel, pipeline: definitions.Pipeline, data: QueryDict, user: AbstractBaseUser | None
+) -> dict[str, Any]:
+    """``hosts``: suitable ones. ``errors``: option → message; ``typed``: entered values."""
+    fitting = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
+    host, hosts = parts.choose_host(data, user, fitting)
+    offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
+    stack = str(data.get("stack", ""))
+    if stack not in offered:
+        stack = next(iter(offered), "")
+    options, errors = _options(pipeline, data)
+    errors |= launch_rights.errors(host, user) if host else {}
+    planned: list[Draft] = []
+    if host and stack and not errors:
+        planned = drafts(pipeline, model, host, stack, options, user=user)
+    kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
+    return {
+        "model": model,
+        "pipeline": pipeline,
+        "hosts": hosts,
+        "host": host,
+        "stacks": [STACKS[name] for name in offered],
+        "stack": stack,
+        "options": options,
+        "errors": errors,
+        "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
+        "precisions": [
+            (one, _("fp16 and int8") if one == definitions.BOTH else one)
+            for one in definitions.PRECISIONS
+        ],
+        "calibrations": [(name, DATASETS[name].title) for name in definitions.CALIBRATIONS],
+        "workloads": [WORKLOADS[name] for name in definitions.WORKLOAD_IDS if name],
+        "evaluations": [EVALUATION_PRESETS[name] for name in definitions.EVALUATION_IDS if name],
+        "is_blocked": bool(errors) or any(one.preview and one.preview.errors for one in planned),
+        "drafts": planned,
+        "shown": [(draft, parts.command_of(draft.preview)) for draft in planned],
+        # Kinds that the guide has no command for.
+        "outside_guide": _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds)),
+        "asks_host": host is not None and not is_away(host) and not errors,
+    }
+
+
+def _options(
+    pipeline: definitions.Pipeline, data: QueryDict
+) -> tuple[definitions.Options, dict[str, str]]:
+    """Return options, and option → message; invalid ones fall back to defaults."""
+    given = {name: str(data.get(name, "")) for name in pipeline.options}
+    errors: dict[str, str] = {}
+    while True:
+        try:
+            return definitions.read_options(
+                {**given, **dict.fromkeys(errors, "")}, pipeline.options
+            ), errors
+        except LaunchError as error:
+            errors[error.field] = str(error)
+
+
+def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """Show the form, with the queue reasons of a launch now and the kinds of each."""
+    host, jobs = context["host"], []
+    for draft in context["drafts"]:
+        if draft.job is not None:
+            # Waiting for earlier jobs of the chain is normal.
+            draft.job.host, draft.job.inputs = host, {}
+            jobs.append(draft.job)
+    waits: dict[str, list[str]] = {}
+    for job, starts in zip(jobs, forecast_drafts(host, jobs) if host else (), strict=True):
+        if not queue.is_next(starts):
+            kinds = waits.setdefault(queue.starts(starts), [])
+            kinds += [job.kind] if job.kind not in kinds else []
+    shown = context | {"waits": [*waits.items()]}
+    return render(request, "models/pipeline.html", shown, status=status)
+
+
+pipeline_urlpatterns: list[URLPattern] = [
+    path("<str:model_id>/pipelines/<slug:pipeline_id>/", model_pipeline, name="model-pipeline"),
+    path(
+        "<str:model_id>/pipelines/<slug:pipeline_id>/check/",
+        pipeline_check,
+        name="model-pipeline-check",
+    ),
 ]

@@ -1,10 +1,11 @@
-"""Pages of matrices: list, one matrix as a table that fills, its conclusions, its CSV."""
+"""Pages of jobs that were launched together: a pipeline, a matrix as a table that fills."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,18 +27,27 @@ from dashboard.pages.results.conclusion import (
 )
 from dashboard.pages.shared.cells import Cell
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
+from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
 from dashboard.pages.shared.marks import LOADED, marks_of
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text import queue_words
 from dashboard.text.formatting import change_text
-from dashboard.text.labels import cell_marks, metric_label
+from dashboard.text.labels import cell_marks, kind_title, metric_label
 from dashboard.text.messages import message
 from jobs.base.numbers import number_from
+from jobs.catalog import MODELS, STACKS
 from jobs.catalog.presets import WORKLOADS
-from jobs.models import Matrix, MatrixCell
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import EXACT
+from jobs.launch.pipelines import BOTH, PRECISIONS, Options, Pipeline, pipelines_of
+from jobs.models import Job, Matrix, MatrixCell
+from jobs.queries.hosts import dies
+from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside
 from jobs.queries.matrices import RATE, CellView, MatrixPage, Row, RunView, matrices, matrix_page
+from jobs.queries.overview import running_of
 from jobs.queries.results.conclusion import conclude
 from jobs.queries.results.curve import limits_of
+from jobs.queries.results.repeats import headline as main_metric
 from jobs.statistics import Interval
 
 _LISTED = 100
@@ -48,6 +58,185 @@ _HEAD = (
     *("matrix", "input_tokens", "output_tokens", "concurrency", "repeat", "order"),
     *("last_job", "state", "reason"),
 )
+
+
+@requires("job.view", "GET")
+def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    chain = _chain_or_404(chain_id)
+    user = request.user
+    results = [job.result for job in chain.jobs if hasattr(job, "result")]
+    names = [(result, main_metric(result.type, result.metrics)) for result in results]
+    # A retry is possible once no ending job would cancel the new jobs.
+    is_over = bool(chain.broken) and chain.ending is None
+    right = any(map(failed_as_printed, chain.broken))
+    jobs = chain.to_cancel
+    context = {
+        "chain": chain,
+        "title": title_of(chain),
+        "host": chain.jobs[0].host,
+        "made_by": chain.jobs[0].created_by,
+        "rows": _rows(chain),
+        "summary": _summary(chain),
+        "outcomes": [
+            {"result": result, "metric": name, "value": result.metrics.get(name)}
+            for result, name in names
+        ],
+        "may_retry": is_over and allowed(user, "job.repeat"),
+        "retry_words": _retry_words(chain),
+        # Only where the same commands would fail again.
+        "preview_address": _preview_address(chain) if any(map(ends_the_same, chain.broken)) else "",
+        "preview_words": _("Preview corrected pipeline")
+        if right
+        else _("Preview with other options"),
+        "may_cancel": bool(jobs) and all(allowed(user, "job.cancel", job) for job in jobs),
+    }
+    return render(request, "pipelines/detail.html", context)
+
+
+@requires("job.repeat", "POST")
+def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Retry failed jobs, and those cancelled because of them."""
+    _chain_or_404(chain_id)
+    launched(request, lambda: len(job_actions.retry_pipeline(request.user, chain_id)))
+    return redirect("pipeline", chain_id)
+
+
+@requires("job.cancel", "GET", "HEAD", "POST")
+def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    """Confirm (GET), then cancel (POST) every active job. The confirmation names what is lost."""
+    chain = _chain_or_404(chain_id)
+    jobs = chain.to_cancel
+    for job in jobs:
+        check(request.user, "job.cancel", job)
+    if request.method != "POST":
+        label = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs))
+        context = {
+            "chain": chain,
+            "title": title_of(chain),
+            "open": jobs,
+            "running": [job for job in jobs if job.state in Job.ON_HOST_STATES],
+            "outside": waiting_outside(chain),
+            "label": label % {"n": len(jobs)},
+        }
+        return render(request, "pipelines/cancel.html", context)
+    if not job_actions.cancel_pipeline(request.user, jobs, chain_id):
+        messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
+    return redirect("pipeline", chain_id)
+
+
+def _chain_or_404(chain_id: UUID) -> ChainProgress:
+    chain = chain_of(chain_id)
+    if chain is None:
+        raise Http404(f"there is no pipeline {chain_id}")
+    return chain
+
+
+def title_of(chain: ChainProgress) -> str:
+    """Return the pipeline's title: "DeepSeek-R1: pipeline of 8 jobs"."""
+    count = len(chain.jobs)
+    jobs = ngettext("pipeline of %(n)s job", "pipeline of %(n)s jobs", count) % {"n": count}
+    model = MODELS.get(chain.model_id)
+    name = model.name if model else chain.model_id
+    return _("%(model)s: %(jobs)s") % {"model": name, "jobs": jobs} if name else jobs
+
+
+def _rows(chain: ChainProgress) -> list[dict[str, Any]]:
+    """Return the jobs. ``why`` and ``starts``: texts for a queued one, else ""."""
+    waits = queue_words.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
+    rows = []
+    for number, job in enumerate(chain.jobs, 1):
+        running = running_of(job) if job.state in Job.ON_HOST_STATES else None
+        why, starts = "", ""
+        if job.pk in waits:
+            reason, forecast = waits[job.pk]
+            why, starts = message(reason.id, reason.args), queue_words.starts_in(forecast)
+        row = {"job": job, "number": number, "earlier": chain.earlier.get(job.pk, ())}
+        rows.append(row | {"running": running, "why": why, "starts": starts})
+    return rows
+
+
+def _summary(chain: ChainProgress) -> str:
+    if chain.succeeded:
+        return _("All jobs succeeded.")
+    now = [job for job in chain.jobs if job.state in Job.ON_HOST_STATES]
+    queued = next((job for job in chain.jobs if job.state == Job.State.QUEUED), None)
+    parts = []
+    if chain.failed is not None:
+        failed = [job for job in chain.broken if job.state != Job.State.CANCELLED]
+        names = _named(failed or [chain.failed])
+        parts.append(_("Did not succeed: %(jobs)s.") % {"jobs": names})
+    if now:
+        parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
+    if queued is not None:
+        text = _("Next: #%(job)s %(kind)s.")
+        parts.append(text % {"job": queued.pk, "kind": kind_title(queued.kind)})
+    return " ".join(parts)
+
+
+def _named(jobs: Sequence[Job]) -> str:
+    return _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in jobs)
+
+
+def _retry_words(chain: ChainProgress) -> str:
+    if chain.failed is None:
+        return ""
+    count = len(chain.to_repeat)
+    text = ngettext(
+        "Retry from #%(job)s %(kind)s (%(n)s job)",
+        "Retry from #%(job)s %(kind)s (%(n)s jobs)",
+        count,
+    )
+    return text % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
+
+
+def _preview_address(chain: ChainProgress) -> str:
+    """Return the address of a corrected preview; "" for jobs of no pipeline."""
+    jobs = chain.jobs
+    stack = next((name for job in jobs if (name := job.params.get("stack")) in STACKS), "")
+    pipeline = _pipeline_of(jobs, chain.model_id, stack)
+    if pipeline is None:
+        return ""
+    given = {"host": jobs[0].host.name, "stack": stack, EXACT: "0", **_options(jobs)}
+    known = ("host", "stack", *pipeline.options)
+    query = urlencode({name: value for name, value in given.items() if value and name in known})
+    return f"{reverse('model-pipeline', args=[chain.model_id, pipeline.id])}?{query}"
+
+
+def _pipeline_of(jobs: Sequence[Job], model_id: str, stack: str) -> Pipeline | None:
+    """Return the pipeline whose links have all these kinds."""
+    model, kinds = MODELS.get(model_id), {job.kind for job in jobs}
+    if model is None or not stack or not any(_family(job) == "deploy" for job in jobs):
+        return None
+    has_dies = bool(dies(jobs[0].host))
+    for known in pipelines_of(model):
+        all_kinds = {"prepare", *(job.kind for job in known.jobs(model, stack, Options()))}
+        if known.needs_dies == has_dies and kinds <= all_kinds:
+            return known
+    return None
+
+
+def _options(jobs: Sequence[Job]) -> dict[str, str]:
+    made = {str(job.params.get("precision")) for job in jobs if _family(job) == "compile"}
+    made &= set(PRECISIONS)
+    benchmarks = [job.params for job in jobs if _family(job) == "benchmark"]
+    levels = next((params["concurrency"] for params in benchmarks if "concurrency" in params), ())
+    return {
+        "precision": BOTH if len(made) > 1 else "".join(made),
+        "concurrency": ",".join(map(str, levels)) if isinstance(levels, list | tuple) else "",
+    }
+
+
+def _family(job: Job) -> str:
+    """Return the family of a kind; "" for a removed kind."""
+    kind = KINDS.get(job.kind)
+    return kind.family if kind else ""
+
+
+pipeline_urlpatterns: list[URLPattern] = [
+    path("<uuid:chain_id>/", pipeline, name="pipeline"),
+    path("<uuid:chain_id>/retry/", pipeline_retry, name="pipeline-retry"),
+    path("<uuid:chain_id>/cancel/", pipeline_cancel, name="pipeline-cancel"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +262,7 @@ def matrix_list(request: HttpRequest) -> HttpResponse:
 
 @requires("job.view", "GET")
 def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
-    """Show the table of cells. The page updates itself.
-    ``metric`` selects the number of the cells; ``format=csv`` exports every run."""
+    """Show the table of cells; ``metric`` selects its number, ``format=csv`` exports runs."""
     page = _page_or_404(matrix_id, request.GET.get("metric", RATE))
     if request.GET.get("format") == "csv":
         return matrix_csv(page)
@@ -108,7 +296,6 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
 
 @requires("job.repeat", "POST")
 def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
-    """Run every cell again that failed, was cancelled or was lost."""
     matrix = get_object_or_404(Matrix, pk=matrix_id)
     launched(request, lambda: len(job_actions.resume_matrix(request.user, matrix)))
     return redirect("matrix-detail", matrix_id)
@@ -224,7 +411,7 @@ def _state(run: RunView) -> tuple[str, str]:
     return run.job.state, message(run.job.message_id, run.job.message_args) if run.is_bad else ""
 
 
-urlpatterns: list[URLPattern] = [
+matrix_urlpatterns: list[URLPattern] = [
     path("", matrix_list, name="matrix-list"),
     path("<int:matrix_id>/", matrix_detail, name="matrix-detail"),
     path("<int:matrix_id>/resume/", matrix_resume, name="matrix-resume"),
