@@ -12,7 +12,6 @@ from jobs.kinds.lib.common import (
     against,
     exclusive_field,
     key_of,
-    options_from,
     overlap_field,
     seed_field,
     site,
@@ -119,16 +118,10 @@ class OverHttp(Kind, params=LoadParams):
         else:
             sent = chosen_prompts(params.prompts, target)
         check_answer(served.data, OUTPUT, params.output_tokens, sent.longest)
-        return options_from(
-            params,
-            HttpLoad,
-            prompts=sent.prompts,
-            metrics=COUNTERS.get(str(served.data.get("toolchain")), ()),
+        return HttpLoad(
+            *(params, sent, COUNTERS.get(str(served.data.get("toolchain")), ()), key_of(served)),
             streamed=not served.data.get("bare_stream"),
             has_dies=target.has_dies,
-            key=key_of(served),
-            of_team=sent.of_team,
-            sized=sent.sized,
         )
 
 

@@ -86,8 +86,8 @@ class Offline(OnVllm, params=EngineParams):
         own = guide_notes("own_name", "label", "results_mounted", "json_kept", "dies_named")
         return [*notes, *own, *limited]
 
-    def engine(self, params: Any, target: Target) -> vllm_bench.Engine:
-        """Return the engine arguments. Verbatim mode only warns of limits."""
+    def plan(self, params: Any, target: Target) -> Plan:
+        """Verbatim mode only warns of limits."""
         stack, weights = stack_of(params), target.asset("weights", params.weights)
         together = params.input_tokens + params.output_tokens
         if together > params.max_length:
@@ -97,14 +97,12 @@ class Offline(OnVllm, params=EngineParams):
         if not is_exact(params):
             fields = {**LIMIT_FIELDS, "max_input": INPUT}
             refuse_limits(model_of_asset(weights), stack, _wish(params, target), fields)
-        return vllm_bench.Engine(
+        return vllm_bench.offline_plan(
+            *(self.command, stack, params, site_of(stack, target)),
             weights=inside(stack, weights, target),
             folder=str(weights.data.get("path") or ""),
-            tp=params.tp,
-            max_length=params.max_length,
             image=image_name(stack, target) if stack.vllm.image else "",
             exact=is_exact(params),
-            kv_cache_gib=params.kv_cache_gib,
         )
 
 
@@ -150,17 +148,6 @@ class BenchmarkThroughput(Offline, params=ThroughputParams):
         )
         return [*notes, *own]
 
-    def plan(self, params: ThroughputParams, target: Target) -> Plan:
-        stack = stack_of(params)
-        return vllm_bench.throughput_plan(
-            stack,
-            self.engine(params, target),
-            site_of(stack, target),
-            prompts=params.requests,
-            input_tokens=params.input_tokens,
-            output=params.output_tokens,
-        )
-
     def work(self, params: Mapping[str, Any]) -> float:
         return work_of_requests(params)
 
@@ -194,17 +181,6 @@ class BenchmarkLatency(Offline, params=LatencyParams):
         """ "offline, batch 1, 1024 → 1024 tok"."""
         lengths = f"{params.input_tokens} → {params.output_tokens}"
         return f"offline, batch {params.batch_size}, {lengths} tok"
-
-    def plan(self, params: LatencyParams, target: Target) -> Plan:
-        stack = stack_of(params)
-        return vllm_bench.latency_plan(
-            stack,
-            self.engine(params, target),
-            site_of(stack, target),
-            lengths=(params.input_tokens, params.output_tokens),
-            batch=params.batch_size,
-            rounds=params.iterations,
-        )
 
     def work(self, params: Mapping[str, Any]) -> float:
         return (int(params["iterations"]) + _WARM_UP) * work_of_request(params)

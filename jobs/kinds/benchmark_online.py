@@ -21,10 +21,8 @@ from jobs.kinds.lib.common import (
     exclusive_field,
     guide_notes,
     key_of,
-    options_from,
     overlap_field,
     seed_field,
-    tokenizer_check,
     tokenizer_folder,
     tokenizer_of,
 )
@@ -32,7 +30,8 @@ from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import image_name, stack_field, stack_of, vacc_site
 from jobs.kinds.lib.vllm import CPU_STACK, OnVllm, VllmParams, inside, site_of, tokens_field
 from jobs.plans import Plan, literal
-from jobs.tools.lib.site import Site
+from jobs.tools.lib.load import Prompts
+from jobs.tools.lib.site import Site, tokenizer_check
 from jobs.tools.vacc.site import VaccSite
 from jobs.tools.vllm import bench as vllm_bench
 from jobs.tools.vllm.bench import CUSTOM, BenchLoad
@@ -179,16 +178,8 @@ class BenchmarkOnline(OnVllm, params=Params):
                 raise LaunchError(message, "dataset")
             own = load.team_prompts(params.prompts, target)
         _check_load(params, stack, deployment, own)
-        sent = options_from(
-            params,
-            BenchLoad,
-            dataset=_dataset(params),
-            path=_path(params, stack, site),
-            prompts=params.requests,
-            exact=params.as_in_guide,
-            key=key_of(deployment),
-            own=own.prompts if own else (),
-        )
+        path, key = _path(params, stack, site), key_of(deployment)
+        sent = BenchLoad(params, _dataset(params), path, key, own.texts if own else ())
         if deployment.endpoint is not None:
             return against(_external(sent, stack, deployment, target), deployment, site.python)
         if isinstance(site, VaccSite):
@@ -244,9 +235,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
         raise LaunchError(message, "deployment", name=data["name"], stack=stack)
 
 
-def _check_load(
-    params: Params, stack: Stack, deployment: AssetRef, own: load.ChosenPrompts | None
-) -> None:
+def _check_load(params: Params, stack: Stack, deployment: AssetRef, own: Prompts | None) -> None:
     """Refuse settings that are known to give no result, except in verbatim mode."""
     load.check_concurrency(params.concurrency)
     if params.as_in_guide:

@@ -10,7 +10,7 @@ from jobs.base.messages import Message
 from jobs.catalog import MODELS, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
-from jobs.kinds.lib.common import NAME, asset_choices, gguf_choices, options_from, site
+from jobs.kinds.lib.common import NAME, asset_choices, gguf_choices, site
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -26,7 +26,6 @@ from jobs.plans import Plan
 from jobs.tools.lib.environments import LLAMA_CPP
 from jobs.tools.llama_cpp import commands as llama_cpp
 from jobs.tools.vacc import build_in
-from jobs.tools.vacc.build_in import Calibration, Compiling
 from jobs.tools.vacc.downloads import DATASETS
 
 
@@ -83,12 +82,8 @@ class Compile(Kind, params=CompileParams):
         )
 
 
-# vamc's samples, by calibration data.
-_CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
 _INT8 = ("precision", "int8")
 _VERSION: dict[str, Any] = {"max_length": 30, "pattern": r"^$|^[0-9][0-9A-Za-z.]*$"}
-# Left out of vamc's file if off, so that it has requested settings only.
-_SWITCHES = ("true_sequential", "remove_params", "env_recheck", "save_log", "enable_ir")
 
 
 class VaccCompileParams(VaccParams):
@@ -245,43 +240,30 @@ class CompileVacc(OnVacc, params=VaccCompileParams):
         """Compile, then verify the artifact. In verbatim mode, the file has only the fields of the
         vendor's two files."""
         model, exact = _model(params, target), is_exact(params)
-        wish, site = _wish(params, model), vacc_site(target)
+        wish = _wish(params, model)
         if not exact:
             fields = {"path": "weights", "concurrency": "max_length"}
             refuse_limits(model, stack_of(params), wish, fields)
-        given: dict[str, Any] = {
-            "name": _name(params, model),
-            "checkpoint": str(target.asset("weights", params.weights).data["path"]),
-            "folder": site.artifacts,
-            "precision": params.precision,
-            "tp": params.tp,
-            "max_input": params.max_input,
-            "max_length": params.max_length,
-        }
+        settings, calibration = params, None
         if exact:
-            compiling = Compiling(**given)
-        else:
-            given |= {name: getattr(params, name) or None for name in _SWITCHES}
-            given |= {"align_qkv": wish.align_qkv or None, "calibration": None}
-            if _calibrates(params):
-                data = target.asset("dataset", params.calibration, "calibration").data
-                name = str(data["name"])
-                if name not in DATASETS or not DATASETS[name].calibrates:
-                    message = _("vamc does not support this calibration data.")
-                    raise LaunchError(message, "calibration")
-                length = params.sample_tokens or _CALIBRATION_LENGTHS[name]
-                sampled = Calibration(name, str(data["path"]), params.samples, length)
-                given["calibration"] = sampled
-            compiling = options_from(params, Compiling, **given)
+            kept = {"weights", "precision", "tp", "max_input", "max_length"}
+            settings = VaccCompileParams(**params.model_dump(include=kept))
+        elif _calibrates(params):
+            data = target.asset("dataset", params.calibration, "calibration").data
+            name = str(data["name"])
+            if name not in DATASETS or not DATASETS[name].calibrates:
+                message = _("vamc does not support this calibration data.")
+                raise LaunchError(message, "calibration")
+            calibration = (name, str(data["path"]))
         return build_in.compile_plan(
-            build_in_of(params),
-            site,
-            compiling,
+            *(build_in_of(params), settings, vacc_site(target)),
             model=model,
-            exact=exact,
+            name=_name(params, model),
+            checkpoint=str(target.asset("weights", params.weights).data["path"]),
+            calibration=calibration,
+            align_qkv=wish.align_qkv,
             stack_size=wish.stack_size,
-            # The weights once more, plus intermediate files.
-            room_bytes=2 * model.source.bytes,
+            exact=exact,
         )
 
 

@@ -13,7 +13,7 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks import BuildIn
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
-from jobs.kinds.lib.common import NAME, asset_choices, guide_notes, options_from, site
+from jobs.kinds.lib.common import NAME, asset_choices, guide_notes, site
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -28,7 +28,6 @@ from jobs.plans import Plan
 from jobs.tools.lib.environments import LLAMA_CPP
 from jobs.tools.llama_cpp import commands as llama_cpp
 from jobs.tools.vacc import build_in
-from jobs.tools.vacc.build_in import BuildInServer
 
 
 class DeployParams(KindParams):
@@ -83,18 +82,10 @@ class Deploy(Kind, params=DeployParams):
         if model and params.context > model.context_tokens:
             message = _("Max context of %(model)s is %(tokens)d tokens.")
             raise LaunchError(message, "context", model=model.name, tokens=model.context_tokens)
-        here = site(target)
-        return llama_cpp.deploy_plan(
-            options_from(
-                params,
-                llama_cpp.LlamaServer,
-                name=self.title_of(params, target),
-                # The dashboard's chat must reach the server; on This computer nothing else must.
-                listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",  # noqa: S104
-                threads=params.threads or here.spare_threads,
-            ),
-            here,
-        )
+        # The dashboard's chat must reach the server; on This computer nothing else must.
+        listen = "127.0.0.1" if target.is_this_computer else "0.0.0.0"  # noqa: S104
+        name = self.title_of(params, target)
+        return llama_cpp.deploy_plan(params, site(target), name=name, listen=listen)
 
 
 BATCH_SIZE = 16
@@ -194,18 +185,7 @@ class DeployBuildIn(OnVacc, params=BuildInParams):
         own_ports = _own_ports(params, tools)
         ports.refuse(ports.of_server({"port": params.port}, own_ports), target.servers)
         ports.refuse_address(params.bind)
-        name, config = self.title_of(params, target), artifact.data.get("deploy_config")
-        serving = options_from(
-            params,
-            BuildInServer,
-            name=name,
-            tp=wish.tp,
-            max_length=wish.max_length,
-            bind=params.bind or "0.0.0.0",  # noqa: S104 -- the dashboard's chat must reach it
-            deploy_config=config
-            or f"{build_in.deploy_folder(artifact.data['path'])}/{name}_deploy.json",
-        )
-        return build_in.serve_plan(tools, serving, vacc_site(target))
+        return build_in.serve_plan(tools, params, vacc_site(target), artifact.data)
 
 
 def _own_ports(params: BuildInParams, tools: BuildIn) -> dict[str, int]:

@@ -11,7 +11,7 @@ from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import Target, field
-from jobs.kinds.lib.common import SECRET, guide_notes, options_from
+from jobs.kinds.lib.common import SECRET, guide_notes
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import (
     container_notes,
@@ -151,12 +151,12 @@ class DeployVllm(OnVllm, params=Params):
             args = {"port": params.port, "printed": PRINTED_PORT}
             notes.append(Message("guide:port_other" if params.port else "guide:port_free", args))
         if exact:
-            notes.append(Message("guide:dies_unnamed", {"dies": serving.dies}))
+            notes.append(Message("guide:dies_unnamed", {"dies": params.tp * params.pp}))
             if serving.only_address:
                 notes.append(Message("guide:address", {"address": serving.only_address}))
             if not serving.name:
                 notes.append(Message("guide:name_is_path", {"name": serving.weights}))
-            needs_flag = stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1)
+            needs_flag = stack.vllm.no_async_scheduling and (params.mtp or params.pp > 1)
             notes += guide_notes(async_left=needs_flag)
         else:
             notes += guide_notes("own_name", "label", "dies_named")
@@ -164,7 +164,7 @@ class DeployVllm(OnVllm, params=Params):
             notes += guide_notes(
                 removed_at_end=not by_hand,
                 listens_everywhere=by_hand and not serving.only_address,
-                key_in_environment=serving.key,
+                key_in_environment=params.api_key,
                 async_off=vllm.is_synchronous(stack, serving),
             )
         thinks = stack.vllm.needs_both_think_tags and params.reasoning
@@ -181,7 +181,7 @@ class DeployVllm(OnVllm, params=Params):
         else:
             model = _model(params, target)
             refuse_limits(model, stack, _wish(params, model), LIMIT_FIELDS)
-        check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
+        check_dies(params.tp * params.pp, target, "pp" if params.pp > 1 else "tp")
         ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
         ports.refuse_address(params.bind)
         if len(serving.served_name) > NAME_LENGTH:
@@ -233,18 +233,14 @@ def _serving(params: Params, target: Target) -> vllm.VllmServer:
     model = _model(params, target)
     own_name = "" if params.as_in_guide and _by_hand(stack) else model.folder
     long = stack.vllm.long_input
-    return options_from(
+    return vllm.VllmServer(
         params,
-        vllm.VllmServer,
         weights=inside(stack, weights, target),
         folder=str(weights.data.get("path") or ""),
         name=params.name or own_name,
         long_input=long is not None and _longest_input(params, target) > long.above_tokens,
         bind=_address(params, stack, target),
-        exact=params.as_in_guide,
         image=image_name(stack, target) if stack.vllm.image else "",
-        key=params.api_key,
-        kv_cache_space=params.kv_cache_space if stack.vllm.container else params.kv_cache_gib,
         template=params.reasoning and not stack.vllm.container and not model.reasoning,
     )
 

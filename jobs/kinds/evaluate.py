@@ -13,7 +13,7 @@ from jobs.base.numbers import result_number, result_pk
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import AssetRef, Baseline, Choice, Kind, KindParams, Target, field
-from jobs.kinds.lib.common import against, key_of, options_from, site
+from jobs.kinds.lib.common import against, key_of, site
 from jobs.kinds.lib.evaluations import (
     THINKING,
     THINKING_WORDS,
@@ -144,18 +144,13 @@ class Evaluate(Kind, params=EvaluateParams):
     def plan(self, params: EvaluateParams, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
         served, here = target.asset("deployment", params.deployment), site(target)
-        asking = options_from(
-            params,
-            evalscope.QuestionRun,
-            questions=questions_of(params, served),
-            key=key_of(served),
-            extra_body=extra_body(served, params.thinking),
-        )
+        work = (params, questions_of(params, served), here)
+        key, body = key_of(served), extra_body(served, params.thinking)
         if params.stop_early:
-            rule = _rule(params, asking.questions, target)
-            plan = evalscope.decided_plan(asking, rule, here, params.question_seed or 0)
+            rule = _rule(params, work[1], target)
+            plan = evalscope.decided_plan(*work, rule=rule, key=key, extra_body=body)
         else:
-            plan = evalscope.eval_plan(asking, here)
+            plan = evalscope.eval_plan(*work, key=key, extra_body=body)
         return against(plan, served, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
@@ -264,16 +259,14 @@ class EvaluateOpencompassQuestions(Evaluate, params=QuestionParams):
 
     def plan(self, params: QuestionParams, target: Target) -> Plan:
         served, here = target.asset("deployment", params.deployment), site(target)
-        asking = options_from(
-            params,
-            opencompass.OwnQuestionsRun,
-            questions=questions_of(params, served),
+        plan = opencompass.questions_plan(
+            *(params, questions_of(params, served), here),
             model=str(served.data["name"]),
             max_total=int(served.data.get("max_total") or _MAX_TOTAL),
             key=key_of(served),
             extra_body=extra_body(served, params.thinking),
         )
-        return against(opencompass.questions_plan(asking, here), served, here.python)
+        return against(plan, served, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         words = opencompass.CONTINUE

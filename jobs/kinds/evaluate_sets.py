@@ -20,7 +20,6 @@ from jobs.kinds.lib.common import (
     guide_notes,
     is_inside,
     key_of,
-    options_from,
     site,
     tokenizer_of,
 )
@@ -40,12 +39,11 @@ from jobs.kinds.lib.vacc import (
 )
 from jobs.plans import Plan
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.evalscope.commands import HubRun
 from jobs.tools.lib import variants
 from jobs.tools.lib.environments import EVALSCOPE
 from jobs.tools.lib.folders import DATA_FOLDER
 from jobs.tools.opencompass import commands as opencompass
-from jobs.tools.opencompass.commands import CEVAL, FOLLOW, OpenCompassRun
+from jobs.tools.opencompass.commands import CEVAL, FOLLOW
 from jobs.tools.vacc.downloads import HF_MIRROR
 from jobs.tools.vllm import serve as vllm
 
@@ -211,9 +209,9 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=OpencompassSetsParam
     steps: ClassVar = {**opencompass.STEPS, **variants.RESUME_STEPS}
 
     def notes(self, params: OpencompassSetsParams, target: Target) -> Sequence[Message]:
-        asking = _asking(params, target)
+        served = target.asset("deployment", params.deployment).data
         notes = [
-            Message("guide:config_made", {"model": asking.model}),
+            Message("guide:config_made", {"model": str(served["name"])}),
             Message("guide:conda_path", {"folder": f"{opencompass.folder(vacc_site(target))}/bin"}),
         ]
         if is_exact(params):
@@ -224,9 +222,9 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=OpencompassSetsParam
                 notes.append(Message("guide:longer_than_served", args))
         else:
             notes += guide_notes("own_folder", "details_kept", "scored_meanwhile")
-            notes.append(Message("guide:in_parallel", {"batch": asking.batch}))
+            notes.append(Message("guide:in_parallel", {"batch": params.batch}))
             notes.append(Message("guide:retries", {"retries": params.retries}))
-        return [*notes, *guide_notes(dataset_source=asking.modelscope)]
+        return [*notes, *guide_notes(dataset_source=params.dataset_source)]
 
     def plan(self, params: OpencompassSetsParams, target: Target) -> Plan:
         """A dry run, which verifies that all data exists, then the run."""
@@ -236,8 +234,19 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=OpencompassSetsParam
         evaluations.check_seed(params.question_seed, params.limit)
         if not is_exact(params):
             _check_lengths(params, target)
-        served = target.asset("deployment", params.deployment)
-        plan = opencompass.evaluate_plan(_asking(params, target), site)
+        served, exact = target.asset("deployment", params.deployment), is_exact(params)
+        tokenizer = served if served.endpoint is None else tokenizer_of(served, target)
+        model_id = str(served.data.get("model_id") or "")
+        plan = opencompass.evaluate_plan(
+            *(params, site),
+            model=str(served.data["name"]),
+            abbr=_GUIDE_ABBR if exact and model_id == "deepseek-r1" else model_id or "model",
+            tokenizer=str(tokenizer.data.get("path") or ""),
+            seed=drawing_seed(params),
+            exact=exact,
+            key=key_of(served),
+            extra_body=evaluations.extra_body(served, params.thinking),
+        )
         return against(plan, served, site.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
@@ -272,29 +281,6 @@ def _check_lengths(params: OpencompassSetsParams, target: Target) -> None:
 def _longest(params: OpencompassSetsParams, target: Target) -> int:
     """Return the deployment's limit for question and answer; 0 if unknown."""
     return int(target.asset("deployment", params.deployment).data.get("max_total") or 0)
-
-
-def _asking(params: OpencompassSetsParams, target: Target) -> OpenCompassRun:
-    ref, exact = target.asset("deployment", params.deployment), is_exact(params)
-    tokenizer = ref if ref.endpoint is None else tokenizer_of(ref, target)
-    model_id = str(ref.data.get("model_id") or "")
-    return options_from(
-        params,
-        OpenCompassRun,
-        families=params.datasets,
-        ten_of_mmlu=params.mmlu == "ten",
-        seed=drawing_seed(params),
-        model=str(ref.data["name"]),
-        abbr=_GUIDE_ABBR if exact and model_id == "deepseek-r1" else model_id or "model",
-        tokenizer=str(tokenizer.data.get("path") or ""),
-        batch=1 if exact else params.batch,
-        per_second=None if exact else params.batch,
-        attempts=None if exact else params.retries + 1,
-        modelscope=params.dataset_source == "modelscope",
-        exact=exact,
-        key=key_of(ref),
-        extra_body=evaluations.extra_body(ref, params.thinking),
-    )
 
 
 def group_of(dataset: str) -> str:
@@ -389,18 +375,14 @@ class EvaluateEvalscope(PublicSets, params=EvalscopeSetsParams):
                 "Max model length of the deployment is %(tokens)d tokens, question and answer."
             )
             raise LaunchError(message, "max_tokens", tokens=int(longest))
-        from_folder = params.source == "folder"
-        asking = options_from(
-            params,
-            HubRun,
-            ten_of_mmlu=params.mmlu == "ten",
-            hub="" if from_folder else params.source,
-            folder=_folder(params.folder, target) if from_folder else "",
+        plan = evalscope.sets_plan(
+            *(params, here),
+            folder=_folder(params.folder, target) if params.source == "folder" else "",
             metrics=COUNTERS.get(str(served.data.get("toolchain")), vllm.METRICS),
             key=key_of(served),
             extra_body=evaluations.extra_body(served, params.thinking),
         )
-        return against(evalscope.sets_plan(asking, here), served, here.python)
+        return against(plan, served, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         return variants.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)

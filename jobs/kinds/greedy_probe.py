@@ -114,7 +114,7 @@ class GreedyProbe(Kind, params=Params):
 def _prompts(name: str, target: Target) -> Sequence[str]:
     key = name.removeprefix(_QUESTIONS)
     if name == key or key not in QUESTION_SETS:
-        return chosen_prompts(name, target).prompts
+        return chosen_prompts(name, target).texts
     prompts = []
     for one in QUESTION_SETS[key].questions:
         choices = zip(LETTERS, one.choices, strict=False)

@@ -9,7 +9,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.kinds.lib.base import Choice, Target, field
-from jobs.kinds.lib.common import PATH, SECRET, asset_choices, guide_notes, options_from
+from jobs.kinds.lib.common import PATH, SECRET, asset_choices, guide_notes
 from jobs.kinds.lib.vacc import (
     GIT_ADDRESS,
     OnOpencompass,
@@ -125,13 +125,12 @@ class PrepareWeights(OnVacc, params=WeightsParams):
                 "Only hf keeps the token secret; other tools would expose it on the command line."
             )
             raise LaunchError(message, "token")
-        wanted = options_from(
+        wanted = Download(
             params,
-            Download,
-            repo=model.hub_id,
-            folder=folder,
+            model.hub_id,
+            folder,
             bytes=source.bytes if source.shards > 1 else 0,
-            program=downloads.program_of(target.facts) if params.source == "hf" else "",
+            program=downloads.program_of(target.facts),
         )
         site = vacc_site(target)
         return downloads.weights_plan(model, source, site, wanted=wanted, read_all=params.checksums)
@@ -293,15 +292,8 @@ class PrepareDatasets(OnVacc, params=DatasetParams):
             return downloads.opencompass_plan(dataset, site, exact=is_exact(params))
         if not dataset.repo:
             return downloads.sonnet_plan(dataset, site, folder)
-        wanted = Download(
-            source=params.source,
-            repo=dataset.repo,
-            folder=folder,
-            endpoint=params.endpoint,
-            files=dataset.files,
-            is_dataset=True,
-            program=downloads.program_of(target.facts) if params.source == "hf" else "",
-        )
+        program = downloads.program_of(target.facts)
+        wanted = Download(params, dataset.repo, folder, program, files=dataset.files)
         return downloads.hub_plan(dataset, site, wanted)
 
     def successors(self, params: DatasetParams) -> Sequence[str]:

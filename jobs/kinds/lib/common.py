@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.kinds.lib.base import AssetRef, Choice, Target, field
-from jobs.plans import Check, Plan, literal
+from jobs.plans import Plan, literal
 from jobs.tools.lib import variants
 from jobs.tools.lib.site import Site, site_of
 
@@ -61,12 +59,6 @@ def guide_notes(*names: str, **applies: object) -> list[Message]:
     """Return differences from the guide: ``names``, and those of ``applies`` with a true value."""
     chosen = (*names, *(name for name, value in applies.items() if value))
     return [Message(f"guide:{name}") for name in chosen]
-
-
-def options_from(params: BaseModel, made: type[T], **own: Any) -> T:
-    """Return a tool's options: ``own``, and the fields of ``params`` with the same names."""
-    names = {one.name for one in fields(made)} & type(params).model_fields.keys()  # type: ignore[arg-type]
-    return made(**{**{name: getattr(params, name) for name in names}, **own})
 
 
 def asset_choices(refs: Iterable[AssetRef]) -> list[Choice]:
@@ -159,11 +151,6 @@ def _folder_of(model_id: str, target: Target, *, queued: bool = False) -> AssetR
         and (not ref.is_promised or (queued and ref.data.get("path")))
     ]
     return min(usable, key=lambda ref: ref.is_promised, default=None)
-
-
-def tokenizer_check(folder: str) -> Check:
-    what = _("tokenizer of the model, needed to count lengths")
-    return Check("path", (("path", literal(folder)), ("what", what)))
 
 
 def holds_load(completed: float, failed: float) -> bool:

@@ -1,7 +1,6 @@
 """Load of benchmarks: lengths, prompts, amount of work."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,7 +10,7 @@ from jobs.base.messages import Message
 from jobs.catalog import PROMPT_SETS
 from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Target
 from jobs.kinds.lib.common import folder_step, tokenizer_folder
-from jobs.tools.lib.load import Sized
+from jobs.tools.lib.load import Prompts
 from jobs.tools.llama_cpp import commands as llama_cpp
 from jobs.tools.vllm import serve as vllm
 
@@ -223,16 +222,6 @@ def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
     return bool(done >= asked * len(params.get("concurrency") or (0,)))
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenPrompts:
-    """Prompts to send. ``longest``: estimated tokens of the longest one, with its mark."""
-
-    prompts: tuple[str, ...]
-    longest: int
-    of_team: bool = False
-    sized: Sized | None = None
-
-
 def included_choices() -> list[Choice]:
     return [Choice(name, f"{name} ({len(lines)})") for name, lines in PROMPT_SETS.items()]
 
@@ -241,20 +230,20 @@ def team_choices(target: Target) -> list[Choice]:
     return [Choice(one.name, f"{one.name} ({one.count})") for one in target.prompts]
 
 
-def chosen_prompts(name: str, target: Target) -> ChosenPrompts:
+def chosen_prompts(name: str, target: Target) -> Prompts:
     if name in PROMPT_SETS:
-        return ChosenPrompts(PROMPT_SETS[name], PROMPT_TOKENS)
+        return Prompts(PROMPT_SETS[name], PROMPT_TOKENS)
     return team_prompts(name, target)
 
 
-def team_prompts(name: str, target: Target) -> ChosenPrompts:
+def team_prompts(name: str, target: Target) -> Prompts:
     found = next((one for one in target.prompts if one.name == name), None)
     if found is None:
         raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
-    return ChosenPrompts(tuple(found.read()), found.longest + MARK_TOKENS, of_team=True)
+    return Prompts(tuple(found.read()), found.longest + MARK_TOKENS, of_team=True)
 
 
-def random_prompts(tokens: int, served: AssetRef, target: Target) -> ChosenPrompts:
+def random_prompts(tokens: int, served: AssetRef, target: Target) -> Prompts:
     """Return random prompts of ``tokens`` for a deployment."""
     model_id = str(served.data.get("model_id") or "")
     if not model_id:
@@ -271,7 +260,7 @@ def random_prompts(tokens: int, served: AssetRef, target: Target) -> ChosenPromp
         )
         step = folder_step(model_id, target)
         raise LaunchError(message, "prompts", model=model_id, host=target.name, step=step)
-    return ChosenPrompts((), tokens + _TEMPLATE_TOKENS, sized=Sized(tokens, folder))
+    return Prompts((), tokens + _TEMPLATE_TOKENS, folder=folder)
 
 
 def check_concurrency(values: Sequence[int]) -> None:

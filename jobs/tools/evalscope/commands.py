@@ -11,7 +11,7 @@ Python; here it is EvalScope's command.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -89,25 +89,25 @@ _TEN_OF_MMLU = (
 
 def perf_plan(load: HttpLoad, site: Site) -> Plan:
     """Slots: ``{deployment.url}`` and ``{deployment.name}``."""
+    params = load.params
     data = ("cold_lines", "--dataset-path", f"{FILES}/{load.prompts_file().name}")
     steps: tuple[Step, ...] = ()
-    if load.sized:
+    if load.prompts.folder:
         # Random prompts for each concurrency and its warm-up, from files in the working folder.
         data = ("written_lines", "--dataset-path", "{job_dir}/work")
         python = ENVIRONMENTS[TOKENIZERS].python(site)
-        requests = load.requests + max(load.concurrency)
-        steps = (load.sized.written(python, requests=requests, seeds=load.seeds),)
+        steps = (load.written(python, params.requests + max(params.concurrency)),)
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
         *("--seeds", load.seeds, "--windows", WINDOWS),
         *("--progress", _PROGRESS, "--stream", "sse" if load.streamed else BARE, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS, "--dataset", *data),
-        *("--parallel", *map(str, load.concurrency)),
-        *("--number", *(str(load.requests) for _ in load.concurrency)),
+        *("--parallel", *map(str, params.concurrency)),
+        *("--number", *(str(params.requests) for _ in params.concurrency)),
         *_NO_WAIT,
-        *("--warmup-num", str(max(load.concurrency)), "--sleep-interval", str(PAUSE_S)),
-        *("--max-tokens", str(load.output_tokens), "--temperature", "0"),
+        *("--warmup-num", str(max(params.concurrency)), "--sleep-interval", str(PAUSE_S)),
+        *("--max-tokens", str(params.output_tokens), "--temperature", "0"),
         *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
         *("--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
     )
@@ -129,78 +129,67 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
                 CLIENT,
                 reader="client",
                 folder="{job_dir}/work",
-                expected=tuple((str(level), load.requests) for level in load.concurrency),
+                expected=tuple((str(level), params.requests) for level in params.concurrency),
             )
         ),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
-    answers per question, ``retries`` of a failed request. ``key``: name of the API key's secret.
-    ``extra_body``: more fields of each request."""
-
-    max_tokens: int
-    temperature: float
-    batch: int
-    samples: int = 1
-    retries: int = 2
-    key: str = ""
-    extra_body: Body = field(default_factory=dict)
-
-    def generation(self, *, timeout: int, **more: Any) -> str:
-        """--generation-config: a question without an answer is skipped and reported."""
-        config = {
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            **more,
-            **{"timeout": timeout, "retry_interval": 1},
-            "retries": self.retries + 1,  # attempts
-            **({"extra_body": self.extra_body} if self.extra_body else {}),
-        }
-        return literal(json.dumps(config))
-
-    @property
-    def repeats(self) -> tuple[str, ...]:
-        return ("--repeats", str(self.samples)) if self.samples > 1 else ()
+def _generation(params: Any, extra_body: Body, *, timeout: int, **more: Any) -> str:
+    """--generation-config: a question without an answer is skipped and reported."""
+    config = {
+        "max_tokens": params.max_tokens,
+        "temperature": params.temperature,
+        **more,
+        **{"timeout": timeout, "retry_interval": 1},
+        "retries": params.retries + 1,  # attempts
+        **({"extra_body": extra_body} if extra_body else {}),
+    }
+    return literal(json.dumps(config))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuestionRun(Asking):
-    """Evaluation with own questions."""
-
-    questions: tuple[Question, ...]
+def _repeats(params: Any) -> tuple[str, ...]:
+    return ("--repeats", str(params.samples)) if params.samples > 1 else ()
 
 
-def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> Plan:
-    """Slots as in :func:`perf_plan`. ``folder`` has the questions, relative to the work folder."""
-    subsets = _by_subset(asking.questions)
+def eval_plan(
+    params: Any,
+    questions: Sequence[Question],
+    site: Site,
+    *,
+    key: str,
+    extra_body: Body,
+    folder: str = "../files",
+) -> Plan:
+    """Slots as in :func:`perf_plan`. ``params``: of ``evaluate``. ``key``: name of the API key's
+    secret. ``extra_body``: more fields of each request. ``folder`` has the questions, relative to
+    the work folder."""
+    subsets = _by_subset(questions)
     datasets: dict[str, dict[str, object]] = {}
     for sort, benchmark in _BENCHMARKS.items():
-        names = [name for name, questions in subsets.items() if questions[0].sort == sort]
+        names = [name for name, those in subsets.items() if those[0].sort == sort]
         if names:
             datasets[benchmark] = {"local_path": folder, "subset_list": names}
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_ASK}", "eval"),
         *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1"),
-        *("--api-key", "" if asking.key else "none"),
+        *("--api-key", "" if key else "none"),
         *("--model", "{deployment.name}", "--model-id", "model"),
         *("--datasets", *datasets),
         *("--dataset-args", literal(json.dumps(datasets, ensure_ascii=False))),
-        *("--generation-config", asking.generation(timeout=600), *_ONE_CLIENT),
-        *("--eval-batch-size", str(asking.batch), *asking.repeats),
+        *("--generation-config", _generation(params, extra_body, timeout=600), *_ONE_CLIENT),
+        *("--eval-batch-size", str(params.batch), *_repeats(params)),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
-    env = (*_ENV, *secret("EVALSCOPE_API_KEY", asking.key))
+    env = (*_ENV, *secret("EVALSCOPE_API_KEY", key))
     expected = tuple(
-        (f"{_BENCHMARKS[questions[0].sort]}/{subset}", asking.samples * len(questions))
-        for subset, questions in subsets.items()
+        (f"{_BENCHMARKS[those[0].sort]}/{subset}", params.samples * len(those))
+        for subset, those in subsets.items()
     )
     return Plan(
         kind="evaluate",
         steps=(Step("ask", argv, env=env),),
-        files=(script(_ASK), scoring_rules(), *questions_files(asking.questions)),
+        files=(script(_ASK), scoring_rules(), *questions_files(questions)),
         outputs=_outputs(reviewed=True),
         watches=(_scores(0.5, expected),),
     )
@@ -270,15 +259,23 @@ class Rule:
     verdicts: Mapping[str, bool | None]
 
 
-def decided_plan(asking: QuestionRun, rule: Rule, site: Site, seed: int) -> Plan:
+def decided_plan(
+    params: Any,
+    questions: Sequence[Question],
+    site: Site,
+    *,
+    rule: Rule,
+    key: str,
+    extra_body: Body,
+) -> Plan:
     """Plan an evaluation that asks a tenth more in each look until ``rule`` decides."""
     subsets = {
-        subset: sorted(those, key=lambda one: draw(seed, one.id))
-        for subset, those in _by_subset(asking.questions).items()
+        subset: sorted(those, key=lambda one: draw(params.question_seed or 0, one.id))
+        for subset, those in _by_subset(questions).items()
     }
-    questions = tuple(question for those in subsets.values() for question in those)
+    questions = [question for those in subsets.values() for question in those]
     # Questions that were asked so far are in a folder of their own.
-    plan = eval_plan(replace(asking, questions=questions), site, folder="asked")
+    plan = eval_plan(params, questions, site, key=key, extra_body=extra_body, folder="asked")
     (step,) = plan.steps
     python, _ask, *arguments = step.argv
     argv = (python, f"{FILES}/{_DECIDE}", f"{FILES}/{_RULE}", *arguments)
@@ -307,30 +304,19 @@ def decided_plan(asking: QuestionRun, rule: Rule, site: Site, seed: int) -> Plan
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubRun(Asking):
-    """Evaluation with public data sets. ``hub``: "modelscope" or "huggingface"; "" if ``folder``
-    has the data. ``limit``: questions per subset, 0 for all. ``metrics``: counters of the engine to
-    read."""
-
-    datasets: tuple[str, ...]
-    ten_of_mmlu: bool
-    hub: str
-    folder: str
-    endpoint: str
-    limit: int
-    top_p: float
-    metrics: tuple[str, ...]
-
-
-def sets_plan(asking: HubRun, site: Site) -> Plan:
-    environment, env = ENVIRONMENTS[EVALSCOPE], _sets_environment(asking, site)
-    sets = [(name, BY_EVALSCOPE[name].evalscope) for name in asking.datasets]
+def sets_plan(
+    params: Any, site: Site, *, folder: str, metrics: tuple[str, ...], key: str, extra_body: Body
+) -> Plan:
+    """``params``: of ``evaluate-evalscope``. ``folder`` has the data; "": a hub. ``metrics``:
+    counters of the engine to read. ``key``, ``extra_body``: as in :func:`eval_plan`."""
+    hub = "" if folder else params.source
+    environment, env = ENVIRONMENTS[EVALSCOPE], _sets_environment(params, site, hub)
+    sets = [(name, BY_EVALSCOPE[name].evalscope) for name in params.datasets]
     arguments: dict[str, dict[str, Any]] = {}
-    for name in asking.datasets:
-        if not asking.hub:
-            arguments[name] = {"local_path": str(PurePosixPath(asking.folder, name))}
-        if name == "mmlu" and asking.ten_of_mmlu:
+    for name in params.datasets:
+        if folder:
+            arguments[name] = {"local_path": str(PurePosixPath(folder, name))}
+        if name == "mmlu" and params.mmlu == "ten":
             arguments.setdefault(name, {})["subset_list"] = list(_TEN_OF_MMLU)
     # ModelScope's command downloads, because EvalScope's library needs packages missing in the
     # environment. Existing files are only compared with the hub.
@@ -338,46 +324,48 @@ def sets_plan(asking: HubRun, site: Site) -> Plan:
     brought = [
         Step(f"download-{name}", (*download, one.repository, "--repo-type", "dataset"), env=env)
         for name, one in sets
-        if asking.hub == "modelscope" and one
+        if hub == "modelscope" and one
     ]
-    more = {"top_p": asking.top_p, "top_k": 20, "n": 1, "stream": True}  # of the same script
+    more = {"top_p": params.top_p, "top_k": 20, "n": 1, "stream": True}  # of the same script
+    generation = _generation(params, extra_body, timeout=6000, **more)
     argv = (
         *(environment.program(site, "evalscope"), "eval"),
         *("--model", "{deployment.name}", "--model-id", "model"),
-        *("--api-url", "{deployment.url}/v1", "--api-key", "" if asking.key else "EMPTY"),
-        *("--eval-type", "openai_api", "--datasets", *asking.datasets),
-        *(("--dataset-hub", asking.hub) if asking.hub else ()),
+        *("--api-url", "{deployment.url}/v1", "--api-key", "" if key else "EMPTY"),
+        *("--eval-type", "openai_api", "--datasets", *params.datasets),
+        *(("--dataset-hub", hub) if hub else ()),
         *("--dataset-args", literal(json.dumps(arguments))),
-        *("--eval-batch-size", str(asking.batch)),
-        *("--generation-config", asking.generation(timeout=6000, **more), *_ONE_CLIENT),
-        *(("--limit", str(asking.limit)) if asking.limit else ()),
-        *asking.repeats,
+        *("--eval-batch-size", str(params.batch)),
+        *("--generation-config", generation, *_ONE_CLIENT),
+        *(("--limit", str(params.limit)) if params.limit else ()),
+        *_repeats(params),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
-    ask = Step("ask", argv, env=(*env, *secret("EVALSCOPE_API_KEY", asking.key)))
-    folders = [folder_check(one, asking.folder) for _name, one in sets if one and not asking.hub]
+    ask = Step("ask", argv, env=(*env, *secret("EVALSCOPE_API_KEY", key)))
     return Plan(
         kind=SETS,
         steps=(*brought, ask),
         outputs=_outputs(reviewed=False),
         watches=(
-            Watch("engine", "{deployment.url}/metrics", asking.metrics, interval_s=1.0),
+            Watch("engine", "{deployment.url}/metrics", metrics, interval_s=1.0),
             # EvalScope reports a set's size after loading.
-            _scores(1.0, tuple((name, 0) for name in asking.datasets)),
+            _scores(1.0, tuple((name, 0) for name in params.datasets)),
         ),
-        checks=(*folders, endpoint_check()),
+        checks=(
+            *(folder_check(one, folder) for _name, one in sets if one and folder),
+            endpoint_check(),
+        ),
     )
 
 
-def _sets_environment(asking: HubRun, site: Site) -> tuple[tuple[str, str], ...]:
+def _sets_environment(params: Any, site: Site, hub: str) -> tuple[tuple[str, str], ...]:
     """Return the environment; downloads stay for the next job. Data of a folder needs no hub."""
-    endpoint = (("HF_ENDPOINT", literal(asking.endpoint)),) if asking.hub == "huggingface" else ()
     return (
         *_SHOWN,
         ("HF_HOME", path_in(site.workspace, DATA_FOLDER, "huggingface")),
         ("MODELSCOPE_CACHE", path_in(site.workspace, DATA_FOLDER, "modelscope")),
         *_CACHE,
         ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
-        *(_OFFLINE if not asking.hub else ()),
-        *endpoint,
+        *(() if hub else _OFFLINE),
+        *((("HF_ENDPOINT", literal(params.endpoint)),) if hub == "huggingface" else ()),
     )

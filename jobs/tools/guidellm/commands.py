@@ -4,7 +4,7 @@ import json
 
 from jobs.plans import Output, Plan, Step, literal
 from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.lib.load import HttpLoad, cold_prompts
+from jobs.tools.lib.load import HttpLoad
 from jobs.tools.lib.site import UNBUFFERED, Site
 
 NAME = "guidellm"
@@ -28,12 +28,8 @@ _BODY = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
 
 def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
     """One run per concurrency: in a combined run, the second would reuse the first's prompts."""
-    python, requests, seeds = ENVIRONMENTS[NAME].python(site), load.requests, load.seeds
-    if load.sized:
-        written = load.sized.written(python, requests=requests, seeds=seeds)
-    else:
-        written = cold_prompts(python, load.prompts_file().name, requests=requests, seeds=seeds)
-    levels = load.concurrency
+    written = load.written(ENVIRONMENTS[NAME].python(site), load.params.requests)
+    levels = load.params.concurrency
     runs = [Step(f"measure-{level}", _command(load, level, site), env=_ENV) for level in levels]
     return Plan(
         kind=KIND,
@@ -51,20 +47,21 @@ def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
         "model": "NAME",
         "request_format": "/v1/chat/completions",
         "stream": load.streamed,
-        "max_tokens": load.output_tokens,
+        "max_tokens": load.params.output_tokens,
         "timeout": 600,
         "validate_backend": False,
         "extras": {"headers": _HEADERS, "body": _BODY},
     }
     # Written by cold.py or sized.py. The tool prints the name: the log shows how many requests.
-    kind, suffix = ("json_file", ".jsonl") if load.of_team or load.sized else ("text_file", ".txt")
-    prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}{suffix}"
+    is_json, requests = load.prompts.of_team or load.prompts.folder, load.params.requests
+    kind, suffix = ("json_file", ".jsonl") if is_json else ("text_file", ".txt")
+    prompts = f"{{job_dir}}/work/prompts-{requests}-at-{level}{suffix}"
     text = literal(json.dumps(backend))
     text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
     return (
         *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", text),
         *("--profile", f"kind=concurrent,streams={level}"),
-        *("--constraint", f"kind=max_requests,count={load.requests}"),
+        *("--constraint", f"kind=max_requests,count={requests}"),
         *("--data", f"kind={kind},path={prompts}"),
         *("--output", f"kind=json,path=result-{level}.json", "--output", "kind=console"),
         "--disable-console-interactive",

@@ -60,51 +60,52 @@ def cold_prompts(python: str, file: str, *, requests: int, seeds: str) -> Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Sized:
-    """Random prompts of ``tokens`` by the tokenizer in ``folder``, a path on the host."""
+class Prompts:
+    """Prompts to send. ``longest``: estimated tokens of the longest one, with its mark.
+    ``of_team``: they may have several lines. ``folder``: a tokenizer's on the host, for random
+    prompts in their place."""
 
-    tokens: int
-    folder: str
-
-    def written(self, python: str, *, requests: int, seeds: str) -> Step:
-        wanted = ("--tokens", str(self.tokens), "--requests", str(requests), "--seeds", seeds)
-        return Step("prompts", (python, f"{FILES}/{SIZED}", *wanted, literal(self.folder)))
+    texts: tuple[str, ...]
+    longest: int
+    of_team: bool = False
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLoad:
-    """Requests to send. ``requests`` per concurrency; tokens per request.
-
-    ``metrics``: engine counters to scrape, if any. Not ``streamed``: the server's stream has
-    bare JSON lines, which no tool can parse. ``seed`` None: a new one per concurrency and job.
-    ``key``: name of the API key's secret, for tools that take it from their environment.
-    ``of_team``: the prompts are a team's, which may have several lines. ``sized``: random prompts
-    in their place.
+    """Requests to send. ``params``: of ``benchmark``; its seed None: a new one per concurrency and
+    job. ``metrics``: engine counters to scrape, if any. ``key``: name of the API key's secret, for
+    tools that take it from their environment. Not ``streamed``: the server's stream has bare JSON
+    lines, which no tool can parse.
     """
 
-    concurrency: tuple[int, ...]
-    requests: int
-    output_tokens: int
-    prompts: tuple[str, ...]
+    params: Any
+    prompts: Prompts
     metrics: tuple[str, ...]
-    streamed: bool = True
-    seed: int | None = None
-    has_dies: bool = False
     key: str = ""
-    of_team: bool = False
-    sized: Sized | None = None
+    streamed: bool = True
+    has_dies: bool = False
 
     @property
     def seeds(self) -> str:
-        return seeds_text(self.seed, self.concurrency)
+        return seeds_text(self.params.seed, self.params.concurrency)
+
+    def written(self, python: str, requests: int) -> Step:
+        """Return the step that writes new prompts for each concurrency. ``python``: an argument."""
+        if not self.prompts.folder:
+            file = self.prompts_file().name
+            return cold_prompts(python, file, requests=requests, seeds=self.seeds)
+        wanted = ("--tokens", str(self.params.input_tokens), "--requests", str(requests))
+        argv = (python, f"{FILES}/{SIZED}", *wanted, "--seeds", self.seeds)
+        return Step("prompts", (*argv, literal(self.prompts.folder)))
 
     def prompts_file(self) -> PlanFile:
-        if self.of_team:
-            return PlanFile(TEAM_FILE, json_lines(self.prompts))
-        return PlanFile("prompts.txt", "\n".join(self.prompts) + "\n")
+        if self.prompts.of_team:
+            return PlanFile(TEAM_FILE, json_lines(self.prompts.texts))
+        return PlanFile("prompts.txt", "\n".join(self.prompts.texts) + "\n")
 
     def files(self) -> tuple[PlanFile, ...]:
-        return (script(COLD), script(SIZED) if self.sized else self.prompts_file())
+        return (script(COLD), script(SIZED) if self.prompts.folder else self.prompts_file())
 
     def watches(self, *own: Watch) -> tuple[Watch, ...]:
         engine = Watch("engine", "{deployment.url}/metrics", self.metrics)

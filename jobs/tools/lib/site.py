@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
+from django.utils.translation import gettext_noop as _
 
 from jobs.plans import Check, PlanFile, Step, literal
 
@@ -87,6 +88,11 @@ def port_checks(port: int) -> tuple[Check, ...]:
 
 def endpoint_check(engine: str = "deployment") -> Check:
     return check("endpoint", url=f"{{{engine}.url}}", model=f"{{{engine}.name}}")
+
+
+def tokenizer_check(folder: str) -> Check:
+    what = _("tokenizer of the model, needed to count lengths")
+    return check("path", path=literal(folder), what=what)
 
 
 def path_in(root: str, *parts: str) -> str:

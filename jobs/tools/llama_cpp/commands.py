@@ -1,6 +1,6 @@
 """llama.cpp on the CPU: convert and quantise a GGUF file, serve it."""
 
-from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import pgettext_lazy
 
@@ -38,21 +38,9 @@ def compile_plan(model_id: str, precision: str, source_precision: str, site: Sit
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LlamaServer:
-    """Server settings: ``context`` tokens per request, ``parallel`` concurrent requests,
-    ``listen`` address."""
-
-    name: str
-    listen: str
-    context: int
-    parallel: int
-    threads: int
-    reasoning: bool
-
-
-def deploy_plan(serving: LlamaServer, site: Site) -> Plan:
-    python, name = ENVIRONMENTS[LLAMA_CPP].python(site), literal(serving.name)
+def deploy_plan(params: Any, site: Site, *, name: str, listen: str) -> Plan:
+    """``params``: of ``deploy``. ``name``: of the model in the API. ``listen``: an address."""
+    python, name = ENVIRONMENTS[LLAMA_CPP].python(site), literal(name)
     verify = (
         *(python, f"{FILES}/verify_artifact.py", "{artifact.path}"),
         *("--bytes", "{artifact.bytes}", "--sha256", "{artifact.sha256}"),
@@ -60,12 +48,12 @@ def deploy_plan(serving: LlamaServer, site: Site) -> Plan:
     # A server restarts from its own folder, because the job's may be removed.
     serve: tuple[str, ...] = (
         *(python, "{serve_dir}/files/llama_serve.py", "--model", "{artifact.path}"),
-        *("--alias", name, "--host", serving.listen, "--port", "{port}"),
-        *("--ctx", str(serving.context), "--parallel", str(serving.parallel)),
-        *("--threads", str(serving.threads)),
+        *("--alias", name, "--host", listen, "--port", "{port}"),
+        *("--ctx", str(params.context), "--parallel", str(params.parallel)),
+        *("--threads", str(params.threads or site.spare_threads)),
     )
     files = ["verify_artifact.py", "llama_serve.py", READY, DIRECT]
-    if serving.reasoning:
+    if params.reasoning:
         serve += ("--chat-template-file", "{serve_dir}/files/reasoning.jinja")
         serve += ("--grammar-file", "{serve_dir}/files/reasoning.gbnf")
         files += ["reasoning.jinja", "reasoning.gbnf"]

@@ -8,20 +8,31 @@ of EvalScope's run (``evalscope.eval_plan``): two tools, one measurement each of
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
+from jobs.catalog import Question
 from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, OfOpenCompass
 from jobs.catalog.questions import draw
 from jobs.catalog.stacks import Evaluation
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
-from jobs.tools.evalscope.commands import QuestionRun, questions_files, scoring_rules
+from jobs.tools.evalscope.commands import questions_files, scoring_rules
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.load import Body
-from jobs.tools.lib.site import FILES, UNBUFFERED, Site, check, endpoint_check, script, tool_check
+from jobs.tools.lib.site import (
+    FILES,
+    UNBUFFERED,
+    Site,
+    check,
+    endpoint_check,
+    script,
+    tokenizer_check,
+    tool_check,
+)
 from jobs.tools.vacc.images import clone_step
 from jobs.tools.vacc.site import VaccSite
 from jobs.tools.vllm.serve import engine_watch
@@ -135,69 +146,38 @@ def sets_of(families: Iterable[str], *, ten_of_mmlu: bool = False) -> list[str]:
     return names
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCompassRun:
-    """Evaluation settings and target. Lengths in tokens; ``limit``: questions per set, 0 for all;
-    ``seed`` draws them, None: the first ones.
-
-    ``model``: name in requests, ``abbr``: name in tables, ``tokenizer``: folder on the host to
-    count lengths. ``key``: name of the API key's secret. ``extra_body``: more fields of each
-    request.
-    """
-
-    families: tuple[str, ...]
-    ten_of_mmlu: bool
-    limit: int
-    seed: int | None
-    model: str
-    abbr: str
-    tokenizer: str
-    max_answer: int
-    max_length: int
-    temperature: float
-    batch: int
-    per_second: int | None
-    attempts: int | None  # of a request; None: the tool's own
-    modelscope: bool
-    exact: bool
-    key: str = ""
-    extra_body: Body = field(default_factory=dict)
-
-    @property
-    def sets(self) -> list[str]:
-        return sets_of(self.families, ten_of_mmlu=self.ten_of_mmlu)
-
-    @property
-    def sizes(self) -> tuple[tuple[str, int], ...]:
-        """Set -> number of questions; "ceval-*" is a prefix, 0 is unknown."""
-        # The limit applies to each subset of C-Eval, whose sizes are unknown here.
-        ceval = 0 if self.limit else self._size(CEVAL)
-        return tuple(
-            (f"{name}*", ceval) if name == CEVAL else (name, self._size(name)) for name in self.sets
-        )
-
-    @property
-    def questions(self) -> int:
-        return sum(map(self._size, self.sets))
-
-    def _size(self, name: str) -> int:
-        one = BY_OPENCOMPASS["ceval"] if name == CEVAL else EVALUATION_SETS[name]
-        return min(one.questions, self.limit) if self.limit else one.questions
-
-
-def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
+def evaluate_plan(
+    params: Any,
+    site: VaccSite,
+    *,
+    model: str,
+    abbr: str,
+    tokenizer: str,
+    seed: int | None,
+    exact: bool,
+    key: str,
+    extra_body: Body,
+) -> Plan:
     """A dry run, which loads every set, then the run. Verbatim the tool asks all sets, then scores
-    them."""
-    config = PlanFile(CONFIG, config_text(asking))
-    if asking.exact:
+    them.
+
+    ``params``: of ``evaluate-opencompass``. ``model``: name in requests, ``abbr``: in tables.
+    ``tokenizer``: folder on the host. ``seed`` draws the questions, None: the first ones. ``key``:
+    name of the API key's secret. ``extra_body``: more fields of each request.
+    """
+    sets = sets_of(params.datasets, ten_of_mmlu=params.mmlu == "ten")
+    settings = _model(params, model, abbr, tokenizer, extra_body, exact=exact)
+    limited = _limited(sets, params.limit, seed)
+    config = PlanFile(CONFIG, _config_text(params, sets, limited, settings, exact=exact))
+    if exact:
         # The guide's steps in its checkout; the run's files are copied to the job.
         checkout, runs = site.at("opencompass"), site.at("opencompass", "outputs", "default")
         config = replace(config, at=site.at("opencompass", "eval", CONFIG))
         argv: tuple[str, ...] = ("opencompass", f"eval/{CONFIG}")
         collect = (site.python_word, f"{FILES}/collect_run.py", runs, "{job_dir}/log", OUTPUTS)
         steps = (
-            _step(asking, site, "dry-run", (*argv, "--dry-run"), cwd=checkout),
-            _step(asking, site, "evaluate", argv, cwd=checkout),
+            _step(params, site, key, "dry-run", (*argv, "--dry-run"), cwd=checkout),
+            _step(params, site, key, "evaluate", argv, cwd=checkout),
             Step("collect", collect),
         )
     else:
@@ -207,22 +187,34 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
         runs = f"{{job_dir}}/work/{OUTPUTS}"
         argv = ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
         details = (*argv, "--dump-eval-details")
-        follow = (site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets)))
+        follow = (site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(sets)))
         steps = (
-            _step(asking, site, "dry-run", (*argv, "--dry-run")),
-            _step(asking, site, "evaluate", (*follow, *details, "-m", "infer")),
-            _step(asking, site, "score", (*details, "-m", "eval", "-r")),
+            _step(params, site, key, "dry-run", (*argv, "--dry-run")),
+            _step(params, site, key, "evaluate", (*follow, *details, "-m", "infer")),
+            _step(params, site, key, "score", (*details, "-m", "eval", "-r")),
         )
     return Plan(
         kind=KIND,
         steps=steps,
-        files=(config, script("collect_run.py" if asking.exact else FOLLOW)),
+        files=(config, script("collect_run.py" if exact else FOLLOW)),
         outputs=_RUN_OUTPUTS,
-        watches=(engine_watch("{deployment.url}"), _scores(runs, asking.sizes)),
-        checks=_checks(asking, site),
+        watches=(
+            engine_watch("{deployment.url}"),
+            _scores(runs, tuple(_size(name, params.limit) for name in sets)),
+        ),
+        checks=_checks(params, site, tokenizer),
         # The guide's run writes a folder named by the minute, among those of other runs.
-        writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
+        writes=(f"{site.workspace}/opencompass",) if exact else (),
     )
+
+
+def _size(name: str, limit: int) -> tuple[str, int]:
+    """Return a set and its number of questions; "ceval-*" is a prefix, 0 is unknown."""
+    if name != CEVAL:
+        questions = EVALUATION_SETS[name].questions
+        return name, min(questions, limit) if limit else questions
+    # The limit applies to each subset of C-Eval, whose sizes are unknown here.
+    return f"{name}*", 0 if limit else BY_OPENCOMPASS["ceval"].questions
 
 
 _RUN_OUTPUTS = (
@@ -238,12 +230,12 @@ def _scores(folder: str, expected: tuple[tuple[str, int], ...]) -> Watch:
 
 
 def _step(
-    asking: OpenCompassRun, site: VaccSite, name: str, argv: tuple[str, ...], cwd: str = ""
+    params: Any, site: VaccSite, key: str, name: str, argv: tuple[str, ...], cwd: str = ""
 ) -> Step:
     env = (
-        *((_BASE, "{deployment.url}/v1"), _key(asking.key)),
+        *((_BASE, "{deployment.url}/v1"), _key(key)),
         *(() if cwd else (("COMPASS_DATA_CACHE", site.at("opencompass")),)),
-        *((("DATASET_SOURCE", "ModelScope"),) if asking.modelscope else ()),
+        *((("DATASET_SOURCE", "ModelScope"),) if params.dataset_source else ()),
         ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
     )
     return Step(name, argv, env=env, cwd=cwd, path=(literal(f"{folder(site)}/bin"),))
@@ -253,18 +245,17 @@ def _key(secret: str) -> tuple[str, str]:
     return "OPENAI_API_KEY", f"{{secret:{secret}}}" if secret else "EMPTY"
 
 
-def _checks(asking: OpenCompassRun, site: VaccSite) -> tuple[Check, ...]:
+def _checks(params: Any, site: VaccSite, tokenizer: str) -> tuple[Check, ...]:
     what = _("evaluation data; run “Prepare datasets” for OpenCompass first")
-    tokenizer = _("tokenizer of the model, needed to count lengths")
-    data = site.at("opencompass", "data")
+    data, has_hub = site.at("opencompass", "data"), bool(params.dataset_source)
     return (
         check("conda", env=NAME),
         *(
-            check("path", path=f"{data}/{file}", what=what, asks=family.loads or asking.modelscope)
-            for family in (FAMILIES[name] for name in asking.families)
+            check("path", path=f"{data}/{file}", what=what, asks=family.loads or has_hub)
+            for family in (FAMILIES[name] for name in params.datasets)
             for file in family.files
         ),
-        check("path", path=literal(asking.tokenizer), what=tokenizer),
+        tokenizer_check(tokenizer),
         endpoint_check(),
     )
 
@@ -285,46 +276,52 @@ from opencompass.utils.text_postprocessors import extract_non_reasoning_content
 with read_base():"""
 
 
-def config_text(asking: OpenCompassRun) -> str:
-    families = [FAMILIES[name] for name in asking.families]
+def _config_text(
+    params: Any,
+    sets: Sequence[str],
+    limited: Sequence[str],
+    settings: Mapping[str, str],
+    *,
+    exact: bool,
+) -> str:
+    families = [FAMILIES[name] for name in params.datasets]
     names = {one.variable: one.variable for one in families}
     ten = []
-    if asking.ten_of_mmlu and "mmlu" in asking.families:
-        own = [name for name in asking.sets if name.startswith(MMLU)]
+    if params.mmlu == "ten" and "mmlu" in params.datasets:
+        own = [name for name in sets if name.startswith(MMLU)]
         ten = ["ten_of_mmlu = [", *(f"    {name!r}," for name in own), "]"]
         names["mmlu_datasets"] = "[one for one in mmlu_datasets if one['abbr'] in ten_of_mmlu]"
     imported = [
         f"    from opencompass.configs.datasets.{one.module} import {one.variable}"
         for one in families
     ]
-    settings = [f"        {name}={value}," for name, value in _model(asking).items()]
+    model = [f"        {name}={value}," for name, value in settings.items()]
     return "\n".join(
         [
-            _CONFIG_HEAD.format(model=repr(asking.model)),
+            _CONFIG_HEAD.format(model=settings["path"]),
             *(*imported, "", *ten, f"datasets = {' + '.join(names.values())}"),
-            *(*_limited(asking), *([] if asking.exact else _ANSWERED)),
-            *("", "models = [", "    dict(", *settings, "    )", "]", _NO_MODULES, ""),
+            *(*limited, *([] if exact else _ANSWERED)),
+            *("", "models = [", "    dict(", *model, "    )", "]", _NO_MODULES, ""),
         ]
     )
 
 
-def _limited(asking: OpenCompassRun) -> list[str]:
-    if not asking.limit:
+def _limited(sets: Sequence[str], limit: int, seed: int | None) -> list[str]:
+    if not limit:
         return []
-    first, seed = f"[0:{asking.limit}]", asking.seed
+    first = f"[0:{limit}]"
     if seed is None:
         return [
             "for one in datasets:",
             f"    one['reader_cfg']['test_range'] = {first!r}",
             "del one",
         ]
-    named = [name for name in asking.sets if name in EVALUATION_SETS]
-    known = {name: EVALUATION_SETS[name].questions for name in named}
-    drawn = [
-        f"    {name!r}: '[:0] or {_drawn(name, size, asking.limit, seed)}',"
-        for name, size in known.items()
-        if size > asking.limit
-    ]
+    known = {name: EVALUATION_SETS[name].questions for name in sets if name in EVALUATION_SETS}
+    drawn = []
+    for name, size in known.items():
+        if size > limit:
+            rows = sorted(range(size), key=lambda row: draw(seed, f"{name}/{row}"))[:limit]
+            drawn.append(f"    {name!r}: '[:0] or {sorted(rows)}',")
     return [
         "# Drawn questions: OpenCompass reads a range as Python behind the list of all of a set.",
         *("drawn = {", *drawn, "}"),
@@ -332,10 +329,6 @@ def _limited(asking: OpenCompassRun) -> list[str]:
         f"    one['reader_cfg']['test_range'] = drawn.get(one['abbr'], {first!r})",
         "del one, drawn",
     ]
-
-
-def _drawn(name: str, size: int, most: int, seed: int) -> list[int]:
-    return sorted(sorted(range(size), key=lambda row: draw(seed, f"{name}/{row}"))[:most])
 
 
 _ANSWERED = (
@@ -346,53 +339,59 @@ _ANSWERED = (
 )
 
 
-def _model(asking: OpenCompassRun) -> dict[str, str]:
+def _model(
+    params: Any, model: str, abbr: str, tokenizer: str, extra_body: Body, *, exact: bool
+) -> dict[str, str]:
     """Return the model's dict: field -> Python code."""
-    own = {"query_per_second": asking.per_second, "retry": asking.attempts}
+    own = {} if exact else {"query_per_second": params.batch, "retry": params.retries + 1}
     return {
-        "abbr": repr(asking.abbr),
+        "abbr": repr(abbr),
         "type": "OpenAISDK",
-        "path": repr(asking.model),
+        "path": repr(model),
         "openai_api_base": f"[os.environ[{_BASE!r}]]",
-        "tokenizer_path": repr(asking.tokenizer),
+        "tokenizer_path": repr(tokenizer),
         # Without a key the client uses OPENAI_API_KEY; 'ENV' would be sent literally.
         "key": "None",
-        "max_out_len": repr(asking.max_answer),
-        "max_seq_len": repr(asking.max_length),
-        "temperature": repr(asking.temperature),
-        "batch_size": repr(asking.batch),
-        **{name: repr(value) for name, value in own.items() if value is not None},
-        **({"extra_body": repr(asking.extra_body)} if asking.extra_body else {}),
+        "max_out_len": repr(params.max_answer),
+        "max_seq_len": repr(params.max_length),
+        "temperature": repr(params.temperature),
+        "batch_size": repr(1 if exact else params.batch),
+        **{name: repr(value) for name, value in own.items()},
+        **({"extra_body": repr(extra_body)} if extra_body else {}),
         "pred_postprocessor": "dict(type=extract_non_reasoning_content)",
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnQuestionsRun(QuestionRun):
-    """``model``: name in requests; ``max_total``: tokens of question and answer."""
-
-    model: str
-    max_total: int
-
-
-def questions_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
-    environment, files = ENVIRONMENTS[NAME], questions_files(asking.questions)
+def questions_plan(
+    params: Any,
+    questions: Sequence[Question],
+    site: Site,
+    *,
+    model: str,
+    max_total: int,
+    key: str,
+    extra_body: Body,
+) -> Plan:
+    """``params``: of ``evaluate-opencompass-questions``. ``model``: name in requests;
+    ``max_total``: tokens of question and answer."""
+    environment, files = ENVIRONMENTS[NAME], questions_files(questions)
     subsets = {
-        file.name.removesuffix(".jsonl"): asking.samples * file.text.count("\n") for file in files
+        file.name.removesuffix(".jsonl"): params.samples * file.text.count("\n") for file in files
     }
+    config = _questions_config(params, tuple(subsets), model, max_total, extra_body)
     argv = (
         *(environment.python(site), f"{FILES}/{FOLLOW}", OUTPUTS, str(len(subsets))),
         *(environment.program(site, "opencompass"), f"{FILES}/{_QUESTIONS_CONFIG}", "-w", OUTPUTS),
         "--dump-eval-details",
     )
-    env = (*_QUESTIONS_ENV, _key(asking.key), ("SAMPLES", str(asking.samples)))
+    env = (*_QUESTIONS_ENV, _key(key), ("SAMPLES", str(params.samples)))
     scores = _scores(f"{{job_dir}}/work/{OUTPUTS}", tuple(subsets.items()))
     return Plan(
         kind=QUESTIONS,
         steps=(Step("evaluate", argv, env=env),),
         files=(
             *(*map(script, _QUESTIONS_SCRIPTS), scoring_rules()),
-            PlanFile(_QUESTIONS_CONFIG, questions_config(asking, tuple(subsets))),
+            PlanFile(_QUESTIONS_CONFIG, config),
             *files,
         ),
         outputs=(*_RUN_OUTPUTS, Output("asked", f"{OUTPUTS}/.asked.jsonl", required=False)),
@@ -425,10 +424,12 @@ eval = dict(
 """
 
 
-def questions_config(asking: OwnQuestionsRun, subsets: Sequence[str]) -> str:
-    extra = f"        extra_body={asking.extra_body!r},\n" if asking.extra_body else ""
+def _questions_config(
+    params: Any, subsets: Sequence[str], model: str, max_total: int, extra_body: Body
+) -> str:
+    extra = f"        extra_body={extra_body!r},\n" if extra_body else ""
     return f"""\
-# Questions of this job, asked of {asking.model!r}.
+# Questions of this job, asked of {model!r}.
 {_QUESTIONS_IMPORTS}
 subsets = {list(subsets)!r}
 datasets = [
@@ -436,7 +437,7 @@ datasets = [
         abbr=subset,
         type=Questions,
         path=f"../files/{{subset}}.jsonl",
-        n={asking.samples},
+        n={params.samples},
         reader_cfg=dict(input_columns=["asked"], output_column="record"),
         infer_cfg=dict(
             prompt_template=dict(
@@ -455,7 +456,7 @@ models = [
     dict(
         abbr="model",
         type=Client,
-        path={asking.model!r},
+        path={model!r},
         openai_api_base=[os.environ[{_BASE!r}]],
         key="ENV",
         meta_template=dict(
@@ -465,12 +466,12 @@ models = [
             ]
         ),
         query_per_second={_STARTS_PER_S},
-        retry={asking.retries + 1},
-        max_workers={asking.batch},
-        batch_size={asking.batch},
-        max_out_len={asking.max_tokens},
-        max_seq_len={asking.max_total},
-        temperature={asking.temperature!r},
+        retry={params.retries + 1},
+        max_workers={params.batch},
+        batch_size={params.batch},
+        max_out_len={params.max_tokens},
+        max_seq_len={max_total},
+        temperature={params.temperature!r},
 {extra}    )
 ]
 

@@ -4,8 +4,9 @@ Fields of vamc: VastModelZOO's LLM yamls for vamc 3; defaults are those of its t
 distills. llmdeploy's YAML follows its own sample, whose process ports exceed 65535.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
@@ -44,99 +45,64 @@ _TEMPLATE = "llmdeploy.yaml"
 # A server restarts from its own folder, because the job's may be removed.
 _SERVER_FILES = "{serve_dir}/files"
 _CONFIG = "{serve_dir}/llmdeploy.yaml"
-READY_TIMEOUT_S = 3600.0
+_READY_TIMEOUT_S = 3600.0
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
+# vamc's samples in tokens, by its name of the format of calibration data.
+_CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
+Calibration: TypeAlias = tuple[str, str] | None  # vamc's name of the format, and path
 
 
-class Calibration(NamedTuple):
-    """Calibration data: ``name`` is vamc's name of the format (c4, ceval, alpaca)."""
-
-    name: str
-    path: str
-    samples: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compiling:
-    """Compile settings. Lengths in tokens; the result is ``folder``/``name``. None omits a field,
-    so that the tool's default applies."""
-
-    name: str
-    checkpoint: str
-    folder: str
-    precision: str
-    tp: int
-    max_input: int
-    max_length: int
-    b2s: bool = True
-    vacc_files: bool = True
-    align_qkv: bool | None = None
-    frontend_dtype: str = ""
-    quantization: str = "w8a16_gptq"
-    device: str = ""
-    true_sequential: bool | None = None
-    calibration: Calibration | None = None
-    merge_params: bool = True
-    remove_params: bool | None = None
-    data_type: int = 0
-    gather_data: bool = True
-    workers: int = 4
-    env_recheck: bool | None = None
-    save_log: bool | None = None
-    enable_ir: bool | None = None
-    transformers: str = ""
-    huggingface_hub: str = ""
-
-
-def vamc_config(wanted: Compiling) -> dict[str, Any]:
-    """Return the YAML as data, in the order of the vendor's files."""
-    is_int8, data = wanted.precision == "int8", wanted.calibration
+def _vamc_config(
+    params: Any, name: str, folder: str, checkpoint: str, calibration: Calibration, *, aligns: bool
+) -> dict[str, Any]:
+    """Return the YAML as data, in the order of the vendor's files. A field that is None is left
+    out: the tool's default applies."""
     quantize = _given(
-        type=wanted.quantization,
-        device=wanted.device or None,
-        calib_args=_given(true_sequential=wanted.true_sequential) or None,
+        type=params.quantization,
+        device=params.device or None,
+        calib_args=_given(true_sequential=params.true_sequential or None) or None,
     )
-    dataset = data and {
+    dataset = calibration and {
         "type": "huggingface",
-        "name": data.name,
-        "path": data.path,
-        "nsamples": data.samples,
-        "seqlen": data.length,
+        "name": calibration[0],
+        "path": calibration[1],
+        "nsamples": params.samples,
+        "seqlen": params.sample_tokens or _CALIBRATION_LENGTHS[calibration[0]],
     }
-    pins = {"transformers": wanted.transformers, "huggingface-hub": wanted.huggingface_hub}
+    pins = {"transformers": params.transformers, "huggingface-hub": params.huggingface_hub}
     return _given(
-        name=wanted.name,
+        name=name,
         frontend=_given(
-            checkpoint=wanted.checkpoint,
+            checkpoint=checkpoint,
             type="huggingface",
-            dtype=wanted.frontend_dtype or None,
-            shape={"input_ids": [[wanted.max_input], [wanted.max_length]]},
+            dtype=params.frontend_dtype or None,
+            shape={"input_ids": [[params.max_input], [params.max_length]]},
             model_kwargs=_given(
-                b2s=wanted.b2s,
-                tp=wanted.tp,
-                model_arch="vacc" if wanted.vacc_files else None,
-                align_qkv=wanted.align_qkv,
+                b2s=params.b2s,
+                tp=params.tp,
+                model_arch="vacc" if params.vacc_files else None,
+                align_qkv=aligns or None,
             ),
-            quantize=quantize if is_int8 else None,
+            quantize=quantize if params.precision == "int8" else None,
         ),
         backend=_given(
             type="tvm_vacc",
-            dtype=wanted.precision,
-            merge_params=wanted.merge_params,
-            remove_params=wanted.remove_params,
+            dtype=params.precision,
+            merge_params=params.merge_params,
+            remove_params=params.remove_params or None,
             compile={
-                "data_type": wanted.data_type,
-                "gather_data_vccl_dsp_enable": wanted.gather_data,
+                "data_type": params.data_type,
+                "gather_data_vccl_dsp_enable": params.gather_data,
             },
         ),
-        dataset=dataset if is_int8 else None,
+        dataset=dataset,
         workspace=_given(
-            path=wanted.folder,
-            workers=wanted.workers,
-            env_recheck=wanted.env_recheck,
+            path=folder,
+            workers=params.workers,
+            env_recheck=params.env_recheck or None,
             pyenv={name: version for name, version in pins.items() if version} or None,
-            save_log=wanted.save_log,
-            enable_ir=wanted.enable_ir,
+            save_log=params.save_log or None,
+            enable_ir=params.enable_ir or None,
         ),
     )
 
@@ -147,83 +113,73 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 def compile_plan(
     tools: BuildIn,
+    params: Any,
     site: VaccSite,
-    wanted: Compiling,
     *,
     model: ZooModel,
-    exact: bool,
+    name: str,
+    checkpoint: str,
+    calibration: Calibration,
+    align_qkv: bool,
     stack_size: int,
-    room_bytes: int,
+    exact: bool,
 ) -> Plan:
-    """Compile, then verify the result: exit code 0 alone proves nothing. ``exact``: the file's path
-    and name are the guide's."""
-    name = f"hf_ds_r1_distill_{wanted.precision}.yaml"
-    place = f"build_in/build/{name}"  # of the guide, in vamc's working folder
-    argument = f"./{place}" if exact else f"{FILES}/{name}"
-    env = (("VACC_STACK_SIZE", str(stack_size)),) if stack_size else ()
-    folder = f"{wanted.folder}/{wanted.name}"
+    """Compile, then verify the result: exit code 0 alone proves nothing. ``params``: of
+    ``compile-vacc``. ``exact``: the file's path and name are the guide's."""
+    file, folder = f"hf_ds_r1_distill_{params.precision}.yaml", f"{site.artifacts}/{name}"
+    place = f"build_in/build/{file}"  # of the guide, in vamc's working folder
+    argument = f"./{place}" if exact else f"{FILES}/{file}"
+    config = _vamc_config(
+        *(params, name, site.artifacts, checkpoint, calibration), aligns=align_qkv
+    )
     verify = (site.python_word, f"{FILES}/{_VERIFY}", literal(folder))
-    at = f"{{job_dir}}/work/{place}" if exact else ""
+    # The weights once more, plus intermediate files.
+    room = check("disk", path=literal(site.artifacts), bytes=str(2 * model.source.bytes))
+    checks = [check("tool", name=tools.compiler, version="3.0+")]
+    checks += [check("weights", path="{weights.path}"), room]
+    if model.modification and params.vacc_files:
+        checks.append(check("modification", path="{weights.path}"))
+    if calibration:
+        checks.append(check("path", path=literal(calibration[1]), what=_("calibration data")))
     return Plan(
         kind=COMPILE,
         steps=(
             Step("note", (*verify, "--note", _BEFORE)),
-            Step("compile", (*tools.compile_command, argument), env=env),
+            Step(
+                *("compile", (*tools.compile_command, argument)),
+                env=(("VACC_STACK_SIZE", str(stack_size)),) if stack_size else (),
+            ),
             Step("verify", (*verify, "--since", _BEFORE)),
         ),
-        files=(PlanFile(name, yaml_text(vamc_config(wanted)), at=at), script(_VERIFY)),
+        files=(
+            PlanFile(file, yaml_text(config), at=f"{{job_dir}}/work/{place}" if exact else ""),
+            script(_VERIFY),
+        ),
         outputs=(Output("artifact", "artifact.json"),),
-        checks=_compile_checks(tools, wanted, model=model, room_bytes=room_bytes),
-        writes=(deploy_folder(folder),),
+        checks=tuple(checks),
+        writes=(_deploy_folder(folder),),
     )
 
 
-def deploy_folder(artifact: str) -> str:
+def _deploy_folder(artifact: str) -> str:
     """Return the folder of llmdeploy's configuration; not every version of vamc makes one."""
     return f"{artifact}-none-dynamic-vacc"
 
 
-def _compile_checks(
-    tools: BuildIn, wanted: Compiling, *, model: ZooModel, room_bytes: int
-) -> tuple[Check, ...]:
-    checks = [
-        check("tool", name=tools.compiler, version="3.0+"),
-        check("weights", path="{weights.path}"),
-        check("disk", path=literal(wanted.folder), bytes=str(room_bytes)),
-    ]
-    if model.modification and wanted.vacc_files:
-        checks.append(check("modification", path="{weights.path}"))
-    if wanted.calibration and wanted.precision == "int8":
-        data = literal(wanted.calibration.path)
-        checks.append(check("path", path=data, what=_("calibration data")))
-    return tuple(checks)
+def _deploy_config(artifact: Mapping[str, Any]) -> str:
+    """Return llmdeploy's file of an artifact."""
+    name = PurePosixPath(artifact["path"]).name
+    made = f"{_deploy_folder(artifact['path'])}/{name}_deploy.json"
+    return str(artifact.get("deploy_config") or made)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildInServer:
-    """Server settings. ``name``: the artifact's folder, hence the model's name in the API.
-    ``deploy_config``: llmdeploy's file of the artifact. ``port``: exact; 0: the tool's default if
-    free, else any free one."""
-
-    name: str
-    tp: int
-    max_length: int
-    batch_size: int
-    bind: str
-    port: int
-    ready_path: str
-    deploy_config: str
-    prompt_template: str = ""
-    publish_port: int = 17810
-    subscribe_port: int = 17110
-
-
-def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
+def serve_plan(tools: BuildIn, params: Any, site: VaccSite, artifact: Mapping[str, Any]) -> Plan:
+    """``params``: of ``deploy-build-in``. The artifact's folder is the model's name in the API."""
     python, files = site.python_word, [*map(script, (_VERIFY, READY, DIRECT))]
     before: tuple[Step, ...] = ()
     if tools.config:
         # llmdeploy needs a file; dies and port are set at each start.
-        files += [script("fill_template.py"), PlanFile(_TEMPLATE, llmdeploy_text(serving))]
+        files += [script("fill_template.py"), PlanFile(_TEMPLATE, llmdeploy_text(params, artifact))]
         fill = (python, f"{_SERVER_FILES}/fill_template.py", f"{_SERVER_FILES}/{_TEMPLATE}")
         before = (Step("configure", (*fill, _CONFIG, "dies={dies}", "port={port}"), serves=True),)
         argv = (*tools.serve_command, _CONFIG)
@@ -232,61 +188,57 @@ def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
         # undocumented.
         argv = (
             *(*tools.serve_command, "--model", "{artifact.path}"),
-            *("--host", serving.bind, "--port", "{port}"),
-            *("--batch_size", str(serving.batch_size), "--llm_devices", "[{dies}]"),
+            *("--host", params.bind or _EVERYWHERE, "--port", "{port}"),
+            *("--batch_size", str(params.batch_size), "--llm_devices", "[{dies}]"),
         )
     # Only the size: a checksum of 70 GB takes longer than the server's start.
     verify = (python, f"{FILES}/{_VERIFY}", "{artifact.path}", "--bytes", "{artifact.bytes}")
     wait = ready_step(
         python,
         "http://127.0.0.1:{port}",
-        timeout_s=READY_TIMEOUT_S,
+        timeout_s=_READY_TIMEOUT_S,
         # With another readiness path, /v1/models may not exist.
-        model=literal(serving.name) if serving.ready_path == "/v1/models" else "",
-        health=literal(serving.ready_path),
+        model=literal(PurePosixPath(artifact["path"]).name)
+        if params.ready_path == "/v1/models"
+        else "",
+        health=literal(params.ready_path),
     )
-    serve = Step("serve", argv, serves=True, health=serving.ready_path)
+    serve = Step("serve", argv, serves=True, health=params.ready_path)
+    config, what = literal(_deploy_config(artifact)), _("llmdeploy configuration of the artifact")
     return Plan(
         kind=KIND,
         steps=(Step("check", verify), *before, serve, wait),
         files=tuple(files),
         outputs=(Output("ready", "ready.json"),),
-        dies=serving.tp,
-        checks=_checks(tools, serving),
-        port=serving.port or tools.port,
+        dies=int(artifact["tp"]),
+        checks=(
+            *(tool_check(tools.server), check("dies", ids="{dies}"), Check("iommu")),
+            check("path", path="{artifact.path}", what=_("artifact folder")),
+            *port_checks(params.port),
+            *((check("path", path=config, what=what),) if tools.config else ()),
+        ),
+        port=params.port or tools.port,
     )
 
 
-def llmdeploy_text(serving: BuildInServer) -> str:
+def llmdeploy_text(params: Any, artifact: Mapping[str, Any]) -> str:
     """Return llmdeploy's YAML as a template. Values in angle brackets are filled at launch."""
     config: dict[str, dict[str, Any]] = {
         "model": {
-            "model_name": serving.name,
-            "batch_size": serving.batch_size,
-            **({"prompt_template": serving.prompt_template} if serving.prompt_template else {}),
-            "model_deploy_config": serving.deploy_config,
+            "model_name": PurePosixPath(artifact["path"]).name,
+            "batch_size": params.batch_size,
+            **({"prompt_template": params.prompt_template} if params.prompt_template else {}),
+            "model_deploy_config": _deploy_config(artifact),
             "model_infer_type": "tp",
-            "publish_port": serving.publish_port,
-            "subscribe_port": serving.subscribe_port,
+            "publish_port": params.publish_port,
+            "subscribe_port": params.subscribe_port,
             "tp_device_ids_list": ["<dies>"],
             "tp_elf_path_list": [],
             "top_k": 1,
             "top_p": 1.0,
             "temperature": 0.0,
-            "max_answer_tokens": serving.max_length,
+            "max_answer_tokens": int(artifact["max_total"]),
         },
-        "api": {"server_host": serving.bind, "server_port": "<port>"},
+        "api": {"server_host": params.bind or _EVERYWHERE, "server_port": "<port>"},
     }
     return yaml_text(config)
-
-
-def _checks(tools: BuildIn, serving: BuildInServer) -> tuple[Check, ...]:
-    config, what = literal(serving.deploy_config), _("llmdeploy configuration of the artifact")
-    return (
-        tool_check(tools.server),
-        check("dies", ids="{dies}"),
-        Check("iommu"),
-        check("path", path="{artifact.path}", what=_("artifact folder")),
-        *port_checks(serving.port),
-        *((check("path", path=config, what=what),) if tools.config else ()),
-    )

@@ -63,52 +63,52 @@ MATH_URL = f"http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/{MATH
 SONNET_URL = "https://raw.githubusercontent.com/vllm-project/vllm/v0.7.2/benchmarks/sonnet.txt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Download:
-    """``files``: only these; empty: the whole repository. ``bytes``: approximate size, 0 if
-    unknown. ``token``: name of a secret, "" for none. ``connections``: parallel files, or for
-    hfd.sh connections per file. ``program``: what the host calls it, where that is another name."""
+    """``params``: of ``prepare-weights`` or ``prepare-datasets``. ``program``: the host's name of
+    huggingface_hub's command. ``files``: only these, of a data set; empty: the whole repository of
+    a model. ``bytes``: approximate size, 0 if unknown."""
 
-    source: str
+    params: Any
     repo: str
     folder: str
-    endpoint: str = HF_MIRROR
-    revision: str = ""
-    token: str = ""
-    connections: int = 8
+    program: str
     files: tuple[str, ...] = ()
     bytes: int = 0
-    is_dataset: bool = False
-    program: str = ""
+
+    @property
+    def tool(self) -> str:
+        source = self.params.source
+        return self.program if source == "hf" else _PROGRAM_OF[source]
 
 
 def _download_step(wanted: Download, site: VaccSite) -> Step:
     known = ("--bytes", str(wanted.bytes)) if wanted.bytes else ()
     follow = (site.python_word, f"{FILES}/{_FOLLOW}", literal(wanted.folder), *known, "--")
     env: tuple[tuple[str, str], ...] = ()
-    if wanted.source != "modelscope" and wanted.endpoint:
-        env = (("HF_ENDPOINT", literal(wanted.endpoint)),)
-    argv = (*follow, *_command(wanted))
-    return Step("download", argv, env=(*env, *secret("HF_TOKEN", wanted.token)))
+    if wanted.params.source != "modelscope" and wanted.params.endpoint:
+        env = (("HF_ENDPOINT", literal(wanted.params.endpoint)),)
+    token = () if wanted.files else secret("HF_TOKEN", wanted.params.token)
+    return Step("download", (*follow, *_command(wanted)), env=(*env, *token))
 
 
 def _command(wanted: Download) -> tuple[str, ...]:
     repo, folder, files = literal(wanted.repo), literal(wanted.folder), map(literal, wanted.files)
-    revision = ("--revision", literal(wanted.revision)) if wanted.revision else ()
-    workers = ("--max-workers", str(wanted.connections))
-    if wanted.source == "hfd":
+    revision = "" if wanted.files else wanted.params.revision
+    to_revision = ("--revision", literal(revision)) if revision else ()
+    # Parallel files; of hfd.sh connections for each.
+    connections = "8" if wanted.files else str(wanted.params.connections)
+    if wanted.params.source == "hfd":
         return (
-            *("hfd.sh", repo, *(("--dataset",) if wanted.is_dataset else ())),
-            *(("--include", *files) if wanted.files else ()),
-            *("-x", str(wanted.connections), "--local-dir", folder, *revision),
+            *("hfd.sh", repo, *(("--dataset", "--include", *files) if wanted.files else ())),
+            *("-x", connections, "--local-dir", folder, *to_revision),
         )
-    if wanted.source == "modelscope":
-        flag = "--dataset" if wanted.is_dataset else "--model"
-        to = ("--local_dir", folder, *revision)
-        return ("modelscope", "download", flag, repo, *files, *to, *workers)
-    of_type = ("--repo-type", "dataset") if wanted.is_dataset else ()
-    to = (*of_type, "--local-dir", folder, *revision)
-    return (wanted.program or "hf", "download", repo, *files, *to, *workers)
+    if wanted.params.source == "modelscope":
+        to = ("--local_dir", folder, *to_revision)
+        return ("modelscope", "download", "--model", repo, *to, "--max-workers", connections)
+    of_type = ("--repo-type", "dataset") if wanted.files else ()
+    to = (*of_type, "--local-dir", folder, *to_revision)
+    return (wanted.tool, "download", repo, *files, *to, "--max-workers", connections)
 
 
 def program_of(facts: Mapping[str, Any]) -> str:
@@ -118,8 +118,7 @@ def program_of(facts: Mapping[str, Any]) -> str:
 
 
 def _download_checks(wanted: Download, size: int) -> tuple[Check, ...]:
-    program = wanted.program or _PROGRAM_OF[wanted.source]
-    return tool_check(program), _room_check(wanted.folder, size)
+    return tool_check(wanted.tool), _room_check(wanted.folder, size)
 
 
 def _room_check(folder: str, size: int) -> Check:
@@ -129,7 +128,7 @@ def _room_check(folder: str, size: int) -> Check:
 def weights_plan(
     model: ZooModel, source: HubSource, site: VaccSite, *, wanted: Download, read_all: bool
 ) -> Plan:
-    """Download the weights (``wanted.source`` "folder": they exist) and verify them. ``read_all``:
+    """Download the weights (source "folder": they exist) and verify them. ``read_all``:
     checksum every shard, which takes minutes per 100 GB."""
     expected = {
         "model": model.name,
@@ -145,7 +144,7 @@ def weights_plan(
     verify = Step("verify", argv)
     files = (script(_VERIFY_WEIGHTS), _patch_module(), _json_file(expected))
     outputs = (Output("weights", "weights.json"),)
-    if wanted.source == "folder":
+    if wanted.params.source == "folder":
         there = check("path", path=literal(wanted.folder), what=_("weights folder"))
         return Plan(kind=WEIGHTS, steps=(verify,), files=files, outputs=outputs, checks=(there,))
     return Plan(

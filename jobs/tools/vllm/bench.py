@@ -5,7 +5,8 @@ stack's data lists each version's options.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from django.utils.translation import pgettext_lazy
 
@@ -59,39 +60,33 @@ for process in Path("/proc").glob("[0-9]*"):
 
 @dataclass(frozen=True, slots=True)
 class BenchLoad:
-    """Requests to send. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
+    """``params``: of ``benchmark-online``; its ``input_tokens`` include the shared prefix.
+    ``path``: of a data set. ``key``: name of the API key's secret.
 
-    ``input_tokens`` includes ``prefix_tokens``, the shared prefix. ``seed`` None: a new one per
-    concurrency and job. ``tokenizer``: its folder, where the client sees it. ``by_url``: the server
-    is an endpoint, whose address may have https and a path. ``own``: a team's prompts, in place of
-    a data set, each with a mark that makes it new (cold.py).
+    ``own``: a team's prompts, in place of a data set, each with a mark that makes it new (cold.py).
+    ``tokenizer``: its folder, where the client sees it. ``by_url``: the server is an endpoint,
+    whose address may have https and a path.
     """
 
+    params: Any
     dataset: str
     path: str
-    input_tokens: int
-    prefix_tokens: int
-    output_tokens: int
-    prompts: int
-    concurrency: tuple[int, ...]
-    seed: int | None
-    exact: bool
-    key: str = ""
+    key: str
+    own: tuple[str, ...] = ()
     tokenizer: str = "{deployment.tokenizer}"
     by_url: bool = False
-    own: tuple[str, ...] = ()
 
     def names(self, concurrency: int) -> tuple[str, str]:
-        if len(self.concurrency) == 1:
+        if len(self.params.concurrency) == 1:
             return "", "result.json"
         return f"-{concurrency}", f"result-{concurrency}.json"
 
     def prompts_at(self, concurrency: int) -> str:
-        return f"prompts-{self.prompts}-at-{concurrency}.jsonl"
+        return f"prompts-{self.params.requests}-at-{concurrency}.jsonl"
 
     def run_options(self, concurrency: int, folder: str) -> tuple[str, ...]:
         return (
-            *("--num-prompts", str(self.prompts), "--max-concurrency", str(concurrency)),
+            *("--num-prompts", str(self.params.requests), "--max-concurrency", str(concurrency)),
             *("--result-dir", folder, "--result-filename", self.names(concurrency)[1]),
             "--save-result",
         )
@@ -99,7 +94,7 @@ class BenchLoad:
 
 def online_plan(stack: Stack, load: BenchLoad, python: str) -> Plan:
     """``python``: interpreter of the host."""
-    as_printed = load.exact and bool(stack.bench.folder)
+    as_printed = load.params.as_in_guide and bool(stack.bench.folder)
     folder = GUIDE_RESULTS if as_printed else _OWN_RESULTS
     # 0.7.2 runs to its end before it finds the folder missing.
     made = () if as_printed else (_folder_step(_IN_DEPLOYMENT),)
@@ -135,7 +130,7 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     command = vllm.cpu_command(stack, stack.bench.online.command, site)
     env = (*vllm.cpu_variables(), *secret("OPENAI_API_KEY", load.key))
     steps = []
-    for concurrency in load.concurrency:
+    for concurrency in load.params.concurrency:
         argv = _own_argv(stack, load, concurrency, _WORK, command)
         steps.append(Step(f"measure{load.names(concurrency)[0]}", argv, env=env))
     return _online(load, site.python, steps, (endpoint_check(),))
@@ -144,10 +139,12 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
 def _online(
     load: BenchLoad, python: str, steps: Iterable[Step], checks: tuple[Check, ...], *more: Watch
 ) -> Plan:
-    seeds = seeds_text(load.seed, load.concurrency)
-    written = cold_prompts(literal(python), TEAM_FILE, requests=load.prompts, seeds=seeds)
+    seeds = seeds_text(load.params.seed, load.params.concurrency)
+    written = cold_prompts(literal(python), TEAM_FILE, requests=load.params.requests, seeds=seeds)
     files = (script(COLD), PlanFile(TEAM_FILE, json_lines(load.own)))
-    runs = tuple((str(concurrency), load.prompts) for concurrency in load.concurrency)
+    runs = tuple(
+        (str(concurrency), load.params.requests) for concurrency in load.params.concurrency
+    )
     return Plan(
         kind="benchmark-online",
         steps=(*((written,) if load.own else ()), *steps),
@@ -170,10 +167,10 @@ def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list
     """Of each run: copy own prompts into the container, measure, copy the result out of it."""
     steps = []
     online, env = stack.bench.online, secret("OPENAI_API_KEY", load.key)
-    for concurrency in load.concurrency:
+    for concurrency in load.params.concurrency:
         suffix, file = load.names(concurrency)
         workdir, written, mark = "", folder, folder
-        if not load.exact:
+        if not load.params.as_in_guide:
             argv = _own_argv(stack, load, concurrency, folder, online.command)
         elif stack.bench.folder:
             # The guide's command fails: its default backend posts a prompt to the chat endpoint.
@@ -200,10 +197,16 @@ def _runs_in(stack: Stack, load: BenchLoad, folder: str, container: str) -> list
 
 def _page_argv(stack: Stack, load: BenchLoad, concurrency: int) -> tuple[str, ...]:
     """Return the current page's command: random prompts to the completions endpoint."""
-    prompts = ("--num-prompts", str(load.prompts))
+    prompts = ("--num-prompts", str(load.params.requests))
     sent: tuple[str, ...] = (
-        *("--dataset-name", "random", *prompts, "--random-input-len", str(load.input_tokens)),
-        *("--ignore-eos", "--random-output-len", str(load.output_tokens)),
+        *(
+            "--dataset-name",
+            "random",
+            *prompts,
+            "--random-input-len",
+            str(load.params.input_tokens),
+        ),
+        *("--ignore-eos", "--random-output-len", str(load.params.output_tokens)),
     )
     if load.dataset != "random":
         sent = (*_dataset_options(stack, load), *prompts)
@@ -222,12 +225,12 @@ def _own_argv(
     """Return the corrected command with comparable results: seed, percentiles, greedy decoding."""
     online = stack.bench.online
     address = ("--host", "{deployment.host}", "--port", "{deployment.port}")
-    seed = seed_word(load.seed, load.concurrency.index(concurrency) + 1)
+    seed = seed_word(load.params.seed, load.params.concurrency.index(concurrency) + 1)
     # Own prompts are sent unchanged, because the server applies the chat template; answers are
     # generated in full.
     own = (
         *("--dataset-name", CUSTOM, "--dataset-path", f"{folder}/{load.prompts_at(concurrency)}"),
-        *("--custom-output-len", str(load.output_tokens), "--skip-chat-template"),
+        *("--custom-output-len", str(load.params.output_tokens), "--skip-chat-template"),
         *("--disable-shuffle", "--ignore-eos"),
     )
     return (
@@ -250,88 +253,62 @@ def _dataset_options(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
     name = load.dataset
     if name == "sonnet":
         return (
-            *("--dataset-name", name, "--sonnet-input-len", str(load.input_tokens)),
-            *("--sonnet-prefix-len", str(load.prefix_tokens)),
-            *("--sonnet-output-len", str(load.output_tokens)),
+            *("--dataset-name", name, "--sonnet-input-len", str(load.params.input_tokens)),
+            *("--sonnet-prefix-len", str(load.params.prefix_tokens)),
+            *("--sonnet-output-len", str(load.params.output_tokens)),
             *("--dataset-path", literal(load.path or stack.bench.online.sonnet_file)),
         )
     if name == "sharegpt":
         options = ("--dataset-name", name, "--dataset-path", literal(load.path))
-        return (*options, "--sharegpt-output-len", str(load.output_tokens))
+        return (*options, "--sharegpt-output-len", str(load.params.output_tokens))
     # For random prompts the prefix is added to the input, for sonnets it is included.
-    own = load.input_tokens - load.prefix_tokens
-    prefix = ("--random-prefix-len", str(load.prefix_tokens)) if load.prefix_tokens else ()
+    own = load.params.input_tokens - load.params.prefix_tokens
+    prefix = (
+        ("--random-prefix-len", str(load.params.prefix_tokens)) if load.params.prefix_tokens else ()
+    )
     return (
         *("--dataset-name", "random", "--random-input-len", str(own)),
-        *("--random-output-len", str(load.output_tokens), *prefix, "--ignore-eos"),
+        *("--random-output-len", str(load.params.output_tokens), *prefix, "--ignore-eos"),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Engine settings of an offline benchmark. ``weights``: path in the container. ``kv_cache_gib``
-    applies only on a processor."""
-
-    weights: str
-    folder: str
-    tp: int
-    max_length: int
-    image: str
-    exact: bool
-    kv_cache_gib: int = 0
-
-
-def throughput_plan(
-    stack: Stack, engine: Engine, site: Site, *, prompts: int, input_tokens: int, output: int
+def offline_plan(
+    command: Literal["throughput", "latency"],
+    stack: Stack,
+    params: Any,
+    site: Site,
+    *,
+    weights: str,
+    folder: str,
+    image: str,
+    exact: bool,
 ) -> Plan:
-    tool = stack.bench.throughput
-    named = ("--dataset-name", "random") if engine.exact or tool.dataset_name else ()
-    # If it has options for random lengths, their defaults override other options.
-    of = "random-" if tool.dataset_name and not engine.exact else ""
+    """``params``: of ``benchmark-<command>``. ``weights``: path in the container; ``folder``: on
+    the host."""
+    kind, tool = f"benchmark-{command}", getattr(stack.bench, command)
     options = (
-        *(*named, "--num-prompts", str(prompts)),
-        *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
+        *("--model", literal(weights), "--trust-remote-code"),
+        *("--tensor-parallel-size", str(params.tp), "--enforce-eager"),
+        *("--max-model-len", str(params.max_length), *_work(command, tool, params, exact=exact)),
     )
-    plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, options)
-    return replace(plan, watches=(_client((("", prompts),)), *plan.watches))
-
-
-def latency_plan(
-    stack: Stack, engine: Engine, site: Site, *, lengths: tuple[int, int], batch: int, rounds: int
-) -> Plan:
-    """``lengths``: tokens of input and output. ``rounds``: batches."""
-    options = (
-        *("--input-len", str(lengths[0]), "--output-len", str(lengths[1])),
-        *("--batch-size", str(batch), "--num-iters", str(rounds)),
-    )
-    return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, options)
-
-
-def _offline_plan(
-    kind: str, stack: Stack, tool: Offline, engine: Engine, site: Site, options: tuple[str, ...]
-) -> Plan:
-    options = (
-        *("--model", literal(engine.weights), "--trust-remote-code"),
-        *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
-        *("--max-model-len", str(engine.max_length), *options),
-    )
+    watches = (_client((("", params.requests),)),) if command == "throughput" else ()
     if not isinstance(site, VaccSite):
-        command = vllm.cpu_command(stack, tool.command, site)
-        argv = (*command, *options, "--output-json", f"{_WORK}/result.json")
+        own = vllm.cpu_command(stack, tool.command, site)
+        argv = (*own, *options, "--output-json", f"{_WORK}/result.json")
         return Plan(
             kind=kind,
-            steps=(Step("measure", argv, env=vllm.cpu_variables(engine.kv_cache_gib)),),
+            steps=(Step("measure", argv, env=vllm.cpu_variables(params.kv_cache_gib)),),
             outputs=(Output("result", "result.json"),),
-            checks=(vllm.weights_check(engine.folder),),
+            watches=watches,
+            checks=(vllm.weights_check(folder),),
         )
     # In a separate container, because the engine needs exclusive dies.
-    container = stack.vllm.container
-    name = container.name if container and engine.exact else _OWN_NAME
-    own: tuple[str, ...] = ()
+    name = vllm.container_of(stack).name if exact else _OWN_NAME
     in_folder = _exec(name, workdir=stack.bench.folder)
+    more: tuple[str, ...] = ()
     plugged_in: tuple[Step, ...] = ()
-    if not engine.exact:
-        own = (
+    if not exact:
+        more = (
             *("--label", f"{vllm.LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
             *("-v", f"{_WORK}:{_JOB_MOUNT}"),
         )
@@ -342,7 +319,7 @@ def _offline_plan(
             # copy is removed with it.
             line = f"1i import {tool.needs_import}"
             plugged_in = (Step("plug-in", (*in_folder, "sed", "-i", line, tool.command[-1])),)
-    started = _container(stack, engine.image, name, site, own=own)
+    started = _container(stack, image, name, site, own=more)
     return Plan(
         kind=kind,
         steps=(
@@ -350,15 +327,32 @@ def _offline_plan(
             *plugged_in,
             Step("measure", (*in_folder, *tool.command, *options)),
         ),
-        outputs=(Output("result", "result.json", required=not engine.exact),),
-        watches=(_die_readings("{dies}"),),
-        dies=engine.tp,
-        writes=vllm.one_name(name) if engine.exact else (),
+        outputs=(Output("result", "result.json", required=not exact),),
+        watches=(*watches, _die_readings("{dies}")),
+        dies=params.tp,
+        writes=vllm.one_name(name) if exact else (),
         checks=(
-            *(Check("docker"), check("image", name=literal(engine.image))),
+            *(Check("docker"), check("image", name=literal(image))),
             *(check("dies", ids="{dies}"), Check("iommu")),
-            *(vllm.weights_check(engine.folder), check("container", name=name)),
+            *(vllm.weights_check(folder), check("container", name=name)),
         ),
+    )
+
+
+def _work(command: str, tool: Offline, params: Any, *, exact: bool) -> tuple[str, ...]:
+    """Return the options of what is measured."""
+    lengths = (str(params.input_tokens), str(params.output_tokens))
+    if command == "latency":
+        return (
+            *("--input-len", lengths[0], "--output-len", lengths[1]),
+            *("--batch-size", str(params.batch_size), "--num-iters", str(params.iterations)),
+        )
+    named = ("--dataset-name", "random") if exact or tool.dataset_name else ()
+    # If it has options for random lengths, their defaults override other options.
+    of = "random-" if tool.dataset_name and not exact else ""
+    return (
+        *(*named, "--num-prompts", str(params.requests)),
+        *(f"--{of}input-len", lengths[0], f"--{of}output-len", lengths[1]),
     )
 
 

@@ -5,6 +5,7 @@ Commands follow the deployment guide (Pytorch Deploy, step 2) and VastModelZOO's
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.base.numbers import bytes_of
 from jobs.catalog.stacks import Container, Stack
@@ -58,33 +59,19 @@ _CPU_ENV = (
 
 @dataclass(frozen=True, slots=True)
 class VllmServer:
-    """Server settings. ``weights``: path in the container; ``folder``: path on the host.
-
-    ``name``: model name in requests; "": vLLM uses the folder. ``long_input``: prompts may exceed
-    the stack's default limit. ``exact``: as printed on the stack's page. ``key``: name of the API
-    key's secret. ``template``: a built-in template makes the model reason.
+    """``params``: of ``deploy-vllm``. ``weights``: path in the container; ``folder``: path on the
+    host. ``name``: model name in requests; "": vLLM uses the folder. ``long_input``: prompts may
+    exceed the stack's default limit. ``template``: a built-in template makes the model reason.
     """
 
+    params: Any
     weights: str
     folder: str
     name: str
-    tp: int
-    pp: int
-    max_length: int
-    reasoning: bool
-    mtp: bool
     long_input: bool
     bind: str
-    port: int
-    exact: bool
     image: str
-    key: str = ""
-    kv_cache_space: int = 0
-    template: bool = False
-
-    @property
-    def dies(self) -> int:
-        return self.tp * self.pp
+    template: bool
 
     @property
     def served_name(self) -> str:
@@ -102,12 +89,12 @@ class VllmServer:
     @property
     def env(self) -> tuple[tuple[str, str], ...]:
         """docker's ``-e NAME`` passes the key on, so that process lists do not show it."""
-        return secret("VLLM_API_KEY", self.key)
+        return secret("VLLM_API_KEY", self.params.api_key)
 
 
 def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
     container = container_of(stack)
-    name = container.name if serving.exact else OWN_NAME
+    name = container.name if serving.params.as_in_guide else OWN_NAME
     start = _run if container.publish_port else _start_and_exec
     steps = start(stack, serving, container, name, site)
     return Plan(
@@ -116,11 +103,11 @@ def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
         files=tuple(map(script, (READY, DIRECT))),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
-        dies=serving.dies,
+        dies=serving.params.tp * serving.params.pp,
         checks=_checks(stack, container, serving, name),
-        port=serving.port,
+        port=serving.params.port,
         address=serving.only_address,
-        writes=one_name(name) if serving.exact else (),
+        writes=one_name(name) if serving.params.as_in_guide else (),
     )
 
 
@@ -137,7 +124,7 @@ def one_name(container: str) -> tuple[str, ...]:
 
 def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
     argv = serve_argv(stack, serving, cpu_command(stack, stack.vllm.command, site))
-    env = (*cpu_variables(serving.kv_cache_space), *serving.env)
+    env = (*cpu_variables(serving.params.kv_cache_gib), *serving.env)
     serve = Step("serve", argv, env=env, serves=True, health=stack.vllm.health_path)
     files = (READY, DIRECT, *([_TEMPLATE] if serving.template else []))
     return Plan(
@@ -146,8 +133,8 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
         files=tuple(map(script, files)),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
-        checks=(weights_check(serving.folder), *port_checks(serving.port)),
-        port=serving.port,
+        checks=(weights_check(serving.folder), *port_checks(serving.params.port)),
+        port=serving.params.port,
         address=serving.only_address,
     )
 
@@ -177,7 +164,7 @@ def _start_and_exec(
     stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
 ) -> tuple[Step, ...]:
     """The guide's steps: a waiting container, then the server in it."""
-    own = () if serving.exact else _own_options(serving)
+    own = () if serving.params.as_in_guide else _own_options(serving)
     started = waiting_container(container, serving.image, name, site, own=own)
     serve = ("docker", "exec", name, *serve_argv(stack, serving, stack.vllm.command))
     return (
@@ -196,7 +183,7 @@ def _run(
         *("docker", "run", "--privileged=true", f"--shm-size={container.shm_size}"),
         *("--name", name, "-v", f"{literal(site.weights)}:{container.mount}"),
         *("-p", "{port}:{port}", f"--ipc={container.ipc}"),
-        *(() if serving.exact else ("--rm", *_own_options(serving))),
+        *(() if serving.params.as_in_guide else ("--rm", *_own_options(serving))),
         *(word for key, value in variables for word in ("-e", f"{key}={value}")),
         *(literal(serving.image), *serve_argv(stack, serving, stack.vllm.command)),
     )
@@ -205,11 +192,11 @@ def _run(
 
 
 def _own_options(serving: VllmServer) -> tuple[str, ...]:
-    space = f"VLLM_VACC_KVCACHE_SPACE={serving.kv_cache_space}"
+    space = f"VLLM_VACC_KVCACHE_SPACE={serving.params.kv_cache_space}"
     return (
         *("--label", f"{LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
-        *(("-e", "VLLM_API_KEY") if serving.key else ()),
-        *(("-e", space) if serving.kv_cache_space else ()),
+        *(("-e", "VLLM_API_KEY") if serving.params.api_key else ()),
+        *(("-e", space) if serving.params.kv_cache_space else ()),
     )
 
 
@@ -217,13 +204,17 @@ def serve_argv(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> t
     """Return the server's command, with arguments in the order of its page."""
     known = stack.vllm
     reasons = ("--enable-reasoning",) if known.enable_reasoning else ()
-    parser = (*reasons, "--reasoning-parser", known.reasoning_parser) if serving.reasoning else ()
-    speculative = (known.mtp.flag, literal(known.mtp.value)) if serving.mtp and known.mtp else ()
+    parser = (
+        (*reasons, "--reasoning-parser", known.reasoning_parser) if serving.params.reasoning else ()
+    )
+    speculative = (
+        (known.mtp.flag, literal(known.mtp.value)) if serving.params.mtp and known.mtp else ()
+    )
     return (
         *(*command, literal(serving.weights), "--trust-remote-code"),
-        *("--tensor-parallel-size", str(serving.tp)),
-        *(("--pipeline-parallel-size", str(serving.pp)) if serving.pp > 1 else ()),
-        *("--max-model-len", str(serving.max_length), "--enforce-eager", *parser),
+        *("--tensor-parallel-size", str(serving.params.tp)),
+        *(("--pipeline-parallel-size", str(serving.params.pp)) if serving.params.pp > 1 else ()),
+        *("--max-model-len", str(serving.params.max_length), "--enforce-eager", *parser),
         *("--host", literal(serving.bind), "--port", "{port}"),
         *(("--served-model-name", literal(serving.name)) if serving.name else ()),
         *speculative,
@@ -235,8 +226,8 @@ def serve_argv(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> t
 
 def is_synchronous(stack: Stack, serving: VllmServer) -> bool:
     """True if --no-async-scheduling is required: the page's text says so, its command does not."""
-    asked = stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1)
-    return asked and not serving.exact
+    asked = stack.vllm.no_async_scheduling and (serving.params.mtp or serving.params.pp > 1)
+    return asked and not serving.params.as_in_guide
 
 
 def _wait(stack: Stack, serving: VllmServer, python: str) -> Step:
@@ -246,7 +237,7 @@ def _wait(stack: Stack, serving: VllmServer, python: str) -> Step:
         timeout_s=_READY_TIMEOUT_S,
         model=literal(serving.served_name),
         health=stack.vllm.health_path,
-        env=(*UNBUFFERED, *secret("API_KEY", serving.key)),
+        env=(*UNBUFFERED, *secret("API_KEY", serving.params.api_key)),
     )
 
 
@@ -264,7 +255,7 @@ def _checks(
         # With --ipc=host the container uses the host's shared memory, regardless of --shm-size.
         check("shm", bytes=shared, asks=True),
         *(weights_check(serving.folder), check("container", name=name)),
-        *port_checks(serving.port),
+        *port_checks(serving.params.port),
     )
 
 

@@ -9,12 +9,11 @@ from jobs.base.errors import LaunchError, ParseError
 from jobs.base.messages import Message
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.kinds import KINDS
-from jobs.kinds.evaluate_sets import _asking
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG
 from jobs.plans import secrets
-from jobs.tools.opencompass.commands import FAMILIES, config_text, sets_of
+from jobs.tools.opencompass.commands import FAMILIES, sets_of
 from simulator.lib.opencompass import config as reader
 from tests.jobs.lib.target import DATA, files_below
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
@@ -257,8 +256,10 @@ def test_the_file_has_no_module_objects():
 def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
     odd = "'] + [__import__('os').abort()] #"
     path = tmp_path / "eval_ds.py"
-    asking = replace(_asking(params(), vacc_host()), model=odd)
-    path.write_text(config_text(asking), encoding="utf-8")
+    target = vacc_host()
+    served = [replace(one, data={**one.data, "name": odd}) for one in target.deployments]
+    plan = KINDS["evaluate-opencompass"].plan(params(), replace(target, deployments=served))
+    path.write_text(plan.files[0].text, encoding="utf-8")
     monkeypatch.setenv("VACC_API_BASE", "x")
 
     assert [model["path"] for model in reader.load(path).models] == [odd]

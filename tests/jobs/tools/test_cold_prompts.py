@@ -5,8 +5,9 @@ import sys
 from itertools import islice
 
 from jobs.catalog import PROMPT_SETS
+from jobs.kinds.benchmark import LoadParams
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.lib.load import HttpLoad
+from jobs.tools.lib.load import HttpLoad, Prompts
 from jobs.tools.lib.scripts import cold
 from jobs.tools.lib.site import site_of
 from tests.jobs.lib.scripts import SCRIPTS
@@ -63,7 +64,8 @@ def test_the_script_writes_prompts_per_concurrency(tmp_path):
 
 
 def test_what_evalscope_runs_in_finds_the_script_beside_itself(tmp_path):
-    load = HttpLoad(concurrency=(2,), requests=1, output_tokens=1, prompts=("a",), metrics=())
+    params = LoadParams(deployment="3", concurrency=(2,), requests=1)
+    load = HttpLoad(params, Prompts(("a",), longest=1), metrics=())
     plan = evalscope.perf_plan(load, site_of(here().facts))
     for item in plan.files:
         (tmp_path / item.name).write_text(item.text, encoding="utf-8")

@@ -7,10 +7,11 @@ import sys
 import pytest
 
 from jobs.catalog import QUESTION_SETS
+from jobs.kinds.evaluate import EvaluateParams
 from jobs.kinds.lib.common import site
 from jobs.queries.parity.statement import Looks, state
 from jobs.statistics import from_scores
-from jobs.tools.evalscope.commands import CONTINUE, LOOKS_FILE, QuestionRun, Rule, decided_plan
+from jobs.tools.evalscope.commands import CONTINUE, LOOKS_FILE, Rule, decided_plan
 from tests.jobs.lib.target import here
 
 QUESTIONS = QUESTION_SETS["basics"].questions
@@ -38,8 +39,9 @@ for path in sorted(pathlib.Path("asked").glob("*.jsonl")):
 
 
 def planned(verdicts, margin=0.05, seed=0):
-    asking = QuestionRun(questions=QUESTIONS, max_tokens=32, temperature=0.0, batch=4)
-    return decided_plan(asking, Rule("res-17", margin, "same", verdicts), site(here()), seed)
+    params = EvaluateParams(deployment="3", question_seed=seed)
+    rule = Rule("res-17", margin, "same", verdicts)
+    return decided_plan(params, QUESTIONS, site(here()), rule=rule, key="", extra_body={})
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from jobs.host.run.scraper import Scraper
+from jobs.kinds.benchmark import LoadParams
 from jobs.tools.evalscope import perf_reading
 from jobs.tools.evalscope.commands import perf_plan
 from jobs.tools.evalscope.scripts import send_cold
 from jobs.tools.lib.engine_counters import WarmUp
-from jobs.tools.lib.load import HttpLoad
+from jobs.tools.lib.load import HttpLoad, Prompts
 from jobs.tools.lib.site import site_of
 from jobs.tools.vllm.host_reader import ProgressReader
 from tests.api import until
@@ -150,7 +151,8 @@ def test_what_is_no_object_is_passed_over():
 
 
 def test_requests_show_before_the_first_answer(tmp_path):
-    load = HttpLoad((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
+    params = LoadParams(deployment="3", concurrency=(2,), requests=4)
+    load = HttpLoad(params, Prompts(("Why?",), longest=1), metrics=(), streamed=False)
     plan = perf_plan(load, SITE)
     (watch,) = plan.watches
     argv = plan.steps[0].argv

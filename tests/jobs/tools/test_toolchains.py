@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from jobs.base.errors import PlanError
+from jobs.kinds.benchmark import LoadParams
 from jobs.plans import fill
 from jobs.tools.evalscope import commands as evalscope
 from jobs.tools.lib import environments
 from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.lib.load import HttpLoad
+from jobs.tools.lib.load import HttpLoad, Prompts
 from jobs.tools.lib.site import site_of
 from tests.jobs.lib.target import here
 
@@ -80,21 +81,23 @@ def test_braces_in_a_host_s_folder_are_no_slots():
     assert create.argv[-1] == ENVIRONMENTS["llama.cpp"].path(SITE)
 
 
-LOAD = HttpLoad(concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"), metrics=())
+def planned(*, streamed=True, **raw):
+    params = LoadParams(deployment="3", concurrency=(1, 8), requests=20, **raw)
+    load = HttpLoad(params, Prompts(("a", "b"), longest=1), metrics=(), streamed=streamed)
+    return evalscope.perf_plan(load, SITE)
 
 
 def after(word, count=1, **changes):
     """Return the arguments after ``word`` of EvalScope's benchmark."""
     values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j", "job": "17"}
-    plan = evalscope.perf_plan(replace(LOAD, **changes), SITE)
-    argv = fill(plan, values).steps[0].argv
+    argv = fill(planned(**changes), values).steps[0].argv
     return argv[argv.index(word) + 1 :][:count]
 
 
 def test_each_benchmark_level_gets_its_requests_seed_and_a_warm_up():
     assert after("--parallel", 5) == ("1", "8", "--number", "20", "20")
     assert after("--warmup-num") == ("8",)
-    assert evalscope.perf_plan(LOAD, SITE).files[-1].text == "a\nb\n"
+    assert planned().files[-1].text == "a\nb\n"
     assert after("--seeds") == ("1=1701,8=1702",)
     assert after("--seeds", seed=7) == ("1=7,8=7",)
 

@@ -2,7 +2,7 @@
 
 from jobs.plans import Output, Plan, Step
 from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.lib.load import HttpLoad, cold_prompts
+from jobs.tools.lib.load import HttpLoad
 from jobs.tools.lib.site import UNBUFFERED, Site
 
 NAME = "aiperf"
@@ -14,12 +14,12 @@ _ENV = (*UNBUFFERED, ("HF_HUB_OFFLINE", "1"), ("no_proxy", "127.0.0.1,localhost"
 
 def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a run per concurrency of the deployment in the slots ``{deployment.…}``."""
-    python, file = ENVIRONMENTS[NAME].python(site), load.prompts_file()
-    levels = load.concurrency
+    python, requests = ENVIRONMENTS[NAME].python(site), load.params.requests
+    levels = load.params.concurrency
     return Plan(
         kind=KIND,
         steps=(
-            cold_prompts(python, file.name, requests=load.requests, seeds=load.seeds),
+            load.written(python, requests),
             *(Step(f"measure-{one}", _command(load, one, site), env=_ENV) for one in levels),
         ),
         files=load.files(),
@@ -32,10 +32,10 @@ def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
     return (
         *(ENVIRONMENTS[NAME].program(site, NAME), "profile", "--model", "{deployment.name}"),
         *("--url", "{deployment.url}", "--endpoint-type", "chat", "--streaming"),
-        *("--concurrency", str(level), "--request-count", str(load.requests)),
-        *("--input-file", f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"),
+        *("--concurrency", str(level), "--request-count", str(load.params.requests)),
+        *("--input-file", f"{{job_dir}}/work/prompts-{load.params.requests}-at-{level}.txt"),
         *("--custom-dataset-type", "single_turn", "--use-server-token-count"),
-        *("--output-tokens-mean", str(load.output_tokens), "--use-legacy-max-tokens"),
+        *("--output-tokens-mean", str(load.params.output_tokens), "--use-legacy-max-tokens"),
         *("--extra-inputs", "ignore_eos:true", "--artifact-dir", f"result-{level}"),
         *("--ui-type", "simple"),
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.kinds import KINDS
+from jobs.kinds.deploy import BuildInParams
 from jobs.kinds.lib.base import TeamPrompts
 from jobs.models import Artifact, Baseline, Dataset, Environment, Job, Preflight, Result
 from jobs.plans import Plan, PlanFile, Step
@@ -113,24 +114,13 @@ def test_equal_deployments_have_one_identity(host):
 
 def configured(host, artifact=None, **fields):
     """Return a deployment with llmdeploy and its generated file."""
-    serving = build_in.BuildInServer(
-        **{
-            "name": "qwen-int8-tp4",
-            "tp": 4,
-            "max_length": 2048,
-            "batch_size": 16,
-            "bind": "0.0.0.0",
-            "port": 0,
-            "ready_path": "/v1/models",
-            "deploy_config": "/nfs/vacc_deploy/qwen-int8-tp4_deploy.json",
-            **fields,
-        }
-    )
+    made = {"path": fields.pop("path", "/nfs/vacc_deploy/qwen-int8-tp4"), "max_total": 2048}
+    params = BuildInParams(artifact="1", **fields)
     deployment = served(host)
     if artifact is not None:
         deployment.artifact = artifact
         deployment.save()
-    file = PlanFile("llmdeploy.yaml", build_in.llmdeploy_text(serving))
+    file = PlanFile("llmdeploy.yaml", build_in.llmdeploy_text(params, made))
     step = Step(
         "serve", ("/e/llama/bin/llmdeploy", "api", "{serve_dir}/llmdeploy.yaml"), serves=True
     )
@@ -142,9 +132,8 @@ def configured(host, artifact=None, **fields):
 
 
 PLACES = {
-    "name": "other-int8-tp4",
+    "path": "/data/vacc_deploy/other-int8-tp4",
     "bind": "10.24.73.25",
-    "deploy_config": "/data/vacc_deploy/other-int8-tp4_deploy.json",
     "publish_port": 17811,
     "subscribe_port": 17111,
 }
