@@ -59,7 +59,8 @@ class Engine(ThreadingHTTPServer):
     def join(self, api):
         """Add this engine as an endpoint of a dashboard; its key in forms."""
         api.stack.shell(PERMIT.format(url=self.url))
-        made = api.ask("endpoints", {"name": self.url, "url": self.url, "device": "H800"})
+        name = f"engine-{self.server_address[1]}"
+        made = api.ask("endpoints", {"name": name, "url": self.url, "device": name})
         return f"endpoint:{made['id']}"
 
 
