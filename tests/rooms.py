@@ -40,9 +40,8 @@ ROOMS: dict[str, list[set[str]]] = {
     "jobs.kinds": [
         {"lib"},
         {
-            *("prepare", "prepare_vacc", "compile", "deploy", "deploy_vllm"),
-            *("benchmark", "benchmark_guidellm", "benchmark_offline", "benchmark_online"),
-            *("evaluate", "evaluate_sets", "greedy_probe"),
+            *("prepare", "compile", "deploy", "benchmark", "evaluate"),
+            *("benchmark_guidellm", "greedy_probe"),
         },
     ],
     "jobs.queries": [

@@ -21,7 +21,7 @@ from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, ending_words, rule_words, visible
 from dashboard.text.labels import cell_marks, metric_text, point_marks, result_name
 from jobs.kinds import KINDS
-from jobs.kinds.benchmark_offline import Offline
+from jobs.kinds.benchmark import Offline
 from jobs.models import Answer, AnswerRow, Job, Result
 from jobs.queries.answers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers

@@ -6,50 +6,35 @@ Not here: helpers (`kinds.lib`), command lines (`tools`), records (`models`).
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.kinds.benchmark import Benchmark
+from jobs.kinds import benchmark, compile, deploy, evaluate, prepare
 from jobs.kinds.benchmark_guidellm import BenchmarkGuidellm
-from jobs.kinds.benchmark_offline import BenchmarkLatency, BenchmarkThroughput
-from jobs.kinds.benchmark_online import BenchmarkOnline
-from jobs.kinds.compile import Compile, CompileVacc
-from jobs.kinds.deploy import Deploy, DeployBuildIn
-from jobs.kinds.deploy_vllm import DeployVllm
-from jobs.kinds.evaluate import Evaluate, EvaluateOpencompassQuestions
-from jobs.kinds.evaluate_sets import EvaluateEvalscope, EvaluateOpencompass
 from jobs.kinds.greedy_probe import GreedyProbe
 from jobs.kinds.lib.base import Kind
-from jobs.kinds.prepare import CollectResults, ConvertWeights, Prepare
-from jobs.kinds.prepare_vacc import (
-    ApplyModification,
-    BuildImages,
-    PrepareDatasets,
-    PrepareOpencompass,
-    PrepareWeights,
-)
 
 # In the order of forms and lists.
 _ALL: tuple[Kind, ...] = (
-    Prepare(),
-    PrepareWeights(),
-    ApplyModification(),
-    PrepareDatasets(),
-    BuildImages(),
-    PrepareOpencompass(),
-    ConvertWeights(),
-    CollectResults(),
-    Compile(),
-    CompileVacc(),
-    Deploy(),
-    DeployBuildIn(),
-    DeployVllm(),
-    Benchmark(),
+    prepare.Prepare(),
+    prepare.PrepareWeights(),
+    prepare.ApplyModification(),
+    prepare.PrepareDatasets(),
+    prepare.BuildImages(),
+    prepare.PrepareOpencompass(),
+    prepare.ConvertWeights(),
+    prepare.CollectResults(),
+    compile.Compile(),
+    compile.CompileVacc(),
+    deploy.Deploy(),
+    deploy.DeployBuildIn(),
+    deploy.DeployVllm(),
+    benchmark.Benchmark(),
     BenchmarkGuidellm(),
-    BenchmarkOnline(),
-    BenchmarkThroughput(),
-    BenchmarkLatency(),
-    Evaluate(),
-    EvaluateOpencompass(),
-    EvaluateEvalscope(),
-    EvaluateOpencompassQuestions(),
+    benchmark.BenchmarkOnline(),
+    benchmark.BenchmarkThroughput(),
+    benchmark.BenchmarkLatency(),
+    evaluate.Evaluate(),
+    evaluate.EvaluateOpencompass(),
+    evaluate.EvaluateEvalscope(),
+    evaluate.EvaluateOpencompassQuestions(),
     GreedyProbe(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -9,19 +9,9 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, ZooModel
 from jobs.catalog.limits import Wish
+from jobs.kinds.lib import vacc
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import NAME, asset_choices, gguf_choices, site
-from jobs.kinds.lib.vacc import (
-    OnVacc,
-    VaccParams,
-    build_in_of,
-    is_exact,
-    limit_notes,
-    model_of_asset,
-    refuse_limits,
-    stack_of,
-    vacc_site,
-)
 from jobs.plans import Plan
 from jobs.tools.lib.environments import LLAMA_CPP
 from jobs.tools.llama_cpp import commands as llama_cpp
@@ -86,7 +76,7 @@ _INT8 = ("precision", "int8")
 _VERSION: dict[str, Any] = {"max_length": 30, "pattern": r"^$|^[0-9][0-9A-Za-z.]*$"}
 
 
-class VaccCompileParams(VaccParams):
+class VaccCompileParams(vacc.VaccParams):
     """Weights to compile, and the target. Lengths are in tokens."""
 
     weights: str = field(..., "Weights", "Model", asset="weights")
@@ -163,7 +153,7 @@ class VaccCompileParams(VaccParams):
     """workspace.pyenv: huggingface-hub version that vamc requires."""
 
 
-class CompileVacc(OnVacc, params=VaccCompileParams):
+class CompileVacc(vacc.OnVacc, params=VaccCompileParams):
     """Compile a distill with vamc, for one shape and number of dies."""
 
     name = "compile-vacc"
@@ -187,8 +177,8 @@ class CompileVacc(OnVacc, params=VaccCompileParams):
         return super().choices(field, target)
 
     def notes(self, params: VaccCompileParams, target: Target) -> Sequence[Message]:
-        model, exact = _model(params, target), is_exact(params)
-        folder, wish = vacc_site(target).artifacts, _wish(params, model)
+        model, exact = _model(params, target), vacc.is_exact(params)
+        folder, wish = vacc.vacc_site(target).artifacts, _wish(params, model)
         notes = [
             Message("guide:yaml_filled" if exact else "guide:yaml_made", {"folder": folder}),
             Message("guide:folder_looked_at"),
@@ -203,7 +193,7 @@ class CompileVacc(OnVacc, params=VaccCompileParams):
                 notes.append(Message("guide:int8_cuda"))
             if params.precision == "int8" and not params.calibration:
                 notes.append(Message("guide:no_calibration"))
-        for limited in limit_notes(model, stack_of(params), wish, exact=exact):
+        for limited in vacc.limit_notes(model, vacc.stack_of(params), wish, exact=exact):
             # In verbatim mode no flag can be set: the note says how the command fails.
             fails = exact and limited.id == "limit:align_qkv"
             notes.append(Message("guide:align_qkv_fails", limited.args) if fails else limited)
@@ -232,18 +222,18 @@ class CompileVacc(OnVacc, params=VaccCompileParams):
             "precision": params.precision,
             "label": label_of(params),
             "source_precision": target.asset("weights", params.weights).data["precision"],
-            "path": f"{vacc_site(target).artifacts}/{folder}",
+            "path": f"{vacc.vacc_site(target).artifacts}/{folder}",
             "details": details_of(params, folder),
         }
 
     def plan(self, params: VaccCompileParams, target: Target) -> Plan:
         """Compile, then verify the artifact. In verbatim mode, the file has only the fields of the
         vendor's two files."""
-        model, exact = _model(params, target), is_exact(params)
+        model, exact = _model(params, target), vacc.is_exact(params)
         wish = _wish(params, model)
         if not exact:
             fields = {"path": "weights", "concurrency": "max_length"}
-            refuse_limits(model, stack_of(params), wish, fields)
+            vacc.refuse_limits(model, vacc.stack_of(params), wish, fields)
         settings, calibration = params, None
         if exact:
             kept = {"weights", "precision", "tp", "max_input", "max_length"}
@@ -256,7 +246,7 @@ class CompileVacc(OnVacc, params=VaccCompileParams):
                 raise LaunchError(message, "calibration")
             calibration = (name, str(data["path"]))
         return build_in.compile_plan(
-            *(build_in_of(params), settings, vacc_site(target)),
+            *(vacc.build_in_of(params), settings, vacc.vacc_site(target)),
             model=model,
             name=_name(params, model),
             checkpoint=str(target.asset("weights", params.weights).data["path"]),
@@ -268,11 +258,11 @@ class CompileVacc(OnVacc, params=VaccCompileParams):
 
 
 def _calibrates(params: VaccCompileParams) -> bool:
-    return bool(params.calibration) and params.precision == "int8" and not is_exact(params)
+    return bool(params.calibration) and params.precision == "int8" and not vacc.is_exact(params)
 
 
 def _wish(params: VaccCompileParams, model: ZooModel) -> Wish:
-    tools, exact = build_in_of(params), is_exact(params)
+    tools, exact = vacc.build_in_of(params), vacc.is_exact(params)
     uneven = model.architecture.num_key_value_heads % params.tp != 0
     large = model.parameters >= tools.stack_size_from_parameters
     aligns = params.align_qkv == "on" or (params.align_qkv == "auto" and uneven)
@@ -310,7 +300,7 @@ def details_of(params: VaccCompileParams, folder: str) -> dict[str, Any]:
 
 
 def _model(params: VaccCompileParams, target: Target) -> ZooModel:
-    model = model_of_asset(target.asset("weights", params.weights))
+    model = vacc.model_of_asset(target.asset("weights", params.weights))
     if "build_in" not in model.paths:
         message = _("%(model)s needs no compilation. Deploy it directly.")
         raise LaunchError(message, "weights", model=model.name)

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.text.messages import message
-from jobs.kinds.deploy_vllm import PRINTED_PORT
+from jobs.kinds.deploy import PRINTED_PORT
 from jobs.plans import Plan, PlanFile, Step, from_json, pieces, slots
 from jobs.tools.vacc.site import GUIDE_FACTS
 

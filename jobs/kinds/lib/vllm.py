@@ -9,17 +9,8 @@ from django.utils.translation import gettext as _
 from jobs.base.errors import LaunchError
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
+from jobs.kinds.lib import common, vacc
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, Target, field
-from jobs.kinds.lib.common import asset_choices
-from jobs.kinds.lib.common import site as site_without_dies
-from jobs.kinds.lib.vacc import (
-    StackParams,
-    exact_field,
-    stack_choices,
-    stack_field,
-    stack_of,
-    vacc_site,
-)
 from jobs.tools.lib.site import Site
 from jobs.tools.vacc.site import VaccSite, inside_of
 from jobs.tools.vllm import serve as vllm
@@ -71,11 +62,11 @@ def kv_cache_field(group: str = "Engine") -> Any:
     )
 
 
-class VllmParams(StackParams):
+class VllmParams(vacc.StackParams):
     """Stack with vLLM. Guide verbatim applies to the page of the current stack, too."""
 
-    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(without_dies=CPU_STACK)
-    as_in_guide: bool = exact_field()
+    stack: Literal["guide", "current", "vllm-cpu"] = vacc.stack_field(without_dies=CPU_STACK)
+    as_in_guide: bool = vacc.exact_field()
 
 
 class OnVllm(Kind, params=VllmParams):
@@ -83,21 +74,21 @@ class OnVllm(Kind, params=VllmParams):
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field == "stack":
-            return stack_choices(target)
+            return vacc.stack_choices(target)
         if field == "weights" and not target.has_dies:
             formats = ((ref, ref.data.get("format")) for ref in target.weights)
-            return asset_choices(ref for ref, form in formats if form == vllm.FORMAT)
+            return common.asset_choices(ref for ref, form in formats if form == vllm.FORMAT)
         return None
 
-    def needs(self, params: StackParams, target: Target) -> Sequence[str]:
+    def needs(self, params: vacc.StackParams, target: Target) -> Sequence[str]:
         """Return the stack's environment; none for an image."""
-        environment = stack_of(params).environment
+        environment = vacc.stack_of(params).environment
         return (environment,) if environment else ()
 
 
 def site_of(stack: Stack, target: Target) -> VaccSite | Site:
     """Return the host's folders for the stack's commands."""
-    return vacc_site(target) if stack.vllm.container else site_without_dies(target)
+    return vacc.vacc_site(target) if stack.vllm.container else common.site(target)
 
 
 def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
@@ -106,7 +97,7 @@ def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
     folder = str(weights.data.get("path") or "")
     if container is None:
         return folder
-    site = vacc_site(target)
+    site = vacc.vacc_site(target)
     if not container.publish_port:
         path = inside_of(target.facts, folder)
     elif str(PurePosixPath(folder).parent) == site.weights:

@@ -13,7 +13,7 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message, ReasonError
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.confined import SHORT, NotDone, Task
-from jobs.kinds.evaluate_sets import group_of
+from jobs.kinds.evaluate import group_of
 from jobs.metrics.measured import NO_SCORE, SHARES, TableScore
 from jobs.models import Answer, Result
 from jobs.queries.answers.own_questions import set_key

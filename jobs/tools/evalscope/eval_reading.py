@@ -16,7 +16,7 @@ from typing import Any, get_args
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
-from jobs.kinds.evaluate_sets import accuracy_message, limited_remark, sets_of
+from jobs.kinds.evaluate import accuracy_message, limited_remark, sets_of
 from jobs.kinds.lib.common import tool_version
 from jobs.metrics.measured import Measurement, Outcome, SetScore
 from jobs.reasoning import split_text, tagged

@@ -21,7 +21,7 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.catalog.data_sets import EVALUATION_SETS
-from jobs.kinds.evaluate_sets import (
+from jobs.kinds.evaluate import (
     OpencompassSetsParams,
     accuracy_message,
     group_of,

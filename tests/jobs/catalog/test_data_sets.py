@@ -13,7 +13,7 @@ from jobs.catalog.data_sets import (
     EVALUATION_SETS,
     load_data_sets,
 )
-from jobs.kinds.evaluate_sets import EvalscopeSetsParams, OpencompassSetsParams
+from jobs.kinds.evaluate import EvalscopeSetsParams, OpencompassSetsParams
 
 SET = """
 - id: a
