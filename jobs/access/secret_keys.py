@@ -1,6 +1,5 @@
-"""Key file of secrets, and what it encrypts. The file has one Fernet key a line: the first
-encrypts, all decrypt. It is ``SECRETS_KEY_FILE``, or ``DATA_DIR/secrets/encryption_key``, which is
-made with the first secret."""
+"""Key file of secrets: one Fernet key a line; the first encrypts, all decrypt. It is
+``SECRETS_KEY_FILE``, or ``DATA_DIR/secrets/encryption_key``, made with the first secret."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -242,8 +242,7 @@ def check(
 
 
 def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return name → secret for the host that claims ``job``; ``values``: those of its lease. Raises
-    ``Refused``: the host gets none."""
+    """Return name → secret for the claiming host, or raise ``Refused``. ``values``: at a lease."""
     given, external = job.values if values is None else values, _external(job.params)
     return _of_plan(job, job.host, given, person=job.created_by_id, external=external)
 

@@ -49,8 +49,7 @@ class BackupError(JobsError):
 
 
 class FileEntry(BaseModel):
-    """A copied file. ``sha256`` is empty only in format 1. ``changed_ns``: time of its last change
-    in ``DATA_DIR``, nanoseconds since the epoch."""
+    """``sha256`` is empty only in format 1. ``changed_ns``: since the epoch, in ``DATA_DIR``."""
 
     bytes: NonNegativeInt
     sha256: str = ""

@@ -195,8 +195,7 @@ def _gb(size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Memory of one die in bytes. ``free_bytes`` is below 0 when the model does not fit. The
-    formulas are arithmetic with numbers: "7,615,616,512 × 2 B ÷ 4"."""
+    """Memory of one die in bytes. Formulas are arithmetic: "7,615,616,512 × 2 B ÷ 4"."""
 
     tp: int
     precision: Precision

@@ -44,9 +44,8 @@ class Made:
 
 
 def config_vacc(config_text: str, expected: Mapping[str, Any]) -> Made:
-    """Return ``config_vacc.json``, or the mismatches with ``expected``. ``expected``: key -> value
-    as ``ZooModel.architecture.config_values()`` gives them. Raises ``ValueError``: ``config_text``
-    is no JSON object."""
+    """Return ``config_vacc.json``, or the mismatches with ``expected``, as ``config_values()`` of
+    the architecture gives it. Raises ``ValueError``: no JSON object."""
     config = _object(config_text)
     wrong = tuple(mismatches(config, expected))
     if wrong:

@@ -49,8 +49,7 @@ class Image(Strict):
 
 
 class Container(Strict):
-    """Container options of a server; each is an option of ``docker run``. ``mount``: path of the
-    host's workspace in the container."""
+    """Options of ``docker run``. ``mount``: path of the host's workspace in the container."""
 
     shm_size: Word
     ipc: str = ""

@@ -280,8 +280,7 @@ class PointBlock(models.Model):
 
 
 class Asset(models.Model):
-    """Something on a host's disk, registered by the job that made it. ``details``: facts of its
-    kind of job beyond the columns: shapes, tp, what was checked."""
+    """Something on a host's disk, registered by the job that made it. ``details``: other facts."""
 
     host = models.ForeignKey(Host, models.CASCADE)
     job = models.ForeignKey(Job, models.SET_NULL, null=True)
@@ -329,8 +328,7 @@ class Weights(Asset):
 
 
 class Artifact(Asset):
-    """Output of a compile: model x toolchain x precision, with a checksum. ``label`` is how pages
-    and figures name the precision, with its source: "Q8_0 from Q4_1"."""
+    """Output of a compile. ``label``: the precision with its source, as shown: "Q8_0 from Q4_1"."""
 
     model_id = models.CharField(max_length=100)
     toolchain = models.CharField(max_length=32)
@@ -384,8 +382,7 @@ class Preflight(models.Model):
 
 
 class Matrix(models.Model):
-    """Benchmark jobs that fill one table: see ``jobs.launch.matrices``. ``spec`` is a
-    ``jobs.launch.matrices.MatrixSpec``. Its state is that of its cells."""
+    """Benchmark jobs that fill one table. ``spec``: a ``jobs.launch.matrices.MatrixSpec``."""
 
     title = models.CharField(max_length=200)
     kind = models.CharField(max_length=32)  # a key of jobs.kinds.KINDS

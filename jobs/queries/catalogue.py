@@ -371,8 +371,7 @@ class OnHost:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model in the list. ``speed`` and ``answers``: what stands for it, none simulated or
-    imported."""
+    """A model in the list. ``speed``, ``answers``: what stands for it, of ours, not simulated."""
 
     model: ZooModel
     hosts: Sequence[OnHost]

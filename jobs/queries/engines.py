@@ -36,8 +36,7 @@ class DeploymentPage:
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """Start of a server: seconds from its first command until it answered. ``bytes``: of the loaded
-    weights, None if unknown."""
+    """Seconds from a server's first command until it answered; ``bytes`` of the loaded weights."""
 
     deployment: Deployment
     run: int
@@ -52,8 +51,7 @@ class Startup:
 
 
 def deployments(*, only_live: bool) -> Sequence[Deployment]:
-    """Deployments, newest first, at most ``LISTED``. With ``only_live`` those that ended are left
-    out, but for what broke since yesterday."""
+    """Newest first, at most ``LISTED``; only live ones and what broke since yesterday, or all."""
     rows = _all()
     if only_live:
         live = Q(state__in=(Deployment.State.WAITING, *Deployment.LIVE_STATES))

@@ -46,8 +46,7 @@ class FleetValue:
 
 @dataclass(frozen=True, slots=True)
 class FleetCell:
-    """Model and precision on a stack. ``deployment`` runs now; ``is_known``: a result, a deployment
-    or an artifact says that the stack serves it."""
+    """``deployment`` runs now; ``is_known``: something says that the stack serves the model."""
 
     stack: str
     speed: FleetValue | None

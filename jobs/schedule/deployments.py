@@ -1,6 +1,5 @@
-"""States of deployments: every change of one, by host reports and by people. A deployment's server
-outlives its job. If it exits unexpectedly, the deployment is *failed*; the job keeps its verdict.
-Each change is one conditional UPDATE and leaves a :class:`DeploymentEvent`."""
+"""States of deployments: every change of one, as one conditional UPDATE with a DeploymentEvent. A
+server outlives its job, whose verdict stays when the server fails later."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial

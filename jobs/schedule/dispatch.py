@@ -118,8 +118,7 @@ def _run_on(host: Host) -> int:
 
 
 class _Known:
-    """Cache of one walk along a queue: inputs of jobs, because many share them, and preflights.
-    ``overdue``: jobs whose preflight has been unanswered for long."""
+    """Cache of one walk along a queue. ``overdue``: jobs with a preflight unanswered for long."""
 
     def __init__(self, host: Host, overdue: int = 0) -> None:
         self._of: dict[str, _Wait | None] = {}

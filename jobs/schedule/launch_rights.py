@@ -61,8 +61,7 @@ def open_hosts(hosts: Iterable[Host], user: AbstractBaseUser | None) -> list[Hos
 
 
 def refusal_of(job: Job) -> Message | None:
-    """Why the person who launched ``job`` may no longer do so; None: they may. The job's host must
-    be read with it."""
+    """Why the person who launched ``job`` (read with its host) may no longer; None: they may."""
     host = job.host
     if job.created_by_id is None:
         args = {"host": host.name}

@@ -36,8 +36,7 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PreflightState:
-    """Preflight of a queued job: request and answer. ``unanswered_since``: time of the first
-    unanswered request; None: answered."""
+    """``unanswered_since``: time of the first unanswered request; None: answered."""
 
     asked_at: datetime
     done_at: datetime | None

@@ -32,8 +32,7 @@ class HostAnswers(JobsError):
 
 
 class Credentials(NamedTuple):
-    """Login of a host. It is shown once: only hashes are stored. ``valkey_password``: "" without a
-    Valkey user of its own."""
+    """Login of a host, shown once. ``valkey_password`` "": no Valkey user of its own."""
 
     key: str
     valkey_password: str
