@@ -9,7 +9,7 @@ from pydantic import BaseModel, StrictBool
 from dashboard.actions import results as actions
 from dashboard.api import base
 from dashboard.api.base import Answer, Created, Json, Operations, Time, about, listing, read
-from dashboard.pages.results.facets import kept
+from dashboard.pages.results.results import kept
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import as_data, marks_of
 from jobs.base.numbers import result_number

@@ -24,10 +24,7 @@ _TICKS = [
 
 def figure(history: History) -> Figure:
     """Return the figure over time: a dot per run, hollow if it does not count, a diamond with its
-    95 % interval per period, and a numbered line where the identity changed.
-
-    Shares are per cent. Periods without a value have a line only.
-    """
+    95 % interval per period, and a numbered line where the identity changed."""
     scale = 100.0 if METRICS[history.metric].unit == "%" else 1.0
     unit, label = metric_text(history.metric, 1.0)[1], metric_label(history.metric)
     traces = [_dots(history, scale, unit)]

@@ -73,10 +73,7 @@ def answers(request: HttpRequest, result_id: int) -> HttpResponse:
 @requires("result.view", "GET")
 @with_old_queries("base")
 def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
-    """One answer with all that is stored, beside the list that has it.
-
-    To the page's script: the answer alone, which reads no list.
-    """
+    """One answer beside the list that has it; to the page's script the answer alone."""
     result = _result(result_id)
     one = _answer(result, index)
     if request.headers.get("HX-Target") == PANE:
@@ -398,12 +395,9 @@ def form_page(
 
 
 def hygiene_card(result: Result) -> dict[str, Any] | None:
-    """Return the table with its conclusion; None without stored answers.
-
-    A row has a flag, the score if all its answers were incorrect, or correct, and the change of the
-    score in points: "−1.20 / +0.40". ``unscored`` and ``thinking``, which tells of a switch without
-    effect, are sentences, "" for none.
-    """
+    """Return the table with its conclusion; None without stored answers. ``bounds`` of the score
+    count all answers of a flag as incorrect, then as correct; ``move``: in points from the
+    score."""
     known = hygiene(result)
     if known is None:
         return None

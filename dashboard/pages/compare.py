@@ -249,12 +249,8 @@ def _query(groups: Groups, *, is_grouped: bool) -> str:
 
 
 def comparison_csv(comparison: Comparison) -> HttpResponse:
-    """Return each column's metrics at every concurrency, with differences to the baseline.
-
-    ``value`` is the mean of ``n`` runs. ``low`` and ``high`` are the 95 % interval of the mean
-    ("t", of values above 0 "log t") or of an accuracy over its questions ("wilson").
-    ``difference`` is vs the first column.
-    """
+    """Return each column's metrics at every concurrency. ``low`` and ``high``: 95 % interval of the
+    mean ("t", of values above 0 "log t") or of an accuracy over its questions ("wilson")."""
     columns = comparison.columns
     groups = [list(column.runs) for column in columns]
     at: dict[int | None, Comparison] = {c: compare(groups, c) for c in comparison.common}
@@ -329,9 +325,8 @@ def _line(
 @requires("result.view", "GET")
 @with_old_queries("id")
 def result_tables(request: HttpRequest) -> HttpResponse:
-    """Show the evaluations ``?id=res-11&id=res-27`` as tables in the form of the deployment guide;
-    ``name`` is the heading of each in turn. ``format=md`` is a file.
-    """
+    """Show the evaluations ``?id=res-11&id=res-27`` as tables of the deployment guide; ``name``:
+    heading of each in turn. ``format=md`` is a file."""
     try:
         wanted, problem = pks_of(request.GET.getlist("id"))[:MOST], ""
     except NotNumbered as error:
@@ -368,11 +363,8 @@ class Side(NamedTuple):
 
 
 class MoreRuns(NamedTuple):
-    """``text``: missing runs for the first metric, "" when none are missing or no estimate exists.
-
-    ``sides``: sides with missing runs that can be launched here. ``has_enough``: the existing
-    repeats give an interval when included.
-    """
+    """``text``: missing runs for the first metric, "" for none. ``sides``: those that can be
+    launched here. ``has_enough``: the existing repeats give an interval when included."""
 
     text: str
     sides: Sequence[Side] = ()

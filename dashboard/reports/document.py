@@ -70,11 +70,8 @@ class Section(NamedTuple):
 
 
 class Report(NamedTuple):
-    """``kicker``: the kind of report; ``title``: the conclusion in one sentence.
-
-    ``warnings`` limit what the numbers are worth: they stand first. ``file``: name of the file,
-    without an ending; ``source``: which records it is of.
-    """
+    """``kicker``: the kind of report; ``title``: the conclusion in one sentence. ``warnings`` limit
+    what the numbers are worth. ``file``: its name without an ending; ``source``: its records."""
 
     kicker: str
     title: str
@@ -100,12 +97,9 @@ class Asked(BaseModel):
 
 
 class Kind(NamedTuple):
-    """A kind of report. ``action``: the right that it needs; ``asked``: its parameters, of which
-    ``results`` name results.
-
-    ``build`` returns the document in the active language. Raises ``Http404`` for a missing record,
-    ``ReportError`` for records that give no report.
-    """
+    """A kind of report. ``action``: the right that it needs; ``results``: parameters that name
+    results. ``build`` raises ``Http404`` for a missing record, ``ReportError`` for records without
+    a report."""
 
     name: str
     summary: str

@@ -58,6 +58,13 @@ def build(asked: ResultAsked) -> Report:
         numbers = [*_accuracy_chart(page), *_sets(page), *_categories(page)]
     else:
         numbers = _numbers(page, page_parts.charts(page, points), card)
+    method = [
+        *parts.environment(page),
+        *(parts.inputs(result.job.params) if result.job else []),
+        *parts.identity(result),
+        *parts.commands(result.job),
+        *parts.packages([result]),
+    ]
     return Report(
         kicker=_("Accuracy report") if is_evaluation else _("Performance report"),
         title=page_parts.page_title(page, points),
@@ -68,7 +75,7 @@ def build(asked: ResultAsked) -> Report:
         sections=[
             Section(_("Conclusion"), _conclusion(page, points, card, level)),
             Section(_("Numbers"), numbers),
-            Section(_("Method"), _method(page)),
+            Section(_("Method"), method),
             parts.remarks(parts.remarks_on([result], is_titled=False)),
         ],
     )
@@ -250,16 +257,16 @@ def _repeats(page: ResultPage) -> list[Block]:
     heads = cells.words(pgettext("of a measurement", "Run"))
     heads += [Heading(own if value is None else str(value)) for value in table.concurrencies]
     rows = []
-    for row in table.rows:
-        note = full_moment(row.result.created_at)
-        if row.result.incomplete:
+    for run, values, _is_own in table.rows:
+        note = full_moment(run.created_at)
+        if run.incomplete:
             note = _("incomplete, not counted")
-        elif row.result.disturbed:
+        elif run.disturbed:
             note = _("disturbed, not counted")
-        elif row.result.loaded:
+        elif run.loaded:
             note = _("loaded host, not counted")
-        values = [cells.bare(metric, value) for value in row.values]
-        rows.append([Cell(result_name(row.result), note=note), *values])
+        numbers = [cells.bare(metric, value) for value in values]
+        rows.append([Cell(result_name(run), note=note), *numbers])
     means = [cells.compared(figure, metric, grouped=True) for figure in table.means]
     rows.append([Cell(_("mean")), *means])
     return [Table(_("Repeats: %(metric)s") % {"metric": cells.title_of(metric)}, heads, rows)]
@@ -322,17 +329,6 @@ def _categories(page: ResultPage) -> list[Table]:
     ]
     note = _("95 %% confidence interval (Wilson). Small categories have wide intervals.") % {}
     return [Table(_("By category"), heads, rows, [note])]
-
-
-def _method(page: ResultPage) -> list[Block]:
-    result = page.result
-    return [
-        *parts.environment(page),
-        *(parts.inputs(result.job.params) if result.job else []),
-        *parts.identity(result),
-        *parts.commands(result.job),
-        *parts.packages([result]),
-    ]
 
 
 KIND = document.Kind(

@@ -41,10 +41,8 @@ HEAD = (
 
 
 def html(report: Report) -> str:
-    """Return one HTML file with charts: it opens without a network and prints to A4.
-
-    Its own policy forbids every request and every other script.
-    """
+    """Return one HTML file with charts that opens without a network and prints to A4. Its own
+    policy forbids every request and every other script."""
     style, scripts, none = _style(), _scripts() if report.has_figures else (), "'none'"
     context = {
         "report": report,

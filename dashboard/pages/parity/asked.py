@@ -89,9 +89,7 @@ class SideView(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Stated:
     """Statement with its request; ``parity.statement`` is None for sides that are not comparable.
-
-    For an address: ``counts``, both sides as typed; ``left_out``, names of sets without counts.
-    """
+    ``counts``: both sides as typed; ``left_out``: names of sets without counts."""
 
     source: Source
     parity: Parity

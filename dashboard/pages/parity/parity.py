@@ -149,10 +149,7 @@ def lacking_sides(stated: Stated) -> list[dict[str, Any]]:
 @requires("questions.change", "GET", "HEAD", "POST")
 @with_old_queries("base", "id")
 def parity_missing(request: HttpRequest) -> HttpResponse:
-    """Save the missing questions of ``side`` as a set, then open the form that asks them.
-
-    The address has the statement: ``?base=res-11&id=res-27&side=result``.
-    """
+    """Save the missing questions of ``side`` as a set, then open the form that asks them."""
     data = {name: request.GET.get(name, "") for name in ("base", "id", "margin", "goal", "planned")}
     which = next((one for one in SIDES if one == request.GET.get("side", "result")), None)
     if not asked.is_asked(data) or which is None:

@@ -513,10 +513,7 @@ def _line(row: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
 
 def as_data(stated: Stated) -> dict[str, Any]:
     """Return the statement for the API and ``manage.py parity --json``. Accuracies are from 0 to 1;
-    names with ``points`` are in points.
-
-    Sides that are not comparable have no rows; ``action`` says what makes them so.
-    """
+    names with ``points`` are in points. Sides that are not comparable have no rows."""
     statement, notes = stated.parity.statement, stated.parity.notes
     verdict = verdict_of(stated)
     base, result = (

@@ -462,10 +462,8 @@ def _decimals(limit: float) -> int:
 def sides_of(
     points: Sequence[CurvePoint], result: Result, results: Mapping[int, Result] | None = None
 ) -> Sides | None:
-    """Return client against engine; None where the engine reported nothing.
-
-    ``results``: concurrency → the result of the point's first run, where it is not ``result``.
-    """
+    """Return client against engine; None where the engine reported nothing. ``results``: the result
+    of a concurrency's first run, where it is not ``result``."""
     read = []
     for point in points:
         own = (results or {}).get(point.concurrency, result)
@@ -475,15 +473,22 @@ def sides_of(
     if found is None:
         return None
     sides = found.sides
+
+    def whole(tokens: float) -> str:
+        return number(round(tokens))
+
+    def signed(ms: float) -> str:
+        return number(float(ms), signed=True)
+
     tokens = [
-        (_("Output tokens, client"), "tokens", _rounded, [side.client_tokens for side in sides]),
-        (_("engine"), "tokens", _rounded, [side.engine_tokens for side in sides]),
+        (_("Output tokens, client"), "tokens", whole, [side.client_tokens for side in sides]),
+        (_("engine"), "tokens", whole, [side.engine_tokens for side in sides]),
         (_("Difference"), "share", change_text, [side.tokens_share for side in sides]),
     ]
     ttft = [
         (_("TTFT mean, ms, client"), "ms", measured, [side.client_ttft_ms for side in sides]),
         (_("engine"), "ms", measured, [side.engine_ttft_ms for side in sides]),
-        (_("Difference"), "ms", _signed, [side.delay_ms for side in sides]),
+        (_("Difference"), "ms", signed, [side.delay_ms for side in sides]),
     ]
     queue = [
         (_("Queue mean, ms, client"), "ms", measured, [side.client_queue_ms for side in sides]),
@@ -499,14 +504,6 @@ def sides_of(
                 number_cell = None if value is None else Cell(form(value), "", value, measure)
                 row.append(number_cell or cells.missing())
     return Sides(_findings(found), Table(_("Client and engine"), heads, rows))
-
-
-def _rounded(tokens: float) -> str:
-    return number(round(tokens))
-
-
-def _signed(ms: float) -> str:
-    return number(float(ms), signed=True)
 
 
 def _findings(found: TwoSides) -> list[tuple[str, bool]]:

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from dashboard.charts import accuracy as chart
 from dashboard.charts.figures import Figure
-from dashboard.pages.results.facets import DAYS, asked, chips
+from dashboard.pages.results.results import DAYS, asked, chips
 from dashboard.pages.shared.failures import form_address
 from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags
 from dashboard.security.permissions import allowed, requires
@@ -44,12 +44,9 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
 
 def _rows(found: Fleet) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:
     """Return the rows with speed and accuracy on each stack; an empty list: no such combination.
-
-    ``value`` is None where one is missing. ``at``: concurrency of the value. ``about``:
-    parallelism, workload and place. ``address``: form that measures the value; "" when the value is
-    current, or when no form measures it. ``step``: text of the button to the form. ``of``: value
-    and model, for screen readers.
-    """
+    ``at``: concurrency. ``about``: parallelism, workload and place. ``address``: form that measures
+    the value; "" for a current value, or without a form. ``of``: value and model, for screen
+    readers."""
     cells = (cell for row in found.rows for cell in row.cells)
     values = [value for cell in cells for value in (cell.speed, cell.accuracy) if value]
     added = organised([value.result for value in values], with_tags=False)
@@ -123,10 +120,7 @@ def stale_text(stale: Stale, days: int) -> str:
 
 @requires("result.view", "GET")
 def tradeoff_page(request: HttpRequest) -> HttpResponse:
-    """Show evaluations beside the fastest benchmark of their engine.
-
-    The filters are those of the list of results; ``?what=`` selects the questions.
-    """
+    """Show evaluations beside the fastest benchmark of their engine; ``?what=``: the questions."""
     read = asked(request.GET)
     found = tradeoff(read.filters, request.GET.get("what", ""))
     kept = request.GET.copy()

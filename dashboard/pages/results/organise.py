@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.actions import results as actions
-from dashboard.pages.results.facets import kept
-from dashboard.pages.results.results import result_response
+from dashboard.pages.results.results import kept, result_response
 from dashboard.security.permissions import requires
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message

@@ -36,21 +36,13 @@ def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
     return point_marks((run, own_points(page, run)) for run in runs_of(page))
 
 
-class RepeatRow(NamedTuple):
-    """Run with its value in each column; None: not measured."""
-
-    result: Result
-    values: Sequence[float | None]
-    is_own: bool
-
-
 class RepeatTable(NamedTuple):
     """``concurrencies`` are the columns, only None for an evaluation; ``means`` are over the
     undisturbed runs."""
 
     metric: str
     concurrencies: Sequence[int | None]
-    rows: Sequence[RepeatRow]
+    rows: Sequence[tuple[Result, Sequence[float | None], bool]]
     means: Sequence[Mean]
 
 
@@ -67,10 +59,7 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
         columns.append((run, {at: metrics[metric] for at, metrics in points if metric in metrics}))
     (_own, first), *others = columns
     shared = [at for at in first if any(at in values for _run, values in others)]
-    rows = [
-        RepeatRow(run, [values.get(at) for at in shared], run is page.result)
-        for run, values in columns
-    ]
+    rows = [(run, [values.get(at) for at in shared], run is page.result) for run, values in columns]
     counted = [values for run, values in columns if run.counts]
     means = [
         mean_of(page.result, metric, [values[at] for values in counted if at in values])
@@ -80,11 +69,7 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
 
 
 def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
-    """Return the page title: deployment or model with its main metric.
-
-    A rate is that of the best of ``points``, the mean over its runs: the one that the conclusion
-    names.
-    """
+    """Return deployment or model with its main metric; a rate is the best mean of ``points``."""
     result = page.result
     name = result.measured
     if page.accuracy is not None:
@@ -141,11 +126,8 @@ def point_columns(page: ResultPage) -> list[tuple[str, str]]:
 def charts(
     page: ResultPage, points: Sequence[CurvePoint], *, has_others: bool = False
 ) -> dict[str, Any]:
-    """Return charts over concurrency; for one concurrency, tables instead of single dots.
-
-    ``has_others``: with other runs at other concurrencies, which stand apart: the latest, a series
-    a run, one a colour.
-    """
+    """Return charts over concurrency; for one concurrency tables. ``has_others``: with the latest
+    other runs at other concurrencies, a series a run, one a colour."""
     waits = {
         family: title
         for family, title in _wait_titles().items()
@@ -168,10 +150,8 @@ def charts(
 
 
 def _curve(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
-    """Return the means over the runs with their intervals, and the single runs as dots.
-
-    Points without a limit of the concurrency have no curve: then only the result's own points.
-    """
+    """Return means with their intervals, and single runs as dots; without a limit of the
+    concurrency only the result's own points."""
     own, runs = [(point.concurrency, point.metrics) for point in page.points], runs_of(page)
     more: dict[str, Any] = {
         "results": {concurrency: page.result.pk for concurrency, _metrics in own},

@@ -267,10 +267,6 @@ def facet_counts(
     return facets
 
 
-def pinned_count(filters: Filters) -> int:
-    return matching(replace(filters, pinned=True)).count()
-
-
 def tag_counts(filters: Filters) -> list[tuple[str, int]]:
     """Return the tags of the results that match the other filters, highest count first.
 
