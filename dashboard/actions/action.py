@@ -98,9 +98,8 @@ def once(request: HttpRequest, run: Callable[[], T]) -> T:
 
 
 def once_by_header(request: HttpRequest, key: str, run: Callable[[], T]) -> T:
-    """Run a request of the API once; a repeat gets the answer of the first. ``run`` returns ids.
-    The body is drawn afterwards, because ``run`` holds SQLite's only writer. Raises
-    ``OtherRequest``: the person sent the key with another body, or to another address."""
+    """Run a request of the API once; ``run`` returns ids, because it holds SQLite's only writer.
+    Raises ``OtherRequest``: the key came before with another body or address."""
     if not key:
         return run()
     content = f"{request.path} {hashlib.sha256(request.body).hexdigest()}"

@@ -254,8 +254,7 @@ def save(user: User, form: EndpointForm) -> Endpoint:
 
 @action("endpoint.check")
 def check_now(user: Any, row: Endpoint) -> Done[Checked]:
-    """Check ``row`` from the dashboard's machine, and store the outcome.
-    Raises ``LaunchError``: the answers were not read; an earlier check stays."""
+    """Check ``row`` and store the outcome. Raises ``LaunchError``: an earlier check stays."""
     checked = check_engine(row)
     endpoints.keep_check(row, checked)
     return Done(checked, f"endpoint {row.pk}", name=row.name)

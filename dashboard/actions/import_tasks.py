@@ -76,8 +76,7 @@ def import_files(by: By, sent: Sent, about: About, is_dry: bool) -> dict[str, An
 def keep(
     by: By, files: Mapping[str, bytes], recognised: Recognised, about: About, origin: Origin | None
 ) -> list[Kept]:
-    """Store the recognised results, each with its audit entry. ``origin``: None for an upload.
-    Raises ``LaunchError``: a field is wrong, or the disk is full."""
+    """Store results with audit entries. ``origin`` None: an upload. Raises ``LaunchError``."""
     user = User.objects.get(pk=by.user)
     with audit_log.origin(by.origin):
         return [_keep(user, files, one, about, origin) for one in recognised.readings]
@@ -118,8 +117,7 @@ def _files(sent: Sent) -> tuple[Mapping[str, bytes], Origin | None]:
 
 
 def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
-    """Return path -> content of the files of a job. Raises ``LaunchError``: at ``job`` if the files
-    are gone; at ``files`` as :func:`jobs.imports.read_uploads`."""
+    """Return path → content of a job's files. Raises ``LaunchError``: gone, too large."""
     output = source.output
     if output.bytes > 2 * limit_bytes:  # by the host's word: packed files are smaller
         raise too_large(limit_bytes)

@@ -210,7 +210,6 @@ def stop(user: AbstractBaseUser, deployment: Deployment) -> Done[bool]:
 
 @action("deployment.restart")
 def restart(user: AbstractBaseUser, deployment: Deployment) -> Done[int]:
-    """Start the next run of a deployment's plan; return its number. Raises ``NotRestartable``: the
-    server never started; ``LaunchError``: dies, port, folder, host or secret are not available."""
+    """Start the next run of a deployment's plan; return its number. Raises ``NotRestartable``."""
     run = deployments.restart_deployment(deployment.pk, user)
     return Done(run, f"deployment {deployment.pk}", run=run)

@@ -49,8 +49,7 @@ class RefusedAnswer(Exception):
 
 
 class Reader(Protocol):
-    """Takes the answer of an engine: its status, then its bytes. The engine waits while the reader
-    ``is_ahead`` of the disk."""
+    """Takes an engine's status and bytes. The engine waits while it ``is_ahead`` of the disk."""
 
     http_status: int
 
@@ -102,9 +101,8 @@ class Engine:
                 reader.add(data)
 
     async def tokens(self, *texts: str) -> list[int]:
-        """Return the number of tokens of each text; an empty list without a usable tokenizer. vLLM
-        wants ``prompt`` and answers ``count``; llama.cpp wants ``content`` and answers
-        ``tokens``."""
+        """Return the number of tokens of each text; none without a tokenizer. vLLM wants ``prompt``
+        and answers ``count``, llama.cpp ``content`` and ``tokens``."""
         counts: list[int] = []
         try:
             async with self._session(TOKENIZER_TIMEOUT) as http:
@@ -263,8 +261,7 @@ def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
 
 
 async def resolved(call: Call) -> Call:
-    """Return ``call`` with the addresses of its name, which are looked up once. Raises
-    ``NotCallable``: there is none within ``LOOKUP_S``, or none that may be called."""
+    """Return ``call`` with the addresses of its name, looked up once. Raises ``NotCallable``."""
     if call.listed is None:
         return call
     try:

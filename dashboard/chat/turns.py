@@ -172,8 +172,8 @@ def start(
 
 
 async def stop(turn_id: int, *, expected: bool = False) -> None:
-    """End the turn's work; here at once, in another process within ``STOP_LOOK_S``. An orphaned
-    turn ends here, from its stored stream."""
+    """End the turn's work, in another process within ``STOP_LOOK_S``; an orphan's from its
+    stream."""
     if run := _running.get(turn_id):
         run.stop()
         if run.task is not None:

@@ -218,9 +218,8 @@ def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
 
 
 def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
-    """The job's log as it grows, until the job has ended and all of it is here. Each new sentence
-    about the job goes to ``say``. Reads only: stopping it changes nothing. Raises ``CommandError``:
-    the log was removed, or ``watch`` does not wait for a dashboard that is down."""
+    """Yield the job's log until the job has ended; each new sentence about it goes to ``say``.
+    Raises ``CommandError``: the log was removed, or ``watch`` gives up."""
     key, offset, last_line, data = f"job/{job_id}", 0, "", b"\n"
     while True:
         # Asked before the log is read: what had ended by then is read to its end.

@@ -85,8 +85,7 @@ def send_file(
 def ranged(
     request: HttpRequest, read: Read, *, size: int, etag: str, headers: Mapping[str, str]
 ) -> HttpResponseBase:
-    """Answer GET or HEAD with ``size`` bytes, or the range that is asked for. ``etag`` has its
-    quotes; with "" no condition of a request holds."""
+    """Answer GET or HEAD with ``size`` bytes, or a range. ``etag`` has its quotes; empty: none."""
     own = {"ETag": etag} if etag else {}
     if (status := _unmet(request, etag)) is not None:
         return HttpResponse(status=status, headers=own)
@@ -142,8 +141,7 @@ def _some(read: Read, start: int, end: int) -> bytes:
 
 
 def _unmet(request: HttpRequest, etag: str) -> HTTPStatus | None:
-    """Return the status of a request whose condition does not hold, else None. Times do not count:
-    no answer has ``Last-Modified``, which knows seconds only."""
+    """Return the status of a request whose condition does not hold. Times do not count."""
     wanted = parse_etags(request.headers.get("If-Match", ""))
     if wanted and wanted != ["*"] and etag not in wanted:
         return HTTPStatus.PRECONDITION_FAILED

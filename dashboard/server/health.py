@@ -55,8 +55,7 @@ def database() -> dict[str, Any]:
 
 @_check
 def broker() -> dict[str, Any]:
-    """Redis or Valkey answers and takes writes. Without it jobs still run, only later; pages
-    poll."""
+    """Redis or Valkey takes writes. Without it jobs start later; pages poll."""
     if not settings.REDIS_URL:
         raise redis.ConnectionError("no REDIS_URL: the dashboard is not running")
     with redis.Redis.from_url(

@@ -59,9 +59,7 @@ def problems(listed: dict[str, Any], base: Path = LIST.parents[2]) -> list[str]:
 
 
 def edited(content: bytes, edits: list[str]) -> bytes:
-    """``content`` with the edits that VENDORED.json names; each only takes something away.
-    *no-source-map*: the pointer to a source map that is not kept. *woff2-only*: older font
-    formats."""
+    """Return ``content`` without a source map or older fonts, as VENDORED.json names."""
     if "no-source-map" in edits:
         content = _SOURCE_MAP.sub(b"", content)
     if "woff2-only" in edits:

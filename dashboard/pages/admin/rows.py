@@ -24,9 +24,8 @@ from jobs.queries.results.levels import INCLUDED, Level, level_of, own_level, te
 
 @dataclass(frozen=True, slots=True)
 class RowPages(Generic[Row]):
-    """Pages of one sort of rows, with addresses such as ``level-add`` for the ``name`` "level".
-    ``find`` returns removed rows too; ``number`` names the row in addresses. The list, which a sort
-    of rows has itself, offers with ``?removed=ID`` to undo a removal."""
+    """Pages of one sort of rows, with addresses such as ``level-add``. ``find`` returns removed
+    rows too; ``number`` names the row in addresses."""
 
     form: type[RowForm[Row]]
     name: str

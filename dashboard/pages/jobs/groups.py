@@ -241,9 +241,8 @@ pipeline_urlpatterns: list[URLPattern] = [
 
 @dataclass(frozen=True, slots=True)
 class RowConclusion:
-    """Conclusion of one pair of lengths. ``texts``: noise and load, then findings on client and
-    engine, each with True where it needs attention. ``is_disturbed``: only disturbed runs exist of
-    some cell. ``is_open``: some run of the row has not ended."""
+    """Conclusion of one pair of lengths. ``texts``: each with True where it needs attention.
+    ``is_disturbed``: some cell has only disturbed runs."""
 
     lengths: str
     headline: str

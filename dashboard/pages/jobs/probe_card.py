@@ -27,8 +27,7 @@ SHOWN = ("", "different", "equal", "failed")
 
 @dataclass(frozen=True, slots=True)
 class SideText:
-    """Answer of one engine: ``common`` is equal in both, ``rest`` is not. ``margin``: by how much
-    the engine preferred its own token, in words; "" where unknown."""
+    """Answer of one engine: ``common`` is equal in both, ``rest`` is not. ``margin``: in words."""
 
     title: str
     common: str

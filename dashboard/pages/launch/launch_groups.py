@@ -58,8 +58,7 @@ _SWITCHES = ("requests_each", "shuffled", "stops_early", "warm_up")
 
 @dataclass(frozen=True, slots=True)
 class MatrixForm:
-    """Filled form. ``texts``: entered or default values of the matrix's own fields. ``spec`` None:
-    see ``errors``, field → message. ``jobs``: fields that all jobs share."""
+    """Filled form of a matrix. ``spec`` None: see ``errors``. ``jobs``: fields of all jobs."""
 
     workload: Workload
     kind: Kind

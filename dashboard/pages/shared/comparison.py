@@ -259,8 +259,7 @@ def _sized(value: float | None, change: Change, name: str, points: str) -> str:
 
 
 def change_texts(change: Change, name: str) -> tuple[str, str]:
-    """Return a difference of the metric ``name``: signed size, then interval and verdict. Without
-    comparability a dash: the heading of the column says "not comparable"."""
+    """Return size, then interval and verdict of a difference; a dash if not comparable."""
     if change.value is None:
         return _("not measured"), ""
     if change.verdict == "same":

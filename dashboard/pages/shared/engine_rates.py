@@ -18,9 +18,8 @@ STALE_S = 75.0
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Rates of one engine; None: not reported. ``output`` is in tokens/s. ``history`` is the output
-    rate over the last half hour, oldest first, None without reports. ``kv_cache`` is in per cent.
-    ``heard`` is the time of the last report, ``is_stale``: the last report is stale."""
+    """Rates of one engine; None: not reported. ``output``: tokens/s; ``history``: of half an hour,
+    oldest first; ``kv_cache``: per cent; ``heard``: time of the last report."""
 
     output: float | None
     running: float | None

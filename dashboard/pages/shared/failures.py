@@ -90,9 +90,8 @@ def outcome_text(record: Job | Deployment) -> str:
 
 
 def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> dict[str, Any]:
-    """Return the cause. ``first_line``: the known one, else the log's line (``telling``), else the
-    outcome. ``host_then``: load, memory and disk of the host at the end, with out-of-memory kills
-    during the run; None if not recorded."""
+    """Return the cause: the known one, else the log's line, else the outcome. ``host_then``: load
+    of the host at the end, if recorded."""
     outcome, load = outcome_text(record), (record.message_args or {}).get("host")
     is_load = isinstance(load, dict) and all(isinstance(load.get(n), int | float) for n in _LOAD)
     return {

@@ -232,8 +232,7 @@ def _places(guide_text: list[str], ours: list[str], first: int) -> dict[int, str
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text of a command. ``slot`` is the slot's name, "" for plain text. ``later``: the text is a
-    proposal; the value is set at launch."""
+    """Text of a command, or of the ``slot``. ``later``: a proposal; the value is set at launch."""
 
     text: str
     slot: str = ""
@@ -243,8 +242,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """A flag (or nothing) and its values. ``was``: the previous text, if changed. ``mark``: reason
-    of the difference from the guide; ``guide_text``: the guide's text."""
+    """A flag (or nothing) and its values. ``was``: its text before; ``mark``: why it differs."""
 
     flag: str
     pieces: tuple[Piece, ...]
@@ -258,8 +256,8 @@ class CommandLine:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One command. ``gone``: lines of the compared plan that this one lacks; ``left_out``: text of
-    the guide that it lacks, each with its note."""
+    """One command. ``gone``: lines of the compared plan that it lacks; ``left_out``: of the
+    guide."""
 
     name: str
     lines: tuple[CommandLine, ...]
