@@ -12,6 +12,7 @@ come from sum and count: the highest bucket of 0.7.2 ends at 60 s, but reasoning
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from jobs.base.numbers import MS_PER_S
@@ -60,21 +61,15 @@ LLAMA_CPP: tuple[str, ...] = (
 )
 
 
-def kv_cache(values: Values) -> float | None:
-    """Return the used share of the KV cache, from 0 to 1; None: not reported."""
-    return _first(values, _KV_CACHE)
+def _first(values: Values, names: Sequence[str]) -> float | None:
+    return next((values[name] for name in names if name in values), None)
 
 
-def running(values: Values) -> float | None:
-    return _first(values, _RUNNING)
-
-
-def waiting(values: Values) -> float | None:
-    return _first(values, _WAITING)
-
-
-def prompt_tokens(values: Values) -> float | None:
-    return _first(values, _PROMPT)
+# Of the scraped values; None: not reported.
+kv_cache = partial(_first, names=_KV_CACHE)  # used share, from 0 to 1
+running = partial(_first, names=_RUNNING)
+waiting = partial(_first, names=_WAITING)
+prompt_tokens = partial(_first, names=_PROMPT)
 
 
 def output_tokens(values: Values) -> float | None:
@@ -85,10 +80,6 @@ def output_tokens(values: Values) -> float | None:
     if decodes is not None and busy is not None:
         return decodes * busy
     return _first(values, _OUTPUT)
-
-
-def _first(values: Values, names: Sequence[str]) -> float | None:
-    return next((values[name] for name in names if name in values), None)
 
 
 def during(samples: Samples, begin: float, end: float) -> dict[str, float]:

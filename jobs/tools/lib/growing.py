@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -18,18 +19,17 @@ MOST_FILES = 500
 Expected = Sequence[tuple[str, int]]
 
 
-def open_regular(path: Path) -> int | None:
-    """A descriptor of a regular file, close-on-exec; None where there is none. A link is not
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """A descriptor of a regular file, close-on-exec; an OSError for anything else. A link is not
     followed and a pipe never waited for: a tool's folder holds what a tool put there."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        fd = os.open(path, flags)
-    except OSError:
-        return None
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    return None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{path} is no regular file")
+        yield fd
+    finally:
+        os.close(fd)
 
 
 class Tail:
@@ -44,10 +44,7 @@ class Tail:
         """Lines that were added, without line ends; True when the file is another one than before.
         Nothing for a file that is missing or was cut. A carriage return ends a line as well:
         progress bars are redrawn after one."""
-        fd = open_regular(path)
-        if fd is None:
-            return [], False
-        try:
+        with suppress(OSError), opened(path) as fd:
             state = os.fstat(fd)
             inode = (state.st_dev, state.st_ino)
             is_other = self._inode is not None and inode != self._inode
@@ -55,12 +52,8 @@ class Tail:
                 self._inode, self._offset, self._skips = inode, 0, False
             if state.st_size <= self._offset:
                 return [], is_other
-            data = os.pread(fd, MOST_BYTES, self._offset)
-        except OSError:
-            return [], False
-        finally:
-            os.close(fd)
-        return self._lines(data), is_other
+            return self._lines(os.pread(fd, MOST_BYTES, self._offset)), is_other
+        return [], False
 
     def _lines(self, data: bytes) -> list[bytes]:
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1

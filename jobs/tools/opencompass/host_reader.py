@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from jobs.tools.lib.growing import (
     Counts,
     Expected,
     Tail,
-    open_regular,
+    opened,
     rows,
 )
 
@@ -111,16 +112,9 @@ class _Growing:
 
     def read(self, path: Path) -> None:
         """Count what was added. A file that is being written anew is left for the next look."""
-        fd = open_regular(path)
-        if fd is None:
-            return
-        try:
+        data, begin = b"", 0
+        with suppress(OSError), opened(path) as fd:
             data = os.pread(fd, MOST_BYTES, self._offset)
-        except OSError:
-            return
-        finally:
-            os.close(fd)
-        begin = 0
         for end in _END.finditer(data):
             self._add(data[begin : end.end()])
             begin = end.end()
@@ -184,20 +178,14 @@ class _Result:
 
     def read(self, path: Path) -> None:
         """Take the score from both ends of the file: details, which lie between, may be long."""
-        fd = open_regular(path)
-        if fd is None:
-            return
-        try:
+        text = b""
+        with suppress(OSError), opened(path) as fd:
             state = os.fstat(fd)
             if (state.st_size, state.st_mtime_ns) == self._last_state:
                 return
             text = os.pread(fd, _ENDS_OF_RESULT, 0)
             if state.st_size > _ENDS_OF_RESULT:
                 text += b"\n" + os.pread(fd, _ENDS_OF_RESULT, state.st_size - _ENDS_OF_RESULT)
-        except OSError:
-            return
-        finally:
-            os.close(fd)
         if not text.rstrip().endswith(b"\n}"):  # half written
             return
         self._last_state = (state.st_size, state.st_mtime_ns)
