@@ -48,6 +48,7 @@ pressure: dev  ## overload test: memory stays bounded, no data is lost; ARGS="--
 
 fuzz: dev  ## send 20,000 wrong messages, forms, addresses and frames; ARGS="-k heartbeats"
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=rest tests/fuzz $(ARGS)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=pages tests/dashboard/api/test_document.py $(ARGS)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=processes tests/fuzz $(ARGS)
 
 bench: dev  ## measure speed against the limits (15 minutes, idle machine); ARGS="live-log --json"
