@@ -41,7 +41,7 @@ def refuse(size: int) -> int:
 
 
 def refuse_field(text: str) -> int:
-    raise LaunchError(text, "files", most=3)
+    raise LaunchError(text, "files")
 
 
 def go_wrong() -> int:

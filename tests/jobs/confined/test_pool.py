@@ -69,8 +69,7 @@ def test_errors_of_a_task_are_raised_as_they_are(pool):
 
     assert mismatch.value.size == 7
     assert str(refused.value) == "Too many"
-    assert refused.value.field == "files"
-    assert refused.value.args_for_people == {"most": 3}
+    assert (refused.value.field, refused.value.fields) == ("files", {"files": "Too many"})
 
 
 def test_tasks_of_several_threads_share_the_workers():
