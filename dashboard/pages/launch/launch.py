@@ -32,7 +32,7 @@ from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
 from jobs.models import Deployment, Host, Job, Preflight
-from jobs.plans import Plan, from_json
+from jobs.plans import from_json
 from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs import durations as queries
 from jobs.schedule.forecast import Forecast, forecast_drafts
@@ -162,27 +162,13 @@ def _context(
     address += f"&against={origin.pk}" if origin else ""
     planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
     if plan:
-        if origin:  # changes are marked
-            before: Plan | None = from_json(origin.plan)
-        else:
-            # Defaults with the chosen assets.
-            assets = {name: typed[name] for name in asset_fields(kind.Params) if name in typed}
-            usual = forms.make_form(kind, target, assets, {})
-            raw = forms.raw_values(usual, kind)
-            before = preview(kind.name, raw, host, target, user=user).plan
-        planned |= {"script": result.script, "view": parts.command_of(result, before)}
-        queued = draft_of(kind, result, target)
-        earlier = queries.durations(queued, host)
-        queued.host, queued.priority = host, queue.read_priority(priority)
-        measured = evaluation_plan(kind, result.params.model_dump(), target)
-        estimate = measured["estimate"] if measured else None
-        if earlier and not earlier.same and estimate and estimate.counted_by:
-            earlier = None  # the deployment's own speed tells more than runs of other work
-        planned |= {
-            "starts": forecast_drafts(host, [queued])[0],
-            "before": measured,
-            "earlier": earlier,
-        }
+        # Changes are marked: from the job that is run again, else from the usual values.
+        usual = None if origin else forms.proposed_raw(kind, target, typed)
+        before = from_json(origin.plan) if origin else None
+        if usual is not None:
+            before = preview(kind.name, usual, host, target, user=user).plan
+        planned = {"script": result.script, "view": parts.command_of(result, before)}
+        planned |= _foreseen(kind, result, host, target, priority)
     return {
         **base,
         **planned,
@@ -201,6 +187,21 @@ def _context(
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
     }
+
+
+def _foreseen(
+    kind: Kind, result: Preview, host: Host, target: Target, priority: str
+) -> dict[str, Any]:
+    """Return when the job would start, and how long similar work took."""
+    queued = draft_of(kind, result, target)
+    earlier = queries.durations(queued, host)
+    queued.host, queued.priority = host, queue.read_priority(priority)
+    measured = evaluation_plan(kind, result.params.model_dump(), target)
+    estimate = measured["estimate"] if measured else None
+    if earlier and not earlier.same and estimate and estimate.counted_by:
+        earlier = None  # the deployment's own speed tells more than runs of other work
+    starts = forecast_drafts(host, [queued])[0]
+    return {"starts": starts, "before": measured, "earlier": earlier}
 
 
 def _families(kind: Kind, target: Target | None) -> list[dict[str, Any]]:
