@@ -32,7 +32,7 @@ from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
 from jobs.models import Deployment, Host, Job, Preflight
-from jobs.plans import from_json
+from jobs.plans import Plan, from_json
 from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs import durations as queries
 from jobs.schedule.forecast import Forecast, forecast_drafts
@@ -162,11 +162,15 @@ def _context(
     address += f"&against={origin.pk}" if origin else ""
     planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
     if plan:
-        # Changes are marked: from the job that is run again, else from the usual values.
-        usual = None if origin else forms.proposed_raw(kind, target, typed)
-        before = from_json(origin.plan) if origin else None
-        if usual is not None:
-            before = preview(kind.name, usual, host, target, user=user).plan
+        before: Plan | None
+        if origin:  # changes are marked
+            before = from_json(origin.plan)
+        else:
+            # Defaults with the chosen assets.
+            assets = {name: typed[name] for name in asset_fields(kind.Params) if name in typed}
+            usual = forms.make_form(kind, target, assets, {})
+            raw = forms.raw_values(usual, kind)
+            before = preview(kind.name, raw, host, target, user=user).plan
         planned = {"script": result.script, "view": parts.command_of(result, before)}
         planned |= _foreseen(kind, result, host, target, priority)
     return {
