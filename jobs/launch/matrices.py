@@ -338,18 +338,7 @@ def preview_matrix(
         stops_early=spec.stops_early,
         warm_up=spec.warm_up,
     )
-    kind, model_id = KINDS[spec.kind], str(spec.served(target).get("model_id", ""))
-    drafts = [
-        Job(
-            kind=kind.name,
-            title=kind.title_of(one.preview.params, target),
-            params=one.preview.params.model_dump(mode="json"),
-            model_id=model_id,
-        )
-        for one in planned
-        if one.preview is not None
-    ]
-    usual = usual_of(host, drafts)
+    usual = usual_of(host, _drafts(spec, planned, target))
     known = [times.typical_s for times in usual if times is not None]
     return MatrixPreview(
         spec,
@@ -359,6 +348,21 @@ def preview_matrix(
         unknown=len(usual) - len(known),
         by_hand=by_hand(target),
     )
+
+
+def _drafts(spec: MatrixSpec, planned: Sequence[CellPreview], target: Target) -> list[Job]:
+    """Return the jobs of the cells that can run, unsaved."""
+    kind, model_id = KINDS[spec.kind], str(spec.served(target).get("model_id", ""))
+    return [
+        Job(
+            kind=kind.name,
+            title=kind.title_of(one.preview.params, target),
+            params=one.preview.params.model_dump(mode="json"),
+            model_id=model_id,
+        )
+        for one in planned
+        if one.preview is not None
+    ]
 
 
 def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:

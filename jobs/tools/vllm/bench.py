@@ -306,25 +306,18 @@ def offline_plan(
     name = vllm.container_of(stack).name if exact else _OWN_NAME
     in_folder = _exec(name, workdir=stack.bench.folder)
     more: tuple[str, ...] = ()
-    plugged_in: tuple[Step, ...] = ()
     if not exact:
         more = (
             *("--label", f"{vllm.LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
             *("-v", f"{_WORK}:{_JOB_MOUNT}"),
         )
         options = (*options, "--output-json", f"{_JOB_MOUNT}/result.json")
-        if tool.needs_import:
-            # Only the command ``vllm`` imports the plug-in: other scripts get it as their first
-            # line, not in a wrapper, because worker processes load the script too. The container's
-            # copy is removed with it.
-            line = f"1i import {tool.needs_import}"
-            plugged_in = (Step("plug-in", (*in_folder, "sed", "-i", line, tool.command[-1])),)
     started = _container(stack, image, name, site, own=more)
     return Plan(
         kind=kind,
         steps=(
             Step("container", started, cleanup=vllm.remove(name)),
-            *plugged_in,
+            *(() if exact else _plugged_in(tool, in_folder)),
             Step("measure", (*in_folder, *tool.command, *options)),
         ),
         outputs=(Output("result", "result.json", required=not exact),),
@@ -337,6 +330,18 @@ def offline_plan(
             *(vllm.weights_check(folder), check("container", name=name)),
         ),
     )
+
+
+def _plugged_in(tool: Offline, in_folder: tuple[str, ...]) -> tuple[Step, ...]:
+    """Return the step that makes a script import the plug-in, which only ``vllm`` does itself.
+
+    Its first line, not a wrapper, because worker processes load the script too. The container's
+    copy is removed with it.
+    """
+    if not tool.needs_import:
+        return ()
+    line = f"1i import {tool.needs_import}"
+    return (Step("plug-in", (*in_folder, "sed", "-i", line, tool.command[-1])),)
 
 
 def _work(command: str, tool: Offline, params: Any, *, exact: bool) -> tuple[str, ...]:
