@@ -56,7 +56,11 @@ class LoadParams(KindParams):
 
 
 class OverHttp(Kind, params=LoadParams):
-    """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``."""
+    """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``.
+
+    Steps are ``measure-<concurrency>``, or one ``measure``; ``began`` of the outcome has the start
+    of each concurrency. Both give the windows of the engine's counters.
+    """
 
     family = "benchmark"
     steps = STEPS
