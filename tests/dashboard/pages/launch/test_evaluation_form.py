@@ -44,7 +44,7 @@ def test_a_duplicate_preset_is_refused(tmp_path):
     (tmp_path / "x.yaml").write_text(row * 2)
 
     with pytest.raises(ValueError, match="the id a a second time"):
-        load_by_id(tmp_path / "x.yaml", EvaluationPreset)
+        load_by_id(EvaluationPreset, tmp_path / "x.yaml")
 
 
 def test_a_preset_fills_the_form_and_is_marked(form, served):
