@@ -11,8 +11,7 @@ from django.db import connection
 from jobs import models
 from jobs.kinds import KINDS
 from jobs.launch import launch as launching
-from jobs.launch.pipeline_definitions import PIPELINES
-from jobs.launch.pipelines import launch_pipeline
+from jobs.launch.pipelines import PIPELINES, launch_pipeline
 from jobs.models import Host
 from jobs.plans import Step, literal
 from jobs.queries.hosts import free_dies, is_away
