@@ -179,7 +179,11 @@ def queued_jobs(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
 def queue_position(job: Job) -> int:
     """Return the number of jobs ahead of ``job``; jobs that depend on it do not count."""
     queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
-    return queue_positions(list(queued.only("host_id").order_by(*Job.QUEUE_ORDER))).get(job.pk, 0)
+    queued = queued.exclude(pk__in=_behind(job))
+    level = queued.filter(priority=job.priority)
+    same = level.filter(place=job.place, pk__lt=job.pk).count()
+    lower = queued.filter(priority__lt=job.priority).count()
+    return lower + level.filter(place__lt=job.place).count() + same
 
 
 def queue_positions(rows: Sequence[Job]) -> dict[int, int]:
@@ -202,6 +206,17 @@ def queue_positions(rows: Sequence[Job]) -> dict[int, int]:
             new = set().union(*(waits_for.get(one, ()) for one in new)) - behind_it
         positions[pk] = number - sum(place.get(one, number) < number for one in behind_it)
     return positions
+
+
+def _behind(job: Job) -> set[int]:
+    """Return queued jobs that depend on ``job``, transitively."""
+    dependents: set[int] = set()
+    behind = {job.pk}
+    while behind:
+        rows = Job.objects.filter(after__in=behind, state=Job.State.QUEUED)
+        behind = set(rows.values_list("pk", flat=True)) - dependents
+        dependents |= behind
+    return dependents
 
 
 def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
