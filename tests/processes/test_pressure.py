@@ -2,9 +2,10 @@
 
 import pytest
 
+from dashboard.server.downloads import LIMITS
 from tests.pressure import scene
 from tests.pressure.__main__ import SHORT_LOG_GB, under_pressure
-from tests.pressure.cases import CASES
+from tests.pressure.cases import CASES, OF_A_PERSON
 
 pytestmark = pytest.mark.processes
 
@@ -24,3 +25,7 @@ def test_memory_is_bounded_the_rest_goes_on_and_nothing_is_lost(stack, case):
 
     assert row.wrong == []
     assert {"web server", "agent"} <= row.peaks.keys()
+
+
+def test_the_case_of_downloads_knows_the_limit_of_a_person():
+    assert OF_A_PERSON == LIMITS.of_a_person

@@ -27,9 +27,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def commits(monkeypatch):
-    """Changes reach Valkey when their transaction is committed: here at once."""
-    monkeypatch.setattr(transaction, "on_commit", lambda change: change())
+def commits(request, monkeypatch):
+    """Changes reach Valkey when their transaction is committed: here at once, unless a test does."""
+    if not request.node.get_closest_marker("django_db").kwargs.get("transaction"):
+        monkeypatch.setattr(transaction, "on_commit", lambda change: change())
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,15 @@ SET host.va16-01 x; BRPOP host.va16-01.more 1; SMEMBERS _kombu.binding.host.va16
 HGETALL unacked; LPUSH dashboard {}; GET cache:login-attempts; PUBLISH vacc:x:notifications {}
 PUBLISH /0.celery.pidbox shutdown; SUBSCRIBE vacc:x:notifications; PSUBSCRIBE *
 """
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_login_works_once_its_transaction_is_committed(valkey):
+    with transaction.atomic():
+        _host, url = add("va16-01")
+        assert is_refused(url)
+
+    assert not is_refused(url)
 
 
 def test_a_host_does_nothing_but_read_its_own_queue(client, valkey):
