@@ -35,7 +35,7 @@ from jobs.tools.vacc.downloads import DATASETS
 
 
 def read_outcome(kind: Kind, params: Any, plan: Plan, outputs: Mapping[str, bytes]) -> Outcome:
-    """What an ended job measured or made. ``outputs`` is path -> content, and LOG -> the log's
+    """Return what an ended job measured or made. ``outputs`` is path -> content, and LOG -> the log's
     end."""
     outcome: Outcome = function_of(kind.reads)(Ended(kind, params, plan, outputs))
     return outcome

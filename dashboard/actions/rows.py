@@ -209,7 +209,7 @@ class LevelForm(RowForm[ServiceLevel]):
             self.style(family, field)
 
     def families(self) -> list[dict[str, Any]]:
-        """Return title, unit, limit and percentile of each family, for the template."""
+        """Return title, unit, limit and percentile of each family, as the template shows them."""
         return [
             {
                 "title": _TITLES[family],

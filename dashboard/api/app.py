@@ -177,7 +177,7 @@ def patterns() -> list[URLPattern]:
 
 def _answering(callback: Callable[..., HttpResponseBase], view: PathView) -> Any:
     """django-ninja's view of one address, which refuses a wrong method in our words.
-    ``rights_actions``: what each of its operations asks for, for the test of all views."""
+    ``rights_actions``: the right of each operation, which the test of all views reads."""
 
     @wraps(callback)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

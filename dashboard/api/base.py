@@ -1,4 +1,4 @@
-"""What operations share: errors, callers, declaration; parts of bodies, queries and answers.
+"""Shared parts of operations: errors, callers, declaration; bodies, queries and answers.
 
 A subject has a module with an ``Operations`` and the schemas of its requests and answers. Times
 are ISO 8601 in UTC; names of fields carry the unit.

@@ -277,12 +277,12 @@ def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
 
 
 def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
-    """Key of an endpoint, for a request of ``user`` to it. Raises ``Refused``."""
+    """Return the key that a request of ``user`` to an endpoint sends. Raises ``Refused``."""
     return _key(name, url, person=user.pk if user else None, external=_DEPLOYMENT)
 
 
 def endpoint_key(name: str, url: str) -> str:
-    """Key of an endpoint, for the dashboard's own requests to it. Raises ``Refused``."""
+    """Return the key that the dashboard's own requests to an endpoint send. Raises ``Refused``."""
     return _key(name, url, is_checked=True, external=_DEPLOYMENT)
 
 

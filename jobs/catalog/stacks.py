@@ -112,7 +112,7 @@ class Online(Strict):
     """Benchmark over HTTP. ``default_backend`` uses the completions endpoint; the chat endpoint
     needs ``chat_backend``. ``goodput_key``: key of goodput in the JSON. ``save_detailed``: lists of
     single requests need a flag. ``random_is_symmetric``: range ratio r means ±r around the length,
-    else from r times the length up to the length. ``header_flag``: sends headers that it is told;
+    else from r times the length up to the length. ``header_flag``: has a flag of headers;
     without the flag every request has a connection of its own anyway."""
 
     command: Command

@@ -277,7 +277,7 @@ class Cleaner:
         return "\n".join(texts)
 
     def _leftovers(self) -> list[Path]:
-        """What could not be removed completely."""
+        """Paths that were not removed completely."""
         return list((self._host_dir / spools.JOBS_FOLDER).glob(".*.gone"))
 
     def _aside_bytes(self) -> int:

@@ -161,7 +161,7 @@ class Shipper:
             self._report_lost(self._have["log"])
 
     def _log_end(self, ended: Mapping[str, Any] | None) -> int:
-        """How far the log is free of secrets after redaction. A possible beginning of a secret
+        """Return the end of the redacted log, in bytes. A possible beginning of a secret
         waits; at the end the launcher has redacted all."""
         size, have = _size(self._spool.log), self._have["log"]
         secrets = [] if ended else forms(self._spool.secrets().values())

@@ -193,7 +193,7 @@ class MatrixSpec(BaseModel):
         return cells_of(prompts, self.output_tokens, self.concurrency, limits)
 
     def check(self) -> None:
-        """Raise ``LaunchError``, at the field, for a matrix that cannot be planned."""
+        """Raise ``LaunchError`` at the field if the matrix cannot be planned."""
         if self.kind not in {kind.name for kind in kinds()}:
             raise LaunchError(_("This job type has no matrix. Choose another."), "kind")
         if self.workload not in WORKLOADS or WORKLOADS[self.workload].commands:

@@ -44,7 +44,7 @@ class Retained(StoredRecord):
 
 
 class Reported(Retained):
-    """A job or a server that a host reports on: what it was told, and what arrived."""
+    """A job or a server that a host reports on: its last message, and the bytes received."""
 
     message_id = models.CharField(max_length=64, blank=True)
     message_args = models.JSONField(default=dict)

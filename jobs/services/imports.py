@@ -1,5 +1,5 @@
 """Imports: declarations, drafts, collected files, removal. A draft is an upload before its import,
-in ``DATA_DIR/import-drafts/<id>``, without record and backup, for a day at most."""
+in ``DATA_DIR/import-drafts/<id>``, kept a day at most. It has no record and no backup."""
 
 import json
 import re
@@ -136,7 +136,7 @@ def model_of(text: str) -> str:
 
 
 def about_of(given: Mapping[str, str]) -> About:
-    """What people entered, by field; other names are ignored. Raises ``LaunchError``."""
+    """Return the entered values by field, without other names. Raises ``LaunchError``."""
     values: dict[str, Any] = {name: given.get(name, "") for name in TEXTS}
     for name in NUMBERS:
         text = given.get(name, "").strip()
@@ -314,7 +314,8 @@ def has_files(job: Job) -> bool:
 
 
 def collected(job_id: int | None) -> Collected:
-    """What a job collected. Raises ``LaunchError`` at ``job``: nothing, not yet, or removed."""
+    """Return the files that a job collected.
+    Raises ``LaunchError`` at ``job``: none, none yet, or removed ones."""
     job = Job.objects.select_related("host").filter(pk=job_id or 0).first()
     kind = KINDS.get(job.kind) if job else None
     if job is None or kind is None or not kind.collects:

@@ -28,4 +28,4 @@ def test_memory_is_bounded_the_rest_goes_on_and_nothing_is_lost(stack, case):
 
 
 def test_the_case_of_downloads_knows_the_limit_of_a_person():
-    assert OF_A_PERSON == LIMITS.of_a_person
+    assert LIMITS.of_a_person == OF_A_PERSON

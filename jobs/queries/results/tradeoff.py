@@ -60,7 +60,7 @@ class Pair(NamedTuple):
 
     @property
     def origin(self) -> Origin:
-        """Who measured it: imports are of others, endpoints are engines of others."""
+        """Origin of the measurement: an import, an endpoint, or a deployment of this dashboard."""
         if self.evaluation.imported_id:
             return "imported"
         return "external" if self.evaluation.endpoint_id else "ours"

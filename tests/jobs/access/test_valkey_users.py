@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def commits(request, monkeypatch):
-    """Changes reach Valkey when their transaction is committed: here at once, unless a test does."""
+    """Call at once what waits for the commit, unless the test commits."""
     if not request.node.get_closest_marker("django_db").kwargs.get("transaction"):
         monkeypatch.setattr(transaction, "on_commit", lambda change: change())
 
