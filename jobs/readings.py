@@ -35,8 +35,8 @@ from jobs.tools.vacc.downloads import DATASETS
 
 
 def read_outcome(kind: Kind, params: Any, plan: Plan, outputs: Mapping[str, bytes]) -> Outcome:
-    """Return what an ended job measured or made. ``outputs`` is path -> content, and LOG -> the log's
-    end."""
+    """Return what an ended job measured or made.
+    ``outputs`` is path -> content, and LOG -> the end of the log."""
     outcome: Outcome = function_of(kind.reads)(Ended(kind, params, plan, outputs))
     return outcome
 
