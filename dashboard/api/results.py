@@ -34,7 +34,7 @@ from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows, set_groups
 from jobs.services import imports
-from jobs.services.imports import About, about_row
+from jobs.services.imports import ABOUT_FIELDS, About, about_row
 
 results = Operations("Results")
 questions = Operations("Results", "results/{typed_result:result_id}/questions")
@@ -363,15 +363,15 @@ one_import = Operations("Results", "imports/{typed_result:import_result_id}")
 class ImportDeclared(BaseModel):
     """Declared parts of an import."""
 
-    device: str = about("measured on, such as 8 × H800 or 2 × 8 H800", "")
-    model: str = about("id of the catalogue or a name; empty: as in the files", "")
-    devices: int | None = about("number of devices; null: as in device", None)
-    precision: str = about("such as fp8", "")
-    engine: str = about("with its version, such as vLLM 0.7.2", "")
-    tp: int | None = about("tensor parallel size", None)
-    pp: int | None = about("pipeline parallel size", None)
-    ep: int | None = about("expert parallel size", None)
-    workload: str = about("as on the results to compare with", "")
+    device: str = about(ABOUT_FIELDS["device"], "")
+    model: str = about(ABOUT_FIELDS["model"], "")
+    devices: int | None = about(ABOUT_FIELDS["devices"], None)
+    precision: str = about(ABOUT_FIELDS["precision"], "")
+    engine: str = about(ABOUT_FIELDS["engine"], "")
+    tp: int | None = about(ABOUT_FIELDS["tp"], None)
+    pp: int | None = about(ABOUT_FIELDS["pp"], None)
+    ep: int | None = about(ABOUT_FIELDS["ep"], None)
+    workload: str = about(ABOUT_FIELDS["workload"], "")
 
 
 class ImportAsked(ImportDeclared):

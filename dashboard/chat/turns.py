@@ -129,14 +129,17 @@ async def times_at(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
     if run := _running.get(turn_id):
         return [time_at(offset, run.sizes, run.times) for offset in offsets]
 
-    def on_disk(offset: int) -> float | None:
+    def on_disk() -> list[float | None]:
         since = began(turn_id)
         if since is None:
-            return None
+            return [None] * len(offsets)
+        return [of(offset, since) for offset in offsets]
+
+    def of(offset: int, since: float) -> float | None:
         entries = store().arrivals(key(turn_id), offset, offset + 1, limit=1)
         return max(0.0, entries[0][1] / 1000 - since) if entries else None
 
-    return await asyncio.to_thread(lambda: list(map(on_disk, offsets)))
+    return await asyncio.to_thread(on_disk)
 
 
 def age(turn_id: int) -> float | None:

@@ -10,7 +10,6 @@ from typing import Any, cast
 import zstandard
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.utils.timezone import now
@@ -286,15 +285,13 @@ def _append_events(owner: Owner, offset: int, data: bytes) -> int:
 
 
 def _owner(host: Host, owner: str, owner_id: int) -> Owner:
-    rows: dict[str, QuerySet[Any]] = {
-        "jobs": Job.objects.select_related("host"),
-        "deployments": Deployment.objects.select_related("host"),
-    }
+    tables: dict[str, type[Job] | type[Deployment]] = {"jobs": Job, "deployments": Deployment}
     record: Owner | None = None
-    if owner in rows:
-        record = rows[owner].filter(pk=owner_id, host=host).first()
+    if owner in tables:
+        record = tables[owner]._default_manager.filter(pk=owner_id, host=host).first()
     if record is None:
         raise BadRequest(404, "unknown")
+    record.host = host  # each chunk of a log comes here: no join for a row that is known
     return record
 
 

@@ -23,6 +23,7 @@ PRIORITIES: dict[str, int] = {
     "normal": Job.Priority.NORMAL,
     "low": Job.Priority.LOW,
 }
+_NAMES = {number: name for name, number in PRIORITIES.items()}
 _WORDS = {
     "urgent": pgettext_lazy("priority", "urgent"),
     "normal": pgettext_lazy("priority", "normal"),
@@ -95,7 +96,7 @@ def starts_in(forecast: Forecast) -> str:
 
 
 def priority_name(number: int) -> str:
-    return next(name for name, known in PRIORITIES.items() if known == number)
+    return _NAMES[number]
 
 
 def priority_word(name: str) -> str:

@@ -19,7 +19,7 @@ _DOWN = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOS
 _ID = re.compile(r"[0-9]{1,18}")
 LISTED = 100
 _EVENTS = 50
-_RESULTS = 20
+_RESULTS, _JOBS = 20, 20
 _STARTS = 12
 _START_EVENTS = 200
 
@@ -145,9 +145,6 @@ def _all() -> QuerySet[Deployment]:
         changed_at=Subquery(changes.values("at")[:1]),
         first_ready_at=Subquery(ready.values("at")[:1]),
     )
-
-
-_RESULTS, _JOBS = 20, 20
 
 
 @dataclass(frozen=True, slots=True)

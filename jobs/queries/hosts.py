@@ -48,7 +48,8 @@ def all_dies(host: Host) -> list[str]:
 
 
 def missing_dies(host: Host) -> list[str]:
-    return [name for name in all_dies(host) if name not in dies(host)]
+    there = set(dies(host))
+    return [name for name in all_dies(host) if name not in there]
 
 
 def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:

@@ -31,6 +31,18 @@ LONGEST = 100
 TEXTS = {"device": LONGEST, "model": LONGEST, "precision": 64}
 TEXTS |= {"engine": LONGEST, "workload": LONGEST}
 NUMBERS = ("devices", "tp", "pp", "ep")
+# What a field is, for the API's document and the command's help.
+ABOUT_FIELDS = {
+    "device": "measured on, such as 8 × H800 or 2 × 8 H800",
+    "model": "id of the catalogue or a name; empty: as in the files",
+    "devices": "number of devices; null: as in device",
+    "precision": "such as fp8",
+    "engine": "with its version, such as vLLM 0.7.2",
+    "tp": "tensor parallel size",
+    "pp": "pipeline parallel size",
+    "ep": "expert parallel size",
+    "workload": "as on the results to compare with",
+}
 # Columns of an import that people declare; the model is that of the result.
 DECLARED = tuple(name for name in (*TEXTS, *NUMBERS) if name != "model")
 DRAFT_KEPT_S = 24 * 3600

@@ -127,7 +127,9 @@ def _requests(
             )
             whole_s = None if whole_ms is None else whole_ms / MS_PER_S
             times.append(RequestTimes(first, further, whole_s))
-    return times[: MOST_REQUESTS + 1], ()
+        if len(times) > MOST_REQUESTS:
+            break
+    return times, ()
 
 
 def _measured(path: str, data: Mapping[str, Any]) -> dict[str, Figure]:

@@ -41,5 +41,5 @@ def text() -> str:
 
 
 def _lines(names: Iterable[str]) -> str:
-    lines = wrap(", ".join(f'"{name}"' for name in sorted(names)), 86)
+    lines = wrap(", ".join(f'"{name}"' for name in sorted(names)), 86, break_on_hyphens=False)
     return "\n".join(f"        *[{line.rstrip(',')}]," for line in lines)

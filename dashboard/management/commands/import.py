@@ -12,22 +12,19 @@ from django.core.management.base import CommandError
 
 from dashboard.actions.import_tasks import as_json, as_text, collected_files, keep, preview
 from dashboard.actions.imports import By
-from dashboard.api.results import ImportDeclared
 from dashboard.management import base
 from dashboard.security import audit_log
 from jobs.base.numbers import result_number
 from jobs.imports import read_paths, recognise
 from jobs.services.import_storage import Kept
-from jobs.services.imports import about_of, collected
-
-DECLARED = ImportDeclared.model_fields
+from jobs.services.imports import ABOUT_FIELDS, about_of, collected
 
 
 class Command(base.DashboardCommand):
     arguments = (
         base.arg("file", "file, archive or folder", nargs="*", metavar="FILE"),
         base.arg("--job", "files that this job (collect-results) copied from a host", type=int),
-        *(base.arg(f"--{name}", one.description) for name, one in DECLARED.items()),
+        *(base.arg(f"--{name}", text) for name, text in ABOUT_FIELDS.items()),
         base.flag("--dry-run", "show what would be imported; change nothing"),
         base.flag("--json", "all figures and questions as JSON"),
         base.arg("--user", "account that imports (default: first admin)"),
@@ -40,7 +37,7 @@ class Command(base.DashboardCommand):
             raise CommandError("Name files, or a job with --job.")
         limit = settings.IMPORT_LIMIT_BYTES
         stored: list[Kept] = []
-        about = about_of({name: options[name] for name in DECLARED})
+        about = about_of({name: options[name] for name in ABOUT_FIELDS})
         source = None if paths else collected(options["job"])
         files = collected_files(source, limit) if source else read_paths(paths, limit_bytes=limit)
         recognised = recognise(files)

@@ -89,7 +89,12 @@ _PRINTED = {
     "guide:port_other": str(PRINTED_PORT),
 }
 # Steps of ours that the guide's plan has too, or in place of another.
-_OWN_STEPS = {about.removeprefix("step:") for abouts in ABOUT.values() for about in abouts}
+_OWN_STEPS = {
+    about.removeprefix("step:")
+    for abouts in ABOUT.values()
+    for about in abouts
+    if about.startswith("step:")
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ class Spool:
 
     def secrets(self) -> dict[str, str]:
         """Name -> secret of the present run; empty once it has ended."""
-        return dict(json.loads(self._text("secrets.json") or "{}"))
+        text = self._text("secrets.json")
+        return {} if text is None else dict(json.loads(text))
 
     def keep_secrets(self, given: Mapping[str, str]) -> None:
         if given:
@@ -111,7 +112,10 @@ class Spool:
 
     def read_events(self) -> list[dict[str, Any]]:
         """All whole events, oldest first, without lines that a power cut tore."""
-        text = self.events.read_bytes() if self.events.exists() else b""
+        try:
+            text = self.events.read_bytes()
+        except FileNotFoundError:
+            return []
         events = []
         for line in text[: text.rfind(b"\n") + 1].splitlines():
             with contextlib.suppress(ValueError):

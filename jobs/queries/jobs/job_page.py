@@ -70,11 +70,12 @@ class ChainProgress:
     @property
     def to_repeat(self) -> tuple[Job, ...]:
         """Unsuccessful jobs, and deploy jobs of stopped servers that they use."""
-        used = [job.inputs.get("deployment", {}) for job in self.broken]
+        broken = self.broken
+        used = [job.inputs.get("deployment", {}) for job in broken]
         makers, numbers = ({ref.get(name) for ref in used} for name in ("job", "id"))
         gone = [item for item in self.deployments if item.state in _GONE]
         down = {one.job_id for one in gone if one.job_id in makers or one.pk in numbers}
-        return tuple(job for job in self.jobs if job in self.broken or job.pk in down)
+        return tuple(job for job in self.jobs if job in broken or job.pk in down)
 
     @property
     def to_cancel(self) -> tuple[Job, ...]:

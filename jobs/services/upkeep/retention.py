@@ -89,16 +89,17 @@ def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0
 
 def _settle(ends_at: float) -> None:
     jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False)
-    for pk in _each(jobs.filter(removed_at=None), ends_at):
-        measure_job(pk)
+    # Removals that a killed round left come first: their bytes are on a disk that may be full.
     for pk in _each(jobs.filter(removed_at__isnull=False), ends_at):
         _erase_job(pk)
+    for pk in _each(jobs.filter(removed_at=None), ends_at):
+        measure_job(pk)
     ended = Deployment.objects.filter(state__in=Deployment.ENDED_STATES)
     servers, there = ended.filter(stored_bytes=None), ended.filter(removed_at=None)
-    for pk in _each(servers.filter(removed_at=None), ends_at):
-        _keep_size(there.filter(pk=pk), partial(logstore.store().disk_bytes, f"deployment/{pk}"))
     for pk in _each(servers.filter(removed_at__isnull=False), ends_at):
         _erase_deployment(pk)
+    for pk in _each(servers.filter(removed_at=None), ends_at):
+        _keep_size(there.filter(pk=pk), partial(logstore.store().disk_bytes, f"deployment/{pk}"))
     turns = Turn.objects.filter(stored_bytes=None).exclude(state=Turn.State.STREAMING)
     for pk in _each(turns, ends_at):
         _keep_size(Turn.objects.filter(pk=pk), partial(logstore.store().disk_bytes, f"turn/{pk}"))

@@ -208,25 +208,22 @@ def _natural(key: _Key) -> tuple[str, str, int]:
 def parse_results(path: str, content: bytes) -> SetResult:
     """Return a results file: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``."""
     data = json_object(path, content)
-    values = {
-        key: number
-        for key, value in data.items()
-        if key != "details" and (number := _number(value)) is not None
-    }
-    if not values and not data.get("error"):
+    numbers = {key: _number(value) for key, value in data.items() if key != "details"}
+    if not any(number is not None for number in numbers.values()) and not data.get("error"):
         raise ParseError(f"{path} has no score of OpenCompass: {', '.join(data) or 'nothing'}")
+    values = {key: each for key, number in numbers.items() if (each := finite(number)) is not None}
     return SetResult(values, _judged(data.get("details"), values))
 
 
 def _number(value: Any) -> float | None:
-    """Return a number, also from text such as ``np.float64(50.0)``."""
+    """Return a number, NaN too, also from text such as ``np.float64(50.0)``."""
     if isinstance(value, str):
         match = _NUMPY.fullmatch(value.strip())
         try:
             value = float(match[1] if match else value)
         except ValueError:
             return None
-    return finite(value)
+    return value if isinstance(value, float) else finite(value)
 
 
 def _judged(details: Any, values: Mapping[str, float]) -> tuple[tuple[Judged, ...], ...]:

@@ -40,6 +40,20 @@ def test_a_proxy_s_password_does_not_block_a_session():
     assert client.get("/api/v1/jobs").status_code == 200
 
 
+def test_a_job_moves_before_no_number_that_no_database_holds(api):
+    job = make_job(host=make_host())
+
+    answer = api.client.post(
+        f"/api/v1/jobs/{job.pk}/move",
+        {"before": 10**18},
+        content_type="application/json",
+        headers=api.headers,
+    )
+
+    assert answer.status_code == 400
+    assert list(answer.json()["fields"]) == ["before"]
+
+
 @pytest.mark.postgresql
 def test_jobs_are_listed_newest_first_in_pages(api):
     jobs = [make_job() for _ in range(5)]

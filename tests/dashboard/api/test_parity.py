@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from tests.factories import make_job, make_measured, make_user
+from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
 
@@ -65,3 +66,37 @@ def test_a_missing_result_is_404(reader):
     answer = reader.get(reverse("api-parity"), {"base": "res-999998", "id": "res-999999"})
 
     assert answer.status_code == 404
+
+
+def test_a_result_is_not_compared_with_itself(reader):
+    one = evaluation(1, 0)
+
+    answer = reader.get(reverse("api-parity"), {"base": one, "id": one})
+
+    assert answer.status_code == 400
+    assert "is on both sides" in answer.json()["fields"]["id"]
+
+
+def test_a_benchmark_has_no_accuracy(reader):
+    benchmark = f"res-{make_measured(points=[(1, {'output_tokens_per_s': 5.0})]).pk}"
+
+    answer = reader.get(reverse("api-parity"), {"base": evaluation(1, 0), "id": benchmark})
+
+    assert answer.status_code == 400
+    assert "is a benchmark" in answer.json()["fields"]["id"]
+
+
+def test_a_set_has_name_version_and_checksum(reader):
+    sides = [
+        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab")
+        for n in (1, 3)
+    ]
+
+    query = {"base": f"res-{sides[0].pk}", "id": f"res-{sides[1].pk}"}
+    rows = reader.get(reverse("api-parity"), query).json()["sets"]
+
+    assert [row["name"] for row in rows] == [
+        f"ours@0123456789ab/short_{language}" for language in ("en", "zh")
+    ]
+    assert {row["version"] for row in rows} == {"0123456789ab"}
+    assert len({row["questions_sha256"] for row in rows}) == 2

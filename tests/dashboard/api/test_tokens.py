@@ -74,6 +74,7 @@ def test_many_unknown_tokens_from_one_address_are_answered_429(monkeypatch):
     answers = [client.get("/api/v1/jobs") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert answers[0].json()["error"] == "token"
     assert 0 < int(answers[-1].headers["Retry-After"]) <= login_throttle.WINDOW_S
     assert answers[-1].json()["error"] == "too_many"
     # A caller with a known token is not delayed by others.

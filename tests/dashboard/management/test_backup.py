@@ -387,6 +387,20 @@ def test_a_backup_that_is_not_whole_restores_nothing(damage, words, data, tmp_pa
     assert words in refused(tmp_path / "copy")
 
 
+@pytest.mark.postgresql
+def test_a_database_stays_empty_where_a_backup_is_not_whole(data, empty_database, tmp_path):
+    back_up(tmp_path / "copy")
+    damage_a_small_file(tmp_path / "copy")
+
+    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database)
+
+    assert (code, "Traceback" in errors) == (1, False)
+    assert "secrets/this_computer_key: its SHA-256 is" in errors
+    assert not (tmp_path / "new").exists()
+    if empty_database:
+        assert rows_there(tmp_path / "new", empty_database) == {}
+
+
 @pytest.mark.parametrize(
     "links",
     [

@@ -166,6 +166,16 @@ def shipping(make_spool, client, intake):
     return make
 
 
+def test_of_secrets_that_a_power_cut_tore_nothing_is_shipped(shipping):
+    spool, record, shipper = shipping(TOKEN)
+    (spool.path / "secrets.json").write_bytes(b"")
+    spool.log.write_bytes(TOKEN.encode())
+
+    with pytest.raises(spools.UNREADABLE):
+        shipper.round()
+    assert record.log == b""
+
+
 @pytest.mark.parametrize("secret", [TOKEN, ODD])
 @pytest.mark.parametrize("name", ["literal", "url", "base64-1-1", "basic-ab"])
 def test_what_is_shipped_at_any_point_holds_no_part_of_a_secret(shipping, secret, name):

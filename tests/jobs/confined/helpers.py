@@ -14,7 +14,7 @@ def double(number: int) -> int:
 
 
 def eat_memory() -> int:
-    hoard.append([[] for _ in range(100_000_000)])
+    hoard.extend(bytearray(16_000_000) for _ in range(100_000))
     return 0
 
 

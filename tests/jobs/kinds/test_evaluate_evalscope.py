@@ -1,6 +1,7 @@
 """Evaluate with EvalScope: its command, its data, its outputs."""
 
 import json
+import re
 
 import pytest
 from pytest import approx
@@ -272,6 +273,16 @@ def test_a_set_that_was_not_asked_is_missed():
     outcome = outcome_of(LEFT, datasets=("gsm8k", "math_500", "aime24"))
 
     assert outcome.failure.args["first"] == "aime24"
+
+
+def test_reports_of_no_question_are_no_result():
+    left = {path: text for path, text in LEFT.items() if "/reports/" in path}
+    for path, text in left.items():
+        left[path] = re.sub(rb'"num": \d+', b'"num": 0', text)
+
+    failure = outcome_of(left, **TWO).failure
+
+    assert failure == Message("evaluate:no_question", {"questions": 0})
 
 
 def test_a_run_without_output_is_an_error():

@@ -92,7 +92,8 @@ def test_of_a_step_its_own_lines_come_before_those_of_others(log, text, since, u
 
     found = telling_lines(KEY, part=part)
 
-    assert found[: len(quotes)] == [Quote(*one) for one in quotes]
+    # After an early step, some of the last two thousand lines may come.
+    assert [one for one in found if "yyy" not in one.text] == [Quote(*one) for one in quotes]
 
 
 def test_only_the_present_run_of_a_server_is_quoted(log):

@@ -26,6 +26,7 @@ def server():
     return served(make_measuring_host())
 
 
+@pytest.mark.postgresql
 def test_a_trend_has_repeats_at_the_concurrency_shown(server):
     earlier(measured(server, points=[(1, 40.0), (4, 90.0)]), 9)
     earlier(measured(server, points=[(1, 30.0), (8, 120.0)]), 8)  # not at 4

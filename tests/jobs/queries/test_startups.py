@@ -22,6 +22,7 @@ def started(deployment, *seconds, at=None):
         at += timedelta(hours=1)
 
 
+@pytest.mark.postgresql
 def test_each_ready_run_has_its_time_and_rate():
     host = make_host()
     one = make_deployment(host=host, artifact=make_artifact(host=host, bytes=30_000_000_000))

@@ -188,10 +188,7 @@ def beside_a_loading_server(host):
     ("big", "reason"),
     [
         # A server that starts counts as one that stays.
-        (
-            lambda host: running(host, "0,1,2,3", product=DEPLOYMENT) and job_of(host, 6),
-            "dies_held",
-        ),
+        (beside_a_starting_server, "dies_held"),
         (lambda host: job_of(host, 32), "dies_few"),
         (lambda host: running(host) and job_of(host, 32, exclusive=True), "exclusive_jobs"),
         (beside_a_loading_server, "deployment"),

@@ -193,6 +193,7 @@ def test_a_file_that_still_grows_is_not_read_as_whole():
 def test_a_result_is_a_number_or_numpy_s_text_of_one(text, value):
     assert parse_results("x.json", text.encode()).values == {"accuracy": value}
     assert parse_results("x.json", b'{"error": "predictions differ in length"}').values == {}
+    assert parse_results("x.json", b'{"accuracy": NaN, "details": {}}').values == {}
 
 
 def test_details_say_which_answers_were_right():

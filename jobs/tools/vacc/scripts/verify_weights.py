@@ -23,7 +23,6 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 BLOCK = 1 << 22
 MOST_HEADER = 100 << 20  # the format's own limit
-# Words of the catalogue -> those of safetensors (safetensors README, "Format").
 # Words of safetensors (its README, "Format") -> those of the catalogue.
 DTYPES = {"BF16": "bf16", "F16": "fp16", "F8_E4M3": "fp8", "F32": "fp32", "I8": "int8"}
 SHOW_S = 1.0
