@@ -135,11 +135,19 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("pointerdown", (event) => {
   const grip = event.target instanceof Element ? event.target.closest("[data-grip]") : null;
   const row = grip?.closest("[data-queue-job]");
-  if (row instanceof HTMLElement) row.draggable = true;
+  if (!(row instanceof HTMLElement)) return;
+  row.draggable = true;
+  hold(true); // an update before the first move would end the drag
 });
-document.addEventListener("pointerup", () => {
-  for (const row of document.querySelectorAll("[data-queue-job][draggable]")) row.removeAttribute("draggable");
-});
+/** The handle is let go without a drag; at its start the browser cancels the pointer, too. */
+function letGo() {
+  if (dragged) return;
+  const taken = document.querySelectorAll("[data-queue-job][draggable]");
+  for (const row of taken) row.removeAttribute("draggable");
+  if (taken.length) hold(false);
+}
+document.addEventListener("pointerup", letGo);
+document.addEventListener("pointercancel", letGo);
 
 document.addEventListener("dragstart", (event) => {
   const row = event.target instanceof Element ? event.target.closest("[data-queue-job][draggable]") : null;

@@ -70,6 +70,23 @@ def test_a_dragged_row_keeps_its_place_for_everyone(page, person, queue):
     other.close()
 
 
+def test_a_row_that_is_taken_can_be_dragged_after_an_update_of_the_page(page, stack, queue):
+    urgent, first, second, third, fourth = queue
+    grip, target = row(page, third).locator("[data-grip]"), row(page, first)
+    grip.hover()
+    page.mouse.down()
+    stack.shell(f"from jobs.models import Job; Job.objects.get(pk={fourth}).delete()")
+    page.evaluate("""() => new Promise((updated) => {
+        document.addEventListener("live:updated", updated, { once: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    })""")
+
+    target.hover(position={"x": 80, "y": 4})
+    page.mouse.up()
+
+    expect_order(page, [urgent, third, first, second])
+
+
 def test_a_row_is_not_dropped_among_those_of_another_priority(page, queue):
     row(page, queue[2]).locator("[data-grip]").drag_to(
         row(page, queue[0]), target_position={"x": 80, "y": 4}
