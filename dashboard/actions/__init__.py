@@ -1,4 +1,4 @@
 """Changes by people, shared by pages and API.
 Here: change, audit entry, dispatch; the permission where pages and API refuse alike.
-Not here: reading for a page (`pages`), the change itself (`jobs.services`).
+Not here: reading for a page (`pages`), changes that hosts or tasks make too (`jobs.services`).
 """

@@ -19,7 +19,6 @@ from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.models import Note, Result, SavedView, SignOff, Tag
 from jobs.queries.results.results import NotNumbered, pks_of
-from jobs.services import results
 
 
 @requires("result.tag", "POST")
@@ -29,7 +28,7 @@ def tag_results(request: HttpRequest) -> HttpResponse:
     typed = request.POST.get("tags", "")
     try:
         wanted = pks_of(request.POST.getlist("id"))
-        changed = actions.tag(request.user, wanted, results.parse_tags(typed))
+        changed = actions.tag(request.user, wanted, actions.parse_tags(typed))
         text = ngettext("%(n)s result tagged.", "%(n)s results tagged.", changed)
         messages.success(request, text % {"n": changed})
     except NotNumbered as error:

@@ -22,6 +22,7 @@ from django.utils.timezone import get_current_timezone, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from dashboard.actions import results as additions
 from dashboard.charts import accuracy
 from dashboard.pages.answers import hygiene_card, token_card
 from dashboard.pages.results import page_parts
@@ -44,7 +45,6 @@ from jobs.queries.results.curve import CurvePoint, curve_of, further_points
 from jobs.queries.results.listing import FACETS, Counts, Filters
 from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.sorting import in_order, read_order
-from jobs.services import results as added
 from jobs.services.upkeep.retention import pins_of
 
 EXPORT_MOST = 10_000
@@ -234,10 +234,10 @@ def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -
         ],
         "view_query": kept(request.GET, columns=written(shown, "results")),
         "may_save_view": allowed(request.user, "result.save_view"),
-        "longest_view": added.VIEW_CHARS,
+        "longest_view": additions.VIEW_CHARS,
         "may_tag": allowed(request.user, "result.tag"),
         "tag_names": listing.tag_names(),
-        "longest_tag": added.TAG_CHARS,
+        "longest_tag": additions.TAG_CHARS,
         "as_identities": grouped.urlencode(),
         "as_runs": single.urlencode(),
     }
@@ -428,7 +428,7 @@ def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
             for row in listing.sign_offs_of(result)
         ],
         "history": listing.baseline_history(result),
-        "no_baseline": added.baseline_refusal(result),
+        "no_baseline": additions.baseline_refusal(result),
         "verdict": verdict,
         "verdict_word": word(verdict) if verdict else "",
         "verdict_text": sentence(verdict) if verdict else "",
@@ -438,9 +438,9 @@ def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
         "may_sign_off": allowed(user, "result.sign_off"),
         "may_set_baseline": allowed(user, "result.baseline"),
         "limits": {
-            "tags": added.TAG_CHARS * added.MOST_TAGS,
-            "note": added.NOTE_CHARS,
-            "purpose": added.PURPOSE_CHARS,
+            "tags": additions.TAG_CHARS * additions.MOST_TAGS,
+            "note": additions.NOTE_CHARS,
+            "purpose": additions.PURPOSE_CHARS,
         },
     }
 

@@ -21,6 +21,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils.timezone import now
 
+from dashboard.actions.results import set_baseline
 from jobs.models import (
     Deployment,
     Endpoint,
@@ -35,7 +36,6 @@ from jobs.models import (
     Tag,
 )
 from jobs.queries.hosts import instance_id
-from jobs.services.results import set_baseline
 from tests.bench.inside import serve_pages
 from tests.factories import make_endpoint, make_job, make_measured, make_user
 from tests.jobs.lib.importing import DATA, SERVE, imported
@@ -206,7 +206,7 @@ def _organise(lin: AbstractBaseUser) -> None:
         if result.pk % 9 == 0:
             SignOff.objects.create(result=result, purpose="Offer for a customer", created_by=lin)
     for result in firsts.values():
-        set_baseline(result, lin)
+        set_baseline(lin, result)
     SavedView.objects.create(name="int8", query="precision=int8", is_shared=True, created_by=lin)
 
 

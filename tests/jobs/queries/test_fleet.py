@@ -5,9 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now, timedelta
 
+from dashboard.actions.results import set_baseline
 from jobs.models import Baseline, Deployment, Environment, Host, Result, SignOff
 from jobs.queries.fleet import STALE_DAYS, Stale, fleet, whole_days
-from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_artifact, make_job, make_measured
 from tests.measuring import FACTS, measured, served
@@ -74,7 +74,7 @@ def test_a_sign_off_or_baseline_stands_before_larger_runs(host):
     row = SignOff.objects.create(result=signed, purpose="customer")
     assert cell_of(fleet()).speed.result == signed
 
-    set_baseline(base, None)
+    set_baseline(None, base)
     assert cell_of(fleet()).speed.result == base  # the newer of both
 
     Baseline.objects.update(ended_at=now())
@@ -185,7 +185,7 @@ def test_a_replaced_image_makes_older_results_stale(host):
 
 def test_a_regression_shows_in_its_cell(host):
     base = [measured(served(host, stack="guide"), points=((1, r),)) for r in (100, 101, 99)]
-    set_baseline(base[0], None)
+    set_baseline(None, base[0])
     for rate in (80, 81, 79):
         measured(served(host, stack="current"), points=((1, rate),))
 

@@ -5,9 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
+from dashboard.actions.results import set_baseline
 from jobs.models import Baseline, Result
 from jobs.queries.comparison.history import verdicts
-from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_deployment, make_job, make_measured
 from tests.measuring import measured, runs, served
@@ -22,7 +22,7 @@ def verdict(result):
 def judged(host, base_rates, rates):
     """The verdict on runs of other engine arguments, with these rates of both."""
     base = runs(served(host), *base_rates)
-    set_baseline(base[0], None)
+    set_baseline(None, base[0])
     return verdict(runs(served(host, OTHER), *rates)[0])
 
 
@@ -59,7 +59,7 @@ def test_too_few_runs_cannot_tell(host, base_rates, rates, more):
 
 def test_a_run_of_the_baseline_is_not_judged_by_itself(host):
     base = runs(served(host), 100, 101, 99)
-    set_baseline(base[1], None)
+    set_baseline(None, base[1])
 
     assert [verdict(run).state for run in base] == ["own", "own", "own"]
 
@@ -68,7 +68,7 @@ def test_a_run_of_the_baseline_is_not_judged_by_itself(host):
 def test_later_repeats_fill_the_baseline_up_to_three(host):
     deployment = served(host)
     first = runs(deployment, 100)[0]
-    set_baseline(first, None)
+    set_baseline(None, first)
     second, third, fourth = runs(deployment, 101, 99, 80)
 
     assert [verdict(run).state for run in (second, third)] == ["own", "own"]
@@ -78,7 +78,7 @@ def test_later_repeats_fill_the_baseline_up_to_three(host):
 
 def test_a_later_run_of_the_same_identity_can_regress(host):
     deployment = served(host)
-    set_baseline(runs(deployment, 100, 101, 99)[0], None)
+    set_baseline(None, runs(deployment, 100, 101, 99)[0])
 
     later = runs(deployment, 80, 81, 79)
 
@@ -87,7 +87,7 @@ def test_a_later_run_of_the_same_identity_can_regress(host):
 
 @pytest.mark.parametrize("flag", Result.UNCOUNTED)
 def test_an_uncounted_run_is_not_judged_and_not_pooled(host, flag):
-    set_baseline(runs(served(host), 100, 101, 99)[0], None)
+    set_baseline(None, runs(served(host), 100, 101, 99)[0])
     other = runs(served(host, OTHER), 92, 93, 91, 300)
     Result.objects.filter(pk=other[3].pk).update(**{flag: True})
 
@@ -97,14 +97,14 @@ def test_an_uncounted_run_is_not_judged_and_not_pooled(host, flag):
 
 @pytest.mark.parametrize("change", [{"requests": 100}, {"tool": "evalscope 2"}])
 def test_another_workload_or_tool_has_no_verdict(host, change):
-    set_baseline(runs(served(host), 100)[0], None)
+    set_baseline(None, runs(served(host), 100)[0])
 
     assert verdict(runs(served(host, OTHER), 92, **change)[0]) is None
 
 
 def test_other_answer_lengths_are_not_comparable(host):
     base = measured(served(host), more={"output_tokens_mean": 100.0})
-    set_baseline(base, None)
+    set_baseline(None, base)
 
     other = measured(served(host, OTHER), more={"output_tokens_mean": 60.0})
 
@@ -112,7 +112,7 @@ def test_other_answer_lengths_are_not_comparable(host):
 
 
 def test_a_concurrency_that_was_not_measured_is_not_comparable(host):
-    set_baseline(measured(served(host), points=((1, 50.0), (4, 90.0))), None)
+    set_baseline(None, measured(served(host), points=((1, 50.0), (4, 90.0))))
 
     assert verdict(measured(served(host, OTHER), points=((1, 50.0),))).state == "barred"
 
@@ -126,7 +126,7 @@ def evaluated(host, scores, **fields):
 @pytest.mark.parametrize(("wrong", "state"), [(0, "same"), (1, "same"), (20, "regressed")])
 def test_an_accuracy_is_paired_by_question(host, wrong, state):
     base = evaluated(host, [1.0] * 100)
-    set_baseline(base, None)
+    set_baseline(None, base)
 
     found = verdict(evaluated(host, [0.0] * wrong + [1.0] * (100 - wrong)))
 
@@ -136,7 +136,7 @@ def test_an_accuracy_is_paired_by_question(host, wrong, state):
 
 def test_a_removed_baseline_judges_nothing(host):
     base = runs(served(host), 100)[0]
-    set_baseline(base, None)
+    set_baseline(None, base)
     other = runs(served(host, OTHER), 92)[0]
     Baseline.objects.update(ended_at=now())
 
@@ -145,7 +145,7 @@ def test_a_removed_baseline_judges_nothing(host):
 
 def test_runs_before_the_baseline_was_set_belong_to_it(host):
     base = runs(served(host), 100, 101, 99, 102)
-    set_baseline(base[0], None)
+    set_baseline(None, base[0])
     runs(base[0].deployment, 98)
 
     found = verdict(runs(served(host, OTHER), 92)[0])
@@ -158,7 +158,7 @@ def test_verdicts_of_a_list_take_few_queries(host):
     for argv in ((), ("--a",), ("--b",)):
         runs(served(host, (*OTHER, *argv)), 100, 101)
     rows = list(Result.objects.prefetch_related("points"))
-    set_baseline(rows[-1], None)
+    set_baseline(None, rows[-1])
 
     with CaptureQueriesContext(connection) as asked:
         found = verdicts(rows)

@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from dashboard.actions import results
 from jobs.base.errors import LaunchError
 from jobs.models import Import, ImportedFile, PointRequests, Result, SignOff
 from jobs.queries.catalogue import model_page, published_comparisons
@@ -20,7 +21,7 @@ from jobs.queries.results.listing import Filters, identity_list, matching, resul
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.queries.results.results import result_page
 from jobs.queries.storage import count
-from jobs.services import import_storage, imports, results
+from jobs.services import import_storage, imports
 from jobs.services.imports import About, model_of
 from tests.factories import make_host, make_job, make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported, keep
@@ -311,17 +312,17 @@ def test_a_correction_replaces_what_was_declared():
 
 def test_a_baseline_and_a_signed_off_import_keep_what_was_declared():
     result, ann = imported(**DECLARED), make_user("ann")
-    results.set_baseline(result, ann)
+    results.set_baseline(ann, result)
     with pytest.raises(LaunchError, match="Remove the baseline first"):
         imports.declare(result.imported, About(), None)
-    results.remove_baseline(result, ann)
-    sign_off = results.sign_off(result, "customer A", ann)
+    results.remove_baseline(ann, result)
+    sign_off = results.sign_off(ann, result, "customer A")
 
     with pytest.raises(LaunchError, match="Withdraw the sign-off first"):
         imports.declare(result.imported, About(), None)
 
     assert Result.objects.get(pk=result.pk).label == DECLARED["precision"]
-    results.withdraw(sign_off, ann)
+    results.withdraw(ann, sign_off)
     assert imports.declare(result.imported, About(), None)
 
 

@@ -5,8 +5,8 @@ import html
 import pytest
 from django.urls import reverse
 
+from dashboard.actions.results import set_baseline
 from jobs.models import AuditEntry, Baseline, Note, Result, SavedView, SignOff, Tag
-from jobs.services.results import set_baseline
 from tests.comparing import OTHER, text_of
 from tests.factories import make_measured, make_result, make_user
 from tests.measuring import measured, served
@@ -198,7 +198,7 @@ def runs(deployment, *rates):
 def test_a_regression_is_on_the_page_in_the_list_and_in_exports(client, lin, host):
     base = runs(served(host), 100, 101, 99)
     later = runs(served(host, OTHER), 92, 93, 91)
-    set_baseline(base[0], lin)
+    set_baseline(lin, base[0])
 
     page = text_of(client.get(page_of(later[0])).text)
     listed = text_of(client.get(LIST).text)
@@ -214,7 +214,7 @@ def test_a_regression_is_on_the_page_in_the_list_and_in_exports(client, lin, hos
 def test_a_single_run_never_says_regressed(client, lin, host):
     (base,) = runs(served(host), 100)
     (later,) = runs(served(host, OTHER), 92)
-    set_baseline(base, lin)
+    set_baseline(lin, base)
 
     page = text_of(client.get(page_of(later)).text)
 

@@ -5,8 +5,8 @@ from django.core.cache import caches
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from dashboard.actions.results import set_baseline
 from jobs.models import Result, Tag
-from jobs.services.results import set_baseline
 from tests.comparing import OTHER
 from tests.factories import make_deployment, make_job, make_measured
 from tests.measuring import measured, served
@@ -36,7 +36,7 @@ def fill(host, user, first, count):
         for result in (speed, quality):
             Tag.objects.create(result=result, name="week", created_by=user)
             if not first:
-                set_baseline(result, user)
+                set_baseline(user, result)
 
 
 def asked(client, address):
@@ -65,7 +65,7 @@ def test_more_columns_take_no_more_queries(member, host, parameter):
     for number in range(8):
         deployment = served(host, (*OTHER, "--n", str(number)), stack="guide", tp=8)
         pair = [measured(deployment, points=((1, rate),)) for rate in (100.0, 101.0)]
-        set_baseline(pair[0], None)
+        set_baseline(None, pair[0])
         numbers = pair if parameter == "group" else pair[:1]
         columns.append(f"{parameter}={','.join(f'res-{run.pk}' for run in numbers)}")
     asked_of = [asked(member, f"/results/compare/?{'&'.join(columns[:count])}") for count in (3, 8)]

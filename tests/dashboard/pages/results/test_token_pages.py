@@ -6,9 +6,9 @@ import re
 import pytest
 from django.urls import reverse
 
+from dashboard.actions import results
 from jobs.models import Result
 from jobs.queries.results.results import AREAS
-from jobs.services import results
 from tests.comparing import grouped, ids, text_of
 from tests.factories import make_job, make_measured
 from tests.jobs.lib.token_using import KNOWN, make_used
@@ -112,7 +112,7 @@ def test_subjects_sort_by_their_difference_to_the_baseline(get):
     base, now = with_subjects(90.0), with_subjects(40.0)
     Result.objects.update(subject="one")
     base.refresh_from_db()
-    results.set_baseline(base, None)
+    results.set_baseline(None, base)
     html = get("result-detail", now.pk, query="subjects=difference")
     other = html[html.index("Other (business") :]
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dashboard.actions import results
 from jobs.kinds import KINDS
 from jobs.kinds.deploy import BuildInParams
 from jobs.kinds.lib.base import TeamPrompts
@@ -11,7 +12,6 @@ from jobs.models import Artifact, Baseline, Dataset, Environment, Job, Preflight
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import counted_with, read_points, repeats_of, values_at
-from jobs.services import results
 from jobs.services.outcomes import identity
 from jobs.tools.vacc import build_in
 from tests.comparing import OTHER
@@ -469,7 +469,7 @@ def test_another_number_of_devices_is_another_subject(host):
 
 def test_a_baseline_follows_its_subject_at_the_next_start(host):
     result = with_devices(host, 8)
-    results.set_baseline(result, None)
+    results.set_baseline(None, result)
     earlier = "0" * 64
     Baseline.objects.update(subject=earlier)
     Result.objects.update(subject=earlier, identity={**result.identity, "schema": 5})

@@ -2,10 +2,10 @@
 
 import pytest
 
+from dashboard.actions import results
 from jobs.base.errors import LaunchError
 from jobs.models import Baseline, Note, Result, SignOff, Tag
 from jobs.queries.results.listing import baseline_history, organised, tag_names, views_for
-from jobs.services import results
 from tests.factories import make_result, make_user
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def test_tags_are_cleaned_and_kept_once():
 
 @pytest.mark.postgresql
 def test_a_tag_keeps_the_spelling_in_use(lin):
-    results.add_tags([make_result().pk], ["Nightly"], lin)
+    results.tag(lin, [make_result().pk], ["Nightly"])
 
     assert results.clean_tags(["NIGHTLY"]) == ["Nightly"]
 
@@ -47,39 +47,38 @@ def test_a_wrong_tag_is_refused_at_its_field(text):
 
 def test_several_results_get_several_tags(lin):
     rows = [make_result() for _ in range(3)]
-    results.add_tags([rows[0].pk], ["a"], lin)
+    results.tag(lin, [rows[0].pk], ["a"])
 
-    changed = results.add_tags([row.pk for row in rows], ["a", "b"], lin)
+    assert results.tag(lin, [row.pk for row in rows], ["a", "b"]) == 3
 
-    assert sorted(changed) == sorted(row.pk for row in rows)
     assert [names(row) for row in rows] == [["a", "b"]] * 3
     assert tag_names() == ["a", "b"]
 
 
 def test_a_full_result_gets_none_of_the_tags(lin):
     full, other = make_result(), make_result()
-    results.add_tags([full.pk], [str(n) for n in range(results.MOST_TAGS)], lin)
+    results.tag(lin, [full.pk], [str(n) for n in range(results.MOST_TAGS)])
 
     with pytest.raises(LaunchError):
-        results.add_tags([other.pk, full.pk], ["new"], lin)
+        results.tag(lin, [other.pk, full.pk], ["new"])
 
     assert names(other) == []
 
 
 def test_too_many_results_at_once_are_refused(lin):
     with pytest.raises(LaunchError):
-        results.add_tags(list(range(results.MOST_TAGGED + 1)), ["a"], lin)
+        results.tag(lin, list(range(results.MOST_TAGGED + 1)), ["a"])
 
 
 def test_an_unknown_result_is_left_out(lin):
-    assert results.add_tags([10**9], ["a"], lin) == []
+    assert results.tag(lin, [10**9], ["a"]) == 0
     assert not Tag.objects.exists()
 
 
 def test_a_note_keeps_its_lines_and_its_author(lin):
     result = make_result()
 
-    note = results.add_note(result, " one\r\ntwo ", lin)
+    note = results.note(lin, result, " one\r\ntwo ")
 
     assert (note.text, note.created_by, note.edited_at) == ("one\ntwo", lin, None)
     assert organised([result])[result.pk].notes == 1
@@ -88,7 +87,7 @@ def test_a_note_keeps_its_lines_and_its_author(lin):
 @pytest.mark.parametrize("text", ["", " \n ", "x" * (results.NOTE_CHARS + 1), "a\x00b", "\x1b[31m"])
 def test_a_wrong_note_is_refused_at_its_field(lin, text):
     with pytest.raises(LaunchError) as caught:
-        results.add_note(make_result(), text, lin)
+        results.note(lin, make_result(), text)
 
     assert caught.value.field == "text"
 
@@ -96,32 +95,32 @@ def test_a_wrong_note_is_refused_at_its_field(lin, text):
 def test_a_full_result_gets_no_further_note(lin, monkeypatch):
     monkeypatch.setattr(results, "MOST_NOTES", 1)
     result = make_result()
-    results.add_note(result, "one", lin)
+    results.note(lin, result, "one")
 
     with pytest.raises(LaunchError):
-        results.add_note(result, "two", lin)
+        results.note(lin, result, "two")
 
 
 def test_an_edited_note_says_who_and_when(lin):
-    note, ada = results.add_note(make_result(), "one", lin), make_user("ada", is_staff=True)
+    note, ada = results.note(lin, make_result(), "one"), make_user("ada", is_staff=True)
 
-    assert results.change_note(note, "one", ada) is False
-    assert results.change_note(note, "two", ada) is True
+    assert results.change_note(ada, note, "one") is False
+    assert results.change_note(ada, note, "two") is True
 
     note.refresh_from_db()
     assert (note.text, note.created_by, note.edited_by) == ("two", lin, ada)
-    assert results.removed(note) is True
-    assert results.change_note(note, "three", ada) is False
+    assert results.remove_note(lin, note) is True
+    assert results.change_note(ada, note, "three") is False
     assert not Note.objects.exists()
 
 
 def test_a_withdrawn_sign_off_stays_in_the_history(lin):
     result = make_result()
-    row = results.sign_off(result, "  customer  X ", lin)
+    row = results.sign_off(lin, result, "  customer  X ")
     assert [one.purpose for one in organised([result])[result.pk].sign_offs] == ["customer X"]
 
-    assert results.withdraw(row, lin) is True
-    assert results.withdraw(row, lin) is False
+    assert results.withdraw(lin, row) is True
+    assert results.withdraw(lin, row) is False
 
     assert organised([result])[result.pk].sign_offs == ()
     row.refresh_from_db()
@@ -130,11 +129,11 @@ def test_a_withdrawn_sign_off_stays_in_the_history(lin):
 
 def test_a_result_is_signed_off_once_for_a_purpose(lin):
     result = make_result()
-    results.withdraw(results.sign_off(result, "X", lin), lin)
-    results.sign_off(result, "X", lin)
+    results.withdraw(lin, results.sign_off(lin, result, "X"))
+    results.sign_off(lin, result, "X")
 
     with pytest.raises(LaunchError) as caught:
-        results.sign_off(result, "X", lin)
+        results.sign_off(lin, result, "X")
 
     assert caught.value.field == "purpose"
     assert SignOff.objects.count() == 2
@@ -145,10 +144,10 @@ def test_a_new_baseline_ends_the_one_before(lin):
     one, other = make_result(subject="s"), make_result(subject="s")
     strange = make_result(subject="t")
 
-    assert results.set_baseline(one, lin) is True
-    assert results.set_baseline(one, lin) is False
-    assert results.set_baseline(strange, lin) is True
-    assert results.set_baseline(other, lin) is True
+    assert results.set_baseline(lin, one) is True
+    assert results.set_baseline(lin, one) is False
+    assert results.set_baseline(lin, strange) is True
+    assert results.set_baseline(lin, other) is True
 
     rows = list(Baseline.objects.filter(subject="s").order_by("pk"))
     assert [(row.result, row.ended_at is None) for row in rows] == [(one, False), (other, True)]
@@ -163,13 +162,13 @@ def test_undo_returns_to_the_state_before(lin):
         return history.undo, history.undo_sets
 
     assert undo() == (None, False)
-    results.set_baseline(one, lin)
+    results.set_baseline(lin, one)
     assert undo() == (one, False)
-    results.set_baseline(other, lin)
+    results.set_baseline(lin, other)
     assert undo() == (one, True)
-    results.remove_baseline(other, lin)
+    results.remove_baseline(lin, other)
     assert undo() == (other, True)
-    assert results.remove_baseline(other, lin) is False
+    assert results.remove_baseline(lin, other) is False
 
 
 @pytest.mark.parametrize(
@@ -178,17 +177,17 @@ def test_undo_returns_to_the_state_before(lin):
 )
 def test_a_result_that_misleads_is_no_baseline(lin, fields):
     with pytest.raises(LaunchError):
-        results.set_baseline(make_result(**fields), lin)
+        results.set_baseline(lin, make_result(**fields))
 
-    assert results.remove_baseline(Result.objects.get(), lin) is False
+    assert results.remove_baseline(lin, Result.objects.get()) is False
 
 
 @pytest.mark.postgresql
 def test_views_are_own_or_shared(lin):
     other = make_user("wei")
-    own = results.save_view("Mine", "model=a", lin)
-    results.save_view("Theirs", "", other)
-    shared = results.save_view("Ours", "", other, is_shared=True)
+    own = results.save_view(lin, "Mine", "model=a")
+    results.save_view(other, "Theirs", "")
+    shared = results.save_view(other, "Ours", "", is_shared=True)
 
     assert views_for(lin) == [own, shared]
 
@@ -203,20 +202,20 @@ def test_views_are_own_or_shared(lin):
     ],
 )
 def test_a_wrong_view_is_refused_at_its_field(lin, name, query, field):
-    results.save_view("Mine", "", lin)
+    results.save_view(lin, "Mine", "")
 
     with pytest.raises(LaunchError) as caught:
-        results.save_view(name, query, lin)
+        results.save_view(lin, name, query)
 
     assert caught.value.field == field
 
 
 def test_a_person_has_a_limited_number_of_views(lin, monkeypatch):
     monkeypatch.setattr(results, "MOST_VIEWS", 1)
-    view = results.save_view("one", "", lin)
+    view = results.save_view(lin, "one", "")
 
     with pytest.raises(LaunchError):
-        results.save_view("two", "", lin)
+        results.save_view(lin, "two", "")
 
-    assert results.change_view(view, name="other", is_shared=True).is_shared is True
-    results.save_view("one", "", make_user("wei"))
+    assert results.change_view(lin, view, name="other", is_shared=True).is_shared is True
+    results.save_view(make_user("wei"), "one", "")
