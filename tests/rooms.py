@@ -55,7 +55,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"matrices"},
     ],
     "jobs.services": [
-        {"chat", "endpoints", "hosts", "idempotency", "outputs", "prompts", "results"},
+        {"chat", "hosts", "outputs"},
         {"intake"},
         {"outcomes"},
         {"imports"},

@@ -1,7 +1,6 @@
 """Changes of accounts, their API tokens, secrets and permitted sources: page, API and commands."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
@@ -82,34 +81,35 @@ def revoke_token(user: Any, row: ApiToken, *, by: str) -> Done[None]:
     return done
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """Rules of a secret. ``hosts`` and ``people`` by name; None: all hosts, everyone."""
-
-    purpose: str
-    endpoints: Sequence[str] = ()
-    hosts: Collection[str] | None = None
-    people: Collection[str] | None = None
-
-
 @action("secret.manage", dispatches=True)
-def keep_secret(user: Any, name: str, value: str | None, rules: Rules) -> Done[bool]:
-    """Store a secret and its rules; True: a new name. ``value`` None keeps the stored one."""
-    hosts = _named(Host, "name", rules.hosts, "hosts", _("No host is named “%(name)s”."))
-    people = _named(User, "username", rules.people, "people", _("No person is named “%(name)s”."))
-    given, endpoints = {"hosts": hosts, "people": people}, rules.endpoints
+def keep_secret(
+    user: Any,
+    name: str,
+    value: str | None,
+    *,
+    purpose: str,
+    endpoints: Sequence[str] = (),
+    hosts: Collection[str] | None = None,
+    people: Collection[str] | None = None,
+) -> Done[bool]:
+    """Store a secret and its rules; True: a new name. ``value`` None keeps the stored one.
+    ``hosts`` and ``people`` by name; None: all hosts, everyone."""
+    rules = {
+        "hosts": _named(Host, "name", hosts, "hosts", _("No host is named “%(name)s”.")),
+        "people": _named(User, "username", people, "people", _("No person is named “%(name)s”.")),
+    }
     try:
-        is_new = secrets.keep(name, value, purpose=rules.purpose, endpoints=endpoints, **given)
+        is_new = secrets.keep(name, value, purpose=purpose, endpoints=endpoints, **rules)
     except secret_keys.KeyUnusable as error:
         raise LaunchError(str(error), "value") from error
     return Done(
         is_new,
         f"secret {name}",
         did="set" if is_new else "replace" if value is not None else "change",
-        purpose=rules.purpose,
-        endpoints=list(rules.endpoints),
-        hosts=None if rules.hosts is None else sorted(rules.hosts),
-        people=None if rules.people is None else sorted(rules.people),
+        purpose=purpose,
+        endpoints=list(endpoints),
+        hosts=None if hosts is None else sorted(hosts),
+        people=None if people is None else sorted(people),
     )
 
 

@@ -6,17 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Header
 
 from dashboard.security import audit_log
 from dashboard.security.permissions import ACTIONS, check
 from dashboard.security.request import member
+from jobs.models import IdempotencyKey
 from jobs.schedule import dispatch
-from jobs.services import idempotency
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -86,6 +87,32 @@ KeyHeader = Annotated[
 ]
 
 
+class OtherRequest(Exception):
+    """The person has sent another request with this key."""
+
+
+def run_once(user: AbstractBaseUser, key: str, request: str, run: Callable[[], T]) -> T:
+    """Return the answer of ``run``; for a repeat, which waits for the end of the first in any
+    process, that of the first request with this key. The key is free again when ``run`` raises or
+    its process is killed. Raises ``OtherRequest``: the first request was another one."""
+    digest = _sha256(request)
+    with transaction.atomic():
+        # The unique constraint makes a repeat wait for the transaction of the first.
+        row, is_first = IdempotencyKey.objects.get_or_create(
+            user_id=user.pk, key=_sha256(key), defaults={"request": digest}
+        )
+        if row.request != digest:
+            raise OtherRequest
+        if is_first:
+            row.answer = run()
+            row.save(update_fields=["answer"])
+        return cast(T, row.answer)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def once(request: HttpRequest, run: Callable[[], T]) -> T:
     """Run a post of a page once: a repeat of the same values gets the first answer."""
     key = request.POST.get(FIELD)
@@ -94,7 +121,7 @@ def once(request: HttpRequest, run: Callable[[], T]) -> T:
     own = (FIELD, "csrfmiddlewaretoken")
     fields = sorted(item for item in request.POST.lists() if item[0] not in own)
     content = json.dumps([request.get_full_path(), fields])
-    return idempotency.once(member(request.user), json.dumps([key, content]), content, run)
+    return run_once(member(request.user), json.dumps([key, content]), content, run)
 
 
 def once_by_header(request: HttpRequest, key: str, run: Callable[[], T]) -> T:
@@ -103,4 +130,4 @@ def once_by_header(request: HttpRequest, key: str, run: Callable[[], T]) -> T:
     if not key:
         return run()
     content = f"{request.path} {hashlib.sha256(request.body).hexdigest()}"
-    return idempotency.once(member(request.user), key, content, run)
+    return run_once(member(request.user), key, content, run)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
-from typing import Any, ClassVar
+from dataclasses import asdict
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,9 +30,9 @@ from jobs.metrics import measured
 from jobs.metrics.measured import EngineAbout
 from jobs.models import Endpoint, Source
 from jobs.queries.engines import engine_keys
-from jobs.services import endpoints
-from jobs.services.endpoints import Checked
 
+_MODEL = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9._/:@+-]{0,199}")
+_OK = "endpoint:ok"
 # In the order of requests: the first must be answered.
 _PATHS = (measured.MODELS, measured.VERSION, measured.METRICS, measured.PROPS)
 _ABOUT = Task("jobs.readings:about", EngineAbout, SHORT)
@@ -96,6 +99,13 @@ class _Count(forms.IntegerField):
         except ValidationError:
             text = _("Enter a whole number from 1 to %(most)s, or leave it empty.")
             raise ValidationError(text % {"most": self.max_value}) from None
+
+
+class Checked(NamedTuple):
+    """Outcome of a check: its message, and what the engine told; None: no answer."""
+
+    message: Message
+    about: EngineAbout | None = None
 
 
 class EndpointForm(RowForm[Endpoint]):
@@ -177,7 +187,7 @@ class EndpointForm(RowForm[Endpoint]):
 
     def clean_model(self) -> str:
         name = str(self.cleaned_data["model"])
-        if name and not endpoints.MODEL.fullmatch(name):
+        if name and not _MODEL.fullmatch(name):
             text = _(
                 "Enter the model's name as the engine lists it: letters, digits and . _ / : @ + -"
             )
@@ -216,7 +226,7 @@ class EndpointForm(RowForm[Endpoint]):
         """Ask the engine, then store, also without an answer."""
         if self.is_valid():
             try:
-                endpoints.note(self.instance, check_engine(self.instance))
+                _note(self.instance, check_engine(self.instance))
             except LaunchError as error:
                 self.add_error(error.field, str(error))
         return super().store()
@@ -256,16 +266,37 @@ def save(user: User, form: EndpointForm) -> Endpoint:
 def check_now(user: Any, row: Endpoint) -> Done[Checked]:
     """Check ``row`` and store the outcome. Raises ``LaunchError``: an earlier check stays."""
     checked = check_engine(row)
-    endpoints.keep_check(row, checked)
+    _note(row, checked)
+    row.save(update_fields=["found", "check_id", "check_args", "checked_at"])
     return Done(checked, f"endpoint {row.pk}", name=row.name)
 
 
 @action("endpoint.change", dispatches=True)
 def archive(user: Any, row: Endpoint, *, is_archived: bool) -> Done[bool]:
     """Archive ``row``, or restore it. Queued jobs that need it are cancelled. False: no change."""
-    is_done = endpoints.archive(row.pk, is_archived=is_archived)
+    rows = Endpoint.objects.filter(pk=row.pk, archived_at__isnull=is_archived)
+    is_done = bool(rows.update(archived_at=now() if is_archived else None))
     did = "archive" if is_archived else "restore"
     return Done(is_done, f"endpoint {row.pk}" if is_done else "", did=did, **_detail(row))
+
+
+def _note(row: Endpoint, checked: Checked) -> None:
+    """Set the outcome of a check. Without an answer, what an earlier check found stays; an empty
+    model becomes the only one listed. Raises ``LaunchError``: it is unknown."""
+    row.checked_at = now()
+    row.check_id, row.check_args = checked.message.id, dict(checked.message.args)
+    listed = list(checked.about.models) if checked.about else []
+    if checked.about is not None:
+        row.found = {**asdict(checked.about), "models": listed}
+    if row.model:
+        return
+    fitting = [name for name in listed if _MODEL.fullmatch(name)]
+    if not listed:
+        raise LaunchError(_("Enter the model's name: the engine did not list its models."), "model")
+    if len(listed) > 1 or not fitting:
+        text = _("The engine lists several models. Enter one: %(models)s.")
+        raise LaunchError(text, "model", models=", ".join(fitting[:20]))
+    row.model = fitting[0]
 
 
 def check_engine(row: Endpoint) -> Checked:
@@ -308,7 +339,7 @@ def check_engine(row: Endpoint) -> Checked:
     if row.model and row.model not in about.models:
         args = {"model": row.model, "models": ", ".join(about.models[:20])}
         return Checked(Message("endpoint:no_model", args), about)
-    return Checked(Message(endpoints.OK), about)
+    return Checked(Message(_OK), about)
 
 
 def _silent(url: str, error: Exception) -> Message:

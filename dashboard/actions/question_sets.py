@@ -39,19 +39,11 @@ def save(
 
 
 @action("questions.change")
-def remove(user: Any, set_id: str) -> Done[bool]:
-    """Take a set out of use; its results and versions stay. False: unknown."""
-    return _marked(set_id, now().isoformat(timespec="seconds"), "delete")
-
-
-@action("questions.change")
-def restore(user: Any, set_id: str) -> Done[bool]:
-    """Take a removed set back into use. False: unknown."""
-    return _marked(set_id, "", "undo")
-
-
-def _marked(set_id: str, removed_at: str, did: str) -> Done[bool]:
-    is_done = QUESTION_SETS.mark_removed(set_id, removed_at)
+def mark(user: Any, set_id: str, *, is_removed: bool) -> Done[bool]:
+    """Take a set out of use, or back; its results and versions stay. False: unknown."""
+    at = now().isoformat(timespec="seconds") if is_removed else ""
+    is_done = QUESTION_SETS.mark_removed(set_id, at)
+    did = "delete" if is_removed else "undo"
     return Done(is_done, f"questions {set_id}" if is_done else "", did=did)
 
 

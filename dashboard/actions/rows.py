@@ -8,6 +8,8 @@ stay for their history: of those in use, each name exists once.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -28,7 +30,6 @@ from jobs.catalog import PROMPT_SETS
 from jobs.kinds.lib.load import about_tokens
 from jobs.models import PromptSet, ServiceLevel
 from jobs.queries.results.levels import FAMILIES, INCLUDED, STATISTICS, level_of
-from jobs.services.prompts import MOST_BYTES, MOST_PROMPTS, read
 from jobs.tools.lib.load import json_lines
 
 Row = TypeVar("Row", bound=models.Model)
@@ -120,35 +121,21 @@ def save(user: User, form: RowForm[Row]) -> Row:
     return store(user, form.instance)
 
 
-def remove(user: User, form: type[RowForm[Row]], row: Row) -> None:
-    """Remove a row, which :func:`restore` undoes."""
+def mark(user: User, form: type[RowForm[Row]], row: Row, *, is_removed: bool) -> None:
+    """Remove a row, or restore it. Raises ``LaunchError``: another row has its name now."""
 
     @action(f"{form.area}.change")
     def change(user: Any, row: Row) -> Done[None]:
-        rows = type(row)._default_manager.filter(pk=row.pk, removed_at=None)
-        return _done(form, row, "delete" if rows.update(removed_at=now()) else "")
-
-    change(user, row)
-
-
-def restore(user: User, form: type[RowForm[Row]], row: Row) -> None:
-    """Restore a removed row. Raises ``LaunchError``: another row has its name now."""
-
-    @action(f"{form.area}.change")
-    def change(user: Any, row: Row) -> Done[None]:
-        rows = type(row)._default_manager.filter(pk=row.pk).exclude(removed_at=None)
+        rows = type(row)._default_manager.filter(pk=row.pk, removed_at__isnull=is_removed)
         try:
             with transaction.atomic():
-                return _done(form, row, "undo" if rows.update(removed_at=None) else "")
+                is_done = rows.update(removed_at=now() if is_removed else None)
         except IntegrityError:
             raise LaunchError(str(form.name_taken % {"name": row}), "name") from None
+        did = "delete" if is_removed else "undo"
+        return Done(None, f"{form.area} {row.pk}" if is_done else "", name=str(row), did=did)
 
     change(user, row)
-
-
-def _done(form: type[RowForm[Row]], row: Row, did: str) -> Done[None]:
-    """Return the outcome of a change; ``did`` "": nothing changed."""
-    return Done(None, f"{form.area} {row.pk}" if did else "", name=str(row), did=did)
 
 
 # Highest limit of a unit, a day: longer ones are mistakes.
@@ -258,6 +245,13 @@ def hide_level(user: Any, key: str, *, hidden: bool) -> Done[bool]:
     return Done(True, f"level {key}", did="hide" if hidden else "show")
 
 
+# A plan carries its prompts, and each run of a matrix has a plan.
+MOST_BYTES = 512 * 1024
+MOST_PROMPTS = 2000
+_KEY = "prompt"
+# Keys that tools read as the output length, which is a field of the form here.
+_REFUSED = ("output_tokens", "max_tokens")
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 # Names that fields of benchmarks use.
 _TAKEN = frozenset(("random", "sonnet", "sharegpt", "custom", *PROMPT_SETS))
 
@@ -297,7 +291,7 @@ class PromptForm(RowForm[PromptSet]):
     def clean_file(self) -> UploadedFile[bytes]:
         file: UploadedFile[bytes] = self.cleaned_data["file"]
         try:
-            prompts = read(file.name or "", file.read(MOST_BYTES + 1))
+            prompts = read_prompts(file.name or "", file.read(MOST_BYTES + 1))
         except ValueError as error:
             raise ValidationError(str(error)) from None
         row = self.instance
@@ -310,3 +304,59 @@ class PromptForm(RowForm[PromptSet]):
     def detail(self) -> dict[str, Any]:
         row = self.instance
         return {"name": row.name, "prompts": row.prompts, "sha256": row.sha256}
+
+
+class _Unfit(ValueError):
+    """A wrong line. ``args``: the problem, and its key or ""."""
+
+
+def read_prompts(file: str, content: bytes) -> list[str]:
+    """Return the prompts of JSON lines.
+    Raises ``ValueError``: for people; it names the file, the first wrong line and its key."""
+    file = file[:100] or _KEY
+    if len(content) > MOST_BYTES:
+        text = _("%(file)s has more than %(most)d KiB. Upload fewer or shorter prompts.")
+        raise ValueError(text % {"file": file, "most": MOST_BYTES // 1024})
+    prompts: list[str] = []
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            prompts.append(_prompt(line))
+        except _Unfit as unfit:
+            args = {"file": file, "line": number, "error": unfit.args[0], "key": unfit.args[1]}
+            text = _("%(file)s, line %(line)d: %(error)s")
+            if args["key"]:
+                text = _("%(file)s, line %(line)d, key “%(key)s”: %(error)s")
+            raise ValueError(text % args) from None
+        if len(prompts) > MOST_PROMPTS:
+            text = _("%(file)s, line %(line)d: more than %(most)d prompts. Upload fewer.")
+            raise ValueError(text % {"file": file, "line": number, "most": MOST_PROMPTS})
+    if not prompts:
+        text = _("%(file)s has no prompts. Write one JSON object a line: %(example)s")
+        raise ValueError(text % {"file": file, "example": '{"prompt": "…"}'})
+    return prompts
+
+
+def _prompt(line: bytes) -> str:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise _Unfit(_("not UTF-8. Save the file as UTF-8."), "") from None
+    except (ValueError, RecursionError):
+        raise _Unfit(_("no JSON. Write one object a line."), "") from None
+    if not isinstance(row, dict):
+        raise _Unfit(_("no JSON object."), "")
+    for key in _REFUSED:
+        if key in row:
+            raise _Unfit(_("not used here. Remove it: the form sets lengths."), key)
+    prompt = row.get(_KEY)
+    if _KEY not in row:
+        raise _Unfit(_("missing."), _KEY)
+    if not isinstance(prompt, str):
+        raise _Unfit(_("no text. Write it in quotation marks."), _KEY)
+    if not prompt.strip():
+        raise _Unfit(_("empty."), _KEY)
+    if _UNFIT.search(prompt):
+        raise _Unfit(_("has a zero byte or half a character."), _KEY)
+    return prompt

@@ -121,8 +121,8 @@ def list_secrets(request: HttpRequest) -> Json:
 @secrets_.on("PUT /{str:secret}", "secret.manage", "api-secret", SecretAnswer, 413, 422)
 def set_secret(request: HttpRequest, secret: str, asked: SecretAsked) -> Json:
     """Set a secret, or change its rules. Without a value, a stored secret keeps its own."""
-    rules = actions.Rules(**asked.model_dump(exclude={"value"}))
-    actions.keep_secret(request.user, secret, asked.value, rules)
+    rules = asked.model_dump(exclude={"value"})
+    actions.keep_secret(request.user, secret, asked.value, **rules)
     return SecretAnswer.of(Secret.objects.prefetch_related("hosts", "people").get(name=secret))
 
 

@@ -34,6 +34,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.json_schema import models_json_schema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from dashboard.actions.action import OtherRequest
 from dashboard.pages.shared.addresses import SCHEMA
 from dashboard.security import login_throttle
 from dashboard.security.counters import hashed
@@ -49,7 +50,6 @@ from jobs.confined import NotDone
 from jobs.models import ApiToken, Deployment, Host, Job
 from jobs.queries.sorting import Older, older_page, read_older
 from jobs.schedule.queue import NotMoved, PassesOthers
-from jobs.services.idempotency import OtherRequest
 
 logger = logging.getLogger(__name__)
 

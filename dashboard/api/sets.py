@@ -161,7 +161,7 @@ def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
 def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
     """Remove a prompt set. Forms no longer offer it; results keep it. The page of prompt sets
     restores it."""
-    rows.remove(request.user, PromptForm, _find(prompt_set_id))
+    rows.mark(request.user, PromptForm, _find(prompt_set_id), is_removed=True)
     return PromptSetAnswer.of(_find(prompt_set_id))
 
 

@@ -19,9 +19,9 @@ from django.utils.translation import gettext_lazy
 from jobs import plans
 from jobs.access import secret_keys as keys
 from jobs.access.secret_keys import KeyUnusable
+from jobs.access.sources import is_below, parts_of
 from jobs.base.errors import JobsError, LaunchError, PlanError
 from jobs.base.messages import Message
-from jobs.base.web_addresses import is_below, parts_of
 from jobs.kinds.lib.base import endpoint_number
 from jobs.models import Deployment, Host, Job, Secret
 from jobs.plans import ENGINES, SECRET, Plan

@@ -29,7 +29,6 @@ from pydantic import BaseModel
 from jobs.base import engine_addresses
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.messages import Message
-from jobs.base.web_addresses import parts_of
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target, endpoint_number, source_fields
@@ -104,6 +103,8 @@ _RANGES: Mapping[str, str | Promise] = {
 LOOKUP_S = 5.0
 # The system's resolver cannot be interrupted: a thread waits on when nobody waits for it any more.
 _lookups = ThreadPoolExecutor(max_workers=8, thread_name_prefix="lookup")
+_PORTS = {"http": 80, "https": 443}
+_AMBIGUOUS = re.compile(r"[\s\\@?#\x00-\x20]|%2e|%2f|%5c", re.IGNORECASE)
 # (where, segments of the path, tag): comparable parts of an address.
 _Parts = tuple[tuple[str, ...], tuple[str, ...], str]
 
@@ -155,6 +156,35 @@ def _parts(source_type: str, address: str) -> _Parts:
     if source_type == Source.Type.GIT:
         path = path.removesuffix(".git")  # servers take both names for one repository
     return (scheme, host, str(port)), tuple(path.split("/")[1:]), ""
+
+
+def is_below(address: str, prefixes: Iterable[str]) -> bool:
+    """``https://hub.example/a`` contains ``https://hub.example/a/b``, not ``…/ab`` or ``…/a/../b``.
+    Scheme, host and port must be equal."""
+    try:
+        scheme, host, port, path = parts_of(address)
+    except ValueError:
+        return False
+    for prefix in prefixes:
+        *place, folder = parts_of(prefix)
+        if place == [scheme, host, port] and f"{path}/".startswith(f"{folder}/"):
+            return True
+    return False
+
+
+def parts_of(address: str) -> tuple[str, str, int, str]:
+    """Return (scheme, host, port, path without a slash at its end) of an http address. Raises
+    ValueError: another scheme, no host, or what clients read in different ways: an account, a
+    query, a fragment, a dot segment, an encoded separator, a backslash, a space."""
+    if _AMBIGUOUS.search(address):
+        raise ValueError(address)
+    parts = urlsplit(address)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(address)
+    if {".", ".."} & set(parts.path.split("/")) or "//" in parts.path:
+        raise ValueError(address)
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
 
 
 class SpecialAddress(LaunchError):

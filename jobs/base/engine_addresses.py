@@ -45,9 +45,6 @@ class Endpoint:
     def host(self) -> str:
         return f"[{self.ip}]" if self.ip.version == 6 else str(self.ip)
 
-    def is_callable(self, *, on_this_machine: bool) -> bool:
-        return is_callable(special(self.ip), on_this_machine=on_this_machine)
-
 
 def is_callable(found: str, *, on_this_machine: bool) -> bool:
     """Return True if the dashboard may call an address of the range ``found``. Special addresses

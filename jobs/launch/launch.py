@@ -78,10 +78,11 @@ def preview(
     """Preview a launch by ``user`` (None: hosts and secrets for everyone). Changes nothing.
     ``target``: the host with products of later jobs. Raises ``LaunchError``: unknown kind."""
     kind, target = kind_named(kind_name), target or target_of(host)
-    if refused := launch_rights.errors(host, user):
-        return Preview(errors=refused)
     try:
+        launch_rights.check(host, user)
         params = params_of(kind, raw, target)
+    except LaunchError as refused:
+        return Preview(errors=refused.fields)
     except ValidationError as error:
         return Preview(errors=messages(error))
     if not kind.is_available(target):
@@ -96,7 +97,7 @@ def preview(
             sources.check(kind, params, host)
             will_add = missing_environments(kind, params, target)
     except LaunchError as error:
-        errors = {error.field: str(error)}
+        errors = error.fields
     if errors:
         return Preview(params, errors=errors | _servers_down(kind, params, host, errors))
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}

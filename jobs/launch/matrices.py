@@ -307,7 +307,7 @@ def preview_matrix(
     try:
         spec.check()
     except LaunchError as error:
-        return MatrixPreview(spec, errors={error.field: str(error)})
+        return MatrixPreview(spec, errors=error.fields)
     planned: list[CellPreview] = []
     first: Preview | None = None
     for cell in spec.cells(target):
@@ -375,7 +375,7 @@ def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Previ
     except ValidationError as error:
         return Preview(errors=messages(error))
     except LaunchError as error:
-        return Preview(errors={error.field: str(error)})
+        return Preview(errors=error.fields)
     return replace(first, params=params, plan=plan, script="", guide={})
 
 

@@ -27,15 +27,6 @@ def check(host: Host, user: AbstractBaseUser | None) -> None:
         raise LaunchError(text % {"host": host.name}, "host")
 
 
-def errors(host: Host, user: AbstractBaseUser | None) -> dict[str, str]:
-    """Field → message of a launch that :func:`check` refuses."""
-    try:
-        check(host, user)
-    except LaunchError as error:
-        return {error.field: str(error)}
-    return {}
-
-
 def may_launch(host: Host, user: AbstractBaseUser | None) -> bool:
     """True if ``host`` is open to ``user``, of whatever role but viewer."""
     if not host.is_restricted:

@@ -32,14 +32,15 @@ class Command(base.DashboardCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"]
-        rules = access.Rules(
+        is_new = access.keep_secret(
+            None,
+            name,
+            None if options["keep_value"] else _value(name),
             purpose=options["purpose"],
             endpoints=options["endpoint"] or [],
             hosts=options["host"],
             people=options["person"],
         )
-        value = None if options["keep_value"] else _value(name)
-        is_new = access.keep_secret(None, name, value, rules)
         self.stdout.write(f"{name} {'saved' if is_new else 'updated'}.")
 
 

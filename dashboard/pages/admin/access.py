@@ -343,14 +343,16 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
         errors["people"] = gettext("People are ticked: choose “Only these people”, or untick them.")
     if errors:
         return _secrets_page(request, typed, errors)
-    rules = actions.Rules(
-        purpose=typed["purpose"],
-        endpoints=typed["endpoints"].split(),
-        hosts=None if typed["all_hosts"] else typed["hosts"],
-        people=None if typed["everyone"] else typed["people"],
-    )
     try:
-        is_new = actions.keep_secret(request.user, name, value or None, rules)
+        is_new = actions.keep_secret(
+            request.user,
+            name,
+            value or None,
+            purpose=typed["purpose"],
+            endpoints=typed["endpoints"].split(),
+            hosts=None if typed["all_hosts"] else typed["hosts"],
+            people=None if typed["everyone"] else typed["people"],
+        )
     except LaunchError as error:
         return _secrets_page(request, typed, {error.field: str(error)})
     text = gettext("%(name)s saved.") if is_new else gettext("%(name)s updated.")

@@ -157,14 +157,14 @@ def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
     team_set = _team_set(set_id)
     if request.method != "POST":
         return render(request, "questions/remove.html", {"set": team_set})
-    actions.remove(request.user, set_id)
+    actions.mark(request.user, set_id, is_removed=True)
     return redirect("question-detail", set_id)
 
 
 @requires("questions.change", "POST")
 def question_restore(request: HttpRequest, set_id: str) -> HttpResponse:
     _team_set(set_id)
-    if actions.restore(request.user, set_id):
+    if actions.mark(request.user, set_id, is_removed=False):
         messages.success(request, _("%(id)s restored.") % {"id": set_id})
     return redirect("question-detail", set_id)
 

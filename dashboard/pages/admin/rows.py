@@ -95,13 +95,13 @@ class RowPages(Generic[Row]):
 
     def _remove(self, request: HttpRequest, **numbers: int) -> HttpResponse:
         row = self._own(request, numbers)
-        rows.remove(request.user, self.form, row)
+        rows.mark(request.user, self.form, row, is_removed=True)
         return redirect(f"{reverse(self._list)}?removed={row.pk}")
 
     def _restore(self, request: HttpRequest, **numbers: int) -> HttpResponse:
         row = self._own(request, numbers)
         try:
-            rows.restore(request.user, self.form, row)
+            rows.mark(request.user, self.form, row, is_removed=False)
         except LaunchError as error:
             messages.error(request, str(error))
             return redirect(f"{reverse(self._list)}?removed={row.pk}")

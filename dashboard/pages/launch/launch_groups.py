@@ -375,7 +375,11 @@ def _pipeline_context(
     if stack not in offered:
         stack = next(iter(offered), "")
     options, errors = _options(pipeline, data)
-    errors |= launch_rights.errors(host, user) if host else {}
+    try:
+        if host:
+            launch_rights.check(host, user)
+    except LaunchError as error:
+        errors |= error.fields
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)

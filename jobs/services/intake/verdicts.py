@@ -114,11 +114,11 @@ class _Begun:
 _begun: OrderedDict[Hashable, _Begun] = OrderedDict()
 
 
-def sha256_of_log(key: str, owner: Hashable, *, budget_s: float | None = None) -> str:
+def sha256_of_log(key: str, owner: Hashable) -> str:
     """Hex digest of the ended log ``key``, in parts: 20 GB take longer than a host's timeout.
     ``owner`` tells successive logs apart. Each web process has its own state. Raises
-    ``Incomplete``: ``budget_s`` is over; the next call continues."""
-    deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
+    ``Incomplete``: ``BUDGET_S`` is over; the next call continues."""
+    deadline = time.monotonic() + BUDGET_S
     with _choosing:
         begun = _begun.setdefault((key, owner), _Begun())
         _begun.move_to_end((key, owner))

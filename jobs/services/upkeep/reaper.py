@@ -13,15 +13,15 @@ from django.utils.timezone import now
 
 from jobs import notifications
 from jobs.base.messages import Message
-from jobs.models import Deployment, Host, Instance, Job
+from jobs.models import Deployment, Host, IdempotencyKey, Instance, Job
 from jobs.queries.hosts import instance_id
 from jobs.queries.jobs.progress import stalled_since
 from jobs.schedule import agent_tasks, deployments, lifecycle
-from jobs.services import idempotency
 from jobs.services.hosts import lose_all
 from jobs.services.intake import streams
 
 ROUND_S = 10.0
+KEYS_KEPT_FOR = timedelta(hours=24)
 MISSING_FOR = timedelta(seconds=30)
 # Without a round for this time the dashboard was away: stopped, suspended, or without its broker.
 AWAY_AFTER = timedelta(seconds=60)
@@ -68,7 +68,7 @@ def reap(moment: datetime | None = None) -> int:
         if stalled_since(job, moment):  # it sends no notification itself
             notifications.notify("job", id=job.pk, state=job.state)
     streams.forget_old_points(moment)
-    idempotency.forget_old(moment)
+    IdempotencyKey.objects.filter(created_at__lt=moment - KEYS_KEPT_FOR).delete()
     lost, missing = 0, Q(missing_since__lt=moment - MISSING_FOR)
     for job in jobs.filter(missing, state__in=Job.ON_HOST_STATES):
         message = Message("job:missing", {"host": job.host.name})

@@ -2,13 +2,11 @@
 
 import pytest
 
-from dashboard.actions.endpoints import EndpointForm
+from dashboard.actions.endpoints import Checked, EndpointForm, archive, check_now
 from jobs.access import secrets
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.models import Endpoint
-from jobs.services import endpoints
-from jobs.services.endpoints import Checked, archive, keep_check
 from jobs.tools.outputs.engine_about import EngineAbout
 from tests.factories import keep_secret, make_endpoint, make_user, permit_source
 
@@ -16,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 URL = "http://10.0.0.5:8000"
 TYPED = {"name": "H800", "url": URL, "model": "m"}
-OK = Checked(Message(endpoints.OK), EngineAbout(("m",), "vllm", "0.9.1", 4096, True))
+OK = Checked(Message("endpoint:ok"), EngineAbout(("m",), "vllm", "0.9.1", 4096, True))
 SILENT = Checked(Message("endpoint:silent", {"url": URL, "problem": "no"}))
 
 
@@ -177,10 +175,11 @@ def test_what_the_engine_tells_comes_before_what_is_stated(user, save):
     assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 4096)
 
 
-def test_a_failed_check_keeps_what_was_found(user, save):
+def test_a_failed_check_keeps_what_was_found(user, save, monkeypatch):
     row = save(draft(TYPED, user), OK)
+    monkeypatch.setattr("dashboard.actions.endpoints.check_engine", lambda row: SILENT)
 
-    keep_check(row, SILENT)
+    check_now(None, row)
 
     row.refresh_from_db()
     assert (row.version, row.is_answering) == ("0.9.1", False)
@@ -208,8 +207,8 @@ def test_two_endpoints_have_two_names(user, save):
 def test_an_archived_endpoint_can_be_brought_back():
     row = make_endpoint()
 
-    assert archive(row.pk, is_archived=True)
-    assert not archive(row.pk, is_archived=True)
-    assert archive(row.pk, is_archived=False)
+    assert archive(None, row, is_archived=True)
+    assert not archive(None, row, is_archived=True)
+    assert archive(None, row, is_archived=False)
     row.refresh_from_db()
     assert row.archived_at is None

@@ -9,8 +9,8 @@ from django.utils.timezone import now
 from jobs.access import secret_keys as keys
 from jobs.access import secrets
 from jobs.access.secrets import VARIABLES, Use, uses
+from jobs.access.sources import is_below
 from jobs.base.errors import LaunchError
-from jobs.base.web_addresses import is_below
 from jobs.models import Secret
 from jobs.plans import Step
 from jobs.plans import secrets as named_in

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from jobs.base import engine_addresses
-from jobs.base.engine_addresses import parse, port_from
+from jobs.base.engine_addresses import ip_from, is_callable, parse, port_from, special
 from jobs.models import Deployment, Host
 
 
@@ -38,10 +38,10 @@ def test_other_text_is_no_endpoint(url):
     ],
 )
 def test_loopback_and_link_local_are_for_this_machine_only(ip):
-    at = engine_addresses.endpoint(ip, 80)
+    found = special(ip_from(ip))
 
-    assert at.is_callable(on_this_machine=True)
-    assert not at.is_callable(on_this_machine=False)
+    assert is_callable(found, on_this_machine=True)
+    assert not is_callable(found, on_this_machine=False)
 
 
 @pytest.mark.parametrize(
@@ -52,24 +52,24 @@ def test_loopback_and_link_local_are_for_this_machine_only(ip):
     ],
 )
 def test_addresses_of_no_machine_and_metadata_services_are_never_called(ip):
-    assert not engine_addresses.endpoint(ip, 80).is_callable(on_this_machine=True)
+    assert not is_callable(special(ip_from(ip)), on_this_machine=True)
 
 
 def test_another_host_does_not_name_an_address_of_this_machine(monkeypatch):
     monkeypatch.setattr(engine_addresses, "_is_own", lambda _ip: True)
-    at = engine_addresses.endpoint("192.0.2.1", 80)
+    found = special(ip_from("192.0.2.1"))
 
-    assert at.is_callable(on_this_machine=True)
-    assert not at.is_callable(on_this_machine=False)
+    assert is_callable(found, on_this_machine=True)
+    assert not is_callable(found, on_this_machine=False)
 
 
 @pytest.mark.parametrize(("ip", "is_own"), [("192.0.2.1", False), ("127.0.0.1", True)])
 def test_an_own_address_is_bound_or_called_from_itself_where_all_can_be(monkeypatch, ip, is_own):
-    assert engine_addresses._is_own(engine_addresses.ip_from(ip)) == is_own
+    assert engine_addresses._is_own(ip_from(ip)) == is_own
     monkeypatch.setattr(socket.socket, "bind", lambda _self, _at: None)
     monkeypatch.setattr(engine_addresses, "_binds_any", lambda _version: True)
 
-    assert engine_addresses._is_own(engine_addresses.ip_from(ip)) == is_own
+    assert engine_addresses._is_own(ip_from(ip)) == is_own
 
 
 def test_an_address_that_cannot_be_asked_about_is_special(monkeypatch):
@@ -78,7 +78,7 @@ def test_an_address_that_cannot_be_asked_about_is_special(monkeypatch):
 
     monkeypatch.setattr(socket, "socket", fail)
 
-    assert engine_addresses.special(engine_addresses.ip_from("192.0.2.1")) == engine_addresses.OWN
+    assert special(ip_from("192.0.2.1")) == engine_addresses.OWN
 
 
 def test_the_range_of_a_deployment_s_address_is_looked_up_once(monkeypatch):
@@ -92,7 +92,7 @@ def test_the_range_of_a_deployment_s_address_is_looked_up_once(monkeypatch):
 
 @pytest.mark.parametrize("ip", ["10.0.0.7", "192.0.2.1", "fd00::7", "2001:db8::1"])
 def test_an_address_in_the_network_is_callable(ip):
-    assert engine_addresses.endpoint(ip, 80).is_callable(on_this_machine=False)
+    assert is_callable(special(ip_from(ip)), on_this_machine=False)
 
 
 @pytest.mark.parametrize(("value", "port"), [(1, 1), (65535, 65535), ("8000", 8000), ("080", 80)])

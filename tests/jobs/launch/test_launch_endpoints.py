@@ -2,6 +2,7 @@
 
 import pytest
 
+from dashboard.actions import endpoints
 from jobs.access import secrets, sources
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
@@ -10,7 +11,6 @@ from jobs.launch.launch import launch, preview
 from jobs.models import Environment, Job, Source
 from jobs.plans import from_json
 from jobs.schedule import dispatch, lifecycle
-from jobs.services import endpoints
 from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
 from tests.factories import keep_secret, make_endpoint, make_host, make_user
 
@@ -192,14 +192,14 @@ def test_a_key_that_the_person_may_not_use_is_refused(host, endpoint):
 
 
 def test_an_archived_endpoint_is_not_offered(host, endpoint):
-    endpoints.archive(endpoint.pk, is_archived=True)
+    endpoints.archive(None, endpoint, is_archived=True)
 
     assert "deployment" in preview("benchmark", raw(endpoint), host).errors
 
 
 def test_a_queued_job_is_cancelled_when_its_endpoint_is_archived(host, endpoint):
     job = launched(host, endpoint)
-    endpoints.archive(endpoint.pk, is_archived=True)
+    endpoints.archive(None, endpoint, is_archived=True)
 
     dispatch.run()
 
@@ -218,7 +218,7 @@ def test_a_retry_calls_the_endpoint_again(host, endpoint):
 
 def test_a_retry_needs_the_endpoint(host, endpoint):
     old = launched(host, endpoint)
-    endpoints.archive(endpoint.pk, is_archived=True)
+    endpoints.archive(None, endpoint, is_archived=True)
 
     with pytest.raises(LaunchError, match="archived"):
         retry_job(old.pk, None)

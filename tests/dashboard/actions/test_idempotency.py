@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
+from dashboard.actions.action import OtherRequest, run_once
 from jobs.base.errors import LaunchError
 from jobs.models import Host, IdempotencyKey
-from jobs.services.idempotency import OtherRequest, once
 from jobs.services.upkeep import reaper
 from tests.factories import make_host, make_user
 from tests.threads import together
@@ -23,7 +23,7 @@ def add_host():
 def test_twelve_at_the_same_moment_run_once():
     ada = make_user()
 
-    answers = together(*[lambda: once(ada, "key", "request", add_host)] * 12)
+    answers = together(*[lambda: run_once(ada, "key", "request", add_host)] * 12)
 
     assert answers == [Host.objects.get().pk] * 12
 
@@ -37,34 +37,34 @@ def test_a_failed_request_leaves_its_key_and_nothing_else():
         raise LaunchError("no")
 
     with pytest.raises(LaunchError):
-        once(ada, "key", "request", fail)
+        run_once(ada, "key", "request", fail)
     assert (Host.objects.count(), IdempotencyKey.objects.count()) == (0, 0)
 
-    once(ada, "key", "request", add_host)
+    run_once(ada, "key", "request", add_host)
 
     assert Host.objects.count() == 1
 
 
 def test_a_key_of_another_request_is_refused():
     ada = make_user()
-    once(ada, "key", "request", add_host)
+    run_once(ada, "key", "request", add_host)
 
     with pytest.raises(OtherRequest):
-        once(ada, "key", "other", add_host)
+        run_once(ada, "key", "other", add_host)
 
     assert Host.objects.count() == 1
 
 
 def test_people_do_not_share_a_key():
     for name in ("ada", "bob"):
-        once(make_user(name), "key", "request", add_host)
+        run_once(make_user(name), "key", "request", add_host)
 
     assert Host.objects.count() == 2
 
 
 def test_a_key_is_kept_for_a_day():
     ada = make_user()
-    once(ada, "key", "request", add_host)
+    run_once(ada, "key", "request", add_host)
 
     reaper.reap(now() + timedelta(hours=23))
     assert IdempotencyKey.objects.count() == 1
