@@ -48,7 +48,7 @@ from jobs.base.numbers import DIGITS, number_from
 from jobs.base.validation_errors import message_of
 from jobs.confined import NotDone
 from jobs.models import ApiToken, Deployment, Host, Job
-from jobs.queries.sorting import Older, older_page, read_older
+from jobs.queries.sorting import MADE, NEWEST, read_cursor, sorted_page
 from jobs.schedule.queue import NotMoved, PassesOthers
 
 logger = logging.getLogger(__name__)
@@ -382,11 +382,11 @@ def listing(name: str, text: str, field: str, row: type[Answer], **more: Any) ->
     return create_model(name, __base__=Answer, __doc__=text, **fields)
 
 
-def page(request: HttpRequest, name: str, rows: list[Json], older: Older | str | None) -> Json:
+def page(request: HttpRequest, name: str, rows: list[Json], older: str) -> Json:
     following = None
     if older:
         asked = request.GET.copy()
-        asked["before"] = str(older)
+        asked["before"] = older
         path = f"{request.path}?{asked.urlencode()}"
         origin = settings.PUBLIC_ORIGIN
         following = f"{origin}{path}" if origin else request.build_absolute_uri(path)
@@ -431,25 +431,25 @@ class Page(BaseModel):
         50, ge=1, le=200, description="rows per page"
     )
 
-    def cursor(self) -> Older | None:
-        """Return the begin of the page; None: the newest row. Raises ``Refused``: no cursor."""
-        older = read_older(self.before)
-        if self.before and older is None:
+    def cursor(self) -> str:
+        """Return the end of the page before; "": the newest row. Raises ``Refused``: no cursor."""
+        found = read_cursor(self.before, MADE)
+        if self.before and (found is None or found.value is None):
             raise invalid("before", _("“before” is not a cursor of this API."))
-        return older
+        return self.before
 
 
 def filtered_page(
     query: Page, rows: QuerySet[Row], fields: Mapping[str, str]
-) -> tuple[list[Row], Older | None]:
+) -> tuple[list[Row], str]:
     """Return one page of rows, newest first, and the place of older ones. ``fields``: a name of the
     query → its column."""
     given = query.model_dump()
     asked = {column: given[name] for name, column in fields.items() if given[name]}
     numbers = [column for column in asked if column.endswith("_id") and column != "model_id"]
     if any(number_from(asked[column]) is None for column in numbers):
-        return [], None
-    return older_page(rows.filter(**asked), query.cursor(), query.limit)
+        return [], ""
+    return sorted_page(rows.filter(**asked), MADE, NEWEST, query.cursor(), query.limit)
 
 
 def host_of(name: str) -> Host:

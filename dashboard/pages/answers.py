@@ -19,6 +19,7 @@ from dashboard.charts.figures import Figure
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.columns import Column, heads
 from dashboard.pages.shared.comparison import short_name
+from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.marks import thinking_words
 from dashboard.security.permissions import requires
 from dashboard.text.answers import MEANINGS, TITLES, rule_words, visible
@@ -357,11 +358,7 @@ def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponse:
     if found.own is None:
         raise Http404(found.problem)
     name = f"{found.proposed['id'] or result_name(result)}.jsonl"
-    return HttpResponse(
-        jsonl(found.own.questions),
-        content_type="application/x-ndjson; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return attachment(jsonl(found.own.questions), name, "application/x-ndjson")
 
 
 def form_page(

@@ -18,7 +18,7 @@ from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import of_comparison
 from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared.addresses import with_old_queries
-from dashboard.pages.shared.export import as_csv, fixed, unit_name
+from dashboard.pages.shared.export import as_csv, attachment, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of
 from dashboard.pages.shared.words import markdown, unknown_words
 from dashboard.security.permissions import allowed, requires
@@ -275,8 +275,8 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
             compared = at.get(concurrency) if name != "failed_requests" else None
             rows = [row for row in compared.rows if row.metric == name] if compared else []
             change = rows[0].changes[index - 1] if rows and index else None
-            cells = [row.cells[index] for row in comparison.rows if row.metric == name]
-            cell = cells[0] if concurrency is _WHOLE and cells else None
+            cells = (row.cells[index] for row in comparison.rows if row.metric == name)
+            cell = next(cells, None) if concurrency is _WHOLE else None
             lines.append([*named, *_line(column, concurrency, name, change, cell)])
     return as_csv(lines, f"compare-{'-'.join(map(result_name, comparison.heads))}")
 
@@ -293,14 +293,10 @@ def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
 def _line(
     column: Column, concurrency: int | None, name: str, change: Change | None, cell: Mean | None
 ) -> Sequence[Any]:
-    values = [
-        metrics[name]
-        for own in column.own
-        for c, metrics in own
-        if c == concurrency and name in metrics
-    ]
     if concurrency is _WHOLE:
         values = [run.metrics[name] for run in column.runs if name in run.metrics]
+    else:
+        values = column.at(name, concurrency)
     interval, method = mean_interval(values), "t" if min(values) <= 0 else "log t"
     if is_accuracy(name) and cell is not None and cell.interval:
         interval, method = cell.interval, "wilson"
@@ -308,11 +304,9 @@ def _line(
         interval, method = accuracy(column.head, mean(values)), "wilson"
     difference: Sequence[Any] = ("", "", "", "", change.verdict if change else "")
     if change is not None and change.absolute is not None:
-        is_relative = change.relative is not None
-        size = change.relative if is_relative else change.absolute
         bounds = ["" if bound is None else bound for bound in (change.low, change.high)]
-        unit = "share of base" if is_relative else unit_name(name)
-        difference = (size, *bounds, unit, change.verdict)
+        unit = "share of base" if change.is_relative else unit_name(name)
+        difference = (change.size, *bounds, unit, change.verdict)
     return [
         *("" if concurrency is None else concurrency, name, unit_name(name)),
         mean(values) if len(values) > 1 else values[0],
@@ -341,11 +335,7 @@ def result_tables(request: HttpRequest) -> HttpResponse:
         named.append((result, own.strip()[:LONGEST_NAME] or known or result.measured))
     text = "\n".join(markdown(set_groups(result), name) for result, name in named)
     if request.GET.get("format") == "md" and text:
-        headers = {
-            "Content-Disposition": 'attachment; filename="tables.md"',
-            "X-Content-Type-Options": "nosniff",
-        }
-        return HttpResponse(text, content_type="text/markdown; charset=utf-8", headers=headers)
+        return attachment(text, "tables.md", "text/markdown")
     context: dict[str, Any] = {"named": named, "text": text, "query": request.GET.urlencode()}
     if missing or not text:
         advice = _("Select evaluations in the list, then Compare, then Tables.")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
+from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.words import published_row
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
@@ -191,11 +192,7 @@ def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
         text = site.yaml_text(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
     else:
         text = _text_of(model_id)
-    return HttpResponse(
-        text,
-        content_type="application/yaml; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{model_id}.yaml"'},
-    )
+    return attachment(text, f"{model_id}.yaml", "application/yaml")
 
 
 @requires("model.change", "GET", "HEAD", "POST")

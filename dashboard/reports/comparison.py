@@ -242,7 +242,7 @@ def _by_concurrency(comparison: Comparison) -> list[Table]:
 
     def at(column: Column, name: str, concurrency: int) -> Cell:
         value = dict(column.points).get(concurrency, {}).get(name)
-        runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
+        runs = len(column.at(name, concurrency))
         return cells.bare(name, value, column.interval(name, concurrency), n=runs, of="runs")
 
     known = sorted({c for column in columns for c, _metrics in column.points})

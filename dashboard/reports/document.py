@@ -23,7 +23,6 @@ Id = Annotated[int, Field(ge=0, lt=10**DIGITS)]
 class Paragraph:
     """A text."""
 
-    name: ClassVar = "paragraph"
     title: ClassVar = ""
     text: str
     tone: Tone = ""
@@ -33,7 +32,6 @@ class Paragraph:
 class Listing:
     """Texts of one kind."""
 
-    name: ClassVar = "listing"
     items: Sequence[str]
     title: str = ""
 
@@ -42,7 +40,6 @@ class Listing:
 class Figure:
     """A chart. Its numbers are those of a table of its section."""
 
-    name: ClassVar = "figure"
     title: str
     figure: figures.Figure
     height: int
@@ -53,7 +50,6 @@ class Figure:
 class Code:
     """Commands, as they ran. ``is_folded``: a click shows them; on paper they are open."""
 
-    name: ClassVar = "code"
     title: str
     text: str
     is_folded: bool = False

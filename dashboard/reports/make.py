@@ -1,8 +1,7 @@
 """Make a report: from parameters to a file, in the language that it is asked in; downloads."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, get_origin
+from typing import Any, NamedTuple, get_origin
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_safe
 from pydantic import ValidationError
 
 from dashboard.pages.shared.addresses import with_old_queries
+from dashboard.pages.shared.export import attachment
 from dashboard.reports import comparison, matrix, parity, result, writers
 from dashboard.reports.document import LANGUAGES, Asked, Kind, Report, ReportError
 from dashboard.security.permissions import requires
@@ -29,8 +29,7 @@ _WRITERS: Mapping[str, Callable[[Report], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A report as a file."""
 
     name: str
@@ -50,17 +49,11 @@ def make(kind: Kind, asked: Asked) -> File:
                 kind.build(asked)  # the same error, in the language of the person who asked
             raise
         text = _WRITERS[asked.format](report)
-    name = f"{report.file}.{asked.language}.{asked.format}"
-    return File(name, f"{TYPES[asked.format]}; charset=utf-8", text)
+    return File(f"{report.file}.{asked.language}.{asked.format}", TYPES[asked.format], text)
 
 
 def download(file: File) -> HttpResponse:
-    """Return the file as a download: its scripts never run under the dashboard's address."""
-    headers = {
-        "Content-Disposition": f'attachment; filename="{file.name}"',
-        "X-Content-Type-Options": "nosniff",
-    }
-    return HttpResponse(file.text, content_type=file.content_type, headers=headers)
+    return attachment(file.text, file.name, file.content_type)
 
 
 def _view(kind: Kind) -> Callable[..., HttpResponseBase]:

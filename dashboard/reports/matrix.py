@@ -22,7 +22,8 @@ from dashboard.text.labels import result_name, style_of
 from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
 from jobs.models import MatrixCell, Result
-from jobs.queries.matrices import RATE, CellView, MatrixPage, RunView, matrix_page
+from jobs.queries.matrices import CellView, MatrixPage, RunView, matrix_page
+from jobs.queries.results.curve import RATE
 from jobs.queries.results.results import result_page
 from jobs.statistics import Interval
 

@@ -67,7 +67,7 @@ def _section(section: Section, number: int) -> dict[str, Any]:
     shown = [
         {
             "block": part,
-            "name": part.name,
+            "name": type(part).__name__.lower(),
             "label": whole.title,
             "id": f"chart-{number}-{index}",
             "figure": _drawn(part) if isinstance(part, Figure) else None,

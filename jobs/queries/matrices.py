@@ -12,10 +12,9 @@ from jobs.metrics import METRICS
 from jobs.models import Job, Matrix, MatrixCell, Result
 from jobs.queries.jobs.durations import usual_of
 from jobs.queries.overview import Running, running_of
-from jobs.queries.results.curve import CurvePoint, curve
+from jobs.queries.results.curve import RATE, CurvePoint, curve
 from jobs.statistics import Interval, mean, mean_interval, relative_difference
 
-RATE = "output_tokens_per_s"
 _REQUESTS = ("requests", "failed_requests")
 STATES = ("done", "running", "queued", "failed", "cancelled", "skipped")
 _BAD = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)

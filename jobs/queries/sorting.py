@@ -148,34 +148,6 @@ def _behind(
     return rows.filter(behind if column.always else behind | Q(**{f"{_VALUE}__isnull": True}))
 
 
-@dataclass(frozen=True, slots=True)
-class Older:
-    """End of a page of records, newest first; the next page has older ones."""
-
-    created_at: datetime
-    id: int
-
-    def __str__(self) -> str:
-        return f"{self.created_at.isoformat()}_{self.id}"
-
-
-def read_older(written: str) -> Older | None:
-    moment, _, last = written.rpartition("_")
-    try:
-        return Older(read_moment(moment), read_whole(last))
-    except ValueError:
-        return None
-
-
-def older_page(
-    rows: QuerySet[Record], before: Older | None, limit: int
-) -> tuple[list[Record], Older | None]:
-    """Return at most ``limit`` rows older than ``before``, newest first, and where they end."""
-    if before is not None:
-        # Not "older, or equal with a smaller id": that form loses the index range.
-        rows = rows.filter(created_at__lte=before.created_at).exclude(
-            created_at=before.created_at, pk__gte=before.id
-        )
-    listed: list[Any] = list(rows.order_by("-created_at", "-pk")[: limit + 1])
-    last = listed[limit - 1] if len(listed) > limit else None
-    return listed[:limit], Older(last.created_at, last.pk) if last else None
+# Order of lists that nobody sorts, and its column.
+NEWEST = Order("made", descending=True)
+MADE = Column(F("created_at"), read_moment, always=True, indexed=True)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.actions import question_sets as actions
 from dashboard.pages.launch.parts import findings_of
+from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.words import published_row
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
@@ -122,11 +123,7 @@ def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
     if questions is None:
         raise Http404(set_id)
     name = f"{set_id}-{questions.sha256[:12]}.jsonl"
-    return HttpResponse(
-        jsonl(questions.questions),
-        content_type="application/x-ndjson; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return attachment(jsonl(questions.questions), name, "application/x-ndjson")
 
 
 @requires("questions.check", "POST")

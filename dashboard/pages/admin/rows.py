@@ -8,12 +8,12 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from dashboard.actions import rows
 from dashboard.actions.rows import LevelForm, PromptForm, Row, RowForm
 from dashboard.pages.results.conclusion import limits_words
+from dashboard.pages.shared.export import attachment
 from dashboard.security.permissions import allowed, check, requires
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
@@ -182,12 +182,7 @@ def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
 @requires("prompts.view", "GET", "HEAD")
 def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     row = _PROMPTS.get(prompt_set_id)
-    attached = content_disposition_header(as_attachment=True, filename=f"{row.name}.jsonl")
-    return HttpResponse(
-        row.text,
-        content_type="application/x-ndjson; charset=utf-8",
-        headers={"Content-Disposition": attached or "attachment"},
-    )
+    return attachment(row.text, f"{row.name}.jsonl", "application/x-ndjson")
 
 
 level_urlpatterns: list[URLPattern] = [

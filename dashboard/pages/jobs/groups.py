@@ -43,10 +43,10 @@ from jobs.launch.pipelines import BOTH, PRECISIONS, Options, Pipeline, pipelines
 from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.hosts import dies
 from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside
-from jobs.queries.matrices import RATE, CellView, MatrixPage, Row, RunView, matrices, matrix_page
+from jobs.queries.matrices import CellView, MatrixPage, Row, RunView, matrices, matrix_page
 from jobs.queries.overview import running_of
 from jobs.queries.results.conclusion import conclude
-from jobs.queries.results.curve import limits_of
+from jobs.queries.results.curve import RATE, limits_of
 from jobs.queries.results.repeats import headline as main_metric
 from jobs.statistics import Interval
 

@@ -30,6 +30,7 @@ from dashboard.pages.jobs import probe_card
 from dashboard.pages.launch.parts import launched, script_file
 from dashboard.pages.shared import failures
 from dashboard.pages.shared.columns import JOBS, chosen, heads
+from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
@@ -51,7 +52,7 @@ from jobs.queries.hosts import queue_position
 from jobs.queries.jobs import jobs as queries
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.progress import has_points, samples_after, standings
-from jobs.queries.sorting import read_order
+from jobs.queries.sorting import NEWEST, read_order
 from jobs.queries.storage import limits
 from jobs.schedule.forecast import forecasts
 from jobs.services.imports import has_files
@@ -70,9 +71,9 @@ def job_list(request: HttpRequest) -> HttpResponse:
     filters = queries.Filters(
         **{name: "" if name in dropped else text for name, text in asked.items()}
     )
-    order = read_order(request.GET.get("order", ""), queries.COLUMNS, queries.NEWEST)
+    order = read_order(request.GET.get("order", ""), queries.COLUMNS, NEWEST)
     after = request.GET.get("after", "")
-    jobs, following = queries.sorted_jobs(filters, order, after)
+    jobs, following = queries.page(filters, order, after=after)
     query = request.GET.copy()
     query.pop("after", None)
     waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
@@ -86,9 +87,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "rows": [(job, waiting.get(job.pk)) for job in jobs],
         "filters": filters,
         "dropped": dropped.values(),
-        "title": _list_title(
-            filters, len(jobs), more=bool(following), newest=order == queries.NEWEST
-        ),
+        "title": _list_title(filters, len(jobs), more=bool(following), newest=order == NEWEST),
         "order": request.GET.get("order", ""),
         "columns": columns,
         "all_columns": JOBS,
@@ -302,8 +301,7 @@ def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
         return render(request, "errors/busy.html", why, status=HTTPStatus.SERVICE_UNAVAILABLE)
     if table is None:
         raise Http404("the answers are not here")
-    headers = {"Content-Disposition": f'attachment; filename="probe-{job.pk}.csv"'}
-    return HttpResponse(table, content_type="text/csv; charset=utf-8", headers=headers)
+    return attachment(table, f"probe-{job.pk}.csv", "text/csv")
 
 
 @requires("job.view", "GET", "HEAD")

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from dashboard.actions.action import once
+from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.plan import CommandView, against, command_view
 from dashboard.security.request import person
 from dashboard.text.messages import message
@@ -64,11 +65,7 @@ def script_file(script: str | None, name: str) -> HttpResponse:
     """Return a shell script as a download; Http404 for a form without a plan."""
     if script is None:
         raise Http404("this form makes no plan")
-    return HttpResponse(
-        script,
-        content_type="text/x-shellscript; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return attachment(script, name, "text/x-shellscript")
 
 
 def launched(request: HttpRequest, run: Callable[[], Answer]) -> Answer | None:

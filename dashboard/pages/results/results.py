@@ -29,6 +29,7 @@ from dashboard.pages.results import page_parts
 from dashboard.pages.results.conclusion import LEVEL, conclusion_card, level_choice, sides_of
 from dashboard.pages.shared import export, words
 from dashboard.pages.shared.columns import RESULTS, chosen, heads, written
+from dashboard.pages.shared.comparison import BATCH
 from dashboard.pages.shared.marks import compare_query, marks_of, sentence, word
 from dashboard.pages.shared.words import identity_rows, provenance_rows, unknown_words
 from dashboard.security.permissions import allowed, requires
@@ -44,12 +45,11 @@ from jobs.queries.results import listing
 from jobs.queries.results.curve import CurvePoint, curve_of, further_points
 from jobs.queries.results.listing import FACETS, Counts, Filters
 from jobs.queries.results.results import ResultPage, result_page
-from jobs.queries.sorting import in_order, read_order
+from jobs.queries.sorting import NEWEST, in_order, read_order
 from jobs.services.upkeep.retention import pins_of
 
 EXPORT_MOST = 10_000
 LONGEST_NAME = 120
-_BATCH = "batch_latency_mean_s"
 _REQUESTS_HEAD = ("concurrency", "request", "ttft_ms [ms]", "tpot_ms [ms]", "latency_s [s]")
 
 
@@ -252,7 +252,7 @@ def results(request: HttpRequest) -> HttpResponse:
     to low; ``group=identity`` has one row an identity. ``format=csv`` or ``json`` exports at most
     ``EXPORT_MOST`` of these results in this order, with all columns."""
     read = asked(request.GET)
-    order = read_order(request.GET.get("order", ""), listing.COLUMNS, listing.NEWEST)
+    order = read_order(request.GET.get("order", ""), listing.COLUMNS, NEWEST)
     if (ending := request.GET.get("format")) in ("csv", "json"):
         rows = in_order(listing.matching(read.filters), listing.COLUMNS[order.name], order)
         related = ("host", "created_by", "deployment", "endpoint", "job", "imported")
@@ -364,7 +364,7 @@ def _benchmark(
     choice, result = level_choice(request), page.result
     card = conclusion_card(page, points, level=choice.level, user=request.user)
     marks = page_parts.marks_of_points(page)
-    is_batch = _BATCH in result.metrics
+    is_batch = BATCH in result.metrics
     has_others = request.GET.get("others") == "on"  # points of other runs in the charts
     level = {LEVEL: choice.key} if choice.key else {}
     return {
@@ -380,7 +380,7 @@ def _benchmark(
         "is_batch": is_batch,
         "peak": page_parts.peak(page, points),
         "report_query": f"{urlencode({'id': result_name(result), **level})}&",
-        **page_parts.repeated(page, points, _BATCH if is_batch else "output_tokens_per_s"),
+        **page_parts.repeated(page, points, BATCH if is_batch else "output_tokens_per_s"),
         **page_parts.charts(page, points, has_others=has_others),
     }
 
@@ -449,14 +449,11 @@ def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
 def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpResponse:
     """Export a result as JSON or CSV: points of a benchmark, questions of an evaluation."""
     page = _page(result_id)
-    if ending == "json":
-        data = export.result_json(page)
-        response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
-    else:
-        response = export.result_csv(page)
-    name = f"{result_name(page.result)}.{ending}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    if ending != "json":
+        return export.result_csv(page.result)
+    headers = {"Content-Disposition": f'attachment; filename="{result_name(page.result)}.json"'}
+    data, indented = export.result_json(page), {"indent": 1}
+    return JsonResponse(data, json_dumps_params=indented, headers=headers)
 
 
 @requires("result.view", "GET")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 
@@ -40,7 +40,6 @@ class Cell:
 class Facts:
     """Names with their values. ``is_large``: the numbers of a conclusion."""
 
-    name: ClassVar = "facts"
     rows: Sequence[tuple[str, Cell]]
     title: str = ""
     is_large: bool = False
@@ -60,7 +59,6 @@ class Heading:
 class Table:
     """Rows of cells; the first cell of each is the heading of its row. ``notes`` stand below."""
 
-    name: ClassVar = "table"
     title: str
     columns: Sequence[Heading]
     rows: Sequence[Sequence[Cell]]

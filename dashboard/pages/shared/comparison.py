@@ -232,8 +232,7 @@ def declared_words(comparison: Comparison) -> str:
 def size_of(change: Change, metric: str, points: str = "") -> str:
     """Return a signed change: "+20.2 %", "−1.4 points", "× 40.6"; with the unit without a ratio.
     ``points``: the text for a difference of shares, "%(n)s points" by default."""
-    value = change.absolute if change.relative is None else change.relative
-    return _sized(value, change, metric, points)
+    return _sized(change.size, change, metric, points)
 
 
 def interval_of(change: Change, metric: str, points: str = "") -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.http import content_disposition_header
 from django.utils.timezone import now
 
 from dashboard.pages.shared.marks import Marks, as_data, marks_of, organised_fields
@@ -20,7 +21,7 @@ from jobs.queries.results.conclusion import conclude
 from jobs.queries.results.curve import RATE, curve_of, limits_of
 from jobs.queries.results.listing import notes_of, sign_offs_of
 from jobs.queries.results.provenance import device_count, provenance
-from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows
+from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows, point_rows
 
 _ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency_s")
 _LENGTHS = ("input_tokens", "output_tokens")
@@ -74,18 +75,17 @@ def _conclusion(page: ResultPage) -> dict[str, Any] | None:
     }
 
 
-def result_csv(page: ResultPage) -> HttpResponse:
+def result_csv(row: Result) -> HttpResponse:
     """Return the points of a benchmark, or the questions of an evaluation."""
-    row = page.result
     marks = marks_of([row])
     if row.type != Result.Type.EVALUATION:
-        return as_csv(_table([row], marks))
+        return as_csv(_table([row], marks), result_name(row))
     about = fixed(row, marks[row.pk])
     lines = (
         [*map(one.get, ANSWER_FIELDS), *map(one["detail"].get, _ANSWER_DETAILS), *about.values()]
         for one in answer_rows(row)
     )
-    return as_csv([[*ANSWER_FIELDS, *_ANSWER_DETAILS, *about], *lines])
+    return as_csv([[*ANSWER_FIELDS, *_ANSWER_DETAILS, *about], *lines], result_name(row))
 
 
 def unit_head(name: str) -> str:
@@ -154,18 +154,19 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
 
 
 def _points(row: Result) -> list[dict[str, Any]]:
-    return [{"concurrency": c, "metrics": m} for c, m in _lines(row) if c != ""]
+    return [{"concurrency": c, "metrics": metrics} for c, metrics in point_rows(row)]
 
 
-def _lines(row: Result) -> list[tuple[Any, dict[str, Any]]]:
+def _lines(row: Result) -> list[tuple[Any, Mapping[str, Any]]]:
     """Return (concurrency, metrics) of each point; for an evaluation, "" and its metrics."""
-    points = sorted(row.points.all(), key=lambda point: (point.concurrency, point.index))
-    return [(point.concurrency, point.metrics) for point in points] or [("", row.metrics)]
+    return [*point_rows(row)] or [("", row.metrics)]
 
 
 def _table(rows: Sequence[Result], marks: Mapping[int, Marks]) -> list[list[Any]]:
-    abouts = [(fixed(row, marks[row.pk]), row) for row in rows]
-    lines = [(about, c, metrics) for about, row in abouts for c, metrics in _lines(row)]
+    lines = []
+    for row in rows:
+        about = fixed(row, marks[row.pk])
+        lines += [(about, concurrency, metrics) for concurrency, metrics in _lines(row)]
     known = {name for _about, _c, metrics in lines for name in metrics}
     names = [name for name in METRICS if name != "concurrency" and name in known]
     table = [[*lines[0][0], "concurrency", *map(unit_head, names)]] if lines else []
@@ -174,10 +175,17 @@ def _table(rows: Sequence[Result], marks: Mapping[int, Marks]) -> list[list[Any]
     return table
 
 
-def as_csv(rows: Iterable[Sequence[Any]], file: str = "") -> HttpResponse:
-    """Return rows as a CSV for spreadsheets; ``file``: name of a download, without an ending."""
-    headers = {"Content-Disposition": f'attachment; filename="{file}.csv"'} if file else {}
-    return HttpResponse(csv_text(rows), content_type="text/csv; charset=utf-8", headers=headers)
+def as_csv(rows: Iterable[Sequence[Any]], file: str) -> HttpResponse:
+    """Return rows as a CSV for spreadsheets; ``file``: its name without an ending."""
+    return attachment(csv_text(rows), f"{file}.csv", "text/csv")
+
+
+def attachment(content: str | bytes, name: str, content_type: str) -> HttpResponse:
+    """Return a text as a download: its scripts never run under the dashboard's address."""
+    disposition = content_disposition_header(as_attachment=True, filename=name)
+    response = HttpResponse(content, content_type=f"{content_type}; charset=utf-8")
+    response["Content-Disposition"] = disposition or "attachment"
+    return response
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

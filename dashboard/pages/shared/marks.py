@@ -211,15 +211,13 @@ def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
     if verdict is None:
         return None
     change = verdict.change
-    is_relative = change is not None and change.relative is not None
-    size = (change.relative if is_relative else change.absolute) if change else None
     return {
         "state": verdict.state,
         "baseline": result_name(verdict.baseline.result),
         "metric": verdict.metric or None,
         "concurrency": verdict.concurrency,
-        "change": size,
-        "is_relative": is_relative,
+        "change": change.size if change else None,
+        "is_relative": bool(change and change.is_relative),
         "low": change.low if change else None,
         "high": change.high if change else None,
         "baseline_runs": list(map(result_number, verdict.base_runs)),

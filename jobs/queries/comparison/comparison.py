@@ -116,13 +116,13 @@ class Column:
             rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
             of_all = f"{metric}_all"
             return [row.get(of_all, row.get(metric)) for row in rows if metric in row]
-        return self._at(metric, concurrency)
+        return self.at(metric, concurrency)
 
     def interval(self, metric: str, concurrency: int) -> Interval | None:
         """Return the interval of a point's mean; None with fewer than three runs."""
-        return stats.mean_interval(self._at(metric, concurrency))
+        return stats.mean_interval(self.at(metric, concurrency))
 
-    def _at(self, metric: str, concurrency: int) -> list[float]:
+    def at(self, metric: str, concurrency: int) -> list[float]:
         rows = [m for points in self.own for c, m in points if c == concurrency]
         return [row[metric] for row in rows if metric in row]
 

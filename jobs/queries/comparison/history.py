@@ -109,8 +109,7 @@ def history(result_id: int, metric: str = "", concurrency: int | None = None) ->
     if metric not in metrics:
         metric = main
     if concurrency not in concurrencies:
-        own = [(point.concurrency, point.metrics) for point in result.points.all()]
-        best = repeats.best_concurrency(result, main, own)
+        best = repeats.best_concurrency(result, main, points)
         concurrency = best if best is not None else next(iter(concurrencies), None)
     rows = Result.objects.filter(_same(result))
     wanted = ResultPoint.objects.filter(concurrency=-1 if concurrency is None else concurrency)

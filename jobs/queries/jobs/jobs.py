@@ -9,10 +9,10 @@ from django.db.models import F, Q, QuerySet
 from jobs.base.numbers import number_from
 from jobs.models import Host, Job
 from jobs.queries.sorting import (
+    MADE,
+    NEWEST,
     Column,
-    Older,
     Order,
-    older_page,
     read_float,
     read_moment,
     read_whole,
@@ -31,7 +31,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 # Sort columns, named as in the address: ``?order=-duration``.
-NEWEST = Order("made", descending=True)
 COLUMNS: Mapping[str, Column] = {
     "job": Column(F("pk"), read_whole, always=True),
     "kind": text_column("kind", always=True),
@@ -41,7 +40,7 @@ COLUMNS: Mapping[str, Column] = {
     "started": Column(F("started_at"), read_moment),
     "ended": Column(F("finished_at"), read_moment),
     "duration": Column(F("duration_s"), read_float),
-    "made": Column(F("created_at"), read_moment, always=True, indexed=True),
+    "made": MADE,
 }
 
 
@@ -63,14 +62,10 @@ class Filters:
 
 
 def page(
-    filters: Filters, *, before: Older | None = None, limit: int = PAGE_SIZE
-) -> tuple[list[Job], Older | None]:
-    return older_page(_filtered(filters), before, limit)
-
-
-def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[Job], str]:
-    """Return a sorted page of jobs, and the next cursor, "" at the end."""
-    return sorted_page(_filtered(filters), COLUMNS[order.name], order, after, PAGE_SIZE)
+    filters: Filters, order: Order = NEWEST, *, after: str = "", limit: int = PAGE_SIZE
+) -> tuple[list[Job], str]:
+    """Return a page of jobs, and the next cursor, "" at the end."""
+    return sorted_page(_filtered(filters), COLUMNS[order.name], order, after, limit)
 
 
 def _filtered(filters: Filters) -> QuerySet[Job]:

@@ -256,11 +256,6 @@ class TwoSides(NamedTuple):
     delay: DelayVerdict
     delay_ms: float | None = None
 
-    @property
-    def is_flagged(self) -> bool:
-        is_unexplained = any(side.tokens == "differ" for side in self.sides)
-        return is_unexplained or self.delay in ("constant", "grows", "once", "less")
-
 
 def judged(sides: Sequence[Side]) -> TwoSides | None:
     """Return the points that the engine reported too, with the verdict on all; None without any."""

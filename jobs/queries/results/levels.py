@@ -1,7 +1,6 @@
 """Service levels: those to choose from, and which points of a curve hold one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from django.utils.functional import Promise
@@ -76,13 +75,12 @@ class LevelPoint(NamedTuple):
         return all(check.is_certain for check in self.checks)
 
 
-@dataclass(frozen=True, slots=True)
-class LevelFinding:
+class LevelFinding(NamedTuple):
     """A level against all usable points. ``best``: the fastest point that holds it, if any."""
 
     level: Level
-    points: Sequence[LevelPoint] = field(default_factory=list)
-    best: LevelPoint | None = None
+    points: Sequence[LevelPoint]
+    best: LevelPoint | None
 
     @property
     def is_known(self) -> bool:

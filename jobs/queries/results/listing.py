@@ -28,14 +28,13 @@ from jobs.models import Baseline, Host, Job, Note, Result, SavedView, SignOff, T
 from jobs.queries import sorting
 from jobs.queries.results import repeats
 from jobs.queries.results.results import Mean, mean_of
-from jobs.queries.sorting import Column, Order, metric, text
+from jobs.queries.sorting import MADE, NEWEST, Column, Order, metric, text
 
 PAGE = 50
 MOST_TAGS = 40  # in the facet
 MOST_WORKLOADS = 50
 SPARK = 14
 # Sort orders, named as in the address: ``?order=-output``.
-NEWEST = Order("made", descending=True)
 COLUMNS: dict[str, Column] = {
     "job": Column(F("job_id"), sorting.read_whole),
     "model": text("model_id", always=True),
@@ -45,7 +44,7 @@ COLUMNS: dict[str, Column] = {
     "person": text("created_by__username"),
     "stack": text("stack", always=True),
     "done": metric("requests", "questions", "iterations"),
-    "made": Column(F("created_at"), sorting.read_moment, always=True, indexed=True),
+    "made": MADE,
     **{name: metric(name) for name in METRICS},
 }
 # Facet -> filtered field, in display order.
@@ -267,7 +266,7 @@ def facet_counts(
     return facets
 
 
-def tag_counts(filters: Filters) -> list[tuple[str, int]]:
+def tag_counts(filters: Filters, most: int = MOST_TAGS) -> list[tuple[str, int]]:
     """Return the tags of the results that match the other filters, highest count first.
 
     Read each time, because tags change: the query walks tagged results only.
@@ -277,7 +276,7 @@ def tag_counts(filters: Filters) -> list[tuple[str, int]]:
         same = matching(others).order_by().filter(pk=models.OuterRef("result_id"))
         rows = rows.filter(models.Exists(same))
     counted = rows.values_list("name").annotate(n=models.Count("pk")).order_by("-n", "name")
-    return list(counted[:MOST_TAGS])
+    return list(counted[:most])
 
 
 def mark_counts(filters: Filters) -> list[tuple[str, int]]:
@@ -450,13 +449,7 @@ def baseline_history(result: Result) -> BaselineHistory:
 
 
 def tag_names() -> list[str]:
-    rows = (
-        Tag.objects.order_by()
-        .values_list("name")
-        .annotate(n=models.Count("pk"))
-        .order_by("-n", "name")
-    )
-    return [name for name, _count in rows[:MOST_SUGGESTED]]
+    return [name for name, _n in tag_counts(Filters(), MOST_SUGGESTED)]
 
 
 def views_for(user: AbstractBaseUser) -> list[SavedView]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from jobs.models import Result
+from jobs.queries.results.curve import RATE
 from jobs.queries.results.listing import Filters, matching
 from jobs.queries.results.provenance import device_count, per_device
 from jobs.queries.results.results import accuracy
@@ -26,7 +27,6 @@ def frontier(points: Sequence[tuple[float, float]]) -> list[int]:
     return kept[::-1]
 
 
-RATE = "output_tokens_per_s"
 MOST = 100  # evaluations, the latest
 MOST_BENCHMARKS = 2000
 Origin = Literal["ours", "external", "imported"]

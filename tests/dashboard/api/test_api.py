@@ -101,8 +101,8 @@ MOMENTS = ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01
 
 @pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
 def test_a_page_that_cannot_be_is_refused_at_its_field(api, path):
-    queries = [{"limit": "0"}, {"limit": "x"}, {"before": "yesterday"}]
-    for query in [*queries, *({"before": f"{moment}_1"} for moment in MOMENTS)]:
+    queries = [{"limit": "0"}, {"limit": "x"}, {"before": "yesterday"}, {"before": "1"}]
+    for query in [*queries, *({"before": f"1~{moment}"} for moment in MOMENTS)]:
         answer = api.get(path, **query)
         body = answer.json()
         assert (answer.status_code, body["error"], [*body["fields"]]) == (400, "invalid", [*query])

@@ -13,8 +13,6 @@ from django.utils.timezone import now
 
 from dashboard.pages.home import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
 from jobs.models import Account, AuditEntry, Host
-from jobs.queries.jobs.jobs import Filters, page
-from jobs.queries.sorting import read_older
 from tests.factories import make_host, make_job, make_result, make_user
 
 pytestmark = pytest.mark.django_db
@@ -264,26 +262,6 @@ def test_an_empty_list_offers_to_clear_the_filters(member):
 
 def test_an_empty_list_offers_the_next_step(member):
     assert "Take the tour" in text_of(member.get(reverse("job-list")))
-
-
-def test_pages_hold_jobs_of_one_moment_once():
-    moment, host = now(), make_host()
-    made = [make_job(host=host, created_at=moment).pk for _ in range(7)]
-    numbers, before = [], None
-
-    while True:
-        shown, older = page(Filters(), before=before, limit=3)
-        numbers += [job.pk for job in shown]
-        if older is None:
-            break
-        before = read_older(str(older))
-
-    assert numbers == sorted(made, reverse=True)
-
-
-@pytest.mark.parametrize("text", ["", "x", "2026-11-24_5", "_", "2026-13-01T00:00:00+00:00_1"])
-def test_a_forged_cursor_is_no_cursor(text):
-    assert read_older(text) is None
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -41,7 +41,7 @@ BLOCKS = (
 )
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: type(block).__name__)
 def test_html_shows_a_text_as_it_is(block):
     text = writers.html(report(block, warnings=[EVIL]))
 
@@ -49,7 +49,7 @@ def test_html_shows_a_text_as_it_is(block):
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | *b*" in text
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: type(block).__name__)
 def test_markdown_shows_a_text_as_it_is(block):
     rendered = (
         MarkdownIt("commonmark", {"html": True})
