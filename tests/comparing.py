@@ -1,5 +1,7 @@
 """Comparisons as tests ask for them: addresses, runs, and what their pages say."""
 
+import csv
+import json
 import re
 
 from django.urls import reverse
@@ -24,10 +26,6 @@ def pages(client):
     return get
 
 
-def runs(deployment, *rates, **params):
-    return [measured(deployment, points=((1, rate),), **params) for rate in rates]
-
-
 def ids(*results):
     return "&".join(f"id=res-{result.pk}" for result in results)
 
@@ -45,6 +43,17 @@ def numbers(html):
     body = html[html.index("<h2>Metrics</h2>") :]
     rows = body[body.index("<tbody>") : body.index("</tbody>")].split("</tr>")
     return [text_of(row).strip() for row in rows if row.strip()]
+
+
+def rows_of(answer):
+    """The lines of a CSV, each by its columns."""
+    return list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
+
+
+def figures(html):
+    """The charts of a page, by name."""
+    found = re.findall(r'<script[^>]*id="([\w-]+)-data"[^>]*>(.*?)</script>', html, re.DOTALL)
+    return {name: json.loads(text) for name, text in found}
 
 
 def at_two(deployment, low, high):

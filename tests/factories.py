@@ -308,3 +308,16 @@ def make_measured(
     if "identity" not in fields:
         identity.keep(result)
     return result
+
+
+def make_evaluation(
+    scores: Sequence[float],
+    *,
+    host: Host | None = None,
+    params: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Result:
+    """An evaluation whose job had these parameters."""
+    of = {"host": host} if host else {}
+    job = make_job(kind="evaluate", state=Job.State.SUCCEEDED, params=params or {}, **of)
+    return make_measured(job=job, scores=scores, **fields)

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from tests.factories import make_job, make_measured, make_user
+from tests.factories import make_evaluation, make_measured, make_user
 from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
@@ -22,8 +22,7 @@ def post(client, body):
 
 
 def evaluation(*scores):
-    job = make_job(kind="evaluate", state="succeeded")
-    return f"res-{make_measured(scores=scores, job=job).pk}"
+    return f"res-{make_evaluation(scores).pk}"
 
 
 def test_counts_have_a_statement(reader):

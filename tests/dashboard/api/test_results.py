@@ -7,7 +7,7 @@ import pytest
 from jobs.catalog import QUESTION_SETS
 from jobs.models import AuditEntry
 from tests.comparing import OTHER
-from tests.factories import make_job, make_measured, make_result, make_user
+from tests.factories import make_evaluation, make_job, make_measured, make_result, make_user
 from tests.jobs.lib import answering
 from tests.measuring import make_measuring_host, measured, served
 
@@ -127,7 +127,7 @@ def test_the_fleet_has_each_place_with_its_values(lin):
 
 def evaluation(*scores):
     make_job()  # so that the job of a result has another number
-    return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded"))
+    return make_evaluation(scores)
 
 
 def test_every_answer_has_the_number_of_the_result(lin):

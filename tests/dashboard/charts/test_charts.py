@@ -1,6 +1,3 @@
-import csv
-import io
-
 import pytest
 from django.urls import reverse
 
@@ -23,6 +20,7 @@ from jobs.models import PointRequests
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.results import Category
 from jobs.statistics import Interval, wilson
+from tests.comparing import rows_of
 from tests.factories import make_measured, make_user
 
 LATENCIES = {"ttft_p50_ms": 40.0, "ttft_p99_ms": 80.0, "tpot_p50_ms": 10.0}
@@ -257,7 +255,7 @@ def test_page_and_csv_have_the_reported_times_of_requests(client, result):
     assert 'id="spread-tpot"' not in html
     assert "2 requests" in html
     response = client.get(reverse("result-requests", args=[result.pk]))
-    rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+    rows = rows_of(response)
 
     assert [row["ttft_ms [ms]"] for row in rows] == ["20.0", "30.0"]
     assert (rows[1]["tpot_ms [ms]"], rows[1]["request"], rows[1]["concurrency"]) == ("", "2", "4")

@@ -8,8 +8,7 @@ from django.core.management import CommandError, call_command, execute_from_comm
 
 from jobs.base.numbers import result_pk
 from jobs.models import Answer, AnswerRow
-from tests.factories import make_job, make_measured
-from tests.jobs.lib import answering
+from tests.factories import make_evaluation
 
 GUIDE = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976", "--margin", "1")
 
@@ -21,8 +20,7 @@ def run(*arguments):
 
 
 def evaluation(*scores):
-    job = make_job(kind="evaluate", state="succeeded")
-    return f"res-{make_measured(scores=scores, job=job).pk}"
+    return f"res-{make_evaluation(scores).pk}"
 
 
 def test_bare_counts_need_no_database():
@@ -118,15 +116,3 @@ def test_two_results_are_compared():
 def test_what_is_wrong_is_named_at_its_option(arguments, problem):
     with pytest.raises(CommandError, match=problem):
         run(*arguments)
-
-
-@pytest.mark.django_db
-def test_sets_of_one_name_without_common_questions_have_no_verdict():
-    names = [f"res-{one.pk}" for one in answering.make_sets_of_one_name()]
-
-    lines, data = run(*names).splitlines(), json.loads(run(*names, "--json"))
-
-    action = "Evaluate both with the same version of the same question set."
-    assert lines[0] == "Not comparable" and action in lines and "%" not in "".join(lines)
-    assert (data["verdict"], data["exit_code"]) == ("not_comparable", 4)
-    assert (data["action"], data["pooled"], data["sets"]) == (action, None, [])

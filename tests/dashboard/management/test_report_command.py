@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.factories import make_job, make_measured
+from tests.factories import make_evaluation, make_measured
 
 pytestmark = pytest.mark.django_db
 
@@ -38,8 +38,7 @@ def test_two_results_are_a_comparison_in_a_file(results, tmp_path):
 
 
 def evaluation(*scores):
-    job = make_job(kind="evaluate", state="succeeded")
-    return f"res-{make_measured(scores=scores, job=job).pk}"
+    return f"res-{make_evaluation(scores).pk}"
 
 
 def test_a_parity_statement_is_a_report():

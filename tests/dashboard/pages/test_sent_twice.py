@@ -10,9 +10,9 @@ from django.urls import reverse
 from jobs.launch import launch
 from jobs.models import AuditEntry, IdempotencyKey, Job, Matrix, MatrixCell
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.comparing import OTHER, grouped, runs
+from tests.comparing import OTHER, grouped
 from tests.factories import make_cell, make_deployment, make_host, make_job, make_measured
-from tests.measuring import make_measuring_host, served
+from tests.measuring import make_measuring_host, runs, served
 
 pytestmark = pytest.mark.django_db
 SERVED = {"engine": "vllm", "stack": "guide", "container": "vllm-1", "max_total": 65536}

@@ -21,6 +21,7 @@ from tests.comparing import text_of
 from tests.factories import (
     keep_secret,
     make_cell,
+    make_evaluation,
     make_host,
     make_job,
     make_level,
@@ -28,7 +29,6 @@ from tests.factories import (
     make_plan,
     make_user,
 )
-from tests.jobs.lib import answering
 from tests.jobs.lib.importing import EVALUATION, imported
 from tests.jobs.lib.token_using import make_used
 
@@ -226,27 +226,20 @@ def test_a_matrix_has_each_command_once_with_its_cells(write, db):
     assert text.count("--len 64\n") == text.count("--len 128\n") == 1
 
 
-def test_a_report_of_an_import_says_who_measured(write, made):
-    result = f"res-{imported(device='8 × H800').pk}"
-
-    for format in FORMATS:
-        alone = write("result", format=format, id=result)
-        both = write("comparison", format=format, id=[f"res-{made.base[0].pk}", result])
-        for text in (alone, both):
-            assert "8 × H800" in text
-            assert "Measured by others" in text
-
-
 def test_reports_have_the_date_of_an_import_s_file_and_who_declared_it(write, made):
-    declared = {"device": "8 × H800", "engine": "vLLM 0.7.2"}
-    theirs = f"res-{imported(DATED, user=make_user('cleo'), **declared).pk}"
+    cleo, device = make_user("cleo"), "8 × H800"
+    theirs = f"res-{imported(DATED, user=cleo, device=device, engine='vLLM 0.7.2').pk}"
+    base = imported(EVALUATION, user=cleo, device=device)
 
     for format in FORMATS:
         alone = write("result", format=format, id=theirs)
         both = write("comparison", format=format, id=[f"res-{made.base[0].pk}", theirs])
+        parity = write("parity", format=format, **sides(base, made.scored)).replace("\\", "")
         for text in (alone, both):
-            assert "24 Nov 2026" in text
-            assert "vLLM 0.7.2" in text
+            assert "24 Nov 2026" in text and "vLLM 0.7.2" in text
+        assert full_moment(base.imported.measured_at) in parity
+        for text in (alone, both, parity):
+            assert device in text and "Measured by others" in text
             assert "cleo" in text.partition("Declared")[2]
 
 
@@ -254,22 +247,8 @@ def sides(base, result):
     return {"base": f"res-{base.pk}", "id": f"res-{result.pk}"}
 
 
-def test_a_parity_report_has_the_date_of_an_import_s_file_and_who_declared_it(write):
-    base, result = imported(EVALUATION, user=make_user("cleo"), device="H800"), evaluation([1])
-
-    for format in FORMATS:
-        text = write("parity", "en", format, **sides(base, result))
-        assert full_moment(base.imported.measured_at) in text.replace("\\", "")
-        assert "cleo" in text.partition("Declared")[2]
-
-
-def evaluation(scores, **params):
-    job = make_job(kind="evaluate", state="succeeded", params=params)
-    return make_measured(scores=scores, job=job)
-
-
 def test_a_statement_of_two_results_is_a_report(write):
-    base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
+    base, result = make_evaluation([1] * 9 + [0]), make_evaluation([1] * 8 + [0, 0])
 
     text = write("parity", "en", "md", **sides(base, result), margin="2")
     rows = rows_of(write("parity", "en", "csv", **sides(base, result)))
@@ -281,32 +260,10 @@ def test_a_statement_of_two_results_is_a_report(write):
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
 
 
-def test_sets_of_one_name_without_common_questions_have_no_verdict(write):
-    pair = answering.make_sets_of_one_name()
-
-    for format in FORMATS:
-        text = write("parity", "en", format, **sides(*pair)).replace("\\", "")
-        assert "Not comparable" in text
-        assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
-        assert not re.search(r"Better|Worse|Equivalent|McNemar|Newcombe", text)
-
-
-def test_a_report_names_a_set_with_its_version(write):
-    pair = [
-        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab")
-        for n in (1, 3)
-    ]
-
-    texts = (
-        write("parity", "en", "md", **sides(*pair)),
-        write("result", "en", "md", id=f"res-{pair[0].pk}"),
-    )
-
-    assert all("ours@0123456789ab/short_en" in text.replace("\\", "") for text in texts)
-
-
 def test_a_statement_has_the_settings_of_both_runs(write):
-    pair = [evaluation([1, 1, 0], max_tokens=most, limit=0) for most in (48, 64)]
+    pair = [
+        make_evaluation([1, 1, 0], params={"max_tokens": most, "limit": 0}) for most in (48, 64)
+    ]
 
     text = write("parity", "en", "md", **sides(*pair))
 
@@ -315,7 +272,7 @@ def test_a_statement_has_the_settings_of_both_runs(write):
 
 
 def test_a_chinese_report_has_chinese_signs(write):
-    pair = [evaluation(scores) for scores in ([1, 1, 0], [1, 0, 0])]
+    pair = [make_evaluation(scores) for scores in ([1, 1, 0], [1, 0, 0])]
 
     text = write("parity", "zh", "md", **sides(*pair))
 
@@ -344,22 +301,8 @@ def test_a_comparison_has_the_budget_curve_with_its_table(write):
     assert within == of_questions[:-1]
 
 
-def test_equal_repeats_have_an_interval_in_a_report(write):
-    groups = [[evaluation([1, 1, 1, 0]) for _run in range(3)] for _group in range(2)]
-    for index, runs in enumerate(groups):
-        pks = [run.pk for run in runs]
-        Result.objects.filter(pk__in=pks).update(fingerprint=f"group {index}")
-
-    named = [",".join(f"res-{run.pk}" for run in runs) for runs in groups]
-    rows = rows_of(write("comparison", "en", "csv", group=named))
-
-    means = [row for row in rows if row["part"] == "Metrics" and row["row"].startswith("Accuracy")]
-    assert [(row["n"], row["n_of"]) for row in means] == [("3", "runs")] * 2
-    assert all(float(row["low"]) < 0.75 < float(row["high"]) for row in means)
-
-
 def test_a_comparison_of_evaluations_begins_with_its_statement(write):
-    base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
+    base, result = make_evaluation([1] * 9 + [0]), make_evaluation([1] * 8 + [0, 0])
 
     text = write("comparison", "en", "md", id=[f"res-{base.pk}", f"res-{result.pk}"], margin="2")
 

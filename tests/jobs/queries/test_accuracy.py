@@ -7,7 +7,7 @@ from jobs.queries.comparison.comparison import compare
 from jobs.queries.parity.statement import parity
 from jobs.queries.results.listing import Filters, identity_list
 from jobs.statistics import wilson
-from tests.factories import make_job, make_measured
+from tests.factories import make_evaluation
 
 pytestmark = pytest.mark.django_db
 TWENTY = [1.0] * 15 + [0.0] * 5
@@ -16,8 +16,7 @@ TWENTY = [1.0] * 15 + [0.0] * 5
 def repeats(*runs, identity="one", **fields):
     """Runs of one identity, with the scores of each."""
     fields |= {"fingerprint": identity, "identity": {}}
-    job = {"kind": "evaluate", "state": "succeeded"}
-    return [make_measured(scores=scores, job=make_job(**job), **fields) for scores in runs]
+    return [make_evaluation(scores, **fields) for scores in runs]
 
 
 def row_of(base, other, metric="accuracy"):

@@ -9,7 +9,7 @@ from jobs.models import Result
 from jobs.queries.answers.own_questions import baselines
 from jobs.queries.catalogue import model_rows, published_comparisons
 from jobs.queries.overview import serving
-from tests.factories import make_job, make_measured
+from tests.factories import make_evaluation
 from tests.measuring import make_measuring_host, measured, served
 
 pytestmark = pytest.mark.django_db
@@ -31,36 +31,20 @@ def benchmark(deployment, rate, requests, **fields):
 
 
 def evaluation(host, right, total):
-    job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
-    return make_measured(job=job, scores=[1] * right + [0] * (total - right))
-
-
-def row_of(model_id):
-    return next(row for row in model_rows() if row.model.id == model_id)
+    scores = [1] * right + [0] * (total - right)
+    return make_evaluation(scores, host=host, params={"stack": "guide"})
 
 
 @pytest.mark.postgresql
-def test_the_model_list_has_the_largest_clean_run(deployment):
+def test_models_overview_and_baselines_have_the_largest_clean_run(deployment):
     clean = benchmark(deployment, 101.0, 200)
     benchmark(deployment, 11.1, 6, loaded=True, remarks=[LOADED, FEW])
-    large = evaluation(deployment.host, 69, 142)
-    evaluation(deployment.host, 4, 6)
-
-    row = row_of(MODEL)
-
-    assert (row.speed, row.answers) == (clean, large)
-
-
-def test_the_overview_has_the_largest_clean_run_of_a_deployment(deployment):
-    clean = benchmark(deployment, 101.0, 200)
-    benchmark(deployment, 11.1, 6, loaded=True)
-
-    assert [one.measured for one in serving() if one.deployment == deployment] == [clean]
-
-
-def test_baselines_are_offered_by_the_rule(deployment):
     large, small = evaluation(deployment.host, 69, 142), evaluation(deployment.host, 4, 6)
 
+    row = next(row for row in model_rows() if row.model.id == MODEL)
+
+    assert (row.speed, row.answers) == (clean, large)
+    assert [one.measured for one in serving() if one.deployment == deployment] == [clean]
     assert [one.result for one in baselines()] == [large.pk, small.pk]
 
 

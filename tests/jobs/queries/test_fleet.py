@@ -9,7 +9,7 @@ from dashboard.actions.results import set_baseline
 from jobs.models import Baseline, Deployment, Environment, Host, Result, SignOff
 from jobs.queries.fleet import STALE_DAYS, Stale, fleet, whole_days
 from tests.comparing import OTHER
-from tests.factories import make_artifact, make_job, make_measured
+from tests.factories import make_artifact, make_evaluation
 from tests.measuring import FACTS, measured, served
 
 pytestmark = pytest.mark.django_db
@@ -39,8 +39,7 @@ def sampled(deployment, rate, requests, **marks):
 
 
 def evaluated(host, *scores, **metrics):
-    job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
-    result = make_measured(job=job, scores=[*scores])
+    result = make_evaluation(scores, host=host, params={"stack": "guide"})
     result.metrics |= metrics
     result.save()
 

@@ -11,7 +11,7 @@ from jobs.queries.comparison.history import history
 from jobs.services.outcomes import identity
 from jobs.statistics import wilson
 from tests.comparing import OTHER
-from tests.factories import make_job, make_measured
+from tests.factories import make_evaluation
 from tests.measuring import measured, runs, served
 
 pytestmark = pytest.mark.django_db
@@ -121,9 +121,9 @@ def test_metric_and_concurrency_can_be_chosen(host):
 
 
 def evaluated(host, right, argv=OTHER, deployment=None):
-    job = make_job(host=host, kind="evaluate", state="succeeded", params={"questions": "basics"})
     scores = [1.0] * right + [0.0] * (100 - right)
-    return make_measured(job=job, scores=scores, deployment=deployment or served(host, argv))
+    of = {"params": {"questions": "basics"}, "deployment": deployment or served(host, argv)}
+    return make_evaluation(scores, host=host, **of)
 
 
 def test_accuracies_are_paired_by_question(host):

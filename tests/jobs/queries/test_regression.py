@@ -9,7 +9,7 @@ from dashboard.actions.results import set_baseline
 from jobs.models import Baseline, Result
 from jobs.queries.comparison.history import verdicts
 from tests.comparing import OTHER
-from tests.factories import make_deployment, make_job, make_measured
+from tests.factories import make_deployment, make_evaluation
 from tests.measuring import measured, runs, served
 
 pytestmark = pytest.mark.django_db
@@ -117,10 +117,9 @@ def test_a_concurrency_that_was_not_measured_is_not_comparable(host):
     assert verdict(measured(served(host, OTHER), points=((1, 50.0),))).state == "barred"
 
 
-def evaluated(host, scores, **fields):
-    job = make_job(host=host, kind="evaluate", state="succeeded", params={"questions": "basics"})
-    deployment = make_deployment(host=host)
-    return make_measured(job=job, scores=scores, deployment=deployment, **fields)
+def evaluated(host, scores):
+    of = {"params": {"questions": "basics"}, "deployment": make_deployment(host=host)}
+    return make_evaluation(scores, host=host, **of)
 
 
 @pytest.mark.parametrize(("wrong", "state"), [(0, "same"), (1, "same"), (20, "regressed")])

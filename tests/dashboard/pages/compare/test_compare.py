@@ -11,8 +11,9 @@ from django.utils.translation import override
 from dashboard.pages.shared.comparison import conclusion
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, runs, text_of
-from tests.measuring import measured, served
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, text_of
+from tests.factories import make_measured
+from tests.measuring import measured, runs, served
 
 pytestmark = pytest.mark.django_db
 
@@ -55,15 +56,6 @@ def test_single_runs_have_no_interval_and_no_verdict(host):
     assert comparison.settle.runs == 2
 
 
-def test_equal_runs_have_no_interval_and_no_verdict(host):
-    base, other = runs(served(host), *[50.0] * 3), runs(served(host, OTHER), *[60.0] * 3)
-
-    comparison = compare([base, other])
-
-    assert [cell.interval for cell in comparison.rows[0].cells] == [None, None]
-    assert conclusion(comparison).endswith("output tokens/s +20.0 % at concurrency 1")
-
-
 @pytest.mark.parametrize(
     ("rates", "verdict"),
     [((60.0, 61.0, 62.0), "better"), ((40.0, 41.0, 42.0), "worse"), ((30.0, 70.0, 51.0), "noise")],
@@ -71,23 +63,15 @@ def test_equal_runs_have_no_interval_and_no_verdict(host):
 def test_groups_of_three_give_interval_and_verdict(host, rates, verdict):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), *rates)
 
-    row = compare([base, other]).rows[0]
+    row, *others = compare([base, other]).rows
 
     assert [cell.runs for cell in row.cells] == [3, 3]
     assert row.base == 51.0
+    # A lower latency is better.
+    assert {one.metric: one.changes[0].verdict for one in others}["ttft_p50_ms"] == verdict
     assert row.cells[0].interval.value == 51.0
     assert row.changes[0].verdict == verdict
     assert row.changes[0].low > -1
-
-
-def test_a_lower_latency_is_better(host):
-    base = runs(served(host), 50.0, 51.0, 52.0)
-    other = runs(served(host, OTHER), 90.0, 91.0, 92.0)
-
-    rows = {row.metric: row.changes[0] for row in compare([base, other]).rows}
-
-    assert rows["ttft_p50_ms"].relative < 0
-    assert rows["ttft_p50_ms"].verdict == "better"
 
 
 def test_a_difference_not_significant_keeps_its_sign(page, host):
@@ -101,29 +85,22 @@ def test_a_difference_not_significant_keeps_its_sign(page, host):
     assert "≈" not in html
 
 
-def test_other_work_gives_no_verdict_and_says_why(page, host):
+def test_other_work_has_values_a_dash_and_the_reason(page, host):
     deployment = served(host)
-    one, other = (measured(deployment, output_tokens=length) for length in (64, 128))
+    one, other = (
+        measured(deployment, points=((1, rate),), output_tokens=length)
+        for rate, length in ((50.0, 64), (1345.0, 128))
+    )
 
-    text = text_of(page(ids(one, other) + "&all=1"))
+    html = page(ids(one, other) + "&all=1")
 
+    text, rows = text_of(html), numbers(html)
+    assert re.fullmatch(r"Output tokens/s 50.0 1.345 –", rows[0])
+    assert all(row.endswith(" –") for row in rows)
     assert re.search(rf"res-{other.pk}\b[^:]*: not comparable, different workloads", text)
     assert "Output length: 64 / 128" in text
     assert "unchanged" not in text  # equal numbers are no verdict either
     assert "equal" not in text
-
-
-def test_other_work_has_values_and_a_dash(page, host):
-    deployment = served(host)
-    one = measured(deployment, points=((1, 50.0),), output_tokens=64)
-    other = measured(deployment, points=((1, 1345.0),), output_tokens=128)
-
-    rows = numbers(page(ids(one, other)))
-
-    assert re.fullmatch(r"Output tokens/s 50.0 1.345 –", rows[0])
-    assert all(row.endswith(" –") for row in rows)
-    report = compare([[one], [other]])
-    assert {change.absolute for row in report.rows for change in row.changes} == {None}
 
 
 def test_another_number_of_requests_is_a_larger_sample(page, host):
@@ -211,6 +188,7 @@ def test_eight_are_compared_and_what_cannot_be_is_refused_in_words(page, host):
     for query, text in (
         (ids(*results), "9 results are selected. At most 8 can be compared"),
         (grouped([third], [third]), "A run is selected twice"),
+        (ids(third, make_measured(scores=[1])), "have no common metrics"),
         (
             grouped([results[0], apart], [third]),
             f"res-{results[0].pk} and res-{apart.pk} are not repeats",

@@ -1,16 +1,12 @@
 """CSV, charts and URL of a comparison."""
 
-import csv
-import json
-import re
-
 import pytest
 from django.urls import reverse
 
 from jobs.models import Result
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, runs, text_of
+from tests.comparing import OTHER, RATE, at_two, figures, grouped, ids, rows_of, text_of
 from tests.factories import make_measured, make_user
-from tests.measuring import measured, served
+from tests.measuring import measured, runs, served
 
 pytestmark = pytest.mark.django_db
 
@@ -21,8 +17,7 @@ def lines(client):
 
     def get(query):
         response = client.get(f"{reverse('result-compare')}?{query}&format=csv")
-        text = response.content.decode("utf-8-sig")
-        return response["Content-Disposition"], list(csv.DictReader(text.splitlines()))
+        return response["Content-Disposition"], rows_of(response)
 
     return get
 
@@ -72,11 +67,6 @@ def test_exported_evaluations_have_both_intervals(lines):
     assert [row["value"] for row in shares] == ["0.0", "1.0"]
     assert [row["interval"] for row in shares] == ["wilson", "wilson"]
     assert (shares[1]["difference"], shares[1]["difference_unit"]) == ("1.0", "share")
-
-
-def figures(html):
-    scripts = re.findall(r'<script id="(\w+)-data" type="application/json">(.*?)</script>', html)
-    return {name: json.loads(text) for name, text in scripts}
 
 
 def test_numbers_and_charts_offer_the_csv_of_the_comparison(page, host):

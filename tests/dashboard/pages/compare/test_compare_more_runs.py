@@ -6,9 +6,9 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Deployment, Job, Result
-from tests.comparing import OTHER, grouped, ids, runs, text_of
+from tests.comparing import OTHER, grouped, ids, text_of
 from tests.factories import make_user
-from tests.measuring import served
+from tests.measuring import runs, served
 
 pytestmark = pytest.mark.django_db
 

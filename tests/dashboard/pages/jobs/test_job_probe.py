@@ -1,6 +1,5 @@
 """Page of a greedy probe: verdict, both answers, filter, CSV."""
 
-import csv
 import json
 
 import pytest
@@ -8,6 +7,7 @@ from django.urls import reverse
 
 from jobs.models import OutputFile
 from jobs.services.outputs import output_path
+from tests.comparing import rows_of
 from tests.factories import make_deployment, make_endpoint, make_job
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +132,7 @@ def test_many_prompts_are_on_several_pages(page, job):
 def test_the_csv_has_a_line_a_prompt(member, job):
     keep(job, EQUAL, OTHER, FAILED)
     answer = member.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
-    lines = list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
+    lines = rows_of(answer)
 
     assert [line["state"] for line in lines] == ["equal", "different", "failed"]
     assert lines[1]["first_different_token"] == "2"

@@ -1,8 +1,5 @@
 """Page of a matrix: each state of a cell, metrics, exports, and buttons."""
 
-import csv
-import io
-import json
 import re
 from html import unescape
 
@@ -11,6 +8,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
+from tests.comparing import figures, rows_of
 from tests.factories import (
     make_cell,
     make_deployment,
@@ -201,7 +199,7 @@ def test_marks_stand_in_cells_and_heat_map(client, measured_row, flag, word):
 
     cells = re.findall(r'<td class="cell.*?</td>', html, re.DOTALL)
     assert [f">{word}</span>" in cell for cell in cells] == [False, False, True, False]
-    heat = json.loads(re.search(r'id="heat-data"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
+    heat = figures(html)["heat"]
     assert [text.startswith("○") for text in heat["data"][0]["text"][0]] == [
         *(False, False, True, False)
     ]
@@ -293,7 +291,7 @@ def test_an_unknown_metric_is_the_output_rate(client, matrix, name):
 def test_the_csv_has_every_run_and_the_reason_of_every_other(client, matrix):
     answer = page(client, matrix, "?format=csv")
 
-    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    rows = rows_of(answer)
     assert [row["state"] for row in rows] == [
         *("succeeded", "running", "queued", "failed", "skipped")
     ]

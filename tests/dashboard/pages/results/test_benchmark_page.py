@@ -1,7 +1,6 @@
 """Page of a benchmark: conclusion with level, steps, client and engine; its own points."""
 
 import html
-import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import PointRequests, Result
-from tests.comparing import text_of
+from tests.comparing import figures, text_of
 from tests.factories import make_deployment, make_job, make_level, make_measured, make_user
 from tests.measuring import measured, served
 
@@ -166,23 +165,18 @@ def test_percentiles_of_requests_have_intervals(detail):
     assert "distribution-free" in text
 
 
-def test_a_delay_between_client_and_engine_is_flagged(detail):
+def test_a_delay_and_tokens_of_client_and_engine_are_in_the_card(detail):
+    tokens = {"output_tokens": 1000, "engine_output_tokens": 1010}
     through_proxy = [
-        at(c, 50.0 * c, ttft_mean_ms=400.0 + c, engine_ttft_mean_ms=100.0) for c in (1, 2)
+        at(c, 50.0 * c, ttft_mean_ms=400.0 + c, engine_ttft_mean_ms=100.0, **tokens) for c in (1, 2)
     ]
 
     part = card(detail(make_measured(points=through_proxy)))
 
-    assert "<b>TTFT is 302 ms longer for the client, at every concurrency." in part
-
-
-def test_tokens_of_client_and_engine_agree(detail):
-    both = [at(c, 50.0 * c, output_tokens=1000, engine_output_tokens=1010) for c in (1, 2)]
-
-    text = text_of(card(detail(make_measured(points=both))))
-
+    text = text_of(part)
     assert "Concurrency 1, 2: output tokens agree within 3 %." in text
     assert "1 000 1 010 +1.0 %" in text
+    assert "<b>TTFT is 302 ms longer for the client, at every concurrency." in part
 
 
 def test_throughput_falls_above_the_last_good_concurrency(detail):
@@ -239,11 +233,6 @@ def test_failures_are_a_warning_with_the_log(detail):
 # Own points, one best, marks beside the numbers
 
 
-def figure(page, name="throughput"):
-    found = re.search(rf'<script[^>]*id="{name}-data"[^>]*>(.*?)</script>', page, re.DOTALL)
-    return json.loads(found.group(1))
-
-
 def title(page):
     return text_of(page.partition("<h1>")[2].partition("</h1>")[0])
 
@@ -261,7 +250,7 @@ def test_a_page_has_its_own_points_only(detail, host):
     page = detail(first)
 
     assert "300" not in text_of(page)
-    assert {x for trace in figure(page)["data"] for x in trace["x"]} == {1, 4}
+    assert {x for trace in figures(page)["throughput"]["data"] for x in trace["x"]} == {1, 4}
     assert title(page) == (f"{deployment.name}: 98.5 tok/s output at concurrency 4, mean of 2 runs")
     assert f"res-{later.pk} (2)" in text_of(page)
 
@@ -273,7 +262,9 @@ def test_points_of_other_runs_stand_apart_when_a_person_asks(detail, host):
 
     page = detail(first, "?others=on")
 
-    apart = next(one for one in figure(page)["data"] if one["name"] == f"res-{later.pk}")
+    apart = next(
+        one for one in figures(page)["throughput"]["data"] if one["name"] == f"res-{later.pk}"
+    )
     assert (apart["x"], apart["y"]) == ([2], [300.0])
     assert title(page).endswith("98.0 tok/s output at concurrency 4")
     conclusion = page[page.index('id="conclusion"') :].partition("</section>")[0]
@@ -286,7 +277,7 @@ def test_a_failing_point_is_no_peak_of_a_page(detail):
 
     text = text_of(page)
     assert title(page).endswith("8.80 tok/s output at concurrency 2")
-    drawn = figure(page)
+    drawn = figures(page)["throughput"]
     assert drawn["data"][0]["marker"]["symbol"] == ["circle-open", "circle"]
     assert [note["text"] for note in drawn["layout"]["annotations"]] == ["hollow: failed requests"]
     assert "Peak output 8.80 tok/s" in text
@@ -308,7 +299,7 @@ def test_points_of_a_run_that_does_not_count_are_hollow(detail, host, flag, word
 
     page = detail(result)
 
-    drawn = figure(page)
+    drawn = figures(page)["throughput"]
     assert drawn["data"][0]["marker"]["symbol"] == ["circle-open"] * 2
     assert drawn["layout"]["annotations"][0]["text"] == f"hollow: {word}"
     heads = page.partition("By concurrency</h2>")[2].partition("</thead>")[0]

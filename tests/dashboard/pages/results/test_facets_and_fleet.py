@@ -9,8 +9,8 @@ from tests.comparing import text_of
 from tests.factories import (
     make_artifact,
     make_deployment,
+    make_evaluation,
     make_job,
-    make_measured,
     make_result,
     make_user,
 )
@@ -135,8 +135,7 @@ def test_the_button_of_a_stale_cell_opens_the_filled_form(client, host):
 
 
 def test_a_simulated_cell_says_so(client):
-    job = make_job(kind="evaluate", state="succeeded", params={"stack": "guide"})
-    make_measured(job=job, scores=[1, 0], simulated=True)
+    make_evaluation([1, 0], params={"stack": "guide"}, simulated=True)
 
     assert "simulated</span>" in client.get(FLEET).text
 

@@ -94,10 +94,9 @@ def test_two_batches_are_compared_by_how_long_they_take(page):
     assert "batch latency mean unchanged for a batch of 4" in html
 
 
-@pytest.mark.parametrize(("factor", "change"), [(2.0, "+100.0"), (0.5, "\u221250.0")])
-def test_a_comparison_of_batches_speaks_of_batches(page, factor, change):
+def test_a_comparison_of_batches_speaks_of_batches(page):
     host, chosen = make_host(), []
-    for label, scale in (("a", 1.0), ("b", factor)):
+    for label, scale in (("a", 1.0), ("b", 0.5)):
         for seconds in (0.79, 0.80, 0.81):
             job = make_job(state="succeeded", kind="benchmark-latency", host=host)
             metrics = BATCH | {"batch_latency_mean_s": seconds * scale}
@@ -108,7 +107,7 @@ def test_a_comparison_of_batches_speaks_of_batches(page, factor, change):
     html = page(groups)
 
     title = text_of(html[html.index("<h1>") : html.index("</h1>")])
-    assert f"batch latency mean {change} % for a batch of 4, significant difference" in title
+    assert "batch latency mean \u221250.0 % for a batch of 4, significant difference" in title
     assert "batch of 4" in text_of(html[html.index("<h2>Metrics</h2>") : html.index("<table")])
     assert "concurrency 4" not in html
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from tests import sample_data
 from tests.dashboard.lib.routes import OF_PEOPLE, filled
-from tests.factories import make_job, make_measured, make_result
+from tests.factories import make_evaluation, make_job, make_result
 from tests.jobs.lib.importing import imported
 
 # The id of a result in the path or the query of an address, without its mark.
@@ -16,10 +16,6 @@ OLD = re.compile(
     r"/results/\d|(?:compare|parity|missing|tables|result|comparison)/\?[^\"]*\b(?:id|base|group)=\d"
 )
 pytestmark = pytest.mark.django_db
-
-
-def evaluation(*scores):
-    return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded"))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +83,7 @@ def test_no_page_has_an_old_address(member):
 
 def test_a_job_is_never_taken_for_a_result(member):
     make_job()  # so that the job of one result has the number of another
-    made = [evaluation(1, 0), evaluation(1, 1)]
+    made = [make_evaluation([1, 0]), make_evaluation([1, 1])]
     job = made[1].job_id
     assert job != made[1].pk
     wrong = f"“#{job}” is no result. Results are written as res-15. #{job} is a job; its result is "

@@ -9,7 +9,7 @@ from dashboard.actions.results import set_baseline
 from jobs.models import AuditEntry, Baseline, Note, Result, SavedView, SignOff, Tag
 from tests.comparing import OTHER, text_of
 from tests.factories import make_measured, make_result, make_user
-from tests.measuring import measured, served
+from tests.measuring import measured, runs, served
 
 pytestmark = pytest.mark.django_db
 
@@ -189,10 +189,6 @@ def test_a_result_that_does_not_count_is_refused_as_baseline(client, lin, host, 
 
     assert f"Baseline not set. {words} cannot be the baseline." in page
     assert not Baseline.objects.exists()
-
-
-def runs(deployment, *rates):
-    return [measured(deployment, points=((1, rate),)) for rate in rates]
 
 
 def test_a_regression_is_on_the_page_in_the_list_and_in_exports(client, lin, host):

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from dashboard.actions.results import set_baseline
 from jobs.models import Result, Tag
 from tests.comparing import OTHER
-from tests.factories import make_deployment, make_job, make_measured
+from tests.factories import make_deployment, make_evaluation
 from tests.measuring import measured, served
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +30,9 @@ def fill(host, user, first, count):
         deployment = served(host, (*OTHER, "--n", str(number)), stack="guide", tp=8)
         for rate in (100.0, 101.0):
             speed = measured(deployment, points=((1, rate),))
-        job = make_job(host=host, kind="evaluate", state="succeeded", params={"questions": "x"})
         fields = {"deployment": make_deployment(host=host), "stack": "guide"}
-        quality = make_measured(job=job, scores=[1.0, 0.0, 1.0], **fields)
+        asked = {"questions": "x"}
+        quality = make_evaluation([1.0, 0.0, 1.0], host=host, params=asked, **fields)
         for result in (speed, quality):
             Tag.objects.create(result=result, name="week", created_by=user)
             if not first:

@@ -1,5 +1,3 @@
-import csv
-import io
 import re
 from datetime import timedelta
 from html import unescape
@@ -15,8 +13,9 @@ from dashboard.text.messages import message
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.results import listing
 from jobs.queries.results import results as queries
+from tests.comparing import rows_of
 from tests.dashboard.lib.points import SOME_FAILED, point
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_result
+from tests.factories import make_host, make_job, make_measured, make_result
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("result-list")
@@ -29,16 +28,6 @@ def page(member):
 
 def panel_of(result):
     return render_to_string("results/_result_panel.html", {"result": result})
-
-
-def test_the_list_shows_what_the_facets_let_through(page):
-    fast = make_measured(points=[point(1, 90.0)], label="Q8_0 from Q4_1")
-    slow = make_measured(points=[point(1, 60.0)], label="F16 from Q4_1")
-
-    text = page(f"{LIST}?precision=Q8_0+from+Q4_1")
-
-    assert reverse("result-detail", args=[fast.pk]) in text
-    assert reverse("result-detail", args=[slow.pk]) not in text
 
 
 def test_a_phone_shows_accuracy_next_to_the_name(page):
@@ -127,16 +116,6 @@ def test_a_job_is_found_by_its_number():
     assert list(listed.results) == [result]
 
 
-def test_a_benchmarks_page_says_its_best_rate_and_where(page):
-    result = make_measured(
-        points=[point(1, 90.0), point(4, 145.0)], deployment=make_deployment(name="served")
-    )
-
-    text = page(reverse("result-detail", args=[result.pk]))
-
-    assert "<h1>served: 145 tok/s output at concurrency 4</h1>" in text
-
-
 @pytest.mark.parametrize(
     ("metrics", "charts"),
     [
@@ -177,22 +156,6 @@ def test_a_category_has_the_share_of_its_own_questions():
     assert (odd.name, odd.questions, odd.share.value) == ("odd", 2, 0.0)
 
 
-def test_answers_are_compared_question_by_question():
-    base = make_measured(scores=[1, 1, 0, 0, 1], label="a")
-    other = make_measured(scores=[1, 0, 1, 1, 1], label="b")
-
-    (paired,) = compare([[base], [other]]).paired
-
-    counts = (paired.both, paired.only_base, paired.only_other, paired.neither)
-    assert counts == (2, 1, 2, 0)
-    assert [(flip.index, flip.gained) for flip in paired.flips] == [
-        (1, False),
-        (2, True),
-        (3, True),
-    ]
-    assert paired.gap.includes_zero
-
-
 def test_only_concurrencies_that_all_have_are_compared():
     base = make_measured(points=[point(1, 50.0), point(4, 90.0)], label="a")
     other = make_measured(points=[point(1, 50.0), point(2, 70.0)], label="b")
@@ -213,17 +176,8 @@ def test_the_comparison_concludes_and_shows_what_differs(page):
     assert '<td class="chg">b</td>' in text
 
 
-def test_a_benchmark_and_an_evaluation_are_not_compared(page):
-    ids = [make_measured(points=[point(1, 50.0)]).pk, make_measured(scores=[1]).pk]
-
-    text = page(f"{reverse('result-compare')}?id=res-{ids[0]}&id=res-{ids[1]}")
-
-    assert "have no common metrics" in text
-
-
 def csv_of(client, result):
-    text = client.get(reverse("result-file", args=[result.pk, "csv"])).content.decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
+    return rows_of(client.get(reverse("result-file", args=[result.pk, "csv"])))
 
 
 def test_the_csv_of_a_benchmark_has_a_line_a_concurrency(member):

@@ -1,6 +1,5 @@
 """Pages of token use, of subjects, and of accuracy beside speed."""
 
-import json
 import re
 
 import pytest
@@ -9,8 +8,8 @@ from django.urls import reverse
 from dashboard.actions import results
 from jobs.models import Result
 from jobs.queries.results.results import AREAS
-from tests.comparing import grouped, ids, text_of
-from tests.factories import make_job, make_measured
+from tests.comparing import figures, grouped, ids, text_of
+from tests.factories import make_evaluation, make_measured
 from tests.jobs.lib.token_using import KNOWN, make_used
 from tests.measuring import measured, served
 
@@ -20,10 +19,6 @@ SUBJECTS = [name for names in AREAS.values() for name in names]
 
 def panel(html, name):
     return text_of(re.search(rf'<section class="panel" id="{name}".*?</section>', html, re.S)[0])
-
-
-def drawn(html, name):
-    return json.loads(re.search(rf'<script id="{name}-data"[^>]*>(.*?)</script>', html, re.S)[1])
 
 
 def with_subjects(low, **fields):
@@ -55,7 +50,7 @@ def test_a_card_without_estimates_does_not_say_estimated(get):
 
 
 def test_the_curve_has_its_band_and_ends_at_the_limit(get):
-    figure = drawn(get("result-detail", make_used().pk), "budget")
+    figure = figures(get("result-detail", make_used().pk))["budget"]
     low, high, line = figure["data"]
 
     assert (line["x"][-1], line["y"][-1], line["y"][0]) == (100, 50.0, 0.0)
@@ -73,7 +68,7 @@ def test_a_tool_without_tokens_has_no_card(get):
 def test_a_comparison_has_a_line_each(get):
     one, two = make_used(), make_used(KNOWN[:2])
     html = get("result-compare", query=ids(one, two))
-    data = drawn(html, "budget")["data"]
+    data = figures(html)["budget"]["data"]
 
     assert [trace["name"] for trace in data[:2]] == [f"res-{one.pk}", f"res-{two.pk}"]
     assert [trace["mode"] for trace in data] == ["lines", "lines", "markers", "markers"]
@@ -88,7 +83,7 @@ def test_a_comparison_of_groups_says_whose_answers_count(get):
     html = get("result-compare", query=grouped([one, again], [two]))
 
     assert "groups: all answers of their runs" in html
-    line = drawn(html, "budget")["data"][0]
+    line = figures(html)["budget"]["data"][0]
     assert dict(zip(line["x"], line["y"], strict=True))[32] == 25.0  # 2 of 8
     assert "groups:" not in get("result-compare", query=ids(one, two))
 
@@ -123,14 +118,13 @@ def test_subjects_sort_by_their_difference_to_the_baseline(get):
 
 def test_accuracy_stands_beside_the_speed_of_its_engine(get, host):
     deployment = served(host)
-    job = make_job(host=host, kind="evaluate", state="succeeded")
-    evaluation = make_measured(job=job, scores=[1, 1, 0, 1], deployment=deployment)
+    evaluation = make_evaluation([1, 1, 0, 1], host=host, deployment=deployment)
     benchmark = measured(deployment, points=((4, 100.0),))
 
     html = get("result-tradeoff")
     panel = text_of(get("result-paired", evaluation.pk))
 
-    (trace,) = drawn(html, "tradeoff-rate")["data"]
+    (trace,) = figures(html)["tradeoff-rate"]["data"]
     assert (trace["x"], trace["y"], trace["marker"]["symbol"]) == ([100.0], [75.0], ["circle"])
     assert trace["customdata"] == [reverse("result-paired", args=[evaluation.pk])]
     assert f"res-{benchmark.pk}" in text_of(html)

@@ -1,7 +1,5 @@
 """Identity, provenance and repeats of a result: on its page, in the API, in exports."""
 
-import csv
-import io
 import re
 
 import pytest
@@ -14,6 +12,7 @@ from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
 from jobs.protocol import BadMessage
 from jobs.services.intake import heartbeats
+from tests.comparing import rows_of
 from tests.factories import make_host, make_job, make_measured
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
@@ -199,10 +198,6 @@ def test_provenance_says_what_the_host_had_and_did(get, host):
     ):
         assert part in text
     assert "Firmware not recorded" in text
-
-
-def rows_of(response):
-    return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
 
 
 def test_the_list_is_exported_by_point_with_context(get, host):

@@ -6,21 +6,19 @@ from jobs.models import Answer
 from jobs.queries.answers.answer_flags import Unswitched, hygiene, is_doubtful, unswitched
 from jobs.queries.answers.answer_list import equal_characters
 from jobs.services.outcomes import answer_rows
-from tests.factories import make_job, make_measured
+from tests.factories import make_evaluation, make_measured
 
 pytestmark = pytest.mark.django_db
 
 
 def thought_about(chosen, **changes):
     """Ten answers of a run that chose ``chosen``."""
-    params = {"thinking": chosen} if chosen else {}
-    job = make_job(kind="evaluate", state="succeeded", params=params)
-    return evaluated([1] * 10, job, **changes)
+    return evaluated([1] * 10, {"thinking": chosen} if chosen else {}, **changes)
 
 
-def evaluated(scores, job=None, **changes):
+def evaluated(scores, params=None, **changes):
     """Answers; ``changes``: index -> fields, as "at_3"."""
-    result = make_measured(scores=scores, **({"job": job} if job else {}))
+    result = make_evaluation(scores, params=params)
     for name, fields in changes.items():
         Answer.objects.filter(result=result, index=int(name.removeprefix("at_"))).update(**fields)
     answer_rows.keep(result)

@@ -123,35 +123,36 @@ def test_counts_may_have_chinese_commas_and_lines():
     ]
 
 
-def test_answers_to_the_same_questions_are_paired():
-    first = answered(*[1] * 80, *[0] * 20)
-    second = answered(*[1] * 76, *[0] * 4, *[1] * 10, *[0] * 10)
-
+@pytest.mark.parametrize(
+    ("first", "second", "method", "gap", "p"),
+    [
+        (
+            answered(*[1] * 80, *[0] * 20),
+            answered(*[1] * 76, *[0] * 4, *[1] * 10, *[0] * 10),
+            *("paired", 0.06, 0.1796),
+        ),
+        (
+            {index: [1, 1, 0, 1] for index in range(50)},
+            {index: [1, 0, 0, 1] for index in range(50)},
+            *("clustered", -0.25, None),
+        ),
+        (
+            {index: [index % 10 / 10] for index in range(200)},
+            {index: [(index + index % 3) % 10 / 10] for index in range(200)},
+            *("bootstrap", 0.045, None),
+        ),
+    ],
+    ids=["one answer", "several answers", "scores"],
+)
+def test_the_answers_choose_the_method(first, second, method, gap, p):
     row = state([from_scores("x", "", first, second)], 0.01, "same").pooled
 
-    assert (row.method, row.flips) == ("paired", (4, 10))
-    assert row.gap.value == pytest.approx(0.06)
-    assert row.p == pytest.approx(0.1796, abs=1e-4)
-
-
-def test_several_answers_to_a_question_are_clustered():
-    first = {index: [1, 1, 0, 1] for index in range(50)}
-    second = {index: [1, 0, 0, 1] for index in range(50)}
-
-    row = state([from_scores("x", "", first, second)], 0.01, "same").pooled
-
-    assert (row.method, row.p, row.rights, row.questions) == ("clustered", None, None, (50, 50))
-    assert row.gap.value == pytest.approx(-0.25)
-
-
-def test_scores_that_are_no_share_are_resampled():
-    first = {index: [index % 10 / 10] for index in range(200)}
-    second = {index: [(index + index % 3) % 10 / 10] for index in range(200)}
-
-    row = state([from_scores("x", "", first, second)], 0.01, "same").pooled
-
-    assert (row.method, row.p) == ("bootstrap", None)
+    assert row.method == method
+    assert row.gap.value == pytest.approx(gap, abs=0.01)
     assert row.gap.low < row.gap.value < row.gap.high
+    assert row.p == (p and pytest.approx(p, abs=1e-4))
+    assert row.flips == ((4, 10) if p else None)
+    assert (row.rights is None, row.questions) == (method != "paired", (len(first), len(second)))
 
 
 def test_only_common_questions_count():
