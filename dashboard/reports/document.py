@@ -28,16 +28,14 @@ class Paragraph:
     tone: Tone = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Texts of one kind."""
 
     items: Sequence[str]
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(NamedTuple):
     """A chart. Its numbers are those of a table of its section."""
 
     title: str
@@ -46,8 +44,7 @@ class Figure:
     caption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """Commands, as they ran. ``is_folded``: a click shows them; on paper they are open."""
 
     title: str

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
@@ -22,8 +21,7 @@ NEWEST = Order("at", descending=True)
 AT = Column(F("at"), read_moment, always=True, indexed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(NamedTuple):
     """Filters of the list; "" and None mean any. ``since`` is included, ``until`` is not.
     ``person``: a user name, or ``NOBODY``. ``text``: words, each in one of the fields."""
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
@@ -51,8 +51,7 @@ _SHARES = ("accuracy", "pass@1", "EM", "pass@1-COT", "prompt strict", "correct")
 _OTHER_SETS = {("cluewsc", "paper")}
 
 
-@dataclass(frozen=True, slots=True)
-class Ours:
+class Ours(NamedTuple):
     """Result of ours on the questions of one set. ``samples``: answers to each question."""
 
     result: Result
@@ -62,8 +61,7 @@ class Ours:
     samples: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedComparison:
+class PublishedComparison(NamedTuple):
     """Published figure with what stands for us and our best result on the same data set. ``why``:
     reasons against a comparison. ``best`` None: ``latest``, or all are simulated."""
 
@@ -184,8 +182,7 @@ _EVALUATIONS = 300  # newest ones that are searched for results on a set
 _RESULTS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SetResult:
+class SetResult(NamedTuple):
     """Result with its share of correct answers on one set; None where the set has no share."""
 
     result: Result
@@ -197,8 +194,7 @@ class SetResult:
 Lack = Literal["", "report", "cards"]
 
 
-@dataclass(frozen=True, slots=True)
-class SetRow:
+class SetRow(NamedTuple):
     """Data set in the list: of the catalogue, or of the team. ``latest``: its newest result that is
     neither simulated nor imported."""
 
@@ -211,8 +207,7 @@ class SetRow:
     latest: SetResult | None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Files of a set on a host, as its last job *Prepare datasets* counted them. ``folder``: where
     EvalScope reads them as files, "" if it does not ask the set. ``found``: file or pattern ->
     items; empty: never prepared there."""
@@ -369,8 +364,7 @@ class OnHost:
         return "deploy-build-in" if self.has_dies else "deploy"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(NamedTuple):
     """A model in the list. ``speed``, ``answers``: what stands for it, of ours, not simulated."""
 
     model: ZooModel
@@ -391,8 +385,7 @@ class ModelRow:
         return [deployment for place in self.hosts for deployment in place.deployments]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelPage:
+class ModelPage(NamedTuple):
     """One model: what each host has of it, its results, and open jobs that work on it."""
 
     row: ModelRow

@@ -1,9 +1,9 @@
 """Queries of the playground."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
@@ -17,8 +17,7 @@ LISTED = 60
 MOST_TOKENS = 131_072  # the most that a turn can ask for
 
 
-@dataclass(frozen=True, slots=True)
-class ChatEngine:
+class ChatEngine(NamedTuple):
     """Engine that a chat asks: a deployment, or an endpoint, which this dashboard did not start."""
 
     row: Deployment | Endpoint
@@ -86,8 +85,7 @@ class ChatEngine:
         return (self.row.details or {}).get("max_total")
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """A question with the attempt at its answer that is shown, and the ids of all, oldest first."""
 
     turn: Turn

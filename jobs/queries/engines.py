@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -24,8 +24,7 @@ _STARTS = 12
 _START_EVENTS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentPage:
+class DeploymentPage(NamedTuple):
     """One deployment: its history, and what was measured on it, newest first."""
 
     deployment: Deployment
@@ -34,8 +33,7 @@ class DeploymentPage:
     startups: Sequence[Startup]
 
 
-@dataclass(frozen=True, slots=True)
-class Startup:
+class Startup(NamedTuple):
     """Seconds from a server's first command until it answered; ``bytes`` of the loaded weights."""
 
     deployment: Deployment
@@ -147,8 +145,7 @@ def _all() -> QuerySet[Deployment]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointPage:
+class EndpointPage(NamedTuple):
     """One endpoint: what was measured on it, newest first, and active jobs against it."""
 
     endpoint: Endpoint

@@ -4,9 +4,8 @@ imported results are not here."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import Model
 from django.utils.timezone import now
@@ -22,8 +21,7 @@ MOST_DAYS = 3650
 Why = Literal["age", "driver", "environment", "image"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(NamedTuple):
     """Cause of a stale value. ``was`` and ``now`` are drivers; else ``was`` is a name."""
 
     why: Why
@@ -31,8 +29,7 @@ class Stale:
     now: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FleetValue:
+class FleetValue(NamedTuple):
     """Main metric of a result, at ``concurrency``; ``interval`` is that of an accuracy."""
 
     result: Result
@@ -44,8 +41,7 @@ class FleetValue:
     stale: Sequence[Stale]
 
 
-@dataclass(frozen=True, slots=True)
-class FleetCell:
+class FleetCell(NamedTuple):
     """``deployment`` runs now; ``is_known``: something says that the stack serves the model."""
 
     stack: str
@@ -56,8 +52,7 @@ class FleetCell:
     is_known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FleetRow:
+class FleetRow(NamedTuple):
     """Model and precision with a cell for each stack."""
 
     model_id: str
@@ -65,8 +60,7 @@ class FleetRow:
     cells: Sequence[FleetCell]
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
+class Fleet(NamedTuple):
     """``stacks`` are the columns. ``missing`` and ``stale`` count values of known cells."""
 
     stacks: Sequence[str]

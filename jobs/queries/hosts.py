@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, F, Prefetch, Q, QuerySet, Window
@@ -99,8 +99,7 @@ def proposed_dies(host: Host, wanted: int) -> list[str]:
     return free[:wanted] if len(free) >= wanted else []
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Last reading of a die: °C and W; None if unknown."""
 
     temp_c: float | None
@@ -124,8 +123,7 @@ def _number(value: object) -> float | None:
     return float(value) if is_number else None  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
-class HostNow:
+class HostNow(NamedTuple):
     """``queued``: the first jobs of its queue; ``queued_count``: its length, 0 if not requested."""
 
     host: Host
@@ -139,8 +137,7 @@ class HostNow:
         return held_dies(self.on_host, self.deployments)
 
 
-@dataclass(frozen=True, slots=True)
-class HostPage:
+class HostPage(NamedTuple):
     """Data of one host. Assets newest first; ``recent``: its last ended jobs."""
 
     now: HostNow

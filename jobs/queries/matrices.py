@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet
 
@@ -20,8 +21,7 @@ STATES = ("done", "running", "queued", "failed", "cancelled", "skipped")
 _BAD = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(NamedTuple):
     """One run of a cell. ``value``: the chosen metric; None: not measured."""
 
     cell: MatrixCell
@@ -140,8 +140,7 @@ class CellView:
         return next((run for run in stopped if run.is_failed), next(iter(stopped), None))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """Cells of one pair of lengths, by rising concurrency."""
 
     input_tokens: int | None
@@ -159,8 +158,7 @@ class Row:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixPage:
+class MatrixPage(NamedTuple):
     """A matrix with its table. ``metrics``: those that its results have. ``left_s``: estimated
     remaining time; None: unknown. ``unknown``: open runs without an estimate."""
 

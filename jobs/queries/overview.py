@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import and_
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -38,8 +38,7 @@ _SPARK = 14
 _SCANNED = 500  # number of queued jobs searched for the first of each pipeline
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """Running job. ``left_s`` is the estimated remaining time, None without an estimate."""
 
     job: Job
@@ -63,16 +62,14 @@ class Running:
         return min(100, int(100 * self.done / self.total))
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Queued job; ``more``: number of further queued jobs of its pipeline, not listed."""
 
     job: Job
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ResultFigures:
+class ResultFigures(NamedTuple):
     """Result with its main and second metric. ``history``: main metric of its earlier counted
     repeats and of itself, oldest first, at the concurrency of ``value``."""
 
@@ -84,8 +81,7 @@ class ResultFigures:
     history: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class ServedModel:
+class ServedModel(NamedTuple):
     """Deployment with the benchmark that stands for it, of those with an output rate."""
 
     deployment: Deployment
@@ -218,8 +214,7 @@ def _history(result: Result, metric: str) -> list[float]:
 MOST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResults:
+class SearchResults(NamedTuple):
     """Matches, newest first, at most ``MOST`` of each; ``job`` is the one of that number."""
 
     job: Job | None = None

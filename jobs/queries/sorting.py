@@ -4,10 +4,9 @@ value come last. A cursor is ``<number>~<value>`` of a page's last row, ``<numbe
 value."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import F, FloatField, Model, Q, QuerySet
 from django.db.models.expressions import Combinable
@@ -22,8 +21,7 @@ LONGEST = 300  # characters of a value in a cursor
 _VALUE = "sorted_by"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """Sort key of a list. ``read`` makes a value of a cursor's text, or raises ValueError."""
 
     value: Combinable
@@ -32,8 +30,7 @@ class Column:
     indexed: bool = False  # an index holds (value, number): asked in the form that uses it
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """A column by its name, and the direction. As text: ``-made`` is descending."""
 
     name: str
@@ -43,8 +40,7 @@ class Order:
         return f"-{self.name}" if self.descending else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """The last row of a page: its value, None where it has none, and its number."""
 
     value: Any

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
@@ -27,8 +27,7 @@ _FAR = 520  # weeks: limit of predictions
 _SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
-@dataclass(frozen=True, slots=True)
-class RetentionLimits:
+class RetentionLimits(NamedTuple):
     """Limits of the settings; None: no limit."""
 
     retention_age: timedelta | None
@@ -169,8 +168,7 @@ def _sum(rows: QuerySet[Any], name: str) -> int:
     return _sums(rows, name)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class PendingRemoval:
+class PendingRemoval(NamedTuple):
     """Coming removal of a record. ``at`` is its time; None if only the size decides."""
 
     why: str
@@ -228,8 +226,7 @@ def unfinished() -> int:
     return jobs.count() + Deployment.objects.filter(**half).count()
 
 
-@dataclass(frozen=True, slots=True)
-class HostDiskUsage:
+class HostDiskUsage(NamedTuple):
     """Assets on a host, bytes; None: not reported. ``at``: time of the oldest measurement, ours."""
 
     host: Host

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from jobs.models import Deployment
 from jobs.queries.jobs.progress import Sample, served_samples
@@ -16,8 +16,7 @@ NOW_S = 10.0  # window of the current rate: shorter windows show single requests
 STALE_S = 75.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """Rates of one engine; None: not reported. ``output``: tokens/s; ``history``: of half an hour,
     oldest first; ``kv_cache``: per cent; ``heard``: time of the last report."""
 

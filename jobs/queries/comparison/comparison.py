@@ -6,7 +6,7 @@ are pooled: later runs never change a comparison.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from math import isclose
 from operator import itemgetter
@@ -92,8 +92,7 @@ class MetricRow(NamedTuple):
         return any(cell.value != self.base for cell in self.cells[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A run or a group of a comparison; ``head`` is its first run.
 
     ``own``: points of each run; ``points``: their means, ``(concurrency, metrics)`` by concurrency.

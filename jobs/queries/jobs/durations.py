@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import log
 from statistics import linear_regression, median
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTransform
@@ -36,8 +36,7 @@ def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     return [_of(job, by_kind[job.kind]) for job in jobs]
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """An earlier job for estimates. ``work``: amount done, see ``Kind.work``; ``asked``: requested
     amount, if different; ``exact``: guide verbatim; ``paced_s``: the part of ``seconds`` that grows
     with the work, None if unknown."""
@@ -186,8 +185,7 @@ def _is_as_much(one: float | None, other: float | None) -> bool:
 _RATE, _TOKENS = "output_tokens_per_s", "output_tokens_mean"
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationEstimate:
+class EvaluationEstimate(NamedTuple):
     """Duration of ``answers`` with ``tokens`` each at ``rate`` tokens a second. ``rated_by``: the
     benchmark of the rate; ``is_scaled``: it had other concurrencies. ``counted_by``: the evaluation
     whose answers had so many tokens; None: the answer limit, an upper bound."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
@@ -158,8 +158,7 @@ def newest_chain(since: datetime) -> ChainProgress | None:
 _FEW_FILES = 6  # max outputs listed unfolded
 
 
-@dataclass(frozen=True, slots=True)
-class StepState:
+class StepState(NamedTuple):
     """State of a step: succeeded, running, failed, cancelled, lost, queued or skipped.
     ``exit_code``: None also for a meaningless one."""
 
@@ -168,8 +167,7 @@ class StepState:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(NamedTuple):
     """Outputs of one folder ("" is the job's own), with names. A long list is folded."""
 
     path: str
@@ -181,8 +179,7 @@ class Folder:
         return sum(output.bytes for _name, output in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class JobPage:
+class JobPage(NamedTuple):
     """A job and its context. ``chain``: jobs created with it, oldest first."""
 
     job: Job
@@ -379,8 +376,7 @@ def _step_state(step: JobStep, job: Job) -> str:
     return "running" if job.is_open else str(job.state)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """Engine of a probe: "deployment" or "reference". Both records None: removed."""
 
     name: str

@@ -1,7 +1,7 @@
 """Lists of jobs: filtered, newest first or sorted by a column, paged by keyset."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
@@ -44,8 +44,7 @@ COLUMNS: Mapping[str, Column] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(NamedTuple):
     """Filters of a list; "" means any. ``state``: a state, a name of ``GROUPS``, or
     "needs_confirmation". ``pinned``: only kept jobs."""
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobs import logstore
 from jobs.base.errors import DamagedLog
@@ -37,8 +37,7 @@ _HEADLINE = 300  # characters
 Part = tuple[int, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """A log line: its number, from 1, and its terminal text."""
 
     line: int

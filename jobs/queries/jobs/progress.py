@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from django.conf import settings
 from django.utils.timezone import now
@@ -50,8 +50,7 @@ class Standing:
         return self.answered > 0 and self.scored == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Standings:
+class Standings(NamedTuple):
     """``sets``: in plan order. ``scores_last``: the tool scores no set before all are asked."""
 
     whole: Standing
@@ -163,8 +162,7 @@ Sample: TypeAlias = tuple[float, dict[str, float]]
 Rows: TypeAlias = list[list[object]]
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(NamedTuple):
     """``(seconds since the epoch, {metric: value})`` of one watch, oldest first, before the cursor
     (``context``) and after it (``fresh``)."""
 
@@ -172,8 +170,7 @@ class Samples:
     fresh: Sequence[Sample] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """``after``: next cursor, offset of the last block, or the old cursor without new ones."""
 
     after: int

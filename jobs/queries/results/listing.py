@@ -201,8 +201,7 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     return matches if pk is None else matches | Q(pk=pk)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """``after``: cursor of the next page, "" at the end. ``pinned``, ``removed``: ids of jobs that
     are pinned, and whose log and files are removed."""
 

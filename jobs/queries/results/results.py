@@ -220,8 +220,7 @@ def categories(result: Result) -> list[Category]:
     return entries[:MOST_CATEGORIES]
 
 
-@dataclass(frozen=True, slots=True)
-class ResultPage:
+class ResultPage(NamedTuple):
     """Result with its ``repeats``: other runs of the same measurement."""
 
     result: Result
