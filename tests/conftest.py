@@ -4,6 +4,7 @@ import os
 import random
 import resource
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from django.core.cache import caches
 from django.utils import translation
 
+from jobs.catalog import QUESTION_SETS
 from jobs.confined import Pool, taken, worker
 
 pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
@@ -177,3 +179,11 @@ def chromium() -> str:
 def find_chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@pytest.fixture
+def question_folder(tmp_path: Path) -> Iterator[None]:
+    """A folder for question sets of the team."""
+    QUESTION_SETS.configure(tmp_path / "questions")
+    yield
+    QUESTION_SETS.configure(None)

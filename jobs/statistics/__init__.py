@@ -465,22 +465,20 @@ def questions_for_interval(accuracy: float, margin: float = MARGIN) -> int:
 def questions_unpaired(goal: Goal, accuracy: float, margin: float = MARGIN, z: float = Z) -> int:
     """Return questions on each side that show the goal with a power of 80 %, if both are equally
     accurate and answer different questions."""
-    return _questions(goal, 2 * _spread(accuracy), margin, z)
+    return questions_paired(goal, 2 * _spread(accuracy), margin, z)
 
 
 def questions_paired(
     goal: Goal, changed: float = USUAL_CHANGED, margin: float = MARGIN, z: float = Z
 ) -> int:
     """Return questions that both sides answer to show the goal with a power of 80 %, if both are
-    equally accurate and the share ``changed`` of the answers differs."""
-    return _questions(goal, changed, margin, z)
+    equally accurate. ``changed``: share of the answers that differs, the variance of a question.
 
-
-def _questions(goal: Goal, variance: float, margin: float, z: float) -> int:
-    """Chow, Shao and Wang 2008, Sample Size Calculations in Clinical Research, 3.2: of two tests at
-    once, each may lose half of what the power leaves. ``variance``: of one question."""
+    Chow, Shao and Wang 2008, Sample Size Calculations in Clinical Research, 3.2: of two tests at
+    once, each may lose half of what the power leaves.
+    """
     power = POWER if goal == "at_least" else (1 + POWER) / 2
-    return ceil(variance * ((z + NORMAL.inv_cdf(power)) / margin) ** 2)
+    return ceil(changed * ((z + NORMAL.inv_cdf(power)) / margin) ** 2)
 
 
 def _spread(accuracy: float) -> float:

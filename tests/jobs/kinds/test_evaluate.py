@@ -28,12 +28,10 @@ LINES = b"".join(
 
 
 @pytest.fixture
-def ours(tmp_path):
+def ours(question_folder):
     """A set of the team."""
-    QUESTION_SETS.configure(tmp_path / "questions")
     meta = {"id": "ours", "name": "Ours", "note": ""}
-    yield QUESTION_SETS.save(meta, read_questions(LINES).questions, at="", by="", onto=None)
-    QUESTION_SETS.configure(None)
+    return QUESTION_SETS.save(meta, read_questions(LINES).questions, at="", by="", onto=None)
 
 
 def planned(**raw):

@@ -203,3 +203,8 @@ def monitored(
         return interval
 
     return one
+
+
+def rounded(interval: Interval, digits: int = 4) -> tuple[float, ...]:
+    """Value and bounds of an interval."""
+    return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))

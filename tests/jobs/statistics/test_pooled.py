@@ -16,6 +16,7 @@ from jobs.statistics import (
     pooled_difference,
     wilson,
 )
+from tests.jobs.lib.truth import rounded
 
 BASE = [Share(154, 159), Share(933, 976)]
 OTHER = [Share(155, 159), Share(929, 976)]
@@ -24,10 +25,6 @@ SAMPLES = [
     *([1, 1, 1, 0], [0, 0, 1, 0], [1, 1, 1, 1]),
     *([0, 0, 0, 0], [1, 0, 1, 1], [1, 1, 0, 1]),
 ]
-
-
-def rounded(interval, digits=4):
-    return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))
 
 
 def test_the_guides_sets_pool_to_minus_a_quarter():

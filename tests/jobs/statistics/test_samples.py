@@ -13,10 +13,7 @@ from jobs.statistics import (
     relative_difference,
     runs_to_tell,
 )
-
-
-def rounded(interval, digits=4):
-    return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))
+from tests.jobs.lib.truth import rounded
 
 
 def test_three_runs_of_each_are_the_least_that_give_an_interval():

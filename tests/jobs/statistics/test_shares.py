@@ -2,10 +2,7 @@ import pytest
 
 from jobs.statistics import difference, mcnemar, paired_difference, wilson
 from jobs.statistics.paired import least_margin
-
-
-def rounded(interval, digits=4):
-    return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))
+from tests.jobs.lib.truth import rounded
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,9 @@ from jobs.queries.catalogue import results_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_job, make_result
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("question_folder")]
 ONE = '{"question": "2 + 3?", "answers": ["5", "five"]}'
 TWO = '{"question": "9 > 8?", "choices": ["yes", "no"], "answers": ["A"]}'
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path):
-    QUESTION_SETS.configure(tmp_path / "questions")
-    yield
-    QUESTION_SETS.configure(None)
 
 
 def page_of(client, set_id):

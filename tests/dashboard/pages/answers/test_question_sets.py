@@ -11,19 +11,12 @@ from jobs.models import Answer, AuditEntry
 from tests.factories import make_job, make_measured, make_user
 from tests.jobs.lib import answering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("question_folder")]
 CHANGED = [f"q{n}" for n in answering.CHANGED]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path):
-    QUESTION_SETS.configure(tmp_path / "questions")
-    yield
-    QUESTION_SETS.configure(None)
-
-
 @pytest.fixture
-def pair(folder):
+def pair():
     return answering.make_evaluations(questions=answering.save_set())
 
 
@@ -145,7 +138,7 @@ def test_a_question_with_another_text_is_left_out(member, pair):
     assert ids_of(file.content.decode()) == ["q6"]
 
 
-def test_samples_of_a_question_are_one_question(member, folder):
+def test_samples_of_a_question_are_one_question(member):
     answers = [{**one, "sample": sample} for one in answering.answers() for sample in (0, 1)]
     result = answering.evaluation(answers, questions=answering.save_set())
 

@@ -15,16 +15,9 @@ from tests.factories import make_user
 from tests.jobs.lib import answering
 from tests.measuring import make_measuring_host, served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("question_folder")]
 WRONG = (2, 3, 20)
 ASKED = 16  # the second side was asked these first questions
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path):
-    QUESTION_SETS.configure(tmp_path / "questions")
-    yield
-    QUESTION_SETS.configure(None)
 
 
 @pytest.fixture
