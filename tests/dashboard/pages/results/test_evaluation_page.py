@@ -1,4 +1,4 @@
-"""Page of an evaluation: data sets in the format of the guide, and questions."""
+"""Page of an evaluation: data sets in the format of the guide, questions, thinking on or off."""
 
 import re
 from html import unescape
@@ -11,8 +11,10 @@ from django.utils.text import normalize_newlines
 from dashboard.text.answers import ending_words, rule_words
 from jobs.host.scoring import RULES
 from jobs.models import Answer
+from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import categories, set_groups
 from jobs.tools.outputs.answers import own_question
+from tests.comparing import ids, text_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
 from tests.jobs.lib.target import DATA
@@ -174,3 +176,67 @@ def test_a_panel_of_a_job_does_not_warn_of_the_scores_of_sets():
     )
 
     assert "Accuracy by data set, %" not in html
+
+
+def thought(**params):
+    """A sound evaluation whose answers all have reasoning."""
+    return answering.make_evaluations(**params)[0]
+
+
+def test_a_chosen_thinking_is_of_the_identity():
+    off = thought(thinking="off")
+
+    assert off.identity["parts"]["workload"]["thinking"] == "off"
+    assert not repeats_of(off).filter(pk=thought(thinking="on").pk).exists()
+
+
+def test_the_default_leaves_identities_as_they_were():
+    assert "thinking" not in thought().identity["parts"]["workload"]
+
+
+def test_a_comparison_names_both_values_of_thinking(page):
+    text = text_of(page(ids(thought(), thought(thinking="off"))))
+
+    assert "Thinking: model default / off" in text
+
+
+def test_a_comparison_names_an_early_stop_once(page):
+    rule = {"stop_early": True, "baseline": "17", "margin": 5.0}
+
+    text = text_of(page(ids(thought(), thought(**rule))))
+
+    assert "Stop early: no / yes" in text
+    assert "Baseline: unknown" not in text and "Margin: " not in text
+
+
+def test_a_statement_warns_of_other_thinking(get):
+    base, result = thought(thinking="on"), thought(thinking="off")
+
+    text = unescape(get("parity", base=f"res-{base.pk}", id=f"res-{result.pk}"))
+
+    assert "Different settings, baseline / result: Thinking: on / off." in text
+
+
+def test_a_statement_warns_of_a_switch_without_effect(get):
+    base, result = thought(thinking="off"), thought(thinking="off")
+
+    text = get("parity", base=f"res-{base.pk}", id=f"res-{result.pk}")
+
+    assert "Different settings" not in text
+    assert f"res-{base.pk}: Thinking was off, but 24 of 24 answers have reasoning" in text
+
+
+def test_the_card_tells_of_a_switch_without_effect(get):
+    ignored, sound = thought(thinking="off"), thought(thinking="on")
+
+    words = (
+        "Thinking was off, but 24 of 24 answers have reasoning: the engine may ignore the switch."
+    )
+    assert words in get("result-detail", ignored.pk)
+    assert ">thinking doubtful</span>" in get("result-list")
+    assert "Thinking was" not in get("result-detail", sound.pk)
+
+
+def test_the_page_shows_a_chosen_thinking(get):
+    assert "Thinking off" in text_of(get("result-detail", thought(thinking="off").pk))
+    assert "Thinking" not in text_of(get("result-detail", thought().pk))
