@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.models import AbstractUser
 from django.contrib.sessions.backends.db import SessionStore
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.timezone import now
 
@@ -43,6 +44,13 @@ from jobs.tools.vacc.site import GUIDE_FACTS
 # Of one length: names sort in the order of their making, however many there were before.
 _numbers = (f"{number:06}" for number in count(1))
 HUBS = ("https://huggingface.co", "https://hf-mirror.com")
+
+
+def stored(record: Model, *fields: str) -> Any:
+    """Refresh a record; return its field, or a tuple of several."""
+    record.refresh_from_db()
+    values = tuple(getattr(record, field) for field in fields)
+    return values if len(fields) > 1 else values[0]
 
 
 def make_user(name: str = "", **fields: Any) -> AbstractUser:

@@ -27,6 +27,7 @@ from tests.factories import (
     make_user,
     make_weights,
     secret_values,
+    stored,
 )
 
 pytestmark = pytest.mark.django_db
@@ -206,8 +207,7 @@ def test_a_claim_that_is_not_allowed_gets_no_secret(host, eve, anyones, rules, m
     assert answer.status_code == 409
     assert VALUE not in answer.text and "secrets" not in answer.json()
     assert "HF_TOKEN" in answer.json()["detail"]
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == ("failed", message_id)
+    assert stored(job, "state", "message_id") == ("failed", message_id)
 
 
 @pytest.mark.parametrize(("rules", "message_id"), RULES)
@@ -231,8 +231,7 @@ def test_a_host_gets_no_secret_with_a_restart_that_is_not_allowed(host, eve):
 
     assert (answer.status_code, answer.json()["state"]) == (409, "failed")
     assert "engine-key" not in answer.text
-    server.refresh_from_db()
-    assert (server.state, server.message_id) == ("failed", "job:secret_host")
+    assert stored(server, "state", "message_id") == ("failed", "job:secret_host")
 
 
 def test_a_job_that_runs_keeps_what_it_has_and_a_second_claim_gets_nothing(host, eve, anyones):
@@ -244,8 +243,7 @@ def test_a_job_that_runs_keeps_what_it_has_and_a_second_claim_gets_nothing(host,
     answer = claimed(host, job)
 
     assert answer.status_code == 200 and answer.json()["secrets"] == {}
-    job.refresh_from_db()
-    assert job.state == "running"
+    assert stored(job, "state") == "running"
 
 
 def test_no_table_file_page_or_answer_has_a_secret(

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 Role = Account.Role
 
 
-def stored(user):
+def reread(user):
     return User.objects.select_related("account").get(pk=user.pk)
 
 
@@ -23,14 +23,14 @@ def stored(user):
     [({}, "member"), ({"is_staff": True}, "admin"), ({"is_superuser": True}, "admin")],
 )
 def test_every_new_user_has_a_role(fields, role):
-    assert stored(make_user(**fields)).account.role == role
+    assert reread(make_user(**fields)).account.role == role
 
 
 def test_a_user_without_a_row_may_the_least():
     user = make_user()
     Account.objects.all().delete()
 
-    assert role_of(stored(user)) == Role.VIEWER
+    assert role_of(reread(user)) == Role.VIEWER
 
 
 @pytest.mark.parametrize("role", Role)
@@ -40,7 +40,7 @@ def test_staff_follows_the_role(role):
 
     set_role(user, role)
 
-    row = stored(user)
+    row = reread(user)
     is_admin = role == Role.ADMIN
     assert (row.account.role, row.is_staff, row.is_superuser) == (role, is_admin, is_admin)
     assert role_of(user) == role
@@ -60,7 +60,7 @@ def test_the_last_administrator_cannot_be_lowered():
     with pytest.raises(LastAdministrator, match="is the last administrator"):
         set_role(last, Role.MEMBER)
 
-    assert stored(last).account.role == Role.ADMIN
+    assert reread(last).account.role == Role.ADMIN
 
 
 def test_the_last_administrator_cannot_be_deactivated():
@@ -69,7 +69,7 @@ def test_the_last_administrator_cannot_be_deactivated():
     with pytest.raises(LastAdministrator):
         set_active(last, active=False)
 
-    assert stored(last).is_active
+    assert reread(last).is_active
     assert set_active(member, active=False)
 
 
@@ -79,7 +79,7 @@ def test_one_of_two_administrators_can_be_lowered_and_deactivated():
     set_role(first, Role.VIEWER)
     assert set_active(first, active=False)
     assert not set_active(first, active=False)
-    assert role_of(stored(second)) == Role.ADMIN
+    assert role_of(reread(second)) == Role.ADMIN
 
 
 @pytest.mark.postgresql

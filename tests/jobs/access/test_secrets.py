@@ -8,9 +8,9 @@ from django.db import connection
 from jobs.access import secret_keys as keys
 from jobs.access import secrets
 from jobs.access.secret_keys import KeyUnusable
-from jobs.base.errors import LaunchError
 from jobs.models import Secret
 from tests.factories import keep_secret, make_host, make_user, secret_values
+from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
 VALUE = "hf_0123456789"
@@ -168,10 +168,9 @@ def test_rules_change_without_the_value():
 
 @pytest.mark.parametrize("name", ["", "token", "../X", "A/B", "1A", "A" * 65, "A B", "HF_TOKEN\n"])
 def test_a_name_that_is_no_variable_is_refused(name):
-    with pytest.raises(LaunchError) as caught:
+    with refused_at("name"):
         keep_secret(name, VALUE)
 
-    assert caught.value.field == "name"
     assert secrets.names() == []
 
 
@@ -179,10 +178,8 @@ def test_a_name_that_is_no_variable_is_refused(name):
     "value", ["", "short", " 0123456789", "01234\n6789", "x" * 4097, "a\0bcdefgh"]
 )
 def test_a_value_that_cannot_be_redacted_in_a_log_is_refused(value):
-    with pytest.raises(LaunchError) as caught:
+    with refused_at("value"):
         keep_secret("HF_TOKEN", value)
-
-    assert caught.value.field == "value"
 
 
 @pytest.mark.parametrize(
@@ -204,8 +201,7 @@ def test_a_value_that_cannot_be_redacted_in_a_log_is_refused(value):
     ],
 )
 def test_a_rule_that_permits_all_or_nothing_by_mistake_is_refused(rules, field):
-    with pytest.raises(LaunchError) as caught:
+    with refused_at(field):
         keep_secret("HF_TOKEN", VALUE, **rules)
 
-    assert caught.value.field == field
     assert secrets.names() == []

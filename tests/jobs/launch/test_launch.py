@@ -23,6 +23,7 @@ from tests.factories import (
     make_job,
     make_user,
     make_weights,
+    stored,
 )
 
 pytestmark = pytest.mark.django_db
@@ -254,8 +255,7 @@ def test_run_again_has_the_very_plan(host):
 
     new = again.retry_job(old.pk, user)
 
-    old.refresh_from_db()
-    assert (new.plan, new.plan_sha256, new.title) == (old.plan, old.plan_sha256, old.title)
+    assert (new.plan, new.plan_sha256, new.title) == stored(old, "plan", "plan_sha256", "title")
     assert (new.repeats, new.created_by, new.inputs) == (old, user, old.inputs)
     assert new.steps.count() == old.steps.count()
 
@@ -325,8 +325,7 @@ def test_run_again_keeps_the_environment_of_its_plan(host):
 
     new = again.retry_job(old.pk, None)
 
-    old.refresh_from_db()
-    assert (after(new), new.plan) == (set(), old.plan)
+    assert (after(new), new.plan) == (set(), stored(old, "plan"))
 
 
 def test_retrying_with_a_replaced_environment_is_refused(bare):
@@ -359,8 +358,7 @@ def test_a_launch_starts_at_once_where_there_is_room(bare, django_capture_on_com
     with django_capture_on_commit_callbacks(execute=True):
         job = launch.launch("prepare", {"what": "weights"}, host=bare, user=None)
 
-    job.refresh_from_db()
-    assert job.state == "starting"
+    assert stored(job, "state") == "starting"
 
 
 def test_a_target_offers_what_is_there_and_what_is_promised(host):

@@ -10,7 +10,7 @@ from jobs.models import Deployment
 from jobs.plans import fill, from_json
 from jobs.schedule import dispatch, preflights
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import keep_secret, make_deployment, make_host, make_job, make_weights
+from tests.factories import keep_secret, make_deployment, make_host, make_job, make_weights, stored
 
 pytestmark = pytest.mark.django_db
 ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
@@ -32,8 +32,7 @@ def started(job):
     dispatch.run()
     preflights.answer(preflights.latest(job.pk), [])
     dispatch.run()
-    job.refresh_from_db()
-    assert job.state == "starting"
+    assert stored(job, "state") == "starting"
     return fill(from_json(job.plan), job.values | ON_HOST)
 
 

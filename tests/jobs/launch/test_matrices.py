@@ -27,7 +27,7 @@ from jobs.schedule import dispatch, lifecycle
 from jobs.services.outcomes import stored_results
 from jobs.services.outcomes.stored_results import only_queues
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.factories import make_deployment, make_host, make_job, make_measured, make_user, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -242,8 +242,7 @@ def test_one_failed_cell_is_run_again_alone(matrix):
 
     (job,) = repeat_cell(cell, make_user(), count=3)
 
-    cell.refresh_from_db()
-    assert cell.job == job
+    assert stored(cell, "job") == job
     assert matrix.cells.count() == 6
     with pytest.raises(LaunchError, match="still queued or running"):
         repeat_cell(cell, make_user())

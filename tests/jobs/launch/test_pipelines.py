@@ -26,6 +26,7 @@ from jobs.schedule.capacity import startable_jobs
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_host, make_weights
+from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
 
@@ -165,10 +166,8 @@ def test_an_impossible_pipeline_launches_no_job():
 
 @pytest.mark.parametrize(("pipeline", "model"), [("pytorch", QWEN), ("x", R1), ("build-in", "x")])
 def test_a_pipeline_of_another_model_is_refused(host, pipeline, model):
-    with pytest.raises(LaunchError) as caught:
+    with refused_at("pipeline"):
         launch_pipeline(pipeline, model, host=host, stack="guide", user=None)
-
-    assert caught.value.field == "pipeline"
 
 
 def test_vllm_on_the_processor_measures_in_turn():
@@ -425,7 +424,5 @@ def test_options_are_read_as_a_form_has_them():
     ],
 )
 def test_an_option_that_cannot_be_is_refused_at_its_field(field, value):
-    with pytest.raises(LaunchError) as caught:
+    with refused_at(field):
         read_options({field: value}, (field,))
-
-    assert caught.value.field == field

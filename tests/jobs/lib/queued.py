@@ -25,3 +25,9 @@ def started():
 
 def why(job):
     return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id
+
+
+def dispatched():
+    """Dispatch; return the ids of jobs that are on their way to a host."""
+    dispatch.run()
+    return started()

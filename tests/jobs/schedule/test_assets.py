@@ -9,7 +9,14 @@ from jobs.base.errors import ParseError
 from jobs.models import Dataset, Job
 from jobs.schedule import targets
 from jobs.schedule.targets import target_of
-from tests.factories import make_artifact, make_deployment, make_host, make_job, make_weights
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_weights,
+    stored,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -42,8 +49,7 @@ def test_a_recreated_asset_has_its_time_and_its_job():
 
     targets.register(second, DATASET)
 
-    row.refresh_from_db()
-    assert row.job == second
+    assert stored(row, "job") == second
     assert now() - row.created_at < timedelta(minutes=30)
 
 
@@ -151,8 +157,7 @@ def test_a_deployment_gets_the_details_that_its_job_found_out():
 
     targets.register(row.job, {"type": "deployment", "details": {"engine": "vllm 0.7.2"}})
 
-    row.refresh_from_db()
-    assert row.details == {"engine": "vllm 0.7.2"}
+    assert stored(row, "details") == {"engine": "vllm 0.7.2"}
 
 
 def test_a_job_can_say_more_of_what_another_one_made():
@@ -166,8 +171,7 @@ def test_a_job_can_say_more_of_what_another_one_made():
     targets.check_product(product)
     assert targets.register(job, product) == weights
 
-    weights.refresh_from_db()
-    assert (weights.details, weights.job) == ({"shards": 2, "modification": True}, maker)
+    assert stored(weights, "details", "job") == ({"shards": 2, "modification": True}, maker)
     assert targets.made_by(job.pk, "weights") == weights
 
 

@@ -21,6 +21,7 @@ from tests.factories import (
     make_plan,
     make_weights,
 )
+from tests.jobs.lib.queued import dispatched
 
 pytestmark = pytest.mark.django_db
 
@@ -50,10 +51,6 @@ def live(host, path, state="ready", **fields):
     return make_deployment(job=job, name="qwen", state=state, details={"path": path}, **fields)
 
 
-def started():
-    return set(Job.objects.filter(state="starting").values_list("pk", flat=True))
-
-
 def why(job):
     return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
 
@@ -75,9 +72,7 @@ def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
     elsewhere = launch("compile-vacc", {**raw, "name": "other"}, host=host, user=None)
     Job.objects.update(plan=make_plan().to_json())  # nothing to look for beforehand
 
-    dispatch.run()
-
-    assert started() == {first.pk, elsewhere.pk}
+    assert dispatched() == {first.pk, elsewhere.pk}
     reason = why(second)
     assert (reason.id, reason.args["job"]) == ("wait:place", first.pk)
     text = message(reason.id, reason.args)
@@ -85,9 +80,7 @@ def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
     assert str(first.product["path"]) in text
 
     finish(first)
-    dispatch.run()
-
-    assert second.pk in started()
+    assert second.pk in dispatched()
 
 
 @pytest.mark.parametrize(
@@ -104,18 +97,14 @@ def test_a_folder_and_its_contents_are_one_place(host, other, is_one):
     job_at(host, FOLDER, state="running")
     job = job_at(host, other)
 
-    dispatch.run()
-
-    assert (job.pk not in started()) is is_one
+    assert (job.pk not in dispatched()) is is_one
 
 
 def test_the_same_place_on_two_hosts_is_two_places(host):
     job_at(host, FOLDER, state="running")
     job = job_at(make_host(), FOLDER)
 
-    dispatch.run()
-
-    assert started() == {job.pk}
+    assert dispatched() == {job.pk}
 
 
 def test_what_a_plan_writes_besides_counts_too(host):
@@ -146,9 +135,7 @@ def test_nothing_is_kept_for_a_job_that_waits_for_a_place(host):
     blocked = job_at(host, FOLDER, plan=make_plan(dies=32))
     behind = make_job(host=host, plan=make_plan(dies=1))
 
-    dispatch.run()
-
-    assert started() == {behind.pk}
+    assert dispatched() == {behind.pk}
     assert why(blocked).id == "wait:place"
 
 
@@ -168,9 +155,7 @@ def test_servers_write_no_place(host):
     make_job(host=host, product=served, state="running")
     job = make_job(host=host, product=served)
 
-    dispatch.run()
-
-    assert started() == {job.pk}
+    assert dispatched() == {job.pk}
 
 
 @pytest.mark.parametrize("state", ["loading", "ready", "unhealthy", "stopping"])
@@ -179,9 +164,7 @@ def test_a_place_in_use_is_not_written(host, state):
     job = job_at(host, FOLDER, title="qwen")
     behind = make_job(host=host)
 
-    dispatch.run()
-
-    assert started() == {behind.pk}
+    assert dispatched() == {behind.pk}
     reason = why(job)
     text = message(reason.id, reason.args)
     assert reason.id == "wait:place_served"
@@ -189,9 +172,7 @@ def test_a_place_in_use_is_not_written(host, state):
     assert "Stop: qwen (port 20000)." in text
 
     Deployment.objects.filter(pk=server.pk).update(state="stopped")
-    dispatch.run()
-
-    assert job.pk in started()
+    assert job.pk in dispatched()
 
 
 @pytest.mark.parametrize(
@@ -202,18 +183,14 @@ def test_a_deployment_reads_all_of_its_folder(host, place, waits):
     live(host, FOLDER)
     job = job_at(host, place)
 
-    dispatch.run()
-
-    assert (job.pk not in started()) is waits
+    assert (job.pk not in dispatched()) is waits
 
 
 def test_a_deployment_of_another_host_reads_another_folder(host):
     live(make_host(), FOLDER)
     job = job_at(host, FOLDER)
 
-    dispatch.run()
-
-    assert started() == {job.pk}
+    assert dispatched() == {job.pk}
 
 
 def test_an_artifact_that_is_a_file_is_read_too(host):
@@ -241,9 +218,7 @@ def test_a_place_needed_ahead_is_not_written(host):
     first = make_job(host=host, plan=make_plan(dies=999), product=server_of(FOLDER), title="qwen")
     job = job_at(host, FOLDER)
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
     reason = why(job)
     assert (reason.id, reason.args["job"]) == ("wait:place_ahead", first.pk)
     assert "Cancel that job, or move this one ahead" in message(reason.id, reason.args)
@@ -251,9 +226,7 @@ def test_a_place_needed_ahead_is_not_written(host):
     assert (when.message.id, when.waits_for_person) == ("forecast:place_ahead", True)
 
     Job.objects.filter(pk=job.pk).update(priority=0)
-    dispatch.run()
-
-    assert started() == {job.pk}
+    assert dispatched() == {job.pk}
 
 
 def test_a_later_deployment_does_not_hold_up_a_compile(host):
@@ -261,9 +234,7 @@ def test_a_later_deployment_does_not_hold_up_a_compile(host):
     deploys = make_job(host=host, product=server_of(FOLDER), place=0)
     deploys.after.add(compiles)
 
-    dispatch.run()
-
-    assert started() == {compiles.pk}
+    assert dispatched() == {compiles.pk}
 
 
 def test_a_deployment_starts_when_its_folder_is_written(host):
@@ -275,17 +246,14 @@ def test_a_deployment_starts_when_its_folder_is_written(host):
     reason = why(job)
     assert (reason.id, reason.args["job"]) == ("wait:place_written", writes.pk)
     finish(writes)
-    dispatch.run()
-    assert job.pk in started()
+    assert job.pk in dispatched()
 
 
 def test_two_deployments_read_one_folder_together(host):
     live(host, FOLDER)
     job = make_job(host=host, product=server_of(FOLDER))
 
-    dispatch.run()
-
-    assert started() == {job.pk}
+    assert dispatched() == {job.pk}
 
 
 def test_a_restart_waits_for_writers_of_its_folder(host):
@@ -350,24 +318,19 @@ def test_benchmarks_of_one_deployment_run_one_after_the_other(served):
     first = benchmark(served, kind="benchmark")  # of another tool
     others = [benchmark(served) for _ in range(3)]
 
-    dispatch.run()
-
-    assert started() == {first.pk}
+    assert dispatched() == {first.pk}
     reason = why(others[0])
     assert (reason.id, reason.args["job"]) == ("wait:benchmark", first.pk)
     assert f"Benchmark {first.pk} (" in message(reason.id, reason.args)
     Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
-    dispatch.run()
-    assert started() == {others[0].pk}
+    assert dispatched() == {others[0].pk}
 
 
 def test_benchmarks_of_two_deployments_run_in_sequence(roomy_host, served):
     other = make_deployment(job=make_job(host=roomy_host, state="succeeded"))
     first, second = benchmark(served), benchmark(other)
 
-    dispatch.run()
-
-    assert started() == {first.pk}
+    assert dispatched() == {first.pk}
     assert why(second).id == "wait:benchmark_host"
 
 
@@ -375,9 +338,7 @@ def test_benchmarks_of_two_deployments_run_in_sequence(roomy_host, served):
 def test_an_evaluation_waits_for_a_benchmark_of_its_deployment(served, kind):
     first, second = benchmark(served), benchmark(served, kind=kind)
 
-    dispatch.run()
-
-    assert started() == {first.pk}
+    assert dispatched() == {first.pk}
     assert why(second).id == "wait:benchmark"
 
 
@@ -385,9 +346,7 @@ def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served):
     benchmark(served, kind="evaluate", state="running")
     job = benchmark(served)
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
     reason = why(job)
     assert reason.id == "wait:evaluation"
     assert "is using the same deployment" in message(reason.id, reason.args)
@@ -397,9 +356,7 @@ def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):
     benchmark(served, kind="evaluate", state="running")
     job, behind = benchmark(served, params=MAY), benchmark(served, kind="evaluate")
 
-    dispatch.run()
-
-    assert started() == {job.pk, behind.pk}
+    assert dispatched() == {job.pk, behind.pk}
 
 
 def test_evaluations_run_alongside_other_loads(roomy_host, served):
@@ -407,9 +364,7 @@ def test_evaluations_run_alongside_other_loads(roomy_host, served):
     asked = [benchmark(served, kind="evaluate") for _ in range(2)]
     measured = benchmark(other)
 
-    dispatch.run()
-
-    assert started() == {*(job.pk for job in asked), measured.pk}
+    assert dispatched() == {*(job.pk for job in asked), measured.pk}
 
 
 @pytest.mark.parametrize(
@@ -419,18 +374,14 @@ def test_two_overlap_where_both_may(served, runs, waits, starts):
     benchmark(served, state="running", params=runs)
     job = benchmark(served, params=waits)
 
-    dispatch.run()
-
-    assert (job.pk in started()) is starts
+    assert (job.pk in dispatched()) is starts
 
 
 def test_a_deployment_is_one_by_whichever_number_it_is_named(served):
     benchmark(served, state="running")
     job = benchmark(served, inputs={"deployment": {"job": served.job_id}})
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
     assert why(job).id == "wait:benchmark"
 
 
@@ -438,9 +389,7 @@ def test_offline_benchmarks_of_one_host_run_one_after_the_other(roomy_host):
     first, second = offline(roomy_host), offline(roomy_host, kind="benchmark-latency")
     elsewhere = offline(make_host())
 
-    dispatch.run()
-
-    assert started() == {first.pk, elsewhere.pk}
+    assert dispatched() == {first.pk, elsewhere.pk}
     assert why(second).id == "wait:benchmark_host"
 
 
@@ -449,9 +398,7 @@ def test_a_benchmark_that_waits_blocks_no_other_job(roomy_host, served):
     blocked = offline(roomy_host, plan=make_plan(steps=PLAN.steps, dies=4))
     behind = make_job(host=roomy_host, plan=make_plan(steps=PLAN.steps, dies=4))
 
-    dispatch.run()
-
-    assert started() == {behind.pk}
+    assert dispatched() == {behind.pk}
     assert why(blocked).id == "wait:benchmark_host"
 
 
@@ -459,9 +406,7 @@ def test_an_exclusive_benchmark_is_not_passed(roomy_host, served):
     benchmark(served, state="running")
     exclusive, behind = benchmark(served, exclusive=True), make_job(host=roomy_host, plan=PLAN)
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
     assert (why(exclusive).id, why(behind).id) == ("wait:exclusive_jobs", "wait:exclusive_next")
 
 

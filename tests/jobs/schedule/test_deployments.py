@@ -13,7 +13,7 @@ from jobs.queries.hosts import free_dies
 from jobs.schedule import agent_tasks, deployments, lifecycle
 from jobs.services.intake import heartbeats
 from jobs.services.outcomes import outcomes
-from tests.factories import heartbeat_body, make_deployment, make_host, make_job, make_user
+from tests.factories import heartbeat_body, make_deployment, make_host, make_job, make_user, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -117,8 +117,7 @@ def test_a_port_that_an_old_row_has_is_no_address():
 
     lifecycle.finish_job(job.pk, "succeeded", message=Message("done"))
 
-    deployment.refresh_from_db()
-    assert (deployment.host_url, deployment.dashboard_url) == ("", "")
+    assert stored(deployment, "host_url", "dashboard_url") == ("", "")
 
 
 @pytest.mark.parametrize("wrong", [{"token": "x"}, {"run": 7}])
@@ -146,8 +145,7 @@ def test_a_success_of_the_deploy_job_makes_it_ready_at_once():
 
     lifecycle.finish_job(job.pk, "succeeded", message=Message("done"))
 
-    deployment.refresh_from_db()
-    assert (deployment.state, deployment.host_url) == ("ready", "http://127.0.0.1:20002")
+    assert stored(deployment, "state", "host_url") == ("ready", "http://127.0.0.1:20002")
 
 
 @pytest.mark.parametrize(
@@ -165,8 +163,7 @@ def test_a_server_that_ends_unasked_says_how(event, state, name):
 
     assert (deployment.state, deployment.message_id) == (state, name)
     assert deployment.message_args.get("signal") == (9 if "exit_code" in event else None)
-    deployment.job.refresh_from_db()
-    assert deployment.job.state == "succeeded"
+    assert stored(deployment.job, "state") == "succeeded"
 
 
 def test_a_server_that_was_to_stop_is_stopped(sent, django_capture_on_commit_callbacks):
@@ -308,8 +305,7 @@ def on_dies(host, names: str, **fields) -> Deployment:
 def restart_refused(deployment: Deployment) -> str:
     with pytest.raises(LaunchError) as refused:
         deployments.restart_deployment(deployment.pk, make_user())
-    deployment.refresh_from_db()
-    assert (deployment.state, deployment.run) == ("stopped", 1)
+    assert stored(deployment, "state", "run") == ("stopped", 1)
     return str(refused.value)
 
 

@@ -7,7 +7,7 @@ from jobs.models import Deployment, Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.schedule import agent_tasks, dispatch, preflights
 from jobs.schedule.capacity import capacity_of, startable_jobs
-from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
+from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan, stored
 from tests.threads import together
 
 pytestmark = pytest.mark.django_db
@@ -193,8 +193,7 @@ def test_a_job_that_can_never_start_is_closed_with_its_reason(made, state, reaso
 
     dispatch.run()
 
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == (state, reason)
+    assert stored(job, "state", "message_id") == (state, reason)
     assert reason != "job:secret_gone" or job.message_args == {"name": "HF_TOKEN"}
 
 
@@ -280,8 +279,7 @@ def test_a_missing_requirement_fails_with_advice(checked):
     preflights.answer(Preflight.objects.get(job=checked), _findings("failed"))
     dispatch.run()
 
-    checked.refresh_from_db()
-    assert (checked.state, checked.message_id) == (Job.State.FAILED, "check:iommu_on")
+    assert stored(checked, "state", "message_id") == (Job.State.FAILED, "check:iommu_on")
     assert checked.dispatched_at is None
 
 

@@ -13,7 +13,7 @@ from jobs.schedule import capacity, dispatch, queue
 from jobs.schedule.capacity import startable_jobs
 from tests.factories import make_endpoint, make_host, make_job, make_plan
 from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
-from tests.jobs.lib.queued import job_of, running, started, why
+from tests.jobs.lib.queued import dispatched, job_of, running, started, why
 from tests.threads import together
 
 pytestmark = pytest.mark.django_db
@@ -71,9 +71,7 @@ def test_free_dies_are_kept_for_the_first_in_line(host):
     running(host, "0,1,2,3")
     big, small, other = job_of(host, 6), job_of(host, 2), job_of(host)
 
-    dispatch.run()
-
-    assert started() == {other.pk}
+    assert dispatched() == {other.pk}
     assert why(big) == "wait:dies_kept"
     message = dispatch.why_waiting(small)
     assert (message.id, message.args["job"], message.args["first"]) == ("wait:kept", big.pk, 6)
@@ -88,18 +86,14 @@ def test_a_big_job_starts_however_many_small_ones_follow(host):
     assert started() == set()
     Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
 
-    dispatch.run()
-
-    assert started() == {big.pk}
+    assert dispatched() == {big.pk}
 
 
 def test_nothing_is_reserved_that_only_a_stop_can_free(host):
     server = serving(host, "0,1,2,3", name="qwen32b")
     big, small = job_of(host, 6), job_of(host, 2)
 
-    dispatch.run()
-
-    assert started() == {small.pk}
+    assert dispatched() == {small.pk}
     message = dispatch.why_waiting(big)
     assert (message.id, message.args["every"]) == ("wait:dies_held", True)
     assert [one["id"] for one in message.args["servers"]] == [server.pk]
@@ -197,9 +191,7 @@ def beside_a_loading_server(host):
 def test_a_job_that_waits_for_more_than_others_ends_blocks_no_other(host, big, reason):
     job, small = big(host), job_of(host, 2)
 
-    dispatch.run()
-
-    assert started() == {small.pk}
+    assert dispatched() == {small.pk}
     assert why(job) == f"wait:{reason}"
 
 
@@ -210,13 +202,11 @@ def test_an_exclusive_job_waits_for_running_ones_and_keeps_the_host(host):
     before = running(host)
     exclusive, other = job_of(host, exclusive=True), job_of(host)
 
-    dispatch.run()
-    assert started() == set()
+    assert dispatched() == set()
     assert (why(exclusive), why(other)) == ("wait:exclusive_jobs", "wait:exclusive_next")
 
     Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
-    dispatch.run()
-    assert started() == {exclusive.pk}
+    assert dispatched() == {exclusive.pk}
     assert why(other) == "wait:exclusive_running"
 
 
@@ -224,9 +214,7 @@ def test_an_exclusive_job_runs_beside_its_own_deployment(host):
     server = serving(host, "0,1")
     exclusive = job_of(host, exclusive=True, inputs={"deployment": {"id": server.pk}})
 
-    dispatch.run()
-
-    assert started() == {exclusive.pk}
+    assert dispatched() == {exclusive.pk}
 
 
 def test_an_exclusive_job_on_an_endpoint_waits_for_jobs_and_no_deployments(host):
@@ -235,21 +223,17 @@ def test_an_exclusive_job_on_an_endpoint_waits_for_jobs_and_no_deployments(host)
     inputs = {"deployment": {"endpoint": make_endpoint().pk}}
     exclusive = job_of(host, exclusive=True, inputs=inputs)
 
-    dispatch.run()
-    assert (started(), why(exclusive)) == (set(), "wait:exclusive_jobs")
+    assert (dispatched(), why(exclusive)) == (set(), "wait:exclusive_jobs")
 
     Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
-    dispatch.run()
-    assert started() == {exclusive.pk}
+    assert dispatched() == {exclusive.pk}
 
 
 def test_an_exclusive_job_waits_for_a_deployment(host):
     server = serving(host, "0,1", name="other")
     exclusive, small = job_of(host, exclusive=True), job_of(host)
 
-    dispatch.run()
-
-    assert started() == {small.pk}
+    assert dispatched() == {small.pk}
     message = dispatch.why_waiting(exclusive)
     assert (message.id, message.args["name"]) == ("wait:exclusive_server", server.name)
 
@@ -311,9 +295,7 @@ def test_a_job_that_was_outrun_keeps_its_place(host, monkeypatch):
     first, _smaller = job_of(host, 4), job_of(host, 2)
     outrun(monkeypatch, partial(running, host, "4,5"))
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
     assert why(first) == "wait:dies_kept"
 
 
@@ -321,18 +303,14 @@ def test_an_outrun_exclusive_job_keeps_its_place(host, monkeypatch):
     job_of(host, exclusive=True), job_of(host)
     outrun(monkeypatch, partial(running, host))
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
 
 
 def test_an_exclusive_job_does_not_pass_an_earlier_one(host):
     running(host, "0,1,2,3")
     big, exclusive = job_of(host, 6), job_of(host, exclusive=True)
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
     assert (why(big), why(exclusive)) == ("wait:dies_kept", "wait:before")
 
 

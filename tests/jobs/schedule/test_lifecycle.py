@@ -6,7 +6,7 @@ from jobs.base.messages import Message
 from jobs.models import Job
 from jobs.schedule import lifecycle
 from jobs.schedule.lifecycle import ClaimRefused
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import make_deployment, make_host, make_job, make_user, stored
 from tests.threads import together
 
 pytestmark = pytest.mark.django_db
@@ -102,8 +102,7 @@ def test_a_start_keeps_the_values_of_dashboard_and_host():
     assert lifecycle.start_job(job.pk, values={"port": "20000"}, at=at)
     assert not lifecycle.start_job(job.pk, values={"port": "1"}, at=at)
 
-    job.refresh_from_db()
-    assert (job.state, job.started_at) == ("running", at)
+    assert stored(job, "state", "started_at") == ("running", at)
     assert job.values == {"job": str(job.pk), "port": "20000"}
 
 
@@ -122,8 +121,7 @@ def test_a_job_that_was_sent_but_not_taken_is_cancelled_at_once():
 
     lifecycle.ask_cancel(job.pk, make_user())
 
-    job.refresh_from_db()
-    assert job.state == "cancelled"
+    assert stored(job, "state") == "cancelled"
     with pytest.raises(ClaimRefused):
         lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
 
@@ -134,8 +132,7 @@ def test_a_running_job_is_asked_to_stop_and_keeps_its_state_and_who_asked_first(
     assert lifecycle.ask_cancel(job.pk, first)
     assert lifecycle.ask_cancel(job.pk, make_user())
 
-    job.refresh_from_db()
-    assert (job.state, job.cancelled_by) == ("starting", first)
+    assert stored(job, "state", "cancelled_by") == ("starting", first)
     assert job.cancel_asked_at is not None
 
 
@@ -154,9 +151,7 @@ def test_dependents_of_an_unsuccessful_job_are_cancelled():
 
     lifecycle.finish_job(first.pk, "failed", message=DONE)
 
-    second.refresh_from_db()
-    third.refresh_from_db()
-    assert (second.state, third.state) == ("cancelled", "cancelled")
+    assert (stored(second, "state"), stored(third, "state")) == ("cancelled", "cancelled")
     assert second.message_args == {"job": first.pk, "state": "failed"}
     assert third.message_args == {"job": second.pk, "state": "cancelled"}
 
@@ -167,8 +162,7 @@ def test_what_comes_after_a_job_that_succeeded_stays_queued():
 
     lifecycle.finish_job(first.pk, "succeeded", message=DONE)
 
-    second.refresh_from_db()
-    assert second.state == "queued"
+    assert stored(second, "state") == "queued"
 
 
 @pytest.mark.parametrize(
@@ -180,8 +174,7 @@ def test_a_deploy_job_that_does_not_succeed_leaves_no_server(before, end, after)
 
     lifecycle.finish_job(deployment.job_id, end, message=DONE)
 
-    deployment.refresh_from_db()
-    assert (deployment.state, deployment.wanted) == (after, False)
+    assert stored(deployment, "state", "wanted") == (after, False)
 
 
 @pytest.mark.postgresql
@@ -210,8 +203,7 @@ def test_of_many_claims_at_once_one_wins():
 
     won = together(*(lambda nonce=str(n): claim(nonce) for n in range(6)))
 
-    job.refresh_from_db()
-    assert [nonce for nonce in won if nonce] == [job.claim_id]
+    assert [nonce for nonce in won if nonce] == [stored(job, "claim_id")]
 
 
 @pytest.mark.postgresql

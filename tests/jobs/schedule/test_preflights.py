@@ -12,9 +12,9 @@ from jobs.models import Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.queries import overview
 from jobs.schedule import dispatch, preflights
-from tests.factories import make_host, make_job, make_plan, make_user
+from tests.factories import make_host, make_job, make_plan, make_user, stored
 from tests.jobs.lib.dies import DIES
-from tests.jobs.lib.queued import FREE, job_of, started, why
+from tests.jobs.lib.queued import FREE, dispatched, job_of, started, why
 
 pytestmark = pytest.mark.django_db
 
@@ -62,8 +62,7 @@ def test_a_confirmation_starts_the_job_and_has_its_user(job, django_capture_on_c
     with django_capture_on_commit_callbacks(execute=True):
         assert launch.confirm(job.pk, job.open_confirmations, make_user("eve"))
 
-    job.refresh_from_db()
-    assert (job.state, job.open_confirmations) == (Job.State.STARTING, [])
+    assert stored(job, "state", "open_confirmations") == (Job.State.STARTING, [])
     kept = {"check": "shm(bytes=34)", "by": "eve", "message_id": "check:shm_small"}
     assert kept.items() <= job.confirmed[0].items()
 
@@ -127,8 +126,7 @@ def test_a_job_that_asks_holds_no_other_up(job):
 
     assert dispatch.run() == 1
 
-    other.refresh_from_db()
-    assert other.state == Job.State.STARTING
+    assert stored(other, "state") == Job.State.STARTING
 
 
 def test_what_stops_is_not_asked(job):
@@ -136,8 +134,7 @@ def test_what_stops_is_not_asked(job):
 
     dispatch.run()
 
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == (Job.State.FAILED, "check:disk_full")
+    assert stored(job, "state", "message_id") == (Job.State.FAILED, "check:disk_full")
     assert job.open_confirmations == []
 
 
@@ -203,9 +200,7 @@ def test_a_job_keeps_dies_and_slot_during_its_preflight(host):
     plan = make_plan(steps=DIES.steps, dies=6, checks=(Check("iommu"),))
     big, small = make_job(host=host, plan=plan), job_of(host, 4)
 
-    dispatch.run()
-
-    assert started() == set()
+    assert dispatched() == set()
     assert (why(big), why(small)) == ("wait:preflight", "wait:kept")
 
 
@@ -232,17 +227,14 @@ def asked_ago(job, *seconds):
 def test_an_overdue_preflight_blocks_no_other_job(host):
     exclusive, other = make_job(host=host, plan=CHECKED, exclusive=True), job_of(host)
     asked_ago(exclusive, 20)
-    dispatch.run()
-    assert started() == set()
+    assert dispatched() == set()
     Preflight.objects.all().delete()
     asked_ago(exclusive, 65, 35, 5)
 
     dispatch.run()
 
     later = job_of(host)
-    dispatch.run()
-
-    assert started() == {other.pk, later.pk}
+    assert dispatched() == {other.pk, later.pk}
     assert why(exclusive) == "wait:exclusive_jobs"
 
 
@@ -254,9 +246,7 @@ def test_a_late_preflight_answer_still_starts_the_job(host):
     assert preflights.latest(job.pk) != late
 
     preflights.answer(late, [])
-    dispatch.run()
-
-    assert started() == {job.pk}
+    assert dispatched() == {job.pk}
 
 
 def test_first_and_last_unanswered_requests_are_kept(host):

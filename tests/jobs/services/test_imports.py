@@ -25,6 +25,7 @@ from jobs.services import import_storage, imports
 from jobs.services.imports import About, model_of
 from tests.factories import make_host, make_job, make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported, keep
+from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
 
@@ -127,19 +128,16 @@ def test_a_device_has_its_count(text, number):
 
 
 def test_two_numbers_of_devices_that_differ_are_refused():
-    with pytest.raises(LaunchError, match="The device says 16") as raised:
+    with refused_at("devices", "The device says 16"):
         keep(SERVE, device="2 × 8 H800", devices=8)
 
-    assert raised.value.field == "devices"
     assert imported(device="2机8卡 H800", devices=16).run_context["device"]["count"] == 16
 
 
 @pytest.mark.parametrize("text", ["none", "0", "-1", "1.5", "9" * 30])
 def test_a_size_that_is_no_count_is_refused(text):
-    with pytest.raises(LaunchError) as raised:
+    with refused_at("tp"):
         imports.about_of({"tp": text})
-
-    assert raised.value.field == "tp"
 
 
 def test_a_model_of_the_catalogue_is_found_by_name():
@@ -150,10 +148,9 @@ def test_a_model_of_the_catalogue_is_found_by_name():
 
 @pytest.mark.parametrize("field", ["device", "model"])
 def test_a_field_of_two_lines_is_refused(field):
-    with pytest.raises(LaunchError) as raised:
+    with refused_at(field):
         keep(SERVE, **{field: "x" * 101})
 
-    assert raised.value.field == field
     assert not Import.objects.exists()
 
 

@@ -22,6 +22,7 @@ from tests.factories import (
     make_job,
     make_measured,
     make_prompts,
+    stored,
 )
 from tests.jobs.lib.importing import imported
 from tests.jobs.lib.target import here
@@ -274,8 +275,7 @@ def test_results_of_before_get_an_identity_once(host, monkeypatch, at_once):
     assert identity.keep_missing() == 2
     assert identity.keep_missing() == 0
 
-    other.refresh_from_db()
-    assert other.fingerprint == wanted
+    assert stored(other, "fingerprint") == wanted
 
 
 def by_guidellm(deployment, plan=None, **params):
@@ -519,5 +519,4 @@ def test_results_of_before_get_a_subject_at_the_next_start(host):
 
     assert identity.keep_missing() == 1
 
-    result.refresh_from_db()
-    assert (result.subject, result.stack) == (wanted, "guide")
+    assert stored(result, "subject", "stack") == (wanted, "guide")

@@ -10,7 +10,7 @@ from jobs.schedule import agent_tasks
 from jobs.services.hosts import HostAnswers, mark_lost
 from jobs.services.intake import heartbeats
 from jobs.services.upkeep import reaper
-from tests.factories import heartbeat_body, make_deployment, make_host, make_job, make_user
+from tests.factories import heartbeat_body, make_deployment, make_host, make_job, make_user, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -52,8 +52,7 @@ def test_what_a_host_that_stays_away_had_is_lost_in_the_end(settings):
     deployment = make_deployment(host=host)
 
     assert state_after_reaping(job) == "lost"
-    deployment.refresh_from_db()
-    assert deployment.state == "lost"
+    assert stored(deployment, "state") == "lost"
     assert job.message_args == {"host": host.name, "hours": 24}
 
 
@@ -71,8 +70,7 @@ def test_after_downtime_hosts_get_time_to_report(settings):
     for seconds in range(10, 130, 10):
         assert reaper.claim_run(now() + timedelta(seconds=seconds))
     reaper.reap(later)
-    job.refresh_from_db()
-    assert job.state == "lost"
+    assert stored(job, "state") == "lost"
 
 
 def test_a_clock_that_was_put_back_does_not_stop_the_rounds():
@@ -117,8 +115,7 @@ def test_a_job_launched_after_a_failure_is_cancelled():
     third.after.add(second)
 
     assert state_after_reaping(second) == "cancelled"
-    third.refresh_from_db()
-    assert third.state == "cancelled"
+    assert stored(third, "state") == "cancelled"
     assert second.message_args == {"job": first.pk, "state": "failed"}
 
 
@@ -163,8 +160,7 @@ def test_an_online_host_is_not_marked_lost():
     with pytest.raises(HostAnswers):
         mark_lost(host.pk, make_user())
 
-    job.refresh_from_db()
-    assert job.state == "running"
+    assert stored(job, "state") == "running"
 
 
 def test_a_returning_host_ends_the_jobs_and_keeps_the_servers(away):

@@ -15,7 +15,7 @@ from jobs.schedule import deployments
 from jobs.services import chat
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention
-from tests.factories import make_deployment, make_job, make_measured, make_user
+from tests.factories import make_deployment, make_job, make_measured, make_user, stored
 from tests.kept import DAY, LOG, ended, over
 
 pytestmark = pytest.mark.django_db
@@ -114,8 +114,7 @@ def test_logs_of_what_runs_count_for_the_limit_and_stay(limits):
     assert retention.apply_retention() == 1
 
     assert left(job) == 0
-    running.refresh_from_db()
-    assert running.removed_at is None
+    assert stored(running, "removed_at") is None
 
 
 def test_one_that_is_pinned_is_never_touched(limits):
@@ -168,8 +167,7 @@ def test_a_server_that_is_started_again_has_its_log_again():
 
     deployments.restart_deployment(server.pk, None)
 
-    server.refresh_from_db()
-    assert (server.removed_at, server.removed_why, server.removed_bytes) == (None, "", 0)
+    assert stored(server, "removed_at", "removed_why", "removed_bytes") == (None, "", 0)
 
 
 def test_streams_of_chats_go_once_their_rows_say_everything():
@@ -277,8 +275,7 @@ def test_the_row_has_the_log_s_exact_length():
 
     retention.apply_retention()
 
-    job.refresh_from_db()
-    assert job.log_bytes == len(LOG)
+    assert stored(job, "log_bytes") == len(LOG)
 
 
 def test_a_round_ends_with_its_time_and_the_next_goes_on():
@@ -295,16 +292,14 @@ def test_a_pin_comes_too_late_once_the_removal_is_written_down():
 
     assert not retention.pin(job.pk, make_user())
 
-    job.refresh_from_db()
-    assert job.pinned_at is None
+    assert stored(job, "pinned_at") is None
 
 
 def test_the_first_pin_stays_until_a_day_after_unpinning():
     job, first = ended(), make_user()
     assert retention.pin(job.pk, first)
     assert retention.pin(job.pk, make_user())
-    job.refresh_from_db()
-    assert job.pinned_by == first
+    assert stored(job, "pinned_by") == first
 
     assert retention.unpin(job.pk)
     assert not retention.unpin(job.pk)
@@ -346,8 +341,7 @@ def test_a_job_without_a_log_is_not_marked_as_removed():
 
     assert retention.apply_retention() == 0
 
-    job.refresh_from_db()
-    assert (job.removed_at, job.stored_bytes) == (None, 0)
+    assert stored(job, "removed_at", "stored_bytes") == (None, 0)
 
 
 @pytest.mark.postgresql
@@ -438,8 +432,7 @@ def test_what_is_packed_while_it_is_measured_is_measured_again(make, monkeypatch
 
     monkeypatch.setattr(logs, "disk_bytes", looked_at)
     retention._settle(time.monotonic() + 60)
-    record.refresh_from_db()
-    assert (looks, record.stored_bytes) == ([True], None)
+    assert (looks, stored(record, "stored_bytes")) == ([True], None)
 
     retention._settle(time.monotonic() + 60)
 

@@ -10,7 +10,7 @@ from jobs.models import Deployment, Job
 from jobs.schedule import deployments
 from jobs.services.intake import streams
 from jobs.services.upkeep import retention
-from tests.factories import make_host, make_user
+from tests.factories import make_host, make_user, stored
 from tests.kept import LOG, ended, over
 from tests.threads import together
 
@@ -60,8 +60,7 @@ def test_a_server_started_during_removal_is_not_removed():
             retention.apply_retention,
         )
 
-        server.refresh_from_db()
-        assert (server.state, server.removed_at) == ("waiting", None)
+        assert stored(server, "state", "removed_at") == ("waiting", None)
         Deployment.objects.all().delete()
 
 
@@ -78,6 +77,5 @@ def test_late_data_during_a_removal_leaves_no_file():
         together(send, retention.apply_retention)
         retention.apply_retention()
 
-        job.refresh_from_db()
-        assert (job.log_bytes, job.stored_bytes) == (len(LOG) + 6, 0)
+        assert stored(job, "log_bytes", "stored_bytes") == (len(LOG) + 6, 0)
         assert logstore.store().disk_bytes(f"job/{job.pk}") == 0
