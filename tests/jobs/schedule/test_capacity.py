@@ -1,5 +1,7 @@
 """Jobs that write one place, and benchmarks of one host, do not run together unasked."""
 
+from functools import partial
+
 import pytest
 from django.utils.timezone import now
 
@@ -83,6 +85,7 @@ def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
     assert second.pk in dispatched()
 
 
+@pytest.mark.parametrize("there", [partial(job_at, state="running"), live])
 @pytest.mark.parametrize(
     ("other", "is_one"),
     [
@@ -93,18 +96,32 @@ def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
         ("/nfs/workspace/weights", False),
     ],
 )
-def test_a_folder_and_its_contents_are_one_place(host, other, is_one):
-    job_at(host, FOLDER, state="running")
+def test_a_folder_and_its_contents_are_one_place(host, there, other, is_one):
+    there(host, FOLDER)
     job = job_at(host, other)
 
     assert (job.pk not in dispatched()) is is_one
 
 
-def test_the_same_place_on_two_hosts_is_two_places(host):
-    job_at(host, FOLDER, state="running")
-    job = job_at(make_host(), FOLDER)
+def deploys(host, **fields):
+    return make_job(host=host, product=server_of(FOLDER), title="qwen", **fields)
 
-    assert dispatched() == {job.pk}
+
+@pytest.mark.parametrize(
+    ("there", "job"),
+    [
+        (lambda _host: job_at(make_host(), FOLDER, state="running"), partial(job_at, path=FOLDER)),
+        (lambda _host: live(make_host(), FOLDER), partial(job_at, path=FOLDER)),
+        # Servers read a place together, and write none.
+        (partial(live, path=FOLDER), deploys),
+        (partial(deploys, state="running"), deploys),
+    ],
+)
+def test_other_hosts_and_readers_are_no_conflict(host, there, job):
+    there(host)
+    starts = job(host)
+
+    assert dispatched() == {starts.pk}
 
 
 def test_what_a_plan_writes_besides_counts_too(host):
@@ -120,14 +137,23 @@ def test_what_a_plan_writes_besides_counts_too(host):
 
 
 @pytest.mark.postgresql
-def test_a_waiting_job_knows_its_places_however_it_is_read(host):
-    job = make_job(host=host, plan=make_plan(writes=("/x",)), product=artifact_at(FOLDER))
-
+@pytest.mark.parametrize(
+    ("fields", "name", "known"),
+    [
+        (
+            {"plan": make_plan(writes=("/x",)), "product": artifact_at(FOLDER)},
+            *("places", (FOLDER, "/x")),
+        ),
+        ({"product": server_of(FOLDER)}, "reads", (FOLDER,)),
+    ],
+)
+def test_a_job_knows_its_places_however_it_is_read(host, fields, name, known):
+    job = make_job(host=host, **fields)
     (of_row,) = startable_jobs(host)
-
-    assert of_row.places == queued_job_of(job).places == (FOLDER, "/x")
     Job.objects.update(state="running")
-    assert capacity_of(host).running[0].places == (FOLDER, "/x")
+    (runs,) = capacity_of(host).running
+
+    assert [getattr(one, name) for one in (of_row, queued_job_of(job), runs)] == [known] * 3
 
 
 def test_nothing_is_kept_for_a_job_that_waits_for_a_place(host):
@@ -149,15 +175,6 @@ def test_a_forecast_follows_the_writer_of_the_place(host):
     assert forecast.message.id == "forecast:no_end"
 
 
-def test_servers_write_no_place(host):
-    served = {"type": "deployment", "name": "qwen", "details": {"path": FOLDER}}
-    make_deployment(job=make_job(host=host, state="succeeded", product=served))
-    make_job(host=host, product=served, state="running")
-    job = make_job(host=host, product=served)
-
-    assert dispatched() == {job.pk}
-
-
 @pytest.mark.parametrize("state", ["loading", "ready", "unhealthy", "stopping"])
 def test_a_place_in_use_is_not_written(host, state):
     server = live(host, FOLDER, state)
@@ -175,24 +192,6 @@ def test_a_place_in_use_is_not_written(host, state):
     assert job.pk in dispatched()
 
 
-@pytest.mark.parametrize(
-    ("place", "waits"),
-    [(f"{FOLDER}/tokenizer", True), ("/nfs/workspace", True), (f"{FOLDER}-2", False)],
-)
-def test_a_deployment_reads_all_of_its_folder(host, place, waits):
-    live(host, FOLDER)
-    job = job_at(host, place)
-
-    assert (job.pk not in dispatched()) is waits
-
-
-def test_a_deployment_of_another_host_reads_another_folder(host):
-    live(make_host(), FOLDER)
-    job = job_at(host, FOLDER)
-
-    assert dispatched() == {job.pk}
-
-
 def test_an_artifact_that_is_a_file_is_read_too(host):
     artifact = make_artifact(host=host, path="/data/artifacts/qwen.gguf")
     make_deployment(host=host, artifact=artifact)
@@ -204,7 +203,7 @@ def test_an_artifact_that_is_a_file_is_read_too(host):
 
 
 def test_what_a_deployment_is_starting_from_is_not_written(host):
-    first = make_job(host=host, state="starting", product=server_of(FOLDER), title="qwen")
+    first = deploys(host, state="starting")
     job = job_at(host, FOLDER)
 
     dispatch.run()
@@ -215,7 +214,7 @@ def test_what_a_deployment_is_starting_from_is_not_written(host):
 
 
 def test_a_place_needed_ahead_is_not_written(host):
-    first = make_job(host=host, plan=make_plan(dies=999), product=server_of(FOLDER), title="qwen")
+    first = deploys(host, plan=make_plan(dies=999))
     job = job_at(host, FOLDER)
 
     assert dispatched() == set()
@@ -231,15 +230,15 @@ def test_a_place_needed_ahead_is_not_written(host):
 
 def test_a_later_deployment_does_not_hold_up_a_compile(host):
     compiles = job_at(host, FOLDER)
-    deploys = make_job(host=host, product=server_of(FOLDER), place=0)
-    deploys.after.add(compiles)
+    later = deploys(host, place=0)
+    later.after.add(compiles)
 
     assert dispatched() == {compiles.pk}
 
 
 def test_a_deployment_starts_when_its_folder_is_written(host):
     writes = job_at(host, FOLDER, state="running", title="int8")
-    job = make_job(host=host, product=server_of(FOLDER))
+    job = deploys(host)
 
     dispatch.run()
 
@@ -247,13 +246,6 @@ def test_a_deployment_starts_when_its_folder_is_written(host):
     assert (reason.id, reason.args["job"]) == ("wait:place_written", writes.pk)
     finish(writes)
     assert job.pk in dispatched()
-
-
-def test_two_deployments_read_one_folder_together(host):
-    live(host, FOLDER)
-    job = make_job(host=host, product=server_of(FOLDER))
-
-    assert dispatched() == {job.pk}
 
 
 def test_a_restart_waits_for_writers_of_its_folder(host):
@@ -276,17 +268,6 @@ def test_a_form_names_the_deployment_reading_its_folder(host):
     text = message(forecast.message.id, forecast.message.args)
     assert forecast.starts_in_s is None
     assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in text
-
-
-@pytest.mark.postgresql
-def test_a_waiting_deployment_knows_its_folder_in_every_query(host):
-    job = make_job(host=host, product=server_of(FOLDER))
-
-    (of_row,) = startable_jobs(host)
-
-    assert of_row.reads == queued_job_of(job).reads == (FOLDER,)
-    Job.objects.update(state="running")
-    assert capacity_of(host).running[0].reads == (FOLDER,)
 
 
 PLAN = make_plan(steps=(Step("only", ("true",)),))
@@ -326,20 +307,29 @@ def test_benchmarks_of_one_deployment_run_one_after_the_other(served):
     assert dispatched() == {others[0].pk}
 
 
-def test_benchmarks_of_two_deployments_run_in_sequence(roomy_host, served):
-    other = make_deployment(job=make_job(host=roomy_host, state="succeeded"))
-    first, second = benchmark(served), benchmark(other)
+def another(served):
+    return make_deployment(job=make_job(host=served.host, state="succeeded"))
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (lambda served: benchmark(another(served)), "wait:benchmark_host"),
+        (partial(benchmark, kind="evaluate"), "wait:benchmark"),
+        (partial(benchmark, kind="evaluate-evalscope"), "wait:benchmark"),
+        (partial(benchmark, kind="evaluate-opencompass"), "wait:benchmark"),
+        # By the number of the job that starts the server.
+        (
+            lambda served: benchmark(served, inputs={"deployment": {"job": served.job_id}}),
+            "wait:benchmark",
+        ),
+    ],
+)
+def test_a_load_waits_for_the_benchmark_before_it(served, second, reason):
+    first, waits = benchmark(served), second(served)
 
     assert dispatched() == {first.pk}
-    assert why(second).id == "wait:benchmark_host"
-
-
-@pytest.mark.parametrize("kind", ["evaluate", "evaluate-evalscope", "evaluate-opencompass"])
-def test_an_evaluation_waits_for_a_benchmark_of_its_deployment(served, kind):
-    first, second = benchmark(served), benchmark(served, kind=kind)
-
-    assert dispatched() == {first.pk}
-    assert why(second).id == "wait:benchmark"
+    assert why(waits).id == reason
 
 
 def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served):
@@ -359,10 +349,9 @@ def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):
     assert dispatched() == {job.pk, behind.pk}
 
 
-def test_evaluations_run_alongside_other_loads(roomy_host, served):
-    other = make_deployment(job=make_job(host=roomy_host, state="succeeded"))
+def test_evaluations_run_alongside_other_loads(served):
     asked = [benchmark(served, kind="evaluate") for _ in range(2)]
-    measured = benchmark(other)
+    measured = benchmark(another(served))
 
     assert dispatched() == {*(job.pk for job in asked), measured.pk}
 
@@ -375,14 +364,6 @@ def test_two_overlap_where_both_may(served, runs, waits, starts):
     job = benchmark(served, params=waits)
 
     assert (job.pk in dispatched()) is starts
-
-
-def test_a_deployment_is_one_by_whichever_number_it_is_named(served):
-    benchmark(served, state="running")
-    job = benchmark(served, inputs={"deployment": {"job": served.job_id}})
-
-    assert dispatched() == set()
-    assert why(job).id == "wait:benchmark"
 
 
 def test_offline_benchmarks_of_one_host_run_one_after_the_other(roomy_host):
