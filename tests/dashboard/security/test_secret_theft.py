@@ -75,15 +75,6 @@ def asked(**params):
     return {"token": "HF_TOKEN", "endpoint": HUB, "checksums": False, **params}
 
 
-THEFTS = [
-    ("anyones", asked(endpoint=EVIL), "endpoint", f"may not be sent to {EVIL}"),
-    ("anyones", asked(endpoint=f"{HUB}.evil.example"), "endpoint", "may not be sent to"),
-    ("anyones", asked(endpoint="http://huggingface.co"), "endpoint", "may not be sent to"),
-    ("adas", asked(), "token", "You may not use secret HF_TOKEN"),
-    ("adas", asked(endpoint=EVIL), "token", "You may not use secret HF_TOKEN"),
-]
-
-
 def test_form_api_and_commands_refuse_a_theft_at_its_field(page, eve, adas):
     params, field = asked(), "token"
     words = "You may not use secret HF_TOKEN"
@@ -97,19 +88,9 @@ def test_form_api_and_commands_refuse_a_theft_at_its_field(page, eve, adas):
     for command in ("launch", "plan"):
         with pytest.raises(CommandError, match=f"{field}: {words}"):
             call_command(command, KIND, "--host=va16-01", "--user=eve", *settings)
-    answer = Person(eve).post("jobs/preview", {"kind": KIND, "host": "va16-01", "params": params})
-    assert answer.status_code == 422
-    assert not Job.objects.exists()
-
-
-@pytest.mark.parametrize(("secret", "params", "field", "words"), THEFTS)
-def test_a_theft_is_refused_at_its_field(request, eve, secret, params, field, words):
-    request.getfixturevalue(secret)
-
-    answer = Person(eve).post("jobs", {"kind": KIND, "host": "va16-01", "params": params})
-
-    assert answer.status_code == 422
-    assert words in answer.json()["fields"][field]
+    for path in ("jobs/preview", "jobs"):
+        answer = Person(eve).post(path, {"kind": KIND, "host": "va16-01", "params": params})
+        assert (answer.status_code, words in answer.json()["fields"][field]) == (422, True)
     assert not Job.objects.exists()
 
 
@@ -130,17 +111,6 @@ def test_another_s_job_is_not_retried_with_their_secret(page, eve, host, ada, ad
     assert "You may not use secret HF_TOKEN" in answer.text
     assert by_token.status_code == 422
     assert "You may not use secret HF_TOKEN" in by_token.json()["fields"]["token"]
-    assert Job.objects.count() == 1
-
-
-def test_a_failed_pipeline_is_not_retried_with_another_s_secret(page, host, ada, adas):
-    job = launch(KIND, asked(), host=host, user=ada)
-    chain = "6f1c1a52-0e0e-4c57-9d7a-0b7c1f5a0001"
-    Job.objects.filter(pk=job.pk).update(chain=chain)
-    lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=dispatch.Message("done"))
-
-    page.post(reverse("pipeline-retry", args=[chain]))
-
     assert Job.objects.count() == 1
 
 
@@ -208,18 +178,6 @@ def test_a_claim_that_is_not_allowed_gets_no_secret(host, eve, anyones, rules, m
     assert VALUE not in answer.text and "secrets" not in answer.json()
     assert "HF_TOKEN" in answer.json()["detail"]
     assert stored(job, "state", "message_id") == ("failed", message_id)
-
-
-@pytest.mark.parametrize(("rules", "message_id"), RULES)
-def test_a_queued_job_that_is_no_longer_allowed_fails_before_it_is_sent(
-    host, eve, anyones, rules, message_id
-):
-    job = launch(KIND, asked(), host=host, user=eve)
-    changed(rules)
-
-    started(job)
-
-    assert (job.state, job.message_id) == ("failed", message_id)
 
 
 def test_a_host_gets_no_secret_with_a_restart_that_is_not_allowed(host, eve):

@@ -8,7 +8,6 @@ from django.urls import reverse
 
 from dashboard.actions import access as actions
 from jobs.launch.launch import launch
-from jobs.launch.pipelines import launch_pipeline
 from jobs.models import Job, Source
 from jobs.schedule import dispatch, lifecycle, preflights
 from jobs.tools.vacc.site import GUIDE_FACTS
@@ -142,22 +141,6 @@ def test_a_job_is_not_retried_once_its_source_is_removed(page, eve, host, permit
     assert Job.objects.count() == 1
 
 
-def test_a_failed_pipeline_is_not_retried_with_a_removed_source(page, eve, host, permitted):
-    job, chain = ended(built(host, eve)), "6f1c1a52-0e0e-4c57-9d7a-0b7c1f5a0001"
-    Job.objects.filter(pk=job.pk).update(chain=chain)
-    permitted.delete()
-
-    page.post(reverse("pipeline-retry", args=[chain]))
-
-    assert Job.objects.count() == 1
-
-
-def test_a_pipeline_with_the_included_sources_launches_as_ever(eve, host):
-    jobs = launch_pipeline("pytorch", "deepseek-r1", host=host, stack="guide", user=eve)
-
-    assert {"build-images", "prepare-weights", "prepare-opencompass"} <= {job.kind for job in jobs}
-
-
 def started(job):
     """Have the job leased, its checks answered."""
     dispatch.run()
@@ -166,16 +149,6 @@ def started(job):
         dispatch.run()
     job.refresh_from_db()
     return job
-
-
-def test_a_queued_job_fails_before_it_is_sent_once_its_source_is_removed(host, ada, eve, permitted):
-    job = built(host, eve)
-    actions.remove_source(ada, permitted.pk)
-
-    started(job)
-
-    assert (job.state, job.message_id) == ("failed", "job:source")
-    assert job.message_args == {"type": "git", "address": THEIRS}
 
 
 def test_a_claim_gets_no_job_once_its_source_is_removed(client, host, ada, eve, permitted):

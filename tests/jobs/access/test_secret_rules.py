@@ -132,6 +132,7 @@ PARAMS = {"model": "x", "endpoint": "https://evil.example", "token": "MINE"}
         ({"purpose": "engine"}, {}, "token", "is for another purpose: engine key"),
         ({"hosts": "other"}, {}, "token", "may not be used on va16-01"),
         ({"people": "other"}, {}, "token", "You may not use secret MINE"),
+        ({"people": "other"}, {"endpoint": "https://e.example"}, "token", "You may not use secret"),
         ({}, {"variable": "PASSWORD"}, "token", "is not allowed in this command"),
     ],
 )

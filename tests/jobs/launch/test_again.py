@@ -282,17 +282,13 @@ def test_other_jobs_cannot_continue(stopped, changed):
         resume_job(stopped.pk, None)
 
 
-def test_the_page_of_a_stopped_job_has_the_button(client, stopped):
-    page = client.get(reverse("job-detail", args=[stopped.pk])).content.decode()
+def test_a_button_leads_to_a_job_that_names_the_old_one(client, stopped):
+    resume = reverse("job-resume", args=[stopped.pk])
+    assert resume in client.get(reverse("job-detail", args=[stopped.pk])).content.decode()
 
-    assert reverse("job-resume", args=[stopped.pk]) in page
+    answer = client.post(resume)
 
-
-def test_the_button_leads_to_a_job_that_names_the_old_one(client, stopped):
-    answer = client.post(reverse("job-resume", args=[stopped.pk]))
-
-    page = client.get(answer.url).content.decode()
-    assert f"continues #{stopped.pk}" in page
+    assert f"continues #{stopped.pk}" in client.get(answer.url).content.decode()
     assert AuditEntry.objects.get(action="job.repeat").detail["resumes"] == stopped.pk
 
 

@@ -8,7 +8,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.launch import again, launch
 from jobs.launch.launch import InvalidParams
-from jobs.models import Deployment, Environment, Job, JobStep
+from jobs.models import Deployment, Environment, Job, JobStep, Weights
 from jobs.plans import fill, from_json
 from jobs.schedule import agent_tasks, dispatch, lifecycle
 from jobs.schedule.targets import target_of
@@ -49,6 +49,13 @@ def with_environments(host) -> None:
             fingerprint=item.fingerprint,
             path=item.path(site_of(host.facts)),
         )
+
+
+@pytest.fixture
+def old(host):
+    """A compile, launched."""
+    raw = {"weights": str(make_weights(host=host).pk)}
+    return launch.launch("compile", raw, host=host, user=None)
 
 
 def succeed(job: Job) -> None:
@@ -116,18 +123,12 @@ def test_a_preview_shows_known_values_and_those_chosen_at_start(host):
 
 
 def test_a_preview_names_the_environments_prepared_first(bare):
-    weights = make_weights(host=bare)
-
-    assert launch.preview("compile", {"weights": str(weights.pk)}, bare).will_add == ["llama.cpp"]
-    with_environments(bare)
-    assert launch.preview("compile", {"weights": str(weights.pk)}, bare).will_add == []
-
-
-def test_an_environment_with_other_requirements_does_not_count(bare):
     Environment.objects.create(host=bare, name="llama.cpp", fingerprint="old", path="/e")
-    weights = make_weights(host=bare)
+    raw = {"weights": str(make_weights(host=bare).pk)}
 
-    assert launch.preview("compile", {"weights": str(weights.pk)}, bare).will_add == ["llama.cpp"]
+    assert launch.preview("compile", raw, bare).will_add == ["llama.cpp"]
+    with_environments(bare)
+    assert launch.preview("compile", raw, bare).will_add == []
 
 
 def test_errors_stand_at_their_fields(bare):
@@ -247,9 +248,8 @@ def test_a_tour_that_cannot_be_launched_leaves_nothing():
     assert Job.objects.count() == 0
 
 
-def test_run_again_has_the_very_plan(host):
-    weights, user = make_weights(host=host), make_user()
-    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+def test_run_again_has_the_very_plan(old):
+    user = make_user()
     Job.objects.filter(pk=old.pk).update(plan={**old.plan, "dies": 0, "kind": "compile"})
     succeed(old)
 
@@ -263,9 +263,7 @@ def test_run_again_has_the_very_plan(host):
 @pytest.mark.parametrize(
     ("was", "can_prioritize", "now_is"), [(2, False, 2), (0, False, 1), (0, True, 0), (1, False, 1)]
 )
-def test_run_again_waits_as_the_old_job_did(host, was, can_prioritize, now_is):
-    raw = {"weights": str(make_weights(host=host).pk)}
-    old = launch.launch("compile", raw, host=host, user=None)
+def test_run_again_waits_as_the_old_job_did(old, was, can_prioritize, now_is):
     Job.objects.filter(pk=old.pk).update(priority=was, exclusive=True)
 
     new = again.retry_job(old.pk, None, can_prioritize=can_prioritize)
@@ -273,11 +271,9 @@ def test_run_again_waits_as_the_old_job_did(host, was, can_prioritize, now_is):
     assert (new.priority, new.exclusive) == (now_is, True)
 
 
-def test_run_again_of_what_is_gone_is_refused(host):
-    weights = make_weights(host=host)
-    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+def test_run_again_of_what_is_gone_is_refused(old):
     succeed(old)
-    weights.delete()
+    Weights.objects.all().delete()
 
     with pytest.raises(LaunchError, match="no longer exists"):
         again.retry_job(old.pk, None)
@@ -285,10 +281,7 @@ def test_run_again_of_what_is_gone_is_refused(host):
     assert Job.objects.count() == 1
 
 
-def test_retrying_an_outdated_job_is_refused_with_text(host):
-    old = launch.launch(
-        "compile", {"weights": str(make_weights(host=host).pk)}, host=host, user=None
-    )
+def test_retrying_an_outdated_job_is_refused_with_text(old):
     Job.objects.filter(pk=old.pk).update(params={**old.params, "field_of_then": 1})
 
     with pytest.raises(LaunchError, match="no longer exists"):
@@ -306,9 +299,7 @@ def test_retrying_on_a_stopped_deployment_says_restart(host):
         again.retry_job(old.pk, None)
 
 
-def test_run_again_prepares_an_environment_that_is_gone(host):
-    weights = make_weights(host=host)
-    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+def test_run_again_prepares_an_environment_that_is_gone(old):
     succeed(old)
     Environment.objects.all().delete()
 
@@ -317,9 +308,7 @@ def test_run_again_prepares_an_environment_that_is_gone(host):
     assert after(new) == {Job.objects.get(kind="prepare").pk}
 
 
-def test_run_again_keeps_the_environment_of_its_plan(host):
-    weights = make_weights(host=host)
-    old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)
+def test_run_again_keeps_the_environment_of_its_plan(old):
     succeed(old)
     Environment.objects.update(fingerprint="of last year")
 
@@ -328,9 +317,7 @@ def test_run_again_keeps_the_environment_of_its_plan(host):
     assert (after(new), new.plan) == (set(), stored(old, "plan"))
 
 
-def test_retrying_with_a_replaced_environment_is_refused(bare):
-    weights = make_weights(host=bare)
-    old = launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
+def test_retrying_with_a_replaced_environment_is_refused(old):
     plan = json.dumps(old.plan).replace("/e/", "/elsewhere/")
     Job.objects.filter(pk=old.pk).update(plan=json.loads(plan))
 

@@ -10,7 +10,14 @@ from jobs.models import Deployment
 from jobs.plans import fill, from_json
 from jobs.schedule import dispatch, preflights
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import keep_secret, make_deployment, make_host, make_job, make_weights, stored
+from tests.factories import (
+    keep_secret,
+    make_deployment,
+    make_guide_weights,
+    make_host,
+    make_job,
+    stored,
+)
 
 pytestmark = pytest.mark.django_db
 ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
@@ -23,8 +30,7 @@ def host():
 
 @pytest.fixture
 def weights(host):
-    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-    return make_weights(host=host, model_id="deepseek-r1", precision="fp8", path=path)
+    return make_guide_weights(host=host)
 
 
 def started(job):

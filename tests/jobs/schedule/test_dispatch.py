@@ -273,16 +273,6 @@ def test_a_job_starts_only_once_its_host_has_looked(checked):
     assert Preflight.objects.count() == 1
 
 
-def test_a_missing_requirement_fails_with_advice(checked):
-    dispatch.run()
-
-    preflights.answer(Preflight.objects.get(job=checked), _findings("failed"))
-    dispatch.run()
-
-    assert stored(checked, "state", "message_id") == (Job.State.FAILED, "check:iommu_on")
-    assert checked.dispatched_at is None
-
-
 def test_a_host_is_asked_once_until_its_first_answer_is_old(checked):
     dispatch.run()
     dispatch.run()
@@ -305,25 +295,3 @@ def test_a_host_that_does_not_answer_is_asked_again(checked):
     dispatch.run()
 
     assert Preflight.objects.filter(job=checked, done_at=None).count() == 2
-
-
-@pytest.mark.postgresql
-@pytest.mark.django_db(transaction=True)
-def test_fifty_concurrent_leases_share_no_die(sent, settings):
-    settings.HOST_AWAY_AFTER_S = 3600  # on a busy machine fifty take their time
-    facts = {"dies": [{"id": number} for number in range(32)]}
-    host = make_host(facts=facts, slots=100)
-    plan = Plan(kind="prepare", steps=(Step("a", ("tool", "{dies}")),), dies=4)
-    for _ in range(12):
-        make_job(host=host, plan=plan)
-
-    together(*[dispatch.run] * 50)
-
-    started = list(Job.objects.filter(state="starting"))
-    held = [die for job in started for die in job.values["dies"].split(",")]
-    assert sorted(held, key=int) == [str(number) for number in range(32)]
-    assert len(started) == 8
-    assert len(sent) == 8
-    assert {job.state for job in Job.objects.exclude(pk__in=[job.pk for job in started])} == {
-        "queued"
-    }

@@ -1,6 +1,7 @@
 """Which job of a host's line starts: priorities, dies that are kept, quiet hosts, long lines."""
 
 from functools import partial
+from itertools import chain
 
 import pytest
 from django.db import connection
@@ -325,6 +326,8 @@ def test_fifty_concurrent_dispatches_keep_the_order(settings):
 
     together(*[dispatch.run] * 50)
     assert started() == {urgent.pk, normal[0].pk, normal[1].pk}
+    held = [job.values["dies"].split(",") for job in Job.objects.filter(state="starting")]
+    assert sorted(map(int, chain(*held))) == [*range(32)]  # no die is leased twice
 
     Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
     exclusive = job_of(host, priority=URGENT, exclusive=True)
