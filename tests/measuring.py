@@ -51,6 +51,11 @@ def measured(
         inputs={"deployment": {"id": deployment.pk}},
         params={"deployment": str(deployment.pk), "requests": 50, "concurrency": [1], **params},
     )
+    return applied(job, points=points, tool=tool, more=more)
+
+
+def applied(job, *, points, tool="evalscope 1.14.1", more=None, duration_s=0.01):
+    """The result of a running benchmark, whose points have these rates."""
     measurement = Measurement(
         type="benchmark",
         what="everyday",
@@ -61,7 +66,7 @@ def measured(
             for c, rate in points
         ],
     )
-    ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 0.01}
+    ended = {"log_bytes": 0, "log_sha256": "", "duration_s": duration_s}
     verdict = outcomes.Verdict("succeeded", Message("job:succeeded"), measured=measurement)
     outcomes.apply(job, ended, verdict)
     return Result.objects.get(job=job)

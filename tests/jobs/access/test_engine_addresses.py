@@ -8,7 +8,6 @@ import pytest
 from jobs.access import sources
 from jobs.access.sources import clean
 from jobs.base import engine_addresses
-from jobs.base.engine_addresses import special
 from jobs.base.errors import LaunchError
 from jobs.models import Source
 from tests.factories import make_deployment, make_host, permit_source
@@ -27,26 +26,6 @@ def names(monkeypatch, *ips):
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return looked_up
-
-
-@pytest.mark.parametrize(
-    ("ip", "found"),
-    [
-        ("127.0.0.1", "loopback"),
-        ("::ffff:127.0.0.1", "loopback"),
-        ("64:ff9b::7f00:1", "loopback"),
-        ("2002:7f00:1::", "loopback"),
-        ("169.254.1.1", "link-local"),
-        ("169.254.169.254", "metadata"),
-        ("fd00:ec2::254", "metadata"),
-        ("100.100.100.200", "metadata"),
-        ("0.0.0.0", "no-machine"),
-        ("192.0.2.1", ""),
-        ("fd00::7", ""),
-    ],
-)
-def test_an_address_has_its_special_range(ip, found):
-    assert special(engine_addresses.ip_from(ip)) == found
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "169.254.169.254", "fd00:ec2::254"])

@@ -30,37 +30,39 @@ def test_other_text_is_no_endpoint(url):
     assert parse(url) is None
 
 
-@pytest.mark.parametrize(
-    "ip",
-    [
-        *("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"),
-        *("169.254.1.1", "fe80::1", "::ffff:a9fe:1"),
-    ],
-)
-def test_loopback_and_link_local_are_for_this_machine_only(ip):
-    found = special(ip_from(ip))
-
-    assert is_callable(found, on_this_machine=True)
-    assert not is_callable(found, on_this_machine=False)
+RANGES = {
+    "loopback": "127.0.0.1 127.9.9.9 ::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::",
+    "link-local": "169.254.1.1 fe80::1 ::ffff:a9fe:1",
+    "metadata": "169.254.169.254 fd00:ec2::254 100.100.100.200",
+    "no-machine": "0.0.0.0 0.1.2.3 :: 224.0.0.1 ff02::1 255.255.255.255 ::ffff:0.0.0.0",
+    "": "10.0.0.7 192.0.2.1 fd00::7 2001:db8::1",
+}
 
 
 @pytest.mark.parametrize(
-    "ip",
+    ("ip", "found"), [(ip, found) for found, ips in RANGES.items() for ip in ips.split()]
+)
+def test_an_address_has_its_special_range(ip, found):
+    assert special(ip_from(ip)) == found
+
+
+@pytest.mark.parametrize(
+    ("found", "here", "elsewhere"),
     [
-        *("0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "::ffff:0.0.0.0"),
-        *("169.254.169.254", "fd00:ec2::254", "100.100.100.200"),
+        ("", True, True),
+        *((found, True, False) for found in ("loopback", "link-local", "own")),
+        *((found, False, False) for found in ("metadata", "no-machine")),
     ],
 )
-def test_addresses_of_no_machine_and_metadata_services_are_never_called(ip):
-    assert not is_callable(special(ip_from(ip)), on_this_machine=True)
+def test_a_special_range_is_for_this_machine_or_never_called(found, here, elsewhere):
+    assert is_callable(found, on_this_machine=True) is here
+    assert is_callable(found, on_this_machine=False) is elsewhere
 
 
-def test_another_host_does_not_name_an_address_of_this_machine(monkeypatch):
+def test_an_address_of_this_machine_is_special(monkeypatch):
     monkeypatch.setattr(engine_addresses, "_is_own", lambda _ip: True)
-    found = special(ip_from("192.0.2.1"))
 
-    assert is_callable(found, on_this_machine=True)
-    assert not is_callable(found, on_this_machine=False)
+    assert special(ip_from("192.0.2.1")) == engine_addresses.OWN
 
 
 @pytest.mark.parametrize(("ip", "is_own"), [("192.0.2.1", False), ("127.0.0.1", True)])
@@ -88,11 +90,6 @@ def test_the_range_of_a_deployment_s_address_is_looked_up_once(monkeypatch):
 
     assert Deployment.callable_url(host, at) == str(at)
     assert len(asked) == 1
-
-
-@pytest.mark.parametrize("ip", ["10.0.0.7", "192.0.2.1", "fd00::7", "2001:db8::1"])
-def test_an_address_in_the_network_is_callable(ip):
-    assert is_callable(special(ip_from(ip)), on_this_machine=False)
 
 
 @pytest.mark.parametrize(("value", "port"), [(1, 1), (65535, 65535), ("8000", 8000), ("080", 80)])

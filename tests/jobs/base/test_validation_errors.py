@@ -63,12 +63,6 @@ def test_each_wrong_value_is_named_with_its_error():
     )
 
 
-def test_a_list_without_values_says_how_many_are_needed():
-    errors = wrong("benchmark", deployment="1", concurrency=[])
-
-    assert errors["concurrency"] == "Enter one value, or several separated by commas."
-
-
 @pytest.mark.parametrize(
     ("kind", "field", "typed", "message"),
     [

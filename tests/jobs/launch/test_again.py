@@ -155,8 +155,8 @@ def test_a_chain_of_which_nothing_broke_is_not_started_again(jobs):
     assert Job.objects.count() == len(jobs)
 
 
-@pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
-def test_a_stopped_server_is_started_again_for_its_users(host, jobs, state):
+@pytest.mark.parametrize("state", ["stopped", "failed", "lost", "ready"])
+def test_a_server_that_is_down_is_started_again_for_its_users(jobs, state):
     for job in jobs[:3]:
         succeed(job)
     served, measured, asked = jobs[3], jobs[5], jobs[6]
@@ -167,24 +167,13 @@ def test_a_stopped_server_is_started_again_for_its_users(host, jobs, state):
     measured.save()
     fail(measured), fail(asked)
 
-    again = retry_failed_jobs(jobs[0].chain, None)
+    *servers, again, asked_again = retry_failed_jobs(jobs[0].chain, None)
 
-    assert kinds(again) == ["deploy-build-in", "benchmark", "evaluate"]
-    assert [job.inputs["deployment"] for job in again[1:]] == [{"job": again[0].pk}] * 2
-    assert set(again[0].inputs["artifact"]) == {"id"}
-
-
-def test_a_server_that_is_up_is_used_as_it_is(host, jobs):
-    for job in jobs[:3]:
-        succeed(job)
-    served, measured, asked = jobs[3], jobs[5], jobs[6]
-    Job.objects.filter(pk=served.pk).update(state="succeeded", finished_at=served.created_at)
-    Deployment.objects.filter(job=served).update(state="ready")
-    fail(measured), fail(asked)
-
-    again = retry_failed_jobs(jobs[0].chain, None)
-
-    assert kinds(again) == ["benchmark", "evaluate"]
+    assert kinds([again, asked_again]) == ["benchmark", "evaluate"]
+    assert kinds(servers) == ([] if state == "ready" else ["deploy-build-in"])
+    for server in servers:
+        assert again.inputs == asked_again.inputs == {"deployment": {"job": server.pk}}
+        assert set(server.inputs["artifact"]) == {"id"}
 
 
 def test_a_server_that_nothing_broken_uses_stays_down(jobs):

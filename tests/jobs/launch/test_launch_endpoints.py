@@ -13,7 +13,6 @@ from jobs.plans import from_json
 from jobs.schedule import dispatch, lifecycle
 from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
 from tests.factories import keep_secret, make_endpoint, make_host, make_user
-from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
 
@@ -128,14 +127,6 @@ def test_an_address_that_left_the_list_is_refused_in_the_form(host, endpoint):
         launched(host, endpoint)
 
 
-def test_an_address_that_left_the_list_is_refused_at_a_retry(host, endpoint):
-    job = launched(host, endpoint)
-    forbid()
-
-    with refused_at("deployment"):
-        retry_job(job.pk, None)
-
-
 def test_a_queued_job_fails_at_its_start_if_the_address_left_the_list(host, endpoint):
     job = launched(host, endpoint)
     forbid()
@@ -167,16 +158,6 @@ def test_removing_an_address_names_the_queued_jobs_that_need_it(host, endpoint):
     source = Source.objects.get(type="endpoint")
 
     assert sources.stopped_by_removal(source) == [job]
-
-
-def test_a_key_whose_address_is_taken_away_stops_the_job(host, endpoint):
-    job = launched(host, endpoint)
-    secrets.keep("H800_KEY", None, purpose="engine", endpoints=[])
-
-    assert dispatch.run() == 0
-
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == ("failed", "job:secret_endpoint")
 
 
 def test_a_key_that_the_person_may_not_use_is_refused(host, endpoint):

@@ -23,8 +23,13 @@ def started():
     return set(Job.objects.filter(state="starting").values_list("pk", flat=True))
 
 
+def wait_of(job):
+    """The message why a queued job has not started."""
+    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+
+
 def why(job):
-    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id
+    return wait_of(job).id
 
 
 def dispatched():

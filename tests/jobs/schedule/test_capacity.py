@@ -23,7 +23,7 @@ from tests.factories import (
     make_plan,
     make_weights,
 )
-from tests.jobs.lib.queued import dispatched
+from tests.jobs.lib.queued import dispatched, wait_of, why
 
 pytestmark = pytest.mark.django_db
 
@@ -53,10 +53,6 @@ def live(host, path, state="ready", **fields):
     return make_deployment(job=job, name="qwen", state=state, details={"path": path}, **fields)
 
 
-def why(job):
-    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
-
-
 def finish(job):
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
 
@@ -75,7 +71,7 @@ def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
     Job.objects.update(plan=make_plan().to_json())  # nothing to look for beforehand
 
     assert dispatched() == {first.pk, elsewhere.pk}
-    reason = why(second)
+    reason = wait_of(second)
     assert (reason.id, reason.args["job"]) == ("wait:place", first.pk)
     text = message(reason.id, reason.args)
     assert f"Job {first.pk}" in text
@@ -131,7 +127,7 @@ def test_what_a_plan_writes_besides_counts_too(host):
 
     dispatch.run()
 
-    assert why(job).id == "wait:place"
+    assert why(job) == "wait:place"
     assert from_json(plan.to_json()) == plan
     assert plan.to_json()["schema"] == 1  # an older host runs it as well
 
@@ -162,7 +158,7 @@ def test_nothing_is_kept_for_a_job_that_waits_for_a_place(host):
     behind = make_job(host=host, plan=make_plan(dies=1))
 
     assert dispatched() == {behind.pk}
-    assert why(blocked).id == "wait:place"
+    assert why(blocked) == "wait:place"
 
 
 def test_a_forecast_follows_the_writer_of_the_place(host):
@@ -182,7 +178,7 @@ def test_a_place_in_use_is_not_written(host, state):
     behind = make_job(host=host)
 
     assert dispatched() == {behind.pk}
-    reason = why(job)
+    reason = wait_of(job)
     text = message(reason.id, reason.args)
     assert reason.id == "wait:place_served"
     assert FOLDER in text
@@ -199,7 +195,7 @@ def test_an_artifact_that_is_a_file_is_read_too(host):
 
     dispatch.run()
 
-    assert why(job).id == "wait:place_served"
+    assert why(job) == "wait:place_served"
 
 
 def test_what_a_deployment_is_starting_from_is_not_written(host):
@@ -208,7 +204,7 @@ def test_what_a_deployment_is_starting_from_is_not_written(host):
 
     dispatch.run()
 
-    reason = why(job)
+    reason = wait_of(job)
     assert (reason.id, reason.args["job"]) == ("wait:place_starting", first.pk)
     assert f"Job {first.pk}" in message(reason.id, reason.args)
 
@@ -218,7 +214,7 @@ def test_a_place_needed_ahead_is_not_written(host):
     job = job_at(host, FOLDER)
 
     assert dispatched() == set()
-    reason = why(job)
+    reason = wait_of(job)
     assert (reason.id, reason.args["job"]) == ("wait:place_ahead", first.pk)
     assert "Cancel that job, or move this one ahead" in message(reason.id, reason.args)
     when = forecasts([job])[job.pk]
@@ -242,7 +238,7 @@ def test_a_deployment_starts_when_its_folder_is_written(host):
 
     dispatch.run()
 
-    reason = why(job)
+    reason = wait_of(job)
     assert (reason.id, reason.args["job"]) == ("wait:place_written", writes.pk)
     finish(writes)
     assert job.pk in dispatched()
@@ -300,7 +296,7 @@ def test_benchmarks_of_one_deployment_run_one_after_the_other(served):
     others = [benchmark(served) for _ in range(3)]
 
     assert dispatched() == {first.pk}
-    reason = why(others[0])
+    reason = wait_of(others[0])
     assert (reason.id, reason.args["job"]) == ("wait:benchmark", first.pk)
     assert f"Benchmark {first.pk} (" in message(reason.id, reason.args)
     Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
@@ -329,7 +325,7 @@ def test_a_load_waits_for_the_benchmark_before_it(served, second, reason):
     first, waits = benchmark(served), second(served)
 
     assert dispatched() == {first.pk}
-    assert why(waits).id == reason
+    assert why(waits) == reason
 
 
 def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served):
@@ -337,7 +333,7 @@ def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served):
     job = benchmark(served)
 
     assert dispatched() == set()
-    reason = why(job)
+    reason = wait_of(job)
     assert reason.id == "wait:evaluation"
     assert "is using the same deployment" in message(reason.id, reason.args)
 
@@ -371,7 +367,7 @@ def test_offline_benchmarks_of_one_host_run_one_after_the_other(roomy_host):
     elsewhere = offline(make_host())
 
     assert dispatched() == {first.pk, elsewhere.pk}
-    assert why(second).id == "wait:benchmark_host"
+    assert why(second) == "wait:benchmark_host"
 
 
 def test_a_benchmark_that_waits_blocks_no_other_job(roomy_host, served):
@@ -380,7 +376,7 @@ def test_a_benchmark_that_waits_blocks_no_other_job(roomy_host, served):
     behind = make_job(host=roomy_host, plan=make_plan(steps=PLAN.steps, dies=4))
 
     assert dispatched() == {behind.pk}
-    assert why(blocked).id == "wait:benchmark_host"
+    assert why(blocked) == "wait:benchmark_host"
 
 
 def test_an_exclusive_benchmark_is_not_passed(roomy_host, served):
@@ -388,7 +384,10 @@ def test_an_exclusive_benchmark_is_not_passed(roomy_host, served):
     exclusive, behind = benchmark(served, exclusive=True), make_job(host=roomy_host, plan=PLAN)
 
     assert dispatched() == set()
-    assert (why(exclusive).id, why(behind).id) == ("wait:exclusive_jobs", "wait:exclusive_next")
+    assert (why(exclusive), why(behind)) == (
+        "wait:exclusive_jobs",
+        "wait:exclusive_next",
+    )
 
 
 def test_the_forecast_puts_it_behind_the_other(served):

@@ -3,11 +3,13 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
+from jobs.base.messages import Message
 from jobs.models import Deployment, Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.schedule import agent_tasks, dispatch, preflights
 from jobs.schedule.capacity import capacity_of, startable_jobs
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan, stored
+from tests.jobs.lib.queued import wait_of
 from tests.threads import together
 
 pytestmark = pytest.mark.django_db
@@ -29,11 +31,6 @@ def states(*jobs: Job) -> list[str]:
     return [Job.objects.get(pk=job.pk).state for job in jobs]
 
 
-def why(job: Job) -> tuple[str, dict]:
-    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
-    return message.id, dict(message.args)
-
-
 def test_the_oldest_job_starts_and_its_host_is_notified(sent, django_capture_on_commit_callbacks):
     host = make_host()
     first, second = make_job(host=host), make_job(host=host)
@@ -43,10 +40,8 @@ def test_the_oldest_job_starts_and_its_host_is_notified(sent, django_capture_on_
 
     assert states(first, second) == ["starting", "queued"]
     assert sent == [(host.name, "start", first.pk)]
-    assert why(second) == (
-        "wait:slots",
-        {"host": host.name, "job": first.pk, "title": first.title},
-    )
+    about = {"host": host.name, "job": first.pk, "title": first.title}
+    assert wait_of(second) == Message("wait:slots", about)
 
 
 @pytest.mark.postgresql
@@ -56,7 +51,7 @@ def test_a_job_waits_for_those_it_comes_after():
 
     dispatch.run()
     assert states(first, second) == ["starting", "queued"]
-    assert why(second) == ("wait:after", {"job": first.pk, "title": first.title})
+    assert wait_of(second) == Message("wait:after", {"job": first.pk, "title": first.title})
 
     Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
     assert dispatch.run() == 1
@@ -79,9 +74,9 @@ def test_a_host_that_takes_no_jobs_starts_nothing_and_says_why(fields, reason, a
 
     assert dispatch.run() == 0
 
-    waits, about = why(job)
-    assert waits == reason
-    assert {"host": "rack-1", **args}.items() <= about.items()
+    wait = wait_of(job)
+    assert wait.id == reason
+    assert {"host": "rack-1", **args}.items() <= wait.args.items()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +110,9 @@ def test_a_lease_of_dies_is_exclusive():
     assert dispatch.run() == 1
 
     assert Job.objects.get(pk=jobs[0].pk).values == {"dies": "0,1"}
-    assert why(jobs[1]) == ("wait:dies_kept", {"host": host.name, "wanted": 2, "free": 1})
+    assert wait_of(jobs[1]) == Message(
+        "wait:dies_kept", {"host": host.name, "wanted": 2, "free": 1}
+    )
 
 
 def test_a_servers_dies_stay_its_own_after_its_job():
@@ -203,7 +200,7 @@ def test_a_benchmark_waits_until_its_deployment_is_ready():
 
     assert dispatch.run() == 0
 
-    assert why(job) == ("wait:deployment", {"name": deployment.name, "state": "loading"})
+    assert wait_of(job) == Message("wait:deployment", {"name": deployment.name, "state": "loading"})
 
 
 def test_a_job_that_cannot_start_holds_no_other_up():

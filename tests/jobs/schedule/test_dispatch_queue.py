@@ -14,7 +14,7 @@ from jobs.schedule import capacity, dispatch, queue
 from jobs.schedule.capacity import startable_jobs
 from tests.factories import make_endpoint, make_host, make_job, make_plan
 from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
-from tests.jobs.lib.queued import dispatched, job_of, running, started, why
+from tests.jobs.lib.queued import dispatched, job_of, running, started, wait_of, why
 from tests.threads import together
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +106,7 @@ def test_a_job_of_all_dies_names_servers_to_stop(host):
     big, exclusive, half = job_of(host, 8), job_of(host, 8, exclusive=True), job_of(host, 6)
 
     for job, every in [(big, True), (exclusive, True), (half, False)]:
-        message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+        message = wait_of(job)
         assert (message.id, message.args["every"]) == ("wait:dies_held", every)
         named = [(one["id"], one["port"], one["dies"]) for one in message.args["servers"]]
         assert named == [(first.pk, 7863, 2), (second.pk, 21000, 2)]
@@ -118,7 +118,7 @@ def test_small_servers_need_no_stop_if_others_suffice(host):
     serving(host, "5", name="qwen")
     big = job_of(host, 7)
 
-    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+    message = wait_of(big)
 
     assert message.args["every"] is True
     assert [one["id"] for one in message.args["servers"]] == [large.pk]
@@ -144,7 +144,7 @@ def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):
     job_of(host, 8)
     small = job_of(host, 4)
 
-    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=small.pk))
+    message = wait_of(small)
 
     assert (message.args["lack"], message.args["first"]) == (4, [])
 
@@ -153,7 +153,7 @@ def test_an_exclusive_job_names_every_server_that_disturbs_it(host):
     servers = [serving(host, "0", name="qwen"), serving(host, "1", name="qwen")]
     job = job_of(host, exclusive=True)
 
-    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+    message = wait_of(job)
 
     assert message.id == "wait:exclusive_servers"
     assert [one["id"] for one in message.args["servers"]] == [one.pk for one in servers]
@@ -163,7 +163,7 @@ def test_what_no_stop_can_give_is_not_waited_for_from_servers(host):
     serving(host, "0,1")
     big = job_of(host, 9)
 
-    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+    message = wait_of(big)
 
     assert (message.id, message.args["free"]) == ("wait:dies_few", 8)
 

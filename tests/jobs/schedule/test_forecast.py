@@ -18,6 +18,8 @@ from jobs.schedule.capacity import HostCapacity, HostJob, Server
 from jobs.schedule.forecast import Ahead, forecast, forecast_drafts, forecasts
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
+pytestmark = pytest.mark.django_db
+
 
 def capacity(*running, slots=9, free=0, servers=()):
     return HostCapacity("va16", slots, free, list(running), list(servers))
@@ -165,22 +167,32 @@ def test_an_installation_is_expected_from_installations_of_the_same():
     assert (longest.typical_s, longest.count) == (208.0, 1)
 
 
-def test_what_a_run_takes_whatever_it_does_is_not_scaled():
-    rows = [Past("r1 @ 4", "r1", 20.0 + 0.1 * amount, amount) for amount in (100.0, 200.0, 400.0)]
+@pytest.mark.parametrize(
+    ("runs", "amount", "holds"),
+    [
+        # What a run takes whatever it does is not scaled.
+        (
+            [(30.0, 100.0), (40.0, 200.0), (60.0, 400.0)],
+            *(3000.0, lambda one: one.typical_s == pytest.approx(320.0)),
+        ),
+        ([(60.0, 100.0), (30.0, 200.0)], 10.0, lambda one: one.shortest_s >= 0.0),
+        ([(30.0, None)], 3000.0, lambda one: (one.typical_s, one.same, one.scaled) == (30, 0, 0)),
+        # Every run is scaled, the shortest too.
+        (
+            [(52.4, 700.0), (54.0, 800.0), (3000.0, 300_000.0)],
+            *(40_000_000.0, lambda one: one.shortest_s > 100_000.0),
+        ),
+        # Equal durations are scaled by amounts.
+        (
+            [(60.0, 100.0), (60.0, 200.0)],
+            *(1000.0, lambda one: (one.shortest_s, one.longest_s) == (300.0, 600.0)),
+        ),
+    ],
+)
+def test_durations_are_scaled_by_amounts(runs, amount, holds):
+    estimate = typical([Past("r1 @ 4", "r1", *run) for run in runs], "r1 @ 4", "r1", amount)
 
-    assert typical(rows, "r1 @ 4", "r1", 3000.0).typical_s == pytest.approx(320.0)
-
-
-def test_scaled_durations_are_never_negative():
-    rows = [Past("r1 @ 4", "r1", 60.0, 100.0), Past("r1 @ 4", "r1", 30.0, 200.0)]
-
-    assert typical(rows, "r1 @ 4", "r1", 10.0).shortest_s >= 0.0
-
-
-def test_durations_without_amounts_are_not_scaled():
-    estimate = typical([Past("r1 @ 4", "r1", 30.0)], "r1 @ 4", "r1", 3000.0)
-
-    assert (estimate.typical_s, estimate.same, estimate.scaled) == (30.0, False, False)
+    assert holds(estimate), estimate
 
 
 @pytest.mark.parametrize(
@@ -232,7 +244,6 @@ def test_the_work_of_an_older_job_or_another_kind_is_unknown():
 # From records.
 
 
-@pytest.mark.django_db
 def test_running_jobs_use_their_own_pace():
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
@@ -247,7 +258,6 @@ def test_running_jobs_use_their_own_pace():
     assert by_job[second.pk].starts_in_s == pytest.approx(330, abs=5)
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
@@ -262,7 +272,6 @@ def test_a_host_that_takes_nothing_has_no_times(fields, why):
     assert forecasts([job])[job.pk].message.id == why
 
 
-@pytest.mark.django_db
 def test_a_benchmark_of_a_server_that_loads_again_has_no_time():
     server = make_deployment(state="loading")
     job = make_job(host=server.host, inputs={"deployment": {"id": server.pk}})
@@ -270,7 +279,6 @@ def test_a_benchmark_of_a_server_that_loads_again_has_no_time():
     assert forecasts([job])[job.pk].message.id == "forecast:deployment"
 
 
-@pytest.mark.django_db
 def test_what_is_far_behind_is_not_guessed_at():
     host = make_host()
     plan = make_plan(steps=(Step("only", ("true",)),)).to_json()
@@ -280,7 +288,6 @@ def test_what_is_far_behind_is_not_guessed_at():
     assert forecasts([last])[last.pk].message.id == "forecast:far"
 
 
-@pytest.mark.django_db
 def test_a_job_that_ends_during_reads_breaks_no_forecast(monkeypatch):
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
@@ -297,7 +304,6 @@ def test_a_job_that_ends_during_reads_breaks_no_forecast(monkeypatch):
     assert forecasts([first, second])[first.pk].starts_in_s == 0.0
 
 
-@pytest.mark.django_db
 def test_an_unconfirmed_job_has_no_time_and_blocks_no_other():
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
@@ -312,7 +318,6 @@ def test_an_unconfirmed_job_has_no_time_and_blocks_no_other():
     assert by_job[other.pk].starts_in_s == 0.0
 
 
-@pytest.mark.django_db
 def test_drafts_are_forecast_alone_in_one_read(monkeypatch):
     moment = now()
     monkeypatch.setattr(forecast_module, "now", lambda: moment)
@@ -333,25 +338,6 @@ def test_drafts_are_forecast_alone_in_one_read(monkeypatch):
     assert three[0] == one[0] + 2  # how long such jobs take, for each
     assert one[1] == [60.0]
     assert three[1] == [60.0, 0.0, 0.0]
-
-
-def test_every_run_is_scaled_the_shortest_too():
-    rows = [
-        *(Past("r1 @ 1", "r1", seconds, did) for seconds, did in [(52.4, 700.0), (54.0, 800.0)]),
-        Past("r1 @ 1", "r1", 3000.0, 300_000.0),
-    ]
-
-    estimate = typical(rows, "r1 @ 1", "r1", 40_000_000.0)
-
-    assert estimate.shortest_s > 100_000.0
-
-
-def test_equal_durations_are_scaled_by_amounts():
-    rows = [Past("r1", "r1", 60.0, 100.0), Past("r1", "r1", 60.0, 200.0)]
-
-    estimate = typical(rows, "r1", "r1", 1000.0)
-
-    assert (estimate.shortest_s, estimate.longest_s) == (300.0, 600.0)
 
 
 BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}
@@ -390,7 +376,6 @@ def test_runs_with_cut_answers_do_not_count_elsewhere():
     assert (other.typical_s, other.scaled) == (600.0, True)
 
 
-@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_counts_of_an_evaluation_tell_how_long_its_questions_took():
     params = {"questions": "basics", "limit": 12, "batch": 1}

@@ -6,13 +6,11 @@ from django.utils.timezone import now
 from jobs.access.accounts import set_active, set_role
 from jobs.base.errors import LaunchError
 from jobs.launch.again import retry_job
-from jobs.launch.launch import InvalidParams, launch, launch_tour, preview
-from jobs.launch.pipelines import launch_pipeline
+from jobs.launch.launch import InvalidParams, launch, preview
 from jobs.models import Account, Host, Job
 from jobs.schedule import dispatch, launch_rights
 from jobs.schedule.deployments import restart_deployment
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user, stored
+from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
@@ -93,21 +91,6 @@ def test_a_viewer_launches_nowhere():
     assert "viewer" in preview("prepare", RAW, make_host(), user=viewer).errors[""]
 
 
-def test_the_tour_is_refused(host, eve):
-    with pytest.raises(LaunchError, match="You may not launch on far"):
-        launch_tour(host, eve)
-
-
-def test_a_pipeline_is_refused(ada, eve):
-    host = make_host("cards", type="vacc", facts=dict(GUIDE_FACTS), slots=8)
-    launch_rights.restrict(host.pk, [ada])
-
-    with pytest.raises(LaunchError, match="You may not launch on cards"):
-        launch_pipeline(
-            "build-in", "deepseek-r1-distill-qwen-7b", host=host, stack="current", user=eve
-        )
-
-
 def test_a_retry_of_anothers_job_is_refused(host, ada, eve):
     job = launch("prepare", RAW, host=host, user=ada)
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=now())
@@ -148,14 +131,3 @@ def test_a_queued_job_starts_only_while_its_person_may(host, ada, meanwhile, sta
     assert (job.state, job.message_id, job.message_args["host"]) == (state, why, "far")
     named = ("job:launch_right_host", "job:launch_right_role")
     assert job.message_args.get("person") == ("ada" if why in named else None)
-
-
-def test_jobs_that_need_a_refused_job_are_cancelled(host, ada):
-    first = launch("prepare", RAW, host=host, user=ada)
-    then = make_job(host=host, created_by=ada)
-    then.after.set([first])
-    launch_rights.restrict(host.pk, [])
-
-    dispatch.run()
-
-    assert stored(then, "state", "message_id") == (Job.State.CANCELLED, "job:predecessor")

@@ -233,12 +233,9 @@ def test_each_point_has_the_engines_tokens(steps, began, third, expected):
 
 def powered_job(*watts):
     """A job with a step of 20 s from 1000 and a reading every five seconds."""
-    plan = make_plan(kind="benchmark-online", steps=(Step("measure-4", ("x",)),))
-    job = make_job(plan=plan)
-    at = datetime.fromtimestamp(1000, tz=UTC)
-    JobStep.objects.filter(job=job).update(started_at=at, duration_s=20.0)
-    rows = [[1000.0 + 5 * index, {"power_w": power}] for index, power in enumerate(watts)]
-    PointBlock.objects.create(job=job, offset=0, watch="dies", rows=rows)
+    job = measured_job(steps=("measure-4",))
+    JobStep.objects.filter(job=job).update(duration_s=20.0)
+    scraped(job, *({"power_w": power} for power in watts), watch="dies", every_s=5.0)
     return job
 
 

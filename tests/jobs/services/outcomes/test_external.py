@@ -6,18 +6,15 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs.base.messages import Message
-from jobs.metrics.measured import Measurement
-from jobs.models import OutputFile, Result
+from jobs.models import OutputFile
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.comparison.settings import settings
 from jobs.queries.results.listing import Filters, matching
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import disturbers, repeats_of
-from jobs.services.outcomes import outcomes
 from jobs.services.outputs import output_path
 from tests.factories import make_deployment, make_endpoint, make_job
-from tests.measuring import make_measuring_host, measured, served
+from tests.measuring import applied, make_measuring_host, measured, served
 
 pytestmark = pytest.mark.django_db
 
@@ -53,17 +50,7 @@ def external(endpoint, host, told=TOLD, **params):
         path.write_bytes(content)
         size = {"bytes": len(content), "received_bytes": len(content)}
         OutputFile.objects.create(job=job, name="endpoint", path="endpoint.json", **size)
-    found = Measurement(
-        type="benchmark",
-        what="everyday",
-        tool="evalscope 1.14.1",
-        metrics={"output_tokens_per_s": 900.0},
-        points=[(1, {"output_tokens_per_s": 900.0})],
-    )
-    ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 30.0}
-    verdict = outcomes.Verdict("succeeded", Message("job:succeeded"), measured=found)
-    outcomes.apply(job, ended, verdict)
-    return Result.objects.get(job=job)
+    return applied(job, points=((1, 900.0),), duration_s=30.0)
 
 
 def test_it_carries_the_endpoint_and_its_device(host):

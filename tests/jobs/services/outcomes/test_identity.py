@@ -490,26 +490,17 @@ def test_a_baseline_takes_no_subject_that_has_one(host):
     assert Baseline.objects.get(subject=current.subject).result == current
 
 
-def test_an_accuracy_has_one_subject_on_every_host():
+def test_an_accuracy_has_one_subject_on_every_host_and_with_every_batch():
     subjects = set()
-    for name in ("a", "b"):
+    for name, batch in (("a", 1), ("b", 1), ("b2", 8)):
         host = make_measuring_host(name)
         plan = Plan("deploy", (Step("serve", SERVE, serves=True),))
         serving = make_job(plan=plan, host=host, state="succeeded")
         deployment = make_deployment(job=serving, artifact=make_artifact(host=host))
-        job = make_job(host=host, kind="evaluate", state="succeeded", params={"batch": len(name)})
+        job = make_job(host=host, kind="evaluate", state="succeeded", params={"batch": batch})
         subjects.add(make_measured(job=job, scores=[1, 0], deployment=deployment).subject)
 
     assert len(subjects) == 1 and "" not in subjects
-
-
-def test_the_batch_of_questions_is_not_of_the_subject(host):
-    subjects = set()
-    for batch in (1, 8):
-        job = make_job(host=host, kind="evaluate", state="succeeded", params={"batch": batch})
-        subjects.add(make_measured(job=job, scores=[1, 0]).subject)
-
-    assert len(subjects) == 1
 
 
 def test_results_of_before_get_a_subject_at_the_next_start(host):

@@ -48,59 +48,35 @@ def test_a_line_as_a_tool_prints_it_is_known_for_what_it_is(failure_id, line):
     assert (first.failure.id, first.last.number) == (failure_id, 2)
 
 
+ONLINE, OF_OPENCOMPASS = "benchmark-online", "evaluate-opencompass"
+LLAMA_CPP, DRY = DATA / "llama.cpp", DATA / "opencompass-0.4.1" / "console"
+INFER = next(OPENCOMPASS.rglob("logs/infer/*/*.out"))
+SCORED = next(OPENCOMPASS.rglob("logs/eval/*/basic_mcq.out"))
+
+
 @pytest.mark.parametrize(
     ("path", "kind", "wanted"),
     [
+        (OLD / "benchmark_serving_as_in_the_guide_fails.txt", ONLINE, ("wrong-backend", 21, 21)),
+        (OLD / "benchmark_serving_no_result_dir.txt", ONLINE, ("result-folder-missing", 36, 36)),
+        (OLD / "benchmark_serving_server_down.txt", ONLINE, ("connection-refused", 66, 66)),
+        (NEW / "bench/serve_fail_conn.stdout", "benchmark", ("connection-refused", 57, 104)),
+        (NEW / "bench/serve_fail_model.stdout", "benchmark", ("requests-not-found", 12, 13)),
+        (NEW / "bench/serve_fail_model.stderr", "benchmark", ("all-requests-failed", 3, 3)),
+        (NEW / "bench/serve_sonnet.stderr", "benchmark", ("sonnet-gone", 3, 3)),
         (
-            OLD / "benchmark_serving_as_in_the_guide_fails.txt",
-            "benchmark-online",
-            ("wrong-backend", 21, 21),
-        ),
-        (
-            OLD / "benchmark_serving_no_result_dir.txt",
-            "benchmark-online",
-            ("result-folder-missing", 36, 36),
-        ),
-        (
-            OLD / "benchmark_serving_server_down.txt",
-            "benchmark-online",
-            ("connection-refused", 66, 66),
-        ),
-        (NEW / "bench" / "serve_fail_conn.stdout", "benchmark", ("connection-refused", 57, 104)),
-        (NEW / "bench" / "serve_fail_model.stdout", "benchmark", ("requests-not-found", 12, 13)),
-        (NEW / "bench" / "serve_fail_model.stderr", "benchmark", ("all-requests-failed", 3, 3)),
-        (NEW / "bench" / "serve_sonnet.stderr", "benchmark", ("sonnet-gone", 3, 3)),
-        (
-            NEW / "bench" / "throughput_assert_crash.stderr",
-            "benchmark-throughput",
-            ("lengths-above-server", 32, 32),
+            NEW / "bench/throughput_assert_crash.stderr",
+            *("benchmark-throughput", ("lengths-above-server", 32, 32)),
         ),
         (
             NEW / "vllm_serve_no_think_tokens_crash.log",
-            "deploy-vllm",
-            ("think-tokens-missing", 63, 63),
+            *("deploy-vllm", ("think-tokens-missing", 63, 63)),
         ),
-        (
-            DATA / "llama.cpp" / "xllamacpp_missing_model.log",
-            "deploy",
-            ("model-file-missing", 9, 13),
-        ),
-        (OPENCOMPASS / "stdout.txt", "evaluate-opencompass", ("opencompass-task-failed", 7, 17)),
-        (
-            next(OPENCOMPASS.rglob("logs/infer/*/*.out")),
-            "evaluate-opencompass",
-            ("tokenizer-unreadable", 2, 104),
-        ),
-        (
-            next(OPENCOMPASS.rglob("logs/eval/*/basic_mcq.out")),
-            "evaluate-opencompass",
-            ("opencompass-no-predictions", 12, 12),
-        ),
-        (
-            DATA / "opencompass-0.4.1" / "console" / "dry_missing.txt",
-            "evaluate-opencompass",
-            ("dataset-missing", 3, 3),
-        ),
+        (LLAMA_CPP / "xllamacpp_missing_model.log", "deploy", ("model-file-missing", 9, 13)),
+        (OPENCOMPASS / "stdout.txt", OF_OPENCOMPASS, ("opencompass-task-failed", 7, 17)),
+        (INFER, OF_OPENCOMPASS, ("tokenizer-unreadable", 2, 104)),
+        (SCORED, OF_OPENCOMPASS, ("opencompass-no-predictions", 12, 12)),
+        (DRY / "dry_missing.txt", OF_OPENCOMPASS, ("dataset-missing", 3, 3)),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
