@@ -38,6 +38,7 @@ AWAY = "away"
 TIMEOUT_S = 0.25
 REST_S = 2.0
 RECONNECT_S = 0.5
+_rest_until, _is_away = 0.0, False
 
 
 @cache
@@ -51,7 +52,7 @@ def notify(topic: str, **data: Any) -> None:
     """Notify all processes of this dashboard, after the commit of a transaction. Never raises, and
     hardly waits if Redis is down."""
     if settings.REDIS_URL:
-        transaction.on_commit(partial(_publisher.send, topic, data))
+        transaction.on_commit(partial(_send, topic, data))
 
 
 async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
@@ -95,28 +96,23 @@ async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
         await client.aclose()
 
 
-class _Publisher:
-    """One client per process, with a pause after each failure so that no request waits twice."""
-
-    def __init__(self) -> None:
-        self._rest_until = 0.0
-        self._is_away = False
-
-    def send(self, topic: str, data: dict[str, Any]) -> None:
-        if time.monotonic() < self._rest_until:
-            return
-        try:
-            message = json.dumps({"type": topic, "at": time.time(), **data})
-            _client().publish(channel(), message)
-        except (redis.RedisError, OSError) as error:
-            self._rest_until = time.monotonic() + REST_S
-            if not self._is_away:
-                self._is_away = True
-                logger.warning("Redis is away, pages poll meanwhile: %s", error)
-            return
-        if self._is_away:
-            self._is_away = False
-            logger.info("Redis is back")
+def _send(topic: str, data: dict[str, Any]) -> None:
+    """Publish; after a failure pause, so that no request waits twice."""
+    global _rest_until, _is_away
+    if time.monotonic() < _rest_until:
+        return
+    try:
+        message = json.dumps({"type": topic, "at": time.time(), **data})
+        _client().publish(channel(), message)
+    except (redis.RedisError, OSError) as error:
+        _rest_until = time.monotonic() + REST_S
+        if not _is_away:
+            _is_away = True
+            logger.warning("Redis is away, pages poll meanwhile: %s", error)
+        return
+    if _is_away:
+        _is_away = False
+        logger.info("Redis is back")
 
 
 @cache
@@ -129,6 +125,3 @@ def _client() -> redis.Redis:
         # died meanwhile.
         retry=Retry(NoBackoff(), 1),
     )
-
-
-_publisher = _Publisher()

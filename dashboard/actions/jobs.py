@@ -16,7 +16,7 @@ from jobs.launch import again, matrices, pipelines
 from jobs.launch import launch as launching
 from jobs.launch.matrices import MatrixSpec
 from jobs.models import Deployment, Host, Job, Matrix, MatrixCell
-from jobs.schedule import deployments, lifecycle, queue
+from jobs.schedule import deployments, lifecycle, preflights, queue
 from jobs.services.upkeep import retention
 
 Findings = Sequence[Mapping[str, Any]]
@@ -89,11 +89,11 @@ def cancel(user: AbstractBaseUser, job: Job) -> Done[bool]:
     return Done(True, f"job {job.pk}") if launching.cancel(job.pk, user) else Done(False)
 
 
-@action("job.confirm")
+@action("job.confirm", dispatches=True)
 def confirm(user: AbstractBaseUser, job: Job, names: Collection[str] | None) -> Done[bool]:
     """Confirm the open warnings of the checks ``names``; None: of all. False: there are none."""
     warnings = [item for item in job.needs_confirmation if names is None or item["check"] in names]
-    if not warnings or not launching.confirm(job.pk, warnings, user):
+    if not warnings or not preflights.confirm(job.pk, warnings, user):
         return Done(False)
     return Done(True, f"job {job.pk}", checks=[item["check"] for item in warnings])
 
@@ -174,7 +174,6 @@ def cancel_pipeline(user: AbstractBaseUser, jobs: Sequence[Job], chain_id: UUID)
 
 @action("job.repeat")
 def retry_pipeline(user: AbstractBaseUser, chain_id: UUID) -> Done[list[Job]]:
-    """Retry the failed and cancelled jobs of a pipeline; return the new jobs."""
     jobs = again.retry_failed_jobs(chain_id, user, can_prioritize=allowed(user, "job.raise"))
     return _each(jobs, lambda job: {"repeats": job.repeats_id})
 
@@ -196,7 +195,6 @@ def repeat_cell(user: AbstractBaseUser, cell: MatrixCell, *, count: int) -> Done
 
 @action("job.cancel")
 def cancel_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
-    """Cancel all active jobs of a matrix; return the cancelled ones."""
     jobs = matrices.cancel_matrix(matrix, user)
     return Done(jobs, f"matrix {matrix.pk}" if jobs else "", jobs=len(jobs))
 

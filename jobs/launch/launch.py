@@ -238,16 +238,6 @@ def ask_checks(host: Host, job_preview: Preview, user: AbstractBaseUser | None) 
     return preflights.ask(host, plan.to_json(), known, user=user)
 
 
-def confirm(
-    job_id: int, findings: Sequence[Mapping[str, Any]], user: AbstractBaseUser | None
-) -> bool:
-    """Confirm ``findings`` of a queued job. False: it is no longer queued."""
-    with transaction.atomic():
-        done = preflights.confirm(job_id, findings, user)
-        transaction.on_commit(dispatch.run)
-    return done
-
-
 def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
     """Cancel a job; False if it had finished. A running job is asked to stop and ends soon."""
     with transaction.atomic():

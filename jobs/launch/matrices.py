@@ -35,6 +35,7 @@ from jobs.schedule.targets import by_hand, target_of
 
 # Fields of a kind's Params that a cell sets.
 AXES = ("input_tokens", "output_tokens", "concurrency", "requests")
+_OF_A_CELL = ("row", "column", "input_tokens", "output_tokens", "concurrency")
 MOST_CELLS = 240
 MOST_RUNS = 600
 # A cell that was lost longer ago waits for a person: its deployment may be gone.
@@ -436,16 +437,12 @@ def _row(matrix: Matrix, run: Run, place: int, job: Job | None) -> MatrixCell:
     cell, skip = run.cell, run.cell.skip or Message("")
     return MatrixCell(
         matrix=matrix,
-        row=cell.row,
-        column=cell.column,
         repeat=run.repeat,
         place=place,
-        input_tokens=cell.input_tokens,
-        output_tokens=cell.output_tokens,
-        concurrency=cell.concurrency,
         job=job,
         skip_id=skip.id,
         skip_args=dict(skip.args),
+        **{name: getattr(cell, name) for name in _OF_A_CELL},
     )
 
 
@@ -534,8 +531,7 @@ def _attempt(
     old = Job.objects.select_related("host").get(cell=cell)
     job = repeat(old, user, can_prioritize=can_prioritize, starts=False)
     if adds:
-        copied = ("matrix_id", "row", "column", "input_tokens", "output_tokens", "concurrency")
-        values = {name: getattr(cell, name) for name in copied}
+        values = {name: getattr(cell, name) for name in ("matrix_id", *_OF_A_CELL)}
         same = MatrixCell.objects.filter(matrix=cell.matrix_id)
         values["place"] = same.aggregate(last=Max("place"))["last"] + 1
         runs = same.filter(row=cell.row, column=cell.column)

@@ -2,7 +2,7 @@
 Each change holds the host's lock and is one conditional UPDATE."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -37,12 +37,6 @@ class Move(NamedTuple):
     now: int
 
 
-class _Row(NamedTuple):
-    id: int
-    place: int
-    owner: int | None
-
-
 def check_length(host: Host) -> None:
     """Raise ``LaunchError`` if ``QUEUE_LIMIT`` is reached. The caller holds the host's lock."""
     if Job.objects.filter(host=host, state=Job.State.QUEUED).count() >= settings.QUEUE_LIMIT:
@@ -68,18 +62,18 @@ def move(
         job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
         queued = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED)
         level = queued.filter(priority=job.priority).order_by(*Job.QUEUE_ORDER)
-        rows = [_Row(*row) for row in level.values_list("pk", "place", "created_by_id")]
-        was = next((index for index, row in enumerate(rows) if row.id == job.pk), None)
+        rows: list[Any] = [*level.values_list("pk", "place", "created_by_id", named=True)]
+        was = next((index for index, row in enumerate(rows) if row.pk == job.pk), None)
         if was is None:
             raise NotMoved(_("This job is no longer queued."))
         mine = rows.pop(was)
         target = _index(job, rows, was, to=to, before=before, after=after)
-        passed = [row for row in rows[target:was] if row.owner != mine.owner]
+        passed = [row for row in rows[target:was] if row.created_by_id != mine.created_by_id]
         if passed and not can_overtake:
             message = _(
                 "Not moved: job #%(job)s of another person would be passed. Ask an administrator."
             )
-            raise PassesOthers(message % {"job": passed[0].id})
+            raise PassesOthers(message % {"job": passed[0].pk})
         if target != was:
             _put(mine, rows, target)
             notifications.notify("job", id=job.pk)
@@ -159,7 +153,7 @@ def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
 
 
 def _index(
-    job: Job, rows: Sequence[_Row], was: int, *, to: str, before: int | None, after: int | None
+    job: Job, rows: Sequence[Any], was: int, *, to: str, before: int | None, after: int | None
 ) -> int:
     """The job's index in ``rows``, which exclude it."""
     steps = {
@@ -173,7 +167,7 @@ def _index(
             raise NotMoved(_("Choose one of %(expected)s.") % {"expected": ", ".join(STEPS)})
         return steps[to]
     other = before if before is not None else after
-    position = next((index for index, row in enumerate(rows) if row.id == other), None)
+    position = next((index for index, row in enumerate(rows) if row.pk == other), None)
     if position is not None:
         return position if before is not None else position + 1
     if other is not None and other != job.pk:
@@ -187,7 +181,7 @@ def _index(
     raise NotMoved(message % {"steps": ", ".join(STEPS)})
 
 
-def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
+def _put(mine: Any, rows: Sequence[Any], index: int) -> None:
     """Set a place of ``mine`` between its new neighbours; respace all if there is no gap."""
     left = rows[index - 1].place if index else None
     right = rows[index].place if index < len(rows) else None
@@ -199,9 +193,9 @@ def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:
         place = left + (right - left) // 2
     else:  # a second apart; none after the last, because new jobs come last
         ordered = [*rows[:index], mine, *rows[index:]]
-        lock_waiting(row.id for row in ordered)
+        lock_waiting(row.pk for row in ordered)
         first = max(row.place for row in ordered) - (len(ordered) - 1) * PLACES_A_SECOND
-        moved = [Job(pk=row.id, place=first + i * PLACES_A_SECOND) for i, row in enumerate(ordered)]
+        moved = [Job(pk=row.pk, place=first + i * PLACES_A_SECOND) for i, row in enumerate(ordered)]
         Job.objects.bulk_update(moved, ["place"], batch_size=500)
         return
-    Job.objects.filter(pk=mine.id, state=Job.State.QUEUED).update(place=place)
+    Job.objects.filter(pk=mine.pk, state=Job.State.QUEUED).update(place=place)

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from jobs.launch import launch
+from dashboard.actions.jobs import confirm
 from jobs.models import Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.queries import overview
@@ -56,11 +56,10 @@ def test_a_warning_waits_for_the_owner_s_confirmation(job):
     assert [item["check"] for item in job.open_confirmations] == ["shm(bytes=34)"]
 
 
-def test_a_confirmation_starts_the_job_and_has_its_user(job, django_capture_on_commit_callbacks):
+def test_a_confirmation_starts_the_job_and_has_its_user(job):
     answer_checks(job, shm="warn")
 
-    with django_capture_on_commit_callbacks(execute=True):
-        assert launch.confirm(job.pk, job.open_confirmations, make_user("eve"))
+    assert confirm(make_user("eve", is_staff=True), job, None)
 
     assert stored(job, "state", "open_confirmations") == (Job.State.STARTING, [])
     kept = {"check": "shm(bytes=34)", "by": "eve", "message_id": "check:shm_small"}
@@ -142,7 +141,7 @@ def test_a_job_that_has_started_takes_no_yes(job):
     answer_checks(job)
     dispatch.run()
 
-    assert not launch.confirm(job.pk, [{"check": "shm(bytes=34)"}], make_user())
+    assert not preflights.confirm(job.pk, [{"check": "shm(bytes=34)"}], make_user())
 
 
 @pytest.mark.parametrize("name", ["shm", "shm(bytes=34)", "all"])
