@@ -14,7 +14,7 @@ from jobs.access import secrets
 from jobs.launch.launch import launch
 from jobs.models import AuditEntry, Deployment, Job
 from jobs.plans import Plan, Step
-from jobs.schedule import dispatch, lifecycle, preflights
+from jobs.schedule import dispatch, lifecycle
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.dashboard.lib.caller import Caller as Person
 from tests.dashboard.lib.host_caller import LOG, STARTED, Caller, ended, events
@@ -29,6 +29,7 @@ from tests.factories import (
     secret_values,
     stored,
 )
+from tests.jobs.lib.queued import leased
 
 pytestmark = pytest.mark.django_db
 
@@ -36,28 +37,6 @@ KIND = "prepare-weights"
 VALUE = "hf_Marker0123456789"
 EVIL = "http://10.66.6.6:8080"
 HUB = "https://huggingface.co"
-
-
-@pytest.fixture
-def host():
-    return make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS), slots=8)
-
-
-@pytest.fixture
-def ada():
-    return make_user("ada", is_staff=True)
-
-
-@pytest.fixture
-def eve():
-    """A member."""
-    return make_user("eve")
-
-
-@pytest.fixture
-def page(client, eve):
-    client.force_login(eve)
-    return client
 
 
 @pytest.fixture
@@ -138,16 +117,6 @@ def claimed(host, job):
     return Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
 
 
-def started(job):
-    """Have the job leased, its checks answered."""
-    dispatch.run()
-    if asked_host := preflights.latest(job.pk):
-        preflights.answer(asked_host, [])
-        dispatch.run()
-    job.refresh_from_db()
-    return job
-
-
 RULES = [
     ({"hosts": "other"}, "job:secret_host"),
     ({"people": "other"}, "job:secret_person"),
@@ -168,7 +137,7 @@ def changed(rules):
 
 @pytest.mark.parametrize(("rules", "message_id"), RULES)
 def test_a_claim_that_is_not_allowed_gets_no_secret(host, eve, anyones, rules, message_id):
-    job = started(launch(KIND, asked(), host=host, user=eve))
+    job = leased(launch(KIND, asked(), host=host, user=eve))
     assert job.state == "starting"
     changed(rules)
 
@@ -193,7 +162,7 @@ def test_a_host_gets_no_secret_with_a_restart_that_is_not_allowed(host, eve):
 
 
 def test_a_job_that_runs_keeps_what_it_has_and_a_second_claim_gets_nothing(host, eve, anyones):
-    job = started(launch(KIND, asked(), host=host, user=eve))
+    job = leased(launch(KIND, asked(), host=host, user=eve))
     assert claimed(host, job).json()["secrets"] == {"HF_TOKEN": VALUE}
     Caller(host).stream(job, "events", 0, events(STARTED))
     changed({"people": "other"})
@@ -217,7 +186,7 @@ def test_no_table_file_page_or_answer_has_a_secret(
     )
     keep_secret("API_KEY", values["API_KEY"], purpose="engine")
     assert secret_values(values) == values
-    job = started(launch(KIND, asked(), host=host, user=ada))
+    job = leased(launch(KIND, asked(), host=host, user=ada))
     assert VALUE in claimed(host, job).text
     caller = Caller(host)
     caller.stream(job, "log", 0, LOG)

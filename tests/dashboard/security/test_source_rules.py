@@ -9,11 +9,11 @@ from django.urls import reverse
 from dashboard.actions import access as actions
 from jobs.launch.launch import launch
 from jobs.models import Job, Source
-from jobs.schedule import dispatch, lifecycle, preflights
-from jobs.tools.vacc.site import GUIDE_FACTS
+from jobs.schedule import dispatch, lifecycle
 from tests.dashboard.lib.caller import Caller as Person
 from tests.dashboard.lib.host_caller import STARTED, Caller, events
-from tests.factories import keep_secret, make_host, make_user, permit_source, stored
+from tests.factories import keep_secret, permit_source, stored
+from tests.jobs.lib.queued import leased
 
 pytestmark = pytest.mark.django_db
 
@@ -21,23 +21,6 @@ TEAM = "https://git.example/team"
 THEIRS = f"{TEAM}/vllm.git"
 IMAGE = "registry.example/ai_deliver/vllm_vacc"
 WORDS = "is not a permitted source. Choose a listed one, or ask an administrator to add it"
-
-
-@pytest.fixture
-def host():
-    return make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS), slots=8)
-
-
-@pytest.fixture
-def eve():
-    """A member."""
-    return make_user("eve")
-
-
-@pytest.fixture
-def page(client, eve):
-    client.force_login(eve)
-    return client
 
 
 # Kind, params, the field at fault, and the source that would permit them.
@@ -111,11 +94,6 @@ def test_the_form_offers_what_is_permitted(page, host):
 
 
 @pytest.fixture
-def ada():
-    return make_user("ada", is_staff=True)
-
-
-@pytest.fixture
 def permitted():
     return permit_source(TEAM)
 
@@ -141,18 +119,8 @@ def test_a_job_is_not_retried_once_its_source_is_removed(page, eve, host, permit
     assert Job.objects.count() == 1
 
 
-def started(job):
-    """Have the job leased, its checks answered."""
-    dispatch.run()
-    if asked_host := preflights.latest(job.pk):
-        preflights.answer(asked_host, [])
-        dispatch.run()
-    job.refresh_from_db()
-    return job
-
-
 def test_a_claim_gets_no_job_once_its_source_is_removed(client, host, ada, eve, permitted):
-    job = started(built(host, eve))
+    job = leased(built(host, eve))
     assert job.state == "starting"
     actions.remove_source(ada, permitted.pk)
 
@@ -173,7 +141,7 @@ def test_a_running_job_keeps_all_it_has_after_its_source_is_removed(host, ada, e
     row = permit_source(hub, "hub")
     value = keep_secret("HF_TOKEN", "hf_0123456789", endpoints=[hub])
     raw = {"endpoint": hub, "token": "HF_TOKEN"}
-    job = started(launch("prepare-weights", raw, host=host, user=eve))
+    job = leased(launch("prepare-weights", raw, host=host, user=eve))
     Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
     Caller(host).stream(job, "events", 0, events(STARTED))
     actions.remove_source(ada, row.pk)

@@ -20,7 +20,6 @@ from jobs.schedule.targets import register, target_of
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.site import site_of
 from jobs.tools.lib.variants import TAKE_OVER
-from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import (
     make_artifact,
     make_deployment,
@@ -33,11 +32,6 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 LLAMA = "deepseek-r1-distill-llama-8b"
-
-
-@pytest.fixture
-def host():
-    return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8, type="vacc")
 
 
 @pytest.fixture

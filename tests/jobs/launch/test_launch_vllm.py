@@ -8,24 +8,16 @@ from jobs.launch import again, launch
 from jobs.launch.launch import InvalidParams
 from jobs.models import Deployment
 from jobs.plans import fill, from_json
-from jobs.schedule import dispatch, preflights
-from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import (
     keep_secret,
     make_deployment,
     make_guide_weights,
-    make_host,
     make_job,
-    stored,
 )
+from tests.jobs.lib.queued import leased
 
 pytestmark = pytest.mark.django_db
 ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
-
-
-@pytest.fixture
-def host():
-    return make_host(type="vacc", facts=dict(GUIDE_FACTS), slots=4)
 
 
 @pytest.fixture
@@ -35,10 +27,7 @@ def weights(host):
 
 def started(job):
     """The filled plan of a job that dispatch has started, its host content with all."""
-    dispatch.run()
-    preflights.answer(preflights.latest(job.pk), [])
-    dispatch.run()
-    assert stored(job, "state") == "starting"
+    assert leased(job).state == "starting"
     return fill(from_json(job.plan), job.values | ON_HOST)
 
 

@@ -26,8 +26,7 @@ from jobs.queries.matrices import matrices, matrix_page
 from jobs.schedule import dispatch, lifecycle
 from jobs.services.outcomes import stored_results
 from jobs.services.outcomes.stored_results import only_queues
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user, stored
+from tests.factories import make_deployment, make_job, make_measured, make_user, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -40,11 +39,6 @@ SERVED = {
     "max_input": 57344,
     "max_total": 65536,
 }
-
-
-@pytest.fixture
-def host():
-    return make_host(type="vacc", facts=dict(GUIDE_FACTS), slots=4)
 
 
 @pytest.fixture

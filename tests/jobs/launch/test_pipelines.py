@@ -37,11 +37,6 @@ QWEN, LLAMA, R1 = (
 )
 
 
-@pytest.fixture
-def host():
-    return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
-
-
 SMALL = "smollm2-135m-instruct"
 
 

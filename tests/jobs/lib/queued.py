@@ -2,7 +2,7 @@
 
 from jobs.models import Job
 from jobs.plans import Step
-from jobs.schedule import dispatch
+from jobs.schedule import dispatch, preflights
 from tests.factories import make_job, make_plan
 from tests.jobs.lib.dies import DIES
 
@@ -30,6 +30,16 @@ def wait_of(job):
 
 def why(job):
     return wait_of(job).id
+
+
+def leased(job):
+    """Have the job leased, its checks answered; return it."""
+    dispatch.run()
+    if asked := preflights.latest(job.pk):
+        preflights.answer(asked, [])
+        dispatch.run()
+    job.refresh_from_db()
+    return job
 
 
 def dispatched():
