@@ -23,6 +23,7 @@ from jobs.models import (
     Artifact,
     Deployment,
     Endpoint,
+    Environment,
     Host,
     Job,
     JobStep,
@@ -38,7 +39,9 @@ from jobs.models import (
 )
 from jobs.plans import Plan, Step
 from jobs.services.outcomes import answer_rows, identity
+from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.load import json_lines
+from jobs.tools.lib.site import site_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 
 # Of one length: names sort in the order of their making, however many there were before.
@@ -170,6 +173,13 @@ def make_weights(*, host: Host, **fields: Any) -> Weights:
             **fields,
         }
     )
+
+
+def make_environments(host: Host) -> None:
+    """All environments of tools, with the current pins."""
+    for one in ENVIRONMENTS.values():
+        known = {"name": one.name, "fingerprint": one.fingerprint}
+        Environment.objects.create(host=host, path=one.path(site_of(host.facts)), **known)
 
 
 def make_guide_weights(*, host: Host) -> Weights:

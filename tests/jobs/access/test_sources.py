@@ -19,6 +19,7 @@ from tests.jobs.lib.target import here
 from tests.jobs.lib.vacc_target import vacc_host
 from tests.refusals import refused_at
 
+pytestmark = pytest.mark.django_db
 GIT, HUB, IMAGE = "https://git.example/team", "https://hub.example", "registry.example:5000/team"
 
 
@@ -276,7 +277,6 @@ def test_an_entry_of_one_type_permits_no_other(host):
         ("git", "https://github.com/vllm-project/vllm", "", "address", "permitted already"),
     ],
 )
-@pytest.mark.django_db
 def test_a_wrong_part_is_refused_at_its_field(source_type, address, note, field, words):
     with pytest.raises(LaunchError) as caught:
         sources.add(source_type, address, note=note, user=None)
@@ -285,7 +285,6 @@ def test_a_wrong_part_is_refused_at_its_field(source_type, address, note, field,
     assert not Source.objects.exists()
 
 
-@pytest.mark.django_db
 def test_what_is_permitted_already_is_not_added_again():
     permit_source(GIT)
 
@@ -294,7 +293,6 @@ def test_what_is_permitted_already_is_not_added_again():
             permit_source(address)
 
 
-@pytest.mark.django_db
 def test_the_list_has_an_end(monkeypatch):
     monkeypatch.setattr(sources, "MOST", 1)
     permit_source(GIT)
@@ -303,7 +301,6 @@ def test_the_list_has_an_end(monkeypatch):
         permit_source("https://git.example/other")
 
 
-@pytest.mark.django_db
 def test_a_field_offers_included_and_listed_sources():
     permit_source(GIT)
     permit_source("registry.example/ai_deliver/vllm_vacc:VVI-26.07", "image")
@@ -321,7 +318,6 @@ def test_a_field_offers_included_and_listed_sources():
     assert tags[-1] == "VVI-26.07" and "VVI-26.02" in tags and "9" not in tags
 
 
-@pytest.mark.django_db
 def test_the_account_of_who_added_it_may_go():
     ada = make_user("ada")
     row = permit_source(GIT, user=ada, note="of the team")

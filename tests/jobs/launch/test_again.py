@@ -12,17 +12,16 @@ from jobs.kinds import KINDS
 from jobs.launch.again import can_resume, next_steps, resume_job, retry_failed_jobs
 from jobs.launch.launch import launch, preview
 from jobs.launch.pipelines import Options, launch_pipeline
-from jobs.models import AuditEntry, Deployment, Environment, Job
+from jobs.models import AuditEntry, Deployment, Job
 from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.job_page import chain_of
 from jobs.schedule import dispatch, lifecycle
 from jobs.schedule.targets import register, target_of
-from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.lib.site import site_of
 from jobs.tools.lib.variants import TAKE_OVER
 from tests.factories import (
     make_artifact,
     make_deployment,
+    make_environments,
     make_host,
     make_job,
     make_user,
@@ -206,9 +205,7 @@ def test_of_two_precisions_only_the_one_that_broke_runs_again(host):
 def stopped():
     """A cancelled evaluation that ran."""
     host = make_host("near")
-    for one in ENVIRONMENTS.values():
-        about = {"fingerprint": one.fingerprint, "path": one.path(site_of(host.facts))}
-        Environment.objects.create(host=host, name=one.name, **about)
+    make_environments(host)
     served = make_deployment(job=make_job(host=host, kind="deploy", state="succeeded"))
     raw = {"deployment": str(served.pk), "limit": 10}
     job = launch("evaluate", raw, host=host, user=make_user("anna"))

@@ -13,12 +13,12 @@ from jobs.plans import fill, from_json
 from jobs.schedule import agent_tasks, dispatch, lifecycle
 from jobs.schedule.targets import target_of
 from jobs.tools.lib.environments import ENVIRONMENTS
-from jobs.tools.lib.site import site_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import (
     make_artifact,
     make_deployment,
     make_endpoint,
+    make_environments,
     make_host,
     make_job,
     make_user,
@@ -37,18 +37,8 @@ def bare():
 @pytest.fixture
 def host(bare):
     """A host with all environments."""
-    with_environments(bare)
+    make_environments(bare)
     return bare
-
-
-def with_environments(host) -> None:
-    for item in ENVIRONMENTS.values():
-        Environment.objects.create(
-            host=host,
-            name=item.name,
-            fingerprint=item.fingerprint,
-            path=item.path(site_of(host.facts)),
-        )
 
 
 @pytest.fixture
@@ -127,7 +117,7 @@ def test_a_preview_names_the_environments_prepared_first(bare):
     raw = {"weights": str(make_weights(host=bare).pk)}
 
     assert launch.preview("compile", raw, bare).will_add == ["llama.cpp"]
-    with_environments(bare)
+    make_environments(bare)
     assert launch.preview("compile", raw, bare).will_add == []
 
 
@@ -174,26 +164,15 @@ def test_a_host_that_has_not_reported_is_refused():
         launch.launch("prepare", {"what": "weights"}, host=make_host(facts={}), user=None)
 
 
-def test_environments_are_prepared_by_jobs_of_the_same_chain(bare):
-    weights = make_weights(host=bare)
+def test_an_environment_is_prepared_once_in_the_chain_of_its_job(bare):
+    raw = {"weights": str(make_weights(host=bare).pk)}
 
-    job = launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
+    job, second = (launch.launch("compile", raw, host=bare, user=None) for _ in range(2))
 
     first = Job.objects.get(kind="prepare")
-    assert after(job) == {first.pk}
+    assert after(job) == after(second) == {first.pk}
     assert first.params["environment"] == "llama.cpp"
-    assert job.chain is not None
-    assert first.chain == job.chain
-
-
-def test_a_pending_environment_is_not_added_again(bare):
-    weights = make_weights(host=bare)
-    launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
-
-    second = launch.launch("compile", {"weights": str(weights.pk)}, host=bare, user=None)
-
-    assert Job.objects.filter(kind="prepare").count() == 1
-    assert after(second) == {Job.objects.get(kind="prepare").pk}
+    assert first.chain == job.chain is not None
 
 
 def test_a_promise_can_be_worked_on_before_it_is_kept(host):

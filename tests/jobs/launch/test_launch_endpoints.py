@@ -8,11 +8,10 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.launch.again import next_steps, retry_failed_jobs, retry_job
 from jobs.launch.launch import launch, preview
-from jobs.models import Environment, Job, Source
+from jobs.models import Job, Source
 from jobs.plans import from_json
 from jobs.schedule import dispatch, lifecycle
-from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
-from tests.factories import keep_secret, make_endpoint, make_host, make_user
+from tests.factories import keep_secret, make_endpoint, make_environments, make_host, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -23,10 +22,7 @@ ROOTS = {"weights": "/w", "artifacts": "/a", "environments": "/e", "spool": "/s"
 @pytest.fixture
 def host(db):
     host = make_host(facts={"roots": ROOTS})
-    evalscope = ENVIRONMENTS[EVALSCOPE]
-    Environment.objects.create(
-        host=host, name=EVALSCOPE, fingerprint=evalscope.fingerprint, path="/e/evalscope"
-    )
+    make_environments(host)
     return host
 
 

@@ -18,14 +18,14 @@ from jobs.launch.pipelines import (
     read_options,
     stages,
 )
-from jobs.models import Environment, Job, Weights
+from jobs.models import Environment, Job
 from jobs.plans import fill_text
 from jobs.queries.jobs.job_page import dependents
 from jobs.schedule import lifecycle
 from jobs.schedule.capacity import startable_jobs
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_host, make_weights
+from tests.factories import make_guide_weights, make_host, make_weights
 from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
@@ -87,10 +87,11 @@ def test_the_build_in_pipeline_is_one_chain_of_rows(host):
     assert {job.params["stack"] for job in jobs if "stack" in job.params} == {"current"}
 
 
-def test_a_model_that_needs_no_modification_gets_none(host):
-    jobs = launched(host, "build-in", LLAMA)
-
-    assert "apply-modification" not in kinds(jobs)
+@pytest.mark.parametrize(
+    ("options", "kind"), [({}, "apply-modification"), ({"precision": "fp16"}, "prepare-datasets")]
+)
+def test_what_a_model_or_a_precision_does_not_need_is_left_out(host, options, kind):
+    assert kind not in kinds(launched(host, "build-in", LLAMA, **options))
 
 
 def test_what_needs_the_dies_alone_comes_before_the_server(host):
@@ -118,14 +119,7 @@ def test_a_stack_without_opencompass_asks_our_own_questions(host):
 
 
 def test_what_is_on_the_host_is_used_and_not_made_again(host):
-    weights = Weights.objects.create(
-        host=host,
-        model_id=R1,
-        path="/nfs/workspace/weights/DeepSeek-R1",
-        precision="fp8",
-        bytes=1,
-        sha256="a" * 64,
-    )
+    weights = make_guide_weights(host=host)
     Environment.objects.create(host=host, name="image:vllm_vacc", fingerprint="x", path="vllm_vacc")
 
     jobs = launched(host, "pytorch", R1)
@@ -248,12 +242,6 @@ def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
     assert compiled.inputs["dataset"] == {"job": data.pk}
 
 
-def test_fp16_alone_needs_no_calibration_data(host):
-    jobs = launched(host, "build-in", LLAMA, precision="fp16")
-
-    assert "prepare-datasets" not in kinds(jobs)
-
-
 def test_one_switch_makes_every_command_verbatim(host):
     jobs = launched(host, "pytorch", R1, as_in_guide=True)
 
@@ -332,9 +320,6 @@ def test_the_server_gets_the_requested_or_a_free_port(host):
     assert port(as_in_guide=True, port=8123) == 8123
 
 
-FOLDER = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-
-
 def checked(host, pipeline, model, **options):
     """The checks of a pipeline's form: name → their arguments."""
     chosen = PIPELINES[pipeline]
@@ -354,11 +339,11 @@ def test_the_form_checks_the_port_of_a_later_server(host, options, port):
 
 
 def test_the_form_checks_what_no_job_of_the_chain_makes(host):
-    make_weights(host=host, model_id=R1, path=FOLDER)
+    weights = make_guide_weights(host=host)
 
     found = checked(host, "pytorch", R1)
 
-    assert found["weights"] == [{"path": FOLDER}]
+    assert found["weights"] == [{"path": weights.path}]
     assert "image" not in found  # built by the first job
     assert "endpoint" not in found  # served by a later one
     assert "conda" in found and {"env": "opencompass"} not in found["conda"]

@@ -28,9 +28,13 @@ def vacc_host():
     return make_host(facts={"roots": roots, "workspace": "/nfs", "mount": "/test"})
 
 
+@pytest.fixture
+def host():
+    return vacc_host()
+
+
 @pytest.mark.postgresql
-def test_a_data_set_is_registered_once_for_each_place():
-    host = vacc_host()
+def test_a_data_set_is_registered_once_for_each_place(host):
     first, second = (make_job(host=host, product=DATASET) for _ in range(2))
 
     targets.register(first, DATASET)
@@ -41,8 +45,7 @@ def test_a_data_set_is_registered_once_for_each_place():
     assert list(rows) == [("/nfs/data/c4", 3, second.pk), ("/nfs/data/other", 2, second.pk)]
 
 
-def test_a_recreated_asset_has_its_time_and_its_job():
-    host = vacc_host()
+def test_a_recreated_asset_has_its_time_and_its_job(host):
     first, second = (make_job(host=host, product=DATASET) for _ in range(2))
     row = targets.register(first, DATASET)
     Dataset.objects.filter(pk=row.pk).update(created_at=now() - timedelta(hours=1))
@@ -58,8 +61,7 @@ def test_a_data_set_without_a_count_is_not_registered():
         targets.check_product({**DATASET, "files": None})
 
 
-def test_a_data_set_is_a_choice_with_both_of_its_paths():
-    host = vacc_host()
+def test_a_data_set_is_a_choice_with_both_of_its_paths(host):
     targets.register(make_job(host=host), {**DATASET, "details": {"items": 9}})
 
     (ref,) = target_of(host).datasets
@@ -69,8 +71,7 @@ def test_a_data_set_is_a_choice_with_both_of_its_paths():
     assert ref.data == {**columns, "id": ref.id, "mount_path": "/test/data/c4", "items": 9}
 
 
-def test_a_job_starts_with_the_record_of_its_data_set():
-    host = vacc_host()
+def test_a_job_starts_with_the_record_of_its_data_set(host):
     maker = make_job(host=host, state=Job.State.SUCCEEDED, product=DATASET)
     record = targets.register(maker, DATASET)
 
@@ -83,8 +84,7 @@ def test_a_data_set_that_is_gone_is_missed_by_its_name():
 
 
 @pytest.mark.postgresql
-def test_a_recreated_product_still_fulfils_the_promise():
-    host = vacc_host()
+def test_a_recreated_product_still_fulfils_the_promise(host):
     product = {"type": "weights", "model_id": "m", "path": "/nfs/weights/m"}
     first = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
     second = make_job(host=host, state=Job.State.SUCCEEDED, product=product)
@@ -108,8 +108,7 @@ def test_what_was_made_elsewhere_is_not_what_a_job_promised():
     assert targets.made_by(elsewhere.pk, "weights") is None
 
 
-def test_columns_count_before_details():
-    host = vacc_host()
+def test_columns_count_before_details(host):
     make_artifact(host=host, details={"tp": 4, "precision": "other"}, precision="int8")
 
     (ref,) = target_of(host).artifacts
@@ -117,8 +116,7 @@ def test_columns_count_before_details():
     assert (ref.data["tp"], ref.data["precision"]) == (4, "int8")
 
 
-def test_a_promise_is_as_flat_as_its_record_will_be():
-    host = vacc_host()
+def test_a_promise_is_as_flat_as_its_record_will_be(host):
     product = {**DATASET, "details": {"items": 9}}
     make_job(host=host, product=product)
 
@@ -142,8 +140,7 @@ def test_a_deployment_without_an_artifact_has_its_details():
     assert known.items() <= ref.data.items()
 
 
-def test_a_deployment_of_an_artifact_is_of_its_precision():
-    host = vacc_host()
+def test_a_deployment_of_an_artifact_is_of_its_precision(host):
     artifact = make_artifact(host=host, precision="int8")
     row = make_deployment(host=host, artifact=artifact, details={"precision": "fp8", "tp": 4})
 
@@ -160,8 +157,7 @@ def test_a_deployment_gets_the_details_that_its_job_found_out():
     assert stored(row, "details") == {"engine": "vllm 0.7.2"}
 
 
-def test_a_job_can_say_more_of_what_another_one_made():
-    host = vacc_host()
+def test_a_job_can_say_more_of_what_another_one_made(host):
     maker = make_job(host=host, state=Job.State.SUCCEEDED)
     weights = make_weights(host=host, job=maker, details={"shards": 2})
     product = {"type": "weights", "amends": True, "details": {"modification": True}}

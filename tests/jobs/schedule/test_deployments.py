@@ -111,13 +111,17 @@ def test_another_host_gives_the_dashboard_no_such_address(address):
     assert deployment.host_url == "http://127.0.0.1:20001"
 
 
-def test_a_port_that_an_old_row_has_is_no_address():
-    job = make_job(state="running", values={"port": "80/../x"})
+@pytest.mark.parametrize(
+    ("port", "url"),
+    [("20002", "http://127.0.0.1:20002"), ("80/../x", "")],  # the latter of an old row
+)
+def test_a_success_of_the_deploy_job_makes_it_ready_at_once(port, url):
+    job = make_job(state="running", values={"port": port})
     deployment = make_deployment(job=job, state="loading", host_url="", dashboard_url="")
 
     lifecycle.finish_job(job.pk, "succeeded", message=Message("done"))
 
-    assert stored(deployment, "host_url", "dashboard_url") == ("", "")
+    assert stored(deployment, "state", "host_url", "dashboard_url") == ("ready", url, url)
 
 
 @pytest.mark.parametrize("wrong", [{"token": "x"}, {"run": 7}])
@@ -137,15 +141,6 @@ def test_a_clock_set_back_restarts_the_missing_time():
     beat(deployment)
 
     assert deployment.missing_since < later
-
-
-def test_a_success_of_the_deploy_job_makes_it_ready_at_once():
-    job = make_job(state="running", values={"port": "20002"})
-    deployment = make_deployment(job=job, state="loading", host_url="")
-
-    lifecycle.finish_job(job.pk, "succeeded", message=Message("done"))
-
-    assert stored(deployment, "state", "host_url") == ("ready", "http://127.0.0.1:20002")
 
 
 @pytest.mark.parametrize(

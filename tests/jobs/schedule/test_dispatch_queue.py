@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db
 URGENT, NORMAL, LOW = Job.Priority.values
 
 
-@pytest.fixture
-def host():
-    return make_host(slots=9, facts={"dies": [{"id": number} for number in range(8)]})
-
-
 @pytest.mark.postgresql
 def test_the_queue_is_read_in_parts_and_only_as_far_as_needed(host, monkeypatch):
     monkeypatch.setattr(capacity, "_AT_ONCE", 3)
@@ -291,20 +286,17 @@ def test_an_outrun_dispatch_stops_early(host, monkeypatch, meanwhile):
     assert tried == [jobs[0].pk]
 
 
-def test_a_job_that_was_outrun_keeps_its_place(host, monkeypatch):
-    running(host, "0,1,2,3")
-    first, _smaller = job_of(host, 4), job_of(host, 2)
-    outrun(monkeypatch, partial(running, host, "4,5"))
+@pytest.mark.parametrize(("dies", "waits"), [((4, 2), "dies_kept"), (None, "exclusive_jobs")])
+def test_a_job_that_was_outrun_keeps_its_place(host, monkeypatch, dies, waits):
+    if dies:
+        running(host, "0,1,2,3")
+        first, _smaller = (job_of(host, count) for count in dies)
+    else:
+        first, _other = job_of(host, exclusive=True), job_of(host)
+    outrun(monkeypatch, partial(running, host, "4,5" if dies else ""))
 
     assert dispatched() == set()
-    assert why(first) == "wait:dies_kept"
-
-
-def test_an_outrun_exclusive_job_keeps_its_place(host, monkeypatch):
-    job_of(host, exclusive=True), job_of(host)
-    outrun(monkeypatch, partial(running, host))
-
-    assert dispatched() == set()
+    assert why(first) == f"wait:{waits}"
 
 
 def test_an_exclusive_job_does_not_pass_an_earlier_one(host):

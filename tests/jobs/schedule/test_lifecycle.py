@@ -19,6 +19,14 @@ def claimed_job(**fields) -> Job:
     return lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
 
 
+def claims(job: Job, nonce: str = "nonce") -> str:
+    """The nonce; "" when the claim is refused."""
+    try:
+        return lifecycle.claim_job(job.pk, host=job.host, claim_id=nonce).claim_id
+    except ClaimRefused:
+        return ""
+
+
 @pytest.mark.postgresql
 def test_the_first_verdict_on_a_job_stands():
     job = make_job()
@@ -106,24 +114,17 @@ def test_a_start_keeps_the_values_of_dashboard_and_host():
     assert job.values == {"job": str(job.pk), "port": "20000"}
 
 
-def test_a_queued_job_is_cancelled_at_once():
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_a_job_that_no_host_has_taken_is_cancelled_at_once(is_sent):
     job, user = make_job(), make_user("ada")
+    if is_sent:
+        lifecycle.lease_job(job.pk, values={})
 
     assert lifecycle.ask_cancel(job.pk, user)
 
-    job.refresh_from_db()
-    assert (job.state, job.message_args, job.cancelled_by) == ("cancelled", {"user": "ada"}, user)
-
-
-def test_a_job_that_was_sent_but_not_taken_is_cancelled_at_once():
-    job = make_job()
-    lifecycle.lease_job(job.pk, values={})
-
-    lifecycle.ask_cancel(job.pk, make_user())
-
-    assert stored(job, "state") == "cancelled"
-    with pytest.raises(ClaimRefused):
-        lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce")
+    assert stored(job, "state", "cancelled_by") == ("cancelled", user)
+    assert job.message_args == {"user": "ada"}
+    assert not claims(job)
 
 
 def test_a_running_job_is_asked_to_stop_and_keeps_its_state_and_who_asked_first():
@@ -195,13 +196,7 @@ def test_of_many_claims_at_once_one_wins():
     job = make_job()
     lifecycle.lease_job(job.pk, values={})
 
-    def claim(nonce):
-        try:
-            return lifecycle.claim_job(job.pk, host=job.host, claim_id=nonce).claim_id
-        except ClaimRefused:
-            return None
-
-    won = together(*(lambda nonce=str(n): claim(nonce) for n in range(6)))
+    won = together(*(lambda nonce=str(n): claims(job, nonce) for n in range(6)))
 
     assert [nonce for nonce in won if nonce] == [stored(job, "claim_id")]
 
@@ -212,17 +207,11 @@ def test_a_claim_and_a_cancel_at_once_do_not_both_have_the_job():
     job, user = make_job(), make_user()
     lifecycle.lease_job(job.pk, values={})
 
-    def claim():
-        try:
-            return lifecycle.claim_job(job.pk, host=job.host, claim_id="nonce") is not None
-        except ClaimRefused:
-            return False
-
-    claimed, asked = together(claim, lambda: lifecycle.ask_cancel(job.pk, user))
+    claimed, asked = together(lambda: claims(job), lambda: lifecycle.ask_cancel(job.pk, user))
 
     job.refresh_from_db()
     assert asked
-    assert (job.state == "starting") == claimed
+    assert (job.state == "starting") == bool(claimed)
     assert job.cancel_asked_at is not None
 
 

@@ -66,25 +66,23 @@ def test_a_confirmation_starts_the_job_and_has_its_user(job):
     assert kept.items() <= job.confirmed[0].items()
 
 
-def test_only_new_findings_need_a_new_confirmation(job):
-    answer_checks(job, shm="warn")
+@pytest.mark.parametrize(
+    ("before", "after", "opens"),
+    [
+        ({"shm": "warn"}, {"shm": "warn", "disk": "warn"}, ["disk(path=/a, bytes=9)"]),
+        # A new figure of a confirmed check.
+        ({"disk": "warn", "free": "5 GB"}, {"disk": "warn", "free": "4 GB"}, []),
+    ],
+)
+def test_only_new_findings_need_a_new_confirmation(job, before, after, opens):
+    answer_checks(job, **before)
     preflights.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
 
-    answer_checks(job, shm="warn", disk="warn")
+    answer_checks(job, **after)
 
-    assert [item["check"] for item in job.open_confirmations] == ["disk(path=/a, bytes=9)"]
-    assert dispatch.run() == 0
-
-
-def test_a_new_figure_of_a_confirmed_check_asks_no_second_time(job):
-    answer_checks(job, disk="warn", free="5 GB")
-    preflights.confirm(job.pk, job.open_confirmations, make_user())
-    looked_long_ago()
-
-    answer_checks(job, disk="warn", free="4 GB")
-
-    assert dispatch.run() == 1
+    assert [item["check"] for item in job.open_confirmations] == opens
+    assert dispatch.run() == (not opens)
 
 
 def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
@@ -188,11 +186,6 @@ def test_queries_do_not_grow_with_unconfirmed_jobs(job):
 
     Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())
     assert queries(3) == queries(30)
-
-
-@pytest.fixture
-def host():
-    return make_host(slots=9, facts={"dies": [{"id": number} for number in range(8)]})
 
 
 def test_a_job_keeps_dies_and_slot_during_its_preflight(host):
