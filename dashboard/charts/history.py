@@ -58,7 +58,7 @@ def _dots(history: History, scale: float, unit: str) -> dict[str, Any]:
         (run, value * scale)
         for period in history.periods
         for run in period.runs
-        if (value := history.value(run)) is not None
+        if (value := history.values.get(run.pk)) is not None
     ]
     times, values = [_time(run.created_at) for run, _value in runs], [value for _run, value in runs]
     symbols = ["circle" if run.counts else "circle-open" for run, _value in runs]

@@ -304,11 +304,10 @@ def _line(
         interval, method = accuracy(column.head, mean(values)), "wilson"
     difference: Sequence[Any] = ("", "", "", "", change.verdict if change else "")
     if change is not None and change.absolute is not None:
-        bounds = ["" if bound is None else bound for bound in (change.low, change.high)]
         unit = "share of base" if change.is_relative else unit_name(name)
-        difference = (change.size, *bounds, unit, change.verdict)
+        difference = (change.size, change.low, change.high, unit, change.verdict)
     return [
-        *("" if concurrency is None else concurrency, name, unit_name(name)),
+        *(concurrency, name, unit_name(name)),
         mean(values) if len(values) > 1 else values[0],
         *((interval.low, interval.high, method) if interval else ("", "", "")),
         len(values),

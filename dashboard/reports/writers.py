@@ -263,5 +263,4 @@ def _csv(section: str, block: Block) -> Iterator[list[Any]]:
 def _line(section: str, part: str, cell: Cell, row: str = "", column: str = "") -> list[Any]:
     shown = " ".join(filter(None, (cell.text, cell.unit, cell.interval)))
     numbers = (cell.value, cell.measure, *(cell.bounds or ("", "")), cell.n, cell.of)
-    values = ["" if value is None else value for value in numbers]
-    return [section, part, row, column, *values, shown, cell.note]
+    return [section, part, row, column, *numbers, shown, cell.note]

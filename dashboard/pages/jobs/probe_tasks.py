@@ -62,7 +62,7 @@ def table(job_id: int) -> str:
             answer, again = row[side], row[side]["repeated"]
             line += [answer["answer"], answer["error"], answer["finish"]]
             line += [None if again is None else int(again), answer["margin"]]
-        lines.append(["" if value is None else value for value in line])
+        lines.append(line)
     return csv_text(lines)
 
 

@@ -508,7 +508,7 @@ def _line(row: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
         known |= {f"{prefix}{key}": value for key, value in side.items()}
         known |= {f"{prefix}is_weighted": side.get("weighted"), name: data[name]["name"]}
     known["goal"] = data["goal"] if data["pooled"] else ""
-    return ["" if known.get(name) is None else known[name] for name in _HEAD]
+    return [known.get(name) for name in _HEAD]
 
 
 def as_data(stated: Stated) -> dict[str, Any]:

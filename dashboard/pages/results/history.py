@@ -92,9 +92,8 @@ def _csv(found: History) -> HttpResponse:
     for period in found.periods:
         of_period = _of_period(period)
         for run in period.runs:
-            own = [period.number, *metric, found.value(run), run.counts, *of_period]
-            texts = ("" if value is None else value for value in own)
-            lines.append([*texts, *about[run.pk].values()])
+            own = [period.number, *metric, found.values.get(run.pk), run.counts, *of_period]
+            lines.append([*own, *about[run.pk].values()])
     return as_csv(lines, f"history-{result_name(found.result)}")
 
 

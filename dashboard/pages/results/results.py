@@ -467,8 +467,7 @@ def result_requests(request: HttpRequest, result_id: int) -> HttpResponse:
     points = PointRequests.objects.filter(point__result=result).order_by("point__concurrency", "pk")
     for concurrency, requests in points.values_list("point__concurrency", "rows"):
         for number, times in enumerate(requests, start=1):
-            known = ("" if value is None else value for value in times)
-            lines.append([concurrency, number, *known, *about.values()])
+            lines.append([concurrency, number, *times, *about.values()])
     return export.as_csv(lines, f"{result_name(result)}-requests")
 
 

@@ -176,7 +176,8 @@ def _table(rows: Sequence[Result], marks: Mapping[int, Marks]) -> list[list[Any]
 
 
 def as_csv(rows: Iterable[Sequence[Any]], file: str) -> HttpResponse:
-    """Return rows as a CSV for spreadsheets; ``file``: its name without an ending."""
+    """Return rows as a CSV for spreadsheets, None as an empty cell; ``file``: its name without an
+    ending."""
     return attachment(csv_text(rows), f"{file}.csv", "text/csv")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
@@ -75,11 +75,11 @@ class Period:
         return next((run for run in reversed(self.runs) if run.counts), self.runs[-1])
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """History of ``result`` in one metric; ``concurrency`` is None for an evaluation.
 
-    ``metrics``, ``concurrencies``: the choices; ``left_out``: number of older runs.
+    ``metrics``, ``concurrencies``: the choices; ``left_out``: number of older runs; ``values``: of
+    the metric by run, where it was measured.
     """
 
     result: Result
@@ -89,11 +89,7 @@ class History:
     concurrencies: Sequence[int]
     periods: Sequence[Period]
     left_out: int
-    _values: Mapping[int, float] = field(default_factory=dict)
-
-    def value(self, run: Result) -> float | None:
-        """Return the metric of a run; None: not measured at this concurrency."""
-        return self._values.get(run.pk)
+    values: Mapping[int, float]
 
 
 def history(result_id: int, metric: str = "", concurrency: int | None = None) -> History:
@@ -119,10 +115,8 @@ def history(result_id: int, metric: str = "", concurrency: int | None = None) ->
     total = rows.count() if len(runs) == MOST_RUNS else len(runs)
     values = {run.pk: value for run in runs if (value := _value(run, metric)) is not None}
     periods = _periods(runs, values, metric)
-    return History(
-        *(result, metric, concurrency, metrics, concurrencies, periods, total - len(runs)),
-        _values=values,
-    )
+    choices = metrics, concurrencies
+    return History(result, metric, concurrency, *choices, periods, total - len(runs), values)
 
 
 def _same(result: Result) -> Q:

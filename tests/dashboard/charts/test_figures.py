@@ -33,7 +33,7 @@ CHANGED = [PartChange("image", "a", "b")]
 RUNS = [Result(pk=pk, job_id=pk, created_at=datetime(2026, 11, pk, tzinfo=UTC)) for pk in (1, 2, 3)]
 PERIODS = [Period(1, RUNS[:2], [9.0, 9.1]), Period(2, RUNS[2:], [8.0], parts=CHANGED)]
 VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
-HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _values=VALUES)
+HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0, VALUES))
 TIMES = [series.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)

@@ -1,5 +1,7 @@
 """Flags of answers, from their texts and from the habits of their run."""
 
+import pytest
+
 from jobs.queries.answers.answer_flags import FLAGS, MARKS, bits, facts, flags, habits, names
 from jobs.tools.outputs.loops import loops
 
@@ -18,62 +20,51 @@ def flagged(*others, limit=None, **fields):
     return flags(row, habits([row, *others], limit))
 
 
-def test_an_answer_that_ended_has_no_flags():
-    assert flagged(finish="stop") == frozenset()
+CUT_THOUGHT = {"reasoning": "so it", "answer": "", "extracted": ""}
+THINKING = [one(**THINKS), one(**THINKS)]
 
 
-def test_an_answer_at_the_token_limit_is_cut():
-    assert flagged(finish="length") == {"cut"}
-    assert flagged(tokens=32, limit=32) == {"cut"}
-    assert flagged(tokens=31, limit=32) == frozenset()
-    assert flagged(tokens=32, limit=32, finish="stop") == frozenset()
-
-
-def test_a_thought_that_began_and_never_ended_is_open():
-    cut = {"reasoning": "so it", "answer": "", "extracted": ""}
-
-    assert flagged(**cut) == {"open_thought"}
-    assert flagged(**cut, finish="length") == {"cut", "open_thought"}
-    assert flagged(**cut, finish="stop") == {"empty"}
-    assert flagged(**cut, thought="closed") == {"empty"}
-
-
-def test_an_expected_thought_without_its_end_is_open():
-    others = [one(**THINKS), one(**THINKS)]
-
-    assert flagged(*others, finish="length", answer="so it") == {"cut", "open_thought"}
-    assert flagged(*others, thought="none", answer="so it") == {"open_thought"}
-    assert flagged(*others, thought="closed", answer="4") == frozenset()
-    assert flagged(*others, finish="stop", answer="4") == frozenset()
-    assert flagged(one(finish="stop"), finish="length", answer="so it") == {"cut"}
-
-
-def test_nothing_extracted_counts_only_where_the_tool_extracts():
-    assert flagged(one(), one(), extracted="") == {"not_extracted"}
-    assert flagged(one(), one(), extracted="[invalid]") == {"not_extracted"}
-    assert flagged(one(extracted=""), one(extracted=""), extracted="") == frozenset()
-    assert flagged(one(), one(), extracted="", subset="other") == frozenset()
-
-
-def test_the_rule_of_our_scorer_says_whether_it_found_an_answer():
-    assert flagged(one(), one(), extracted="", rule="text") == frozenset()
-    assert flagged(one(), one(), extracted="It may be so.", rule="no_letter") == {"not_extracted"}
-
-
-def test_an_empty_answer_is_not_one_without_extraction():
-    assert flagged(one(), one(), answer=" \n", extracted="") == {"empty"}
-
-
-def test_a_failed_request_is_no_empty_answer():
-    assert flagged(answer="", extracted="", status="request_error") == {"failed"}
-    assert "failed" not in flagged(answer="4", status="excluded")
-
-
-def test_an_answer_without_a_score_is_marked_where_others_have_one():
-    assert flagged(one(), answer="4", status="excluded") == {"no_score"}
-    assert flagged(one(status="unscored"), answer="4", status="unscored") == frozenset()
-    assert flagged(one(subset="other"), answer="4", status="unscored") == frozenset()
-    assert flagged(one(), answer="", extracted="", status="error") == {"failed"}
+@pytest.mark.parametrize(
+    ("others", "fields", "expected"),
+    [
+        ([], {"finish": "stop"}, set()),
+        # At the token limit.
+        ([], {"finish": "length"}, {"cut"}),
+        ([], {"tokens": 32, "limit": 32}, {"cut"}),
+        ([], {"tokens": 31, "limit": 32}, set()),
+        ([], {"tokens": 32, "limit": 32, "finish": "stop"}, set()),
+        # A thought that began and never ended.
+        ([], CUT_THOUGHT, {"open_thought"}),
+        ([], {**CUT_THOUGHT, "finish": "length"}, {"cut", "open_thought"}),
+        ([], {**CUT_THOUGHT, "finish": "stop"}, {"empty"}),
+        ([], {**CUT_THOUGHT, "thought": "closed"}, {"empty"}),
+        # An expected thought without its end.
+        (THINKING, {"finish": "length", "answer": "so it"}, {"cut", "open_thought"}),
+        (THINKING, {"thought": "none", "answer": "so it"}, {"open_thought"}),
+        (THINKING, {"thought": "closed"}, set()),
+        (THINKING, {"finish": "stop"}, set()),
+        ([one(finish="stop")], {"finish": "length", "answer": "so it"}, {"cut"}),
+        # Nothing extracted counts only where the tool extracts.
+        ([one(), one()], {"extracted": ""}, {"not_extracted"}),
+        ([one(), one()], {"extracted": "[invalid]"}, {"not_extracted"}),
+        ([one(extracted=""), one(extracted="")], {"extracted": ""}, set()),
+        ([one(), one()], {"extracted": "", "subset": "other"}, set()),
+        # The rule of our scorer says whether it found an answer.
+        ([one(), one()], {"extracted": "", "rule": "text"}, set()),
+        ([one(), one()], {"extracted": "It may be so.", "rule": "no_letter"}, {"not_extracted"}),
+        ([one(), one()], {"answer": " \n", "extracted": ""}, {"empty"}),
+        # A failed request is no empty answer.
+        ([], {"answer": "", "extracted": "", "status": "request_error"}, {"failed"}),
+        ([one()], {"answer": "", "extracted": "", "status": "error"}, {"failed"}),
+        # No score, where others have one.
+        ([one()], {"status": "excluded"}, {"no_score"}),
+        ([], {"status": "excluded"}, set()),
+        ([one(status="unscored")], {"status": "unscored"}, set()),
+        ([one(subset="other")], {"status": "unscored"}, set()),
+    ],
+)
+def test_an_answer_is_flagged_by_its_text_and_its_run(others, fields, expected):
+    assert flagged(*others, **fields) == expected
 
 
 def test_a_loop_in_the_reasoning_is_seen():

@@ -1,8 +1,6 @@
 """The fleet: what stands for a model, stale and missing values."""
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now, timedelta
 
 from dashboard.actions.results import set_baseline
@@ -22,8 +20,6 @@ def cell_of(found, stack="guide"):
 def test_the_latest_accepted_result_counts(host):
     deployment = served(host, stack="guide")
     _old, latest = (measured(deployment, points=((1, rate), (4, 90.0))) for rate in (50.0, 60.0))
-    noisy = measured(deployment)
-    Result.objects.filter(pk=noisy.pk).update(disturbed=True)
 
     speed = cell_of(fleet()).speed
 
@@ -199,20 +195,6 @@ def test_an_evaluation_that_left_questions_out_is_not_shown(host):
         evaluated(host, 1, 1, 0, planned_questions=planned)
 
     assert cell_of(fleet()).accuracy.result.metrics["planned_questions"] == 3
-
-
-def test_the_fleet_takes_the_same_queries_for_more_results(host):
-    def asked():
-        with CaptureQueriesContext(connection) as queries:
-            fleet()
-        return len(queries)
-
-    measured(served(host, stack="guide"))
-    few = asked()
-    for stack in ("current", "vllm-cpu"):
-        measured(served(host, stack=stack))
-
-    assert asked() == few
 
 
 def test_an_empty_fleet_has_no_rows():

@@ -99,7 +99,7 @@ def test_a_disturbed_run_is_shown_and_does_not_count(host):
     found = history(first.pk)
 
     assert found.periods[0].values == [100]
-    assert found.value(second) == 50
+    assert found.values[second.pk] == 50
 
 
 def test_a_period_without_values_is_no_base(host):
@@ -119,7 +119,7 @@ def test_metric_and_concurrency_can_be_chosen(host):
     by_rate, by_latency = history(result.pk), history(result.pk, "ttft_p50_ms", 1)
 
     assert (by_rate.metric, by_rate.concurrency) == ("output_tokens_per_s", 4)
-    assert (by_latency.metric, by_latency.value(result)) == ("ttft_p50_ms", 180)
+    assert (by_latency.metric, by_latency.values[result.pk]) == ("ttft_p50_ms", 180)
     assert (history(result.pk, "x", 3).metric, by_rate.concurrencies) == (by_rate.metric, [1, 4])
 
 
@@ -342,17 +342,3 @@ def test_runs_before_the_baseline_was_set_belong_to_it(host):
     found = verdict(runs(served(host, OTHER), 92)[0])
 
     assert len(found.base_runs) == 4
-
-
-@pytest.mark.postgresql
-def test_verdicts_of_a_list_take_few_queries(host):
-    for argv in ((), ("--a",), ("--b",)):
-        runs(served(host, (*OTHER, *argv)), 100, 101)
-    rows = list(Result.objects.prefetch_related("points"))
-    set_baseline(None, rows[-1])
-
-    with CaptureQueriesContext(connection) as asked:
-        found = verdicts(rows)
-
-    assert len(found) == 6
-    assert len(asked) <= 7

@@ -140,21 +140,21 @@ def test_missing_runs_are_shown_with_power_and_launchable(page, host):
     assert "Run each 7 more times" in text_of(html)
 
 
-def test_the_button_launches_the_runs_in_turn(client, host):
+@pytest.mark.parametrize(
+    ("counts", "turns"), [(["2"], [0, 1, 0, 1]), (["2", "1"], [0, 1, 0])], ids=["equal", "own"]
+)
+def test_the_button_launches_the_runs_in_turn(client, host, counts, turns):
     client.force_login(make_user("lin"))
-    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
-    for run in (one, other):
-        Job.objects.filter(pk=run.job_id).update(inputs={})
+    sides = [runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]]
+    Job.objects.update(inputs={})
+    back = ids(*sides)
 
-    back = ids(one, other)
-    response = client.post(
-        reverse("result-run-more"),
-        {"id": [f"res-{one.pk}", f"res-{other.pk}"], "n": "2", "back": back},
-    )
+    sent = {"id": [f"res-{one.pk}" for one in sides], "n": counts, "back": back}
+    response = client.post(reverse("result-run-more"), sent)
 
     assert response.url == f"{reverse('result-compare')}?{back}"
     queued = Job.objects.filter(state="queued").order_by("pk")
-    assert [job.repeats_id for job in queued] == [one.job_id, other.job_id] * 2
+    assert [job.repeats_id for job in queued] == [sides[side].job_id for side in turns]
 
 
 def more_forms(html):
@@ -171,7 +171,7 @@ def more_forms(html):
     ]
 
 
-def test_missing_runs_are_launched_for_each_side(page, client, host):
+def test_missing_runs_are_launched_for_each_side(page, host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 60.0, 61.0)
 
     html = page(grouped(base, other))
@@ -183,25 +183,12 @@ def test_missing_runs_are_launched_for_each_side(page, client, host):
     assert more_forms(html) == [{str(other[0].pk): "1"}]
 
 
-def test_each_side_launches_its_own_missing_runs(page, client, host):
+def test_each_side_has_its_own_missing_runs(page, host):
     base, other = runs(served(host), 50.0), runs(served(host, OTHER), 60.0, 61.0)
-    Job.objects.update(inputs={})
-
-    html = page(grouped(base, other))
-    client.post(
-        reverse("result-run-more"),
-        {
-            "id": [f"res-{base[0].pk}", f"res-{other[0].pk}"],
-            "n": ["2", "1"],
-            "back": ids(base[0], other[0]),
-        },
-    )
 
     mine, theirs = str(base[0].pk), str(other[0].pk)
-    assert more_forms(html) == [{mine: "2", theirs: "1"}, {mine: "2"}, {theirs: "1"}]
-    queued = Job.objects.filter(state="queued").order_by("pk")
-    wanted = [base[0].job_id, other[0].job_id, base[0].job_id]
-    assert [job.repeats_id for job in queued] == wanted
+    found = more_forms(page(grouped(base, other)))
+    assert found == [{mine: "2", theirs: "1"}, {mine: "2"}, {theirs: "1"}]
 
 
 def test_repeats_that_exist_are_counted_before_more_are_run(page, host):

@@ -72,18 +72,11 @@ def test_collected_files_are_imported_like_an_upload(client, ann, job):
     assert result.metrics["output_tokens_per_s"] == RATE
     assert result.run_context["collected"] == {"job": job.pk, "host": HOST, "folder": FOLDER}
     assert result.imported.files.get().path == "runs/serve.json"
-
-
-def test_the_result_names_host_folder_and_job(client, ann, job):
-    answer = client.post("/results/import/", {"job": job.pk})
-    client.post(answer.url, {"do": "import"})
-
-    page = client.get(f"/results/res-{Result.objects.get().pk}/").content.decode()
-    detail = AuditEntry.objects.get(action="result.import").detail
-    client.force_login(make_user("root", is_staff=True))
-
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
     assert all(text in page for text in (FOLDER, HOST, f'href="/jobs/{job.pk}/"'))
+    detail = AuditEntry.objects.get(action="result.import").detail
     assert (detail["host"], detail["folder"], detail["job"]) == (HOST, FOLDER, f"#{job.pk}")
+    client.force_login(make_user("root", is_staff=True))
     assert FOLDER in client.get("/audit/").content.decode()
 
 

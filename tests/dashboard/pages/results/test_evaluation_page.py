@@ -194,18 +194,18 @@ def test_the_default_leaves_identities_as_they_were():
     assert "thinking" not in thought().identity["parts"]["workload"]
 
 
-def test_a_comparison_names_both_values_of_thinking(page):
-    text = text_of(page(ids(thought(), thought(thinking="off"))))
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"thinking": "off"}, "Thinking: model default / off"),
+        # Once: not its baseline and margin.
+        ({"stop_early": True, "baseline": "17", "margin": 5.0}, "Stop early: no / yes"),
+    ],
+)
+def test_a_comparison_names_both_values_of_a_setting(page, params, words):
+    text = text_of(page(ids(thought(), thought(**params))))
 
-    assert "Thinking: model default / off" in text
-
-
-def test_a_comparison_names_an_early_stop_once(page):
-    rule = {"stop_early": True, "baseline": "17", "margin": 5.0}
-
-    text = text_of(page(ids(thought(), thought(**rule))))
-
-    assert "Stop early: no / yes" in text
+    assert words in text
     assert "Baseline: unknown" not in text and "Margin: " not in text
 
 

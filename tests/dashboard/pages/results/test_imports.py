@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from dashboard.text.import_words import declared_rows
-from jobs.models import ApiToken, AuditEntry, Baseline, Import, Result, ResultPoint, SignOff
+from jobs.models import ApiToken, AuditEntry, Import, Result, ResultPoint, SignOff
 from jobs.services.intake import limits
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_measured, make_user
@@ -234,17 +234,6 @@ def test_an_import_is_tagged_noted_and_signed_off(client, ann):
     assert "#None" not in client.get("/results/?group=identity").content.decode()
     client.force_login(make_user("root", is_staff=True))
     assert f"Result res-{result.pk}" in client.get("/audit/").content.decode()
-
-
-def test_an_import_is_no_baseline_and_not_in_the_fleet(client, ann):
-    result = imported()
-
-    client.post(f"/results/res-{result.pk}/baseline/", {"set": "1"})
-    fleet = client.get("/results/fleet/").content.decode()
-
-    assert not Baseline.objects.exists()
-    assert (result.stack, result.subject) == ("", "")
-    assert f"/results/res-{result.pk}/" not in fleet
 
 
 def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
