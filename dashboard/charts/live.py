@@ -31,6 +31,7 @@ CLOCK_TICKS = [
     {"dtickrange": [60_000, None], "value": "%H:%M"},
 ]
 _TIME = {"type": "date", "nticks": 5, "tickformatstops": CLOCK_TICKS}
+_OVER_TIME = {"showlegend": False, "hovermode": "x unified", "xaxis": _TIME}
 # {"t": milliseconds since the epoch, "y": values}, both of one length
 Series: TypeAlias = dict[str, list[Any]]
 # (seconds since the epoch, a value for each of NAMES)
@@ -142,13 +143,10 @@ def accuracy_figure() -> Figure:
     ]
     bounds = {"minallowed": 0, "maxallowed": 100}
     layout = {
-        "showlegend": False,
-        "hovermode": "x unified",
         "margin": {"l": 44, "r": 12, "t": 8, "b": 26},
-        "xaxis": _TIME,
         "yaxis": axis(_("accuracy, %"), nticks=5, autorangeoptions=bounds),
     }
-    return Figure(data, layout)
+    return Figure(data, {**_OVER_TIME, **layout})
 
 
 def _known(pairs: Sequence[tuple[float, float | None]]) -> Series:
@@ -180,11 +178,9 @@ def figure() -> Figure:
     strips = [(f"y{number if number > 1 else ''}", *one) for number, one in enumerate(_strips(), 1)]
     named = [{"name": name, "title": title, "axis": y} for y, name, title, *_rest in strips]
     layout: dict[str, Any] = {
+        **_OVER_TIME,
         "meta": {"strips": named},
-        "showlegend": False,
-        "hovermode": "x unified",
         "margin": {"l": 40, "r": 12, "t": 6, "b": 26},
-        "xaxis": _TIME,
     }
     for y, _name, _title, _traces, own in strips:
         layout[f"yaxis{y[1:]}"] = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **own}

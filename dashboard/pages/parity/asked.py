@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dashboard.pages.shared.comparison import read_groups
+from dashboard.pages.shared.comparison import named, read_groups
 from dashboard.pages.shared.words import part_title
 from dashboard.text.labels import phrase, result_name
 from jobs.base.messages import Message
@@ -216,13 +216,8 @@ def runs_of(text: str, field: str) -> list[Result]:
 
 def _view(runs: Sequence[Result]) -> SideView:
     head = runs[0]
-    name = result_name(head)
     label = head.device or phrase(head.label) or (head.imported.model if head.imported else "")
-    if label:
-        name = _("%(result)s (%(label)s)") % {"result": name, "label": label}
-    if len(runs) > 1:
-        name += _(", %(n)s runs") % {"n": len(runs)}
-    return SideView(name, runs)
+    return SideView(named(runs, label), runs)
 
 
 def _titled(title: str, default: str) -> SideView:

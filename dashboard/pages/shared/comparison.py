@@ -164,8 +164,8 @@ def _changes(comparison: Comparison) -> list[tuple[Column, Change]]:
 def _verdict_words(comparison: Comparison, column: Column, change: Change) -> str:
     base, metric = comparison.columns[0], comparison.rows[0].metric
     args: dict[str, Any] = {
-        "name": _name(column),
-        "base": _name(base),
+        "name": named(column.runs, phrase(column.head.label)),
+        "base": named(base.runs, phrase(base.head.label)),
         "metric": metric_label(metric).lower(),
         "size": _("unchanged") if change.verdict == "same" else size_of(change, metric),
         "concurrency": comparison.concurrency,
@@ -200,13 +200,12 @@ def _verdict_words(comparison: Comparison, column: Column, change: Change) -> st
     return _("%(verdict)s, as declared") % {"verdict": text % args} if is_declared else text % args
 
 
-def _name(column: Column) -> str:
-    label = result_name(column.head)
-    if column.head.label:
-        label = _("%(result)s (%(label)s)") % {"result": label, "label": phrase(column.head.label)}
-    if len(column.runs) == 1:
-        return label
-    return label + _(", %(n)s runs") % {"n": len(column.runs)}
+def named(runs: Sequence[Result], label: str) -> str:
+    """Return the name of a result or of a group with what tells it apart."""
+    name = result_name(runs[0])
+    if label:
+        name = _("%(result)s (%(label)s)") % {"result": name, "label": label}
+    return name if len(runs) == 1 else name + _(", %(n)s runs") % {"n": len(runs)}
 
 
 def declared_words(comparison: Comparison) -> str:

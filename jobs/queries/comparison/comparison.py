@@ -135,11 +135,6 @@ class Settle(NamedTuple):
     each: Sequence[int]
     is_first: bool
 
-    @property
-    def runs(self) -> int | None:
-        """Return the highest number of missing runs; None without an estimate."""
-        return max(self.each, default=None)
-
 
 class Comparison(NamedTuple):
     """``columns[0]`` is the baseline. ``concurrency``: the compared one.

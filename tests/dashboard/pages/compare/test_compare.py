@@ -53,7 +53,7 @@ def test_single_runs_have_no_interval_and_no_verdict(host):
     change = comparison.rows[0].changes[0]
     assert (change.verdict, change.low) == ("unknown", None)
     assert change.relative == pytest.approx(0.2)
-    assert comparison.settle.runs == 2
+    assert comparison.settle.each == [2, 2]
 
 
 @pytest.mark.parametrize(
