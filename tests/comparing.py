@@ -50,6 +50,11 @@ def rows_of(answer):
     return list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
 
 
+def listed(client, **query):
+    """The results that the list shows."""
+    return list(client.get(reverse("result-list"), query).context["page"].results)
+
+
 def figures(html):
     """The charts of a page, by name."""
     found = re.findall(r'<script[^>]*id="([\w-]+)-data"[^>]*>(.*?)</script>', html, re.DOTALL)

@@ -68,17 +68,17 @@ def test_a_proxy_delay_of_300_ms_is_found():
 
 
 @pytest.mark.parametrize(
-    ("ttft", "engine_ttft", "said"),
-    [(400.0, 95.0, "once"), (10.0, 400.0, "less"), (10_400.0, 10_000.0, "near")],
+    ("times", "said"),
+    [
+        *(([(400.0, 95.0)], "once"), ([(10.0, 400.0)], "less"), ([(10_400.0, 10_000.0)], "near")),
+        ([(110.0, 90.0), (1500.0, 300.0)], "grows"),
+    ],
 )
-def test_a_delay_of_one_point_is_judged(ttft, engine_ttft, said):
-    assert compared(by_both(1, ttft=ttft, engine_ttft=engine_ttft)).delay == said
+def test_a_delay_is_judged(times, said):
+    """``times``: TTFT of client and engine at each concurrency."""
+    points = [by_both(n, ttft=own, engine_ttft=engine) for n, (own, engine) in enumerate(times, 1)]
 
-
-def test_a_delay_that_grows_is_overload():
-    found = compared(by_both(1, ttft=110.0), by_both(8, ttft=1500.0, engine_ttft=300.0))
-
-    assert found.delay == "grows"
+    assert compared(*points).delay == said
 
 
 def test_an_engine_without_ttft_has_tokens_only():

@@ -74,6 +74,7 @@ def test_the_interval_of_a_mean_rate_covers_the_truth(runs, spread):
 
 def test_equal_repeats_have_no_interval():
     assert mean_interval([10.0] * 3) is None
+    assert mean_interval([0.1] * 7) is None  # the rounding of 0.1 is no variance
     assert mean_difference([10.0] * 3, [12.0] * 3) is None
     assert relative_difference([10.0] * 3, [12.0] * 3) is None
 
@@ -119,8 +120,3 @@ def test_a_quantile_of_many_samples_is_narrow():
 )
 def test_a_mean_is_exact(values, expected):
     assert (mean(values), type(mean(values))) == (expected, type(expected))
-
-
-def test_equal_runs_have_no_variance():
-    # The rounding of 0.1 is none.
-    assert mean_interval([0.1] * 7) is None

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.timezone import now, timedelta
 
 from jobs.models import Result, Tag
-from tests.comparing import text_of
+from tests.comparing import listed, text_of
 from tests.factories import (
     make_artifact,
     make_deployment,
@@ -21,10 +21,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lin")]
 LIST, FLEET = reverse("result-list"), reverse("result-fleet")
 
 
-def rows_of(client, **query):
-    return set(client.get(LIST, query).context["page"].results)
-
-
 def facet(client, name, **query):
     found = {one["name"]: one for one in client.get(LIST, query).context["facets"]}
     return [(one["value"], one["count"]) for one in found[name]["options"]]
@@ -37,8 +33,8 @@ def test_stack_and_parallelism_are_facets(client):
 
     assert facet(client, "stack") == [("current", 1), ("guide", 1)]
     assert facet(client, "parallelism", stack="guide") == [("tp8", 1)]
-    assert rows_of(client, stack="guide") == {one}
-    assert rows_of(client, parallelism="tp8") == {one, other}
+    assert set(listed(client, stack="guide")) == {one}
+    assert set(listed(client, parallelism="tp8")) == {one, other}
 
 
 def test_a_tag_counts_at_once_and_only_matching_results(client):
@@ -63,12 +59,12 @@ def test_dates_bound_the_list(client):
     oldest = make_result(created_at=now() - timedelta(days=200))
     day = (now() - timedelta(days=20)).date().isoformat()
 
-    assert rows_of(client, days="7") == {recent}
-    assert rows_of(client, days="30") == {recent, old}
-    assert rows_of(client, days="9") == {recent, old, oldest}
-    assert old in rows_of(client, **{"from": day, "to": day})
-    assert recent not in rows_of(client, to=day)
-    assert rows_of(client, **{"from": "0001-01-02"}) == {recent, old, oldest}
+    assert set(listed(client, days="7")) == {recent}
+    assert set(listed(client, days="30")) == {recent, old}
+    assert set(listed(client, days="9")) == {recent, old, oldest}
+    assert old in listed(client, **{"from": day, "to": day})
+    assert recent not in listed(client, to=day)
+    assert set(listed(client, **{"from": "0001-01-02"})) == {recent, old, oldest}
     assert client.get(LIST, {"days": "30"}).context["page"].total == 2
 
 

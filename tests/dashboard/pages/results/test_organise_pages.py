@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from dashboard.actions.results import set_baseline
 from jobs.models import AuditEntry, Baseline, Note, Result, SavedView, SignOff, Tag
-from tests.comparing import OTHER, text_of
+from tests.comparing import OTHER, listed, text_of
 from tests.factories import make_measured, make_result, make_user
 from tests.measuring import measured, runs, served
 
@@ -18,12 +18,6 @@ LIST = reverse("result-list")
 
 def page_of(result):
     return reverse("result-detail", args=[result.pk])
-
-
-def rows_of(client, **query):
-    answer = client.get(LIST, query)
-    assert answer.status_code == 200
-    return list(answer.context["page"].results)
 
 
 def test_the_selection_of_the_list_is_tagged(client, lin):
@@ -37,13 +31,13 @@ def test_the_selection_of_the_list_is_tagged(client, lin):
 
     assert "2 results tagged." in page
     assert {tag.result_id for tag in Tag.objects.filter(name="v3")} == {one.pk, other.pk}
-    assert rows_of(client, tag="nightly") == [other, one]
+    assert listed(client, tag="nightly") == [other, one]
     entry = AuditEntry.objects.get()
     assert entry.detail == {
         "tags": ["nightly", "v3"],
         "results": [f"res-{one.pk}", f"res-{other.pk}"],
     }
-    assert third not in rows_of(client, tag="nightly")
+    assert third not in listed(client, tag="nightly")
 
 
 def test_tags_show_in_the_list_and_are_suggested(client, lin):
@@ -61,12 +55,12 @@ def test_a_wrong_tag_is_at_its_field_and_stays_and_of_a_selection_is_said(client
     address = reverse("result-tag")
 
     answer = client.post(address, {"id": result, "tags": typed, "from": "result"})
-    listed = client.post(address, {"id": result, "tags": ""}, follow=True).text
+    of_list = client.post(address, {"id": result, "tags": ""}, follow=True).text
 
     assert answer.status_code == 422
     assert f'value="{typed}"' in answer.text
     assert "at most 32 characters" in answer.text.partition('id="tags-error"')[2][:200]
-    assert "Not tagged. Enter a tag." in listed
+    assert "Not tagged. Enter a tag." in of_list
 
 
 def test_a_tag_is_removed_by_who_set_it_and_by_admins(client, lin):
@@ -135,7 +129,7 @@ def test_a_sign_off_is_stamped_everywhere_and_withdrawn_by_its_person(client, li
     for address in places:
         assert "released</span>" in client.get(address).text
     assert "ACME" in client.get(f"{LIST}?format=csv").text
-    assert rows_of(client, mark="released") == [one]
+    assert listed(client, mark="released") == [one]
 
     address = reverse("result-withdraw", args=[SignOff.objects.get().pk])
     client.force_login(make_user("wei"))
@@ -197,12 +191,12 @@ def test_a_regression_is_on_the_page_in_the_list_and_in_exports(client, lin, hos
     set_baseline(lin, base[0])
 
     page = text_of(client.get(page_of(later[0])).text)
-    listed = text_of(client.get(LIST).text)
+    in_list = text_of(client.get(LIST).text)
     csv = client.get(f"{LIST}?format=csv").text
 
     assert f"Regressed: output tokens/s at concurrency 1 −8.0 % vs res-{base[0].pk}" in page
     assert "(runs: 3, then 3)" in page
-    assert listed.count("regressed −8.0 %") == 2 * len(later)  # for a phone, too
+    assert in_list.count("regressed −8.0 %") == 2 * len(later)  # for a phone, too
     assert csv.count("regressed") == len(later) and csv.count(",own,") == len(base)
     assert client.get(page_of(later[0])).text.count("group=") == 2
 
