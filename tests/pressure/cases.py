@@ -158,10 +158,11 @@ def reports(scene: Scene) -> None:
     """They take many times their size when they are read."""
     scene.row.bounds["reader"] = READER_MB
     host = hostile_host(scene.stack, "reports")
-    content = b'{"x":[' + b"[]," * (scene.size(512, 64) * MB // 3) + b"[]]}"
+    lists = b"[]," * (MB // 3)
+    parts = [b'{"x":[', *[lists] * scene.size(512, 64), b"[]]}"]
     for number in sent_jobs(scene.stack, "reports")[: scene.size(2, 1)]:
         job = claimed(host, number)
-        _end_meanwhile(scene, "errored", host, job, outputs=[send_output(host, job, content)])
+        _end_meanwhile(scene, "errored", host, job, outputs=[send_output(host, job, *parts)])
 
 
 @case("failed jobs with a log of one line")

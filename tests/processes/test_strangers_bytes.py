@@ -33,7 +33,8 @@ pytestmark = pytest.mark.processes
 MEMORY_BYTES = 100 * 2**20  # more of the web process's memory than before
 # Each of its positions begins a path for the signature.
 QUADRATIC = b"a" * 400_000 + b"is no safetensors file\n"
-NESTED = b'{"x":[' + b"[]," * 60_000_000 + b"[]]}"
+LISTS, OBJECTS = b"[]," * 300_000, b"{}," * 300_000  # 64 bytes for each three, once parsed
+NESTED = [b'{"x":[', *[LISTS] * 200, b"[]]}"]
 VLLM = b'{"request_throughput":1,"output_throughput":1,"mean_ttft_ms":1,"completed":1,"x":['
 EVALUATION = Path(__file__).parents[1] / "data" / "evalscope-1.14-eval" / "finished"
 HONEST = b'{"path": "/w/x", "bytes": 5, "sha256": "' + b"a" * 64 + b'", "precision": "Q4_1"}'
@@ -88,7 +89,7 @@ def test_a_log_that_no_pattern_reads_fast_holds_up_no_page(stack, host, job):
 def test_a_report_that_grows_when_it_is_read_ends_its_job(stack, host, job):
     person = LoggedIn(stack)
     before = peak_bytes(stack.children()["web"])
-    sent = send_output(host, job, NESTED)
+    sent = send_output(host, job, *NESTED)
 
     end = threading.Thread(target=send_end, args=(host, job), kwargs={"outputs": [sent]})
     end.start()
@@ -108,7 +109,9 @@ def test_an_archive_that_grows_when_it_is_read_is_refused(stack, host, tmp_path)
     before = peak_bytes(stack.children()["web"])
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("result.json", VLLM + b"{}," * 32_000_000 + b"{}]}")
+        with archive.open("result.json", "w") as member:
+            for part in (VLLM, *[OBJECTS] * 107, b"{}]}"):
+                member.write(part)
     request = urllib.request.Request(
         f"{stack.url}/api/v1/imports?name=a.zip",
         packed.getvalue(),

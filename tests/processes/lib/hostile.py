@@ -62,14 +62,20 @@ def send_log(host, job, log):
         assert host.append(*job, "log", at, log[at : at + CHUNK])[0] == 200
 
 
-def send_output(host, job, content):
-    """Send ``weights.json``; return what the end says of it."""
-    digest = hashlib.sha256(content).hexdigest()
-    headers = {"X-Name": "made", "X-Total": str(len(content)), "X-Sha256": digest}
-    for at in range(0, len(content), CHUNK):
-        path = f"jobs/{job[0]}/outputs?path=weights.json&offset={at}"
-        assert host.chunk(path, job[1], content[at : at + CHUNK], **headers)[0] == 200
-    return {"name": "made", "path": "weights.json", "bytes": len(content), "sha256": digest}
+def send_output(host, job, *parts):
+    """Send ``weights.json``, whose parts may be one object many times; return what the end says of
+    it."""
+    hashed, total, sent = hashlib.sha256(), sum(map(len, parts)), 0
+    for part in parts:
+        hashed.update(part)
+    digest = hashed.hexdigest()
+    headers = {"X-Name": "made", "X-Total": str(total), "X-Sha256": digest}
+    for part in parts:
+        for at in range(0, len(part), CHUNK):
+            path = f"jobs/{job[0]}/outputs?path=weights.json&offset={sent + at}"
+            assert host.chunk(path, job[1], part[at : at + CHUNK], **headers)[0] == 200
+        sent += len(part)
+    return {"name": "made", "path": "weights.json", "bytes": total, "sha256": digest}
 
 
 def send_end(host, job, log=b"", *, outputs=(), **fields):
