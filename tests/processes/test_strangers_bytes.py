@@ -108,10 +108,11 @@ def test_an_archive_that_grows_when_it_is_read_is_refused(stack, host, tmp_path)
     token = made.stdout.decode().strip()
     before = peak_bytes(stack.children()["web"])
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("result.json", "w") as member:
-            for part in (VLLM, *[OBJECTS] * 107, b"{}]}"):
-                member.write(part)
+    with (
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("result.json", "w") as member,
+    ):
+        member.writelines((VLLM, *[OBJECTS] * 107, b"{}]}"))
     request = urllib.request.Request(
         f"{stack.url}/api/v1/imports?name=a.zip",
         packed.getvalue(),
