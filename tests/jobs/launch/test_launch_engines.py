@@ -1,4 +1,4 @@
-"""Jobs against an endpoint: preview, launch, start, claim, retry."""
+"""Jobs against an endpoint, or two engines: preview, launch, start, claim, retry."""
 
 import pytest
 
@@ -8,10 +8,22 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.launch.again import next_steps, retry_failed_jobs, retry_job
 from jobs.launch.launch import launch, preview
-from jobs.models import Job, Source
+from jobs.models import Deployment, Job, Source
 from jobs.plans import from_json
+from jobs.queries.engines import jobs_against, needing
 from jobs.schedule import dispatch, lifecycle
-from tests.factories import keep_secret, make_endpoint, make_environments, make_host, make_user
+from jobs.schedule.capacity import RequestLoad
+from tests.factories import (
+    keep_secret,
+    make_deployment,
+    make_endpoint,
+    make_environments,
+    make_host,
+    make_job,
+    make_user,
+)
+from tests.jobs.lib.queued import leased
+from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
 
@@ -219,3 +231,107 @@ def test_a_pipeline_of_environment_and_benchmark_is_retried(endpoint):
     again = retry_failed_jobs(job.chain, None)
 
     assert again[-1].inputs == {"deployment": {"endpoint": endpoint.pk}}
+
+
+# A greedy probe has two engines.
+
+REFERENCE, OTHER = "http://10.0.0.6:8000", "http://10.0.0.7:8000"
+
+
+@pytest.fixture
+def served(host):
+    return make_deployment(name="ours", job=make_job(host=host, state="succeeded"))
+
+
+@pytest.fixture
+def other():
+    keep_secret("REF_KEY", "sk-0123456789", purpose="engine", endpoints=[REFERENCE])
+    return make_endpoint("H800", url=REFERENCE, api_key="REF_KEY", model="team/m")
+
+
+def probed(host, served, other, **more):
+    given = {"deployment": str(served.pk), "reference": f"endpoint:{other.pk}", **more}
+    return launch("greedy-probe", given, host=host, user=None)
+
+
+def test_both_engines_fill_their_slots(host, served, other):
+    job = probed(host, served, other)
+    assert dispatch.run() == 0  # the host first checks that the reference answers
+
+    assert leased(job).values["deployment.url"] == served.host_url
+    assert (job.values["reference.url"], job.values["reference.name"]) == (REFERENCE, "team/m")
+    assert job.inputs == {"deployment": {"id": served.pk}, "reference": {"endpoint": other.pk}}
+    assert secrets.of_job(job) == {"REF_KEY": "sk-0123456789"}
+
+
+def test_a_key_that_names_another_address_is_refused(host, served, other):
+    other.url = OTHER
+    other.save()
+    Source.objects.create(type="endpoint", address=OTHER)
+
+    with refused_at("reference"):
+        probed(host, served, other)
+
+
+def test_a_key_without_addresses_never_reaches_the_reference(host, served, other):
+    keep_secret("OPEN_KEY", "sk-open-0123", purpose="engine", endpoints=[])
+    other.api_key = "OPEN_KEY"
+    other.save()
+
+    with refused_at("reference"):
+        probed(host, served, other)
+
+
+def test_a_reference_must_be_a_permitted_source(host, served, other):
+    job = probed(host, served, other)
+    Source.objects.filter(address=REFERENCE).delete()
+
+    with refused_at("reference"):
+        probed(host, served, other)
+    with pytest.raises(sources.Refused):
+        sources.of_job(job)
+
+
+def test_it_waits_until_the_reference_is_ready(host, served, other):
+    second = make_deployment(name="second", job=make_job(host=host, state="succeeded"))
+    job = probed(host, served, other, reference=str(second.pk))
+    second.state = Deployment.State.LOADING
+    second.save()
+
+    assert dispatch.run() == 0
+    assert dispatch.why_waiting(job).args["name"] == "second"
+
+    second.state = Deployment.State.STOPPED
+    second.save()
+    dispatch.run()
+    job.refresh_from_db()
+    assert (job.state, job.message_args["name"]) == (Job.State.CANCELLED, "second")
+
+
+def test_a_stopped_reference_cannot_be_retried(host, served, other):
+    second = make_deployment(name="second", job=make_job(host=host, state="succeeded"))
+    job = probed(host, served, other, reference=str(second.pk))
+    Job.objects.filter(pk=job.pk).update(state=Job.State.CANCELLED, finished_at=job.created_at)
+    second.state = Deployment.State.STOPPED
+    second.save()
+
+    with pytest.raises(LaunchError, match="second is not running"):
+        retry_job(job.pk, None)
+
+
+def test_both_engines_know_the_job_that_needs_them(host, served, other):
+    second = make_deployment(name="second", job=make_job(host=host, state="succeeded"))
+    job = probed(host, served, other, reference=str(second.pk))
+
+    servers = [(one.pk, one.job_id) for one in (served, second)]
+    assert needing(servers) == {served.job_id: [job], second.job_id: [job]}
+    assert jobs_against(other) == []
+    external = probed(host, served, other)
+    assert jobs_against(other) == [external]
+
+
+def test_a_benchmark_of_either_engine_disturbs_a_probe(host, served, other):
+    job = probed(host, served, other)
+
+    load = RequestLoad.of(job.kind, job.inputs, overlaps=False)
+    assert load.refs == ({"id": served.pk}, {"endpoint": other.pk})
