@@ -67,8 +67,9 @@ def test_form_api_and_commands_refuse_a_theft_at_its_field(page, eve, adas):
     for command in ("launch", "plan"):
         with pytest.raises(CommandError, match=f"{field}: {words}"):
             call_command(command, KIND, "--host=va16-01", "--user=eve", *settings)
+    person = Person(eve)
     for path in ("jobs/preview", "jobs"):
-        answer = Person(eve).post(path, {"kind": KIND, "host": "va16-01", "params": params})
+        answer = person.post(path, {"kind": KIND, "host": "va16-01", "params": params})
         assert (answer.status_code, words in answer.json()["fields"][field]) == (422, True)
     assert not Job.objects.exists()
 
