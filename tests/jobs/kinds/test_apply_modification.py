@@ -8,15 +8,14 @@ from jobs.base.messages import Message
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.readings import read_outcome
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
-from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, VaccPlans, vacc_host
+from tests.jobs.lib.vacc_target import QWEN_7B, vacc_host
 
 KIND = KINDS["apply-modification"]
 SOURCES = ("modeling_qwen2_vacc.py", "configuration_qwen2_vacc.py", "quantization_vacc.py")
 APPLY = {"weights": "1"}
-
-
-plans = VaccPlans(KIND, APPLY)
+plans = plans_of(KIND.name)
 planned, product = plans.planned, plans.product
 
 
@@ -48,24 +47,6 @@ def test_the_catalogue_s_own_module_makes_the_file_on_the_host():
     assert "django" not in module.text and "pydantic" not in module.text
 
 
-def test_only_weights_that_need_it_are_offered():
-    assert [choice.value for choice in KIND.choices("weights", vacc_host())] == ["1", "job:17"]
-
-
-@pytest.mark.parametrize(
-    ("raw", "facts", "field"),
-    [
-        ({"weights": "2"}, {}, "weights"),
-        ({"weights": "6"}, {}, "weights"),
-        ({"weights": "99"}, {}, "weights"),
-        ({}, {"modification_dir": ""}, "weights"),
-        ({"undo": True, "only_show": True}, {}, "only_show"),
-    ],
-)
-def test_what_cannot_be_right_is_refused_at_its_field(raw, facts, field):
-    assert plans.refused(vacc_host(facts), **raw) == field
-
-
 def test_undoing_needs_no_source():
     assert planned(vacc_host({"modification_dir": ""}), undo=True).steps
 
@@ -75,10 +56,6 @@ def test_the_weights_are_amended_not_made_anew():
     assert product()["details"] == {"modification": True}
     assert product(undo=True)["details"] == {"modification": False}
     assert product(only_show=True) is None
-
-
-def test_the_sample_of_the_guide_is_reported_to_fit_nothing():
-    assert plans.ids(**EXACT) == ["guide:modification_in_words", "guide:config_vacc_made"]
 
 
 def test_what_changes_is_shown_and_nothing_is_written(host):

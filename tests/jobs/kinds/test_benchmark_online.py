@@ -10,20 +10,17 @@ from pytest import approx
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
-from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.metrics.measured import LOG
 from jobs.plans import secrets
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.target import DATA
-from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
-
-kind = KINDS["benchmark-online"]
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
-GUIDE = {"deployment": "8"}
-plans = VaccPlans(kind, GUIDE)
-params, planned, run, step = plans.params, plans.planned, plans.run, plans.step
-outcome_of, ids, refused = plans.outcome_of, plans.ids, plans.refused
+plans = plans_of("benchmark-online")
+planned, run, step, ids = plans.planned, plans.run, plans.step, plans.ids
+outcome_of = plans.outcome_of
 TODAY = {"deployment": "9", **CURRENT}
 SCRIPT = ("python3", "/workspace/vllm/benchmarks/benchmark_serving.py")
 
@@ -217,28 +214,9 @@ def test_verbatim_makes_no_folder_before():
     )
 
 
-def test_verbatim_notes_what_goes_wrong():
-    notes = kind.notes(params(**EXACT), vacc_host())
-
-    assert [remark.id for remark in notes] == [
-        *("guide:docker_exec", "guide:result_fetched", "guide:backend_fails"),
-        "guide:address_unnamed",
-        *("guide:folder_missing", "guide:same_requests"),
-    ]
-    assert notes[2].args == {"backend": "vllm"}
-
-
-def test_notes_name_the_corrections():
-    assert ids() == [
-        *("guide:docker_exec", "guide:result_fetched", "guide:backend_added", "guide:folder_made"),
-        *("guide:address_named", "guide:comparable", "guide:seed", "guide:tokenizer_code"),
-    ]
-    assert "guide:folder_made" not in ids(**TODAY)
-
-
 def test_the_current_page_sends_three_completions():
     raw = {"deployment": "9", "as_in_guide": True, **CURRENT}
-    filled = params(**{**defaults_for(kind.Params, vacc_host(), raw), **raw})
+    filled = plans.params(**{**defaults_for(plans.kind.Params, vacc_host(), raw), **raw})
 
     assert (filled.requests, filled.concurrency, filled.prefix_tokens) == (3, (1,), 0)
     own = ["guide:docker_exec", "guide:result_fetched"]
@@ -249,26 +227,6 @@ def test_the_current_page_sends_three_completions():
 
 
 # -- what cannot run ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("raw", "field"),
-    [
-        ({"deployment": "99"}, "deployment"),
-        ({"deployment": "10", **CURRENT}, "deployment"),  # served by vastgenx
-        ({"deployment": "9"}, "deployment"),  # of the other stack
-        ({"concurrency": (4, 4)}, "concurrency"),
-        ({"concurrency": (1, 5)}, "concurrency"),
-        ({"concurrency": (1, 2), **EXACT}, "concurrency"),
-        ({"prefix_tokens": 1024}, "prefix_tokens"),
-        ({"input_tokens": 32000}, "output_tokens"),
-        ({"input_tokens": 40000}, "input_tokens"),
-        ({**TODAY, "dataset": "sonnet"}, "path"),  # the image has no file of them
-        ({**TODAY, "dataset": "sharegpt"}, "path"),  # its container sees the weights alone
-    ],
-)
-def test_what_cannot_run_is_refused_at_its_field(raw, field):
-    assert refused(**raw) == field
 
 
 def test_verbatim_accepts_any_length_and_concurrency():
@@ -294,22 +252,6 @@ def test_a_run_of_0_7_2_is_a_result():
     }
 
 
-def test_the_point_with_the_highest_rate_stands_for_all():
-    slow = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
-    slow |= {"max_concurrency": 1, "output_throughput": 100.0}
-    files = {
-        "result-1.json": json.dumps(slow).encode(),
-        "result-4.json": (OLD / "benchmark_serving_ok.json").read_bytes(),
-    }
-
-    measured = outcome_of(files, concurrency=(1, 4)).measured
-
-    requests = sum(metrics["requests"] for _, metrics in measured.points)
-    assert [concurrency for concurrency, _ in measured.points] == [1, 4]
-    totals = {"requests_all": requests, "failed_requests_all": 0.0}
-    assert measured.metrics == measured.points[1][1] | totals
-
-
 def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
     good = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
     sent = good["completed"]
@@ -324,13 +266,6 @@ def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
     assert [concurrency for concurrency, _ in measured.points] == [1, 4]
     assert measured.metrics["failed_requests_all"] == sent + 2
     assert measured.metrics["requests_all"] == 2 * sent - 2
-
-
-def test_a_run_of_today_s_is_a_result():
-    outcome = outcome_of({"result.json": (NEW / "serve_random_chat.json").read_bytes()}, **TODAY)
-
-    assert outcome.failure is None
-    assert outcome.measured.metrics["output_tokens_per_s"] > 0
 
 
 def test_the_request_before_the_run_is_a_warm_up():

@@ -3,34 +3,26 @@
 import pytest
 
 from jobs.access.secrets import Use, uses
-from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
-from jobs.plans import Step, fill
+from jobs.plans import Step
 from jobs.readings import read_outcome
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
-from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host
 
 KIND = KINDS["build-images"]
 SPACE = "/nfs/a {b} space"
-NO_AVX512 = {"cpu": {"cores": 8, "avx512": False}}
-ARM = {"arch": "aarch64"}
+NO_AVX512 = vacc_host({"cpu": {"cores": 8, "avx512": False}})
+ARM = vacc_host({"arch": "aarch64"})
 ID = "sha256:" + "1a" * 32
-plans = VaccPlans(KIND, {})
-
-
-def steps(facts=None, **raw):
-    plan = KIND.plan(KIND.Params(**raw), vacc_host(facts))
-    return {step.name: step for step in fill(plan, vacc_values(vacc_host())).steps}
-
-
-def note_ids(facts=None, **raw):
-    return plans.ids(vacc_host(facts), **raw)
+plans = plans_of(KIND.name)
+step, note_ids = plans.step, plans.ids
 
 
 def test_an_existing_clone_is_used_unless_verbatim():
-    assert steps(**EXACT)["clone"].argv[:2] == ("git", "clone")
-    assert steps()["clone"].argv[1:] == (
+    assert step("clone", **EXACT).argv[:2] == ("git", "clone")
+    assert step("clone").argv[1:] == (
         *("/data/host/spool/17/files/clone_or_fetch.py",),
         *("https://github.com/vllm-project/vllm.git", f"{SPACE}/vllm", "--ref", "v0.7.2"),
     )
@@ -39,61 +31,57 @@ def test_an_existing_clone_is_used_unless_verbatim():
 
 
 def test_a_processor_without_avx512_gets_a_build_of_its_own():
-    argv = steps(NO_AVX512)["build-base"].argv
+    argv = step("build-base", NO_AVX512).argv
 
     assert argv[argv.index("--build-arg") + 1] == "VLLM_CPU_DISABLE_AVX512=true"
     assert "guide:image_noavx" in note_ids(NO_AVX512)
-    assert "--build-arg" not in steps()["build-base"].argv
+    assert "--build-arg" not in step("build-base").argv
 
 
 def test_an_arm_host_builds_from_vllm_s_own_file():
-    assert "Dockerfile.arm" in steps(ARM)["build-base"].argv
+    assert "Dockerfile.arm" in step("build-base", ARM).argv
     assert "guide:image_arm" in note_ids(ARM)
 
 
-@pytest.mark.parametrize("facts", [NO_AVX512, ARM])
-def test_verbatim_only_notes_the_wrong_processor(facts):
-    assert steps(facts, **EXACT)["build-base"].argv == steps(**EXACT)["build-base"].argv
-    assert "guide:image_needs_avx512" in note_ids(facts, **EXACT)
+@pytest.mark.parametrize("target", [NO_AVX512, ARM], ids=["no avx512", "arm"])
+def test_verbatim_only_notes_the_wrong_processor(target):
+    assert step("build-base", target, **EXACT) == step("build-base", **EXACT)
+    assert "guide:image_needs_avx512" in note_ids(target, **EXACT)
 
 
 def test_a_repeat_may_use_docker_s_cache():
-    assert "--no-cache" in steps()["build-base"].argv
-    assert "--no-cache" not in steps(no_cache=False)["build-vacc"].argv
-    assert "--no-cache" in steps(no_cache=False, **EXACT)["build-vacc"].argv
+    assert "--no-cache" in step("build-base").argv
+    assert "--no-cache" not in step("build-vacc", no_cache=False).argv
+    assert "--no-cache" in step("build-vacc", no_cache=False, **EXACT).argv
 
 
 def test_the_vendor_s_folder_may_be_elsewhere_in_the_workspace():
     target = vacc_host({"workspace": "/nfs"})
 
-    plan = KIND.plan(KIND.Params(folder="/nfs/zoo/docker"), target)
-
-    assert next(step for step in plan.steps if step.name == "build-vacc").cwd == "/nfs/zoo/docker"
-    assert plans.refused(target, folder="/root/docker") == "folder"
+    assert step("build-vacc", target, folder="/nfs/zoo/docker").cwd == "/nfs/zoo/docker"
 
 
 @pytest.mark.parametrize(
-    ("facts", "raw", "image"),
+    ("target", "raw", "image"),
     [
-        ({}, {}, "registry.lan:5000/ai_deliver/vllm_vacc:VVI-26.02"),
+        (vacc_host(), {}, "registry.lan:5000/ai_deliver/vllm_vacc:VVI-26.02"),
         (NO_AVX512, {}, "registry.lan:5000/ai_deliver/vllm_vacc:VVI-26.02_noavx"),
         (ARM, {}, "registry.lan:5000/ai_deliver/vllm_vacc:VVI-26.02_arm"),
         (ARM, {"tag": "ds3_0530_arm"}, "registry.lan:5000/ai_deliver/vllm_vacc:ds3_0530_arm"),
     ],
 )
-def test_today_s_image_is_pulled_for_the_host_s_processor(facts, raw, image):
-    pulled = steps(facts, **CURRENT, **raw)
-
-    assert next(step.argv for step in pulled.values()) == ("docker", "pull", image)
-    assert plans.product(vacc_host(facts), **CURRENT, **raw)["path"] == image
-    assert ("guide:image_variant" in note_ids(facts, **CURRENT, **raw)) == (bool(facts) and not raw)
+def test_today_s_image_is_pulled_for_the_host_s_processor(target, raw, image):
+    assert step("pull", target, **CURRENT, **raw).argv == ("docker", "pull", image)
+    assert plans.product(target, **CURRENT, **raw)["path"] == image
+    is_other = target in (NO_AVX512, ARM)
+    assert ("guide:image_variant" in note_ids(target, **CURRENT, **raw)) == (is_other and not raw)
 
 
 LOGIN = {"registry_user": "robot$vacc", "registry_password": "REGISTRY"}
 
 
 def test_a_pull_may_log_in_with_a_secret():
-    plan = KIND.plan(KIND.Params(**CURRENT, **LOGIN), vacc_host())
+    plan = plans.planned(**CURRENT, **LOGIN)
 
     (use,) = uses(plan)
     assert use == Use("REGISTRY", "registry", "https://registry.lan:5000")
@@ -104,32 +92,6 @@ def test_a_pull_may_log_in_with_a_secret():
     )
     assert pull.cleanup == (*pull.argv[:2], "--clean")
     assert "guide:registry_login" in note_ids(**CURRENT, **LOGIN)
-
-
-@pytest.mark.parametrize(
-    ("raw", "field"),
-    [
-        ({**CURRENT, "registry_user": "me"}, "registry_password"),
-        ({**CURRENT, "registry_password": "REGISTRY"}, "registry_user"),
-        ({**EXACT, **LOGIN}, "registry_user"),
-        (LOGIN, "registry_user"),
-    ],
-)
-def test_half_a_login_and_a_login_without_a_place_are_refused(raw, field):
-    assert plans.refused(**raw) == field
-
-
-def test_without_a_registry_there_is_nothing_to_pull():
-    with pytest.raises(LaunchError, match="HOST_REGISTRY") as caught:
-        steps({"registry": ""}, **CURRENT)
-
-    assert caught.value.field == "stack"
-
-
-@pytest.mark.parametrize("value", ["git@host:x", "https://a b", "--upload-pack=x", "file:///x"])
-def test_sources_are_an_address_of_the_web(value):
-    with pytest.raises(ValueError, match="pattern"):
-        KIND.Params(repository=value)
 
 
 DOCKER = f"""#!/usr/bin/env python3

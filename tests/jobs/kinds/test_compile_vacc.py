@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.readings import read_outcome
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
-from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, VaccPlans, vacc_host
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host
 
 KIND = KINDS["compile-vacc"]
 SPACE = "/nfs/a {b} space"
@@ -48,8 +48,8 @@ def with_weights(model_id, **fields):
     return replace(vacc_host(), weights=(AssetRef("weights", model_id, id=9, data=data),))
 
 
-plans = VaccPlans(KIND, {"weights": "1"})
-planned, note_ids, refused = plans.planned, plans.ids, plans.refused
+plans = plans_of(KIND.name)
+planned, note_ids = plans.planned, plans.ids
 
 
 def config(target=None, **raw):
@@ -166,11 +166,6 @@ def test_calibration_data_is_for_int8_only():
     assert set(KIND.inputs(int8, vacc_host())) == {"weights", "dataset"}
 
 
-def test_only_data_that_vamc_can_calibrate_with_is_offered():
-    assert [choice.value for choice in KIND.choices("calibration", vacc_host())] == ["", "5"]
-    assert refused(precision="int8", calibration="7") == "calibration"
-
-
 @pytest.mark.parametrize(
     ("model_id", "tp", "aligned"),
     [
@@ -212,12 +207,6 @@ def test_verbatim_notes_that_an_unaligned_split_fails(model_id, fails):
     assert "limit:align_qkv" not in notes
 
 
-def test_without_alignment_such_a_split_is_refused():
-    target = with_weights("deepseek-r1-distill-qwen-7b")
-
-    assert refused(target, weights="9", tp=8, align_qkv="off") == "align_qkv"
-
-
 @pytest.mark.parametrize(
     ("model_id", "size"),
     [
@@ -241,27 +230,6 @@ def test_verbatim_notes_what_would_fail():
 
     assert compiling(target, **raw).env == ()
     assert {"limit:stack_size", "limit:multiple"} <= set(note_ids(target, **raw))
-
-
-@pytest.mark.parametrize(
-    ("raw", "field"),
-    [
-        ({"weights": "6"}, "weights"),
-        ({"weights": "99"}, "weights"),
-        ({"max_input": 1000}, "max_input"),
-        ({"max_input": 4096}, "max_input"),
-        ({"max_length": 2040}, "max_length"),
-        ({"tp": 3}, "tp"),
-        ({"weights": "2", "tp": 4}, "tp"),
-    ],
-)
-def test_what_cannot_be_right_is_refused_at_its_field(raw, field):
-    assert refused(**raw) == field
-
-
-def test_the_70b_model_does_not_fit_on_four_dies_in_16_bits():
-    with pytest.raises(LaunchError, match="Use tp 8"):
-        planned(weights="2", tp=4)
 
 
 def test_what_is_there_is_checked_before_hours_of_work():

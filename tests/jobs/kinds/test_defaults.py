@@ -192,14 +192,6 @@ def test_an_llmdeploy_server_has_the_ports_that_it_takes():
     assert "publish_port" not in deploy_build_in.product(today, vacc_host())["details"]
 
 
-def test_vllm_s_benchmark_offers_the_deployments_of_vllm_alone():
-    target = host_with(deployment(1, engine="vastgenx"), deployment(2, engine="vllm"))
-
-    offered = benchmark_online.choices("deployment", target)
-
-    assert [choice.value for choice in offered] == ["2"]
-
-
 def test_a_field_is_bounded_by_the_model_and_the_stack():
     weights = AssetRef("weights", "R1", id=1, data={"model_id": "deepseek-r1"})
     target = replace(vacc_host(), weights=(weights,))

@@ -5,33 +5,20 @@ import yaml
 
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
-from jobs.plans import fill
 from jobs.readings import read_outcome
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
-from tests.jobs.lib.vacc_target import (
-    CURRENT,
-    EXACT,
-    QWEN_7B_NAME,
-    VaccPlans,
-    vacc_host,
-    vacc_values,
-)
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host
 
 KIND = KINDS["deploy-build-in"]
 NAME = f"{QWEN_7B_NAME}-int8-tp4-1024-2048"
 FOLDER = f"/nfs/a {{b}} space/vacc_deploy/{NAME}"
-
-
-plans = VaccPlans(KIND, {"artifact": "3"})
-planned, note_ids = plans.planned, plans.ids
-
-
-def steps(**raw):
-    return {step.name: step for step in fill(planned(**raw), vacc_values(vacc_host())).steps}
+plans = plans_of(KIND.name)
+planned, note_ids, step = plans.planned, plans.ids, plans.step
 
 
 def test_vastgenx_gets_the_folder_and_its_own_dies():
-    serve = steps(**CURRENT)["serve"]
+    serve = step("serve", **CURRENT)
 
     assert serve.argv == (
         *("vastgenx", "serve", "--model", FOLDER, "--host", "0.0.0.0", "--port", "9001"),
@@ -41,13 +28,11 @@ def test_vastgenx_gets_the_folder_and_its_own_dies():
 
 
 def test_llmdeploy_gets_a_file_that_is_filled_at_each_start():
-    made = steps()
-
-    assert [name for name, step in made.items() if step.serves] == ["configure", "serve"]
-    assert made["configure"].argv[-3:] == (
+    assert [one.name for one in planned().steps if one.serves] == ["configure", "serve"]
+    assert step("configure").argv[-3:] == (
         *("/data/host/serve/4/llmdeploy.yaml", "dies=4,5,6,7", "port=9001"),
     )
-    assert made["serve"].argv == ("llmdeploy", "api", "/data/host/serve/4/llmdeploy.yaml")
+    assert step("serve").argv == ("llmdeploy", "api", "/data/host/serve/4/llmdeploy.yaml")
 
 
 def test_as_many_dies_are_leased_as_it_was_compiled_for():
@@ -72,7 +57,7 @@ def test_the_folder_is_the_name_in_the_api():
     product = plans.product(**CURRENT)
 
     assert product["name"] == NAME
-    assert steps(**CURRENT)["wait"].argv[-4:-2] == ("--model", NAME)
+    assert step("wait", **CURRENT).argv[-4:-2] == ("--model", NAME)
     details = product["details"]
     assert (details["engine"], details["tp"], details["stack"]) == ("vastgenx", 4, "current")
     assert (details["max_input"], details["max_total"]) == (1024, 2048)
@@ -82,7 +67,7 @@ def test_the_folder_is_the_name_in_the_api():
 
 
 def test_another_readiness_path_skips_the_model_check():
-    wait = steps(ready_path="/docs")["wait"].argv
+    wait = step("wait", ready_path="/docs").argv
 
     assert wait[wait.index("--health") + 1] == "/docs"
     assert "--model" not in wait
@@ -93,28 +78,6 @@ def test_an_artifact_in_the_making_can_be_deployed_after_it():
 
     assert plan.dies == 4
     assert KIND.inputs(KIND.Params(artifact="job:18"), vacc_host())["artifact"].job == 18
-
-
-def test_only_what_vamc_made_is_offered():
-    assert [choice.value for choice in KIND.choices("artifact", vacc_host())] == ["3", "job:18"]
-
-
-@pytest.mark.parametrize(
-    ("raw", "field"),
-    [
-        ({"artifact": "4"}, "artifact"),
-        ({"publish_port": 17110}, "subscribe_port"),  # the two differ
-        ({"bind": "127.0.0.2"}, "bind"),  # no other machine reaches it
-    ],
-)
-def test_what_cannot_run_is_refused_at_its_field(raw, field):
-    assert plans.refused(**raw) == field
-
-
-@pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
-def test_the_ports_of_llmdeploy_s_sample_are_none(field):
-    with pytest.raises(ValueError, match="less than or equal to 65535"):
-        KIND.Params(artifact="3", **{field: 77810 if field == "publish_port" else 77110})
 
 
 def test_notes_name_what_the_guide_leaves_to_documentation():

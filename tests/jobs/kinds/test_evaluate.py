@@ -80,22 +80,6 @@ def test_a_language_leaves_the_other_questions_out():
     assert [by_id[one] for one in asked(planned(language="zh", limit=5))] == ["zh"] * 5
 
 
-@pytest.mark.parametrize(
-    ("raw", "field"),
-    [
-        ({"question_seed": 7}, "question_seed"),
-        ({"language": "zh", "limit": 40}, "limit"),
-        ({"samples": 4}, "samples"),
-        ({"questions": "nothing"}, "questions"),
-    ],
-)
-def test_values_that_do_nothing_are_refused_at_their_field(raw, field):
-    with pytest.raises(LaunchError) as refused:
-        planned(**raw)
-
-    assert refused.value.field == field
-
-
 def test_samples_are_repeats_of_the_tool():
     plan = planned(samples=4, temperature=0.6, limit=10)
 

@@ -15,25 +15,21 @@ from jobs.metrics.measured import LOG
 from jobs.plans import secrets
 from jobs.tools.opencompass.commands import FAMILIES, sets_of
 from simulator.lib.opencompass import config as reader
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.target import DATA, files_below
-from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
+from tests.jobs.lib.vacc_target import EXACT, vacc_host
 
 kind = KINDS["evaluate-opencompass"]
 
-GUIDE = {"deployment": "8"}
-plans = VaccPlans(kind, GUIDE)
+plans = plans_of(kind.name)
 params, planned, run, step = plans.params, plans.planned, plans.run, plans.step
-outcome_of, refused = plans.outcome_of, plans.refused
+outcome_of = plans.outcome_of
 CHECKOUT = "/nfs/a {b} space/opencompass"
 ENVIRONMENT = "/opt/miniconda3/envs/opencompass/bin"
 # Real runs of 0.4.1: as the guide has it, without details; and with them, ten of MMLU's subsets.
 PLAIN, WHOLE = DATA / "opencompass-0.4.1", DATA / "opencompass-0.4.1-details"
 FAILED = DATA / "opencompass-0.5.4-failed" / "workdir"
 WSC_AND_MATH = {"datasets": ("cluewsc", "math_500")}
-
-
-def notes(**raw):
-    return {remark.id: remark.args for remark in kind.notes(params(**raw), vacc_host())}
 
 
 def left(folder):
@@ -167,8 +163,7 @@ def test_a_failed_request_is_sent_again_as_often_as_the_form_says(config, retrie
     (model,) = config(retries=retries).models
 
     assert model["retry"] == attempts
-    assert notes(retries=retries)["guide:retries"] == {"retries": retries}
-    assert "guide:retries" not in notes(retries=retries, **EXACT)
+    assert not {"guide:retries"} & set(plans.ids(retries=retries, **EXACT))
 
 
 def test_the_guide_s_sets_are_asked_unless_others_are_chosen(config):
@@ -239,9 +234,8 @@ def test_of_c_eval_the_first_questions_are_asked(config):
     assert "first 5" in kind.title_of(params(**raw), vacc_host())
 
 
-def test_new_jobs_draw_by_seed_0_and_a_seed_needs_a_limit():
+def test_new_jobs_draw_by_seed_0():
     assert defaults_for(kind.Params, vacc_host())["question_seed"] == 0
-    assert refused(question_seed=7) == "question_seed"
 
 
 def test_the_file_has_no_module_objects():
@@ -275,30 +269,6 @@ def test_answered_sets_are_scored_alone(config, monkeypatch):
 # -- remarks ------------------------------------------------------------------------------------
 
 
-def test_notes_name_the_corrections():
-    remarks = notes()
-
-    assert list(remarks) == [
-        *("guide:config_made", "guide:conda_path", "guide:own_folder", "guide:details_kept"),
-        *("guide:scored_meanwhile", "guide:in_parallel", "guide:retries"),
-    ]
-    assert remarks["guide:config_made"] == {"model": "DeepSeek-R1"}
-
-
-@pytest.mark.parametrize(
-    ("raw", "field"),
-    [
-        ({"deployment": "99"}, "deployment"),
-        (CURRENT, "stack"),
-        ({"datasets": ("mmlu", "mmlu")}, "datasets"),
-        ({"max_length": 65536}, "max_length"),
-        ({"max_answer": 32768}, "max_answer"),
-    ],
-)
-def test_what_cannot_run_is_refused_at_its_field(raw, field):
-    assert refused(**raw) == field
-
-
 def short(max_total):
     """A host whose deployment takes no longer requests than that."""
     target = vacc_host()
@@ -310,7 +280,7 @@ def short(max_total):
 @pytest.mark.parametrize("max_total", [128, 255])
 def test_a_deployment_too_small_for_questions_is_refused(max_total):
     target = short(max_total)
-    proposed = defaults_for(kind.Params, target, GUIDE)
+    proposed = defaults_for(kind.Params, target, plans.defaults)
 
     lengths = {"max_answer": max_total // 2, "max_length": max_total}
     assert proposed == {**lengths, "question_seed": 0}
@@ -326,30 +296,14 @@ def test_a_deployment_too_small_for_questions_is_refused(max_total):
 def test_what_is_proposed_for_a_short_deployment_runs():
     target = short(256)
 
-    assert kind.plan(params(**defaults_for(kind.Params, target, GUIDE)), target)
-
-
-def test_a_request_without_room_for_a_question_is_refused():
-    with pytest.raises(LaunchError, match="At least 256") as caught:
-        planned(max_length=255, max_answer=100)
-    assert caught.value.field == "max_length"
+    assert kind.plan(params(**defaults_for(kind.Params, target, plans.defaults)), target)
 
 
 def test_verbatim_notes_lengths_beyond_the_deployment():
-    exact = params(**EXACT)
+    remarks = {remark.id: remark.args for remark in kind.notes(params(**EXACT), short(2048))}
 
-    remarks = {remark.id: remark.args for remark in kind.notes(exact, short(2048))}
     assert remarks["guide:longer_than_served"] == {"length": 32768, "tokens": 2048}
-    assert "guide:longer_than_served" not in notes(**EXACT)
-
-
-def test_a_host_without_conda_cannot():
-    with pytest.raises(LaunchError, match="va16 has no conda"):
-        kind.plan(params(), vacc_host({"conda": ""}))
-
-
-def test_only_the_guide_s_stack_is_offered():
-    assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["guide"]
+    assert "guide:longer_than_served" not in plans.ids(**EXACT)
 
 
 # -- outcome --------------------------------------------------------------------------------------

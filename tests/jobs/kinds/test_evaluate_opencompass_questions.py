@@ -2,9 +2,6 @@
 
 import ast
 
-import pytest
-
-from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.readings import read_outcome
 from jobs.tools.lib.environments import ENVIRONMENTS
@@ -72,18 +69,6 @@ def test_a_run_continues_from_the_answers_of_an_earlier_one():
     assert [step.name for step in plan.steps] == ["take-over", "evaluate"]
     assert plan.steps[0].argv[-2:] == ("/data/host/spool/16/work/outputs", "outputs")
     assert plan.steps[1].argv[-1] == "-r"
-
-
-def test_a_host_with_a_newer_python_is_refused_at_the_field():
-    prepare = KINDS["prepare"]
-    params = prepare.Params(what="environment", environment="opencompass")
-    newer = here({"python": {"path": "/opt/venv/bin/python", "version": "3.13.1"}})
-
-    with pytest.raises(LaunchError, match=r"Python 3\.12 or older") as refused:
-        prepare.plan(params, newer)
-
-    assert refused.value.field == "environment"
-    assert prepare.plan(params, here()).steps
 
 
 def test_pip_builds_only_the_packages_without_wheels():

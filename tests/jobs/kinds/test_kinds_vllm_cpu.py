@@ -171,14 +171,6 @@ def test_only_hosts_without_cards_need_the_environment():
     assert deploy_vllm.needs(on_cards, vacc_host()) == ()
 
 
-def test_vllm_takes_folders_and_llama_cpp_gguf_files():
-    def offered(kind):
-        return [choice.value for choice in kind.choices("weights", here())]
-
-    assert offered(compile) == offered(convert_weights) == ["1", "job:17"]
-    assert offered(deploy_vllm) == offered(benchmark_throughput) == ["4"]
-
-
 def test_unpacking_names_the_source_precision():
     product = convert_weights.product(convert_weights.Params(weights="1"), here())
     argv = run(convert_weights, weights="1").steps[0].argv

@@ -10,14 +10,13 @@ import pytest
 
 from jobs.kinds import KINDS
 from jobs.readings import read_outcome
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
-from tests.jobs.lib.vacc_target import EXACT, VaccPlans, vacc_host
+from tests.jobs.lib.vacc_target import EXACT
 
 KIND = KINDS["prepare-datasets"]
 DATA = "/nfs/a {b} space/datasets"
-
-
-plans = VaccPlans(KIND, {})
+plans = plans_of(KIND.name)
 
 
 def commands(**raw):
@@ -41,28 +40,6 @@ def test_archives_go_on_and_overwrite_without_a_question():
     assert put_right["unpack-core"] == ("unzip", "-o", "OpenCompassData-core-20240207.zip")
     assert printed["unpack-core"] == ("unzip", "OpenCompassData-core-20240207.zip")
     assert put_right["unpack-math"] == printed["unpack-math"]
-
-
-@pytest.mark.parametrize(
-    ("raw", "wanted"),
-    [
-        ({"dataset": "opencompass", **EXACT}, "guide:unzip_asks"),
-        ({"dataset": "opencompass"}, "guide:unzip_overwrites"),
-        ({"dataset": "alpaca"}, "guide:dataset_linked"),
-    ],
-)
-def test_notes_name_the_differences_from_the_guide(raw, wanted):
-    assert wanted in plans.ids(**raw)
-
-
-def test_opencompass_has_its_data_in_its_checkout_only():
-    target = vacc_host({"workspace": "/nfs"})
-
-    assert plans.refused(target, dataset="opencompass", folder="/nfs/x") == "folder"
-
-
-def test_a_folder_elsewhere_is_refused():
-    assert plans.refused(dataset="c4", folder="/etc") == "folder"
 
 
 def test_a_dataset_is_promised_with_its_folder():

@@ -6,29 +6,26 @@ import struct
 
 import pytest
 
-from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.common import size
-from jobs.plans import fill
 from jobs.readings import read_outcome
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
-from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, R1, VaccPlans, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import QWEN_7B, R1, vacc_host, vacc_values
 
 KIND = KINDS["prepare-weights"]
 FOLDER = "/nfs/a {b} space/weights/DeepSeek-R1-Distill-Qwen-7B"
 INDEX = "model.safetensors.index.json"
 SHARDS = ("model-00001-of-000002.safetensors", "model-00002-of-000002.safetensors")
-
-
-plans = VaccPlans(KIND, {})
+plans = plans_of(KIND.name)
 planned = plans.planned
 
 
 def download(**raw):
     """The command of the tool itself, and its environment."""
-    step = fill(planned(**raw), vacc_values(vacc_host())).steps[0]
+    step = plans.run(**raw).steps[0]
     return list(step.argv[step.argv.index("--") + 1 :]), dict(step.env)
 
 
@@ -74,44 +71,6 @@ def test_a_token_is_in_the_environment_only():
     assert not any(secret in word for word in command)
 
 
-@pytest.mark.parametrize("source", ["hfd", "modelscope", "folder"])
-def test_a_token_that_would_stand_in_a_command_line_is_refused(source):
-    with pytest.raises(LaunchError, match="Only hf") as caught:
-        planned(source=source, token="HF_TOKEN")
-
-    assert caught.value.field == "token"
-
-
-@pytest.mark.parametrize(
-    ("raw", "field"),
-    [
-        ({"model": "no-such"}, "model"),
-        ({"model": "smollm2-135m-instruct"}, "model"),
-        ({"folder": "/etc"}, "folder"),
-        ({"folder": "/nfs/../etc"}, "folder"),
-        ({"source": "hfd", "connections": 11}, "connections"),
-    ],
-)
-def test_what_cannot_be_right_is_refused_at_its_field(raw, field):
-    assert plans.refused(**raw) == field
-
-
-def test_a_folder_with_a_space_is_no_value():
-    with pytest.raises(ValueError, match="pattern"):
-        KIND.Params(folder="/nfs/a {b} space")
-
-
-def test_the_folder_of_a_job_is_no_place_for_weights():
-    roots = {**vacc_host().facts["roots"], "spool": "/nfs/host/spool", "serve": "/nfs/host/serve"}
-    target = vacc_host({"workspace": "/nfs", "roots": roots})
-    raw = {"source": "folder", "folder": "/nfs/host/spool/17/work/r1"}
-
-    with pytest.raises(LaunchError, match="removed some days after the job ends") as error:
-        KIND.plan(KIND.Params(**raw), target)
-
-    assert error.value.field == "folder"
-
-
 def test_a_folder_that_is_there_is_only_checked():
     target = vacc_host({"workspace": "/nfs"})
     raw = {"source": "folder", "folder": "/nfs/models/r1"}
@@ -128,10 +87,6 @@ def test_room_is_checked_before_a_download():
 
     assert int(dict(disk.args)["bytes"]) == MODELS[R1].source.bytes
     assert dict(disk.args)["resumes"]
-
-
-def test_the_guide_prints_no_command_for_it():
-    assert plans.ids(**EXACT) == ["guide:weights_linked", "guide:verify_added"]
 
 
 # -- the check itself -----------------------------------------------------------------------------

@@ -1,16 +1,9 @@
 """A VACC host with everything on it, as kinds see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
-from jobs.base.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_values
-from jobs.metrics.measured import Outcome
-from jobs.plans import Plan, Step, fill
-from jobs.readings import read_outcome
+from jobs.kinds.lib.base import AssetRef, Target
 
 QWEN_7B, LLAMA_70B, R1 = (
     "deepseek-r1-distill-qwen-7b",
@@ -161,50 +154,6 @@ def vacc_values(target: Target) -> dict[str, str]:
         **{f"weights.{key}": str(value) for key, value in weights.items()},
         **{f"artifact.{key}": str(value) for key, value in artifact.items()},
     }
-
-
-@dataclass(frozen=True)
-class VaccPlans:
-    """Plans of ``kind`` on ``vacc_host()``, or ``target``. ``raw`` changes ``defaults``."""
-
-    kind: Kind
-    defaults: Mapping[str, Any]
-
-    def params(self, **raw: Any) -> Any:
-        return self.kind.Params(**{**self.defaults, **raw})
-
-    def planned(self, target: Target | None = None, /, **raw: Any) -> Plan:
-        """Return the plan with its slots open."""
-        return self.kind.plan(self.params(**raw), target or vacc_host())
-
-    def run(
-        self, target: Target | None = None, /, values: Mapping[str, str] | None = None, **raw: Any
-    ) -> Plan:
-        """Return the plan with its slots filled; ``values`` changes ``vacc_values``."""
-        target = target or vacc_host()
-        assets = asset_values(self.kind.inputs(self.params(**raw), target))
-        filled = {**vacc_values(vacc_host()), **assets, **(values or {})}
-        return fill(self.planned(target, **raw), filled)
-
-    def step(self, name: str, target: Target | None = None, /, **raw: Any) -> Step:
-        return next(step for step in self.run(target, **raw).steps if step.name == name)
-
-    def refused(self, target: Target | None = None, /, **raw: Any) -> str:
-        """Return the field at which the plan is refused."""
-        with pytest.raises(LaunchError) as caught:
-            self.planned(target, **raw)
-        return caught.value.field
-
-    def ids(self, target: Target | None = None, /, **raw: Any) -> list[str]:
-        """Return the ids of the differences from the guide."""
-        return [one.id for one in self.kind.notes(self.params(**raw), target or vacc_host())]
-
-    def product(self, target: Target | None = None, /, **raw: Any) -> Any:
-        return self.kind.product(self.params(**raw), target or vacc_host())
-
-    def outcome_of(self, outputs: Mapping[str, bytes], /, **raw: Any) -> Outcome:
-        """Return the outcome of a run that left ``outputs`` and exited with 0."""
-        return read_outcome(self.kind, self.params(**raw), self.run(**raw), outputs)
 
 
 def _deployment(*, id: int, **fields: Any) -> AssetRef:
