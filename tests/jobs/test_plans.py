@@ -122,19 +122,6 @@ def test_literal_text_comes_back_as_it_was():
     assert fill(plan, {}).steps[0].argv == (NASTY,)
 
 
-def test_a_plan_survives_json():
-    plan = plan_of(
-        Step("a", ("x", "{port}"), env=(("A", "b"),), timeout_s=1.5, serves=True),
-        files=(PlanFile("f", "text"),),
-        outputs=(Output("o", "*", required=False),),
-        watches=(Watch("w", "u", ("m", "n"), interval_s=2.0),),
-        dies=2,
-    )
-
-    assert from_json(json.loads(json.dumps(plan.to_json()))) == plan
-    assert from_json(plan.to_json()).sha256() == plan.sha256()
-
-
 def test_the_checksum_covers_the_files():
     one = plan_of(Step("a", ("x",)), files=(PlanFile("f", "1"),))
     two = replace(one, files=(PlanFile("f", "2"),))
@@ -239,46 +226,6 @@ def test_a_plan_without_new_parts_has_the_first_schema():
     assert set(data["files"][0]) == {"name", "text"}
 
 
-@pytest.mark.parametrize(
-    "step", [{"cwd": "/w"}, {"path": ("/b",)}, {"cleanup": ("x",)}, {"health": "/v1/models"}]
-)
-def test_a_plan_with_something_new_says_so_and_survives_json(step):
-    plan = plan_of(
-        Step("a", ("x",), **step),
-        files=(PlanFile("f", "text", at="{job_dir}/work/f"),),
-        checks=(Check("disk", (("path", "{job_dir}"),), asks=True),),
-    )
-
-    data = json.loads(json.dumps(plan.to_json()))
-
-    assert data["schema"] == 2
-    assert from_json(data) == plan
-    assert from_json(data).sha256() == plan.sha256()
-
-
-def test_a_watch_of_files_has_a_later_schema_and_survives_json():
-    watch = Watch("a", reader="evalscope", folder="{job_dir}/work/eval", expected=(("x", 3),))
-    plan = plan_of(Step("a", ("x",)), watches=(watch,))
-
-    data = json.loads(json.dumps(plan.to_json()))
-
-    assert data["schema"] == 3
-    assert from_json(data) == plan
-    assert fill(plan, {"job_dir": "/spool/1"}).watches[0].folder == "/spool/1/work/eval"
-
-
-def test_a_watch_with_a_key_has_a_later_schema_and_survives_json():
-    watch = Watch("a", "http://127.0.0.1:1/metrics", ("x",), key="{secret:KEY}")
-    plan = plan_of(Step("a", ("x",)), watches=(watch,))
-
-    data = json.loads(json.dumps(plan.to_json()))
-
-    assert data["schema"] == 4
-    assert from_json(data) == plan
-    assert secrets(plan) == ("KEY",)
-    assert fill(plan, {"secret:KEY": "k{1}"}).watches[0].key == "k{1}"
-
-
 def test_the_address_of_a_watch_holds_no_secret():
     watch = Watch("a", "http://{secret:KEY}@127.0.0.1/metrics", ("x",))
 
@@ -286,41 +233,63 @@ def test_the_address_of_a_watch_holds_no_secret():
         plan_of(Step("a", ("x",)), watches=(watch,))
 
 
-@pytest.mark.parametrize("field", [{"port": 8000}, {"address": "10.0.0.7"}])
-def test_where_a_server_listens_survives_json(field):
-    plan = plan_of(Step("a", ("x",)), **field)
+READER = Watch("a", reader="evalscope", folder="{job_dir}/work/eval", expected=(("x", 3),))
+KEYED = Watch("a", "http://127.0.0.1:1/metrics", ("x",), interval_s=2.0, key="{secret:KEY}")
+STEP = Step("a", ("x",))
 
+
+@pytest.mark.parametrize(
+    ("plan", "schema"),
+    [
+        (
+            plan_of(
+                Step("a", ("x", "{port}"), env=(("A", "b"),), timeout_s=1.5, serves=True),
+                files=(PlanFile("f", "text"),),
+                outputs=(Output("o", "*", required=False),),
+                watches=(replace(KEYED, key=""),),
+                dies=2,
+            ),
+            1,
+        ),
+        *(
+            (plan_of(Step("a", ("x",), **field)), 2)
+            for field in (
+                *({"cwd": "/w"}, {"path": ("/b",)}, {"cleanup": ("x",)}),
+                {"health": "/v1/models"},
+            )
+        ),
+        (plan_of(STEP, files=(PlanFile("f", "text", at="{job_dir}/work/f"),)), 2),
+        (plan_of(STEP, checks=(Check("disk", (("path", "{job_dir}"),), asks=True),)), 2),
+        (plan_of(STEP, port=8000), 2),
+        (plan_of(STEP, address="10.0.0.7"), 2),
+        (plan_of(STEP, watches=(READER,)), 3),
+        (plan_of(STEP, watches=(KEYED,)), 4),
+    ],
+)
+def test_a_plan_has_the_schema_of_its_newest_part_and_survives_json(plan, schema):
     data = json.loads(json.dumps(plan.to_json()))
 
-    assert data["schema"] == 2
+    assert data["schema"] == schema
     assert from_json(data) == plan
+    assert from_json(data).sha256() == plan.sha256()
 
 
 def test_slots_are_filled_wherever_a_host_reads_them():
     plan = plan_of(
         Step("a", ("x",), cwd="{job_dir}/c", path=("{job_dir}/p",), cleanup=("rm", "{port}")),
         files=(PlanFile("f", "{port}", at="{job_dir}/f"),),
+        watches=(READER, KEYED),
         checks=(Check("port", (("port", "{port}"),)),),
     )
 
-    filled = fill(plan, {"job_dir": "/j", "port": "80"})
+    filled = fill(plan, {"job_dir": "/j", "port": "80", "secret:KEY": "k{1}"})
 
+    assert secrets(plan) == ("KEY",)
+    assert [(one.folder, one.key) for one in filled.watches] == [("/j/work/eval", ""), ("", "k{1}")]
     step = filled.steps[0]
     assert (step.cwd, step.path, step.cleanup) == ("/j/c", ("/j/p",), ("rm", "80"))
     assert filled.files == (PlanFile("f", "{port}", at="/j/f"),)
     assert filled.checks == (Check("port", (("port", "80"),)),)
-
-
-def test_steps_needed_at_each_start_stand_before_the_server():
-    plan = plan_of(Step("container", ("x",), serves=True), Step("serve", ("y",), serves=True))
-
-    assert [step.name for step in plan.steps if step.serves] == ["container", "serve"]
-
-
-def test_a_plan_names_a_secret_and_an_environment_holds_it():
-    plan = plan_of(Step("a", ("x",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),)))
-
-    assert secrets(plan) == ("HF_TOKEN",)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ SMALL = Wish(
     compiles=True,
 )
 FULL = Wish(path="vllm", tp=32, precision="fp8", max_input=1024, max_length=32768, concurrency=4)
-CUT = ("max_length", "amber", "limit:reasoning_is_cut")
+CUT = "amber max_length reasoning_is_cut"
+UNSHOWN = "amber max_length shape_not_shown"
 
 
 def findings_of(model, wish, stack="current", **changes):
@@ -31,180 +32,135 @@ def findings_of(model, wish, stack="current", **changes):
         text = message(finding.message_id, finding.args)
         assert finding.message_id in MESSAGES
         assert "?" not in text, text
-    return [(finding.field, finding.level, finding.message_id) for finding in findings]
-
-
-@pytest.mark.parametrize("stack", ["guide", "current"])
-def test_the_vendors_own_compile_asks_only_about_long_reasoning(stack):
-    assert findings_of("qwen-7b", SMALL, stack) == [CUT]
-
-
-@pytest.mark.parametrize("stack", ["guide", "current"])
-def test_the_guides_own_server_has_nothing_against_it(stack):
-    assert findings_of("deepseek-r1", FULL, stack) == []
-
-
-@pytest.mark.parametrize("field", ["max_input", "max_length"])
-def test_lengths_of_compiled_models_are_multiples_of_16(field):
-    assert (field, "red", "limit:multiple") in findings_of("qwen-7b", SMALL, **{field: 1032})
-    assert (field, "red", "limit:multiple") not in findings_of("qwen-7b", SMALL, **{field: 1040})
-
-
-def test_vllm_takes_any_length():
-    assert findings_of("deepseek-r1", FULL, max_input=1001, max_length=32769) == []
-
-
-def test_an_input_is_not_longer_than_the_whole():
-    above = ("max_input", "red", "limit:input_above_length")
-
-    assert above in findings_of("qwen-7b", SMALL, max_input=2064)
-    assert above not in findings_of("qwen-7b", SMALL, max_input=2048)
-
-
-def test_no_length_is_beyond_what_the_model_was_made_for():
-    assert ("max_length", "red", "limit:context") in findings_of(
-        "qwen-7b", SMALL, max_length=131088
-    )
+    return [f"{one.level} {one.field} {one.message_id.removeprefix('limit:')}" for one in findings]
 
 
 @pytest.mark.parametrize(
-    ("model", "tp", "asks"),
-    [("qwen-1.5b", 2, False), ("qwen-1.5b", 4, True), ("qwen-7b", 4, False), ("qwen-7b", 8, True)],
+    "row",
+    [
+        # The vendor's own compile asks only about long reasoning.
+        ("qwen-7b", {}, CUT),
+        ("qwen-7b", {"stack": "guide"}, CUT),
+        # Lengths are multiples of 16.
+        ("qwen-7b", {"max_input": 1032}, "red max_input multiple", CUT),
+        ("qwen-7b", {"max_input": 1040}, CUT),
+        ("qwen-7b", {"max_length": 1032}, "red max_length multiple", CUT),
+        ("qwen-7b", {"max_length": 1040}, CUT),
+        ("qwen-7b", {"max_input": 2048}, CUT),
+        ("qwen-7b", {"max_input": 2064}, "red max_input input_above_length", CUT, UNSHOWN),
+        ("qwen-7b", {"max_length": 131088}, "red max_length context", UNSHOWN),
+        # KV heads that cannot be shared evenly need align_qkv.
+        ("qwen-1.5b", {"tp": 2}, CUT, "amber tp tp_not_shown"),
+        ("qwen-1.5b", {}, "red align_qkv align_qkv", CUT),
+        ("qwen-1.5b", {"align_qkv": True}, CUT),
+        ("qwen-1.5b", {"compiles": False}, CUT),
+        ("qwen-7b", {"tp": 8}, "red align_qkv align_qkv", CUT),
+        # Large models are compiled with a larger stack.
+        ("qwen-14b", {"tp": 8}, CUT),
+        ("qwen-32b", {"tp": 8}, CUT, "amber stack_size stack_size"),
+        ("qwen-32b", {"tp": 8, "stack_size": 256}, CUT),
+        ("qwen-32b", {"tp": 8, "compiles": False}, CUT),
+        ("llama-70b", {"tp": 8}, CUT, "amber stack_size stack_size"),
+        # The largest distill does not fit at the sample's tp 4.
+        ("llama-70b", {"stack_size": 256}, "red tp weights_do_not_fit", CUT),
+        ("llama-70b", {"stack_size": 256, "precision": "int8"}, CUT),
+        ("llama-70b", {"stack_size": 256, "tp": 8}, CUT),
+        (
+            *("qwen-14b", {"tp": 2, "max_length": 131072, "concurrency": 2}),
+            *("amber max_length cache_does_not_fit", "amber tp tp_not_shown", UNSHOWN),
+        ),
+        # A shape for the whole reasoning is unpublished.
+        ("qwen-7b", {"max_length": 32768}, UNSHOWN),
+        ("qwen-7b", {"max_length": 32768, "compiles": False}),
+        ("qwen-7b", {"max_input": 2048, "max_length": 4096}, CUT),
+        ("qwen-7b", {"tp": 2}, CUT, "amber tp tp_not_shown"),
+        (
+            *("qwen-7b", {"tp": 3}, "red tp tp", "red align_qkv align_qkv", CUT),
+            "amber tp tp_not_shown",
+        ),
+        ("qwen-7b", {"precision": "fp8"}, "red precision precision", CUT),
+        # More requests than the server's batch; the guide's server has no published one.
+        ("qwen-7b", {"concurrency": 17}, CUT, "amber concurrency batch_size"),
+        ("qwen-7b", {"concurrency": 16}, CUT),
+        ("qwen-7b", {"concurrency": 17, "stack": "guide"}, CUT),
+        # What stops comes before what asks.
+        (
+            "qwen-1.5b",
+            {"max_input": 1000},
+            "red max_input multiple",
+            "red align_qkv align_qkv",
+            CUT,
+        ),
+        ("deepseek-r1", {}, "red path path"),
+        ("qwen-7b", {"stack": "vllm-cpu"}, "red path stack_path"),
+    ],
+    ids=str,
 )
-def test_kv_heads_that_cannot_be_shared_evenly_need_align_qkv(model, tp, asks):
-    needed = ("align_qkv", "red", "limit:align_qkv")
+def test_a_compile_has_these_findings(row):
+    model, changes, *found = row
 
-    assert (needed in findings_of(model, SMALL, tp=tp)) is asks
-    assert needed not in findings_of(model, SMALL, tp=tp, align_qkv=True)
-    assert needed not in findings_of(model, SMALL, tp=tp, compiles=False)
+    assert findings_of(model, SMALL, **changes) == found
+
+
+ONE_DIE = {"tp": 1, "precision": "bf16", "max_length": 2048}
+SMALL_MODEL = "smollm2-135m-instruct"
 
 
 @pytest.mark.parametrize(
-    ("model", "asks"), [("qwen-14b", False), ("qwen-32b", True), ("llama-70b", True)]
+    "row",
+    [
+        # The guide's own server; any length.
+        ("deepseek-r1", {}),
+        ("deepseek-r1", {"stack": "guide"}),
+        ("deepseek-r1", {"max_input": 1001, "max_length": 32769}),
+        # The full model runs at tp 32 only.
+        ("deepseek-r1", {"tp": 8}, "red tp tp", "red tp weights_do_not_fit"),
+        ("deepseek-r1", {"tp": 64}, "red tp tp"),
+        # Lengths above one stage's limits are sent to two.
+        ("deepseek-r1", {"max_input": 57344, "max_length": 65536, "mtp": True}),
+        (
+            *("deepseek-r1", {"max_input": 57345, "max_length": 65537}),
+            *("red max_input max_input_of_pp", "red max_length max_length_of_pp"),
+        ),
+        ("deepseek-r1", {"max_input": 102400, "max_length": 131072, "pp": 2}),
+        (
+            *("deepseek-r1", {"max_input": 102401, "max_length": 131072, "pp": 2}),
+            "red max_input max_input",
+        ),
+        # The guide's stack has neither stages nor MTP.
+        ("deepseek-r1", {"stack": "guide", "pp": 2}, "red pp pp"),
+        ("deepseek-r1", {"stack": "guide", "mtp": True}, "red mtp mtp_stack"),
+        ("deepseek-r1", {"stack": "guide", "max_length": 131072}, "red max_length max_length"),
+        ("deepseek-r1", {"pp": 2, "mtp": True}, "red mtp mtp_pp"),
+        ("deepseek-r1", {"concurrency": 5}, "amber concurrency concurrency"),
+        ("qwen-7b", {}, "red path path"),
+        (SMALL_MODEL, {**ONE_DIE, "stack": "vllm-cpu"}),
+        (SMALL_MODEL, ONE_DIE, "red path stack_path"),
+        ("deepseek-r1", {"stack": "vllm-cpu"}, "red path stack_path"),
+    ],
+    ids=str,
 )
-def test_large_models_are_compiled_with_a_larger_stack(model, asks):
-    needed = ("stack_size", "amber", "limit:stack_size")
+def test_a_server_of_vllm_has_these_findings(row):
+    model, changes, *found = row
 
-    assert (needed in findings_of(model, SMALL, tp=8)) is asks
-    assert needed not in findings_of(model, SMALL, tp=8, stack_size=256)
-    assert needed not in findings_of(model, SMALL, tp=8, compiles=False)
-
-
-def test_the_largest_distill_does_not_fit_at_the_samples_tp_4():
-    assert ("tp", "red", "limit:weights_do_not_fit") in findings_of(
-        "llama-70b", SMALL, stack_size=256
-    )
-    assert findings_of("llama-70b", SMALL, stack_size=256, precision="int8") == [CUT]
-    assert findings_of("llama-70b", SMALL, stack_size=256, tp=8) == [CUT]
+    assert findings_of(model, FULL, **changes) == found
 
 
 def test_dies_too_small_for_every_tp_have_their_own_message(monkeypatch):
     monkeypatch.setattr(limits, "DIE_BYTES", 8 * 10**9)
 
-    assert ("tp", "red", "limit:weights_fit_nowhere") in findings_of("llama-70b", SMALL)
+    assert "red tp weights_fit_nowhere" in findings_of("llama-70b", SMALL)
 
 
-def test_a_cache_that_is_too_large_asks():
-    asked = findings_of("qwen-14b", SMALL, tp=2, max_length=131072, concurrency=2)
+def test_a_computer_without_cards_has_no_dies_to_fill(monkeypatch):
+    monkeypatch.setattr(limits, "DIE_BYTES", 1)
 
-    assert ("max_length", "amber", "limit:cache_does_not_fit") in asked
-    assert ("max_length", "amber", "limit:cache_does_not_fit") not in findings_of(
-        "qwen-14b", SMALL, tp=2
-    )
-
-
-def test_a_shape_for_the_reasoning_is_unpublished():
-    assert findings_of("qwen-7b", SMALL, max_length=32768) == [
-        ("max_length", "amber", "limit:shape_not_shown")
-    ]
-    assert findings_of("qwen-7b", SMALL, max_length=32768, compiles=False) == []
-    assert findings_of("qwen-7b", SMALL, max_input=2048, max_length=4096) == [CUT]
+    assert findings_of(SMALL_MODEL, FULL, "vllm-cpu", **ONE_DIE) == []
 
 
 def test_a_model_that_does_not_reason_is_not_cut_off():
     assert limits.reasoning_tokens(SHIPPED["smollm2-135m-instruct"]) == 0
     assert limits.reasoning_tokens(SHIPPED["deepseek-r1-0528"]) == 65536
-
-
-def test_a_tp_that_no_published_file_uses_asks():
-    assert findings_of("qwen-7b", SMALL, tp=2) == [CUT, ("tp", "amber", "limit:tp_not_shown")]
-
-
-def test_a_tp_or_a_precision_that_is_not_offered_stops():
-    assert ("tp", "red", "limit:tp") in findings_of("qwen-7b", SMALL, tp=3)
-    assert ("precision", "red", "limit:precision") in findings_of("qwen-7b", SMALL, precision="fp8")
-
-
-@pytest.mark.parametrize("tp", [8, 16, 64])
-def test_the_full_model_runs_at_tp_32_only(tp):
-    assert ("tp", "red", "limit:tp") in findings_of("deepseek-r1", FULL, tp=tp)
-
-
-def test_lengths_above_one_stages_limits_are_sent_to_two():
-    assert findings_of("deepseek-r1", FULL, max_input=57344, max_length=65536, mtp=True) == []
-    assert findings_of("deepseek-r1", FULL, max_input=57345, max_length=65537) == [
-        ("max_input", "red", "limit:max_input_of_pp"),
-        ("max_length", "red", "limit:max_length_of_pp"),
-    ]
-    assert findings_of("deepseek-r1", FULL, max_input=102400, max_length=131072, pp=2) == []
-    assert findings_of("deepseek-r1", FULL, max_input=102401, max_length=131072, pp=2) == [
-        ("max_input", "red", "limit:max_input")
-    ]
-
-
-def test_the_guides_stack_has_neither_stages_nor_mtp():
-    assert findings_of("deepseek-r1", FULL, "guide", pp=2) == [("pp", "red", "limit:pp")]
-    assert findings_of("deepseek-r1", FULL, "guide", mtp=True) == [
-        ("mtp", "red", "limit:mtp_stack")
-    ]
-    assert findings_of("deepseek-r1", FULL, "guide", max_length=131072) == [
-        ("max_length", "red", "limit:max_length")
-    ]
-
-
-def test_mtp_does_not_go_with_two_stages():
-    assert findings_of("deepseek-r1", FULL, pp=2, mtp=True) == [("mtp", "red", "limit:mtp_pp")]
-
-
-def test_more_than_four_requests_at_the_same_time_ask():
-    assert findings_of("deepseek-r1", FULL, concurrency=5) == [
-        ("concurrency", "amber", "limit:concurrency")
-    ]
-
-
-def test_more_requests_than_the_servers_batch_ask():
-    many = ("concurrency", "amber", "limit:batch_size")
-
-    assert many in findings_of("qwen-7b", SMALL, concurrency=17)
-    assert many not in findings_of("qwen-7b", SMALL, concurrency=16)
-    assert many not in findings_of("qwen-7b", SMALL, "guide", concurrency=17)
-
-
-def test_a_model_has_only_the_listed_paths():
-    assert findings_of("qwen-7b", FULL) == [("path", "red", "limit:path")]
-    assert findings_of("deepseek-r1", SMALL) == [("path", "red", "limit:path")]
-
-
-def test_a_stack_serves_only_what_it_can():
-    small = replace(FULL, tp=1, precision="bf16", max_length=2048)
-
-    assert findings_of("smollm2-135m-instruct", small, "vllm-cpu") == []
-    assert findings_of("smollm2-135m-instruct", small) == [("path", "red", "limit:stack_path")]
-    assert findings_of("deepseek-r1", FULL, "vllm-cpu") == [("path", "red", "limit:stack_path")]
-    assert findings_of("qwen-7b", SMALL, "vllm-cpu") == [("path", "red", "limit:stack_path")]
-
-
-def test_a_computer_without_cards_has_no_dies_to_fill(monkeypatch):
-    monkeypatch.setattr(limits, "DIE_BYTES", 1)
-    small = replace(FULL, tp=1, precision="bf16", max_length=2048)
-
-    assert findings_of("smollm2-135m-instruct", small, "vllm-cpu") == []
-
-
-def test_what_stops_comes_before_what_asks():
-    levels = [level for _, level, _ in findings_of("qwen-1.5b", SMALL, max_input=1000)]
-
-    assert levels == ["red", "red", "amber"]
 
 
 def test_every_finding_has_its_words():

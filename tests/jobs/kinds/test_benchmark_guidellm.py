@@ -1,37 +1,21 @@
 """Benchmark with GuideLLM: its commands, and the result of its real output."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from jobs.base.errors import LaunchError, ParseError
+from jobs.base.errors import ParseError
 from jobs.base.messages import Message
-from jobs.kinds import KINDS
 from jobs.metrics import METRICS
-from jobs.plans import fill
-from jobs.readings import progress_of, read_outcome
+from jobs.readings import progress_of
 from jobs.tools.guidellm import reading as guidellm
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.target import DATA, VALUES, here
-from tests.waiting import PATIENCE_S
 
-KIND = KINDS["benchmark-guidellm"]
+plans = plans_of("benchmark-guidellm")
+planned, outcome_of = plans.planned, plans.outcome_of
 OUT = (DATA / "guidellm-0.8" / "out.json").read_bytes()
-
-
-def params(**raw):
-    return KIND.Params(deployment="3", **raw)
-
-
-def planned(**raw):
-    return KIND.plan(params(**raw), here())
-
-
-def outcome_of(outputs, **raw):
-    return read_outcome(KIND, params(**raw), planned(**raw), outputs)
 
 
 def changed(change) -> bytes:
@@ -41,12 +25,8 @@ def changed(change) -> bytes:
     return json.dumps(data).encode()
 
 
-def backend_of(step) -> dict:
-    return json.loads(step.argv[step.argv.index("--backend") + 1])
-
-
 def test_each_concurrency_is_a_run_with_prompts_of_its_own():
-    plan = fill(planned(concurrency=(1, 4), requests=3), VALUES)
+    plan = plans.run(concurrency=(1, 4), requests=3)
 
     assert [step.name for step in plan.steps] == ["prompts", "measure-1", "measure-4"]
     assert plan.steps[2].argv[0].endswith("/bin/guidellm")
@@ -60,48 +40,17 @@ def test_each_concurrency_is_a_run_with_prompts_of_its_own():
     )
 
 
-def written(folder, job, **raw):
-    """The prompts of each concurrency, from the files that the first step of a job writes."""
-    plan = fill(planned(**raw), {**VALUES, "job": str(job), "job_dir": str(folder)})
-    for name in ("files", "work"):
-        (folder / name).mkdir(parents=True)
-    for item in plan.files:
-        (folder / "files" / item.name).write_text(item.text, encoding="utf-8")
-    step, *runs = plan.steps
-    argv = (sys.executable, *step.argv[1:])
-    subprocess.run(argv, cwd=folder / "work", check=True, capture_output=True, timeout=PATIENCE_S)
-    read = [run.argv[run.argv.index("--data") + 1].partition("path=")[2] for run in runs]
-    return [Path(path).read_text(encoding="utf-8").splitlines() for path in read]
+@pytest.mark.parametrize(("seed", "seeds"), [(None, "1={job}01,4={job}02"), (7, "1=7,4=7")])
+def test_each_job_and_concurrency_has_a_seed_of_its_own_unless_one_is_fixed(seed, seeds):
+    argv = planned(concurrency=(1, 4), seed=seed).steps[0].argv
 
-
-def test_each_run_and_each_concurrency_sends_prompts_of_its_own(tmp_path):
-    one = written(tmp_path / "17", 17, concurrency=(1, 4), requests=8)
-    other = written(tmp_path / "18", 18, concurrency=(1, 4), requests=8)
-
-    prompts = [prompt for lines in (*one, *other) for prompt in lines]
-    assert len({prompt.split()[0] for prompt in prompts}) == len(prompts) == 32
-
-
-def test_a_fixed_seed_sends_the_same_prompts_each_time(tmp_path):
-    one = written(tmp_path / "17", 17, concurrency=(1, 4), requests=8, seed=7)
-    other = written(tmp_path / "18", 18, concurrency=(1, 4), requests=8, seed=7)
-    third = written(tmp_path / "19", 19, concurrency=(1, 4), requests=8, seed=8)
-
-    assert one == other
-    assert one[0] != third[0]
-
-
-def test_a_retry_has_the_same_plan():
-    plan = planned(concurrency=(1, 4))
-
-    argv = plan.steps[0].argv
-    assert argv[argv.index("--seeds") + 1] == "1={job}01,4={job}02"
-    assert plan.sha256() == planned(concurrency=(1, 4)).sha256()
+    assert argv[argv.index("--seeds") + 1] == seeds
 
 
 def test_requests_are_generated_whole_and_from_no_cache():
-    backend = backend_of(fill(planned(output_tokens=16), VALUES).steps[1])
+    argv = plans.run(output_tokens=16).steps[1].argv
 
+    backend = json.loads(argv[argv.index("--backend") + 1])
     assert backend["target"] == VALUES["deployment.url"]
     assert backend["model"] == VALUES["deployment.name"]
     assert backend["max_tokens"] == 16
@@ -145,29 +94,13 @@ def test_tpot_percentiles_follow_the_tool_s_ttft_method():
         assert metrics[f"tpot_{share}_ms"] == metrics[f"ttft_{share}_ms"]
 
 
-def test_the_fastest_concurrency_stands_for_all():
-    slow = changed(
-        lambda run: (
-            run["config"]["strategy"].update(streams=1),
-            run.update(duration=3 * run["duration"]),
-            [
-                run["metrics"][name]["successful"].update(
-                    mean=run["metrics"][name]["successful"]["mean"] / 3
-                )
-                for name in (
-                    "output_tokens_per_second",
-                    "tokens_per_second",
-                    "requests_per_second",
-                )
-            ],
-        )
-    )
-    outputs = {"result-4.json": OUT, "result-1.json": slow}
+def test_each_concurrency_is_a_point_of_the_result():
+    other = changed(lambda run: run["config"]["strategy"].update(streams=1))
+    outputs = {"result-4.json": OUT, "result-1.json": other}
 
     outcome = outcome_of(outputs, concurrency=(1, 4, 8), requests=20)
 
     assert outcome.message.id == "benchmark:done"
-    assert outcome.message.args["concurrency"] == 4
     assert [level for level, _ in outcome.measured.points] == [1, 4]
     assert outcome.measured.metrics["requests_all"] == 40
     assert outcome.measured.tool == "guidellm 0.8.1"
@@ -186,16 +119,6 @@ def test_a_run_without_one_answer_has_failed():
     failure = outcome_of({"result-4.json": nothing}).failure
 
     assert failure == Message("benchmark:no_request", {"failed": 20})
-
-
-def test_so_has_one_whose_answers_had_no_token():
-    silent = changed(
-        lambda run: run["metrics"]["output_tokens_per_second"]["successful"].update(
-            count=0, mean=0.0
-        )
-    )
-
-    assert outcome_of({"result-4.json": silent}).failure == Message("benchmark:no_token")
 
 
 def test_what_has_no_sample_is_no_zero():
@@ -219,10 +142,10 @@ def test_progress_comes_from_the_current_run():
     log = name.encode() + b"\n" + (DATA / "guidellm-0.8" / "stderr.txt").read_bytes()
     half = log[: log.index(b"active")] + b"active | successful=9 errored=1"
 
-    assert progress_of(KIND.name, half) == {"done": 10, "total": 20, "unit": "requests"}
-    assert progress_of(KIND.name, log)["done"] == 20
-    assert progress_of(KIND.name, log + name.encode())["done"] == 0
-    assert progress_of(KIND.name, b"starting") is None
+    assert progress_of(plans.kind.name, half) == {"done": 10, "total": 20, "unit": "requests"}
+    assert progress_of(plans.kind.name, log)["done"] == 20
+    assert progress_of(plans.kind.name, log + name.encode())["done"] == 0
+    assert progress_of(plans.kind.name, b"starting") is None
 
 
 def test_a_key_is_not_shown_in_the_list_of_processes():
@@ -230,6 +153,4 @@ def test_a_key_is_not_shown_in_the_list_of_processes():
     locked = replace(served, data={**served.data, "api_key": "KEY"})
     target = replace(here(), deployments=(locked,))
 
-    with pytest.raises(LaunchError, match="key") as refused:
-        KIND.plan(params(), target)
-    assert refused.value.field == "deployment"
+    assert plans.refused(target, "key") == "deployment"

